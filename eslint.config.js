@@ -1,0 +1,46 @@
+import nx from '@nx/eslint-plugin';
+import { readdirSync, readFileSync } from 'node:fs';
+import tseslint from 'typescript-eslint';
+
+/** Each package may import exactly its declared @polygate dependencies, and only of a lower layer. */
+const depConstraints = [];
+for (let layer = 0; layer <= 7; layer += 1) {
+  depConstraints.push({
+    sourceTag: `layer:${layer}`,
+    onlyDependOnLibsWithTags: Array.from({ length: layer }, (_, lower) => `layer:${lower}`),
+  });
+}
+for (const name of readdirSync('packages')) {
+  const manifest = JSON.parse(readFileSync(`packages/${name}/package.json`, 'utf8'));
+  const dependencies = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies })
+    .filter((key) => key.startsWith('@polygate/'))
+    .map((key) => `pkg:${key.slice('@polygate/'.length)}`);
+  depConstraints.push({ sourceTag: `pkg:${name}`, onlyDependOnLibsWithTags: dependencies });
+}
+
+export default tseslint.config(
+  { ignores: ['**/dist/**', '**/node_modules/**', '**/build/**', '**/fixtures/**', '.nx/**', 'runs/**', 'data/**', '.cache/**'] },
+  ...tseslint.configs.recommended,
+  {
+    files: ['**/*.ts', '**/*.js', '**/*.mjs'],
+    plugins: { '@nx': nx },
+    rules: {
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      'no-console': 'error',
+      eqeqeq: 'error',
+      'max-lines': ['error', { max: 800 }],
+    },
+  },
+  {
+    files: ['packages/*/src/**/*.ts', 'apps/*/src/**/*.ts'],
+    ignores: ['**/*.test.ts'],
+    rules: {
+      '@nx/enforce-module-boundaries': ['error', { enforceBuildableLibDependency: false, allow: [], depConstraints }],
+      'no-restricted-imports': ['error', { paths: [{ name: 'apache-arrow', message: 'Import from @polygate/stream: it is the only importer of apache-arrow.' }] }],
+    },
+  },
+  { files: ['packages/stream/**'], rules: { 'no-restricted-imports': 'off' } },
+  { files: ['**/*.test.ts', 'bench/**', 'tools/**', 'test/**', 'packages/core/src/console-logger.ts'], rules: { 'no-console': 'off' } },
+);

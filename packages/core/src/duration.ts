@@ -1,0 +1,64 @@
+import { ConfigError } from './errors.ts';
+
+/** How long something lasts, in one of the units that training knows. */
+export interface Duration {
+  readonly unit: 'steps' | 'epochs' | 'samples' | 'percent';
+  readonly value: number;
+}
+
+/** What a duration is measured against. */
+export interface DurationContext {
+  /** Samples in one optimizer step. */
+  readonly batchSize?: number;
+  /** Samples in one epoch. */
+  readonly epochSamples?: number;
+  /** Steps of the whole run, for `percent`. */
+  readonly totalSteps?: number;
+}
+
+const pattern = /^(\d+(?:\.\d+)?(?:e\d+)?)\s*(steps?|epochs?|samples?|%|percent)$/u;
+
+/** Parses `"5000 steps"`, `"3 epochs"`, `"1e6 samples"` or `"5%"`. @throws ConfigError */
+export const parseDuration = (text: string): Duration => {
+  const match = pattern.exec(text.trim().toLowerCase());
+  if (!match) {
+    throw new ConfigError(
+      `duration: expected a number with a unit such as "5000 steps", "3 epochs", "1e6 samples" or "5%", got "${text}"`,
+      { fields: { got: text } },
+    );
+  }
+  const word = match[2] ?? '';
+  const unit = word === '%' || word === 'percent' ? 'percent' : ((word.endsWith('s') ? word : `${word}s`) as Duration['unit']);
+  return { unit, value: Number(match[1]) };
+};
+
+const need = (value: number | undefined, name: string, duration: Duration): number => {
+  if (value === undefined || !(value > 0)) {
+    throw new ConfigError(
+      `duration: "${formatDuration(duration)}" needs a positive ${name} to be turned into steps; give it or state the duration in steps`,
+    );
+  }
+  return value;
+};
+
+/** Whole optimizer steps of a duration, rounded up. @throws ConfigError when the context lacks what the unit needs */
+export const toSteps = (duration: Duration, context: DurationContext = {}): number => {
+  switch (duration.unit) {
+    case 'steps':
+      return Math.ceil(duration.value);
+    case 'samples':
+      return Math.ceil(duration.value / need(context.batchSize, 'batchSize', duration));
+    case 'epochs':
+      return Math.ceil(
+        (duration.value * need(context.epochSamples, 'epochSamples', duration)) / need(context.batchSize, 'batchSize', duration),
+      );
+    case 'percent':
+      return Math.ceil((duration.value / 100) * need(context.totalSteps, 'totalSteps', duration));
+    default:
+      return duration.unit satisfies never;
+  }
+};
+
+/** The text that {@link parseDuration} reads back. */
+export const formatDuration = (duration: Duration): string =>
+  duration.unit === 'percent' ? `${duration.value}%` : `${duration.value} ${duration.unit}`;

@@ -1,0 +1,38 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { defineConfig } from 'vitest/config';
+
+const conditions = ['@polygate/source', 'node', 'import', 'module', 'default'];
+
+/** One vitest project per workspace package, named as in its package.json without the scope. */
+const packageRoots = ['packages', 'apps'].flatMap((folder) =>
+  readdirSync(folder)
+    .map((name) => `${folder}/${name}`)
+    .filter((root) => existsSync(`${root}/package.json`)),
+);
+
+const project = (name: string, root: string, include: string[]) => ({
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+  test: {
+    name,
+    root,
+    include,
+    environment: 'node' as const,
+    pool: 'forks' as const,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+  },
+});
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    projects: [
+      ...packageRoots.map((root) => {
+        const { name } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8')) as { name: string };
+        return project(name.replace('@polygate/', ''), root, ['src/**/*.test.ts', 'test/**/*.test.ts']);
+      }),
+      project('workspace', '.', ['test/**/*.test.ts', 'tools/**/*.test.ts', 'bench/**/*.test.ts']),
+    ],
+  },
+});
