@@ -19,7 +19,18 @@ for (const name of readdirSync('packages')) {
 }
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', '**/node_modules/**', '**/build/**', '**/fixtures/**', '.nx/**', 'runs/**', 'data/**', '.cache/**'] },
+  {
+    ignores: [
+      '**/dist/**',
+      '**/node_modules/**',
+      '**/build/**',
+      '**/fixtures/**',
+      '.nx/**',
+      'runs/**',
+      'data/**',
+      '.cache/**',
+    ],
+  },
   ...tseslint.configs.recommended,
   {
     files: ['**/*.ts', '**/*.js', '**/*.mjs'],
@@ -37,10 +48,26 @@ export default tseslint.config(
     files: ['packages/*/src/**/*.ts', 'apps/*/src/**/*.ts'],
     ignores: ['**/*.test.ts'],
     rules: {
-      '@nx/enforce-module-boundaries': ['error', { enforceBuildableLibDependency: false, allow: [], depConstraints }],
-      'no-restricted-imports': ['error', { paths: [{ name: 'apache-arrow', message: 'Import from @polygate/stream: it is the only importer of apache-arrow.' }] }],
+      '@nx/enforce-module-boundaries': [
+        'error',
+        { enforceBuildableLibDependency: false, allow: [], depConstraints },
+      ],
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: [
+            {
+              name: 'apache-arrow',
+              message: 'Import from @polygate/stream: it is the only importer of apache-arrow.',
+            },
+          ],
+        },
+      ],
     },
   },
   { files: ['packages/stream/**'], rules: { 'no-restricted-imports': 'off' } },
-  { files: ['**/*.test.ts', 'bench/**', 'tools/**', 'test/**', 'packages/core/src/console-logger.ts'], rules: { 'no-console': 'off' } },
+  {
+    files: ['**/*.test.ts', 'bench/**', 'tools/**', 'test/**', 'packages/core/src/console-logger.ts'],
+    rules: { 'no-console': 'off' },
+  },
 );

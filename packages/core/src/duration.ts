@@ -28,7 +28,10 @@ export const parseDuration = (text: string): Duration => {
     );
   }
   const word = match[2] ?? '';
-  const unit = word === '%' || word === 'percent' ? 'percent' : ((word.endsWith('s') ? word : `${word}s`) as Duration['unit']);
+  const unit =
+    word === '%' || word === 'percent'
+      ? 'percent'
+      : ((word.endsWith('s') ? word : `${word}s`) as Duration['unit']);
   return { unit, value: Number(match[1]) };
 };
 
@@ -50,7 +53,8 @@ export const toSteps = (duration: Duration, context: DurationContext = {}): numb
       return Math.ceil(duration.value / need(context.batchSize, 'batchSize', duration));
     case 'epochs':
       return Math.ceil(
-        (duration.value * need(context.epochSamples, 'epochSamples', duration)) / need(context.batchSize, 'batchSize', duration),
+        (duration.value * need(context.epochSamples, 'epochSamples', duration)) /
+          need(context.batchSize, 'batchSize', duration),
       );
     case 'percent':
       return Math.ceil((duration.value / 100) * need(context.totalSteps, 'totalSteps', duration));

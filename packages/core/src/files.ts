@@ -10,6 +10,7 @@ const remedies: Readonly<Record<string, string>> = {
   EACCES: 'the folder is not writable; change its permissions or choose another folder',
   EPERM: 'the folder is not writable; change its permissions or choose another folder',
   EROFS: 'the file system is read-only; choose another folder',
+  EEXIST: 'a part of the path is a file; choose another folder',
   ENOTDIR: 'a part of the path is a file; choose another folder',
   EIO: 'the device reported an input/output error; check it or choose another folder',
 };
@@ -18,11 +19,14 @@ const remedies: Readonly<Record<string, string>> = {
 export const writeError = (path: string, cause: unknown): StateError => {
   const code = (cause as NodeJS.ErrnoException | null)?.code ?? 'unknown';
   const remedy = remedies[code] ?? (cause instanceof Error ? cause.message : String(cause));
-  return new StateError(`write ${path}: expected to write the file, got ${code}: ${remedy}; nothing was changed at that name`, {
-    code: code === 'ENOSPC' || code === 'EDQUOT' ? 'disk-full' : 'not-writable',
-    fields: { path, errno: code },
-    cause,
-  });
+  return new StateError(
+    `write ${path}: expected to write the file, got ${code}: ${remedy}; nothing was changed at that name`,
+    {
+      code: code === 'ENOSPC' || code === 'EDQUOT' ? 'disk-full' : 'not-writable',
+      fields: { path, errno: code },
+      cause,
+    },
+  );
 };
 
 const syncDirectory = async (path: string): Promise<void> => {
@@ -65,7 +69,10 @@ export const writeFileAtomic = async (path: string, data: string | Uint8Array): 
  * files are fsynced before the rename. An existing folder of that name is replaced.
  * @throws StateError for failed writes; errors of `fill` that are already typed pass through.
  */
-export const writeDirectoryAtomic = async (path: string, fill: (directory: string) => Promise<void>): Promise<void> => {
+export const writeDirectoryAtomic = async (
+  path: string,
+  fill: (directory: string) => Promise<void>,
+): Promise<void> => {
   const temporary = temporaryName(path);
   try {
     await mkdir(temporary, { recursive: true });

@@ -1,4 +1,12 @@
-export { ConfigError, EngineError, FormatError, PolygateError, ShapeError, StateError, unknownName } from './errors.ts';
+export {
+  ConfigError,
+  EngineError,
+  FormatError,
+  PolygateError,
+  ShapeError,
+  StateError,
+  unknownName,
+} from './errors.ts';
 export type { ErrorFields, ErrorOptions } from './errors.ts';
 export { createRandom, hash32, hashText, restoreRandom } from './random.ts';
 export type { Random, RandomState } from './random.ts';
@@ -8,5 +16,12 @@ export { consoleLogger, createLogger, silentLogger } from './logger.ts';
 export type { Logger, LogLevel } from './logger.ts';
 export { jsonlMetricSink, memoryMetricSink } from './metrics.ts';
 export type { MetricRecord, MetricSink } from './metrics.ts';
-export { removeTemporaries, sha256, sha256File, writeDirectoryAtomic, writeError, writeFileAtomic } from './files.ts';
+export {
+  removeTemporaries,
+  sha256,
+  sha256File,
+  writeDirectoryAtomic,
+  writeError,
+  writeFileAtomic,
+} from './files.ts';
 export { crc32 } from './checksum.ts';

@@ -20,7 +20,10 @@ export const jsonlMetricSink = (path: string): MetricSink => {
     async write(record) {
       ready ??= mkdir(dirname(path), { recursive: true });
       await ready;
-      await appendFile(path, `${JSON.stringify({ step: record.step, kind: record.kind, ...record.values })}\n`);
+      await appendFile(
+        path,
+        `${JSON.stringify({ step: record.step, kind: record.kind, ...record.values })}\n`,
+      );
     },
   };
 };

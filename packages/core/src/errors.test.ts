@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import {
+  ConfigError,
+  EngineError,
+  FormatError,
+  PolygateError,
+  ShapeError,
+  StateError,
+  unknownName,
+} from './errors.ts';
+
+describe('errors', () => {
+  it('carry a code, fields and the cause', () => {
+    const cause = new RangeError('inner');
+    const error = new FormatError('shard: expected 8 bytes, got 3; write it again', {
+      code: 'shard-truncated',
+      fields: { byte: 5 },
+      cause,
+    });
+    expect(error).toBeInstanceOf(PolygateError);
+    expect(error.name).toBe('FormatError');
+    expect(error.code).toBe('shard-truncated');
+    expect(error.fields).toEqual({ byte: 5 });
+    expect(error.cause).toBe(cause);
+    expect(Object.isFrozen(error.fields)).toBe(true);
+  });
+
+  it('have a default code per class', () => {
+    const codes = [ShapeError, ConfigError, FormatError, StateError, EngineError].map(
+      (Type) => new Type('x').code,
+    );
+    expect(codes).toEqual(['shape', 'config', 'format', 'state', 'engine']);
+  });
+
+  it('name the known names and the nearest one', () => {
+    expect(unknownName('engine', 'wsam', ['torch', 'wasm', 'cpu']).message).toBe(
+      'unknown engine "wsam": did you mean "wasm"? known: cpu, torch, wasm',
+    );
+    expect(unknownName('engine', 'gpu-cluster', ['torch', 'wasm']).message).toBe(
+      'unknown engine "gpu-cluster": known: torch, wasm',
+    );
+    expect(unknownName('stage', 'x', []).message).toBe('unknown stage "x": known: (none)');
+  });
+});

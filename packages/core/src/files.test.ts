@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { crc32, crc32Table } from './checksum.ts';
+import { StateError } from './errors.ts';
+import {
+  removeTemporaries,
+  sha256,
+  sha256File,
+  writeDirectoryAtomic,
+  writeError,
+  writeFileAtomic,
+} from './files.ts';
+import { jsonlMetricSink } from './metrics.ts';
+
+let root = '';
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'polygate-core-'));
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+describe('atomic files', () => {
+  it('replace content and leave nothing else behind', async () => {
+    await writeFileAtomic(join(root, 'a', 'x.json'), 'one');
+    await writeFileAtomic(join(root, 'a', 'x.json'), 'two');
+    expect(await readFile(join(root, 'a', 'x.json'), 'utf8')).toBe('two');
+    expect(await readdir(join(root, 'a'))).toEqual(['x.json']);
+  });
+
+  it('show a folder only when its filling succeeded', async () => {
+    const target = join(root, 'step-1');
+    await expect(
+      writeDirectoryAtomic(target, async (directory) => {
+        await writeFile(join(directory, 'model'), 'half');
+        throw new StateError('stop');
+      }),
+    ).rejects.toThrow('stop');
+    expect(await readdir(root)).toEqual([]);
+    await writeDirectoryAtomic(target, (directory) => writeFile(join(directory, 'model'), 'whole'));
+    expect(await readFile(join(target, 'model'), 'utf8')).toBe('whole');
+  });
+
+  it('tell the remedy of a failed write', async () => {
+    await writeFile(join(root, 'file'), '');
+    await expect(writeFileAtomic(join(root, 'file', 'x'), 'data')).rejects.toThrow(
+      /expected to write the file, got (?:ENOTDIR|EEXIST): a part of the path is a file; choose another folder/u,
+    );
+    const full = writeError('/x', Object.assign(new Error('no space'), { code: 'ENOSPC', errno: -28 }));
+    expect(full.code).toBe('disk-full');
+    expect(full.message).toContain('free space or choose another folder');
+  });
+
+  it('remove what a killed writer left', async () => {
+    await writeFile(join(root, '.x.json.123e4567-e89b-12d3-a456-426614174000.tmp'), 'half');
+    await writeFile(join(root, 'keep.tmp'), 'mine');
+    await removeTemporaries(root);
+    expect(await readdir(root)).toEqual(['keep.tmp']);
+  });
+
+  it('hash bytes as others do', async () => {
+    await writeFile(join(root, 'f'), 'abc');
+    const expected = createHash('sha256').update('abc').digest('hex');
+    expect(await sha256File(join(root, 'f'))).toBe(expected);
+    expect(sha256('abc')).toBe(expected);
+    const check = new TextEncoder().encode('123456789');
+    expect(crc32(check)).toBe(0xcbf43926); // the published check value of CRC-32
+    expect(crc32Table(check)).toBe(0xcbf43926);
+    expect(crc32(check.subarray(4), crc32(check.subarray(0, 4)))).toBe(0xcbf43926);
+  });
+});
+
+describe('metric lines', () => {
+  it('append one JSON object a line', async () => {
+    const sink = jsonlMetricSink(join(root, 'run', 'metrics.jsonl'));
+    await sink.write({ step: 1, kind: 'train', values: { loss: 0.5 } });
+    await sink.write({ step: 2, kind: 'train', values: { loss: 0.25 } });
+    const lines = (await readFile(join(root, 'run', 'metrics.jsonl'), 'utf8')).trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      { step: 1, kind: 'train', loss: 0.5 },
+      { step: 2, kind: 'train', loss: 0.25 },
+    ]);
+  });
+});
