@@ -1,1 +1,15 @@
-export {};
+export { DEFAULT_STD, initialValues } from './initializers.ts';
+export type { Initializer } from './initializers.ts';
+export { allocateParameters, parameterGradients, ParameterSet, sizeOf } from './parameters.ts';
+export type { LossGradients, ParameterEntry, ParameterRole, ParameterSpec } from './parameters.ts';
+export { AdamW } from './adamw.ts';
+export type { AdamWOptions, MomentState, StepOptions, StepReport } from './adamw.ts';
+export { MovingAverage } from './moving-average.ts';
+export type { MovingAverageOptions } from './moving-average.ts';
+export { constant, warmupCosine } from './schedules.ts';
+export type { ConstantOptions, Schedule, WarmupCosineOptions } from './schedules.ts';
+export { openSafetensors, readSafetensors, writeSafetensors } from './safetensors.ts';
+export type { SafetensorsData, SafetensorsFile, SafetensorsTensor, WritableTensor } from './safetensors.ts';
+export type { SafetensorsDtype, SafetensorsEntry } from './safetensors-header.ts';
+export { loadOptimizer, loadParameters, saveOptimizer, saveParameters } from './parameter-files.ts';
+export type { LoadOptions, LoadReport, SaveOptions } from './parameter-files.ts';

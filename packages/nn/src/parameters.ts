@@ -1,0 +1,184 @@
+/**
+ * Named trainable tensors.
+ *
+ * A model describes its parameters as plain records (shape, start values, role) before anything is allocated; the
+ * description alone serves the accounting. A {@link ParameterSet} holds the tfjs variables of one description.
+ */
+import { ConfigError, ShapeError, StateError, unknownName, type Random } from '@polygate/core';
+import * as tf from '@tensorflow/tfjs';
+import { initialValues, type Initializer } from './initializers.ts';
+
+/** What a parameter is for. The optimizer decays `weight` alone. */
+export type ParameterRole = 'weight' | 'bias' | 'norm' | 'embedding' | 'gate' | 'temperature' | 'scale';
+
+/** A parameter before it is allocated. */
+export interface ParameterSpec {
+  /** Dotted path, unique in its set, e.g. `blocks.0.attention.qkv.weight`. */
+  readonly name: string;
+  /** Extents; `[]` is a scalar. Linear weights are `[out, in]`. */
+  readonly shape: readonly number[];
+  readonly initializer: Initializer;
+  readonly role: ParameterRole;
+}
+
+/** One allocated parameter. The variable belongs to its set. */
+export interface ParameterEntry {
+  readonly name: string;
+  readonly spec: ParameterSpec;
+  readonly variable: tf.Variable;
+}
+
+/** Number of scalars of a shape. */
+export const sizeOf = (shape: readonly number[]): number => shape.reduce((size, extent) => size * extent, 1);
+
+const SHOWN_NAMES = 8;
+
+const checkSpecs = (specs: readonly ParameterSpec[]): void => {
+  const names = new Set<string>();
+  for (const { name, shape } of specs) {
+    if (names.has(name)) {
+      throw new ConfigError(
+        `parameters: expected unique names, got "${name}" twice; give each layer its own prefix`,
+      );
+    }
+    names.add(name);
+    if (shape.some((extent) => !Number.isInteger(extent) || extent < 1)) {
+      throw new ShapeError(
+        `parameters: expected whole positive extents for "${name}", got [${shape.join(', ')}]; correct the model's sizes`,
+        { fields: { name, shape } },
+      );
+    }
+  }
+};
+
+/** Names that share the longest beginning with `got`: what a person who mistyped it looks for. */
+const nearNames = (got: string, names: readonly string[]): readonly string[] => {
+  const shared = (name: string): number => {
+    let length = 0;
+    while (length < name.length && name[length] === got[length]) length += 1;
+    return length;
+  };
+  return [...names].sort((a, b) => shared(b) - shared(a)).slice(0, SHOWN_NAMES);
+};
+
+/**
+ * The allocated parameters of one model. Owns its variables: `dispose` frees them.
+ *
+ * The names here are the parameters' own; the variables' tfjs names are unique in the process but otherwise
+ * meaningless, so that two models of the same description live side by side. Take gradients with
+ * {@link parameterGradients}, which keys them by parameter name.
+ */
+export class ParameterSet implements Disposable {
+  readonly specs: readonly ParameterSpec[];
+  /** Number of scalars over all parameters. */
+  readonly size: number;
+  readonly #entries: ReadonlyMap<string, ParameterEntry>;
+  #disposed = false;
+
+  /** Takes over the variables of `entries`. Most callers want {@link allocateParameters}. */
+  constructor(entries: readonly ParameterEntry[]) {
+    this.specs = Object.freeze(entries.map(({ spec }) => spec));
+    checkSpecs(this.specs);
+    this.size = this.specs.reduce((size, { shape }) => size + sizeOf(shape), 0);
+    this.#entries = new Map(entries.map((entry) => [entry.name, entry]));
+  }
+
+  /** The variable of a name, borrowed. @throws ConfigError for an unknown name; StateError after `dispose` */
+  get(name: string): tf.Variable {
+    this.#live();
+    const entry = this.#entries.get(name);
+    if (!entry) throw unknownName('parameter', name, nearNames(name, [...this.#entries.keys()]));
+    return entry.variable;
+  }
+
+  has(name: string): boolean {
+    return this.#entries.has(name);
+  }
+
+  /** All parameters in the order of their specs; the variables are borrowed. */
+  entries(): readonly ParameterEntry[] {
+    this.#live();
+    return [...this.#entries.values()];
+  }
+
+  /** A copy of a parameter's values, row-major float32. */
+  async read(name: string): Promise<Float32Array> {
+    return Float32Array.from((await this.get(name).data()) as Float32Array);
+  }
+
+  /** Overwrites a parameter with a copy of `values`. @throws ShapeError when the number of values differs */
+  write(name: string, values: Float32Array): void {
+    const variable = this.get(name);
+    if (values.length !== variable.size) {
+      throw new ShapeError(
+        `parameters: expected ${variable.size} values for "${name}" of shape [${variable.shape.join(', ')}], got ${values.length}`,
+        { fields: { name, expected: variable.size, got: values.length } },
+      );
+    }
+    const value = tf.tensor(values.slice(), variable.shape, 'float32');
+    try {
+      variable.assign(value);
+    } finally {
+      value.dispose();
+    }
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const { variable } of this.#entries.values()) variable.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #live(): void {
+    if (this.#disposed) {
+      throw new StateError('parameters: expected a live set, got one that was disposed; allocate it anew');
+    }
+  }
+}
+
+/**
+ * Allocates parameters on the current engine. Each draws from `random.fork(name)`, so its values depend on the seed
+ * and its own name alone: adding, removing or reordering other parameters changes nothing.
+ * @throws ConfigError for a name given twice; ShapeError for an extent that isn't a positive integer
+ */
+export const allocateParameters = (specs: readonly ParameterSpec[], random: Random): ParameterSet => {
+  checkSpecs(specs);
+  return new ParameterSet(
+    specs.map((spec) => {
+      const values = initialValues(spec.shape, spec.initializer, random.fork(spec.name));
+      const start = tf.tensor(values, [...spec.shape], 'float32');
+      const variable = tf.variable(start);
+      start.dispose();
+      return { name: spec.name, spec: Object.freeze({ ...spec }), variable };
+    }),
+  );
+};
+
+/** A loss and the gradients of the parameters that took part in it. The caller disposes of all of them. */
+export interface LossGradients {
+  readonly loss: tf.Scalar;
+  /** By parameter name; a parameter that the loss doesn't reach is absent. */
+  readonly gradients: Readonly<Record<string, tf.Tensor>>;
+}
+
+/**
+ * Runs `loss` on the tape and returns its value and the gradients by parameter name.
+ * @param loss returns a scalar; all other tensors made in it are freed
+ */
+export const parameterGradients = (parameters: ParameterSet, loss: () => tf.Scalar): LossGradients => {
+  const entries = parameters.entries();
+  const { value, grads } = tf.variableGrads(
+    loss,
+    entries.map(({ variable }) => variable),
+  );
+  const gradients: Record<string, tf.Tensor> = {};
+  for (const { name, variable } of entries) {
+    const gradient = grads[variable.name];
+    if (gradient) gradients[name] = gradient;
+  }
+  return { loss: value, gradients };
+};

@@ -1,0 +1,207 @@
+/**
+ * Reading and writing safetensors files, tensor by tensor, so that a file may be larger than what fits in one buffer.
+ * The format is little-endian, and so is every processor that Node runs on but s390x, which is not supported.
+ */
+import { ConfigError, writeError } from '@polygate/core';
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16 } from './half-floats.ts';
+import {
+  damaged,
+  ELEMENT_BYTES,
+  formatHeader,
+  headerLength,
+  parseHeader,
+  PREFIX_BYTES,
+  type SafetensorsDtype,
+  type SafetensorsHeader,
+} from './safetensors-header.ts';
+
+/** Values of one tensor. BF16 and F16 are handed out as float32. */
+export type SafetensorsData = Float32Array | BigInt64Array | Int32Array | Uint8Array;
+
+/** A tensor that was read. */
+export interface SafetensorsTensor {
+  readonly dtype: SafetensorsDtype;
+  readonly shape: readonly number[];
+  /** Row-major; a copy that belongs to the caller. */
+  readonly data: SafetensorsData;
+}
+
+type Source<T> = T | (() => Promise<T> | T);
+
+/** A tensor to write. `data` may be a function that is called when its turn comes, so that one at a time is held. */
+export type WritableTensor =
+  | { readonly dtype: 'F32' | 'BF16'; readonly shape: readonly number[]; readonly data: Source<Float32Array> }
+  | { readonly dtype: 'I64'; readonly shape: readonly number[]; readonly data: Source<BigInt64Array> }
+  | { readonly dtype: 'I32'; readonly shape: readonly number[]; readonly data: Source<Int32Array> }
+  | { readonly dtype: 'U8'; readonly shape: readonly number[]; readonly data: Source<Uint8Array> };
+
+/** An open file: its header is read and checked, its tensors are read when asked for. */
+export interface SafetensorsFile extends AsyncDisposable {
+  readonly entries: SafetensorsHeader['entries'];
+  readonly metadata: SafetensorsHeader['metadata'];
+  /** @throws ConfigError for an unknown name; FormatError when the file has been cut meanwhile */
+  read(name: string): Promise<SafetensorsTensor>;
+  close(): Promise<void>;
+}
+
+const readExactly = async (
+  handle: FileHandle,
+  path: string,
+  at: { readonly position: number; readonly length: number },
+): Promise<Uint8Array<ArrayBuffer>> => {
+  const bytes = new Uint8Array(at.length);
+  let done = 0;
+  while (done < at.length) {
+    const { bytesRead } = await handle.read(bytes, done, at.length - done, at.position + done);
+    if (bytesRead === 0)
+      throw damaged(path, at.position + done, `expected ${at.length - done} more bytes, got none`);
+    done += bytesRead;
+  }
+  return bytes;
+};
+
+const decode = (dtype: SafetensorsDtype, bytes: Uint8Array<ArrayBuffer>): SafetensorsData => {
+  switch (dtype) {
+    case 'F32':
+      return new Float32Array(bytes.buffer);
+    case 'BF16':
+      return bfloat16ToFloat32(new Uint16Array(bytes.buffer));
+    case 'F16':
+      return float16ToFloat32(new Uint16Array(bytes.buffer));
+    case 'I64':
+      return new BigInt64Array(bytes.buffer);
+    case 'I32':
+      return new Int32Array(bytes.buffer);
+    case 'U8':
+      return bytes;
+    default:
+      return dtype satisfies never;
+  }
+};
+
+const openForReading = async (path: string): Promise<FileHandle> => {
+  try {
+    return await open(path, 'r');
+  } catch (cause) {
+    throw new ConfigError(
+      `safetensors: expected a readable file at ${path}, got ${cause instanceof Error ? cause.message : String(cause)}; check the path`,
+      { code: 'file-missing', fields: { path }, cause },
+    );
+  }
+};
+
+/** Opens a file and checks its header. @throws ConfigError when it can't be opened; FormatError when it is damaged */
+export const openSafetensors = async (path: string): Promise<SafetensorsFile> => {
+  const handle = await openForReading(path);
+  try {
+    const { size } = await handle.stat();
+    const prefix = await readExactly(handle, path, { position: 0, length: Math.min(PREFIX_BYTES, size) });
+    const length = headerLength(prefix, path, size);
+    const bytes = await readExactly(handle, path, { position: PREFIX_BYTES, length });
+    const { entries, metadata } = parseHeader(bytes, { path, bytes: size });
+    const close = (): Promise<void> => handle.close();
+    return {
+      entries,
+      metadata,
+      async read(name) {
+        const entry = entries.get(name);
+        if (!entry) {
+          throw new ConfigError(
+            `safetensors ${path}: expected a tensor "${name}", got a file of ${entries.size} tensors without it; read a name of entries`,
+            { fields: { path, name } },
+          );
+        }
+        const { dtype, shape, begin, end } = entry;
+        const data = decode(dtype, await readExactly(handle, path, { position: begin, length: end - begin }));
+        return { dtype, shape, data };
+      },
+      close,
+      [Symbol.asyncDispose]: close,
+    };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+};
+
+/** Reads a whole file. @throws ConfigError when it can't be opened; FormatError when it is damaged */
+export const readSafetensors = async (
+  path: string,
+): Promise<{
+  readonly tensors: ReadonlyMap<string, SafetensorsTensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+}> => {
+  const file = await openSafetensors(path);
+  try {
+    const tensors = new Map<string, SafetensorsTensor>();
+    for (const name of file.entries.keys()) tensors.set(name, await file.read(name));
+    return { tensors, metadata: file.metadata };
+  } finally {
+    await file.close();
+  }
+};
+
+const encode = async (name: string, tensor: WritableTensor): Promise<Uint8Array> => {
+  const data = typeof tensor.data === 'function' ? await tensor.data() : tensor.data;
+  const size = tensor.shape.reduce((product, n) => product * n, 1);
+  if (data.length !== size) {
+    throw new ConfigError(
+      `safetensors: expected ${size} values for "${name}" of shape [${tensor.shape.join(', ')}], got ${data.length}; correct the shape or the data`,
+      { fields: { name, expected: size, got: data.length } },
+    );
+  }
+  const stored = tensor.dtype === 'BF16' ? float32ToBfloat16(data as Float32Array) : data;
+  return new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
+};
+
+/** Larger elements first, so that each tensor is aligned to its own element size; names break ties. */
+const writeOrder = (
+  tensors: ReadonlyMap<string, WritableTensor>,
+): readonly (readonly [string, WritableTensor])[] =>
+  [...tensors].sort(
+    ([a, x], [b, y]) => ELEMENT_BYTES[y.dtype] - ELEMENT_BYTES[x.dtype] || (a < b ? -1 : a > b ? 1 : 0),
+  );
+
+/**
+ * Writes a file that appears under its name only when it is complete.
+ * @param metadata texts by name, for people and loaders
+ * @throws ConfigError when data and shape don't fit or a name is `__metadata__`; StateError for a failed write
+ */
+export const writeSafetensors = async (
+  path: string,
+  tensors: ReadonlyMap<string, WritableTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> => {
+  if (tensors.has('__metadata__')) {
+    throw new ConfigError(
+      'safetensors: expected tensor names other than "__metadata__", which the format keeps for itself',
+    );
+  }
+  const ordered = writeOrder(tensors);
+  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const handle = await open(temporary, 'w');
+    try {
+      await handle.writeFile(
+        formatHeader(
+          ordered.map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
+          metadata,
+        ),
+      );
+      for (const [name, tensor] of ordered) await handle.writeFile(await encode(name, tensor));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+  } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw typeof (cause as NodeJS.ErrnoException | null)?.errno === 'number'
+      ? writeError(path, cause)
+      : cause;
+  }
+};
