@@ -1,1 +1,31 @@
-export {};
+export { createTokenizer, endoftextToken, speToken } from './tokenizer.ts';
+export type { SpecialIds, Tokenizer, TokenizerModel } from './tokenizer.ts';
+export type { AddedTokenJson, TokenizerJson } from './tokenizer-json.ts';
+export { loadTokenizer, requireTokenizerHash, saveTokenizer } from './tokenizer-file.ts';
+export type { LoadTokenizerOptions } from './tokenizer-file.ts';
+export { trainTokenizer } from './tokenizer-trainer.ts';
+export type { TrainTokenizerOptions } from './tokenizer-trainer.ts';
+export { tokenizerFromMergeList } from './merge-list.ts';
+export type { MergeListOptions } from './merge-list.ts';
+export type { VocabularyOptions } from './vocabulary.ts';
+export { splitWords } from './pre-tokenisation.ts';
+export {
+  patchify,
+  patchifyBatch,
+  patchifyVideo,
+  toBytes,
+  unpatchify,
+  unpatchifyBatch,
+  unpatchifyVideo,
+} from './patches.ts';
+export type { PatchBatchLayout, PatchLayout } from './patches.ts';
+export {
+  adjustPicture,
+  augmentPicture,
+  colourJitter,
+  flipPicture,
+  randomCrop,
+  randomFlip,
+  shiftPicture,
+} from './augmentation.ts';
+export type { AugmentOptions, CropOptions, FlipOptions, JitterOptions, PictureSize } from './augmentation.ts';

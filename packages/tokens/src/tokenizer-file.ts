@@ -1,0 +1,204 @@
+/** Reads and writes `tokenizer.json`. What this package can't honour exactly is refused by name, never ignored. */
+import { readFileSync } from 'node:fs';
+import { FormatError, StateError, writeFileAtomic } from '@polygate/core';
+import { bytesOfToken } from './byte-alphabet.ts';
+import { maxVocabularySize } from './merge-rules.ts';
+import { createTokenizer } from './tokenizer.ts';
+import type { Tokenizer, TokenizerModel } from './tokenizer.ts';
+import { serializeTokenizer } from './tokenizer-json.ts';
+
+export interface LoadTokenizerOptions {
+  /** Hash that the tokenizer must have, as shards and checkpoints record it. @default no check */
+  readonly expectedHash?: string;
+}
+
+/** Longest text of one token that a file may hold, in characters. */
+const maxTokenLength = 65_536;
+/** Largest file that is read, in characters. */
+const maxFileLength = 256 * 1024 * 1024;
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const describe = (value: unknown): string => {
+  const text = JSON.stringify(value) ?? 'nothing';
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+};
+
+const refuse = (place: string, expected: string, got: unknown): never => {
+  throw new FormatError(
+    `tokenizer.json: expected ${place} to be ${expected}, got ${describe(got)}; ` +
+      'use a byte-level BPE file, such as saveTokenizer writes',
+    { code: 'tokenizer-format', fields: { place } },
+  );
+};
+
+const objectAt = (value: unknown, place: string): JsonObject =>
+  isObject(value) ? value : refuse(place, 'an object', value);
+
+const arrayAt = (value: unknown, place: string): readonly unknown[] =>
+  Array.isArray(value) ? (value as readonly unknown[]) : refuse(place, 'an array', value);
+
+/** A setting that changes the encoding must be absent or have the one value that this package implements. */
+const requireSetting = (
+  holder: JsonObject,
+  key: string,
+  place: string,
+  allowed: readonly unknown[],
+): void => {
+  const value = holder[key];
+  if (value !== undefined && !allowed.includes(value)) {
+    refuse(`${place}.${key}`, allowed.map((one) => JSON.stringify(one)).join(' or '), value);
+  }
+};
+
+const readTokens = (
+  model: JsonObject,
+  added: readonly unknown[],
+): { tokens: string[]; specials: number[] } => {
+  const tokens: string[] = [];
+  const put = (id: unknown, token: string, place: string): number => {
+    if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= maxVocabularySize) {
+      return refuse(place, `an integer id below ${maxVocabularySize}`, id);
+    }
+    if (token.length === 0 || token.length > maxTokenLength) {
+      return refuse(place, `a token of 1 to ${maxTokenLength} characters`, token.length);
+    }
+    if (tokens[id] !== undefined && tokens[id] !== token) {
+      return refuse(place, `the only token with id ${id} ("${tokens[id]}" has it too)`, token);
+    }
+    tokens[id] = token;
+    return id;
+  };
+  const specials: number[] = [];
+  for (const [index, entry] of added.entries()) {
+    const place = `added_tokens[${index}]`;
+    const token = objectAt(entry, place);
+    const { content } = token;
+    if (typeof content !== 'string') return refuse(`${place}.content`, 'a text', content);
+    for (const key of ['single_word', 'lstrip', 'rstrip', 'normalized']) {
+      requireSetting(token, key, place, [false]);
+    }
+    specials.push(put(token['id'], content, place));
+  }
+  const isSpecial = new Set(specials);
+  for (const [token, id] of Object.entries(objectAt(model['vocab'], 'model.vocab'))) {
+    const place = `model.vocab[${describe(token)}]`;
+    const checked = put(id, token, place);
+    if (!isSpecial.has(checked) && !bytesOfToken(token)) {
+      refuse(place, 'spelt in the byte-level alphabet', token);
+    }
+  }
+  for (let id = 0; id < tokens.length; id += 1) {
+    if (tokens[id] === undefined)
+      refuse('the ids', `0 to ${tokens.length - 1} without a gap`, `no token for ${id}`);
+  }
+  return { tokens, specials };
+};
+
+const readMerges = (model: JsonObject, ids: ReadonlyMap<string, number>): [number, number][] =>
+  arrayAt(model['merges'], 'model.merges').map((entry, rank) => {
+    const place = `model.merges[${rank}]`;
+    const pair = typeof entry === 'string' ? entry.split(' ') : arrayAt(entry, place);
+    const [left, right] = pair;
+    if (pair.length !== 2 || typeof left !== 'string' || typeof right !== 'string') {
+      return refuse(place, 'two tokens', entry);
+    }
+    const leftId = ids.get(left);
+    const rightId = ids.get(right);
+    if (leftId === undefined || rightId === undefined || !ids.has(left + right)) {
+      return refuse(place, 'two tokens of the vocabulary that join to a third', entry);
+    }
+    return [leftId, rightId];
+  });
+
+/** The model that a parsed `tokenizer.json` holds. @throws FormatError naming the place that can't be used */
+export const readTokenizerModel = (value: unknown): TokenizerModel => {
+  const file = objectAt(value, 'the file');
+  const model = objectAt(file['model'], 'model');
+  if (model['type'] !== 'BPE') refuse('model.type', '"BPE"', model['type']);
+  requireSetting(model, 'dropout', 'model', [null, 0]);
+  requireSetting(model, 'continuing_subword_prefix', 'model', [null, '']);
+  requireSetting(model, 'end_of_word_suffix', 'model', [null, '']);
+  requireSetting(model, 'byte_fallback', 'model', [false]);
+  requireSetting(model, 'ignore_merges', 'model', [false]);
+  for (const key of ['pre_tokenizer', 'decoder']) {
+    const part = objectAt(file[key], key);
+    if (part['type'] !== 'ByteLevel') refuse(`${key}.type`, '"ByteLevel"', part['type']);
+  }
+  const preTokenizer = objectAt(file['pre_tokenizer'], 'pre_tokenizer');
+  requireSetting(preTokenizer, 'add_prefix_space', 'pre_tokenizer', [false]);
+  requireSetting(preTokenizer, 'use_regex', 'pre_tokenizer', [true]);
+  const normalizer = file['normalizer'] ?? null;
+  const lowercase = isObject(normalizer) && normalizer['type'] === 'Lowercase';
+  if (normalizer !== null && !lowercase) refuse('normalizer', 'null or {"type":"Lowercase"}', normalizer);
+  const post = file['post_processor'] ?? null;
+  if (post !== null && !(isObject(post) && post['type'] === 'ByteLevel')) {
+    refuse('post_processor', 'null or of type "ByteLevel"', post);
+  }
+  const { tokens, specials } = readTokens(model, arrayAt(file['added_tokens'] ?? [], 'added_tokens'));
+  const merges = readMerges(model, new Map(tokens.map((token, id) => [token, id])));
+  return { tokens, merges, specials, lowercase };
+};
+
+const parseText = (text: string, origin: string): unknown => {
+  if (text.length > maxFileLength) {
+    throw new FormatError(
+      `${origin}: expected at most ${maxFileLength} characters, got ${text.length}; is this a tokenizer.json?`,
+      { code: 'tokenizer-format' },
+    );
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new FormatError(
+      `${origin}: expected JSON, got ${describe(text.slice(0, 40))}; the file may be truncated, write it again`,
+      { code: 'tokenizer-format', cause },
+    );
+  }
+};
+
+const readText = (path: string): string => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new StateError(
+      `tokenizer: expected a readable file at ${path}, got ${(cause as NodeJS.ErrnoException).code ?? 'an error'}; ` +
+        'give the path of a tokenizer.json, its text or its parsed content',
+      { code: 'tokenizer-missing', fields: { path }, cause },
+    );
+  }
+};
+
+/** @throws StateError unless `tokenizer` is the one that data or weights were made with */
+export const requireTokenizerHash = (tokenizer: Tokenizer, expectedHash: string, owner = 'data'): void => {
+  if (tokenizer.hash === expectedHash) return;
+  throw new StateError(
+    `tokenizer: expected the one that the ${owner} was made with (sha256 ${expectedHash}), got another ` +
+      `(sha256 ${tokenizer.hash}, ${tokenizer.size} tokens); use the tokenizer.json beside the ${owner} or prepare it again`,
+    { code: 'tokenizer-mismatch', fields: { expected: expectedHash, got: tokenizer.hash } },
+  );
+};
+
+/**
+ * A tokenizer from a `tokenizer.json`: its path, its text (which starts with a brace) or its parsed content.
+ * @throws FormatError for content that can't be used, StateError for a missing file or another hash than expected
+ */
+export const loadTokenizer = (source: unknown, options: LoadTokenizerOptions = {}): Tokenizer => {
+  let content = source;
+  if (typeof source === 'string') {
+    const isText = source.trimStart().startsWith('{');
+    content = isText
+      ? parseText(source, 'tokenizer.json')
+      : parseText(readText(source), `tokenizer.json at ${source}`);
+  }
+  const tokenizer = createTokenizer(readTokenizerModel(content));
+  if (options.expectedHash !== undefined) requireTokenizerHash(tokenizer, options.expectedHash);
+  return tokenizer;
+};
+
+/** Writes `tokenizer.json` whole or not at all; its SHA-256 is `tokenizer.hash`. @throws StateError */
+export const saveTokenizer = async (tokenizer: Tokenizer, path: string): Promise<void> =>
+  writeFileAtomic(path, serializeTokenizer(tokenizer.toJSON()));
