@@ -1,0 +1,97 @@
+/**
+ * Random changes of a training picture: zoom, turn, stretch and shift in one bilinear resampling, mirror, brightness and
+ * contrast. Pixels outside the picture repeat its border.
+ *
+ * H rows · W columns · C channels; pixels are HWC, 0 to 255.
+ */
+import { ConfigError, type Random } from '@polygate/core';
+
+export interface Augmentation {
+  /** Probability of mirroring left and right. @default 0 */
+  readonly flip?: number;
+  /** Largest shift as a share of the side, each way. @default 0 */
+  readonly shift?: number;
+  /** Largest relative zoom each way, drawn on a log scale: 0.25 means a factor from 0.8 to 1.25. @default 0 */
+  readonly zoom?: number;
+  /** Largest turn each way, in degrees. @default 0 */
+  readonly turn?: number;
+  /** Largest relative change of brightness and, drawn apart, of contrast. @default 0 */
+  readonly tone?: number;
+}
+
+const limits: Readonly<Record<keyof Augmentation, number>> = {
+  flip: 1,
+  shift: 1,
+  zoom: 4,
+  turn: 180,
+  tone: 1,
+};
+
+/** @throws ConfigError for a value outside its range */
+export const checkAugmentation = (augmentation: Augmentation): void => {
+  for (const [name, limit] of Object.entries(limits)) {
+    const value = augmentation[name as keyof Augmentation] ?? 0;
+    if (!(value >= 0 && value <= limit)) {
+      throw new ConfigError(`augmentation: expected ${name} from 0 to ${limit}, got ${value}`);
+    }
+  }
+};
+
+export interface PixelShape {
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+}
+
+/**
+ * A changed copy of one picture; the input is borrowed. Seven draws are taken whatever the settings, so that switching
+ * one off leaves the others as they were.
+ */
+export const augmentPixels = (
+  pixels: Uint8Array,
+  shape: PixelShape,
+  options: Augmentation & { readonly random: Random },
+): Uint8Array => {
+  const { height, width, channels } = shape;
+  const { random, flip = 0, shift = 0, zoom = 0, turn = 0, tone = 0 } = options;
+  const symmetric = (): number => 2 * random.next() - 1;
+  const mirrored = random.next() < flip ? -1 : 1;
+  const moveX = symmetric() * shift * width;
+  const moveY = symmetric() * shift * height;
+  const scale = Math.exp(symmetric() * Math.log1p(zoom));
+  const angle = (symmetric() * turn * Math.PI) / 180;
+  const brightness = 255 * 0.5 * symmetric() * tone;
+  const contrast = 1 + symmetric() * tone;
+
+  const centreX = (width - 1) / 2;
+  const centreY = (height - 1) / 2;
+  const cosine = Math.cos(angle) / scale;
+  const sine = Math.sin(angle) / scale;
+  const out = new Uint8Array(pixels.length);
+  const clamp = (value: number, most: number): number => (value < 0 ? 0 : value > most ? most : value);
+  for (let y = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1) {
+      // Where the output pixel comes from: the inverse of mirror, zoom, turn and shift about the centre.
+      const dx = x - centreX - moveX;
+      const dy = y - centreY - moveY;
+      const fromX = clamp(mirrored * (cosine * dx + sine * dy) + centreX, width - 1);
+      const fromY = clamp(cosine * dy - sine * dx + centreY, height - 1);
+      const left = Math.floor(fromX);
+      const top = Math.floor(fromY);
+      const right = Math.min(left + 1, width - 1);
+      const bottom = Math.min(top + 1, height - 1);
+      const u = fromX - left;
+      const v = fromY - top;
+      for (let c = 0; c < channels; c += 1) {
+        const at = (row: number, column: number): number =>
+          pixels[(row * width + column) * channels + c] ?? 0;
+        const upper = at(top, left) * (1 - u) + at(top, right) * u;
+        const lower = at(bottom, left) * (1 - u) + at(bottom, right) * u;
+        const value = upper * (1 - v) + lower * v;
+        const toned = (value - 127.5) * contrast + 127.5 + brightness;
+        out[(y * width + x) * channels + c] = Math.round(clamp(toned, 255));
+      }
+    }
+  }
+  return out;
+};

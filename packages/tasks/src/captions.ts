@@ -1,0 +1,31 @@
+/** Captions of a row: a list of token lists, without end tokens. */
+import { ShapeError, type Random } from '@polygate/core';
+import { hasColumn, nestedListRow, textRow, type RecordBatch } from '@polygate/stream';
+import { endedTokens } from './sequence.ts';
+
+/** All captions of row `row`, each cut to `maximum` ids and ended. @throws ShapeError for a row without a caption */
+export const rowCaptions = (
+  batch: RecordBatch,
+  row: number,
+  options: { readonly endToken: number; readonly maximum: number },
+): readonly Int32Array[] => {
+  const captions = nestedListRow(batch, 'captions', row)
+    .map((tokens) => Int32Array.from(tokens, Number))
+    .filter((tokens) => tokens.length > 0);
+  if (captions.length === 0) {
+    const id = hasColumn(batch, 'id') ? textRow(batch, 'id', row) : String(row);
+    throw new ShapeError(
+      `captions: expected one caption or more that is not empty for sample "${id}", got none; quarantine it when preparing`,
+    );
+  }
+  return captions.map((tokens) => endedTokens(tokens, options));
+};
+
+/** A random caption in training, the first in evaluation. */
+export const chooseCaption = (
+  captions: readonly Int32Array[],
+  options: { readonly random: Random; readonly training: boolean },
+): Int32Array => {
+  const index = options.training ? options.random.integer(captions.length) : 0;
+  return captions[index] ?? new Int32Array(0);
+};

@@ -1,0 +1,130 @@
+/**
+ * Pictures of a record batch as normalised patches: raw uint8 column -> optional augmentation -> patches. A batch that
+ * already has patches (the patch stage ran before) is taken as it is.
+ *
+ * B rows · H, W, C picture · N patches · P = patch * patch * C
+ */
+import { ConfigError, ShapeError, type Random } from '@polygate/core';
+import { fixedListValues, hasColumn, type RecordBatch } from '@polygate/stream';
+import { patchifyBatch } from '@polygate/tokens';
+import { augmentPixels, checkAugmentation, type Augmentation } from './augmentation.ts';
+import type { ImagePatches } from './sequence.ts';
+
+/** Per-channel mean and standard deviation of ImageNet, on values from 0 to 1. */
+export const imageNetMean: readonly number[] = Object.freeze([0.485, 0.456, 0.406]);
+export const imageNetStd: readonly number[] = Object.freeze([0.229, 0.224, 0.225]);
+
+export interface ImageInput {
+  /** Pixels; a multiple of `patch`. */
+  readonly height: number;
+  /** Pixels; a multiple of `patch`. */
+  readonly width: number;
+  /** @default 3 */
+  readonly channels?: number;
+  /** Side of a patch in pixels. */
+  readonly patch: number;
+  /** @default ImageNet's, for three channels; 0.5 otherwise */
+  readonly mean?: readonly number[];
+  /** @default ImageNet's, for three channels; 0.5 otherwise */
+  readonly std?: readonly number[];
+}
+
+/** An {@link ImageInput} with everything filled in and derived. */
+export interface ResolvedImageInput extends Required<ImageInput> {
+  readonly patchCount: number;
+  readonly patchWidth: number;
+  /** Values of one picture. */
+  readonly pixels: number;
+}
+
+/** @throws ConfigError when the sides are no multiple of the patch */
+export const resolveImageInput = (input: ImageInput): ResolvedImageInput => {
+  const { height, width, patch, channels = 3 } = input;
+  const whole = [height, width, patch, channels].every((value) => Number.isInteger(value) && value > 0);
+  if (!whole || height % patch !== 0 || width % patch !== 0) {
+    throw new ConfigError(
+      `image input: expected height and width to be multiples of the patch, got ${height} x ${width} with patch ${patch}; choose a patch that divides both`,
+    );
+  }
+  const half = Array.from({ length: channels }, () => 0.5);
+  return {
+    height,
+    width,
+    channels,
+    patch,
+    mean: input.mean ?? (channels === 3 ? imageNetMean : half),
+    std: input.std ?? (channels === 3 ? imageNetStd : half),
+    patchCount: (height / patch) * (width / patch),
+    patchWidth: patch * patch * channels,
+    pixels: height * width * channels,
+  };
+};
+
+/** Reads the picture shape from the `polygate.image` entry of schema metadata. @throws ConfigError */
+export const imageInputOf = (metadata: ReadonlyMap<string, string>, patch: number): ResolvedImageInput => {
+  const text = metadata.get('polygate.image');
+  const shape = text === undefined ? undefined : (JSON.parse(text) as Partial<ImageInput>);
+  if (shape?.height === undefined || shape.width === undefined) {
+    throw new ConfigError(
+      `image input: expected schema metadata "polygate.image" with height, width and channels, got ${text ?? 'none'}; prepare the data again`,
+    );
+  }
+  return resolveImageInput({
+    height: shape.height,
+    width: shape.width,
+    patch,
+    ...(shape.channels === undefined ? {} : { channels: shape.channels }),
+  });
+};
+
+export interface ImagePatchOptions {
+  readonly augmentation?: Augmentation;
+  /** Stream of row `i`; needed with `augmentation`. */
+  readonly rowRandom?: (row: number) => Random;
+  /** Column of raw pixels. @default 'image' */
+  readonly image?: string;
+  /** Column of ready patches, used when the batch has it. @default 'patches' */
+  readonly patches?: string;
+}
+
+/** @throws ShapeError when a row holds another number of pixels or patch values than `input` says */
+export const imagePatches = (
+  batch: RecordBatch,
+  input: ResolvedImageInput,
+  options: ImagePatchOptions = {},
+): ImagePatches => {
+  const { image = 'image', patches = 'patches', augmentation, rowRandom } = options;
+  const size = batch.numRows;
+  const shape = {
+    size,
+    patchCount: input.patchCount,
+    patchWidth: input.patchWidth,
+    grid: { rows: input.height / input.patch, columns: input.width / input.patch, frames: 1 },
+  };
+  const ready = hasColumn(batch, patches);
+  const width = ready ? input.patchCount * input.patchWidth : input.pixels;
+  const values = fixedListValues(batch, ready ? patches : image);
+  if (values.length !== size * width) {
+    throw new ShapeError(
+      `image patches: expected ${width} values a row (${input.height} x ${input.width} x ${input.channels}) in column "${
+        ready ? patches : image
+      }", got ${values.length / Math.max(size, 1)}; use the image size that the data was prepared with`,
+    );
+  }
+  if (ready) return { ...shape, patches: Float32Array.from(values) };
+  if (!(values instanceof Uint8Array)) {
+    throw new ShapeError(
+      `image patches: expected bytes in column "${image}", got ${values.constructor.name}`,
+    );
+  }
+  let pixels: Uint8Array = values;
+  if (augmentation && rowRandom) {
+    checkAugmentation(augmentation);
+    pixels = new Uint8Array(values.length);
+    for (let i = 0; i < size; i += 1) {
+      const raw = values.subarray(i * width, (i + 1) * width);
+      pixels.set(augmentPixels(raw, input, { ...augmentation, random: rowRandom(i) }), i * width);
+    }
+  }
+  return { ...shape, patches: patchifyBatch(pixels, { ...input, count: size }) };
+};

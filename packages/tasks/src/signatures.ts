@@ -1,0 +1,32 @@
+/**
+ * Task signatures and the attribute rows of each segment (Uni-Perceiver-MoE, Table 2 and the look-up table of its
+ * appendix). Vocabulary candidates are shared by masked language modelling and captioning, so their signature is the
+ * union of both.
+ */
+import { attributeRow, type AttributeRow, type TaskSignature } from '@polygate/attributes';
+
+/** A picture is described by a text: classification and retrieval. */
+export const imageToText: TaskSignature = { inputs: ['visual'], targets: ['text'] };
+/** Text from text: masked language modelling. */
+export const textToText: TaskSignature = { inputs: ['text'], targets: ['text'] };
+/** A picture and the words so far give the next word: captioning, and the shared vocabulary. */
+export const imageAndTextToText: TaskSignature = { inputs: ['visual', 'text'], targets: ['text'] };
+
+/** Attribute rows of every segment that the four families build. */
+export const segmentRows: Readonly<
+  Record<
+    'image' | 'name' | 'caption' | 'maskedText' | 'captionImage' | 'captionText' | 'vocabulary',
+    AttributeRow
+  >
+> = Object.freeze({
+  /** Picture of classification and retrieval. */
+  image: attributeRow(imageToText, { modality: 'visual', causal: false, source: 'input' }),
+  /** Class name. */
+  name: attributeRow(imageToText, { modality: 'text', causal: false, source: 'target' }),
+  /** Caption as retrieval target; the same row as a class name. */
+  caption: attributeRow(imageToText, { modality: 'text', causal: false, source: 'target' }),
+  maskedText: attributeRow(textToText, { modality: 'text', causal: false, source: 'input' }),
+  captionImage: attributeRow(imageAndTextToText, { modality: 'visual', causal: false, source: 'input' }),
+  captionText: attributeRow(imageAndTextToText, { modality: 'text', causal: true, source: 'input' }),
+  vocabulary: attributeRow(imageAndTextToText, { modality: 'text', causal: false, source: 'target' }),
+});

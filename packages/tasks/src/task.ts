@@ -1,0 +1,82 @@
+/**
+ * A task: which inputs it shows, against which candidate targets they are scored, by which loss and temperature. One
+ * form for all families, so that a trainer needs no knowledge of any of them.
+ */
+import type { Random } from '@polygate/core';
+import type { TaskSignature } from '@polygate/attributes';
+import type { RecordBatch } from '@polygate/stream';
+import type { SequenceBatch } from './sequence.ts';
+
+/** The families of this package; each has its own learned temperature of the same name. */
+export const taskFamilies = [
+  'image-classification',
+  'masked-language-modelling',
+  'image-captioning',
+  'image-text-retrieval',
+] as const;
+
+export type TaskFamily = (typeof taskFamilies)[number];
+
+/** Candidate targets of a batch. */
+export interface TaskTargets {
+  /**
+   * Names the candidate set; two batches with the same key and `whole` have identical sequences, so their features may
+   * be kept between steps of an evaluation.
+   */
+  readonly key: string;
+  /** True when every candidate of the set is here, in the order of the set. */
+  readonly whole: boolean;
+  /** [C] index of each candidate in its set (for retrieval: the row of the batch). */
+  readonly ids: Int32Array;
+  /** C sequences. */
+  readonly sequences: SequenceBatch;
+  /** [C] log of the probability that sampling put the candidate into this batch; present for sampled sets. */
+  readonly logQ?: Float32Array;
+}
+
+/** One step's worth of a task, in plain arrays. */
+export interface TaskBatch {
+  readonly task: string;
+  readonly family: TaskFamily;
+  /** Name of the learned temperature. */
+  readonly temperature: string;
+  readonly lossWeight: number;
+  readonly inputs: SequenceBatch;
+  /** Which hidden states are compared: the prefix of each row, or flat positions in [B * T]. */
+  readonly queries: 'prefix' | Int32Array;
+  /** [queries] index into `targets.ids`. */
+  readonly labels: Int32Array;
+  readonly targets: TaskTargets;
+  readonly loss: 'cross-entropy' | 'contrastive';
+  /** [B * B] for the contrastive loss: 1 where row and column mean the same and must not repel each other. */
+  readonly same?: Uint8Array;
+  readonly labelSmoothing: number;
+}
+
+export interface CollateOptions {
+  /** Source of every draw; the same stream gives the same batch. */
+  readonly random: Random;
+  /** Training samples captions, candidates and augmentation; evaluation is deterministic and complete. */
+  readonly training: boolean;
+}
+
+export interface Task {
+  readonly name: string;
+  readonly family: TaskFamily;
+  readonly signature: TaskSignature;
+  readonly temperature: string;
+  readonly lossWeight: number;
+  readonly labelSmoothing: number;
+  /** Turns a record batch into model inputs. Pure in (batch, random). */
+  collate(batch: RecordBatch, options: CollateOptions): TaskBatch;
+}
+
+/** What every task can be told. */
+export interface TaskSettings {
+  /** Name in metrics and reports. */
+  readonly name: string;
+  /** Factor of this task's loss. @default 1 */
+  readonly lossWeight?: number;
+  /** Share of the target mass spread evenly over the candidates, 0 to 1. */
+  readonly labelSmoothing?: number;
+}
