@@ -8,7 +8,7 @@ import { loadTokenizer, requireTokenizerHash, saveTokenizer } from './tokenizer-
 import { trainTokenizer } from './tokenizer-trainer.ts';
 
 const texts = ['the whale, the whale', 'there she blows', '__proto__ 2021 12 __proto__ 2021'];
-const tokenizer = trainTokenizer(texts, { vocabularySize: 290, minFrequency: 1 });
+const tokenizer = trainTokenizer(texts, { vocabularySize: 282, minFrequency: 1 });
 let directory = '';
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'polygate-tokens-'));
@@ -114,7 +114,7 @@ describe('tokenizer.json', () => {
   it('says which special token or byte a foreign vocabulary lacks', () => {
     const noSpe = changed((file) => (file['added_tokens'] = [] as never));
     expect(() => loadTokenizer(noSpe)).toThrow(
-      'tokenizer: expected the special token <|spe|> among the added tokens, got none; append it to added_tokens with the next free id 288',
+      'tokenizer: expected the special token <|spe|> among the added tokens, got none; append it to added_tokens with the next free id 280',
     );
     const swapped = changed((file) => {
       const vocab = file['model']!['vocab'] as Record<string, number>;

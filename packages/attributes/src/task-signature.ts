@@ -1,0 +1,62 @@
+/** What a task reads and what it compares with, by modality: all that attribute rows know of a task. */
+import { ConfigError } from '@polygate/core';
+
+/**
+ * The kind of data of a segment. The eight attributes speak of `visual` (pictures and video alike) and `text`; any other
+ * name of another team's modality is allowed and sets no bit.
+ */
+export type Modality = 'visual' | 'text' | (string & Record<never, never>);
+
+export interface TaskSignature {
+  /** Modalities of the input sequence; at least one. Words that the model completes (captioning) are inputs too. */
+  readonly inputs: readonly Modality[];
+  /** Modalities of the candidates that inputs are compared with; at least one. */
+  readonly targets: readonly Modality[];
+}
+
+/** The sides of a signature: where a token comes from. */
+export type TokenSource = 'input' | 'target';
+
+/** Modalities of one side. @throws ConfigError when the signature lacks them */
+export const modalitiesOf = (signature: TaskSignature, source: TokenSource): readonly Modality[] => {
+  const modalities = source === 'input' ? signature.inputs : signature.targets;
+  if (modalities.length === 0) {
+    throw new ConfigError(
+      `task signature: expected at least one modality among its ${source}s, got none; ` +
+        "name what the task reads and compares with, such as { inputs: ['visual'], targets: ['text'] }",
+      { code: 'empty-signature', fields: { source } },
+    );
+  }
+  return modalities;
+};
+
+/**
+ * The signature of a candidate set that several tasks share: it exists in the inputs (targets) of the union if it does
+ * in those of any task. The vocabulary, shared by masked language modelling and captioning, gets its row this way.
+ */
+export const unionSignature = (first: TaskSignature, ...others: readonly TaskSignature[]): TaskSignature => {
+  const join = (source: TokenSource): readonly Modality[] =>
+    Object.freeze(
+      [...new Set([first, ...others].flatMap((signature) => modalitiesOf(signature, source)))].sort(),
+    );
+  return Object.freeze({ inputs: join('input'), targets: join('target') });
+};
+
+const signature = (inputs: readonly Modality[], targets: readonly Modality[]): TaskSignature =>
+  Object.freeze({ inputs: Object.freeze([...inputs]), targets: Object.freeze([...targets]) });
+
+const maskedLanguageModelling = signature(['text'], ['text']);
+const imageCaptioning = signature(['visual', 'text'], ['text']);
+
+/** Signatures of the paper's tasks, and of the candidate set that some of them share. */
+export const taskSignatures = Object.freeze({
+  'image-classification': signature(['visual'], ['text']),
+  'video-classification': signature(['visual'], ['text']),
+  'image-text-retrieval': signature(['visual'], ['text']),
+  'video-text-retrieval': signature(['visual'], ['text']),
+  'masked-language-modelling': maskedLanguageModelling,
+  'text-classification': maskedLanguageModelling,
+  'image-captioning': imageCaptioning,
+  'video-captioning': imageCaptioning,
+  vocabulary: unionSignature(maskedLanguageModelling, imageCaptioning),
+});

@@ -1,0 +1,174 @@
+import { ConfigError, FormatError } from '@polygate/core';
+import {
+  attributeNames,
+  attributeRow,
+  attributeTable,
+  fromPublishedOrder,
+  parseRow,
+  rowKey,
+  taskSignatures,
+  toPublishedOrder,
+  unionSignature,
+} from '@polygate/attributes';
+import type { Modality, SegmentAttributes, TaskSignature } from '@polygate/attributes';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+
+/**
+ * The published look-up table, transcribed apart from the package: segment, row in the published code's order, row in
+ * the paper's order. Bits: visual in, text in, visual out, text out, token visual, token text, then (from target,
+ * causal) as published or (causal, from input) as in the paper.
+ */
+const published: readonly (readonly [string, string, string])[] = [
+  ['image classification, input', '10011000', '10011001'],
+  ['video classification, input', '10011000', '10011001'],
+  ['image-text retrieval, image', '10011000', '10011001'],
+  ['video-text retrieval, video', '10011000', '10011001'],
+  ['image classification, class names', '10010110', '10010100'],
+  ['video classification, class names', '10010110', '10010100'],
+  ['image-text retrieval, text', '10010110', '10010100'],
+  ['video-text retrieval, text', '10010110', '10010100'],
+  ['masked language modelling, input', '01010100', '01010101'],
+  ['text classification, input', '01010100', '01010101'],
+  ['image captioning, image', '11011000', '11011001'],
+  ['video captioning, video', '11011000', '11011001'],
+  ['image captioning, words and queries', '11010101', '11010111'],
+  ['video captioning, words and queries', '11010101', '11010111'],
+  ['vocabulary and label words', '11010110', '11010100'],
+];
+
+describe('the published table', () => {
+  it('is derived from signatures, whole, in both bit orders', () => {
+    const derived = attributeTable.map(({ name, signature, segment }) => {
+      const row = attributeRow(signature, segment);
+      return [name, rowKey(toPublishedOrder(row)), rowKey(row)];
+    });
+    expect(derived.sort()).toEqual([...published].sort());
+    for (const { row, signature, segment } of attributeTable)
+      expect(row).toEqual(attributeRow(signature, segment));
+  });
+
+  it("has the paper's own example: any input token of image classification", () => {
+    const row = attributeRow(taskSignatures['image-classification'], {
+      modality: 'visual',
+      causal: false,
+      source: 'input',
+    });
+    expect(row).toEqual([1, 0, 0, 1, 1, 0, 0, 1]);
+  });
+
+  it('has six different rows and two constant bits', () => {
+    expect(new Set(attributeTable.map(({ row }) => rowKey(row))).size).toBe(6);
+    expect(new Set(attributeTable.map(({ row }) => row[2]))).toEqual(new Set([0]));
+    expect(new Set(attributeTable.map(({ row }) => row[3]))).toEqual(new Set([1]));
+  });
+});
+
+describe('attributeRow', () => {
+  const modality = fc.constantFrom<Modality>('visual', 'text', 'audio', 'table');
+  const side = fc.uniqueArray(modality, { minLength: 1 });
+  const signature: fc.Arbitrary<TaskSignature> = fc.record({ inputs: side, targets: side });
+
+  it('answers the eight questions of Table 2 for any signature and segment', () => {
+    fc.assert(
+      fc.property(
+        signature,
+        modality,
+        fc.boolean(),
+        fc.constantFrom('input', 'target'),
+        (task, own, causal, source) => {
+          const there = (source === 'input' ? task.inputs : task.targets).includes(own);
+          const segment: SegmentAttributes = { modality: own, causal, source };
+          if (!there) {
+            expect(() => attributeRow(task, segment)).toThrow(ConfigError);
+            return;
+          }
+          const row = attributeRow(task, segment);
+          const answers = [
+            task.inputs.includes('visual'),
+            task.inputs.includes('text'),
+            task.targets.includes('visual'),
+            task.targets.includes('text'),
+            own === 'visual',
+            own === 'text',
+            causal,
+            source === 'input',
+          ];
+          expect(row.map((value) => value === 1)).toEqual(answers);
+          expect(Object.isFrozen(row)).toBe(true);
+          expect(attributeNames.length).toBe(row.length);
+          expect(parseRow(rowKey(row))).toEqual(row);
+          expect(fromPublishedOrder(toPublishedOrder(row))).toEqual(row);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it('gives rows to tasks that were never seen', () => {
+    // Text to image retrieval: text in the inputs, pictures as candidates.
+    const textToImage: TaskSignature = { inputs: ['text'], targets: ['visual'] };
+    expect(rowKey(attributeRow(textToImage, { modality: 'text', causal: false, source: 'input' }))).toBe(
+      '01100101',
+    );
+    expect(rowKey(attributeRow(textToImage, { modality: 'visual', causal: false, source: 'target' }))).toBe(
+      '01101000',
+    );
+    // Autoregressive language modelling without a picture, and question answering on a picture.
+    const language: TaskSignature = { inputs: ['text'], targets: ['text'] };
+    expect(rowKey(attributeRow(language, { modality: 'text', causal: true, source: 'input' }))).toBe(
+      '01010111',
+    );
+    const questions: TaskSignature = { inputs: ['visual', 'text'], targets: ['text'] };
+    expect(rowKey(attributeRow(questions, { modality: 'text', causal: false, source: 'input' }))).toBe(
+      '11010101',
+    );
+    // Sound has no bit of its own.
+    const sound: TaskSignature = { inputs: ['audio'], targets: ['text'] };
+    expect(rowKey(attributeRow(sound, { modality: 'audio', causal: false, source: 'input' }))).toBe(
+      '00010001',
+    );
+  });
+
+  it('refuses a segment that the task does not have, and a signature without a side', () => {
+    expect(() =>
+      attributeRow(taskSignatures['image-classification'], {
+        modality: 'text',
+        causal: false,
+        source: 'input',
+      }),
+    ).toThrow(
+      'attributeRow: expected a modality that the task has among its inputs (visual), got "text"; ' +
+        'correct the segment or add the modality to the signature',
+    );
+    expect(() =>
+      attributeRow({ inputs: ['text'], targets: [] }, { modality: 'text', causal: false, source: 'input' }),
+    ).toThrow('task signature: expected at least one modality among its targets, got none');
+  });
+});
+
+describe('unionSignature', () => {
+  it('has every modality of every task, once', () => {
+    const union = unionSignature(
+      { inputs: ['text'], targets: ['text'] },
+      { inputs: ['visual', 'text'], targets: ['text'] },
+      { inputs: ['audio'], targets: ['visual'] },
+    );
+    expect(union).toEqual({ inputs: ['audio', 'text', 'visual'], targets: ['text', 'visual'] });
+    expect(taskSignatures.vocabulary).toEqual({ inputs: ['text', 'visual'], targets: ['text'] });
+    expect(() => unionSignature({ inputs: [], targets: ['text'] })).toThrow(
+      'at least one modality among its inputs',
+    );
+  });
+});
+
+describe('parseRow', () => {
+  it('refuses what is no row', () => {
+    for (const key of ['1001100', '100110011', '1001100x', '']) {
+      expect(() => parseRow(key)).toThrow(FormatError);
+      expect(() => parseRow(key)).toThrow(
+        `attribute row: expected eight characters 0 or 1 such as "10011001", got "${key}"`,
+      );
+    }
+  });
+});
