@@ -1,1 +1,10 @@
-export {};
+export { describeTorch, registerTorchEngine } from './engine.ts';
+export type { TorchEngine, TorchEngineOptions, TorchReport } from './engine.ts';
+export { TorchBackend } from './backend.ts';
+export type { TorchMemory } from './backend.ts';
+export { KernelContext } from './kernel-context.ts';
+export { registerTorchKernel } from './kernel-registration.ts';
+export type { KernelBody, KernelCall } from './kernel-registration.ts';
+export type { Handle } from './native/binding.ts';
+export { ScalarType } from './native/scalar-types.ts';
+export type { PrecisionName, PrecisionPolicy } from './precision.ts';

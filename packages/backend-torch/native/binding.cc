@@ -1,0 +1,518 @@
+// The Node-API surface: one dispatcher call for everything that computes, and what surrounds it
+// (create, read, release, memory, threads). Nothing here is specific to an operator.
+//
+// Calls go through three blocks of memory shared with JavaScript, so that a call crosses the boundary
+// with two integers: `block` (arguments, doubles), `results` (doubles) and `arena` (handles created
+// since the outermost scope began; arena[0] is their count).
+#define NAPI_VERSION 8
+#include <napi.h>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/InferenceMode.h>
+#include <torch/version.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "allocator.h"
+#include "handles.h"
+#include "operators.h"
+
+namespace polygate {
+namespace {
+
+struct Environment {
+  HandleTable handles;
+  std::vector<Operator> operators;
+  std::vector<c10::IValue> stack;
+  std::vector<std::string> strings;
+  std::string error;
+  Napi::Reference<Napi::Float64Array> blockReference;
+  Napi::Reference<Napi::Float64Array> resultReference;
+  Napi::Reference<Napi::Int32Array> arenaReference;
+  double* block = nullptr;
+  double* results = nullptr;
+  size_t resultCapacity = 0;
+  int32_t* arena = nullptr;
+  size_t arenaCapacity = 0;
+  c10::InferenceMode inference{true};
+
+  Handle track(at::Tensor tensor) {
+    if (!tensor.defined()) return 0;
+    const size_t count = static_cast<size_t>(arena[0]);
+    TORCH_CHECK(count + 1 < arenaCapacity, "a scope holds more than ", arenaCapacity, " tensors");
+    const Handle handle = handles.add(std::move(tensor));
+    arena[count + 1] = handle;
+    arena[0] = static_cast<int32_t>(count + 1);
+    return handle;
+  }
+};
+
+Environment& environmentOf(const Napi::CallbackInfo& info) {
+  return *info.Env().GetInstanceData<Environment>();
+}
+
+/** Runs `body`, turning C++ exceptions into JavaScript errors with ATen's own text. */
+template <class Body>
+auto guarded(Napi::Env env, Body body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const c10::Error& error) {
+    throw Napi::Error::New(env, error.what_without_backtrace());
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw Napi::Error::New(env, error.what());
+  }
+}
+
+// ---- the call -------------------------------------------------------------------------------------
+
+/** Writes results as their number, then a type and a value for each; a list is its length and handles. */
+class ResultWriter {
+ public:
+  explicit ResultWriter(Environment& e) : e_(e) {}
+
+  void writeAll(const std::vector<c10::IValue>& values) {
+    raw(static_cast<double>(values.size()));
+    for (const c10::IValue& value : values) write(value);
+  }
+
+ private:
+  void write(const c10::IValue& value) {
+    if (value.isTensor()) {
+      put(0, e_.track(value.toTensor()));
+    } else if (value.isTensorList()) {
+      const auto list = value.toTensorVector();
+      put(4, static_cast<double>(list.size()));
+      for (const at::Tensor& tensor : list) raw(e_.track(tensor));
+    } else if (value.isNone()) {
+      put(3, 0);
+    } else if (value.isInt()) {
+      put(1, static_cast<double>(value.toInt()));
+    } else if (value.isDouble()) {
+      put(1, value.toDouble());
+    } else if (value.isBool()) {
+      put(2, value.toBool() ? 1 : 0);
+    } else {
+      TORCH_CHECK(false, "a result of type ", value.tagKind(), " can't be passed to JavaScript");
+    }
+  }
+  void put(int type, double value) {
+    raw(type);
+    raw(value);
+  }
+  void raw(double value) {
+    TORCH_CHECK(at_ < e_.resultCapacity, "an operator returned more than ", e_.resultCapacity, " values");
+    e_.results[at_++] = value;
+  }
+  Environment& e_;
+  size_t at_ = 0;
+};
+
+/**
+ * call(operator, strings?) -> the handle of a single tensor result; 0 when the results are in `results`;
+ * -1 after an error, whose text lastError() gives. Written against the C interface: the one hot function.
+ */
+napi_value call(napi_env env, napi_callback_info info) {
+  size_t count = 2;
+  napi_value arguments[2];
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  void* data = nullptr;
+  napi_get_instance_data(env, &data);
+  Environment& e = *static_cast<Environment*>(data);
+  uint32_t id = 0;
+  napi_get_value_uint32(env, arguments[0], &id);
+  int32_t answer = -1;
+  try {
+    e.strings.clear();
+    if (count > 1) {
+      const Napi::Array list = Napi::Value(env, arguments[1]).As<Napi::Array>();
+      for (uint32_t i = 0; i < list.Length(); ++i) {
+        e.strings.push_back(list.Get(i).As<Napi::String>().Utf8Value());
+      }
+    }
+    e.stack.clear();
+    callOperator(e.operators.at(id), e.block, e.strings, e.handles, e.stack);
+    if (e.stack.size() == 1 && e.stack[0].isTensor() && e.stack[0].toTensor().defined()) {
+      answer = e.track(std::move(e.stack[0]).toTensor());
+    } else {
+      ResultWriter(e).writeAll(e.stack);
+      answer = 0;
+    }
+  } catch (const c10::Error& error) {
+    e.error = error.what_without_backtrace();
+  } catch (const std::exception& error) {
+    e.error = error.what();
+  }
+  e.stack.clear();
+  napi_value result;
+  napi_create_int32(env, answer, &result);
+  return result;
+}
+
+/** release(mark): ends a scope, freeing every handle that the arena still lists from `mark` on. */
+napi_value release(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  void* data = nullptr;
+  napi_get_instance_data(env, &data);
+  Environment& e = *static_cast<Environment*>(data);
+  int32_t mark = 0;
+  napi_get_value_int32(env, argument, &mark);
+  for (int32_t i = e.arena[0]; i > mark; --i) e.handles.remove(e.arena[i]);
+  if (mark < e.arena[0]) e.arena[0] = mark;
+  return nullptr;
+}
+
+/** drop(handle): frees one handle that no scope lists any more. */
+napi_value drop(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  void* data = nullptr;
+  napi_get_instance_data(env, &data);
+  int32_t handle = 0;
+  napi_get_value_int32(env, argument, &handle);
+  static_cast<Environment*>(data)->handles.remove(handle);
+  return nullptr;
+}
+
+// ---- everything else ------------------------------------------------------------------------------
+
+void attach(const Napi::CallbackInfo& info) {
+  Environment& e = environmentOf(info);
+  auto block = info[0].As<Napi::Float64Array>();
+  auto results = info[1].As<Napi::Float64Array>();
+  auto arena = info[2].As<Napi::Int32Array>();
+  e.blockReference = Napi::Reference<Napi::Float64Array>::New(block, 1);
+  e.resultReference = Napi::Reference<Napi::Float64Array>::New(results, 1);
+  e.arenaReference = Napi::Reference<Napi::Int32Array>::New(arena, 1);
+  e.block = block.Data();
+  e.results = results.Data();
+  e.resultCapacity = results.ElementLength();
+  e.arena = arena.Data();
+  e.arenaCapacity = arena.ElementLength();
+}
+
+/** find(name, overload) -> {id, arguments: [{name, kind}]} */
+Napi::Value find(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    Environment& e = environmentOf(info);
+    e.operators.push_back(
+        findOperator(info[0].As<Napi::String>().Utf8Value(), info[1].As<Napi::String>().Utf8Value()));
+    const Operator& op = e.operators.back();
+    auto arguments = Napi::Array::New(env, op.arguments.size());
+    for (uint32_t i = 0; i < op.arguments.size(); ++i) {
+      auto argument = Napi::Object::New(env);
+      argument.Set("name", op.arguments[i].name);
+      argument.Set("kind", static_cast<int>(op.arguments[i].kind));
+      arguments.Set(i, argument);
+    }
+    auto found = Napi::Object::New(env);
+    found.Set("id", static_cast<double>(e.operators.size() - 1));
+    found.Set("arguments", arguments);
+    return found;
+  });
+}
+
+Napi::Value lastError(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), environmentOf(info).error);
+}
+
+c10::ScalarType typeOf(const Napi::TypedArray& array, Napi::Env env) {
+  switch (array.TypedArrayType()) {
+    case napi_float32_array:
+      return c10::ScalarType::Float;
+    case napi_float64_array:
+      return c10::ScalarType::Double;
+    case napi_int32_array:
+      return c10::ScalarType::Int;
+    case napi_uint8_array:
+    case napi_uint8_clamped_array:
+      return c10::ScalarType::Byte;
+    case napi_int8_array:
+      return c10::ScalarType::Char;
+    case napi_int16_array:
+      return c10::ScalarType::Short;
+    case napi_bigint64_array:
+      return c10::ScalarType::Long;
+    default:
+      throw Napi::TypeError::New(env, "expected a Float32/Float64/Int32/Uint8/Int8/Int16/BigInt64Array");
+  }
+}
+
+void* dataOf(const Napi::TypedArray& array) {
+  return static_cast<char*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+}
+
+/** create(array, dtype, shape, device) -> handle of a copy of the array, converted to dtype. */
+Napi::Value create(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto array = info[0].As<Napi::TypedArray>();
+    const auto dtype = static_cast<c10::ScalarType>(info[1].As<Napi::Number>().Int32Value());
+    const auto sizes = info[2].As<Napi::Array>();
+    std::vector<int64_t> shape(sizes.Length());
+    int64_t count = 1;
+    for (uint32_t i = 0; i < sizes.Length(); ++i) {
+      shape[i] = sizes.Get(i).As<Napi::Number>().Int64Value();
+      count *= shape[i];
+    }
+    const c10::ScalarType given = typeOf(array, info.Env());
+    const auto elements = static_cast<int64_t>(array.ElementLength());
+    // A complex tensor is given as interleaved floats.
+    const bool complex = dtype == c10::ScalarType::ComplexFloat;
+    TORCH_CHECK(
+        elements == (complex ? 2 * count : count),
+        "the array has ", elements, " elements, the shape ", at::IntArrayRef(shape), " needs ",
+        complex ? 2 * count : count);
+    const c10::Device device(info[3].As<Napi::String>().Utf8Value());
+    at::Tensor source;
+    if (count == 0) {
+      source = at::empty(shape, at::TensorOptions().dtype(complex ? dtype : given));
+    } else {
+      source = at::from_blob(dataOf(array), shape, at::TensorOptions().dtype(complex ? dtype : given));
+    }
+    const at::Tensor copy = source.to(at::TensorOptions().dtype(dtype).device(device), false, true);
+    return Napi::Number::New(info.Env(), environmentOf(info).track(copy));
+  });
+}
+
+/** The tensor as contiguous CPU memory of the array's type, checked to fill the array exactly. */
+at::Tensor staged(const at::Tensor& tensor, c10::ScalarType type, size_t length) {
+  at::Tensor source = tensor;
+  if (source.is_complex()) source = at::view_as_real(source.resolve_conj());
+  source = source.to(at::TensorOptions().dtype(type).device(c10::Device(c10::DeviceType::CPU)), false, false);
+  source = source.contiguous();
+  TORCH_CHECK(
+      static_cast<size_t>(source.numel()) == length,
+      "the array has ", length, " elements, the tensor ", source.numel());
+  return source;
+}
+
+/** read(handle, array): copies the tensor into the array, converting to the array's type. */
+void read(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] {
+    const auto array = info[1].As<Napi::TypedArray>();
+    const at::Tensor& tensor = environmentOf(info).handles.get(info[0].As<Napi::Number>().Int32Value());
+    const at::Tensor source = staged(tensor, typeOf(array, info.Env()), array.ElementLength());
+    if (source.numel() > 0) std::memcpy(dataOf(array), source.data_ptr(), source.nbytes());
+  });
+}
+
+/** Waits for a device's copy on a worker thread, so that the event loop goes on meanwhile. */
+class ReadWorker final : public Napi::AsyncWorker {
+ public:
+  ReadWorker(const Napi::CallbackInfo& info, at::Tensor tensor, const Napi::TypedArray& array)
+      : Napi::AsyncWorker(info.Env()),
+        deferred_(Napi::Promise::Deferred::New(info.Env())),
+        array_(Napi::Persistent(array.As<Napi::Object>())),
+        tensor_(std::move(tensor)),
+        type_(typeOf(array, info.Env())),
+        length_(array.ElementLength()),
+        target_(dataOf(array)) {}
+
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+  void Execute() override {
+    try {
+      const c10::InferenceMode inference(true);
+      const at::Tensor source = staged(tensor_, type_, length_);
+      if (source.numel() > 0) std::memcpy(target_, source.data_ptr(), source.nbytes());
+    } catch (const c10::Error& error) {
+      SetError(error.what_without_backtrace());
+    } catch (const std::exception& error) {
+      SetError(error.what());
+    }
+  }
+  void OnOK() override {
+    tensor_.reset();
+    deferred_.Resolve(array_.Value());
+  }
+  void OnError(const Napi::Error& error) override {
+    tensor_.reset();
+    deferred_.Reject(error.Value());
+  }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  Napi::ObjectReference array_;
+  at::Tensor tensor_;
+  c10::ScalarType type_;
+  size_t length_;
+  void* target_;
+};
+
+Napi::Value readAsync(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const at::Tensor& tensor = environmentOf(info).handles.get(info[0].As<Napi::Number>().Int32Value());
+    auto* worker = new ReadWorker(info, tensor, info[1].As<Napi::TypedArray>());
+    worker->Queue();
+    return worker->promise();
+  });
+}
+
+/** alias(handle) -> a second handle of the same tensor, to be released on its own. */
+Napi::Value alias(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Environment& e = environmentOf(info);
+    return Napi::Number::New(
+        info.Env(), e.track(e.handles.get(info[0].As<Napi::Number>().Int32Value())));
+  });
+}
+
+Napi::Value describe(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const at::Tensor& tensor = environmentOf(info).handles.get(info[0].As<Napi::Number>().Int32Value());
+    const Napi::Env env = info.Env();
+    auto shape = Napi::Array::New(env, tensor.dim());
+    auto strides = Napi::Array::New(env, tensor.dim());
+    for (int64_t i = 0; i < tensor.dim(); ++i) {
+      shape.Set(static_cast<uint32_t>(i), static_cast<double>(tensor.size(i)));
+      strides.Set(static_cast<uint32_t>(i), static_cast<double>(tensor.stride(i)));
+    }
+    auto described = Napi::Object::New(env);
+    described.Set("shape", shape);
+    described.Set("strides", strides);
+    described.Set("dtype", static_cast<int>(tensor.scalar_type()));
+    described.Set("device", tensor.device().str());
+    described.Set("bytes", static_cast<double>(tensor.nbytes()));
+    described.Set("storageBytes", static_cast<double>(tensor.storage().nbytes()));
+    described.Set("contiguous", tensor.is_contiguous());
+    described.Set("storageUses", static_cast<double>(tensor.storage().use_count()));
+    return described;
+  });
+}
+
+Napi::Value dtypeOf(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const at::Tensor& tensor = environmentOf(info).handles.get(info[0].As<Napi::Number>().Int32Value());
+    return Napi::Number::New(info.Env(), static_cast<int>(tensor.scalar_type()));
+  });
+}
+
+Napi::Value memory(const Napi::CallbackInfo& info) {
+  const Environment& e = environmentOf(info);
+  const CpuMemory cpu = cpuMemory();
+  auto report = Napi::Object::New(info.Env());
+  report.Set("handles", static_cast<double>(e.handles.size()));
+  report.Set("tensorBytes", static_cast<double>(e.handles.bytes()));
+  report.Set("cpuHeld", static_cast<double>(cpu.held));
+  report.Set("cpuPeak", static_cast<double>(cpu.peak));
+  report.Set("cpuCached", static_cast<double>(cpu.cached));
+  report.Set("cpuLimit", static_cast<double>(cpu.limit));
+  return report;
+}
+
+void resetPeak(const Napi::CallbackInfo&) { resetCpuPeak(); }
+void trim(const Napi::CallbackInfo&) { trimCpuMemory(); }
+
+/** limitMemory(live bytes or 0, kept bytes or -1 to leave) */
+void limitMemory(const Napi::CallbackInfo& info) {
+  const double kept = info[1].As<Napi::Number>().DoubleValue();
+  limitCpuMemory(
+      static_cast<size_t>(info[0].As<Napi::Number>().DoubleValue()),
+      kept < 0 ? SIZE_MAX : static_cast<size_t>(kept));
+}
+
+/** threads(count?) -> threads used inside an operator */
+Napi::Value threads(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (info.Length() > 0 && info[0].IsNumber()) at::set_num_threads(info[0].As<Napi::Number>().Int32Value());
+    return Napi::Number::New(info.Env(), at::get_num_threads());
+  });
+}
+
+void seed(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] { at::manual_seed(static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value())); });
+}
+
+void deterministic(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] {
+    const bool on = info[0].As<Napi::Boolean>().Value();
+    at::globalContext().setDeterministicAlgorithms(on, false);
+    at::globalContext().setDeterministicCuDNN(on);
+    at::globalContext().setBenchmarkCuDNN(false);
+  });
+}
+
+/** allowTf32(on): whether CUDA may round the factors of float32 products to 10 bits. */
+void allowTf32(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] {
+    const bool on = info[0].As<Napi::Boolean>().Value();
+    at::globalContext().setAllowTF32CuBLAS(on);
+    at::globalContext().setAllowTF32CuDNN(on);
+  });
+}
+
+void synchronize(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] {
+    const c10::Device device(info[0].As<Napi::String>().Utf8Value());
+    if (device.is_cuda()) at::detail::getCUDAHooks().deviceSynchronize(device.has_index() ? device.index() : 0);
+  });
+}
+
+/** library() -> what this LibTorch is and has */
+Napi::Value library(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const bool cuda = at::hasCUDA();
+    auto report = Napi::Object::New(info.Env());
+    report.Set("version", TORCH_VERSION);
+    report.Set("configuration", at::show_config());
+    report.Set("parallelism", at::get_parallel_info());
+    report.Set("mkldnn", at::hasMKLDNN());
+    report.Set("lapack", at::hasLAPACK());
+    report.Set("cuda", cuda);
+    report.Set("cudaDevices", cuda ? static_cast<double>(at::detail::getCUDAHooks().getNumGPUs()) : 0.0);
+    return report;
+  });
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  installCpuAllocator();
+  env.SetInstanceData(new Environment());
+  const auto raw = [&](const char* name, napi_callback function) {
+    napi_value value;
+    napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);
+    napi_set_named_property(env, exports, name, value);
+  };
+  raw("call", call);
+  raw("release", release);
+  raw("drop", drop);
+  exports.Set("attach", Napi::Function::New(env, attach));
+  exports.Set("find", Napi::Function::New(env, find));
+  exports.Set("lastError", Napi::Function::New(env, lastError));
+  exports.Set("create", Napi::Function::New(env, create));
+  exports.Set("read", Napi::Function::New(env, read));
+  exports.Set("readAsync", Napi::Function::New(env, readAsync));
+  exports.Set("alias", Napi::Function::New(env, alias));
+  exports.Set("describe", Napi::Function::New(env, describe));
+  exports.Set("dtypeOf", Napi::Function::New(env, dtypeOf));
+  exports.Set("memory", Napi::Function::New(env, memory));
+  exports.Set("resetPeak", Napi::Function::New(env, resetPeak));
+  exports.Set("trim", Napi::Function::New(env, trim));
+  exports.Set("limitMemory", Napi::Function::New(env, limitMemory));
+  exports.Set("threads", Napi::Function::New(env, threads));
+  exports.Set("seed", Napi::Function::New(env, seed));
+  exports.Set("deterministic", Napi::Function::New(env, deterministic));
+  exports.Set("allowTf32", Napi::Function::New(env, allowTf32));
+  exports.Set("synchronize", Napi::Function::New(env, synchronize));
+  exports.Set("library", Napi::Function::New(env, library));
+  return exports;
+}
+
+}  // namespace
+}  // namespace polygate
+
+static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  return polygate::initialize(env, exports);
+}
+
+NODE_API_MODULE(polygate_torch, initialize)

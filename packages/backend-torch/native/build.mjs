@@ -1,0 +1,254 @@
+// Builds the native binding with the system's C++ compiler: no gyp, no download.
+//
+// Runs at install. Without LibTorch or a compiler it leaves build/status.json, says one line, and exits 0:
+// an engine that is missing must never break an install. POLYGATE_BUILD_STRICT=1 turns that into exit 1.
+//
+//   node native/build.mjs [--force] [--quiet]
+import { execFile, execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const native = dirname(fileURLToPath(import.meta.url));
+const build = join(native, '..', 'build');
+const addon = join(build, 'polygate_torch.node');
+const statusFile = join(build, 'status.json');
+const force = process.argv.includes('--force');
+const quiet = process.argv.includes('--quiet');
+
+const INSTALL_LIBTORCH =
+  "install LibTorch (Debian/Ubuntu: apt-get install libtorch-dev libopenblas0-pthread g++; or `pip install torch`; or set POLYGATE_LIBTORCH to an unpacked libtorch), then run `npm rebuild @polygate/backend-torch`";
+const INSTALL_COMPILER =
+  'install a C++17 compiler (Debian/Ubuntu: apt-get install g++), then run `npm rebuild @polygate/backend-torch`';
+
+/** A reason not to build that the user can act upon. */
+class Unavailable extends Error {
+  constructor(code, message, remedy) {
+    super(message);
+    this.code = code;
+    this.remedy = remedy;
+  }
+}
+
+const say = (line) => {
+  if (!quiet) process.stdout.write(`${line}\n`);
+};
+
+const writeStatus = (status) => {
+  mkdirSync(build, { recursive: true });
+  const temporary = `${statusFile}.${process.pid}`;
+  writeFileSync(temporary, `${JSON.stringify(status, undefined, 2)}\n`);
+  renameSync(temporary, statusFile);
+};
+
+const run = (command, args) =>
+  execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 60_000 }).trim();
+
+const describeRoot = (source, root) => {
+  const include = [join(root, 'include'), join(root, 'include/torch/csrc/api/include')];
+  if (!existsSync(join(include[0], 'ATen/ATen.h'))) return undefined;
+  const multiarch = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+  const library = [join(root, 'lib'), join(root, 'lib', multiarch)].find(
+    (folder) => existsSync(join(folder, 'libtorch_cpu.so')) || existsSync(join(folder, 'libtorch_cpu.dylib')),
+  );
+  if (library === undefined) return undefined;
+  return { source, root, include, library };
+};
+
+/** The new C++ ABI of libstdc++ unless this LibTorch was built with the old one. */
+const abiOf = (libtorch) => {
+  const config = join(libtorch.root, 'share/cmake/Torch/TorchConfig.cmake');
+  if (!existsSync(config)) return undefined;
+  return /_GLIBCXX_USE_CXX11_ABI=([01])/.exec(readFileSync(config, 'utf8'))?.[1];
+};
+
+const fromPython = () => {
+  for (const python of [process.env.PYTHON, 'python3', 'python'].filter(Boolean)) {
+    try {
+      const script =
+        'import importlib.util as u, os; s = u.find_spec("torch"); print(os.path.dirname(s.origin) if s and s.origin else "")';
+      const folder = run(python, ['-c', script]);
+      if (folder === '') continue;
+      const found = describeRoot(`${python}'s torch`, folder);
+      if (found !== undefined) return found;
+    } catch {
+      // No such interpreter: the next candidate may do.
+    }
+  }
+  return undefined;
+};
+
+/** LibTorch by POLYGATE_LIBTORCH, then an importable Python torch, then Debian's package. */
+const findLibTorch = () => {
+  const named = process.env.POLYGATE_LIBTORCH;
+  if (named === 'off') throw new Unavailable('switched-off', 'POLYGATE_LIBTORCH=off', 'unset POLYGATE_LIBTORCH');
+  if (named) {
+    const found = describeRoot('POLYGATE_LIBTORCH', named);
+    if (found === undefined) {
+      throw new Unavailable(
+        'libtorch-missing',
+        `POLYGATE_LIBTORCH is ${named}, but there is no include/ATen/ATen.h with lib/libtorch_cpu below it`,
+        'point POLYGATE_LIBTORCH at the folder that holds include/ and lib/, or unset it',
+      );
+    }
+    return found;
+  }
+  const found = fromPython() ?? describeRoot("Debian's libtorch-dev", '/usr');
+  if (found === undefined) throw new Unavailable('libtorch-missing', 'LibTorch was not found', INSTALL_LIBTORCH);
+  return found;
+};
+
+const findCompiler = () => {
+  for (const compiler of [process.env.CXX, 'g++', 'c++', 'clang++'].filter(Boolean)) {
+    try {
+      return { command: compiler, version: run(compiler, ['--version']).split('\n')[0] };
+    } catch {
+      // Not installed under this name.
+    }
+  }
+  throw new Unavailable('compiler-missing', 'no C++ compiler was found', INSTALL_COMPILER);
+};
+
+const headerFolders = () => {
+  const require = createRequire(import.meta.url);
+  return [require('node-api-headers').include_dir, require('node-addon-api').include_dir].map((folder) =>
+    realpathSync(folder),
+  );
+};
+
+const sourcesIn = (folder, extension) =>
+  existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => name.endsWith(extension))
+        .sort()
+        .map((name) => join(folder, name))
+    : [];
+
+const compileAll = async (plan) => {
+  const work = join(build, `objects-${process.pid}`);
+  rmSync(work, { recursive: true, force: true });
+  mkdirSync(work, { recursive: true });
+  try {
+    const exec = promisify(execFile);
+    const queue = plan.sources.map((source, index) => ({ source, object: join(work, `${index}.o`) }));
+    const objects = queue.map(({ object }) => object);
+    const worker = async () => {
+      for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
+        await exec(plan.compiler, [...plan.compileFlags, '-c', job.source, '-o', job.object], {
+          maxBuffer: 1 << 26,
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(availableParallelism(), queue.length, 4) }, worker));
+    const linked = join(work, 'polygate_torch.node');
+    await exec(plan.compiler, [...objects, ...plan.linkFlags, '-o', linked], { maxBuffer: 1 << 26 });
+    renameSync(linked, addon);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+};
+
+const main = async () => {
+  if (!['linux', 'darwin'].includes(process.platform)) {
+    throw new Unavailable('platform', `no build for ${process.platform}`, 'use Linux or macOS, or another engine');
+  }
+  const libtorch = findLibTorch();
+  const compiler = findCompiler();
+  const sources = [...sourcesIn(native, '.cc'), ...sourcesIn(join(native, 'operators'), '.cc')];
+  const headers = [...sourcesIn(native, '.h'), ...sourcesIn(join(native, 'operators'), '.h')];
+  const cuda = existsSync(join(libtorch.library, 'libtorch_cuda.so'));
+  const abi = abiOf(libtorch);
+  const compileFlags = [
+    '-std=c++17',
+    '-O3',
+    '-fPIC',
+    '-fvisibility=hidden',
+    '-DNAPI_CPP_EXCEPTIONS',
+    '-DNODE_GYP_MODULE_NAME=polygate_torch',
+    ...(process.platform === 'linux' ? ['-fopenmp'] : []),
+    ...(abi === undefined ? [] : [`-D_GLIBCXX_USE_CXX11_ABI=${abi}`]),
+    ...headerFolders().map((folder) => `-I${folder}`),
+    `-I${native}`,
+    // Before 2.1 LibTorch's headers need no flag; from 2.9 on they want C++17 at least, which this is.
+    ...libtorch.include.filter((folder) => folder !== '/usr/include').map((folder) => `-isystem${folder}`),
+  ];
+  const linkFlags = [
+    '-shared',
+    ...(process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : ['-Wl,--no-as-needed']),
+    `-L${libtorch.library}`,
+    `-Wl,-rpath,${libtorch.library}`,
+    '-ltorch',
+    '-ltorch_cpu',
+    ...(cuda ? ['-ltorch_cuda'] : []),
+    '-lc10',
+    ...(cuda && existsSync(join(libtorch.library, 'libc10_cuda.so')) ? ['-lc10_cuda'] : []),
+  ];
+  const hash = createHash('sha256');
+  for (const file of [...sources, ...headers]) hash.update(file).update(readFileSync(file));
+  const versionHeader = join(libtorch.include[1], 'torch/version.h');
+  hash.update(existsSync(versionHeader) ? readFileSync(versionHeader) : '');
+  hash.update(JSON.stringify([compiler, compileFlags, linkFlags]));
+  const key = hash.digest('hex');
+  if (!force && existsSync(addon) && existsSync(statusFile)) {
+    const previous = JSON.parse(readFileSync(statusFile, 'utf8'));
+    if (previous.key === key && previous.state === 'built') {
+      say(`torch engine: up to date (${libtorch.source})`);
+      return;
+    }
+  }
+  mkdirSync(build, { recursive: true });
+  try {
+    await compileAll({ compiler: compiler.command, sources, compileFlags, linkFlags });
+  } catch (error) {
+    const log = `${error.stderr ?? error.message}`;
+    writeFileSync(join(build, 'compile.log'), log);
+    const first = log.split('\n').find((line) => /error/i.test(line)) ?? log.split('\n')[0];
+    throw new Unavailable(
+      'compile-failed',
+      `the binding did not compile against ${libtorch.source} (${libtorch.root}): ${first}`,
+      `read ${join(build, 'compile.log')}; LibTorch 1.13 and 2.x are supported`,
+    );
+  }
+  writeStatus({
+    state: 'built',
+    key,
+    source: libtorch.source,
+    root: libtorch.root,
+    cuda,
+    compiler: compiler.version,
+  });
+  say(`torch engine: built against ${libtorch.source} (${libtorch.root})${cuda ? ', with CUDA' : ''}`);
+};
+
+try {
+  await main();
+} catch (error) {
+  const known = error instanceof Unavailable;
+  const status = {
+    state: 'unavailable',
+    code: known ? error.code : 'build-failed',
+    why: error.message,
+    remedy: known ? error.remedy : 'run `node native/build.mjs --force` in the package and read its output',
+  };
+  try {
+    rmSync(addon, { force: true });
+    writeStatus(status);
+  } catch {
+    // A read-only installation: the loader then reports that nothing was built.
+  }
+  process.stdout.write(`torch engine: not built: ${status.why}; ${status.remedy}\n`);
+  if (process.env.POLYGATE_BUILD_STRICT === '1') process.exitCode = 1;
+}

@@ -1,0 +1,112 @@
+/** The face that this engine shows to tfjs; the work is in KernelContext. */
+import * as tf from '@tensorflow/tfjs';
+import type { BackendValues, DataId, DataType } from '@tensorflow/tfjs';
+import type { Dispatcher } from './native/dispatcher.ts';
+import type { KernelContextOptions, Stored } from './kernel-context.ts';
+import { KernelContext } from './kernel-context.ts';
+
+/** What `tf.memory()` reports beside tfjs's own counts of tensors and bytes. */
+export interface TorchMemory {
+  readonly unreliable: boolean;
+  readonly device: string;
+  /** LibTorch tensors alive. */
+  readonly handles: number;
+  /** Bytes of the storages behind them, on the engine's device. */
+  readonly bytesHeld: number;
+  /** Greatest number of bytes held at once on the CPU, temporaries inside operators included. */
+  readonly bytesPeak: number;
+  /** Bytes of freed CPU blocks that are kept for the next step. */
+  readonly bytesCached: number;
+}
+
+export class TorchBackend extends tf.KernelBackend {
+  readonly context: KernelContext;
+  readonly #data: tf.DataStorage<Stored>;
+
+  constructor(dispatcher: Dispatcher, options: KernelContextOptions) {
+    super();
+    this.#data = new tf.DataStorage<Stored>(this, tf.engine());
+    this.context = new KernelContext(dispatcher, this.#data, options);
+  }
+
+  override write(values: BackendValues, shape: number[], dtype: DataType): DataId {
+    const dataId: DataId = {};
+    this.context.put(dataId, values, { shape, dtype, refCount: 1 });
+    return dataId;
+  }
+
+  override move(
+    dataId: DataId,
+    values: BackendValues,
+    shape: number[],
+    dtype: DataType,
+    refCount: number,
+  ): void {
+    this.context.put(dataId, values, { shape, dtype, refCount });
+  }
+
+  override readSync(dataId: DataId): BackendValues {
+    return this.context.read(dataId);
+  }
+
+  override read(dataId: DataId): Promise<BackendValues> {
+    return this.context.readAsync(dataId);
+  }
+
+  override disposeData(dataId: DataId, force = false): boolean {
+    return this.context.remove(dataId, force);
+  }
+
+  override refCount(dataId: DataId): number {
+    return this.context.refCount(dataId);
+  }
+
+  override incRef(dataId: DataId): void {
+    this.context.addReference(dataId);
+  }
+
+  decRef(dataId: DataId): void {
+    this.context.dropReference(dataId);
+  }
+
+  override numDataIds(): number {
+    return this.#data.numDataIds();
+  }
+
+  override memory(): TorchMemory {
+    const native = this.context.dispatcher.memory();
+    return {
+      unreliable: false,
+      device: this.context.device,
+      handles: native.handles,
+      bytesHeld: native.tensorBytes,
+      bytesPeak: native.cpuPeak,
+      bytesCached: native.cpuCached,
+    };
+  }
+
+  override async time(run: () => void): Promise<tf.BackendTimingInfo> {
+    const { native } = this.context.dispatcher;
+    native.synchronize(this.context.device);
+    const start = process.hrtime.bigint();
+    run();
+    native.synchronize(this.context.device);
+    return { kernelMs: Number(process.hrtime.bigint() - start) / 1e6 };
+  }
+
+  override timerAvailable(): boolean {
+    return true;
+  }
+
+  override floatPrecision(): 16 | 32 {
+    return 32;
+  }
+
+  override epsilon(): number {
+    return 1e-7;
+  }
+
+  override dispose(): void {
+    this.context.close();
+  }
+}

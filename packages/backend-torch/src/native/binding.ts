@@ -1,0 +1,138 @@
+/**
+ * The compiled binding: what it offers and how it is found. Everything here is a thin typed view of
+ * native/binding.cc; the rest of the package talks to it through the dispatcher only.
+ */
+import { EngineError } from '@polygate/core';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { ScalarType } from './scalar-types.ts';
+
+/** A live LibTorch tensor: an integer into the binding's table. Zero means "no tensor". */
+export type Handle = number & { readonly torchTensor: true };
+
+/** Typed arrays that tensors are created from and read into. */
+export type HostArray =
+  | Float32Array
+  | Float64Array
+  | Int32Array
+  | Int16Array
+  | Int8Array
+  | Uint8Array
+  | BigInt64Array;
+
+export interface TensorDescription {
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+  readonly dtype: ScalarType;
+  readonly device: string;
+  readonly bytes: number;
+  /** Bytes of the whole storage, of which the tensor may be a view. */
+  readonly storageBytes: number;
+  readonly contiguous: boolean;
+  /** Tensors that share the storage, this one included. */
+  readonly storageUses: number;
+}
+
+export interface NativeMemory {
+  readonly handles: number;
+  readonly tensorBytes: number;
+  readonly cpuHeld: number;
+  readonly cpuPeak: number;
+  readonly cpuCached: number;
+  readonly cpuLimit: number;
+}
+
+export interface LibraryDescription {
+  readonly version: string;
+  readonly configuration: string;
+  readonly parallelism: string;
+  readonly mkldnn: boolean;
+  readonly lapack: boolean;
+  readonly cuda: boolean;
+  readonly cudaDevices: number;
+}
+
+export interface NativeBinding {
+  attach(block: Float64Array, results: Float64Array, arena: Int32Array): void;
+  find(name: string, overload: string): { id: number; arguments: { name: string; kind: number }[] };
+  call(operator: number, strings?: readonly string[]): number;
+  lastError(): string;
+  release(mark: number): void;
+  drop(handle: Handle): void;
+  create(values: HostArray, dtype: ScalarType, shape: readonly number[], device: string): Handle;
+  read(handle: Handle, target: HostArray): void;
+  readAsync<T extends HostArray>(handle: Handle, target: T): Promise<T>;
+  alias(handle: Handle): Handle;
+  describe(handle: Handle): TensorDescription;
+  dtypeOf(handle: Handle): ScalarType;
+  memory(): NativeMemory;
+  resetPeak(): void;
+  trim(): void;
+  limitMemory(live: number, kept: number): void;
+  threads(count?: number): number;
+  seed(seed: number): void;
+  deterministic(on: boolean): void;
+  allowTf32(on: boolean): void;
+  synchronize(device: string): void;
+  library(): LibraryDescription;
+}
+
+/** What the build script left behind. */
+export interface BuildStatus {
+  readonly state: 'built' | 'unavailable';
+  readonly source?: string;
+  readonly root?: string;
+  readonly cuda?: boolean;
+  readonly compiler?: string;
+  readonly code?: string;
+  readonly why?: string;
+  readonly remedy?: string;
+}
+
+const packagePath = (relative: string): string => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
+
+/** Reads build/status.json; an installation whose scripts were not run has none. */
+export const readBuildStatus = (): BuildStatus => {
+  const file = packagePath('build/status.json');
+  if (!existsSync(file)) {
+    return {
+      state: 'unavailable',
+      code: 'not-built',
+      why: 'the native binding was not built when the package was installed',
+      remedy: 'run `npm rebuild @polygate/backend-torch` (install scripts may be switched off)',
+    };
+  }
+  return JSON.parse(readFileSync(file, 'utf8')) as BuildStatus;
+};
+
+let loaded: NativeBinding | undefined;
+
+/**
+ * Loads the compiled binding, once per process.
+ * @throws EngineError with code `torch-unavailable`, whose text and `fields.remedy` say what to install.
+ */
+export const loadBinding = (): NativeBinding => {
+  if (loaded !== undefined) return loaded;
+  const status = readBuildStatus();
+  if (status.state !== 'built') {
+    const why = status.why ?? 'it was not built';
+    const remedy = status.remedy ?? 'run `npm rebuild @polygate/backend-torch`';
+    throw new EngineError(`the torch engine is not available: ${why}; ${remedy}`, {
+      code: 'torch-unavailable',
+      fields: { why, remedy },
+    });
+  }
+  try {
+    loaded = createRequire(import.meta.url)(packagePath('build/polygate_torch.node')) as NativeBinding;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const remedy = `LibTorch was at ${status.root ?? 'an unknown place'} when the binding was built; install it again there, or run \`npm rebuild @polygate/backend-torch\``;
+    throw new EngineError(`the torch engine is not available: ${why}; ${remedy}`, {
+      code: 'torch-unavailable',
+      fields: { why, remedy },
+      cause,
+    });
+  }
+  return loaded;
+};

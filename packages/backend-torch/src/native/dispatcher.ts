@@ -1,0 +1,192 @@
+/**
+ * Calls ATen operators and owns the handles they create.
+ *
+ * Every handle belongs to the innermost scope until `keep` takes it out; leaving a scope frees the rest,
+ * also when it is left by an exception. The list of handles is one Int32Array shared with the binding:
+ * arena[0] is their count, and taking one out writes a zero over it.
+ */
+import { EngineError } from '@polygate/core';
+import type { Handle, HostArray, LibraryDescription, NativeBinding, NativeMemory } from './binding.ts';
+import type { TensorDescription } from './binding.ts';
+import type { Argument, OperatorPlan } from './encoding.ts';
+import { BLOCK_LENGTH, encodeArguments } from './encoding.ts';
+import { toEngineError } from './errors.ts';
+import type { ScalarType } from './scalar-types.ts';
+
+const RESULT_LENGTH = 1 << 16;
+const ARENA_LENGTH = 1 << 18;
+/** Types of results, as ResultWriter in native/binding.cc writes them. */
+const Result = Object.freeze({ tensor: 0, number: 1, bool: 2, none: 3, tensorList: 4 });
+
+export class Dispatcher {
+  readonly #native: NativeBinding;
+  readonly #block = new Float64Array(BLOCK_LENGTH);
+  readonly #results = new Float64Array(RESULT_LENGTH);
+  readonly #arena = new Int32Array(ARENA_LENGTH);
+  readonly #operators = new Map<string, OperatorPlan>();
+  readonly #strings: string[] = [];
+
+  constructor(native: NativeBinding) {
+    this.#native = native;
+    native.attach(this.#block, this.#results, this.#arena);
+  }
+
+  #plan(name: string): OperatorPlan {
+    const known = this.#operators.get(name);
+    if (known !== undefined) return known;
+    const [, namespace = 'aten', base = name, overload = ''] = /^(?:(\w+)::)?(\w+)(?:\.(\w+))?$/.exec(name) ?? [];
+    try {
+      const found = this.#native.find(`${namespace}::${base}`, overload);
+      const plan = Object.freeze({
+        name,
+        id: found.id,
+        kinds: Uint8Array.from(found.arguments, ({ kind }) => kind),
+        argumentNames: found.arguments.map((argument) => argument.name),
+      });
+      this.#operators.set(name, plan);
+      return plan;
+    } catch (cause) {
+      throw new EngineError(
+        `this LibTorch has no operator ${name}; check the name and overload, or use a newer LibTorch`,
+        { code: 'unknown-operator', fields: { operator: name }, cause },
+      );
+    }
+  }
+
+  /** Whether this LibTorch has the operator: `has('scaled_dot_product_attention')`. */
+  has(name: string): boolean {
+    try {
+      this.#plan(name);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #call(name: string, given: readonly Argument[]): number {
+    const plan = this.#plan(name);
+    const strings = this.#strings;
+    strings.length = 0;
+    encodeArguments(plan, given, { block: this.#block, strings });
+    const answer = strings.length === 0 ? this.#native.call(plan.id) : this.#native.call(plan.id, strings);
+    if (answer < 0) throw toEngineError(name, this.#native.lastError(), this.#native.memory());
+    return answer;
+  }
+
+  /**
+   * Calls an operator that returns one tensor (or, of several, gives the first).
+   * @param name "add.Tensor" (ATen, overload after the point), "relu", or "polygate::name".
+   * @returns a handle owned by the innermost scope.
+   * @throws EngineError with ATen's own text, or with code `out-of-memory`.
+   */
+  one(name: string, ...given: readonly Argument[]): Handle {
+    const answer = this.#call(name, given);
+    return (answer > 0 ? answer : (this.#results[2] ?? 0)) as Handle;
+  }
+
+  /** Calls an operator and gives all its tensors in order, lists spread out; 0 where it returned none. */
+  all(name: string, ...given: readonly Argument[]): Handle[] {
+    const answer = this.#call(name, given);
+    if (answer > 0) return [answer as Handle];
+    const results = this.#results;
+    const handles: Handle[] = [];
+    let at = 1;
+    for (let left = results[0] ?? 0; left > 0; left -= 1) {
+      const type = results[at];
+      const value = results[at + 1] ?? 0;
+      at += 2;
+      if (type === Result.tensor) handles.push(value as Handle);
+      else if (type === Result.none) handles.push(0 as Handle);
+      else if (type === Result.tensorList) {
+        for (let i = 0; i < value; i += 1) handles.push((results[at++] ?? 0) as Handle);
+      }
+    }
+    return handles;
+  }
+
+  /** Calls an operator that returns a number or truth value, such as `equal`. */
+  value(name: string, ...given: readonly Argument[]): number {
+    this.#call(name, given);
+    return this.#results[2] ?? 0;
+  }
+
+  /** Runs `body`; afterwards every handle created meanwhile is freed, except those kept. */
+  scope<T>(body: () => T): T {
+    const mark = this.#arena[0] ?? 0;
+    try {
+      return body();
+    } finally {
+      if ((this.#arena[0] ?? 0) > mark) this.#native.release(mark);
+    }
+  }
+
+  /**
+   * Takes a handle out of its scope; from now on it lives until `drop`.
+   * A handle that no scope owns (another holder's) is aliased first, so the result is always the caller's.
+   */
+  keep(handle: Handle): Handle {
+    const arena = this.#arena;
+    for (let i = arena[0] ?? 0; i > 0; i -= 1) {
+      if (arena[i] === handle) {
+        arena[i] = 0;
+        return handle;
+      }
+    }
+    const second = this.#native.alias(handle);
+    return this.keep(second);
+  }
+
+  /** Frees a kept handle. */
+  drop(handle: Handle): void {
+    this.#native.drop(handle);
+  }
+
+  /** A copy of host values as a tensor owned by the innermost scope; complex values are interleaved. */
+  create(values: HostArray, options: { dtype: ScalarType; shape: readonly number[]; device: string }): Handle {
+    try {
+      return this.#native.create(values, options.dtype, options.shape, options.device);
+    } catch (error) {
+      throw toEngineError('create', error instanceof Error ? error.message : String(error), this.memory());
+    }
+  }
+
+  /** Copies a tensor into `target`, converting to its type. */
+  read<T extends HostArray>(handle: Handle, target: T): T {
+    try {
+      this.#native.read(handle, target);
+      return target;
+    } catch (error) {
+      throw toEngineError('read', error instanceof Error ? error.message : String(error), this.memory());
+    }
+  }
+
+  /** `read` on a worker thread: waits for the device without blocking the event loop. */
+  async readAsync<T extends HostArray>(handle: Handle, target: T): Promise<T> {
+    try {
+      return await this.#native.readAsync(handle, target);
+    } catch (error) {
+      throw toEngineError('read', error instanceof Error ? error.message : String(error), this.memory());
+    }
+  }
+
+  describe(handle: Handle): TensorDescription {
+    return this.#native.describe(handle);
+  }
+
+  dtypeOf(handle: Handle): ScalarType {
+    return this.#native.dtypeOf(handle);
+  }
+
+  memory(): NativeMemory {
+    return this.#native.memory();
+  }
+
+  library(): LibraryDescription {
+    return this.#native.library();
+  }
+
+  /** The binding itself, for settings (threads, determinism, limits). */
+  get native(): NativeBinding {
+    return this.#native;
+  }
+}
