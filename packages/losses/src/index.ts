@@ -1,1 +1,4 @@
-export {};
+export { symmetricContrastive } from './contrastive.ts';
+export type { SymmetricContrastiveOptions } from './contrastive.ts';
+export { equalityMask, similarityCrossEntropy, similarityLogits } from './similarity.ts';
+export type { SimilarityCrossEntropyOptions } from './similarity.ts';

@@ -1,0 +1,148 @@
+/**
+ * The unified task's loss: an input picks its target among candidates by similarity of representations
+ * (Uni-Perceiver-MoE, section 3.1; temperature and label smoothing as in its section 5).
+ *
+ * Axes: N queries · C candidates · D width. Rows of `queries` and `targets` have unit length, so their products are
+ * cosines; `temperature` is the factor exp(s), already limited by whoever owns s.
+ *
+ * With sampled candidates the softmax runs over a sample, in which candidate c turns up with probability q(c).
+ * Subtracting log q(c) from its logit makes the sampled softmax a consistent estimate of the whole one
+ * (Bengio and Senécal 2008; Jean et al. 2015, section 3).
+ */
+import { ConfigError, ShapeError } from '@polygate/core';
+import { softmaxCrossEntropy } from '@polygate/tensor';
+import * as tf from '@tensorflow/tfjs';
+
+/** Far below every logit, yet finite: exp of it is 0 in float32 and 0 times it is no NaN. */
+const EXCLUDED = -1e30;
+
+/** Least sum of weights that is divided by, so that a batch of padding alone has a loss of 0. */
+const LEAST_WEIGHT = 1e-12;
+
+/** Settings of {@link similarityCrossEntropy}. */
+export interface SimilarityCrossEntropyOptions {
+  /** Share of the target's mass that is spread evenly over all candidates that count, in [0, 1). @default 0 */
+  readonly labelSmoothing?: number;
+  /** float32 [C]: log of each candidate's probability of being in the sample; borrowed. @default no correction */
+  readonly logQ?: tf.Tensor1D;
+  /**
+   * [N, C], 1 where a candidate is no true negative of a query (it equals the query's target at another position);
+   * such candidates leave the query's softmax. The query's own label always counts. Borrowed. @default none
+   */
+  readonly exclude?: tf.Tensor2D;
+  /** float32 [N], none negative: weights of the queries in the mean, e.g. 0 for padding; borrowed. @default all 1 */
+  readonly weights?: tf.Tensor1D;
+}
+
+const shapeText = (tensor: tf.Tensor): string => `[${tensor.shape.join(', ')}]`;
+
+/** @throws ShapeError when `tensor` isn't of `shape` */
+export const expectShape = (
+  where: string,
+  tensor: tf.Tensor,
+  expected: { readonly name: string; readonly shape: readonly number[]; readonly axes: string },
+): void => {
+  if (tensor.shape.join() === expected.shape.join()) return;
+  throw new ShapeError(
+    `${where}: expected ${expected.name} of shape ${expected.axes} = [${expected.shape.join(', ')}], got ${shapeText(tensor)}; check how the batch was collated`,
+    { fields: { expected: expected.shape, got: tensor.shape } },
+  );
+};
+
+/**
+ * Scaled cosines of every query with every candidate.
+ * @param queries float32 [N, D], rows of unit length; borrowed
+ * @param targets float32 [C, D], rows of unit length; borrowed
+ * @param temperature scalar factor of the cosines, above 0; borrowed
+ * @returns float32 [N, C]; differentiable in all three
+ * @throws ShapeError when the widths differ
+ */
+export const similarityLogits = (
+  queries: tf.Tensor2D,
+  targets: tf.Tensor2D,
+  temperature: tf.Scalar,
+): tf.Tensor2D => {
+  if (queries.rank !== 2 || targets.rank !== 2 || queries.shape[1] !== targets.shape[1]) {
+    throw new ShapeError(
+      `similarityLogits: expected queries (N, D) and targets (C, D) of one width, got ${shapeText(queries)} and ${shapeText(targets)}; project both by the same head`,
+      { fields: { queries: queries.shape, targets: targets.shape } },
+    );
+  }
+  return tf.tidy(() => tf.mul(tf.matMul(queries, targets, false, true), temperature) as tf.Tensor2D);
+};
+
+/**
+ * Candidates with the same key, for `exclude` and `sameMask`: int-like keys such as token hashes or target ids, or
+ * texts.
+ * @returns float32 [rowKeys.length, columnKeys.length], 1 where the keys are equal; the caller's
+ */
+export const equalityMask = <K extends string | number>(
+  rowKeys: ArrayLike<K>,
+  columnKeys: ArrayLike<K>,
+): tf.Tensor2D => {
+  const columns = new Map<K, number[]>();
+  for (let c = 0; c < columnKeys.length; c += 1) {
+    const key = columnKeys[c] as K;
+    const known = columns.get(key);
+    if (known) known.push(c);
+    else columns.set(key, [c]);
+  }
+  const mask = new Float32Array(rowKeys.length * columnKeys.length);
+  for (let r = 0; r < rowKeys.length; r += 1) {
+    for (const c of columns.get(rowKeys[r] as K) ?? []) mask[r * columnKeys.length + c] = 1;
+  }
+  return tf.tensor2d(mask, [rowKeys.length, columnKeys.length]);
+};
+
+/**
+ * Loss per query over the candidates that count. With A the candidates that aren't excluded and l the corrected
+ * logits: log sum_A exp l - (1 - s) l[label] - s mean_A l. The fused operator gives the first part at s = 0; the
+ * rest, s (l[label] - mean_A l), is added, since spreading s over excluded candidates would give them mass.
+ */
+const maskedLosses = (
+  logits: tf.Tensor2D,
+  labels: tf.Tensor1D,
+  { exclude, labelSmoothing }: { readonly exclude: tf.Tensor2D; readonly labelSmoothing: number },
+): tf.Tensor1D => {
+  const own = tf.oneHot(labels, logits.shape[1]) as tf.Tensor2D;
+  const keep = tf.maximum(tf.sub(1, exclude), own);
+  const masked = tf.add(tf.mul(logits, keep), tf.mul(tf.sub(1, keep), EXCLUDED)) as tf.Tensor2D;
+  const plain = softmaxCrossEntropy(masked, labels);
+  if (labelSmoothing === 0) return plain;
+  const label = tf.sum(tf.mul(logits, own), 1);
+  const mean = tf.div(tf.sum(tf.mul(logits, keep), 1), tf.sum(keep, 1));
+  return tf.add(plain, tf.mul(tf.sub(label, mean), labelSmoothing));
+};
+
+/**
+ * Mean cross-entropy of each query's label among the candidates.
+ * @param logits float32 [N, C], of {@link similarityLogits}; borrowed
+ * @param labels int32 [N], index into the candidates; borrowed
+ * @returns float32 scalar, the caller's; 0 when the weights sum to 0
+ * @throws ShapeError for shapes that don't go together; ConfigError for smoothing out of range
+ */
+export const similarityCrossEntropy = (
+  logits: tf.Tensor2D,
+  labels: tf.Tensor1D,
+  options: SimilarityCrossEntropyOptions = {},
+): tf.Scalar => {
+  const { labelSmoothing = 0, logQ, exclude, weights } = options;
+  const where = 'similarityCrossEntropy';
+  const [rows, candidates] = logits.shape;
+  expectShape(where, labels, { name: 'labels', shape: [rows], axes: '(N)' });
+  if (logQ) expectShape(where, logQ, { name: 'logQ', shape: [candidates], axes: '(C)' });
+  if (exclude) expectShape(where, exclude, { name: 'exclude', shape: [rows, candidates], axes: '(N, C)' });
+  if (weights) expectShape(where, weights, { name: 'weights', shape: [rows], axes: '(N)' });
+  if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
+    throw new ConfigError(`${where}: expected labelSmoothing in [0, 1), got ${labelSmoothing}; 0.1 is usual`);
+  }
+  return tf.tidy(() => {
+    const corrected = logQ ? (tf.sub(logits, logQ) as tf.Tensor2D) : logits;
+    const losses = exclude
+      ? maskedLosses(corrected, labels, { exclude, labelSmoothing })
+      : softmaxCrossEntropy(corrected, labels, { labelSmoothing });
+    if (!weights) return tf.mean(losses) as tf.Scalar;
+    const shares = tf.div(weights, tf.maximum(tf.sum(weights), LEAST_WEIGHT));
+    return tf.sum(tf.mul(losses, shares)) as tf.Scalar;
+  });
+};
