@@ -1,0 +1,164 @@
+/**
+ * Delimited text (CSV, TSV) as a stream of records. Quoting follows RFC 4180 where it is switched on: a field that
+ * begins with a quote ends at the next single quote, and a doubled quote stands for one; such a field may hold
+ * delimiters and line ends. TSV as GLUE writes it has no quoting at all.
+ */
+import { createReadStream } from 'node:fs';
+
+/** Longest record that is read, in UTF-16 units. */
+export const MAX_RECORD_LENGTH = 1 << 20;
+/** Most fields in a record. */
+export const MAX_FIELDS = 4096;
+
+export interface DelimitedOptions {
+  readonly delimiter: string;
+  /** Whether quotes group a field. @default true */
+  readonly quoting?: boolean;
+}
+
+/** One record with the line it begins at (from 1), or why it can't be used. */
+export type RecordItem =
+  | { readonly kind: 'record'; readonly line: number; readonly fields: readonly string[] }
+  | { readonly kind: 'bad-record'; readonly line: number; readonly code: string; readonly reason: string };
+
+type State = 'start' | 'plain' | 'quoted' | 'quote' | 'skip';
+
+/** Takes text in pieces of any size and gives back the records that they complete. */
+class RecordParser {
+  readonly #delimiter: string;
+  readonly #quoting: boolean;
+  #state: State = 'start';
+  #fields: string[] = [];
+  #field: string[] = [];
+  #length = 0;
+  #line = 1;
+  #recordLine = 1;
+  #problem: { code: string; reason: string } | undefined;
+
+  constructor(options: DelimitedOptions) {
+    this.#delimiter = options.delimiter;
+    this.#quoting = options.quoting ?? true;
+  }
+
+  push(text: string): RecordItem[] {
+    const done: RecordItem[] = [];
+    for (const char of text) this.#take(char, done);
+    return done;
+  }
+
+  finish(): RecordItem[] {
+    const done: RecordItem[] = [];
+    if (this.#state === 'quoted') {
+      this.#problem ??= { code: 'unclosed-quote', reason: 'expected a closing quote, got the end of the file' };
+    }
+    if (this.#length > 0 || this.#fields.length > 0 || this.#problem) this.#endRecord(done);
+    return done;
+  }
+
+  #take(char: string, done: RecordItem[]): void {
+    if (char === '\n') this.#line += 1;
+    this.#length += 1;
+    if (this.#length > MAX_RECORD_LENGTH && this.#state !== 'skip') {
+      this.#problem = {
+        code: 'record-too-long',
+        reason: `expected at most ${MAX_RECORD_LENGTH} characters in a record, got more; is a quote left open?`,
+      };
+      this.#state = 'skip';
+      this.#field = [];
+      this.#fields = [];
+    }
+    switch (this.#state) {
+      case 'skip':
+        if (char === '\n') this.#endRecord(done);
+        return;
+      case 'quoted':
+        if (char === '"') this.#state = 'quote';
+        else this.#field.push(char);
+        return;
+      case 'quote':
+        if (char === '"') {
+          this.#field.push('"');
+          this.#state = 'quoted';
+          return;
+        }
+        if (char !== this.#delimiter && char !== '\n' && char !== '\r') {
+          this.#problem ??= {
+            code: 'text-after-quote',
+            reason: `expected a delimiter after a closing quote, got "${char}"`,
+          };
+        }
+        this.#state = 'plain';
+        this.#plain(char, done);
+        return;
+      case 'start':
+        if (char === '"' && this.#quoting) {
+          this.#state = 'quoted';
+          return;
+        }
+        this.#state = 'plain';
+        this.#plain(char, done);
+        return;
+      case 'plain':
+        this.#plain(char, done);
+        return;
+      default:
+        this.#state satisfies never;
+    }
+  }
+
+  #plain(char: string, done: RecordItem[]): void {
+    if (char === this.#delimiter) this.#endField();
+    else if (char === '\n') this.#endRecord(done);
+    else this.#field.push(char);
+  }
+
+  #endField(): void {
+    this.#fields.push(this.#field.join(''));
+    this.#field = [];
+    this.#state = 'start';
+    if (this.#fields.length > MAX_FIELDS) {
+      this.#problem = { code: 'too-many-fields', reason: `expected at most ${MAX_FIELDS} fields, got more` };
+      this.#state = 'skip';
+      this.#fields = [];
+    }
+  }
+
+  #endRecord(done: RecordItem[]): void {
+    if (this.#field[this.#field.length - 1] === '\r') this.#field.pop();
+    this.#fields.push(this.#field.join(''));
+    const line = this.#recordLine;
+    const problem = this.#problem;
+    const blank = this.#fields.length === 1 && this.#fields[0] === '';
+    if (problem) done.push({ kind: 'bad-record', line, code: problem.code, reason: `line ${line}: ${problem.reason}` });
+    else if (!blank) done.push({ kind: 'record', line, fields: this.#fields });
+    this.#fields = [];
+    this.#field = [];
+    this.#length = 0;
+    this.#recordLine = this.#line;
+    this.#problem = undefined;
+    this.#state = 'start';
+  }
+}
+
+/** Reads the records of a file, the header line among them; blank lines are left out, a byte order mark too. */
+export async function* readDelimited(path: string, options: DelimitedOptions): AsyncGenerator<RecordItem> {
+  const parser = new RecordParser(options);
+  let first = true;
+  for await (const chunk of createReadStream(path, { encoding: 'utf8' })) {
+    const text = first ? (chunk as string).replace(/^\uFEFF/u, '') : (chunk as string);
+    first = false;
+    for (const item of parser.push(text)) yield checkEncoding(item);
+  }
+  for (const item of parser.finish()) yield checkEncoding(item);
+}
+
+/** The stream decoder turns bytes that are not UTF-8 into U+FFFD; such a record is damaged. */
+const checkEncoding = (item: RecordItem): RecordItem =>
+  item.kind === 'record' && item.fields.some((field) => field.includes('\uFFFD'))
+    ? {
+        kind: 'bad-record',
+        line: item.line,
+        code: 'invalid-utf8',
+        reason: `line ${item.line}: expected UTF-8 text, got other bytes; save the file as UTF-8`,
+      }
+    : item;

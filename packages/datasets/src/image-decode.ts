@@ -1,0 +1,83 @@
+/**
+ * Pictures of any usual format -> square RGB bytes of the prepared size.
+ * Order: turn upright by EXIF, resize (Lanczos; premultiplied alpha), lay on the background, sRGB, 8 bits.
+ */
+import { readFile, stat } from 'node:fs/promises';
+import sharp from 'sharp';
+import { fault, type Fault, type ImageContent } from './sample.ts';
+
+/** Largest encoded picture, in bytes. */
+export const MAX_IMAGE_BYTES = 64 << 20;
+/** Most pixels of an encoded picture, against decompression bombs. */
+export const MAX_IMAGE_PIXELS = 100_000_000;
+
+export interface DecodeOptions {
+  /** Side of the square result in pixels. */
+  readonly size: number;
+  /** `contain` keeps the whole picture and fills the rest with the background; `cover` crops. @default 'contain' */
+  readonly fit?: 'contain' | 'cover';
+  /** Colour under transparent parts and beside the picture, as CSS. @default '#ffffff' */
+  readonly background?: string;
+}
+
+/** A decoded picture: row-major H·W·3, 8 bits. */
+export interface DecodedImage {
+  readonly kind: 'image';
+  readonly pixels: Uint8Array;
+}
+
+const message = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).replace(/\s+/gu, ' ').slice(0, 200);
+
+const load = async (id: string, content: ImageContent): Promise<Uint8Array | Fault> => {
+  if (content.kind !== 'path') return content.kind === 'bytes' ? content.bytes : content.pixels;
+  const found = await stat(content.path).catch(() => undefined);
+  if (!found?.isFile()) return fault(id, 'missing-file', 'expected a picture file, got nothing at its path');
+  if (found.size > MAX_IMAGE_BYTES) {
+    return fault(id, 'image-too-large', `expected at most ${MAX_IMAGE_BYTES} bytes, got ${found.size}`);
+  }
+  try {
+    return await readFile(content.path);
+  } catch (error) {
+    return fault(id, 'unreadable-file', `expected a readable file, got ${message(error)}`);
+  }
+};
+
+/** Decodes a picture to [size, size, 3]. What can't be decoded is a fault with the reason, never a guess. */
+export const decodeImage = async (
+  id: string,
+  content: ImageContent,
+  options: DecodeOptions,
+): Promise<DecodedImage | Fault> => {
+  const bytes = await load(id, content);
+  if ('kind' in bytes) return bytes;
+  if (bytes.length === 0) return fault(id, 'corrupt-image', 'expected a picture, got no bytes');
+  const { size, fit = 'contain', background = '#ffffff' } = options;
+  const raw =
+    content.kind === 'pixels'
+      ? { raw: { width: content.width, height: content.height, channels: content.channels } }
+      : {};
+  try {
+    const { data, info } = await sharp(bytes, {
+      ...raw,
+      failOn: 'error',
+      limitInputPixels: MAX_IMAGE_PIXELS,
+    })
+      .autoOrient()
+      .resize(size, size, { fit, background })
+      .flatten({ background })
+      .toColourspace('srgb')
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    if (info.width !== size || info.height !== size || info.channels !== 3) {
+      return fault(
+        id,
+        'corrupt-image',
+        `expected ${size} x ${size} RGB after decoding, got ${info.width} x ${info.height} with ${info.channels} channels`,
+      );
+    }
+    return { kind: 'image', pixels: data };
+  } catch (error) {
+    return fault(id, 'corrupt-image', `expected a picture that can be decoded, got: ${message(error)}`);
+  }
+};

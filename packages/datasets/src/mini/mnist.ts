@@ -1,0 +1,80 @@
+/**
+ * Handwritten digits: 10,000 pictures of 28 x 28 pixels, white on black, from the `mnist` package. The package mixes
+ * the official sides, so the split is by the hash of the pixels: equal pictures are on one side.
+ */
+import { FormatError } from '@polygate/core';
+import type { Reader, ReaderItem, Sample } from '../sample.ts';
+import { splitByHash } from '../split.ts';
+import { openPackage, type PackageOptions } from './packages.ts';
+import { pins } from './pins.ts';
+
+const SIDE = 28;
+const AREA = SIDE * SIDE;
+
+/** Class names of the digits. */
+export const digitNames: readonly string[] = [
+  'zero',
+  'one',
+  'two',
+  'three',
+  'four',
+  'five',
+  'six',
+  'seven',
+  'eight',
+  'nine',
+];
+
+export interface MnistOptions {
+  /** Percentage of pictures in `test`. @default 15 */
+  readonly testPercent?: number;
+  /** @default 3 */
+  readonly validationPercent?: number;
+  /** Pictures used of each digit, for fast tests. @default all */
+  readonly perDigit?: number;
+}
+
+/** The digits with their reader. */
+export interface MnistSet {
+  readonly reader: Reader;
+  splitOf(sample: Sample): 'train' | 'validation' | 'test';
+}
+
+const loadDigit = async (
+  files: { read(path: string): Promise<Buffer> },
+  digit: number,
+): Promise<readonly Uint8Array[]> => {
+  const path = `src/digits/${digit}.json`;
+  const { data } = JSON.parse((await files.read(path)).toString('utf8')) as { data: readonly number[] };
+  if (data.length % AREA !== 0) {
+    throw new FormatError(`mnist ${path}: expected pictures of ${AREA} pixels, got ${data.length} pixels in all`);
+  }
+  // Intensities are 0 to 1 with three decimals; 255 steps give the original bytes back.
+  const bytes = Uint8Array.from(data, (value) => Math.round(value * 255));
+  return Array.from({ length: data.length / AREA }, (_, i) => bytes.subarray(i * AREA, (i + 1) * AREA));
+};
+
+/** Loads the digits. @throws FormatError for other package content */
+export const loadMnist = async (options: MnistOptions = {}, packages: PackageOptions = {}): Promise<MnistSet> => {
+  const files = await openPackage(pins.mnist, packages);
+  return {
+    reader: {
+      name: 'mnist',
+      classes: digitNames,
+      async *read(): AsyncGenerator<ReaderItem> {
+        for (const [label, name] of digitNames.entries()) {
+          const digits = await loadDigit(files, label);
+          for (const [index, pixels] of digits.slice(0, options.perDigit).entries()) {
+            const image = { kind: 'pixels', pixels, height: SIDE, width: SIDE, channels: 1 } as const;
+            yield { kind: 'sample', id: `${name}/${String(index).padStart(4, '0')}`, image, label };
+          }
+        }
+      },
+    },
+    splitOf(sample) {
+      const pixels = sample.image?.kind === 'pixels' ? sample.image.pixels : new Uint8Array(0);
+      const percents = { test: options.testPercent ?? 15, validation: options.validationPercent ?? 3 };
+      return splitByHash(Buffer.from(pixels).toString('latin1'), percents);
+    },
+  };
+};

@@ -1,0 +1,103 @@
+/**
+ * WordNet synsets as lines of text: `lemma, lemma: definition; "example"`. Source of the format: wndb(5WN).
+ * A synset with any lemma on the validation side (by hash) is validation, so that no gloss of such a lemma is in
+ * training; what training shares word for word with validation is left out and counted.
+ */
+import { fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
+import { bucketOf } from '../split.ts';
+import { openPackage, type PackageOptions } from './packages.ts';
+import { pins } from './pins.ts';
+
+/** A synset: words of one meaning. */
+export interface Synset {
+  /** Part of speech and byte offset in its file, e.g. `noun-00001740`. */
+  readonly id: string;
+  /** As in the file: case kept, `_` for a space. */
+  readonly lemmas: readonly string[];
+  readonly definition: string;
+  readonly examples: readonly string[];
+}
+
+export interface WordNetOptions {
+  /** Percentage of lemmas whose synsets are validation. @default 10 */
+  readonly validationPercent?: number;
+  /** Every n-th synset is used, for fast tests. @default 1 */
+  readonly every?: number;
+}
+
+/** WordNet text with its reader. */
+export interface WordNetSet {
+  readonly reader: Reader;
+  splitOf(sample: Sample): 'train' | 'validation';
+}
+
+const parts = ['noun', 'verb', 'adj', 'adv'] as const;
+
+/** Parses one line of a data file; undefined for the lines of the licence at its head. */
+export const parseSynset = (part: string, line: string): Synset | undefined => {
+  const bar = line.indexOf(' | ');
+  if (!/^\d{8} /u.test(line) || bar < 0) return undefined;
+  const fields = line.slice(0, bar).split(' ');
+  const count = Number.parseInt(fields[3] ?? '', 16);
+  const lemmas: string[] = [];
+  for (let i = 0; i < count; i += 1) {
+    // Adjectives may carry a syntactic marker: "galore(ip)".
+    const lemma = fields[4 + 2 * i]?.replace(/\((?:a|p|ip)\)$/u, '');
+    if (lemma) lemmas.push(lemma);
+  }
+  const gloss = line.slice(bar + 3).trim();
+  const examples = [...gloss.matchAll(/"([^"]+)"/gu)].map((match) => (match[1] ?? '').trim());
+  const quote = gloss.indexOf('"');
+  const definition = (quote < 0 ? gloss : gloss.slice(0, quote)).replace(/[;:,\s]+$/u, '');
+  return { id: `${part}-${fields[0] ?? ''}`, lemmas, definition, examples };
+};
+
+/** Whether any lemma is on the validation side. The key is the lemma in lower case. */
+export const isValidationSynset = (lemmas: readonly string[], percent = 10): boolean =>
+  lemmas.some((lemma) => bucketOf(lemma.toLowerCase()) < percent);
+
+const lineOf = (synset: Synset, examples: readonly string[]): string =>
+  `${synset.lemmas.map((lemma) => lemma.replaceAll('_', ' ')).join(', ')}: ${[synset.definition, ...examples.map((text) => `"${text}"`)].join('; ')}`;
+
+/** Loads WordNet. @throws FormatError for other package content */
+export const loadWordNet = async (
+  options: WordNetOptions = {},
+  packages: PackageOptions = {},
+): Promise<WordNetSet> => {
+  const files = await openPackage(pins.wordnet, packages);
+  const percent = options.validationPercent ?? 10;
+  const synsets: Synset[] = [];
+  let seen = 0;
+  for (const part of parts) {
+    const text = (await files.read(`dict/data.${part}`)).toString('utf8');
+    for (const line of text.split('\n')) {
+      const synset = parseSynset(part, line);
+      if (!synset) continue;
+      if (seen % (options.every ?? 1) === 0) synsets.push(synset);
+      seen += 1;
+    }
+  }
+  const held = synsets.filter(({ lemmas }) => isValidationSynset(lemmas, percent));
+  const heldIds = new Set(held.map(({ id }) => id));
+  const heldTexts = new Set(held.flatMap(({ definition, examples }) => [definition, ...examples]));
+  return {
+    reader: {
+      name: 'wordnet',
+      async *read(): AsyncGenerator<ReaderItem> {
+        for (const synset of synsets) {
+          const id = synset.id;
+          const extra = { source: 'wordnet' };
+          if (heldIds.has(id)) {
+            yield { kind: 'sample', id, texts: [lineOf(synset, synset.examples)], extra };
+          } else if (heldTexts.has(synset.definition)) {
+            yield fault(id, 'shared-with-validation', 'expected a gloss of its own, got one of a validation synset');
+          } else {
+            const examples = synset.examples.filter((text) => !heldTexts.has(text));
+            yield { kind: 'sample', id, texts: [lineOf(synset, examples)], extra };
+          }
+        }
+      },
+    },
+    splitOf: (sample) => (heldIds.has(sample.id) ? 'validation' : 'train'),
+  };
+};

@@ -1,0 +1,57 @@
+import { stat } from 'node:fs/promises';
+import { extname, isAbsolute, relative, resolve, sep } from 'node:path';
+import { ConfigError } from '@polygate/core';
+
+/** File name extensions that the decoder reads, in lower case. */
+export const imageExtensions: readonly string[] = [
+  '.png',
+  '.jpg',
+  '.jpeg',
+  '.webp',
+  '.gif',
+  '.avif',
+  '.tif',
+  '.tiff',
+  '.svg',
+];
+
+/** Whether the name looks like a picture that can be decoded. */
+export const isImageName = (name: string): boolean => imageExtensions.includes(extname(name).toLowerCase());
+
+/**
+ * The path of `name` under `root`, or undefined where it would leave it: names come from files that others wrote,
+ * so `../../etc/passwd` must not be read.
+ */
+export const resolveInside = (root: string, name: string): string | undefined => {
+  const path = resolve(root, name);
+  const way = relative(resolve(root), path);
+  if (way === '' || way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way)) return undefined;
+  return path;
+};
+
+/** Checks that a folder is there. @throws ConfigError naming the option that gave it */
+export const requireFolder = async (path: string, option: string): Promise<void> => {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory()) return;
+  throw new ConfigError(
+    `${option}: expected a folder, got ${found ? 'a file' : 'nothing'} at ${path}; give the path of an existing folder`,
+    { code: 'missing-folder', fields: { path } },
+  );
+};
+
+/** Checks that a file is there and not longer than `limit` bytes. @throws ConfigError naming the option that gave it */
+export const requireFile = async (path: string, option: string, limit = Infinity): Promise<void> => {
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isFile()) {
+    throw new ConfigError(
+      `${option}: expected a file, got ${found ? 'a folder' : 'nothing'} at ${path}; give the path of an existing file`,
+      { code: 'missing-file', fields: { path } },
+    );
+  }
+  if (found.size > limit) {
+    throw new ConfigError(
+      `${option}: expected at most ${limit} bytes, got ${found.size} in ${path}; split the file`,
+      { code: 'file-too-large', fields: { path, size: found.size, limit } },
+    );
+  }
+};

@@ -1,0 +1,57 @@
+/** Where a picture's bytes are. `pixels` is row-major H·W·C with C of 1, 3 or 4, 8 bits each. */
+export type ImageContent =
+  | { readonly kind: 'path'; readonly path: string }
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'pixels';
+      readonly pixels: Uint8Array;
+      readonly height: number;
+      readonly width: number;
+      readonly channels: 1 | 3 | 4;
+    };
+
+/** One row of a dataset before it is decoded: what is there depends on the reader. */
+export interface Sample {
+  readonly kind: 'sample';
+  /** Unique in its dataset and the same on every machine: never an absolute path. */
+  readonly id: string;
+  readonly image?: ImageContent;
+  /** Captions of a picture, lines of a text, or the one or two sentences of a labelled text. */
+  readonly texts?: readonly string[];
+  /** Index into the reader's classes. */
+  readonly label?: number;
+  /** Further text columns, such as `concept` or `vendor`. */
+  readonly extra?: Readonly<Record<string, string>>;
+}
+
+/** A sample that can't be used. It is reported, not thrown: the job quarantines it and goes on. */
+export interface Fault {
+  readonly kind: 'fault';
+  readonly id: string;
+  /** Stable kebab-case name by which faults are counted, e.g. `missing-file`. */
+  readonly code: string;
+  /** What was expected and what came. */
+  readonly reason: string;
+}
+
+/** One step of a reader: a sample, or what is wrong with it. */
+export type ReaderItem = Sample | Fault;
+
+/**
+ * A source of samples in a fixed order. `read` may be called again for another pass. A reader throws only for what
+ * makes the whole source unusable (missing folder, wrong columns, broken archive); all else is a {@link Fault}.
+ */
+export interface Reader {
+  readonly name: string;
+  /** Class names in label order, for readers that give labels. */
+  readonly classes?: readonly string[];
+  read(): AsyncIterable<ReaderItem>;
+}
+
+/** Makes a fault record. */
+export const fault = (id: string, code: string, reason: string): Fault => ({
+  kind: 'fault',
+  id,
+  code,
+  reason,
+});
