@@ -1,0 +1,201 @@
+/** Building record batches from typed arrays (zero-copy where the type already fits) and nested arrays. */
+import type { Data, RecordBatch, Schema } from 'apache-arrow';
+import { ConfigError, ShapeError } from '@polygate/core';
+import { assembleBatch, makeColumn } from './arrow-data.ts';
+import { arrayOf, describeKind, type FieldKind, isPrimitive, type NumericArray } from './kinds.ts';
+import { schemaFields } from './schema.ts';
+
+/** A list column given as Arrow holds it: row i is values[offsets[i] .. offsets[i + 1]). Borrowed, not copied. */
+export interface ListInput {
+  readonly offsets: Int32Array;
+  readonly values: ColumnInput;
+}
+
+/**
+ * Values of one column. Primitives: a typed array (kept, zero-copy, when its type is the column's) or numbers.
+ * utf8: strings. binary: byte arrays. fixedList: one flat typed array of rows * size values, or one array per row.
+ * list: one array per row, or {@link ListInput}.
+ */
+export type ColumnInput =
+  NumericArray | readonly number[] | readonly string[] | readonly ColumnInput[] | ListInput;
+
+/** Largest offset that Arrow's 32-bit list, text and binary columns can hold. */
+export const MAX_OFFSET = 2 ** 31 - 1;
+
+const describeInput = (input: unknown): string => {
+  if (Array.isArray(input)) {
+    const first: unknown = input[0];
+    return `an array of ${input.length}${first === undefined ? '' : ` starting with ${describeInput(first)}`}`;
+  }
+  if (ArrayBuffer.isView(input)) return input.constructor.name;
+  return input === null ? 'null' : typeof input;
+};
+
+const wrongInput = (place: string, expected: string, input: unknown): ShapeError =>
+  new ShapeError(`${place}: expected ${expected}, got ${describeInput(input)}; convert the column first`, {
+    fields: { place },
+  });
+
+const isNumeric = (input: unknown): input is NumericArray =>
+  ArrayBuffer.isView(input) && !(input instanceof DataView);
+
+/** Running sums of lengths, as 32-bit offsets. @throws ShapeError past 2 GiB */
+export const offsetsOf = (lengths: Iterable<number>, count: number, place: string): Int32Array => {
+  const offsets = new Int32Array(count + 1);
+  let total = 0;
+  let i = 0;
+  for (const length of lengths) {
+    total += length;
+    if (total > MAX_OFFSET) {
+      throw new ShapeError(
+        `${place}: expected at most ${MAX_OFFSET} values or bytes in one batch, got more; use fewer rows per batch`,
+        { fields: { place } },
+      );
+    }
+    i += 1;
+    offsets[i] = total;
+  }
+  return offsets;
+};
+
+const primitiveData = (kind: FieldKind, input: ColumnInput, place: string): Data => {
+  const name = kind as Parameters<typeof arrayOf>[0];
+  const ArrayType = arrayOf(name);
+  let data: NumericArray;
+  if (input instanceof (ArrayType as unknown as new () => NumericArray)) data = input;
+  else if (isNumeric(input) || (Array.isArray(input) && input.every((value) => typeof value === 'number'))) {
+    data = new ArrayType(input as ArrayLike<number>);
+  } else throw wrongInput(place, `${describeKind(kind)} numbers`, input);
+  return makeColumn(kind, { length: data.length, data });
+};
+
+const bytesData = (kind: 'utf8' | 'binary', input: ColumnInput, place: string): Data => {
+  if (!Array.isArray(input)) {
+    throw wrongInput(place, kind === 'utf8' ? 'an array of strings' : 'an array of byte arrays', input);
+  }
+  const rows: readonly unknown[] = input;
+  const lengths = rows.map((row, i) => {
+    if (kind === 'utf8' && typeof row === 'string') return Buffer.byteLength(row);
+    if (kind === 'binary' && row instanceof Uint8Array) return row.length;
+    throw wrongInput(`${place} row ${i}`, kind === 'utf8' ? 'a string' : 'a Uint8Array', row);
+  });
+  const valueOffsets = offsetsOf(lengths, rows.length, place);
+  const data = Buffer.allocUnsafeSlow(valueOffsets[rows.length] ?? 0);
+  rows.forEach((row, i) => {
+    const at = valueOffsets[i] ?? 0;
+    if (typeof row === 'string') data.write(row, at, 'utf8');
+    else data.set(row as Uint8Array, at);
+  });
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.length);
+  return makeColumn(kind, { length: rows.length, valueOffsets, data: bytes });
+};
+
+const flatten = (rows: readonly unknown[], kind: FieldKind, place: string): ColumnInput => {
+  if (!isPrimitive(kind)) return rows.flat(1) as ColumnInput;
+  let total = 0;
+  for (const row of rows) total += (row as ArrayLike<number>).length;
+  const flat = new (arrayOf(kind))(total);
+  let at = 0;
+  rows.forEach((row, i) => {
+    if (!isNumeric(row) && !(row as readonly unknown[]).every((value) => typeof value === 'number')) {
+      throw wrongInput(`${place} row ${i}`, `${kind} numbers`, row);
+    }
+    flat.set(row as ArrayLike<number>, at);
+    at += (row as ArrayLike<number>).length;
+  });
+  return flat;
+};
+
+const rowsOf = (input: ColumnInput, kind: FieldKind, place: string): readonly unknown[] => {
+  if (!Array.isArray(input)) throw wrongInput(place, `${describeKind(kind)} as one array per row`, input);
+  input.forEach((row: unknown, i) => {
+    if (!Array.isArray(row) && !isNumeric(row)) throw wrongInput(`${place} row ${i}`, 'an array', row);
+  });
+  return input;
+};
+
+const fixedData = (kind: Extract<FieldKind, { size: number }>, input: ColumnInput, place: string): Data => {
+  let flat: ColumnInput = input;
+  if (!isNumeric(input)) {
+    const rows = rowsOf(input, kind, place);
+    rows.forEach((row, i) => {
+      const { length } = row as ArrayLike<number>;
+      if (length !== kind.size) {
+        throw new ShapeError(
+          `${place} row ${i}: expected ${kind.size} values (${describeKind(kind)}), got ${length}; resize the row first`,
+        );
+      }
+    });
+    flat = flatten(rows, kind.fixedList, place);
+  }
+  const child = primitiveData(kind.fixedList, flat, place);
+  if (child.length % kind.size !== 0) {
+    throw new ShapeError(
+      `${place}: expected a multiple of ${kind.size} values (${describeKind(kind)}), got ${child.length}; give whole rows`,
+    );
+  }
+  return makeColumn(kind, { length: child.length / kind.size, child });
+};
+
+const listData = (kind: Extract<FieldKind, { list: FieldKind }>, input: ColumnInput, place: string): Data => {
+  let valueOffsets: Int32Array;
+  let child: Data;
+  if (!Array.isArray(input) && typeof input === 'object' && 'offsets' in input) {
+    valueOffsets = input.offsets;
+    child = columnData(kind.list, input.values, place);
+    const last = valueOffsets.at(-1);
+    const rising = valueOffsets.every((offset, i) => offset >= (i === 0 ? 0 : (valueOffsets[i - 1] ?? 0)));
+    if (last === undefined || !rising || last > child.length) {
+      throw new ShapeError(
+        `${place}: expected rising offsets (rows + 1 of them) up to the ${child.length} values, got a last offset of ` +
+          `${String(last)}; check how the offsets were summed`,
+      );
+    }
+  } else {
+    const rows = rowsOf(input, kind, place);
+    valueOffsets = offsetsOf(
+      rows.map((row) => (row as ArrayLike<unknown>).length),
+      rows.length,
+      place,
+    );
+    child = columnData(kind.list, flatten(rows, kind.list, place), place);
+  }
+  return makeColumn(kind, { length: valueOffsets.length - 1, valueOffsets, child });
+};
+
+/** Arrow data of one column. @throws ShapeError naming the column, what was expected and what came */
+export const columnData = (kind: FieldKind, input: ColumnInput, place: string): Data => {
+  if (kind === 'utf8' || kind === 'binary') return bytesData(kind, input, place);
+  if (isPrimitive(kind)) return primitiveData(kind, input, place);
+  if ('list' in kind) return listData(kind, input, place);
+  return fixedData(kind, input, place);
+};
+
+/**
+ * A record batch from values by column name. Typed arrays are borrowed, not copied: do not write to them later.
+ * @throws ConfigError for missing or unknown columns; ShapeError for wrong types and unequal lengths
+ */
+export const buildBatch = (schema: Schema, columns: Readonly<Record<string, ColumnInput>>): RecordBatch => {
+  const fields = schemaFields(schema);
+  const names = Object.keys(fields);
+  for (const name of [...names, ...Object.keys(columns)]) {
+    if (fields[name] !== undefined && columns[name] !== undefined) continue;
+    const problem = fields[name] === undefined ? `unknown column "${name}"` : `missing column "${name}"`;
+    throw new ConfigError(
+      `batch: ${problem}; expected ${names.join(', ')}, got ${Object.keys(columns).join(', ') || '(none)'}`,
+      { code: 'columns', fields: { column: name } },
+    );
+  }
+  const children = names.map((name) =>
+    columnData(fields[name] as FieldKind, columns[name] as ColumnInput, `batch: column "${name}"`),
+  );
+  const length = children[0]?.length ?? 0;
+  children.forEach((child, i) => {
+    if (child.length === length) return;
+    throw new ShapeError(
+      `batch: expected ${length} rows in each column (as in "${names[0] ?? ''}"), got ${child.length} in "${names[i] ?? ''}"; ` +
+        'give every column the same number of rows',
+    );
+  });
+  return assembleBatch(schema, children, length);
+};

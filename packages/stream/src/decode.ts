@@ -1,0 +1,152 @@
+/**
+ * From the bytes of one record-batch message to a record batch, zero-copy where the buffers are stored plainly.
+ * Lengths and offsets are checked against the schema, the manifest's row count and each other before they are used.
+ */
+import type { Data, RecordBatch, Schema } from 'apache-arrow';
+import { assembleBatch, makeColumn } from './arrow-data.ts';
+import { LENGTH_PREFIX, STORED } from './encode.ts';
+import { arrayOf, type FieldKind, isPrimitive, type NumericArray } from './kinds.ts';
+import { decompressLz4 } from './lz4.ts';
+import { type BatchMessage, MessageFault, readBatchMessage } from './message.ts';
+import { schemaFields } from './schema.ts';
+
+/** Largest batch in memory, in bytes: bounds what a compressed buffer may claim to hold. */
+export const MAX_BATCH_BYTES = 2 ** 30;
+
+interface Counts {
+  readonly nodes: number;
+  readonly buffers: number;
+}
+
+/** Columns (children included) and buffers that Arrow lays down for a kind. */
+const countsOf = (kind: FieldKind): Counts => {
+  if (isPrimitive(kind)) return { nodes: 1, buffers: 2 };
+  if (kind === 'utf8' || kind === 'binary') return { nodes: 1, buffers: 3 };
+  const child = countsOf('list' in kind ? kind.list : kind.fixedList);
+  return { nodes: 1 + child.nodes, buffers: ('list' in kind ? 2 : 1) + child.buffers };
+};
+
+const aligned = (bytes: Uint8Array): Uint8Array => (bytes.byteOffset % 8 === 0 ? bytes : bytes.slice());
+
+const expand = async (region: Uint8Array, budget: number, at: number): Promise<Uint8Array> => {
+  if (region.length < LENGTH_PREFIX)
+    throw new MessageFault(`a compressed buffer of ${region.length} bytes`, at);
+  const claimed = new DataView(region.buffer, region.byteOffset, LENGTH_PREFIX).getBigInt64(0, true);
+  const stored = region.subarray(LENGTH_PREFIX);
+  if (claimed === STORED) return aligned(stored);
+  if (claimed < 0n || claimed > BigInt(budget)) {
+    throw new MessageFault(`a buffer that claims ${claimed} bytes (limit ${budget})`, at);
+  }
+  const plain = await decompressLz4(stored).catch((cause: unknown) => {
+    throw new MessageFault(`an LZ4 frame that does not decode (${String(cause)})`, at);
+  });
+  if (BigInt(plain.length) !== claimed) {
+    throw new MessageFault(`an LZ4 frame of ${plain.length} bytes where ${claimed} are claimed`, at);
+  }
+  return aligned(new Uint8Array(plain.buffer, plain.byteOffset, plain.byteLength));
+};
+
+const bodyBuffers = async (bytes: Uint8Array, message: BatchMessage): Promise<Uint8Array[]> => {
+  let budget = MAX_BATCH_BYTES;
+  const buffers: Uint8Array[] = [];
+  for (const { offset, length } of message.buffers) {
+    const at = message.bodyStart + offset;
+    const region = bytes.subarray(at, at + length);
+    const buffer = message.compression === 'none' || length === 0 ? region : await expand(region, budget, at);
+    budget -= buffer.length;
+    buffers.push(buffer);
+  }
+  return buffers;
+};
+
+/** Walks columns depth first over nodes and buffers, as the message lists them. */
+class ColumnLoader {
+  readonly #message: BatchMessage;
+  readonly #buffers: readonly Uint8Array[];
+  #node = 0;
+  #buffer = 0;
+
+  constructor(message: BatchMessage, buffers: readonly Uint8Array[]) {
+    this.#message = message;
+    this.#buffers = buffers;
+  }
+
+  load(kind: FieldKind, rows: number): Data {
+    const length = this.#message.nodes[this.#node] ?? -1;
+    if (length !== rows)
+      throw new MessageFault(`a column of ${length} rows where ${rows} belong`, this.#message.bodyStart);
+    this.#node += 1;
+    this.#take(0); // validity: absent, as the columns have no nulls
+    if (isPrimitive(kind)) return makeColumn(kind, { length, data: this.#numbers(kind, length) });
+    if (kind === 'utf8' || kind === 'binary') {
+      const valueOffsets = this.#offsets(length);
+      const bytes = valueOffsets[length] ?? 0;
+      return makeColumn(kind, { length, valueOffsets, data: this.#take(bytes).subarray(0, bytes) });
+    }
+    if ('list' in kind) {
+      const valueOffsets = this.#offsets(length);
+      return makeColumn(kind, {
+        length,
+        valueOffsets,
+        child: this.load(kind.list, valueOffsets[length] ?? 0),
+      });
+    }
+    return makeColumn(kind, { length, child: this.load(kind.fixedList, length * kind.size) });
+  }
+
+  #take(bytes: number): Uint8Array {
+    const buffer = this.#buffers[this.#buffer] ?? new Uint8Array(0);
+    if (buffer.length < bytes) {
+      const at = this.#message.bodyStart + (this.#message.buffers[this.#buffer]?.offset ?? 0);
+      throw new MessageFault(`a buffer of ${buffer.length} bytes where ${bytes} are needed`, at);
+    }
+    this.#buffer += 1;
+    return buffer;
+  }
+
+  #numbers(kind: Parameters<typeof arrayOf>[0], length: number): NumericArray {
+    const ArrayType = arrayOf(kind);
+    const buffer = this.#take(length * ArrayType.BYTES_PER_ELEMENT);
+    return length === 0 ? new ArrayType(0) : new ArrayType(buffer.buffer, buffer.byteOffset, length);
+  }
+
+  #offsets(length: number): Int32Array {
+    if (length === 0) {
+      this.#take(0);
+      return new Int32Array(1);
+    }
+    const offsets = this.#numbers('int32', length + 1) as Int32Array;
+    let previous = offsets[0] ?? -1;
+    let rising = previous === 0;
+    for (let i = 1; i <= length; i += 1) {
+      const offset = offsets[i] ?? -1;
+      rising &&= offset >= previous;
+      previous = offset;
+    }
+    if (!rising) throw new MessageFault('offsets that do not rise from 0', this.#message.bodyStart);
+    return offsets;
+  }
+}
+
+/** Decodes batches of one schema. */
+export type BatchDecoder = (bytes: Uint8Array, rows: number) => Promise<RecordBatch>;
+
+/**
+ * A decoder of record-batch messages of a schema. `bytes` must be 8-byte aligned and hold one message with its body;
+ * the batch borrows them. @throws MessageFault from the decoder
+ */
+export const createDecoder = (schema: Schema): BatchDecoder => {
+  const kinds = Object.values(schemaFields(schema));
+  const counts = kinds.map(countsOf);
+  const nodes = counts.reduce((sum, count) => sum + count.nodes, 0);
+  const buffers = counts.reduce((sum, count) => sum + count.buffers, 0);
+  return async (bytes, rows) => {
+    const message = readBatchMessage(bytes, { rows, nodes, buffers });
+    const loader = new ColumnLoader(message, await bodyBuffers(bytes, message));
+    return assembleBatch(
+      schema,
+      kinds.map((kind) => loader.load(kind, rows)),
+      rows,
+    );
+  };
+};

@@ -1,0 +1,113 @@
+/** The metadata that Polygate's own data sets carry in their schema, and the checks that readers make on it. */
+import type { Schema } from 'apache-arrow';
+import { ConfigError, FormatError } from '@polygate/core';
+import { SCHEMA_VERSION, schemaMetadata, VERSION_KEY } from './schema.ts';
+
+/** What a schema says about its rows. */
+export interface DatasetMetadata {
+  /** Which columns to expect, e.g. `labelled-image`; open to other teams' kinds. */
+  readonly kind: string;
+  /** Pixels of the `image` column. */
+  readonly image?: { readonly height: number; readonly width: number; readonly channels: number };
+  /** Class names; a `label` is an index into them. */
+  readonly classes?: readonly string[];
+  /** SHA-256 of the tokenizer.json whose ids the columns hold, as hex. */
+  readonly tokenizer?: string;
+  /** Version of the code that wrote the rows. */
+  readonly code?: string;
+}
+
+const keys = {
+  kind: 'polygate.kind',
+  image: 'polygate.image',
+  classes: 'polygate.classes',
+  tokenizer: 'polygate.tokenizer',
+  code: 'polygate.code',
+} as const;
+
+/** Schema metadata entries of a data set, `polygate.version` among them. */
+export const datasetMetadata = (metadata: DatasetMetadata): Record<string, string> => ({
+  [VERSION_KEY]: String(SCHEMA_VERSION),
+  [keys.kind]: metadata.kind,
+  ...(metadata.image === undefined ? {} : { [keys.image]: JSON.stringify(metadata.image) }),
+  ...(metadata.classes === undefined ? {} : { [keys.classes]: JSON.stringify(metadata.classes) }),
+  ...(metadata.tokenizer === undefined ? {} : { [keys.tokenizer]: metadata.tokenizer }),
+  ...(metadata.code === undefined ? {} : { [keys.code]: metadata.code }),
+});
+
+/** Refuses rows of a newer convention than this code knows. @throws FormatError */
+export const checkVersion = (metadata: Readonly<Record<string, string>>, place: string): void => {
+  const text = metadata[VERSION_KEY];
+  if (text === undefined) return;
+  const version = Number(text);
+  if (Number.isSafeInteger(version) && version >= 1 && version <= SCHEMA_VERSION) return;
+  throw new FormatError(
+    `${place}: expected ${VERSION_KEY} of 1 to ${SCHEMA_VERSION}, got "${text}"; ` +
+      'update Polygate or prepare the data again with this version',
+    { code: 'version', fields: { place, got: text } },
+  );
+};
+
+const parseJson = (text: string, key: string): unknown => {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw new FormatError(
+      `schema metadata ${key}: expected JSON, got "${text.slice(0, 80)}"; prepare the data again`,
+      { cause },
+    );
+  }
+};
+
+const positive = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
+
+/** Reads the data-set metadata of a schema. @throws FormatError where an entry is missing or malformed */
+export const readDatasetMetadata = (schema: Schema): DatasetMetadata => {
+  const metadata = schemaMetadata(schema);
+  checkVersion(metadata, 'schema metadata');
+  const kind = metadata[keys.kind];
+  if (kind === undefined) {
+    throw new FormatError(
+      `schema metadata: expected ${keys.kind}, got only ${Object.keys(metadata).join(', ') || 'nothing'}; ` +
+        'write the rows with datasetMetadata() in their schema',
+    );
+  }
+  const result: { -readonly [K in keyof DatasetMetadata]: DatasetMetadata[K] } = { kind };
+  const imageText = metadata[keys.image];
+  if (imageText !== undefined) {
+    const image = parseJson(imageText, keys.image) as Partial<Record<string, unknown>> | null;
+    const { height, width, channels } = image ?? {};
+    if (!positive(height) || !positive(width) || !positive(channels)) {
+      throw new FormatError(
+        `schema metadata ${keys.image}: expected positive height, width and channels, got ${imageText}; prepare the data again`,
+      );
+    }
+    result.image = { height, width, channels };
+  }
+  const classText = metadata[keys.classes];
+  if (classText !== undefined) {
+    const classes = parseJson(classText, keys.classes);
+    if (!Array.isArray(classes) || !classes.every((name) => typeof name === 'string')) {
+      throw new FormatError(
+        `schema metadata ${keys.classes}: expected a list of names, got ${classText.slice(0, 80)}; prepare the data again`,
+      );
+    }
+    result.classes = classes;
+  }
+  const tokenizer = metadata[keys.tokenizer];
+  if (tokenizer !== undefined) result.tokenizer = tokenizer;
+  const code = metadata[keys.code];
+  if (code !== undefined) result.code = code;
+  return Object.freeze(result);
+};
+
+/** Makes sure that rows were tokenized by the tokenizer in hand. @throws ConfigError with both hashes */
+export const requireTokenizer = (schema: Schema, hash: string): void => {
+  const got = schema.metadata.get(keys.tokenizer);
+  if (got === hash) return;
+  throw new ConfigError(
+    `tokenizer: expected rows tokenized by ${hash}, got ${got === undefined ? 'rows that name no tokenizer' : `rows tokenized by ${got}`}; ` +
+      'use the tokenizer.json that lies beside the data, or prepare the data again with this one',
+    { code: 'tokenizer-mismatch', fields: { expected: hash, got } },
+  );
+};
