@@ -22,7 +22,11 @@ describe('the example of each package README', () => {
     const example = exampleOf(readme);
     expect(example, `packages/${name}/README.md has no \`\`\`ts example`).toBeDefined();
     const { outputText } = ts.transpileModule(example ?? '', {
-      compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, verbatimModuleSyntax: true },
+      compilerOptions: {
+        module: ts.ModuleKind.ESNext,
+        target: ts.ScriptTarget.ES2022,
+        verbatimModuleSyntax: true,
+      },
     });
     const file = join(scratch, `${name}.mjs`);
     writeFileSync(file, outputText);

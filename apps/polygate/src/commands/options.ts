@@ -1,0 +1,38 @@
+import type { Command } from 'commander';
+
+/** Collects a repeatable option into a list. */
+export const collect = (value: string, list: readonly string[] = []): string[] => [...list, value];
+
+/** Options of every stage that reads a recipe. */
+export interface RecipeFlags {
+  readonly recipe?: string;
+  readonly set: readonly string[];
+}
+
+export const withRecipe = (command: Command, fallback: string): Command =>
+  command
+    .option('--recipe <name|file>', `a recipe of ours or a .json/.js file (default: ${fallback})`)
+    .option('--set <path=value>', 'change one setting of the recipe; may be given again', collect, []);
+
+/** Options of every stage that computes. */
+export interface EngineFlags {
+  readonly engine?: string;
+  readonly device?: string;
+  readonly precision?: string;
+  readonly threads?: string;
+}
+
+export const withEngine = (command: Command): Command =>
+  command
+    .option('--engine <name>', 'auto, torch, tfjs-node-gpu, tfjs-node, wasm or cpu (default: auto)')
+    .option('--device <device>', 'cpu, cuda or cuda:N (default: cpu)')
+    .option('--precision <type>', 'f32 or bf16 (default: the recipe’s)')
+    .option('--threads <count>', 'threads of the engine (default: all cores)');
+
+/** The engine flags that were given, as settings; absent ones stay absent so that the recipe's hold. */
+export const engineSettings = (flags: EngineFlags): Record<string, string | number> => ({
+  ...(flags.engine === undefined ? {} : { engine: flags.engine }),
+  ...(flags.device === undefined ? {} : { device: flags.device }),
+  ...(flags.precision === undefined ? {} : { precision: flags.precision }),
+  ...(flags.threads === undefined ? {} : { threads: Number(flags.threads) }),
+});

@@ -1,0 +1,65 @@
+import { unknownName } from '@polygate/core';
+import { Command, CommanderError } from 'commander';
+import { addDemo } from './commands/demo.ts';
+import { addDoctor } from './commands/doctor.ts';
+import { addEvaluate } from './commands/evaluate.ts';
+import { addPredict } from './commands/predict.ts';
+import { addPrepare } from './commands/prepare.ts';
+import { addPretrain } from './commands/pretrain.ts';
+import { errorText, exitCodeOf, exitCodes } from './exit-codes.ts';
+import { processTerminal, type Terminal } from './terminal.ts';
+
+const help = `
+Stages, in order:
+  prepare    raw files or the mini suite -> Arrow shards
+  pretrain   joint training of one encoder on all tasks -> a run folder
+  evaluate   scores with intervals beside chance and baselines -> report.md, sheet.png
+  predict    classify, caption, retrieve, fill, from a run folder
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or recipe, 3 engine missing or failed, 130 interrupted.`;
+
+/** The command line as a commander program, its commands bound to a terminal. */
+export const createProgram = (terminal: Terminal): Command => {
+  const program = new Command('polygate')
+    .description('Train, tune and ship sparse generalist models.')
+    .option('--verbose', 'print traces of errors')
+    .addHelpText('after', help)
+    .showHelpAfterError('(run with --help for the options)');
+  for (const add of [addDemo, addPrepare, addPretrain, addEvaluate, addPredict, addDoctor])
+    add(program, terminal);
+  const known = program.commands.map((command) => command.name());
+  program.argument('[command]').action((name: string | undefined) => {
+    if (name !== undefined) throw unknownName('command', name, known);
+    program.outputHelp();
+  });
+  // Sub-commands inherit neither: without both, commander would end the process itself.
+  for (const command of [
+    program,
+    ...program.commands,
+    ...program.commands.flatMap((child) => child.commands),
+  ]) {
+    command.exitOverride();
+    command.configureOutput({ writeErr: () => {}, writeOut: (text) => terminal.print(text.trimEnd()) });
+  }
+  return program;
+};
+
+/**
+ * Runs one command line.
+ * @param argv the words after `polygate`
+ * @returns the exit code; nothing is thrown
+ */
+export const main = async (argv: readonly string[], given?: Terminal): Promise<number> => {
+  const own = given ? undefined : processTerminal();
+  const terminal = given ?? (own as Terminal);
+  try {
+    await createProgram(terminal).parseAsync([...argv], { from: 'user' });
+    return terminal.signal.aborted ? exitCodes.interrupted : exitCodes.done;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done;
+    terminal.logger.error(errorText(error, argv.includes('--verbose')).replace(/^error: /u, ''));
+    return exitCodeOf(error);
+  } finally {
+    own?.release();
+  }
+};

@@ -1,0 +1,124 @@
+/**
+ * The plain pre-norm encoder that the torch cases share with their PyTorch peer (bench/peers/torch_encoder.py).
+ * B batch · L tokens · D width · H heads · F hidden. Loss: mean of squares of the output.
+ */
+import { createRandom } from '@polygate/core';
+import {
+  AdamW,
+  ParameterSet,
+  allocateParameters,
+  parameterGradients,
+  type ParameterSpec,
+} from '@polygate/nn';
+import { attention, layerNorm, linear } from '@polygate/tensor';
+import * as tf from '@tensorflow/tfjs';
+
+export interface EncoderShape {
+  readonly layers: number;
+  readonly width: number;
+  readonly heads: number;
+  readonly hidden: number;
+  readonly batch: number;
+  readonly length: number;
+}
+
+/** The encoder of the published tiny size: 12 layers, width 192, 196 patches and one prefix token. */
+export const tinyEncoder = (batch: number): EncoderShape => ({
+  layers: 12,
+  width: 192,
+  heads: 3,
+  hidden: 768,
+  batch,
+  length: 197,
+});
+
+const specs = ({ layers, width, hidden }: EncoderShape): ParameterSpec[] =>
+  Array.from({ length: layers }, (_, i): ParameterSpec[] => {
+    const norm = (name: string): ParameterSpec[] => [
+      { name: `${i}.${name}.weight`, shape: [width], initializer: { kind: 'ones' }, role: 'norm' },
+      { name: `${i}.${name}.bias`, shape: [width], initializer: { kind: 'zeros' }, role: 'norm' },
+    ];
+    const dense = (name: string, out: number, input: number): ParameterSpec[] => [
+      {
+        name: `${i}.${name}.weight`,
+        shape: [out, input],
+        initializer: { kind: 'xavierUniform' },
+        role: 'weight',
+      },
+      { name: `${i}.${name}.bias`, shape: [out], initializer: { kind: 'zeros' }, role: 'bias' },
+    ];
+    return [
+      ...norm('norm1'),
+      ...dense('qkv', 3 * width, width),
+      ...dense('out', width, width),
+      ...norm('norm2'),
+      ...dense('fc1', hidden, width),
+      ...dense('fc2', width, hidden),
+    ];
+  }).flat();
+
+export interface EncoderRun {
+  readonly parameters: ParameterSet;
+  readonly input: tf.Tensor3D;
+  /** Input, then every parameter in order, as the peer reads them. */
+  values(): Promise<Float32Array>;
+  /** One forward, backward and AdamW update; returns the loss. */
+  step(): Promise<number>;
+  dispose(): void;
+}
+
+/** Builds the encoder with seeded weights and input on the current engine. */
+export const createEncoderRun = (shape: EncoderShape, seed: number, learningRate: number): EncoderRun => {
+  const random = createRandom(seed);
+  const parameters = allocateParameters(specs(shape), random);
+  const optimizer = new AdamW(parameters, { learningRate, weightDecay: 0.05 });
+  const data = new Float32Array(shape.batch * shape.length * shape.width);
+  const inputRandom = random.fork('input');
+  for (let i = 0; i < data.length; i += 1) data[i] = 2 * inputRandom.next() - 1;
+  const input = tf.tensor3d(data, [shape.batch, shape.length, shape.width]);
+  const forward = (): tf.Scalar =>
+    tf.tidy(() => {
+      const p = (name: string): tf.Variable => parameters.get(name);
+      let h: tf.Tensor = input;
+      for (let i = 0; i < shape.layers; i += 1) {
+        const at = (name: string): [tf.Tensor, tf.Tensor] => [
+          p(`${i}.${name}.weight`),
+          p(`${i}.${name}.bias`),
+        ];
+        const qkv = linear(layerNorm(h, ...at('norm1')), ...at('qkv'));
+        h = tf.add(h, linear(attention(qkv as tf.Tensor3D, { heads: shape.heads }), ...at('out')));
+        const up = linear(layerNorm(h, ...at('norm2')), ...at('fc1'), { activation: 'gelu' });
+        h = tf.add(h, linear(up, ...at('fc2')));
+      }
+      return tf.mean(tf.square(h)) as tf.Scalar;
+    });
+  return {
+    parameters,
+    input,
+    async values() {
+      const parts = [
+        data,
+        ...(await Promise.all(parameters.entries().map(({ variable }) => variable.data()))),
+      ];
+      const all = new Float32Array(parts.reduce((size, part) => size + part.length, 0));
+      let offset = 0;
+      for (const part of parts) {
+        all.set(part as Float32Array, offset);
+        offset += part.length;
+      }
+      return all;
+    },
+    async step() {
+      const { loss, gradients } = parameterGradients(parameters, forward);
+      const [value = Number.NaN] = await loss.data();
+      await optimizer.step(gradients);
+      tf.dispose([loss, ...Object.values(gradients)]);
+      return value;
+    },
+    dispose() {
+      optimizer.dispose();
+      parameters.dispose();
+      input.dispose();
+    },
+  };
+};

@@ -1,0 +1,14 @@
+import type { PairLine } from '../pair.ts';
+import { moePrice } from './moe-price.ts';
+import { peerTorch } from './peer-torch.ts';
+
+export interface BenchCase {
+  readonly describe: string;
+  run(): AsyncIterable<PairLine>;
+}
+
+/** Every named case; a new one is a file and a line here. */
+export const cases: Readonly<Record<string, BenchCase>> = {
+  'moe-price': moePrice,
+  'peer-torch': peerTorch,
+};

@@ -1,0 +1,75 @@
+/** Two things measured in turn, A B A B ..., in one run: the ratio holds when the machine's speed drifts. */
+export interface PairLine {
+  readonly case: string;
+  readonly a: string;
+  readonly b: string;
+  /** Seconds, medians over the pairs. */
+  readonly aSeconds: number;
+  readonly bSeconds: number;
+  /** Time of B over time of A, pair by pair: above 1, A is the faster one. */
+  readonly ratioMedian: number;
+  readonly ratioMin: number;
+  readonly ratioMax: number;
+  readonly pairs: number;
+  /** What was compared and found equal before anything was timed. */
+  readonly validated: string;
+  readonly detail?: Readonly<Record<string, unknown>>;
+}
+
+/** One side of a pair: `run` does the work once and returns its seconds when it times itself. */
+export interface Side {
+  readonly name: string;
+  run(): Promise<number | void>;
+}
+
+export interface PairOptions {
+  readonly name: string;
+  readonly validated: string;
+  /** Counted pairs. @default 7 */
+  readonly pairs?: number;
+  /** Uncounted pairs first. @default 2 */
+  readonly warmup?: number;
+  readonly detail?: Readonly<Record<string, unknown>>;
+}
+
+export const median = (values: readonly number[]): number => {
+  const sorted = [...values].sort((x, y) => x - y);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+};
+
+const seconds = async (side: Side): Promise<number> => {
+  const start = process.hrtime.bigint();
+  const own = await side.run();
+  return own ?? Number(process.hrtime.bigint() - start) / 1e9;
+};
+
+/** Measures A and B in turn and returns the line to print. */
+export const measurePair = async (a: Side, b: Side, options: PairOptions): Promise<PairLine> => {
+  const pairs = options.pairs ?? 7;
+  for (let i = 0; i < (options.warmup ?? 2); i += 1) {
+    await seconds(a);
+    await seconds(b);
+  }
+  const timesA: number[] = [];
+  const timesB: number[] = [];
+  for (let i = 0; i < pairs; i += 1) {
+    timesA.push(await seconds(a));
+    timesB.push(await seconds(b));
+  }
+  const ratios = timesA.map((time, i) => (timesB[i] ?? Number.NaN) / time);
+  return {
+    case: options.name,
+    a: a.name,
+    b: b.name,
+    aSeconds: median(timesA),
+    bSeconds: median(timesB),
+    ratioMedian: median(ratios),
+    ratioMin: Math.min(...ratios),
+    ratioMax: Math.max(...ratios),
+    pairs,
+    validated: options.validated,
+    ...(options.detail ? { detail: options.detail } : {}),
+  };
+};
