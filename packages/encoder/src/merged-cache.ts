@@ -1,0 +1,91 @@
+/**
+ * Merged weights of the rows that evaluation has met: the decision of a row is a constant while the parameters are, so
+ * its experts are summed once and every later forward costs what a dense one does (Uni-Perceiver-MoE, section 3.3).
+ */
+import { rowKey, type AttributeRow } from '@polygate/attributes';
+import type { ParameterSet } from '@polygate/nn';
+import { decide, type RouterStack } from '@polygate/routers';
+import { mergeExperts, type LinearExpert } from '@polygate/tensor';
+import * as tf from '@tensorflow/tfjs';
+import { pathOf, type BlockWeights, type LinearPlace } from './block-weights.ts';
+import type { GateSite } from './placement.ts';
+
+/** What merging needs of its model. All borrowed. */
+export interface MergeSource {
+  readonly stack: RouterStack<AttributeRow>;
+  readonly sites: readonly GateSite[];
+  readonly weights: BlockWeights;
+  readonly parameters: ParameterSet;
+}
+
+/** Runs `work` without recording it on a gradient tape; what it makes and keeps is a constant to the tape. */
+const offTape = (work: () => void): void => {
+  const constant = tf.customGrad(() => {
+    work();
+    return { value: tf.scalar(0), gradFunc: () => [] };
+  });
+  constant().dispose();
+};
+
+/** Merged weights by attribute row. Owns them until `clear`. */
+export class MergedCache implements Disposable {
+  readonly #source: MergeSource;
+  /** By row key, then by path of the linear. */
+  readonly #rows = new Map<string, ReadonlyMap<string, LinearExpert>>();
+
+  constructor(source: MergeSource) {
+    this.#source = source;
+  }
+
+  /** Number of rows held. */
+  get size(): number {
+    return this.#rows.size;
+  }
+
+  /** Merged weights of a linear for each of `rows`, borrowed. Rows met for the first time are merged, all layers at once. */
+  lookUp(rows: readonly AttributeRow[]): (place: LinearPlace) => readonly LinearExpert[] {
+    const missing = rows.filter((row) => !this.#rows.has(rowKey(row)));
+    if (missing.length > 0) offTape(() => this.#merge(missing));
+    const held = rows.map((row) => this.#rows.get(rowKey(row)));
+    return (place) => {
+      const path = pathOf(place);
+      return held.map((linears) => linears?.get(path) as LinearExpert);
+    };
+  }
+
+  #merge(rows: readonly AttributeRow[]): void {
+    const { stack, sites, weights, parameters } = this.#source;
+    const merged = rows.map(() => new Map<string, LinearExpert>());
+    tf.tidy(() => {
+      const decisions = decide(stack, rows, { parameters });
+      for (const [index, { block, linears }] of sites.entries()) {
+        const { gates, chosen } = decisions[index] as (typeof decisions)[number];
+        for (const linear of linears) {
+          const place = { block, linear };
+          const sums = mergeExperts({ gates, chosen, experts: weights.experts(place) });
+          for (const [row, { weight, bias }] of sums.entries()) {
+            tf.keep(weight);
+            tf.keep(bias);
+            merged[row]?.set(pathOf(place), { weight, bias });
+          }
+        }
+      }
+    });
+    for (const [row, linears] of merged.entries()) this.#rows.set(rowKey(rows[row] as AttributeRow), linears);
+  }
+
+  /** Frees all merged weights; they are made anew when next needed. */
+  clear(): void {
+    for (const linears of this.#rows.values()) {
+      for (const { weight, bias } of linears.values()) {
+        weight.dispose();
+        bias.dispose();
+      }
+    }
+    this.#rows.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.clear();
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * What a router looks at: R(x) of Uni-Perceiver-MoE, Eq. 5 to 9. A condition is one file that exports one record of
+ * one of the two kinds below; gates, merging and telemetry do not depend on which.
+ *
+ * A model has many routers (one per block and branch). Their parameters are stacked along a leading axis of S sites,
+ * because each alone is tiny and an engine's cost per tensor would outweigh the arithmetic.
+ *
+ * S sites (routers) · R rows · W width of the representation · D model width
+ */
+import type { ParameterSpec } from '@polygate/nn';
+import type * as tf from '@tensorflow/tfjs';
+
+/** Sizes that a condition's parameters follow from. */
+export interface ConditionSize {
+  /** Model width D. */
+  readonly width: number;
+  /** Number of routers S that are stacked. */
+  readonly sites: number;
+}
+
+/** Representations of R rows at S sites, and the way back to the parameters. */
+export interface Representation {
+  /** [S, R, W] float64, row-major. */
+  readonly values: Float64Array;
+  /** Takes the gradient to `values`; gives that of each parameter, in the order of `parameters`, float32. */
+  backward(gradient: Float64Array): readonly Float32Array[];
+}
+
+interface ConditionBase {
+  /** As in recipes and error texts, e.g. `attribute`. */
+  readonly name: string;
+  /** Extent W of R(x). */
+  representationWidth(size: ConditionSize): number;
+  /** Parameters, each with leading axis S; their names are relative to the stack's prefix. */
+  parameters(size: ConditionSize): readonly ParameterSpec[];
+}
+
+/**
+ * A condition that is known before any token is embedded (modality, task, attributes): one decision per distinct row
+ * serves every token of that row, and the experts of a row can be merged. It is computed on the host in double
+ * precision: a few thousand multiplications, less than the engine's cost for the operations it would take.
+ */
+export interface DataIndependentCondition<Key> extends ConditionBase {
+  readonly dataIndependent: true;
+  /** Identity of a row; rows of equal key share a decision. */
+  keyOf(row: Key): string;
+  /**
+   * @param values of the parameters, in the order of `parameters`; borrowed
+   * @throws ShapeError for a row that isn't one of this condition's
+   */
+  represent(values: readonly Float32Array[], rows: readonly Key[], size: ConditionSize): Representation;
+}
+
+/** What a condition on token content sees at one site. Tensors are borrowed. */
+export interface TokenContext {
+  /** Index of the router in the stack. */
+  readonly site: number;
+  /** [B, L, D] float32, the input of the conditional layer. */
+  readonly tokens: tf.Tensor3D;
+  /** [B, L] float32, 1 at tokens that count, 0 at padding. @default all count */
+  readonly visible?: tf.Tensor2D;
+}
+
+/** A condition on token content (token, context): its representation is a tensor on the tape, [B * L, W]. */
+export interface DataDependentCondition extends ConditionBase {
+  readonly dataIndependent: false;
+  represent(parameters: readonly tf.Tensor[], context: TokenContext, size: ConditionSize): tf.Tensor2D;
+}
+
+/** Any condition. */
+export type Condition<Key = never> = DataIndependentCondition<Key> | DataDependentCondition;

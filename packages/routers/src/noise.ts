@@ -1,0 +1,33 @@
+/** Exploration noise on gate logits: normal, with a standard deviation of `noise / E` (Uni-Perceiver-MoE 4.2, V-MoE). */
+import { ConfigError, type Random } from '@polygate/core';
+
+/** When and how a gate is noisy. */
+export interface NoiseOptions {
+  /** Whether this forward is one of training; noise is drawn in training alone. @default false */
+  readonly training?: boolean | undefined;
+  /** Standard deviation in units of 1 / E, at least 0. @default 1 */
+  readonly noise?: number | undefined;
+  /** Needed where noise is drawn; advanced by one normal draw per logit. */
+  readonly random?: Random | undefined;
+}
+
+/** Adds one draw to each of the logits of E experts, in place, in row-major order. @throws ConfigError */
+export const addNoise = (
+  logits: Float64Array,
+  experts: number,
+  { training = false, noise = 1, random }: NoiseOptions,
+): void => {
+  if (!(noise >= 0 && noise < Infinity)) {
+    throw new ConfigError(
+      `gate: expected noise of at least 0 (in units of 1/E), got ${noise}; 0 turns it off`,
+    );
+  }
+  if (!training || noise === 0) return;
+  if (!random) {
+    throw new ConfigError(
+      'gate: expected a random stream for the training noise, got none; pass random, or noise: 0 to go without',
+    );
+  }
+  const std = noise / experts;
+  for (let i = 0; i < logits.length; i += 1) logits[i] = (logits[i] ?? 0) + std * random.normal();
+};
