@@ -1,0 +1,116 @@
+/**
+ * One AdamW step (Loshchilov & Hutter 2019, algorithm 2, decoupled weight decay scaled by the learning rate) over any
+ * number of parameters, in place:
+ *   g = gradScale * gradient,  m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,
+ *   w = w (1 - lr wd) - lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon).
+ */
+import { ConfigError } from '@polygate/core';
+import * as tf from '@tensorflow/tfjs';
+import { hasKernel, present, runKernel } from './dispatch.ts';
+import { expectShape } from './shapes.ts';
+
+/** A parameter with its gradient and its two moments, all of one shape. */
+export interface AdamWItem {
+  readonly variable: tf.Variable;
+  readonly gradient: tf.Tensor;
+  /** First moment; written. */
+  readonly m: tf.Variable;
+  /** Second moment; written. */
+  readonly v: tf.Variable;
+  /** Whether weight decay applies. */
+  readonly decay: boolean;
+  /** Updates of this parameter including this one, where parameters are updated unevenly. @default the options' step */
+  readonly step?: number;
+}
+
+/** Settings of one step. */
+export interface AdamWStepOptions {
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  /** Number of this update, from 1; sets the bias correction. */
+  readonly step: number;
+  /** Multiplies every gradient, e.g. clip / norm. @default 1 */
+  readonly gradScale?: number;
+}
+
+interface Scalars {
+  readonly decayFactor: number;
+  readonly stepSize: number;
+  /** 1 / sqrt(1 - b2^t). */
+  readonly secondCorrection: number;
+}
+
+const scalarsOf = (item: AdamWItem, options: AdamWStepOptions): Scalars => {
+  const t = item.step ?? options.step;
+  if (!(t >= 1)) {
+    throw new ConfigError(
+      `adamWStep: expected a step from 1 on, got ${t}; count the update that is being made`,
+    );
+  }
+  return {
+    decayFactor: item.decay ? 1 - options.learningRate * options.weightDecay : 1,
+    stepSize: options.learningRate / (1 - options.beta1 ** t),
+    secondCorrection: 1 / Math.sqrt(1 - options.beta2 ** t),
+  };
+};
+
+const composeStep = (item: AdamWItem, scalars: Scalars, options: AdamWStepOptions): void =>
+  tf.tidy(() => {
+    const { beta1, beta2, epsilon, gradScale = 1 } = options;
+    const g = gradScale === 1 ? item.gradient : tf.mul(item.gradient, gradScale);
+    const m = tf.add(tf.mul(item.m, beta1), tf.mul(g, 1 - beta1));
+    const v = tf.add(tf.mul(item.v, beta2), tf.mul(tf.square(g), 1 - beta2));
+    const denominator = tf.add(tf.mul(tf.sqrt(v), scalars.secondCorrection), epsilon);
+    const kept = scalars.decayFactor === 1 ? item.variable : tf.mul(item.variable, scalars.decayFactor);
+    const w = tf.sub(kept, tf.mul(tf.div(m, denominator), scalars.stepSize));
+    item.m.assign(m);
+    item.v.assign(v);
+    item.variable.assign(w);
+  });
+
+/** An engine kernel writes into the storage: a tensor that shares it with others gets its own first. */
+const ownStorage = (variable: tf.Variable): void => {
+  if (tf.engine().backend.refCount(variable.dataId) > 1) tf.tidy(() => variable.assign(tf.add(variable, 0)));
+};
+
+/**
+ * Updates variables and moments in place; gradients are borrowed. On an engine with a kernel all items go through one
+ * pass.
+ * @throws ShapeError when a gradient or moment does not have its variable's shape; ConfigError for a step below 1
+ */
+export const adamWStep = (items: readonly AdamWItem[], options: AdamWStepOptions): void => {
+  for (const { variable, gradient, m, v } of items) {
+    const what = { operator: 'adamWStep', remedy: `fix what belongs to ${variable.name}` };
+    expectShape(gradient, variable.shape, { ...what, name: 'gradient' });
+    expectShape(m, variable.shape, { ...what, name: 'first moment' });
+    expectShape(v, variable.shape, { ...what, name: 'second moment' });
+  }
+  const scalars = items.map((item) => scalarsOf(item, options));
+  if (items.length === 0) return;
+  if (!hasKernel('PgAdamW')) {
+    items.forEach((item, at) => composeStep(item, present(scalars[at]), options));
+    return;
+  }
+  const inputs: Record<string, tf.Tensor> = {};
+  items.forEach(({ variable, gradient, m, v }, at) => {
+    for (const own of [variable, m, v]) ownStorage(own);
+    inputs[`variable${at}`] = variable;
+    inputs[`gradient${at}`] = gradient;
+    inputs[`m${at}`] = m;
+    inputs[`v${at}`] = v;
+  });
+  const { beta1, beta2, epsilon, gradScale = 1 } = options;
+  runKernel('PgAdamW', inputs, {
+    count: items.length,
+    beta1,
+    beta2,
+    epsilon,
+    gradScale,
+    decayFactors: scalars.map((scalar) => scalar.decayFactor),
+    stepSizes: scalars.map((scalar) => scalar.stepSize),
+    secondCorrections: scalars.map((scalar) => scalar.secondCorrection),
+  });
+};

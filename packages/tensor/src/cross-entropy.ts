@@ -1,0 +1,76 @@
+/**
+ * Cross-entropy of a softmax against class labels, smoothed (Szegedy et al. 2016, section 7): the target puts
+ * 1 - s + s / C on the label and s / C on every other class.
+ *   loss = -(1 - s) log p[label] - (s / C) sum_c log p[c],  dlogits = dloss * (p - target).
+ * Axes: N rows · C classes.
+ */
+import { ConfigError } from '@polygate/core';
+import * as tf from '@tensorflow/tfjs';
+import { hasKernel, present, runKernel, withGradient } from './dispatch.ts';
+import { expectShape } from './shapes.ts';
+
+/** Options of {@link softmaxCrossEntropy}. */
+export interface CrossEntropyOptions {
+  /** Probability mass spread over all classes, in [0, 1). @default 0 */
+  readonly labelSmoothing?: number;
+}
+
+const target = (labels: tf.Tensor1D, classes: number, smoothing: number): tf.Tensor2D => {
+  const base = smoothing / classes;
+  return tf.oneHot(labels, classes, 1 - smoothing + base, base) as tf.Tensor2D;
+};
+
+/**
+ * @param logits float32 [N, C]; borrowed
+ * @param labels int32 [N], each in [0, C); borrowed. Labels are not checked: reading them would stall the engine.
+ * @returns float32 [N], the loss of each row
+ * @throws ShapeError, ConfigError
+ */
+export const softmaxCrossEntropy = (
+  logits: tf.Tensor2D,
+  labels: tf.Tensor1D,
+  { labelSmoothing = 0 }: CrossEntropyOptions = {},
+): tf.Tensor1D => {
+  const operator = 'softmaxCrossEntropy';
+  expectShape(logits, [null, null], { operator, name: 'logits', remedy: 'flatten the leading axes' });
+  expectShape(labels, [logits.shape[0]], {
+    operator,
+    name: 'labels',
+    remedy: 'give one label for each row of logits',
+  });
+  if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
+    throw new ConfigError(
+      `${operator}: expected labelSmoothing in [0, 1), got ${labelSmoothing}; 0.1 is usual`,
+    );
+  }
+  const classes = logits.shape[1];
+  const ids = labels.dtype === 'int32' ? labels : (tf.cast(labels, 'int32') as tf.Tensor1D);
+
+  return withGradient([logits], (save) => {
+    if (hasKernel('PgCrossEntropy') && hasKernel('PgCrossEntropyGrad')) {
+      const [loss, probabilities] = runKernel('PgCrossEntropy', { logits, labels: ids }, { labelSmoothing });
+      save([present(probabilities), ids]);
+      return {
+        value: present(loss),
+        gradient: (dy, [savedProbabilities, savedIds]) =>
+          runKernel(
+            'PgCrossEntropyGrad',
+            { dy, probabilities: savedProbabilities, labels: savedIds },
+            { labelSmoothing },
+          ),
+      };
+    }
+    const shifted = tf.sub(logits, tf.max(logits, 1, true));
+    const probabilities = tf.softmax(logits);
+    const logSum = tf.log(tf.sum(tf.exp(shifted), 1));
+    const expected = tf.sum(tf.mul(shifted, target(ids, classes, labelSmoothing)), 1);
+    save([probabilities, ids]);
+    return {
+      value: tf.sub(logSum, expected),
+      gradient: (dy, [savedProbabilities, savedIds]) => {
+        const wanted = target(present(savedIds) as tf.Tensor1D, classes, labelSmoothing);
+        return [tf.mul(tf.expandDims(dy, 1), tf.sub(present(savedProbabilities), wanted))];
+      },
+    };
+  }) as tf.Tensor1D;
+};

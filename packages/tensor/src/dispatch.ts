@@ -1,0 +1,62 @@
+/**
+ * How a fused operator finds its implementation: the kernel that the current engine registered under its name, else
+ * the portable composition of tfjs operators. Forward and gradient choose separately, so an engine may bring only one.
+ * Gradients of fused operators are written by hand and are not differentiable again.
+ */
+import * as tf from '@tensorflow/tfjs';
+
+/** A forward value and the function from its gradient to the gradients of the inputs, in the inputs' order. */
+export interface Differentiated {
+  readonly value: tf.Tensor;
+  readonly gradient: (dy: tf.Tensor, saved: readonly tf.Tensor[]) => readonly tf.Tensor[];
+}
+
+/** Marks tensors that the gradient needs; outside a gradient tape it keeps nothing. */
+export type Save = (tensors: readonly tf.Tensor[]) => void;
+
+/** Whether the engine in use registered a kernel of this name. */
+export const hasKernel = (name: string): boolean => tf.getKernel(name, tf.getBackend()) !== undefined;
+
+/** Runs a kernel of the engine in use; always a list of outputs. Inputs are borrowed, outputs belong to the caller. */
+export const runKernel = (
+  name: string,
+  inputs: Readonly<Record<string, tf.Tensor | undefined>>,
+  attributes: Readonly<Record<string, unknown>> = {},
+): tf.Tensor[] => {
+  const given: Record<string, tf.Tensor> = {};
+  for (const [key, tensor] of Object.entries(inputs)) if (tensor) given[key] = tensor;
+  const out = tf
+    .engine()
+    .runKernel(name, given, attributes as Parameters<ReturnType<typeof tf.engine>['runKernel']>[2]) as
+    tf.Tensor | tf.Tensor[];
+  return Array.isArray(out) ? out : [out];
+};
+
+/**
+ * Runs `forward` as one node of the gradient tape. `inputs` are the tensors that receive gradients, `forward` may
+ * close over others as long as it saves what its gradient needs. Intermediate tensors of both directions are released.
+ */
+export const withGradient = (
+  inputs: readonly tf.Tensor[],
+  forward: (save: Save) => Differentiated,
+): tf.Tensor => {
+  const operator = tf.customGrad((...received: (tf.Tensor | tf.GradSaveFunc)[]) => {
+    const save = received[received.length - 1] as tf.GradSaveFunc;
+    const { value, gradient } = forward((tensors) => save([...tensors]));
+    return {
+      value,
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.tidy(() => [...gradient(dy, saved)]),
+    };
+  });
+  return operator(...inputs);
+};
+
+/** False for a variable that was made with `trainable = false`: no gradient of it is computed. */
+export const wantsGradient = (tensor: tf.Tensor): boolean =>
+  !(tensor instanceof tf.Variable) || tensor.trainable;
+
+/** Throws away the `undefined` that an index check adds; for positions that are known to exist. */
+export const present = <T>(value: T | undefined): T => {
+  if (value === undefined) throw new RangeError('internal: a value that must exist is missing');
+  return value;
+};

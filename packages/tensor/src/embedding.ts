@@ -1,0 +1,66 @@
+/**
+ * Look-up of rows of a table, with the gradient dtable[v] = sum of dy over the positions whose id is v.
+ * The portable gradient adds the rows on the host: tfjs-wasm has no segment sum, and the one of tfjs-cpu passes over
+ * all rows once for every table entry. Measured for 1184 ids of width 128 in a table of 4096: host 1.5 ms on wasm,
+ * a one-hot product 45 ms. Engines with a native segment sum use that.
+ * Axes: V table entries · D width.
+ */
+import { ShapeError } from '@polygate/core';
+import * as tf from '@tensorflow/tfjs';
+import { hasKernel, present, runKernel, withGradient } from './dispatch.ts';
+import { rows } from './products.ts';
+import { expectShape, shapeText } from './shapes.ts';
+
+const addOnHost = (dy: tf.Tensor2D, ids: tf.Tensor1D, entries: number): tf.Tensor2D => {
+  const width = dy.shape[1];
+  const values = dy.dataSync();
+  const index = ids.dataSync();
+  const sums = new Float32Array(entries * width);
+  for (let n = 0; n < index.length; n += 1) {
+    const from = n * width;
+    const to = (index[n] ?? 0) * width;
+    for (let d = 0; d < width; d += 1) sums[to + d] = (sums[to + d] ?? 0) + (values[from + d] ?? 0);
+  }
+  return tf.tensor2d(sums, [entries, width]);
+};
+
+const composeGradient = (dy: tf.Tensor2D, ids: tf.Tensor1D, entries: number): tf.Tensor2D =>
+  tf.getBackend() !== 'cpu' && hasKernel('UnsortedSegmentSum')
+    ? tf.unsortedSegmentSum(dy, ids, entries)
+    : addOnHost(dy, ids, entries);
+
+/**
+ * @param table float32 [V, D]; borrowed
+ * @param ids int32 of any shape, each in [0, V); borrowed. Not checked on engines where reading would stall.
+ * @returns float32 [...ids, D]
+ * @throws ShapeError when the table is no matrix or the ids are not int32
+ */
+export const embedding = (table: tf.Tensor2D, ids: tf.Tensor): tf.Tensor => {
+  expectShape(table, [null, null], {
+    operator: 'embedding',
+    name: 'table',
+    remedy: 'give one row for each entry',
+  });
+  if (ids.dtype !== 'int32') {
+    throw new ShapeError(
+      `embedding: expected ids of dtype int32, got ${ids.dtype} ${shapeText(ids.shape)}; make them with tf.tensor(ids, shape, 'int32')`,
+    );
+  }
+  const [entries, width] = table.shape;
+  const shape = [...ids.shape, width];
+  const flat = tf.reshape(ids, [ids.size]) as tf.Tensor1D;
+  return withGradient([table], (save) => {
+    save([flat]);
+    return {
+      value: hasKernel('PgEmbedding')
+        ? tf.reshape(present(runKernel('PgEmbedding', { table, ids: flat })[0]), shape)
+        : tf.reshape(tf.gather(table, flat), shape),
+      gradient: (dy, [savedIds]) => {
+        const index = present(savedIds) as tf.Tensor1D;
+        return hasKernel('PgEmbeddingGrad')
+          ? runKernel('PgEmbeddingGrad', { dy: rows(dy), ids: index }, { entries })
+          : [composeGradient(rows(dy), index, entries)];
+      },
+    };
+  });
+};

@@ -1,0 +1,171 @@
+/** How each engine of the ladder is loaded; best first. Optional packages are reached by name only, so their absence breaks nothing. */
+import { EngineError } from '@polygate/core';
+import * as tf from '@tensorflow/tfjs';
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+
+/** Engines of the ladder, best first. */
+export type EngineName = 'torch' | 'tfjs-node-gpu' | 'tfjs-node' | 'wasm' | 'cpu';
+
+/** How products and stored activations are kept; everything else is float32. */
+export type Precision = 'f32' | 'bf16';
+
+/** What a loader is asked for. */
+export interface LoadRequest {
+  readonly device: string;
+  readonly precision: Precision;
+  readonly deterministic: boolean;
+  readonly threads?: number;
+}
+
+/** A loaded engine; its tfjs backend is registered but not yet current. */
+export interface LoadedEngine {
+  readonly backendName: string;
+  readonly device: string;
+  readonly precision: Precision;
+  readonly deterministic: boolean;
+  readonly description: string;
+  readonly version?: string;
+}
+
+/** One rung of the ladder. */
+export interface EngineLoader {
+  readonly name: EngineName;
+  /** The first is the default. */
+  readonly devices: readonly string[];
+  readonly precisions: readonly Precision[];
+  readonly remedy: string;
+  readonly load: (request: LoadRequest) => Promise<LoadedEngine>;
+}
+
+interface TorchModule {
+  readonly registerTorchEngine: (options: LoadRequest) => Promise<{
+    readonly backendName: string;
+    readonly device: string;
+    readonly precision: Precision;
+    readonly description: string;
+    readonly version?: string;
+    readonly deterministic?: boolean;
+  }>;
+}
+
+interface WasmModule {
+  readonly setWasmPaths: (prefix: string) => void;
+  readonly version_wasm: string;
+}
+
+const isMissing = (cause: unknown): boolean => {
+  const code = (cause as { code?: unknown } | null)?.code;
+  return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
+};
+
+/** Imports an optional package. @throws EngineError saying whether it is absent or broken */
+const importOptional = async (name: string, remedy: string): Promise<unknown> => {
+  try {
+    return await import(name);
+  } catch (cause) {
+    if (cause instanceof EngineError) throw cause;
+    const text = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
+    const why =
+      isMissing(cause) && text.includes(name) ? `${name} is not installed` : `${name} does not load: ${text}`;
+    throw new EngineError(why, { code: 'engine-missing', fields: { remedy }, cause });
+  }
+};
+
+const torchRemedy =
+  'install @polygate/backend-torch and LibTorch: apt-get install libtorch-dev libopenblas0-pthread g++, then npm rebuild @polygate/backend-torch';
+
+const torch: EngineLoader = {
+  name: 'torch',
+  devices: ['cpu', 'cuda'],
+  precisions: ['f32', 'bf16'],
+  remedy: torchRemedy,
+  async load(request) {
+    const name = '@polygate/backend-torch';
+    const module = (await importOptional(name, torchRemedy)) as Partial<TorchModule>;
+    if (typeof module.registerTorchEngine !== 'function') {
+      throw new EngineError(`${name} has no registerTorchEngine`, {
+        fields: { remedy: `install a current ${name}` },
+      });
+    }
+    return { deterministic: request.deterministic, ...(await module.registerTorchEngine(request)) };
+  },
+};
+
+const tensorflow = (name: 'tfjs-node-gpu' | 'tfjs-node', device: 'cuda' | 'cpu'): EngineLoader => {
+  const remedy = `npm install @tensorflow/${name} (it downloads libtensorflow)`;
+  return {
+    name,
+    devices: [device],
+    precisions: ['f32'],
+    remedy,
+    async load() {
+      const module = (await importOptional(`@tensorflow/${name}`, remedy)) as {
+        version?: Record<string, string>;
+      };
+      if (!tf.engine().registryFactory['tensorflow']) {
+        throw new EngineError(`@tensorflow/${name} registered no backend`, { fields: { remedy } });
+      }
+      const version = module.version?.[name];
+      return {
+        backendName: 'tensorflow',
+        device,
+        precision: 'f32',
+        deterministic: false,
+        description: `TensorFlow through ${name}`,
+        ...(version === undefined ? {} : { version }),
+      };
+    },
+  };
+};
+
+const wasm: EngineLoader = {
+  name: 'wasm',
+  devices: ['cpu'],
+  precisions: ['f32'],
+  remedy:
+    'reinstall @tensorflow/tfjs-backend-wasm: its .wasm files are missing or this Node has no WebAssembly',
+  async load() {
+    const name = '@tensorflow/tfjs-backend-wasm';
+    const module = (await importOptional(name, wasm.remedy)) as WasmModule;
+    const entry = createRequire(import.meta.url).resolve(name);
+    if (!tf.findBackend('wasm')) module.setWasmPaths(`${dirname(entry)}/`);
+    return {
+      backendName: 'wasm',
+      device: 'cpu',
+      precision: 'f32',
+      deterministic: true,
+      description: 'WebAssembly with SIMD',
+      version: module.version_wasm,
+    };
+  },
+};
+
+const cpu: EngineLoader = {
+  name: 'cpu',
+  devices: ['cpu'],
+  precisions: ['f32'],
+  remedy: 'reinstall @tensorflow/tfjs',
+  async load() {
+    return {
+      backendName: 'cpu',
+      device: 'cpu',
+      precision: 'f32',
+      deterministic: true,
+      description: 'plain JavaScript, the reference',
+      version: tf.version_core,
+    };
+  },
+};
+
+/** The ladder. */
+export const engineLoaders: readonly EngineLoader[] = [
+  torch,
+  tensorflow('tfjs-node-gpu', 'cuda'),
+  tensorflow('tfjs-node', 'cpu'),
+  wasm,
+  cpu,
+];
+
+/** Names of the ladder, best first. */
+export const engineNames: readonly EngineName[] = engineLoaders.map((loader) => loader.name);

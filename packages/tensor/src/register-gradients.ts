@@ -1,0 +1,16 @@
+/** Puts the gradients that tfjs lacks into its registry. */
+import * as tf from '@tensorflow/tfjs';
+import { missingGradients } from './gradients/index.ts';
+
+/**
+ * Registers gradients of TopK, GatherNd, ScatterNd, TensorScatterUpdate, Einsum, StridedSlice, Cumprod, and replaces
+ * tfjs's Cumsum gradient, whose shape is wrong where the axis is not the last. Idempotent; the registry is shared by
+ * every copy of tfjs in the process.
+ */
+export const registerGradients = (): void => {
+  for (const config of missingGradients) {
+    if (tf.getGradient(config.kernelName) === config) continue;
+    if (tf.getGradient(config.kernelName)) tf.unregisterGradient(config.kernelName);
+    tf.registerGradient(config);
+  }
+};
