@@ -118,26 +118,15 @@ export class AdamW implements Disposable {
     within('clipNorm', clipNorm, clipNorm > 0, 'above 0');
     const gradScale = gradientNorm > clipNorm ? clipNorm / gradientNorm : 1;
 
-    // One engine call per distinct count: one for a dense model, a few where experts were chosen at different times.
-    const byCount = new Map<number, string[]>();
-    for (const name of names) {
-      const count = this.#momentsOf(name).count + 1;
-      const group = byCount.get(count);
-      if (group) group.push(name);
-      else byCount.set(count, [name]);
-    }
     const { learningRate = this.#settings.learningRate } = options;
-    for (const [count, group] of byCount) {
-      adamWStep(
-        group.map((name) => {
-          const { variable, spec } = this.#entry(name);
-          const { m, v } = this.#momentsOf(name);
-          return { variable, gradient: gradients[name] as tf.Tensor, m, v, decay: spec.role === 'weight' };
-        }),
-        { ...this.#settings, learningRate, step: count, gradScale },
-      );
-      for (const name of group) this.#momentsOf(name).count = count;
-    }
+    const items = names.map((name) => {
+      const { variable, spec } = this.#entry(name);
+      const { m, v, count } = this.#momentsOf(name);
+      const gradient = gradients[name] as tf.Tensor;
+      return { variable, gradient, m, v, decay: spec.role === 'weight', step: count + 1 };
+    });
+    adamWStep(items, { ...this.#settings, learningRate, step: 1, gradScale });
+    for (const name of names) this.#momentsOf(name).count += 1;
     return { gradientNorm, updated: names.length };
   }
 
