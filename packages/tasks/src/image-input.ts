@@ -5,7 +5,13 @@
  * B rows · H, W, C picture · N patches · P = patch * patch * C
  */
 import { ConfigError, ShapeError, type Random } from '@polygate/core';
-import { fixedListValues, hasColumn, type RecordBatch } from '@polygate/stream';
+import {
+  fixedListValues,
+  hasColumn,
+  readDatasetMetadata,
+  type RecordBatch,
+  type Schema,
+} from '@polygate/stream';
 import { patchifyBatch } from '@polygate/tokens';
 import { augmentPixels, checkAugmentation, type Augmentation } from './augmentation.ts';
 import type { ImagePatches } from './sequence.ts';
@@ -60,21 +66,15 @@ export const resolveImageInput = (input: ImageInput): ResolvedImageInput => {
   };
 };
 
-/** Reads the picture shape from the `polygate.image` entry of schema metadata. @throws ConfigError */
-export const imageInputOf = (metadata: ReadonlyMap<string, string>, patch: number): ResolvedImageInput => {
-  const text = metadata.get('polygate.image');
-  const shape = text === undefined ? undefined : (JSON.parse(text) as Partial<ImageInput>);
-  if (shape?.height === undefined || shape.width === undefined) {
+/** The picture shape that a schema's metadata names, cut into patches. @throws ConfigError, FormatError */
+export const imageInputOf = (schema: Schema, patch: number): ResolvedImageInput => {
+  const { image, kind } = readDatasetMetadata(schema);
+  if (!image) {
     throw new ConfigError(
-      `image input: expected schema metadata "polygate.image" with height, width and channels, got ${text ?? 'none'}; prepare the data again`,
+      `image input: expected rows with pictures, got rows of kind "${kind}" whose metadata names no image size`,
     );
   }
-  return resolveImageInput({
-    height: shape.height,
-    width: shape.width,
-    patch,
-    ...(shape.channels === undefined ? {} : { channels: shape.channels }),
-  });
+  return resolveImageInput({ ...image, patch });
 };
 
 export interface ImagePatchOptions {

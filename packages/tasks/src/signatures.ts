@@ -3,14 +3,14 @@
  * appendix). Vocabulary candidates are shared by masked language modelling and captioning, so their signature is the
  * union of both.
  */
-import { attributeRow, type AttributeRow, type TaskSignature } from '@polygate/attributes';
+import { attributeRow, taskSignatures, type AttributeRow, type TaskSignature } from '@polygate/attributes';
 
 /** A picture is described by a text: classification and retrieval. */
-export const imageToText: TaskSignature = { inputs: ['visual'], targets: ['text'] };
+export const imageToText: TaskSignature = taskSignatures['image-classification'];
 /** Text from text: masked language modelling. */
-export const textToText: TaskSignature = { inputs: ['text'], targets: ['text'] };
-/** A picture and the words so far give the next word: captioning, and the shared vocabulary. */
-export const imageAndTextToText: TaskSignature = { inputs: ['visual', 'text'], targets: ['text'] };
+export const textToText: TaskSignature = taskSignatures['masked-language-modelling'];
+/** A picture and the words so far give the next word: captioning. */
+export const imageAndTextToText: TaskSignature = taskSignatures['image-captioning'];
 
 /** Attribute rows of every segment that the four families build. */
 export const segmentRows: Readonly<
@@ -28,5 +28,5 @@ export const segmentRows: Readonly<
   maskedText: attributeRow(textToText, { modality: 'text', causal: false, source: 'input' }),
   captionImage: attributeRow(imageAndTextToText, { modality: 'visual', causal: false, source: 'input' }),
   captionText: attributeRow(imageAndTextToText, { modality: 'text', causal: true, source: 'input' }),
-  vocabulary: attributeRow(imageAndTextToText, { modality: 'text', causal: false, source: 'target' }),
+  vocabulary: attributeRow(taskSignatures.vocabulary, { modality: 'text', causal: false, source: 'target' }),
 });

@@ -1,0 +1,108 @@
+/**
+ * Beam search over words, for many pictures at once; knows nothing of models.
+ *
+ * I pictures · K beams · V words · t words written so far (the same for all running beams)
+ *
+ * score(text) = sum of log p(word) / (number of words, end token included) ** lengthPenalty.
+ * Finished texts leave the beam, so it always explores K running ones. A picture is done when it has K finished texts and
+ * no running one can still beat the worst of them, or at the word limit. Departs from the published captioner, which keeps
+ * finished texts in the beam and so explores fewer.
+ */
+import { ConfigError } from '@polygate/core';
+
+/** A text that is still being written. */
+export interface BeamRow {
+  /** Picture, 0 to I-1. */
+  readonly item: number;
+  readonly words: readonly number[];
+}
+
+export interface BeamOptions {
+  /** I */
+  readonly items: number;
+  /** K. @default 3 */
+  readonly beam?: number;
+  /** Most words, end token included. @default 32 */
+  readonly maximumTokens?: number;
+  /** 0 sums, 1 is the mean of log p; above 1 favours long texts. @default 1 */
+  readonly lengthPenalty?: number;
+  readonly endToken: number;
+  /** Words that are never written. @default none */
+  readonly forbidden?: readonly number[];
+  /** Log-probabilities of the next word, [rows * V]. Rows have equal numbers of words. */
+  readonly next: (rows: readonly BeamRow[]) => Promise<Float32Array>;
+}
+
+export interface BeamText {
+  /** Without the end token. */
+  readonly words: readonly number[];
+  readonly score: number;
+}
+
+interface Running {
+  readonly words: readonly number[];
+  readonly logp: number;
+}
+
+/** Keeps `best` sorted, best first, at most `size` long. */
+const insert = <A>(best: A[], entry: A, options: { size: number; value: (entry: A) => number }): void => {
+  const { size, value } = options;
+  const last = best.at(-1);
+  if (best.length >= size && last !== undefined && value(last) >= value(entry)) return;
+  let at = best.length;
+  while (at > 0 && value(best[at - 1] as A) < value(entry)) at -= 1;
+  best.splice(at, 0, entry);
+  if (best.length > size) best.pop();
+};
+
+/** The K best texts of every picture, best first. @throws ConfigError for settings below 1 */
+export const beamSearch = async (options: BeamOptions): Promise<readonly (readonly BeamText[])[]> => {
+  const { items, beam = 3, maximumTokens = 32, lengthPenalty = 1, endToken, forbidden = [], next } = options;
+  if (!(Number.isInteger(beam) && beam >= 1 && Number.isInteger(maximumTokens) && maximumTokens >= 1)) {
+    throw new ConfigError(
+      `beam search: expected beam and maximumTokens to be whole numbers above 0, got ${beam} and ${maximumTokens}`,
+    );
+  }
+  const scored = (logp: number, words: number): number => logp / words ** lengthPenalty;
+  const running: Running[][] = Array.from({ length: items }, () => [{ words: [], logp: 0 }]);
+  const finished: BeamText[][] = Array.from({ length: items }, () => []);
+  const banned = new Set(forbidden);
+
+  for (let written = 0; written < maximumTokens; written += 1) {
+    const rows = running.flatMap((beams, item) => beams.map(({ words }) => ({ item, words })));
+    if (rows.length === 0) break;
+    const logps = await next(rows);
+    const size = logps.length / rows.length;
+    let row = 0;
+    for (let item = 0; item < items; item += 1) {
+      const beams = running[item] ?? [];
+      const grown: { from: Running; word: number; logp: number }[] = [];
+      for (const from of beams) {
+        const start = row * size;
+        row += 1;
+        for (let word = 0; word < size; word += 1) {
+          // A text has one word before its end; at the limit only the end is left.
+          const allowed = word === endToken ? written > 0 || maximumTokens === 1 : written + 1 < maximumTokens;
+          if (!allowed || banned.has(word)) continue;
+          const entry = { from, word, logp: from.logp + (logps[start + word] ?? Number.NEGATIVE_INFINITY) };
+          if (word === endToken) {
+            const text = { words: from.words, score: scored(entry.logp, written + 1) };
+            insert(finished[item] ?? [], text, { size: beam, value: (each) => each.score });
+          } else {
+            insert(grown, entry, { size: beam, value: (each) => each.logp });
+          }
+        }
+      }
+      const done = finished[item] ?? [];
+      const worst = done.length >= beam ? (done.at(-1)?.score ?? 0) : Number.NEGATIVE_INFINITY;
+      // Log-probabilities only fall, so the best that a running text can reach is its own sum over the longest length
+      // (a positive penalty raises a negative sum towards zero as texts grow).
+      const reach = Math.max(...grown.map(({ logp }) => scored(logp, lengthPenalty > 0 ? maximumTokens : 1)));
+      running[item] =
+        grown.length > 0 && reach > worst
+          ? grown.map(({ from, word, logp }) => ({ words: [...from.words, word], logp }))
+          : [];
+    }
+  }
+  return finished;
+};

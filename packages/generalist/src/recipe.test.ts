@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import { applyOverrides } from './recipe-overrides.ts';
+import { parseRecipe } from './recipe.ts';
+
+describe('parseRecipe', () => {
+  it('fills in a whole run from nothing', () => {
+    const recipe = parseRecipe({});
+    expect(recipe.optimizer).toEqual({
+      learningRate: 5e-4,
+      beta1: 0.9,
+      beta2: 0.98,
+      epsilon: 1e-6,
+      weightDecay: 0.05,
+      clipNorm: 0.5,
+    });
+    expect(recipe.schedule).toEqual({ kind: 'warmup-cosine', warmup: '5%', minimum: 1e-6 });
+    expect(recipe.mixing.temperature).toBe(2);
+    expect(recipe.model).toEqual({ preset: 'mini' });
+  });
+
+  it('lists the known keys for an unknown one, at any depth', () => {
+    expect(() => parseRecipe({ optimizer: { learningrate: 1 } })).toThrow(
+      'unknown recipe key "optimizer.learningrate": did you mean "optimizer.learningRate"? known: optimizer.beta1,',
+    );
+    expect(() => parseRecipe({ stepz: 'x' })).toThrow('did you mean "steps"?');
+    expect(() =>
+      parseRecipe({ tasks: { a: { family: 'image-captioning', dataset: 'd', batchsize: 1 } } }),
+    ).toThrow('did you mean "tasks.a.batchSize"?');
+    expect(() =>
+      parseRecipe({
+        tasks: {
+          a: { family: 'image-captioning', dataset: 'd', candidates: { kind: 'sampled', negatives: 1, pow: 1 } },
+        },
+      }),
+    ).toThrow('tasks.a.candidates.power');
+  });
+
+  it('says which setting has a bad value', () => {
+    expect(() => parseRecipe({ steps: '12 parsecs' })).toThrow(
+      'recipe: steps: duration: expected a number with a unit such as "5000 steps"',
+    );
+    expect(() => parseRecipe({ optimizer: { beta1: 2 } })).toThrow('recipe: optimizer.beta1: ');
+  });
+});
+
+describe('applyOverrides', () => {
+  it('sets numbers, texts, booleans, nulls and lists by path', () => {
+    const recipe = applyOverrides({ tasks: { mnist: { family: 'image-classification', dataset: 'mnist' } } }, [
+      'optimizer.learningRate=1e-3',
+      'steps=500 steps',
+      'model.moe.attention=false',
+      'optimizer.clipNorm=null',
+      'validation.splits=["a","b"]',
+      'tasks.mnist.weight=2',
+      'tasks.mnist.candidates.kind=whole',
+      'name=7',
+    ]);
+    expect(recipe.optimizer.learningRate).toBe(0.001);
+    expect(recipe.optimizer.beta2).toBe(0.98);
+    expect(recipe.steps).toBe('500 steps');
+    expect(recipe.model.moe).toEqual({ attention: false });
+    expect(recipe.optimizer.clipNorm).toBeNull();
+    expect(recipe.validation.splits).toEqual(['a', 'b']);
+    expect(recipe.tasks['mnist']?.weight).toBe(2);
+    expect(recipe.tasks['mnist']?.candidates).toEqual({ kind: 'whole' });
+    expect(recipe.name).toBe('7');
+    expect(applyOverrides({}, ['model.moe=null']).model.moe).toBeNull();
+  });
+
+  it('leaves the recipe that it was given alone', () => {
+    const recipe = { optimizer: { learningRate: 1 } };
+    applyOverrides(recipe, ['optimizer.learningRate=2']);
+    expect(recipe.optimizer.learningRate).toBe(1);
+  });
+
+  it('explains what is wrong with a setting', () => {
+    expect(() => applyOverrides({}, ['steps'])).toThrow(
+      '--set: expected path=value such as optimizer.learningRate=1e-3, got "steps"',
+    );
+    expect(() => applyOverrides({}, ['optimiser.learningRate=1'])).toThrow(
+      'unknown setting "optimiser": did you mean "optimizer"?',
+    );
+    expect(() => applyOverrides({}, ['optimizer.lr=1'])).toThrow(
+      'unknown setting "optimizer.lr": known: optimizer.beta1',
+    );
+    expect(() => applyOverrides({}, ['seed.x=1'])).toThrow('unknown setting "seed.x": known: (none)');
+    expect(() => applyOverrides({}, ['seed=one'])).toThrow(
+      '--set seed=one: expected a number, got "one"; write it as JSON, for example seed=0.001',
+    );
+    expect(() => applyOverrides({}, ['seed=0.5'])).toThrow('recipe: seed: ');
+  });
+});

@@ -1,0 +1,183 @@
+/**
+ * The recipe of a training run: one typed record of everything that decides its result. Unknown keys are refused; every
+ * field has a default, so that `parseRecipe({})` is a whole run.
+ */
+import { ConfigError, parseDuration, PolygateError, unknownName } from '@polygate/core';
+import { z } from 'zod';
+import { knownKeysAt } from './recipe-paths.ts';
+
+const duration = z.string().superRefine((text, context) => {
+  try {
+    parseDuration(text);
+  } catch (error) {
+    if (!(error instanceof PolygateError)) throw error;
+    context.addIssue({ code: 'custom', message: error.message });
+  }
+});
+
+const share = z.number().min(0).max(1);
+const count = z.number().int().min(1);
+
+const augmentation = z.strictObject({
+  /** Probability of mirroring left and right. */
+  flip: share.default(0),
+  /** Largest shift as a share of the side. */
+  shift: share.default(0),
+  /** Largest relative zoom each way, on a log scale. */
+  zoom: z.number().min(0).max(4).default(0),
+  /** Largest turn each way, degrees. */
+  turn: z.number().min(0).max(180).default(0),
+  /** Largest relative change of brightness and of contrast. */
+  tone: share.default(0),
+});
+
+const candidates = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('whole') }),
+  z.strictObject({
+    kind: z.literal('sampled'),
+    /** Draws per batch beside the batch's own labels. */
+    negatives: count,
+    distribution: z.enum(['uniform', 'unigram']).default('unigram'),
+    /** Label frequencies are raised to this power. */
+    power: z.number().min(0).default(0.75),
+  }),
+]);
+
+const task = z.strictObject({
+  family: z.enum(['image-classification', 'masked-language-modelling', 'image-captioning', 'image-text-retrieval']),
+  /** Dataset of the suite. */
+  dataset: z.string().min(1),
+  split: z.string().min(1).default('train'),
+  /** How often the task is drawn, relative to the others. @default the square root of its number of samples */
+  weight: z.number().positive().optional(),
+  /** Factor of its loss. */
+  lossWeight: z.number().min(0).default(1),
+  /** Samples in one step. */
+  batchSize: count.default(32),
+  /** @default 0.1 for classification and retrieval, 0 for the vocabulary tasks */
+  labelSmoothing: share.optional(),
+  /** Candidates in training. @default whole classes; 512 sampled words for vocabularies above 1024 */
+  candidates: candidates.optional(),
+  /** Changes of training pictures. @default none */
+  augmentation: augmentation.optional(),
+  /** Longest text in tokens. @default the family's own */
+  maximumTokens: count.optional(),
+  /** Share of masked words. */
+  maskRate: share.default(0.15),
+});
+
+const moe = z.strictObject({
+  experts: count.optional(),
+  topK: count.optional(),
+  condition: z.literal('attribute').optional(),
+  /** Conditional layers: 1 all, 2 every other, starting with the first. */
+  every: count.optional(),
+  attention: z.boolean().optional(),
+  ffn: z.boolean().optional(),
+  renormalize: z.boolean().optional(),
+  /** Standard deviation of the routing noise times the number of experts. */
+  noise: z.number().min(0).optional(),
+});
+
+const model = z.strictObject({
+  preset: z.string().default('mini'),
+  layers: count.optional(),
+  width: count.optional(),
+  heads: count.optional(),
+  hidden: count.optional(),
+  /** Side of a patch in pixels; must divide the picture's sides. */
+  patchSize: count.optional(),
+  maxPositions: count.optional(),
+  layerScale: z.number().positive().optional(),
+  dropPath: share.optional(),
+  /** Conditional experts; null trains the dense model of the preset. @default as in the preset */
+  moe: moe.nullable().optional(),
+});
+
+export const recipeSchema = z.strictObject({
+  /** Stands in reports. */
+  name: z.string().default('pretrain'),
+  /** Folder of a prepared suite. */
+  suite: z.string().default('data/mini'),
+  model: model.prefault({}),
+  /** Tasks by name. @default every task that the suite's training splits allow, see defaultTasks */
+  tasks: z.record(z.string(), task).default({}),
+  mixing: z
+    .strictObject({
+      /** Task weights default to size ** (1 / temperature): 2 is the square root. */
+      temperature: z.number().positive().default(2),
+    })
+    .prefault({}),
+  optimizer: z
+    .strictObject({
+      learningRate: z.number().positive().default(5e-4),
+      beta1: share.default(0.9),
+      beta2: share.default(0.98),
+      epsilon: z.number().positive().default(1e-6),
+      weightDecay: z.number().min(0).default(0.05),
+      /** Largest global norm of the gradients; null does not clip. */
+      clipNorm: z.number().positive().nullable().default(0.5),
+    })
+    .prefault({}),
+  schedule: z
+    .strictObject({
+      kind: z.enum(['warmup-cosine', 'constant']).default('warmup-cosine'),
+      warmup: duration.default('5%'),
+      /** Learning rate at the end of the cosine. */
+      minimum: z.number().min(0).default(1e-6),
+    })
+    .prefault({}),
+  /** Length of the run. */
+  steps: duration.default('1000 steps'),
+  /** Batches whose gradients make one step. */
+  accumulate: count.default(1),
+  seed: z.number().int().min(0).default(1),
+  engine: z.string().default('auto'),
+  device: z.string().optional(),
+  precision: z.enum(['f32', 'bf16']).default('f32'),
+  /** @default the engine's own */
+  threads: count.optional(),
+  checkpoint: z
+    .strictObject({
+      every: duration.default('10%'),
+      /** Complete checkpoints that stay; the last is always among them. */
+      keep: count.default(2),
+    })
+    .prefault({}),
+  validation: z
+    .strictObject({
+      every: duration.default('20%'),
+      /** Samples of each split. */
+      limit: count.default(128),
+      /** Splits to look at. @default every split but the training one */
+      splits: z.array(z.string()).optional(),
+    })
+    .prefault({}),
+});
+
+/** A recipe with everything filled in. */
+export type Recipe = z.output<typeof recipeSchema>;
+/** What a recipe file may say. */
+export type RecipeInput = z.input<typeof recipeSchema>;
+export type TaskRecipe = Recipe['tasks'][string];
+
+const place = (path: readonly PropertyKey[]): string => path.map(String).join('.');
+
+/**
+ * Checks a recipe and fills in its defaults.
+ * @throws ConfigError naming the setting, what is allowed and what came; an unknown key lists the known ones
+ */
+export const parseRecipe = (input: unknown): Recipe => {
+  const result = recipeSchema.safeParse(input);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  if (issue?.code === 'unrecognized_keys') {
+    const key = issue.keys[0] ?? '';
+    throw unknownName('recipe key', place([...issue.path, key]), [
+      ...knownKeysAt(recipeSchema, issue.path).map((known) => place([...issue.path, known])),
+    ]);
+  }
+  throw new ConfigError(`recipe: ${place(issue?.path ?? [])}: ${issue?.message ?? 'not a recipe'}`, {
+    fields: { path: place(issue?.path ?? []) },
+  });
+};
