@@ -49,7 +49,10 @@ class RecordParser {
   finish(): RecordItem[] {
     const done: RecordItem[] = [];
     if (this.#state === 'quoted') {
-      this.#problem ??= { code: 'unclosed-quote', reason: 'expected a closing quote, got the end of the file' };
+      this.#problem ??= {
+        code: 'unclosed-quote',
+        reason: 'expected a closing quote, got the end of the file',
+      };
     }
     if (this.#length > 0 || this.#fields.length > 0 || this.#problem) this.#endRecord(done);
     return done;
@@ -129,7 +132,8 @@ class RecordParser {
     const line = this.#recordLine;
     const problem = this.#problem;
     const blank = this.#fields.length === 1 && this.#fields[0] === '';
-    if (problem) done.push({ kind: 'bad-record', line, code: problem.code, reason: `line ${line}: ${problem.reason}` });
+    if (problem)
+      done.push({ kind: 'bad-record', line, code: problem.code, reason: `line ${line}: ${problem.reason}` });
     else if (!blank) done.push({ kind: 'record', line, fields: this.#fields });
     this.#fields = [];
     this.#field = [];

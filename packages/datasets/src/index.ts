@@ -26,7 +26,12 @@ export { packLines } from './packing.ts';
 export type { PackedRow } from './packing.ts';
 export { labelledTextBatches, pictureBatches, selectSamples, textBatches } from './rows.ts';
 export type { FaultHandler, LabelledTextOptions, PictureOptions, RowOptions, TextOptions } from './rows.ts';
-export { majorityAccuracy, mostFrequentText, pixelNearestNeighbourAccuracy, shrinkPicture } from './baselines.ts';
+export {
+  majorityAccuracy,
+  mostFrequentText,
+  pixelNearestNeighbourAccuracy,
+  shrinkPicture,
+} from './baselines.ts';
 export type { LabelledPictures } from './baselines.ts';
 export { readSuite, splitFolder, suiteDataset, SUITE_FILE, SUITE_VERSION } from './suite.ts';
 export type { BaselineScores, Suite, SuiteDataset } from './suite.ts';
@@ -39,5 +44,6 @@ export type { WordNetOptions, WordNetSet } from './mini/wordnet.ts';
 export { FIRST_VALIDATION_CHAPTER, loadMobyDick } from './mini/moby-dick.ts';
 export type { MobyDickOptions, MobyDickSet } from './mini/moby-dick.ts';
 export { attributionText } from './mini/attribution.ts';
+export type { PackageKey } from './mini/attribution.ts';
 export type { PackageOptions } from './mini/packages.ts';
 export { pins } from './mini/pins.ts';

@@ -100,10 +100,12 @@ export async function* pictureBatches(
   const { schema, onFault, tokenizer } = options;
   const names = schema.fields.map((field) => field.name);
   const captioned = names.includes('captions');
-  if (captioned && !tokenizer) throw new ConfigError('pictures: expected a tokenizer for the captions, got none');
+  if (captioned && !tokenizer)
+    throw new ConfigError('pictures: expected a tokenizer for the captions, got none');
   const toRow = async (sample: Sample): Promise<Row | Fault> => {
     if (!sample.image) return fault(sample.id, 'no-image', 'expected a picture, got none');
-    if (!captioned && sample.label === undefined) return fault(sample.id, 'no-label', 'expected a label, got none');
+    if (!captioned && sample.label === undefined)
+      return fault(sample.id, 'no-label', 'expected a label, got none');
     const image = await decodeImage(sample.id, sample.image, options);
     if (image.kind === 'fault') return image;
     const row = { id: sample.id, image: image.pixels, ...extraColumns(sample, schema) };
@@ -111,14 +113,17 @@ export async function* pictureBatches(
   };
   async function* rows(): AsyncGenerator<Row> {
     const concurrency = options.concurrency ?? availableParallelism() + 2;
-    const decoded = mapOrdered(samples, async (sample) => ({ sample, row: await toRow(sample) }), { concurrency });
+    const decoded = mapOrdered(samples, async (sample) => ({ sample, row: await toRow(sample) }), {
+      concurrency,
+    });
     for await (const { sample, row } of decoded) {
       if (isFault(row)) onFault(row);
       else if (!captioned || !tokenizer) yield row;
       else {
         const captions = captionsOf(sample, tokenizer, onFault);
         if (captions.length > 0) yield { ...row, captions };
-        else onFault(fault(sample.id, 'no-caption', 'expected at least one caption, got none that can be used'));
+        else
+          onFault(fault(sample.id, 'no-caption', 'expected at least one caption, got none that can be used'));
       }
     }
   }
@@ -192,10 +197,13 @@ export async function* labelledTextBatches(
   const pairs = schema.fields.some((field) => field.name === 'tokens_b');
   async function* rows(): AsyncGenerator<Row> {
     for await (const sample of samples) {
-      const [first, second] = [0, 1].map((index) => encodeText(sample.id, sample.texts?.[index] ?? '', tokenizer));
+      const [first, second] = [0, 1].map((index) =>
+        encodeText(sample.id, sample.texts?.[index] ?? '', tokenizer),
+      );
       const bad = [first, pairs ? second : undefined].find((ids) => ids !== undefined && 'kind' in ids);
       if (bad && 'kind' in bad) onFault(bad);
-      else if (sample.label === undefined) onFault(fault(sample.id, 'no-label', 'expected a label, got none'));
+      else if (sample.label === undefined)
+        onFault(fault(sample.id, 'no-label', 'expected a label, got none'));
       else {
         yield {
           id: sample.id,

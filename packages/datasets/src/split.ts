@@ -16,7 +16,11 @@ export interface SplitPercents {
 export const bucketOf = (key: string): number => hashText(key) % 100;
 
 /** `test` gets the lowest buckets, `validation` the next. A salt makes an independent split of the same keys. */
-export const splitByHash = (key: string, percents: SplitPercents, salt = ''): 'train' | 'validation' | 'test' => {
+export const splitByHash = (
+  key: string,
+  percents: SplitPercents,
+  salt = '',
+): 'train' | 'validation' | 'test' => {
   const bucket = bucketOf(`${salt}${key}`);
   const { test = 0, validation = 0 } = percents;
   if (bucket < test) return 'test';

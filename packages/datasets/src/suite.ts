@@ -45,7 +45,10 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 
 const check = (value: unknown, path: string): Suite => {
   const fail = (problem: string): never => {
-    throw new FormatError(`suite ${path}: ${problem}; run prepare again`, { code: 'suite-file', fields: { path } });
+    throw new FormatError(`suite ${path}: ${problem}; run prepare again`, {
+      code: 'suite-file',
+      fields: { path },
+    });
   };
   if (!isRecord(value)) return fail('expected an object, got another value');
   if (value['version'] !== SUITE_VERSION) {
@@ -78,7 +81,8 @@ export const readSuite = async (directory: string): Promise<Suite> => {
       { code: 'suite-missing', fields: { directory } },
     );
   }
-  if (found.size > MAX_SUITE_BYTES) throw new FormatError(`suite ${path}: expected a small file, got ${found.size} bytes`);
+  if (found.size > MAX_SUITE_BYTES)
+    throw new FormatError(`suite ${path}: expected a small file, got ${found.size} bytes`);
   let value: unknown;
   try {
     value = JSON.parse(await readFile(path, 'utf8'));

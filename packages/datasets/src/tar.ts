@@ -115,8 +115,16 @@ const parsePax = (bytes: Uint8Array, complain: (problem: string) => FormatError)
     const length = space > at && space - at <= 8 ? Number(buffer.toString('latin1', at, space)) : Number.NaN;
     const equals = buffer.indexOf(0x3d, space);
     const end = at + length;
-    if (!Number.isInteger(length) || end > buffer.length || equals < 0 || equals >= end || buffer[end - 1] !== 0x0a) {
-      throw complain(`expected a pax record "LENGTH KEY=VALUE", got a broken one at byte ${at} of the header`);
+    if (
+      !Number.isInteger(length) ||
+      end > buffer.length ||
+      equals < 0 ||
+      equals >= end ||
+      buffer[end - 1] !== 0x0a
+    ) {
+      throw complain(
+        `expected a pax record "LENGTH KEY=VALUE", got a broken one at byte ${at} of the header`,
+      );
     }
     out.set(buffer.toString('utf8', space + 1, equals), buffer.toString('utf8', equals + 1, end - 1));
     at = end;
@@ -142,7 +150,8 @@ export async function* readTar(
   const content = async (size: number, offset: number): Promise<Uint8Array> => {
     const padded = Math.ceil(size / BLOCK) * BLOCK;
     const bytes = await cursor.read(padded);
-    if (bytes.length < padded) throw complain(`expected ${size} bytes of content, got the end of the archive`, offset);
+    if (bytes.length < padded)
+      throw complain(`expected ${size} bytes of content, got the end of the archive`, offset);
     return bytes.subarray(0, size);
   };
   let longName: string | undefined;
@@ -152,7 +161,10 @@ export async function* readTar(
       const offset = cursor.offset;
       const block = await cursor.read(BLOCK);
       if (block.length < BLOCK) {
-        throw complain(`expected a header of ${BLOCK} bytes or the end marker, got ${block.length} bytes`, offset);
+        throw complain(
+          `expected a header of ${BLOCK} bytes or the end marker, got ${block.length} bytes`,
+          offset,
+        );
       }
       if (block.every((byte) => byte === 0)) return;
       if (numeric(block, 148, 8) !== checksum(block)) {
@@ -166,7 +178,10 @@ export async function* readTar(
       }
       if (type === 'x' || type === 'g' || type === 'L' || type === 'K') {
         if (size > MAX_TAR_HEADER_BYTES) {
-          throw complain(`expected an extended header of at most ${MAX_TAR_HEADER_BYTES} bytes, got ${size}`, offset);
+          throw complain(
+            `expected an extended header of at most ${MAX_TAR_HEADER_BYTES} bytes, got ${size}`,
+            offset,
+          );
         }
         const bytes = await content(size, offset);
         if (type === 'x') pax = parsePax(bytes, (problem) => complain(problem, offset));

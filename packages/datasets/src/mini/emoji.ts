@@ -30,7 +30,13 @@ export type EmojiVendor = keyof typeof vendorPins;
 export const emojiVendors = Object.keys(vendorPins) as readonly EmojiVendor[];
 
 /** Splits of the emoji datasets, in the order in which they are written. */
-export const emojiSplits = ['train', 'validation', 'unseen-concepts', 'unseen-vendor', 'unseen-both'] as const;
+export const emojiSplits = [
+  'train',
+  'validation',
+  'unseen-concepts',
+  'unseen-vendor',
+  'unseen-both',
+] as const;
 export type EmojiSplit = (typeof emojiSplits)[number];
 
 export interface EmojiOptions {
@@ -147,7 +153,9 @@ export const emojiCaptions = (
   forbidden: ReadonlySet<string> = new Set(),
 ): string[] => {
   const own = emoji.label.toLowerCase();
-  const keywords = emoji.keywords.filter((word) => word.toLowerCase() !== own && !forbidden.has(word.toLowerCase()));
+  const keywords = emoji.keywords.filter(
+    (word) => word.toLowerCase() !== own && !forbidden.has(word.toLowerCase()),
+  );
   const captions = [emoji.label];
   for (let i = 0; i < MAX_KEYWORD_CAPTIONS; i += 1) {
     const part = keywords.slice(i * KEYWORDS_PER_CAPTION, (i + 1) * KEYWORDS_PER_CAPTION);
@@ -174,7 +182,10 @@ const parseVendors = (options: EmojiOptions): { vendors: EmojiVendor[]; heldOut:
 };
 
 /** Loads the emoji of all vendors. @throws ConfigError for unknown vendors, FormatError for other package content */
-export const loadEmoji = async (options: EmojiOptions = {}, packages: PackageOptions = {}): Promise<EmojiSet> => {
+export const loadEmoji = async (
+  options: EmojiOptions = {},
+  packages: PackageOptions = {},
+): Promise<EmojiSet> => {
   const { vendors, heldOut } = parseVendors(options);
   const { concepts, classes } = await loadConcepts(options, packages);
   if (concepts.length === 0) {
@@ -183,7 +194,10 @@ export const loadEmoji = async (options: EmojiOptions = {}, packages: PackageOpt
   const sets: { vendor: EmojiVendor; icons: IconSet }[] = [];
   for (const vendor of vendors) {
     const files = await openPackage(vendorPins[vendor], packages);
-    sets.push({ vendor, icons: parseIconSet(await files.read('icons.json'), await files.read('chars.json')) });
+    sets.push({
+      vendor,
+      icons: parseIconSet(await files.read('icons.json'), await files.read('chars.json')),
+    });
   }
   const byHexcode = new Map(concepts.map((emoji) => [emoji.hexcode, emoji]));
   const forbidden = new Set(
@@ -200,7 +214,11 @@ export const loadEmoji = async (options: EmojiOptions = {}, packages: PackageOpt
           if (picture === undefined) continue;
           const id = `${emoji.hexcode}/${vendor}`;
           if (picture === 'transformed') {
-            yield fault(id, 'transformed-icon', 'expected a drawing of its own, got a turned alias of another one');
+            yield fault(
+              id,
+              'transformed-icon',
+              'expected a drawing of its own, got a turned alias of another one',
+            );
             continue;
           }
           yield {

@@ -49,7 +49,9 @@ const slug = (label: string): string =>
 export const parseIconSet = (icons: Uint8Array, chars: Uint8Array): IconSet => {
   const raw = JSON.parse(Buffer.from(icons).toString('utf8')) as RawSet;
   const names = new Map<string, string>();
-  const entries = Object.entries(JSON.parse(Buffer.from(chars).toString('utf8')) as Readonly<Record<string, string>>);
+  const entries = Object.entries(
+    JSON.parse(Buffer.from(chars).toString('utf8')) as Readonly<Record<string, string>>,
+  );
   for (const [hexcode, name] of entries) {
     // Of two spellings of a sequence the first in the file counts.
     if (!names.has(normalize(hexcode))) names.set(normalize(hexcode), name);
@@ -79,7 +81,8 @@ export const iconPicture = (
   size: number,
 ): Uint8Array | 'transformed' | undefined => {
   const name = set.names.get(normalize(emoji.hexcode));
-  const icon = (name === undefined ? undefined : resolveIcon(set.raw, name)) ?? resolveIcon(set.raw, slug(emoji.label));
+  const icon =
+    (name === undefined ? undefined : resolveIcon(set.raw, name)) ?? resolveIcon(set.raw, slug(emoji.label));
   if (icon === undefined || icon === 'transformed') return icon;
   const width = icon.width ?? set.raw.width ?? DEFAULT_SIDE;
   const height = icon.height ?? set.raw.height ?? DEFAULT_SIDE;

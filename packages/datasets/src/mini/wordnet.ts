@@ -90,7 +90,11 @@ export const loadWordNet = async (
           if (heldIds.has(id)) {
             yield { kind: 'sample', id, texts: [lineOf(synset, synset.examples)], extra };
           } else if (heldTexts.has(synset.definition)) {
-            yield fault(id, 'shared-with-validation', 'expected a gloss of its own, got one of a validation synset');
+            yield fault(
+              id,
+              'shared-with-validation',
+              'expected a gloss of its own, got one of a validation synset',
+            );
           } else {
             const examples = synset.examples.filter((text) => !heldTexts.has(text));
             yield { kind: 'sample', id, texts: [lineOf(synset, examples)], extra };

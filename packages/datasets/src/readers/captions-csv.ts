@@ -28,7 +28,10 @@ const headerLine = async (path: string): Promise<string> => {
   const handle = await open(path, 'r');
   try {
     const { bytesRead, buffer } = await handle.read(Buffer.alloc(MAX_HEADER_BYTES), 0, MAX_HEADER_BYTES, 0);
-    const text = buffer.subarray(0, bytesRead).toString('utf8').replace(/^\uFEFF/u, '');
+    const text = buffer
+      .subarray(0, bytesRead)
+      .toString('utf8')
+      .replace(/^\uFEFF/u, '');
     const end = text.indexOf('\n');
     if (end < 0 && bytesRead === MAX_HEADER_BYTES) {
       throw new FormatError(
@@ -67,7 +70,10 @@ const collect = async (
   const captions = new Map<string, string[]>();
   const faults: Fault[] = [];
   let header = true;
-  for await (const item of readDelimited(file, { delimiter: layout.delimiter, quoting: layout.delimiter !== '|' })) {
+  for await (const item of readDelimited(file, {
+    delimiter: layout.delimiter,
+    quoting: layout.delimiter !== '|',
+  })) {
     if (header) {
       header = false;
       continue;
@@ -81,8 +87,10 @@ const collect = async (
     const caption = item.fields[layout.caption]?.trim() ?? '';
     if (item.fields.length !== layout.count) {
       faults.push(fault(id, 'field-count', `expected ${layout.count} fields, got ${item.fields.length}`));
-    } else if (name === '') faults.push(fault(id, 'no-image-name', 'expected the name of a picture, got an empty field'));
-    else if (caption === '') faults.push(fault(`${name} (${id})`, 'empty-caption', 'expected a caption, got an empty text'));
+    } else if (name === '')
+      faults.push(fault(id, 'no-image-name', 'expected the name of a picture, got an empty field'));
+    else if (caption === '')
+      faults.push(fault(`${name} (${id})`, 'empty-caption', 'expected a caption, got an empty text'));
     else {
       const list = captions.get(name);
       if (list) list.push(caption);
@@ -103,7 +111,11 @@ export const openCaptionsCsv = async (options: CaptionsCsvOptions): Promise<Read
   const line = await headerLine(options.file);
   const delimiter = options.delimiter ?? delimiters.find((candidate) => line.includes(candidate)) ?? ',';
   const columns = line.split(delimiter).map((column) => column.trim().replace(/^"(.*)"$/u, '$1'));
-  const image = findColumn(columns, { role: 'image', given: options.imageColumn, known: imageNames }, options.file);
+  const image = findColumn(
+    columns,
+    { role: 'image', given: options.imageColumn, known: imageNames },
+    options.file,
+  );
   const caption = findColumn(
     columns,
     { role: 'caption', given: options.captionColumn, known: captionNames },
@@ -112,7 +124,12 @@ export const openCaptionsCsv = async (options: CaptionsCsvOptions): Promise<Read
   return {
     name: basename(options.file),
     async *read(): AsyncGenerator<ReaderItem> {
-      const { captions, faults } = await collect(options.file, { delimiter, image, caption, count: columns.length });
+      const { captions, faults } = await collect(options.file, {
+        delimiter,
+        image,
+        caption,
+        count: columns.length,
+      });
       yield* faults;
       for (const [name, texts] of captions) {
         const path = resolveInside(options.images, name);

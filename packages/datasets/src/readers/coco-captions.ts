@@ -32,11 +32,14 @@ const parse = async (path: string): Promise<unknown> => {
   try {
     return JSON.parse(await readFile(path, 'utf8'));
   } catch (cause) {
-    throw new FormatError(`COCO captions ${path}: expected JSON, got text that does not parse; download it again`, {
-      code: 'coco-json',
-      fields: { path },
-      cause,
-    });
+    throw new FormatError(
+      `COCO captions ${path}: expected JSON, got text that does not parse; download it again`,
+      {
+        code: 'coco-json',
+        fields: { path },
+        cause,
+      },
+    );
   }
 };
 
@@ -61,8 +64,16 @@ export const openCocoCaptions = async (options: CocoCaptionsOptions): Promise<Re
       continue;
     }
     const list = captions.get(annotation['image_id'] as number);
-    if (!list) faults.push(fault(id, 'unknown-image', `expected the id of a listed image, got ${String(annotation['image_id'])}`));
-    else if (annotation['caption'].trim() === '') faults.push(fault(id, 'empty-caption', 'expected a caption, got an empty text'));
+    if (!list)
+      faults.push(
+        fault(
+          id,
+          'unknown-image',
+          `expected the id of a listed image, got ${String(annotation['image_id'])}`,
+        ),
+      );
+    else if (annotation['caption'].trim() === '')
+      faults.push(fault(id, 'empty-caption', 'expected a caption, got an empty text'));
     else list.push(annotation['caption'].trim());
   }
   return {
@@ -72,13 +83,18 @@ export const openCocoCaptions = async (options: CocoCaptionsOptions): Promise<Re
       for (const [index, image] of images.entries()) {
         const name = isFields(image) ? image['file_name'] : undefined;
         if (!isFields(image) || typeof name !== 'string' || !Number.isInteger(image['id'])) {
-          yield fault(`image #${index}`, 'bad-image-entry', 'expected an integer "id" and a text "file_name"');
+          yield fault(
+            `image #${index}`,
+            'bad-image-entry',
+            'expected an integer "id" and a text "file_name"',
+          );
           continue;
         }
         const path = resolveInside(options.images, name);
         const texts = captions.get(image['id'] as number) ?? [];
         if (path === undefined) yield fault(name, 'path-outside', 'expected a path inside the image folder');
-        else if (texts.length === 0) yield fault(name, 'no-caption', 'expected at least one caption, got none');
+        else if (texts.length === 0)
+          yield fault(name, 'no-caption', 'expected at least one caption, got none');
         else yield { kind: 'sample', id: name, image: { kind: 'path', path }, texts };
       }
     },

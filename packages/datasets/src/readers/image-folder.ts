@@ -42,13 +42,19 @@ export const openImageFolder = async (options: ImageFolderOptions): Promise<Read
     classes,
     async *read(): AsyncGenerator<ReaderItem> {
       for (const entry of top.filter((candidate) => candidate.isFile())) {
-        yield fault(entry.name, 'outside-class', 'expected a file inside a class folder, got one beside them');
+        yield fault(
+          entry.name,
+          'outside-class',
+          'expected a file inside a class folder, got one beside them',
+        );
       }
       for (const [label, folder] of folders.entries()) {
         for (const entry of await visibleEntries(join(options.path, folder))) {
           const id = `${folder}/${entry.name}`;
-          if (entry.isDirectory()) yield fault(id, 'nested-folder', 'expected a picture, got a folder inside a class');
-          else if (!isImageName(entry.name)) yield fault(id, 'not-an-image', 'expected a picture, got another kind of file');
+          if (entry.isDirectory())
+            yield fault(id, 'nested-folder', 'expected a picture, got a folder inside a class');
+          else if (!isImageName(entry.name))
+            yield fault(id, 'not-an-image', 'expected a picture, got another kind of file');
           else {
             const image = { kind: 'path', path: join(options.path, folder, entry.name) } as const;
             yield { kind: 'sample', id, image, label };

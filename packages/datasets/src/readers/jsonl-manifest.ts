@@ -19,7 +19,8 @@ const textsOf = (row: Fields): readonly string[] | string => {
   const value = row['texts'] ?? row['captions'] ?? row['text'] ?? row['caption'];
   if (value === undefined) return [];
   const list: unknown[] = Array.isArray(value) ? value : [value];
-  if (!list.every((text): text is string => typeof text === 'string')) return 'expected a text or a list of texts';
+  if (!list.every((text): text is string => typeof text === 'string'))
+    return 'expected a text or a list of texts';
   const trimmed = list.map((text) => text.trim());
   return trimmed.length === 0 || trimmed.includes('') ? 'expected a caption, got an empty text' : trimmed;
 };
@@ -42,16 +43,24 @@ const toItem = (text: string, id: string, options: JsonlManifestOptions): Reader
   }
   const fields = row as Fields;
   const name = fields['image'] ?? fields['path'] ?? fields['file_name'];
-  if (name !== undefined && typeof name !== 'string') return fault(id, 'no-image-name', 'expected a text "image"');
+  if (name !== undefined && typeof name !== 'string')
+    return fault(id, 'no-image-name', 'expected a text "image"');
   const texts = textsOf(fields);
-  if (typeof texts === 'string') return fault(id, texts.includes('empty') ? 'empty-caption' : 'bad-text', texts);
+  if (typeof texts === 'string')
+    return fault(id, texts.includes('empty') ? 'empty-caption' : 'bad-text', texts);
   const label = fields['label'] === undefined ? undefined : labelOf(fields['label'], options.classes);
   if (fields['label'] !== undefined && label === undefined) {
-    return fault(id, 'unknown-label', `expected a class name or index, got ${JSON.stringify(fields['label'])}`);
+    return fault(
+      id,
+      'unknown-label',
+      `expected a class name or index, got ${JSON.stringify(fields['label'])}`,
+    );
   }
-  if (name === undefined && texts.length === 0) return fault(id, 'empty-row', 'expected "image" or "text", got neither');
+  if (name === undefined && texts.length === 0)
+    return fault(id, 'empty-row', 'expected "image" or "text", got neither');
   const path = name === undefined ? undefined : resolveInside(options.root ?? dirname(options.file), name);
-  if (name !== undefined && path === undefined) return fault(name, 'path-outside', 'expected a path inside the root folder');
+  if (name !== undefined && path === undefined)
+    return fault(name, 'path-outside', 'expected a path inside the root folder');
   return {
     kind: 'sample',
     id: typeof fields['id'] === 'string' ? fields['id'] : name === undefined ? id : `${name} (${id})`,

@@ -28,9 +28,14 @@ interface Layout {
   readonly label: number;
 }
 
-const records = (file: string): AsyncGenerator<RecordItem> => readDelimited(file, { delimiter: '\t', quoting: false });
+const records = (file: string): AsyncGenerator<RecordItem> =>
+  readDelimited(file, { delimiter: '\t', quoting: false });
 
-const findColumn = (columns: readonly string[], wanted: string | number, options: LabelledTsvOptions): number => {
+const findColumn = (
+  columns: readonly string[],
+  wanted: string | number,
+  options: LabelledTsvOptions,
+): number => {
   const index = typeof wanted === 'number' ? wanted : columns.indexOf(wanted);
   if (index >= 0 && index < columns.length) return index;
   const found =
@@ -53,7 +58,9 @@ const readLayout = async (options: LabelledTsvOptions): Promise<Layout> => {
       label: findColumn(fields, options.labelColumn, options),
     };
   }
-  throw new ConfigError(`labelled TSV ${options.file}: expected rows, got an empty file`, { code: 'tsv-empty' });
+  throw new ConfigError(`labelled TSV ${options.file}: expected rows, got an empty file`, {
+    code: 'tsv-empty',
+  });
 };
 
 const discoverLabels = async (options: LabelledTsvOptions, layout: Layout): Promise<string[]> => {
@@ -106,8 +113,14 @@ export const openLabelledTsv = async (options: LabelledTsvOptions): Promise<Read
           const value = item.fields[layout.label]?.trim() ?? '';
           const label = labels.indexOf(value);
           const texts = layout.texts.map((column) => item.fields[column]?.trim() ?? '');
-          if (label < 0) yield fault(id, 'unknown-label', `expected one of ${labels.slice(0, 8).join(', ')}, got "${value}"`);
-          else if (texts.includes('')) yield fault(id, 'empty-text', 'expected a sentence, got an empty field');
+          if (label < 0)
+            yield fault(
+              id,
+              'unknown-label',
+              `expected one of ${labels.slice(0, 8).join(', ')}, got "${value}"`,
+            );
+          else if (texts.includes(''))
+            yield fault(id, 'empty-text', 'expected a sentence, got an empty field');
           else yield { kind: 'sample', id, texts, label };
         }
       }

@@ -45,7 +45,11 @@ async function* documents(file: string, name: string): AsyncGenerator<ReaderItem
       length += item.texts?.[0]?.length ?? 0;
     }
     if (length > MAX_DOCUMENT_LENGTH) {
-      yield fault(name, 'document-too-long', `expected at most ${MAX_DOCUMENT_LENGTH} characters; read it by paragraphs`);
+      yield fault(
+        name,
+        'document-too-long',
+        `expected at most ${MAX_DOCUMENT_LENGTH} characters; read it by paragraphs`,
+      );
       return;
     }
   }

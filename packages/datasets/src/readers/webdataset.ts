@@ -19,7 +19,9 @@ export interface WebDatasetOptions {
 const splitName = (path: string): { key: string; part: string } => {
   const slash = path.lastIndexOf('/') + 1;
   const dot = path.indexOf('.', slash);
-  return dot < 0 ? { key: path, part: '' } : { key: path.slice(0, dot), part: path.slice(dot + 1).toLowerCase() };
+  return dot < 0
+    ? { key: path, part: '' }
+    : { key: path.slice(0, dot), part: path.slice(dot + 1).toLowerCase() };
 };
 
 async function* chunks(path: string): AsyncGenerator<Uint8Array> {
@@ -57,22 +59,35 @@ const textsOf = (members: ReadonlyMap<string, Uint8Array>): Texts => {
   }
 };
 
-const assemble = (id: string, entries: readonly TarEntry[], classes: readonly string[] | undefined): ReaderItem => {
+const assemble = (
+  id: string,
+  entries: readonly TarEntry[],
+  classes: readonly string[] | undefined,
+): ReaderItem => {
   const large = entries.find((entry) => entry.body === undefined);
-  if (large) return fault(id, 'entry-too-large', `expected a smaller member, got ${large.size} bytes in ${large.path}`);
-  const members = new Map(entries.map((entry) => [splitName(entry.path).part, entry.body ?? new Uint8Array(0)]));
+  if (large)
+    return fault(
+      id,
+      'entry-too-large',
+      `expected a smaller member, got ${large.size} bytes in ${large.path}`,
+    );
+  const members = new Map(
+    entries.map((entry) => [splitName(entry.path).part, entry.body ?? new Uint8Array(0)]),
+  );
   const part = [...members.keys()].find((name) => imageExtensions.includes(extname(`.${name}`)));
   const texts = textsOf(members);
   if ('problem' in texts) return fault(id, 'bad-text', texts.problem);
   if (texts.includes('')) return fault(id, 'empty-caption', 'expected a caption, got an empty text');
   const cls = members.get('cls');
   const value = cls && Buffer.from(cls).toString('utf8').trim();
-  const label = value === undefined ? undefined : /^\d+$/u.test(value) ? Number(value) : classes?.indexOf(value);
+  const label =
+    value === undefined ? undefined : /^\d+$/u.test(value) ? Number(value) : classes?.indexOf(value);
   if (classes && label !== undefined && !(label >= 0 && label < classes.length)) {
     return fault(id, 'unknown-label', `expected a class below ${classes.length}, got "${value ?? ''}"`);
   }
   const bytes = part === undefined ? undefined : members.get(part);
-  if (!bytes && texts.length === 0) return fault(id, 'empty-row', 'expected a picture or a text, got neither');
+  if (!bytes && texts.length === 0)
+    return fault(id, 'empty-row', 'expected a picture or a text, got neither');
   return {
     kind: 'sample',
     id,
@@ -89,7 +104,8 @@ const assemble = (id: string, entries: readonly TarEntry[], classes: readonly st
  */
 export const openWebDataset = async (options: WebDatasetOptions): Promise<Reader> => {
   for (const file of options.files) await requireFile(file, 'WebDataset archive');
-  if (options.files.length === 0) throw new ConfigError('WebDataset: expected at least one archive, got none');
+  if (options.files.length === 0)
+    throw new ConfigError('WebDataset: expected at least one archive, got none');
   const maxEntryBytes = options.maxEntryBytes ?? MAX_TAR_ENTRY_BYTES;
   return {
     name: basename(options.files[0] ?? ''),

@@ -1,0 +1,182 @@
+/** Writes the splits of one planned dataset, and of the labelled twin that shares its pictures. */
+import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { ConfigError } from '@polygate/core';
+import {
+  datasetSchema,
+  labelledTextBatches,
+  pictureBatches,
+  selectSamples,
+  textBatches,
+  type DatasetSchemaOptions,
+  type Sample,
+  type SuiteDataset,
+} from '@polygate/datasets';
+import {
+  buildBatch,
+  fixedListValues,
+  openShards,
+  textRow,
+  writeShards,
+  type ColumnInput,
+  type RecordBatch,
+  type Schema,
+} from '@polygate/stream';
+import type { Tokenizer } from '@polygate/tokens';
+import type { Ledger } from './ledger.ts';
+import type { DatasetPlan } from './plan.ts';
+import type { PrepareRecipe } from './recipe.ts';
+
+/** What writing needs beside the plan. */
+export interface WriterContext {
+  /** Folder of the suite. */
+  readonly directory: string;
+  readonly recipe: PrepareRecipe;
+  readonly tokenizer: Tokenizer;
+  readonly ledger: Ledger;
+  /** Told of the rows made so far. */
+  readonly progress: (what: string, rows: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+const schemaOf = (plan: DatasetPlan, kind: DatasetPlan['kind'], context: WriterContext): Schema => {
+  const options: DatasetSchemaOptions = {
+    kind,
+    imageSize: context.recipe.image.size,
+    extra: plan.extra,
+    pairs: plan.pairs,
+    ...(kind === 'labelled-image' ? {} : { tokenizer: context.tokenizer.hash }),
+    ...((kind === 'labelled-image' || kind === 'labelled-text') && plan.classes
+      ? { classes: plan.classes }
+      : {}),
+  };
+  return datasetSchema(options);
+};
+
+/** Faults of the readers are counted in the pass of the first split only; every pass reads all samples. */
+async function* samplesOf(plan: DatasetPlan, split: string, context: WriterContext): AsyncGenerator<Sample> {
+  for (const part of plan.parts) {
+    yield* selectSamples(part.reader, {
+      accept: (sample) => part.splitOf(sample) === split,
+      ...(split === plan.splits[0] ? { onFault: (fault) => context.ledger.bad(fault) } : {}),
+    });
+  }
+}
+
+const batchesOf = (
+  plan: DatasetPlan,
+  split: string,
+  context: WriterContext & { readonly schema: Schema; readonly labels: Map<string, number> },
+): AsyncIterable<RecordBatch> => {
+  const { schema, tokenizer, recipe, ledger, labels } = context;
+  let rows = 0;
+  const shared = {
+    schema,
+    tokenizer,
+    onFault: (fault: Parameters<Ledger['bad']>[0]) => ledger.bad(fault),
+    onRow: () => {
+      ledger.good();
+      rows += 1;
+      if (rows % 500 === 0) context.progress(`${plan.name}/${split}`, rows);
+    },
+  };
+  const samples = samplesOf(plan, split, context);
+  switch (plan.kind) {
+    case 'labelled-image':
+    case 'captioned-image':
+      return pictureBatches(remember(samples, labels), { ...shared, ...recipe.image });
+    case 'text':
+      return textBatches(samples, { ...shared, length: recipe.text.length, name: `${plan.name}/${split}` });
+    case 'labelled-text':
+      return labelledTextBatches(samples, shared);
+    default:
+      return plan.kind satisfies never;
+  }
+};
+
+async function* remember(
+  samples: AsyncIterable<Sample>,
+  labels: Map<string, number>,
+): AsyncGenerator<Sample> {
+  for await (const sample of samples) {
+    if (sample.label !== undefined) labels.set(sample.id, sample.label);
+    yield sample;
+  }
+}
+
+/** The rows of a captioned split with labels in place of captions; the pictures are not decoded again. */
+async function* relabel(
+  source: string,
+  schema: Schema,
+  labels: ReadonlyMap<string, number>,
+): AsyncGenerator<RecordBatch> {
+  const shards = await openShards(source);
+  try {
+    for await (const batch of shards.batches()) {
+      const texts = (name: string): string[] =>
+        Array.from({ length: batch.numRows }, (_, row) => textRow(batch, name, row));
+      const columns: Record<string, ColumnInput> = {};
+      for (const { name } of schema.fields) {
+        if (name === 'image') columns[name] = fixedListValues(batch, 'image');
+        else if (name === 'label') columns[name] = Int32Array.from(texts('id'), (id) => labels.get(id) ?? -1);
+        else columns[name] = texts(name);
+      }
+      yield buildBatch(schema, columns);
+    }
+  } finally {
+    await shards.close();
+  }
+}
+
+/**
+ * Writes all splits of a dataset below the suite's folder; splits without rows are left out.
+ * @throws ConfigError where training would have no row; StateError at the limits of the quarantine
+ */
+export const writeDataset = async (plan: DatasetPlan, context: WriterContext): Promise<SuiteDataset[]> => {
+  const { directory, recipe, ledger } = context;
+  const schema = schemaOf(plan, plan.kind, context);
+  const twinSchema = plan.labelledTwin === undefined ? undefined : schemaOf(plan, 'labelled-image', context);
+  const write = { compression: recipe.compression, ...(context.signal ? { signal: context.signal } : {}) };
+  const splits: Record<string, { rows: number }> = {};
+  ledger.begin(plan.name);
+  for (const split of plan.splits) {
+    const labels = new Map<string, number>();
+    const folder = join(directory, plan.name, split);
+    const { rows } = await writeShards(
+      folder,
+      schema,
+      batchesOf(plan, split, { ...context, schema, labels }),
+      write,
+    );
+    await ledger.flush();
+    if (rows === 0) {
+      await rm(folder, { recursive: true });
+      continue;
+    }
+    splits[split] = { rows };
+    if (plan.labelledTwin !== undefined && twinSchema) {
+      await writeShards(
+        join(directory, plan.labelledTwin, split),
+        twinSchema,
+        relabel(folder, twinSchema, labels),
+        write,
+      );
+    }
+    context.progress(`${plan.name}/${split}`, rows);
+  }
+  await ledger.flush(true);
+  if (Object.keys(splits).length === 0) {
+    throw new ConfigError(
+      `prepare ${plan.name}: expected rows, got none (${JSON.stringify(ledger.counts())}); see the reasons above and check the source`,
+      { code: 'no-rows', fields: { dataset: plan.name } },
+    );
+  }
+  const labelled = plan.kind === 'labelled-image' || plan.kind === 'labelled-text';
+  const classes = plan.classes ? { classes: plan.classes } : {};
+  return [
+    { name: plan.name, kind: plan.kind, splits, ...(labelled ? classes : {}) },
+    ...(plan.labelledTwin === undefined
+      ? []
+      : [{ name: plan.labelledTwin, kind: 'labelled-image' as const, splits, ...classes }]),
+  ];
+};

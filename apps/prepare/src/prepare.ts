@@ -1,0 +1,183 @@
+/** The prepare stage: raw files -> one folder of shards, tokenizer and suite.json. */
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { type Logger, silentLogger, unknownName, writeDirectoryAtomic } from '@polygate/core';
+import {
+  attributionText,
+  readSuite,
+  selectSamples,
+  SUITE_FILE,
+  SUITE_VERSION,
+  type Suite,
+} from '@polygate/datasets';
+import { loadTokenizer, saveTokenizer, trainTokenizer, type Tokenizer } from '@polygate/tokens';
+import { writeDataset } from './dataset-writer.ts';
+import { fingerprint } from './fingerprint.ts';
+import { Ledger } from './ledger.ts';
+import { planDatasets, type DatasetPlan } from './plan.ts';
+import { applyPrepareSettings, type PrepareRecipe } from './recipe.ts';
+import { prepareRecipes } from './recipes/index.ts';
+import { withBaselines } from './suite-baselines.ts';
+
+export interface PrepareOptions {
+  /** Name of a recipe, or a recipe itself. */
+  readonly recipe: string | object;
+  /** Settings `path=value` laid over the recipe. */
+  readonly set?: readonly string[];
+  /** Folder of all suites. @default 'data' in the work directory */
+  readonly output?: string;
+  /** Folder that relative paths and `node_modules` count from. @default the process's folder */
+  readonly workDirectory?: string;
+  /** Folder for fetched packages. @default `.cache/polygate` in the work directory */
+  readonly cacheDirectory?: string;
+  /** Prepares again even if a finished suite of the same recipe is there. @default false */
+  readonly force?: boolean;
+}
+
+export interface PrepareContext {
+  readonly logger?: Logger;
+  /** Told what is being made and how many rows of it there are. */
+  readonly progress?: (what: string, rows: number) => void;
+  /** Stops the work; nothing is left behind. */
+  readonly signal?: AbortSignal;
+}
+
+/** A finished suite. */
+export interface PreparedSuite {
+  /** Folder that holds suite.json. */
+  readonly directory: string;
+  readonly suite: Suite;
+  /** Whether it was there already. */
+  readonly reused: boolean;
+}
+
+/** The recipe of the options with its settings. @throws ConfigError listing the known recipes or keys */
+export const resolvePrepareRecipe = (options: Pick<PrepareOptions, 'recipe' | 'set'>): PrepareRecipe => {
+  const { recipe, set = [] } = options;
+  if (typeof recipe !== 'string') return applyPrepareSettings(recipe, set);
+  if (!Object.hasOwn(prepareRecipes, recipe)) {
+    throw unknownName('prepare recipe', recipe, Object.keys(prepareRecipes));
+  }
+  return applyPrepareSettings(prepareRecipes[recipe], set);
+};
+
+/** Texts that the tokenizer may learn from: those of training samples and the class names, up to the limit. */
+const trainingTexts = async (plans: readonly DatasetPlan[], maxCharacters: number): Promise<string[]> => {
+  const texts: string[] = plans.flatMap((plan) => plan.classes ?? []);
+  let characters = 0;
+  for (const part of plans.flatMap((plan) => plan.parts)) {
+    for await (const sample of selectSamples(part.reader, {
+      accept: (each) => part.splitOf(each) === 'train',
+    })) {
+      for (const text of sample.texts ?? []) {
+        texts.push(text);
+        characters += text.length;
+      }
+      if (characters >= maxCharacters) return texts;
+    }
+  }
+  return texts;
+};
+
+const makeTokenizer = async (plans: readonly DatasetPlan[], recipe: PrepareRecipe): Promise<Tokenizer> => {
+  const { file, vocabularySize, lowercase, maxCharacters } = recipe.tokenizer;
+  if (file !== undefined) return loadTokenizer(file);
+  return trainTokenizer(await trainingTexts(plans, maxCharacters), { vocabularySize, lowercase });
+};
+
+/** The finished suite of the same content, if it is there. */
+const findFinished = async (directory: string, hash: string): Promise<Suite | undefined> => {
+  const suite = await readSuite(directory).catch(() => undefined);
+  return suite?.recipeHash === hash ? suite : undefined;
+};
+
+/** Removes what a killed preparation of this suite left behind. */
+const removeRemains = async (output: string, name: string): Promise<void> => {
+  const names = await readdir(output).catch(() => [] as string[]);
+  const left = names.filter((entry) => entry.startsWith(`.${name}.`) && entry.endsWith('.tmp'));
+  await Promise.all(left.map((entry) => rm(join(output, entry), { recursive: true, force: true })));
+};
+
+const withAbsolutePaths = (recipe: PrepareRecipe, workDirectory: string): PrepareRecipe => {
+  const absolute = (value: unknown, key: string): unknown => {
+    if (Array.isArray(value) && key === 'files')
+      return value.map((entry) => resolve(workDirectory, String(entry)));
+    const isPath =
+      ['path', 'file', 'images', 'annotations', 'root'].includes(key) && typeof value === 'string';
+    return isPath ? resolve(workDirectory, value) : value;
+  };
+  const walk = <T extends object>(entry: T): T =>
+    Object.fromEntries(Object.entries(entry).map(([key, value]) => [key, absolute(value, key)])) as T;
+  return {
+    ...recipe,
+    tokenizer: walk(recipe.tokenizer),
+    sources: Object.fromEntries(Object.entries(recipe.sources).map(([key, source]) => [key, walk(source)])),
+  };
+};
+
+/**
+ * Prepares a suite: `OUTPUT/NAME/{suite.json, tokenizer.json, ATTRIBUTION.md, quarantine.jsonl, DATASET/SPLIT/}`.
+ * The folder appears whole or not at all, and the same input gives the same bytes. A finished suite of the same
+ * recipe is returned at once.
+ * @throws ConfigError for recipes and sources, StateError at the limits of the quarantine and for failed writes
+ */
+export const prepare = async (
+  options: PrepareOptions,
+  context: PrepareContext = {},
+): Promise<PreparedSuite> => {
+  const { logger = silentLogger, progress, signal } = context;
+  const recipe = resolvePrepareRecipe(options);
+  const workDirectory = resolve(options.workDirectory ?? process.cwd());
+  const output = resolve(workDirectory, options.output ?? 'data');
+  const directory = join(output, recipe.name);
+  const recipeHash = await fingerprint(recipe, workDirectory);
+  const finished = options.force ? undefined : await findFinished(directory, recipeHash);
+  if (finished) {
+    logger.info(`prepare ${recipe.name}: already there, nothing to do (${directory})`);
+    return { directory, suite: finished, reused: true };
+  }
+  await removeRemains(output, recipe.name);
+  const packages = {
+    workDirectory,
+    logger,
+    ...(options.cacheDirectory === undefined ? {} : { cacheDirectory: options.cacheDirectory }),
+  };
+  const local = withAbsolutePaths(recipe, workDirectory);
+  const plans = await planDatasets(local, packages);
+  signal?.throwIfAborted();
+  logger.info(`prepare ${recipe.name}: learning the tokenizer`);
+  const tokenizer = await makeTokenizer(plans, local);
+  let suite: Suite | undefined;
+  await writeDirectoryAtomic(directory, async (temporary) => {
+    const ledger = new Ledger({ path: join(temporary, 'quarantine.jsonl'), ...recipe.limits });
+    await saveTokenizer(tokenizer, join(temporary, 'tokenizer.json'));
+    const shared = { directory: temporary, recipe, tokenizer, ledger, progress: progress ?? (() => {}) };
+    const datasets = [];
+    for (const plan of plans) {
+      for (const dataset of await writeDataset(plan, { ...shared, ...(signal ? { signal } : {}) })) {
+        const splits = Object.entries(dataset.splits).map(([split, { rows }]) => `${split} ${rows}`);
+        logger.info(`prepare ${recipe.name}: ${dataset.name} (${dataset.kind}): ${splits.join(', ')}`);
+        const context = { directory: temporary, imageSize: recipe.image.size, tokenizer };
+        datasets.push(recipe.baselines ? await withBaselines(dataset, context) : dataset);
+      }
+    }
+    const keys = plans.flatMap((plan) => plan.packages);
+    if (keys.length > 0) await writeFile(join(temporary, 'ATTRIBUTION.md'), attributionText(keys));
+    suite = {
+      name: recipe.name,
+      version: SUITE_VERSION,
+      image: { height: recipe.image.size, width: recipe.image.size },
+      textLength: recipe.text.length,
+      tokenizerHash: tokenizer.hash,
+      datasets,
+      quarantine: ledger.counts(),
+      recipeHash,
+    };
+    await writeFile(join(temporary, SUITE_FILE), `${JSON.stringify(suite, null, 2)}\n`);
+  });
+  const made = suite ?? (await readSuite(directory));
+  const left = Object.entries(made.quarantine).map(([code, count]) => `${code} ${count}`);
+  if (left.length > 0) logger.info(`prepare ${recipe.name}: left out: ${left.join(', ')} (quarantine.jsonl)`);
+  logger.info(`prepare ${recipe.name}: done (${directory})`);
+  return { directory, suite: made, reused: false };
+};

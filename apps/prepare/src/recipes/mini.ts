@@ -1,0 +1,17 @@
+/**
+ * The mini suite: emoji of four vendors (groups and captions), handwritten digits, WordNet and Moby-Dick.
+ * Command: npx polygate prepare --recipe mini
+ */
+import type { PrepareRecipeInput } from '../recipe.ts';
+
+export const mini = {
+  name: 'mini',
+  image: { size: 48 },
+  text: { length: 64 },
+  tokenizer: { vocabularySize: 4096, lowercase: true },
+  sources: {
+    emoji: { source: 'emoji' },
+    mnist: { source: 'mnist' },
+    text: { source: 'mini-text' },
+  },
+} satisfies PrepareRecipeInput;
