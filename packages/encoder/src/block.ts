@@ -8,7 +8,7 @@
  */
 import type { ParameterSet } from '@polygate/nn';
 import { attention, layerNorm, residual, type SegmentSpan } from '@polygate/tensor';
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import type { BlockWeights, ConditionalWeights } from './block-weights.ts';
 import { vectorOf } from './parameter-access.ts';
 
