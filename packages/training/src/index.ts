@@ -1,1 +1,34 @@
-export {};
+export { train } from './train.ts';
+export type {
+  BatchContext,
+  BatchMeasure,
+  ExtraState,
+  LossContext,
+  LossResult,
+  StepReport,
+  TrainCallback,
+  TrainOptions,
+  TrainResult,
+  TrainSource,
+} from './run-options.ts';
+export { createTaskSampler } from './task-sampler.ts';
+export type { TaskSampler, TaskSamplerOptions, WeightedSource } from './task-sampler.ts';
+export {
+  clearLeftovers,
+  latestCheckpoint,
+  listCheckpoints,
+  readCheckpoint,
+  readState,
+  STATE_VERSION,
+  writeCheckpoint,
+} from './checkpoint.ts';
+export type { Checkpointed, CheckpointPlace, RunState, WriteCheckpointOptions } from './checkpoint.ts';
+export {
+  createProgress,
+  describeReport,
+  plainProgress,
+  silentProgress,
+  terminalProgress,
+} from './progress.ts';
+export type { PlainProgressOptions, Progress, ProgressReport, TerminalStream } from './progress.ts';
+export { METRICS_FILE, truncateMetrics } from './metrics-file.ts';

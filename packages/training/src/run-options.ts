@@ -1,0 +1,157 @@
+/**
+ * The words of a run: what the trainer is given and what it reports. The trainer knows no task, model or data format;
+ * a batch is whatever a source hands out and the loss takes in.
+ */
+import type { Logger, MetricSink, Random } from '@polygate/core';
+import type { AdamW, MovingAverage, ParameterSet, Schedule } from '@polygate/nn';
+import type * as tf from '@tensorflow/tfjs';
+import type { Progress } from './progress.ts';
+
+/** What a source gets with each request. */
+export interface BatchContext {
+  /** A stream that depends on seed, source and cursor alone, for masking and augmentation. */
+  readonly random: Random;
+}
+
+/** A task's supply of batches. */
+export interface TrainSource<Batch> {
+  /** Unique; cursors and metrics are kept under it. */
+  readonly name: string;
+  /** Relative chance of being drawn; all sources give one, or none does. @default from `size` */
+  readonly weight?: number;
+  /** Samples in the source, for the default weight. */
+  readonly size?: number;
+  /** Factor of this task's loss in the gradient; reported losses are without it. @default 1 */
+  readonly lossWeight?: number;
+  /**
+   * The batch at a cursor (0, 1, 2, ...), a pure function of it: after a resume the same cursor is asked again.
+   * Called ahead of time while a step computes, so it should leave tensors alone and wait without blocking.
+   */
+  next(cursor: number, context: BatchContext): Promise<Batch> | Batch;
+}
+
+/** What the loss function gets with each batch. */
+export interface LossContext {
+  /** A stream of this step (and part of it, when accumulating) for router noise, drop path and negatives. */
+  readonly random: Random;
+  /** Index of the update, from 0. */
+  readonly step: number;
+  readonly task: string;
+}
+
+/** A loss and what else is worth recording. */
+export interface LossResult {
+  /** Scalar whose gradient is taken. */
+  readonly loss: tf.Scalar;
+  /** Numbers, or scalars that the trainer reads and frees; they go to metrics.jsonl. */
+  readonly metrics?: Readonly<Record<string, number | tf.Scalar>>;
+}
+
+/** How much a batch holds, for rates. */
+export interface BatchMeasure {
+  readonly samples: number;
+  /** @default 0 */
+  readonly tokens?: number;
+}
+
+/** One update, as callbacks and metrics.jsonl see it. */
+export interface StepReport {
+  /** Updates made, this one included. */
+  readonly step: number;
+  readonly task: string;
+  /** Mean over the accumulated batches, without the loss weight. */
+  readonly loss: number;
+  readonly learningRate: number;
+  /** Before clipping. */
+  readonly gradientNorm: number;
+  readonly samples: number;
+  readonly tokens: number;
+  /** Wait for data, then forward and backward, then optimizer, in ms. */
+  readonly dataMs: number;
+  readonly computeMs: number;
+  readonly optimizerMs: number;
+  /** Live tensors of the engine. */
+  readonly tensors: number;
+  readonly rssMb: number;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** Called as the run goes on; what they return is awaited, what they throw ends the run. */
+export interface TrainCallback {
+  /** @param resumed updates that an earlier process made */
+  onStart?(resumed: number): Promise<void> | void;
+  onStep?(report: StepReport): Promise<void> | void;
+  onValidation?(step: number, values: Readonly<Record<string, number>>): Promise<void> | void;
+  onCheckpoint?(step: number, path: string): Promise<void> | void;
+}
+
+/** State of the caller that must survive a resume, such as a loss-weight controller's. */
+export interface ExtraState {
+  /** JSON. */
+  save(): unknown;
+  restore(value: unknown): void;
+}
+
+/** Everything a run needs. */
+export interface TrainOptions<Batch> {
+  /** Borrowed, and trained in place. */
+  readonly parameters: ParameterSet;
+  readonly optimizer: AdamW;
+  readonly schedule: Schedule;
+  readonly sources: readonly TrainSource<Batch>[];
+  /** Runs on the gradient tape; must not await. Batches are borrowed. */
+  readonly loss: (batch: Batch, context: LossContext) => LossResult;
+  /** Updates of the whole run, earlier processes' included. */
+  readonly steps: number;
+  readonly seed: number;
+  /** Gets metrics.jsonl and checkpoints/. */
+  readonly runDirectory: string;
+
+  /** Largest global gradient norm. @default no clipping */
+  readonly clipNorm?: number;
+  /** Batches of one task whose mean gradient makes an update. @default 1 */
+  readonly accumulate?: number;
+  /** Of the default task weights, size^(1/temperature). @default 2 */
+  readonly temperature?: number;
+  /** Updates between checkpoints; the last update always gets one. @default 1000 */
+  readonly checkpointEvery?: number;
+  /** Checkpoints that stay. @default 3 */
+  readonly keepLast?: number;
+  /** More files for each checkpoint folder, such as config.json. */
+  readonly files?: Readonly<Record<string, string | Uint8Array>>;
+  /** `auto` goes on from the latest checkpoint if there is one; `never` refuses a folder that has one; `must` refuses one that has none. @default 'auto' */
+  readonly resume?: 'auto' | 'never' | 'must';
+
+  /** Updated after every step and stored in the checkpoint. */
+  readonly average?: MovingAverage;
+  readonly extraState?: ExtraState;
+  /** Updates between validations. @default no validation */
+  readonly validateEvery?: number;
+  /** Numbers for metrics.jsonl, e.g. held-out accuracy. Must not change the parameters. */
+  readonly validate?: (step: number) => Promise<Readonly<Record<string, number>>>;
+  readonly measure?: (batch: Batch) => BatchMeasure;
+
+  readonly callbacks?: readonly TrainCallback[];
+  /** Gets every record besides metrics.jsonl. */
+  readonly metrics?: MetricSink;
+  readonly logger?: Logger;
+  readonly progress?: Progress;
+  /** When it aborts, the step at work is finished, a checkpoint written, and `train` returns. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds that never go back, for rates alone. @default performance.now */
+  readonly clock?: () => number;
+}
+
+/** How a run ended. */
+export interface TrainResult {
+  /** `stopped` by the signal, else `finished`. */
+  readonly status: 'finished' | 'stopped';
+  /** Updates made, earlier processes' included. */
+  readonly step: number;
+  /** Updates that were there already. */
+  readonly resumedFrom: number;
+  /** Folder of the last checkpoint. */
+  readonly checkpoint: string;
+  /** Smoothed loss of each task that this process trained. */
+  readonly losses: Readonly<Record<string, number>>;
+}

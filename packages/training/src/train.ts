@@ -1,0 +1,243 @@
+/**
+ * The training loop: one task a step, forward, backward, clip, update; metrics, validation and checkpoints on the way.
+ *
+ * All that happens in step s is a pure function of the seed, s, the weights and moments, and the cursors of the
+ * sources. Those are what a checkpoint holds, so a run that was killed and resumed gives the same losses and weights as
+ * one that never was, bit for bit on an engine that computes deterministically.
+ */
+import {
+  ConfigError,
+  createRandom,
+  jsonlMetricSink,
+  PolygateError,
+  silentLogger,
+  StateError,
+  type MetricRecord,
+} from '@polygate/core';
+import * as tf from '@tensorflow/tfjs';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { createBatchQueue } from './batch-queue.ts';
+import { writeCheckpoint, type CheckpointPlace, type RunState } from './checkpoint.ts';
+import { METRICS_FILE, syncMetrics } from './metrics-file.ts';
+import { plainProgress } from './progress.ts';
+import { freshState, restore } from './resume.ts';
+import type { BatchMeasure, StepReport, TrainCallback, TrainOptions, TrainResult } from './run-options.ts';
+import { createTaskSampler } from './task-sampler.ts';
+import { unlessAborted } from './stop-signal.ts';
+import { createThroughput } from './throughput.ts';
+import { accumulateGradients } from './update.ts';
+
+const BYTES_PER_MB = 1_000_000;
+
+const wholeFrom = (lowest: number, settings: Readonly<Record<string, number | undefined>>): void => {
+  for (const [name, value] of Object.entries(settings)) {
+    if (value !== undefined && (!Number.isSafeInteger(value) || value < lowest)) {
+      throw new ConfigError(
+        `train: expected ${name} to be a whole number of at least ${lowest}, got ${value}`,
+        {
+          fields: { [name]: value },
+        },
+      );
+    }
+  }
+};
+
+const sumMeasures = <Batch>(
+  batches: readonly Batch[],
+  measure: ((batch: Batch) => BatchMeasure) | undefined,
+): { readonly samples: number; readonly tokens: number } => {
+  let samples = 0;
+  let tokens = 0;
+  for (const batch of batches) {
+    const { samples: s, tokens: t = 0 } = measure?.(batch) ?? { samples: 1 };
+    samples += s;
+    tokens += t;
+  }
+  return { samples, tokens };
+};
+
+/** The error of a step whose numbers went astray: says which, and where to go back to. */
+const notFinite = (
+  at: { readonly step: number; readonly task: string; readonly place: CheckpointPlace | undefined },
+  problem: string,
+  cause?: unknown,
+): StateError => {
+  const back = at.place ? `the last good checkpoint is ${at.place.path}` : 'there is no checkpoint yet';
+  return new StateError(
+    `train: step ${at.step} (task "${at.task}"): ${problem}; the update was not made and ${back}: resume with a lower learning rate, harder clipping or without the offending data`,
+    {
+      code: 'loss-not-finite',
+      fields: { step: at.step, task: at.task, lastCheckpoint: at.place?.path },
+      ...(cause === undefined ? {} : { cause }),
+    },
+  );
+};
+
+/**
+ * Trains until `steps` updates are made or the signal aborts, resuming from the run directory's latest checkpoint.
+ * Parameters, optimizer and average are borrowed; they hold the trained values afterwards.
+ * @throws ConfigError for options that can't be used; StateError for a loss or gradient that isn't finite (code
+ * `loss-not-finite`), a run of another seed, a full disk; FormatError for a damaged checkpoint; and what sources,
+ * loss, validation and callbacks throw. Checkpoints written before stay good in every case.
+ */
+export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainResult> => {
+  const { parameters, optimizer, steps, seed, runDirectory, signal, average } = options;
+  const { accumulate = 1, checkpointEvery = 1000, keepLast = 3, callbacks = [], validateEvery } = options;
+  const { logger = silentLogger, clock = () => performance.now(), temperature = 2 } = options;
+  wholeFrom(1, { steps, accumulate, checkpointEvery, keepLast, validateEvery });
+  const sampler = createTaskSampler(options.sources, { seed, temperature });
+  const random = createRandom(seed);
+  const metricsPath = join(runDirectory, METRICS_FILE);
+
+  const restored = await restore(options);
+  const resumedFrom = restored.state.step;
+  let { place } = restored;
+  let { samples: allSamples, tokens: allTokens } = restored.state;
+  let step = resumedFrom;
+  const queue = createBatchQueue(options.sources, restored.state.cursors, {
+    sampler,
+    accumulate,
+    steps,
+    random,
+  });
+  const file = jsonlMetricSink(metricsPath);
+  const progress = options.progress ?? plainProgress(logger);
+  const throughput = createThroughput(steps, clock);
+
+  const record = async (entry: MetricRecord): Promise<void> => {
+    await file.write(entry);
+    await options.metrics?.write(entry);
+  };
+  const notify = async (call: (callback: TrainCallback) => Promise<void> | void): Promise<void> => {
+    for (const callback of callbacks) await call(callback);
+  };
+  const checkpoint = async (): Promise<CheckpointPlace> => {
+    if (place?.step === step) return place;
+    await syncMetrics(metricsPath);
+    const extra = options.extraState?.save();
+    const state: RunState = {
+      ...freshState(seed),
+      step,
+      cursors: { ...queue.cursors },
+      samples: allSamples,
+      tokens: allTokens,
+      ...(extra === undefined ? {} : { extra }),
+    };
+    const written = await writeCheckpoint(options, state, {
+      runDirectory,
+      keepLast,
+      files: options.files ?? {},
+    });
+    place = written;
+    progress.note(`checkpoint ${written.path}`);
+    await notify((callback) => callback.onCheckpoint?.(step, written.path));
+    return written;
+  };
+
+  /** One update; false when the signal came while waiting for data. */
+  const update = async (): Promise<boolean> => {
+    const began = clock();
+    const taken = await unlessAborted(queue.take(step), signal);
+    if (!taken) return false;
+    const { source, batches } = taken;
+    const fetched = clock();
+    queue.lookAhead(step);
+    const at = { step: step + 1, task: source.name, place };
+    const { gradients, loss, metrics } = await accumulateGradients({
+      parameters,
+      batches,
+      loss: options.loss,
+      lossWeight: source.lossWeight ?? 1,
+      step,
+      task: source.name,
+      random: random.fork('step').fork(step),
+    });
+    const computed = clock();
+    const learningRate = options.schedule(step);
+    let gradientNorm: number;
+    try {
+      if (!Number.isFinite(loss)) throw notFinite(at, `expected a finite loss, got ${loss}`);
+      const { clipNorm } = options;
+      ({ gradientNorm } = await optimizer.step(gradients, {
+        learningRate,
+        ...(clipNorm ? { clipNorm } : {}),
+      }));
+    } catch (cause) {
+      if (!(cause instanceof PolygateError) || cause.code !== 'gradient-not-finite') throw cause;
+      throw notFinite(at, cause.message, cause);
+    } finally {
+      tf.dispose(gradients);
+    }
+    average?.update();
+    queue.advance(step);
+    step += 1;
+    const optimized = clock();
+    const { samples, tokens } = sumMeasures(batches, options.measure);
+    allSamples += samples;
+    allTokens += tokens;
+    const report: StepReport = {
+      step,
+      task: source.name,
+      loss,
+      learningRate,
+      gradientNorm,
+      samples,
+      tokens,
+      dataMs: fetched - began,
+      computeMs: computed - fetched,
+      optimizerMs: optimized - computed,
+      tensors: tf.memory().numTensors,
+      rssMb: Math.round(process.memoryUsage.rss() / BYTES_PER_MB),
+      metrics,
+    };
+    const { step: made, metrics: more, ...values } = report;
+    await record({ step: made, kind: 'train', values: { ...more, ...values } });
+    progress.update(throughput.add(report));
+    await notify((callback) => callback.onStep?.(report));
+    return true;
+  };
+
+  const validate = async (): Promise<void> => {
+    if (!options.validate) return;
+    const values = await options.validate(step);
+    await record({ step, kind: 'validation', values });
+    const shown = Object.entries(values).map(([name, value]) => `${name} ${value.toPrecision(4)}`);
+    progress.note(`validation at step ${step}: ${shown.join(', ')}`);
+    await notify((callback) => callback.onValidation?.(step, values));
+  };
+
+  logger.info(
+    resumedFrom > 0
+      ? `resuming ${runDirectory} after step ${resumedFrom} of ${steps}`
+      : `training ${parameters.size} parameters for ${steps} steps into ${runDirectory}`,
+  );
+  try {
+    await notify((callback) => callback.onStart?.(resumedFrom));
+    let stopped = signal?.aborted === true;
+    while (step < steps && !stopped) {
+      stopped = !(await update());
+      if (!stopped) {
+        const last = step === steps;
+        if (validateEvery !== undefined && (step % validateEvery === 0 || last)) {
+          await validate();
+          throughput.pause();
+        }
+        if (step % checkpointEvery === 0 || last) {
+          await checkpoint();
+          throughput.pause();
+        }
+        // A turn of the event loop, so that signals arrive and a display can move between synchronous engine calls.
+        await nextTurn();
+        stopped = signal?.aborted === true;
+      }
+    }
+    const { path } = await checkpoint();
+    const status = step < steps ? 'stopped' : 'finished';
+    if (status === 'stopped')
+      logger.info(`stopped after step ${step}; the same command resumes from ${path}`);
+    return { status, step, resumedFrom, checkpoint: path, losses: { ...throughput.losses } };
+  } finally {
+    progress.stop();
+  }
+};
