@@ -1,0 +1,113 @@
+/** Encoders of a few hundred parameters, and batches for them, as plain numbers and as tensors. */
+import { parseRow } from '@polygate/attributes';
+import { createRandom } from '@polygate/core';
+import {
+  createUniPerceiver,
+  type EncoderConfig,
+  type SequenceInput,
+  type UniPerceiver,
+} from '@polygate/encoder';
+import * as tf from '@tensorflow/tfjs';
+import type { PlainSegment } from './plain-encoder.ts';
+
+export const tiny: EncoderConfig = {
+  layers: 3,
+  width: 8,
+  heads: 2,
+  hidden: 12,
+  vocabularySize: 11,
+  patch: { size: 2, channels: 1 },
+  maxPositions: 6,
+  maxFrames: 4,
+  layerScale: 1,
+};
+
+/** Attribute rows by what they stand for. */
+export const rows = {
+  image: parseRow('10011001'),
+  name: parseRow('10010100'),
+  captionImage: parseRow('11011001'),
+  captionText: parseRow('11010111'),
+  text: parseRow('01010101'),
+} as const;
+
+/**
+ * A model whose every parameter is drawn: biases, norms, scales and temperatures too, so that none of them is at a
+ * value (0 or 1) that would hide a slip.
+ */
+export const drawnModel = (config: EncoderConfig, seed: number): UniPerceiver => {
+  const model = createUniPerceiver(config, createRandom(seed));
+  const random = createRandom(seed).fork('drawn');
+  for (const { name, spec, variable } of model.parameters.entries()) {
+    const stream = random.fork(name);
+    const start = variable.dataSync();
+    const values = Float32Array.from({ length: variable.size }, (_, i) => {
+      if (spec.role === 'weight') return start[i] ?? 0;
+      return spec.role === 'gate' ? stream.normal() : (start[i] ?? 0) + 0.4 * stream.normal();
+    });
+    model.parameters.write(name, values);
+  }
+  return model;
+};
+
+/** A batch of samples of one layout: sample -> segments. */
+export type PlainBatch = readonly (readonly PlainSegment[])[];
+
+/** A picture of 2 x 2 patches in each of two frames, and a text of three tokens with chosen positions. */
+export const captionBatch = (size: number, seed: number): PlainBatch => {
+  const random = createRandom(seed);
+  return Array.from({ length: size }, () => [
+    {
+      kind: 'visual',
+      patches: Array.from({ length: 8 }, () => Array.from({ length: 4 }, () => random.normal())),
+      rows: 2,
+      columns: 2,
+      startFrame: 1,
+      row: rows.captionImage,
+    },
+    {
+      kind: 'text',
+      ids: Array.from({ length: 3 }, () => random.integer(11)),
+      positions: [0, 1, 1],
+      row: rows.captionText,
+    },
+  ]);
+};
+
+/** Texts of `length` tokens. */
+export const textBatch = (size: number, length: number, seed: number): PlainBatch => {
+  const random = createRandom(seed);
+  return Array.from({ length: size }, () => [
+    { kind: 'text', ids: Array.from({ length }, () => random.integer(11)), row: rows.text },
+  ]);
+};
+
+/** The tensors of a batch; the caller disposes of them with {@link disposeInput}. */
+export const inputOf = (batch: PlainBatch, mask?: number[][]): SequenceInput => {
+  const [first = []] = batch;
+  const segments = first.map((segment, s) => {
+    const all = batch.map((sample) => sample[s] as PlainSegment);
+    if (segment.kind === 'text') {
+      const ids = tf.tensor2d(
+        all.map((own) => (own.kind === 'text' ? own.ids : [])),
+        undefined,
+        'int32',
+      );
+      const positions = segment.positions && tf.tensor1d(segment.positions, 'int32');
+      return { kind: 'text' as const, ids, row: segment.row, ...(positions ? { positions } : {}) };
+    }
+    const { rows: height, columns, startFrame = 0, row } = segment;
+    const grid = { rows: height, columns, frames: segment.patches.length / (height * columns) };
+    const patches = tf.tensor3d(all.map((own) => (own.kind === 'visual' ? own.patches : [])));
+    return { kind: 'visual' as const, patches, grid, startFrame, row };
+  });
+  return { segments, ...(mask ? { mask: tf.tensor4d([[mask]]) } : {}) };
+};
+
+export const disposeInput = ({ segments, mask }: SequenceInput): void => {
+  for (const segment of segments) {
+    if (segment.kind === 'text') tf.dispose([segment.ids, ...(segment.positions ? [segment.positions] : [])]);
+    else segment.patches.dispose();
+  }
+  mask?.dispose();
+};
