@@ -56,9 +56,11 @@ const labelBaselines = async (
     };
     if (dataset.kind === 'labelled-image' && rows * trainRows <= MAX_NEIGHBOUR_PAIRS) {
       pictures ??= await readPictures(splitFolder(directory, dataset, 'train'));
-      scores['pixelNearestNeighbour'] = pixelNearestNeighbourAccuracy(pictures, await readPictures(folder), {
-        size: imageSize,
-      });
+      scores['pixelNearestNeighbour'] = pixelNearestNeighbourAccuracy(
+        pictures,
+        await readPictures(folder),
+        imageSize,
+      );
     }
     out[split] = scores;
   }

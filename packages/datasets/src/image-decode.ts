@@ -4,6 +4,7 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import sharp from 'sharp';
+import { resizeSquare } from './pixel-resize.ts';
 import { fault, type Fault, type ImageContent } from './sample.ts';
 
 /** Largest encoded picture, in bytes. */
@@ -53,6 +54,19 @@ export const decodeImage = async (
   if ('kind' in bytes) return bytes;
   if (bytes.length === 0) return fault(id, 'corrupt-image', 'expected a picture, got no bytes');
   const { size, fit = 'contain', background = '#ffffff' } = options;
+  if (content.kind === 'pixels') {
+    const { height, width, channels } = content;
+    if (bytes.length !== height * width * channels) {
+      return fault(
+        id,
+        'corrupt-image',
+        `expected ${height} x ${width} x ${channels} bytes of pixels, got ${bytes.length}`,
+      );
+    }
+    if (height === width && channels !== 4) {
+      return { kind: 'image', pixels: resizeSquare(bytes, { from: width, to: size }, channels) };
+    }
+  }
   const raw =
     content.kind === 'pixels'
       ? { raw: { width: content.width, height: content.height, channels: content.channels } }

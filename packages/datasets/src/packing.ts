@@ -43,9 +43,7 @@ class RowBuilder {
 }
 
 /** Groups ids by word, in pieces of at most `length` ids. */
-function* wordsOf(tokenizer: Tokenizer, line: string, length: number): Generator<number[]> {
-  const ids = tokenizer.encode(line);
-  const words = tokenizer.words(ids);
+function* wordsOf(ids: Int32Array, words: Int32Array, length: number): Generator<number[]> {
   let current: number[] = [];
   for (let i = 0; i < ids.length; i += 1) {
     if (i > 0 && (words[i] !== words[i - 1] || current.length === length)) {
@@ -57,15 +55,18 @@ function* wordsOf(tokenizer: Tokenizer, line: string, length: number): Generator
   if (current.length > 0) yield current;
 }
 
-/** Packs lines in order, each ended by the end token (a word of its own). The last row may be short. */
+/**
+ * Packs lines in order, each given as its token ids and ended by the end token (a word of its own). The last row may
+ * be short.
+ */
 export function* packLines(
-  lines: Iterable<string>,
+  lines: Iterable<Int32Array>,
   options: { readonly tokenizer: Tokenizer; readonly length: number },
 ): Generator<PackedRow> {
   const { tokenizer, length } = options;
   const row = new RowBuilder(length);
-  for (const line of lines) {
-    for (const word of wordsOf(tokenizer, line, length)) {
+  for (const ids of lines) {
+    for (const word of wordsOf(ids, tokenizer.words(ids), length)) {
       const full = row.add(word);
       if (full) yield full;
     }

@@ -151,7 +151,7 @@ export async function* textBatches(
   const { tokenizer, onFault, schema } = options;
   let count = 0;
   let source = '';
-  let lines: string[] = [];
+  let lines: Int32Array[] = [];
   const withSource = schema.fields.some((field) => field.name === 'source');
   const toRow = (packed: PackedRow): Row => ({
     id: `${options.name}/${String(count++).padStart(7, '0')}`,
@@ -172,7 +172,7 @@ export async function* textBatches(
         const id = (sample.texts?.length ?? 0) > 1 ? `${sample.id}#${index}` : sample.id;
         const ids = encodeText(id, text, tokenizer);
         if ('kind' in ids) onFault(ids);
-        else lines.push(text.trim());
+        else lines.push(ids);
       }
       // Rows are packed in pieces of this many lines; only the end of the last one may be short.
       if (lines.length >= PACKED_LINES) yield* flush();
