@@ -1,6 +1,7 @@
 /** The one place where Arrow data of a kind is put together and taken apart, with the casts that Arrow's types need. */
 import { type Data, makeData, RecordBatch, type Schema, Struct } from 'apache-arrow';
 import { arrowType, type FieldKind, type NumericArray } from './kinds.ts';
+import { columnIndex } from './schema.ts';
 
 /** Buffers of a non-nullable column. */
 export interface DataParts {
@@ -25,6 +26,10 @@ export const offsetsIn = (data: Data): Int32Array => data.valueOffsets as unknow
 
 /** The values column of a list. */
 export const childOf = (data: Data): Data => data.children[0] as Data;
+
+/** Arrow data of a column. @throws ConfigError naming the missing column and the known ones */
+export const columnDataOf = (batch: RecordBatch, name: string): Data =>
+  batch.data.children[columnIndex(batch.schema, name)] as Data;
 
 /** A record batch from Arrow data of each column, in the schema's order. */
 export const assembleBatch = (schema: Schema, children: Data[], length: number): RecordBatch =>

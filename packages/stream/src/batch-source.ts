@@ -28,14 +28,13 @@ export interface BatchSourceOptions {
   readonly ranks?: number;
 }
 
-/** Where to start and how far to read ahead. */
-export interface BatchRange {
+/** Where to start and how far to read ahead; the bounds may stand here or under `prefetch`. */
+export interface BatchRange extends OrderedOptions {
   /** First batch. @default 0 */
   readonly start?: number;
   /** Batch to stop before. @default the last of the epochs, or none */
   readonly end?: number;
   readonly prefetch?: OrderedOptions;
-  readonly signal?: AbortSignal;
 }
 
 /** Batches by number. */
@@ -74,12 +73,8 @@ export const createBatchSource = (options: BatchSourceOptions): BatchSource => {
     batchCount: batchCount(order),
     indices,
     batch,
-    batches({ start = 0, end = batchCount(order), prefetch = {}, signal } = {}) {
-      return mapOrdered(numbers(start, end), batch, {
-        sizeOf: batchBytes,
-        ...(signal === undefined ? {} : { signal }),
-        ...prefetch,
-      });
+    batches({ start = 0, end = batchCount(order), prefetch, ...bounds } = {}) {
+      return mapOrdered(numbers(start, end), batch, { sizeOf: batchBytes, ...bounds, ...prefetch });
     },
   };
 };

@@ -1,15 +1,11 @@
 /** Reading columns of a record batch without per-value objects. All views are borrowed from the batch. */
 import type { Data, RecordBatch, Vector } from 'apache-arrow';
 import { ConfigError, ShapeError } from '@polygate/core';
-import { bytesOf, childOf, numbersOf, offsetsIn } from './arrow-data.ts';
+import { bytesOf, childOf, columnDataOf, numbersOf, offsetsIn } from './arrow-data.ts';
 import { describeKind, type FieldKind, isPrimitive, kindOfType, type NumericArray } from './kinds.ts';
 import { columnIndex } from './schema.ts';
 
 const decoder = new TextDecoder();
-
-/** Arrow data of a column. @throws ConfigError naming the missing column and the known ones */
-export const columnDataOf = (batch: RecordBatch, name: string): Data =>
-  batch.data.children[columnIndex(batch.schema, name)] as Data;
 
 /** Whether a batch has a column of that name. */
 export const hasColumn = (batch: RecordBatch, name: string): boolean =>

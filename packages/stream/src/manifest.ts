@@ -7,6 +7,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Schema } from 'apache-arrow';
 import { FormatError, sha256 } from '@polygate/core';
+import { parseKind } from './kinds.ts';
 import type { Compression } from './lz4.ts';
 import { MAX_BATCH_BYTES } from './decode.ts';
 import { checkVersion } from './metadata.ts';
@@ -175,7 +176,15 @@ export const parseManifest = (text: string, path: string): Manifest => {
   }
   checkVersion(metadata as Record<string, string>, path);
   const fields = read.record(plain.fields, 'fields');
-  if (Object.keys(fields).length > MAX_COLUMNS) read.fail('fields', `at most ${MAX_COLUMNS} columns`, fields);
+  const columns = Object.keys(fields).length;
+  if (columns < 1 || columns > MAX_COLUMNS) read.fail('fields', `1 to ${MAX_COLUMNS} columns`, columns);
+  const kinds = Object.entries(fields).map(([name, value]) => {
+    try {
+      return [name, parseKind(value, name)] as const;
+    } catch {
+      return read.fail(`fields ${name}`, 'a known field kind', value);
+    }
+  });
   const { compression } = plain;
   if (compression !== 'none' && compression !== 'lz4')
     return read.fail('compression', 'none or lz4', compression);
@@ -187,7 +196,7 @@ export const parseManifest = (text: string, path: string): Manifest => {
   return {
     format: 'polygate-shards',
     version: MANIFEST_VERSION,
-    fields: fields as Fields,
+    fields: Object.fromEntries(kinds),
     metadata: metadata as Readonly<Record<string, string>>,
     compression,
     rows,

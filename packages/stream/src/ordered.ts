@@ -141,11 +141,13 @@ export async function* mapOrdered<T, R>(
   } finally {
     ended = true;
     queue.clear();
-    await queue.onIdle();
-    const closing = Promise.resolve(iterator.return?.(undefined));
-    // A source that stalls must not hold up an abort.
-    if (signal?.aborted === true) closing.catch(() => {});
-    else await closing;
+    const close = async (): Promise<void> => {
+      await queue.onIdle();
+      await iterator.return?.(undefined);
+    };
+    // A task or a source that stalls must not hold up an abort.
+    if (signal?.aborted === true) close().catch(() => {});
+    else await close();
   }
 }
 

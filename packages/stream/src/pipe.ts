@@ -1,9 +1,9 @@
 /** Composing a source, stages and a sink; columns are checked when the pipe is made and again on every batch. */
 import type { RecordBatch, Schema } from 'apache-arrow';
-import { ConfigError, StateError } from '@polygate/core';
+import { ConfigError, PolygateError, StateError } from '@polygate/core';
 import { batchBytes } from './arrow-data.ts';
 import { describeKind } from './kinds.ts';
-import { mapOrdered, type OrderedOptions } from './ordered.ts';
+import { DEFAULT_PREFETCH_BYTES, mapOrdered, type OrderedOptions } from './ordered.ts';
 import { schemaDifference, schemaFields } from './schema.ts';
 import { type BatchStage, type Stage, type StageColumns, stageSchema } from './stage.ts';
 
@@ -22,7 +22,7 @@ export interface Sink<R> {
   consume(batches: AsyncIterable<RecordBatch>, schema: Schema): Promise<R>;
 }
 
-/** A composed stream. Each call of `batches` (or loop over the pipe) runs the source and the stages anew. */
+/** A composed stream; `bytes` of its options is the budget of the source and all stages together. Each call of `batches` (or loop over the pipe) runs the source and the stages anew. */
 export interface Pipe extends StreamSource, AsyncIterable<RecordBatch> {
   /** Runs the pipe into a sink. @throws ConfigError when the sink needs a column that is not there */
   to<R>(sink: Sink<R>, options?: OrderedOptions): Promise<R>;
@@ -75,13 +75,14 @@ async function* checkedBatches(
   }
 }
 
-const named = (error: unknown, who: string): Error => {
-  if (error instanceof Error) {
-    Object.defineProperty(error, 'stage', { value: who, configurable: true });
-    return error;
-  }
-  return new StateError(`pipe: ${who} failed: ${String(error)}`, { cause: error });
-};
+/** Typed errors say what is wrong themselves; anything else gets the name of the stage that it came from. */
+const named = (error: unknown, who: string): PolygateError =>
+  error instanceof PolygateError
+    ? error
+    : new StateError(
+        `pipe: ${who} failed: ${error instanceof Error ? error.message : String(error)}; see the cause`,
+        { code: 'stage-failed', fields: { stage: who }, cause: error },
+      );
 
 const runStage = (
   stage: Stage,
@@ -120,11 +121,15 @@ const compose = (source: StreamSource, stages: readonly Stage[]): Pipe => {
     schema = stageSchema(schema, stage);
     steps.push({ stage, schema });
   }
-  const batches = (options: OrderedOptions = {}): AsyncIterable<RecordBatch> =>
-    steps.reduce<AsyncIterable<RecordBatch>>(
-      (input, step) => runStage(step.stage, input, { schema: step.schema, options }),
-      checkedBatches(source.batches(options), source.schema, 'the source'),
+  const batches = (options: OrderedOptions = {}): AsyncIterable<RecordBatch> => {
+    // The budget is that of the whole pipe: the source and each stage hold their part of it.
+    const bytes = (options.bytes ?? DEFAULT_PREFETCH_BYTES) / (steps.length + 1);
+    const shared = { ...options, bytes };
+    return steps.reduce<AsyncIterable<RecordBatch>>(
+      (input, step) => runStage(step.stage, input, { schema: step.schema, options: shared }),
+      checkedBatches(source.batches(shared), source.schema, 'the source'),
     );
+  };
   return {
     schema,
     batches,

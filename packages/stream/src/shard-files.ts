@@ -68,7 +68,7 @@ export class ShardFiles {
 
   /** The bytes of an extent in a buffer of their own, 8-byte aligned, checked. @throws FormatError */
   async read(shard: ShardEntry, extent: Extent, part: ShardPart): Promise<Uint8Array> {
-    const bytes = new Uint8Array(extent.length);
+    const bytes = aligned(extent.length);
     await this.#use(shard, async (handle) => {
       let filled = 0;
       while (filled < bytes.length) {
@@ -141,5 +141,11 @@ export class ShardFiles {
     }
   }
 }
+
+/** Bytes that are about to be overwritten, so not cleared first; an allocation of its own is 8-byte aligned. */
+const aligned = (length: number): Uint8Array => {
+  const buffer = Buffer.allocUnsafeSlow(length);
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, length);
+};
 
 const hex = (value: number): string => value.toString(16).padStart(8, '0');

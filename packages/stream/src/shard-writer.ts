@@ -24,7 +24,7 @@ import { schemaDifference, schemaFields, schemaMetadata } from './schema.ts';
 export interface WriteOptions {
   /** Rows of each batch. @default as many as fit in `batchBytes` */
   readonly rowsPerBatch?: number;
-  /** Size at which a batch is cut when `rowsPerBatch` is not given, in bytes before compression. @default 262144 */
+  /** Size at which a batch is cut when `rowsPerBatch` is not given, in bytes before compression. @default 65536 */
   readonly batchBytes?: number;
   /** Rows of each file. @default as many as fit in `shardBytes` */
   readonly rowsPerShard?: number;
@@ -79,7 +79,7 @@ class ShardWriter {
       positive(options.rowsPerBatch, 'rowsPerBatch', MAX_BATCH_ROWS),
       MAX_BATCH_ROWS,
     );
-    this.#batchBytes = byRows ? MAX_BATCH_BYTES : positive(options.batchBytes, 'batchBytes', 2 ** 18);
+    this.#batchBytes = byRows ? MAX_BATCH_BYTES : positive(options.batchBytes, 'batchBytes', 2 ** 16);
     this.#shardRows = positive(options.rowsPerShard, 'rowsPerShard', Number.MAX_SAFE_INTEGER);
     this.#shardBytes =
       options.rowsPerShard === undefined

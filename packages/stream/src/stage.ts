@@ -1,9 +1,8 @@
 /** Stages of a stream: what they need, what they add, and helpers to write common ones. */
 import type { RecordBatch, Schema } from 'apache-arrow';
-import { ConfigError } from '@polygate/core';
-import { assembleBatch } from './arrow-data.ts';
+import { ConfigError, ShapeError } from '@polygate/core';
+import { assembleBatch, columnDataOf } from './arrow-data.ts';
 import { type ColumnInput, columnData } from './build.ts';
-import { columnDataOf } from './columns.ts';
 import { joinRuns, takeRows } from './gather.ts';
 import type { FieldKind } from './kinds.ts';
 import type { Quarantine } from './quarantine.ts';
@@ -66,7 +65,7 @@ export const withColumns = (
     if (input === undefined) return columnDataOf(batch, name);
     const data = columnData(kind, input, `column "${name}"`);
     if (data.length === batch.numRows) return data;
-    throw new ConfigError(
+    throw new ShapeError(
       `column "${name}": expected ${batch.numRows} rows as in the batch, got ${data.length}; give one value per row`,
     );
   });
