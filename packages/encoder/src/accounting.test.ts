@@ -1,0 +1,72 @@
+import { createRandom } from '@polygate/core';
+import { allocateParameters } from '@polygate/nn';
+import { describe, expect, it } from 'vitest';
+import { accountParameters } from './accounting.ts';
+import { describeEncoder } from './description.ts';
+import { presetNamed, presets, type PresetName } from './presets.ts';
+
+const million = 1e6;
+
+describe('accountParameters', () => {
+  // Uni-Perceiver-MoE, Table 6 as printed, and #param of Table 4c (dense and with experts).
+  const table6: readonly (readonly [PresetName, number, number, number])[] = [
+    ['ti', 9.5, 5.3, 14.8],
+    ['b', 38, 86, 124],
+    ['l', 51, 303, 354],
+  ];
+  it.each(table6)('gives the figures of Table 6 for %s', (name, vocabulary, encoder, total) => {
+    for (const preset of [name, `${name}-moe`]) {
+      const { published } = accountParameters(presetNamed(preset));
+      expect(published.vocabulary / million).toBeCloseTo(vocabulary, 9);
+      expect(published.encoder / million).toBeCloseTo(encoder, 9);
+      expect(published.total / million).toBeCloseTo(total, 9);
+    }
+  });
+
+  it.each([
+    ['b', 124, 167],
+    ['l', 354, 505],
+  ] as const)('gives the deployed size of %s for image-text', (name, dense, sparse) => {
+    expect(accountParameters(presets[name]).published.deployed).toBe(dense * million);
+    expect(accountParameters(presets[`${name}-moe`]).published.deployed).toBe(sparse * million);
+  });
+
+  it('counts every part of B exactly', () => {
+    const { parts, trained, dense, deployed, mergedSet } = accountParameters(presets['b-moe']);
+    // One conditional set of a block: 768 * 2304 + 2304 + 768 * 768 + 768 + 768 * 3072 + 3072 + 3072 * 768 + 768 = 7,084,800.
+    const set = 7084800;
+    expect(mergedSet).toBe(6 * set);
+    expect(parts).toEqual({
+      vocabulary: 49411 * 768,
+      'text embedding': (512 + 1) * 768,
+      'visual embedding': 768 * 768 + 768 + 8 * 768,
+      'embedding norm': 2 * 768,
+      'shared linears': 6 * set,
+      experts: 6 * 8 * set,
+      'block norms and scales': 12 * 6 * 768,
+      // 12 routers: 8 attributes, a bias, a norm, 8 gates for each channel.
+      routers: 12 * 768 * (8 + 1 + 2 + 8),
+      'output head': 768 * 768 + 768 + 2 * 768,
+      temperatures: 5,
+    });
+    expect(dense).toBe(accountParameters(presets.b).trained);
+    expect(deployed).toBe(dense + 6 * set);
+    expect(trained).toBe(Object.values(parts).reduce((a, b) => a + b));
+    // All linears with all their experts: 6 dense blocks and 8 sets in 6 more, 54 sets, 382.6 million.
+    expect(Math.round((parts['shared linears'] + parts.experts) / million)).toBe(383);
+  });
+
+  it('keeps one merged set for one row, and none beyond the dense one', () => {
+    const one = accountParameters(presets['l-moe'], 1);
+    expect(one.deployed).toBe(one.dense);
+    expect(one.published.deployed).toBe(354 * million);
+    expect(accountParameters(presets['l-moe'], 3).published.deployed).toBe((354 + 302) * million);
+  });
+
+  it('counts what is allocated', () => {
+    const config = { ...presets['mini-moe'], layers: 2, width: 8, heads: 2, hidden: 12, vocabularySize: 20 };
+    const parameters = allocateParameters(describeEncoder(config), createRandom(1));
+    expect(accountParameters(config).trained).toBe(parameters.size);
+    parameters.dispose();
+  });
+});
