@@ -123,7 +123,79 @@ describe.each(['none', 'lz4'] as const)('shards, compression %s', (compression) 
   });
 });
 
+describe('lz4 shards', () => {
+  it('prefix each compressed buffer by its uncompressed length, as the format asks', async () => {
+    // One int32 column of 1000 zeros: its values buffer is 4000 bytes, which LZ4 shortens. The batch body starts with
+    // that buffer (the validity buffer is empty): 8 bytes little-endian 4000, then a frame with the magic 04 22 4d 18.
+    const directory = join(folder, 'prefix');
+    const zeros = defineSchema({ zero: 'int32' });
+    const batch = buildBatch(zeros, { zero: new Int32Array(1000) });
+    const { shards } = await writeShards(directory, zeros, [batch], { compression: 'lz4' });
+    const extent = shards[0]?.batches[0];
+    const file = await readFile(join(directory, 'shard-00000.arrow'));
+    const message = file.subarray(extent?.offset, (extent?.offset ?? 0) + (extent?.length ?? 0));
+    const body = message.subarray(8 + message.readInt32LE(4));
+    expect(message.length).toBeLessThan(1000);
+    expect(body.readBigInt64LE(0)).toBe(4000n);
+    expect([...body.subarray(8, 12)]).toEqual([0x04, 0x22, 0x4d, 0x18]);
+  });
+});
+
+describe('random reads', () => {
+  it('keep the cache within its budget and load each batch once for readers at the same time', async () => {
+    const directory = join(folder, 'cache');
+    await writeShards(directory, schema, [batchOf(0, 200)], { rowsPerBatch: 10 });
+    await using all = await openShards(directory);
+    const everything = Array.from({ length: 200 }, (_, i) => i);
+    await Promise.all([all.read(everything), all.read(everything), all.read([5])]);
+    const { bytes, batches } = all.cache();
+    expect(batches).toBe(20);
+    await all.read(everything);
+    expect(all.cache().hits).toBe(20);
+    await using small = await openShards(directory, { cacheBytes: bytes / 4 });
+    for (let i = 0; i < 5; i += 1) {
+      const batch = await small.read(everything);
+      expect(readRow(batch, 199)).toEqual(rowOf(199));
+      expect(small.cache().bytes).toBeLessThanOrEqual(bytes / 4);
+    }
+    expect(small.cache().batches).toBeGreaterThan(1);
+    await using none = await openShards(directory, { cacheBytes: 0 });
+    expect(readRow(await none.read([3]), 0)).toEqual(rowOf(3));
+    expect(none.cache().batches).toBe(0);
+  });
+
+  it('are refused after the set is closed', async () => {
+    const shards = await openShards(join(folder, 'cache'));
+    await shards.close();
+    await expect(shards.read([0])).rejects.toThrow(
+      'expected an open shard set, got a closed one; open it again',
+    );
+    expect(() => shards.batches()).toThrow('expected an open shard set');
+  });
+});
+
 describe('batch source', () => {
+  it('gives the same batches for any number of workers, from any start', async () => {
+    const directory = join(folder, 'workers');
+    await writeShards(directory, schema, [batchOf(0, 90)], { rowsPerBatch: 8 });
+    await using shards = await openShards(directory, { cacheBytes: 2000 });
+    const source = createBatchSource({ shards, seed: 9, batchSize: 12 });
+    const labels = async (start: number, concurrency: number): Promise<number[][]> => {
+      const all: number[][] = [];
+      for await (const batch of source.batches({ start, end: 30, prefetch: { bytes: 4000, concurrency } })) {
+        all.push([...values(batch, 'label')]);
+      }
+      return all;
+    };
+    const whole = await labels(0, 1);
+    expect(whole.length).toBe(30);
+    for (const concurrency of [2, 3, 8]) expect(await labels(0, concurrency)).toEqual(whole);
+    for (const start of [1, 7, 29]) expect(await labels(start, 4)).toEqual(whole.slice(start));
+    expect(() => createBatchSource({ shards, seed: 0, batchSize: 10, ranks: 4 })).toThrow(
+      'batch source: expected a batchSize that 4 ranks divide evenly, got 10; choose 12',
+    );
+  });
+
   it('gives each row once an epoch, whatever the ranks', async () => {
     const directory = join(folder, 'source');
     await writeShards(directory, schema, [batchOf(0, 50)], { rowsPerBatch: 8 });
