@@ -95,4 +95,18 @@ describe('parameterGradients', () => {
     expect(tf.memory().numTensors).toBe(before);
     expect(twin.get('a.bias')).not.toBe(set.get('a.bias'));
   });
+
+  it('frees everything when the loss throws, and works afterwards', () => {
+    using set = allocateParameters([weight, bias, table], createRandom(7));
+    const before = tf.memory().numTensors;
+    const broken = (): tf.Scalar => {
+      tf.exp(set.get('a.bias')).square().softmax().sum();
+      throw new Error('boom');
+    };
+    expect(() => parameterGradients(set, broken)).toThrow('boom');
+    expect(tf.memory().numTensors).toBe(before);
+    const { loss, gradients } = parameterGradients(set, () => set.get('a.bias').square().sum());
+    tf.dispose([loss, gradients]);
+    expect(tf.memory().numTensors).toBe(before);
+  });
 });

@@ -165,20 +165,32 @@ export interface LossGradients {
   readonly gradients: Readonly<Record<string, tf.Tensor>>;
 }
 
+/** Frees what tfjs keeps for the backward pass when the forward pass throws; its own cleaning comes after both. */
+const clearTape = (): void => {
+  const { state } = tf.engine();
+  if (state.gradientDepth > 0) return;
+  for (const node of state.activeTape ?? []) for (const tensor of node.saved ?? []) tensor.dispose();
+  state.activeTape = [];
+};
+
 /**
  * Runs `loss` on the tape and returns its value and the gradients by parameter name.
- * @param loss returns a scalar; all other tensors made in it are freed
+ * @param loss returns a scalar; all other tensors made in it are freed, also when it throws
  */
 export const parameterGradients = (parameters: ParameterSet, loss: () => tf.Scalar): LossGradients => {
   const entries = parameters.entries();
-  const { value, grads } = tf.variableGrads(
-    loss,
-    entries.map(({ variable }) => variable),
-  );
+  const variables = entries.map(({ variable }) => variable);
+  let result: ReturnType<typeof tf.variableGrads>;
+  try {
+    result = tf.variableGrads(loss, variables);
+  } catch (error) {
+    clearTape();
+    throw error;
+  }
   const gradients: Record<string, tf.Tensor> = {};
   for (const { name, variable } of entries) {
-    const gradient = grads[variable.name];
+    const gradient = result.grads[variable.name];
     if (gradient) gradients[name] = gradient;
   }
-  return { loss: value, gradients };
+  return { loss: result.value, gradients };
 };

@@ -2,8 +2,12 @@ import { createRandom } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { symmetricContrastive } from './contrastive.ts';
-import { equalityMask, similarityCrossEntropy, similarityLogits } from './similarity.ts';
+import {
+  equalityMask,
+  similarityCrossEntropy,
+  similarityLogits,
+  symmetricContrastive,
+} from '../src/index.ts';
 
 beforeAll(async () => {
   await tf.setBackend('cpu');

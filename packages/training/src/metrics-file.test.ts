@@ -1,0 +1,73 @@
+import fc from 'fast-check';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { syncMetrics, truncateMetrics } from './metrics-file.ts';
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'polygate-metrics-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const line = (step: number, filler = 0): string =>
+  `{"step":${step},"kind":"é","x":"${'y'.repeat(filler)}"}\n`;
+
+describe('truncateMetrics', () => {
+  it('cuts after the last line of the step', async () => {
+    const path = join(folder, 'a.jsonl');
+    await writeFile(path, line(1) + line(2) + line(2) + line(3) + line(4));
+    await truncateMetrics(path, 2);
+    expect(await readFile(path, 'utf8')).toBe(line(1) + line(2) + line(2));
+    await truncateMetrics(path, 0);
+    expect(await readFile(path, 'utf8')).toBe('');
+  });
+
+  it('cuts torn and foreign lines, and all after them', async () => {
+    const path = join(folder, 'b.jsonl');
+    for (const tail of [
+      '{"step":2,"ki',
+      '{"step":2',
+      'null\n',
+      '\n',
+      '{"step":"2"}\n',
+      `garbage\n${line(2)}`,
+    ]) {
+      await writeFile(path, line(1) + tail);
+      await truncateMetrics(path, 9);
+      expect(await readFile(path, 'utf8')).toBe(line(1));
+    }
+  });
+
+  it('keeps exactly the whole lines up to the step, however the file was cut and however long the lines', async () => {
+    const path = join(folder, 'c.jsonl');
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.nat(400_000), { maxLength: 8 }),
+        fc.nat(9),
+        fc.nat(),
+        async (fillers, step, cut) => {
+          const lines = fillers.map((filler, i) => line(i + 1, filler));
+          const whole = Buffer.from(lines.join(''));
+          const end = whole.length === 0 ? 0 : cut % (whole.length + 1);
+          await writeFile(path, whole.subarray(0, end));
+          await truncateMetrics(path, step);
+          let expected = '';
+          for (const each of lines.slice(0, step)) {
+            if (Buffer.byteLength(expected + each) > end) break;
+            expected += each;
+          }
+          expect((await readFile(path)).equals(Buffer.from(expected))).toBe(true);
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
+  it('leaves a missing file missing', async () => {
+    await truncateMetrics(join(folder, 'none'), 3);
+    await syncMetrics(join(folder, 'none'));
+    await expect(readFile(join(folder, 'none'))).rejects.toThrow('ENOENT');
+  });
+});

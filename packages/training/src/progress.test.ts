@@ -1,0 +1,88 @@
+import { createLogger } from '@polygate/core';
+import { describe, expect, it } from 'vitest';
+import { createProgress, describeReport, formatRate, formatSeconds, terminalProgress } from './progress.ts';
+import { createThroughput } from './throughput.ts';
+
+const report = {
+  step: 50,
+  steps: 200,
+  losses: { 'image-classification': 1.23456, captioning: 4 },
+  samplesPerSecond: 1234,
+  tokensPerSecond: 56_789,
+  secondsLeft: 3725.4,
+};
+
+describe('the words', () => {
+  it('show losses, rates and the time left', () => {
+    expect(describeReport(report)).toBe(
+      'step 50/200 | loss image-classification 1.235, captioning 4.000 | 1.23k samples/s | 56.8k tokens/s | ETA 1:02:05',
+    );
+    expect(describeReport({ ...report, losses: {}, tokensPerSecond: 0, secondsLeft: NaN })).toBe(
+      'step 50/200 | 1.23k samples/s | ETA --:--',
+    );
+    expect([0, 59.6, 3599].map(formatSeconds)).toEqual(['00:00', '01:00', '59:59']);
+    expect([0.1234, 12.34, 123.4, 2_500_000].map(formatRate)).toEqual(['0.123', '12.3', '123', '2.50M']);
+  });
+});
+
+describe('the bar', () => {
+  it('is redrawn in place within the width, and notes scroll above it', () => {
+    const written: string[] = [];
+    const bar = terminalProgress({ write: (text) => written.push(text), columns: 40 });
+    bar.update(report);
+    // 50 of 200 steps are 5 of 20 cells; 39 of 40 columns are used
+    expect(written[0]).toBe(`\r\u001b[2K${'█'.repeat(5)}${'░'.repeat(15)} step 50/200 | loss`);
+    bar.note('checkpoint x');
+    expect(written[1]).toBe(`\r\u001b[2Kcheckpoint x\n${'█'.repeat(5)}${'░'.repeat(15)} step 50/200 | loss`);
+    bar.stop();
+    bar.stop();
+    expect(written.slice(2)).toEqual(['\n']);
+  });
+});
+
+describe('createProgress', () => {
+  it('draws on a terminal and writes lines elsewhere: the first, every so many, the last', () => {
+    const drawn: string[] = [];
+    const lines: string[] = [];
+    const logger = createLogger((_, message) => void lines.push(message));
+    createProgress({ write: (text) => drawn.push(text), isTTY: true }, logger).update(report);
+    expect([drawn.length, lines.length]).toEqual([1, 0]);
+    const plain = createProgress({ write: (text) => drawn.push(text) }, logger, { every: 4 });
+    for (let step = 1; step <= 10; step += 1) plain.update({ ...report, step, steps: 10 });
+    plain.note('a note');
+    plain.stop();
+    expect(drawn).toHaveLength(1);
+    expect(lines.map((text) => text.split(' | ')[0])).toEqual([
+      'step 1/10',
+      'step 4/10',
+      'step 8/10',
+      'step 10/10',
+      'a note',
+    ]);
+  });
+});
+
+describe('createThroughput', () => {
+  it('measures rates over its window, smooths losses by task, and leaves pauses out', () => {
+    let now = 0;
+    const throughput = createThroughput(10, () => now);
+    const add = (step: number, task: string, loss: number) =>
+      throughput.add({ step, task, loss, samples: 8, tokens: 80 });
+    now = 500;
+    expect(add(1, 'a', 2)).toMatchObject({
+      samplesPerSecond: 16,
+      tokensPerSecond: 160,
+      secondsLeft: 4.5,
+      losses: { a: 2 },
+    });
+    now = 9000;
+    throughput.pause();
+    now = 9500;
+    // two updates of 0.5 s; 0.9 2 + 0.1 1 = 1.9
+    const second = add(2, 'a', 1);
+    expect(second).toMatchObject({ samplesPerSecond: 16, secondsLeft: 4 });
+    expect(second.losses['a']).toBeCloseTo(1.9, 12);
+    now = 10_000;
+    expect(add(3, 'b', 7).losses).toMatchObject({ b: 7 });
+  });
+});

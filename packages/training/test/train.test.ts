@@ -1,0 +1,391 @@
+import { createRandom, createLogger, memoryMetricSink, StateError } from '@polygate/core';
+import { MovingAverage, readSafetensors } from '@polygate/nn';
+import * as tf from '@tensorflow/tfjs';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { listCheckpoints, silentProgress, train, type StepReport } from '../src/index.ts';
+import { readMetrics, runTiny, STEPS, tinyModel, tinyOptions, type TinyBatch } from './tiny-run.ts';
+
+let folder = '';
+let count = 0;
+const newRun = (): string => join(folder, `run-${(count += 1)}`);
+
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+  folder = await mkdtemp(join(tmpdir(), 'polygate-train-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('train', () => {
+  it('makes the update that a hand computes', async () => {
+    // loss = weight^2 with weight 3 of task weight 0.5: reported loss 9, gradient 0.5 2 3 = 3, clipped by 1.5 to 1.5.
+    // AdamW's first update moves by lr g / |g| = 0.1 (and decays bias by nothing): 2.9.
+    const { allocateParameters, AdamW, constant } = await import('@polygate/nn');
+    const spec = { name: 'p', shape: [], initializer: { kind: 'constant', value: 3 }, role: 'bias' } as const;
+    using parameters = allocateParameters([spec], createRandom(1));
+    using optimizer = new AdamW(parameters, { epsilon: 1e-12 });
+    const reports: StepReport[] = [];
+    await train({
+      parameters,
+      optimizer,
+      schedule: constant({ base: 0.1 }),
+      sources: [{ name: 'only', weight: 1, lossWeight: 0.5, next: () => 1 }],
+      loss: () => ({ loss: parameters.get('p').square().sum() as tf.Scalar }),
+      steps: 1,
+      seed: 1,
+      clipNorm: 1.5,
+      runDirectory: newRun(),
+      callbacks: [{ onStep: (report) => void reports.push(report) }],
+    });
+    expect(reports[0]).toMatchObject({
+      step: 1,
+      task: 'only',
+      loss: 9,
+      gradientNorm: 3,
+      learningRate: 0.1,
+      samples: 1,
+    });
+    expect((await parameters.read('p'))[0]).toBeCloseTo(2.9, 5);
+    // the second moment saw the clipped gradient: 0.02 1.5^2 = 0.045
+    expect((await optimizer.state().get('p')?.v.data())?.[0]).toBeCloseTo(0.045, 6);
+  });
+
+  it('accumulates to the mean gradient of the batches', async () => {
+    // Batches 1, 2, 6 with loss = batch p: gradients 1, 2, 6, mean 3; losses 3, 6, 18, mean 9.
+    const { allocateParameters, AdamW, constant } = await import('@polygate/nn');
+    const spec = { name: 'p', shape: [], initializer: { kind: 'constant', value: 3 }, role: 'bias' } as const;
+    using parameters = allocateParameters([spec], createRandom(1));
+    using optimizer = new AdamW(parameters);
+    const reports: StepReport[] = [];
+    await train({
+      parameters,
+      optimizer,
+      schedule: constant({ base: 0 }),
+      sources: [{ name: 'only', weight: 1, next: (cursor) => [1, 2, 6][cursor] as number }],
+      loss: (batch) => {
+        const loss = parameters.get('p').mul(batch).sum() as tf.Scalar;
+        return { loss, metrics: { twice: loss.mul(2) as tf.Scalar, same: loss } };
+      },
+      steps: 1,
+      seed: 1,
+      accumulate: 3,
+      runDirectory: newRun(),
+      measure: (batch) => ({ samples: batch }),
+      callbacks: [{ onStep: (report) => void reports.push(report) }],
+    });
+    expect(reports[0]).toMatchObject({
+      loss: 9,
+      gradientNorm: 3,
+      samples: 9,
+      metrics: { twice: 18, same: 9 },
+    });
+  });
+
+  it('lowers the loss, draws tasks by the root of their size, and records every step', async () => {
+    const run = newRun();
+    const sink = memoryMetricSink();
+    const lines: string[] = [];
+    const logger = createLogger((_, message) => void lines.push(message));
+    const { result } = await runTiny(run, { steps: 200, metrics: sink, logger, schedule: () => 0.05 });
+    expect(result).toMatchObject({ status: 'finished', step: 200, resumedFrom: 0 });
+    const metrics = await readMetrics(run);
+    expect(metrics.map(({ step }) => step)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
+    expect(sink.records).toHaveLength(200);
+    expect(Object.keys(metrics[0] ?? {}).sort()).toEqual(
+      ['computeMs', 'dataMs', 'gradientNorm', 'kind', 'learningRate', 'loss', 'optimizerMs', 'rows', 'rssMb', 'samples', 'spread', 'step', 'task', 'tensors', 'tokens'], // prettier-ignore
+    );
+    const mean = (part: readonly Readonly<Record<string, unknown>>[]): number =>
+      part.reduce((sum, { loss }) => sum + (loss as number), 0) / part.length;
+    expect(mean(metrics.slice(-40))).toBeLessThan(0.6 * mean(metrics.slice(0, 40)));
+    // sqrt(90) : sqrt(10) = 3 : 1, so 50 of 200 are rare; deviation sqrt(200 3/16) = 6.1
+    const rare = metrics.filter(({ task }) => task === 'rare').length;
+    expect(Math.abs(rare - 50)).toBeLessThan(25);
+    expect(lines[0]).toMatch(/^training 19 parameters for 200 steps into /u);
+    expect(lines[1]).toMatch(
+      /^step 1\/200 \| loss (?:often|rare) \d\.\d{3} \| .* samples\/s \| .* tokens\/s \| ETA /u,
+    );
+    expect(lines.filter((line) => line.startsWith('step '))).toHaveLength(5);
+  });
+
+  it('leaves parameters that no loss reaches alone', async () => {
+    const model = tinyModel();
+    const sources = tinyOptions(model, '').sources.filter(({ name }) => name === 'often');
+    const before = await model.parameters.read('expert.weight');
+    await train({ ...tinyOptions(model, newRun()), sources });
+    expect(await model.parameters.read('expert.weight')).toEqual(before);
+    expect([...model.optimizer.state().keys()]).toEqual(['shared.weight', 'shared.bias']);
+    model.dispose();
+  });
+
+  it('holds the tensor count and bytes flat over 500 steps', async () => {
+    const model = tinyModel();
+    const average = new MovingAverage(model.parameters, { decay: 0.9 });
+    const counts: number[] = [];
+    const bytes: number[] = [];
+    const before = tf.memory().numTensors;
+    await train({
+      ...tinyOptions(model, newRun()),
+      steps: 500,
+      schedule: () => 1e-3,
+      checkpointEvery: 200,
+      accumulate: 2,
+      average,
+      progress: silentProgress,
+      callbacks: [
+        {
+          onStep: ({ tensors }) => {
+            counts.push(tensors);
+            bytes.push(tf.memory().numBytes);
+          },
+        },
+      ],
+    });
+    // Once both tasks have been seen all moments exist: two more tensors for each of the three parameters in use.
+    expect(new Set(counts.slice(20))).toEqual(new Set([before + 6]));
+    expect(new Set(bytes.slice(20)).size).toBe(1);
+    expect(tf.memory().numTensors).toBe(before + 6);
+    average.dispose();
+    model.dispose();
+  });
+
+  it('yields to the event loop at every step', async () => {
+    let turns = 0;
+    let running = true;
+    const tick = (): void => {
+      turns += 1;
+      if (running) setImmediate(tick);
+    };
+    setImmediate(tick);
+    const seen: number[] = [];
+    await runTiny(newRun(), { callbacks: [{ onStep: () => void seen.push(turns) }] });
+    running = false;
+    expect(seen.slice(1).every((value, i) => value > (seen[i] as number))).toBe(true);
+  });
+
+  it('fetches the next batch while the present one computes', async () => {
+    const events: string[] = [];
+    const model = tinyModel();
+    const options = tinyOptions(model, newRun());
+    await train({
+      ...options,
+      steps: 3,
+      sources: [
+        {
+          name: 'often',
+          weight: 1,
+          next: (cursor: number): TinyBatch => {
+            events.push(`fetch ${cursor}`);
+            return { id: '', x: new Float32Array(20) };
+          },
+        },
+      ],
+      loss: (batch, context) => {
+        events.push(`loss ${context.step}`);
+        return model.loss(batch, context);
+      },
+    });
+    expect(events).toEqual(['fetch 0', 'fetch 1', 'loss 0', 'fetch 2', 'loss 1', 'loss 2']);
+    model.dispose();
+  });
+});
+
+describe('the average', () => {
+  it('is stored beside the model and goes on after a resume', async () => {
+    const run = async (directory: string, parts: readonly number[]): Promise<Float32Array> => {
+      let last = new Float32Array();
+      for (const [i, steps] of parts.entries()) {
+        const model = tinyModel(i + 1);
+        using average = new MovingAverage(model.parameters, { decay: 0.8 });
+        const { checkpoint } = await train({ ...tinyOptions(model, directory), steps, average });
+        const stored = await readSafetensors(join(checkpoint, 'average.safetensors'));
+        last = stored.tensors.get('shared.weight')?.data as Float32Array<ArrayBuffer>;
+        expect(last).toEqual(await average.averages.read('shared.weight'));
+        expect(last).not.toEqual(await model.parameters.read('shared.weight'));
+        model.dispose();
+      }
+      return last;
+    };
+    expect(await run(newRun(), [7, STEPS])).toEqual(await run(newRun(), [STEPS]));
+  });
+});
+
+describe('stopping', () => {
+  it('finishes the step, writes a checkpoint and says how to go on', async () => {
+    const run = newRun();
+    const controller = new AbortController();
+    const lines: string[] = [];
+    const { result } = await runTiny(run, {
+      signal: controller.signal,
+      logger: createLogger((_, message) => void lines.push(message)),
+      callbacks: [
+        {
+          onStep: ({ step }) => {
+            if (step === 7) controller.abort();
+          },
+        },
+      ],
+    });
+    expect(result).toMatchObject({ status: 'stopped', step: 7 });
+    expect(result.checkpoint).toBe(join(run, 'checkpoints', 'step-7'));
+    expect(lines.at(-1)).toBe(`stopped after step 7; the same command resumes from ${result.checkpoint}`);
+    expect((await readMetrics(run)).at(-1)?.['step']).toBe(7);
+    expect((await runTiny(run, {}, 2)).result).toMatchObject({ status: 'finished', resumedFrom: 7 });
+  });
+
+  it('does not wait for data that never come', async () => {
+    const controller = new AbortController();
+    const never = {
+      name: 'often',
+      weight: 1,
+      next: (cursor: number): Promise<TinyBatch> | TinyBatch => {
+        if (cursor < 3) return { id: '', x: new Float32Array(20) };
+        setImmediate(() => controller.abort());
+        return new Promise<TinyBatch>(() => {});
+      },
+    };
+    const { result } = await runTiny(newRun(), { sources: [never], signal: controller.signal });
+    expect(result).toMatchObject({ status: 'stopped', step: 3 });
+    const aborted = await runTiny(newRun(), { signal: AbortSignal.abort() });
+    expect(aborted.result).toMatchObject({ status: 'stopped', step: 0 });
+  });
+});
+
+describe('what goes wrong', () => {
+  it('a loss that is not finite: names step, task and the last good checkpoint, and changes nothing', async () => {
+    const run = newRun();
+    const model = tinyModel();
+    const tensors = tf.memory().numTensors;
+    let before = new Float32Array();
+    const failure = await train({
+      ...tinyOptions(model, run),
+      loss: (batch, context) => {
+        const result = model.loss(batch, context);
+        return context.step === 11 ? { loss: result.loss.mul(NaN) as tf.Scalar } : result;
+      },
+      callbacks: [
+        {
+          onStep: async ({ step }) => {
+            if (step === 11) before = (await model.parameters.read('shared.weight')) as typeof before;
+          },
+        },
+      ],
+    }).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(StateError);
+    const { message, code, fields } = failure as StateError;
+    expect(code).toBe('loss-not-finite');
+    expect(message).toMatch(
+      /^train: step 12 \(task "(?:often|rare)"\): expected a finite loss, got NaN; the update was not made/u,
+    );
+    expect(message).toContain(`the last good checkpoint is ${join(run, 'checkpoints', 'step-10')}`);
+    expect(fields).toMatchObject({ step: 12, lastCheckpoint: join(run, 'checkpoints', 'step-10') });
+    expect(await model.parameters.read('shared.weight')).toEqual(before);
+    expect(tf.memory().numTensors).toBeLessThanOrEqual(tensors + 6);
+    model.dispose();
+  });
+
+  it('a gradient that is not finite: the same, with the parameter', async () => {
+    const model = tinyModel();
+    const failure = await train({
+      ...tinyOptions(model, newRun()),
+      // sqrt at 0 is finite, its slope isn't
+      loss: () => ({ loss: model.parameters.get('unused').sub(1).sqrt().sum() as tf.Scalar }),
+    }).catch((error: unknown) => error);
+    expect((failure as StateError).code).toBe('loss-not-finite');
+    expect((failure as StateError).message).toContain('(1 not finite: unused)');
+    expect((failure as StateError).message).toContain('there is no checkpoint yet');
+    model.dispose();
+  });
+
+  it('a source, a loss and a callback that throw pass through and leak nothing', async () => {
+    const model = tinyModel();
+    const before = tf.memory().numTensors;
+    const options = tinyOptions(model, newRun());
+    const boom = (): never => {
+      throw new Error('boom');
+    };
+    await expect(train({ ...options, sources: [{ name: 'x', weight: 1, next: boom }] })).rejects.toThrow(
+      'boom',
+    );
+    await expect(
+      train({
+        ...options,
+        sources: [
+          {
+            name: 'x',
+            weight: 1,
+            next: async (c: number) => (c > 1 ? boom() : { id: '', x: new Float32Array(20) }),
+          },
+        ],
+      }),
+    ).rejects.toThrow('boom');
+    model.optimizer.dispose();
+    await expect(
+      train({
+        ...options,
+        loss: (batch, context) => {
+          model.loss(batch, context);
+          return boom();
+        },
+      }),
+    ).rejects.toThrow('boom');
+    expect(tf.memory().numTensors).toBe(before);
+    model.dispose();
+  });
+
+  it.skipIf(process.getuid?.() === 0)('a folder that cannot be written: says so', async () => {
+    const locked = newRun();
+    const { mkdir } = await import('node:fs/promises');
+    await mkdir(locked, { mode: 0o500 });
+    await expect(runTiny(locked)).rejects.toThrow('not writable');
+    await chmod(locked, 0o700);
+  });
+
+  it('settings that cannot be used', async () => {
+    await expect(runTiny(newRun(), { steps: 0 })).rejects.toThrow(
+      'train: expected steps to be a whole number of at least 1, got 0',
+    );
+    await expect(runTiny(newRun(), { accumulate: 1.5 })).rejects.toThrow(
+      'expected accumulate to be a whole number of at least 1, got 1.5',
+    );
+    await expect(runTiny(newRun(), { sources: [] })).rejects.toThrow(
+      'expected at least one task with a weight above 0, got none',
+    );
+  });
+});
+
+describe('checkpoints', () => {
+  it('hold the files of the caller, and only the last ones stay', async () => {
+    const run = newRun();
+    const files = { 'config.json': '{"layers":1}', 'tokenizer.json': new TextEncoder().encode('{}') };
+    const { result } = await runTiny(run, { files, keepLast: 2 });
+    expect((await listCheckpoints(run)).map(({ step }) => step)).toEqual([20, STEPS]);
+    expect(await readFile(join(run, 'checkpoints', 'latest', 'config.json'), 'utf8')).toBe('{"layers":1}');
+    expect(await readFile(join(result.checkpoint, 'tokenizer.json'), 'utf8')).toBe('{}');
+    const { tensors } = await readSafetensors(join(result.checkpoint, 'optimizer.safetensors'));
+    expect(tensors.get('count.shared.weight')?.data).toEqual(Int32Array.of(STEPS));
+  });
+
+  it('carry validation results to metrics and callbacks', async () => {
+    const run = newRun();
+    const heard: unknown[] = [];
+    await runTiny(run, {
+      steps: 10,
+      validateEvery: 4,
+      validate: async (step) => ({ accuracy: step / 10 }),
+      callbacks: [
+        {
+          onStart: (resumed) => void heard.push(resumed),
+          onValidation: (step, values) => void heard.push([step, values]),
+        },
+      ],
+    });
+    expect(heard).toEqual([0, [4, { accuracy: 0.4 }], [8, { accuracy: 0.8 }], [10, { accuracy: 1 }]]);
+    expect((await readMetrics(run)).filter(({ kind }) => kind === 'validation')).toEqual([
+      { step: 4, kind: 'validation', accuracy: 0.4 },
+      { step: 8, kind: 'validation', accuracy: 0.8 },
+      { step: 10, kind: 'validation', accuracy: 1 },
+    ]);
+  });
+});
