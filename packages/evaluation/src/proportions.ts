@@ -96,8 +96,9 @@ export const wilsonInterval = (successes: number, count: number, confidence = 0.
   const centre = share + (z * z) / (2 * count);
   const spread = z * Math.sqrt((share * (1 - share)) / count + (z * z) / (4 * count * count));
   const scale = 1 + (z * z) / count;
+  // At the ends the interval ends there; rounding would leave it a hair inside.
   return Object.freeze([
-    Math.max(0, (centre - spread) / scale),
-    Math.min(1, (centre + spread) / scale),
+    successes === 0 ? 0 : (centre - spread) / scale,
+    successes === count ? 1 : (centre + spread) / scale,
   ] as const);
 };
