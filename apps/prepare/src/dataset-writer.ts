@@ -148,7 +148,6 @@ export const writeDataset = async (plan: DatasetPlan, context: WriterContext): P
       batchesOf(plan, split, { ...context, schema, labels }),
       write,
     );
-    await ledger.flush();
     if (rows === 0) {
       await rm(folder, { recursive: true });
       continue;
@@ -164,7 +163,6 @@ export const writeDataset = async (plan: DatasetPlan, context: WriterContext): P
     }
     context.progress(`${plan.name}/${split}`, rows);
   }
-  await ledger.flush(true);
   if (Object.keys(splits).length === 0) {
     throw new ConfigError(
       `prepare ${plan.name}: expected rows, got none (${JSON.stringify(ledger.counts())}); see the reasons above and check the source`,

@@ -1,15 +1,16 @@
-/** The list of bad samples of one preparation: each with its reason, and limits that stop a job gone wrong. */
-import { appendFile } from 'node:fs/promises';
-import { StateError } from '@polygate/core';
+/**
+ * The list of bad samples of one preparation, over all of its datasets. Rate and run are judged for each on its own,
+ * the rate only from some hundred samples on: of a handful of pictures one bad one says nothing.
+ */
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { copyFile, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { PolygateError, StateError, writeError } from '@polygate/core';
 import type { Fault } from '@polygate/datasets';
-
-/** Samples seen before the rate is judged: a single fault among the first few says nothing. */
-const MIN_SAMPLES = 200;
-/** Lines kept in memory before they are written. */
-const BUFFERED_LINES = 512;
+import { createQuarantine, type Quarantine } from '@polygate/stream';
 
 export interface LedgerOptions {
-  /** quarantine.jsonl */
+  /** File of one JSON line per bad sample. It lies outside of the suite, so that it stays when the job is stopped. */
   readonly path: string;
   /** Share of bad samples that stops the job. */
   readonly rate: number;
@@ -17,47 +18,41 @@ export interface LedgerOptions {
   readonly run: number;
 }
 
-/** Counts good samples and keeps the bad ones of one dataset after the other. */
+/** An open list; close it when done. */
 export class Ledger {
   readonly #options: LedgerOptions;
   readonly #counts = new Map<string, number>();
+  #file: number | undefined;
   #dataset = '';
-  #good = 0;
-  #bad = 0;
-  #run = 0;
-  #lines: string[] = [];
+  #quarantine: Quarantine;
 
   constructor(options: LedgerOptions) {
     this.#options = options;
+    this.#quarantine = this.#fresh();
+    this.#guard(() => {
+      mkdirSync(dirname(options.path), { recursive: true });
+      this.#file = openSync(options.path, 'w');
+    });
   }
 
-  /** Begins a dataset: rate and run are judged for each on its own. */
   begin(dataset: string): void {
     this.#dataset = dataset;
-    this.#good = 0;
-    this.#bad = 0;
-    this.#run = 0;
+    this.#quarantine = this.#fresh();
   }
 
   good(): void {
-    this.#good += 1;
-    this.#run = 0;
+    this.#quarantine.accept();
   }
 
-  /** Adds a bad sample. @throws StateError at a limit */
+  /** Adds a bad sample. @throws StateError at a limit, with the counts, this sample and the file */
   bad(fault: Fault): void {
-    this.#counts.set(fault.code, (this.#counts.get(fault.code) ?? 0) + 1);
-    this.#lines.push(
-      JSON.stringify({ dataset: this.#dataset, id: fault.id, code: fault.code, reason: fault.reason }),
-    );
-    this.#bad += 1;
-    this.#run += 1;
-    if (this.#run > this.#options.run)
-      this.#stop(fault, `at most ${this.#options.run} bad samples in a row, got more`);
-    const seen = this.#good + this.#bad;
-    if (seen >= MIN_SAMPLES && this.#bad > this.#options.rate * seen) {
-      this.#stop(fault, `at most ${this.#options.rate * 100} % bad samples, got ${this.#bad} of ${seen}`);
-    }
+    const { id, code, reason } = fault;
+    this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);
+    const line = JSON.stringify({ dataset: this.#dataset, id, code, reason });
+    this.#guard(() => {
+      if (this.#file !== undefined) writeSync(this.#file, `${line}\n`);
+    });
+    this.#judge(() => this.#quarantine.add(id, code), `${id}: ${reason}`);
   }
 
   /** Samples left out, by reason, in alphabetical order. */
@@ -65,19 +60,40 @@ export class Ledger {
     return Object.fromEntries([...this.#counts].sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
-  /** Writes what is buffered; call now and then. */
-  async flush(force = false): Promise<void> {
-    if (this.#lines.length === 0 || (!force && this.#lines.length < BUFFERED_LINES)) return;
-    const text = `${this.#lines.join('\n')}\n`;
-    this.#lines = [];
-    await appendFile(this.#options.path, text);
+  /** Closes the list and moves it into the suite. */
+  async moveTo(path: string): Promise<void> {
+    this.close();
+    await copyFile(this.#options.path, path);
+    await rm(this.#options.path);
   }
 
-  #stop(last: Fault, problem: string): never {
-    const reasons = Object.entries(this.counts()).map(([code, count]) => `${code} ${count}`);
-    throw new StateError(
-      `prepare ${this.#dataset}: expected ${problem} (${reasons.join(', ')}; last: ${last.id}: ${last.reason}); check the source, or raise limits.rate and limits.run`,
-      { code: 'quarantine-limit', fields: { dataset: this.#dataset, counts: this.counts() } },
-    );
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+  }
+
+  #fresh(): Quarantine {
+    return createQuarantine({ maxRate: this.#options.rate, maxRun: this.#options.run });
+  }
+
+  #judge(step: () => void, last: string): void {
+    try {
+      step();
+    } catch (cause) {
+      if (!(cause instanceof PolygateError)) throw cause;
+      const counts = Object.entries(this.counts()).map(([code, count]) => `${code} ${count}`);
+      throw new StateError(
+        `prepare ${this.#dataset}: expected few bad samples, got ${counts.join(', ')} (last: ${last}); they are listed in ${this.#options.path}: mend the source, or raise limits.rate and limits.run`,
+        { code: 'quarantine-limit', fields: { dataset: this.#dataset, counts: this.counts() }, cause },
+      );
+    }
+  }
+
+  #guard(step: () => void): void {
+    try {
+      step();
+    } catch (cause) {
+      throw writeError(this.#options.path, cause);
+    }
   }
 }

@@ -9,6 +9,7 @@ import {
   SUITE_FILE,
   SUITE_VERSION,
   type Suite,
+  type SuiteDataset,
 } from '@polygate/datasets';
 import { loadTokenizer, saveTokenizer, trainTokenizer, type Tokenizer } from '@polygate/tokens';
 import { writeDataset } from './dataset-writer.ts';
@@ -115,6 +116,48 @@ const withAbsolutePaths = (recipe: PrepareRecipe, workDirectory: string): Prepar
   };
 };
 
+interface SuiteParts {
+  readonly recipe: PrepareRecipe;
+  readonly recipeHash: string;
+  readonly plans: readonly DatasetPlan[];
+  readonly tokenizer: Tokenizer;
+  readonly ledger: Ledger;
+}
+
+/** Writes everything into the suite's folder, suite.json last. */
+const fillSuite = async (directory: string, parts: SuiteParts, context: PrepareContext): Promise<Suite> => {
+  const { recipe, recipeHash, plans, tokenizer, ledger } = parts;
+  const { logger = silentLogger, progress = () => {}, signal } = context;
+  await saveTokenizer(tokenizer, join(directory, 'tokenizer.json'));
+  const shared = { directory, recipe, tokenizer, ledger, progress, ...(signal ? { signal } : {}) };
+  const datasets: SuiteDataset[] = [];
+  for (const plan of plans) {
+    for (const dataset of await writeDataset(plan, shared)) {
+      const splits = Object.entries(dataset.splits).map(([split, { rows }]) => `${split} ${rows}`);
+      logger.info(`prepare ${recipe.name}: ${dataset.name} (${dataset.kind}): ${splits.join(', ')}`);
+      const imageSize = recipe.image.size;
+      datasets.push(
+        recipe.baselines ? await withBaselines(dataset, { directory, imageSize, tokenizer }) : dataset,
+      );
+    }
+  }
+  const packages = plans.flatMap((plan) => plan.packages);
+  if (packages.length > 0) await writeFile(join(directory, 'ATTRIBUTION.md'), attributionText(packages));
+  await ledger.moveTo(join(directory, 'quarantine.jsonl'));
+  const suite: Suite = {
+    name: recipe.name,
+    version: SUITE_VERSION,
+    image: { height: recipe.image.size, width: recipe.image.size },
+    textLength: recipe.text.length,
+    tokenizerHash: tokenizer.hash,
+    datasets,
+    quarantine: ledger.counts(),
+    recipeHash,
+  };
+  await writeFile(join(directory, SUITE_FILE), `${JSON.stringify(suite, null, 2)}\n`);
+  return suite;
+};
+
 /**
  * Prepares a suite: `OUTPUT/NAME/{suite.json, tokenizer.json, ATTRIBUTION.md, quarantine.jsonl, DATASET/SPLIT/}`.
  * The folder appears whole or not at all, and the same input gives the same bytes. A finished suite of the same
@@ -125,7 +168,7 @@ export const prepare = async (
   options: PrepareOptions,
   context: PrepareContext = {},
 ): Promise<PreparedSuite> => {
-  const { logger = silentLogger, progress, signal } = context;
+  const { logger = silentLogger, signal } = context;
   const recipe = resolvePrepareRecipe(options);
   const workDirectory = resolve(options.workDirectory ?? process.cwd());
   const output = resolve(workDirectory, options.output ?? 'data');
@@ -147,34 +190,15 @@ export const prepare = async (
   signal?.throwIfAborted();
   logger.info(`prepare ${recipe.name}: learning the tokenizer`);
   const tokenizer = await makeTokenizer(plans, local);
+  const ledger = new Ledger({ path: join(output, `${recipe.name}.quarantine.jsonl`), ...recipe.limits });
   let suite: Suite | undefined;
-  await writeDirectoryAtomic(directory, async (temporary) => {
-    const ledger = new Ledger({ path: join(temporary, 'quarantine.jsonl'), ...recipe.limits });
-    await saveTokenizer(tokenizer, join(temporary, 'tokenizer.json'));
-    const shared = { directory: temporary, recipe, tokenizer, ledger, progress: progress ?? (() => {}) };
-    const datasets = [];
-    for (const plan of plans) {
-      for (const dataset of await writeDataset(plan, { ...shared, ...(signal ? { signal } : {}) })) {
-        const splits = Object.entries(dataset.splits).map(([split, { rows }]) => `${split} ${rows}`);
-        logger.info(`prepare ${recipe.name}: ${dataset.name} (${dataset.kind}): ${splits.join(', ')}`);
-        const context = { directory: temporary, imageSize: recipe.image.size, tokenizer };
-        datasets.push(recipe.baselines ? await withBaselines(dataset, context) : dataset);
-      }
-    }
-    const keys = plans.flatMap((plan) => plan.packages);
-    if (keys.length > 0) await writeFile(join(temporary, 'ATTRIBUTION.md'), attributionText(keys));
-    suite = {
-      name: recipe.name,
-      version: SUITE_VERSION,
-      image: { height: recipe.image.size, width: recipe.image.size },
-      textLength: recipe.text.length,
-      tokenizerHash: tokenizer.hash,
-      datasets,
-      quarantine: ledger.counts(),
-      recipeHash,
-    };
-    await writeFile(join(temporary, SUITE_FILE), `${JSON.stringify(suite, null, 2)}\n`);
-  });
+  try {
+    await writeDirectoryAtomic(directory, async (temporary) => {
+      suite = await fillSuite(temporary, { recipe: local, recipeHash, plans, tokenizer, ledger }, context);
+    });
+  } finally {
+    ledger.close();
+  }
   const made = suite ?? (await readSuite(directory));
   const left = Object.entries(made.quarantine).map(([code, count]) => `${code} ${count}`);
   if (left.length > 0) logger.info(`prepare ${recipe.name}: left out: ${left.join(', ')} (quarantine.jsonl)`);

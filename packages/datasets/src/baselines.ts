@@ -53,31 +53,75 @@ export const shrinkPicture = (pixels: ArrayLike<number>, size: number, side: num
   return out;
 };
 
-/** Squared distance, given up once it is over `limit`. */
-const distance = (a: Float32Array, b: Float32Array, limit: number): number => {
-  let sum = 0;
-  for (let i = 0; i < a.length; i += 1) {
-    const d = (a[i] as number) - (b[i] as number);
-    sum += d * d;
-    if ((i & 31) === 31 && sum > limit) return sum;
-  }
-  return sum;
-};
-
 /** Side to which pictures are shrunk for comparison, and that of the coarse form; the first is a multiple. */
 const FINE_SIDE = 16;
 const COARSE_SIDE = 4;
+const FINE = FINE_SIDE * FINE_SIDE * 3;
+const COARSE = COARSE_SIDE * COARSE_SIDE * 3;
 const BLOCK_AREA = (FINE_SIDE / COARSE_SIDE) ** 2;
 
-/** A picture in its fine form, and the block means of that. */
+/** Pictures shrunk, and block means of that: fine [N, 768], coarse [N, 48], each in one piece of memory. */
 interface Shrunk {
   readonly fine: Float32Array;
   readonly coarse: Float32Array;
 }
 
-const shrinkTwice = (pixels: Uint8Array, size: number): Shrunk => {
-  const fine = shrinkPicture(pixels, size, FINE_SIDE);
-  return { fine, coarse: shrinkPicture(fine, FINE_SIDE, COARSE_SIDE) };
+const shrinkAll = (pictures: readonly Uint8Array[], size: number): Shrunk => {
+  const fine = new Float32Array(pictures.length * FINE);
+  const coarse = new Float32Array(pictures.length * COARSE);
+  for (const [index, pixels] of pictures.entries()) {
+    const small = shrinkPicture(pixels, size, FINE_SIDE);
+    fine.set(small, index * FINE);
+    coarse.set(shrinkPicture(small, FINE_SIDE, COARSE_SIDE), index * COARSE);
+  }
+  return { fine, coarse };
+};
+
+/** Squared distance of row `i` of `a` and row `j` of `b`, given up once it is over `limit`. */
+const distance = (
+  a: Float32Array,
+  b: Float32Array,
+  rows: { i: number; j: number; width: number; limit: number },
+): number => {
+  const { width, limit } = rows;
+  let x = rows.i * width;
+  let y = rows.j * width;
+  let sum = 0;
+  for (let k = 1; k <= width; k += 1) {
+    const d = (a[x++] as number) - (b[y++] as number);
+    sum += d * d;
+    if ((k & 31) === 0 && sum > limit) return sum;
+  }
+  return sum;
+};
+
+/** Index of the nearest row of `known` to row `i` of `queries`; the first of equals. */
+const nearest = (known: Shrunk, queries: Shrunk, i: number): number => {
+  const count = known.coarse.length / COARSE;
+  const bounds = new Float64Array(count);
+  let likely = 0;
+  const rows = { i, j: 0, width: COARSE, limit: Infinity };
+  for (let j = 0; j < count; j += 1) {
+    rows.j = j;
+    // The margin keeps rounding from hiding a candidate of equal distance.
+    bounds[j] = distance(queries.coarse, known.coarse, rows) * BLOCK_AREA * 0.9999;
+    if ((bounds[j] as number) < (bounds[likely] as number)) likely = j;
+  }
+  rows.width = FINE;
+  rows.j = likely;
+  let best = distance(queries.fine, known.fine, rows);
+  let index = likely;
+  for (let j = 0; j < count; j += 1) {
+    if ((bounds[j] as number) > best) continue;
+    rows.j = j;
+    rows.limit = best;
+    const d = distance(queries.fine, known.fine, rows);
+    if (d < best || (d === best && j < index)) {
+      best = d;
+      index = j;
+    }
+  }
+  return index;
 };
 
 /**
@@ -90,26 +134,10 @@ export const pixelNearestNeighbourAccuracy = (
   queries: LabelledPictures,
   size: number,
 ): number => {
-  const known = training.pixels.map((pixels) => shrinkTwice(pixels, size));
-  let right = 0;
-  for (const [index, pixels] of queries.pixels.entries()) {
-    const query = shrinkTwice(pixels, size);
-    let best = Infinity;
-    let label = -1;
-    for (let at = 0; at < known.length; at += 1) {
-      const candidate = known[at] as Shrunk;
-      const bound = best / BLOCK_AREA;
-      // The margin keeps rounding of the bound from hiding a candidate of equal distance.
-      if (distance(query.coarse, candidate.coarse, bound) > bound * 1.0001) continue;
-      const d = distance(query.fine, candidate.fine, best);
-      if (d < best) {
-        best = d;
-        label = training.labels[at] ?? -1;
-      }
-    }
-    if (label === queries.labels[index]) right += 1;
-  }
-  return right / Math.max(1, queries.pixels.length);
+  const known = shrinkAll(training.pixels, size);
+  const asked = shrinkAll(queries.pixels, size);
+  const right = queries.labels.filter((label, i) => training.labels[nearest(known, asked, i)] === label);
+  return right.length / Math.max(1, queries.labels.length);
 };
 
 /** The text that occurs most often; of equals the one that occurs first. Undefined for no texts. */
