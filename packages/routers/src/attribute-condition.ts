@@ -41,13 +41,15 @@ const represent = (
     for (const [r, set] of bits.entries()) {
       const line = site * rows.length + r;
       const at = line * width;
-      let mean = 0;
-      for (let d = 0; d < width; d += 1) {
-        let value = bias[site * width + d] ?? 0;
-        for (const bit of set) value += weight[(site * width + d) * ATTRIBUTE_COUNT + bit] ?? 0;
-        normalized[at + d] = value;
-        mean += value;
+      for (let d = 0; d < width; d += 1) normalized[at + d] = bias[site * width + d] ?? 0;
+      for (const bit of set) {
+        let from = site * width * ATTRIBUTE_COUNT + bit;
+        for (let d = 0; d < width; d += 1, from += ATTRIBUTE_COUNT) {
+          normalized[at + d] = (normalized[at + d] ?? 0) + (weight[from] ?? 0);
+        }
       }
+      let mean = 0;
+      for (let d = 0; d < width; d += 1) mean += normalized[at + d] ?? 0;
       mean /= width;
       let variance = 0;
       for (let d = 0; d < width; d += 1) variance += ((normalized[at + d] ?? 0) - mean) ** 2;
@@ -66,6 +68,7 @@ const represent = (
     const toBias = new Float32Array(bias.length);
     const toGamma = new Float32Array(gamma.length);
     const toBeta = new Float32Array(beta.length);
+    const toSum = new Float64Array(width);
     for (let site = 0; site < sites; site += 1) {
       for (const [r, set] of bits.entries()) {
         const line = site * rows.length + r;
@@ -88,9 +91,12 @@ const represent = (
           const scaled = (gradient[at + d] ?? 0) * (gamma[own] ?? 0);
           const dz = (inverse[line] ?? 0) * (scaled - mean - (normalized[at + d] ?? 0) * along);
           toBias[own] = (toBias[own] ?? 0) + dz;
-          for (const bit of set) {
-            const entry = own * ATTRIBUTE_COUNT + bit;
-            toWeight[entry] = (toWeight[entry] ?? 0) + dz;
+          toSum[d] = dz;
+        }
+        for (const bit of set) {
+          let entry = site * width * ATTRIBUTE_COUNT + bit;
+          for (let d = 0; d < width; d += 1, entry += ATTRIBUTE_COUNT) {
+            toWeight[entry] = (toWeight[entry] ?? 0) + (toSum[d] ?? 0);
           }
         }
       }
