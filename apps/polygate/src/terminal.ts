@@ -1,12 +1,13 @@
 import { consoleLogger, createLogger, type Logger } from '@polygate/core';
+import type { TerminalStream } from '@polygate/training';
 
 /** What a command may use of the world: its two streams, a logger, and the signal that ends long work. */
 export interface Terminal {
   readonly logger: Logger;
   /** Aborted by SIGINT and SIGTERM; long work writes a checkpoint and returns. */
   readonly signal: AbortSignal;
-  /** Whether a person watches: progress is a bar then, plain lines otherwise. */
-  readonly interactive: boolean;
+  /** Where progress goes: a bar when a person watches, plain lines otherwise. */
+  readonly stream: TerminalStream;
   /** Results go to standard output; everything else to standard error. */
   print(text: string): void;
 }
@@ -24,7 +25,7 @@ export const processTerminal = (): Terminal & { release(): void } => {
   return {
     logger: consoleLogger(),
     signal: controller.signal,
-    interactive: process.stderr.isTTY === true,
+    stream: process.stderr,
     print: (text) => void process.stdout.write(`${text}\n`),
     release() {
       process.off('SIGINT', onSignal);
@@ -42,7 +43,7 @@ export const memoryTerminal = (): Terminal & { readonly out: string[]; readonly 
     log,
     logger: createLogger((level, message) => log.push(level === 'info' ? message : `${level}: ${message}`)),
     signal: new AbortController().signal,
-    interactive: false,
+    stream: { write: (text) => log.push(text), isTTY: false },
     print: (text) => void out.push(text),
   };
 };

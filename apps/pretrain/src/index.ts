@@ -1,1 +1,5 @@
-export {};
+export { pretrain } from './pretrain.ts';
+export type { PretrainContext, PretrainOptions, PretrainResult } from './pretrain.ts';
+export { describeRecipe } from './describe.ts';
+export { resolvePretrainRecipe } from './resolve-recipe.ts';
+export { pretrainRecipes } from './recipes/index.ts';

@@ -29,10 +29,8 @@ export const withEngine = (command: Command): Command =>
     .option('--precision <type>', 'f32 or bf16 (default: the recipe’s)')
     .option('--threads <count>', 'threads of the engine (default: all cores)');
 
-/** The engine flags that were given, as settings; absent ones stay absent so that the recipe's hold. */
-export const engineSettings = (flags: EngineFlags): Record<string, string | number> => ({
-  ...(flags.engine === undefined ? {} : { engine: flags.engine }),
-  ...(flags.device === undefined ? {} : { device: flags.device }),
-  ...(flags.precision === undefined ? {} : { precision: flags.precision }),
-  ...(flags.threads === undefined ? {} : { threads: Number(flags.threads) }),
-});
+/** The engine flags that were given, as settings of a recipe; where a flag is absent the recipe's setting holds. */
+export const engineOverrides = ({ engine, device, precision, threads }: EngineFlags): string[] =>
+  Object.entries({ engine, device, precision, threads })
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${key}=${value}`);

@@ -1,0 +1,38 @@
+import { describeRecipe, pretrain, pretrainRecipes, resolvePretrainRecipe } from '@polygate/app-pretrain';
+import { createProgress } from '@polygate/training';
+import type { Command } from 'commander';
+import { readRecipeFile } from '../recipe-file.ts';
+import type { Terminal } from '../terminal.ts';
+import { engineOverrides, withEngine, withRecipe, type EngineFlags, type RecipeFlags } from './options.ts';
+
+interface PretrainFlags extends RecipeFlags, EngineFlags {
+  readonly run?: string;
+  readonly resume: 'auto' | 'never' | 'must';
+  readonly describe?: boolean;
+}
+
+/** `polygate pretrain`: joint training of one encoder on all tasks of a suite. */
+export const addPretrain = (program: Command, terminal: Terminal): void => {
+  withEngine(withRecipe(program.command('pretrain'), 'demo'))
+    .description('joint training of one shared encoder on all tasks -> a run folder')
+    .option('--run <folder>', 'folder of the run (default: runs/<name of the recipe>)')
+    .option('--resume <how>', 'auto goes on where a stopped run ended, never refuses one, must needs one', 'auto')
+    .option('--describe', 'print the parameter table of the recipe and do nothing else')
+    .addHelpText('after', `\nRecipes: ${Object.keys(pretrainRecipes).join(', ')}, or a .json/.js file.`)
+    .action(async (flags: PretrainFlags) => {
+      const recipe = await readRecipeFile(flags.recipe ?? 'demo');
+      const set = [...flags.set, ...engineOverrides(flags)];
+      if (flags.describe) {
+        terminal.print(describeRecipe(resolvePretrainRecipe({ recipe, set })));
+        return;
+      }
+      const { logger, signal } = terminal;
+      const result = await pretrain(
+        { recipe, set, resume: flags.resume, ...(flags.run === undefined ? {} : { run: flags.run }) },
+        { logger, signal, progress: createProgress(terminal.stream, logger) },
+      );
+      const verb = result.status === 'finished' ? 'finished' : 'stopped';
+      logger.info(`${verb} at step ${result.step}: ${result.checkpoint}`);
+      if (result.status === 'stopped') logger.info('run the same command again to go on');
+    });
+};

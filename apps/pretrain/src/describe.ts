@@ -1,0 +1,34 @@
+import {
+  accountParameters,
+  countFlops,
+  formatParameterParts,
+  formatParameterTable,
+  presetNamed,
+} from '@polygate/encoder';
+import { encoderOf, type Recipe } from '@polygate/generalist';
+
+/** Side of the pictures that the operations are counted for: the paper's. */
+const PIXELS = 224;
+
+/**
+ * The parameter table of a recipe's encoder, its dense form beside it, and the operations of one picture. Nothing is
+ * allocated. Sizes are the preset's own: a suite's vocabulary replaces the preset's when it is trained.
+ * @throws ConfigError for an unknown preset or sizes that make no encoder
+ */
+export const describeRecipe = (recipe: Recipe): string => {
+  const { preset } = recipe.model;
+  const { vocabularySize, patch } = presetNamed(preset);
+  const encoder = encoderOf(recipe.model, { vocabularySize, channels: patch.channels });
+  const { moe, ...dense } = encoder;
+  const named = [{ name: moe ? `${preset}, dense` : preset, config: dense }];
+  if (moe) named.push({ name: preset, config: encoder });
+  const patches = Math.floor(PIXELS / encoder.patch.size) ** 2;
+  const flops = countFlops(encoder, { length: patches + 1, patches });
+  return [
+    formatParameterTable(named),
+    '',
+    formatParameterParts(accountParameters(encoder)),
+    '',
+    `one picture of ${PIXELS}x${PIXELS} (${patches + 1} tokens): ${(flops.forward / 1e9).toFixed(1)} GFLOP forward, ${(flops.training / 1e9).toFixed(1)} in training`,
+  ].join('\n');
+};

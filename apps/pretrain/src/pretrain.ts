@@ -1,0 +1,152 @@
+/** The pretrain stage: a prepared suite -> one shared encoder trained jointly on its tasks -> a run folder. */
+import {
+  createRandom,
+  parseDuration,
+  silentLogger,
+  toSteps,
+  type DurationContext,
+  type Logger,
+} from '@polygate/core';
+import {
+  buildTaskSources,
+  createGeneralist,
+  encoderOf,
+  measureTaskBatch,
+  modelFiles,
+  openSuite,
+  taskLoss,
+  tasksOf,
+  type Recipe,
+} from '@polygate/generalist';
+import { AdamW, constant, warmupCosine, type Schedule } from '@polygate/nn';
+import { selectEngine, type EngineChoice, type EngineName } from '@polygate/tensor';
+import {
+  createTaskSampler,
+  silentProgress,
+  train,
+  type Progress,
+  type TrainResult,
+} from '@polygate/training';
+import { join } from 'node:path';
+import { resolvePretrainRecipe } from './resolve-recipe.ts';
+import { claimRun } from './run-folder.ts';
+import { createValidation } from './validation.ts';
+
+export interface PretrainOptions {
+  /** Name of a recipe, or a recipe itself. */
+  readonly recipe: string | object;
+  /** Settings `path=value` laid over the recipe. */
+  readonly set?: readonly string[];
+  /** Folder of the run. @default runs/<name of the recipe> */
+  readonly run?: string;
+  /** `auto` goes on from the latest checkpoint; `never` refuses a folder that has one. @default 'auto' */
+  readonly resume?: 'auto' | 'never' | 'must';
+}
+
+export interface PretrainContext {
+  readonly logger?: Logger;
+  readonly progress?: Progress;
+  /** When it aborts, the step at work is finished and a checkpoint written. */
+  readonly signal?: AbortSignal;
+}
+
+export interface PretrainResult extends TrainResult {
+  readonly run: string;
+  readonly recipe: Recipe;
+  readonly engine: EngineChoice;
+}
+
+/** Samples of a mean step and of all sources: what epochs and samples of a mixture are measured against. */
+const durationContext = (
+  sources: readonly { readonly name: string; readonly size?: number; readonly weight?: number }[],
+  recipe: Recipe,
+  batchSizes: Readonly<Record<string, number>>,
+): DurationContext => {
+  const { shares } = createTaskSampler(sources, {
+    seed: recipe.seed,
+    temperature: recipe.mixing.temperature,
+  });
+  const meanBatch = sources.reduce((sum, { name }) => sum + (shares[name] ?? 0) * (batchSizes[name] ?? 1), 0);
+  return {
+    batchSize: meanBatch * recipe.accumulate,
+    epochSamples: sources.reduce((sum, { size = 0 }) => sum + size, 0),
+  };
+};
+
+const scheduleOf = ({ schedule, optimizer }: Recipe, steps: number): Schedule => {
+  const base = optimizer.learningRate;
+  const warmup = toSteps(parseDuration(schedule.warmup), { totalSteps: steps });
+  return schedule.kind === 'constant'
+    ? constant({ base, warmup })
+    : warmupCosine({ base, minimum: Math.min(schedule.minimum, base), warmup, total: steps });
+};
+
+/**
+ * Trains a recipe, or goes on with a run that was stopped: the same recipe in the same folder continues from its latest
+ * checkpoint and ends with the same weights as a run that was never stopped.
+ * @throws ConfigError for recipes and suites that don't fit, EngineError for an engine that isn't there, StateError for
+ * a loss that is no number or a folder that can't be written
+ */
+export const pretrain = async (
+  options: PretrainOptions,
+  context: PretrainContext = {},
+): Promise<PretrainResult> => {
+  const { logger = silentLogger, progress = silentProgress, signal } = context;
+  const recipe = resolvePretrainRecipe(options);
+  const run = options.run ?? join('runs', recipe.name);
+  const engine = await selectEngine({
+    engine: recipe.engine as EngineName | 'auto',
+    precision: recipe.precision,
+    logger,
+    ...(recipe.device === undefined ? {} : { device: recipe.device }),
+    ...(recipe.threads === undefined ? {} : { threads: recipe.threads }),
+  });
+  await using data = await openSuite(recipe.suite);
+  const image = { ...data.suite.image, channels: 3 };
+  const config = {
+    encoder: encoderOf(recipe.model, { vocabularySize: data.tokenizer.size, channels: image.channels }),
+    image,
+    tokenizerHash: data.tokenizer.hash,
+  };
+  await claimRun(run, recipe, engine);
+  using model = createGeneralist(config, data.tokenizer, createRandom(recipe.seed).fork('model'));
+  const { parameters } = model.encoder;
+  const tasks = tasksOf(recipe, data);
+  const sources = await buildTaskSources(data, recipe, { image: model.image, vocabulary: model.vocabulary });
+  const batchSizes = Object.fromEntries(
+    Object.entries(tasks).map(([name, { batchSize }]) => [name, batchSize]),
+  );
+  const durations = durationContext(sources, recipe, batchSizes);
+  const steps = toSteps(parseDuration(recipe.steps), durations);
+  const every = (text: string): number => toSteps(parseDuration(text), { ...durations, totalSteps: steps });
+  const { learningRate, beta1, beta2, epsilon, weightDecay, clipNorm } = recipe.optimizer;
+  using optimizer = new AdamW(parameters, { learningRate, beta1, beta2, epsilon, weightDecay });
+  logger.info(
+    `pretrain ${recipe.name}: ${(parameters.size / 1e6).toFixed(2)}M parameters, ${sources.length} tasks, ${steps} steps, seed ${recipe.seed} -> ${run}`,
+  );
+  const validation = createValidation({ model, data, recipe, tasks });
+  const result = await train({
+    parameters,
+    optimizer,
+    schedule: scheduleOf(recipe, steps),
+    sources,
+    loss: (batch, { random }) => taskLoss(model, batch, { training: true, random }),
+    steps,
+    seed: recipe.seed,
+    runDirectory: run,
+    accumulate: recipe.accumulate,
+    temperature: recipe.mixing.temperature,
+    checkpointEvery: every(recipe.checkpoint.every),
+    keepLast: recipe.checkpoint.keep,
+    files: modelFiles(config, data.tokenizer),
+    resume: options.resume ?? 'auto',
+    validateEvery: every(recipe.validation.every),
+    validate: validation,
+    measure: measureTaskBatch,
+    logger,
+    progress,
+    ...(clipNorm === null ? {} : { clipNorm }),
+    ...(signal ? { signal } : {}),
+  });
+  return { ...result, run, recipe, engine };
+};

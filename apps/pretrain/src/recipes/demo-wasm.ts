@@ -1,0 +1,27 @@
+/**
+ * The demo without a native engine: a smaller model and fewer steps, sized for wasm, which is many times slower.
+ * Command: npx polygate demo (chosen when LibTorch is not there)
+ */
+import type { RecipeInput } from '@polygate/generalist';
+import { demo } from './demo.ts';
+
+export const demoWasm = {
+  ...demo,
+  name: 'demo',
+  model: { preset: 'mini-moe', layers: 3, width: 96, heads: 3, hidden: 384, patchSize: 12 },
+  tasks: Object.fromEntries(
+    Object.entries(demo.tasks).map(([name, task]) => [
+      name,
+      {
+        ...task,
+        batchSize: 24,
+        ...(task.family === 'image-captioning' || task.family === 'masked-language-modelling'
+          ? { candidates: { kind: 'sampled' as const, negatives: 192 } }
+          : {}),
+      },
+    ]),
+  ),
+  optimizer: { learningRate: 2e-3 },
+  steps: '700 steps',
+  precision: 'f32',
+} satisfies RecipeInput;

@@ -1,0 +1,11 @@
+import type { RecipeInput } from '@polygate/generalist';
+import { demoWasm } from './demo-wasm.ts';
+import { demo } from './demo.ts';
+import { uniPerceiverRecipes } from './uni-perceiver.ts';
+
+/** Every recipe of this stage by name. */
+export const pretrainRecipes: Readonly<Record<string, RecipeInput>> = Object.freeze({
+  demo,
+  'demo-wasm': demoWasm,
+  ...uniPerceiverRecipes,
+});

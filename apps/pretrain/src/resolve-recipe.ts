@@ -1,0 +1,18 @@
+import { unknownName } from '@polygate/core';
+import { applyOverrides, parseRecipe, type Recipe } from '@polygate/generalist';
+import { pretrainRecipes } from './recipes/index.ts';
+
+/**
+ * The recipe of a name or record, with the settings laid over it.
+ * @throws ConfigError listing the known recipes, keys or values
+ */
+export const resolvePretrainRecipe = (options: {
+  readonly recipe: string | object;
+  readonly set?: readonly string[];
+}): Recipe => {
+  const { recipe, set = [] } = options;
+  if (typeof recipe !== 'string') return applyOverrides(parseRecipe(recipe), set);
+  const known = pretrainRecipes[recipe];
+  if (!known) throw unknownName('pretrain recipe', recipe, Object.keys(pretrainRecipes));
+  return applyOverrides(known, set);
+};
