@@ -73,7 +73,9 @@ describe('beamSearch', () => {
   it('with one beam takes the likeliest word each time', async () => {
     // p(a)=.6 p(b)=.4; after a: end .3 a .3 b .4; after b: end .9. Greedy goes a, b; a beam of two finds "b".
     const table = ({ words }: BeamRow): number[] =>
-      (words.length === 0 ? [1e-9, 0.6, 0.4] : words[0] === 1 ? [0.3, 0.3, 0.4] : [0.9, 0.05, 0.05]).map(Math.log);
+      (words.length === 0 ? [1e-9, 0.6, 0.4] : words[0] === 1 ? [0.3, 0.3, 0.4] : [0.9, 0.05, 0.05]).map(
+        Math.log,
+      );
     const settings = { items: 1, maximumTokens: 3, lengthPenalty: 0, endToken: END, next: nextOf(table) };
     const greedy = await beamSearch({ ...settings, beam: 1 });
     const wide = await beamSearch({ ...settings, beam: 2 });
@@ -135,8 +137,8 @@ describe('beamSearch', () => {
   });
 
   it('refuses an empty beam', async () => {
-    await expect(beamSearch({ items: 1, beam: 0, endToken: END, next: nextOf(language(1, 2)) })).rejects.toThrow(
-      'expected beam and maximumTokens to be whole numbers above 0, got 0 and 32',
-    );
+    await expect(
+      beamSearch({ items: 1, beam: 0, endToken: END, next: nextOf(language(1, 2)) }),
+    ).rejects.toThrow('expected beam and maximumTokens to be whole numbers above 0, got 0 and 32');
   });
 });

@@ -82,7 +82,8 @@ export const beamSearch = async (options: BeamOptions): Promise<readonly (readon
         row += 1;
         for (let word = 0; word < size; word += 1) {
           // A text has one word before its end; at the limit only the end is left.
-          const allowed = word === endToken ? written > 0 || maximumTokens === 1 : written + 1 < maximumTokens;
+          const allowed =
+            word === endToken ? written > 0 || maximumTokens === 1 : written + 1 < maximumTokens;
           if (!allowed || banned.has(word)) continue;
           const entry = { from, word, logp: from.logp + (logps[start + word] ?? Number.NEGATIVE_INFINITY) };
           if (word === endToken) {

@@ -10,7 +10,10 @@ const typedValue = (text: string, schemas: readonly z.core.$ZodType[], path: str
   const takesText = inner.some((schema) => schema instanceof z.ZodString || schema instanceof z.ZodEnum);
   const nullable = schemas.some((schema) => schema instanceof z.ZodType && schema.safeParse(null).success);
   if (text === 'null' && nullable) return null;
-  if (takesText || inner.some((schema) => schema instanceof z.ZodLiteral && schema.def.values.includes(text))) {
+  if (
+    takesText ||
+    inner.some((schema) => schema instanceof z.ZodLiteral && schema.def.values.includes(text))
+  ) {
     return text;
   }
   try {
@@ -19,7 +22,13 @@ const typedValue = (text: string, schemas: readonly z.core.$ZodType[], path: str
     const wanted = inner.map((schema) => schema._zod.def.type).join(' or ');
     throw new ConfigError(
       `--set ${path}=${text}: expected a ${wanted}, got "${text}"; write it as JSON, for example ${path}=${
-        wanted === 'boolean' ? 'true' : wanted === 'array' ? '["a","b"]' : wanted === 'object' ? '{"key":1}' : '0.001'
+        wanted === 'boolean'
+          ? 'true'
+          : wanted === 'array'
+            ? '["a","b"]'
+            : wanted === 'object'
+              ? '{"key":1}'
+              : '0.001'
       }`,
       { cause },
     );

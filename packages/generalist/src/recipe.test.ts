@@ -15,7 +15,7 @@ describe('parseRecipe', () => {
     });
     expect(recipe.schedule).toEqual({ kind: 'warmup-cosine', warmup: '5%', minimum: 1e-6 });
     expect(recipe.mixing.temperature).toBe(2);
-    expect(recipe.model).toEqual({ preset: 'mini' });
+    expect(recipe.model).toEqual({ preset: 'mini-moe' });
   });
 
   it('lists the known keys for an unknown one, at any depth', () => {
@@ -29,7 +29,11 @@ describe('parseRecipe', () => {
     expect(() =>
       parseRecipe({
         tasks: {
-          a: { family: 'image-captioning', dataset: 'd', candidates: { kind: 'sampled', negatives: 1, pow: 1 } },
+          a: {
+            family: 'image-captioning',
+            dataset: 'd',
+            candidates: { kind: 'sampled', negatives: 1, pow: 1 },
+          },
         },
       }),
     ).toThrow('tasks.a.candidates.power');
@@ -45,16 +49,19 @@ describe('parseRecipe', () => {
 
 describe('applyOverrides', () => {
   it('sets numbers, texts, booleans, nulls and lists by path', () => {
-    const recipe = applyOverrides({ tasks: { mnist: { family: 'image-classification', dataset: 'mnist' } } }, [
-      'optimizer.learningRate=1e-3',
-      'steps=500 steps',
-      'model.moe.attention=false',
-      'optimizer.clipNorm=null',
-      'validation.splits=["a","b"]',
-      'tasks.mnist.weight=2',
-      'tasks.mnist.candidates.kind=whole',
-      'name=7',
-    ]);
+    const recipe = applyOverrides(
+      { tasks: { mnist: { family: 'image-classification', dataset: 'mnist' } } },
+      [
+        'optimizer.learningRate=1e-3',
+        'steps=500 steps',
+        'model.moe.attention=false',
+        'optimizer.clipNorm=null',
+        'validation.splits=["a","b"]',
+        'tasks.mnist.weight=2',
+        'tasks.mnist.candidates.kind=whole',
+        'name=7',
+      ],
+    );
     expect(recipe.optimizer.learningRate).toBe(0.001);
     expect(recipe.optimizer.beta2).toBe(0.98);
     expect(recipe.steps).toBe('500 steps');

@@ -44,7 +44,12 @@ const candidates = z.discriminatedUnion('kind', [
 ]);
 
 const task = z.strictObject({
-  family: z.enum(['image-classification', 'masked-language-modelling', 'image-captioning', 'image-text-retrieval']),
+  family: z.enum([
+    'image-classification',
+    'masked-language-modelling',
+    'image-captioning',
+    'image-text-retrieval',
+  ]),
   /** Dataset of the suite. */
   dataset: z.string().min(1),
   split: z.string().min(1).default('train'),
@@ -75,12 +80,14 @@ const moe = z.strictObject({
   attention: z.boolean().optional(),
   ffn: z.boolean().optional(),
   renormalize: z.boolean().optional(),
+  /** Gates of their own for the attention output and the second feed-forward linear. */
+  separateGates: z.boolean().optional(),
   /** Standard deviation of the routing noise times the number of experts. */
   noise: z.number().min(0).optional(),
 });
 
 const model = z.strictObject({
-  preset: z.string().default('mini'),
+  preset: z.string().default('mini-moe'),
   layers: count.optional(),
   width: count.optional(),
   heads: count.optional(),

@@ -1,0 +1,67 @@
+/** Captioned pictures of a split as texts and pixels, for captioning, retrieval and their baselines. */
+import { pixelNeighbours } from '@polygate/evaluation';
+import { fixedListValues, nestedListRow } from '@polygate/stream';
+import type { ImagePatches } from '@polygate/tasks';
+import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from './evaluation-context.ts';
+import { patchesOf } from './pictures.ts';
+import { splitBatches } from './split-rows.ts';
+
+export interface CaptionedRows {
+  /** One [height * width * channels] after another. */
+  readonly pixels: Uint8Array;
+  /** All captions of each picture; the first is its name. */
+  readonly captions: readonly (readonly string[])[];
+  /** Token ids of each picture's first caption, without end token. */
+  readonly first: readonly Int32Array[];
+  readonly groups: readonly string[];
+}
+
+/** Rows of a split. @param limit most rows */
+export const readCaptioned = async (
+  context: SplitContext,
+  split: string,
+  limit: number,
+): Promise<CaptionedRows> => {
+  const { data, dataset, model, seed } = context;
+  const pixels: Uint8Array[] = [];
+  const captions: string[][] = [];
+  const first: Int32Array[] = [];
+  const groups: string[] = [];
+  const shards = await data.shards(dataset.name, split);
+  for await (const batch of splitBatches(shards, { limit, seed, batchSize: 512 })) {
+    pixels.push(fixedListValues(batch, 'image') as Uint8Array);
+    groups.push(...groupsOf(batch));
+    for (let row = 0; row < batch.numRows; row += 1) {
+      const lists = nestedListRow(batch, 'captions', row).map((tokens) => Int32Array.from(tokens, Number));
+      captions.push(lists.map((tokens) => model.tokenizer.decode(tokens).trim()));
+      first.push(lists[0] ?? new Int32Array(0));
+    }
+  }
+  return { pixels: Buffer.concat(pixels), captions, first, groups };
+};
+
+/** Rows of the training split for baselines; undefined where there is none. */
+export const readTraining = async (context: SplitContext): Promise<CaptionedRows | undefined> =>
+  Object.hasOwn(context.dataset.splits, 'train') && context.split !== 'train'
+    ? readCaptioned(context, 'train', MOST_BASELINE_ROWS)
+    : undefined;
+
+/** The training picture with the nearest pixels, for each picture. */
+export const nearestTraining = (
+  context: SplitContext,
+  rows: CaptionedRows,
+  training: CaptionedRows,
+): Int32Array => {
+  const { height, width, channels } = context.model.image;
+  const shape = { height, width, channels };
+  return pixelNeighbours({ ...shape, pixels: rows.pixels }, { ...shape, pixels: training.pixels }).indices;
+};
+
+/** All pictures as patches of the model. */
+export const rowPatches = (context: SplitContext, rows: CaptionedRows): ImagePatches => {
+  const { image } = context.model;
+  return patchesOf(
+    rows.captions.map((_, i) => rows.pixels.subarray(i * image.pixels, (i + 1) * image.pixels)),
+    image,
+  );
+};

@@ -1,0 +1,84 @@
+/**
+ * Scores of captioning on a split: token-F1 (the one to look at first), BLEU-4, CIDEr-D, ROUGE-L and exact match of beam
+ * search against all captions of each picture. Chance is the name of a random training picture.
+ */
+import { createRandom } from '@polygate/core';
+import {
+  bleuCounts,
+  bleuOfCounts,
+  ciderD,
+  exactMatch,
+  mostFrequentCaption,
+  reportMean,
+  reportStatistic,
+  rougeL,
+  sumBleuCounts,
+  tokenF1,
+  type CaptionPair,
+  type ScoreReport,
+} from '@polygate/evaluation';
+import { nearestTraining, readCaptioned, readTraining, rowPatches } from './captioned-rows.ts';
+import type { SplitContext } from './evaluation-context.ts';
+import { caption, type CaptionOptions } from './predict-caption.ts';
+
+/** Systems that write captions without a model. */
+const simpleCaptions = async (
+  context: SplitContext,
+  rows: Awaited<ReturnType<typeof readCaptioned>>,
+): Promise<{ chance?: readonly string[]; baselines: Readonly<Record<string, readonly string[]>> }> => {
+  const training = await readTraining(context);
+  if (!training || training.captions.length === 0) return { baselines: {} };
+  const nameOf = (index: number): string => training.captions[index]?.[0] ?? '';
+  const random = createRandom(context.seed).fork('chance');
+  const names = training.captions.map((captions) => captions[0] ?? '');
+  const most = mostFrequentCaption(names);
+  const near = nearestTraining(context, rows, training);
+  return {
+    chance: rows.captions.map(() => nameOf(random.integer(training.captions.length))),
+    baselines: {
+      'most frequent': rows.captions.map(() => most),
+      'nearest picture': Array.from(near, nameOf),
+    },
+  };
+};
+
+export const evaluateCaptioning = async (
+  context: SplitContext,
+  options: CaptionOptions = {},
+): Promise<readonly ScoreReport[]> => {
+  const { model, dataset, split, seed } = context;
+  const rows = await readCaptioned(context, split, context.limit);
+  const written = await caption(model, rowPatches(context, rows), { batch: context.batchSize, ...options });
+  const pairs = (texts: readonly string[]): readonly CaptionPair[] =>
+    texts.map((candidate, i) => ({ candidate, references: rows.captions[i] ?? [] }));
+  const own = pairs(written.map((texts) => texts[0]?.text ?? ''));
+  const simple = await simpleCaptions(context, rows);
+  const bootstrap = { seed, groups: [...rows.groups] };
+  const name = { task: `${dataset.name} captioning`, split };
+
+  const compared = (score: (texts: readonly CaptionPair[]) => number) => ({
+    chance: simple.chance ? score(pairs(simple.chance)) : null,
+    baselines: Object.fromEntries(
+      Object.entries(simple.baselines).map(([system, texts]) => [system, score(pairs(texts))]),
+    ),
+  });
+  const means = { 'token-F1': tokenF1, 'CIDEr-D': ciderD, 'ROUGE-L': rougeL, 'exact match': exactMatch };
+  const reports = Object.entries(means).map(([metric, score]) =>
+    reportMean(
+      { ...name, metric, ...compared((texts) => score(texts).value) },
+      score(own).perSample,
+      bootstrap,
+    ),
+  );
+  const counts = own.map((pair) => bleuCounts(pair));
+  const bleu4 = (indices?: Int32Array): number => bleuOfCounts(sumBleuCounts(counts, indices)).bleu[3];
+  const plain = (texts: readonly CaptionPair[]): number =>
+    bleuOfCounts(sumBleuCounts(texts.map((pair) => bleuCounts(pair)))).bleu[3];
+  const bleu = reportStatistic(
+    { ...name, metric: 'BLEU-4', ...compared(plain) },
+    { count: own.length, statistic: bleu4 },
+    bootstrap,
+  );
+  const [primary, ...others] = reports;
+  return primary ? [primary, bleu, ...others] : [bleu];
+};

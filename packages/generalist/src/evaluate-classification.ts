@@ -1,0 +1,136 @@
+/** Scores of image classification on a split: top-1, top-5 and macro-F1 over the whole set of classes. */
+import { createRandom } from '@polygate/core';
+import {
+  argmaxRows,
+  chanceTopK,
+  confusionMatrix,
+  labelRanks,
+  macroF1,
+  majorityBaseline,
+  neighbourLabels,
+  reportMean,
+  reportStatistic,
+  topK,
+  type ScoreReport,
+} from '@polygate/evaluation';
+import { fixedListValues, values } from '@polygate/stream';
+import { createImageClassification } from '@polygate/tasks';
+import { encodeFeatures } from './features.ts';
+import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from './evaluation-context.ts';
+import { scoresOf } from './similarity.ts';
+import { splitBatches } from './split-rows.ts';
+
+interface Pictures {
+  readonly pixels: Uint8Array;
+  readonly labels: Int32Array;
+}
+
+const readPictures = async (context: SplitContext, split: string, limit: number): Promise<Pictures> => {
+  const shards = await context.data.shards(context.dataset.name, split);
+  const pixels: Uint8Array[] = [];
+  const labels: number[] = [];
+  for await (const batch of splitBatches(shards, { limit, seed: context.seed, batchSize: 512 })) {
+    pixels.push(fixedListValues(batch, 'image') as Uint8Array);
+    labels.push(...Array.from(values(batch, 'label'), Number));
+  }
+  return { pixels: Buffer.concat(pixels), labels: Int32Array.from(labels) };
+};
+
+/** Accuracies of answering the majority class, and the class of the training picture with the nearest pixels. */
+const baselinesOf = async (context: SplitContext): Promise<Readonly<Record<string, number>>> => {
+  const known = context.dataset.baselines?.[context.split];
+  if (known) {
+    const { chance: _, ...others } = known;
+    return others;
+  }
+  if (!Object.hasOwn(context.dataset.splits, 'train') || context.split === 'train') return {};
+  const own = await readPictures(context, context.split, context.limit);
+  const train = await readPictures(context, 'train', MOST_BASELINE_ROWS);
+  const { height, width, channels } = context.model.image;
+  const shape = { height, width, channels };
+  const near = neighbourLabels(
+    { ...shape, pixels: own.pixels },
+    { ...shape, pixels: train.pixels },
+    train.labels,
+  );
+  return {
+    majority: majorityBaseline(train.labels, own.labels).value,
+    pixelNearestNeighbour: near.filter((label, i) => label === own.labels[i]).length / own.labels.length,
+  };
+};
+
+/**
+ * Expected macro-F1 of a uniform guess, each class's counts taken at their means: with n of N samples in a class of C,
+ * F1 = 2 (n / C) / (n + N / C).
+ */
+export const chanceMacroF1 = (labels: ArrayLike<number>, classes: number): number => {
+  const counts = new Float64Array(classes);
+  for (let i = 0; i < labels.length; i += 1) counts[labels[i] ?? 0] = (counts[labels[i] ?? 0] ?? 0) + 1;
+  const scores = Array.from(counts, (n) => (2 * n) / classes / (n + labels.length / classes));
+  return scores.reduce((sum, score) => sum + score, 0) / classes;
+};
+
+export const evaluateClassification = async (context: SplitContext): Promise<readonly ScoreReport[]> => {
+  const { model, data, dataset, split, seed } = context;
+  const classes = dataset.classes ?? [];
+  const task = createImageClassification({
+    name: dataset.name,
+    classes,
+    tokenizer: model.tokenizer,
+    image: model.image,
+  });
+  const scores: Float32Array[] = [];
+  const labels: number[] = [];
+  const groups: string[] = [];
+  for await (const rows of splitBatches(await data.shards(dataset.name, split), context)) {
+    const batch = task.collate(rows, { random: createRandom(seed), training: false });
+    const queries = encodeFeatures(model, batch.inputs, { queries: batch.queries });
+    try {
+      const candidates = model.candidateFeatures(batch.targets);
+      scores.push(await scoresOf(model, { queries, candidates }, batch.temperature));
+    } finally {
+      queries.dispose();
+    }
+    labels.push(...batch.labels);
+    groups.push(...groupsOf(rows));
+  }
+  const all = new Float32Array(labels.length * classes.length);
+  scores.reduce((at, part) => {
+    all.set(part, at);
+    return at + part.length;
+  }, 0);
+  const ranks = labelRanks(all, labels);
+  const predicted = argmaxRows(all, classes.length);
+  const name = { task: `${dataset.name} classification`, split };
+  const bootstrap = { seed, groups };
+  const reports = [
+    reportMean(
+      {
+        ...name,
+        metric: 'top-1',
+        chance: chanceTopK(classes.length),
+        baselines: await baselinesOf(context),
+      },
+      topK(ranks, 1).perSample,
+      bootstrap,
+    ),
+  ];
+  if (classes.length > 5) {
+    reports.push(
+      reportMean(
+        { ...name, metric: 'top-5', chance: chanceTopK(classes.length, 5) },
+        topK(ranks, 5).perSample,
+        bootstrap,
+      ),
+    );
+  }
+  const statistic = (indices: Int32Array): number => {
+    const pick = (from: ArrayLike<number>) => Int32Array.from(indices, (i) => from[i] ?? 0);
+    return macroF1(confusionMatrix(pick(predicted), pick(labels), classes.length));
+  };
+  const chance = chanceMacroF1(labels, classes.length);
+  reports.push(
+    reportStatistic({ ...name, metric: 'macro-F1', chance }, { count: labels.length, statistic }, bootstrap),
+  );
+  return reports;
+};

@@ -1,0 +1,89 @@
+/** Scores of masked language modelling on a split: accuracy at masked positions, perplexity over the whole vocabulary. */
+import { createRandom } from '@polygate/core';
+import {
+  argmaxRows,
+  labelLogProbabilities,
+  perplexity,
+  reportMean,
+  unigramBaseline,
+  type ScoreReport,
+} from '@polygate/evaluation';
+import { listRow } from '@polygate/stream';
+import { createMaskedLanguageModelling } from '@polygate/tasks';
+import { encodeFeatures } from './features.ts';
+import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from './evaluation-context.ts';
+import { scoresOf } from './similarity.ts';
+import { splitBatches } from './split-rows.ts';
+
+/** Words of the training split, for the unigram baseline; without end tokens, which are never masked. */
+const trainingTokens = async (context: SplitContext): Promise<readonly number[]> => {
+  if (!Object.hasOwn(context.dataset.splits, 'train')) return [];
+  const shards = await context.data.shards(context.dataset.name, 'train');
+  const { endoftext } = context.model.tokenizer.specials;
+  const tokens: number[] = [];
+  for await (const batch of splitBatches(shards, { limit: MOST_BASELINE_ROWS, seed: context.seed })) {
+    for (let row = 0; row < batch.numRows; row += 1) {
+      for (const id of listRow(batch, 'tokens', row)) if (id !== endoftext) tokens.push(id);
+    }
+  }
+  return tokens;
+};
+
+export const evaluateLanguage = async (context: SplitContext): Promise<readonly ScoreReport[]> => {
+  const { model, data, dataset, split, seed } = context;
+  const { tokenizer, vocabulary } = model;
+  const task = createMaskedLanguageModelling({ name: dataset.name, tokenizer, vocabulary });
+  const logps: number[] = [];
+  const hits: number[] = [];
+  const labels: number[] = [];
+  const groups: string[] = [];
+  const random = createRandom(seed).fork('masks');
+  let number = 0;
+  for await (const rows of splitBatches(await data.shards(dataset.name, split), context)) {
+    // The same words are masked whatever the model, so that models can be compared.
+    const batch = task.collate(rows, { random: random.fork(number), training: false });
+    number += 1;
+    const queries = encodeFeatures(model, batch.inputs, { queries: batch.queries });
+    try {
+      const candidates = model.candidateFeatures(batch.targets);
+      const scores = await scoresOf(model, { queries, candidates }, batch.temperature);
+      logps.push(...labelLogProbabilities(scores, batch.labels));
+      const best = argmaxRows(scores, tokenizer.size);
+      batch.labels.forEach((label, i) => hits.push(best[i] === label ? 1 : 0));
+    } finally {
+      queries.dispose();
+    }
+    labels.push(...batch.labels);
+    const names = groupsOf(rows);
+    const asked = typeof batch.queries === 'string' ? [] : batch.queries;
+    for (const query of asked) groups.push(names[Math.floor(query / batch.inputs.length)] ?? '');
+  }
+  const training = await trainingTokens(context);
+  const unigram =
+    training.length > 0 ? unigramBaseline(training, labels, { size: tokenizer.size }) : undefined;
+  const name = { task: `${dataset.name} masked words`, split };
+  const bootstrap = { seed, groups };
+  return [
+    reportMean(
+      {
+        ...name,
+        metric: 'accuracy',
+        chance: 1 / tokenizer.size,
+        baselines: unigram ? { unigram: unigram.accuracy.value } : {},
+      },
+      hits,
+      bootstrap,
+    ),
+    reportMean(
+      {
+        ...name,
+        metric: 'perplexity',
+        better: 'lower',
+        chance: tokenizer.size,
+        baselines: unigram ? { unigram: perplexity(unigram.logProbabilities) } : {},
+      },
+      logps,
+      { ...bootstrap, transform: (mean) => Math.exp(-mean) },
+    ),
+  ];
+};

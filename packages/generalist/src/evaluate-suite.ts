@@ -1,0 +1,137 @@
+/** Scores of a model on the held-out splits of a suite, and the short validation that training does on its way. */
+import { createRandom, silentLogger, unknownName, type Logger } from '@polygate/core';
+import type { ScoreReport } from '@polygate/evaluation';
+import { evaluateCaptioning } from './evaluate-captioning.ts';
+import { evaluateClassification } from './evaluate-classification.ts';
+import { evaluateLanguage } from './evaluate-language.ts';
+import { evaluateRetrieval } from './evaluate-retrieval.ts';
+import type { SplitContext } from './evaluation-context.ts';
+import type { Generalist } from './generalist.ts';
+import type { CaptionOptions } from './predict-caption.ts';
+import type { Recipe } from './recipe.ts';
+import { splitBatches } from './split-rows.ts';
+import type { OpenSuite } from './suite-data.ts';
+import { makeTask } from './task-recipes.ts';
+import { taskLoss } from './task-loss.ts';
+import { tasksOf } from './task-sources.ts';
+
+export interface EvaluateOptions {
+  /** Splits to score. @default all but `train` */
+  readonly splits?: readonly string[];
+  /** Datasets to score. @default all */
+  readonly datasets?: readonly string[];
+  /** Most rows of a split, chosen by the seed. @default all */
+  readonly limit?: number;
+  /** Chooses rows, masks words, resamples. @default 1 */
+  readonly seed?: number;
+  /** Rows at once. @default 64 */
+  readonly batchSize?: number;
+  readonly caption?: CaptionOptions;
+  /** Gets a line for each split. */
+  readonly logger?: Logger;
+}
+
+const evaluateSplit = (context: SplitContext, caption: CaptionOptions): Promise<readonly ScoreReport[]> => {
+  const { kind } = context.dataset;
+  switch (kind) {
+    case 'labelled-image':
+      return evaluateClassification(context);
+    case 'text':
+      return evaluateLanguage(context);
+    case 'captioned-image':
+      return Promise.all([evaluateCaptioning(context, caption), evaluateRetrieval(context)]).then((both) =>
+        both.flat(),
+      );
+    case 'labelled-text':
+      // Scored after tuning only: the four families have no task for it.
+      return Promise.resolve([]);
+    default:
+      return kind satisfies never;
+  }
+};
+
+/**
+ * Scores every held-out split of a suite by the tasks of its kind, each with interval, chance and baselines.
+ * @throws ConfigError for an unknown split or dataset (lists the known ones)
+ */
+export const evaluateSuite = async (
+  model: Generalist,
+  data: OpenSuite,
+  options: EvaluateOptions = {},
+): Promise<readonly ScoreReport[]> => {
+  const { limit = Number.POSITIVE_INFINITY, seed = 1, batchSize = 64, logger = silentLogger } = options;
+  const { datasets } = data.suite;
+  const names = datasets.map(({ name }) => name);
+  const known = [...new Set(datasets.flatMap(({ splits }) => Object.keys(splits)))];
+  for (const name of options.datasets ?? [])
+    if (!names.includes(name)) throw unknownName('dataset', name, names);
+  for (const name of options.splits ?? []) if (!known.includes(name)) throw unknownName('split', name, known);
+  const wanted = options.splits ?? known.filter((name) => name !== 'train');
+  const reports: ScoreReport[] = [];
+  for (const dataset of datasets) {
+    if (options.datasets && !options.datasets.includes(dataset.name)) continue;
+    for (const split of Object.keys(dataset.splits)) {
+      if (!wanted.includes(split) || (dataset.splits[split]?.rows ?? 0) === 0) continue;
+      const context = { model, data, dataset, split, limit, seed, batchSize };
+      const own = await evaluateSplit(context, options.caption ?? {});
+      reports.push(...own);
+      const [first] = own;
+      if (first) logger.info(`${dataset.name}, ${split}: ${first.metric} ${first.value.toPrecision(3)}`);
+    }
+  }
+  return reports;
+};
+
+/**
+ * Loss and in-batch accuracy of every task of a recipe on held-out rows, by `task/split/metric`: quick, for validation
+ * during training. Drops the model's caches before and after, as the weights go on changing.
+ */
+export const validateTasks = async (
+  model: Generalist,
+  data: OpenSuite,
+  recipe: Recipe,
+): Promise<Readonly<Record<string, number>>> => {
+  model.clearCaches();
+  const values: Record<string, number> = {};
+  const { limit, splits: wanted } = recipe.validation;
+  try {
+    for (const [name, own] of Object.entries(tasksOf(recipe, data))) {
+      const { suite, tokenizer } = data;
+      const task = makeTask(
+        name,
+        { ...own, candidates: { kind: 'whole' } },
+        { suite, tokenizer, image: model.image, vocabulary: model.vocabulary },
+      );
+      const dataset = suite.datasets.find((each) => each.name === own.dataset);
+      for (const split of Object.keys(dataset?.splits ?? {})) {
+        if (split === own.split || (wanted && !wanted.includes(split))) continue;
+        const sums = { loss: 0, accuracy: 0, rows: 0 };
+        let number = 0;
+        const shards = await data.shards(own.dataset, split);
+        for await (const rows of splitBatches(shards, {
+          limit,
+          seed: recipe.seed,
+          batchSize: own.batchSize,
+        })) {
+          const random = createRandom(recipe.seed).fork('validation').fork(number);
+          number += 1;
+          const batch = task.collate(rows, { random, training: false });
+          const { loss, metrics } = taskLoss(model, batch, { training: false });
+          const [value = Number.NaN] = await loss.data();
+          const [accuracy = Number.NaN] = await metrics.accuracy.data();
+          loss.dispose();
+          metrics.accuracy.dispose();
+          sums.loss += value * rows.numRows;
+          sums.accuracy += accuracy * rows.numRows;
+          sums.rows += rows.numRows;
+        }
+        if (sums.rows === 0) continue;
+        values[`${name}/${split}/loss`] = sums.loss / sums.rows;
+        values[`${name}/${split}/accuracy`] = sums.accuracy / sums.rows;
+      }
+    }
+  } finally {
+    model.clearCaches();
+  }
+  return values;
+};

@@ -1,0 +1,80 @@
+/**
+ * Features: what the model compares. Hidden states at the queried positions, projected to unit length
+ * (Uni-Perceiver-MoE, section 3.1).
+ *
+ * B sequences · T positions · N queries · C candidates · D width
+ */
+import type { Random } from '@polygate/core';
+import { takeSequences, type SequenceBatch } from '@polygate/tasks';
+import { embedding } from '@polygate/tensor';
+import * as tf from '@tensorflow/tfjs';
+import type { Generalist } from './generalist.ts';
+import { sequenceInput } from './sequence-tensors.ts';
+
+export interface FeatureOptions {
+  /** @default false */
+  readonly training?: boolean;
+  /** Needed in training: routing noise, drop path, start frame. */
+  readonly random?: Random;
+  /** Flat positions in [B * T], or the prefix of each sequence. @default 'prefix' */
+  readonly queries?: 'prefix' | Int32Array;
+}
+
+type Encoding = Pick<Generalist, 'encoder'>;
+
+/** In training the first frame's temporal position is drawn, so that all of them learn; see the encoder's segments. */
+const startFrameOf = (model: Encoding, batch: SequenceBatch, random: Random | undefined): number => {
+  const visual = batch.segments.find((segment) => segment.kind === 'visual');
+  if (!random || !visual) return 0;
+  return random.integer(Math.max(1, model.encoder.config.maxFrames - visual.grid.frames + 1));
+};
+
+/**
+ * Features of sequences, [N, D] of unit length; they belong to the caller or the enclosing tidy.
+ * @throws ShapeError for sequences that don't fit the encoder
+ */
+export const encodeFeatures = (
+  model: Encoding,
+  batch: SequenceBatch,
+  options: FeatureOptions = {},
+): tf.Tensor2D => {
+  const { training = false, random, queries = 'prefix' } = options;
+  return tf.tidy(() => {
+    const startFrame = training ? startFrameOf(model, batch, random) : 0;
+    const hidden = model.encoder.encode(sequenceInput(batch, startFrame), {
+      training,
+      ...(random ? { random } : {}),
+    });
+    const [size, length, width] = hidden.shape;
+    // [B, T, D] -> [B * T, D], so that one look-up takes any positions; its gradient runs on every engine.
+    const flat = tf.reshape(hidden, [size * length, width]);
+    const positions =
+      queries === 'prefix' ? Int32Array.from({ length: size }, (_, b) => b * length) : queries;
+    const chosen = embedding(flat as tf.Tensor2D, tf.tensor1d(positions, 'int32')) as tf.Tensor2D;
+    return model.encoder.project(chosen);
+  });
+};
+
+/**
+ * Prefix features of many sequences, in pieces that bound the memory; no gradient.
+ * @returns [C, D], the caller's
+ */
+export const encodeCandidates = (
+  model: Encoding,
+  sequences: SequenceBatch,
+  options: { readonly chunk?: number } = {},
+): tf.Tensor2D => {
+  const { chunk = 512 } = options;
+  return tf.tidy(() => {
+    const parts: tf.Tensor2D[] = [];
+    for (let start = 0; start < sequences.size; start += chunk) {
+      const count = Math.min(chunk, sequences.size - start);
+      const rows = Int32Array.from({ length: count }, (_, i) => start + i);
+      parts.push(
+        encodeFeatures(model, count === sequences.size ? sequences : takeSequences(sequences, rows)),
+      );
+    }
+    const [only] = parts;
+    return parts.length === 1 && only ? only : tf.concat2d(parts, 0);
+  });
+};

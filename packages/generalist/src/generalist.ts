@@ -1,0 +1,106 @@
+/**
+ * A generalist: encoder and tokenizer as one model, with the features of candidate sets that evaluation keeps.
+ */
+import { ConfigError, StateError, type Random } from '@polygate/core';
+import { createUniPerceiver, type UniPerceiver } from '@polygate/encoder';
+import {
+  resolveImageInput,
+  segmentRows,
+  vocabularyCandidates,
+  type CandidateSet,
+  type ResolvedImageInput,
+  type TaskTargets,
+} from '@polygate/tasks';
+import type { Tokenizer } from '@polygate/tokens';
+import * as tf from '@tensorflow/tfjs';
+import { encodeCandidates } from './features.ts';
+import type { GeneralistConfig } from './model-config.ts';
+
+/** Owns the encoder and all cached features; `dispose` frees them. */
+export class Generalist implements Disposable {
+  readonly config: GeneralistConfig;
+  readonly encoder: UniPerceiver;
+  readonly tokenizer: Tokenizer;
+  readonly image: ResolvedImageInput;
+  /** Every token as a candidate, shared by all tasks of the model. */
+  readonly vocabulary: CandidateSet;
+  readonly #features = new Map<string, { readonly targets: TaskTargets; readonly values: tf.Tensor2D }>();
+  #disposed = false;
+
+  /** Takes over the encoder. Most callers want {@link createGeneralist} or `loadModel`. */
+  constructor(
+    config: GeneralistConfig,
+    parts: { readonly encoder: UniPerceiver; readonly tokenizer: Tokenizer },
+  ) {
+    const { encoder, tokenizer } = parts;
+    if (tokenizer.hash !== config.tokenizerHash) {
+      throw new StateError(
+        `generalist: expected the tokenizer of the model (sha256 ${config.tokenizerHash}), got one with sha256 ${tokenizer.hash}; use the tokenizer.json beside the weights`,
+        { code: 'tokenizer-mismatch', fields: { expected: config.tokenizerHash, got: tokenizer.hash } },
+      );
+    }
+    if (encoder.config.vocabularySize !== tokenizer.size) {
+      throw new ConfigError(
+        `generalist: expected an encoder with the tokenizer's ${tokenizer.size} tokens, got ${encoder.config.vocabularySize}; set vocabularySize`,
+      );
+    }
+    this.config = config;
+    this.encoder = encoder;
+    this.tokenizer = tokenizer;
+    this.image = resolveImageInput({ ...config.image, patch: encoder.config.patch.size });
+    this.vocabulary = vocabularyCandidates(tokenizer, segmentRows.vocabulary);
+  }
+
+  /**
+   * Features of a whole candidate set, [C, D] of unit length, encoded once and kept until {@link clearCaches}.
+   * Borrowed: do not dispose of them. @throws StateError after `dispose`
+   */
+  candidateFeatures(targets: TaskTargets): tf.Tensor2D {
+    if (this.#disposed) {
+      throw new StateError('generalist: expected a live model, got one that was disposed; load it anew');
+    }
+    const known = this.#features.get(targets.key);
+    // Two sets of one name but other content (a user's labels) replace each other.
+    if (known?.targets.sequences === targets.sequences) return known.values;
+    known?.values.dispose();
+    const values = tf.keep(encodeCandidates(this, targets.sequences));
+    this.#features.set(targets.key, { targets, values });
+    return values;
+  }
+
+  /** Drops cached features and merged experts. Call it when the parameters have changed. */
+  clearCaches(): void {
+    for (const { values } of this.#features.values()) values.dispose();
+    this.#features.clear();
+    this.encoder.clearMergedCache();
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.clearCaches();
+    this.#disposed = true;
+    this.encoder.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/**
+ * A model with fresh weights on the current engine.
+ * @throws ConfigError, StateError when tokenizer and configuration don't belong together
+ */
+export const createGeneralist = (
+  config: GeneralistConfig,
+  tokenizer: Tokenizer,
+  random: Random,
+): Generalist => {
+  const encoder = createUniPerceiver(config.encoder, random);
+  try {
+    return new Generalist(config, { encoder, tokenizer });
+  } catch (error) {
+    encoder.dispose();
+    throw error;
+  }
+};

@@ -1,0 +1,84 @@
+/** Model folders in the layout of Hugging Face: config.json, tokenizer.json, model.safetensors. */
+import { createRandom, StateError, writeFileAtomic } from '@polygate/core';
+import { loadParameters, saveParameters } from '@polygate/nn';
+import { loadTokenizer, type Tokenizer } from '@polygate/tokens';
+import { latestCheckpoint } from '@polygate/training';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createGeneralist, type Generalist } from './generalist.ts';
+import { parseConfig, serializeConfig, type GeneralistConfig } from './model-config.ts';
+
+export const CONFIG_FILE = 'config.json';
+export const TOKENIZER_FILE = 'tokenizer.json';
+export const WEIGHTS_FILE = 'model.safetensors';
+
+/** The small files of a model folder by name; a checkpoint takes them beside its weights. */
+export const modelFiles = (
+  config: GeneralistConfig,
+  tokenizer: Tokenizer,
+): Readonly<Record<string, string>> => ({
+  [CONFIG_FILE]: serializeConfig(config),
+  // The same text as saveTokenizer writes: its hash is the tokenizer's.
+  [TOKENIZER_FILE]: `${JSON.stringify(tokenizer.toJSON(), null, 2)}\n`,
+});
+
+export interface SaveModelOptions {
+  /** BF16 halves the file and rounds each weight. @default 'F32' */
+  readonly dtype?: 'F32' | 'BF16';
+}
+
+/** Writes a model folder. @throws StateError for a full or unwritable disk */
+export const saveModel = async (
+  model: Generalist,
+  folder: string,
+  options: SaveModelOptions = {},
+): Promise<void> => {
+  for (const [name, text] of Object.entries(modelFiles(model.config, model.tokenizer))) {
+    await writeFileAtomic(join(folder, name), text);
+  }
+  await saveParameters(model.encoder.parameters, join(folder, WEIGHTS_FILE), options);
+};
+
+const exists = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(() => undefined))?.isFile() === true;
+
+/**
+ * Folder of the weights: the folder itself, or the latest checkpoint of a run folder.
+ * @throws StateError when there are none
+ */
+export const modelFolderOf = async (folder: string): Promise<string> => {
+  if (await exists(join(folder, CONFIG_FILE))) return folder;
+  const place = await latestCheckpoint(folder);
+  if (place) return place.path;
+  throw new StateError(
+    `model: expected a model folder or a run with a checkpoint at ${folder}, got neither ${CONFIG_FILE} nor checkpoints; run pretrain first, or give the folder that it wrote`,
+    { code: 'model-missing', fields: { folder } },
+  );
+};
+
+/**
+ * Loads a model folder, or the latest checkpoint of a run folder, on the current engine.
+ * @throws StateError for missing files or a tokenizer that the weights were not made with; FormatError for damaged
+ * files; ConfigError or ShapeError for weights of another configuration
+ */
+export const loadModel = async (folder: string): Promise<Generalist> => {
+  const place = await modelFolderOf(folder);
+  const path = join(place, CONFIG_FILE);
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new StateError(`model: expected a readable ${path}; the checkpoint is not one of a generalist`, {
+      code: 'model-missing',
+      cause,
+    });
+  });
+  const config = parseConfig(text, path);
+  const tokenizer = loadTokenizer(join(place, TOKENIZER_FILE), { expectedHash: config.tokenizerHash });
+  // The start values are overwritten at once, so any stream does.
+  const model = createGeneralist(config, tokenizer, createRandom(0));
+  try {
+    await loadParameters(model.encoder.parameters, join(place, WEIGHTS_FILE));
+    return model;
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+};

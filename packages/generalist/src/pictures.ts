@@ -1,0 +1,60 @@
+/** Pictures from files and bytes as the patches of a model. */
+import { FormatError, ShapeError, StateError } from '@polygate/core';
+import { decodeImage } from '@polygate/datasets';
+import type { ImagePatches, ResolvedImageInput } from '@polygate/tasks';
+import { patchifyBatch } from '@polygate/tokens';
+
+/**
+ * Decodes a picture file to the size that a model reads: whole picture on white, as the mini suite is prepared.
+ * @returns [height * width * 3] uint8
+ * @throws StateError for a missing or unreadable file, FormatError for one that is no picture
+ */
+export const readPicture = async (path: string, image: ResolvedImageInput): Promise<Uint8Array> => {
+  if (image.height !== image.width || image.channels !== 3) {
+    throw new ShapeError(
+      `picture ${path}: expected a model of square RGB pictures, got ${image.height} x ${image.width} x ${image.channels}; decode the picture yourself`,
+    );
+  }
+  const decoded = await decodeImage(path, { kind: 'path', path }, { size: image.height });
+  if (decoded.kind === 'image') return decoded.pixels;
+  const unreadable = decoded.code === 'missing-file' || decoded.code === 'unreadable-file';
+  const text = `picture ${path}: ${decoded.reason}; give a PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG file`;
+  const options = { code: decoded.code, fields: { path } };
+  throw unreadable ? new StateError(text, options) : new FormatError(text, options);
+};
+
+/** Patches of decoded pictures. @throws ShapeError for pixels of another size */
+export const patchesOf = (pictures: readonly Uint8Array[], image: ResolvedImageInput): ImagePatches => {
+  const pixels = new Uint8Array(pictures.length * image.pixels);
+  pictures.forEach((picture, i) => {
+    if (picture.length !== image.pixels) {
+      throw new ShapeError(
+        `pictures: expected ${image.height} x ${image.width} x ${image.channels} = ${image.pixels} values each, got ${picture.length} in picture ${i}; resize it first`,
+      );
+    }
+    pixels.set(picture, i * image.pixels);
+  });
+  return {
+    size: pictures.length,
+    patches: patchifyBatch(pixels, { ...image, count: pictures.length }),
+    patchCount: image.patchCount,
+    patchWidth: image.patchWidth,
+    grid: { rows: image.height / image.patch, columns: image.width / image.patch, frames: 1 },
+  };
+};
+
+/** Rows of patches, copied; a row may come more than once. */
+export const takePatches = (images: ImagePatches, rows: readonly number[]): ImagePatches => {
+  const width = images.patchCount * images.patchWidth;
+  const patches = new Float32Array(rows.length * width);
+  rows.forEach((row, i) => patches.set(images.patches.subarray(row * width, (row + 1) * width), i * width));
+  return { ...images, size: rows.length, patches };
+};
+
+/** Runs over rows in pieces: [start, end) pairs. */
+export const pieces = (size: number, piece: number): readonly (readonly [number, number])[] =>
+  Array.from({ length: Math.ceil(size / piece) }, (_, i) => [i * piece, Math.min(size, (i + 1) * piece)]);
+
+/** Whole numbers from start to end, end left out. */
+export const range = (start: number, end: number): number[] =>
+  Array.from({ length: Math.max(0, end - start) }, (_, i) => start + i);

@@ -1,0 +1,92 @@
+/**
+ * Captions of pictures by beam search over the vocabulary. Each step encodes picture and words anew (the encoder keeps no
+ * keys and values), for the beams of many pictures at once.
+ */
+import { similarityLogits } from '@polygate/losses';
+import { captionStep, segmentRows, type ImagePatches } from '@polygate/tasks';
+import * as tf from '@tensorflow/tfjs';
+import { beamSearch, type BeamRow } from './beam-search.ts';
+import { encodeFeatures } from './features.ts';
+import type { Generalist } from './generalist.ts';
+import { pieces, range, takePatches } from './pictures.ts';
+
+export interface CaptionOptions {
+  /** Beams of a picture. @default 3 */
+  readonly beam?: number;
+  /** Most tokens, end token included. @default 32, or what the model was trained with if that is less */
+  readonly maximumTokens?: number;
+  /** Power of the length that a sum of log p is divided by. @default 1 */
+  readonly lengthPenalty?: number;
+  /** Pictures that are written about at once. @default 32 */
+  readonly batch?: number;
+}
+
+export interface CaptionPrediction {
+  readonly text: string;
+  readonly tokens: readonly number[];
+  /** Sum of log p over (tokens ** lengthPenalty), end token included. */
+  readonly score: number;
+}
+
+/** Log-probabilities of the next word of each row, [rows * V]. */
+export const nextWords = async (
+  model: Generalist,
+  images: ImagePatches,
+  rows: readonly BeamRow[],
+): Promise<Float32Array> => {
+  const candidates = model.candidateFeatures(model.vocabulary.whole());
+  const written = rows[0]?.words.length ?? 0;
+  const logps = tf.tidy(() => {
+    const step = captionStep(
+      takePatches(
+        images,
+        rows.map(({ item }) => item),
+      ),
+      Int32Array.from(rows.flatMap(({ words }) => words)),
+      {
+        imageRow: segmentRows.captionImage,
+        textRow: segmentRows.captionText,
+        queryToken: model.tokenizer.specials.spe,
+        written,
+      },
+    );
+    const queries = encodeFeatures(model, step.sequences, { queries: step.queries });
+    const temperature = model.encoder.temperature('image-captioning');
+    return tf.logSoftmax(similarityLogits(queries, candidates, temperature));
+  });
+  try {
+    return (await logps.data()) as Float32Array;
+  } finally {
+    logps.dispose();
+  }
+};
+
+/** The best captions of each picture, best first; at most `beam`. */
+export const caption = async (
+  model: Generalist,
+  images: ImagePatches,
+  options: CaptionOptions = {},
+): Promise<readonly (readonly CaptionPrediction[])[]> => {
+  const { batch = 32, beam = 3, lengthPenalty = 1 } = options;
+  const { tokenizer, config } = model;
+  const maximumTokens = options.maximumTokens ?? Math.min(32, config.maximumTokens ?? 32);
+  const captions: (readonly CaptionPrediction[])[] = [];
+  for (const [start, end] of pieces(images.size, batch)) {
+    const part = takePatches(images, range(start, end));
+    const found = await beamSearch({
+      items: part.size,
+      beam,
+      maximumTokens,
+      lengthPenalty,
+      endToken: tokenizer.specials.endoftext,
+      forbidden: [tokenizer.specials.spe],
+      next: (rows) => nextWords(model, part, rows),
+    });
+    for (const texts of found) {
+      captions.push(
+        texts.map(({ words, score }) => ({ text: tokenizer.decode(words).trim(), tokens: words, score })),
+      );
+    }
+  }
+  return captions;
+};

@@ -1,0 +1,72 @@
+/**
+ * From a task's plain arrays to the encoder's tensors.
+ *
+ * B sequences · T = 1 + all segment lengths. The attention mask is additive: 0 to attend, -1e4 not to, as published.
+ */
+import type { SequenceInput } from '@polygate/encoder';
+import type { SequenceBatch } from '@polygate/tasks';
+import * as tf from '@tensorflow/tfjs';
+
+/** Added to the score of a key that must not be seen; its exponential is 0 in float32. */
+export const HIDDEN = -1e4;
+
+/**
+ * [1, 1, T, T] from a visibility alone, [B, 1, 1, T] from padding alone, [B, 1, T, T] from both, or none at all.
+ * A key is hidden where either says so.
+ */
+export const attentionMask = (batch: SequenceBatch): tf.Tensor4D | undefined => {
+  const { size, length, keyPadding, visibility } = batch;
+  const hide = (flag: boolean): number => (flag ? HIDDEN : 0);
+  if (visibility && keyPadding) {
+    const values = new Float32Array(size * length * length);
+    for (let b = 0; b < size; b += 1) {
+      for (let query = 0; query < length; query += 1) {
+        for (let key = 0; key < length; key += 1) {
+          values[(b * length + query) * length + key] = hide(
+            visibility[query * length + key] === 0 || keyPadding[b * length + key] === 1,
+          );
+        }
+      }
+    }
+    return tf.tensor4d(values, [size, 1, length, length]);
+  }
+  if (visibility) {
+    return tf.tensor4d(
+      Float32Array.from(visibility, (seen) => hide(seen === 0)),
+      [1, 1, length, length],
+    );
+  }
+  if (keyPadding) {
+    return tf.tensor4d(
+      Float32Array.from(keyPadding, (padding) => hide(padding === 1)),
+      [size, 1, 1, length],
+    );
+  }
+  return undefined;
+};
+
+/**
+ * Tensors of a batch; they belong to the caller or the enclosing tidy.
+ * @param startFrame temporal position of every visual segment
+ */
+export const sequenceInput = (batch: SequenceBatch, startFrame = 0): SequenceInput => {
+  const { size } = batch;
+  const segments = batch.segments.map((segment) =>
+    segment.kind === 'text'
+      ? {
+          kind: 'text' as const,
+          ids: tf.tensor2d(segment.ids, [size, segment.length], 'int32'),
+          row: segment.row,
+          ...(segment.positions ? { positions: tf.tensor1d(segment.positions, 'int32') } : {}),
+        }
+      : {
+          kind: 'visual' as const,
+          patches: tf.tensor3d(segment.patches, [size, segment.patchCount, segment.patchWidth]),
+          grid: segment.grid,
+          row: segment.row,
+          startFrame,
+        },
+  );
+  const mask = attentionMask(batch);
+  return mask ? { segments, mask } : { segments };
+};

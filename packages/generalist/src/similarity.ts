@@ -1,0 +1,64 @@
+/**
+ * Scores of features against candidates on the host, for predictions and evaluation.
+ *
+ * N queries · C candidates · D width
+ */
+import { similarityLogits } from '@polygate/losses';
+import { imageSequences, segmentRows, type ImagePatches } from '@polygate/tasks';
+import * as tf from '@tensorflow/tfjs';
+import { encodeFeatures } from './features.ts';
+import type { Generalist } from './generalist.ts';
+import { pieces, range, takePatches } from './pictures.ts';
+
+/** Pictures that are encoded at once. */
+const PICTURES_AT_ONCE = 64;
+
+/**
+ * Features of pictures as inputs of classification and retrieval.
+ * @returns [N, D] of unit length, the caller's
+ */
+export const pictureFeatures = (model: Generalist, images: ImagePatches): tf.Tensor2D =>
+  tf.tidy(() => {
+    const parts = pieces(images.size, PICTURES_AT_ONCE).map(([start, end]) =>
+      encodeFeatures(model, imageSequences(takePatches(images, range(start, end)), segmentRows.image)),
+    );
+    const [only] = parts;
+    return parts.length === 1 && only ? only : tf.concat2d(parts, 0);
+  });
+
+/** Scaled similarities [N * C], row by row. Features are borrowed. */
+export const scoresOf = async (
+  model: Generalist,
+  features: { readonly queries: tf.Tensor2D; readonly candidates: tf.Tensor2D },
+  temperature: string,
+): Promise<Float32Array> => {
+  const logits = tf.tidy(() =>
+    similarityLogits(features.queries, features.candidates, model.encoder.temperature(temperature)),
+  );
+  try {
+    return (await logits.data()) as Float32Array;
+  } finally {
+    logits.dispose();
+  }
+};
+
+/** Softmax of each row of [N * C]. */
+export const softmaxRows = (scores: Float32Array, width: number): Float32Array => {
+  const out = new Float32Array(scores.length);
+  for (let start = 0; start < scores.length; start += width) {
+    let most = Number.NEGATIVE_INFINITY;
+    for (let c = 0; c < width; c += 1) most = Math.max(most, scores[start + c] ?? 0);
+    let sum = 0;
+    for (let c = 0; c < width; c += 1) sum += Math.exp((scores[start + c] ?? 0) - most);
+    for (let c = 0; c < width; c += 1) {
+      out[start + c] = Math.exp((scores[start + c] ?? 0) - most) / sum;
+    }
+  }
+  return out;
+};
+
+/** Indices of the `count` largest values, largest first; the lower index of equal ones. */
+export const largest = (values: ArrayLike<number>, count: number): readonly number[] =>
+  Array.from(values, (_, i) => i)
+    .sort((a, b) => (values[b] ?? 0) - (values[a] ?? 0) || a - b)
+    .slice(0, count);

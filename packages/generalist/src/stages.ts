@@ -1,0 +1,114 @@
+/** Encoding and scoring as stages of a stream. */
+import { listRow, mapStage } from '@polygate/stream';
+import {
+  endedTokens,
+  imagePatches,
+  imageSequences,
+  nameCandidates,
+  segmentRows,
+  textSequences,
+  type SequenceBatch,
+} from '@polygate/tasks';
+import { ConfigError } from '@polygate/core';
+import type { RecordBatch } from '@polygate/stream';
+import { encodeCandidates } from './features.ts';
+import type { Generalist } from './generalist.ts';
+import { pictureFeatures, scoresOf, softmaxRows } from './similarity.ts';
+
+/** A stage that computes its columns from each batch; see `mapStage` of the stream package. */
+export type ModelStage = ReturnType<typeof mapStage>;
+
+export interface EncodeStageOptions {
+  /** `image` reads pictures (or ready patches), `text` token lists. */
+  readonly from: 'image' | 'text';
+  /** Column that is read. @default 'image' or 'tokens' */
+  readonly source?: string;
+  /** Column that is added. @default 'embedding' */
+  readonly column?: string;
+}
+
+const sequencesOf = (model: Generalist, batch: RecordBatch, options: EncodeStageOptions): SequenceBatch => {
+  if (options.from === 'image') {
+    return imageSequences(
+      imagePatches(batch, model.image, options.source === undefined ? {} : { image: options.source }),
+      segmentRows.image,
+    );
+  }
+  const endToken = model.tokenizer.specials.endoftext;
+  const maximum = model.encoder.config.maxPositions;
+  const rows = Array.from({ length: batch.numRows }, (_, row) => {
+    const tokens = listRow(batch, options.source ?? 'tokens', row);
+    // Prepared texts end with their end token already.
+    return tokens.at(-1) === endToken && tokens.length <= maximum
+      ? Int32Array.from(tokens)
+      : endedTokens(tokens, { endToken, maximum });
+  });
+  return textSequences(rows, { row: segmentRows.caption, padding: endToken });
+};
+
+/**
+ * Adds `embedding`, fixedList float32 [D] of unit length: pictures and texts in the space in which retrieval compares
+ * them. The model is borrowed and must outlive the stream.
+ */
+export const encodeStage = (model: Generalist, options: EncodeStageOptions): ModelStage => {
+  const { from, column = 'embedding' } = options;
+  const source = options.source ?? (from === 'image' ? 'image' : 'tokens');
+  const kind =
+    from === 'image'
+      ? ({ fixedList: 'uint8', size: model.image.pixels } as const)
+      : ({ list: 'int32' } as const);
+  return mapStage(
+    {
+      name: 'encode',
+      needs: { [source]: kind },
+      adds: { [column]: { fixedList: 'float32', size: model.encoder.config.width } },
+      metadata: { 'polygate.tokenizer.model': model.config.tokenizerHash },
+    },
+    async (batch) => {
+      const features = encodeCandidates(model, sequencesOf(model, batch, { from, source }), { chunk: 64 });
+      try {
+        return { [column]: (await features.data()) as Float32Array };
+      } finally {
+        features.dispose();
+      }
+    },
+  );
+};
+
+export interface ScoreStageOptions {
+  /** Any words; their order is that of the scores. */
+  readonly labels: readonly string[];
+  /** Column that is added. @default 'scores' */
+  readonly column?: string;
+}
+
+/**
+ * Adds `scores`, fixedList float32 [labels]: the probability of each label for the picture of a row. The model is
+ * borrowed. @throws ConfigError for no labels
+ */
+export const scoreStage = (model: Generalist, options: ScoreStageOptions): ModelStage => {
+  const { labels, column = 'scores' } = options;
+  if (labels.length === 0) throw new ConfigError('score stage: expected one or more labels, got none');
+  const set = nameCandidates(`labels:${column}`, labels, {
+    tokenizer: model.tokenizer,
+    row: segmentRows.name,
+  });
+  return mapStage(
+    {
+      name: 'score',
+      needs: { image: { fixedList: 'uint8', size: model.image.pixels } },
+      adds: { [column]: { fixedList: 'float32', size: labels.length } },
+      metadata: { [`polygate.labels.${column}`]: JSON.stringify(labels) },
+    },
+    async (batch) => {
+      const queries = pictureFeatures(model, imagePatches(batch, model.image));
+      try {
+        const candidates = model.candidateFeatures(set.whole());
+        const scores = await scoresOf(model, { queries, candidates }, 'image-classification');
+        return { [column]: softmaxRows(scores, labels.length) };
+      } finally {
+        queries.dispose();
+      }
+    },
+  );
+};

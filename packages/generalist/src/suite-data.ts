@@ -1,0 +1,50 @@
+/** A prepared suite, open for reading: suite.json, its tokenizer, and the shards of its splits. */
+import { readSuite, splitFolder, suiteDataset, type Suite } from '@polygate/datasets';
+import { openShards, requireTokenizer, type ShardSet } from '@polygate/stream';
+import { loadTokenizer, type Tokenizer } from '@polygate/tokens';
+import { join } from 'node:path';
+import { TOKENIZER_FILE } from './model-folder.ts';
+
+/** Owns the shards that it opened. */
+export interface OpenSuite extends AsyncDisposable {
+  readonly folder: string;
+  readonly suite: Suite;
+  readonly tokenizer: Tokenizer;
+  /**
+   * Shards of a split, opened once. Their tokens must be this tokenizer's.
+   * @throws ConfigError listing the known datasets or splits; StateError or FormatError for damaged data
+   */
+  shards(dataset: string, split: string): Promise<ShardSet>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a prepared folder.
+ * @throws ConfigError where there is no suite, StateError when its tokenizer.json is not the one it was prepared with
+ */
+export const openSuite = async (folder: string): Promise<OpenSuite> => {
+  const suite = await readSuite(folder);
+  const tokenizer = loadTokenizer(join(folder, TOKENIZER_FILE), { expectedHash: suite.tokenizerHash });
+  const opened = new Map<string, Promise<ShardSet>>();
+  const close = async (): Promise<void> => {
+    const sets = await Promise.allSettled(opened.values());
+    opened.clear();
+    for (const set of sets) if (set.status === 'fulfilled') await set.value.close();
+  };
+  return {
+    folder,
+    suite,
+    tokenizer,
+    async shards(dataset, split) {
+      const entry = suiteDataset(suite, dataset);
+      const place = splitFolder(folder, entry, split);
+      const known = opened.get(place) ?? openShards(place);
+      opened.set(place, known);
+      const set = await known;
+      if (entry.kind !== 'labelled-image') requireTokenizer(set.schema, tokenizer.hash);
+      return set;
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+};

@@ -1,0 +1,139 @@
+/** From the tasks of a recipe to tasks: what a suite allows, and each task with its columns, classes and candidates. */
+import { ConfigError } from '@polygate/core';
+import { suiteDataset, type DatasetKind, type Suite } from '@polygate/datasets';
+import {
+  createImageCaptioning,
+  createImageClassification,
+  createImageTextRetrieval,
+  createMaskedLanguageModelling,
+  type CandidateChoice,
+  type CandidateSet,
+  type ImageInput,
+  type Task,
+  type TaskFamily,
+} from '@polygate/tasks';
+import type { Tokenizer } from '@polygate/tokens';
+import type { TaskRecipe } from './recipe.ts';
+
+/** The kind of dataset that each family reads. */
+export const kindOfFamily: Readonly<Record<TaskFamily, DatasetKind>> = Object.freeze({
+  'image-classification': 'labelled-image',
+  'masked-language-modelling': 'text',
+  'image-captioning': 'captioned-image',
+  'image-text-retrieval': 'captioned-image',
+});
+
+/** Above this many words, training samples its candidates unless the recipe says otherwise. */
+const WHOLE_VOCABULARY = 1024;
+const DEFAULT_NEGATIVES = 512;
+
+const plain = (family: TaskFamily, dataset: string): TaskRecipe => ({
+  family,
+  dataset,
+  split: 'train',
+  lossWeight: 1,
+  batchSize: 32,
+  maskRate: 0.15,
+});
+
+/**
+ * Every task that the training splits of a suite allow: classification of labelled pictures, captioning and retrieval of
+ * captioned ones, masked language modelling of text. Named after the dataset, or dataset and family where it serves two.
+ */
+export const defaultTasks = (suite: Suite): Readonly<Record<string, TaskRecipe>> => {
+  const tasks: Record<string, TaskRecipe> = {};
+  for (const { name, kind, splits } of suite.datasets) {
+    if (!Object.hasOwn(splits, 'train')) continue;
+    if (kind === 'labelled-image') tasks[name] = plain('image-classification', name);
+    if (kind === 'text') tasks[name] = plain('masked-language-modelling', name);
+    if (kind === 'captioned-image') {
+      tasks[`${name}/captioning`] = plain('image-captioning', name);
+      tasks[`${name}/retrieval`] = plain('image-text-retrieval', name);
+    }
+  }
+  return tasks;
+};
+
+/** What tasks share. */
+export interface TaskContext {
+  readonly suite: Suite;
+  readonly tokenizer: Tokenizer;
+  readonly image: ImageInput;
+  /** The model's own, so that features are encoded once. @default one per task */
+  readonly vocabulary?: CandidateSet;
+  /** How often each token is a label; for sampling by frequency. */
+  readonly frequencies?: ArrayLike<number>;
+}
+
+/** Whether a task samples vocabulary candidates, and so wants to know how often each is a label. */
+export const needsFrequencies = (recipe: TaskRecipe, vocabularySize: number): boolean => {
+  if (recipe.family !== 'masked-language-modelling' && recipe.family !== 'image-captioning') return false;
+  return choiceOf(recipe, { vocabularySize }).kind === 'sampled';
+};
+
+const choiceOf = (
+  { family, candidates }: TaskRecipe,
+  sizes: { readonly vocabularySize: number; readonly frequencies?: ArrayLike<number> },
+): CandidateChoice => {
+  const { vocabularySize, frequencies } = sizes;
+  const ofWords = family === 'masked-language-modelling' || family === 'image-captioning';
+  const asked =
+    candidates ??
+    (ofWords && vocabularySize > WHOLE_VOCABULARY
+      ? ({
+          kind: 'sampled',
+          negatives: DEFAULT_NEGATIVES,
+          distribution: 'unigram',
+          power: 0.75,
+        } as const)
+      : ({ kind: 'whole' } as const));
+  if (asked.kind === 'whole') return asked;
+  // Class labels have no counts here, so classes are drawn evenly.
+  if (!ofWords) return { ...asked, distribution: 'uniform' };
+  return frequencies ? { ...asked, frequencies } : asked;
+};
+
+/**
+ * A task of a recipe.
+ * @throws ConfigError for an unknown dataset, one of another kind, or settings that the family refuses
+ */
+export const makeTask = (name: string, recipe: TaskRecipe, context: TaskContext): Task => {
+  const { suite, tokenizer, image, vocabulary, frequencies } = context;
+  const dataset = suiteDataset(suite, recipe.dataset);
+  const kind = kindOfFamily[recipe.family];
+  if (dataset.kind !== kind) {
+    throw new ConfigError(
+      `task "${name}": expected a dataset of kind ${kind} for ${recipe.family}, got "${dataset.name}" of kind ${dataset.kind}; ${
+        suite.datasets
+          .filter((each) => each.kind === kind)
+          .map((each) => each.name)
+          .join(', ') || 'no dataset of the suite'
+      } would do`,
+    );
+  }
+  const settings = {
+    name,
+    tokenizer,
+    lossWeight: recipe.lossWeight,
+    ...(recipe.labelSmoothing === undefined ? {} : { labelSmoothing: recipe.labelSmoothing }),
+    ...(recipe.maximumTokens === undefined ? {} : { maximumTokens: recipe.maximumTokens }),
+    candidates: choiceOf(recipe, {
+      vocabularySize: tokenizer.size,
+      ...(frequencies ? { frequencies } : {}),
+    }),
+    ...(vocabulary ? { vocabulary } : {}),
+  };
+  const pictures = { image, ...(recipe.augmentation ? { augmentation: recipe.augmentation } : {}) };
+  switch (recipe.family) {
+    case 'image-classification':
+      return createImageClassification({ ...settings, ...pictures, classes: dataset.classes ?? [] });
+    case 'masked-language-modelling':
+      return createMaskedLanguageModelling({ ...settings, rate: recipe.maskRate });
+    case 'image-captioning':
+      return createImageCaptioning({ ...settings, ...pictures });
+    case 'image-text-retrieval':
+      return createImageTextRetrieval({ ...settings, ...pictures });
+    default:
+      return recipe.family satisfies never;
+  }
+};

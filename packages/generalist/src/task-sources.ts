@@ -1,0 +1,96 @@
+/**
+ * Training sources: the batches of a task at a cursor, a pure function of (seed, task, cursor), so that a run resumes
+ * from one integer per task.
+ */
+import { ConfigError, hashText } from '@polygate/core';
+import { createBatchSource, listRow, nestedListRow, type ShardSet } from '@polygate/stream';
+import type { CandidateSet, ImageInput, TaskBatch } from '@polygate/tasks';
+import type { TrainSource } from '@polygate/training';
+import type { Recipe, TaskRecipe } from './recipe.ts';
+import type { OpenSuite } from './suite-data.ts';
+import { defaultTasks, makeTask, needsFrequencies } from './task-recipes.ts';
+
+/** Rows that are read to count labels; more would change the sampling little. */
+const MOST_COUNTED_ROWS = 20_000;
+
+/** How often each token is a label of a task: words of texts, or words and ends of captions. */
+export const labelFrequencies = async (
+  shards: ShardSet,
+  recipe: TaskRecipe,
+  tokenizer: { readonly size: number; readonly specials: { readonly endoftext: number } },
+): Promise<Float64Array> => {
+  const counts = new Float64Array(tokenizer.size);
+  const count = (id: number): void => {
+    counts[id] = (counts[id] ?? 0) + 1;
+  };
+  const captions = recipe.family === 'image-captioning';
+  let rows = 0;
+  for await (const batch of shards.batches()) {
+    for (let row = 0; row < batch.numRows; row += 1) {
+      if (!captions) {
+        for (const id of listRow(batch, 'tokens', row)) if (id !== tokenizer.specials.endoftext) count(id);
+        continue;
+      }
+      for (const caption of nestedListRow(batch, 'captions', row)) {
+        for (const id of caption) count(id);
+        count(tokenizer.specials.endoftext);
+      }
+    }
+    rows += batch.numRows;
+    if (rows >= MOST_COUNTED_ROWS) break;
+  }
+  return counts;
+};
+
+export interface TaskSourceOptions {
+  readonly image: ImageInput;
+  /** The model's vocabulary. @default one per task */
+  readonly vocabulary?: CandidateSet;
+}
+
+/** The tasks of a recipe; those that the suite allows where it names none. */
+export const tasksOf = (recipe: Recipe, data: OpenSuite): Readonly<Record<string, TaskRecipe>> =>
+  Object.keys(recipe.tasks).length > 0 ? recipe.tasks : defaultTasks(data.suite);
+
+/**
+ * One source per task of the recipe, for `train`.
+ * @throws ConfigError for a suite without a task, or tasks that don't fit their datasets
+ */
+export const buildTaskSources = async (
+  data: OpenSuite,
+  recipe: Recipe,
+  options: TaskSourceOptions,
+): Promise<readonly TrainSource<TaskBatch>[]> => {
+  const tasks = Object.entries(tasksOf(recipe, data));
+  if (tasks.length === 0) {
+    throw new ConfigError(
+      `tasks: expected a dataset with a split "train" in ${data.folder}, got none; prepare one or name tasks in the recipe`,
+    );
+  }
+  const sources: TrainSource<TaskBatch>[] = [];
+  for (const [name, own] of tasks) {
+    // The kind is checked before shards are opened: a wrong dataset has other columns.
+    const context = { suite: data.suite, tokenizer: data.tokenizer, ...options };
+    makeTask(name, { ...own, candidates: { kind: 'whole' } }, context);
+    const shards = await data.shards(own.dataset, own.split);
+    const frequencies = needsFrequencies(own, data.tokenizer.size)
+      ? await labelFrequencies(shards, own, data.tokenizer)
+      : undefined;
+    const task = makeTask(name, own, { ...context, ...(frequencies ? { frequencies } : {}) });
+    const source = createBatchSource({
+      shards,
+      // Tasks of one dataset each have an order of their own.
+      seed: (recipe.seed ^ hashText(name)) >>> 0,
+      batchSize: own.batchSize,
+    });
+    sources.push({
+      name,
+      size: shards.rowCount,
+      lossWeight: own.lossWeight,
+      ...(own.weight === undefined ? {} : { weight: own.weight }),
+      next: async (cursor, { random }) =>
+        task.collate(await source.batch(cursor), { random, training: true }),
+    });
+  }
+  return sources;
+};
