@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AdamW } from './adamw.ts';
 import { loadOptimizer, loadParameters, saveOptimizer, saveParameters } from './parameter-files.ts';
 import { allocateParameters, type ParameterSpec } from './parameters.ts';
-import { readSafetensors, writeSafetensors } from './safetensors.ts';
+import { readSafetensors, writeSafetensors, type WritableTensor } from './safetensors.ts';
 
 let folder = '';
 beforeAll(async () => {
@@ -115,11 +115,11 @@ describe('saveOptimizer and loadOptimizer', () => {
     const moment = { dtype: 'F32', shape: [3], data: new Float32Array(3) } as const;
     await writeSafetensors(
       path,
-      new Map([
+      new Map<string, WritableTensor>([
         ['m.a', moment],
         ['v.a', moment],
         ['count.a', { dtype: 'I32', shape: [], data: Int32Array.of(1) }],
-      ] as const),
+      ]),
     );
     await expect(loadOptimizer(optimizer, path)).rejects.toThrow(
       'expected a tensor of shape [2] for "a", got [3]',

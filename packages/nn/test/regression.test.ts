@@ -50,7 +50,9 @@ describe('the parts together', () => {
     await saveParameters(parameters, join(folder, 'model.safetensors'));
     using copy = allocateParameters(specs, createRandom(3));
     await loadParameters(copy, join(folder, 'model.safetensors'));
-    tf.tidy(() => expect(predict(copy).dataSync()).toEqual(predict(parameters).dataSync()));
+    tf.tidy(() => {
+      expect(predict(copy).dataSync()).toEqual(predict(parameters).dataSync());
+    });
     tf.dispose([x, y]);
     await rm(folder, { recursive: true });
   });
