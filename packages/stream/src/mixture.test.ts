@@ -173,6 +173,21 @@ describe('mixed batches', () => {
     expect(new Set(reads).size).toBe(12);
   });
 
+  it('draws anew when the weights change while a batch is awaited, and drops what was read ahead', async () => {
+    reads.length = 0;
+    const mixture = createMixture(sources, { seed: 3 });
+    const mixed = mixBatches(mixture, all, { ahead: 2 });
+    mixture.setWeights({ images: 1, captions: 0, text: 0 });
+    const first = mixed.next();
+    mixture.setWeights({ images: 0, text: 1 });
+    expect((await first).value).toMatchObject({ step: 0, name: 'text', cursor: 0 });
+    expect(mixture.state().counters).toEqual({ images: 0, captions: 0, text: 1 });
+    mixture.setWeights({ images: 1, text: 0 });
+    expect((await mixed.next()).value).toMatchObject({ step: 1, name: 'images', cursor: 0 });
+    // Image 0 was read ahead under the first weights, dropped, and read again: nothing is held that is not wanted.
+    expect(reads.filter((read) => read === 'images 0').length).toBe(2);
+  });
+
   it('passes the error of a source on, and stops for a signal', async () => {
     const failing = { ...all, images: { batch: () => Promise.reject(new Error('disk gone')) } };
     const mixture = createMixture([{ name: 'images', size: 1 }], { seed: 0 });
