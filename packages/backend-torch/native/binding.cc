@@ -184,6 +184,33 @@ napi_value drop(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/**
+ * traits(handle, rank) -> element type in the low byte, 256 when contiguous, 512 when the sizes are those
+ * that the block holds from its start; -1 for a handle that is not alive.
+ */
+napi_value traits(napi_env env, napi_callback_info info) {
+  size_t count = 2;
+  napi_value arguments[2];
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  void* data = nullptr;
+  napi_get_instance_data(env, &data);
+  const Environment& e = *static_cast<Environment*>(data);
+  int32_t handle = 0;
+  int32_t rank = 0;
+  napi_get_value_int32(env, arguments[0], &handle);
+  napi_get_value_int32(env, arguments[1], &rank);
+  int32_t answer = -1;
+  const at::Tensor* tensor = e.handles.find(handle);
+  if (tensor != nullptr) {
+    bool same = tensor->dim() == rank;
+    for (int32_t i = 0; same && i < rank; ++i) same = static_cast<double>(tensor->size(i)) == e.block[i];
+    answer = static_cast<int32_t>(tensor->scalar_type()) | (tensor->is_contiguous() ? 256 : 0) | (same ? 512 : 0);
+  }
+  napi_value result;
+  napi_create_int32(env, answer, &result);
+  return result;
+}
+
 // ---- everything else ------------------------------------------------------------------------------
 
 void attach(const Napi::CallbackInfo& info) {
@@ -391,13 +418,6 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value dtypeOf(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const at::Tensor& tensor = environmentOf(info).handles.get(info[0].As<Napi::Number>().Int32Value());
-    return Napi::Number::New(info.Env(), static_cast<int>(tensor.scalar_type()));
-  });
-}
-
 Napi::Value memory(const Napi::CallbackInfo& info) {
   const Environment& e = environmentOf(info);
   const CpuMemory cpu = cpuMemory();
@@ -486,6 +506,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   raw("call", call);
   raw("release", release);
   raw("drop", drop);
+  raw("traits", traits);
   exports.Set("attach", Napi::Function::New(env, attach));
   exports.Set("find", Napi::Function::New(env, find));
   exports.Set("lastError", Napi::Function::New(env, lastError));
@@ -494,7 +515,6 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("readAsync", Napi::Function::New(env, readAsync));
   exports.Set("alias", Napi::Function::New(env, alias));
   exports.Set("describe", Napi::Function::New(env, describe));
-  exports.Set("dtypeOf", Napi::Function::New(env, dtypeOf));
   exports.Set("memory", Napi::Function::New(env, memory));
   exports.Set("resetPeak", Napi::Function::New(env, resetPeak));
   exports.Set("trim", Napi::Function::New(env, trim));

@@ -33,15 +33,20 @@ class HandleTable {
     return static_cast<Handle>(slot | (entry.generation << kSlotBits));
   }
 
-  /** The tensor of a handle; handle 0 is refused. Throws on a handle that was released before. */
-  const at::Tensor& get(Handle handle) const {
+  /** The tensor of a handle; null for 0 and for a handle that was released. */
+  const at::Tensor* find(Handle handle) const {
     const uint32_t slot = static_cast<uint32_t>(handle) & (kSlots - 1);
     const uint32_t generation = static_cast<uint32_t>(handle) >> kSlotBits;
-    TORCH_CHECK(
-        handle > 0 && slot < entries_.size() && entries_[slot].generation == generation &&
-            entries_[slot].tensor.defined(),
-        "tensor handle ", handle, " is not alive; it was released or never existed");
-    return entries_[slot].tensor;
+    const bool alive = handle > 0 && slot < entries_.size() && entries_[slot].generation == generation &&
+                       entries_[slot].tensor.defined();
+    return alive ? &entries_[slot].tensor : nullptr;
+  }
+
+  /** Like find; throws when there is none. */
+  const at::Tensor& get(Handle handle) const {
+    const at::Tensor* tensor = find(handle);
+    TORCH_CHECK(tensor != nullptr, "tensor handle ", handle, " is not alive; it was released or never existed");
+    return *tensor;
   }
 
   /** Frees the handle's tensor now; a handle that is gone is ignored so that clean-up can't throw. */

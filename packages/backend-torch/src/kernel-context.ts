@@ -164,14 +164,15 @@ export class KernelContext {
    * @param dtype @default 'float32'
    */
   output(handle: Handle, shape: readonly number[], dtype: DataType = 'float32'): TensorInfo {
-    const type = this.dispatcher.dtypeOf(handle);
+    const { type, sameShape } = this.dispatcher.inspect(handle, shape);
     const allowed = storageTypeOf(dtype);
     let stored = handle;
     let storedType: ScalarType = type;
     if (type !== allowed && !(dtype === 'float32' && type === ScalarType.bfloat16)) {
-      stored = this.aten('to.dtype', handle, allowed);
+      stored = this.aten('to.dtype', stored, allowed);
       storedType = allowed;
     }
+    if (!sameShape) stored = this.aten('reshape', stored, shape);
     return this.#store({ handle: this.dispatcher.keep(stored), shape, type: storedType, dtype });
   }
 
@@ -186,6 +187,17 @@ export class KernelContext {
     const dataId: DataId = {};
     this.put(dataId, values, { shape, dtype, refCount: 1 });
     return { dataId, shape: [...shape], dtype };
+  }
+
+  /** A small host array as a tensor of this scope: index tables, interpolation weights. */
+  constant(values: HostArray, shape: readonly number[]): Handle {
+    const dtype = values instanceof Int32Array ? ScalarType.int32 : ScalarType.float32;
+    return this.dispatcher.create(values, { dtype, shape, device: this.device });
+  }
+
+  /** Whether the elements lie in memory in order, so that another shape can share them. */
+  isContiguous(info: TensorInfo): boolean {
+    return this.dispatcher.isContiguous(this.#get(info.dataId).handle);
   }
 
   /** The values of `info` on the host, in the array type that tfjs uses for its dtype. */

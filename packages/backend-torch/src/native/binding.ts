@@ -65,7 +65,8 @@ export interface NativeBinding {
   readAsync<T extends HostArray>(handle: Handle, target: T): Promise<T>;
   alias(handle: Handle): Handle;
   describe(handle: Handle): TensorDescription;
-  dtypeOf(handle: Handle): ScalarType;
+  /** Element type in the low byte, 256 when contiguous, 512 when the sizes are the block's; -1 when not alive. */
+  traits(handle: Handle, rank: number): number;
   memory(): NativeMemory;
   resetPeak(): void;
   trim(): void;

@@ -174,7 +174,24 @@ export class Dispatcher {
   }
 
   dtypeOf(handle: Handle): ScalarType {
-    return this.#native.dtypeOf(handle);
+    return (this.#traits(handle) & 0xff) as ScalarType;
+  }
+
+  isContiguous(handle: Handle): boolean {
+    return (this.#traits(handle) & 0x100) !== 0;
+  }
+
+  /** The element type of a tensor, and whether its sizes are these. */
+  inspect(handle: Handle, shape: readonly number[]): { type: ScalarType; sameShape: boolean } {
+    for (let i = 0; i < shape.length; i += 1) this.#block[i] = shape[i] ?? 0;
+    const traits = this.#traits(handle, shape.length);
+    return { type: (traits & 0xff) as ScalarType, sameShape: (traits & 0x200) !== 0 };
+  }
+
+  #traits(handle: Handle, rank = -1): number {
+    const traits = this.#native.traits(handle, rank);
+    if (traits < 0) throw toEngineError('handle', `tensor handle ${handle} is not alive`, this.#native.memory());
+    return traits;
   }
 
   memory(): NativeMemory {

@@ -1,0 +1,376 @@
+/**
+ * Convolutions in one, two and three dimensions, depthwise ones, and their gradients.
+ *
+ * tfjs: x [B, ..., C], filter [..., C, O] (depthwise [H, W, C, M]). ATen: x [B, C, ...], filter [O, C, ...];
+ * the permuted views are ATen's channels-last format, so no data moves. Under the bf16 policy the factors
+ * are rounded to bf16 and results are stored in it.
+ */
+import * as tf from '@tensorflow/tfjs';
+import type { TensorInfo } from '@tensorflow/tfjs';
+import type { KernelContext } from '../kernel-context.ts';
+import { registerTorchKernel } from '../kernel-registration.ts';
+import type { Handle } from '../native/binding.ts';
+import type { Activation } from './activations.ts';
+import { applyActivation } from './activations.ts';
+import type { Padding, WindowAxis } from './windows.ts';
+import { channelsFirst, channelsLast, padExplicitly, planPadding, unpadExplicitly } from './windows.ts';
+
+/** ATen's number of the channels-last memory formats, by number of spatial axes. */
+const CHANNELS_LAST_FORMAT: Readonly<Record<number, number>> = { 2: 2, 3: 3 };
+
+/** Everything about one convolution that both directions need. */
+interface Geometry {
+  /** Spatial axes. */
+  readonly axes: number;
+  readonly padding: Padding;
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+  readonly groups: number;
+  readonly depthwise: boolean;
+  /** x and y have their channels last (NHWC). */
+  readonly last: boolean;
+  readonly inputShape: readonly number[];
+  readonly outputShape: readonly number[];
+  readonly filterShape: readonly number[];
+}
+
+const geometry2d = (info: tf.backend_util.Conv2DInfo, depthwise: boolean): Geometry => {
+  const axes: WindowAxis[] = [
+    {
+      input: info.inHeight,
+      output: info.outHeight,
+      extent: info.effectiveFilterHeight,
+      stride: info.strideHeight,
+      front: info.padInfo.top,
+    },
+    {
+      input: info.inWidth,
+      output: info.outWidth,
+      extent: info.effectiveFilterWidth,
+      stride: info.strideWidth,
+      front: info.padInfo.left,
+    },
+  ];
+  return {
+    axes: 2,
+    padding: planPadding(axes),
+    strides: [info.strideHeight, info.strideWidth],
+    dilations: [info.dilationHeight, info.dilationWidth],
+    groups: depthwise ? info.inChannels : 1,
+    depthwise,
+    last: info.dataFormat === 'channelsLast',
+    inputShape: info.inShape,
+    outputShape: info.outShape,
+    filterShape: info.filterShape,
+  };
+};
+
+const geometry3d = (info: tf.backend_util.Conv3DInfo): Geometry => {
+  const axes: WindowAxis[] = [
+    {
+      input: info.inDepth,
+      output: info.outDepth,
+      extent: info.effectiveFilterDepth,
+      stride: info.strideDepth,
+      front: info.padInfo.front,
+    },
+    {
+      input: info.inHeight,
+      output: info.outHeight,
+      extent: info.effectiveFilterHeight,
+      stride: info.strideHeight,
+      front: info.padInfo.top,
+    },
+    {
+      input: info.inWidth,
+      output: info.outWidth,
+      extent: info.effectiveFilterWidth,
+      stride: info.strideWidth,
+      front: info.padInfo.left,
+    },
+  ];
+  return {
+    axes: 3,
+    padding: planPadding(axes),
+    strides: [info.strideDepth, info.strideHeight, info.strideWidth],
+    dilations: [info.dilationDepth, info.dilationHeight, info.dilationWidth],
+    groups: 1,
+    depthwise: false,
+    last: true,
+    inputShape: info.inShape,
+    outputShape: info.outShape,
+    filterShape: info.filterShape,
+  };
+};
+
+const toChannelsFirst = (torch: KernelContext, x: Handle, geometry: Geometry): Handle =>
+  geometry.last ? channelsFirst(torch, x, geometry.axes + 2) : x;
+
+const fromChannelsFirst = (torch: KernelContext, x: Handle, geometry: Geometry): Handle =>
+  geometry.last ? channelsLast(torch, x, geometry.axes + 2) : x;
+
+/** tfjs filter -> ATen's [O, C / groups, ...]. */
+const toAtenFilter = (torch: KernelContext, filter: Handle, geometry: Geometry): Handle => {
+  if (geometry.depthwise) {
+    // [H, W, C, M] -> [C, M, H, W] -> [C * M, 1, H, W]
+    const [height = 1, width = 1, channels = 1, multiplier = 1] = geometry.filterShape;
+    const moved = torch.aten('permute', filter, [2, 3, 0, 1]);
+    return torch.aten('reshape', moved, [channels * multiplier, 1, height, width]);
+  }
+  const spatial = Array.from({ length: geometry.axes }, (_, i) => i);
+  return torch.aten('permute', filter, [geometry.axes + 1, geometry.axes, ...spatial]);
+};
+
+const fromAtenFilter = (torch: KernelContext, filter: Handle, geometry: Geometry): Handle => {
+  if (geometry.depthwise) {
+    const [height = 1, width = 1, channels = 1, multiplier = 1] = geometry.filterShape;
+    const split = torch.aten('reshape', filter, [channels, multiplier, height, width]);
+    return torch.aten('permute', split, [2, 3, 0, 1]);
+  }
+  const spatial = Array.from({ length: geometry.axes }, (_, i) => i + 2);
+  return torch.aten('permute', filter, [...spatial, 1, 0]);
+};
+
+interface ConvolutionInputs {
+  readonly x: TensorInfo;
+  readonly filter: TensorInfo;
+  readonly bias?: TensorInfo;
+  readonly preluActivationWeights?: TensorInfo;
+}
+
+/** The convolution, still channels first. */
+const convolve = (torch: KernelContext, inputs: ConvolutionInputs, geometry: Geometry): Handle => {
+  const type = torch.precision.product;
+  const x = padExplicitly(
+    torch,
+    toChannelsFirst(torch, torch.tensorOf(inputs.x, type), geometry),
+    geometry.padding,
+    0,
+  );
+  const filter = toAtenFilter(torch, torch.tensorOf(inputs.filter, type), geometry);
+  // tfjs lets any broadcastable bias through; ATen takes one value per output channel.
+  const perChannel = inputs.bias?.shape.length === 1;
+  const bias = inputs.bias !== undefined && perChannel ? torch.tensorOf(inputs.bias, type) : null;
+  return torch.aten(
+    'convolution',
+    x,
+    filter,
+    bias,
+    geometry.strides,
+    geometry.padding.symmetric,
+    geometry.dilations,
+    false,
+    geometry.axes === 3 ? [0, 0, 0] : [0, 0],
+    geometry.groups,
+  );
+};
+
+const forward = (torch: KernelContext, inputs: ConvolutionInputs, geometry: Geometry): TensorInfo => {
+  const y = fromChannelsFirst(torch, convolve(torch, inputs, geometry), geometry);
+  return torch.output(y, geometry.outputShape);
+};
+
+const forwardFused = (
+  torch: KernelContext,
+  inputs: ConvolutionInputs,
+  options: { geometry: Geometry; activation: Activation; leakyreluAlpha: number | undefined },
+): TensorInfo => {
+  const { geometry } = options;
+  let y = fromChannelsFirst(torch, convolve(torch, inputs, geometry), geometry);
+  if (inputs.bias !== undefined && inputs.bias !== null && inputs.bias.shape.length !== 1) {
+    y = torch.aten('add.Tensor', y, torch.tensorOf(inputs.bias, torch.precision.product));
+  }
+  let slope = inputs.preluActivationWeights;
+  if (slope !== undefined && !geometry.last && slope.shape.length === 1) {
+    // One slope per channel of a channels-first tensor: [C] -> [C, 1, 1].
+    slope = { ...slope, shape: [slope.shape[0] ?? 1, 1, 1] };
+  }
+  const activated = applyActivation(torch, y, {
+    activation: options.activation,
+    prelu: slope,
+    leakyreluAlpha: options.leakyreluAlpha,
+  });
+  return torch.output(activated, geometry.outputShape);
+};
+
+/** Gradients to input and filter, whichever `mask` asks for; the other operand is only looked at for its shape. */
+const backward = (
+  torch: KernelContext,
+  operands: { dy: TensorInfo; x?: TensorInfo; filter?: TensorInfo },
+  geometry: Geometry,
+): Handle => {
+  const type = torch.precision.product;
+  const { axes, padding } = geometry;
+  const dy = toChannelsFirst(torch, torch.tensorOf(operands.dy, type), geometry);
+  const inputExtents = geometry.last ? geometry.inputShape.slice(1, -1) : geometry.inputShape.slice(2);
+  const channels = (geometry.last ? geometry.inputShape.at(-1) : geometry.inputShape[1]) ?? 1;
+  const padded = inputExtents.map((extent, i) => {
+    const [before, after] = padding.explicit?.[i] ?? [0, 0];
+    return extent + before + after;
+  });
+  const x =
+    operands.x === undefined
+      ? torch.aten(
+          'empty.memory_format',
+          [geometry.inputShape[0] ?? 1, channels, ...padded],
+          type,
+          undefined,
+          torch.device,
+          undefined,
+          CHANNELS_LAST_FORMAT[axes],
+        )
+      : padExplicitly(torch, toChannelsFirst(torch, torch.tensorOf(operands.x, type), geometry), padding, 0);
+  const filter =
+    operands.filter === undefined
+      ? toAtenFilter(
+          torch,
+          torch.aten('empty.memory_format', geometry.filterShape, type, undefined, torch.device),
+          geometry,
+        )
+      : toAtenFilter(torch, torch.tensorOf(operands.filter, type), geometry);
+  const wantsInput = operands.x === undefined;
+  const [dx, dw] = torch.atenAll(
+    'convolution_backward',
+    dy,
+    x,
+    filter,
+    null,
+    geometry.strides,
+    padding.symmetric,
+    geometry.dilations,
+    false,
+    axes === 3 ? [0, 0, 0] : [0, 0],
+    geometry.groups,
+    [wantsInput, !wantsInput, false],
+  );
+  return wantsInput
+    ? fromChannelsFirst(torch, unpadExplicitly(torch, dx as Handle, padding), geometry)
+    : fromAtenFilter(torch, dw as Handle, geometry);
+};
+
+type Format = 'NHWC' | 'NCHW';
+type Pad = 'valid' | 'same' | number | tf.backend_util.ExplicitPadding;
+type Rounding = 'floor' | 'round' | 'ceil';
+interface Attributes2d {
+  readonly strides: [number, number] | number;
+  readonly pad: Pad;
+  readonly dataFormat?: Format;
+  readonly dilations?: [number, number] | number | null;
+  readonly dimRoundingMode?: Rounding;
+}
+interface FusedAttributes2d extends Attributes2d {
+  readonly activation: Activation;
+  readonly leakyreluAlpha?: number;
+}
+
+const plan2d = (
+  attrs: Attributes2d,
+  shapes: { input: readonly number[]; filter: readonly number[] },
+  depthwise: boolean,
+): Geometry =>
+  geometry2d(
+    tf.backend_util.computeConv2DInfo(
+      shapes.input as [number, number, number, number],
+      shapes.filter as [number, number, number, number],
+      attrs.strides,
+      attrs.dilations ?? 1,
+      attrs.pad,
+      attrs.dimRoundingMode,
+      depthwise,
+      tf.backend_util.convertConv2DDataFormat(attrs.dataFormat ?? 'NHWC'),
+    ),
+    depthwise,
+  );
+
+interface Gradient {
+  readonly dy: TensorInfo;
+}
+const registerConv2d = (
+  names: { forward: string; fused: string; filter: string; input: string },
+  depthwise: boolean,
+): void => {
+  registerTorchKernel<ConvolutionInputs, Attributes2d>(names.forward, ({ inputs, attrs, torch }) => {
+    const shapes = { input: inputs.x.shape, filter: inputs.filter.shape };
+    return forward(torch, inputs, plan2d(attrs, shapes, depthwise));
+  });
+  registerTorchKernel<ConvolutionInputs, FusedAttributes2d>(names.fused, ({ inputs, attrs, torch }) => {
+    const shapes = { input: inputs.x.shape, filter: inputs.filter.shape };
+    return forwardFused(torch, inputs, {
+      geometry: plan2d(attrs, shapes, depthwise),
+      activation: attrs.activation,
+      leakyreluAlpha: attrs.leakyreluAlpha,
+    });
+  });
+  registerTorchKernel<Gradient & { x: TensorInfo }, Attributes2d & { filterShape: number[] }>(
+    names.filter,
+    ({ inputs: { x, dy }, attrs, torch }) => {
+      const geometry = plan2d(attrs, { input: x.shape, filter: attrs.filterShape }, depthwise);
+      return torch.output(backward(torch, { dy, x }, geometry), attrs.filterShape);
+    },
+  );
+  registerTorchKernel<Gradient & { filter: TensorInfo }, Attributes2d & { inputShape: number[] }>(
+    names.input,
+    ({ inputs: { dy, filter }, attrs, torch }) => {
+      const geometry = plan2d(attrs, { input: attrs.inputShape, filter: filter.shape }, depthwise);
+      return torch.output(backward(torch, { dy, filter }, geometry), geometry.inputShape);
+    },
+  );
+};
+
+interface Attributes3d {
+  readonly strides: [number, number, number] | number;
+  readonly pad: 'valid' | 'same';
+  readonly dilations?: [number, number, number] | number;
+}
+
+const plan3d = (
+  attrs: Attributes3d,
+  shapes: { input: readonly number[]; filter: readonly number[] },
+): Geometry =>
+  geometry3d(
+    tf.backend_util.computeConv3DInfo(
+      shapes.input as [number, number, number, number, number],
+      shapes.filter as [number, number, number, number, number],
+      attrs.strides,
+      attrs.dilations ?? 1,
+      attrs.pad,
+    ),
+  );
+
+export const registerConvolutionKernels = (): void => {
+  registerConv2d(
+    {
+      forward: 'Conv2D',
+      fused: 'FusedConv2D',
+      filter: 'Conv2DBackpropFilter',
+      input: 'Conv2DBackpropInput',
+    },
+    false,
+  );
+  registerConv2d(
+    {
+      forward: 'DepthwiseConv2dNative',
+      fused: 'FusedDepthwiseConv2D',
+      filter: 'DepthwiseConv2dNativeBackpropFilter',
+      input: 'DepthwiseConv2dNativeBackpropInput',
+    },
+    true,
+  );
+  registerTorchKernel<ConvolutionInputs, Attributes3d>('Conv3D', ({ inputs, attrs, torch }) =>
+    forward(torch, inputs, plan3d(attrs, { input: inputs.x.shape, filter: inputs.filter.shape })),
+  );
+  registerTorchKernel<Gradient & { x: TensorInfo }, Attributes3d & { filterShape: number[] }>(
+    'Conv3DBackpropFilterV2',
+    ({ inputs: { x, dy }, attrs, torch }) => {
+      const geometry = plan3d(attrs, { input: x.shape, filter: attrs.filterShape });
+      return torch.output(backward(torch, { dy, x }, geometry), attrs.filterShape);
+    },
+  );
+  registerTorchKernel<Gradient & { filter: TensorInfo }, Attributes3d & { inputShape: number[] }>(
+    'Conv3DBackpropInputV2',
+    ({ inputs: { dy, filter }, attrs, torch }) => {
+      const geometry = plan3d(attrs, { input: attrs.inputShape, filter: filter.shape });
+      return torch.output(backward(torch, { dy, filter }, geometry), attrs.inputShape);
+    },
+  );
+};
