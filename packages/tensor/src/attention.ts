@@ -190,19 +190,16 @@ export const attention = (qkv: tf.Tensor3D, options: AttentionOptions): tf.Tenso
         { qkv, mask, promptKeys, promptValues },
         { heads: geometry.heads },
       );
-      save([...inputs, ...state]);
+      const prompted = inputs.slice(1);
+      save([...state, ...prompted]);
       return {
         value: present(value),
         gradient: (dy, saved) => {
-          const [savedQkv, savedKeys, savedValues] = saved.slice(0, inputs.length);
-          const kept = Object.fromEntries(
-            saved.slice(inputs.length).map((tensor, at) => [`state${at}`, tensor]),
-          );
-          return runKernel(
-            'PgAttentionGrad',
-            { dy, qkv: savedQkv, promptKeys: savedKeys, promptValues: savedValues, ...kept },
-            { heads: geometry.heads },
-          );
+          const named: Record<string, tf.Tensor | undefined> = { dy, promptKeys: saved[state.length] };
+          state.forEach((_, at) => {
+            named[`state${at}`] = saved[at];
+          });
+          return runKernel('PgAttentionGrad', named, { heads: geometry.heads });
         },
       };
     }

@@ -116,9 +116,12 @@ const composeGradient = (
     }
   });
   // [n] values to their places in [R * E]: a product with the constant selection matrix.
-  const selection = tf
-    .oneHot(tf.tensor1d(gatePlaces, 'int32'), rowCount * expertCount)
-    .toFloat() as tf.Tensor2D;
+  const places = rowCount * expertCount;
+  const chosenPlaces = new Float32Array(gatePlaces.length * places);
+  gatePlaces.forEach((place, at) => {
+    chosenPlaces[at * places + place] = 1;
+  });
+  const selection = tf.tensor2d(chosenPlaces, [gatePlaces.length, places]);
   const dGates = tf.reshape(tf.matMul(tf.reshape(tf.stack(gateGradients), [1, -1]), selection), [
     rowCount,
     expertCount,

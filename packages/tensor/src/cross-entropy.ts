@@ -16,8 +16,10 @@ export interface CrossEntropyOptions {
 }
 
 const target = (labels: tf.Tensor1D, classes: number, smoothing: number): tf.Tensor2D => {
+  // tf.oneHot refuses a single class.
+  if (classes === 1) return tf.ones([labels.size, 1]);
   const base = smoothing / classes;
-  return tf.oneHot(labels, classes, 1 - smoothing + base, base) as tf.Tensor2D;
+  return tf.oneHot(labels, classes, 1 - smoothing + base, base, 'float32') as tf.Tensor2D;
 };
 
 /**
@@ -48,16 +50,12 @@ export const softmaxCrossEntropy = (
 
   return withGradient([logits], (save) => {
     if (hasKernel('PgCrossEntropy') && hasKernel('PgCrossEntropyGrad')) {
-      const [loss, probabilities] = runKernel('PgCrossEntropy', { logits, labels: ids }, { labelSmoothing });
-      save([present(probabilities), ids]);
+      const [loss, state] = runKernel('PgCrossEntropy', { logits, labels: ids }, { labelSmoothing });
+      save([present(state), ids]);
       return {
         value: present(loss),
-        gradient: (dy, [savedProbabilities, savedIds]) =>
-          runKernel(
-            'PgCrossEntropyGrad',
-            { dy, probabilities: savedProbabilities, labels: savedIds },
-            { labelSmoothing },
-          ),
+        gradient: (dy, [savedState, savedIds]) =>
+          runKernel('PgCrossEntropyGrad', { dy, state: savedState, labels: savedIds }, { labelSmoothing }),
       };
     }
     const shifted = tf.sub(logits, tf.max(logits, 1, true));

@@ -3,7 +3,7 @@
  * above epsilon and dy / epsilon below. Axes: N all leading axes together · D width.
  */
 import * as tf from '@tensorflow/tfjs';
-import { hasKernel, present, runKernel, withGradient } from './dispatch.ts';
+import { present, withGradient } from './dispatch.ts';
 import { rows } from './products.ts';
 import { lastSize } from './shapes.ts';
 
@@ -21,15 +21,6 @@ export interface L2NormalizeOptions {
 export const l2Normalize = <T extends tf.Tensor>(x: T, { epsilon = 1e-12 }: L2NormalizeOptions = {}): T => {
   lastSize(x, 'l2Normalize');
   return withGradient([x], (save) => {
-    if (hasKernel('PgL2Normalize') && hasKernel('PgL2NormalizeGrad')) {
-      const [y, inverse] = runKernel('PgL2Normalize', { x }, { epsilon });
-      save([present(y), present(inverse)]);
-      return {
-        value: present(y),
-        gradient: (dy, [savedY, savedInverse]) =>
-          runKernel('PgL2NormalizeGrad', { dy, y: savedY, inverse: savedInverse }, { epsilon }),
-      };
-    }
     const flat = rows(x);
     const norm = tf.sqrt(tf.sum(tf.square(flat), 1, true));
     const inverse = tf.div(1, tf.maximum(norm, epsilon));

@@ -27,6 +27,7 @@ const tensorScatterUpdate = gradientConfig(
 const topK = gradientConfig('TopK', { inputs: ['x'], outputs: [false, true] }, ([dy], [x, indices]) => ({
   x: () => {
     const classes = present(present(x).shape[present(x).rank - 1]);
+    if (classes === 1) return tf.clone(present(dy));
     // [..., k, n] -> [..., n]
     const places = tf.cast(tf.oneHot(present(indices), classes), 'float32');
     return tf.sum(tf.mul(tf.expandDims(present(dy), -1), places), -2);

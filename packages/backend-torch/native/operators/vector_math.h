@@ -1,0 +1,109 @@
+// What the loops of these operators share: bf16 in and out, an exponential that vectorises, and one function compiled
+// for several instruction sets. Loops are plain C++; the compiler vectorises them. All arithmetic is float32.
+#pragma once
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/library.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+// Without these the square root and comparisons may raise flags and are not vectorised.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-math-errno", "no-trapping-math")
+#endif
+
+// The loader picks the widest version that the processor has.
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+#define POLYGATE_CLONES __attribute__((target_clones("arch=sapphirerapids", "arch=skylake-avx512", "arch=haswell", "default")))
+#else
+#define POLYGATE_CLONES
+#endif
+#define POLYGATE_INLINE inline __attribute__((always_inline))
+
+namespace polygate {
+
+using Bits = uint16_t;  // a bf16 number: the upper half of a float
+
+POLYGATE_INLINE float load(const float* p, int64_t i) { return p[i]; }
+
+POLYGATE_INLINE float load(const Bits* p, int64_t i) {
+  const uint32_t wide = static_cast<uint32_t>(p[i]) << 16;
+  float value;
+  std::memcpy(&value, &wide, 4);
+  return value;
+}
+
+POLYGATE_INLINE void store(float* p, int64_t i, float value) { p[i] = value; }
+
+// Round to nearest, ties to even; NaN stays NaN.
+POLYGATE_INLINE void store(Bits* p, int64_t i, float value) {
+  uint32_t wide;
+  std::memcpy(&wide, &value, 4);
+  const uint32_t rounded = (wide + 0x7fffu + ((wide >> 16) & 1u)) >> 16;
+  p[i] = value == value ? static_cast<Bits>(rounded) : static_cast<Bits>(0x7fc0);
+}
+
+// exp(x) to about 2e-7 relative; below -87 it is 0, above 88 it saturates.
+POLYGATE_INLINE float fastExp(float x) {
+  const float clamped = std::min(std::max(x, -87.0f), 88.0f);
+  const float scaled = clamped * 1.44269504f;
+  const float shifted = scaled + 12582912.0f;  // 1.5 * 2^23: the sum's low bits are round(scaled)
+  const float whole = shifted - 12582912.0f;
+  uint32_t exponent;
+  std::memcpy(&exponent, &shifted, 4);
+  const float r = (clamped - whole * 0.693359375f) - whole * -2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  const uint32_t bits = (exponent + 127u) << 23;  // the magic number's own bits fall out of the shift
+  float power;
+  std::memcpy(&power, &bits, 4);
+  return x < -87.0f ? 0.0f : p * power;
+}
+
+// Distribution function and density of the standard normal (Abramowitz & Stegun 7.1.26, error below 1.5e-7).
+POLYGATE_INLINE void gaussian(float x, float& distribution, float& density) {
+  const float e = fastExp(-0.5f * x * x);
+  const float t = 1.0f / (1.0f + 0.3275911f * 0.70710678f * std::fabs(x));
+  const float poly =
+      ((((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t + 0.254829592f) * t;
+  const float tail = 0.5f * poly * e;  // 1 - Phi(|x|)
+  distribution = x >= 0.0f ? 1.0f - tail : tail;
+  density = 0.39894228f * e;
+}
+
+inline bool isHalf(const at::Tensor& t) { return t.scalar_type() == at::kBFloat16; }
+
+template <class T>
+T* pointer(const at::Tensor& t) {
+  return static_cast<T*>(t.data_ptr());
+}
+
+// Calls body with a typed pointer to the elements of a float32 or bf16 tensor.
+template <class Body>
+void withPointer(const at::Tensor& t, Body body) {
+  if (isHalf(t)) {
+    body(pointer<Bits>(t));
+  } else {
+    TORCH_CHECK(t.scalar_type() == at::kFloat, "expected float32 or bfloat16, got ", t.scalar_type());
+    body(pointer<float>(t));
+  }
+}
+
+inline const float* floats(const c10::optional<at::Tensor>& t) {
+  return t.has_value() && t->defined() ? pointer<float>(*t) : nullptr;
+}
+
+// Rows for each task so that a task touches about 32 thousand elements.
+inline int64_t grain(int64_t width) { return std::max<int64_t>(1, 32768 / std::max<int64_t>(1, width)); }
+
+}  // namespace polygate
