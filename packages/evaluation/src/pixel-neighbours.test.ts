@@ -15,6 +15,16 @@ describe('pixelNeighbours', () => {
     expect([...neighbourLabels(queries, references, [5, 6, 7])]).toEqual([6, 7]);
   });
 
+  it('rules nothing out by mistake where a bound is tight', () => {
+    // 8x8 grey, query 100 throughout. A checkerboard of 50 and 150 has the same sum, so its bound is 0, yet its distance
+    // is 64 * 50^2. A flat 130 is nearer, 64 * 30^2, and its bound (64 * 30)^2 / 64 is just that.
+    const size = { height: 8, width: 8, channels: 1 };
+    const board = Uint8Array.from({ length: 64 }, (_, i) => ((i + (i >> 3)) % 2 === 0 ? 50 : 150));
+    const references = { ...size, pixels: Uint8Array.of(...board, ...new Uint8Array(64).fill(130)) };
+    const found = pixelNeighbours({ ...size, pixels: new Uint8Array(64).fill(100) }, references);
+    expect([found.indices[0], found.distances[0]]).toEqual([1, 64 * 900]);
+  });
+
   it('agrees with comparing everything, ties to the lowest index, for any size', () => {
     const size = fc.record({
       height: fc.integer({ min: 1, max: 19 }),
