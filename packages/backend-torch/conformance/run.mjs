@@ -74,8 +74,9 @@ jasmine.addReporter({
     }
   },
 });
-// tfjs warns about its own deprecations through console.warn; the specs check what they need.
+// tfjs warns of its own deprecations and prints profiles; the specs check what they need.
 console.warn = () => {};
+console.log = () => {};
 await jasmine.execute([bundle]);
 
 const limit = Number(option('--show') ?? 40);

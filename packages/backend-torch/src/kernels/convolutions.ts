@@ -193,7 +193,10 @@ const forwardFused = (
   return torch.output(activated, geometry.outputShape);
 };
 
-/** Gradients to input and filter, whichever `mask` asks for; the other operand is only looked at for its shape. */
+/**
+ * The gradient to the input when x is left out, to the filter when the filter is; ATen looks at the operand
+ * left out for its shape alone.
+ */
 const backward = (
   torch: KernelContext,
   operands: { dy: TensorInfo; x?: TensorInfo; filter?: TensorInfo },
@@ -201,7 +204,14 @@ const backward = (
 ): Handle => {
   const type = torch.precision.product;
   const { axes, padding } = geometry;
-  const dy = toChannelsFirst(torch, torch.tensorOf(operands.dy, type), geometry);
+  let upstream = torch.tensorOf(operands.dy, type);
+  // tfjs's transposed convolution looks only at the part of dy that the forward direction would make.
+  geometry.outputShape.forEach((extent, axis) => {
+    if ((operands.dy.shape[axis] ?? extent) > extent) {
+      upstream = torch.aten('narrow', upstream, axis, 0, extent);
+    }
+  });
+  const dy = toChannelsFirst(torch, upstream, geometry);
   const inputExtents = geometry.last ? geometry.inputShape.slice(1, -1) : geometry.inputShape.slice(2);
   const channels = (geometry.last ? geometry.inputShape.at(-1) : geometry.inputShape[1]) ?? 1;
   const padded = inputExtents.map((extent, i) => {
@@ -220,14 +230,16 @@ const backward = (
           CHANNELS_LAST_FORMAT[axes],
         )
       : padExplicitly(torch, toChannelsFirst(torch, torch.tensorOf(operands.x, type), geometry), padding, 0);
-  const filter =
-    operands.filter === undefined
-      ? toAtenFilter(
-          torch,
-          torch.aten('empty.memory_format', geometry.filterShape, type, undefined, torch.device),
-          geometry,
-        )
-      : toAtenFilter(torch, torch.tensorOf(operands.filter, type), geometry);
+  const filter = torch.aten(
+    'contiguous',
+    toAtenFilter(
+      torch,
+      operands.filter === undefined
+        ? torch.aten('empty.memory_format', geometry.filterShape, type, undefined, torch.device)
+        : torch.tensorOf(operands.filter, type),
+      geometry,
+    ),
+  );
   const wantsInput = operands.x === undefined;
   const [dx, dw] = torch.atenAll(
     'convolution_backward',

@@ -138,6 +138,8 @@ const prepared = (torch: KernelContext, x: TensorInfo, geometry: Geometry, borde
 const isIdentity = (x: TensorInfo, geometry: Geometry): boolean =>
   geometry.size.every((extent) => extent === 1) && tf.util.arraysEqual(x.shape, [...geometry.outputShape]);
 
+const isEmpty = (geometry: Geometry): boolean => tf.util.sizeFromShape([...geometry.outputShape]) === 0;
+
 /** The input of a maximum: NaN loses against every number, as in tfjs's reference. */
 const comparable = (torch: KernelContext, x: TensorInfo, geometry: Geometry): Handle =>
   torch.aten('nan_to_num', prepared(torch, x, geometry, -Infinity), -Infinity, Infinity, -Infinity);
@@ -146,6 +148,7 @@ const registerAverage = (names: { forward: string; backward: string }, operator:
   registerTorchKernel<{ x: TensorInfo }, PoolAttributes>(names.forward, ({ inputs: { x }, attrs, torch }) => {
     const geometry = plan(x.shape, attrs);
     if (isIdentity(x, geometry)) return torch.share(x, x.shape);
+    if (isEmpty(geometry)) return torch.outputFrom(new Float32Array(0), geometry.outputShape, x.dtype);
     const { size, strides, padding } = geometry;
     let average = torch.aten(
       operator,
@@ -166,7 +169,8 @@ const registerAverage = (names: { forward: string; backward: string }, operator:
         torch.device,
       );
       const inside = torch.aten(operator, padExplicitly(torch, ones, padding, 0), size, strides);
-      average = torch.aten('div.Tensor', average, inside);
+      // A window that lies wholly outside averages to 0; the least share above that is 1 / window.
+      average = torch.aten('div.Tensor', average, torch.aten('clamp_', inside, Number.EPSILON));
     }
     return torch.output(channelsLast(torch, average, geometry.rank), geometry.outputShape, x.dtype);
   });
@@ -197,6 +201,7 @@ const registerMaximum = (names: { forward: string; backward: string }, operator:
   registerTorchKernel<{ x: TensorInfo }, PoolAttributes>(names.forward, ({ inputs: { x }, attrs, torch }) => {
     const geometry = plan(x.shape, attrs);
     if (isIdentity(x, geometry)) return torch.share(x, x.shape);
+    if (isEmpty(geometry)) return torch.outputFrom(new Float32Array(0), geometry.outputShape, x.dtype);
     const maximum = torch.aten(
       operator,
       comparable(torch, x, geometry),

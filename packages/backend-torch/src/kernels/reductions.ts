@@ -59,10 +59,12 @@ const atLeastInt = (dtype: DataType): DataType => (dtype === 'bool' ? 'int32' : 
 /** Sums of int32 wrap as int32 does; ATen would widen them. */
 const summable = (dtype: DataType): ScalarType => storageTypeOf(atLeastInt(dtype));
 
-const registerArgument = (kernel: string, operator: string): void => {
+const registerArgument = (kernel: string, operator: string, worst: number): void => {
   registerTorchKernel<OneInput, { axis: number | number[] }>(kernel, ({ inputs: { x }, attrs, torch }) => {
     const [axis = 0] = tf.util.parseAxisParam(attrs.axis, x.shape);
-    const value = torch.tensorOf(x, x.dtype === 'bool' ? ScalarType.int32 : storageTypeOf(x.dtype));
+    let value = torch.tensorOf(x, x.dtype === 'bool' ? ScalarType.int32 : storageTypeOf(x.dtype));
+    // NaN loses against every number, as in tfjs's reference.
+    if (x.dtype === 'float32') value = torch.aten('nan_to_num', value, worst, Infinity, -Infinity);
     const index = x.shape.length === 0 ? torch.aten(operator, value) : torch.aten(operator, value, axis);
     return torch.output(index, resultShape(x, [axis], false), 'int32');
   });
@@ -127,8 +129,8 @@ export const registerReductionKernels = (): void => {
   const truth = { dtype: (): DataType => 'bool', type: () => ScalarType.bool };
   registerReduction('All', (torch, x, axes) => torch.aten('amin', x, axes), { ...truth, empty: 1 });
   registerReduction('Any', (torch, x, axes) => torch.aten('amax', x, axes), { ...truth, empty: 0 });
-  registerArgument('ArgMax', 'argmax');
-  registerArgument('ArgMin', 'argmin');
+  registerArgument('ArgMax', 'argmax', -Infinity);
+  registerArgument('ArgMin', 'argmin', Infinity);
   registerScan('Cumsum', 'cumsum', 0);
   registerScan('Cumprod', 'cumprod', 1);
 };
