@@ -32,7 +32,7 @@ export type ConditionalWeights =
   | { readonly kind: 'merged'; readonly of: (place: LinearPlace) => readonly LinearExpert[] };
 
 /** Settings of one application. */
-export interface ApplyOptions {
+interface ApplyOptions {
   readonly weights: ConditionalWeights;
   readonly spans: readonly SegmentSpan[];
   /** @default 'none' */

@@ -16,7 +16,7 @@ import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } 
 import { BLOCK_LINEARS, gateSites, isConditional, linearShape, type BlockLinear } from './placement.ts';
 
 /** Start value of a temperature's logarithm; similarities are multiplied by its exponential. */
-export const INITIAL_LOG_TEMPERATURE = Math.log(1 / 0.07);
+const INITIAL_LOG_TEMPERATURE = Math.log(1 / 0.07);
 
 /** The routers of an encoder as one stack, or undefined for a dense one. */
 export const routerStack = (config: ResolvedEncoderConfig): RouterStack<AttributeRow> | undefined => {

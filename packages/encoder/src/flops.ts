@@ -1,6 +1,6 @@
 /**
  * Floating-point operations, a multiplication and an addition counting as two. Norms, softmax, activations and
- * embeddings look-ups are left out: below two percent of the whole at these sizes.
+ * embedding look-ups are left out: below two percent of the whole at these sizes.
  *
  * L tokens of a sequence · D width · F hidden · P values of a patch · K chosen experts
  */
@@ -15,8 +15,9 @@ export interface FlopsOptions {
   readonly patches?: number;
   /** Hidden states that go through the output head. @default 1 */
   readonly queries?: number;
-  /** Distinct attribute rows of the forward, and the sequences in it that share their merged weights. @default 1 and 1 */
+  /** Distinct attribute rows of the forward. @default 1 */
   readonly rows?: number;
+  /** Sequences of the forward, which share the cost of merging. @default 1 */
   readonly batch?: number;
 }
 

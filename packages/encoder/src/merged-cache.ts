@@ -2,7 +2,7 @@
  * Merged weights of the rows that evaluation has met: the decision of a row is a constant while the parameters are, so
  * its experts are summed once and every later forward costs what a dense one does (Uni-Perceiver-MoE, section 3.3).
  */
-import { rowKey, type AttributeRow } from '@polygate/attributes';
+import type { AttributeRow } from '@polygate/attributes';
 import type { ParameterSet } from '@polygate/nn';
 import { decide, type RouterStack } from '@polygate/routers';
 import { mergeExperts, type LinearExpert } from '@polygate/tensor';
@@ -44,9 +44,10 @@ export class MergedCache implements Disposable {
 
   /** Merged weights of a linear for each of `rows`, borrowed. Rows met for the first time are merged, all layers at once. */
   lookUp(rows: readonly AttributeRow[]): (place: LinearPlace) => readonly LinearExpert[] {
-    const missing = rows.filter((row) => !this.#rows.has(rowKey(row)));
+    const { keyOf } = this.#source.stack.condition;
+    const missing = rows.filter((row) => !this.#rows.has(keyOf(row)));
     if (missing.length > 0) offTape(() => this.#merge(missing));
-    const held = rows.map((row) => this.#rows.get(rowKey(row)));
+    const held = rows.map((row) => this.#rows.get(keyOf(row)));
     return (place) => {
       const path = pathOf(place);
       return held.map((linears) => linears?.get(path) as LinearExpert);
@@ -71,7 +72,8 @@ export class MergedCache implements Disposable {
         }
       }
     });
-    for (const [row, linears] of merged.entries()) this.#rows.set(rowKey(rows[row] as AttributeRow), linears);
+    for (const [row, linears] of merged.entries())
+      this.#rows.set(stack.condition.keyOf(rows[row] as AttributeRow), linears);
   }
 
   /** Frees all merged weights; they are made anew when next needed. */

@@ -23,7 +23,7 @@ import { spatialPositions, type PatchGrid } from './positions.ts';
 import { layOut, type SequenceInput } from './sequence.ts';
 
 /** Largest factor on similarities. */
-export const MAXIMAL_TEMPERATURE = 100;
+const MAXIMAL_TEMPERATURE = 100;
 
 /** Settings of one forward. */
 export interface EncodeOptions {

@@ -31,10 +31,10 @@ export interface GateRows {
 }
 
 /** Least sum that kept values are divided by: float32's machine epsilon. */
-export const MINIMAL_SUM = 2 ** -23;
+const MINIMAL_SUM = 2 ** -23;
 
 /** Number of experts kept per row when a rule doesn't say. */
-export const DEFAULT_TOP_K = 2;
+const DEFAULT_TOP_K = 2;
 
 /** @throws ConfigError when no such choice is possible */
 export const checkGateRule = ({ experts, topK = DEFAULT_TOP_K }: GateRule): void => {
