@@ -115,7 +115,7 @@ const readMerges = (model: JsonObject, ids: ReadonlyMap<string, number>): [numbe
   });
 
 /** The model that a parsed `tokenizer.json` holds. @throws FormatError naming the place that can't be used */
-export const readTokenizerModel = (value: unknown): TokenizerModel => {
+const readTokenizerModel = (value: unknown): TokenizerModel => {
   const file = objectAt(value, 'the file');
   const model = objectAt(file['model'], 'model');
   if (model['type'] !== 'BPE') refuse('model.type', '"BPE"', model['type']);
