@@ -3,6 +3,7 @@
  * loop. Checks what it read before it reports. Run: `node --conditions=@polygate/source --expose-gc
  * packages/stream/bench/streaming.ts [gigabytes=2] [folder=os.tmpdir()]` (Node 22.18 or newer), or through `npx tsx`.
  */
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,6 +59,14 @@ const check = (batch: RecordBatch): void => {
   }
 };
 
+/**
+ * Processor time of the main thread in milliseconds, from Linux's scheduler: unlike the clock it does not count the
+ * time that a busy machine gave to others, so blocks of the event loop can be told from waiting for a core.
+ */
+const schedule = `/proc/self/task/${process.pid}/schedstat`;
+const threadMilliseconds = (): number =>
+  existsSync(schedule) ? Number(readFileSync(schedule, 'utf8').split(' ')[0]) / 1e6 : Number.NaN;
+
 const report: Record<string, unknown>[] = [];
 
 /** Runs an action over batches and notes rows per second, the peak of resident memory and the longest block. */
@@ -71,6 +80,13 @@ const measure = async (
   let seen = 0;
   const delay = monitorEventLoopDelay({ resolution: 5 });
   delay.enable();
+  let longest = 0;
+  let last = threadMilliseconds();
+  const timer = setInterval(() => {
+    const now = threadMilliseconds();
+    longest = Math.max(longest, now - last);
+    last = now;
+  }, 1);
   const start = performance.now();
   await action((batch) => {
     check(batch);
@@ -79,6 +95,7 @@ const measure = async (
   });
   const seconds = (performance.now() - start) / 1000;
   delay.disable();
+  clearInterval(timer);
   report.push({
     case: name,
     rows: seen,
@@ -87,6 +104,7 @@ const measure = async (
     megabytesPerSecond: Math.round((seen * IMAGE_BYTES) / 2 ** 20 / seconds),
     rssGrowthMegabytes: Math.round((peak - before) / 2 ** 20),
     longestBlockMilliseconds: Number((delay.max / 1e6).toFixed(1)),
+    longestBlockProcessorMilliseconds: Number(longest.toFixed(1)),
   });
   process.stderr.write(`${JSON.stringify(report.at(-1))}\n`);
 };

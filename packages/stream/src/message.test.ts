@@ -65,6 +65,19 @@ describe('record-batch messages', () => {
     );
   });
 
+  it('are refused with buffers that reach past the body or lie askew', () => {
+    // The span of the last buffer, offset 56 and length 16, as two little-endian 64-bit words.
+    const words = new Int32Array(good.buffer, 0, bodyStart / 4);
+    const at = 4 * words.findIndex((_, i) => [56, 0, 16, 0].every((word, k) => words[i + k] === word));
+    expect(() => readBatchMessage(forged(at + 8, 24), expected)).toThrow(
+      'a buffer of 24 bytes at 56 in a body of 72',
+    );
+    expect(() => readBatchMessage(forged(at, 52), expected)).toThrow(
+      'a buffer of 16 bytes at 52 in a body of 72',
+    );
+    expect(() => readBatchMessage(forged(at + 12, -1), expected)).toThrow('a length of -4294967280');
+  });
+
   it('are refused with lengths that their bytes do not have', () => {
     expect(() => readBatchMessage(forged(0, 0), expected)).toThrow('no message mark');
     for (const length of [-8, 0, 4, MAX_MESSAGE_BYTES + 8]) {

@@ -142,7 +142,7 @@ describe('mixed batches', () => {
   const numbered = (name: string) => ({
     async batch(index: number): Promise<RecordBatch> {
       reads.push(`${name} ${index}`);
-      return buildBatch(schema, { value: [index] });
+      return buildBatch(schema, { value: [index + 1000 * name.length] });
     },
   });
   const all = { images: numbered('images'), captions: numbered('captions'), text: numbered('text') };
@@ -151,7 +151,7 @@ describe('mixed batches', () => {
     const mixture = createMixture(sources, { seed: 3 });
     const draws: Draw[] = [];
     for await (const { batch, ...draw } of mixBatches(mixture, all, { ahead: 5 })) {
-      expect(values(batch, 'value')[0]).toBe(draw.cursor);
+      expect(values(batch, 'value')[0]).toBe(draw.cursor + 1000 * draw.name.length);
       draws.push(draw);
       // The state is the consumer's: what was read ahead does not count.
       expect(mixture.state().step).toBe(draws.length);
@@ -180,7 +180,9 @@ describe('mixed batches', () => {
     mixture.setWeights({ images: 1, captions: 0, text: 0 });
     const first = mixed.next();
     mixture.setWeights({ images: 0, text: 1 });
-    expect((await first).value).toMatchObject({ step: 0, name: 'text', cursor: 0 });
+    const { batch, ...draw } = (await first).value;
+    expect(draw).toEqual({ step: 0, name: 'text', cursor: 0 });
+    expect(values(batch, 'value')[0]).toBe(4000);
     expect(mixture.state().counters).toEqual({ images: 0, captions: 0, text: 1 });
     mixture.setWeights({ images: 1, text: 0 });
     expect((await mixed.next()).value).toMatchObject({ step: 1, name: 'images', cursor: 0 });

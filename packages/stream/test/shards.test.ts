@@ -1,4 +1,5 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { tableFromIPC } from 'apache-arrow';
@@ -163,6 +164,27 @@ describe('random reads', () => {
     expect(readRow(await none.read([3]), 0)).toEqual(rowOf(3));
     expect(none.cache().batches).toBe(0);
   });
+
+  it.runIf(existsSync('/proc/self/fd'))(
+    'hold a bounded number of files open, and none after closing',
+    async () => {
+      const directory = join(folder, 'many');
+      await writeShards(directory, schema, [batchOf(0, 90)], { rowsPerShard: 1 });
+      const shards = await openShards(directory, { cacheBytes: 0 });
+      const openFiles = async (): Promise<number> => {
+        const links = (await readdir('/proc/self/fd')).map((fd) =>
+          readlink(`/proc/self/fd/${fd}`).catch(() => ''),
+        );
+        return (await Promise.all(links)).filter((link) => link.startsWith(directory)).length;
+      };
+      const batch = await shards.read(Array.from({ length: 90 }, (_, i) => 89 - i));
+      expect(readRow(batch, 89)).toEqual(rowOf(0));
+      expect(await openFiles()).toBeGreaterThan(1);
+      expect(await openFiles()).toBeLessThanOrEqual(64);
+      await shards.close();
+      expect(await openFiles()).toBe(0);
+    },
+  );
 
   it('are refused after the set is closed', async () => {
     const shards = await openShards(join(folder, 'cache'));
