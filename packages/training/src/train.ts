@@ -16,7 +16,6 @@ import {
 } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createBatchQueue } from './batch-queue.ts';
 import { writeCheckpoint, type CheckpointPlace, type RunState } from './checkpoint.ts';
 import { METRICS_FILE, syncMetrics } from './metrics-file.ts';
@@ -192,6 +191,8 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
       metrics,
     };
     const { step: made, metrics: more, ...values } = report;
+    // Writing waits for the disk, which is also what gives the event loop its turns: between two engine calls that
+    // block, signals arrive here and a display can move.
     await record({ step: made, kind: 'train', values: { ...more, ...values } });
     progress.update(throughput.add(report));
     await notify((callback) => callback.onStep?.(report));
@@ -227,8 +228,6 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
           await checkpoint();
           throughput.pause();
         }
-        // A turn of the event loop, so that signals arrive and a display can move between synchronous engine calls.
-        await nextTurn();
         stopped = signal?.aborted === true;
       }
     }

@@ -211,6 +211,24 @@ describe('the average', () => {
   });
 });
 
+describe('the average of a run', () => {
+  it('takes in the parameters after every update', async () => {
+    const model = tinyModel();
+    using average = new MovingAverage(model.parameters, { decay: 0.75 });
+    let expected = await model.parameters.read('shared.weight');
+    const follow = async (): Promise<void> => {
+      const now = await model.parameters.read('shared.weight');
+      expected = expected.map((value, i) => 0.75 * value + 0.25 * (now[i] as number));
+    };
+    await train({ ...tinyOptions(model, newRun()), average, callbacks: [{ onStep: follow }] });
+    (await average.averages.read('shared.weight')).forEach((value, i) =>
+      expect(value).toBeCloseTo(expected[i] as number, 5),
+    );
+    expect(expected).not.toEqual(await model.parameters.read('shared.weight'));
+    model.dispose();
+  });
+});
+
 describe('stopping', () => {
   it('finishes the step, writes a checkpoint and says how to go on', async () => {
     const run = newRun();
@@ -241,11 +259,15 @@ describe('stopping', () => {
       weight: 1,
       next: (cursor: number): Promise<TinyBatch> | TinyBatch => {
         if (cursor < 3) return { id: '', x: new Float32Array(20) };
-        setImmediate(() => controller.abort());
         return new Promise<TinyBatch>(() => {});
       },
     };
-    const { result } = await runTiny(newRun(), { sources: [never], signal: controller.signal });
+    const { result } = await runTiny(newRun(), {
+      sources: [never],
+      signal: controller.signal,
+      // By the next turn of the event loop the fourth step is waiting.
+      callbacks: [{ onStep: ({ step }) => void (step === 3 && setImmediate(() => controller.abort())) }],
+    });
     expect(result).toMatchObject({ status: 'stopped', step: 3 });
     const aborted = await runTiny(newRun(), { signal: AbortSignal.abort() });
     expect(aborted.result).toMatchObject({ status: 'stopped', step: 0 });
