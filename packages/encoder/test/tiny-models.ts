@@ -50,8 +50,11 @@ export const drawnModel = (config: EncoderConfig, seed: number): UniPerceiver =>
   return model;
 };
 
-/** A batch of samples of one layout: sample -> segments. */
-export type PlainBatch = readonly (readonly PlainSegment[])[];
+/** The segments of one sample. */
+export type PlainSample = readonly PlainSegment[];
+
+/** A batch of samples of one layout. */
+export type PlainBatch = readonly PlainSample[];
 
 /** A picture of 2 x 2 patches in each of two frames, and a text of three tokens with chosen positions. */
 export const captionBatch = (size: number, seed: number): PlainBatch => {
