@@ -1,9 +1,11 @@
-/** The face that this engine shows to tfjs; the work is in KernelContext. */
+/** The face that this engine shows to tfjs; tensors are in TensorStore, kernels use KernelContext. */
 import * as tf from '@tensorflow/tfjs';
 import type { BackendValues, DataId, DataType } from '@tensorflow/tfjs';
 import type { Dispatcher } from './native/dispatcher.ts';
-import type { KernelContextOptions, Stored } from './kernel-context.ts';
+import type { KernelContextOptions } from './kernel-context.ts';
 import { KernelContext } from './kernel-context.ts';
+import type { Stored } from './tensor-store.ts';
+import { TensorStore } from './tensor-store.ts';
 
 /** What `tf.memory()` reports beside tfjs's own counts of tensors and bytes. */
 export interface TorchMemory {
@@ -21,18 +23,16 @@ export interface TorchMemory {
 
 export class TorchBackend extends tf.KernelBackend {
   readonly context: KernelContext;
-  readonly #data: tf.DataStorage<Stored>;
+  readonly #store: TensorStore;
 
   constructor(dispatcher: Dispatcher, options: KernelContextOptions) {
     super();
-    this.#data = new tf.DataStorage<Stored>(this, tf.engine());
-    this.context = new KernelContext(dispatcher, this.#data, options);
+    this.#store = new TensorStore(dispatcher, new tf.DataStorage<Stored>(this, tf.engine()), options.device);
+    this.context = new KernelContext(dispatcher, this.#store, options);
   }
 
   override write(values: BackendValues, shape: number[], dtype: DataType): DataId {
-    const dataId: DataId = {};
-    this.context.put(dataId, values, { shape, dtype, refCount: 1 });
-    return dataId;
+    return this.#store.write(values, shape, dtype);
   }
 
   override move(
@@ -42,35 +42,35 @@ export class TorchBackend extends tf.KernelBackend {
     dtype: DataType,
     refCount: number,
   ): void {
-    this.context.put(dataId, values, { shape, dtype, refCount });
+    this.#store.put(dataId, values, { shape, dtype, refCount });
   }
 
   override readSync(dataId: DataId): BackendValues {
-    return this.context.read(dataId);
+    return this.#store.read(dataId);
   }
 
   override read(dataId: DataId): Promise<BackendValues> {
-    return this.context.readAsync(dataId);
+    return this.#store.readAsync(dataId);
   }
 
   override disposeData(dataId: DataId, force = false): boolean {
-    return this.context.remove(dataId, force);
+    return this.#store.remove(dataId, force);
   }
 
   override refCount(dataId: DataId): number {
-    return this.context.refCount(dataId);
+    return this.#store.refCount(dataId);
   }
 
   override incRef(dataId: DataId): void {
-    this.context.addReference(dataId);
+    this.#store.addReference(dataId);
   }
 
   decRef(dataId: DataId): void {
-    this.context.dropReference(dataId);
+    this.#store.dropReference(dataId);
   }
 
   override numDataIds(): number {
-    return this.#data.numDataIds();
+    return this.#store.size;
   }
 
   override memory(): TorchMemory {
@@ -107,6 +107,6 @@ export class TorchBackend extends tf.KernelBackend {
   }
 
   override dispose(): void {
-    this.context.close();
+    this.#store.close();
   }
 }
