@@ -1,5 +1,5 @@
-/** Scores of a model on the held-out splits of a suite, and the short validation that training does on its way. */
-import { createRandom, silentLogger, unknownName, type Logger } from '@polygate/core';
+/** Scores of a model on the held-out splits of a suite. */
+import { silentLogger, unknownName, type Logger } from '@polygate/core';
 import type { ScoreReport } from '@polygate/evaluation';
 import { evaluateCaptioning } from './evaluate-captioning.ts';
 import { evaluateClassification } from './evaluate-classification.ts';
@@ -8,12 +8,7 @@ import { evaluateRetrieval } from './evaluate-retrieval.ts';
 import type { SplitContext } from './evaluation-context.ts';
 import type { Generalist } from './generalist.ts';
 import type { CaptionOptions } from './predict-caption.ts';
-import type { Recipe } from './recipe.ts';
-import { splitBatches } from './split-rows.ts';
 import type { OpenSuite } from './suite-data.ts';
-import { makeTask } from './task-recipes.ts';
-import { taskLoss } from './task-loss.ts';
-import { tasksOf } from './task-sources.ts';
 
 export interface EvaluateOptions {
   /** Splits to score. @default all but `train` */
@@ -80,58 +75,4 @@ export const evaluateSuite = async (
     }
   }
   return reports;
-};
-
-/**
- * Loss and in-batch accuracy of every task of a recipe on held-out rows, by `task/split/metric`: quick, for validation
- * during training. Drops the model's caches before and after, as the weights go on changing.
- */
-export const validateTasks = async (
-  model: Generalist,
-  data: OpenSuite,
-  recipe: Recipe,
-): Promise<Readonly<Record<string, number>>> => {
-  model.clearCaches();
-  const values: Record<string, number> = {};
-  const { limit, splits: wanted } = recipe.validation;
-  try {
-    for (const [name, own] of Object.entries(tasksOf(recipe, data))) {
-      const { suite, tokenizer } = data;
-      const task = makeTask(
-        name,
-        { ...own, candidates: { kind: 'whole' } },
-        { suite, tokenizer, image: model.image, vocabulary: model.vocabulary },
-      );
-      const dataset = suite.datasets.find((each) => each.name === own.dataset);
-      for (const split of Object.keys(dataset?.splits ?? {})) {
-        if (split === own.split || (wanted && !wanted.includes(split))) continue;
-        const sums = { loss: 0, accuracy: 0, rows: 0 };
-        let number = 0;
-        const shards = await data.shards(own.dataset, split);
-        for await (const rows of splitBatches(shards, {
-          limit,
-          seed: recipe.seed,
-          batchSize: own.batchSize,
-        })) {
-          const random = createRandom(recipe.seed).fork('validation').fork(number);
-          number += 1;
-          const batch = task.collate(rows, { random, training: false });
-          const { loss, metrics } = taskLoss(model, batch, { training: false });
-          const [value = Number.NaN] = await loss.data();
-          const [accuracy = Number.NaN] = await metrics.accuracy.data();
-          loss.dispose();
-          metrics.accuracy.dispose();
-          sums.loss += value * rows.numRows;
-          sums.accuracy += accuracy * rows.numRows;
-          sums.rows += rows.numRows;
-        }
-        if (sums.rows === 0) continue;
-        values[`${name}/${split}/loss`] = sums.loss / sums.rows;
-        values[`${name}/${split}/accuracy`] = sums.accuracy / sums.rows;
-      }
-    }
-  } finally {
-    model.clearCaches();
-  }
-  return values;
 };

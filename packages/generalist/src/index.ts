@@ -26,7 +26,7 @@ export { caption } from './predict-caption.ts';
 export type { CaptionOptions, CaptionPrediction } from './predict-caption.ts';
 export { fill } from './predict-fill.ts';
 export type { WordPrediction } from './predict-fill.ts';
-export { evaluateSuite, validateTasks } from './evaluate-suite.ts';
+export { evaluateSuite } from './evaluate-suite.ts';
 export type { EvaluateOptions } from './evaluate-suite.ts';
 export { encodeStage, scoreStage } from './stages.ts';
 export type { EncodeStageOptions, ModelStage, ScoreStageOptions } from './stages.ts';

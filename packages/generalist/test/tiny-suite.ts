@@ -1,0 +1,168 @@
+/** A prepared suite of a few made-up pictures and sentences, and a model small enough for the cpu engine. */
+import { createRandom } from '@polygate/core';
+import type { EncoderConfig } from '@polygate/encoder';
+import { createGeneralist, type Generalist } from '@polygate/generalist';
+import { buildBatch, datasetMetadata, defineSchema, writeShards } from '@polygate/stream';
+import { saveTokenizer, trainTokenizer, type Tokenizer } from '@polygate/tokens';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const colours = {
+  red: [220, 30, 30],
+  green: [30, 200, 40],
+  blue: [30, 40, 220],
+  white: [240, 240, 240],
+} as const;
+const shapes = ['square', 'bar'] as const;
+const SIDE = 8;
+
+export const classes = Object.keys(colours);
+
+export const tinyTexts = classes.flatMap((colour) =>
+  shapes.map((shape) => `the ${shape} is ${colour} and the night is dark`),
+);
+
+export const tinyTokenizer = (): Tokenizer =>
+  trainTokenizer(
+    [...tinyTexts, ...classes.flatMap((colour) => shapes.map((shape) => `a ${colour} ${shape}`))],
+    {
+      vocabularySize: 300,
+      lowercase: true,
+    },
+  );
+
+/** An 8 x 8 picture of a shape on black, with a little noise. */
+export const picture = (
+  colour: keyof typeof colours,
+  shape: (typeof shapes)[number],
+  seed: number,
+): Uint8Array => {
+  const random = createRandom(seed);
+  const pixels = new Uint8Array(SIDE * SIDE * 3);
+  for (let y = 0; y < SIDE; y += 1) {
+    for (let x = 0; x < SIDE; x += 1) {
+      const inside = shape === 'square' ? x >= 2 && x < 6 && y >= 2 && y < 6 : x < 3;
+      for (let c = 0; c < 3; c += 1) {
+        const base = inside ? colours[colour][c as 0 | 1 | 2] : 10;
+        pixels[(y * SIDE + x) * 3 + c] = Math.min(255, base + random.integer(12));
+      }
+    }
+  }
+  return pixels;
+};
+
+const samples = (repeats: number, salt: number) =>
+  Array.from({ length: repeats }, (_, repeat) =>
+    classes.flatMap((colour, label) =>
+      shapes.map((shape, s) => ({
+        id: `${colour}-${shape}-${repeat}`,
+        label,
+        pixels: picture(colour as keyof typeof colours, shape, salt + 100 * repeat + 10 * label + s),
+        caption: `a ${colour} ${shape}`,
+        concept: `${colour}-${shape}`,
+      })),
+    ),
+  ).flat();
+
+/** Writes a suite and returns its folder. */
+export const writeTinySuite = async (): Promise<string> => {
+  const folder = await mkdtemp(join(tmpdir(), 'polygate-tiny-'));
+  const tokenizer = tinyTokenizer();
+  await saveTokenizer(tokenizer, join(folder, 'tokenizer.json'));
+  const image = { height: SIDE, width: SIDE, channels: 3 };
+  const pixels = { fixedList: 'uint8', size: SIDE * SIDE * 3 } as const;
+  const splits = { train: samples(2, 1), test: samples(1, 5000) };
+  const rowsOf = { train: { rows: splits.train.length }, test: { rows: splits.test.length } };
+  for (const [split, rows] of Object.entries(splits)) {
+    const labelled = defineSchema(
+      { id: 'utf8', image: pixels, label: 'int32' },
+      datasetMetadata({ kind: 'labelled-image', image, classes }),
+    );
+    const columns = {
+      id: rows.map(({ id }) => id),
+      image: Buffer.concat(rows.map((row) => row.pixels)),
+    };
+    await writeShards(join(folder, 'colours', split), labelled, [
+      buildBatch(labelled, {
+        ...columns,
+        image: new Uint8Array(columns.image),
+        label: rows.map(({ label }) => label),
+      }),
+    ]);
+    const captioned = defineSchema(
+      { id: 'utf8', image: pixels, captions: { list: { list: 'int32' } }, concept: 'utf8' },
+      datasetMetadata({ kind: 'captioned-image', image, tokenizer: tokenizer.hash }),
+    );
+    await writeShards(join(folder, 'pictures', split), captioned, [
+      buildBatch(captioned, {
+        ...columns,
+        image: new Uint8Array(columns.image),
+        captions: rows.map(({ caption }) => [Array.from(tokenizer.encode(caption))]),
+        concept: rows.map(({ concept }) => concept),
+      }),
+    ]);
+    const text = defineSchema(
+      { id: 'utf8', tokens: { list: 'int32' }, words: { list: 'int32' } },
+      datasetMetadata({ kind: 'text', tokenizer: tokenizer.hash }),
+    );
+    const tokens = tinyTexts.map((line) => [
+      ...Array.from(tokenizer.encode(line)),
+      tokenizer.specials.endoftext,
+    ]);
+    await writeShards(join(folder, 'lines', split), text, [
+      buildBatch(text, {
+        id: tinyTexts.map((_, i) => `line-${i}`),
+        tokens,
+        words: tokens.map((ids) => Array.from(tokenizer.words(ids))),
+      }),
+    ]);
+  }
+  const lines = { train: { rows: tinyTexts.length }, test: { rows: tinyTexts.length } };
+  await mkdir(folder, { recursive: true });
+  await writeFile(
+    join(folder, 'suite.json'),
+    JSON.stringify({
+      name: 'tiny',
+      version: 1,
+      image: { height: SIDE, width: SIDE },
+      textLength: 32,
+      tokenizerHash: tokenizer.hash,
+      datasets: [
+        { name: 'colours', kind: 'labelled-image', splits: rowsOf, classes },
+        { name: 'pictures', kind: 'captioned-image', splits: rowsOf },
+        { name: 'lines', kind: 'text', splits: lines },
+      ],
+      quarantine: {},
+      recipeHash: 'tiny',
+    }),
+  );
+  return folder;
+};
+
+export const tinyEncoder = (vocabularySize: number): EncoderConfig => ({
+  layers: 1,
+  width: 16,
+  heads: 2,
+  hidden: 32,
+  vocabularySize,
+  patch: { size: 4, channels: 3 },
+  maxPositions: 32,
+  maxFrames: 1,
+  layerScale: 0.5,
+  moe: { experts: 3, topK: 2 },
+});
+
+export const tinyModel = (seed = 1): Generalist => {
+  const tokenizer = tinyTokenizer();
+  return createGeneralist(
+    {
+      encoder: tinyEncoder(tokenizer.size),
+      image: { height: SIDE, width: SIDE, channels: 3 },
+      tokenizerHash: tokenizer.hash,
+      maximumTokens: 12,
+    },
+    tokenizer,
+    createRandom(seed),
+  );
+};
