@@ -57,7 +57,7 @@ const findColumn = (
     if (index >= 0) return index;
   }
   throw new ConfigError(
-    `captions CSV ${path}: expected a ${wanted.role} column named ${names.map((name) => `"${name}"`).join(' or ')}, got the columns ${columns.map((column) => `"${column}"`).join(', ')}; set ${wanted.role}Column to one of these`,
+    `captions CSV ${path}: expected the ${wanted.role} column to be named ${names.map((name) => `"${name}"`).join(' or ')}, got the columns ${columns.map((column) => `"${column}"`).join(', ')}; set ${wanted.role}Column to one of these`,
     { code: 'csv-column', fields: { path, columns, expected: names } },
   );
 };

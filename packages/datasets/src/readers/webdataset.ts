@@ -41,6 +41,9 @@ async function* chunks(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
+/** Most members of one sample. */
+const MAX_MEMBERS = 32;
+
 type Texts = readonly string[] | { readonly problem: string };
 
 const textsOf = (members: ReadonlyMap<string, Uint8Array>): Texts => {
@@ -64,6 +67,9 @@ const assemble = (
   entries: readonly TarEntry[],
   classes: readonly string[] | undefined,
 ): ReaderItem => {
+  if (entries.length > MAX_MEMBERS) {
+    return fault(id, 'too-many-members', `expected at most ${MAX_MEMBERS} members of one key, got more`);
+  }
   const large = entries.find((entry) => entry.body === undefined);
   if (large)
     return fault(
@@ -74,7 +80,7 @@ const assemble = (
   const members = new Map(
     entries.map((entry) => [splitName(entry.path).part, entry.body ?? new Uint8Array(0)]),
   );
-  const part = [...members.keys()].find((name) => imageExtensions.includes(extname(`.${name}`)));
+  const part = [...members.keys()].find((name) => imageExtensions.includes(extname(`x.${name}`)));
   const texts = textsOf(members);
   if ('problem' in texts) return fault(id, 'bad-text', texts.problem);
   if (texts.includes('')) return fault(id, 'empty-caption', 'expected a caption, got an empty text');
@@ -123,7 +129,8 @@ export const openWebDataset = async (options: WebDatasetOptions): Promise<Reader
             group = [];
           }
           key = next;
-          group.push(entry);
+          // One member too many marks the sample; the rest of such a run is not kept.
+          if (group.length <= MAX_MEMBERS) group.push(entry);
         }
         if (key !== undefined) yield finish();
       }

@@ -1,0 +1,134 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodeImage, type DecodeOptions } from './image-decode.ts';
+import { resizeSquare } from './pixel-resize.ts';
+import type { ImageContent } from './sample.ts';
+
+let root = '';
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'polygate-decode-'));
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+const pixelsOf = async (content: ImageContent, options: DecodeOptions): Promise<number[]> => {
+  const image = await decodeImage('x', content, options);
+  if (image.kind === 'fault') throw new Error(image.reason);
+  return [...image.pixels];
+};
+
+const bytes = (content: Uint8Array): ImageContent => ({ kind: 'bytes', bytes: content });
+const at = (pixels: readonly number[], size: number, x: number, y: number): number[] =>
+  pixels.slice((y * size + x) * 3, (y * size + x) * 3 + 3);
+const raw = (pixels: number[], width: number, height: number, channels: 1 | 2 | 3 | 4) =>
+  sharp(Uint8Array.from(pixels), { raw: { width, height, channels } });
+
+describe('decoding', () => {
+  it('lays transparent pictures on white', async () => {
+    // Left pixel opaque red, right one half transparent black: 255 * 0.5 = 127 or 128 on white.
+    const png = await raw([255, 0, 0, 255, 0, 0, 0, 128], 2, 1, 4).png().toBuffer();
+    const pixels = await pixelsOf(
+      bytes(await sharp(png).resize(16, 8, { kernel: 'nearest' }).png().toBuffer()),
+      {
+        size: 16,
+      },
+    );
+    expect(at(pixels, 16, 1, 8)).toEqual([255, 0, 0]);
+    const [r = 0, g = 0, b = 0] = at(pixels, 16, 14, 8);
+    expect(r === g && g === b && Math.abs(r - 127) <= 1).toBe(true);
+    expect(at(pixels, 16, 8, 0)).toEqual([255, 255, 255]); // beside a picture twice as wide as high
+  });
+
+  it('contains or covers the square', async () => {
+    // 8 x 4: left half blue, right half green.
+    const row = [...Array<number[]>(4).fill([0, 0, 255]), ...Array<number[]>(4).fill([0, 255, 0])].flat();
+    const png = await raw([...row, ...row, ...row, ...row], 8, 4, 3)
+      .png()
+      .toBuffer();
+    const contained = await pixelsOf(bytes(png), { size: 8, background: '#102030' });
+    expect(at(contained, 8, 0, 0)).toEqual([16, 32, 48]);
+    expect(at(contained, 8, 0, 4)).toEqual([0, 0, 255]);
+    const covered = await pixelsOf(bytes(png), { size: 8, fit: 'cover' });
+    expect(at(covered, 8, 0, 0)).toEqual([0, 0, 255]);
+    expect(at(covered, 8, 7, 7)).toEqual([0, 255, 0]);
+  });
+
+  it('turns pictures upright by their EXIF orientation', async () => {
+    // Stored: top black, bottom white; orientation 3 turns by half.
+    const dark = Array<number>(8 * 4 * 3).fill(0);
+    const light = Array<number>(8 * 4 * 3).fill(255);
+    const png = await raw([...dark, ...light], 8, 8, 3)
+      .withMetadata({ orientation: 3 })
+      .png()
+      .toBuffer();
+    const pixels = await pixelsOf(bytes(png), { size: 8 });
+    expect(at(pixels, 8, 4, 0)).toEqual([255, 255, 255]);
+    expect(at(pixels, 8, 4, 7)).toEqual([0, 0, 0]);
+  });
+
+  it('gives RGB bytes for grey, 16-bit and CMYK pictures', async () => {
+    const grey = await raw(Array<number>(16).fill(100), 4, 4, 1).toColourspace('b-w').png().toBuffer();
+    expect(at(await pixelsOf(bytes(grey), { size: 4 }), 4, 1, 1)).toEqual([100, 100, 100]);
+    const deep = await raw(Array<number>(48).fill(200), 4, 4, 3).toColourspace('rgb16').png().toBuffer();
+    expect(at(await pixelsOf(bytes(deep), { size: 4 }), 4, 1, 1)).toEqual([200, 200, 200]);
+    const print = await raw(Array<number>(48).fill(255), 4, 4, 3).toColourspace('cmyk').jpeg().toBuffer();
+    expect(at(await pixelsOf(bytes(print), { size: 4 }), 4, 1, 1).every((value) => value > 250)).toBe(true);
+  });
+
+  it('reports what is no picture, damaged, missing or empty', async () => {
+    const noise = Array.from({ length: 32 * 32 * 3 }, (_, i) => (i * 7919) % 256);
+    const png = await raw(noise, 32, 32, 3).png().toBuffer();
+    const flipped = Buffer.from(png);
+    flipped[120] = (flipped[120] ?? 0) ^ 0xff;
+    const path = join(root, 'text.png');
+    await writeFile(path, 'this is no picture');
+    const contents: ImageContent[] = [
+      bytes(flipped),
+      bytes(png.subarray(0, png.length / 2)),
+      { kind: 'path', path },
+      { kind: 'path', path: join(root, 'none.png') },
+      bytes(new Uint8Array(0)),
+      { kind: 'pixels', pixels: new Uint8Array(5), height: 2, width: 2, channels: 1 },
+    ];
+    const results = await Promise.all(contents.map((content) => decodeImage('id', content, { size: 8 })));
+    expect(results.map((result) => (result.kind === 'fault' ? result.code : result.kind))).toEqual([
+      'corrupt-image',
+      'corrupt-image',
+      'corrupt-image',
+      'missing-file',
+      'corrupt-image',
+      'corrupt-image',
+    ]);
+    expect(results[2]).toMatchObject({
+      id: 'id',
+      reason: expect.stringMatching(/^expected a picture that can be decoded, got: ./u) as unknown,
+    });
+  });
+});
+
+describe('resizing of raw squares', () => {
+  it('interpolates between pixel centres', () => {
+    // 2 -> 4: centres of the output lie at 0.25, 0.75, 1.25, 1.75 of input pixels with centres 0.5 and 1.5. The first
+    // and last are beside the centres and keep their pixel; the others mix 3:1: 0.75 * 0 + 0.25 * 200 = 50, and 150.
+    const grey = resizeSquare(Uint8Array.from([0, 200, 0, 200]), { from: 2, to: 4 }, 1);
+    expect([0, 1, 2, 3].map((x) => grey[x * 3])).toEqual([0, 50, 150, 200]);
+    expect([...grey.subarray(3, 6)]).toEqual([50, 50, 50]);
+  });
+
+  it('weighs all covered pixels when it shrinks', () => {
+    // 4 -> 2 with a triangle of radius 2 around 1.0: pixels at 0.5, 1.5, 2.5 weigh 0.75, 0.75, 0.25 (sum 1.75).
+    const image = Uint8Array.from([70, 0, 0, 0, 70, 0, 0, 0, 70, 0, 0, 0, 70, 0, 0, 0]);
+    const small = resizeSquare(image, { from: 4, to: 2 }, 1);
+    expect(small[0]).toBe(Math.round((70 * 0.75) / 1.75)); // 30
+  });
+
+  it('keeps pictures of the same side and constant ones', () => {
+    const image = Uint8Array.from({ length: 75 }, (_, i) => (i * 31) % 256);
+    expect(resizeSquare(image, { from: 5, to: 5 }, 3)).toEqual(image);
+    expect(new Set(resizeSquare(new Uint8Array(28 * 28).fill(77), { from: 28, to: 48 }, 1))).toEqual(
+      new Set([77]),
+    );
+  });
+});

@@ -1,0 +1,325 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { tarEnd, tarMember } from '../../test/support/tar-writer.ts';
+import type { Reader, ReaderItem } from '../sample.ts';
+import { openCaptionsCsv } from './captions-csv.ts';
+import { openCocoCaptions } from './coco-captions.ts';
+import { openImageFolder } from './image-folder.ts';
+import { openJsonlManifest } from './jsonl-manifest.ts';
+import { openLabelledTsv } from './labelled-tsv.ts';
+import { openPlainText } from './plain-text.ts';
+import { openWebDataset } from './webdataset.ts';
+
+let root = '';
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'polygate-readers-'));
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+const file = async (name: string, content: string | Uint8Array): Promise<string> => {
+  const path = join(root, name);
+  await mkdir(join(path, '..'), { recursive: true });
+  await writeFile(path, content);
+  return path;
+};
+
+const all = async (reader: Reader): Promise<ReaderItem[]> => {
+  const items: ReaderItem[] = [];
+  for await (const item of reader.read()) items.push(item);
+  return items;
+};
+
+/** The gist of an item: id with code, or id with its texts and label. */
+const gist = (items: readonly ReaderItem[]): unknown[] =>
+  items.map((item) =>
+    item.kind === 'fault' ? [item.id, item.code] : [item.id, ...(item.texts ?? []), item.label],
+  );
+
+describe('image folder', () => {
+  it('takes class names from folders and reports what does not belong', async () => {
+    await file('classes/wild_cat/b.png', '');
+    await file('classes/wild_cat/a.JPG', '');
+    await file('classes/n02/x.png', '');
+    await file('classes/n02/notes.txt', '');
+    await file('classes/n02/deep/y.png', '');
+    await file('classes/n02/.hidden', '');
+    await file('classes/stray.png', '');
+    const reader = await openImageFolder({ path: join(root, 'classes'), classNames: { n02: 'dog' } });
+    expect(reader.classes).toEqual(['dog', 'wild cat']);
+    expect(gist(await all(reader))).toEqual([
+      ['stray.png', 'outside-class'],
+      ['n02/deep', 'nested-folder'],
+      ['n02/notes.txt', 'not-an-image'],
+      ['n02/x.png', 0],
+      ['wild_cat/a.JPG', 1],
+      ['wild_cat/b.png', 1],
+    ]);
+  });
+
+  it('says what to do about a missing folder and one without classes', async () => {
+    await file('flat/a.png', '');
+    await expect(openImageFolder({ path: join(root, 'none') })).rejects.toThrow(
+      `image folder: expected a folder, got nothing at ${join(root, 'none')}; give the path of an existing folder`,
+    );
+    await expect(openImageFolder({ path: join(root, 'flat') })).rejects.toThrow(
+      'expected one folder per class with pictures in it, got 1 files and no folder; move the pictures into folders named after their classes, or use captions',
+    );
+  });
+});
+
+describe('COCO captions', () => {
+  it('joins captions to their pictures and reports each bad entry', async () => {
+    const document = {
+      images: [
+        { id: 1, file_name: 'one.jpg' },
+        { id: 2, file_name: '../../etc/passwd' },
+        { id: 3, file_name: 'three.jpg' },
+        { file_name: 'four.jpg' },
+      ],
+      annotations: [
+        { id: 10, image_id: 1, caption: ' A cat. ' },
+        { id: 11, image_id: 2, caption: 'x' },
+        { id: 12, image_id: 1, caption: 'Another cat.' },
+        { id: 13, image_id: 3, caption: '  ' },
+        { id: 14, image_id: 99, caption: 'lost' },
+        { id: 15, image_id: 1 },
+      ],
+    };
+    const annotations = await file('coco.json', JSON.stringify(document));
+    const items = await all(await openCocoCaptions({ annotations, images: root }));
+    expect(gist(items)).toEqual([
+      ['annotation 13', 'empty-caption'],
+      ['annotation 14', 'unknown-image'],
+      ['annotation 15', 'no-caption'],
+      ['one.jpg', 'A cat.', 'Another cat.', undefined],
+      ['../../etc/passwd', 'path-outside'],
+      ['three.jpg', 'no-caption'],
+      ['image #3', 'bad-image-entry'],
+    ]);
+  });
+
+  it('refuses other layouts by name', async () => {
+    const images = root;
+    const list = await file('list.json', '{"info": {}, "images": []}');
+    await expect(openCocoCaptions({ annotations: list, images })).rejects.toThrow(
+      'expected a list "annotations", got keys info, images; use the captions file, not the instances file',
+    );
+    const broken = await file('broken.json', '{"images": [');
+    await expect(openCocoCaptions({ annotations: broken, images })).rejects.toThrow(
+      'expected JSON, got text that does not parse',
+    );
+  });
+});
+
+describe('captions CSV', () => {
+  it('reads the form of Flickr30k, its known broken line among them', async () => {
+    const table = await file(
+      'flickr.csv',
+      'image_name| comment_number| comment\n1.jpg| 0| Two "young" guys .\n2.jpg| 0| A dog .\n1.jpg| 1| Two men .\n2.jpg| 4   A dog runs .\n2.jpg| 1|  \n',
+    );
+    expect(gist(await all(await openCaptionsCsv({ file: table, images: root })))).toEqual([
+      ['line 5', 'field-count'],
+      ['2.jpg (line 6)', 'empty-caption'],
+      ['1.jpg', 'Two "young" guys .', 'Two men .', undefined],
+      ['2.jpg', 'A dog .', undefined],
+    ]);
+  });
+
+  it('reads commas and quotes, and never leaves the image folder', async () => {
+    const table = await file('plain.csv', 'image,caption\na.png,"red, round"\n/etc/passwd,x\n,y\n');
+    expect(gist(await all(await openCaptionsCsv({ file: table, images: root })))).toEqual([
+      ['line 4', 'no-image-name'],
+      ['a.png', 'red, round', undefined],
+      ['/etc/passwd', 'path-outside'],
+    ]);
+  });
+
+  it('lists the columns found where the wanted one is not there', async () => {
+    const table = await file('wrong.csv', 'picture,words\na.png,x\n');
+    await expect(openCaptionsCsv({ file: table, images: root })).rejects.toThrow(
+      'expected the image column to be named "image" or "image_name" or "filename" or "file_name" or "file" or "path", got the columns "picture", "words"; set imageColumn to one of these',
+    );
+    await expect(
+      openCaptionsCsv({ file: table, images: root, imageColumn: 'picture', captionColumn: 'text' }),
+    ).rejects.toThrow(
+      'expected the caption column to be named "text", got the columns "picture", "words"; set captionColumn',
+    );
+    const reader = await openCaptionsCsv({
+      file: table,
+      images: root,
+      imageColumn: 'picture',
+      captionColumn: 'words',
+    });
+    expect(gist(await all(reader))).toEqual([['a.png', 'x', undefined]]);
+  });
+});
+
+describe('jsonl manifest', () => {
+  it('takes rows of the usual keys and reports the others', async () => {
+    const rows = [
+      '{"image": "a.png", "text": "one", "id": "first"}',
+      '{"image": "b.png", "captions": ["one", "two"], "label": "dog"}',
+      '{"text": "only text", "label": 0}',
+      '{"image": "c.png", "label": 7}',
+      '{"image": "../x.png", "text": "out"}',
+      '{"image": "d.png", "text": " "}',
+      '{"image": 3}',
+      '{"note": "nothing"}',
+      '[1]',
+      'not json',
+      '',
+    ];
+    const manifest = await file('rows.jsonl', rows.join('\n'));
+    const items = await all(await openJsonlManifest({ file: manifest, classes: ['cat', 'dog'] }));
+    expect(gist(items)).toEqual([
+      ['first', 'one', undefined],
+      ['b.png (line 2)', 'one', 'two', 1],
+      ['line 3', 'only text', 0],
+      ['line 4', 'unknown-label'],
+      ['../x.png', 'path-outside'],
+      ['line 6', 'empty-caption'],
+      ['line 7', 'no-image-name'],
+      ['line 8', 'empty-row'],
+      ['line 9', 'bad-json'],
+      ['line 10', 'bad-json'],
+    ]);
+    expect(items[0]).toMatchObject({ image: { kind: 'path', path: join(root, 'a.png') } });
+  });
+});
+
+describe('plain text', () => {
+  it('reads lines, paragraphs or documents', async () => {
+    const path = await file('text.txt', 'one\ntwo\n\n\nthree\n');
+    const empty = await file('empty.txt', '\n');
+    expect(gist(await all(await openPlainText({ files: [path] })))).toEqual([
+      ['text.txt:1', 'one', undefined],
+      ['text.txt:2', 'two', undefined],
+      ['text.txt:5', 'three', undefined],
+    ]);
+    expect(gist(await all(await openPlainText({ files: [path], unit: 'paragraph' })))).toEqual([
+      ['text.txt:1', 'one two', undefined],
+      ['text.txt:5', 'three', undefined],
+    ]);
+    expect(gist(await all(await openPlainText({ files: [path, empty], unit: 'document' })))).toEqual([
+      ['text.txt', 'one two', 'three', undefined],
+      ['empty.txt', 'empty-document'],
+    ]);
+  });
+
+  it('refuses two files of one name, since names are ids', async () => {
+    const a = await file('x/same.txt', 'a');
+    const b = await file('y/same.txt', 'b');
+    await expect(openPlainText({ files: [a, b] })).rejects.toThrow(
+      'expected files of different names, got "same.txt" twice',
+    );
+  });
+});
+
+describe('labelled TSV', () => {
+  it('reads a pair task with its header and finds the labels', async () => {
+    const path = await file(
+      'rte.tsv',
+      'index\tsentence1\tsentence2\tlabel\n0\tA "b.\tC.\tentailment\n1\tD.\tE.\tnot_entailment\n2\tF.\tG.\n3\t\tH.\tentailment\n',
+    );
+    const reader = await openLabelledTsv({
+      file: path,
+      textColumns: ['sentence1', 'sentence2'],
+      labelColumn: 'label',
+    });
+    expect(reader.classes).toEqual(['entailment', 'not_entailment']);
+    expect(gist(await all(reader))).toEqual([
+      ['line 2', 'A "b.', 'C.', 0],
+      ['line 3', 'D.', 'E.', 1],
+      ['line 4', 'field-count'],
+      ['line 5', 'empty-text'],
+    ]);
+  });
+
+  it('reads columns by index where there is no header, with words for the labels', async () => {
+    const path = await file('cola.tsv', 'gj04\t1\t\tGood.\ngj04\t0\t*\tBad is.\ngj04\t2\t\tOdd.\n');
+    const reader = await openLabelledTsv({
+      file: path,
+      textColumns: [3],
+      labelColumn: 1,
+      header: false,
+      labels: ['0', '1'],
+      classes: ['unacceptable', 'acceptable'],
+    });
+    expect(reader.classes).toEqual(['unacceptable', 'acceptable']);
+    expect(gist(await all(reader))).toEqual([
+      ['line 1', 'Good.', 1],
+      ['line 2', 'Bad is.', 0],
+      ['line 3', 'unknown-label'],
+    ]);
+  });
+
+  it('lists the columns found', async () => {
+    const path = await file('sst.tsv', 'sentence\tlabel\nx\t1\n');
+    await expect(
+      openLabelledTsv({ file: path, textColumns: ['text'], labelColumn: 'label' }),
+    ).rejects.toThrow(
+      'expected a column "text", got the columns "sentence", "label"; set textColumns and labelColumn to columns of this file',
+    );
+  });
+});
+
+describe('WebDataset', () => {
+  const archive = Buffer.concat([
+    tarMember('d/0001.jpg', Buffer.from('jpeg')),
+    tarMember('d/0001.txt', Buffer.from(' a caption ')),
+    tarMember('d/0001.cls', Buffer.from('1')),
+    tarMember('d/0002.seg.png', Buffer.from('png')),
+    tarMember('d/0002.json', Buffer.from('{"captions": ["one", "two"]}')),
+    tarMember('d/0003.jpg', Buffer.alloc(5000)),
+    tarMember('d/0004.jpg', Buffer.from('x')),
+    tarMember('d/0004.cls', Buffer.from('9')),
+    tarMember('d/0005.txt', Buffer.from('')),
+    tarMember('d/0006.npy', Buffer.from('z')),
+    tarMember('d/0007.json', Buffer.from('{')),
+    tarEnd,
+  ]);
+  const expected = [
+    ['s.tar/d/0001', 'a caption', 1],
+    ['s.tar/d/0002', 'one', 'two', undefined],
+    ['s.tar/d/0003', 'entry-too-large'],
+    ['s.tar/d/0004', 'unknown-label'],
+    ['s.tar/d/0005', 'empty-caption'],
+    ['s.tar/d/0006', 'empty-row'],
+    ['s.tar/d/0007', 'bad-text'],
+  ];
+
+  it('groups members by key', async () => {
+    const path = await file('s.tar', archive);
+    const reader = await openWebDataset({ files: [path], classes: ['cat', 'dog'], maxEntryBytes: 4096 });
+    const items = await all(reader);
+    expect(gist(items)).toEqual(expected);
+    expect(items[0]).toMatchObject({ image: { kind: 'bytes', bytes: new Uint8Array(Buffer.from('jpeg')) } });
+  });
+
+  it('decompresses on the way and names what is broken', async () => {
+    const packed = await file('s.tar.gz', gzipSync(archive));
+    const items = await all(
+      await openWebDataset({ files: [packed], classes: ['cat', 'dog'], maxEntryBytes: 4096 }),
+    );
+    expect(items).toHaveLength(expected.length);
+    const cut = await file('cut.tar.gz', gzipSync(archive).subarray(0, 150));
+    await expect(all(await openWebDataset({ files: [cut] }))).rejects.toThrow(
+      'tar cut.tar.gz: expected to read the archive, got unexpected end of file; fetch it again',
+    );
+    const missing = join(root, 'none.tar');
+    await expect(openWebDataset({ files: [missing] })).rejects.toThrow(
+      `WebDataset archive: expected a file, got nothing at ${missing}; give the path of an existing file`,
+    );
+  });
+
+  it('does not keep a key of endless members', async () => {
+    const many = Array.from({ length: 40 }, (_, i) => tarMember(`k.p${i}`, Buffer.from('x')));
+    const path = await file('many.tar', Buffer.concat([...many, tarEnd]));
+    expect(gist(await all(await openWebDataset({ files: [path] })))).toEqual([
+      ['many.tar/k', 'too-many-members'],
+    ]);
+  });
+});
