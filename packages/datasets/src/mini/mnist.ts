@@ -43,6 +43,7 @@ export interface MnistSet {
 const loadDigit = async (
   files: { read(path: string): Promise<Buffer> },
   digit: number,
+  limit: number,
 ): Promise<readonly Uint8Array[]> => {
   const path = `src/digits/${digit}.json`;
   const { data } = JSON.parse((await files.read(path)).toString('utf8')) as { data: readonly number[] };
@@ -51,9 +52,11 @@ const loadDigit = async (
       `mnist ${path}: expected pictures of ${AREA} pixels, got ${data.length} pixels in all`,
     );
   }
+  const count = Math.min(limit, data.length / AREA);
+  const bytes = new Uint8Array(count * AREA);
   // Intensities are 0 to 1 with three decimals; 255 steps give the original bytes back.
-  const bytes = Uint8Array.from(data, (value) => Math.round(value * 255));
-  return Array.from({ length: data.length / AREA }, (_, i) => bytes.subarray(i * AREA, (i + 1) * AREA));
+  for (let i = 0; i < bytes.length; i += 1) bytes[i] = Math.round((data[i] ?? 0) * 255);
+  return Array.from({ length: count }, (_, i) => bytes.subarray(i * AREA, (i + 1) * AREA));
 };
 
 /** Loads the digits. @throws FormatError for other package content */
@@ -64,7 +67,7 @@ export const loadMnist = async (
   const files = await openPackage(pins.mnist, packages);
   const digits: (readonly Uint8Array[])[] = [];
   for (const digit of digitNames.keys()) {
-    digits.push((await loadDigit(files, digit)).slice(0, options.perDigit));
+    digits.push(await loadDigit(files, digit, options.perDigit ?? Infinity));
   }
   return {
     reader: {
