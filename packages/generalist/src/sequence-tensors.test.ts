@@ -1,0 +1,70 @@
+import * as tf from '@tensorflow/tfjs';
+import { captionVisibility, segmentRows, textSequences } from '@polygate/tasks';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { attentionMask, HIDDEN, sequenceInput } from './sequence-tensors.ts';
+
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+});
+
+const text = (rows: number[][]) => textSequences(rows, { row: segmentRows.maskedText, padding: 9 });
+
+describe('attentionMask', () => {
+  it('is absent where nothing is hidden', () => {
+    expect(attentionMask(text([[1, 2]]))).toBeUndefined();
+  });
+
+  it('hides padding from every query of its own row', () => {
+    const mask = attentionMask(text([[1, 2], [3]]));
+    expect(mask?.shape).toEqual([2, 1, 1, 3]);
+    // The prefix, then the tokens; row 1 has one token of padding.
+    expect(Array.from(mask?.dataSync() ?? [])).toEqual([0, 0, 0, 0, 0, HIDDEN]);
+    mask?.dispose();
+  });
+
+  it('hides what is not visible, for all rows alike', () => {
+    const visibility = captionVisibility(1, 1);
+    const mask = attentionMask({ size: 3, segments: [], length: 4, visibility });
+    expect(mask?.shape).toEqual([1, 1, 4, 4]);
+    expect(Array.from(mask?.dataSync() ?? [])).toEqual(
+      Array.from(visibility, (seen) => (seen === 1 ? 0 : HIDDEN)),
+    );
+    mask?.dispose();
+  });
+
+  it('hides a key that either says is hidden', () => {
+    const visibility = Uint8Array.of(1, 0, 1, 1);
+    const mask = attentionMask({
+      size: 2,
+      segments: [],
+      length: 2,
+      visibility,
+      keyPadding: Uint8Array.of(0, 0, 0, 1),
+    });
+    expect(mask?.shape).toEqual([2, 1, 2, 2]);
+    expect(Array.from(mask?.dataSync() ?? [])).toEqual([0, HIDDEN, 0, 0, 0, HIDDEN, 0, HIDDEN]);
+    mask?.dispose();
+  });
+});
+
+describe('sequenceInput', () => {
+  it('turns ids, positions and rows into tensors and keeps their order', () => {
+    const batch = text([
+      [1, 2],
+      [3, 4],
+    ]);
+    const [segment] = sequenceInput({
+      ...batch,
+      segments: batch.segments.map((each) => ({ ...each, positions: Int32Array.of(5, 6) })),
+    }).segments;
+    if (segment?.kind !== 'text') throw new Error('expected text');
+    expect(segment.ids.arraySync()).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+    expect(segment.ids.dtype).toBe('int32');
+    expect(Array.from(segment.positions?.dataSync() ?? [])).toEqual([5, 6]);
+    expect(segment.row).toBe(segmentRows.maskedText);
+    tf.dispose([segment.ids, segment.positions ?? []]);
+  });
+});

@@ -1,0 +1,312 @@
+/** Models as folders, candidates as caches, stages in pipes, and recipes that do not fit. */
+import { createRandom } from '@polygate/core';
+import {
+  buildTaskSources,
+  caption,
+  createGeneralist,
+  defaultTasks,
+  encodeCandidates,
+  encoderOf,
+  encodeStage,
+  Generalist,
+  labelFrequencies,
+  loadModel,
+  makeTask,
+  openSuite,
+  parseRecipe,
+  patchesOf,
+  readPicture,
+  saveModel,
+  scoreStage,
+  taskLoss,
+  type OpenSuite,
+} from '@polygate/generalist';
+import { collectSink, fixedListRow, fixedListValues, pipe } from '@polygate/stream';
+import { saveTokenizer, trainTokenizer } from '@polygate/tokens';
+import * as tf from '@tensorflow/tfjs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { classes, picture, tinyModel, tinyTokenizer, writeTinySuite } from './tiny-suite.ts';
+
+let folder: string;
+let data: OpenSuite;
+let model: Generalist;
+let scratch: string;
+
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+  folder = await writeTinySuite();
+  data = await openSuite(folder);
+  model = tinyModel();
+  scratch = await mkdtemp(join(tmpdir(), 'polygate-model-'));
+});
+
+afterAll(async () => {
+  model.dispose();
+  await data.close();
+  await rm(folder, { recursive: true, force: true });
+  await rm(scratch, { recursive: true, force: true });
+});
+
+const images = () => patchesOf([picture('red', 'bar', 1), picture('blue', 'square', 2)], model.image);
+
+describe('model folders', () => {
+  it('come back with the same predictions', async () => {
+    const place = join(scratch, 'saved');
+    await saveModel(model, place);
+    using again = await loadModel(place);
+    const options = { maximumTokens: 4 };
+    expect(await caption(again, images(), options)).toEqual(await caption(model, images(), options));
+    expect(again.config).toEqual(model.config);
+  });
+
+  it('refuse a tokenizer that the weights were not made with', async () => {
+    const place = join(scratch, 'other-tokenizer');
+    await saveModel(model, place);
+    await saveTokenizer(
+      trainTokenizer(['other words'], { vocabularySize: 280 }),
+      join(place, 'tokenizer.json'),
+    );
+    await expect(loadModel(place)).rejects.toThrow(/expected the one that the .* was made with \(sha256/u);
+  });
+
+  it('say what is missing or broken', async () => {
+    await expect(loadModel(join(scratch, 'nothing'))).rejects.toThrow(
+      /expected a model folder or a run with a checkpoint at .*nothing, got neither config.json nor checkpoints/u,
+    );
+    const place = join(scratch, 'broken');
+    await saveModel(model, place);
+    const path = join(place, 'config.json');
+    await writeFile(path, '{');
+    await expect(loadModel(place)).rejects.toThrow('expected JSON, got text that does not parse');
+    await writeFile(path, '{"modelType":"bert"}');
+    await expect(loadModel(place)).rejects.toThrow('expected a Polygate model: modelType');
+    const before = tf.memory().numTensors;
+    await writeFile(path, await readFile(join(scratch, 'saved', 'config.json'), 'utf8'));
+    await writeFile(join(place, 'model.safetensors'), 'no weights');
+    await expect(loadModel(place)).rejects.toThrow();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('refuse an encoder of another vocabulary', () => {
+    const tokenizer = tinyTokenizer();
+    const config = { ...model.config, encoder: { ...model.config.encoder, vocabularySize: 90 } };
+    const before = tf.memory().numTensors;
+    expect(() => createGeneralist(config, tokenizer, createRandom(1))).toThrow(
+      `expected an encoder with the tokenizer's ${tokenizer.size} tokens, got 90`,
+    );
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+describe('encoderOf', () => {
+  const sizes = { vocabularySize: 500, channels: 3 };
+
+  it('lays the settings of a recipe over its preset', () => {
+    const { model: settings } = parseRecipe({
+      model: { preset: 'mini-moe', layers: 2, patchSize: 4, moe: { experts: 3 } },
+    });
+    expect(encoderOf(settings, sizes)).toMatchObject({
+      layers: 2,
+      width: 192,
+      vocabularySize: 500,
+      prefixToken: 498,
+      patch: { size: 4, channels: 3 },
+      moe: { experts: 3, topK: 2 },
+    });
+  });
+
+  it('drops the experts for null', () => {
+    const { model: settings } = parseRecipe({ model: { preset: 'mini-moe', moe: null } });
+    expect(encoderOf(settings, sizes).moe).toBeUndefined();
+  });
+});
+
+describe('candidate features', () => {
+  it('are encoded once, whatever the size of the pieces, and freed with the caches', () => {
+    const before = tf.memory().numTensors;
+    model.clearCaches();
+    const whole = model.vocabulary.whole();
+    const first = model.candidateFeatures(whole);
+    expect(model.candidateFeatures(whole)).toBe(first);
+    const pieces = encodeCandidates(model, whole.sequences, { chunk: 37 });
+    const difference = tf.tidy(() => tf.max(tf.abs(tf.sub(first, pieces))).dataSync()[0]);
+    expect(difference).toBeLessThan(1e-5);
+    pieces.dispose();
+    model.clearCaches();
+    expect(tf.memory().numTensors).toBeLessThanOrEqual(before);
+  });
+
+  it('are not used by a model that was disposed', () => {
+    const gone = tinyModel(2);
+    gone.dispose();
+    expect(() => gone.candidateFeatures(gone.vocabulary.whole())).toThrow(
+      'expected a live model, got one that was disposed; load it anew',
+    );
+  });
+});
+
+describe('taskLoss', () => {
+  it('is the cross-entropy of the definition, computed by hand from the features', async () => {
+    const task = makeTask(
+      'colours',
+      {
+        ...parseRecipe({ tasks: { a: { family: 'image-classification', dataset: 'colours' } } }).tasks['a']!,
+      },
+      { suite: data.suite, tokenizer: data.tokenizer, image: model.image },
+    );
+    const rows = await (await data.shards('colours', 'test')).read([0, 3, 5]);
+    const batch = task.collate(rows, { random: createRandom(1), training: false });
+    const before = tf.memory().numTensors;
+    const { loss, metrics } = taskLoss(model, batch, { training: false });
+    const { encodeFeatures } = await import('@polygate/generalist');
+    const queries = encodeFeatures(model, batch.inputs).arraySync();
+    const targets = encodeFeatures(model, batch.targets.sequences).arraySync();
+    const temperature = model.encoder.temperature('image-classification').dataSync()[0] ?? 0;
+    let expected = 0;
+    let right = 0;
+    queries.forEach((query, i) => {
+      const logits = targets.map(
+        (target) => temperature * target.reduce((sum, x, d) => sum + x * (query[d] ?? 0), 0),
+      );
+      const own = logits[batch.labels[i] ?? 0] ?? 0;
+      expected += (Math.log(logits.reduce((sum, l) => sum + Math.exp(l), 0)) - own) / queries.length;
+      right += own === Math.max(...logits) ? 1 / queries.length : 0;
+    });
+    expect(loss.dataSync()[0]).toBeCloseTo(expected, 3);
+    expect(metrics.accuracy.dataSync()[0]).toBeCloseTo(right, 5);
+    tf.dispose([loss, metrics.accuracy]);
+    expect(before).toBeGreaterThan(0);
+  });
+
+  it('reaches experts of the rows that took part, temperatures, and nothing of other tasks', async () => {
+    const recipe = parseRecipe({
+      tasks: { colours: { family: 'image-classification', dataset: 'colours', batchSize: 4 } },
+    });
+    const [source] = await buildTaskSources(data, recipe, { image: model.image });
+    const batch = await source?.next(0, { random: createRandom(1) });
+    if (!batch) throw new Error('expected a batch');
+    const { parameterGradients } = await import('@polygate/nn');
+    const { loss, gradients } = parameterGradients(
+      model.encoder.parameters,
+      () => taskLoss(model, batch, { training: true, random: createRandom(1) }).loss,
+    );
+    expect(Object.keys(gradients)).toContain('temperature.image-classification');
+    expect(Object.keys(gradients)).not.toContain('temperature.image-captioning');
+    tf.dispose([loss, ...Object.values(gradients)]);
+  });
+});
+
+describe('task sources', () => {
+  it('give the same batch for the same cursor and stream', async () => {
+    const recipe = parseRecipe({});
+    const sources = await buildTaskSources(data, recipe, {
+      image: model.image,
+      vocabulary: model.vocabulary,
+    });
+    expect(sources.map(({ name }) => name)).toEqual([
+      'colours',
+      'pictures/captioning',
+      'pictures/retrieval',
+      'lines',
+    ]);
+    for (const source of sources) {
+      const once = await source.next(3, { random: createRandom(7) });
+      expect(await source.next(3, { random: createRandom(7) })).toEqual(once);
+    }
+  });
+
+  it('count labels: ends and words of captions, words of texts', async () => {
+    const { endoftext } = data.tokenizer.specials;
+    const task = (family: 'image-captioning' | 'masked-language-modelling', dataset: string) =>
+      parseRecipe({ tasks: { a: { family, dataset } } }).tasks['a']!;
+    const captions = await labelFrequencies(
+      await data.shards('pictures', 'train'),
+      task('image-captioning', 'pictures'),
+      data.tokenizer,
+    );
+    expect(captions[endoftext]).toBe(16);
+    const words = await labelFrequencies(
+      await data.shards('lines', 'train'),
+      task('masked-language-modelling', 'lines'),
+      data.tokenizer,
+    );
+    expect(words[endoftext]).toBe(0);
+    const [night = -1] = data.tokenizer.encode(' night');
+    expect(words[night]).toBe(8);
+  });
+
+  it('name the datasets that would do', async () => {
+    const recipe = parseRecipe({ tasks: { a: { family: 'image-captioning', dataset: 'lines' } } });
+    await expect(buildTaskSources(data, recipe, { image: model.image })).rejects.toThrow(
+      'task "a": expected a dataset of kind captioned-image for image-captioning, got "lines" of kind text; pictures would do',
+    );
+    const unknown = parseRecipe({ tasks: { a: { family: 'image-captioning', dataset: 'picturs' } } });
+    await expect(buildTaskSources(data, unknown, { image: model.image })).rejects.toThrow(
+      'unknown dataset "picturs": did you mean "pictures"?',
+    );
+    expect(Object.keys(defaultTasks(data.suite))).toHaveLength(4);
+  });
+
+  it('refuse a suite whose tokenizer was exchanged', async () => {
+    const other = await writeTinySuite();
+    await saveTokenizer(trainTokenizer(['x y z'], { vocabularySize: 270 }), join(other, 'tokenizer.json'));
+    await expect(openSuite(other)).rejects.toThrow(
+      'use the tokenizer.json beside the data or prepare it again',
+    );
+    await rm(other, { recursive: true, force: true });
+  });
+});
+
+describe('stages', () => {
+  it('add embeddings and scores to a stream', async () => {
+    const before = tf.memory().numTensors;
+    const shards = await data.shards('colours', 'test');
+    const [batch] = await pipe(
+      shards,
+      encodeStage(model, { from: 'image' }),
+      scoreStage(model, { labels: classes }),
+      collectSink(),
+    );
+    if (!batch) throw new Error('expected a batch');
+    const vector = fixedListRow(batch, 'embedding', 2);
+    expect(Math.hypot(...vector)).toBeCloseTo(1, 4);
+    const scores = fixedListValues(batch, 'scores');
+    expect(scores.length).toBe(8 * 4);
+    expect(scores.subarray(0, 4).reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 4);
+    const [lines] = await pipe(
+      await data.shards('lines', 'test'),
+      encodeStage(model, { from: 'text' }),
+      collectSink(),
+    );
+    expect(lines && fixedListValues(lines, 'embedding').length).toBe(8 * 16);
+    model.clearCaches();
+    expect(tf.memory().numTensors).toBeLessThanOrEqual(before);
+  });
+});
+
+describe('pictures', () => {
+  it('are read from files at the size of the model', async () => {
+    const path = join(scratch, 'red.png');
+    await sharp({ create: { width: 20, height: 20, channels: 3, background: { r: 255, g: 0, b: 0 } } })
+      .png()
+      .toFile(path);
+    const pixels = await readPicture(path, model.image);
+    expect(pixels.length).toBe(192);
+    expect(Array.from(pixels.subarray(0, 3))).toEqual([255, 0, 0]);
+  });
+
+  it('that are missing or no pictures are named', async () => {
+    await expect(readPicture(join(scratch, 'none.png'), model.image)).rejects.toThrow(
+      /picture .*none.png: expected a picture file, got nothing at its path; give a PNG/u,
+    );
+    await writeFile(join(scratch, 'text.png'), 'text');
+    await expect(readPicture(join(scratch, 'text.png'), model.image)).rejects.toThrow('can be decoded');
+    expect(() => patchesOf([new Uint8Array(3)], model.image)).toThrow(
+      'pictures: expected 8 x 8 x 3 = 192 values each, got 3 in picture 0',
+    );
+  });
+});
