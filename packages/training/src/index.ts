@@ -32,3 +32,5 @@ export {
 } from './progress.ts';
 export type { PlainProgressOptions, Progress, ProgressReport, TerminalStream } from './progress.ts';
 export { METRICS_FILE, truncateMetrics } from './metrics-file.ts';
+export { streamSource } from './stream-source.ts';
+export type { Collate, StreamSourceOptions } from './stream-source.ts';

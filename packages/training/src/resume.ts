@@ -1,7 +1,8 @@
 /**
  * Where a run begins: afresh, or at its latest checkpoint.
  */
-import { ConfigError, StateError } from '@polygate/core';
+import { ConfigError, StateError, writeError } from '@polygate/core';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   clearLeftovers,
@@ -30,6 +31,10 @@ export const restore = async <Batch>(
   options: TrainOptions<Batch>,
 ): Promise<{ readonly state: RunState; readonly place: CheckpointPlace | undefined }> => {
   const { runDirectory, seed, resume = 'auto' } = options;
+  // Before anything is computed: a folder that can't be written should not be found out at the first checkpoint.
+  await mkdir(runDirectory, { recursive: true }).catch((cause: unknown) => {
+    throw writeError(runDirectory, cause);
+  });
   await clearLeftovers(runDirectory);
   const place = await latestCheckpoint(runDirectory);
   if (place && resume === 'never') {

@@ -12,6 +12,7 @@ import {
   PolygateError,
   silentLogger,
   StateError,
+  writeError,
   type MetricRecord,
 } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
@@ -105,7 +106,9 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
   const throughput = createThroughput(steps, clock);
 
   const record = async (entry: MetricRecord): Promise<void> => {
-    await file.write(entry);
+    await file.write(entry).catch((cause: unknown) => {
+      throw writeError(metricsPath, cause);
+    });
     await options.metrics?.write(entry);
   };
   const notify = async (call: (callback: TrainCallback) => Promise<void> | void): Promise<void> => {

@@ -1,7 +1,7 @@
 import { createRandom, createLogger, memoryMetricSink, StateError } from '@polygate/core';
 import { MovingAverage, readSafetensors } from '@polygate/nn';
 import * as tf from '@tensorflow/tfjs';
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -356,12 +356,17 @@ describe('what goes wrong', () => {
     model.dispose();
   });
 
-  it.skipIf(process.getuid?.() === 0)('a folder that cannot be written: says so', async () => {
-    const locked = newRun();
-    const { mkdir } = await import('node:fs/promises');
-    await mkdir(locked, { mode: 0o500 });
-    await expect(runTiny(locked)).rejects.toThrow('not writable');
-    await chmod(locked, 0o700);
+  it('a folder that cannot be written: says so before anything is computed', async () => {
+    await writeFile(join(folder, 'file'), '');
+    await expect(runTiny(join(folder, 'file', 'run'))).rejects.toThrow(
+      /expected to write the file, got ENOTDIR: a part of the path is a file; choose another folder/u,
+    );
+    // The metrics' name is taken by a folder.
+    const run = newRun();
+    await mkdir(join(run, 'metrics.jsonl'), { recursive: true });
+    await expect(runTiny(run)).rejects.toThrow(
+      /write .*metrics\.jsonl: expected to write the file, got EISDIR/u,
+    );
   });
 
   it('settings that cannot be used', async () => {
