@@ -29,6 +29,8 @@ export const sourceSchemas = {
     unseenPercent: percent.default(15),
     validationPercent: percent.default(3),
     keepPercent: z.number().min(1).max(100).default(100),
+    /** Captions of each emoji that are made of keywords, beside its name. */
+    keywordCaptions: z.number().int().min(0).max(4).default(2),
   }),
   mnist: z.strictObject({
     source: z.literal('mnist'),

@@ -50,4 +50,17 @@ describe('baselines', () => {
     const wrong = plain.map((label, i) => (i % 2 === 0 ? label : label + 1));
     expect(pixelNearestNeighbourAccuracy(training, { ...asked, labels: wrong }, size)).toBe(0.5);
   });
+
+  it('are not misled by block means', () => {
+    // The checkerboard of +-60 has the block means of the query and a squared distance of 768 * 3600; the flat picture
+    // that is brighter by 40 differs in every mean, but is nearer: 768 * 1600.
+    const size = 16;
+    const flat = (value: number): Uint8Array => new Uint8Array(size * size * 3).fill(value);
+    const board = Uint8Array.from({ length: size * size * 3 }, (_, i) => {
+      const pixel = Math.floor(i / 3);
+      return 100 + (((pixel % size) + Math.floor(pixel / size)) % 2 === 0 ? 60 : -60);
+    });
+    const training = { pixels: [board, flat(140)], labels: [0, 1] };
+    expect(pixelNearestNeighbourAccuracy(training, { pixels: [flat(100)], labels: [1] }, size)).toBe(1);
+  });
 });

@@ -36,7 +36,7 @@ export type { LabelledPictures } from './baselines.ts';
 export { readSuite, splitFolder, suiteDataset, SUITE_FILE, SUITE_VERSION } from './suite.ts';
 export type { BaselineScores, Suite, SuiteDataset } from './suite.ts';
 export { conceptOf, emojiCaptions, emojiSplits, emojiVendors, loadEmoji } from './mini/emoji.ts';
-export type { EmojiConcept, EmojiOptions, EmojiSet, EmojiSplit } from './mini/emoji.ts';
+export type { CaptionOptions, EmojiConcept, EmojiOptions, EmojiSet, EmojiSplit } from './mini/emoji.ts';
 export { digitNames, loadMnist } from './mini/mnist.ts';
 export type { MnistOptions, MnistSet } from './mini/mnist.ts';
 export { isValidationSynset, loadWordNet } from './mini/wordnet.ts';

@@ -50,6 +50,8 @@ export interface EmojiOptions {
   readonly validationPercent?: number;
   /** Percentage of concepts that are used at all, for fast tests. @default 100 */
   readonly keepPercent?: number;
+  /** Caption variants made of keywords, beside the name. @default 2 */
+  readonly keywordCaptions?: number;
   /** Side in pixels at which the drawings are rasterised. @default 48 */
   readonly size?: number;
 }
@@ -141,23 +143,31 @@ const loadConcepts = async (
 
 /** Keywords of one caption variant. */
 const KEYWORDS_PER_CAPTION = 3;
-/** Caption variants made of keywords. */
-const MAX_KEYWORD_CAPTIONS = 2;
+/** Caption variants made of keywords, unless the options say otherwise. */
+const KEYWORD_CAPTIONS = 2;
+
+export interface CaptionOptions {
+  /** Names that keywords must not be, in lower case: those of held-out concepts. @default none */
+  readonly forbidden?: ReadonlySet<string>;
+  /** Most captions made of keywords. @default 2 */
+  readonly keywordCaptions?: number;
+}
 
 /**
- * Captions of an emoji: its name first, then up to two lists of three keywords. `forbidden` names (those of held-out
- * concepts, lower case) are left out of the keywords, so that a training caption never names what is tested.
+ * Captions of an emoji: its name first, then lists of up to three keywords. With `forbidden` names left out of the
+ * keywords a training caption never names what is tested.
  */
 export const emojiCaptions = (
   emoji: Pick<EmojiConcept, 'label' | 'keywords'>,
-  forbidden: ReadonlySet<string> = new Set(),
+  options: CaptionOptions = {},
 ): string[] => {
+  const { forbidden, keywordCaptions = KEYWORD_CAPTIONS } = options;
   const own = emoji.label.toLowerCase();
   const keywords = emoji.keywords.filter(
-    (word) => word.toLowerCase() !== own && !forbidden.has(word.toLowerCase()),
+    (word) => word.toLowerCase() !== own && !forbidden?.has(word.toLowerCase()),
   );
   const captions = [emoji.label];
-  for (let i = 0; i < MAX_KEYWORD_CAPTIONS; i += 1) {
+  for (let i = 0; i < keywordCaptions; i += 1) {
     const part = keywords.slice(i * KEYWORDS_PER_CAPTION, (i + 1) * KEYWORDS_PER_CAPTION);
     if (part.length > 0) captions.push(part.join(', '));
   }
@@ -225,7 +235,10 @@ export const loadEmoji = async (
             kind: 'sample',
             id,
             image: { kind: 'bytes', bytes: picture },
-            texts: emojiCaptions(emoji, emoji.side === 'train' ? forbidden : undefined),
+            texts: emojiCaptions(emoji, {
+              ...(emoji.side === 'train' ? { forbidden } : {}),
+              keywordCaptions: options.keywordCaptions ?? KEYWORD_CAPTIONS,
+            }),
             label: emoji.group,
             extra: { concept: emoji.concept, vendor, group: classes[emoji.group] ?? '' },
           };

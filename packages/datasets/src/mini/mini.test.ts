@@ -122,11 +122,12 @@ describe('emoji', () => {
       keywords: ['blossom', 'Tulip', 'flower', 'growth', 'rose', 'plant', 'a', 'b', 'c'],
     };
     expect(emojiCaptions(emoji)).toEqual(['tulip', 'blossom, flower, growth', 'rose, plant, a']);
-    expect(emojiCaptions(emoji, new Set(['rose', 'flower']))).toEqual([
+    expect(emojiCaptions(emoji, { forbidden: new Set(['rose', 'flower']) })).toEqual([
       'tulip',
       'blossom, growth, plant',
       'a, b, c',
     ]);
+    expect(emojiCaptions(emoji, { keywordCaptions: 0 })).toEqual(['tulip']);
     expect(emojiCaptions({ label: 'x', keywords: [] })).toEqual(['x']);
   });
 
