@@ -1,5 +1,5 @@
 /** Scores of a model on the held-out splits of a suite. */
-import { silentLogger, unknownName, type Logger } from '@polygate/core';
+import { silentLogger, StateError, unknownName, type Logger } from '@polygate/core';
 import type { ScoreReport } from '@polygate/evaluation';
 import { evaluateCaptioning } from './evaluate-captioning.ts';
 import { evaluateClassification } from './evaluate-classification.ts';
@@ -24,6 +24,8 @@ export interface EvaluateOptions {
   readonly caption?: CaptionOptions;
   /** Gets a line for each split. */
   readonly logger?: Logger;
+  /** When it aborts, the split at work is finished and a StateError thrown. */
+  readonly signal?: AbortSignal;
 }
 
 const evaluateSplit = (context: SplitContext, caption: CaptionOptions): Promise<readonly ScoreReport[]> => {
@@ -67,6 +69,11 @@ export const evaluateSuite = async (
     if (options.datasets && !options.datasets.includes(dataset.name)) continue;
     for (const split of Object.keys(dataset.splits)) {
       if (!wanted.includes(split) || (dataset.splits[split]?.rows ?? 0) === 0) continue;
+      if (options.signal?.aborted) {
+        throw new StateError('evaluation: stopped before all splits were scored; run it again', {
+          code: 'interrupted',
+        });
+      }
       const context = { model, data, dataset, split, limit, seed, batchSize };
       const own = await evaluateSplit(context, options.caption ?? {});
       reports.push(...own);

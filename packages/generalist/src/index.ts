@@ -20,7 +20,7 @@ export type { TaskSourceOptions } from './task-sources.ts';
 export { beamSearch } from './beam-search.ts';
 export type { BeamOptions, BeamRow, BeamText } from './beam-search.ts';
 export { patchesOf, readPicture } from './pictures.ts';
-export { classify, retrieve } from './predict-pictures.ts';
+export { classify, retrieve, retrieveTexts } from './predict-pictures.ts';
 export type { LabelPrediction, PictureMatch } from './predict-pictures.ts';
 export { caption } from './predict-caption.ts';
 export type { CaptionOptions, CaptionPrediction } from './predict-caption.ts';

@@ -75,3 +75,34 @@ export const retrieve = async (
     factor.dispose();
   }
 };
+
+/** Most texts that are encoded at once. */
+const TEXTS_AT_ONCE = 512;
+
+/**
+ * The text of a gallery that goes best with each picture, by index.
+ * @throws ConfigError for no texts, or one without a token
+ */
+export const retrieveTexts = async (
+  model: Generalist,
+  images: ImagePatches,
+  texts: readonly string[],
+): Promise<Int32Array> => {
+  const set = nameCandidates('gallery', texts, {
+    tokenizer: model.tokenizer,
+    row: segmentRows.caption,
+    maximum: model.config.maximumTokens ?? 50,
+  });
+  const queries = pictureFeatures(model, images);
+  const candidates = encodeCandidates(model, set.whole().sequences, { chunk: TEXTS_AT_ONCE });
+  try {
+    const scores = await scoresOf(model, { queries, candidates }, 'image-text-retrieval');
+    return Int32Array.from({ length: images.size }, (_, i) => {
+      const own = scores.subarray(i * texts.length, (i + 1) * texts.length);
+      return largest(own, 1)[0] ?? 0;
+    });
+  } finally {
+    queries.dispose();
+    candidates.dispose();
+  }
+};

@@ -8,7 +8,7 @@ import {
   encodeCandidates,
   encoderOf,
   encodeStage,
-  Generalist,
+  type Generalist,
   labelFrequencies,
   loadModel,
   makeTask,

@@ -1,0 +1,115 @@
+/** The evaluate stage: a run folder and a prepared suite -> evaluation.json, report.md and sheet.png. */
+import { silentLogger, writeFileAtomic, type Logger } from '@polygate/core';
+import type { ScoreReport } from '@polygate/evaluation';
+import { evaluateSuite, loadModel, openSuite } from '@polygate/generalist';
+import { selectEngine, type EngineChoice, type EngineOptions } from '@polygate/tensor';
+import { join } from 'node:path';
+import { formatReport, type ReportFacts } from './report.ts';
+import { readRun, suiteFolderOf } from './run-record.ts';
+import { sheetSections } from './sheet-entries.ts';
+import { drawSheet } from './sheet.ts';
+
+export interface EvaluateOptions extends Pick<EngineOptions, 'engine' | 'device' | 'precision' | 'threads'> {
+  /** Folder of a run (its latest checkpoint is scored) or of a model. */
+  readonly run: string;
+  /** Folder of a prepared suite. @default the one that the run was trained on */
+  readonly suite?: string;
+  /** Where the results go. @default the run folder */
+  readonly output?: string;
+  /** Splits to score. @default all but `train` */
+  readonly splits?: readonly string[];
+  /** Datasets to score. @default all */
+  readonly datasets?: readonly string[];
+  /** Most rows of a split, chosen by the seed. @default all */
+  readonly limit?: number;
+  /** Of masks, choice of rows and resampling. @default 1 */
+  readonly seed?: number;
+  /** Rows at once. @default 64 */
+  readonly batchSize?: number;
+  /** Pictures of each split on the sheet; 0 draws none. @default 9 */
+  readonly pictures?: number;
+}
+
+export interface EvaluateContext {
+  readonly logger?: Logger;
+  /** When it aborts, evaluation ends after the split at work and nothing is written. */
+  readonly signal?: AbortSignal;
+}
+
+export interface EvaluateResult {
+  readonly scores: readonly ScoreReport[];
+  readonly engine: EngineChoice;
+  /** Paths of what was written. */
+  readonly files: { readonly evaluation: string; readonly report: string; readonly sheet?: string };
+}
+
+/**
+ * Scores a run on the held-out splits of a suite and writes the results.
+ * @throws StateError for a run without checkpoint, another tokenizer, or an unwritable folder; ConfigError for an unknown
+ * split or dataset; EngineError for an engine that isn't there
+ */
+export const evaluate = async (
+  options: EvaluateOptions,
+  context: EvaluateContext = {},
+): Promise<EvaluateResult> => {
+  const { logger = silentLogger, signal } = context;
+  const { run, output = run, seed = 1, pictures = 9, splits, datasets, limit } = options;
+  const record = await readRun(run);
+  const suiteFolder = suiteFolderOf(record, options.suite);
+  const { recipe, state } = record;
+  const device = options.device ?? recipe?.device;
+  const threads = options.threads ?? recipe?.threads;
+  const engine = await selectEngine({
+    engine: options.engine ?? ((recipe?.engine ?? 'auto') as NonNullable<EngineOptions['engine']>),
+    precision: options.precision ?? recipe?.precision ?? 'f32',
+    logger,
+    ...(device === undefined ? {} : { device }),
+    ...(threads === undefined ? {} : { threads }),
+  });
+  await using data = await openSuite(suiteFolder);
+  using model = await loadModel(record.model);
+  logger.info(`evaluate ${record.model} on ${suiteFolder}`);
+  const choice = { ...(splits ? { splits } : {}), ...(datasets ? { datasets } : {}), seed };
+  const scores = await evaluateSuite(model, data, {
+    ...choice,
+    logger,
+    ...(limit === undefined ? {} : { limit }),
+    ...(options.batchSize === undefined ? {} : { batchSize: options.batchSize }),
+    ...(signal ? { signal } : {}),
+  });
+
+  const files = { evaluation: join(output, 'evaluation.json'), report: join(output, 'report.md') };
+  let sheet: string | undefined;
+  if (pictures > 0) {
+    const sections = await sheetSections(model, data, { ...choice, count: pictures });
+    if (sections.length > 0) {
+      sheet = join(output, 'sheet.png');
+      const title = `${recipe?.name ?? 'model'}, ${state ? `step ${state.step}` : record.model}: random held-out pictures`;
+      await writeFileAtomic(sheet, await drawSheet(sections, { title, side: model.image.height }));
+    }
+  }
+  const facts: ReportFacts = {
+    run,
+    suite: data.suite.name,
+    datasets: data.suite.datasets.map(
+      (dataset) =>
+        `${dataset.name} (${Object.entries(dataset.splits)
+          .map(([split, { rows }]) => `${split} ${rows}`)
+          .join(', ')})`,
+    ),
+    engineLine: engine.line,
+    parameters: model.encoder.parameters.size,
+    evaluationSeed: seed,
+    ...(recipe ? { recipe: { name: recipe.name, seed: recipe.seed, steps: recipe.steps } } : {}),
+    ...(state ? { state } : {}),
+    ...(limit === undefined ? {} : { limit }),
+    ...(sheet === undefined ? {} : { sheet: 'sheet.png' }),
+  };
+  const { name, device: usedDevice, precision } = engine;
+  await writeFileAtomic(
+    files.evaluation,
+    `${JSON.stringify({ ...facts, engine: { name, device: usedDevice, precision }, scores }, null, 2)}\n`,
+  );
+  await writeFileAtomic(files.report, formatReport(facts, scores));
+  return { scores, engine, files: { ...files, ...(sheet === undefined ? {} : { sheet }) } };
+};

@@ -1,0 +1,90 @@
+/** The report of an evaluation for people: what ran, and every score beside chance and simple baselines. */
+import { beatsChance, formatScores, type ScoreReport } from '@polygate/evaluation';
+
+export interface ReportFacts {
+  readonly run: string;
+  readonly suite: string;
+  /** Names of its datasets with rows by split, as text. */
+  readonly datasets: readonly string[];
+  readonly engineLine: string;
+  /** Scalars of the model. */
+  readonly parameters: number;
+  readonly recipe?: { readonly name: string; readonly seed: number; readonly steps: string };
+  readonly state?: { readonly step: number; readonly samples: number; readonly tokens: number };
+  /** Of masks, choice of rows and resampling. */
+  readonly evaluationSeed: number;
+  readonly limit?: number;
+  /** File name of the picture sheet, if there is one. */
+  readonly sheet?: string;
+}
+
+const millions = (count: number): string => `${(count / 1e6).toFixed(2)}M`;
+
+const facts = (report: ReportFacts): readonly (readonly [string, string])[] => [
+  ['run', report.run],
+  ...(report.recipe
+    ? ([
+        ['recipe', report.recipe.name],
+        ['training seed', String(report.recipe.seed)],
+      ] as const)
+    : []),
+  ...(report.state
+    ? ([
+        [
+          'trained',
+          `${report.state.step} steps, ${report.state.samples} samples, ${millions(report.state.tokens)} positions`,
+        ],
+      ] as const)
+    : []),
+  ['parameters', `${millions(report.parameters)} (${report.parameters})`],
+  ['suite', `${report.suite}: ${report.datasets.join('; ')}`],
+  ['engine', report.engineLine],
+  [
+    'evaluation',
+    `seed ${report.evaluationSeed}, ${
+      report.limit === undefined ? 'all rows of each split' : `at most ${report.limit} rows of each split`
+    }`,
+  ],
+];
+
+const summary = (scores: readonly ScoreReport[]): string => {
+  const judged = scores.filter(({ chance }) => chance !== null);
+  const better = judged.filter(beatsChance);
+  const rest = judged.filter((score) => !beatsChance(score));
+  const list = rest.map(({ task, split, metric }) => `${task}, ${split}, ${metric}`).join('; ');
+  return `${better.length} of ${judged.length} scores are better than chance with their whole interval.${
+    rest.length === 0 ? '' : ` Not so: ${list}.`
+  }`;
+};
+
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+
+/** Markdown of a report. */
+export const formatReport = (report: ReportFacts, scores: readonly ScoreReport[]): string => {
+  const tasks = [...new Set(scores.map(({ task }) => task))];
+  return [
+    '# Evaluation',
+    '',
+    '| | |',
+    '| --- | --- |',
+    ...facts(report).map(([name, value]) => `| ${name} | ${cell(value)} |`),
+    '',
+    summary(scores),
+    '',
+    ...(report.sheet === undefined ? [] : [`![Held-out pictures with predictions](${report.sheet})`, '']),
+    ...tasks.flatMap((task) => [
+      `## ${task}`,
+      '',
+      formatScores(
+        scores.filter((score) => score.task === task),
+        { style: 'markdown' },
+      ).trimEnd(),
+      '',
+    ]),
+    'Intervals come from a bootstrap over samples; pictures of one concept are drawn together. Chance is a uniform guess',
+    '(captions: the name of a random training picture). Baselines: majority answers the most frequent training class;',
+    'pixelNearestNeighbour and "nearest picture" answer with the training picture whose pixels are nearest; unigram',
+    'answers by the frequency of words in the training text; "most frequent" writes the most frequent training caption.',
+    '',
+  ].join('\n');
+};

@@ -1,0 +1,55 @@
+/** What a run folder says about itself: its recipe, its engine, and how far its latest checkpoint is. */
+import { ConfigError, FormatError } from '@polygate/core';
+import { modelFolderOf, parseRecipe, type Recipe } from '@polygate/generalist';
+import { readState, type RunState } from '@polygate/training';
+import { readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+
+export interface RunRecord {
+  readonly run: string;
+  /** Folder of the weights that are scored. */
+  readonly model: string;
+  /** Absent for a model folder without a run. */
+  readonly recipe?: Recipe;
+  readonly state?: RunState;
+}
+
+const exists = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(() => undefined))?.isFile() === true;
+
+const readRecipe = async (path: string): Promise<Recipe> => {
+  let stored: { readonly recipe?: unknown };
+  try {
+    stored = JSON.parse(await readFile(path, 'utf8')) as { readonly recipe?: unknown };
+  } catch (cause) {
+    throw new FormatError(
+      `run: expected JSON in ${path}, got text that does not parse; is it a run folder?`,
+      {
+        cause,
+      },
+    );
+  }
+  return parseRecipe(stored.recipe ?? stored);
+};
+
+/** Reads a run folder, or a model folder on its own. @throws StateError when there are no weights */
+export const readRun = async (run: string): Promise<RunRecord> => {
+  const model = await modelFolderOf(run);
+  const recipePath = join(run, 'recipe.json');
+  const recipe = (await exists(recipePath)) ? await readRecipe(recipePath) : undefined;
+  const state = (await exists(join(model, 'state.json')))
+    ? await readState({ step: Number(/\d+$/u.exec(basename(model))?.[0] ?? 0), path: model })
+    : undefined;
+  return { run, model, ...(recipe ? { recipe } : {}), ...(state ? { state } : {}) };
+};
+
+/** The suite to score on: the one asked for, or the one that the run was trained on. @throws ConfigError */
+export const suiteFolderOf = (record: RunRecord, asked: string | undefined): string => {
+  const folder = asked ?? record.recipe?.suite;
+  if (folder === undefined) {
+    throw new ConfigError(
+      `evaluate: expected a suite for ${record.run}, which has no recipe.json that names one; give the folder of a prepared suite`,
+    );
+  }
+  return folder;
+};

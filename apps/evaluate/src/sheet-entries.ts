@@ -1,0 +1,165 @@
+/** What the picture sheet shows: held-out pictures with what the model says about them. */
+import {
+  caption,
+  classify,
+  patchesOf,
+  retrieveTexts,
+  type Generalist,
+  type OpenSuite,
+} from '@polygate/generalist';
+import type { SuiteDataset } from '@polygate/datasets';
+import { fixedListRow, nestedListRow, permute, textRow, values } from '@polygate/stream';
+
+export interface SheetEntry {
+  /** [height * width * 3] */
+  readonly pixels: Uint8Array;
+  /** First caption, or the id of a picture without captions. */
+  readonly name: string;
+  readonly trueClass?: string;
+  readonly predictedClass?: string;
+  readonly caption?: string;
+  /** The text of the split's gallery that the model finds nearest. */
+  readonly nearestText?: string;
+}
+
+export interface SheetSection {
+  readonly title: string;
+  readonly entries: readonly SheetEntry[];
+}
+
+export interface SheetOptions {
+  /** Pictures of each split. */
+  readonly count: number;
+  readonly seed: number;
+  /** @default all but `train` */
+  readonly splits?: readonly string[];
+  readonly datasets?: readonly string[];
+}
+
+/** Most texts that a picture is compared with. */
+const MOST_TEXTS = 2000;
+
+/** The labelled dataset that holds the same pictures: same split, same ids in the same rows. */
+const twinLabels = async (
+  data: OpenSuite,
+  dataset: SuiteDataset,
+  at: { readonly split: string; readonly rows: readonly number[]; readonly ids: readonly string[] },
+): Promise<{ classes: readonly string[]; labels: readonly number[] } | undefined> => {
+  for (const other of data.suite.datasets) {
+    if (other.kind !== 'labelled-image' || !other.classes) continue;
+    if (other.splits[at.split]?.rows !== dataset.splits[at.split]?.rows) continue;
+    const batch = await (await data.shards(other.name, at.split)).read(at.rows);
+    if (!at.ids.every((id, row) => textRow(batch, 'id', row) === id)) continue;
+    return { classes: other.classes, labels: Array.from(values(batch, 'label'), Number) };
+  }
+  return undefined;
+};
+
+const chooseRows = (rowCount: number, count: number, seed: number): readonly number[] =>
+  Array.from({ length: Math.min(count, rowCount) }, (_, i) => permute(i, { seed, epoch: 0, size: rowCount }));
+
+const galleryOf = async (model: Generalist, data: OpenSuite, place: readonly [string, string]) => {
+  const shards = await data.shards(...place);
+  const texts = new Set<string>();
+  for await (const batch of shards.batches()) {
+    for (let row = 0; row < batch.numRows && texts.size < MOST_TEXTS; row += 1) {
+      const [first] = nestedListRow(batch, 'captions', row);
+      if (first) texts.add(model.tokenizer.decode(Array.from(first, Number)).trim());
+    }
+    if (texts.size >= MOST_TEXTS) break;
+  }
+  return [...texts];
+};
+
+const captionedSection = async (
+  model: Generalist,
+  data: OpenSuite,
+  at: { readonly dataset: SuiteDataset; readonly split: string; readonly options: SheetOptions },
+): Promise<SheetSection> => {
+  const { dataset, split, options } = at;
+  const shards = await data.shards(dataset.name, split);
+  const rows = chooseRows(shards.rowCount, options.count, options.seed);
+  const batch = await shards.read(rows);
+  const pictures = rows.map((_, row) => Uint8Array.from(fixedListRow(batch, 'image', row)));
+  const ids = rows.map((_, row) => textRow(batch, 'id', row));
+  const patches = patchesOf(pictures, model.image);
+  const captions = await caption(model, patches);
+  const gallery = await galleryOf(model, data, [dataset.name, split]);
+  const nearest = await retrieveTexts(model, patches, gallery);
+  const twin = await twinLabels(data, dataset, { split, rows, ids });
+  const predicted = twin ? await classify(model, patches, twin.classes) : undefined;
+  const entries = pictures.map((pixels, i): SheetEntry => {
+    const [first] = nestedListRow(batch, 'captions', i);
+    return {
+      pixels,
+      name: first ? model.tokenizer.decode(Array.from(first, Number)).trim() : (ids[i] ?? ''),
+      caption: captions[i]?.[0]?.text ?? '',
+      nearestText: gallery[nearest[i] ?? -1] ?? '',
+      ...(twin && predicted
+        ? {
+            trueClass: twin.classes[twin.labels[i] ?? -1] ?? '',
+            predictedClass: predicted[i]?.[0]?.label ?? '',
+          }
+        : {}),
+    };
+  });
+  return { title: `${dataset.name}, ${split}`, entries };
+};
+
+const labelledSection = async (
+  model: Generalist,
+  data: OpenSuite,
+  at: { readonly dataset: SuiteDataset; readonly split: string; readonly options: SheetOptions },
+): Promise<SheetSection> => {
+  const { dataset, split, options } = at;
+  const shards = await data.shards(dataset.name, split);
+  const rows = chooseRows(shards.rowCount, options.count, options.seed);
+  const batch = await shards.read(rows);
+  const classes = dataset.classes ?? [];
+  const pictures = rows.map((_, row) => Uint8Array.from(fixedListRow(batch, 'image', row)));
+  const labels = values(batch, 'label');
+  const predicted = await classify(model, patchesOf(pictures, model.image), classes);
+  const entries = pictures.map((pixels, i): SheetEntry => ({
+    pixels,
+    name: textRow(batch, 'id', i),
+    trueClass: classes[Number(labels[i])] ?? '',
+    predictedClass: predicted[i]?.[0]?.label ?? '',
+  }));
+  return { title: `${dataset.name}, ${split}`, entries };
+};
+
+/**
+ * Sections of a sheet: random pictures of each held-out split, chosen by the seed alone. Labelled pictures that a
+ * captioned dataset shows too are not repeated.
+ */
+export const sheetSections = async (
+  model: Generalist,
+  data: OpenSuite,
+  options: SheetOptions,
+): Promise<readonly SheetSection[]> => {
+  const sections: SheetSection[] = [];
+  const covered = new Set<string>();
+  const wanted = (dataset: SuiteDataset): readonly string[] =>
+    options.datasets && !options.datasets.includes(dataset.name)
+      ? []
+      : Object.entries(dataset.splits)
+          .filter(([split, { rows }]) => rows > 0 && (options.splits?.includes(split) ?? split !== 'train'))
+          .map(([split]) => split);
+  const keyOf = (dataset: SuiteDataset, split: string): string =>
+    `${split}/${dataset.splits[split]?.rows ?? 0}`;
+  for (const dataset of data.suite.datasets.filter(({ kind }) => kind === 'captioned-image')) {
+    for (const split of wanted(dataset)) {
+      const section = await captionedSection(model, data, { dataset, split, options });
+      if (section.entries.some(({ trueClass }) => trueClass !== undefined))
+        covered.add(keyOf(dataset, split));
+      sections.push(section);
+    }
+  }
+  for (const dataset of data.suite.datasets.filter(({ kind }) => kind === 'labelled-image')) {
+    for (const split of wanted(dataset)) {
+      if (covered.has(keyOf(dataset, split))) continue;
+      sections.push(await labelledSection(model, data, { dataset, split, options }));
+    }
+  }
+  return sections;
+};

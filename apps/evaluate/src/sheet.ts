@@ -1,0 +1,138 @@
+/**
+ * The picture sheet: a PNG of held-out pictures with predictions, right ones in green, wrong ones in red. Text is drawn
+ * with a font of our own, since a bare machine has none.
+ */
+import { createRequire } from 'node:module';
+import sharp from 'sharp';
+import type { SheetEntry, SheetSection } from './sheet-entries.ts';
+
+const fontFile = (name: string): string =>
+  createRequire(import.meta.url).resolve(`dejavu-fonts-ttf/ttf/${name}.ttf`);
+
+const COLUMNS = 3;
+const CELL = { width: 372, height: 120 };
+const PICTURE = 96;
+const MARGIN = 12;
+const HEADER = 44;
+const SECTION = 34;
+
+const colours = { ink: '#1f2328', quiet: '#59636e', right: '#1a7f37', wrong: '#c0261c' } as const;
+
+const escape = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
+const cut = (text: string, length: number): string =>
+  text.length > length ? `${text.slice(0, length - 1)}…` : text;
+
+const span = (text: string, colour: string, weight = 'normal'): string =>
+  `<span foreground="${colour}" weight="${weight}">${escape(text)}</span>`;
+
+/** Pango markup beside a picture: its name, then each prediction under the name of its task. */
+export const entryMarkup = (entry: SheetEntry): string => {
+  const judge = (right: boolean): string => (right ? colours.right : colours.wrong);
+  const lines = [span(cut(entry.name, 34), colours.ink, 'bold')];
+  if (entry.predictedClass !== undefined) {
+    const right = entry.predictedClass === entry.trueClass;
+    const truth = right ? '' : span(` (${entry.trueClass ?? ''})`, colours.quiet);
+    lines.push(span('class ', colours.quiet) + span(entry.predictedClass, judge(right)) + truth);
+  }
+  if (entry.caption !== undefined) {
+    lines.push(
+      span('caption ', colours.quiet) + span(cut(entry.caption, 40), judge(entry.caption === entry.name)),
+    );
+  }
+  if (entry.nearestText !== undefined) {
+    const right = entry.nearestText === entry.name;
+    lines.push(span('nearest ', colours.quiet) + span(cut(entry.nearestText, 40), judge(right)));
+  }
+  return lines.join('\n');
+};
+
+interface Layer {
+  readonly input: Buffer;
+  readonly left: number;
+  readonly top: number;
+}
+
+const textLayer = async (
+  markup: string,
+  place: { readonly left: number; readonly top: number; readonly width: number; readonly size?: number },
+): Promise<Layer> => {
+  const { left, top, width, size = 12 } = place;
+  const input = await sharp({
+    text: {
+      text: markup,
+      font: `DejaVu Sans ${size}`,
+      fontfile: fontFile('DejaVuSans'),
+      width,
+      wrap: 'word-char',
+      rgba: true,
+      spacing: 2,
+    },
+  })
+    .png()
+    .toBuffer();
+  return { input, left, top };
+};
+
+const pictureLayer = async (
+  entry: SheetEntry,
+  place: { readonly left: number; readonly top: number; readonly side: number },
+): Promise<Layer> => {
+  const { left, top, side } = place;
+  const input = await sharp(entry.pixels, { raw: { width: side, height: side, channels: 3 } })
+    .resize(PICTURE, PICTURE, { kernel: 'nearest' })
+    .png()
+    .toBuffer();
+  return { input, left, top };
+};
+
+/** Draws a sheet. @returns PNG bytes */
+export const drawSheet = async (
+  sections: readonly SheetSection[],
+  options: { readonly title: string; readonly side: number },
+): Promise<Buffer> => {
+  const layers: Layer[] = [
+    await textLayer(span(options.title, colours.ink, 'bold'), {
+      left: MARGIN,
+      top: MARGIN,
+      width: COLUMNS * CELL.width,
+      size: 15,
+    }),
+  ];
+  let top = HEADER;
+  for (const section of sections) {
+    layers.push(
+      await textLayer(span(section.title, colours.quiet, 'bold'), {
+        left: MARGIN,
+        top: top + 10,
+        width: COLUMNS * CELL.width,
+      }),
+    );
+    top += SECTION;
+    for (const [i, entry] of section.entries.entries()) {
+      const left = MARGIN + (i % COLUMNS) * CELL.width;
+      const row = top + Math.floor(i / COLUMNS) * CELL.height;
+      layers.push(
+        await pictureLayer(entry, { left, top: row, side: options.side }),
+        await textLayer(entryMarkup(entry), {
+          left: left + PICTURE + MARGIN,
+          top: row + 2,
+          width: CELL.width - PICTURE - 2 * MARGIN,
+        }),
+      );
+    }
+    top += Math.ceil(section.entries.length / COLUMNS) * CELL.height;
+  }
+  return sharp({
+    create: {
+      width: 2 * MARGIN + COLUMNS * CELL.width,
+      height: top + MARGIN,
+      channels: 3,
+      background: '#ffffff',
+    },
+  })
+    .composite([...layers])
+    .png({ compressionLevel: 9 })
+    .toBuffer();
+};

@@ -1,0 +1,39 @@
+/** A model of a run folder on an engine, ready for predictions. */
+import { silentLogger, type Logger } from '@polygate/core';
+import { loadModel, type Generalist } from '@polygate/generalist';
+import { selectEngine, type EngineChoice, type EngineOptions } from '@polygate/tensor';
+
+export interface PredictOptions extends Pick<EngineOptions, 'engine' | 'device' | 'precision' | 'threads'> {
+  /** Folder of a run (its latest checkpoint is used) or of a model. */
+  readonly run: string;
+}
+
+export interface PredictContext {
+  readonly logger?: Logger;
+}
+
+export interface PredictSession {
+  readonly model: Generalist;
+  readonly engine: EngineChoice;
+}
+
+/**
+ * Runs `work` with the model of a run folder and frees it afterwards.
+ * @throws StateError for a folder without a model, EngineError for an engine that isn't there, and what `work` throws
+ */
+export const withModel = async <A>(
+  options: PredictOptions,
+  context: PredictContext,
+  work: (session: PredictSession) => Promise<A>,
+): Promise<A> => {
+  const { run, engine = 'auto', device, precision, threads } = options;
+  const choice = await selectEngine({
+    engine,
+    logger: context.logger ?? silentLogger,
+    ...(device === undefined ? {} : { device }),
+    ...(precision === undefined ? {} : { precision }),
+    ...(threads === undefined ? {} : { threads }),
+  });
+  using model = await loadModel(run);
+  return await work({ model, engine: choice });
+};
