@@ -1,0 +1,176 @@
+import { evaluate, drawSheet, formatReport } from '@polygate/app-evaluate';
+import type { ScoreReport } from '@polygate/evaluation';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeTinyRun } from '../../../packages/generalist/test/tiny-run.ts';
+import { picture, writeTinySuite } from '../../../packages/generalist/test/tiny-suite.ts';
+
+let scratch: string;
+let suite: string;
+let run: string;
+
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'polygate-evaluate-'));
+  suite = await writeTinySuite();
+  run = join(scratch, 'run');
+  await writeTinyRun(run, suite);
+});
+
+afterAll(async () => {
+  await rm(scratch, { recursive: true, force: true });
+  await rm(suite, { recursive: true, force: true });
+});
+
+describe('evaluate', () => {
+  it('scores the latest checkpoint on the suite of the run and writes three files', async () => {
+    const lines: string[] = [];
+    const logger = {
+      debug: () => {},
+      info: (line: string) => lines.push(line),
+      warn: () => {},
+      error: () => {},
+    };
+    const { scores, files } = await evaluate({ run, pictures: 3 }, { logger });
+    const tasks = new Set(scores.map(({ task }) => task));
+    expect([...tasks]).toEqual([
+      'colours classification',
+      'pictures captioning',
+      'pictures retrieval',
+      'lines masked words',
+    ]);
+    const stored = JSON.parse(await readFile(files.evaluation, 'utf8')) as {
+      scores: ScoreReport[];
+      recipe: { seed: number };
+      engine: { name: string };
+    };
+    expect(stored.scores).toEqual(JSON.parse(JSON.stringify(scores)));
+    expect(stored.recipe.seed).toBe(11);
+    expect(stored.engine.name).toBe('cpu');
+    const report = await readFile(files.report, 'utf8');
+    expect(report).toContain('| training seed | 11 |');
+    expect(report).toContain('| trained | 7 steps, 56 samples, 1.50M positions |');
+    expect(report).toContain('![Held-out pictures with predictions](sheet.png)');
+    for (const { metric, task } of scores) {
+      expect(report).toContain(`## ${task}`);
+      expect(report).toContain(metric);
+    }
+    const sheet = await sharp(await readFile(files.sheet ?? '')).metadata();
+    expect(sheet.format).toBe('png');
+    expect(lines.some((line) => line.startsWith('colours, test: top-1'))).toBe(true);
+  });
+
+  it('gives the same scores again, and others on fewer rows', async () => {
+    const settings = { run, pictures: 0, datasets: ['colours'], output: join(scratch, 'out') };
+    const once = await evaluate(settings);
+    const again = await evaluate(settings);
+    expect(again.scores).toEqual(once.scores);
+    expect(once.files.sheet).toBeUndefined();
+    const fewer = await evaluate({ ...settings, limit: 3 });
+    expect(fewer.scores[0]?.count).toBe(3);
+    expect(await readFile(fewer.files.report, 'utf8')).toContain('at most 3 rows of each split');
+  });
+
+  it('says what is missing', async () => {
+    await expect(evaluate({ run: join(scratch, 'none') })).rejects.toThrow(
+      /expected a model folder or a run with a checkpoint at .*none/u,
+    );
+    const bare = join(scratch, 'bare');
+    await writeTinyRun(bare, suite);
+    await rm(join(bare, 'recipe.json'));
+    await expect(evaluate({ run: bare, engine: 'cpu' })).rejects.toThrow(
+      'which has no recipe.json that names one; give the folder of a prepared suite',
+    );
+    await writeFile(join(bare, 'recipe.json'), 'no json');
+    await expect(evaluate({ run: bare })).rejects.toThrow('expected JSON in');
+    const aborted = AbortSignal.abort();
+    await expect(evaluate({ run, pictures: 0 }, { signal: aborted })).rejects.toThrow(
+      'evaluation: stopped before all splits were scored; run it again',
+    );
+  });
+
+  it('names a folder that can not be written', async () => {
+    const file = join(scratch, 'file');
+    await writeFile(file, '');
+    await expect(
+      evaluate({ run, pictures: 0, datasets: ['colours'], limit: 2, output: join(file, 'sub') }),
+    ).rejects.toThrow('a part of the path is a file; choose another folder');
+  });
+});
+
+describe('formatReport', () => {
+  const score: ScoreReport = {
+    task: 'a',
+    split: 'test',
+    metric: 'top-1',
+    better: 'higher',
+    value: 0.5,
+    interval: [0.4, 0.6],
+    confidence: 0.95,
+    chance: 0.1,
+    baselines: { majority: 0.2 },
+    count: 10,
+  };
+  const facts = {
+    run: 'runs/a|b',
+    suite: 's',
+    datasets: [],
+    engineLine: 'engine x',
+    parameters: 1_234_567,
+    evaluationSeed: 1,
+  };
+
+  it('counts the scores that beat chance and names the others', () => {
+    const report = formatReport(facts, [score, { ...score, metric: 'top-5', interval: [0.05, 0.6] }]);
+    expect(report).toContain(
+      '1 of 2 scores are better than chance with their whole interval. Not so: a, test, top-5.',
+    );
+    expect(report).toContain('| parameters | 1.23M (1234567) |');
+    expect(report).toContain('| run | runs/a\\|b |');
+    expect(report).not.toContain('sheet');
+  });
+});
+
+describe('drawSheet', () => {
+  it('shows the picture itself, its predictions in green or red, and nothing else beside them', async () => {
+    const entry = {
+      pixels: picture('red', 'square', 1),
+      name: 'a red square',
+      trueClass: 'red',
+      predictedClass: 'red',
+    };
+    const draw = async (predictedClass: string) => {
+      const png = await drawSheet([{ title: 'test', entries: [{ ...entry, predictedClass }] }], {
+        title: 'title',
+        side: 8,
+      });
+      return sharp(png).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    };
+    const right = await draw('red');
+    const wrong = await draw('blue');
+    const at = (image: typeof right, x: number, y: number): number[] =>
+      Array.from(image.data.subarray((y * image.info.width + x) * 3, (y * image.info.width + x) * 3 + 3));
+    // The picture is at (12, 44 + 34), 96 pixels wide; its middle is inside the red square.
+    const middle = at(right, 12 + 48, 78 + 48);
+    expect(middle[0]).toBeGreaterThan(200);
+    expect(middle[1]).toBeLessThan(60);
+    const count = (image: typeof right, test: (r: number, g: number, b: number) => boolean): number => {
+      let found = 0;
+      for (let x = 120; x < 380; x += 1) {
+        for (let y = 78; y < 174; y += 1) {
+          const [r = 0, g = 0, b = 0] = at(image, x, y);
+          if (test(r, g, b)) found += 1;
+        }
+      }
+      return found;
+    };
+    const green = (r: number, g: number, b: number): boolean => g > r + 40 && g > b + 20;
+    const red = (r: number, g: number, b: number): boolean => r > g + 60 && r > b + 60;
+    expect(count(right, green)).toBeGreaterThan(20);
+    expect(count(right, red)).toBe(0);
+    expect(count(wrong, red)).toBeGreaterThan(20);
+    expect(count(wrong, green)).toBe(0);
+  });
+});

@@ -1,0 +1,133 @@
+import {
+  formatCaption,
+  formatClass,
+  formatFill,
+  formatRetrieval,
+  predictCaption,
+  predictClass,
+  predictFill,
+  predictRetrieval,
+} from '@polygate/app-predict';
+import * as tf from '@tensorflow/tfjs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeTinyRun } from '../../../packages/generalist/test/tiny-run.ts';
+import { picture } from '../../../packages/generalist/test/tiny-suite.ts';
+
+let scratch: string;
+let run: string;
+let images: string;
+const engine = 'cpu' as const;
+
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'polygate-predict-'));
+  run = join(scratch, 'run');
+  images = join(scratch, 'images');
+  await writeTinyRun(run, 'nowhere');
+  await mkdir(join(images, 'sub'), { recursive: true });
+  const save = (colour: 'red' | 'blue', path: string) =>
+    sharp(picture(colour, 'square', 1), { raw: { width: 8, height: 8, channels: 3 } })
+      .png()
+      .toFile(join(images, path));
+  await save('red', 'red.png');
+  await save('blue', join('sub', 'blue.png'));
+});
+
+afterAll(async () => {
+  await rm(scratch, { recursive: true, force: true });
+});
+
+describe('predictions from a run folder', () => {
+  it('give values, the same each time, and free the model', async () => {
+    await tf.setBackend('cpu');
+    const before = tf.memory().numTensors;
+    const options = { run, engine, image: join(images, 'red.png'), labels: ['red', 'blue', 'a green bar'] };
+    const labels = await predictClass(options);
+    expect(labels.map(({ label }) => label).sort()).toEqual(['a green bar', 'blue', 'red']);
+    expect(labels.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 5);
+    expect(await predictClass(options)).toEqual(labels);
+    const captions = await predictCaption({ run, engine, image: options.image, beam: 2, maximumTokens: 4 });
+    expect(captions).toHaveLength(2);
+    expect(captions[0]?.score).toBeGreaterThanOrEqual(captions[1]?.score ?? 0);
+    const words = await predictFill({ run, engine, text: 'the ___ is red', count: 3 });
+    expect(words[0]).toHaveLength(3);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('search a folder and its sub-folders, and list what can not be read', async () => {
+    const broken = join(scratch, 'broken');
+    await mkdir(broken, { recursive: true });
+    await sharp(picture('red', 'bar', 2), { raw: { width: 8, height: 8, channels: 3 } })
+      .png()
+      .toFile(join(broken, 'a.png'));
+    await writeFile(join(broken, 'b.png'), 'no picture');
+    await writeFile(join(broken, 'notes.txt'), 'not looked at');
+    const warnings: string[] = [];
+    const logger = {
+      debug: () => {},
+      info: () => {},
+      warn: (line: string) => warnings.push(line),
+      error: () => {},
+    };
+    const all = await predictRetrieval({ run, engine, text: 'a red square', images });
+    expect(all.pictures.map(({ path }) => path).sort()).toEqual(['red.png', join('sub', 'blue.png')]);
+    const some = await predictRetrieval({ run, engine, text: 'a red square', images: broken }, { logger });
+    expect(some.pictures.map(({ path }) => path)).toEqual(['a.png']);
+    expect(some.skipped.map(({ path }) => path)).toEqual(['b.png']);
+    expect(warnings[0]).toMatch(/^skipped: picture .*b.png/u);
+  });
+
+  it('say what is wrong with what they were given', async () => {
+    await expect(predictCaption({ run, engine, image: join(images, 'none.png') })).rejects.toThrow(
+      'expected a picture file, got nothing at its path',
+    );
+    await expect(predictFill({ run, engine, text: 'no blank' })).rejects.toThrow(
+      'expected a text with a blank ___',
+    );
+    await expect(predictClass({ run, engine, image: join(images, 'red.png'), labels: [] })).rejects.toThrow(
+      'classify: expected one or more labels that differ, got none',
+    );
+    await expect(
+      predictRetrieval({ run, engine, text: 'x', images: join(scratch, 'absent') }),
+    ).rejects.toThrow('expected a readable folder of pictures');
+    await expect(
+      predictRetrieval({ run, engine, text: 'x', images: join(run, 'checkpoints') }),
+    ).rejects.toThrow('expected pictures (PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG)');
+    await expect(predictFill({ run: scratch, engine, text: '___' })).rejects.toThrow(
+      'expected a model folder or a run with a checkpoint',
+    );
+  });
+});
+
+describe('formats', () => {
+  it('print one prediction a line', () => {
+    expect(
+      formatClass([
+        { label: 'cat', probability: 0.9234 },
+        { label: 'dog', probability: 0.0766 },
+      ]),
+    ).toBe(' 92.3 %  cat\n  7.7 %  dog');
+    expect(formatCaption([{ text: 'a cat', tokens: [1], score: -0.5 }])).toBe(' -0.500  a cat');
+    expect(
+      formatRetrieval({
+        pictures: [{ path: 'a.png', similarity: 0.25 }],
+        searched: 3,
+        skipped: [{ path: 'b.png', reason: 'x' }],
+      }),
+    ).toBe(' 0.250  a.png\n(3 pictures searched, 1 skipped)');
+  });
+
+  it('fill in the blanks and list the choices', () => {
+    const one = [
+      { word: 'sea', probability: 0.5 },
+      { word: 'sky', probability: 0.25 },
+    ];
+    expect(formatFill('the ___ is blue', [one])).toBe('the sea is blue\nsea 50.0 %, sky 25.0 %');
+    expect(formatFill('the ___ is ____', [one, [{ word: 'blue', probability: 1 }]])).toBe(
+      'the sea is blue\nblank 1: sea 50.0 %, sky 25.0 %\nblank 2: blue 100.0 %',
+    );
+  });
+});

@@ -1,0 +1,30 @@
+/** A run folder as training leaves it, of an untrained tiny model. */
+import { saveModel } from '@polygate/generalist';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { tinyModel } from './tiny-suite.ts';
+
+export const writeTinyRun = async (run: string, suite: string): Promise<void> => {
+  const place = join(run, 'checkpoints', 'step-7');
+  await mkdir(place, { recursive: true });
+  using model = tinyModel(3);
+  await saveModel(model, place);
+  await writeFile(
+    join(place, 'state.json'),
+    JSON.stringify({
+      version: 1,
+      step: 7,
+      seed: 11,
+      cursors: { colours: 7 },
+      samples: 56,
+      tokens: 1_500_000,
+    }),
+  );
+  await writeFile(
+    join(run, 'recipe.json'),
+    JSON.stringify({
+      recipe: { name: 'tiny', suite, seed: 11, steps: '7 steps', engine: 'cpu', model: { preset: 'mini' } },
+      engine: { name: 'cpu', device: 'cpu', precision: 'f32' },
+    }),
+  );
+};
