@@ -15,12 +15,9 @@ export interface CrossEntropyOptions {
   readonly labelSmoothing?: number;
 }
 
-const target = (labels: tf.Tensor1D, classes: number, smoothing: number): tf.Tensor2D => {
-  // tf.oneHot refuses a single class.
-  if (classes === 1) return tf.ones([labels.size, 1]);
-  const base = smoothing / classes;
-  return tf.oneHot(labels, classes, 1 - smoothing + base, base, 'float32') as tf.Tensor2D;
-};
+/** 1 at the label; tf.oneHot refuses a single class, and on wasm knows whole numbers only. */
+const places = (labels: tf.Tensor1D, classes: number): tf.Tensor2D =>
+  classes === 1 ? tf.ones([labels.size, 1]) : (tf.cast(tf.oneHot(labels, classes), 'float32') as tf.Tensor2D);
 
 /**
  * @param logits float32 [N, C]; borrowed
@@ -61,13 +58,15 @@ export const softmaxCrossEntropy = (
     const shifted = tf.sub(logits, tf.max(logits, 1, true));
     const probabilities = tf.softmax(logits);
     const logSum = tf.log(tf.sum(tf.exp(shifted), 1));
-    const expected = tf.sum(tf.mul(shifted, target(ids, classes, labelSmoothing)), 1);
+    const atLabel = tf.sum(tf.mul(shifted, places(ids, classes)), 1);
+    const overall = tf.mul(tf.sum(shifted, 1), labelSmoothing / classes);
     save([probabilities, ids]);
     return {
-      value: tf.sub(logSum, expected),
+      value: tf.sub(logSum, tf.add(tf.mul(atLabel, 1 - labelSmoothing), overall)),
       gradient: (dy, [savedProbabilities, savedIds]) => {
-        const wanted = target(present(savedIds) as tf.Tensor1D, classes, labelSmoothing);
-        return [tf.mul(tf.expandDims(dy, 1), tf.sub(present(savedProbabilities), wanted))];
+        const hits = places(present(savedIds) as tf.Tensor1D, classes);
+        const target = tf.add(tf.mul(hits, 1 - labelSmoothing), labelSmoothing / classes);
+        return [tf.mul(tf.expandDims(dy, 1), tf.sub(present(savedProbabilities), target))];
       },
     };
   }) as tf.Tensor1D;

@@ -18,20 +18,20 @@ POLYGATE_INLINE void softmaxRow(T* s, const float* mask, float* work, int64_t ke
     for (int64_t k = 0; k < keys; ++k) {
       const float value = load(s, k) * scale;
       work[k] = value;
-      top = std::max(top, value);
+      top = value > top ? value : top;
     }
   } else {
 #pragma omp simd reduction(max : top)
     for (int64_t k = 0; k < prompts; ++k) {
       const float value = load(s, k) * scale;
       work[k] = value;
-      top = std::max(top, value);
+      top = value > top ? value : top;
     }
 #pragma omp simd reduction(max : top)
     for (int64_t k = prompts; k < keys; ++k) {
       const float value = load(s, k) * scale + mask[k - prompts];
       work[k] = value;
-      top = std::max(top, value);
+      top = value > top ? value : top;
     }
   }
   float sum = 0;

@@ -18,7 +18,7 @@ POLYGATE_INLINE void normRow(const X* x, const float* gamma, const float* beta, 
     const float c = load(x, d) - centre;
     squares += c * c;
   }
-  const float scale = 1.0f / std::sqrt(squares / width + epsilon);
+  const float scale = 1.0f / __builtin_sqrtf(squares / width + epsilon);
 #pragma omp simd
   for (int64_t d = 0; d < width; ++d) store(y, d, (load(x, d) - centre) * scale * gamma[d] + beta[d]);
   mean = centre;

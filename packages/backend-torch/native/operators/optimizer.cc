@@ -20,7 +20,7 @@ POLYGATE_CLONES void adamwSpan(float* w, const float* gradient, float* m, float*
       const float second = s.beta2 * v[i] + rest2 * g * g;
       m[i] = first;
       v[i] = second;
-      w[i] = w[i] * keep - rate * first / (std::sqrt(second) * correction + s.epsilon);
+      w[i] = w[i] * keep - rate * first / (fastSqrt(second) * correction + s.epsilon);
     }
     return;
   }
@@ -31,7 +31,7 @@ POLYGATE_CLONES void adamwSpan(float* w, const float* gradient, float* m, float*
     const float second = s.beta2 * v[i] + rest2 * g * g;
     m[i] = first;
     v[i] = second;
-    const float next = w[i] * keep - rate * first / (std::sqrt(second) * correction + s.epsilon);
+    const float next = w[i] * keep - rate * first / (fastSqrt(second) * correction + s.epsilon);
     w[i] = next;
     store(copy, i, next);
   }

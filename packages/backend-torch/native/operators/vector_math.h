@@ -12,14 +12,9 @@
 #include <cstring>
 #include <vector>
 
-// Without these the square root and comparisons may raise flags and are not vectorised.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("no-math-errno", "no-trapping-math")
-#endif
-
 // The loader picks the widest version that the processor has.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define POLYGATE_CLONES __attribute__((target_clones("arch=sapphirerapids", "arch=skylake-avx512", "arch=haswell", "default")))
+#if defined(__x86_64__) && defined(__linux__) && !defined(__clang__) && __GNUC__ >= 12
+#define POLYGATE_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define POLYGATE_CLONES
 #endif
@@ -34,7 +29,7 @@ POLYGATE_INLINE float load(const float* p, int64_t i) { return p[i]; }
 POLYGATE_INLINE float load(const Bits* p, int64_t i) {
   const uint32_t wide = static_cast<uint32_t>(p[i]) << 16;
   float value;
-  std::memcpy(&value, &wide, 4);
+  __builtin_memcpy(&value, &wide, 4);
   return value;
 }
 
@@ -43,19 +38,41 @@ POLYGATE_INLINE void store(float* p, int64_t i, float value) { p[i] = value; }
 // Round to nearest, ties to even; NaN stays NaN.
 POLYGATE_INLINE void store(Bits* p, int64_t i, float value) {
   uint32_t wide;
-  std::memcpy(&wide, &value, 4);
+  __builtin_memcpy(&wide, &value, 4);
   const uint32_t rounded = (wide + 0x7fffu + ((wide >> 16) & 1u)) >> 16;
-  p[i] = value == value ? static_cast<Bits>(rounded) : static_cast<Bits>(0x7fc0);
+  // All ones for NaN, else zero: no branch, so that loops vectorise.
+  const uint32_t invalid = 0u - static_cast<uint32_t>(value != value);
+  p[i] = static_cast<Bits>((rounded & ~invalid) | (0x7fc0u & invalid));
 }
 
-// exp(x) to about 2e-7 relative; below -87 it is 0, above 88 it saturates.
+// sqrt(x) for x >= 0 to float32 accuracy. The library's may set errno, which keeps loops from being vectorised.
+POLYGATE_INLINE float fastSqrt(float x) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &x, 4);
+  bits = 0x5f3759dfu - (bits >> 1);
+  float r;  // 1 / sqrt(x), improved by three Newton steps
+  __builtin_memcpy(&r, &bits, 4);
+  const float half = 0.5f * x;
+  r = r * (1.5f - half * r * r);
+  r = r * (1.5f - half * r * r);
+  r = r * (1.5f - half * r * r);
+  return x * r;
+}
+
+// exp(x) for x <= 0 to about 2e-7 relative; 0 below -87. The clamp compares bit patterns, which for negative numbers
+// grow with the magnitude: a comparison of floats keeps the loop from being vectorised below AVX-512.
 POLYGATE_INLINE float fastExp(float x) {
-  const float clamped = std::min(std::max(x, -87.0f), 88.0f);
+  constexpr uint32_t kLowest = 0xc2ae0000u;  // -87
+  uint32_t pattern;
+  __builtin_memcpy(&pattern, &x, 4);
+  const uint32_t clampedPattern = pattern < kLowest ? pattern : kLowest;
+  float clamped;
+  __builtin_memcpy(&clamped, &clampedPattern, 4);
   const float scaled = clamped * 1.44269504f;
   const float shifted = scaled + 12582912.0f;  // 1.5 * 2^23: the sum's low bits are round(scaled)
   const float whole = shifted - 12582912.0f;
   uint32_t exponent;
-  std::memcpy(&exponent, &shifted, 4);
+  __builtin_memcpy(&exponent, &shifted, 4);
   const float r = (clamped - whole * 0.693359375f) - whole * -2.12194440e-4f;
   float p = 1.9875691500e-4f;
   p = p * r + 1.3981999507e-3f;
@@ -64,20 +81,21 @@ POLYGATE_INLINE float fastExp(float x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.0f;
-  const uint32_t bits = (exponent + 127u) << 23;  // the magic number's own bits fall out of the shift
+  // The magic number's own bits fall out of the shift; the mask makes the result zero below the range.
+  const uint32_t bits = ((exponent + 127u) << 23) & (0u - static_cast<uint32_t>(pattern < kLowest));
   float power;
-  std::memcpy(&power, &bits, 4);
-  return x < -87.0f ? 0.0f : p * power;
+  __builtin_memcpy(&power, &bits, 4);
+  return p * power;
 }
 
 // Distribution function and density of the standard normal (Abramowitz & Stegun 7.1.26, error below 1.5e-7).
 POLYGATE_INLINE void gaussian(float x, float& distribution, float& density) {
   const float e = fastExp(-0.5f * x * x);
-  const float t = 1.0f / (1.0f + 0.3275911f * 0.70710678f * std::fabs(x));
+  const float t = 1.0f / (1.0f + 0.3275911f * 0.70710678f * __builtin_fabsf(x));
   const float poly =
       ((((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t + 0.254829592f) * t;
   const float tail = 0.5f * poly * e;  // 1 - Phi(|x|)
-  distribution = x >= 0.0f ? 1.0f - tail : tail;
+  distribution = 0.5f + __builtin_copysignf(0.5f - tail, x);
   density = 0.39894228f * e;
 }
 
