@@ -21,7 +21,7 @@ const own = {
 };
 
 /** The kinds of sources; a new one is an entry here and one in sources.ts. */
-export const sourceSchemas = {
+const sourceSchemas = {
   emoji: z.strictObject({
     source: z.literal('emoji'),
     vendors: z.array(z.string()).optional(),

@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { prepare } from '@polygate/app-prepare';
 import { splitFolder, suiteDataset } from '@polygate/datasets';
@@ -15,10 +14,11 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true, force: true }));
 
-const picture = (colour: string): Promise<Buffer> =>
-  sharp({ create: { width: 20, height: 10, channels: 3, background: colour } })
-    .png()
-    .toBuffer();
+const picture = (colour: string): string =>
+  `<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10"><rect width="20" height="10" fill="${colour}"/></svg>`;
+
+/** The signature of a PNG, and then nothing that belongs there. */
+const damaged = Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), Buffer.alloc(200, 7)]);
 
 const put = async (path: string, content: string | Uint8Array): Promise<void> => {
   await mkdir(join(root, path, '..'), { recursive: true });
@@ -38,13 +38,11 @@ const quarantine = async (directory: string): Promise<unknown[]> =>
 const photos = async (): Promise<void> => {
   const table = ['image,caption'];
   for (let i = 0; i < 20; i += 1) {
-    await put(`photos/${i}.png`, await picture(i % 2 === 0 ? 'red' : 'blue'));
-    table.push(`${i}.png,"a ${i % 2 === 0 ? 'red' : 'blue'} field, number ${i}"`);
+    await put(`photos/${i}.svg`, picture(i % 2 === 0 ? 'red' : 'blue'));
+    table.push(`${i}.svg,"a ${i % 2 === 0 ? 'red' : 'blue'} field, number ${i}"`);
   }
-  const damaged = Buffer.from(await picture('green'));
-  damaged[60] = (damaged[60] ?? 0) ^ 0xff;
   await put('photos/damaged.png', damaged);
-  table.push('damaged.png,a damaged one', 'gone.png,a missing one', '3.png,', '4.png,one <|endoftext|> two');
+  table.push('damaged.png,a damaged one', 'gone.png,a missing one', '3.svg,', '4.svg,one <|endoftext|> two');
   await put('captions.csv', `${table.join('\n')}\n`);
 };
 
@@ -67,10 +65,10 @@ describe('own pictures with captions', () => {
     const { directory, suite } = await prepare(options());
     expect(await quarantine(directory)).toEqual(
       expect.arrayContaining([
-        ['photos', '3.png (line 24)', 'empty-caption'],
+        ['photos', '3.svg (line 24)', 'empty-caption'],
         ['photos', 'damaged.png', 'corrupt-image'],
         ['photos', 'gone.png', 'missing-file'],
-        ['photos', '4.png#1', 'special-token'],
+        ['photos', '4.svg#1', 'special-token'],
       ]),
     );
     expect(suite.quarantine).toEqual({
@@ -98,7 +96,7 @@ describe('own pictures with captions', () => {
     expect((await prepare(options())).reused).toBe(false);
     expect((await prepare(options())).reused).toBe(true);
     expect((await prepare(options(['image.size=8']))).reused).toBe(false);
-    await put('captions.csv', 'image,caption\n1.png,other words\n2.png,more words\n');
+    await put('captions.csv', 'image,caption\n1.svg,other words\n2.svg,more words\n');
     const { suite } = await prepare(options(['image.size=8']));
     expect(suite.datasets[0]?.splits).not.toHaveProperty('other');
     expect(Object.values(suite.datasets[0]?.splits ?? {}).reduce((sum, { rows }) => sum + rows, 0)).toBe(2);
@@ -149,7 +147,7 @@ describe('own data of other kinds', () => {
       ['train', ['cat', 'dog']],
       ['val', ['dog', 'emu']],
     ] as const) {
-      for (const name of classes) await put(`${side}/${name}/1.png`, await picture('red'));
+      for (const name of classes) await put(`${side}/${name}/1.svg`, picture('red'));
     }
     const { suite, directory } = await prepare({
       recipe: {
@@ -173,7 +171,7 @@ describe('own data of other kinds', () => {
     const batch = await shards.read([0, 1]);
     const column = batch.getChild('label')?.toArray() as Int32Array;
     expect([...column]).toEqual([1, 2]);
-    expect(textRow(batch, 'id', 1)).toBe('more/emu/1.png');
+    expect(textRow(batch, 'id', 1)).toBe('more/emu/1.svg');
     await shards.close();
   });
 

@@ -22,34 +22,38 @@ describe('baselines', () => {
     expect(() => shrinkPicture(new Uint8Array(5), 2, 1)).toThrow('expected 2 x 2 x 3 = 12 values, got 5');
   });
 
-  it('find the same neighbours as a plain search, with ties to the first', () => {
-    const random = createRandom(3);
-    const size = 16;
-    const picture = (): Uint8Array => {
-      const base = random.integer(4) * 60;
-      return Uint8Array.from({ length: size * size * 3 }, () => base + random.integer(40));
-    };
-    const training = {
-      pixels: Array.from({ length: 60 }, picture),
-      labels: Array.from({ length: 60 }, (_, i) => i % 7),
-    };
-    training.pixels.push(training.pixels[5] as Uint8Array);
-    training.labels.push(6); // a copy of picture 5 with another label: the first one counts
-    const asked = {
-      pixels: [...training.pixels.slice(0, 6), ...Array.from({ length: 40 }, picture)],
-      labels: [] as number[],
-    };
-    // At 16 x 16 nothing is shrunk, so that the plain search may use the pixels as they are.
-    const plain = asked.pixels.map((query) => {
-      const distances = training.pixels.map((known) =>
-        known.reduce((sum, v, i) => sum + (v - (query[i] ?? 0)) ** 2, 0),
-      );
-      return training.labels[distances.indexOf(Math.min(...distances))] ?? -1;
-    });
-    expect(pixelNearestNeighbourAccuracy(training, { ...asked, labels: plain }, size)).toBe(1);
-    const wrong = plain.map((label, i) => (i % 2 === 0 ? label : label + 1));
-    expect(pixelNearestNeighbourAccuracy(training, { ...asked, labels: wrong }, size)).toBe(0.5);
-  });
+  it.each(['colour', 'grey'])(
+    'find the same neighbours as a plain search, with ties to the first: %s',
+    (kind) => {
+      const random = createRandom(3);
+      const size = 16;
+      const picture = (): Uint8Array => {
+        const base = random.integer(4) * 60;
+        const values = Array.from({ length: size * size * 3 }, () => base + random.integer(40));
+        return Uint8Array.from(values, (value, i) => (kind === 'grey' ? (values[i - (i % 3)] ?? 0) : value));
+      };
+      const training = {
+        pixels: Array.from({ length: 60 }, picture),
+        labels: Array.from({ length: 60 }, (_, i) => i % 7),
+      };
+      training.pixels.push(training.pixels[5] as Uint8Array);
+      training.labels.push(6); // a copy of picture 5 with another label: the first one counts
+      const asked = {
+        pixels: [...training.pixels.slice(0, 6), ...Array.from({ length: 40 }, picture)],
+        labels: [] as number[],
+      };
+      // At 16 x 16 nothing is shrunk, so that the plain search may use the pixels as they are.
+      const plain = asked.pixels.map((query) => {
+        const distances = training.pixels.map((known) =>
+          known.reduce((sum, v, i) => sum + (v - (query[i] ?? 0)) ** 2, 0),
+        );
+        return training.labels[distances.indexOf(Math.min(...distances))] ?? -1;
+      });
+      expect(pixelNearestNeighbourAccuracy(training, { ...asked, labels: plain }, size)).toBe(1);
+      const wrong = plain.map((label, i) => (i % 2 === 0 ? label : label + 1));
+      expect(pixelNearestNeighbourAccuracy(training, { ...asked, labels: wrong }, size)).toBe(0.5);
+    },
+  );
 
   it('are not misled by block means', () => {
     // The checkerboard of +-60 has the block means of the query and a squared distance of 768 * 3600; the flat picture

@@ -56,25 +56,37 @@ export const shrinkPicture = (pixels: ArrayLike<number>, size: number, side: num
 /** Side to which pictures are shrunk for comparison, and that of the coarse form; the first is a multiple. */
 const FINE_SIDE = 16;
 const COARSE_SIDE = 4;
-const FINE = FINE_SIDE * FINE_SIDE * 3;
-const COARSE = COARSE_SIDE * COARSE_SIDE * 3;
 const BLOCK_AREA = (FINE_SIDE / COARSE_SIDE) ** 2;
 
-/** Pictures shrunk, and block means of that: fine [N, 768], coarse [N, 48], each in one piece of memory. */
+/** Pictures shrunk, and block means of that: fine [N, 256·C], coarse [N, 16·C], each in one piece of memory. */
 interface Shrunk {
   readonly fine: Float32Array;
   readonly coarse: Float32Array;
+  readonly fineWidth: number;
+  readonly coarseWidth: number;
 }
 
-const shrinkAll = (pictures: readonly Uint8Array[], size: number): Shrunk => {
-  const fine = new Float32Array(pictures.length * FINE);
-  const coarse = new Float32Array(pictures.length * COARSE);
+const isGrey = (pixels: Uint8Array): boolean => {
+  for (let i = 0; i < pixels.length; i += 3) {
+    if (pixels[i] !== pixels[i + 1] || pixels[i] !== pixels[i + 2]) return false;
+  }
+  return true;
+};
+
+/** Of grey pictures one channel is kept: the other two would only treble every distance. */
+const shrinkAll = (pictures: readonly Uint8Array[], size: number, channels: 1 | 3): Shrunk => {
+  const fineWidth = FINE_SIDE * FINE_SIDE * channels;
+  const coarseWidth = COARSE_SIDE * COARSE_SIDE * channels;
+  const fine = new Float32Array(pictures.length * fineWidth);
+  const coarse = new Float32Array(pictures.length * coarseWidth);
+  const kept = (values: Float32Array): Float32Array =>
+    channels === 3 ? values : values.filter((_, i) => i % 3 === 0);
   for (const [index, pixels] of pictures.entries()) {
     const small = shrinkPicture(pixels, size, FINE_SIDE);
-    fine.set(small, index * FINE);
-    coarse.set(shrinkPicture(small, FINE_SIDE, COARSE_SIDE), index * COARSE);
+    fine.set(kept(small), index * fineWidth);
+    coarse.set(kept(shrinkPicture(small, FINE_SIDE, COARSE_SIDE)), index * coarseWidth);
   }
-  return { fine, coarse };
+  return { fine, coarse, fineWidth, coarseWidth };
 };
 
 /** Squared distance of row `i` of `a` and row `j` of `b`, given up once it is over `limit`. */
@@ -97,17 +109,17 @@ const distance = (
 
 /** Index of the nearest row of `known` to row `i` of `queries`; the first of equals. */
 const nearest = (known: Shrunk, queries: Shrunk, i: number): number => {
-  const count = known.coarse.length / COARSE;
+  const count = known.coarse.length / known.coarseWidth;
   const bounds = new Float64Array(count);
   let likely = 0;
-  const rows = { i, j: 0, width: COARSE, limit: Infinity };
+  const rows = { i, j: 0, width: known.coarseWidth, limit: Infinity };
   for (let j = 0; j < count; j += 1) {
     rows.j = j;
     // The margin keeps rounding from hiding a candidate of equal distance.
     bounds[j] = distance(queries.coarse, known.coarse, rows) * BLOCK_AREA * 0.9999;
     if ((bounds[j] as number) < (bounds[likely] as number)) likely = j;
   }
-  rows.width = FINE;
+  rows.width = known.fineWidth;
   rows.j = likely;
   let best = distance(queries.fine, known.fine, rows);
   let index = likely;
@@ -134,8 +146,9 @@ export const pixelNearestNeighbourAccuracy = (
   queries: LabelledPictures,
   size: number,
 ): number => {
-  const known = shrinkAll(training.pixels, size);
-  const asked = shrinkAll(queries.pixels, size);
+  const channels = training.pixels.every(isGrey) && queries.pixels.every(isGrey) ? 1 : 3;
+  const known = shrinkAll(training.pixels, size, channels);
+  const asked = shrinkAll(queries.pixels, size, channels);
   const right = queries.labels.filter((label, i) => training.labels[nearest(known, asked, i)] === label);
   return right.length / Math.max(1, queries.labels.length);
 };

@@ -8,9 +8,9 @@ import { resizeSquare } from './pixel-resize.ts';
 import { fault, type Fault, type ImageContent } from './sample.ts';
 
 /** Largest encoded picture, in bytes. */
-export const MAX_IMAGE_BYTES = 64 << 20;
+const MAX_IMAGE_BYTES = 64 << 20;
 /** Most pixels of an encoded picture, against decompression bombs. */
-export const MAX_IMAGE_PIXELS = 100_000_000;
+const MAX_IMAGE_PIXELS = 100_000_000;
 
 export interface DecodeOptions {
   /** Side of the square result in pixels. */

@@ -5,7 +5,7 @@ import { createReadStream } from 'node:fs';
 import { TextDecoder } from 'node:util';
 
 /** Longest line that is read, in bytes; longer ones are reported. */
-export const MAX_LINE_BYTES = 1 << 20;
+const MAX_LINE_BYTES = 1 << 20;
 
 /** One line, or why it can't be used. `number` counts from 1. */
 export type LineItem =

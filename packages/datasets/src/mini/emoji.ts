@@ -26,7 +26,7 @@ const vendorPins = {
 } as const satisfies Readonly<Record<string, PinnedPackage>>;
 
 /** Vendors whose drawings the suite has. */
-export type EmojiVendor = keyof typeof vendorPins;
+type EmojiVendor = keyof typeof vendorPins;
 export const emojiVendors = Object.keys(vendorPins) as readonly EmojiVendor[];
 
 /** Splits of the emoji datasets, in the order in which they are written. */

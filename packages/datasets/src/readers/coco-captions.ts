@@ -5,7 +5,7 @@ import { requireFile, requireFolder, resolveInside } from '../paths.ts';
 import { fault, type Reader, type ReaderItem } from '../sample.ts';
 
 /** Largest annotation file, in bytes; that of COCO 2017 train has 92 MB. */
-export const MAX_ANNOTATION_BYTES = 400 << 20;
+const MAX_ANNOTATION_BYTES = 400 << 20;
 
 export interface CocoCaptionsOptions {
   /** JSON with `images: [{id, file_name}]` and `annotations: [{image_id, caption}]`. */

@@ -5,7 +5,7 @@ import { requireFile } from '../paths.ts';
 import { fault, type Reader, type ReaderItem } from '../sample.ts';
 
 /** Most different labels that are collected from a file. */
-export const MAX_DISCOVERED_CLASSES = 10_000;
+const MAX_DISCOVERED_CLASSES = 10_000;
 
 export interface LabelledTsvOptions {
   /** Tab-separated table, as the GLUE tasks have it: no quoting. */

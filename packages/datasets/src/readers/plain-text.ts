@@ -5,7 +5,7 @@ import { requireFile } from '../paths.ts';
 import { fault, type Reader, type ReaderItem } from '../sample.ts';
 
 /** Longest document that is kept whole, in UTF-16 units. */
-export const MAX_DOCUMENT_LENGTH = 32 << 20;
+const MAX_DOCUMENT_LENGTH = 32 << 20;
 
 export interface PlainTextOptions {
   /** UTF-8 files, read in this order. */
