@@ -5,7 +5,7 @@
 import { createRandom } from '@polygate/core';
 import {
   AdamW,
-  ParameterSet,
+  type ParameterSet,
   allocateParameters,
   parameterGradients,
   type ParameterSpec,
@@ -81,14 +81,18 @@ export const createEncoderRun = (shape: EncoderShape, seed: number, learningRate
       const p = (name: string): tf.Variable => parameters.get(name);
       let h: tf.Tensor = input;
       for (let i = 0; i < shape.layers; i += 1) {
-        const at = (name: string): [tf.Tensor, tf.Tensor] => [
-          p(`${i}.${name}.weight`),
-          p(`${i}.${name}.bias`),
+        const norm = (name: string): [tf.Tensor1D, tf.Tensor1D] => [
+          p(`${i}.${name}.weight`) as tf.Tensor as tf.Tensor1D,
+          p(`${i}.${name}.bias`) as tf.Tensor as tf.Tensor1D,
         ];
-        const qkv = linear(layerNorm(h, ...at('norm1')), ...at('qkv'));
-        h = tf.add(h, linear(attention(qkv as tf.Tensor3D, { heads: shape.heads }), ...at('out')));
-        const up = linear(layerNorm(h, ...at('norm2')), ...at('fc1'), { activation: 'gelu' });
-        h = tf.add(h, linear(up, ...at('fc2')));
+        const dense = (name: string): [tf.Tensor2D, tf.Tensor1D] => [
+          p(`${i}.${name}.weight`) as tf.Tensor as tf.Tensor2D,
+          p(`${i}.${name}.bias`) as tf.Tensor as tf.Tensor1D,
+        ];
+        const qkv = linear(layerNorm(h, ...norm('norm1')), ...dense('qkv'));
+        h = tf.add(h, linear(attention(qkv as tf.Tensor3D, { heads: shape.heads }), ...dense('out')));
+        const up = linear(layerNorm(h, ...norm('norm2')), ...dense('fc1'), { activation: 'gelu' });
+        h = tf.add(h, linear(up, ...dense('fc2')));
       }
       return tf.mean(tf.square(h)) as tf.Scalar;
     });

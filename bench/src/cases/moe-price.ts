@@ -119,9 +119,8 @@ async function* priceAt(batch: number, precision: 'f32' | 'bf16'): AsyncIterable
   } finally {
     plain.dispose();
     experts.dispose();
-    tf.dispose(
-      input.segments.flatMap((segment) => (segment.kind === 'visual' ? [segment.patches] : [segment.ids])),
-    );
+    for (const segment of input.segments)
+      tf.dispose(segment.kind === 'visual' ? segment.patches : segment.ids);
   }
 }
 

@@ -44,7 +44,9 @@ await build({
   // The suite registers itself by side effect in modules that are marked free of them.
   ignoreAnnotations: true,
   logLevel: 'error',
-  banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
+  },
 });
 
 const jasmine = new Jasmine({ projectBaseDir: folder });
@@ -70,7 +72,10 @@ jasmine.addReporter({
   specDone(spec) {
     counts[spec.status] += 1;
     if (spec.status === 'failed') {
-      failures.push({ name: spec.fullName, messages: spec.failedExpectations.map(({ message, stack }) => ({ message, stack })) });
+      failures.push({
+        name: spec.fullName,
+        messages: spec.failedExpectations.map(({ message, stack }) => ({ message, stack })),
+      });
     }
   },
 });

@@ -30,7 +30,7 @@ const force = process.argv.includes('--force');
 const quiet = process.argv.includes('--quiet');
 
 const INSTALL_LIBTORCH =
-  "install LibTorch (Debian/Ubuntu: apt-get install libtorch-dev libopenblas0-pthread g++; or `pip install torch`; or set POLYGATE_LIBTORCH to an unpacked libtorch), then run `npm rebuild @polygate/backend-torch`";
+  'install LibTorch (Debian/Ubuntu: apt-get install libtorch-dev libopenblas0-pthread g++; or `pip install torch`; or set POLYGATE_LIBTORCH to an unpacked libtorch), then run `npm rebuild @polygate/backend-torch`';
 const INSTALL_COMPILER =
   'install a C++17 compiler (Debian/Ubuntu: apt-get install g++), then run `npm rebuild @polygate/backend-torch`';
 
@@ -55,7 +55,11 @@ const writeStatus = (status) => {
 };
 
 const run = (command, args) =>
-  execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 60_000 }).trim();
+  execFileSync(command, args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+    timeout: 60_000,
+  }).trim();
 
 const describeRoot = (source, root) => {
   const include = [join(root, 'include'), join(root, 'include/torch/csrc/api/include')];
@@ -94,7 +98,8 @@ const fromPython = () => {
 /** LibTorch by POLYGATE_LIBTORCH, then an importable Python torch, then Debian's package. */
 const findLibTorch = () => {
   const named = process.env.POLYGATE_LIBTORCH;
-  if (named === 'off') throw new Unavailable('switched-off', 'POLYGATE_LIBTORCH=off', 'unset POLYGATE_LIBTORCH');
+  if (named === 'off')
+    throw new Unavailable('switched-off', 'POLYGATE_LIBTORCH=off', 'unset POLYGATE_LIBTORCH');
   if (named) {
     const found = describeRoot('POLYGATE_LIBTORCH', named);
     if (found === undefined) {
@@ -107,7 +112,8 @@ const findLibTorch = () => {
     return found;
   }
   const found = fromPython() ?? describeRoot("Debian's libtorch-dev", '/usr');
-  if (found === undefined) throw new Unavailable('libtorch-missing', 'LibTorch was not found', INSTALL_LIBTORCH);
+  if (found === undefined)
+    throw new Unavailable('libtorch-missing', 'LibTorch was not found', INSTALL_LIBTORCH);
   return found;
 };
 
@@ -163,7 +169,11 @@ const compileAll = async (plan) => {
 
 const main = async () => {
   if (!['linux', 'darwin'].includes(process.platform)) {
-    throw new Unavailable('platform', `no build for ${process.platform}`, 'use Linux or macOS, or another engine');
+    throw new Unavailable(
+      'platform',
+      `no build for ${process.platform}`,
+      'use Linux or macOS, or another engine',
+    );
   }
   const libtorch = findLibTorch();
   const compiler = findCompiler();

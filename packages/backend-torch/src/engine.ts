@@ -50,16 +50,22 @@ const checkDevice = (device: string, cudaDevices: number): void => {
   if (device === 'cpu') return;
   if (cudaDevices === 0) {
     const remedy = 'use --device cpu, or point POLYGATE_LIBTORCH at a LibTorch with CUDA and rebuild';
-    throw new EngineError(`torch: ${device} was asked for, but this LibTorch sees no CUDA device; ${remedy}`, {
-      code: 'no-device',
-      fields: { device, cudaDevices, remedy },
-    });
+    throw new EngineError(
+      `torch: ${device} was asked for, but this LibTorch sees no CUDA device; ${remedy}`,
+      {
+        code: 'no-device',
+        fields: { device, cudaDevices, remedy },
+      },
+    );
   }
   if (Number(match[1] ?? 0) >= cudaDevices) {
-    throw new EngineError(`torch: ${device} was asked for, but there are ${cudaDevices}: cuda:0 to cuda:${cudaDevices - 1}`, {
-      code: 'no-device',
-      fields: { device, cudaDevices },
-    });
+    throw new EngineError(
+      `torch: ${device} was asked for, but there are ${cudaDevices}: cuda:0 to cuda:${cudaDevices - 1}`,
+      {
+        code: 'no-device',
+        fields: { device, cudaDevices },
+      },
+    );
   }
 };
 

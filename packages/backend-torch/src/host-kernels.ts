@@ -66,7 +66,9 @@ export const runOnHost = (
       backend: host,
     });
     results.push(...(Array.isArray(result) ? result : [result]));
-    const outputs = results.map((info) => torch.outputFrom(host.readSync(info.dataId), info.shape, info.dtype));
+    const outputs = results.map((info) =>
+      torch.outputFrom(host.readSync(info.dataId), info.shape, info.dtype),
+    );
     return Array.isArray(result) ? outputs : (outputs[0] as TensorInfo);
   } finally {
     for (const info of [...copies, ...results]) host.disposeIntermediateTensorInfo(info);
@@ -107,6 +109,8 @@ export const HOST_KERNELS: readonly string[] = [
 
 export const registerHostKernels = (): void => {
   for (const kernelName of HOST_KERNELS) {
-    registerTorchKernel(kernelName, ({ inputs, attrs, torch }) => runOnHost(kernelName, { inputs, attrs, torch }));
+    registerTorchKernel(kernelName, ({ inputs, attrs, torch }) =>
+      runOnHost(kernelName, { inputs, attrs, torch }),
+    );
   }
 };

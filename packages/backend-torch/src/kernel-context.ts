@@ -77,7 +77,9 @@ export class KernelContext {
   /** Like `tensorOf`, in the type in which the tensor is stored. */
   storedTensorOf(info: TensorInfo): Handle {
     const stored = this.#store.get(info.dataId);
-    return sameShape(stored.shape, info.shape) ? stored.handle : this.aten('reshape', stored.handle, info.shape);
+    return sameShape(stored.shape, info.shape)
+      ? stored.handle
+      : this.aten('reshape', stored.handle, info.shape);
   }
 
   /** The element type in which `info` is stored. */

@@ -54,7 +54,10 @@ export const registerTorchKernel = <Inputs = NamedTensorInfoMap, Attributes = Na
 };
 
 /** An input that must be there. @throws ConfigError naming it */
-export const required = (inputs: Readonly<Record<string, TensorInfo | undefined>>, name: string): TensorInfo => {
+export const required = (
+  inputs: Readonly<Record<string, TensorInfo | undefined>>,
+  name: string,
+): TensorInfo => {
   const info = inputs[name];
   if (info === undefined) throw new ConfigError(`expected an input named "${name}", got none`);
   return info;

@@ -113,7 +113,9 @@ export class TensorStore {
       const host = toHostArray(values, dtype);
       type = elementType;
       handle = this.#dispatcher.scope(() =>
-        this.#dispatcher.keep(this.#dispatcher.create(host, { dtype: elementType, shape, device: this.#device })),
+        this.#dispatcher.keep(
+          this.#dispatcher.create(host, { dtype: elementType, shape, device: this.#device }),
+        ),
       );
     }
     const strings = dtype === 'string' ? values : undefined;

@@ -1,3 +1,5 @@
+import { ConfigError } from '@polygate/core';
+import type { EngineOptions } from '@polygate/tensor';
 import type { Command } from 'commander';
 
 /** Collects a repeatable option into a list. */
@@ -34,3 +36,35 @@ export const engineOverrides = ({ engine, device, precision, threads }: EngineFl
   Object.entries({ engine, device, precision, threads })
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => `${key}=${value}`);
+
+/** The engine flags that were given, as options of a stage without a recipe. */
+export const engineOptions = ({
+  engine,
+  device,
+  precision,
+  threads,
+}: EngineFlags): Pick<EngineOptions, 'engine' | 'device' | 'precision' | 'threads'> => ({
+  // Unknown names are refused by the engine ladder, which lists the known ones.
+  ...(engine === undefined ? {} : { engine: engine as NonNullable<EngineOptions['engine']> }),
+  ...(device === undefined ? {} : { device }),
+  ...(precision === undefined ? {} : { precision: precision as NonNullable<EngineOptions['precision']> }),
+  ...(threads === undefined ? {} : { threads: positive('--threads')(threads) }),
+});
+
+/** Words separated by commas. */
+export const list = (value: string): string[] =>
+  value
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '');
+
+/** Reads a whole number above 0. @throws ConfigError naming the option */
+export const positive =
+  (option: string) =>
+  (value: string): number => {
+    const number = Number(value);
+    if (Number.isInteger(number) && number > 0) return number;
+    throw new ConfigError(`${option}: expected a whole number above 0, got "${value}"`, {
+      fields: { option, value },
+    });
+  };

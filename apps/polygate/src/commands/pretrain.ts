@@ -16,7 +16,11 @@ export const addPretrain = (program: Command, terminal: Terminal): void => {
   withEngine(withRecipe(program.command('pretrain'), 'demo'))
     .description('joint training of one shared encoder on all tasks -> a run folder')
     .option('--run <folder>', 'folder of the run (default: runs/<name of the recipe>)')
-    .option('--resume <how>', 'auto goes on where a stopped run ended, never refuses one, must needs one', 'auto')
+    .option(
+      '--resume <how>',
+      'auto goes on where a stopped run ended, never refuses one, must needs one',
+      'auto',
+    )
     .option('--describe', 'print the parameter table of the recipe and do nothing else')
     .addHelpText('after', `\nRecipes: ${Object.keys(pretrainRecipes).join(', ')}, or a .json/.js file.`)
     .action(async (flags: PretrainFlags) => {

@@ -13,7 +13,8 @@ const filled = (
 ): TensorInfo => {
   const { shape, dtype } = options;
   const type = storageTypeOf(dtype);
-  if (value === 0) return torch.output(torch.aten('zeros', shape, type, undefined, torch.device), shape, dtype);
+  if (value === 0)
+    return torch.output(torch.aten('zeros', shape, type, undefined, torch.device), shape, dtype);
   return torch.output(torch.aten('full', shape, value, type, undefined, torch.device), shape, dtype);
 };
 
@@ -62,7 +63,11 @@ export const registerCreationKernels = (): void => {
     'LinSpace',
     ({ attrs: { start, stop, num }, torch }) => {
       const step = num > 1 ? (stop - start) / (num - 1) : 0;
-      return torch.outputFrom(Float32Array.from({ length: num }, (_, i) => start + i * step), [num], 'float32');
+      return torch.outputFrom(
+        Float32Array.from({ length: num }, (_, i) => start + i * step),
+        [num],
+        'float32',
+      );
     },
   );
   registerTorchKernel<{ x: TensorInfo }>('Diag', ({ inputs: { x }, torch }) => {

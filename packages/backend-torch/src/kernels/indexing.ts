@@ -49,7 +49,11 @@ const registerGather = (): void => {
         batchDims,
       );
       if (info.batchSize === 1) {
-        const rows = torch.aten('reshape', torch.storedTensorOf(x), [info.outerSize, info.dimSize, info.sliceSize]);
+        const rows = torch.aten('reshape', torch.storedTensorOf(x), [
+          info.outerSize,
+          info.dimSize,
+          info.sliceSize,
+        ]);
         return torch.output(torch.aten('index_select', rows, 1, flat), info.outputShape, x.dtype);
       }
       const { batchSize, outerSize, dimSize, sliceSize } = info;
@@ -70,7 +74,8 @@ const registerGather = (): void => {
         params as tf.Tensor,
         indices as tf.Tensor,
       );
-      if (tf.util.sizeFromShape(shape) === 0) return torch.outputFrom(new Float32Array(0), shape, params.dtype);
+      if (tf.util.sizeFromShape(shape) === 0)
+        return torch.outputFrom(new Float32Array(0), shape, params.dtype);
       const rowCount = tf.util.sizeFromShape(params.shape) / sliceSize;
       const rows = flatIndices(torch, indices, strides.slice(0, indices.shape.at(-1) ?? 0));
       assertInRange(torch, rows, {
@@ -88,7 +93,13 @@ const flatIndices = (torch: KernelContext, indices: TensorInfo, strides: readonl
   const rank = Math.max(strides.length, 1);
   const table = torch.aten('reshape', torch.tensorOf(indices, ScalarType.int32), [-1, rank]);
   const weights = torch.constant(Int32Array.from(strides), [strides.length]);
-  const sums = torch.aten('sum.dim_IntList', torch.aten('mul.Tensor', table, weights), [1], false, ScalarType.int32);
+  const sums = torch.aten(
+    'sum.dim_IntList',
+    torch.aten('mul.Tensor', table, weights),
+    [1],
+    false,
+    ScalarType.int32,
+  );
   return torch.aten('reshape', sums, [-1]);
 };
 
@@ -124,9 +135,16 @@ const registerScatter = (): void => {
   registerDataKernel<{ indices: TensorInfo; updates: TensorInfo }, { shape: number[] }>(
     'ScatterNd',
     ({ inputs: { indices, updates }, attrs: { shape }, torch }) => {
-      if (tf.util.sizeFromShape(shape) === 0) return torch.outputFrom(new Float32Array(0), shape, updates.dtype);
+      if (tf.util.sizeFromShape(shape) === 0)
+        return torch.outputFrom(new Float32Array(0), shape, updates.dtype);
       const { rows, values, rowCount, sliceSize } = scatterOperands(torch, { indices, updates, shape });
-      const zeros = torch.aten('zeros', [rowCount, sliceSize], storageTypeOf(updates.dtype), undefined, torch.device);
+      const zeros = torch.aten(
+        'zeros',
+        [rowCount, sliceSize],
+        storageTypeOf(updates.dtype),
+        undefined,
+        torch.device,
+      );
       return torch.output(torch.aten('index_add_', zeros, 0, rows, values), shape, updates.dtype);
     },
   );
@@ -192,10 +210,7 @@ const registerSelections = (): void => {
       const [values, positions] = torch.atenAll('sort.stable', value, true, -1, true);
       const first = (sorted: Handle | undefined): Handle =>
         torch.aten('clone', torch.aten('narrow', sorted as Handle, -1, 0, k), 0);
-      return [
-        torch.output(first(values), shape, x.dtype),
-        torch.output(first(positions), shape, 'int32'),
-      ];
+      return [torch.output(first(values), shape, x.dtype), torch.output(first(positions), shape, 'int32')];
     },
   );
   registerTorchKernel<

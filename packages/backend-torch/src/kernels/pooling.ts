@@ -144,7 +144,11 @@ const isEmpty = (geometry: Geometry): boolean => tf.util.sizeFromShape([...geome
 const comparable = (torch: KernelContext, x: TensorInfo, geometry: Geometry): Handle =>
   torch.aten('nan_to_num', prepared(torch, x, geometry, -Infinity), -Infinity, Infinity, -Infinity);
 
-const registerAverage = (names: { forward: string; backward: string }, operator: string, plan: Plan): void => {
+const registerAverage = (
+  names: { forward: string; backward: string },
+  operator: string,
+  plan: Plan,
+): void => {
   registerTorchKernel<{ x: TensorInfo }, PoolAttributes>(names.forward, ({ inputs: { x }, attrs, torch }) => {
     const geometry = plan(x.shape, attrs);
     if (isIdentity(x, geometry)) return torch.share(x, x.shape);
@@ -197,7 +201,11 @@ const registerAverage = (names: { forward: string; backward: string }, operator:
   );
 };
 
-const registerMaximum = (names: { forward: string; backward: string }, operator: string, plan: Plan): void => {
+const registerMaximum = (
+  names: { forward: string; backward: string },
+  operator: string,
+  plan: Plan,
+): void => {
   registerTorchKernel<{ x: TensorInfo }, PoolAttributes>(names.forward, ({ inputs: { x }, attrs, torch }) => {
     const geometry = plan(x.shape, attrs);
     if (isIdentity(x, geometry)) return torch.share(x, x.shape);

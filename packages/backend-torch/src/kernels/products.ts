@@ -99,7 +99,10 @@ export const registerProductKernels = (): void => {
   registerFusedMatMul();
   registerTorchKernel<TensorInfo[], { equation: string }>('Einsum', ({ inputs, attrs, torch }) => {
     const infos = Object.values(inputs);
-    const { allDims, summedDims, idDims } = tf.backend_util.decodeEinsumEquation(attrs.equation, infos.length);
+    const { allDims, summedDims, idDims } = tf.backend_util.decodeEinsumEquation(
+      attrs.equation,
+      infos.length,
+    );
     tf.backend_util.checkEinsumDimSizes(allDims.length, idDims, infos as tf.Tensor[]);
     const extents = new Map<string, number>();
     infos.forEach((info, i) => {

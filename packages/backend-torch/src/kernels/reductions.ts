@@ -123,7 +123,10 @@ export const registerReductionKernels = (): void => {
     (torch, x, axes) =>
       [...axes]
         .sort((a, b) => b - a)
-        .reduce<Handle>((value, axis) => torch.aten('prod.dim_int', value, axis, false, torch.dispatcher.dtypeOf(x)), x),
+        .reduce<Handle>(
+          (value, axis) => torch.aten('prod.dim_int', value, axis, false, torch.dispatcher.dtypeOf(x)),
+          x,
+        ),
     { dtype: atLeastInt, type: summable },
   );
   const truth = { dtype: (): DataType => 'bool', type: () => ScalarType.bool };

@@ -219,7 +219,11 @@ const registerJoins = (): void => {
     const [first] = infos;
     if (first === undefined) throw new Error('Pack: expected at least one tensor, got none');
     for (const info of infos) {
-      tf.util.assertShapesMatch(first.shape, info.shape, 'All tensors passed to stack must have matching shapes');
+      tf.util.assertShapesMatch(
+        first.shape,
+        info.shape,
+        'All tensors passed to stack must have matching shapes',
+      );
       tf.util.assert(
         first.dtype === info.dtype,
         () => 'All tensors passed to stack must have matching dtypes',
@@ -277,7 +281,8 @@ const registerBlocks = (): void => {
     'BatchToSpaceND',
     ({ inputs: { x }, attrs: { blockShape, crops }, torch }) => {
       const blocks = blockShape.reduce((a, b) => a * b, 1);
-      const { getReshaped, getPermuted, getReshapedPermuted, getSliceBeginCoords, getSliceSize } = tf.backend_util;
+      const { getReshaped, getPermuted, getReshapedPermuted, getSliceBeginCoords, getSliceSize } =
+        tf.backend_util;
       const split = getReshaped(x.shape, blockShape, blocks);
       const merged = getReshapedPermuted(x.shape, blockShape, blocks);
       const begin = getSliceBeginCoords(crops, blockShape.length);
@@ -286,14 +291,22 @@ const registerBlocks = (): void => {
       let value = torch.aten('reshape', torch.storedTensorOf(x), split);
       value = torch.aten('permute', value, getPermuted(split.length, blockShape.length));
       value = torch.aten('reshape', value, merged);
-      return torch.output(compact(torch, narrowed(torch, value, { begin, size, shape: merged })), size, x.dtype);
+      return torch.output(
+        compact(torch, narrowed(torch, value, { begin, size, shape: merged })),
+        size,
+        x.dtype,
+      );
     },
   );
   registerDataKernel<OneInput, { blockShape: number[]; paddings: number[][] }>(
     'SpaceToBatchND',
     ({ inputs: { x }, attrs: { blockShape, paddings }, torch }) => {
       const blocks = blockShape.reduce((a, b) => a * b, 1);
-      const all = [[0, 0], ...paddings, ...Array.from({ length: x.shape.length - 1 - blockShape.length }, () => [0, 0])];
+      const all = [
+        [0, 0],
+        ...paddings,
+        ...Array.from({ length: x.shape.length - 1 - blockShape.length }, () => [0, 0]),
+      ];
       const padded = x.shape.map((extent, i) => extent + (all[i]?.[0] ?? 0) + (all[i]?.[1] ?? 0));
       const { getReshaped, getPermuted, getReshapedPermuted } = tf.backend_util;
       const split = getReshaped(padded, blockShape, blocks, false);
@@ -314,7 +327,14 @@ const registerBlocks = (): void => {
       const [batch = 1, height = 1, width = 1, depth = 1] = x.shape;
       const channels = depth / (block * block);
       // [B, H, W, b, b, C] -> [B, H, b, W, b, C]
-      let value = torch.aten('reshape', torch.storedTensorOf(x), [batch, height, width, block, block, channels]);
+      let value = torch.aten('reshape', torch.storedTensorOf(x), [
+        batch,
+        height,
+        width,
+        block,
+        block,
+        channels,
+      ]);
       value = torch.aten('permute', value, [0, 1, 3, 2, 4, 5]);
       const shape = [batch, height * block, width * block, channels];
       return torch.output(torch.aten('reshape', value, shape), shape, x.dtype);

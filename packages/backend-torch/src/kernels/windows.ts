@@ -48,12 +48,7 @@ export const planPadding = (
 };
 
 /** Pads the trailing axes of a channels-first tensor; negative amounts crop. */
-export const padExplicitly = (
-  torch: KernelContext,
-  x: Handle,
-  padding: Padding,
-  value: number,
-): Handle => {
+export const padExplicitly = (torch: KernelContext, x: Handle, padding: Padding, value: number): Handle => {
   if (padding.explicit === undefined) return x;
   // ATen lists the last axis first.
   const flat = [...padding.explicit].reverse().flat();

@@ -13,13 +13,7 @@ export type Handle = number & { readonly torchTensor: true };
 
 /** Typed arrays that tensors are created from and read into. */
 export type HostArray =
-  | Float32Array
-  | Float64Array
-  | Int32Array
-  | Int16Array
-  | Int8Array
-  | Uint8Array
-  | BigInt64Array;
+  Float32Array | Float64Array | Int32Array | Int16Array | Int8Array | Uint8Array | BigInt64Array;
 
 export interface TensorDescription {
   readonly shape: readonly number[];
@@ -91,7 +85,8 @@ export interface BuildStatus {
   readonly remedy?: string;
 }
 
-const packagePath = (relative: string): string => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
+const packagePath = (relative: string): string =>
+  fileURLToPath(new URL(`../../${relative}`, import.meta.url));
 
 /** Reads build/status.json; an installation whose scripts were not run has none. */
 export const readBuildStatus = (): BuildStatus => {

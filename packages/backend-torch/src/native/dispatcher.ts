@@ -34,7 +34,8 @@ export class Dispatcher {
   #plan(name: string): OperatorPlan {
     const known = this.#operators.get(name);
     if (known !== undefined) return known;
-    const [, namespace = 'aten', base = name, overload = ''] = /^(?:(\w+)::)?(\w+)(?:\.(\w+))?$/.exec(name) ?? [];
+    const [, namespace = 'aten', base = name, overload = ''] =
+      /^(?:(\w+)::)?(\w+)(?:\.(\w+))?$/.exec(name) ?? [];
     try {
       const found = this.#native.find(`${namespace}::${base}`, overload);
       const plan = Object.freeze({
@@ -142,7 +143,10 @@ export class Dispatcher {
   }
 
   /** A copy of host values as a tensor owned by the innermost scope; complex values are interleaved. */
-  create(values: HostArray, options: { dtype: ScalarType; shape: readonly number[]; device: string }): Handle {
+  create(
+    values: HostArray,
+    options: { dtype: ScalarType; shape: readonly number[]; device: string },
+  ): Handle {
     try {
       return this.#native.create(values, options.dtype, options.shape, options.device);
     } catch (error) {
@@ -190,7 +194,8 @@ export class Dispatcher {
 
   #traits(handle: Handle, rank = -1): number {
     const traits = this.#native.traits(handle, rank);
-    if (traits < 0) throw toEngineError('handle', `tensor handle ${handle} is not alive`, this.#native.memory());
+    if (traits < 0)
+      throw toEngineError('handle', `tensor handle ${handle} is not alive`, this.#native.memory());
     return traits;
   }
 

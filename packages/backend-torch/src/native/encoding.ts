@@ -28,13 +28,7 @@ export const Kind = Object.freeze({
  * A number passed for a Scalar is an integer when it has no fraction and fits 32 bits, else a float.
  */
 export type Argument =
-  | Handle
-  | number
-  | boolean
-  | string
-  | null
-  | undefined
-  | readonly (Handle | number | boolean | null)[];
+  Handle | number | boolean | string | null | undefined | readonly (Handle | number | boolean | null)[];
 
 export interface OperatorPlan {
   readonly name: string;

@@ -41,7 +41,8 @@ export const toEngineError = (operator: string, text: string, memory: NativeMemo
   const lack = askedBytes(text);
   if (lack !== undefined) {
     const held = lack.held ?? memory.tensorBytes;
-    const bound = lack.limit !== undefined && lack.limit > 0 ? ` of a limit of ${formatBytes(lack.limit)}` : '';
+    const bound =
+      lack.limit !== undefined && lack.limit > 0 ? ` of a limit of ${formatBytes(lack.limit)}` : '';
     return new EngineError(
       `torch ${operator}: out of memory: asked for ${formatBytes(lack.asked)} while holding ${formatBytes(held)}${bound}; use a smaller batch, dispose of tensors, or raise the limit`,
       { code: 'out-of-memory', fields: { operator, asked: lack.asked, held, limit: lack.limit ?? 0 } },
