@@ -36,9 +36,18 @@ export interface EngineLoader {
   readonly precisions: readonly Precision[];
   readonly remedy: string;
   readonly load: (request: LoadRequest) => Promise<LoadedEngine>;
+  /** Says whether it would load without disturbing what runs on it. @default load with the default device */
+  readonly probe?: () => Promise<Pick<LoadedEngine, 'description' | 'version'>>;
 }
 
 interface TorchModule {
+  readonly describeTorch: () => {
+    readonly available: boolean;
+    readonly version?: string;
+    readonly source?: string;
+    readonly why?: string;
+    readonly remedy?: string;
+  };
   readonly registerTorchEngine: (options: LoadRequest) => Promise<{
     readonly backendName: string;
     readonly device: string;
@@ -75,20 +84,51 @@ const importOptional = async (name: string, remedy: string): Promise<unknown> =>
 const torchRemedy =
   'install @polygate/backend-torch and LibTorch: apt-get install libtorch-dev libopenblas0-pthread g++, then npm rebuild @polygate/backend-torch';
 
+const importTorch = async (): Promise<TorchModule> => {
+  const name = '@polygate/backend-torch';
+  const module = (await importOptional(name, torchRemedy)) as Partial<TorchModule>;
+  if (typeof module.registerTorchEngine !== 'function' || typeof module.describeTorch !== 'function') {
+    throw new EngineError(`${name} is of another version`, {
+      fields: { remedy: `install a current ${name}` },
+    });
+  }
+  return module as TorchModule;
+};
+
+/** What each torch backend was made for: asked for the same again, it stays, and so do its tensors. */
+const torchBackends = new WeakMap<
+  tf.KernelBackend,
+  { readonly key: string; readonly loaded: LoadedEngine }
+>();
+
 const torch: EngineLoader = {
   name: 'torch',
   devices: ['cpu', 'cuda'],
   precisions: ['f32', 'bf16'],
   remedy: torchRemedy,
   async load(request) {
-    const name = '@polygate/backend-torch';
-    const module = (await importOptional(name, torchRemedy)) as Partial<TorchModule>;
-    if (typeof module.registerTorchEngine !== 'function') {
-      throw new EngineError(`${name} has no registerTorchEngine`, {
-        fields: { remedy: `install a current ${name}` },
+    const module = await importTorch();
+    const { device, precision, deterministic, threads } = request;
+    const key = JSON.stringify([device, precision, deterministic, threads]);
+    const current = tf.findBackend('torch') as tf.KernelBackend | null;
+    const known = current ? torchBackends.get(current) : undefined;
+    if (known?.key === key) return known.loaded;
+    const loaded = { deterministic, ...(await module.registerTorchEngine(request)) };
+    torchBackends.set(tf.findBackend('torch'), { key, loaded });
+    return loaded;
+  },
+  async probe() {
+    const report = (await importTorch()).describeTorch();
+    if (!report.available) {
+      throw new EngineError(report.why ?? 'LibTorch does not load', {
+        fields: { remedy: report.remedy ?? torchRemedy },
       });
     }
-    return { deterministic: request.deterministic, ...(await module.registerTorchEngine(request)) };
+    const from = report.source === undefined ? '' : ` from ${report.source}`;
+    return {
+      description: `LibTorch ${report.version ?? ''}${from}`,
+      ...(report.version === undefined ? {} : { version: report.version }),
+    };
   },
 };
 

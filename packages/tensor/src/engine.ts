@@ -191,11 +191,8 @@ export const probeEngines = async (): Promise<EngineReport[]> => {
   const reports: EngineReport[] = [];
   for (const loader of engineLoaders) {
     try {
-      const loaded = await loader.load({
-        device: loader.devices[0] ?? 'cpu',
-        precision: 'f32',
-        deterministic: false,
-      });
+      const request = { device: loader.devices[0] ?? 'cpu', precision: 'f32', deterministic: false } as const;
+      const loaded = await (loader.probe ? loader.probe() : loader.load(request));
       const version = loaded.version === undefined ? {} : { version: loaded.version };
       reports.push({ name: loader.name, available: true, description: loaded.description, ...version });
     } catch (cause) {

@@ -19,7 +19,12 @@ const tensorScatterUpdate = gradientConfig(
   'TensorScatterUpdate',
   { inputs: ['indices', 'updates'] },
   ([dy], [indices, updates]) => ({
-    tensor: () => tf.tensorScatterUpdate(present(dy), present(indices), tf.zerosLike(present(updates))),
+    // Not by another TensorScatterUpdate: the one of tfjs-cpu writes into its input.
+    tensor: () => {
+      const { shape } = present(dy);
+      const written = tf.scatterND(present(indices), tf.onesLike(present(updates)), shape);
+      return tf.mul(present(dy), tf.cast(tf.equal(written, 0), 'float32'));
+    },
     updates: () => tf.gatherND(present(dy), present(indices)),
   }),
 );
