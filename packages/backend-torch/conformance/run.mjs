@@ -80,8 +80,7 @@ jasmine.addReporter({
   },
 });
 // tfjs warns of its own deprecations and prints profiles; the specs check what they need.
-console.warn = () => {};
-console.log = () => {};
+Object.assign(console, { log() {}, warn() {} });
 await jasmine.execute([bundle]);
 
 const limit = Number(option('--show') ?? 40);

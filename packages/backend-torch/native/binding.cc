@@ -12,10 +12,10 @@
 #include <ATen/Version.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/InferenceMode.h>
+#include <dlfcn.h>
 #include <torch/version.h>
 
-#include <atomic>
-#include <memory>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -442,10 +442,29 @@ void limitMemory(const Napi::CallbackInfo& info) {
       kept < 0 ? SIZE_MAX : static_cast<size_t>(kept));
 }
 
+/**
+ * OpenBLAS has threads of its own, of which LibTorch does not know. Where it is loaded it gets the same number;
+ * the library is looked for among those loaded already, so that nothing depends on it.
+ */
+void setBlasThreads(int count) {
+  for (const char* name : {"libopenblas.so.0", "libblas.so.3"}) {
+    void* library = dlopen(name, RTLD_LAZY | RTLD_NOLOAD);
+    if (library == nullptr) continue;
+    const auto set = reinterpret_cast<void (*)(int)>(dlsym(library, "openblas_set_num_threads"));
+    if (set != nullptr) set(count);
+    dlclose(library);
+    if (set != nullptr) return;
+  }
+}
+
 /** threads(count?) -> threads used inside an operator */
 Napi::Value threads(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    if (info.Length() > 0 && info[0].IsNumber()) at::set_num_threads(info[0].As<Napi::Number>().Int32Value());
+    if (info.Length() > 0 && info[0].IsNumber()) {
+      const int count = info[0].As<Napi::Number>().Int32Value();
+      at::set_num_threads(count);
+      setBlasThreads(count);
+    }
     return Napi::Number::New(info.Env(), at::get_num_threads());
   });
 }

@@ -102,6 +102,16 @@ export const readBuildStatus = (): BuildStatus => {
   return JSON.parse(readFileSync(file, 'utf8')) as BuildStatus;
 };
 
+/**
+ * GNU OpenMP lets threads that wait spin for milliseconds, which slows everybody down on a machine that does
+ * anything else. A short spin covers the gaps between the operators of one step. It reads this when it is
+ * loaded; whoever sets OMP_WAIT_POLICY or GOMP_SPINCOUNT is left alone.
+ */
+const limitSpinning = (): void => {
+  if (process.env['OMP_WAIT_POLICY'] !== undefined) return;
+  process.env['GOMP_SPINCOUNT'] ??= '5000';
+};
+
 let loaded: NativeBinding | undefined;
 
 /**
@@ -119,6 +129,7 @@ export const loadBinding = (): NativeBinding => {
       fields: { why, remedy },
     });
   }
+  limitSpinning();
   try {
     loaded = createRequire(import.meta.url)(packagePath('build/polygate_torch.node')) as NativeBinding;
   } catch (cause) {
