@@ -20,7 +20,7 @@ export interface EvaluateOptions extends Pick<EngineOptions, 'engine' | 'device'
   readonly splits?: readonly string[];
   /** Datasets to score. @default all */
   readonly datasets?: readonly string[];
-  /** Most rows of a split, chosen by the seed. @default all */
+  /** Most rows of a split, chosen by the seed; Infinity for all. @default 2000 */
   readonly limit?: number;
   /** Of masks, choice of rows and resampling. @default 1 */
   readonly seed?: number;
@@ -53,7 +53,8 @@ export const evaluate = async (
   context: EvaluateContext = {},
 ): Promise<EvaluateResult> => {
   const { logger = silentLogger, signal } = context;
-  const { run, output = run, seed = 1, pictures = 9, splits, datasets, limit } = options;
+  const { run, output = run, seed = 1, pictures = 9, splits, datasets } = options;
+  const { limit = 2000 } = options;
   const record = await readRun(run);
   const suiteFolder = suiteFolderOf(record, options.suite);
   const { recipe, state } = record;
@@ -73,7 +74,7 @@ export const evaluate = async (
   const scores = await evaluateSuite(model, data, {
     ...choice,
     logger,
-    ...(limit === undefined ? {} : { limit }),
+    limit,
     ...(options.batchSize === undefined ? {} : { batchSize: options.batchSize }),
     ...(signal ? { signal } : {}),
   });
@@ -102,7 +103,7 @@ export const evaluate = async (
     evaluationSeed: seed,
     ...(recipe ? { recipe: { name: recipe.name, seed: recipe.seed, steps: recipe.steps } } : {}),
     ...(state ? { state } : {}),
-    ...(limit === undefined ? {} : { limit }),
+    ...(Number.isFinite(limit) ? { limit } : {}),
     ...(sheet === undefined ? {} : { sheet: 'sheet.png' }),
   };
   const { name, device: usedDevice, precision } = engine;

@@ -54,6 +54,7 @@ describe('beamSearch', () => {
             beam,
             maximumTokens: maximum,
             lengthPenalty: penalty,
+            stop: 'ever',
             endToken: END,
             next: nextOf(score),
           });
@@ -84,6 +85,34 @@ describe('beamSearch', () => {
     expect(greedy[0]?.[0]?.score).toBeCloseTo(Math.log(0.18), 5);
     expect(wide[0]?.[0]?.words).toEqual([2]);
     expect(wide[0]?.[0]?.score).toBeCloseTo(Math.log(0.36), 5);
+  });
+
+  it('stops early where running texts are beaten as they stand, and goes on where they may still win', async () => {
+    // "a" ends at once with .5; running on costs .25 a word but the mean log p would be best in the end.
+    const table = ({ words }: BeamRow): number[] =>
+      (words.length === 0
+        ? [0.01, 0.9, 0.09]
+        : words.length === 1
+          ? [0.7, 0.2, 0.1]
+          : [0.98, 0.01, 0.01]
+      ).map(Math.log);
+    const steps = { now: 0, ever: 0 };
+    for (const stop of ['now', 'ever'] as const) {
+      await beamSearch({
+        items: 1,
+        beam: 1,
+        maximumTokens: 8,
+        stop,
+        endToken: END,
+        next: (rows) => {
+          steps[stop] += 1;
+          return nextOf(table)(rows);
+        },
+      });
+    }
+    // After two words: finished "1" has (ln .9 + ln .7) / 2 = -.23, running "1 1" (ln .9 + ln .2) / 2 = -.86: beaten now.
+    expect(steps.now).toBe(2);
+    expect(steps.ever).toBeGreaterThan(2);
   });
 
   it('gives every picture the result that it has alone', async () => {

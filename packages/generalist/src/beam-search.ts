@@ -5,8 +5,8 @@
  *
  * score(text) = sum of log p(word) / (number of words, end token included) ** lengthPenalty.
  * Finished texts leave the beam, so it always explores K running ones. A picture is done when it has K finished texts and
- * no running one can still beat the worst of them, or at the word limit. Departs from the published captioner, which keeps
- * finished texts in the beam and so explores fewer.
+ * no running one beats the worst of them, or at the word limit. Departs from the published captioner, which keeps finished
+ * texts in the beam and so explores fewer.
  */
 import { ConfigError } from '@polygate/core';
 
@@ -26,6 +26,11 @@ export interface BeamOptions {
   readonly maximumTokens?: number;
   /** 0 sums, 1 is the mean of log p; above 1 favours long texts. @default 1 */
   readonly lengthPenalty?: number;
+  /**
+   * When a running text counts as beaten: `now` compares it as it stands; `ever` only when no end that it may still find
+   * could win, which with a length penalty hardly stops before the word limit. @default 'now'
+   */
+  readonly stop?: 'now' | 'ever';
   readonly endToken: number;
   /** Words that are never written. @default none */
   readonly forbidden?: readonly number[];
@@ -58,6 +63,7 @@ const insert = <A>(best: A[], entry: A, options: { size: number; value: (entry: 
 /** The K best texts of every picture, best first. @throws ConfigError for settings below 1 */
 export const beamSearch = async (options: BeamOptions): Promise<readonly (readonly BeamText[])[]> => {
   const { items, beam = 3, maximumTokens = 32, lengthPenalty = 1, endToken, forbidden = [], next } = options;
+  const { stop = 'now' } = options;
   if (!(Number.isInteger(beam) && beam >= 1 && Number.isInteger(maximumTokens) && maximumTokens >= 1)) {
     throw new ConfigError(
       `beam search: expected beam and maximumTokens to be whole numbers above 0, got ${beam} and ${maximumTokens}`,
@@ -85,20 +91,22 @@ export const beamSearch = async (options: BeamOptions): Promise<readonly (readon
           const allowed =
             word === endToken ? written > 0 || maximumTokens === 1 : written + 1 < maximumTokens;
           if (!allowed || banned.has(word)) continue;
-          const entry = { from, word, logp: from.logp + (logps[start + word] ?? Number.NEGATIVE_INFINITY) };
+          const logp = from.logp + (logps[start + word] ?? Number.NEGATIVE_INFINITY);
           if (word === endToken) {
-            const text = { words: from.words, score: scored(entry.logp, written + 1) };
+            const text = { words: from.words, score: scored(logp, written + 1) };
             insert(finished[item] ?? [], text, { size: beam, value: (each) => each.score });
-          } else {
-            insert(grown, entry, { size: beam, value: (each) => each.logp });
+          } else if (grown.length < beam || logp > (grown.at(-1)?.logp ?? 0)) {
+            // Most of the thousands of words fail here, before anything is allocated.
+            insert(grown, { from, word, logp }, { size: beam, value: (each) => each.logp });
           }
         }
       }
       const done = finished[item] ?? [];
       const worst = done.length >= beam ? (done.at(-1)?.score ?? 0) : Number.NEGATIVE_INFINITY;
-      // Log-probabilities only fall, so the best that a running text can reach is its own sum over the longest length
+      // Log-probabilities only fall, so the best that a running text can ever reach is its own sum over the longest length
       // (a positive penalty raises a negative sum towards zero as texts grow).
-      const reach = Math.max(...grown.map(({ logp }) => scored(logp, lengthPenalty > 0 ? maximumTokens : 1)));
+      const length = stop === 'now' ? written + 1 : lengthPenalty > 0 ? maximumTokens : 1;
+      const reach = Math.max(...grown.map(({ logp }) => scored(logp, length)));
       running[item] =
         grown.length > 0 && reach > worst
           ? grown.map(({ from, word, logp }) => ({ words: [...from.words, word], logp }))

@@ -14,6 +14,8 @@ export interface CaptionedRows {
   /** Token ids of each picture's first caption, without end token. */
   readonly first: readonly Int32Array[];
   readonly groups: readonly string[];
+  /** Tokens of the longest caption, without end token. */
+  readonly longest: number;
 }
 
 /** Rows of a split. @param limit most rows */
@@ -27,6 +29,7 @@ export const readCaptioned = async (
   const captions: string[][] = [];
   const first: Int32Array[] = [];
   const groups: string[] = [];
+  let longest = 0;
   const shards = await data.shards(dataset.name, split);
   for await (const batch of splitBatches(shards, { limit, seed, batchSize: 512 })) {
     pixels.push(fixedListValues(batch, 'image') as Uint8Array);
@@ -34,10 +37,11 @@ export const readCaptioned = async (
     for (let row = 0; row < batch.numRows; row += 1) {
       const lists = nestedListRow(batch, 'captions', row).map((tokens) => Int32Array.from(tokens, Number));
       captions.push(lists.map((tokens) => model.tokenizer.decode(tokens).trim()));
+      longest = Math.max(longest, ...lists.map((tokens) => tokens.length));
       first.push(lists[0] ?? new Int32Array(0));
     }
   }
-  return { pixels: Buffer.concat(pixels), captions, first, groups };
+  return { pixels: Buffer.concat(pixels), captions, first, groups, longest };
 };
 
 /** Rows of the training split for baselines; undefined where there is none. */

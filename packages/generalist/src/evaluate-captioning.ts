@@ -17,16 +17,26 @@ import {
   type CaptionPair,
   type ScoreReport,
 } from '@polygate/evaluation';
-import { nearestTraining, readCaptioned, readTraining, rowPatches } from './captioned-rows.ts';
+import {
+  nearestTraining,
+  readCaptioned,
+  readTraining,
+  rowPatches,
+  type CaptionedRows,
+} from './captioned-rows.ts';
 import type { SplitContext } from './evaluation-context.ts';
 import { caption, type CaptionOptions } from './predict-caption.ts';
 
+/** Tokens of the longest caption seen in training, end token included: no text has a reason to be longer. */
+const longestCaption = ({ longest }: CaptionedRows, maximum: number): number =>
+  Math.min(maximum, Math.max(2, longest + 1));
+
 /** Systems that write captions without a model. */
-const simpleCaptions = async (
+const simpleCaptions = (
   context: SplitContext,
-  rows: Awaited<ReturnType<typeof readCaptioned>>,
-): Promise<{ chance?: readonly string[]; baselines: Readonly<Record<string, readonly string[]>> }> => {
-  const training = await readTraining(context);
+  rows: CaptionedRows,
+  training: CaptionedRows | undefined,
+): { chance?: readonly string[]; baselines: Readonly<Record<string, readonly string[]>> } => {
   if (!training || training.captions.length === 0) return { baselines: {} };
   const nameOf = (index: number): string => training.captions[index]?.[0] ?? '';
   const random = createRandom(context.seed).fork('chance');
@@ -48,11 +58,15 @@ export const evaluateCaptioning = async (
 ): Promise<readonly ScoreReport[]> => {
   const { model, dataset, split, seed } = context;
   const rows = await readCaptioned(context, split, context.limit);
-  const written = await caption(model, rowPatches(context, rows), { batch: context.batchSize, ...options });
+  const training = await readTraining(context);
+  const written = await caption(model, rowPatches(context, rows), {
+    ...(training ? { maximumTokens: longestCaption(training, model.config.maximumTokens ?? 50) } : {}),
+    ...options,
+  });
   const pairs = (texts: readonly string[]): readonly CaptionPair[] =>
     texts.map((candidate, i) => ({ candidate, references: rows.captions[i] ?? [] }));
   const own = pairs(written.map((texts) => texts[0]?.text ?? ''));
-  const simple = await simpleCaptions(context, rows);
+  const simple = simpleCaptions(context, rows, training);
   const bootstrap = { seed, groups: [...rows.groups] };
   const name = { task: `${dataset.name} captioning`, split };
 

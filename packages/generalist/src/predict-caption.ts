@@ -1,6 +1,6 @@
 /**
  * Captions of pictures by beam search over the vocabulary. Each step encodes picture and words anew (the encoder keeps no
- * keys and values), for the beams of many pictures at once.
+ * keys and values), many pictures at once, all beams of a picture in one sequence.
  */
 import { similarityLogits } from '@polygate/losses';
 import { captionStep, segmentRows, type ImagePatches } from '@polygate/tasks';
@@ -28,29 +28,40 @@ export interface CaptionPrediction {
   readonly score: number;
 }
 
-/** Log-probabilities of the next word of each row, [rows * V]. */
-export const nextWords = async (
+/** Log-probabilities of the next word of each row, [rows * V]. Rows of one picture follow each other. */
+const nextWords = async (
   model: Generalist,
   images: ImagePatches,
   rows: readonly BeamRow[],
 ): Promise<Float32Array> => {
   const candidates = model.candidateFeatures(model.vocabulary.whole());
   const written = rows[0]?.words.length ?? 0;
+  const items = [...new Set(rows.map(({ item }) => item))];
+  const place = new Map(items.map((item, i) => [item, i]));
+  const perItem = items.map((item) => rows.filter((row) => row.item === item));
+  const beams = Math.max(...perItem.map((own) => own.length));
+  // Pictures with fewer running texts than others repeat their first; nobody asks at the copy.
+  const words = Int32Array.from(
+    perItem.flatMap((own) => Array.from({ length: beams }, (_, k) => (own[k] ?? own[0])?.words ?? []).flat()),
+  );
+  let before = -1;
+  let beam = 0;
+  const slots = rows.map(({ item }) => {
+    beam = item === before ? beam + 1 : 0;
+    before = item;
+    return (place.get(item) ?? 0) * beams + beam;
+  });
   const logps = tf.tidy(() => {
-    const step = captionStep(
-      takePatches(
-        images,
-        rows.map(({ item }) => item),
-      ),
-      Int32Array.from(rows.flatMap(({ words }) => words)),
-      {
-        imageRow: segmentRows.captionImage,
-        textRow: segmentRows.captionText,
-        queryToken: model.tokenizer.specials.spe,
-        written,
-      },
-    );
-    const queries = encodeFeatures(model, step.sequences, { queries: step.queries });
+    const step = captionStep(takePatches(images, items), words, {
+      imageRow: segmentRows.captionImage,
+      textRow: segmentRows.captionText,
+      queryToken: model.tokenizer.specials.spe,
+      written,
+      beams,
+    });
+    const queries = encodeFeatures(model, step.sequences, {
+      queries: Int32Array.from(slots, (slot) => step.queries[slot] ?? 0),
+    });
     const temperature = model.encoder.temperature('image-captioning');
     return tf.logSoftmax(similarityLogits(queries, candidates, temperature));
   });

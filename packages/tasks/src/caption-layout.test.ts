@@ -105,7 +105,8 @@ describe('captionStep', () => {
     const step = captionStep(images(1, 1), Int32Array.of(7, 8), { ...options, written: 2 });
     const text = step.sequences.segments[1];
     expect(text?.kind === 'text' && Array.from(text.ids)).toEqual([7, 8, 50]);
-    expect(text?.kind === 'text' && text.positions).toBeUndefined(); // 0, 1, 2: s has the position of w3
+    // s has the position of w3
+    expect(text?.kind === 'text' && Array.from(text.positions ?? [])).toEqual([0, 1, 2]);
     expect(Array.from(step.sequences.visibility ?? [])).toEqual(
       [
         [1, 1, 0, 0, 0],
@@ -120,7 +121,26 @@ describe('captionStep', () => {
 
   it('refuses words that do not fill the rows', () => {
     expect(() => captionStep(images(2, 1), Int32Array.of(1), { ...options, written: 1 })).toThrow(
-      'captionStep: expected 2 x 1 = 2 words, got 1',
+      'captionStep: expected 2 x 1 x 1 = 2 words, got 1',
     );
+  });
+
+  it('shows each beam the picture and itself alone', () => {
+    const step = captionStep(images(2, 1), Int32Array.of(7, 8, 9, 6), { ...options, written: 1, beams: 2 });
+    const text = step.sequences.segments[1];
+    expect(text?.kind === 'text' && Array.from(text.ids)).toEqual([7, 50, 8, 50, 9, 50, 6, 50]);
+    expect(text?.kind === 'text' && Array.from(text.positions ?? [])).toEqual([0, 1, 0, 1]);
+    // T = 6: SPE v | w s | w s
+    expect(Array.from(step.sequences.visibility ?? [])).toEqual(
+      [
+        [1, 1, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0, 0],
+        [1, 1, 1, 0, 0, 0],
+        [1, 1, 1, 1, 0, 0],
+        [1, 1, 0, 0, 1, 0],
+        [1, 1, 0, 0, 1, 1],
+      ].flat(),
+    );
+    expect(Array.from(step.queries)).toEqual([3, 5, 9, 11]);
   });
 });

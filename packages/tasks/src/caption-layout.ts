@@ -98,47 +98,68 @@ export const captionLayout = (
 };
 
 export interface CaptionStepOptions extends Omit<CaptionLayoutOptions, 'padding'> {
-  /** t, words written so far, the same for every row; 0 at the start. */
+  /** t, words written so far, the same for every text; 0 at the start. */
   readonly written: number;
+  /** K, texts that are tried for each picture. @default 1 */
+  readonly beams?: number;
 }
 
 /**
- * The input of one writing step: [SPE][visual][w1 .. wt][s_(t+1)], where the last position predicts the next word. It is
- * the training layout with everything left out that s_(t+1) can't see, so both give it the same features.
- * @param words [B * t] words written so far
+ * The input of one writing step: [SPE][visual] and, for each of K beams, [w1 .. wt][s_(t+1)], where s predicts the next
+ * word. A beam sees the picture and itself alone, so it is the training layout with everything left out that s_(t+1) can't
+ * see, and both give it the same features; the picture is encoded once for all beams.
+ * @param words [B * K * t] words written so far
+ * @returns queries and labels: K queries per picture, no labels
  */
 export const captionStep = (
   images: ImagePatches,
   words: Int32Array,
   options: CaptionStepOptions,
 ): CaptionLayout => {
-  const { imageRow, textRow, queryToken, written } = options;
+  const { imageRow, textRow, queryToken, written, beams = 1 } = options;
   const size = images.size;
-  if (words.length !== size * written) {
+  const texts = size * beams;
+  if (words.length !== texts * written) {
     throw new ShapeError(
-      `captionStep: expected ${size} x ${written} = ${size * written} words, got ${words.length}`,
+      `captionStep: expected ${size} x ${beams} x ${written} = ${texts * written} words, got ${words.length}`,
     );
   }
   const head = 1 + images.patchCount;
-  const length = written + 1;
+  const own = written + 1;
+  const length = beams * own;
   const total = head + length;
   const ids = new Int32Array(size * length);
-  for (let b = 0; b < size; b += 1) {
-    ids.set(words.subarray(b * written, (b + 1) * written), b * length);
-    ids[b * length + written] = queryToken;
+  for (let text = 0; text < texts; text += 1) {
+    ids.set(words.subarray(text * written, (text + 1) * written), text * own);
+    ids[text * own + written] = queryToken;
   }
   const visibility = new Uint8Array(total * total);
   for (let query = 0; query < total; query += 1) {
-    visibility.fill(1, query * total, query * total + (query < head ? head : query + 1));
+    visibility.fill(1, query * total, query * total + head);
+    if (query < head) continue;
+    const start = query - ((query - head) % own);
+    visibility.fill(1, query * total + start, query * total + query + 1);
   }
   return {
     sequences: {
       size,
-      segments: [visualPart(images, imageRow), { kind: 'text', ids, length, row: textRow }],
+      segments: [
+        visualPart(images, imageRow),
+        {
+          kind: 'text',
+          ids,
+          length,
+          positions: Int32Array.from({ length }, (_, i) => i % own),
+          row: textRow,
+        },
+      ],
       length: total,
       visibility,
     },
-    queries: Int32Array.from({ length: size }, (_, b) => b * total + total - 1),
+    queries: Int32Array.from(
+      { length: texts },
+      (_, text) => Math.floor(text / beams) * total + head + ((text % beams) + 1) * own - 1,
+    ),
     labels: new Int32Array(0),
   };
 };
