@@ -8,6 +8,9 @@ import { join } from 'node:path';
 import type { Terminal } from '../terminal.ts';
 import { collect } from './options.ts';
 
+/** Rows of each split that the demo scores; `polygate evaluate` scores all. */
+const EVALUATED_ROWS = 700;
+
 interface DemoFlags {
   readonly run: string;
   readonly data: string;
@@ -49,7 +52,7 @@ export const addDemo = (program: Command, terminal: Terminal): void => {
         return;
       }
       logger.info(`[${minutes()} min] trained`);
-      await evaluate({ run: flags.run, suite: directory }, { logger, signal });
+      await evaluate({ run: flags.run, suite: directory, limit: EVALUATED_ROWS }, { logger, signal });
       logger.info(`[${minutes()} min] evaluated`);
       terminal.print(`report: ${join(flags.run, 'report.md')}\nsheet:  ${join(flags.run, 'sheet.png')}`);
     });

@@ -8,7 +8,7 @@ import { demo } from './demo.ts';
 export const demoWasm = {
   ...demo,
   name: 'demo',
-  model: { preset: 'mini-moe', layers: 3, width: 96, heads: 3, hidden: 384, patchSize: 12 },
+  model: { preset: 'mini-moe', layers: 3, width: 96, heads: 3, hidden: 384, patchSize: 12, layerScale: 1 },
   tasks: Object.fromEntries(
     Object.entries(demo.tasks).map(([name, task]) => [
       name,
@@ -21,7 +21,7 @@ export const demoWasm = {
       },
     ]),
   ),
-  optimizer: { learningRate: 2e-3 },
+  optimizer: { learningRate: 1.5e-3, clipNorm: 1 },
   steps: '700 steps',
   precision: 'f32',
 } satisfies RecipeInput;
