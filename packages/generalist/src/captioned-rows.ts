@@ -3,7 +3,7 @@ import { pixelNeighbours } from '@polygate/evaluation';
 import { fixedListValues, nestedListRow } from '@polygate/stream';
 import type { ImagePatches } from '@polygate/tasks';
 import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from './evaluation-context.ts';
-import { patchesOf } from './pictures.ts';
+import { patchesOf, shrunkPictures } from './pictures.ts';
 import { splitBatches } from './split-rows.ts';
 
 export interface CaptionedRows {
@@ -19,11 +19,7 @@ export interface CaptionedRows {
 }
 
 /** Rows of a split. @param limit most rows */
-export const readCaptioned = async (
-  context: SplitContext,
-  split: string,
-  limit: number,
-): Promise<CaptionedRows> => {
+const readCaptioned = async (context: SplitContext, split: string, limit: number): Promise<CaptionedRows> => {
   const { data, dataset, model, seed } = context;
   const pixels: Uint8Array[] = [];
   const captions: string[][] = [];
@@ -45,20 +41,33 @@ export const readCaptioned = async (
 };
 
 /** Rows of the training split for baselines; undefined where there is none. */
-export const readTraining = async (context: SplitContext): Promise<CaptionedRows | undefined> =>
+const readTraining = async (context: SplitContext): Promise<CaptionedRows | undefined> =>
   Object.hasOwn(context.dataset.splits, 'train') && context.split !== 'train'
     ? readCaptioned(context, 'train', MOST_BASELINE_ROWS)
     : undefined;
 
 /** The training picture with the nearest pixels, for each picture. */
-export const nearestTraining = (
-  context: SplitContext,
-  rows: CaptionedRows,
-  training: CaptionedRows,
-): Int32Array => {
-  const { height, width, channels } = context.model.image;
-  const shape = { height, width, channels };
-  return pixelNeighbours({ ...shape, pixels: rows.pixels }, { ...shape, pixels: training.pixels }).indices;
+const nearestTraining = (context: SplitContext, rows: CaptionedRows, training: CaptionedRows): Int32Array =>
+  pixelNeighbours(
+    shrunkPictures(rows.pixels, context.model.image),
+    shrunkPictures(training.pixels, context.model.image),
+  ).indices;
+
+/** A split with what its simple baselines need, read once for captioning and retrieval. */
+export interface CaptionedSplit {
+  readonly rows: CaptionedRows;
+  /** Absent where there is no training split. */
+  readonly training?: CaptionedRows;
+  /** Index into `training` of the picture with the nearest pixels. */
+  readonly nearest?: Int32Array;
+}
+
+export const readSplit = async (context: SplitContext): Promise<CaptionedSplit> => {
+  const rows = await readCaptioned(context, context.split, context.limit);
+  const training = await readTraining(context);
+  return training && training.captions.length > 0
+    ? { rows, training, nearest: nearestTraining(context, rows, training) }
+    : { rows };
 };
 
 /** All pictures as patches of the model. */

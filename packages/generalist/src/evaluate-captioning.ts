@@ -17,13 +17,7 @@ import {
   type CaptionPair,
   type ScoreReport,
 } from '@polygate/evaluation';
-import {
-  nearestTraining,
-  readCaptioned,
-  readTraining,
-  rowPatches,
-  type CaptionedRows,
-} from './captioned-rows.ts';
+import { rowPatches, type CaptionedRows, type CaptionedSplit } from './captioned-rows.ts';
 import type { SplitContext } from './evaluation-context.ts';
 import { caption, type CaptionOptions } from './predict-caption.ts';
 
@@ -33,32 +27,30 @@ const longestCaption = ({ longest }: CaptionedRows, maximum: number): number =>
 
 /** Systems that write captions without a model. */
 const simpleCaptions = (
-  context: SplitContext,
-  rows: CaptionedRows,
-  training: CaptionedRows | undefined,
+  { rows, training, nearest }: CaptionedSplit,
+  seed: number,
 ): { chance?: readonly string[]; baselines: Readonly<Record<string, readonly string[]>> } => {
-  if (!training || training.captions.length === 0) return { baselines: {} };
+  if (!training || !nearest) return { baselines: {} };
   const nameOf = (index: number): string => training.captions[index]?.[0] ?? '';
-  const random = createRandom(context.seed).fork('chance');
+  const random = createRandom(seed).fork('chance');
   const names = training.captions.map((captions) => captions[0] ?? '');
   const most = mostFrequentCaption(names);
-  const near = nearestTraining(context, rows, training);
   return {
     chance: rows.captions.map(() => nameOf(random.integer(training.captions.length))),
     baselines: {
       'most frequent': rows.captions.map(() => most),
-      'nearest picture': Array.from(near, nameOf),
+      'nearest picture': Array.from(nearest, nameOf),
     },
   };
 };
 
 export const evaluateCaptioning = async (
   context: SplitContext,
+  captioned: CaptionedSplit,
   options: CaptionOptions = {},
 ): Promise<readonly ScoreReport[]> => {
   const { model, dataset, split, seed } = context;
-  const rows = await readCaptioned(context, split, context.limit);
-  const training = await readTraining(context);
+  const { rows, training } = captioned;
   const written = await caption(model, rowPatches(context, rows), {
     ...(training ? { maximumTokens: longestCaption(training, model.config.maximumTokens ?? 50) } : {}),
     ...options,
@@ -66,7 +58,7 @@ export const evaluateCaptioning = async (
   const pairs = (texts: readonly string[]): readonly CaptionPair[] =>
     texts.map((candidate, i) => ({ candidate, references: rows.captions[i] ?? [] }));
   const own = pairs(written.map((texts) => texts[0]?.text ?? ''));
-  const simple = simpleCaptions(context, rows, training);
+  const simple = simpleCaptions(captioned, seed);
   const bootstrap = { seed, groups: [...rows.groups] };
   const name = { task: `${dataset.name} captioning`, split };
 

@@ -17,6 +17,7 @@ import { fixedListValues, values } from '@polygate/stream';
 import { createImageClassification } from '@polygate/tasks';
 import { encodeFeatures } from './features.ts';
 import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from './evaluation-context.ts';
+import { shrunkPictures } from './pictures.ts';
 import { scoresOf } from './similarity.ts';
 import { splitBatches } from './split-rows.ts';
 
@@ -48,11 +49,9 @@ const baselinesOf = async (context: SplitContext): Promise<Readonly<Record<strin
   if (!Object.hasOwn(context.dataset.splits, 'train') || context.split === 'train') return {};
   const own = await readPictures(context, context.split, context.limit);
   const train = await readPictures(context, 'train', MOST_BASELINE_ROWS);
-  const { height, width, channels } = context.model.image;
-  const shape = { height, width, channels };
   const near = neighbourLabels(
-    { ...shape, pixels: own.pixels },
-    { ...shape, pixels: train.pixels },
+    shrunkPictures(own.pixels, context.model.image),
+    shrunkPictures(train.pixels, context.model.image),
     train.labels,
   );
   return {

@@ -5,7 +5,7 @@
  */
 import { chanceRecall, reportMean, tokenF1, topK, type ScoreReport } from '@polygate/evaluation';
 import { endedTokens, segmentRows, textSequences } from '@polygate/tasks';
-import { nearestTraining, readCaptioned, readTraining, rowPatches } from './captioned-rows.ts';
+import { rowPatches, type CaptionedRows, type CaptionedSplit } from './captioned-rows.ts';
 import type { SplitContext } from './evaluation-context.ts';
 import { encodeCandidates } from './features.ts';
 import { retrievalRanks, type RetrievalRanks } from './retrieval-ranks.ts';
@@ -14,15 +14,14 @@ import { pictureFeatures, scoresOf } from './similarity.ts';
 const RANKS = [1, 5, 10] as const;
 
 interface Gallery {
-  readonly rows: Awaited<ReturnType<typeof readCaptioned>>;
+  readonly rows: CaptionedRows;
   /** Distinct texts. */
   readonly texts: readonly string[];
   readonly tokens: readonly Int32Array[];
   readonly textOfPicture: Int32Array;
 }
 
-const galleryOf = async (context: SplitContext): Promise<Gallery> => {
-  const rows = await readCaptioned(context, context.split, context.limit);
+const galleryOf = (rows: CaptionedRows): Gallery => {
   const index = new Map<string, number>();
   const tokens: Int32Array[] = [];
   const textOfPicture = Int32Array.from(rows.captions, (captions, i) => {
@@ -57,17 +56,15 @@ const modelScores = async (context: SplitContext, gallery: Gallery): Promise<Flo
 };
 
 /** Word overlap of every text with the name of each picture's nearest training picture. */
-const baselineRanks = async (
-  context: SplitContext,
+const baselineRanks = (
+  { training, nearest }: CaptionedSplit,
   gallery: Gallery,
-): Promise<RetrievalRanks | undefined> => {
-  const training = await readTraining(context);
-  if (!training || training.captions.length === 0) return undefined;
-  const near = nearestTraining(context, gallery.rows, training);
+): RetrievalRanks | undefined => {
+  if (!training || !nearest) return undefined;
   const { texts } = gallery;
   const rows = new Map<string, Float64Array>();
-  const scores = new Float32Array(near.length * texts.length);
-  near.forEach((neighbour, picture) => {
+  const scores = new Float32Array(nearest.length * texts.length);
+  nearest.forEach((neighbour, picture) => {
     const candidate = training.captions[neighbour]?.[0] ?? '';
     const row =
       rows.get(candidate) ?? tokenF1(texts.map((text) => ({ candidate, references: [text] }))).perSample;
@@ -77,13 +74,16 @@ const baselineRanks = async (
   return retrievalRanks(scores, gallery.textOfPicture, texts.length);
 };
 
-export const evaluateRetrieval = async (context: SplitContext): Promise<readonly ScoreReport[]> => {
+export const evaluateRetrieval = async (
+  context: SplitContext,
+  captioned: CaptionedSplit,
+): Promise<readonly ScoreReport[]> => {
   const { dataset, split, seed } = context;
-  const gallery = await galleryOf(context);
+  const gallery = galleryOf(captioned.rows);
   const texts = gallery.texts.length;
   const pictures = gallery.textOfPicture.length;
   const ranks = retrievalRanks(await modelScores(context, gallery), gallery.textOfPicture, texts);
-  const simple = await baselineRanks(context, gallery);
+  const simple = baselineRanks(captioned, gallery);
   const picturesOf = new Int32Array(texts);
   for (const text of gallery.textOfPicture) picturesOf[text] = (picturesOf[text] ?? 0) + 1;
   const chanceOfPictures = (k: number): number =>

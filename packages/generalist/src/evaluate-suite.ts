@@ -1,6 +1,7 @@
 /** Scores of a model on the held-out splits of a suite. */
 import { silentLogger, StateError, unknownName, type Logger } from '@polygate/core';
 import type { ScoreReport } from '@polygate/evaluation';
+import { readSplit } from './captioned-rows.ts';
 import { evaluateCaptioning } from './evaluate-captioning.ts';
 import { evaluateClassification } from './evaluate-classification.ts';
 import { evaluateLanguage } from './evaluate-language.ts';
@@ -28,20 +29,26 @@ export interface EvaluateOptions {
   readonly signal?: AbortSignal;
 }
 
-const evaluateSplit = (context: SplitContext, caption: CaptionOptions): Promise<readonly ScoreReport[]> => {
+const evaluateSplit = async (
+  context: SplitContext,
+  caption: CaptionOptions,
+): Promise<readonly ScoreReport[]> => {
   const { kind } = context.dataset;
   switch (kind) {
     case 'labelled-image':
       return evaluateClassification(context);
     case 'text':
       return evaluateLanguage(context);
-    case 'captioned-image':
-      return Promise.all([evaluateCaptioning(context, caption), evaluateRetrieval(context)]).then((both) =>
-        both.flat(),
-      );
+    case 'captioned-image': {
+      const captioned = await readSplit(context);
+      return [
+        ...(await evaluateCaptioning(context, captioned, caption)),
+        ...(await evaluateRetrieval(context, captioned)),
+      ];
+    }
     case 'labelled-text':
       // Scored after tuning only: the four families have no task for it.
-      return Promise.resolve([]);
+      return [];
     default:
       return kind satisfies never;
   }

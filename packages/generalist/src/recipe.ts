@@ -40,6 +40,8 @@ const candidates = z.discriminatedUnion('kind', [
     distribution: z.enum(['uniform', 'unigram']).default('unigram'),
     /** Label frequencies are raised to this power. */
     power: z.number().min(0).default(0.75),
+    /** Share of unigram draws that are uniform instead. */
+    uniformShare: z.number().positive().max(1).default(0.1),
   }),
 ]);
 

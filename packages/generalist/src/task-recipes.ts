@@ -61,8 +61,10 @@ export interface TaskContext {
   readonly image: ImageInput;
   /** The model's own, so that features are encoded once. @default one per task */
   readonly vocabulary?: CandidateSet;
-  /** How often each token is a label; for sampling by frequency. */
+  /** How often each token is a label of this task; for the correction of sampled candidates. */
   readonly frequencies?: ArrayLike<number>;
+  /** How often each token is a label of any task; what negatives are drawn by. @default frequencies */
+  readonly drawFrequencies?: ArrayLike<number>;
 }
 
 /** Whether a task samples vocabulary candidates, and so wants to know how often each is a label. */
@@ -73,9 +75,9 @@ export const needsFrequencies = (recipe: TaskRecipe, vocabularySize: number): bo
 
 const choiceOf = (
   { family, candidates }: TaskRecipe,
-  sizes: { readonly vocabularySize: number; readonly frequencies?: ArrayLike<number> },
+  sizes: Pick<TaskContext, 'frequencies' | 'drawFrequencies'> & { readonly vocabularySize: number },
 ): CandidateChoice => {
-  const { vocabularySize, frequencies } = sizes;
+  const { vocabularySize, frequencies, drawFrequencies } = sizes;
   const ofWords = family === 'masked-language-modelling' || family === 'image-captioning';
   const asked =
     candidates ??
@@ -85,12 +87,17 @@ const choiceOf = (
           negatives: DEFAULT_NEGATIVES,
           distribution: 'unigram',
           power: 0.75,
+          uniformShare: 0.1,
         } as const)
       : ({ kind: 'whole' } as const));
   if (asked.kind === 'whole') return asked;
   // Class labels have no counts here, so classes are drawn evenly.
   if (!ofWords) return { ...asked, distribution: 'uniform' };
-  return frequencies ? { ...asked, frequencies } : asked;
+  return {
+    ...asked,
+    ...(frequencies ? { frequencies } : {}),
+    ...(drawFrequencies ? { drawFrequencies } : {}),
+  };
 };
 
 /**
@@ -98,7 +105,7 @@ const choiceOf = (
  * @throws ConfigError for an unknown dataset, one of another kind, or settings that the family refuses
  */
 export const makeTask = (name: string, recipe: TaskRecipe, context: TaskContext): Task => {
-  const { suite, tokenizer, image, vocabulary, frequencies } = context;
+  const { suite, tokenizer, image, vocabulary, frequencies, drawFrequencies } = context;
   const dataset = suiteDataset(suite, recipe.dataset);
   const kind = kindOfFamily[recipe.family];
   if (dataset.kind !== kind) {
@@ -120,6 +127,7 @@ export const makeTask = (name: string, recipe: TaskRecipe, context: TaskContext)
     candidates: choiceOf(recipe, {
       vocabularySize: tokenizer.size,
       ...(frequencies ? { frequencies } : {}),
+      ...(drawFrequencies ? { drawFrequencies } : {}),
     }),
     ...(vocabulary ? { vocabulary } : {}),
   };

@@ -42,6 +42,19 @@ export const labelFrequencies = async (
   return counts;
 };
 
+/** Label frequencies of tasks that share a vocabulary, each task's as shares, so that a small task counts as much. */
+export const sharedFrequencies = (counts: readonly Float64Array[]): Float64Array => {
+  const shared = new Float64Array(counts[0]?.length ?? 0);
+  for (const own of counts) {
+    const total = own.reduce((sum, count) => sum + count, 0);
+    if (total === 0) continue;
+    own.forEach((count, id) => {
+      shared[id] = (shared[id] ?? 0) + count / total;
+    });
+  }
+  return shared;
+};
+
 export interface TaskSourceOptions {
   readonly image: ImageInput;
   /** The model's vocabulary. @default one per task */
@@ -67,16 +80,24 @@ export const buildTaskSources = async (
       `tasks: expected a dataset with a split "train" in ${data.folder}, got none; prepare one or name tasks in the recipe`,
     );
   }
-  const sources: TrainSource<TaskBatch>[] = [];
+  const context = { suite: data.suite, tokenizer: data.tokenizer, ...options };
+  const counted = new Map<string, Float64Array>();
   for (const [name, own] of tasks) {
     // The kind is checked before shards are opened: a wrong dataset has other columns.
-    const context = { suite: data.suite, tokenizer: data.tokenizer, ...options };
     makeTask(name, { ...own, candidates: { kind: 'whole' } }, context);
+    if (!needsFrequencies(own, data.tokenizer.size)) continue;
     const shards = await data.shards(own.dataset, own.split);
-    const frequencies = needsFrequencies(own, data.tokenizer.size)
-      ? await labelFrequencies(shards, own, data.tokenizer)
-      : undefined;
-    const task = makeTask(name, own, { ...context, ...(frequencies ? { frequencies } : {}) });
+    counted.set(name, await labelFrequencies(shards, own, data.tokenizer));
+  }
+  const drawFrequencies = sharedFrequencies([...counted.values()]);
+  const sources: TrainSource<TaskBatch>[] = [];
+  for (const [name, own] of tasks) {
+    const shards = await data.shards(own.dataset, own.split);
+    const frequencies = counted.get(name);
+    const task = makeTask(name, own, {
+      ...context,
+      ...(frequencies ? { frequencies, drawFrequencies } : {}),
+    });
     const source = createBatchSource({
       shards,
       // Tasks of one dataset each have an order of their own.

@@ -239,6 +239,32 @@ describe('task sources', () => {
     expect(words[night]).toBe(8);
   });
 
+  it('draw what other tasks ask for: an end of captions is a negative of masked words', async () => {
+    const recipe = parseRecipe({
+      tasks: {
+        write: {
+          family: 'image-captioning',
+          dataset: 'pictures',
+          candidates: { kind: 'sampled', negatives: 5 },
+        },
+        read: {
+          family: 'masked-language-modelling',
+          dataset: 'lines',
+          candidates: { kind: 'sampled', negatives: 5 },
+        },
+      },
+    });
+    const sources = await buildTaskSources(data, recipe, { image: model.image });
+    const { endoftext } = data.tokenizer.specials;
+    let seen = 0;
+    for (let cursor = 0; cursor < 40; cursor += 1) {
+      const batch = await sources[1]?.next(cursor, { random: createRandom(cursor) });
+      if (batch?.targets.ids.includes(endoftext)) seen += 1;
+    }
+    // One caption token in four or five is an end: q is about 0.07, and 1 - 0.93^5 = 0.3. By its own labels it is 0.002.
+    expect(seen).toBeGreaterThan(4);
+  });
+
   it('name the datasets that would do', async () => {
     const recipe = parseRecipe({ tasks: { a: { family: 'image-captioning', dataset: 'lines' } } });
     await expect(buildTaskSources(data, recipe, { image: model.image })).rejects.toThrow(

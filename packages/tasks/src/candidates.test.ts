@@ -110,6 +110,23 @@ describe('sampled candidates', () => {
     expect(targets.logQ?.[1]).toBeCloseTo(Math.log(23 / 32), 6);
   });
 
+  it('draws by the frequencies of all tasks with a share of uniform draws, and corrects by its own labels', () => {
+    // V = 2, draw frequencies 1:16, power 0.5 -> 1:4, share 0.2: q = (0.8 * 0.2 + 0.1, 0.8 * 0.8 + 0.1) = (0.26, 0.74).
+    const chooser = createCandidateChooser(setOf(2), {
+      kind: 'sampled',
+      negatives: 1,
+      distribution: 'unigram',
+      frequencies: [5, 0],
+      drawFrequencies: [1, 16],
+      power: 0.5,
+      uniformShare: 0.2,
+    });
+    // Q = 2 and p = (1, 0): candidate 0 is always another row's label, candidate 1 only ever drawn.
+    const { targets } = chooser.choose([0, 1], createRandom(1));
+    expect(targets.logQ?.[0]).toBeCloseTo(0, 6);
+    expect(targets.logQ?.[1]).toBeCloseTo(Math.log(0.74), 6);
+  });
+
   it('with the correction leaves no pull on logits that already fit the data', () => {
     // True distribution p = softmax(logits). At the truth the mean of (one-hot of the label - softmax over the sampled
     // set) is zero for the corrected logits; without the correction the frequent draws are pushed down.
@@ -158,6 +175,9 @@ describe('sampled candidates', () => {
     );
     expect(() => createCandidateChooser(set, { kind: 'sampled', negatives: 1, frequencies: [1] })).toThrow(
       'expected 3 frequencies, one per candidate, got 1',
+    );
+    expect(() => createCandidateChooser(set, { kind: 'sampled', negatives: 1, uniformShare: 0 })).toThrow(
+      'expected a uniformShare above 0 and up to 1, got 0; some share keeps every candidate reachable',
     );
   });
 });

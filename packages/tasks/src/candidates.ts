@@ -155,6 +155,14 @@ export type CandidateChoice =
       readonly power?: number;
       /** [V] how often each candidate is a label; needed by `unigram`, used by the correction when given. */
       readonly frequencies?: ArrayLike<number>;
+      /**
+       * [V] what `unigram` draws by instead: where several tasks share the candidates, the labels of all of them. A word
+       * that another task makes likely must be seen as a negative here, or it wins wherever it never was one.
+       * @default frequencies
+       */
+      readonly drawFrequencies?: ArrayLike<number>;
+      /** Share of `unigram` draws that are uniform instead, so that no candidate stays unseen. @default 0.1 */
+      readonly uniformShare?: number;
     };
 
 /** Chooses the candidates of a batch and says where its labels are among them. */
@@ -162,20 +170,43 @@ export interface CandidateChooser {
   choose(positives: ArrayLike<number>, random: Random): { targets: TaskTargets; labels: Int32Array };
 }
 
+/** Weights of the draws: all alike, or powers of the frequencies with a share of all alike. */
+const drawWeights = (size: number, choice: Extract<CandidateChoice, { kind: 'sampled' }>): Float64Array => {
+  const {
+    frequencies,
+    drawFrequencies = frequencies,
+    distribution,
+    power = 0.75,
+    uniformShare = 0.1,
+  } = choice;
+  if (distribution !== 'unigram' || !drawFrequencies) return new Float64Array(size).fill(1);
+  const powers = Float64Array.from(drawFrequencies, (count) => count ** power);
+  const total = powers.reduce((sum, value) => sum + value, 0);
+  // Without a single count the draws are uniform.
+  return powers.map((value) => (total > 0 ? ((1 - uniformShare) * value) / total : 0) + uniformShare / size);
+};
+
 /** @throws ConfigError for a bad count or frequencies of another length */
 export const createCandidateChooser = (set: CandidateSet, choice: CandidateChoice): CandidateChooser => {
   if (choice.kind === 'whole') {
     return { choose: (positives) => ({ targets: set.whole(), labels: Int32Array.from(positives) }) };
   }
-  const { negatives, frequencies, distribution = 'uniform', power = 0.75 } = choice;
+  const { negatives, frequencies, distribution = 'uniform' } = choice;
   if (!Number.isInteger(negatives) || negatives < 1) {
     throw new ConfigError(
       `sampled candidates of "${set.key}": expected negatives to be a whole number above 0, got ${negatives}`,
     );
   }
-  if (frequencies && frequencies.length !== set.size) {
+  for (const counts of [frequencies, choice.drawFrequencies]) {
+    if (!counts || counts.length === set.size) continue;
     throw new ConfigError(
-      `sampled candidates of "${set.key}": expected ${set.size} frequencies, one per candidate, got ${frequencies.length}`,
+      `sampled candidates of "${set.key}": expected ${set.size} frequencies, one per candidate, got ${counts.length}`,
+    );
+  }
+  const { uniformShare = 0.1 } = choice;
+  if (!(uniformShare > 0 && uniformShare <= 1)) {
+    throw new ConfigError(
+      `sampled candidates of "${set.key}": expected a uniformShare above 0 and up to 1, got ${uniformShare}; some share keeps every candidate reachable`,
     );
   }
   if (distribution === 'unigram' && !frequencies) {
@@ -183,12 +214,7 @@ export const createCandidateChooser = (set: CandidateSet, choice: CandidateChoic
       `sampled candidates of "${set.key}": distribution "unigram" needs frequencies; count the labels or use "uniform"`,
     );
   }
-  // Adding one keeps every candidate reachable, so that log pi is finite.
-  const weights =
-    distribution === 'unigram' && frequencies
-      ? Float64Array.from(frequencies, (count) => (count + 1) ** power)
-      : new Float64Array(set.size).fill(1);
-  const sampler = createSampler(weights);
+  const sampler = createSampler(drawWeights(set.size, choice));
   const total = frequencies ? Array.from(frequencies).reduce((sum, count) => sum + count, 0) : 0;
   return {
     choose(positives, random) {
