@@ -14,13 +14,17 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 /** The first ```ts block of a README: the example that it promises to work as it stands. */
 const exampleOf = (readme: string): string | undefined => /^```ts\n([\s\S]*?)^```$/mu.exec(readme)?.[1];
 
-const packages = readdirSync(join(root, 'packages'));
+const packages = ['packages', 'apps'].flatMap((kind) =>
+  readdirSync(join(root, kind))
+    .map((name) => `${kind}/${name}`)
+    .filter((place) => place !== 'apps/polygate'),
+);
 
 describe('the example of each package README', () => {
   it.each(packages)('%s runs as printed', { timeout: 120_000 }, async (name) => {
-    const readme = readFileSync(join(root, 'packages', name, 'README.md'), 'utf8');
+    const readme = readFileSync(join(root, name, 'README.md'), 'utf8');
     const example = exampleOf(readme);
-    expect(example, `packages/${name}/README.md has no \`\`\`ts example`).toBeDefined();
+    expect(example, `${name}/README.md has no \`\`\`ts example`).toBeDefined();
     const { outputText } = ts.transpileModule(example ?? '', {
       compilerOptions: {
         module: ts.ModuleKind.ESNext,
@@ -28,7 +32,7 @@ describe('the example of each package README', () => {
         verbatimModuleSyntax: true,
       },
     });
-    const file = join(scratch, `${name}.mjs`);
+    const file = join(scratch, `${name.replace('/', '-')}.mjs`);
     writeFileSync(file, outputText);
     // Built packages, a process of its own: what a reader who pastes the example gets.
     await run(process.execPath, [file], { cwd: root, timeout: 110_000 });

@@ -32,7 +32,7 @@ export interface PairOptions {
   readonly detail?: Readonly<Record<string, unknown>>;
 }
 
-export const median = (values: readonly number[]): number => {
+const median = (values: readonly number[]): number => {
   const sorted = [...values].sort((x, y) => x - y);
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? Number.NaN;

@@ -28,7 +28,7 @@ const span = (text: string, colour: string, weight = 'normal'): string =>
   `<span foreground="${colour}" weight="${weight}">${escape(text)}</span>`;
 
 /** Pango markup beside a picture: its name, then each prediction under the name of its task. */
-export const entryMarkup = (entry: SheetEntry): string => {
+const entryMarkup = (entry: SheetEntry): string => {
   const judge = (right: boolean): string => (right ? colours.right : colours.wrong);
   const lines = [span(cut(entry.name, 34), colours.ink, 'bold')];
   if (entry.predictedClass !== undefined) {

@@ -4,7 +4,7 @@ import type { EngineChoice } from '@polygate/tensor';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-export const RECIPE_FILE = 'recipe.json';
+const RECIPE_FILE = 'recipe.json';
 
 /** Settings that may change between two parts of one run without changing what it computes. */
 const free = new Set(['engine', 'device', 'threads', 'checkpoint', 'validation']);

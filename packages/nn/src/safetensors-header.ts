@@ -22,9 +22,9 @@ export const ELEMENT_BYTES: Readonly<Record<SafetensorsDtype, number>> = Object.
 /** Bytes of the length field. */
 export const PREFIX_BYTES = 8;
 /** Longest header that is believed; the format's own reader has the same limit. */
-export const MAX_HEADER_BYTES = 100_000_000;
+const MAX_HEADER_BYTES = 100_000_000;
 /** Highest rank that is believed. */
-export const MAX_RANK = 32;
+const MAX_RANK = 32;
 
 /** Where one tensor lies. */
 export interface SafetensorsEntry {

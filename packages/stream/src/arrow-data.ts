@@ -36,7 +36,7 @@ export const assembleBatch = (schema: Schema, children: Data[], length: number):
   new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length, nullCount: 0, children }));
 
 /** Bytes that rows start .. start + count of a column take in buffers, without padding. */
-export const runBytes = (data: Data, start: number, count: number): number => {
+const runBytes = (data: Data, start: number, count: number): number => {
   if (data.valueOffsets !== undefined) {
     const offsets = offsetsIn(data);
     const first = offsets[start] ?? 0;

@@ -20,7 +20,7 @@ export type ColumnInput =
   NumericArray | readonly number[] | readonly string[] | readonly ColumnInput[] | ListInput;
 
 /** Largest offset that Arrow's 32-bit list, text and binary columns can hold. */
-export const MAX_OFFSET = 2 ** 31 - 1;
+const MAX_OFFSET = 2 ** 31 - 1;
 
 const describeInput = (input: unknown): string => {
   if (Array.isArray(input)) {

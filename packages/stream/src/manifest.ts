@@ -54,7 +54,7 @@ export const MANIFEST_FILE = 'manifest.json';
 /** Version of the manifest's layout. */
 export const MANIFEST_VERSION = 1;
 /** Largest manifest that is read, in bytes: some six million batches. */
-export const MAX_MANIFEST_BYTES = 2 ** 28;
+const MAX_MANIFEST_BYTES = 2 ** 28;
 /** Most rows of a batch. */
 export const MAX_BATCH_ROWS = 2 ** 24;
 

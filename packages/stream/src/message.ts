@@ -7,7 +7,7 @@
 import type { Compression } from './lz4.ts';
 
 /** Place and length of one buffer in the body, in bytes. */
-export interface BufferSpan {
+interface BufferSpan {
   readonly offset: number;
   readonly length: number;
 }

@@ -26,7 +26,7 @@ export interface SizedOptions<T> extends OrderedOptions {
 /** Default byte budget of reading ahead. */
 export const DEFAULT_PREFETCH_BYTES = 2 ** 26;
 /** Default number of tasks at once. */
-export const DEFAULT_CONCURRENCY = 4;
+const DEFAULT_CONCURRENCY = 4;
 /** Results that may wait in line whatever their size, as a multiple of the concurrency. */
 const WAITING_PER_TASK = 4;
 

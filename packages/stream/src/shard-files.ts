@@ -8,7 +8,7 @@ import { crc32, FormatError, StateError } from '@polygate/core';
 import type { Extent, ShardEntry } from './manifest.ts';
 
 /** Files that one shard set keeps open; more are closed and reopened as needed. */
-export const MAX_OPEN_FILES = 64;
+const MAX_OPEN_FILES = 64;
 
 /** Which part of a shard an error is about. */
 export type ShardPart = number | 'header' | 'footer';

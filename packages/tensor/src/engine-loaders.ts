@@ -11,7 +11,7 @@ export type EngineName = 'torch' | 'tfjs-node-gpu' | 'tfjs-node' | 'wasm' | 'cpu
 export type Precision = 'f32' | 'bf16';
 
 /** What a loader is asked for. */
-export interface LoadRequest {
+interface LoadRequest {
   readonly device: string;
   readonly precision: Precision;
   readonly deterministic: boolean;
@@ -19,7 +19,7 @@ export interface LoadRequest {
 }
 
 /** A loaded engine; its tfjs backend is registered but not yet current. */
-export interface LoadedEngine {
+interface LoadedEngine {
   readonly backendName: string;
   readonly device: string;
   readonly precision: Precision;

@@ -7,7 +7,7 @@ import type { TaskSampler } from './task-sampler.ts';
 import type { TrainSource } from './run-options.ts';
 
 /** Batches of one update. */
-export interface StepBatches<Batch> {
+interface StepBatches<Batch> {
   readonly source: TrainSource<Batch>;
   readonly batches: readonly Batch[];
 }

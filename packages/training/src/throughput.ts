@@ -9,7 +9,7 @@ const WINDOW = 50;
 const SMOOTHING = 0.9;
 
 /** One finished update. */
-export interface Measured {
+interface Measured {
   readonly step: number;
   readonly task: string;
   readonly loss: number;
