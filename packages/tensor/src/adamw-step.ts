@@ -4,7 +4,7 @@
  *   g = gradScale * gradient,  m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,
  *   w = w (1 - lr wd) - lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon).
  */
-import { ConfigError } from '@polygate/core';
+import { ConfigError, EngineError } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
 import { hasKernel, present, runKernel } from './dispatch.ts';
 import { expectShape } from './shapes.ts';
@@ -71,9 +71,34 @@ const composeStep = (item: AdamWItem, scalars: Scalars, options: AdamWStepOption
     item.variable.assign(w);
   });
 
-/** An engine kernel writes into the storage: a tensor that shares it with others gets its own first. */
-const ownStorage = (variable: tf.Variable): void => {
-  if (tf.engine().backend.refCount(variable.dataId) > 1) tf.tidy(() => variable.assign(tf.add(variable, 0)));
+/** Gives a variable storage of its own. */
+const ownStorage = (variable: tf.Variable): void => tf.tidy(() => variable.assign(tf.add(variable, 0)));
+
+/** An engine kernel writes in place: clones keep their values only if the parameter does not share theirs. */
+const isShared = (variable: tf.Variable): boolean => tf.engine().backend.refCount(variable.dataId) > 1;
+
+const kernelInputs = (items: readonly AdamWItem[]): Record<string, tf.Tensor> => {
+  const inputs: Record<string, tf.Tensor> = {};
+  items.forEach(({ variable, gradient, m, v }, at) => {
+    inputs[`variable${at}`] = variable;
+    inputs[`gradient${at}`] = gradient;
+    inputs[`m${at}`] = m;
+    inputs[`v${at}`] = v;
+  });
+  return inputs;
+};
+
+/** Runs the kernel; where it finds a parameter to be a view of another tensor, all get storage of their own first. */
+const runStep = (items: readonly AdamWItem[], attributes: Readonly<Record<string, unknown>>): void => {
+  const variables = items.flatMap(({ variable, m, v }) => [variable, m, v]);
+  for (const variable of variables) if (isShared(variable)) ownStorage(variable);
+  try {
+    runKernel('PgAdamW', kernelInputs(items), attributes);
+  } catch (error) {
+    if (!(error instanceof EngineError) || error.code !== 'shared-storage') throw error;
+    variables.forEach(ownStorage);
+    runKernel('PgAdamW', kernelInputs(items), attributes);
+  }
 };
 
 /**
@@ -94,16 +119,8 @@ export const adamWStep = (items: readonly AdamWItem[], options: AdamWStepOptions
     items.forEach((item, at) => composeStep(item, present(scalars[at]), options));
     return;
   }
-  const inputs: Record<string, tf.Tensor> = {};
-  items.forEach(({ variable, gradient, m, v }, at) => {
-    for (const own of [variable, m, v]) ownStorage(own);
-    inputs[`variable${at}`] = variable;
-    inputs[`gradient${at}`] = gradient;
-    inputs[`m${at}`] = m;
-    inputs[`v${at}`] = v;
-  });
   const { beta1, beta2, epsilon, gradScale = 1 } = options;
-  runKernel('PgAdamW', inputs, {
+  runStep(items, {
     count: items.length,
     beta1,
     beta2,

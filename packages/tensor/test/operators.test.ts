@@ -220,6 +220,19 @@ describe.each(engines)('$title', (engine) => {
     tf.dispose([weight, m, v, x]);
   });
 
+  it('adamWStep updates a parameter that began as a view, and leaves what it was a view of', () => {
+    const whole = tf.tensor1d([1, 2, 3, 4]);
+    const part = tf.slice(whole, [1], [2]);
+    const variable = tf.variable(part);
+    part.dispose();
+    const [m, v] = [tf.variable(tf.zeros([2])), tf.variable(tf.zeros([2]))];
+    const options = { learningRate: 1, beta1: 0.9, beta2: 0.98, epsilon: 1e-12, weightDecay: 0, step: 1 };
+    adamWStep([{ variable, gradient: tf.tensor1d([1, -1]), m, v, decay: false }], options);
+    close(variable.clone(), [1, 4]);
+    close(whole, [1, 2, 3, 4]);
+    tf.dispose([variable, m, v]);
+  });
+
   it('a forward and gradient of every operator leave nothing behind', () => {
     const random = createRandom(1);
     const x = randomTensor<tf.Rank.R3>(random, [2, 3, 12]);

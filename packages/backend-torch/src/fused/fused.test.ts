@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { TorchBackend } from '../backend.ts';
 import { describeTorch, registerTorchEngine } from '../engine.ts';
+import { ScalarType } from '../native/scalar-types.ts';
 import { composeAlways } from './operand.ts';
 
 type Inputs = Record<string, tf.Tensor>;
@@ -205,6 +206,41 @@ describe.runIf(describeTorch().available).each([
     const before = handles();
     valuesOf(one, false);
     expect(handles()).toBe(before);
+  });
+
+  it('stores what the table of precisions says', () => {
+    tf.tidy(() => {
+      const types = (tensors: tf.Tensor[]) => tensors.map((tensor) => context().typeOf(tensor));
+      const exact = ScalarType.float32;
+      const activation = precision === 'bf16' ? ScalarType.bfloat16 : exact;
+      const [x, weight, bias] = [make(4, 6), make(5, 6), make(5)];
+      expect(types(run('PgLinear', { x, weight, bias }, { activation: 'gelu' }))).toEqual([
+        activation,
+        activation,
+      ]);
+      const wanted = { activation: 'none', wantsWeight: true, wantsBias: true };
+      expect(types(run('PgLinearGrad', { dy: make(4, 5), x, weight }, wanted))).toEqual([
+        activation,
+        exact,
+        exact,
+      ]);
+      const norm = run('PgLayerNorm', { x, gamma: make(6), beta: make(6) }, { epsilon: 1e-5 });
+      expect(types(norm)).toEqual([activation, exact, exact]);
+      expect(types(run('PgResidual', { x, branch: x }))).toEqual([exact]);
+      expect(types(run('PgResidualGrad', { dy: x }, { wantsScale: false }))).toEqual([activation]);
+      const qkv = make(1, 2, 6);
+      expect(types(run('PgAttention', { qkv }, { heads: 1 }))).toEqual(
+        Array.from({ length: 5 }, () => activation),
+      );
+      const mixture = { x: make(2, 4, 6), gates: make(3, 4), ...experts() };
+      const [y, ...merged] = run('PgConditionalLinear', mixture, routing);
+      expect(types([y as tf.Tensor, ...merged])).toEqual([activation, activation, activation]);
+      const labels = tf.tensor1d([0, 1, 2, 3], 'int32');
+      expect(types(run('PgCrossEntropy', { logits: x, labels }, { labelSmoothing: 0.1 }))).toEqual([
+        exact,
+        exact,
+      ]);
+    });
   });
 
   it('an update that fails in the middle leaks nothing and names the remedy', () => {

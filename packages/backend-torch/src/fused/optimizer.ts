@@ -30,6 +30,7 @@ const writable = (torch: KernelContext, info: TensorInfo): Handle => {
   if (!torch.isExclusive(info)) {
     throw new EngineError(
       'PgAdamW: expected a parameter that owns its storage, got one that shares it with another tensor; dispose of views of parameters before the update',
+      { code: 'shared-storage' },
     );
   }
   return torch.storedTensorOf(info);
