@@ -14,6 +14,10 @@
 #include <c10/core/InferenceMode.h>
 #include <dlfcn.h>
 #include <torch/version.h>
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 9)
+#define POLYGATE_DEVICE_STATISTICS 1
+#include <c10/core/CachingDeviceAllocator.h>
+#endif
 
 #include <cstring>
 #include <string>
@@ -32,6 +36,7 @@ struct Environment {
   std::vector<c10::IValue> stack;
   std::vector<std::string> strings;
   std::string error;
+  size_t peak = 0;
   Napi::Reference<Napi::Float64Array> blockReference;
   Napi::Reference<Napi::Float64Array> resultReference;
   Napi::Reference<Napi::Int32Array> arenaReference;
@@ -418,17 +423,51 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
   });
 }
 
+/** Bytes that LibTorch holds on a CUDA device: now, at most, and in reserve; false where it does not tell. */
+bool deviceMemory(const c10::Device& device, double (&bytes)[3]) {
+#ifdef POLYGATE_DEVICE_STATISTICS
+  if (!device.is_cuda()) return false;
+  auto* allocator = c10::getDeviceAllocator(c10::DeviceType::CUDA);
+  if (allocator == nullptr || !allocator->initialized()) return false;
+  const auto stats = allocator->getDeviceStats(device.has_index() ? device.index() : 0);
+  const auto& allocated = stats.allocated_bytes[static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE)];
+  const auto& reserved = stats.reserved_bytes[static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE)];
+  bytes[0] = static_cast<double>(allocated.current);
+  bytes[1] = static_cast<double>(allocated.peak);
+  bytes[2] = static_cast<double>(reserved.current - allocated.current);
+  return true;
+#else
+  (void)device;
+  (void)bytes;
+  return false;
+#endif
+}
+
+/** memory(device) -> handles, bytes of their storages, and what the device's allocator holds */
 Napi::Value memory(const Napi::CallbackInfo& info) {
-  const Environment& e = environmentOf(info);
-  const CpuMemory cpu = cpuMemory();
-  auto report = Napi::Object::New(info.Env());
-  report.Set("handles", static_cast<double>(e.handles.size()));
-  report.Set("tensorBytes", static_cast<double>(e.handles.bytes()));
-  report.Set("cpuHeld", static_cast<double>(cpu.held));
-  report.Set("cpuPeak", static_cast<double>(cpu.peak));
-  report.Set("cpuCached", static_cast<double>(cpu.cached));
-  report.Set("cpuLimit", static_cast<double>(cpu.limit));
-  return report;
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Environment& e = environmentOf(info);
+    const c10::Device device(info[0].As<Napi::String>().Utf8Value());
+    const CpuMemory cpu = cpuMemory();
+    const size_t tensors = e.handles.bytes();
+    if (tensors > e.peak) e.peak = tensors;
+    double bytes[3] = {static_cast<double>(tensors), static_cast<double>(e.peak), 0};
+    if (device.is_cpu()) {
+      bytes[0] = static_cast<double>(cpu.held);
+      bytes[1] = static_cast<double>(cpu.peak);
+      bytes[2] = static_cast<double>(cpu.cached);
+    } else {
+      deviceMemory(device, bytes);
+    }
+    auto report = Napi::Object::New(info.Env());
+    report.Set("handles", static_cast<double>(e.handles.size()));
+    report.Set("tensorBytes", static_cast<double>(tensors));
+    report.Set("held", bytes[0]);
+    report.Set("peak", bytes[1]);
+    report.Set("cached", bytes[2]);
+    report.Set("limit", static_cast<double>(cpu.limit));
+    return report;
+  });
 }
 
 void resetPeak(const Napi::CallbackInfo&) { resetCpuPeak(); }

@@ -15,9 +15,12 @@ export interface TorchMemory {
   readonly handles: number;
   /** Bytes of the storages behind them, on the engine's device. */
   readonly bytesHeld: number;
-  /** Greatest number of bytes held at once on the CPU, temporaries inside operators included. */
+  /**
+   * Greatest number of bytes held at once, temporaries inside operators included (on CUDA from LibTorch 2.9 on;
+   * before, the greatest `bytesHeld` that was asked about).
+   */
   readonly bytesPeak: number;
-  /** Bytes of freed CPU blocks that are kept for the next step. */
+  /** Bytes of freed blocks that are kept for the next step. */
   readonly bytesCached: number;
 }
 
@@ -74,14 +77,14 @@ export class TorchBackend extends tf.KernelBackend {
   }
 
   override memory(): TorchMemory {
-    const native = this.context.dispatcher.memory();
+    const native = this.context.dispatcher.memory(this.context.device);
     return {
       unreliable: false,
       device: this.context.device,
       handles: native.handles,
       bytesHeld: native.tensorBytes,
-      bytesPeak: native.cpuPeak,
-      bytesCached: native.cpuCached,
+      bytesPeak: native.peak,
+      bytesCached: native.cached,
     };
   }
 

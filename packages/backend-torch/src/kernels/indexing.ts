@@ -7,27 +7,27 @@ import type { Handle } from '../native/binding.ts';
 import { ScalarType, storageTypeOf } from '../native/scalar-types.ts';
 import { registerDataKernel } from './views.ts';
 
-/** A number computed on the device before it is believed: on CUDA a bad index would end the process's context. */
+/**
+ * Refuses indices outside [0, below). ATen checks them on the CPU only: on CUDA a bad one would make the whole
+ * process's device unusable. Costs a pass over the indices, few beside the rows they choose, and on CUDA a wait.
+ */
 const assertInRange = (
   torch: KernelContext,
   indices: Handle,
   options: { below: number; message: (index: number) => string },
 ): void => {
   const { below, message } = options;
-  if (torch.device === 'cpu') {
-    // One pass over the indices, which are few beside the rows they choose.
-    const bad = torch.aten(
-      'logical_or',
-      torch.aten('lt.Scalar', indices, 0),
-      torch.aten('ge.Scalar', indices, below),
-    );
-    if (torch.dispatcher.value('is_nonzero', torch.aten('any', bad)) === 0) return;
-    const [first] = torch.dispatcher.read(
-      torch.aten('narrow', torch.aten('masked_select', indices, bad), 0, 0, 1),
-      new Int32Array(1),
-    );
-    throw new Error(message(first ?? 0));
-  }
+  const bad = torch.aten(
+    'logical_or',
+    torch.aten('lt.Scalar', indices, 0),
+    torch.aten('ge.Scalar', indices, below),
+  );
+  if (torch.dispatcher.value('is_nonzero', torch.aten('any', bad)) === 0) return;
+  const [first] = torch.dispatcher.read(
+    torch.aten('narrow', torch.aten('masked_select', indices, bad), 0, 0, 1),
+    new Int32Array(1),
+  );
+  throw new Error(message(first ?? 0));
 };
 
 const registerGather = (): void => {

@@ -30,11 +30,16 @@ export interface TensorDescription {
 
 export interface NativeMemory {
   readonly handles: number;
+  /** Bytes of the distinct storages behind the handles. */
   readonly tensorBytes: number;
-  readonly cpuHeld: number;
-  readonly cpuPeak: number;
-  readonly cpuCached: number;
-  readonly cpuLimit: number;
+  /** Bytes that the device's allocator holds for live tensors, temporaries included. */
+  readonly held: number;
+  /** Greatest `held`; on CUDA before LibTorch 2.9 the greatest `tensorBytes` that was asked about. */
+  readonly peak: number;
+  /** Freed bytes kept for reuse. */
+  readonly cached: number;
+  /** CPU bytes that may be held; 0 is no limit. */
+  readonly limit: number;
 }
 
 export interface LibraryDescription {
@@ -61,7 +66,7 @@ export interface NativeBinding {
   describe(handle: Handle): TensorDescription;
   /** Element type in the low byte, 256 when contiguous, 512 when the sizes are the block's; -1 when not alive. */
   traits(handle: Handle, rank: number): number;
-  memory(): NativeMemory;
+  memory(device: string): NativeMemory;
   resetPeak(): void;
   trim(): void;
   limitMemory(live: number, kept: number): void;

@@ -70,7 +70,7 @@ export class Dispatcher {
     strings.length = 0;
     encodeArguments(plan, given, { block: this.#block, strings });
     const answer = strings.length === 0 ? this.#native.call(plan.id) : this.#native.call(plan.id, strings);
-    if (answer < 0) throw toEngineError(name, this.#native.lastError(), this.#native.memory());
+    if (answer < 0) throw toEngineError(name, this.#native.lastError(), this.memory());
     return answer;
   }
 
@@ -195,12 +195,13 @@ export class Dispatcher {
   #traits(handle: Handle, rank = -1): number {
     const traits = this.#native.traits(handle, rank);
     if (traits < 0)
-      throw toEngineError('handle', `tensor handle ${handle} is not alive`, this.#native.memory());
+      throw toEngineError('handle', `tensor handle ${handle} is not alive`, this.memory());
     return traits;
   }
 
-  memory(): NativeMemory {
-    return this.#native.memory();
+  /** @param device @default 'cpu' */
+  memory(device = 'cpu'): NativeMemory {
+    return this.#native.memory(device);
   }
 
   library(): LibraryDescription {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { formatBytes, toEngineError } from './errors.ts';
 
-const memory = { handles: 3, tensorBytes: 2048, cpuHeld: 0, cpuPeak: 0, cpuCached: 0, cpuLimit: 0 };
+const memory = { handles: 3, tensorBytes: 2048, held: 0, peak: 0, cached: 0, limit: 0 };
 
 describe('toEngineError', () => {
   it('reads our allocator: asked, held and limit', () => {
