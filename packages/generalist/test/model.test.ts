@@ -3,6 +3,7 @@ import { createRandom } from '@polygate/core';
 import {
   buildTaskSources,
   caption,
+  classify,
   createGeneralist,
   defaultTasks,
   encodeCandidates,
@@ -138,6 +139,15 @@ describe('candidate features', () => {
     pieces.dispose();
     model.clearCaches();
     expect(tf.memory().numTensors).toBeLessThanOrEqual(before);
+  });
+
+  it('of labels replace those of other labels', async () => {
+    model.clearCaches();
+    await classify(model, images(), ['red', 'blue']);
+    const held = tf.memory().numTensors;
+    await classify(model, images(), ['green', 'white', 'blue']);
+    expect(tf.memory().numTensors).toBe(held);
+    model.clearCaches();
   });
 
   it('are not used by a model that was disposed', () => {
