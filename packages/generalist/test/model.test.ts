@@ -312,7 +312,7 @@ describe('stages', () => {
     expect(Math.hypot(...vector)).toBeCloseTo(1, 4);
     const scores = fixedListValues(batch, 'scores');
     expect(scores.length).toBe(8 * 4);
-    expect(scores.subarray(0, 4).reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 4);
+    expect(Array.from(scores.subarray(0, 4)).reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 4);
     const [lines] = await pipe(
       await data.shards('lines', 'test'),
       encodeStage(model, { from: 'text' }),

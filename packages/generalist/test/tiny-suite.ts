@@ -19,7 +19,7 @@ const SIDE = 8;
 
 export const classes = Object.keys(colours);
 
-export const tinyTexts = classes.flatMap((colour) =>
+const tinyTexts = classes.flatMap((colour) =>
   shapes.map((shape) => `the ${shape} is ${colour} and the night is dark`),
 );
 
@@ -140,7 +140,7 @@ export const writeTinySuite = async (): Promise<string> => {
   return folder;
 };
 
-export const tinyEncoder = (vocabularySize: number): EncoderConfig => ({
+const tinyEncoder = (vocabularySize: number): EncoderConfig => ({
   layers: 1,
   width: 16,
   heads: 2,
