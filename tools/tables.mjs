@@ -15,7 +15,9 @@ const readResults = (name) => {
 const number = (value, digits = 3) =>
   value === null || value === undefined ? '' : Number(value).toFixed(Math.abs(value) >= 100 ? 1 : digits);
 const table = (head, rows) =>
-  [head, head.map((_, i) => (i === 0 ? '---' : '---:')), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  [head, head.map((_, i) => (i === 0 ? '---' : '---:')), ...rows]
+    .map((cells) => `| ${cells.join(' | ')} |`)
+    .join('\n');
 
 const baselineText = (baselines) => {
   const entries = Array.isArray(baselines)

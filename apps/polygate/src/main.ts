@@ -19,7 +19,7 @@ Stages, in order:
 Exit codes: 0 done, 1 failed, 2 wrong usage or recipe, 3 engine missing or failed, 130 interrupted.`;
 
 /** The command line as a commander program, its commands bound to a terminal. */
-export const createProgram = (terminal: Terminal): Command => {
+const createProgram = (terminal: Terminal): Command => {
   const program = new Command('polygate')
     .description('Train, tune and ship sparse generalist models.')
     .option('--verbose', 'print traces of errors')

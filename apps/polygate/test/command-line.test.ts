@@ -77,7 +77,15 @@ describe('polygate', () => {
   });
 
   it('says what a missing run and a wrong number need', async () => {
-    const missing = await run('predict', 'fill', 'call me ___', '--run', join(folder, 'nowhere'), '--engine', 'cpu');
+    const missing = await run(
+      'predict',
+      'fill',
+      'call me ___',
+      '--run',
+      join(folder, 'nowhere'),
+      '--engine',
+      'cpu',
+    );
     expect(missing.code).toBe(exitCodes.failed);
     expect(missing.log).toContain('run pretrain first');
     const count = await run('predict', 'fill', 'call me ___', '--run', folder, '--count', 'many');
@@ -91,7 +99,9 @@ describe('polygate', () => {
   it('reports every engine of the ladder', async () => {
     const { code, out } = await run('doctor', '--json', '--no-speed');
     expect(code).toBe(exitCodes.done);
-    const { engines } = JSON.parse(out) as { engines: { name: string; available: boolean; remedy?: string }[] };
+    const { engines } = JSON.parse(out) as {
+      engines: { name: string; available: boolean; remedy?: string }[];
+    };
     expect(engines.map(({ name }) => name)).toEqual(['torch', 'tfjs-node-gpu', 'tfjs-node', 'wasm', 'cpu']);
     for (const engine of engines) if (!engine.available) expect(engine.remedy, engine.name).toBeTruthy();
     expect(engines.find(({ name }) => name === 'cpu')?.available).toBe(true);

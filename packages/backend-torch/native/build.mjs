@@ -154,11 +154,9 @@ const compileAll = async (plan) => {
     if (!/clang/i.test(plan.compilerVersion)) {
       const prelude = join(work, 'prelude.h');
       writeFileSync(prelude, '#include <ATen/ATen.h>\n#include <torch/library.h>\n');
-      await exec(
-        plan.compiler,
-        [...plan.compileFlags, '-x', 'c++-header', prelude, '-o', `${prelude}.gch`],
-        { maxBuffer: 1 << 26 },
-      );
+      await exec(plan.compiler, [...plan.compileFlags, '-x', 'c++-header', prelude, '-o', `${prelude}.gch`], {
+        maxBuffer: 1 << 26,
+      });
       shared.push('-include', prelude);
     }
     const queue = plan.sources.map((source, index) => ({ source, object: join(work, `${index}.o`) }));
@@ -236,7 +234,10 @@ const main = async () => {
     await compileAll({
       compiler: compiler.command,
       compilerVersion: compiler.version,
-      sources, compileFlags, linkFlags });
+      sources,
+      compileFlags,
+      linkFlags,
+    });
   } catch (error) {
     const log = `${error.stderr ?? error.message}`;
     writeFileSync(join(build, 'compile.log'), log);

@@ -76,7 +76,7 @@ export const runOnHost = (
 };
 
 /** What ATen has no counterpart for, or what is too rare to be worth one. */
-export const HOST_KERNELS: readonly string[] = [
+const HOST_KERNELS: readonly string[] = [
   'Bincount',
   'BroadcastArgs',
   'CropAndResize',

@@ -64,7 +64,7 @@ const baselinesOf = async (context: SplitContext): Promise<Readonly<Record<strin
  * Expected macro-F1 of a uniform guess, each class's counts taken at their means: with n of N samples in a class of C,
  * F1 = 2 (n / C) / (n + N / C).
  */
-export const chanceMacroF1 = (labels: ArrayLike<number>, classes: number): number => {
+const chanceMacroF1 = (labels: ArrayLike<number>, classes: number): number => {
   const counts = new Float64Array(classes);
   for (let i = 0; i < labels.length; i += 1) counts[labels[i] ?? 0] = (counts[labels[i] ?? 0] ?? 0) + 1;
   const scores = Array.from(counts, (n) => (2 * n) / classes / (n + labels.length / classes));

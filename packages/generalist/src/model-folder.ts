@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { createGeneralist, type Generalist } from './generalist.ts';
 import { parseConfig, serializeConfig, type GeneralistConfig } from './model-config.ts';
 
-export const CONFIG_FILE = 'config.json';
+const CONFIG_FILE = 'config.json';
 export const TOKENIZER_FILE = 'tokenizer.json';
-export const WEIGHTS_FILE = 'model.safetensors';
+const WEIGHTS_FILE = 'model.safetensors';
 
 /** The small files of a model folder by name; a checkpoint takes them beside its weights. */
 export const modelFiles = (

@@ -11,7 +11,7 @@ export interface SplitOptions {
 }
 
 /** Row numbers of a split: rising, without repeats. */
-export const splitRows = (rowCount: number, options: SplitOptions = {}): readonly number[] => {
+const splitRows = (rowCount: number, options: SplitOptions = {}): readonly number[] => {
   const { limit = rowCount, seed = 1 } = options;
   if (rowCount <= limit) return Array.from({ length: rowCount }, (_, i) => i);
   return Array.from({ length: limit }, (_, i) => permute(i, { seed, epoch: 0, size: rowCount })).sort(

@@ -16,7 +16,7 @@ import type { Tokenizer } from '@polygate/tokens';
 import type { TaskRecipe } from './recipe.ts';
 
 /** The kind of dataset that each family reads. */
-export const kindOfFamily: Readonly<Record<TaskFamily, DatasetKind>> = Object.freeze({
+const kindOfFamily: Readonly<Record<TaskFamily, DatasetKind>> = Object.freeze({
   'image-classification': 'labelled-image',
   'masked-language-modelling': 'text',
   'image-captioning': 'captioned-image',

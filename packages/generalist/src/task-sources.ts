@@ -43,7 +43,7 @@ export const labelFrequencies = async (
 };
 
 /** Label frequencies of tasks that share a vocabulary, each task's as shares, so that a small task counts as much. */
-export const sharedFrequencies = (counts: readonly Float64Array[]): Float64Array => {
+const sharedFrequencies = (counts: readonly Float64Array[]): Float64Array => {
   const shared = new Float64Array(counts[0]?.length ?? 0);
   for (const own of counts) {
     const total = own.reduce((sum, count) => sum + count, 0);

@@ -147,7 +147,7 @@ describe('masked language modelling', () => {
       evaluate(),
     );
     // T = 6; row 0 asks at positions 0, 1, 3 behind its prefix, row 1 at 0.
-    expect(Array.from(batch.queries)).toEqual([1, 2, 4, 7]);
+    expect(Array.from(batch.queries as Int32Array)).toEqual([1, 2, 4, 7]);
     expect(Array.from(batch.labels)).toEqual([0, 1, 2, 3]);
     expect(batch.targets).toMatchObject({ key: 'vocabulary', whole: true });
     expect(Array.from(batch.inputs.keyPadding ?? []).slice(6)).toEqual([0, 0, 0, 1, 1, 1]);

@@ -10,7 +10,8 @@ export const mini = {
   text: { length: 64 },
   tokenizer: { vocabularySize: 4096, lowercase: true },
   sources: {
-    emoji: { source: 'emoji' },
+    // Names alone: lists of keywords as captions teach a short run to write commas.
+    emoji: { source: 'emoji', keywordCaptions: 0 },
     mnist: { source: 'mnist' },
     text: { source: 'mini-text' },
   },

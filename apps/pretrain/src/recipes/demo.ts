@@ -17,7 +17,7 @@ export const demo = {
       family: 'image-classification',
       dataset: 'emoji-group',
       batchSize: 48,
-      weight: 5,
+      weight: 6,
       augmentation: pictures,
     },
     mnist: {
@@ -33,6 +33,7 @@ export const demo = {
       batchSize: 32,
       weight: 2.5,
       maximumTokens: 12,
+      candidates: { kind: 'sampled', negatives: 256 },
       augmentation: pictures,
     },
     'emoji-captions/retrieval': {
@@ -48,7 +49,7 @@ export const demo = {
       dataset: 'text',
       batchSize: 24,
       weight: 2,
-      lossWeight: 0.5,
+      candidates: { kind: 'sampled', negatives: 256 },
     },
   },
   optimizer: { learningRate: 1e-3, clipNorm: 1 },

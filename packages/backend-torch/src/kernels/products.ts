@@ -12,7 +12,7 @@ import type { Activation } from './activations.ts';
 import { applyActivation } from './activations.ts';
 
 /** The type in which a product of tensors of this dtype is computed. */
-export const productType = (torch: KernelContext, dtype: DataType): ScalarType => {
+const productType = (torch: KernelContext, dtype: DataType): ScalarType => {
   if (dtype === 'complex64') return ScalarType.complex64;
   return dtype === 'float32' ? torch.precision.product : ScalarType.float64;
 };

@@ -194,8 +194,7 @@ export class Dispatcher {
 
   #traits(handle: Handle, rank = -1): number {
     const traits = this.#native.traits(handle, rank);
-    if (traits < 0)
-      throw toEngineError('handle', `tensor handle ${handle} is not alive`, this.memory());
+    if (traits < 0) throw toEngineError('handle', `tensor handle ${handle} is not alive`, this.memory());
     return traits;
   }
 

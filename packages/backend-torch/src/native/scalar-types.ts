@@ -30,23 +30,3 @@ export const storageTypeOf = (dtype: DataType): ScalarType => {
       return dtype satisfies never;
   }
 };
-
-/** Bytes of one element. */
-export const elementBytes = (type: ScalarType): number => {
-  switch (type) {
-    case ScalarType.uint8:
-    case ScalarType.bool:
-      return 1;
-    case ScalarType.bfloat16:
-      return 2;
-    case ScalarType.int32:
-    case ScalarType.float32:
-      return 4;
-    case ScalarType.int64:
-    case ScalarType.float64:
-    case ScalarType.complex64:
-      return 8;
-    default:
-      return type satisfies never;
-  }
-};
