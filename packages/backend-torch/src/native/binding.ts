@@ -93,8 +93,16 @@ export interface BuildStatus {
 const packagePath = (relative: string): string =>
   fileURLToPath(new URL(`../../${relative}`, import.meta.url));
 
-/** Reads build/status.json; an installation whose scripts were not run has none. */
+/** Reads build/status.json; an installation whose scripts were not run has none. POLYGATE_LIBTORCH=off hides it. */
 export const readBuildStatus = (): BuildStatus => {
+  if (process.env['POLYGATE_LIBTORCH'] === 'off') {
+    return {
+      state: 'unavailable',
+      code: 'switched-off',
+      why: 'POLYGATE_LIBTORCH=off',
+      remedy: 'unset POLYGATE_LIBTORCH',
+    };
+  }
   const file = packagePath('build/status.json');
   if (!existsSync(file)) {
     return {
