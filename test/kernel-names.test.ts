@@ -42,7 +42,7 @@ describe.skipIf(reason !== '')(`fused kernels${reason}`, () => {
     expect(registered).toEqual(wanted);
   });
 
-  it('are what a run of all four families goes through', { timeout: 120_000 }, async () => {
+  it('are what a run of all four families goes through', { timeout: 300_000 }, async () => {
     folder = await mkdtemp(join(tmpdir(), 'polygate-kernels-'));
     const { directory } = await prepareSmallSuite(folder);
     const recipe = {

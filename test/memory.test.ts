@@ -34,7 +34,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('memory', () => {
-  it(`stays flat over ${STEPS} updates of all four families`, { timeout: 600_000 }, async () => {
+  it(`stays flat over ${STEPS} updates of all four families`, { timeout: 900_000 }, async () => {
     const recipe = parseRecipe(smallTrainingRecipe(suite));
     await using data = await openSuite(suite);
     const image = { ...data.suite.image, channels: 3 };
@@ -88,7 +88,7 @@ describe('memory', () => {
     expect(rest.filter(({ bytes }) => bytes !== settled?.bytes)).toEqual([]);
   });
 
-  it('is given back whole by a run with validation and checkpoints', { timeout: 120_000 }, async () => {
+  it('is given back whole by a run with validation and checkpoints', { timeout: 300_000 }, async () => {
     const before = tf.memory();
     const recipe = {
       ...smallTrainingRecipe(suite),
