@@ -108,11 +108,12 @@ export const pretrain = async (
     image,
     tokenizerHash: data.tokenizer.hash,
   };
-  await claimRun(run, recipe, engine);
   using model = createGeneralist(config, data.tokenizer, createRandom(recipe.seed).fork('model'));
   const { parameters } = model.encoder;
   const tasks = tasksOf(recipe, data);
   const sources = await buildTaskSources(data, recipe, { image: model.image, vocabulary: model.vocabulary });
+  // Only a recipe that fits its suite claims the folder: the corrected one must not be refused after a typo.
+  await claimRun(run, recipe, engine);
   const batchSizes = Object.fromEntries(
     Object.entries(tasks).map(([name, { batchSize }]) => [name, batchSize]),
   );

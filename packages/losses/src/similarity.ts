@@ -104,7 +104,9 @@ const maskedLosses = (
   labels: tf.Tensor1D,
   { exclude, labelSmoothing }: { readonly exclude: tf.Tensor2D; readonly labelSmoothing: number },
 ): tf.Tensor1D => {
-  const own = tf.oneHot(labels, logits.shape[1]) as tf.Tensor2D;
+  // Not tf.oneHot: it refuses a single candidate, which is what a batch of one row has.
+  const candidates = tf.range(0, logits.shape[1], 1, 'int32');
+  const own = tf.cast(tf.equal(tf.expandDims(labels, 1), candidates), 'float32') as tf.Tensor2D;
   const keep = tf.maximum(tf.sub(1, exclude), own);
   const masked = tf.add(tf.mul(logits, keep), tf.mul(tf.sub(1, keep), EXCLUDED)) as tf.Tensor2D;
   const plain = softmaxCrossEntropy(masked, labels);
