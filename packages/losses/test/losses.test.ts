@@ -251,6 +251,14 @@ describe('equalityMask', () => {
 });
 
 describe('symmetricContrastive', () => {
+  it('takes a batch of one pair, which has nothing to be told from', () => {
+    tf.tidy(() => {
+      const a = tf.tensor2d([[1, 0]]);
+      const options = { sameMask: tf.tensor2d([[1]]), labelSmoothing: 0.1 };
+      expect(symmetricContrastive(a, a, tf.scalar(2), options).dataSync()[0]).toBeCloseTo(0, 6);
+    });
+  });
+
   it('gives the hand-computed value of two pairs', () => {
     // cosines (1, 0; 0.6, 0.8) times 2: logits (2, 0; 1.2, 1.6).
     // a to b: ln(1 + e^-2) = 0.126928; ln(1 + e^-0.4) = 0.513015; mean 0.319972
