@@ -84,7 +84,11 @@ let text = before;
 for (const [name, results, draw] of sections) {
   if (!results) continue;
   const marks = new RegExp(`(<!-- ${name}:start -->)[\\s\\S]*?(<!-- ${name}:end -->)`, 'u');
-  text = text.replace(marks, (_, start, end) => `${start}\n\n${draw(results)}\n\n${end}`);
+  text = text.replace(
+    marks,
+    (_, start, end) =>
+      `${start}\n<!-- prettier-ignore-start -->\n\n${draw(results)}\n\n<!-- prettier-ignore-end -->\n${end}`,
+  );
 }
 
 if (process.argv.includes('--check')) {
