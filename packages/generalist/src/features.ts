@@ -16,6 +16,8 @@ export interface FeatureOptions {
   readonly training?: boolean;
   /** Needed in training: routing noise, drop path, start frame. */
   readonly random?: Random;
+  /** As in the encoder's options: off, experts are merged on the tape. @default true outside training */
+  readonly merged?: boolean;
   /** Flat positions in [B * T], or the prefix of each sequence. @default 'prefix' */
   readonly queries?: 'prefix' | Int32Array;
 }
@@ -38,12 +40,13 @@ export const encodeFeatures = (
   batch: SequenceBatch,
   options: FeatureOptions = {},
 ): tf.Tensor2D => {
-  const { training = false, random, queries = 'prefix' } = options;
+  const { training = false, random, merged, queries = 'prefix' } = options;
   return tf.tidy(() => {
     const startFrame = training ? startFrameOf(model, batch, random) : 0;
     const hidden = model.encoder.encode(sequenceInput(batch, startFrame), {
       training,
       ...(random ? { random } : {}),
+      ...(merged === undefined ? {} : { merged }),
     });
     const [size, length, width] = hidden.shape;
     // [B, T, D] -> [B * T, D], so that one look-up takes any positions; its gradient runs on every engine.

@@ -14,6 +14,11 @@ export interface TaskLossOptions {
   readonly training: boolean;
   /** Needed in training. */
   readonly random?: Random;
+  /**
+   * Outside training: compute everything anew and on the tape, as training does but without noise and drop path, so
+   * that gradients of the loss as it is evaluated reach all parameters. Nothing is cached. @default false
+   */
+  readonly differentiable?: boolean;
 }
 
 export interface TaskLoss {
@@ -29,10 +34,14 @@ export interface TaskLoss {
  * The scalars belong to the caller or the enclosing tidy.
  */
 export const taskLoss = (model: Generalist, batch: TaskBatch, options: TaskLossOptions): TaskLoss => {
-  const { training, random } = options;
-  const own = (label: string) => (random ? { random: random.fork(label) } : {});
+  const { training, random, differentiable = false } = options;
+  const own = (label: string) => ({
+    ...(random ? { random: random.fork(label) } : {}),
+    ...(differentiable ? { merged: false } : {}),
+  });
   // Outside the tidy: features that are encoded for the cache outlive this call.
-  const cached = !training && batch.targets.whole ? model.candidateFeatures(batch.targets) : undefined;
+  const cached =
+    !training && !differentiable && batch.targets.whole ? model.candidateFeatures(batch.targets) : undefined;
   const result = tf.tidy(() => {
     const queries = encodeFeatures(model, batch.inputs, {
       training,

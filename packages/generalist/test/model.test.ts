@@ -208,6 +208,31 @@ describe('taskLoss', () => {
     expect(Object.keys(gradients)).not.toContain('temperature.image-captioning');
     tf.dispose([loss, ...Object.values(gradients)]);
   });
+
+  it('is differentiable as it is evaluated: the same value as from caches, gradients to experts and routers', async () => {
+    const recipe = parseRecipe({
+      tasks: { colours: { family: 'image-classification', dataset: 'colours', batchSize: 4 } },
+    });
+    const [source] = await buildTaskSources(data, recipe, { image: model.image });
+    const batch = await source?.next(0, { random: createRandom(1) });
+    if (!batch) throw new Error('expected a batch');
+    const { parameterGradients } = await import('@polygate/nn');
+    model.clearCaches();
+    const before = tf.memory().numTensors;
+    const { loss, gradients } = parameterGradients(
+      model.encoder.parameters,
+      () => taskLoss(model, batch, { training: false, differentiable: true }).loss,
+    );
+    const names = Object.keys(gradients).join('\n');
+    expect(names).toMatch(/blocks\.0\.ffn\.fc2\.experts\.\d\.weight/u);
+    expect(names).toMatch(/^routers/mu);
+    const value = loss.dataSync()[0] ?? NaN;
+    tf.dispose([loss, ...Object.values(gradients)]);
+    expect(tf.memory().numTensors).toBe(before);
+    const evaluated = taskLoss(model, batch, { training: false });
+    expect(value).toBeCloseTo(evaluated.loss.dataSync()[0] ?? NaN, 5);
+    tf.dispose([evaluated.loss, evaluated.metrics.accuracy]);
+  });
 });
 
 describe('task sources', () => {
