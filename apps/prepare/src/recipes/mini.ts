@@ -8,7 +8,7 @@ export const mini = {
   name: 'mini',
   image: { size: 48 },
   text: { length: 64 },
-  tokenizer: { vocabularySize: 4096, lowercase: true },
+  tokenizer: { vocabularySize: 1024, lowercase: true },
   sources: {
     // Names alone: lists of keywords as captions teach a short run to write commas.
     emoji: { source: 'emoji', keywordCaptions: 0 },

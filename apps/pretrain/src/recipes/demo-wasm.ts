@@ -15,9 +15,6 @@ export const demoWasm = {
       {
         ...task,
         batchSize: 24,
-        ...(task.family === 'image-captioning' || task.family === 'masked-language-modelling'
-          ? { candidates: { kind: 'sampled' as const, negatives: 192 } }
-          : {}),
       },
     ]),
   ),

@@ -33,7 +33,6 @@ export const demo = {
       batchSize: 32,
       weight: 2.5,
       maximumTokens: 12,
-      candidates: { kind: 'sampled', negatives: 256 },
       augmentation: pictures,
     },
     'emoji-captions/retrieval': {
@@ -49,7 +48,6 @@ export const demo = {
       dataset: 'text',
       batchSize: 24,
       weight: 2,
-      candidates: { kind: 'sampled', negatives: 256 },
     },
   },
   optimizer: { learningRate: 1e-3, clipNorm: 1 },
