@@ -58,11 +58,12 @@ const demoTable = (results) => {
 Seed ${recipe.seed}, ${recipe.steps}, engine ${engine.name} ${engine.precision}; \`${measured.command}\` took ${measured.minutes} minutes on ${measured.machine}, commit ${measured.commit}.`;
 };
 
+/** Pairs in one table; lines of other cases, such as memory, have no sides and no seconds. */
 const benchTable = (results) => {
   const rows = results.lines.map((line) => [
     line.case,
-    line.a,
-    line.b,
+    line.a ?? line.validated,
+    line.b ?? '',
     number(line.aSeconds),
     number(line.bSeconds),
     `${number(line.ratioMedian, 2)} (${number(line.ratioMin, 2)} to ${number(line.ratioMax, 2)})`,

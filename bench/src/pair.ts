@@ -1,19 +1,26 @@
-/** Two things measured in turn, A B A B ..., in one run: the ratio holds when the machine's speed drifts. */
-export interface PairLine {
+/** One result, as a line of JSON on standard output. */
+export interface BenchLine {
   readonly case: string;
+  /** Of the quantity that the case compares. */
+  readonly ratioMedian: number;
+  readonly ratioMin: number;
+  readonly ratioMax: number;
+  /** What was compared and found right before anything was measured. */
+  readonly validated: string;
+  readonly detail?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Two things measured in turn, A B A B ..., in one run: the ratio holds when the machine's speed drifts. Its ratios are
+ * the time of B over the time of A, pair by pair: above 1, A is the faster one.
+ */
+export interface PairLine extends BenchLine {
   readonly a: string;
   readonly b: string;
   /** Seconds, medians over the pairs. */
   readonly aSeconds: number;
   readonly bSeconds: number;
-  /** Time of B over time of A, pair by pair: above 1, A is the faster one. */
-  readonly ratioMedian: number;
-  readonly ratioMin: number;
-  readonly ratioMax: number;
   readonly pairs: number;
-  /** What was compared and found equal before anything was timed. */
-  readonly validated: string;
-  readonly detail?: Readonly<Record<string, unknown>>;
 }
 
 /** One side of a pair: `run` does the work once and returns its seconds when it times itself. */
@@ -32,7 +39,8 @@ export interface PairOptions {
   readonly detail?: Readonly<Record<string, unknown>>;
 }
 
-const median = (values: readonly number[]): number => {
+/** The middle value, or the mean of the two middle ones. */
+export const median = (values: readonly number[]): number => {
   const sorted = [...values].sort((x, y) => x - y);
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? Number.NaN;

@@ -1,14 +1,18 @@
-import type { PairLine } from '../pair.ts';
+import type { BenchLine } from '../pair.ts';
 import { moePrice } from './moe-price.ts';
 import { peerTorch } from './peer-torch.ts';
+import { rss } from './rss.ts';
+import { stream } from './stream.ts';
 
 export interface BenchCase {
   readonly describe: string;
-  run(): AsyncIterable<PairLine>;
+  run(): AsyncIterable<BenchLine>;
 }
 
 /** Every named case; a new one is a file and a line here. */
 export const cases: Readonly<Record<string, BenchCase>> = {
   'moe-price': moePrice,
   'peer-torch': peerTorch,
+  rss,
+  stream,
 };
