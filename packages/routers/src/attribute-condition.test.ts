@@ -2,6 +2,7 @@ import { parseRow, type AttributeRow } from '@polygate/attributes';
 import { createRandom } from '@polygate/core';
 import { describe, expect, it } from 'vitest';
 import { attributeCondition } from './attribute-condition.ts';
+import type { RoutingKey } from './routing-key.ts';
 
 const size = { width: 3, sites: 2 };
 const draw = (seed: number): Float32Array[] => {
@@ -12,7 +13,8 @@ const draw = (seed: number): Float32Array[] => {
       Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => random.normal()),
     );
 };
-const rows = [parseRow('10011001'), parseRow('10010100')];
+const keyOf = (attributes: AttributeRow): RoutingKey => ({ attributes, modality: 'text', task: '' });
+const rows = [parseRow('10011001'), parseRow('10010100')].map(keyOf);
 
 describe('attributeCondition', () => {
   it('normalises the weighted attributes', () => {
@@ -21,7 +23,7 @@ describe('attributeCondition', () => {
     const weight = Float32Array.from([1, 0, 0, 0, 0, 0, 0, 2, 3, 0, 0, 0, 0, 0, 0, 0]);
     const { values } = attributeCondition.represent(
       [weight, Float32Array.from([0, 1]), Float32Array.from([1, 10]), Float32Array.from([0, 5])],
-      [[1, 0, 0, 0, 0, 0, 0, 1]],
+      [keyOf([1, 0, 0, 0, 0, 0, 0, 1])],
       { width: 2, sites: 1 },
     );
     const unit = 0.5 / Math.sqrt(0.25 + 1e-5);
@@ -64,11 +66,17 @@ describe('attributeCondition', () => {
   });
 
   it('refuses what is not eight bits', () => {
-    expect(() => attributeCondition.represent(draw(1), [[1, 0] as unknown as AttributeRow], size)).toThrow(
+    expect(() =>
+      attributeCondition.represent(draw(1), [keyOf([1, 0] as unknown as AttributeRow)], size),
+    ).toThrow(
       'attribute condition: expected a row of 8 bits (0 or 1), got [1, 0]; build it from a task signature with @polygate/attributes',
     );
     expect(() =>
-      attributeCondition.represent(draw(1), [[1, 0, 0, 0, 0, 0, 0, 2] as unknown as AttributeRow], size),
+      attributeCondition.represent(
+        draw(1),
+        [keyOf([1, 0, 0, 0, 0, 0, 0, 2] as unknown as AttributeRow)],
+        size,
+      ),
     ).toThrow('got [1, 0, 0, 0, 0, 0, 0, 2]');
   });
 });

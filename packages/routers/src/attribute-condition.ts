@@ -8,7 +8,8 @@
  */
 import { rowKey, type AttributeRow } from '@polygate/attributes';
 import { ShapeError } from '@polygate/core';
-import type { ConditionSize, DataIndependentCondition, Representation } from './condition.ts';
+import type { ConditionSize, LearnedCondition, Representation } from './condition.ts';
+import type { ConditionFactory, RoutingKey } from './routing-key.ts';
 
 /** Number of attributes. */
 export const ATTRIBUTE_COUNT = 8;
@@ -28,9 +29,10 @@ const checkRow = (row: readonly number[]): void => {
 
 const represent = (
   values: readonly Float32Array[],
-  rows: readonly AttributeRow[],
+  keys: readonly RoutingKey[],
   { width, sites }: ConditionSize,
 ): Representation => {
+  const rows: readonly AttributeRow[] = keys.map(({ attributes }) => attributes);
   rows.forEach(checkRow);
   const [weight = new Float32Array(), bias = weight, gamma = weight, beta = weight] = values;
   const bits = rows.map((row) => row.flatMap((bit, i) => (bit === 1 ? [i] : [])));
@@ -107,7 +109,7 @@ const represent = (
 };
 
 /** Routes by the attribute row of a segment. Its parameters: `attribute.weight` [S, D, 8], `attribute.bias` [S, D] and the norm's. */
-export const attributeCondition: DataIndependentCondition<AttributeRow> = Object.freeze({
+export const attributeCondition: LearnedCondition<RoutingKey> = Object.freeze({
   name: 'attribute',
   dataIndependent: true as const,
   representationWidth: ({ width }: ConditionSize) => width,
@@ -138,6 +140,13 @@ export const attributeCondition: DataIndependentCondition<AttributeRow> = Object
         role: 'norm' as const,
       },
     ]),
-  keyOf: rowKey,
+  keyOf: ({ attributes }: RoutingKey) => rowKey(attributes),
   represent,
+});
+
+/** {@link attributeCondition} by name; it needs nothing of a model. */
+export const attributeFactory: ConditionFactory = Object.freeze({
+  name: 'attribute',
+  summary: "the eight attribute bits of the segment's tokens",
+  create: () => attributeCondition,
 });

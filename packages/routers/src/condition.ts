@@ -26,9 +26,12 @@ export interface Representation {
   backward(gradient: Float64Array): readonly Float32Array[];
 }
 
-interface ConditionBase {
+interface NamedCondition {
   /** As in recipes and error texts, e.g. `attribute`. */
   readonly name: string;
+}
+
+interface ConditionBase extends NamedCondition {
   /** Extent W of R(x). */
   representationWidth(size: ConditionSize): number;
   /** Parameters, each with leading axis S; their names are relative to the stack's prefix. */
@@ -40,8 +43,9 @@ interface ConditionBase {
  * serves every token of that row, and the experts of a row can be merged. It is computed on the host in double
  * precision: a few thousand multiplications, less than the engine's cost for the operations it would take.
  */
-export interface DataIndependentCondition<Key> extends ConditionBase {
+export interface LearnedCondition<Key> extends ConditionBase {
   readonly dataIndependent: true;
+  readonly fixed?: false;
   /** Identity of a row; rows of equal key share a decision. */
   keyOf(row: Key): string;
   /**
@@ -50,6 +54,21 @@ export interface DataIndependentCondition<Key> extends ConditionBase {
    */
   represent(values: readonly Float32Array[], rows: readonly Key[], size: ConditionSize): Representation;
 }
+
+/** A condition whose decisions are given, not learned: one expert for each row, with gate 1, and no parameters. */
+export interface FixedCondition<Key> extends NamedCondition {
+  readonly dataIndependent: true;
+  readonly fixed: true;
+  /** Number of experts E that it tells apart. */
+  readonly experts: number;
+  /** Identity of a row; rows of equal key share a decision. */
+  keyOf(row: Key): string;
+  /** @returns the id of the row's expert. @throws ConfigError for a row that isn't one of this condition's */
+  expertOf(row: Key): number;
+}
+
+/** A condition with one decision per distinct row: its experts can be merged. */
+export type DataIndependentCondition<Key> = LearnedCondition<Key> | FixedCondition<Key>;
 
 /** What a condition on token content sees at one site. Tensors are borrowed. */
 export interface TokenContext {

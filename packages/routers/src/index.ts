@@ -1,9 +1,12 @@
 export { attributeCondition, ATTRIBUTE_COUNT } from './attribute-condition.ts';
+export { conditionNamed, conditionNames, registerCondition } from './condition-registry.ts';
 export type {
   Condition,
   ConditionSize,
   DataDependentCondition,
   DataIndependentCondition,
+  FixedCondition,
+  LearnedCondition,
   Representation,
   TokenContext,
 } from './condition.ts';
@@ -16,3 +19,4 @@ export { decide, describeRouters } from './router.ts';
 export type { DecideOptions, RouterStack } from './router.ts';
 export { decisionTelemetry } from './telemetry.ts';
 export type { DecisionTelemetry } from './telemetry.ts';
+export type { ConditionContext, ConditionFactory, RoutingKey } from './routing-key.ts';

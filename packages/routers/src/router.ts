@@ -7,7 +7,12 @@
 import { ConfigError, type Random } from '@polygate/core';
 import type { ParameterSet, ParameterSpec } from '@polygate/nn';
 import * as tf from '@tensorflow/tfjs';
-import type { ConditionSize, DataIndependentCondition } from './condition.ts';
+import type {
+  ConditionSize,
+  DataIndependentCondition,
+  FixedCondition,
+  LearnedCondition,
+} from './condition.ts';
 import type { GateDecision } from './decision.ts';
 import { checkGateRule, gateRows, gateRowsGradient, type GateRule, type GateRows } from './gate-math.ts';
 import { gateLogits, gateLogitsGradient, type GateSize } from './gate-product.ts';
@@ -26,6 +31,11 @@ export interface RouterStack<Key> extends GateRule {
   readonly noise?: number;
 }
 
+/** A stack whose decisions are learned. */
+interface LearnedStack<Key> extends RouterStack<Key> {
+  readonly condition: LearnedCondition<Key>;
+}
+
 /** Settings of one call of {@link decide}. */
 export interface DecideOptions {
   /** The set that holds the stack's parameters, borrowed. */
@@ -36,8 +46,20 @@ export interface DecideOptions {
   readonly random?: Random | undefined;
 }
 
+const checkFixed = <Key>(
+  { name, experts: needed }: FixedCondition<Key>,
+  { experts, topK }: GateRule,
+): void => {
+  if (experts !== needed || topK !== 1) {
+    throw new ConfigError(
+      `${name} condition: expected ${needed} experts and topK 1 (one expert for each of its rows), got ${experts} experts and topK ${topK ?? 'unset'}; set experts to ${needed} and topK to 1`,
+      { fields: { condition: name, experts, topK, needed } },
+    );
+  }
+};
+
 /**
- * Parameters of a stack: the condition's, then `PREFIX.gate.weight` [S, E, W].
+ * Parameters of a stack: the condition's, then `PREFIX.gate.weight` [S, E, W]. None where decisions are fixed.
  * @throws ConfigError for an impossible gate rule or a stack without sites
  */
 export const describeRouters = <Key>(stack: RouterStack<Key>): readonly ParameterSpec[] => {
@@ -47,6 +69,10 @@ export const describeRouters = <Key>(stack: RouterStack<Key>): readonly Paramete
     throw new ConfigError(
       `routers: expected a whole number of sites of at least 1, got ${sites}; leave the stack out of a dense model`,
     );
+  }
+  if (condition.fixed) {
+    checkFixed(condition, stack);
+    return [];
   }
   const representationWidth = condition.representationWidth({ width, sites });
   return [
@@ -66,7 +92,7 @@ interface HostForward {
 }
 
 const forward = <Key>(
-  stack: RouterStack<Key>,
+  stack: LearnedStack<Key>,
   values: readonly Float32Array[],
   call: { readonly rows: readonly Key[]; readonly options: DecideOptions },
 ): HostForward => {
@@ -95,6 +121,23 @@ const forward = <Key>(
   };
 };
 
+/** The same given decision at every site. */
+const fixedDecisions = <Key>(
+  { condition, sites, experts }: { condition: FixedCondition<Key>; sites: number; experts: number },
+  rows: readonly Key[],
+): readonly GateDecision[] => {
+  const chosen = rows.map((row) => [condition.expertOf(row)]);
+  const values = new Float32Array(rows.length * experts);
+  for (const [row, [expert = 0]] of chosen.entries()) values[row * experts + expert] = 1;
+  return Array.from({ length: sites }, () => ({
+    gates: tf.tensor2d(values.slice(), [rows.length, experts]),
+    chosen,
+    probabilities: values,
+    values,
+    experts,
+  }));
+};
+
 /**
  * Decisions of all sites for `rows`: one tape node for the whole stack and one that takes it apart.
  * Call it inside a tidy: the gates belong to the enclosing scope.
@@ -112,14 +155,19 @@ export const decide = <Key>(
       'routers: expected at least one row to decide for, got none; pass the rows of the call',
     );
   }
-  const { sites, experts } = stack;
+  const { sites, experts, condition } = stack;
+  if (condition.fixed) {
+    checkFixed(condition, stack);
+    return fixedDecisions({ condition, sites, experts }, rows);
+  }
+  const learned: LearnedStack<Key> = { ...stack, condition };
   const variables = describeRouters(stack).map(({ name }) => options.parameters.get(name));
   const state: { outcome?: GateRows } = {};
   const op = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
     const tensors = inputs.slice(0, variables.length) as tf.Tensor[];
     // Copies: an engine may hand out a view of memory that the optimizer updates in place before the gradient runs.
     const values = tensors.map((tensor) => tensor.dataSync<'float32'>().slice());
-    const { outcome, backward } = forward(stack, values, { rows, options });
+    const { outcome, backward } = forward(learned, values, { rows, options });
     state.outcome = outcome;
     const gradFunc = (dy: tf.Tensor): tf.Tensor[] =>
       backward(dy.dataSync<'float32'>()).map((values, i) =>

@@ -1,13 +1,19 @@
-import { parseRow, type AttributeRow } from '@polygate/attributes';
+import { parseRow } from '@polygate/attributes';
 import { createRandom, type Random } from '@polygate/core';
 import { allocateParameters, parameterGradients, type ParameterSet } from '@polygate/nn';
-import { attributeCondition, decide, describeRouters, type RouterStack } from '@polygate/routers';
+import {
+  attributeCondition,
+  decide,
+  describeRouters,
+  type RouterStack,
+  type RoutingKey,
+} from '@polygate/routers';
 import { leakedTensors, testEngines } from '@polygate/tensor/testing';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 const engines = await testEngines();
-const stack: RouterStack<AttributeRow> = {
+const stack: RouterStack<RoutingKey> = {
   condition: attributeCondition,
   prefix: 'routers',
   sites: 3,
@@ -15,10 +21,14 @@ const stack: RouterStack<AttributeRow> = {
   experts: 5,
   topK: 2,
 };
-const rows = ['10011001', '10010100', '11010111'].map(parseRow);
+const rows = ['10011001', '10010100', '11010111'].map((text): RoutingKey => ({
+  attributes: parseRow(text),
+  modality: 'text',
+  task: '',
+}));
 
 /** A set whose biases and norms are drawn too, so that a slip in any of them shows. */
-const drawnParameters = (of: RouterStack<AttributeRow>, seed: number): ParameterSet => {
+const drawnParameters = (of: RouterStack<RoutingKey>, seed: number): ParameterSet => {
   const random = createRandom(seed);
   const parameters = allocateParameters(describeRouters(of), random);
   for (const { name, variable } of parameters.entries()) {
@@ -34,7 +44,7 @@ const drawnParameters = (of: RouterStack<AttributeRow>, seed: number): Parameter
 /** Eq. 9 and Eq. 3 of one router and one row, as they are written. */
 const plainDecision = (
   parameters: ParameterSet,
-  { site, row, of }: { site: number; row: AttributeRow; of: RouterStack<AttributeRow> },
+  { site, row, of }: { site: number; row: RoutingKey; of: RouterStack<RoutingKey> },
 ): { gates: number[]; chosen: number[] } => {
   const { width, experts, topK = 2, renormalize = true } = of;
   const read = (name: string, ...index: number[]): number => {
@@ -44,7 +54,7 @@ const plainDecision = (
   };
   const channels = Array.from({ length: width }, (_, d) => d);
   const z = channels.map((d) =>
-    row.reduce<number>(
+    row.attributes.reduce<number>(
       (sum, bit, i) => sum + bit * read('attribute.weight', site, d, i),
       read('attribute.bias', site, d),
     ),
@@ -116,7 +126,7 @@ describe.each(engines)('decide on $title', (engine) => {
     const plain = decide(stack, rows, { parameters });
     const moved = decide(
       stack,
-      order.map((r) => rows[r] as AttributeRow),
+      order.map((r) => rows[r] as RoutingKey),
       { parameters },
     );
     for (const [site, { values, chosen }] of moved.entries()) {

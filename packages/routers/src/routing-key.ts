@@ -1,0 +1,30 @@
+/** What conditions that do not look at token content may look at, and how a condition is made for a model. */
+import type { AttributeRow } from '@polygate/attributes';
+import type { Condition } from './condition.ts';
+
+/** What is known of a segment before any of its tokens is embedded. */
+export interface RoutingKey {
+  readonly attributes: AttributeRow;
+  /** Name of the segment's modality, e.g. `visual`. */
+  readonly modality: string;
+  /** Name of the task that the sequence serves; empty where nobody named one. */
+  readonly task: string;
+}
+
+/** What a model that routes by a condition knows of its data. */
+export interface ConditionContext {
+  /** Modalities by name, in the order of their embeddings. */
+  readonly modalities: readonly string[];
+  /** Tasks by name, in the order of their embeddings or experts. */
+  readonly tasks: readonly string[];
+}
+
+/** A condition by name, before it is made for a model. */
+export interface ConditionFactory {
+  /** As in recipes, e.g. `attribute`; lower case with hyphens. */
+  readonly name: string;
+  /** One line for lists of conditions. */
+  readonly summary: string;
+  /** @throws ConfigError when the context lacks what the condition needs */
+  create(context: ConditionContext): Condition<RoutingKey>;
+}

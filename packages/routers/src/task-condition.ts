@@ -1,0 +1,11 @@
+/** Task routing: R(x) = embed(task that the sequence serves), Uni-Perceiver-MoE, Eq. 8. */
+import { embeddingTableCondition } from './embedding-table.ts';
+import type { ConditionFactory } from './routing-key.ts';
+
+/** Routes by the task of a sequence. Parameter: `task.embedding` [S, tasks, D]. */
+export const taskFactory: ConditionFactory = Object.freeze({
+  name: 'task',
+  summary: 'a learned embedding of the task that the sequence serves',
+  create: ({ tasks }: { readonly tasks: readonly string[] }) =>
+    embeddingTableCondition({ name: 'task', names: tasks, nameOf: ({ task }) => task }),
+});
