@@ -1,5 +1,5 @@
-import { consoleLogger, createLogger, type Logger } from '@polygate/core';
-import type { TerminalStream } from '@polygate/training';
+import { createLogger, type Logger } from '@polygate/core';
+import { createScreen, type TerminalStream } from '@polygate/training';
 
 /** What a command may use of the world: its two streams, a logger, and the signal that ends long work. */
 export interface Terminal {
@@ -12,22 +12,41 @@ export interface Terminal {
   print(text: string): void;
 }
 
-/** The terminal of this process. The first SIGINT or SIGTERM aborts; a second one ends the process at once. */
+/**
+ * The terminal of this process; results go to standard output, all else to a screen on standard error, so that lines
+ * and the bar don't run into one another. The first SIGINT or SIGTERM aborts; a second one ends the process at once.
+ *
+ * Node hands signals to the main thread when it next turns to its event loop: in the middle of a long step the words
+ * below come when the step's engine calls let go, not at the key press. Ctrl-\ (SIGQUIT) needs no such turn.
+ */
 export const processTerminal = (): Terminal & { release(): void } => {
   const controller = new AbortController();
+  const { stderr } = process;
+  const screen = createScreen({
+    write: (text) => stderr.write(text),
+    fd: stderr.fd,
+    // A terminal that knows no escape sequences gets plain lines.
+    isTTY: stderr.isTTY && process.env['TERM'] !== 'dumb',
+    get columns() {
+      return stderr.columns;
+    },
+  });
   const onSignal = (): void => {
     if (controller.signal.aborted) process.exit(130);
-    process.stderr.write('\nstopping after this step; once more to stop at once\n');
+    screen.write('stopping after this step; once more to stop at once\n');
     controller.abort();
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   return {
-    logger: consoleLogger(),
+    logger: createLogger((level, message) =>
+      screen.write(level === 'info' ? `${message}\n` : `${level}: ${message}\n`),
+    ),
     signal: controller.signal,
-    stream: process.stderr,
+    stream: screen,
     print: (text) => void process.stdout.write(`${text}\n`),
     release() {
+      screen.hide();
       process.off('SIGINT', onSignal);
       process.off('SIGTERM', onSignal);
     },

@@ -23,13 +23,10 @@ export {
   writeCheckpoint,
 } from './checkpoint.ts';
 export type { Checkpointed, CheckpointPlace, RunState, WriteCheckpointOptions } from './checkpoint.ts';
-export {
-  createProgress,
-  describeReport,
-  plainProgress,
-  silentProgress,
-  terminalProgress,
-} from './progress.ts';
+export { createProgress, plainProgress, screenProgress, silentProgress } from './progress.ts';
+export { describeReport } from './progress-words.ts';
+export { createScreen } from './screen.ts';
+export type { Screen, ScreenStream } from './screen.ts';
 export type { PlainProgressOptions, Progress, ProgressReport, TerminalStream } from './progress.ts';
 export { METRICS_FILE, truncateMetrics } from './metrics-file.ts';
 export { streamSource } from './stream-source.ts';

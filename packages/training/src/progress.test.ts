@@ -1,6 +1,7 @@
 import { createLogger } from '@polygate/core';
 import { describe, expect, it } from 'vitest';
-import { createProgress, describeReport, formatRate, formatSeconds, terminalProgress } from './progress.ts';
+import { describeReport, formatRate, formatSeconds } from './progress-words.ts';
+import { createProgress } from './progress.ts';
 import { createThroughput } from './throughput.ts';
 
 const report = {
@@ -20,23 +21,17 @@ describe('the words', () => {
     expect(describeReport({ ...report, losses: {}, tokensPerSecond: 0, secondsLeft: NaN })).toBe(
       'step 50/200 | 1.23k samples/s | ETA --:--',
     );
+    const before = {
+      step: 0,
+      steps: 9,
+      losses: {},
+      samplesPerSecond: 0,
+      tokensPerSecond: 0,
+      secondsLeft: NaN,
+    };
+    expect(describeReport(before)).toBe('step 0/9 | ETA --:--');
     expect([0, 59.6, 3599].map(formatSeconds)).toEqual(['00:00', '01:00', '59:59']);
     expect([0.1234, 12.34, 123.4, 2_500_000].map(formatRate)).toEqual(['0.123', '12.3', '123', '2.50M']);
-  });
-});
-
-describe('the bar', () => {
-  it('is redrawn in place within the width, and notes scroll above it', () => {
-    const written: string[] = [];
-    const bar = terminalProgress({ write: (text) => written.push(text), columns: 40 });
-    bar.update(report);
-    // 50 of 200 steps are 5 of 20 cells; 39 of 40 columns are used
-    expect(written[0]).toBe(`\r\u001b[2K${'█'.repeat(5)}${'░'.repeat(15)} step 50/200 | loss`);
-    bar.note('checkpoint x');
-    expect(written[1]).toBe(`\r\u001b[2Kcheckpoint x\n${'█'.repeat(5)}${'░'.repeat(15)} step 50/200 | loss`);
-    bar.stop();
-    bar.stop();
-    expect(written.slice(2)).toEqual(['\n']);
   });
 });
 
@@ -45,13 +40,19 @@ describe('createProgress', () => {
     const drawn: string[] = [];
     const lines: string[] = [];
     const logger = createLogger((_, message) => void lines.push(message));
-    createProgress({ write: (text) => drawn.push(text), isTTY: true }, logger).update(report);
-    expect([drawn.length, lines.length]).toEqual([1, 0]);
+    const bar = createProgress({ write: (text) => drawn.push(text), isTTY: true }, logger);
+    bar.start?.(report);
+    bar.update(report);
+    bar.note('a note');
+    bar.stop();
+    expect([drawn.length, lines.length]).toEqual([4, 0]);
+    expect(drawn[2]).toContain('a note\n');
+    drawn.length = 0;
     const plain = createProgress({ write: (text) => drawn.push(text) }, logger, { every: 4 });
     for (let step = 1; step <= 10; step += 1) plain.update({ ...report, step, steps: 10 });
     plain.note('a note');
     plain.stop();
-    expect(drawn).toHaveLength(1);
+    expect(drawn).toEqual([]);
     expect(lines.map((text) => text.split(' | ')[0])).toEqual([
       'step 1/10',
       'step 4/10',
@@ -68,6 +69,7 @@ describe('createThroughput', () => {
     const throughput = createThroughput(10, () => now);
     const add = (step: number, task: string, loss: number) =>
       throughput.add({ step, task, loss, samples: 8, tokens: 80 });
+    expect(throughput.start(0)).toMatchObject({ step: 0, steps: 10, secondsLeft: NaN, losses: {} });
     now = 500;
     expect(add(1, 'a', 2)).toMatchObject({
       samplesPerSecond: 16,

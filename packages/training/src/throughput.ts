@@ -19,6 +19,8 @@ interface Measured {
 
 /** Takes updates as they end and says how fast the run is. */
 export interface Throughput {
+  /** What there is to show before a step was made. */
+  start(step: number): ProgressReport;
   add(measured: Measured): ProgressReport;
   /** Leaves out of the rates the time since the last update: validation and checkpoints. */
   pause(): void;
@@ -32,6 +34,14 @@ export const createThroughput = (steps: number, clock: () => number): Throughput
   let last = clock();
   return {
     losses,
+    start: (step) => ({
+      step,
+      steps,
+      losses: {},
+      samplesPerSecond: 0,
+      tokensPerSecond: 0,
+      secondsLeft: Number.NaN,
+    }),
     pause() {
       last = clock();
     },

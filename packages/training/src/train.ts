@@ -218,6 +218,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
   );
   try {
     await notify((callback) => callback.onStart?.(resumedFrom));
+    progress.start?.(throughput.start(step));
     let stopped = signal?.aborted === true;
     while (step < steps && !stopped) {
       stopped = !(await update());
