@@ -1,6 +1,7 @@
 import { createRandom } from '@polygate/core';
 import {
   makeTask,
+  splitBatches,
   taskLoss,
   type Generalist,
   type OpenSuite,
@@ -15,16 +16,6 @@ export interface ValidationContext {
   readonly recipe: Recipe;
   readonly tasks: Readonly<Record<string, TaskRecipe>>;
 }
-
-/** The first `limit` rows of a split, in batches of the task's size; the same rows every time. */
-const rowBatches = (rows: number, limit: number, batchSize: number): number[][] => {
-  const count = Math.min(rows, limit);
-  const batches: number[][] = [];
-  for (let start = 0; start < count; start += batchSize) {
-    batches.push(Array.from({ length: Math.min(batchSize, count - start) }, (_, i) => start + i));
-  }
-  return batches;
-};
 
 /**
  * Loss and accuracy of every task on its held-out splits, against whole candidate sets, without augmentation.
@@ -53,8 +44,14 @@ export const createValidation =
         let queries = 0;
         let loss = 0;
         let accuracy = 0;
-        for (const rows of rowBatches(shards.rowCount, recipe.validation.limit, own.batchSize)) {
-          const batch = task.collate(await shards.read(rows), { random, training: false });
+        // A drawn sample, the same every time: the first rows of a split are often all of one class.
+        const { limit } = recipe.validation;
+        for await (const rows of splitBatches(shards, {
+          limit,
+          seed: recipe.seed,
+          batchSize: own.batchSize,
+        })) {
+          const batch = task.collate(rows, { random, training: false });
           const result = taskLoss(model, batch, { training: false });
           const [[batchLoss = 0], [batchAccuracy = 0]] = await Promise.all([
             result.loss.data(),

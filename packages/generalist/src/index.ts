@@ -30,3 +30,5 @@ export { evaluateSuite } from './evaluate-suite.ts';
 export type { EvaluateOptions } from './evaluate-suite.ts';
 export { encodeStage, scoreStage } from './stages.ts';
 export type { EncodeStageOptions, ModelStage, ScoreStageOptions } from './stages.ts';
+export { splitBatches } from './split-rows.ts';
+export type { SplitOptions } from './split-rows.ts';
