@@ -20,7 +20,7 @@ describe('polygate', () => {
   it('lists its stages and exit codes', async () => {
     const { code, out } = await run('--help');
     expect(code).toBe(exitCodes.done);
-    for (const word of ['demo', 'prepare', 'pretrain', 'evaluate', 'predict', 'doctor', '130 interrupted']) {
+    for (const word of ['demo', 'prepare', 'pretrain', 'evaluate', 'predict', 'inspect', 'doctor', '130 interrupted']) {
       expect(out).toContain(word);
     }
   });
@@ -38,7 +38,7 @@ describe('polygate', () => {
     const { code, log } = await run('evalute');
     expect(code).toBe(exitCodes.usage);
     expect(log).toBe(
-      'error: unknown command "evalute": did you mean "evaluate"? known: demo, doctor, evaluate, predict, prepare, pretrain',
+      'error: unknown command "evalute": did you mean "evaluate"? known: demo, doctor, evaluate, inspect, predict, prepare, pretrain',
     );
   });
 

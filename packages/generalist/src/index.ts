@@ -11,6 +11,8 @@ export type { FeatureOptions } from './features.ts';
 export { attentionMask, sequenceInput } from './sequence-tensors.ts';
 export { measureTaskBatch, taskLoss } from './task-loss.ts';
 export type { TaskLoss, TaskLossOptions } from './task-loss.ts';
+export { readRun, suiteFolderOf } from './run-record.ts';
+export type { RunRecord } from './run-record.ts';
 export { openSuite } from './suite-data.ts';
 export type { OpenSuite } from './suite-data.ts';
 export { defaultTasks, makeTask } from './task-recipes.ts';

@@ -1,13 +1,14 @@
 /** What a run folder says about itself: its recipe, its engine, and how far its latest checkpoint is. */
 import { ConfigError, FormatError } from '@polygate/core';
-import { modelFolderOf, parseRecipe, type Recipe } from '@polygate/generalist';
 import { readState, type RunState } from '@polygate/training';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { modelFolderOf } from './model-folder.ts';
+import { parseRecipe, type Recipe } from './recipe.ts';
 
 export interface RunRecord {
   readonly run: string;
-  /** Folder of the weights that are scored. */
+  /** Folder of the weights: the run's latest checkpoint, or the model folder itself. */
   readonly model: string;
   /** Absent for a model folder without a run. */
   readonly recipe?: Recipe;
@@ -43,12 +44,12 @@ export const readRun = async (run: string): Promise<RunRecord> => {
   return { run, model, ...(recipe ? { recipe } : {}), ...(state ? { state } : {}) };
 };
 
-/** The suite to score on: the one asked for, or the one that the run was trained on. @throws ConfigError */
+/** The suite to work on: the one asked for, or the one that the run was trained on. @throws ConfigError */
 export const suiteFolderOf = (record: RunRecord, asked: string | undefined): string => {
   const folder = asked ?? record.recipe?.suite;
   if (folder === undefined) {
     throw new ConfigError(
-      `evaluate: expected a suite for ${record.run}, which has no recipe.json that names one; give the folder of a prepared suite`,
+      `run: expected a suite for ${record.run}, which has no recipe.json that names one; give the folder of a prepared suite`,
     );
   }
   return folder;

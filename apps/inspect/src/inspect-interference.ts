@@ -1,0 +1,211 @@
+/** The interference part of the inspect stage: a run folder -> RUN/inspect/interference.json. */
+import {
+  ConfigError,
+  createRandom,
+  silentLogger,
+  unknownName,
+  writeFileAtomic,
+  type Logger,
+} from '@polygate/core';
+import {
+  buildTaskSources,
+  loadModel,
+  openSuite,
+  readRun,
+  suiteFolderOf,
+  type Generalist,
+  type RunRecord,
+} from '@polygate/generalist';
+import type { TaskBatch } from '@polygate/tasks';
+import { selectEngine, type EngineOptions } from '@polygate/tensor';
+import type { TrainSource } from '@polygate/training';
+import { join } from 'node:path';
+import {
+  INTERFERENCE_FILE,
+  plainMatrix,
+  serializeInterference,
+  type InterferenceRecord,
+  type SiteRecord,
+} from './interference/interference-record.ts';
+import { measureInterference } from './interference/measure-interference.ts';
+import { weightSites } from './interference/weight-site.ts';
+
+export interface InterferenceStageOptions extends Pick<
+  EngineOptions,
+  'engine' | 'device' | 'precision' | 'threads'
+> {
+  /** Folder of a run; its latest checkpoint is measured. */
+  readonly run: string;
+  /** Folder of a prepared suite. @default the one that the run was trained on */
+  readonly suite?: string;
+  /** Names of the tasks, two or more. @default all of the run */
+  readonly tasks?: readonly string[];
+  /** Counted from 1. @default a third of the way up, and the last */
+  readonly layers?: readonly number[];
+  /** Among attention.qkv, attention.output, ffn.fc1, ffn.fc2. @default ffn.fc2 */
+  readonly linears?: readonly string[];
+  /** Batches of each task, of the size that the run trains with. @default 32 */
+  readonly batches?: number;
+  /** Steps of each task after which a batch is evaluated for the exact changes; 0 leaves them out. @default 4 */
+  readonly directions?: number;
+  /** Length of a step as a share of the weights' norm. @default 1e-3 */
+  readonly step?: number;
+  /** Of masks, augmentation, negatives and the errors' bootstrap. @default 1 */
+  readonly seed?: number;
+  /** Where the result goes. @default RUN/inspect/interference.json */
+  readonly json?: string;
+}
+
+export interface InspectContext {
+  readonly logger?: Logger;
+  readonly signal?: AbortSignal;
+}
+
+export interface InterferenceStageResult {
+  readonly record: InterferenceRecord;
+  /** Path of what was written. */
+  readonly file: string;
+}
+
+const DEFAULT_BATCHES = 32;
+
+const chosenSources = (
+  sources: readonly TrainSource<TaskBatch>[],
+  names: readonly string[] | undefined,
+): readonly TrainSource<TaskBatch>[] => {
+  const known = sources.map(({ name }) => name);
+  const chosen = (names ?? known).map((name) => {
+    const source = sources.find((each) => each.name === name);
+    if (!source) throw unknownName('task', name, known);
+    return source;
+  });
+  if (chosen.length < 2) {
+    throw new ConfigError(
+      `interference: expected two or more tasks, got ${chosen.length} (${chosen.map(({ name }) => name).join(', ')}); one task has nothing to interfere with`,
+    );
+  }
+  return chosen;
+};
+
+/** The batches that the run would draw next, with augmentation, masks and negatives as in training. */
+const drawBatches = async (
+  sources: readonly TrainSource<TaskBatch>[],
+  record: RunRecord,
+  options: { readonly batches: number; readonly seed: number },
+): Promise<readonly (readonly TaskBatch[])[]> => {
+  const random = createRandom(options.seed).fork('interference');
+  const all: TaskBatch[][] = [];
+  for (const { name, next } of sources) {
+    const first = record.state?.cursors[name] ?? 0;
+    const own: TaskBatch[] = [];
+    for (let k = 0; k < options.batches; k += 1) {
+      own.push(await next(first + k, { random: random.fork(name).fork(first + k) }));
+    }
+    all.push(own);
+  }
+  return all;
+};
+
+const measureSites = async (
+  model: Generalist,
+  batches: readonly (readonly TaskBatch[])[],
+  {
+    options,
+    logger,
+    signal,
+  }: { options: InterferenceStageOptions; logger: Logger; signal: AbortSignal | undefined },
+): Promise<readonly SiteRecord[]> => {
+  const { layers, linears, step, directions, seed } = options;
+  const { config } = model.encoder;
+  const sites = weightSites(model.encoder, {
+    ...(layers ? { layers } : {}),
+    ...(linears ? { linears } : {}),
+  });
+  const records: SiteRecord[] = [];
+  for (const site of sites) {
+    const measured = await measureInterference(model, site, {
+      batches,
+      ...(step === undefined ? {} : { step }),
+      ...(directions === undefined ? {} : { directions }),
+      ...(seed === undefined ? {} : { seed }),
+      ...(signal ? { signal } : {}),
+      progress: (text) => logger.info(`interference: layer ${site.layer} ${site.linear}: ${text}`),
+    });
+    records.push({
+      layer: site.layer,
+      layers: config.layers,
+      linear: site.linear,
+      experts: site.experts,
+      condition: site.experts > 0 ? (config.moe?.condition ?? null) : null,
+      weights: measured.weights,
+      step: measured.step,
+      firstOrder: plainMatrix(measured.firstOrder),
+      exact: measured.exact ? plainMatrix(measured.exact) : null,
+    });
+  }
+  return records;
+};
+
+/**
+ * Measures the interference between the tasks of a run and writes it down. Computes in float32 unless told otherwise:
+ * the exact changes are small differences of losses, which bf16 rounds away.
+ * @throws StateError for a run without checkpoint, or when the signal aborts; ConfigError for unknown tasks, layers or
+ * linears; EngineError for an engine that isn't there
+ */
+export const inspectInterference = async (
+  options: InterferenceStageOptions,
+  context: InspectContext = {},
+): Promise<InterferenceStageResult> => {
+  const { logger = silentLogger, signal } = context;
+  const { run, batches: count = DEFAULT_BATCHES, directions = 4, step = 1e-3, seed = 1 } = options;
+  const record = await readRun(run);
+  const { recipe } = record;
+  if (!recipe) {
+    throw new ConfigError(
+      `interference: expected a run folder with recipe.json, which names the tasks, got ${run}; give the folder that pretrain wrote`,
+    );
+  }
+  const device = options.device ?? recipe.device;
+  const threads = options.threads ?? recipe.threads;
+  const engine = await selectEngine({
+    engine: options.engine ?? (recipe.engine as NonNullable<EngineOptions['engine']>),
+    precision: options.precision ?? 'f32',
+    logger,
+    ...(device === undefined ? {} : { device }),
+    ...(threads === undefined ? {} : { threads }),
+  });
+  await using data = await openSuite(suiteFolderOf(record, options.suite));
+  using model = await loadModel(record.model);
+  const sources = chosenSources(
+    await buildTaskSources(data, recipe, { image: model.image, vocabulary: model.vocabulary }),
+    options.tasks,
+  );
+  const batches = await drawBatches(sources, record, { batches: count, seed });
+  const repeated = sources.filter(
+    ({ size }, task) =>
+      (batches[task] ?? []).reduce((sum, { inputs }) => sum + inputs.size, 0) > (size ?? Infinity),
+  );
+  const sites = await measureSites(model, batches, {
+    options: { ...options, directions: Math.min(directions, count - 1), step, seed },
+    logger,
+    signal,
+  });
+  const { name, device: usedDevice, precision } = engine;
+  const result: InterferenceRecord = {
+    kind: 'polygate-interference',
+    version: 1,
+    run,
+    trainedSteps: record.state?.step ?? null,
+    tasks: sources.map((source) => source.name),
+    batches: count,
+    directions: Math.min(directions, count - 1),
+    stepShare: step,
+    seed,
+    repeated: repeated.map((source) => source.name),
+    engine: { name, device: usedDevice, precision },
+    sites: [...sites],
+  };
+  const file = options.json ?? join(run, 'inspect', INTERFERENCE_FILE);
+  await writeFileAtomic(file, serializeInterference(result));
+  return { record: result, file };
+};

@@ -1,0 +1,98 @@
+/** interference.json: what was measured, for programs and for the report. */
+import { FormatError } from '@polygate/core';
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import type { Estimate, InterferenceMatrix } from './interference-matrix.ts';
+
+/** JSON has no NaN: null stands for it. */
+const number = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? NaN);
+const estimate = z.object({ value: number, standardError: number });
+const matrix = z.object({
+  cells: z.array(z.array(z.object({ ratio: estimate, mean: estimate, median: estimate }))),
+  own: z.array(estimate),
+  effects: z.array(z.array(z.array(number))),
+});
+
+const recordSchema = z.object({
+  kind: z.literal('polygate-interference'),
+  version: z.literal(1),
+  run: z.string(),
+  /** Updates of the checkpoint that was measured. */
+  trainedSteps: z.number().nullable(),
+  tasks: z.array(z.string()),
+  /** Batches of each task. */
+  batches: z.number(),
+  /** Steps of each task after which each batch was evaluated for the exact changes. */
+  directions: z.number(),
+  /** Length of a step as a share of the weights' norm. */
+  stepShare: z.number(),
+  seed: z.number(),
+  /** Tasks whose batches together hold more samples than the task has: some samples come twice. */
+  repeated: z.array(z.string()),
+  engine: z.object({ name: z.string(), device: z.string(), precision: z.string() }),
+  sites: z.array(
+    z.object({
+      /** Counted from 1. */
+      layer: z.number(),
+      layers: z.number(),
+      linear: z.string(),
+      /** 0 for a dense linear. */
+      experts: z.number(),
+      condition: z.string().nullable(),
+      /** Weights that were looked at. */
+      weights: z.number(),
+      /** Length of a step in weight space. */
+      step: z.number(),
+      firstOrder: matrix,
+      exact: matrix.nullable(),
+    }),
+  ),
+});
+
+export type InterferenceRecord = z.output<typeof recordSchema>;
+export type SiteRecord = InterferenceRecord['sites'][number];
+
+/** Name of the file in a run's `inspect` folder. */
+export const INTERFERENCE_FILE = 'interference.json';
+
+/** Text of an interference.json. */
+export const serializeInterference = (record: InterferenceRecord): string =>
+  // NaN becomes null by JSON's own rule.
+  `${JSON.stringify(record, null, 1)}\n`;
+
+/** Reads an interference.json. @returns undefined when there is none. @throws FormatError for another file */
+export const readInterference = async (path: string): Promise<InterferenceRecord | undefined> => {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw cause;
+  }
+  const remedy = 'measure it again with `polygate inspect interference`';
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new FormatError(`interference ${path}: expected JSON, got text that does not parse; ${remedy}`, {
+      cause,
+    });
+  }
+  const result = recordSchema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw new FormatError(
+    `interference ${path}: expected a record of version 1: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}; ${remedy}`,
+    { fields: { path } },
+  );
+};
+
+/** A matrix as plain JSON values. */
+export const plainMatrix = ({ cells, own, effects }: InterferenceMatrix): SiteRecord['firstOrder'] => ({
+  cells: cells.map((row) => row.map((cell) => ({ ...cell }))),
+  own: own.map((each: Estimate) => ({ ...each })),
+  effects: effects.map((row) => row.map((each) => [...each])),
+});

@@ -1,0 +1,89 @@
+/** Interference as a table for a terminal. */
+import type { Estimate } from './interference-matrix.ts';
+import type { InterferenceRecord, SiteRecord } from './interference-record.ts';
+
+/** A number in 3 significant digits at most, -1.23, 0.012, 12.3, 1230. */
+const short = (value: number): string => {
+  if (!Number.isFinite(value)) return '-';
+  const text = Number(value.toPrecision(3));
+  return Math.abs(text) >= 1000 ? text.toFixed(0) : String(text);
+};
+
+const withError = ({ value, standardError }: Estimate): string =>
+  Number.isFinite(value)
+    ? `${short(value)} ± ${Number.isFinite(standardError) ? short(standardError) : '?'}`
+    : '-';
+
+/** A denominator that may as well be 0. */
+const weak = ({ value, standardError }: Estimate): boolean => !(value > 2 * standardError);
+
+const grid = (rows: readonly (readonly string[])[]): readonly string[] => {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? '').length)),
+  );
+  return rows.map((row) =>
+    row
+      .map((text, column) =>
+        column === 0 ? text.padEnd(widths[column] ?? 0) : text.padStart(widths[column] ?? 0),
+      )
+      .join('   ')
+      .trimEnd(),
+  );
+};
+
+/** What a site is, in words. */
+export const siteTitle = ({
+  layer,
+  layers,
+  linear,
+  experts,
+  condition,
+}: Omit<SiteRecord, 'firstOrder' | 'exact'>): string =>
+  `layer ${layer} of ${layers}, ${linear}, ${experts === 0 ? 'dense' : `${experts} experts by ${condition ?? 'condition'}`}`;
+
+/** The table of a record: one block per site and method. */
+export const formatInterference = (record: InterferenceRecord): string => {
+  const { tasks, batches, directions } = record;
+  const blocks = record.sites.flatMap((site) => {
+    const methods = [
+      { name: 'first order', matrix: site.firstOrder },
+      ...(site.exact ? [{ name: `exact, ${directions} steps a batch`, matrix: site.exact }] : []),
+    ];
+    return methods.flatMap(({ name, matrix }) => {
+      const head = ['effect on \\ of a step of', ...tasks];
+      const main = matrix.cells.map((row, i) => [
+        `${tasks[i] ?? ''}${weak(matrix.own[i] ?? { value: 0, standardError: 0 }) ? ' *' : ''}`,
+        ...row.map((cell, j) => (i === j ? '1' : withError(cell.ratio))),
+      ]);
+      const beside = matrix.cells.map((row, i) => [
+        tasks[i] ?? '',
+        ...row.map((cell, j) =>
+          i === j ? '1 | 1' : `${withError(cell.mean)} | ${short(cell.median.value)}`,
+        ),
+      ]);
+      return [
+        `${siteTitle(site)} (${name}, ${batches} batches a task)`,
+        ...grid([head, ...main]),
+        '  mean of ratios as in equation 2 | median of ratios:',
+        ...grid([head.map((text, at) => (at === 0 ? '' : text)), ...beside]).map((line) => `  ${line}`),
+        '',
+      ];
+    });
+  });
+  const starred = blocks.some((line) => / \*(?: |$)/u.test(line));
+  return [
+    ...blocks,
+    'Ratio of means ± standard error: the change of the row task’s loss by a step of the column task, in units of the',
+    'change by a step of its own. Below 0 the step hurts, 1 is as good as its own.',
+    ...(starred
+      ? [
+          '* this task’s own steps hardly lower its loss here (less than two standard errors): its row says little.',
+        ]
+      : []),
+    ...(record.repeated.length > 0
+      ? [
+          `Some samples come in more than one batch of ${record.repeated.join(', ')}: errors are too small there.`,
+        ]
+      : []),
+  ].join('\n');
+};

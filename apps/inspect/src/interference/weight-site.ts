@@ -1,0 +1,65 @@
+/** Which weights interference is measured on: one linear of one block, dense or with experts. */
+import { ConfigError, unknownName } from '@polygate/core';
+import type { BlockLinear, UniPerceiver } from '@polygate/encoder';
+import type { ParameterEntry } from '@polygate/nn';
+
+/** The linears of a block by their names in parameter paths. */
+export const blockLinears: readonly BlockLinear[] = Object.freeze([
+  'attention.qkv',
+  'attention.output',
+  'ffn.fc1',
+  'ffn.fc2',
+]);
+
+/** The weight of a linear: one matrix, or one per expert. Biases are no part of it, as in the paper's measurement. */
+export interface WeightSite {
+  /** Counted from 1, as the paper counts. */
+  readonly layer: number;
+  readonly linear: BlockLinear;
+  /** The matrix, or those of all experts in their order; the variables are borrowed. */
+  readonly weights: readonly ParameterEntry[];
+  /** Experts; 0 for a dense linear. */
+  readonly experts: number;
+}
+
+export interface SiteOptions {
+  /** Counted from 1. @default a shallow and a deep one: the layer a third of the way up, and the last */
+  readonly layers?: readonly number[];
+  /** @default the second linear of the feed-forward part */
+  readonly linears?: readonly string[];
+}
+
+/**
+ * The paper's choice: layers 4 and 12 of 12.
+ * @returns layers counted from 1, once each
+ */
+export const defaultLayers = (layers: number): readonly number[] => [
+  ...new Set([Math.ceil(layers / 3), layers]),
+];
+
+/** Sites by layer and then linear. @throws ConfigError for a layer or linear that the encoder lacks */
+export const weightSites = (encoder: UniPerceiver, options: SiteOptions = {}): readonly WeightSite[] => {
+  const { layers: count } = encoder.config;
+  const { layers = defaultLayers(count), linears = ['ffn.fc2'] } = options;
+  for (const layer of layers) {
+    if (!Number.isInteger(layer) || layer < 1 || layer > count) {
+      throw new ConfigError(
+        `interference: expected layers from 1 to ${count}, got ${layer}; layers are counted from 1`,
+        { fields: { layer, layers: count } },
+      );
+    }
+  }
+  const known: readonly string[] = blockLinears;
+  for (const name of linears) if (!known.includes(name)) throw unknownName('linear', name, known);
+  return layers.flatMap((layer) =>
+    (linears as readonly BlockLinear[]).map((linear) => {
+      const path = `blocks.${layer - 1}.${linear}`;
+      const entries = encoder.parameters.entries();
+      const dense = entries.filter(({ name }) => name === `${path}.weight`);
+      const experts = entries.filter(
+        ({ name }) => name.startsWith(`${path}.experts.`) && name.endsWith('.weight'),
+      );
+      return { layer, linear, weights: dense.length > 0 ? dense : experts, experts: experts.length };
+    }),
+  );
+};

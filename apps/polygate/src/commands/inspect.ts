@@ -1,0 +1,89 @@
+import { formatInterference, inspectInterference } from '@polygate/app-inspect';
+import { ConfigError } from '@polygate/core';
+import type { Command } from 'commander';
+import type { Terminal } from '../terminal.ts';
+import { engineOptions, list, positive, withEngine, type EngineFlags } from './options.ts';
+
+interface InterferenceFlags extends EngineFlags {
+  readonly run: string;
+  readonly suite?: string;
+  readonly tasks?: readonly string[];
+  readonly layers?: readonly number[];
+  readonly linear?: readonly string[];
+  readonly batches?: number;
+  readonly directions?: number;
+  readonly step?: number;
+  readonly seed?: number;
+  readonly json?: string;
+}
+
+const numbers = (value: string): number[] => list(value).map(positive('--layers'));
+
+/** Reads a number above 0, or 0 where that switches something off. @throws ConfigError naming the option */
+const amount =
+  (option: string, least: 'zero' | 'above') =>
+  (value: string): number => {
+    const number = Number(value);
+    if (value.trim() !== '' && Number.isFinite(number) && (least === 'zero' ? number >= 0 : number > 0))
+      return number;
+    throw new ConfigError(
+      `${option}: expected a number ${least === 'zero' ? 'of at least 0' : 'above 0'}, got "${value}"`,
+      { fields: { option, value } },
+    );
+  };
+
+/** `polygate inspect interference`: what a step of one task does to the loss of another. */
+export const addInspect = (program: Command, terminal: Terminal): void => {
+  const inspect = program
+    .command('inspect')
+    .description('what went on inside a run: interference, figures, a report');
+  const { logger, signal } = terminal;
+
+  withEngine(inspect.command('interference'))
+    .description(
+      'what a step of one task does to the loss of another -> a table and RUN/inspect/interference.json',
+    )
+    .requiredOption('--run <folder>', 'folder of a run; its latest checkpoint is measured')
+    .option('--suite <folder>', 'prepared suite (default: the one that the run was trained on)')
+    .option('--tasks <names>', 'two or more tasks, separated by commas (default: all of the run)', list)
+    .option(
+      '--layers <numbers>',
+      'layers counted from 1 (default: a third of the way up, and the last)',
+      numbers,
+    )
+    .option(
+      '--linear <names>',
+      'attention.qkv, attention.output, ffn.fc1 or ffn.fc2 (default: ffn.fc2)',
+      list,
+    )
+    .option('--batches <count>', 'batches of each task (default: 32)', positive('--batches'))
+    .option(
+      '--directions <count>',
+      'steps of each task after which each batch is evaluated; 0 leaves the exact changes out (default: 4)',
+      amount('--directions', 'zero'),
+    )
+    .option(
+      '--step <share>',
+      'length of a step as a share of the weights’ norm (default: 0.001)',
+      amount('--step', 'above'),
+    )
+    .option('--seed <number>', 'seed of masks, augmentation and negatives (default: 1)', positive('--seed'))
+    .option('--json <file>', 'where the result goes (default: RUN/inspect/interference.json)')
+    .action(
+      async (
+        { engine: _e, device: _d, precision: _p, threads: _t, linear, ...flags }: InterferenceFlags,
+        command: Command,
+      ) => {
+        const { record, file } = await inspectInterference(
+          {
+            ...flags,
+            ...engineOptions(command.opts<EngineFlags>()),
+            ...(linear === undefined ? {} : { linears: linear }),
+          },
+          { logger, signal },
+        );
+        terminal.print(formatInterference(record));
+        logger.info(`wrote ${file}`);
+      },
+    );
+};

@@ -1,0 +1,17 @@
+export { smoothCurve, thinCurve } from './curve.ts';
+export type { CurvePoint } from './curve.ts';
+export { gridFigure, renderFigure } from './figure.ts';
+export type { Figure, GridOptions, RenderOptions } from './figure.ts';
+export { heatMap } from './heat-map.ts';
+export type { ColumnGroup, HeatCell, HeatMapOptions } from './heat-map.ts';
+export { lineChart } from './line-chart.ts';
+export type { ChartAxis, LineChartOptions, LineSeries } from './line-chart.ts';
+export { createScale } from './scale.ts';
+export type { Scale, ScaleKind, ScaleOptions } from './scale.ts';
+export { signedMatrix } from './signed-matrix.ts';
+export type { MatrixCell, SignedMatrixOptions } from './signed-matrix.ts';
+export { element, escapeXml, hoverText, linePath, text } from './svg.ts';
+export type { AttributeValue } from './svg.ts';
+export { dark, dashes, figureStyles, light } from './theme.ts';
+export type { Theme } from './theme.ts';
+export { formatNumber, linearTicks, logTicks } from './ticks.ts';
