@@ -102,7 +102,7 @@ export const accountParameters = (config: EncoderConfig, rows = 2): ParameterAcc
     for (const name of BLOCK_LINEARS) {
       const [out, input] = linearShape(name, resolved);
       matrices += out * input;
-      if (isConditional(resolved, block, name)) mergedSet += out * input + out;
+      if (isConditional(resolved.moe, block, name)) mergedSet += out * input + out;
     }
   }
   const trained = Object.values(parts).reduce((sum, count) => sum + count, 0);

@@ -7,18 +7,16 @@
  * B batch · L tokens · P prompts · D width · F hidden
  */
 import type { ParameterSet } from '@polygate/nn';
-import { attention, layerNorm, residual, type SegmentSpan } from '@polygate/tensor';
+import { attention, layerNorm, residual } from '@polygate/tensor';
 import type * as tf from '@tensorflow/tfjs';
-import type { BlockWeights, ConditionalWeights } from './block-weights.ts';
+import type { BlockLinears } from './block-linears.ts';
 import { vectorOf } from './parameter-access.ts';
 
 /** What all blocks of one forward share. All borrowed. */
 export interface BlockContext {
   readonly parameters: ParameterSet;
   readonly heads: number;
-  readonly linears: BlockWeights;
-  readonly weights: ConditionalWeights;
-  readonly spans: readonly SegmentSpan[];
+  readonly linears: BlockLinears;
   /** As `SequenceInput.mask`. */
   readonly mask?: tf.Tensor4D | undefined;
   /** Drop-path multipliers [B] for the next branch; undefined where nothing is dropped. */
@@ -39,11 +37,7 @@ const promptKeysAndValues = (
 ): { readonly promptKeys: tf.Tensor2D; readonly promptValues: tf.Tensor2D } => {
   const [count, width] = prompts.shape;
   const h = norm(prompts.reshape([1, count, width]), `blocks.${block}.norm1`, context.parameters);
-  const qkv = context.linears.apply(
-    h,
-    { block, linear: 'attention.qkv' },
-    { weights: context.weights, spans: [{ row: context.spans[0]?.row ?? 0, start: 0, length: count }] },
-  );
+  const qkv = context.linears.apply(h, { block, linear: 'attention.qkv' }, { prompts: true });
   const part = (index: number): tf.Tensor2D =>
     qkv.slice([0, 0, index * width], [1, count, width]).reshape([count, width]);
   return { promptKeys: part(1), promptValues: part(2) };
@@ -55,27 +49,23 @@ export const runBlock = (
   { block, prompts }: { readonly block: number; readonly prompts?: tf.Tensor2D | undefined },
   context: BlockContext,
 ): tf.Tensor3D => {
-  const { parameters, heads, linears, weights, spans, mask } = context;
+  const { parameters, heads, linears, mask } = context;
   const path = `blocks.${block}`;
   const scale = (name: string): tf.Tensor1D => vectorOf(parameters, `${path}.${name}`);
   const end = (input: tf.Tensor3D, branch: tf.Tensor3D, name: string): tf.Tensor3D => {
     const keep = context.keep();
     return residual(input, branch, { scale: scale(name), ...(keep ? { keep } : {}) });
   };
-  const apply = { weights, spans };
 
-  const qkv = linears.apply(norm(x, `${path}.norm1`, parameters), { block, linear: 'attention.qkv' }, apply);
+  const qkv = linears.apply(norm(x, `${path}.norm1`, parameters), { block, linear: 'attention.qkv' });
   const mixed = attention(qkv, {
     heads,
     ...(mask ? { mask } : {}),
     ...(prompts ? promptKeysAndValues(prompts, block, context) : {}),
   });
-  const attended = end(x, linears.apply(mixed, { block, linear: 'attention.output' }, apply), 'scale1');
+  const attended = end(x, linears.apply(mixed, { block, linear: 'attention.output' }), 'scale1');
 
-  const wide = linears.apply(
-    norm(attended, `${path}.norm2`, parameters),
-    { block, linear: 'ffn.fc1' },
-    { ...apply, activation: 'gelu' },
-  );
-  return end(attended, linears.apply(wide, { block, linear: 'ffn.fc2' }, apply), 'scale2');
+  const seen = norm(attended, `${path}.norm2`, parameters);
+  const wide = linears.apply(seen, { block, linear: 'ffn.fc1' }, { activation: 'gelu' });
+  return end(attended, linears.apply(wide, { block, linear: 'ffn.fc2' }, { seen }), 'scale2');
 };

@@ -91,7 +91,20 @@ describe('resolveEncoderConfig', () => {
       { moe: { attention: false, ffn: false } },
       'encoder: expected moe.attention or moe.ffn to be true (leave moe out for a dense encoder), got neither',
     ],
-    [{ moe: { condition: 'token' } }, 'unknown condition "token": known: attribute'],
+    [{ moe: { condition: 'atribute' } }, 'unknown condition "atribute": did you mean "attribute"? known: '],
+    [
+      { moe: { condition: 'task' } },
+      'task condition: expected the distinct names of at least one task, got []; list every task that the model meets',
+    ],
+    [
+      { moe: { condition: 'task-specific', tasks: ['a', 'b'], experts: 8 } },
+      'encoder: expected moe.experts 2 and moe.topK 1 for the condition "task-specific", got 8 and 1; leave both out',
+    ],
+    [
+      { moe: { capacityFactor: { train: 0 } } },
+      'encoder: expected moe.capacityFactor.train to be above 0 (1 holds an even load; "dropless" holds any), got 0',
+    ],
+    [{ moe: { balanceLoss: -1 } }, 'encoder: expected moe.balanceLoss to be at least 0, got -1'],
   ])('refuses %o', (change, text) => {
     expect(() => resolveEncoderConfig({ ...config, ...change } as EncoderConfig)).toThrow(text);
   });

@@ -9,22 +9,24 @@
  * zero biases, embeddings normal with deviation 0.02, unit norms, temperatures ln(1 / 0.07). Experts are drawn
  * independently of each other.
  */
-import type { AttributeRow } from '@polygate/attributes';
 import type { Initializer, ParameterRole, ParameterSpec } from '@polygate/nn';
-import { attributeCondition, describeRouters, type RouterStack } from '@polygate/routers';
+import { describeRouters, type RouterStack, type RoutingKey } from '@polygate/routers';
 import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } from './config.ts';
+import { conditionOf } from './expert-config.ts';
 import { BLOCK_LINEARS, gateSites, isConditional, linearShape, type BlockLinear } from './placement.ts';
 
 /** Start value of a temperature's logarithm; similarities are multiplied by its exponential. */
 const INITIAL_LOG_TEMPERATURE = Math.log(1 / 0.07);
 
 /** The routers of an encoder as one stack, or undefined for a dense one. */
-export const routerStack = (config: ResolvedEncoderConfig): RouterStack<AttributeRow> | undefined => {
+export const routerStack = (config: ResolvedEncoderConfig): RouterStack<RoutingKey> | undefined => {
   const { moe, width } = config;
   if (!moe) return undefined;
   const { experts, topK, renormalize, noise } = moe;
+  const condition = conditionOf(moe);
+  if (!condition.dataIndependent) return undefined;
   return {
-    condition: attributeCondition,
+    condition,
     prefix: 'routers',
     sites: gateSites(config).length,
     width,
@@ -71,7 +73,7 @@ const blockLinear = (
   const shape = linearShape(name, config);
   const fanOut = name === 'attention.qkv' ? config.width : shape[0];
   const path = `blocks.${block}.${name}`;
-  if (!config.moe || !isConditional(config, block, name)) return linear(path, shape, fanOut);
+  if (!config.moe || !isConditional(config.moe, block, name)) return linear(path, shape, fanOut);
   return Array.from({ length: config.moe.experts }, (_, e) =>
     linear(`${path}.experts.${e}`, shape, fanOut),
   ).flat();

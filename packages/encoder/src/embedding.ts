@@ -7,14 +7,14 @@
 import type { ParameterSet } from '@polygate/nn';
 import { embedding, layerNorm, linear } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
-import type { ResolvedEncoderConfig } from './config.ts';
+import type { ResolvedEncoderShape } from './shape-config.ts';
 import { matrixOf, vectorOf } from './parameter-access.ts';
 import type { PatchGrid } from './positions.ts';
 import type { SequenceInput, SequenceLayout, TextSegment, VisualSegment } from './sequence.ts';
 
 /** What embedding needs of its model. All borrowed. */
 export interface EmbeddingContext {
-  readonly config: ResolvedEncoderConfig;
+  readonly config: ResolvedEncoderShape;
   readonly parameters: ParameterSet;
   /** Spatial positions of one frame, [rows * columns, D]. */
   spatial(grid: PatchGrid): tf.Tensor2D;

@@ -1,7 +1,11 @@
 export { accountParameters } from './accounting.ts';
 export type { ParameterAccount, ParameterPart, PublishedCounts } from './accounting.ts';
-export { resolveEncoderConfig, TEMPERATURES } from './config.ts';
-export type { ConditionName, EncoderConfig, ExpertConfig, ResolvedEncoderConfig } from './config.ts';
+export { resolveEncoderConfig } from './config.ts';
+export type { EncoderConfig, ResolvedEncoderConfig } from './config.ts';
+export type { Encoder } from './encoder.ts';
+export type { CapacityFactors, ExpertConfig, ResolvedExperts } from './expert-config.ts';
+export { TEMPERATURES } from './shape-config.ts';
+export type { EncoderShape, ResolvedEncoderShape } from './shape-config.ts';
 export { describeEncoder } from './description.ts';
 export { countFlops } from './flops.ts';
 export type { FlopsAccount, FlopsOptions } from './flops.ts';

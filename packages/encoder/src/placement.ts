@@ -21,6 +21,13 @@ export const BLOCK_LINEARS: readonly BlockLinear[] = Object.freeze([
   'ffn.fc2',
 ]);
 
+/** Which blocks and linears have experts, as in `ExpertConfig`. */
+export interface Placement {
+  readonly every: number;
+  readonly attention: boolean;
+  readonly ffn: boolean;
+}
+
 /** Extents `[out, in]` of a block's linear. */
 export const linearShape = (
   linear: BlockLinear,
@@ -40,9 +47,15 @@ export const linearShape = (
   }
 };
 
-/** Whether a linear of a block has experts. */
-export const isConditional = ({ moe }: ResolvedEncoderConfig, block: number, linear: BlockLinear): boolean =>
-  moe !== undefined && block % moe.every === 0 && (linear.startsWith('attention') ? moe.attention : moe.ffn);
+/** Whether a linear of a block has experts. @param placement absent in a dense encoder */
+export const isConditional = (
+  placement: Placement | undefined,
+  block: number,
+  linear: BlockLinear,
+): boolean =>
+  placement !== undefined &&
+  block % placement.every === 0 &&
+  (linear.startsWith('attention') ? placement.attention : placement.ffn);
 
 /** All routers of an encoder, by block and then in the order of the linears; empty for a dense one. */
 export const gateSites = (config: ResolvedEncoderConfig): readonly GateSite[] => {
@@ -54,7 +67,7 @@ export const gateSites = (config: ResolvedEncoderConfig): readonly GateSite[] =>
       ];
   return Array.from({ length: config.layers }, (_, block) =>
     groups
-      .filter(([first]) => first !== undefined && isConditional(config, block, first))
+      .filter(([first]) => first !== undefined && isConditional(config.moe, block, first))
       .map((linears) => ({ block, linears })),
   ).flat();
 };

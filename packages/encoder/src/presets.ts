@@ -5,7 +5,8 @@
  * `b` and `l` place experts in every other block, `ti` and `mini` in all.
  */
 import { unknownName } from '@polygate/core';
-import type { EncoderConfig, ExpertConfig } from './config.ts';
+import type { EncoderConfig } from './config.ts';
+import type { ExpertConfig } from './expert-config.ts';
 
 /** CLIP's 49,408 byte-pair tokens and three more. */
 const PUBLISHED_VOCABULARY = 49411;

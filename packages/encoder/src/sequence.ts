@@ -3,12 +3,12 @@
  *
  * B batch · L tokens of a segment · N patches · P values of a patch · T = 1 + all segment lengths
  */
-import { rowKey, type AttributeRow } from '@polygate/attributes';
+import type { AttributeRow } from '@polygate/attributes';
 import { ShapeError } from '@polygate/core';
 import type { SegmentSpan } from '@polygate/tensor';
 import type * as tf from '@tensorflow/tfjs';
-import type { ResolvedEncoderConfig } from './config.ts';
 import type { PatchGrid } from './positions.ts';
+import type { ResolvedEncoderShape } from './shape-config.ts';
 
 /** A run of text tokens. Tensors are borrowed. */
 export interface TextSegment {
@@ -17,6 +17,8 @@ export interface TextSegment {
   readonly ids: tf.Tensor2D;
   /** Attributes of these tokens. */
   readonly row: AttributeRow;
+  /** Name of the modality that routers may look at. @default 'text' */
+  readonly modality?: string;
   /** [L] int32, each below `maxPositions`, shared by the batch. @default 0 to L - 1 */
   readonly positions?: tf.Tensor1D;
 }
@@ -29,6 +31,8 @@ export interface VisualSegment {
   /** rows * columns * frames = N. */
   readonly grid: PatchGrid;
   readonly row: AttributeRow;
+  /** Name of the modality that routers may look at. @default 'visual' */
+  readonly modality?: string;
   /**
    * Temporal position of the first frame. In training the published code draws it from 0 to `maxFrames - frames`, for
    * pictures too; the caller does the drawing. @default 0
@@ -45,6 +49,32 @@ export interface SequenceInput {
    * large negative number such as -1e4 not to. Borrowed. @default all attend to all
    */
   readonly mask?: tf.Tensor4D;
+  /** Name of the task that the sequences serve; needed by routers that look at it. @default none */
+  readonly task?: string;
+  /**
+   * [B, T] float32, 1 at tokens that count and 0 at padding, which takes no room among the experts of a token. Needed by
+   * routers that look at tokens; hiding padding from attention is the mask's business. Borrowed. @default all count
+   */
+  readonly visible?: tf.Tensor2D;
+  /**
+   * [B, T] float32, 1 at tokens that every token of their sequence may see: the context that routers may look at. In a
+   * causal text the words are left out, or a word's experts would tell of the words to come. Borrowed. @default visible
+   */
+  readonly context?: tf.Tensor2D;
+}
+
+/** What is known of a segment before its tokens are embedded: what routers on rows look at. */
+export interface SegmentKey {
+  readonly attributes: AttributeRow;
+  readonly modality: string;
+  /** Empty where nobody named one. */
+  readonly task: string;
+}
+
+/** Settings of {@link layOut}. */
+export interface LayoutOptions {
+  /** Identity of a row: segments of equal identity share their weights. @default all do */
+  readonly keyOf?: (key: SegmentKey) => string;
 }
 
 /** Where everything is. */
@@ -52,10 +82,16 @@ export interface SequenceLayout {
   readonly batch: number;
   /** T */
   readonly length: number;
-  /** Distinct attribute rows in order of appearance. */
-  readonly rows: readonly AttributeRow[];
+  /** Keys of distinct identity in order of appearance, the first of each. */
+  readonly rows: readonly SegmentKey[];
   /** Runs of equal rows that cover the T tokens; `row` indexes `rows`. */
   readonly spans: readonly SegmentSpan[];
+  /** Every segment with the index of its row in `rows`; the prefix is counted with the first. */
+  readonly segments: readonly {
+    readonly key: SegmentKey;
+    readonly row: number;
+    readonly length: number;
+  }[];
 }
 
 const refuse = (expected: string, got: string, fields: Readonly<Record<string, unknown>> = {}): never => {
@@ -64,7 +100,7 @@ const refuse = (expected: string, got: string, fields: Readonly<Record<string, u
 
 const text = (shape: readonly number[]): string => `[${shape.join(', ')}]`;
 
-const checkText = (at: number, { ids, positions }: TextSegment, config: ResolvedEncoderConfig): number => {
+const checkText = (at: number, { ids, positions }: TextSegment, config: ResolvedEncoderShape): number => {
   const name = `segment ${at} (text)`;
   if (ids.rank !== 2 || ids.dtype !== 'int32') {
     refuse(`${name}: ids of shape [batch, length] and dtype int32`, `${text(ids.shape)} of ${ids.dtype}`);
@@ -86,7 +122,7 @@ const checkText = (at: number, { ids, positions }: TextSegment, config: Resolved
   return length;
 };
 
-const checkVisual = (at: number, segment: VisualSegment, config: ResolvedEncoderConfig): number => {
+const checkVisual = (at: number, segment: VisualSegment, config: ResolvedEncoderShape): number => {
   const name = `segment ${at} (visual)`;
   const { patches, grid, startFrame = 0 } = segment;
   const { size, channels } = config.patch;
@@ -114,16 +150,50 @@ const checkVisual = (at: number, segment: VisualSegment, config: ResolvedEncoder
   return count;
 };
 
-/** Checks a sequence against the encoder and lays it out. @throws ShapeError */
-export const layOut = (input: SequenceInput, config: ResolvedEncoderConfig): SequenceLayout => {
+const checkFlags = (
+  name: 'visible' | 'context',
+  flags: tf.Tensor2D | undefined,
+  [batch, length]: readonly [number, number],
+): void => {
+  if (flags && (flags.rank !== 2 || flags.shape[0] !== batch || flags.shape[1] !== length)) {
+    refuse(`${name} of shape [${batch}, ${length}] (position 0 is the prefix token)`, text(flags.shape));
+  }
+};
+
+const checkMask = (mask: tf.Tensor4D, [batch, length]: readonly [number, number]): void => {
+  const [b, one, queries, keys] = mask.shape;
+  const fits =
+    mask.rank === 4 &&
+    (b === batch || b === 1) &&
+    one === 1 &&
+    (queries === length || queries === 1) &&
+    keys === length;
+  if (!fits) {
+    refuse(
+      `a mask of shape [${batch} or 1, 1, ${length} or 1, ${length}] (position 0 is the prefix token)`,
+      text(mask.shape),
+    );
+  }
+};
+
+/**
+ * Checks a sequence against the encoder and lays it out.
+ * @throws ShapeError for what doesn't fit
+ */
+export const layOut = (
+  input: SequenceInput,
+  config: ResolvedEncoderShape,
+  { keyOf = () => '' }: LayoutOptions = {},
+): SequenceLayout => {
   const [first] = input.segments;
   if (!first) return refuse('at least one segment', 'none; give text or patches');
   const batchOf = (segment: TextSegment | VisualSegment): number =>
     segment.kind === 'text' ? segment.ids.shape[0] : segment.patches.shape[0];
   const batch = batchOf(first);
-  const rows: AttributeRow[] = [];
+  const rows: SegmentKey[] = [];
   const indices = new Map<string, number>();
   const spans: { row: number; start: number; length: number }[] = [];
+  const segments: { key: SegmentKey; row: number; length: number }[] = [];
   let end = 1;
   for (const [at, segment] of input.segments.entries()) {
     const length =
@@ -131,30 +201,20 @@ export const layOut = (input: SequenceInput, config: ResolvedEncoderConfig): Seq
     if (batchOf(segment) !== batch) {
       refuse(`segment ${at}: a batch of ${batch} like the first segment's`, String(batchOf(segment)));
     }
-    const key = rowKey(segment.row);
-    const row = indices.get(key) ?? rows.push(segment.row) - 1;
-    indices.set(key, row);
+    const { row: attributes, modality = segment.kind } = segment;
+    const key = { attributes, modality, task: input.task ?? '' };
+    const identity = keyOf(key);
+    const row = indices.get(identity) ?? rows.push(key) - 1;
+    indices.set(identity, row);
+    segments.push({ key, row, length: at === 0 ? 1 + length : length });
     const last = spans.at(-1);
     if (!last) spans.push({ row, start: 0, length: 1 + length });
     else if (last.row === row) last.length += length;
     else spans.push({ row, start: end, length });
     end += length;
   }
-  const { mask } = input;
-  if (mask) {
-    const [b, one, queries, keys] = mask.shape;
-    const fits =
-      mask.rank === 4 &&
-      (b === batch || b === 1) &&
-      one === 1 &&
-      (queries === end || queries === 1) &&
-      keys === end;
-    if (!fits) {
-      refuse(
-        `a mask of shape [${batch} or 1, 1, ${end} or 1, ${end}] (position 0 is the prefix token)`,
-        text(mask.shape),
-      );
-    }
-  }
-  return { batch, length: end, rows, spans };
+  if (input.mask) checkMask(input.mask, [batch, end]);
+  checkFlags('visible', input.visible, [batch, end]);
+  checkFlags('context', input.context, [batch, end]);
+  return { batch, length: end, rows, spans, segments };
 };

@@ -1,32 +1,29 @@
 /**
  * The Uni-Perceiver: one encoder for inputs and targets of every task (Uni-Perceiver-MoE, section 3), with dense or
- * attribute-routed conditional linears. A sequence gets the prefix token `<|spe|>` in front; what tasks compare are
- * hidden states, projected to unit length and scaled by a learned temperature.
+ * conditional linears. A sequence gets the prefix token `<|spe|>` in front; what tasks compare are hidden states,
+ * projected to unit length and scaled by a learned temperature.
  *
  * B batch · T = 1 + tokens · N hidden states · D width
  */
-import type { AttributeRow } from '@polygate/attributes';
-import { ConfigError, ShapeError, StateError, unknownName, type Random } from '@polygate/core';
+import type { Random } from '@polygate/core';
 import { allocateParameters, type ParameterSet } from '@polygate/nn';
-import { decide, type GateDecision } from '@polygate/routers';
-import { l2Normalize, layerNorm, linear } from '@polygate/tensor';
+import { decide, type GateDecision, type RouterStack, type RoutingKey } from '@polygate/routers';
 import * as tf from '@tensorflow/tfjs';
-import { runBlock } from './block.ts';
-import { blockWeights, type BlockWeights, type ConditionalWeights } from './block-weights.ts';
+import { denseLinears, type BlockLinears } from './block-linears.ts';
 import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } from './config.ts';
+import { decidedLinears } from './decided-linears.ts';
 import { describeEncoder, routerStack } from './description.ts';
-import { embedSequence } from './embedding.ts';
-import { MergedCache } from './merged-cache.ts';
-import { matrixOf, vectorOf } from './parameter-access.ts';
+import { EncoderBody, type RunOptions } from './encoder-body.ts';
+import type { Encoder } from './encoder.ts';
+import { expertTable, type ExpertTable } from './expert-table.ts';
+import { MergedCache, type MergeSource } from './merged-cache.ts';
+import { mergedLinears } from './merged-linears.ts';
 import { gateSites, type GateSite } from './placement.ts';
-import { spatialPositions, type PatchGrid } from './positions.ts';
-import { layOut, type SequenceInput } from './sequence.ts';
-
-/** Largest factor on similarities. */
-const MAXIMAL_TEMPERATURE = 100;
+import { looksAt, taskMissing } from './routing-fields.ts';
+import { layOut, type LayoutOptions, type SequenceInput, type SequenceLayout } from './sequence.ts';
 
 /** Settings of one forward. */
-export interface EncodeOptions {
+export interface EncodeOptions extends RunOptions {
   /** Gate noise and drop path are on; merged weights that evaluation cached are dropped. @default false */
   readonly training?: boolean;
   /** Needed in training where noise or drop path draw; advanced by it. Give each forward a stream or position of its own. */
@@ -36,127 +33,64 @@ export interface EncodeOptions {
    * experts of this forward are merged on the tape. @default true outside training; training never uses the cache
    */
   readonly merged?: boolean;
-  /** Deep prompts by block, [P, D] each; they join the keys and values of that block. @default none */
-  readonly prompts?: readonly (tf.Tensor2D | undefined)[];
 }
 
 /** What one router decides, as host values. */
 export interface RoutingReport extends GateSite, Omit<GateDecision, 'gates'> {}
 
 /** The encoder with its parameters. Owns them and the merged weights: `dispose` frees all. */
-export class UniPerceiver implements Disposable {
+export class UniPerceiver implements Encoder {
   readonly config: ResolvedEncoderConfig;
   readonly parameters: ParameterSet;
-  readonly #stack: ReturnType<typeof routerStack>;
+  /** Whether routers look at the name of the task: then every sequence must name one. */
+  readonly routesByTask: boolean;
+  readonly #body: EncoderBody;
+  readonly #stack: RouterStack<RoutingKey> | undefined;
   readonly #sites: readonly GateSite[];
-  readonly #linears: BlockWeights;
+  readonly #table: ExpertTable;
+  readonly #dense: BlockLinears;
   readonly #merged: MergedCache | undefined;
-  readonly #spatial = new Map<string, tf.Tensor2D>();
-  #disposed = false;
 
   /** Takes over `parameters`, those of {@link describeEncoder}. Most callers want {@link createUniPerceiver}. */
   constructor(config: EncoderConfig, parameters: ParameterSet) {
     this.config = resolveEncoderConfig(config);
     this.parameters = parameters;
+    this.#body = new EncoderBody(this.config, parameters);
     this.#stack = routerStack(this.config);
+    this.routesByTask = this.#stack !== undefined && looksAt(this.#stack.condition, 'task');
     this.#sites = gateSites(this.config);
-    this.#linears = blockWeights(this.config, parameters);
-    if (this.#stack) {
-      this.#merged = new MergedCache({
-        stack: this.#stack,
-        sites: this.#sites,
-        weights: this.#linears,
-        parameters,
-      });
-    }
+    this.#table = expertTable(this.config, parameters);
+    this.#dense = denseLinears(parameters);
+    if (this.#stack) this.#merged = new MergedCache(this.#source(this.#stack));
   }
 
-  /**
-   * Encodes a batch of sequences.
-   * @returns hidden states [B, T, D] float32, position 0 the prefix; owned by the caller or the enclosing tidy
-   * @throws ShapeError for a sequence that doesn't fit the encoder; ConfigError when training lacks a random stream;
-   * StateError after `dispose`
-   */
+  /** As {@link Encoder.encode}. */
   encode(input: SequenceInput, options: EncodeOptions = {}): tf.Tensor3D {
-    this.#live();
-    const { training = false, prompts } = options;
-    const { layers, heads } = this.config;
-    const layout = layOut(input, this.config);
-    const keep = this.#dropPath(layout.batch, options);
+    this.#body.requireLive();
+    const layout = layOut(input, this.config, this.#layoutOptions(input));
+    const forward = this.#body.forward(input, layout, options);
     // Training is about to change the weights: what was merged from the old ones must not outlive them.
-    if (training) this.clearMergedCache();
-    return tf.tidy(() => {
-      const weights = this.#weights(layout.rows, options);
-      let x = embedSequence(input, layout, {
-        config: this.config,
-        parameters: this.parameters,
-        spatial: (grid) => this.#positions(grid),
-      });
-      const context = {
-        parameters: this.parameters,
-        heads,
-        linears: this.#linears,
-        weights,
-        spans: layout.spans,
-        mask: input.mask,
-        keep,
-      };
-      for (let block = 0; block < layers; block += 1) {
-        x = runBlock(x, { block, prompts: prompts?.[block] }, context);
-      }
-      return x;
-    });
+    if (options.training) this.clearMergedCache();
+    return tf.tidy(() => forward(this.#linears(layout, options)));
   }
 
-  /**
-   * Projects hidden states to the space in which inputs and targets are compared: layer norm, linear, unit length.
-   * @param hidden [N, D] float32, borrowed
-   * @returns [N, D] float32, rows of length 1
-   * @throws ShapeError when hidden states have another width
-   */
+  /** As {@link Encoder.project}. */
   project(hidden: tf.Tensor2D): tf.Tensor2D {
-    this.#live();
-    if (hidden.rank !== 2 || hidden.shape[1] !== this.config.width) {
-      throw new ShapeError(
-        `project: expected hidden states of shape [count, ${this.config.width}], got [${hidden.shape.join(', ')}]; gather the compared positions first`,
-        { fields: { got: hidden.shape, width: this.config.width } },
-      );
-    }
-    const { parameters } = this;
-    return tf.tidy(() => {
-      const normed = layerNorm(
-        hidden,
-        vectorOf(parameters, 'head.norm.weight'),
-        vectorOf(parameters, 'head.norm.bias'),
-      );
-      const projected = linear(
-        normed,
-        matrixOf(parameters, 'head.linear.weight'),
-        vectorOf(parameters, 'head.linear.bias'),
-      );
-      return l2Normalize(projected) as tf.Tensor2D;
-    });
+    return this.#body.project(hidden);
   }
 
-  /**
-   * The factor on similarities of a family of tasks: min(exp(s), 100), learned.
-   * @throws ConfigError listing the known names
-   */
+  /** As {@link Encoder.temperature}. */
   temperature(name: string): tf.Scalar {
-    this.#live();
-    const { temperatures } = this.config;
-    if (!temperatures.includes(name)) throw unknownName('temperature', name, temperatures);
-    return tf.tidy(() =>
-      tf.minimum(tf.exp(this.parameters.get(`temperature.${name}`)), MAXIMAL_TEMPERATURE),
-    ) as tf.Scalar;
+    return this.#body.temperature(name);
   }
 
   /**
-   * What every router decides for attribute rows, without noise. Empty for a dense encoder.
+   * What every router decides for rows, without noise. Empty for a dense encoder and where routers look at tokens.
    * @returns one report per router, each over the rows in their order
+   * @throws ConfigError or ShapeError for a row that isn't one of the condition's
    */
-  routing(rows: readonly AttributeRow[]): readonly RoutingReport[] {
-    this.#live();
+  routing(rows: readonly RoutingKey[]): readonly RoutingReport[] {
+    this.#body.requireLive();
     const stack = this.#stack;
     if (!stack) return [];
     const reports: RoutingReport[] = [];
@@ -175,7 +109,7 @@ export class UniPerceiver implements Disposable {
     return reports;
   }
 
-  /** Attribute rows whose merged weights are held. */
+  /** Rows whose merged weights are held. */
   get mergedRows(): number {
     return this.#merged?.size ?? 0;
   }
@@ -189,56 +123,33 @@ export class UniPerceiver implements Disposable {
   }
 
   dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    this.#merged?.clear();
-    for (const table of this.#spatial.values()) table.dispose();
-    this.#spatial.clear();
-    this.parameters.dispose();
+    if (this.#body.dispose()) this.#merged?.clear();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
 
-  #live(): void {
-    if (this.#disposed) {
-      throw new StateError('encoder: expected a live encoder, got one that was disposed; create it anew');
-    }
+  #source(stack: RouterStack<RoutingKey>): MergeSource {
+    return { stack, sites: this.#sites, table: this.#table, parameters: this.parameters };
   }
 
-  #weights(rows: readonly AttributeRow[], options: EncodeOptions): ConditionalWeights {
+  #layoutOptions(input: SequenceInput): LayoutOptions {
+    const condition = this.#stack?.condition;
+    if (!condition) return {};
+    if (this.routesByTask && input.task === undefined) {
+      throw taskMissing(condition.name, this.config.moe?.tasks ?? []);
+    }
+    return { keyOf: condition.keyOf };
+  }
+
+  #linears({ rows, spans }: SequenceLayout, options: EncodeOptions): BlockLinears {
     const { training = false, merged = !training, random } = options;
-    if (!this.#stack || !this.#merged) return { kind: 'none' };
-    if (merged && !training) return { kind: 'merged', of: this.#merged.lookUp(rows) };
+    const dense = this.#dense;
+    if (!this.#stack || !this.#merged) return dense;
+    if (merged && !training) return mergedLinears({ dense, spans, of: this.#merged.lookUp(rows) });
     const decisions = decide(this.#stack, rows, { parameters: this.parameters, training, random });
-    return { kind: 'decided', decisions };
-  }
-
-  /** Draws the drop-path multipliers of one branch: 0 with the configured probability p, else 1 / (1 - p). */
-  #dropPath(batch: number, { training = false, random }: EncodeOptions): () => tf.Tensor1D | undefined {
-    const { dropPath } = this.config;
-    if (!training || dropPath === 0) return () => undefined;
-    if (!random) {
-      throw new ConfigError(
-        'encode: expected a random stream for drop path in training, got none; pass random',
-      );
-    }
-    const kept = 1 / (1 - dropPath);
-    return () =>
-      tf.tensor1d(Float32Array.from({ length: batch }, () => (random.next() < dropPath ? 0 : kept)));
-  }
-
-  /** Fixed positions of a grid, made once. */
-  #positions(grid: PatchGrid): tf.Tensor2D {
-    const key = `${grid.rows}x${grid.columns}`;
-    const known = this.#spatial.get(key);
-    if (known) return known;
-    const { width, gridScale } = this.config;
-    const values = spatialPositions(grid, width, gridScale);
-    const table = tf.keep(tf.tensor2d(values, [grid.rows * grid.columns, width], 'float32'));
-    this.#spatial.set(key, table);
-    return table;
+    return decidedLinears({ dense, table: this.#table, decisions, spans });
   }
 }
 

@@ -10,6 +10,7 @@ import {
   disposeInput,
   drawnModel,
   inputOf,
+  keys,
   rows,
   textBatch,
   tiny,
@@ -97,7 +98,7 @@ describe.each(engines)('UniPerceiver on $title', (engine) => {
       tf.dispose([loss, ...Object.values(gradients)]);
       model.encode(input).dispose();
       model.encode(input).dispose();
-      model.routing([rows.text]);
+      model.routing([keys.text]);
       model.temperature('image-classification').dispose();
       model.clearMergedCache();
     };
@@ -126,7 +127,7 @@ describe('gradients', () => {
     // The same stream in the loss and here: noise is drawn first, so the decisions are those of the loss.
     const chosen = new Set<string>();
     const quiet = drawnModel({ ...sparse, moe: { ...sparse.moe, noise: 0 } }, 11);
-    for (const { block, linears, chosen: ids } of quiet.routing([rows.captionImage, rows.captionText])) {
+    for (const { block, linears, chosen: ids } of quiet.routing([keys.captionImage, keys.captionText])) {
       for (const linear of linears) {
         for (const e of ids.flat()) chosen.add(`blocks.${block}.${linear}.experts.${e}`);
       }
@@ -286,7 +287,7 @@ describe('routing', () => {
 
   it('reports each router with its block and linears; a dense encoder has none', () => {
     const model = drawnModel({ ...tiny, moe: { experts: 4, every: 2 } }, 41);
-    const reports = model.routing([rows.image, rows.name]);
+    const reports = model.routing([keys.image, keys.name]);
     expect(reports.map(({ block, linears }) => [block, ...linears])).toEqual([
       [0, 'attention.qkv', 'attention.output'],
       [0, 'ffn.fc1', 'ffn.fc2'],
@@ -299,7 +300,7 @@ describe('routing', () => {
     }
     model.dispose();
     const dense = createUniPerceiver(tiny, createRandom(42));
-    expect(dense.routing([rows.image])).toEqual([]);
+    expect(dense.routing([keys.image])).toEqual([]);
     dense.dispose();
   });
 });

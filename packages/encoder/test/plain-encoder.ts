@@ -30,6 +30,13 @@ export interface PlainOptions {
   readonly keep?: readonly number[];
   /** Deep prompts by block. */
   readonly prompts?: readonly number[][][];
+  /** @default 'a' */
+  readonly task?: string;
+}
+
+/** What a router may look at. */
+interface PlainKey extends Pick<PlainSegment, 'row' | 'kind'> {
+  readonly task: string;
 }
 
 const dot = (a: readonly number[], b: readonly number[]): number =>
@@ -90,9 +97,10 @@ export const plainEncoder = (model: UniPerceiver) => {
     norm(x, vector(`${path}.weight`), vector(`${path}.bias`));
 
   /** Gates of the router that serves a linear; routers are counted by block, attention before feed-forward. */
-  const gatesOf = (block: number, linear: string, row: AttributeRow): number[] => {
+  const gatesOf = (block: number, linear: string, { row, kind, task }: PlainKey): number[] => {
     const { moe } = config;
     if (!moe) return [];
+    if (moe.condition === 'task-specific') return moe.tasks.map((name) => (name === task ? 1 : 0));
     const perBlock = moe.separateGates
       ? [
           ...(moe.attention ? ['attention.qkv', 'attention.output'] : []),
@@ -103,9 +111,21 @@ export const plainEncoder = (model: UniPerceiver) => {
     const site = (block / moe.every) * perBlock.length + own;
     const part = (name: string, size: number): number[] =>
       [...(values.get(`routers.${name}`)?.data ?? [])].slice(site * size, (site + 1) * size);
-    const w = part('attribute.weight', width * 8);
-    const z = part('attribute.bias', width).map((b, d) => b + dot(w.slice(d * 8, d * 8 + 8), row));
-    const r = norm(z, part('norm.weight', width), part('norm.bias', width));
+    const embedded = (names: readonly string[], name: string): number[] => {
+      const table = part(`${moe.condition}.embedding`, names.length * width);
+      return table.slice(names.indexOf(name) * width, (names.indexOf(name) + 1) * width);
+    };
+    const attributes = (): number[] => {
+      const w = part('attribute.weight', width * 8);
+      const z = part('attribute.bias', width).map((b, d) => b + dot(w.slice(d * 8, d * 8 + 8), row));
+      return norm(z, part('norm.weight', width), part('norm.bias', width));
+    };
+    const r =
+      moe.condition === 'attribute'
+        ? attributes()
+        : moe.condition === 'modality'
+          ? embedded(moe.modalities, kind)
+          : embedded(moe.tasks, task);
     const g = part('gate.weight', moe.experts * width);
     const p = softmax(
       Array.from({ length: moe.experts }, (_, e) => dot(g.slice(e * width, (e + 1) * width), r)),
@@ -117,7 +137,7 @@ export const plainEncoder = (model: UniPerceiver) => {
 
   const linear = (
     x: readonly number[],
-    row: AttributeRow,
+    row: PlainKey,
     { block, name }: { block: number; name: string },
   ): number[] => {
     const path = `blocks.${block}.${name}`;
@@ -178,17 +198,21 @@ export const plainEncoder = (model: UniPerceiver) => {
     );
   };
 
-  return (segments: readonly PlainSegment[], { mask, keep, prompts }: PlainOptions = {}): number[][] => {
+  return (
+    segments: readonly PlainSegment[],
+    { mask, keep, prompts, task = 'a' }: PlainOptions = {},
+  ): number[][] => {
     const [first] = segments;
     if (!first) return [];
     const parts = segments.map(embedSegment);
-    const rows = [first.row, ...parts.flatMap((part, s) => part.map(() => (segments[s] ?? first).row))];
+    const keyOf = ({ row, kind }: PlainSegment): PlainKey => ({ row, kind, task });
+    const rows = [keyOf(first), ...parts.flatMap((part, s) => part.map(() => keyOf(segments[s] ?? first)))];
     const prefix = matrix('embedding.word')[config.prefixToken] ?? [];
     let x = [prefix, ...parts.flat()].map((token) => named(token, 'embedding.norm'));
     for (let block = 0; block < config.layers; block += 1) {
       const path = `blocks.${block}`;
       const each = (lines: readonly number[][], name: string): number[][] =>
-        lines.map((line, t) => linear(line, rows[t] ?? first.row, { block, name }));
+        lines.map((line, t) => linear(line, rows[t] ?? keyOf(first), { block, name }));
       const join = (base: readonly number[][], branch: readonly number[][], which: 1 | 2): number[][] => {
         const scale = vector(`${path}.scale${which}`);
         const factor = keep?.[2 * block + which - 1] ?? 1;
@@ -199,7 +223,7 @@ export const plainEncoder = (model: UniPerceiver) => {
       const normed = (lines: readonly number[][], name: string): number[][] =>
         lines.map((line) => named(line, `${path}.${name}`));
       const deep = normed(prompts?.[block] ?? [], 'norm1').map((line) =>
-        linear(line, first.row, { block, name: 'attention.qkv' }),
+        linear(line, keyOf(first), { block, name: 'attention.qkv' }),
       );
       const attended = attend(each(normed(x, 'norm1'), 'attention.qkv'), mask, deep);
       x = join(x, each(attended, 'attention.output'), 1);

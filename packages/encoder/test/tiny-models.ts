@@ -31,6 +31,15 @@ export const rows = {
   text: parseRow('01010101'),
 } as const;
 
+/** The routing keys of those rows, for task `a`. */
+export const keys = {
+  image: { attributes: rows.image, modality: 'visual', task: 'a' },
+  name: { attributes: rows.name, modality: 'text', task: 'a' },
+  captionImage: { attributes: rows.captionImage, modality: 'visual', task: 'a' },
+  captionText: { attributes: rows.captionText, modality: 'text', task: 'a' },
+  text: { attributes: rows.text, modality: 'text', task: 'a' },
+} as const;
+
 /**
  * A model whose every parameter is drawn: biases, norms, scales and temperatures too, so that none of them is at a
  * value (0 or 1) that would hide a slip.
@@ -86,7 +95,7 @@ export const textBatch = (size: number, length: number, seed: number): PlainBatc
 };
 
 /** The tensors of a batch; the caller disposes of them with {@link disposeInput}. */
-export const inputOf = (batch: PlainBatch, mask?: number[][]): SequenceInput => {
+export const inputOf = (batch: PlainBatch, mask?: number[][], task = 'a'): SequenceInput => {
   const [first = []] = batch;
   const segments = first.map((segment, s) => {
     const all = batch.map((sample) => sample[s] as PlainSegment);
@@ -104,7 +113,7 @@ export const inputOf = (batch: PlainBatch, mask?: number[][]): SequenceInput => 
     const patches = tf.tensor3d(all.map((own) => (own.kind === 'visual' ? own.patches : [])));
     return { kind: 'visual' as const, patches, grid, startFrame, row };
   });
-  return { segments, ...(mask ? { mask: tf.tensor4d([[mask]]) } : {}) };
+  return { segments, task, ...(mask ? { mask: tf.tensor4d([[mask]]) } : {}) };
 };
 
 export const disposeInput = ({ segments, mask }: SequenceInput): void => {

@@ -69,6 +69,9 @@ describe.each(engines)('encode on $title equals plain loops', (engine) => {
     ['attention only', experts({ attention: true, ffn: false })],
     ['feed-forward only, gates for each', experts({ attention: false, separateGates: true })],
     ['gates for each linear', experts({ separateGates: true, topK: 3 })],
+    ['modalities', experts({ condition: 'modality' })],
+    ['tasks', experts({ condition: 'task', tasks: ['b', 'a', 'c'] })],
+    ['parameters of each task', { condition: 'task-specific', tasks: ['b', 'a'] }],
   ];
   it.each(models)('%s', (_, moe) => {
     const model = drawnModel({ ...tiny, ...(moe ? { moe } : {}) }, 5);

@@ -74,7 +74,7 @@ export const createImageCaptioning = (options: ImageCaptioningOptions): Task => 
         family,
         temperature: family,
         lossWeight,
-        inputs: layout.sequences,
+        inputs: { ...layout.sequences, task: name },
         queries: layout.queries,
         labels,
         targets,

@@ -76,7 +76,7 @@ export const createImageClassification = (options: ImageClassificationOptions): 
         family,
         temperature: family,
         lossWeight,
-        inputs: imageSequences(patches, segmentRows.image),
+        inputs: { ...imageSequences(patches, segmentRows.image), task: name },
         queries: 'prefix',
         labels,
         targets,

@@ -77,7 +77,7 @@ export const createMaskedLanguageModelling = (options: MaskedLanguageOptions): T
         family,
         temperature: family,
         lossWeight,
-        inputs,
+        inputs: { ...inputs, task: name },
         queries: Int32Array.from(queries),
         labels,
         targets,

@@ -75,7 +75,7 @@ export const createImageTextRetrieval = (options: ImageTextRetrievalOptions): Ta
         family,
         temperature: family,
         lossWeight,
-        inputs: imageSequences(patches, segmentRows.image),
+        inputs: { ...imageSequences(patches, segmentRows.image), task: name },
         queries: 'prefix',
         labels: rows,
         targets: {

@@ -40,6 +40,8 @@ export interface VisualPart {
 export interface SequenceBatch {
   /** B */
   readonly size: number;
+  /** Name of the task that the sequences serve; conditions on the task route by it. Absent in shared candidate sets. */
+  readonly task?: string;
   readonly segments: readonly (TextPart | VisualPart)[];
   /** T */
   readonly length: number;

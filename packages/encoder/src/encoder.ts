@@ -1,0 +1,38 @@
+/**
+ * What callers may expect of an encoder, whether its experts are trained ({@link UniPerceiver}) or were merged for good
+ * (`MergedEncoder` of `@polygate/encoder/merged`).
+ *
+ * B batch · T = 1 + tokens · N hidden states · D width
+ */
+import type { ParameterSet } from '@polygate/nn';
+import type * as tf from '@tensorflow/tfjs';
+import type { RunOptions } from './encoder-body.ts';
+import type { SequenceInput } from './sequence.ts';
+import type { ResolvedEncoderShape } from './shape-config.ts';
+
+/** An encoder with its parameters. */
+export interface Encoder extends Disposable {
+  readonly config: ResolvedEncoderShape;
+  /** Owned by the encoder. */
+  readonly parameters: ParameterSet;
+  /**
+   * Encodes a batch of sequences.
+   * @returns hidden states [B, T, D] float32, position 0 the prefix; owned by the caller or the enclosing tidy
+   * @throws ShapeError for a sequence that doesn't fit the encoder; ConfigError for one whose row or task it doesn't
+   * know, or when training lacks a random stream; StateError after `dispose`
+   */
+  encode(input: SequenceInput, options?: RunOptions): tf.Tensor3D;
+  /**
+   * Projects hidden states to the space in which inputs and targets are compared: layer norm, linear, unit length.
+   * @param hidden [N, D] float32, borrowed
+   * @returns [N, D] float32, rows of length 1
+   * @throws ShapeError when hidden states have another width
+   */
+  project(hidden: tf.Tensor2D): tf.Tensor2D;
+  /**
+   * The factor on similarities of a family of tasks: min(exp(s), 100), learned.
+   * @throws ConfigError listing the known names
+   */
+  temperature(name: string): tf.Scalar;
+  dispose(): void;
+}

@@ -1,0 +1,107 @@
+/** The sizes, embeddings and regularisation of an encoder: all of its configuration but experts. Plain JSON. */
+import { ConfigError } from '@polygate/core';
+
+/** An encoder without experts. Lengths are in tokens, widths in channels. */
+export interface EncoderShape {
+  /** Number of blocks. */
+  readonly layers: number;
+  /** Channels D of a token; a multiple of 4 (sin-cos positions) and of `heads`. */
+  readonly width: number;
+  readonly heads: number;
+  /** Channels of the feed-forward part between its linears. */
+  readonly hidden: number;
+  /** Tokens of the text vocabulary, specials included. */
+  readonly vocabularySize: number;
+  /** Id of `<|spe|>`, the token in front of every sequence. @default vocabularySize - 2, as @polygate/tokens lays it out */
+  readonly prefixToken?: number;
+  /** Side of a square patch in pixels and its channels. */
+  readonly patch: { readonly size: number; readonly channels: number };
+  /** Longest text, in positions. @default 512 */
+  readonly maxPositions?: number;
+  /** Most frames of a video. @default 8 */
+  readonly maxFrames?: number;
+  /**
+   * Factor on the grid coordinates of patches; 160 / 224 carries an encoder trained at 160 pixels over to 224.
+   * @default 1
+   */
+  readonly gridScale?: number;
+  /** Start value of the per-channel factors on both branches. @default 1e-3 */
+  readonly layerScale?: number;
+  /** Probability, in [0, 1), that a sample skips a branch in training; the same in all blocks. @default 0 */
+  readonly dropPath?: number;
+  /** Names of the learned temperatures. @default the five task families of the paper */
+  readonly temperatures?: readonly string[];
+}
+
+/** A checked shape with nothing left open. */
+export type ResolvedEncoderShape = Required<EncoderShape>;
+
+/** Temperatures that pre-training uses, one for each family of tasks. */
+export const TEMPERATURES: readonly string[] = Object.freeze([
+  'image-classification',
+  'video-classification',
+  'masked-language-modelling',
+  'image-captioning',
+  'image-text-retrieval',
+]);
+
+/** @throws ConfigError naming the field, what it expects and what it got */
+export const check = (
+  ok: boolean,
+  field: string,
+  rest: readonly [expectation: string, got: unknown],
+): void => {
+  const [expectation, got] = rest;
+  if (ok) return;
+  throw new ConfigError(`encoder: expected ${field} ${expectation}, got ${String(got)}`, {
+    fields: { field, got },
+  });
+};
+
+export const checkWhole = (field: string, value: number, least = 1): void =>
+  check(Number.isInteger(value) && value >= least, field, [
+    `to be a whole number of at least ${least}`,
+    value,
+  ]);
+
+/**
+ * Fills in the defaults and checks the whole. Fields that are no part of a shape pass through.
+ * @throws ConfigError naming the field, what it expects and what it got
+ */
+export const resolveEncoderShape = (shape: EncoderShape): ResolvedEncoderShape => {
+  const resolved = {
+    prefixToken: shape.vocabularySize - 2,
+    maxPositions: 512,
+    maxFrames: 8,
+    gridScale: 1,
+    layerScale: 1e-3,
+    dropPath: 0,
+    temperatures: TEMPERATURES,
+    ...shape,
+  };
+  const { width, heads, patch, prefixToken, vocabularySize, dropPath, temperatures } = resolved;
+  checkWhole('layers', resolved.layers);
+  checkWhole('width', width);
+  check(width % 4 === 0, 'width', ['to be a multiple of 4, for the sin-cos positions', width]);
+  checkWhole('heads', heads);
+  check(width % heads === 0, 'heads', [`to divide width (${width})`, heads]);
+  checkWhole('hidden', resolved.hidden);
+  checkWhole('vocabularySize', vocabularySize, 2);
+  checkWhole('prefixToken', prefixToken, 0);
+  check(prefixToken < vocabularySize, 'prefixToken', [
+    `to be below vocabularySize (${vocabularySize})`,
+    prefixToken,
+  ]);
+  checkWhole('patch.size', patch.size);
+  checkWhole('patch.channels', patch.channels);
+  checkWhole('maxPositions', resolved.maxPositions);
+  checkWhole('maxFrames', resolved.maxFrames);
+  check(resolved.gridScale > 0, 'gridScale', ['to be above 0', resolved.gridScale]);
+  check(Number.isFinite(resolved.layerScale), 'layerScale', ['to be a finite number', resolved.layerScale]);
+  check(dropPath >= 0 && dropPath < 1, 'dropPath', ['to be in [0, 1)', dropPath]);
+  check(new Set(temperatures).size === temperatures.length, 'temperatures', [
+    'to have unique names',
+    temperatures.join(', '),
+  ]);
+  return Object.freeze(resolved);
+};
