@@ -38,3 +38,20 @@ describe('the example of each package README', () => {
     await run(process.execPath, [file], { cwd: root, timeout: 110_000 });
   });
 });
+
+describe('the precision tables of backend-torch', () => {
+  const cellsOf = (line: string): string[] => line.split('|').map((cell) => cell.trim());
+  const rowsOf = (text: string, pattern: RegExp): string[][] =>
+    [...text.matchAll(pattern)]
+      .map(([, row = '']) => cellsOf(row))
+      .filter(([, cell]) => !/^-+$/u.test(cell ?? ''));
+
+  it.each(['src/precision.ts', 'src/fused/index.ts'])('of %s stands in its README', (source) => {
+    const place = join(root, 'packages/backend-torch');
+    const rows = rowsOf(readFileSync(join(place, source), 'utf8'), /^ \* (\|.*\|) *$/gmu);
+    expect(rows.length).toBeGreaterThan(5);
+    expect(rowsOf(readFileSync(join(place, 'README.md'), 'utf8'), /^(\|.*\|) *$/gmu)).toEqual(
+      expect.arrayContaining(rows),
+    );
+  });
+});
