@@ -2,17 +2,20 @@
  * What users get: every package packed, installed from the tarballs in an empty project, type-checked and run there.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
+import { describeTorch } from '@polygate/backend-torch';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fetchNodes, hasOtherNodes } from './node-binaries.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..');
+const timeout = 120_000;
 
 interface Packed {
   readonly name: string;
@@ -97,9 +100,16 @@ describe('the packed packages', () => {
     }
     expect(problems).toEqual([]);
   });
+});
 
-  it('work in an empty project, from the tarballs', { timeout: 420_000 }, async () => {
-    const project = join(work, 'project');
+/** An empty project of another team, with the tarballs installed as npm installs packages: scripts and all. */
+describe('a project with the tarballs', () => {
+  let project = '';
+  const node = async (binary: string, ...argv: string[]): Promise<string> =>
+    (await run(binary, argv, { cwd: project })).stdout;
+
+  beforeAll(async () => {
+    project = join(work, 'project');
     await mkdir(project);
     const manifest = {
       name: 'consumer',
@@ -111,36 +121,60 @@ describe('the packed packages', () => {
       },
     };
     await writeFile(join(project, 'package.json'), JSON.stringify(manifest));
+    const compilerOptions = {
+      module: 'nodenext',
+      target: 'es2022',
+      strict: true,
+      skipLibCheck: true,
+      outDir: 'out',
+      types: ['node'],
+      typeRoots: [join(root, 'node_modules/@types')],
+      rootDir: '.',
+    };
     await writeFile(
       join(project, 'tsconfig.json'),
-      JSON.stringify({
-        compilerOptions: {
-          module: 'nodenext',
-          target: 'es2022',
-          strict: true,
-          skipLibCheck: true,
-          outDir: 'out',
-          types: ['node'],
-          typeRoots: [join(root, 'node_modules/@types')],
-          rootDir: '.',
-        },
-        include: ['pipeline.ts'],
-      }),
+      JSON.stringify({ compilerOptions, include: ['pipeline.ts', 'guide.ts'] }),
     );
-    await writeFile(
-      join(project, 'pipeline.ts'),
-      await readFile(join(import.meta.dirname, 'fixtures/consumer-pipeline.ts'), 'utf8'),
-    );
+    await copyFile(join(import.meta.dirname, 'fixtures/consumer-pipeline.ts'), join(project, 'pipeline.ts'));
     await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund'], {
       cwd: project,
       maxBuffer: 64 * 1024 * 1024,
     });
+    // The guide as the installed package carries it.
+    const readme = await readFile(join(project, 'node_modules/@polygate/backend-torch/README.md'), 'utf8');
+    const [, guide] =
+      /^## Use the torch engine in your own tfjs program$[\s\S]*?^```ts\n([\s\S]*?)^```$/mu.exec(readme) ??
+      [];
+    await writeFile(join(project, 'guide.ts'), guide ?? '#error no guide');
     await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project], {
       cwd: project,
     });
-    const { stdout } = await run(process.execPath, ['out/pipeline.js'], { cwd: project });
-    expect(stdout).toContain('pipeline ok');
-    const help = await run(process.execPath, ['node_modules/.bin/polygate', '--help'], { cwd: project });
-    expect(help.stdout).toContain('prepare');
+  }, 420_000);
+
+  it('compiles and runs a composed pipeline', { timeout }, async () => {
+    expect(await node(process.execPath, 'out/pipeline.js')).toContain('pipeline ok');
+  });
+
+  it('runs the guide of the torch engine, on an addon that its own install built', { timeout }, async () => {
+    const status = JSON.parse(
+      await readFile(join(project, 'node_modules/@polygate/backend-torch/build/status.json'), 'utf8'),
+    ) as { state: string };
+    const here = describeTorch();
+    expect(status.state).toBe(here.available ? 'built' : 'unavailable');
+    const said = await node(process.execPath, 'out/guide.js');
+    expect(said).toMatch(here.available ? /^accuracy \d\.\d\d on torch$/mu : /^without the torch engine: /u);
+  });
+
+  it('has the command line', { timeout }, async () => {
+    expect(await node(process.execPath, 'node_modules/.bin/polygate', '--help')).toContain('prepare');
+  });
+
+  it.skipIf(!hasOtherNodes)('runs the same files on other versions of Node', { timeout }, async () => {
+    for (const binary of Object.values(await fetchNodes())) {
+      expect(await node(binary, 'out/pipeline.js')).toContain('pipeline ok');
+      expect(await node(binary, 'out/guide.js')).toContain(
+        describeTorch().available ? ' on torch' : ' on cpu',
+      );
+    }
   });
 });
