@@ -26,9 +26,9 @@ export interface ExpertMixture {
   readonly chosen: readonly (readonly number[])[];
 }
 
-/** Refuses mixtures whose parts do not fit. Returns [O, I]. @throws ShapeError */
-export const expectMixture = (
-  { gates, experts, chosen }: ExpertMixture,
+/** Refuses experts that are none or differ in shape. Returns [O, I]. @throws ShapeError */
+export const expectExperts = (
+  experts: readonly LinearExpert[],
   operator: string,
 ): readonly [number, number] => {
   const first = experts[0];
@@ -42,6 +42,15 @@ export const expectMixture = (
     expectShape(weight, [outputs, inputs], { operator, name: `experts[${e}].weight`, remedy });
     expectShape(bias, [outputs], { operator, name: `experts[${e}].bias`, remedy });
   });
+  return [outputs, inputs];
+};
+
+/** Refuses mixtures whose parts do not fit. Returns [O, I]. @throws ShapeError */
+export const expectMixture = (
+  { gates, experts, chosen }: ExpertMixture,
+  operator: string,
+): readonly [number, number] => {
+  const shape = expectExperts(experts, operator);
   expectShape(gates, [chosen.length, experts.length], {
     operator,
     name: 'gates [R, E]',
@@ -56,7 +65,7 @@ export const expectMixture = (
       );
     }
   });
-  return [outputs, inputs];
+  return shape;
 };
 
 /** The gate of one expert in one row as a tensor of shape `shape` (one element). */

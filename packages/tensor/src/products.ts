@@ -33,6 +33,24 @@ export const crossProduct = (a: tf.Tensor2D, b: tf.Tensor2D): tf.Tensor2D => {
   ) as tf.Tensor2D;
 };
 
+/**
+ * `a [G, N, K]` times `b [G, K, M]` -> `[G, N, M]`, either operand optionally given transposed: one batched product,
+ * except on wasm, whose fast product takes no batches.
+ */
+export const batchedProduct = (
+  a: tf.Tensor3D,
+  b: tf.Tensor3D,
+  flags: { readonly transposeA?: boolean; readonly transposeB?: boolean } = {},
+): tf.Tensor3D => {
+  const { transposeA = false, transposeB = false } = flags;
+  if (!transposeFlagsAreSlow()) return tf.matMul(a, b, transposeA, transposeB);
+  return tf.tidy(() => {
+    const right = tf.unstack(b) as tf.Tensor2D[];
+    const left = tf.unstack(a) as tf.Tensor2D[];
+    return tf.stack(left.map((matrix, at) => product(matrix, right[at] as tf.Tensor2D, flags)));
+  }) as tf.Tensor3D;
+};
+
 /** Sums of the columns of `x [N, D]` -> `[D]`. */
 export const columnSums = (x: tf.Tensor2D): tf.Tensor1D => {
   if (!transposeFlagsAreSlow()) return tf.sum(x, 0) as tf.Tensor1D;

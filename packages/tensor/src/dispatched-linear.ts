@@ -1,0 +1,193 @@
+/**
+ * A linear layer whose experts are chosen token by token (sparse mixture of experts: Shazeer et al. 2017, Eq. 1;
+ * Uni-Perceiver-MoE, Eq. 2 with conditions on the token):
+ *   z[n] = sum over the slots (n, e) of g[n, e] (W_e x[n] + b_e),   y = act(z).
+ * A token without a slot gives z[n] = 0: the residual connection around the layer passes it on. Gradients, with
+ * dz = dy * act'(z) and sums over slots:
+ *   dx[n] = sum_e g[n, e] dz[n] W_e,   dW_e = sum_n g[n, e] dz[n]^T x[n],   db_e = sum_n g[n, e] dz[n],
+ *   dg[n, e] = <dz[n], W_e x[n] + b_e>.
+ * Experts without a slot are no inputs of the node: they receive no gradient at all.
+ * Axes: N tokens · I inputs · O outputs · E experts · M slots · U used experts · C padded slots · K slots of a token.
+ */
+import { ConfigError } from '@polygate/core';
+import * as tf from '@tensorflow/tfjs';
+import { hasKernel, present, runKernel, withGradient } from './dispatch.ts';
+import { expectPlan, usedExperts, type DispatchPlan } from './dispatch-plan.ts';
+import { dispatchTables, type DispatchTables } from './dispatch-tables.ts';
+import { gaussianDistribution } from './gaussian.ts';
+import { composeGelu, composeGeluGradient } from './gelu.ts';
+import { expectExperts, kernelExperts, type LinearExpert } from './merge-experts.ts';
+import { batchedProduct } from './products.ts';
+import { expectShape } from './shapes.ts';
+
+/** Options of {@link dispatchedLinear}. */
+export interface DispatchedLinearOptions {
+  /** float32 [N, E]; read where the plan has a slot. */
+  readonly gates: tf.Tensor2D;
+  /** E experts of one shape. */
+  readonly experts: readonly LinearExpert[];
+  readonly plan: DispatchPlan;
+  /** Applied to the sum over experts; `gelu` is the exact form. @default 'none' */
+  readonly activation?: 'none' | 'gelu';
+}
+
+const indices = (values: Int32Array): tf.Tensor1D => tf.tensor1d(values, 'int32');
+
+/** `[count, 1]` gates of the padded slots, zero at padding. */
+const slotGates = (gates: tf.Tensor2D, { gateOfSlot, slotMask }: DispatchTables): tf.Tensor2D =>
+  tf.reshape(tf.mul(tf.gather(tf.reshape(gates, [-1]), indices(gateOfSlot)), tf.tensor1d(slotMask)), [
+    slotMask.length,
+    1,
+  ]);
+
+/** `weighted [U * C, D]` summed over the slots of each token -> [N, D]. */
+const combine = (weighted: tf.Tensor2D, { slotOfToken, tokenMask, most }: DispatchTables): tf.Tensor2D => {
+  const width = weighted.shape[1];
+  const count = slotOfToken.length / most;
+  const parts = tf.reshape(tf.gather(weighted, indices(slotOfToken)), [count, most, width]);
+  return tf.sum(tf.mul(parts, tf.tensor3d(tokenMask, [count, most, 1])), 1) as tf.Tensor2D;
+};
+
+interface Stacked {
+  /** [U, O, I] */
+  readonly weight: tf.Tensor3D;
+  /** [U, 1, O] */
+  readonly bias: tf.Tensor3D;
+}
+
+const stackExperts = (experts: readonly LinearExpert[]): Stacked => ({
+  weight: tf.stack(experts.map(({ weight }) => weight)) as tf.Tensor3D,
+  bias: tf.reshape(tf.stack(experts.map(({ bias }) => bias)), [experts.length, 1, -1]) as tf.Tensor3D,
+});
+
+/** The sum z [N, O] and, for the gradient to the gates, W_e x + b_e of each padded slot, [U * C, O]. */
+const composeForward = (
+  x: tf.Tensor2D,
+  { gates, experts }: { readonly gates: tf.Tensor2D; readonly experts: readonly LinearExpert[] },
+  tables: DispatchTables,
+): { z: tf.Tensor2D; slotValues: tf.Tensor2D } => {
+  const { weight, bias } = stackExperts(experts);
+  const used = experts.length;
+  const grouped = tf.reshape(tf.gather(x, indices(tables.tokenOfSlot)), [used, tables.slots, x.shape[1]]);
+  const values = tf.add(batchedProduct(grouped as tf.Tensor3D, weight, { transposeB: true }), bias);
+  const slotValues = tf.reshape(values, [used * tables.slots, bias.shape[2]]) as tf.Tensor2D;
+  return { z: combine(tf.mul(slotValues, slotGates(gates, tables)), tables), slotValues };
+};
+
+interface SavedForGradient {
+  readonly x: tf.Tensor2D;
+  readonly gates: tf.Tensor2D;
+  readonly experts: readonly LinearExpert[];
+  readonly slotValues: tf.Tensor2D;
+}
+
+/** Gradients in the order x, gates, then weight and bias of each used expert. */
+const composeGradient = (dz: tf.Tensor2D, saved: SavedForGradient, tables: DispatchTables): tf.Tensor[] => {
+  const { x, gates, experts, slotValues } = saved;
+  const used = experts.length;
+  const { slots, tokenOfSlot } = tables;
+  const { weight } = stackExperts(experts);
+  const [, outputs, inputs] = weight.shape;
+  const toSlots = tf.gather(dz, indices(tokenOfSlot));
+  const gateGradients = tf.sum(tf.mul(toSlots, slotValues), 1);
+  const dGates = tf.reshape(
+    tf.mul(tf.gather(gateGradients, indices(tables.slotOfGate)), tf.tensor1d(tables.gateMask)),
+    gates.shape,
+  );
+  const weighted = tf.reshape(tf.mul(toSlots, slotGates(gates, tables)), [
+    used,
+    slots,
+    outputs,
+  ]) as tf.Tensor3D;
+  const dSlots = tf.reshape(batchedProduct(weighted, weight), [used * slots, inputs]) as tf.Tensor2D;
+  const dx = combine(dSlots, tables);
+  const grouped = tf.reshape(tf.gather(x, indices(tokenOfSlot)), [used, slots, inputs]) as tf.Tensor3D;
+  const dWeights = tf.unstack(batchedProduct(weighted, grouped, { transposeA: true }));
+  const dBiases = tf.unstack(tf.sum(weighted, 1));
+  return [dx, dGates, ...dWeights.flatMap((dWeight, at) => [dWeight, present(dBiases[at])])];
+};
+
+const check = (x: tf.Tensor2D, options: DispatchedLinearOptions): readonly [number, number] => {
+  const operator = 'dispatchedLinear';
+  const { gates, experts, plan, activation = 'none' } = options;
+  const [outputs, inputs] = expectExperts(experts, operator);
+  expectShape(x, [null, inputs], {
+    operator,
+    name: 'x [N, I]',
+    remedy: 'flatten batch and sequence; the last axis is the input width of the experts',
+  });
+  const [count] = x.shape;
+  expectShape(gates, [count, experts.length], {
+    operator,
+    name: 'gates [N, E]',
+    remedy: 'give one gate row for each token and one column for each expert',
+  });
+  expectPlan(plan, { operator, count, experts: experts.length });
+  if (activation !== 'none' && activation !== 'gelu') {
+    throw new ConfigError(
+      `dispatchedLinear: expected activation 'none' or 'gelu', got '${String(activation)}'; apply others after it`,
+    );
+  }
+  return [count, outputs];
+};
+
+/**
+ * @param x float32 [N, I]; borrowed
+ * @param options gates, experts and the plan that routing made; borrowed
+ * @returns a new float32 tensor [N, O]
+ * @throws ShapeError when the sizes do not fit or the plan names tokens that do not exist
+ */
+export const dispatchedLinear = (x: tf.Tensor2D, options: DispatchedLinearOptions): tf.Tensor2D => {
+  const [count, outputs] = check(x, options);
+  const { gates, experts, plan, activation = 'none' } = options;
+  const used = usedExperts(plan);
+  if (used.length === 0) return tf.zeros([count, outputs]);
+  const own = used.map((id) => present(experts[id]));
+  const ownTensors = own.flatMap(({ weight, bias }) => [weight, bias]);
+  const expertsOf = (tensors: readonly tf.Tensor[]): LinearExpert[] =>
+    used.map((_, at) => ({
+      weight: tensors[2 * at] as tf.Tensor2D,
+      bias: tensors[2 * at + 1] as tf.Tensor1D,
+    }));
+
+  return withGradient([x, gates, ...ownTensors], (save) => {
+    if (hasKernel('PgDispatchedLinear') && hasKernel('PgDispatchedLinearGrad')) {
+      const attributes = { ...plan, used, activation };
+      const { inputs: named } = kernelExperts(experts, [used]);
+      const [y, z] = runKernel('PgDispatchedLinear', { x, gates, ...named }, attributes);
+      save([x, gates, ...ownTensors, ...(z ? [z] : [])]);
+      return {
+        value: present(y),
+        gradient: (dy, [savedX, savedGates, ...rest]) => {
+          const inputs: Record<string, tf.Tensor | undefined> = { dy, x: savedX, gates: savedGates };
+          expertsOf(rest).forEach(({ weight, bias }, at) => {
+            inputs[`weight${at}`] = weight;
+            inputs[`bias${at}`] = bias;
+          });
+          inputs['z'] = rest[ownTensors.length];
+          return runKernel('PgDispatchedLinearGrad', inputs, attributes);
+        },
+      };
+    }
+    const tables = dispatchTables(plan, used, count);
+    const { z, slotValues } = composeForward(x, { gates, experts: own }, tables);
+    save([x, gates, ...ownTensors, slotValues, ...(activation === 'gelu' ? [z] : [])]);
+    return {
+      value: activation === 'gelu' ? composeGelu(z).value : z,
+      gradient: (dy, [savedX, savedGates, ...rest]) => {
+        const savedZ = rest[ownTensors.length + 1];
+        const dz = savedZ ? composeGeluGradient(dy, savedZ, gaussianDistribution(savedZ)) : dy;
+        return composeGradient(
+          dz as tf.Tensor2D,
+          {
+            x: present(savedX) as tf.Tensor2D,
+            gates: present(savedGates) as tf.Tensor2D,
+            experts: expertsOf(rest),
+            slotValues: present(rest[ownTensors.length]) as tf.Tensor2D,
+          },
+          tables,
+        );
+      },
+    };
+  }) as tf.Tensor2D;
+};
