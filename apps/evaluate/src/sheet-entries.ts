@@ -4,7 +4,9 @@ import {
   classify,
   patchesOf,
   retrieveTexts,
+  servingTask,
   type Generalist,
+  type LabelChoice,
   type OpenSuite,
 } from '@polygate/generalist';
 import type { SuiteDataset } from '@polygate/datasets';
@@ -44,13 +46,17 @@ const twinLabels = async (
   data: OpenSuite,
   dataset: SuiteDataset,
   at: { readonly split: string; readonly rows: readonly number[]; readonly ids: readonly string[] },
-): Promise<{ classes: readonly string[]; labels: readonly number[] } | undefined> => {
+): Promise<{ dataset: string; classes: readonly string[]; labels: readonly number[] } | undefined> => {
   for (const other of data.suite.datasets) {
     if (other.kind !== 'labelled-image' || !other.classes) continue;
     if (other.splits[at.split]?.rows !== dataset.splits[at.split]?.rows) continue;
     const batch = await (await data.shards(other.name, at.split)).read(at.rows);
     if (!at.ids.every((id, row) => textRow(batch, 'id', row) === id)) continue;
-    return { classes: other.classes, labels: Array.from(values(batch, 'label'), Number) };
+    return {
+      dataset: other.name,
+      classes: other.classes,
+      labels: Array.from(values(batch, 'label'), Number),
+    };
   }
   return undefined;
 };
@@ -71,6 +77,15 @@ const galleryOf = async (model: Generalist, data: OpenSuite, place: readonly [st
   return [...texts];
 };
 
+/** The classes of a dataset as the task that was trained on it chooses among them. */
+const labelsOf = (
+  model: Generalist,
+  { dataset, classes }: { readonly dataset: string; readonly classes: readonly string[] },
+): LabelChoice => ({
+  labels: classes,
+  task: servingTask(model.config, 'image-classification', { dataset }),
+});
+
 const captionedSection = async (
   model: Generalist,
   data: OpenSuite,
@@ -83,11 +98,16 @@ const captionedSection = async (
   const pictures = rows.map((_, row) => Uint8Array.from(fixedListRow(batch, 'image', row)));
   const ids = rows.map((_, row) => textRow(batch, 'id', row));
   const patches = patchesOf(pictures, model.image);
-  const captions = await caption(model, patches);
+  const serving = (family: 'image-captioning' | 'image-text-retrieval') =>
+    servingTask(model.config, family, { dataset: dataset.name });
+  const captions = await caption(model, patches, { task: serving('image-captioning') });
   const gallery = await galleryOf(model, data, [dataset.name, split]);
-  const nearest = await retrieveTexts(model, patches, gallery);
+  const nearest = await retrieveTexts(model, patches, {
+    texts: gallery,
+    task: serving('image-text-retrieval'),
+  });
   const twin = await twinLabels(data, dataset, { split, rows, ids });
-  const predicted = twin ? await classify(model, patches, twin.classes) : undefined;
+  const predicted = twin ? await classify(model, patches, labelsOf(model, twin)) : undefined;
   const entries = pictures.map((pixels, i): SheetEntry => {
     const [first] = nestedListRow(batch, 'captions', i);
     return {
@@ -118,7 +138,11 @@ const labelledSection = async (
   const classes = dataset.classes ?? [];
   const pictures = rows.map((_, row) => Uint8Array.from(fixedListRow(batch, 'image', row)));
   const labels = values(batch, 'label');
-  const predicted = await classify(model, patchesOf(pictures, model.image), classes);
+  const predicted = await classify(
+    model,
+    patchesOf(pictures, model.image),
+    labelsOf(model, { dataset: dataset.name, classes }),
+  );
   const entries = pictures.map((pixels, i): SheetEntry => ({
     pixels,
     name: textRow(batch, 'id', i),

@@ -29,7 +29,10 @@ export const predictClass = (
 ): Promise<readonly LabelPrediction[]> =>
   withModel(options, context, async ({ model }) => {
     const pixels = await readPicture(options.image, model.image);
-    const [labels = []] = await classify(model, patchesOf([pixels], model.image), options.labels);
+    const [labels = []] = await classify(model, patchesOf([pixels], model.image), {
+      labels: options.labels,
+      task: options.task,
+    });
     return labels;
   });
 
@@ -51,8 +54,9 @@ export const predictCaption = (
 ): Promise<readonly CaptionPrediction[]> =>
   withModel(options, context, async ({ model }) => {
     const pixels = await readPicture(options.image, model.image);
-    const { beam, maximumTokens, lengthPenalty } = options;
+    const { beam, maximumTokens, lengthPenalty, task } = options;
     const [captions = []] = await caption(model, patchesOf([pixels], model.image), {
+      task,
       ...(beam === undefined ? {} : { beam }),
       ...(maximumTokens === undefined ? {} : { maximumTokens }),
       ...(lengthPenalty === undefined ? {} : { lengthPenalty }),
@@ -134,7 +138,7 @@ export const predictRetrieval = (
         `retrieve: expected pictures that can be read in ${folder}, got ${skipped.length} that can't; the first: ${skipped[0]?.reason ?? ''}`,
       );
     }
-    const matches = await retrieve(model, text, patchesOf(pictures, model.image));
+    const matches = await retrieve(model, { text, task: options.task }, patchesOf(pictures, model.image));
     return {
       pictures: matches
         .slice(0, count)
@@ -157,5 +161,8 @@ export const predictFill = (
   context: PredictContext = {},
 ): Promise<readonly (readonly WordPrediction[])[]> =>
   withModel(options, context, ({ model }) =>
-    fill(model, options.text, options.count === undefined ? {} : { count: options.count }),
+    fill(model, options.text, {
+      task: options.task,
+      ...(options.count === undefined ? {} : { count: options.count }),
+    }),
   );

@@ -6,6 +6,8 @@ import { selectEngine, type EngineChoice, type EngineOptions } from '@polygate/t
 export interface PredictOptions extends Pick<EngineOptions, 'engine' | 'device' | 'precision' | 'threads'> {
   /** Folder of a run (its latest checkpoint is used) or of a model. */
   readonly run: string;
+  /** Task of the model that is asked, for routers that look at it. @default the first of the prediction's family */
+  readonly task?: string;
 }
 
 export interface PredictContext {

@@ -10,6 +10,9 @@ import { encoderOf, type Recipe } from '@polygate/generalist';
 /** Side of the pictures that the operations are counted for: the paper's. */
 const PIXELS = 224;
 
+/** Stand for the tasks of a recipe that takes what its suite allows: one of each family. */
+const UNNAMED_TASKS: readonly string[] = ['classification', 'language', 'captioning', 'retrieval'];
+
 /**
  * The parameter table of a recipe's encoder, its dense form beside it, and the operations of one picture. Nothing is
  * allocated. Sizes are the preset's own: a suite's vocabulary replaces the preset's when it is trained.
@@ -18,14 +21,16 @@ const PIXELS = 224;
 export const describeRecipe = (recipe: Recipe): string => {
   const { preset } = recipe.model;
   const { vocabularySize, patch } = presetNamed(preset);
-  const encoder = encoderOf(recipe.model, { vocabularySize, channels: patch.channels });
+  const named = Object.keys(recipe.tasks);
+  const tasks = named.length > 0 ? named : UNNAMED_TASKS;
+  const encoder = encoderOf(recipe.model, { vocabularySize, channels: patch.channels, tasks });
   const { moe, ...dense } = encoder;
-  const named = [{ name: moe ? `${preset}, dense` : preset, config: dense }];
-  if (moe) named.push({ name: preset, config: encoder });
+  const models = [{ name: moe ? `${preset}, dense` : preset, config: dense }];
+  if (moe) models.push({ name: preset, config: encoder });
   const patches = Math.floor(PIXELS / encoder.patch.size) ** 2;
   const flops = countFlops(encoder, { length: patches + 1, patches });
   return [
-    formatParameterTable(named),
+    formatParameterTable(models),
     '',
     formatParameterParts(accountParameters(encoder)),
     '',

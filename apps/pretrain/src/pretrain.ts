@@ -103,14 +103,19 @@ export const pretrain = async (
   });
   await using data = await openSuite(recipe.suite);
   const image = { ...data.suite.image, channels: 3 };
+  const tasks = tasksOf(recipe, data);
   const config = {
-    encoder: encoderOf(recipe.model, { vocabularySize: data.tokenizer.size, channels: image.channels }),
+    encoder: encoderOf(recipe.model, {
+      vocabularySize: data.tokenizer.size,
+      channels: image.channels,
+      tasks: Object.keys(tasks),
+    }),
     image,
     tokenizerHash: data.tokenizer.hash,
+    tasks: Object.entries(tasks).map(([name, { family, dataset }]) => ({ name, family, dataset })),
   };
   using model = createGeneralist(config, data.tokenizer, createRandom(recipe.seed).fork('model'));
   const { parameters } = model.encoder;
-  const tasks = tasksOf(recipe, data);
   const sources = await buildTaskSources(data, recipe, { image: model.image, vocabulary: model.vocabulary });
   // Only a recipe that fits its suite claims the folder: the corrected one must not be refused after a typo.
   await claimRun(run, recipe, engine);

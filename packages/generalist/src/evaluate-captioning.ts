@@ -20,6 +20,7 @@ import {
 import { rowPatches, type CaptionedRows, type CaptionedSplit } from './captioned-rows.ts';
 import type { SplitContext } from './evaluation-context.ts';
 import { caption, type CaptionOptions } from './predict-caption.ts';
+import { servingTask } from './serving.ts';
 
 /** Tokens of the longest caption seen in training, end token included: no text has a reason to be longer. */
 const longestCaption = ({ longest }: CaptionedRows, maximum: number): number =>
@@ -53,6 +54,7 @@ export const evaluateCaptioning = async (
   const { rows, training } = captioned;
   const written = await caption(model, rowPatches(context, rows), {
     ...(training ? { maximumTokens: longestCaption(training, model.config.maximumTokens ?? 50) } : {}),
+    task: servingTask(model.config, 'image-captioning', { dataset: dataset.name }),
     ...options,
   });
   const pairs = (texts: readonly string[]): readonly CaptionPair[] =>

@@ -18,6 +18,7 @@ import { createImageClassification } from '@polygate/tasks';
 import { encodeFeatures } from './features.ts';
 import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from './evaluation-context.ts';
 import { shrunkPictures } from './pictures.ts';
+import { servingTask } from './serving.ts';
 import { scoresOf } from './similarity.ts';
 import { splitBatches } from './split-rows.ts';
 
@@ -80,14 +81,15 @@ export const evaluateClassification = async (context: SplitContext): Promise<rea
     tokenizer: model.tokenizer,
     image: model.image,
   });
+  const serving = servingTask(model.config, 'image-classification', { dataset: dataset.name });
   const scores: Float32Array[] = [];
   const labels: number[] = [];
   const groups: string[] = [];
   for await (const rows of splitBatches(await data.shards(dataset.name, split), context)) {
     const batch = task.collate(rows, { random: createRandom(seed), training: false });
-    const queries = encodeFeatures(model, batch.inputs, { queries: batch.queries });
+    const queries = encodeFeatures(model, batch.inputs, { queries: batch.queries, task: serving });
     try {
-      const candidates = model.candidateFeatures(batch.targets);
+      const candidates = model.candidateFeatures(batch.targets, serving);
       scores.push(await scoresOf(model, { queries, candidates }, batch.temperature));
     } finally {
       queries.dispose();

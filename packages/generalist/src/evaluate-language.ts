@@ -12,6 +12,7 @@ import { listRow } from '@polygate/stream';
 import { createMaskedLanguageModelling } from '@polygate/tasks';
 import { encodeFeatures } from './features.ts';
 import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from './evaluation-context.ts';
+import { servingTask } from './serving.ts';
 import { scoresOf } from './similarity.ts';
 import { splitBatches } from './split-rows.ts';
 
@@ -33,6 +34,7 @@ export const evaluateLanguage = async (context: SplitContext): Promise<readonly 
   const { model, data, dataset, split, seed } = context;
   const { tokenizer, vocabulary } = model;
   const task = createMaskedLanguageModelling({ name: dataset.name, tokenizer, vocabulary });
+  const serving = servingTask(model.config, 'masked-language-modelling', { dataset: dataset.name });
   const logps: number[] = [];
   const hits: number[] = [];
   const labels: number[] = [];
@@ -43,9 +45,9 @@ export const evaluateLanguage = async (context: SplitContext): Promise<readonly 
     // The same words are masked whatever the model, so that models can be compared.
     const batch = task.collate(rows, { random: random.fork(number), training: false });
     number += 1;
-    const queries = encodeFeatures(model, batch.inputs, { queries: batch.queries });
+    const queries = encodeFeatures(model, batch.inputs, { queries: batch.queries, task: serving });
     try {
-      const candidates = model.candidateFeatures(batch.targets);
+      const candidates = model.candidateFeatures(batch.targets, serving);
       const scores = await scoresOf(model, { queries, candidates }, batch.temperature);
       logps.push(...labelLogProbabilities(scores, batch.labels));
       const best = argmaxRows(scores, tokenizer.size);

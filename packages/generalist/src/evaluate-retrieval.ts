@@ -9,6 +9,7 @@ import { rowPatches, type CaptionedRows, type CaptionedSplit } from './captioned
 import type { SplitContext } from './evaluation-context.ts';
 import { encodeCandidates } from './features.ts';
 import { retrievalRanks, type RetrievalRanks } from './retrieval-ranks.ts';
+import { servingTask } from './serving.ts';
 import { pictureFeatures, scoresOf } from './similarity.ts';
 
 const RANKS = [1, 5, 10] as const;
@@ -39,13 +40,15 @@ const modelScores = async (context: SplitContext, gallery: Gallery): Promise<Flo
   const { model } = context;
   const endToken = model.tokenizer.specials.endoftext;
   const maximum = model.config.maximumTokens ?? 50;
-  const queries = pictureFeatures(model, rowPatches(context, gallery.rows));
+  const task = servingTask(model.config, 'image-text-retrieval', { dataset: context.dataset.name });
+  const queries = pictureFeatures(model, rowPatches(context, gallery.rows), task);
   const candidates = encodeCandidates(
     model,
     textSequences(
       gallery.tokens.map((tokens) => endedTokens(tokens, { endToken, maximum })),
       { row: segmentRows.caption, padding: endToken },
     ),
+    { task },
   );
   try {
     return await scoresOf(model, { queries, candidates }, 'image-text-retrieval');

@@ -18,6 +18,8 @@ export interface FeatureOptions {
   readonly random?: Random;
   /** As in the encoder's options: off, experts are merged on the tape. @default true outside training */
   readonly merged?: boolean;
+  /** Name of the task that the sequences serve, for routers that look at it. @default the batch's own */
+  readonly task?: string | undefined;
   /** Flat positions in [B * T], or the prefix of each sequence. @default 'prefix' */
   readonly queries?: 'prefix' | Int32Array;
 }
@@ -43,7 +45,9 @@ export const encodeFeatures = (
   const { training = false, random, merged, queries = 'prefix' } = options;
   return tf.tidy(() => {
     const startFrame = training ? startFrameOf(model, batch, random) : 0;
-    const hidden = model.encoder.encode(sequenceInput(batch, startFrame), {
+    const task = options.task ?? batch.task;
+    const sequences = task === undefined ? batch : { ...batch, task };
+    const hidden = model.encoder.encode(sequenceInput(sequences, startFrame), {
       training,
       ...(random ? { random } : {}),
       ...(merged === undefined ? {} : { merged }),
@@ -65,16 +69,18 @@ export const encodeFeatures = (
 export const encodeCandidates = (
   model: Encoding,
   sequences: SequenceBatch,
-  options: { readonly chunk?: number } = {},
+  options: { readonly chunk?: number } & Pick<FeatureOptions, 'task'> = {},
 ): tf.Tensor2D => {
-  const { chunk = 512 } = options;
+  const { chunk = 512, task } = options;
   return tf.tidy(() => {
     const parts: tf.Tensor2D[] = [];
     for (let start = 0; start < sequences.size; start += chunk) {
       const count = Math.min(chunk, sequences.size - start);
       const rows = Int32Array.from({ length: count }, (_, i) => start + i);
       parts.push(
-        encodeFeatures(model, count === sequences.size ? sequences : takeSequences(sequences, rows)),
+        encodeFeatures(model, count === sequences.size ? sequences : takeSequences(sequences, rows), {
+          task,
+        }),
       );
     }
     const [only] = parts;

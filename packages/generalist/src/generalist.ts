@@ -52,19 +52,22 @@ export class Generalist implements Disposable {
   }
 
   /**
-   * Features of a whole candidate set, [C, D] of unit length, encoded once and kept until {@link clearCaches}.
-   * Borrowed: do not dispose of them. @throws StateError after `dispose`
+   * Features of a whole candidate set, [C, D] of unit length, encoded once and kept until {@link clearCaches}; once for
+   * each task where routers look at the task. Borrowed: do not dispose of them.
+   * @param task that the candidates serve @default none
+   * @throws StateError after `dispose`; ConfigError for a task that the model doesn't know
    */
-  candidateFeatures(targets: TaskTargets): tf.Tensor2D {
+  candidateFeatures(targets: TaskTargets, task?: string): tf.Tensor2D {
     if (this.#disposed) {
       throw new StateError('generalist: expected a live model, got one that was disposed; load it anew');
     }
-    const known = this.#features.get(targets.key);
+    const key = this.encoder.routesByTask ? JSON.stringify([targets.key, task]) : targets.key;
+    const known = this.#features.get(key);
     // Two sets of one name but other content (a user's labels) replace each other.
     if (known?.targets.sequences === targets.sequences) return known.values;
     known?.values.dispose();
-    const values = tf.keep(encodeCandidates(this, targets.sequences));
-    this.#features.set(targets.key, { targets, values });
+    const values = tf.keep(encodeCandidates(this, targets.sequences, { task }));
+    this.#features.set(key, { targets, values });
     return values;
   }
 

@@ -2,7 +2,9 @@ export { applyOverrides } from './recipe-overrides.ts';
 export { parseRecipe, recipeSchema } from './recipe.ts';
 export type { Recipe, RecipeInput, TaskRecipe } from './recipe.ts';
 export { encoderOf, parseConfig, serializeConfig } from './model-config.ts';
-export type { GeneralistConfig } from './model-config.ts';
+export type { GeneralistConfig, TrainedTask } from './model-config.ts';
+export { servingTask } from './serving.ts';
+export type { ServingOptions } from './serving.ts';
 export { createGeneralist, Generalist } from './generalist.ts';
 export { loadModel, modelFiles, modelFolderOf, saveModel } from './model-folder.ts';
 export type { SaveModelOptions } from './model-folder.ts';
@@ -23,7 +25,13 @@ export { beamSearch } from './beam-search.ts';
 export type { BeamOptions, BeamRow, BeamText } from './beam-search.ts';
 export { patchesOf, readPicture } from './pictures.ts';
 export { classify, retrieve, retrieveTexts } from './predict-pictures.ts';
-export type { LabelPrediction, PictureMatch } from './predict-pictures.ts';
+export type {
+  LabelChoice,
+  LabelPrediction,
+  PictureMatch,
+  TextChoice,
+  TextQuery,
+} from './predict-pictures.ts';
 export { caption } from './predict-caption.ts';
 export type { CaptionOptions, CaptionPrediction } from './predict-caption.ts';
 export { fill } from './predict-fill.ts';

@@ -1,10 +1,14 @@
 /** What a generalist is, as plain JSON: the encoder, its pictures, and the tokenizer that its weights belong to. */
 import { FormatError } from '@polygate/core';
-import { presetNamed, type EncoderConfig } from '@polygate/encoder';
+import { presetNamed, type EncoderConfig, type ExpertConfig } from '@polygate/encoder';
+import { taskFamilies, type TaskFamily } from '@polygate/tasks';
 import { z } from 'zod';
 import type { Recipe } from './recipe.ts';
 
 const whole = z.number().int().min(1);
+
+/** The condition that has one expert for each task, whatever a preset says. */
+const TASK_SPECIFIC = 'task-specific';
 
 const configSchema = z.object({
   modelType: z.literal('polygate-generalist'),
@@ -14,7 +18,17 @@ const configSchema = z.object({
   image: z.object({ height: whole, width: whole, channels: whole }),
   tokenizerHash: z.string(),
   maximumTokens: whole,
+  tasks: z
+    .array(z.object({ name: z.string(), family: z.enum(taskFamilies), dataset: z.string() }))
+    .optional(),
 });
+
+/** A task that a model was trained on. */
+export interface TrainedTask {
+  readonly name: string;
+  readonly family: TaskFamily;
+  readonly dataset: string;
+}
 
 export interface GeneralistConfig {
   readonly encoder: EncoderConfig;
@@ -24,6 +38,8 @@ export interface GeneralistConfig {
   readonly tokenizerHash: string;
   /** Longest caption, end token included. @default 50 */
   readonly maximumTokens?: number;
+  /** What it was trained on; predictions serve one of these tasks. @default unknown */
+  readonly tasks?: readonly TrainedTask[];
 }
 
 /** Text of a config.json. */
@@ -36,6 +52,7 @@ export const serializeConfig = (config: GeneralistConfig): string =>
       image: config.image,
       tokenizerHash: config.tokenizerHash,
       maximumTokens: config.maximumTokens ?? 50,
+      ...(config.tasks ? { tasks: config.tasks } : {}),
     },
     null,
     2,
@@ -62,8 +79,14 @@ export const parseConfig = (text: string, path: string): GeneralistConfig => {
       { fields: { path } },
     );
   }
-  const { encoder, image, tokenizerHash, maximumTokens } = result.data;
-  return { encoder: encoder as unknown as EncoderConfig, image, tokenizerHash, maximumTokens };
+  const { encoder, image, tokenizerHash, maximumTokens, tasks } = result.data;
+  return {
+    encoder: encoder as unknown as EncoderConfig,
+    image,
+    tokenizerHash,
+    maximumTokens,
+    ...(tasks ? { tasks } : {}),
+  };
 };
 
 const defined = <T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
@@ -71,17 +94,39 @@ const defined = <T extends object>(value: T): { [K in keyof T]: Exclude<T[K], un
     [K in keyof T]: Exclude<T[K], undefined>;
   };
 
+/** The experts of a recipe over those of its preset. Another condition starts from that condition's own numbers. */
+const expertsOf = (
+  own: Recipe['model']['moe'],
+  preset: ExpertConfig | undefined,
+  tasks: readonly string[],
+): ExpertConfig | undefined => {
+  if (own === null || (own === undefined && preset === undefined)) return undefined;
+  const { experts, topK, ...base } = preset ?? {};
+  const numbers = own?.condition === TASK_SPECIFIC ? {} : defined({ experts, topK });
+  const { capacityFactor, ...settings } = own ?? {};
+  const capacity = typeof capacityFactor === 'object' ? defined(capacityFactor) : capacityFactor;
+  return {
+    ...base,
+    ...numbers,
+    ...defined(settings),
+    ...(capacity === undefined ? {} : { capacityFactor: capacity }),
+    ...(tasks.length > 0 ? { tasks } : {}),
+  };
+};
+
 /**
  * The encoder that a recipe asks for: its preset with the recipe's own settings over it.
+ * @param sizes what the data decide: the vocabulary, the pictures' channels, and the names of the tasks, which experts
+ * may be chosen by
  * @throws ConfigError for an unknown preset
  */
 export const encoderOf = (
   model: Recipe['model'],
-  sizes: { readonly vocabularySize: number; readonly channels: number },
+  sizes: { readonly vocabularySize: number; readonly channels: number; readonly tasks?: readonly string[] },
 ): EncoderConfig => {
   const { preset, patchSize, moe, ...own } = model;
   const { moe: presetMoe, ...base } = presetNamed(preset);
-  const experts = moe === null ? undefined : moe ? { ...presetMoe, ...defined(moe) } : presetMoe;
+  const experts = expertsOf(moe, presetMoe, sizes.tasks ?? []);
   return {
     ...base,
     ...defined(own),

@@ -9,6 +9,7 @@ import { beamSearch, type BeamRow } from './beam-search.ts';
 import { encodeFeatures } from './features.ts';
 import type { Generalist } from './generalist.ts';
 import { pieces, range, takePatches } from './pictures.ts';
+import { servingTask } from './serving.ts';
 
 export interface CaptionOptions {
   /** Beams of a picture. @default 3 */
@@ -19,6 +20,8 @@ export interface CaptionOptions {
   readonly lengthPenalty?: number;
   /** Pictures that are written about at once. @default 32 */
   readonly batch?: number;
+  /** Captioning task of the model that is asked. @default its first */
+  readonly task?: string | undefined;
 }
 
 export interface CaptionPrediction {
@@ -31,10 +34,10 @@ export interface CaptionPrediction {
 /** Log-probabilities of the next word of each row, [rows * V]. Rows of one picture follow each other. */
 const nextWords = async (
   model: Generalist,
-  images: ImagePatches,
+  { images, task }: { readonly images: ImagePatches; readonly task: string | undefined },
   rows: readonly BeamRow[],
 ): Promise<Float32Array> => {
-  const candidates = model.candidateFeatures(model.vocabulary.whole());
+  const candidates = model.candidateFeatures(model.vocabulary.whole(), task);
   const written = rows[0]?.words.length ?? 0;
   const items = [...new Set(rows.map(({ item }) => item))];
   const place = new Map(items.map((item, i) => [item, i]));
@@ -60,6 +63,7 @@ const nextWords = async (
       beams,
     });
     const queries = encodeFeatures(model, step.sequences, {
+      task,
       queries: Int32Array.from(slots, (slot) => step.queries[slot] ?? 0),
     });
     const temperature = model.encoder.temperature('image-captioning');
@@ -79,6 +83,7 @@ export const caption = async (
   options: CaptionOptions = {},
 ): Promise<readonly (readonly CaptionPrediction[])[]> => {
   const { batch = 32, beam = 3, lengthPenalty = 1 } = options;
+  const task = servingTask(model.config, 'image-captioning', options);
   const { tokenizer, config } = model;
   const maximumTokens = options.maximumTokens ?? Math.min(32, config.maximumTokens ?? 32);
   const captions: (readonly CaptionPrediction[])[] = [];
@@ -91,7 +96,7 @@ export const caption = async (
       lengthPenalty,
       endToken: tokenizer.specials.endoftext,
       forbidden: [tokenizer.specials.spe],
-      next: (rows) => nextWords(model, part, rows),
+      next: (rows) => nextWords(model, { images: part, task }, rows),
     });
     for (const texts of found) {
       captions.push(

@@ -3,6 +3,7 @@ import { ConfigError } from '@polygate/core';
 import { segmentRows, textSequences } from '@polygate/tasks';
 import { encodeFeatures } from './features.ts';
 import type { Generalist } from './generalist.ts';
+import { servingTask } from './serving.ts';
 import { largest, scoresOf, softmaxRows } from './similarity.ts';
 
 export interface WordPrediction {
@@ -40,12 +41,13 @@ const tokensOf = (
 /**
  * Likely words for each blank `___` of a text, likeliest first. A blank stands for one token; every blank is filled as
  * if the others were unknown.
+ * @param options `count` words for each blank (5), and the language task of the model that is asked (its first)
  * @throws ConfigError for a text without a blank
  */
 export const fill = async (
   model: Generalist,
   text: string,
-  options: { readonly count?: number } = {},
+  options: { readonly count?: number; readonly task?: string | undefined } = {},
 ): Promise<readonly (readonly WordPrediction[])[]> => {
   const { count = 5 } = options;
   if (!blank.test(text)) {
@@ -59,11 +61,13 @@ export const fill = async (
     row: segmentRows.maskedText,
     padding: tokenizer.specials.endoftext,
   });
+  const task = servingTask(model.config, 'masked-language-modelling', options);
   const queries = encodeFeatures(model, sequences, {
+    task,
     queries: Int32Array.from(blanks, ({ position }) => 1 + position),
   });
   try {
-    const candidates = model.candidateFeatures(model.vocabulary.whole());
+    const candidates = model.candidateFeatures(model.vocabulary.whole(), task);
     const scores = await scoresOf(model, { queries, candidates }, 'masked-language-modelling');
     const probabilities = softmaxRows(scores, tokenizer.size);
     const { spe, endoftext } = tokenizer.specials;

@@ -3,12 +3,35 @@ import { ConfigError } from '@polygate/core';
 import { nameCandidates, segmentRows, type ImagePatches } from '@polygate/tasks';
 import { encodeCandidates } from './features.ts';
 import type { Generalist } from './generalist.ts';
+import { servingTask } from './serving.ts';
 import { largest, pictureFeatures, scoresOf, softmaxRows } from './similarity.ts';
 
 export interface LabelPrediction {
   readonly label: string;
   /** Of the softmax over the given labels. */
   readonly probability: number;
+}
+
+/** Labels to choose from. */
+export interface LabelChoice {
+  /** Any words that differ. */
+  readonly labels: readonly string[];
+  /** Classification task of the model that is asked. @default its first */
+  readonly task?: string | undefined;
+}
+
+/** A text that looks for pictures. */
+export interface TextQuery {
+  readonly text: string;
+  /** Retrieval task of the model that is asked. @default its first */
+  readonly task?: string | undefined;
+}
+
+/** Texts to choose from. */
+export interface TextChoice {
+  readonly texts: readonly string[];
+  /** Retrieval task of the model that is asked. @default its first */
+  readonly task?: string | undefined;
 }
 
 /**
@@ -18,8 +41,10 @@ export interface LabelPrediction {
 export const classify = async (
   model: Generalist,
   images: ImagePatches,
-  labels: readonly string[],
+  choice: readonly string[] | LabelChoice,
 ): Promise<readonly (readonly LabelPrediction[])[]> => {
+  const { labels, task: asked } = 'labels' in choice ? choice : { labels: choice, task: undefined };
+  const task = servingTask(model.config, 'image-classification', { task: asked });
   if (labels.length === 0 || new Set(labels).size !== labels.length) {
     throw new ConfigError(
       `classify: expected one or more labels that differ, got ${labels.length === 0 ? 'none' : labels.join(', ')}`,
@@ -30,9 +55,9 @@ export const classify = async (
     row: segmentRows.name,
     maximum: model.config.maximumTokens ?? 50,
   });
-  const queries = pictureFeatures(model, images);
+  const queries = pictureFeatures(model, images, task);
   try {
-    const candidates = model.candidateFeatures(set.whole());
+    const candidates = model.candidateFeatures(set.whole(), task);
     const scores = await scoresOf(model, { queries, candidates }, 'image-classification');
     const probabilities = softmaxRows(scores, labels.length);
     return Array.from({ length: images.size }, (_, i) => {
@@ -54,16 +79,18 @@ export interface PictureMatch {
 /** Pictures by how well they go with a text, best first. @throws ConfigError for a text without a token */
 export const retrieve = async (
   model: Generalist,
-  text: string,
+  query: string | TextQuery,
   images: ImagePatches,
 ): Promise<readonly PictureMatch[]> => {
+  const { text, task: asked } = typeof query === 'string' ? { text: query, task: undefined } : query;
+  const task = servingTask(model.config, 'image-text-retrieval', { task: asked });
   const set = nameCandidates('query', [text], {
     tokenizer: model.tokenizer,
     row: segmentRows.caption,
     maximum: model.config.maximumTokens ?? 50,
   });
-  const queries = pictureFeatures(model, images);
-  const candidates = encodeCandidates(model, set.whole().sequences);
+  const queries = pictureFeatures(model, images, task);
+  const candidates = encodeCandidates(model, set.whole().sequences, { task });
   const factor = model.encoder.temperature('image-text-retrieval');
   try {
     const scores = await scoresOf(model, { queries, candidates }, 'image-text-retrieval');
@@ -86,15 +113,17 @@ const TEXTS_AT_ONCE = 512;
 export const retrieveTexts = async (
   model: Generalist,
   images: ImagePatches,
-  texts: readonly string[],
+  choice: readonly string[] | TextChoice,
 ): Promise<Int32Array> => {
+  const { texts, task: asked } = 'texts' in choice ? choice : { texts: choice, task: undefined };
+  const task = servingTask(model.config, 'image-text-retrieval', { task: asked });
   const set = nameCandidates('gallery', texts, {
     tokenizer: model.tokenizer,
     row: segmentRows.caption,
     maximum: model.config.maximumTokens ?? 50,
   });
-  const queries = pictureFeatures(model, images);
-  const candidates = encodeCandidates(model, set.whole().sequences, { chunk: TEXTS_AT_ONCE });
+  const queries = pictureFeatures(model, images, task);
+  const candidates = encodeCandidates(model, set.whole().sequences, { chunk: TEXTS_AT_ONCE, task });
   try {
     const scores = await scoresOf(model, { queries, candidates }, 'image-text-retrieval');
     return Int32Array.from({ length: images.size }, (_, i) => {

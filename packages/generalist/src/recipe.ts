@@ -76,7 +76,8 @@ const task = z.strictObject({
 const moe = z.strictObject({
   experts: count.optional(),
   topK: count.optional(),
-  condition: z.literal('attribute').optional(),
+  /** What routers look at: attribute, modality, task, token, context, task-specific, or one that a package registered. */
+  condition: z.string().min(1).optional(),
   /** Conditional layers: 1 all, 2 every other, starting with the first. */
   every: count.optional(),
   attention: z.boolean().optional(),
@@ -86,6 +87,19 @@ const moe = z.strictObject({
   separateGates: z.boolean().optional(),
   /** Standard deviation of the routing noise times the number of experts. */
   noise: z.number().min(0).optional(),
+  /** Slots of an expert as a multiple of an even load, for token and context; dropless has as many as are chosen. */
+  capacityFactor: z
+    .union([
+      z.literal('dropless'),
+      z.strictObject({ train: z.number().positive().optional(), evaluate: z.number().positive().optional() }),
+    ])
+    .optional(),
+  /** Likelier choices get their slots first. */
+  batchPriority: z.boolean().optional(),
+  /** Factor of the balance loss of each router on tokens. */
+  balanceLoss: z.number().min(0).optional(),
+  /** Factor of the z-loss of each router on tokens. */
+  zLoss: z.number().min(0).optional(),
 });
 
 const model = z.strictObject({

@@ -45,6 +45,28 @@ export const attentionMask = (batch: SequenceBatch): tf.Tensor4D | undefined => 
   return undefined;
 };
 
+/** [B, T], 1 at tokens that count, or undefined where all do. */
+const visibleTokens = ({ size, length, keyPadding }: SequenceBatch): tf.Tensor2D | undefined =>
+  keyPadding &&
+  tf.tensor2d(
+    Float32Array.from(keyPadding, (padding) => (padding === 1 ? 0 : 1)),
+    [size, length],
+  );
+
+/** [B, T], 1 at tokens that all of their sequence may attend to, or undefined where those are all that count. */
+const contextTokens = ({ size, length, keyPadding, visibility }: SequenceBatch): tf.Tensor2D | undefined => {
+  if (!visibility) return undefined;
+  const values = new Float32Array(size * length);
+  for (let key = 0; key < length; key += 1) {
+    let shared = true;
+    for (let query = 0; query < length && shared; query += 1) shared = visibility[query * length + key] === 1;
+    for (let b = 0; shared && b < size; b += 1) {
+      values[b * length + key] = keyPadding?.[b * length + key] === 1 ? 0 : 1;
+    }
+  }
+  return tf.tensor2d(values, [size, length]);
+};
+
 /**
  * Tensors of a batch; they belong to the caller or the enclosing tidy.
  * @param startFrame temporal position of every visual segment
@@ -68,5 +90,13 @@ export const sequenceInput = (batch: SequenceBatch, startFrame = 0): SequenceInp
         },
   );
   const mask = attentionMask(batch);
-  return mask ? { segments, mask } : { segments };
+  const visible = visibleTokens(batch);
+  const context = contextTokens(batch);
+  return {
+    segments,
+    ...(batch.task === undefined ? {} : { task: batch.task }),
+    ...(mask ? { mask } : {}),
+    ...(visible ? { visible } : {}),
+    ...(context ? { context } : {}),
+  };
 };

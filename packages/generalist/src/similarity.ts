@@ -15,12 +15,19 @@ const PICTURES_AT_ONCE = 64;
 
 /**
  * Features of pictures as inputs of classification and retrieval.
+ * @param task that they serve, or undefined where the model's routers don't look at it
  * @returns [N, D] of unit length, the caller's
  */
-export const pictureFeatures = (model: Generalist, images: ImagePatches): tf.Tensor2D =>
+export const pictureFeatures = (
+  model: Generalist,
+  images: ImagePatches,
+  task: string | undefined,
+): tf.Tensor2D =>
   tf.tidy(() => {
     const parts = pieces(images.size, PICTURES_AT_ONCE).map(([start, end]) =>
-      encodeFeatures(model, imageSequences(takePatches(images, range(start, end)), segmentRows.image)),
+      encodeFeatures(model, imageSequences(takePatches(images, range(start, end)), segmentRows.image), {
+        task,
+      }),
     );
     const [only] = parts;
     return parts.length === 1 && only ? only : tf.concat2d(parts, 0);

@@ -13,6 +13,7 @@ import { ConfigError } from '@polygate/core';
 import type { RecordBatch } from '@polygate/stream';
 import { encodeCandidates } from './features.ts';
 import type { Generalist } from './generalist.ts';
+import { servingTask } from './serving.ts';
 import { pictureFeatures, scoresOf, softmaxRows } from './similarity.ts';
 
 /** A stage that computes its columns from each batch; see `mapStage` of the stream package. */
@@ -25,6 +26,8 @@ export interface EncodeStageOptions {
   readonly source?: string;
   /** Column that is added. @default 'embedding' */
   readonly column?: string;
+  /** Retrieval task of the model that the rows serve. @default its first */
+  readonly task?: string;
 }
 
 const sequencesOf = (model: Generalist, batch: RecordBatch, options: EncodeStageOptions): SequenceBatch => {
@@ -52,6 +55,7 @@ const sequencesOf = (model: Generalist, batch: RecordBatch, options: EncodeStage
  */
 export const encodeStage = (model: Generalist, options: EncodeStageOptions): ModelStage => {
   const { from, column = 'embedding' } = options;
+  const task = servingTask(model.config, 'image-text-retrieval', options);
   const source = options.source ?? (from === 'image' ? 'image' : 'tokens');
   const kind =
     from === 'image'
@@ -65,7 +69,10 @@ export const encodeStage = (model: Generalist, options: EncodeStageOptions): Mod
       metadata: { 'polygate.tokenizer.model': model.config.tokenizerHash },
     },
     async (batch) => {
-      const features = encodeCandidates(model, sequencesOf(model, batch, { from, source }), { chunk: 64 });
+      const features = encodeCandidates(model, sequencesOf(model, batch, { from, source }), {
+        chunk: 64,
+        task,
+      });
       try {
         return { [column]: (await features.data()) as Float32Array };
       } finally {
@@ -80,6 +87,8 @@ export interface ScoreStageOptions {
   readonly labels: readonly string[];
   /** Column that is added. @default 'scores' */
   readonly column?: string;
+  /** Classification task of the model that the rows serve. @default its first */
+  readonly task?: string;
 }
 
 /**
@@ -88,6 +97,7 @@ export interface ScoreStageOptions {
  */
 export const scoreStage = (model: Generalist, options: ScoreStageOptions): ModelStage => {
   const { labels, column = 'scores' } = options;
+  const task = servingTask(model.config, 'image-classification', options);
   if (labels.length === 0) throw new ConfigError('score stage: expected one or more labels, got none');
   const set = nameCandidates(`labels:${column}`, labels, {
     tokenizer: model.tokenizer,
@@ -101,9 +111,9 @@ export const scoreStage = (model: Generalist, options: ScoreStageOptions): Model
       metadata: { [`polygate.labels.${column}`]: JSON.stringify(labels) },
     },
     async (batch) => {
-      const queries = pictureFeatures(model, imagePatches(batch, model.image));
+      const queries = pictureFeatures(model, imagePatches(batch, model.image), task);
       try {
-        const candidates = model.candidateFeatures(set.whole());
+        const candidates = model.candidateFeatures(set.whole(), task);
         const scores = await scoresOf(model, { queries, candidates }, 'image-classification');
         return { [column]: softmaxRows(scores, labels.length) };
       } finally {

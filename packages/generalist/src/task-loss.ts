@@ -36,12 +36,15 @@ export interface TaskLoss {
 export const taskLoss = (model: Generalist, batch: TaskBatch, options: TaskLossOptions): TaskLoss => {
   const { training, random, differentiable = false } = options;
   const own = (label: string) => ({
+    task: batch.task,
     ...(random ? { random: random.fork(label) } : {}),
     ...(differentiable ? { merged: false } : {}),
   });
   // Outside the tidy: features that are encoded for the cache outlive this call.
   const cached =
-    !training && !differentiable && batch.targets.whole ? model.candidateFeatures(batch.targets) : undefined;
+    !training && !differentiable && batch.targets.whole
+      ? model.candidateFeatures(batch.targets, batch.task)
+      : undefined;
   const result = tf.tidy(() => {
     const queries = encodeFeatures(model, batch.inputs, {
       training,

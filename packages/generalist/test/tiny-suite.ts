@@ -1,7 +1,7 @@
 /** A prepared suite of a few made-up pictures and sentences, and a model small enough for the cpu engine. */
 import { createRandom } from '@polygate/core';
-import type { EncoderConfig } from '@polygate/encoder';
-import { createGeneralist, type Generalist } from '@polygate/generalist';
+import type { EncoderConfig, ExpertConfig } from '@polygate/encoder';
+import { createGeneralist, type Generalist, type TrainedTask } from '@polygate/generalist';
 import { buildBatch, datasetMetadata, defineSchema, writeShards } from '@polygate/stream';
 import { saveTokenizer, trainTokenizer, type Tokenizer } from '@polygate/tokens';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
@@ -140,7 +140,7 @@ export const writeTinySuite = async (): Promise<string> => {
   return folder;
 };
 
-const tinyEncoder = (vocabularySize: number): EncoderConfig => ({
+const tinyEncoder = (vocabularySize: number, moe: ExpertConfig): EncoderConfig => ({
   layers: 1,
   width: 16,
   heads: 2,
@@ -150,17 +150,36 @@ const tinyEncoder = (vocabularySize: number): EncoderConfig => ({
   maxPositions: 32,
   maxFrames: 1,
   layerScale: 0.5,
-  moe: { experts: 3, topK: 2 },
+  moe,
 });
 
-export const tinyModel = (seed = 1): Generalist => {
+/** A task of each family on the datasets of the tiny suite, named after neither. */
+export const tinyTasks: readonly TrainedTask[] = [
+  { name: 'naming', family: 'image-classification', dataset: 'colours' },
+  { name: 'writing', family: 'image-captioning', dataset: 'pictures' },
+  { name: 'finding', family: 'image-text-retrieval', dataset: 'pictures' },
+  { name: 'reading', family: 'masked-language-modelling', dataset: 'lines' },
+];
+
+/** A model that was trained on {@link tinyTasks}, routed by a condition. */
+export const conditionalModel = (moe: ExpertConfig, seed = 1): Generalist =>
+  tinyModel(seed, { moe: { tasks: tinyTasks.map(({ name }) => name), ...moe }, tasks: tinyTasks });
+
+export const tinyModel = (
+  seed = 1,
+  {
+    moe = { experts: 3, topK: 2 },
+    tasks,
+  }: { readonly moe?: ExpertConfig; readonly tasks?: readonly TrainedTask[] } = {},
+): Generalist => {
   const tokenizer = tinyTokenizer();
   return createGeneralist(
     {
-      encoder: tinyEncoder(tokenizer.size),
+      encoder: tinyEncoder(tokenizer.size, moe),
       image: { height: SIDE, width: SIDE, channels: 3 },
       tokenizerHash: tokenizer.hash,
       maximumTokens: 12,
+      ...(tasks ? { tasks } : {}),
     },
     tokenizer,
     createRandom(seed),

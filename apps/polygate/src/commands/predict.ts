@@ -14,6 +14,7 @@ import { engineOptions, list, positive, withEngine, type EngineFlags } from './o
 
 interface PredictFlags extends EngineFlags {
   readonly run: string;
+  readonly task?: string;
   readonly json?: boolean;
 }
 
@@ -25,17 +26,20 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
     withEngine(predict.command(name))
       .description(description)
       .requiredOption('--run <folder>', 'folder of a run or of a model')
+      .option('--task <name>', 'task of the model that is asked (default: the first that fits)')
       .option('--json', 'print one JSON object');
+  const common = ({ run, task, ...engine }: PredictFlags) => ({
+    run,
+    ...(task === undefined ? {} : { task }),
+    ...engineOptions(engine),
+  });
   const answer = (flags: PredictFlags, value: unknown, text: string): void =>
     terminal.print(flags.json ? JSON.stringify(value) : text);
 
   add('classify <image>', 'labels of a picture, likeliest first')
     .requiredOption('--labels <words>', 'any labels, separated by commas', list)
     .action(async (image: string, flags: PredictFlags & { labels: string[] }) => {
-      const labels = await predictClass(
-        { image, labels: flags.labels, run: flags.run, ...engineOptions(flags) },
-        { logger },
-      );
+      const labels = await predictClass({ image, labels: flags.labels, ...common(flags) }, { logger });
       answer(flags, { image, labels }, formatClass(labels));
     });
 
@@ -50,8 +54,7 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
       const captions = await predictCaption(
         {
           image,
-          run: flags.run,
-          ...engineOptions(flags),
+          ...common(flags),
           ...(flags.beam === undefined ? {} : { beam: flags.beam }),
           ...(flags.maxTokens === undefined ? {} : { maximumTokens: flags.maxTokens }),
         },
@@ -68,8 +71,7 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
         {
           text,
           images: flags.images,
-          run: flags.run,
-          ...engineOptions(flags),
+          ...common(flags),
           ...(flags.count === undefined ? {} : { count: flags.count }),
         },
         { logger },
@@ -83,8 +85,7 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
       const blanks = await predictFill(
         {
           text,
-          run: flags.run,
-          ...engineOptions(flags),
+          ...common(flags),
           ...(flags.count === undefined ? {} : { count: flags.count }),
         },
         { logger },

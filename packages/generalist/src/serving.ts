@@ -1,0 +1,31 @@
+/** Which task of a model a prediction or an evaluation serves: routers may look at it. */
+import { unknownName } from '@polygate/core';
+import type { TaskFamily } from '@polygate/tasks';
+import type { GeneralistConfig } from './model-config.ts';
+
+/** What is asked of a model. */
+export interface ServingOptions {
+  /** Name of the task, where the caller knows it. */
+  readonly task?: string | undefined;
+  /** Dataset that is evaluated; the task that was trained on it is preferred. */
+  readonly dataset?: string | undefined;
+}
+
+/**
+ * The task that serves a family: the one asked for, else the one trained on the dataset, else the family's first.
+ * @returns undefined where the model was trained on no task of the family, or doesn't say
+ * @throws ConfigError for a task that the model wasn't trained on (lists those that it was)
+ */
+export const servingTask = (
+  { tasks = [] }: Pick<GeneralistConfig, 'tasks'>,
+  family: TaskFamily,
+  { task, dataset }: ServingOptions = {},
+): string | undefined => {
+  const names = tasks.map(({ name }) => name);
+  if (task !== undefined) {
+    if (tasks.length > 0 && !names.includes(task)) throw unknownName('task', task, names);
+    return task;
+  }
+  const own = tasks.filter((each) => each.family === family);
+  return (own.find((each) => each.dataset === dataset) ?? own[0])?.name;
+};

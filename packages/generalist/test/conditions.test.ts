@@ -1,0 +1,175 @@
+/** Models of every condition: tasks reach the routers, caches know them, folders keep them. */
+import { createRandom } from '@polygate/core';
+import {
+  caption,
+  classify,
+  encodeFeatures,
+  encoderOf,
+  evaluateSuite,
+  fill,
+  loadModel,
+  makeTask,
+  openSuite,
+  parseRecipe,
+  patchesOf,
+  retrieve,
+  saveModel,
+  servingTask,
+  taskLoss,
+  type Generalist,
+  type OpenSuite,
+} from '@polygate/generalist';
+import * as tf from '@tensorflow/tfjs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { conditionalModel, picture, tinyModel, tinyTasks, writeTinySuite } from './tiny-suite.ts';
+
+let folder: string;
+let data: OpenSuite;
+let scratch: string;
+
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+  folder = await writeTinySuite();
+  data = await openSuite(folder);
+  scratch = await mkdtemp(join(tmpdir(), 'polygate-conditions-'));
+});
+
+afterAll(async () => {
+  await data.close();
+  await rm(folder, { recursive: true, force: true });
+  await rm(scratch, { recursive: true, force: true });
+});
+
+const images = (model: Generalist) =>
+  patchesOf([picture('red', 'bar', 1), picture('blue', 'square', 2)], model.image);
+
+const taskOf = (model: Generalist, name: string) => {
+  const { family, dataset } = tinyTasks.find((each) => each.name === name) as (typeof tinyTasks)[number];
+  const recipe = parseRecipe({ tasks: { [name]: { family, dataset } } }).tasks[name];
+  if (!recipe) throw new Error('expected a task');
+  const { suite, tokenizer } = data;
+  return makeTask(name, recipe, { suite, tokenizer, image: model.image, vocabulary: model.vocabulary });
+};
+
+const lossOf = async (model: Generalist, name: string): Promise<number> => {
+  const task = taskOf(model, name);
+  const { dataset } = tinyTasks.find((each) => each.name === name) as (typeof tinyTasks)[number];
+  const rows = await (await data.shards(dataset, 'test')).read([0, 3, 5]);
+  const batch = task.collate(rows, { random: createRandom(1), training: false });
+  const { loss, metrics } = taskLoss(model, batch, { training: false });
+  const [value = NaN] = loss.dataSync();
+  tf.dispose([loss, ...Object.values(metrics)]);
+  return value;
+};
+
+describe.each([
+  ['modality', { condition: 'modality', experts: 3 }],
+  ['task', { condition: 'task', experts: 3 }],
+  ['task-specific', { condition: 'task-specific' }],
+] as const)('a model routed by %s', (name, moe) => {
+  it('predicts, scores, and comes back from its folder with the same answers', async () => {
+    using model = conditionalModel(moe);
+    const answers = async (own: Generalist) => ({
+      labels: await classify(own, images(own), ['red', 'blue']),
+      captions: await caption(own, images(own), { maximumTokens: 3 }),
+      matches: await retrieve(own, 'a red bar', images(own)),
+      words: await fill(own, 'the ___ is red', { count: 2 }),
+    });
+    const before = await answers(model);
+    const place = join(scratch, name);
+    await saveModel(model, place);
+    using again = await loadModel(place);
+    expect(again.config).toEqual(model.config);
+    expect(await answers(again)).toEqual(before);
+    const scores = await evaluateSuite(again, data, { limit: 3, caption: { maximumTokens: 2 } });
+    expect(new Set(scores.map(({ task }) => task)).size).toBe(4);
+  });
+});
+
+describe('the task of a batch', () => {
+  it('reaches the routers: copies of a task answer that task alone', async () => {
+    using model = conditionalModel({ condition: 'task-specific' });
+    const before = { naming: await lossOf(model, 'naming'), reading: await lossOf(model, 'reading') };
+    // Expert 3 is that of the fourth task, reading.
+    const name = 'blocks.0.ffn.fc2.experts.3.bias';
+    model.encoder.parameters.write(
+      name,
+      new Float32Array(16).map((_, d) => d),
+    );
+    model.clearCaches();
+    expect(await lossOf(model, 'naming')).toBe(before.naming);
+    expect(Math.abs((await lossOf(model, 'reading')) - before.reading)).toBeGreaterThan(0.01);
+  });
+
+  it('keeps the features of shared candidates apart where routers look at it, and only there', () => {
+    using byTask = conditionalModel({ condition: 'task', experts: 3 });
+    const whole = byTask.vocabulary.whole();
+    const reading = byTask.candidateFeatures(whole, 'reading');
+    const writing = byTask.candidateFeatures(whole, 'writing');
+    expect(byTask.candidateFeatures(whole, 'reading')).toBe(reading);
+    const apart = tf.tidy(() => tf.max(tf.abs(tf.sub(reading, writing))).dataSync()[0]);
+    expect(apart).toBeGreaterThan(1e-4);
+    using byRow = conditionalModel({ condition: 'attribute', experts: 3 });
+    const rows = byRow.vocabulary.whole();
+    expect(byRow.candidateFeatures(rows, 'reading')).toBe(byRow.candidateFeatures(rows, 'writing'));
+  });
+
+  it('must be named and known', () => {
+    using model = conditionalModel({ condition: 'task', experts: 3 });
+    const sequences = model.vocabulary.whole().sequences;
+    expect(() => encodeFeatures(model, sequences)).toThrow(
+      'encode: expected the name of a task, which the condition "task" routes by, got none; pass task, one of naming, writing, finding, reading',
+    );
+    expect(() => encodeFeatures(model, sequences, { task: 'nameing' })).toThrow(
+      'unknown task "nameing": did you mean "naming"? known: finding, naming, reading, writing',
+    );
+  });
+});
+
+describe('servingTask', () => {
+  it('prefers what was asked, then the dataset, then the family', () => {
+    const tasks = [
+      ...tinyTasks,
+      { name: 'shades', family: 'image-classification', dataset: 'grey' } as const,
+    ];
+    const of = (options?: Parameters<typeof servingTask>[2]) =>
+      servingTask({ tasks }, 'image-classification', options);
+    expect(of()).toBe('naming');
+    expect(of({ dataset: 'grey' })).toBe('shades');
+    expect(of({ dataset: 'elsewhere' })).toBe('naming');
+    expect(of({ dataset: 'grey', task: 'naming' })).toBe('naming');
+    expect(servingTask({}, 'image-classification')).toBeUndefined();
+    expect(() => of({ task: 'shadow' })).toThrow('unknown task "shadow"');
+  });
+
+  it('chooses the task of predictions', async () => {
+    using model = conditionalModel({ condition: 'task-specific' });
+    const [naming, finding] = [
+      await classify(model, images(model), ['red', 'blue']),
+      await classify(model, images(model), { labels: ['red', 'blue'], task: 'finding' }),
+    ];
+    expect(finding).not.toEqual(naming);
+    using plain = tinyModel();
+    await expect(fill(plain, 'the ___', { task: 'anything' })).resolves.toHaveLength(1);
+  });
+});
+
+describe('encoderOf', () => {
+  const sizes = { vocabularySize: 500, channels: 3, tasks: ['a', 'b'] };
+  const moeOf = (moe: object) =>
+    encoderOf(parseRecipe({ model: { preset: 'mini-moe', moe } }).model, sizes).moe;
+
+  it('carries the tasks and the condition, and leaves the number of copies to their condition', () => {
+    expect(moeOf({ condition: 'task' })).toMatchObject({ condition: 'task', tasks: ['a', 'b'], experts: 8 });
+    expect(moeOf({ condition: 'task-specific' })).toEqual({
+      condition: 'task-specific',
+      tasks: ['a', 'b'],
+      every: 1,
+    });
+    expect(moeOf({ capacityFactor: { evaluate: 3 } })).toMatchObject({ capacityFactor: { evaluate: 3 } });
+    expect(moeOf({ capacityFactor: 'dropless' })).toMatchObject({ capacityFactor: 'dropless' });
+  });
+});
