@@ -1,5 +1,6 @@
 import nx from '@nx/eslint-plugin';
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import tseslint from 'typescript-eslint';
 
 /** Each package may import exactly its declared @polygate dependencies, and only of a lower layer. */
@@ -10,8 +11,10 @@ for (let layer = 0; layer <= 7; layer += 1) {
     onlyDependOnLibsWithTags: Array.from({ length: layer }, (_, lower) => `layer:${lower}`),
   });
 }
-for (const name of readdirSync('packages')) {
-  const manifest = JSON.parse(readFileSync(`packages/${name}/package.json`, 'utf8'));
+// From here, not from where eslint was started: `nx lint` starts it in a package.
+const packages = join(import.meta.dirname, 'packages');
+for (const name of readdirSync(packages)) {
+  const manifest = JSON.parse(readFileSync(join(packages, name, 'package.json'), 'utf8'));
   const dependencies = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies })
     .filter((key) => key.startsWith('@polygate/'))
     .map((key) => `pkg:${key.slice('@polygate/'.length)}`);

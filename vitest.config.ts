@@ -1,13 +1,14 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 const conditions = ['@polygate/source', 'node', 'import', 'module', 'default'];
 
-/** One vitest project per workspace package, named as in its package.json without the scope. */
-const packageRoots = ['packages', 'apps'].flatMap((folder) =>
-  readdirSync(folder)
-    .map((name) => `${folder}/${name}`)
-    .filter((root) => existsSync(`${root}/package.json`)),
+/** One vitest project per workspace package, named as in its package.json without the scope. From wherever it is started. */
+const packageRoots = ['packages', 'apps'].flatMap((kind) =>
+  readdirSync(join(import.meta.dirname, kind))
+    .map((name) => join(import.meta.dirname, kind, name))
+    .filter((root) => existsSync(join(root, 'package.json'))),
 );
 
 const project = (name: string, root: string, include: string[]) => ({
@@ -29,10 +30,14 @@ export default defineConfig({
     maxWorkers: 2,
     projects: [
       ...packageRoots.map((root) => {
-        const { name } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8')) as { name: string };
+        const { name } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { name: string };
         return project(name.replace('@polygate/', ''), root, ['src/**/*.test.ts', 'test/**/*.test.ts']);
       }),
-      project('workspace', '.', ['test/**/*.test.ts', 'tools/**/*.test.ts', 'bench/**/*.test.ts']),
+      project('workspace', import.meta.dirname, [
+        'test/**/*.test.ts',
+        'tools/**/*.test.ts',
+        'bench/**/*.test.ts',
+      ]),
     ],
   },
 });
