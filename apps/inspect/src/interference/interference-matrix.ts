@@ -116,36 +116,12 @@ export const weightedMedian = (values: ArrayLike<number>, weights: ArrayLike<num
   return NaN;
 };
 
-interface Statistics {
-  readonly ratio: number;
-  readonly mean: number;
-  readonly median: number;
-}
-
-const statisticsOf = (
-  effects: ArrayLike<number>,
-  own: ArrayLike<number>,
-  weights: ArrayLike<number>,
-): Statistics => {
-  let sum = 0;
-  let ownSum = 0;
-  let ratioSum = 0;
-  let total = 0;
-  const ratios = Array.from(effects, (effect, b) => {
-    const denominator = own[b] ?? NaN;
-    const weight = weights[b] ?? 0;
-    if (weight === 0 || Number.isNaN(effect) || Number.isNaN(denominator)) return NaN;
-    sum += weight * effect;
-    ownSum += weight * denominator;
-    const ratio = effect / denominator;
-    // A batch that its own task does not move at all has no ratio.
-    if (!Number.isFinite(ratio)) return NaN;
-    ratioSum += weight * ratio;
-    total += weight;
-    return ratio;
+/** D_ij[b] / D_ii[b]; NaN for a batch that its own task does not move at all, or that has weight 0. */
+const ratiosOf = (effects: Float64Array, own: Float64Array, weights: ArrayLike<number>): Float64Array =>
+  effects.map((effect, b) => {
+    const ratio = effect / (own[b] ?? NaN);
+    return (weights[b] ?? 0) > 0 && Number.isFinite(ratio) ? ratio : NaN;
   });
-  return { ratio: sum / ownSum, mean: ratioSum / total, median: weightedMedian(ratios, weights) };
-};
 
 /** sqrt((n - 1) / n * sum of squared deviations) of the n values that each lack one batch. */
 const jackknifeError = (values: readonly number[]): number => {
@@ -159,6 +135,7 @@ const standardDeviation = (values: readonly number[]): number => {
   return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1));
 };
 
+/** Mean over the batches that have a value. */
 const weightedMean = (values: ArrayLike<number>, weights: ArrayLike<number>): number => {
   let sum = 0;
   let total = 0;
@@ -198,24 +175,48 @@ export const interferenceMatrix = (
   const { tasks, batches } = changes;
   const { all, without, drawn } = weightings(batches, options);
   const indices = Array.from({ length: tasks }, (_, task) => task);
-  const own = indices.map((i): Estimate => {
-    const at = (weights: Float64Array): number => weightedMean(effectsOf(changes, [i, i], weights), weights);
-    return { value: at(all), standardError: jackknifeError(without.map(at)) };
+  const effectsWith = (weights: Float64Array): readonly (readonly Float64Array[])[] =>
+    indices.map((i) => indices.map((j) => effectsOf(changes, [i, j], weights)));
+  const effects = effectsWith(all);
+  const left = without.map((weights) => ({ weights, effects: effectsWith(weights) }));
+  const draws = drawn.map((weights) => ({ weights, effects: effectsWith(weights) }));
+
+  const own = (i: number): Estimate => ({
+    value: weightedMean(effects[i]?.[i] ?? [], all),
+    standardError: jackknifeError(left.map((each) => weightedMean(each.effects[i]?.[i] ?? [], each.weights))),
   });
   const cell = (i: number, j: number): InterferenceCell => {
-    const at = (weights: Float64Array): Statistics =>
-      statisticsOf(effectsOf(changes, [i, j], weights), effectsOf(changes, [i, i], weights), weights);
-    const { ratio, mean, median } = at(all);
-    const left = without.map(at);
+    const rows = (of: readonly (readonly Float64Array[])[]) =>
+      [of[i]?.[j] as Float64Array, of[i]?.[i] as Float64Array] as const;
+    const ratio = (of: typeof effects, weights: Float64Array): number => {
+      const [top, bottom] = rows(of);
+      return weightedMean(top, weights) / weightedMean(bottom, weights);
+    };
+    const mean = (of: typeof effects, weights: Float64Array): number =>
+      weightedMean(ratiosOf(...rows(of), weights), weights);
+    const median = (of: typeof effects, weights: Float64Array): number =>
+      weightedMedian(ratiosOf(...rows(of), weights), weights);
     return {
-      ratio: { value: ratio, standardError: jackknifeError(left.map((each) => each.ratio)) },
-      mean: { value: mean, standardError: jackknifeError(left.map((each) => each.mean)) },
-      median: { value: median, standardError: standardDeviation(drawn.map((counts) => at(counts).median)) },
+      ratio: {
+        value: ratio(effects, all),
+        standardError: jackknifeError(left.map((each) => ratio(each.effects, each.weights))),
+      },
+      mean: {
+        value: mean(effects, all),
+        standardError: jackknifeError(left.map((each) => mean(each.effects, each.weights))),
+      },
+      median: {
+        value: median(effects, all),
+        // A draw of one batch over and over leaves no step to look at.
+        standardError: standardDeviation(
+          draws.map((each) => median(each.effects, each.weights)).filter(Number.isFinite),
+        ),
+      },
     };
   };
   return {
     cells: indices.map((i) => indices.map((j) => cell(i, j))),
-    own,
-    effects: indices.map((i) => indices.map((j) => Array.from(effectsOf(changes, [i, j], all)))),
+    own: indices.map(own),
+    effects: effects.map((row) => row.map((each) => Array.from(each))),
   };
 };
