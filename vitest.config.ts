@@ -37,6 +37,7 @@ export default defineConfig({
         'test/**/*.test.ts',
         'tools/**/*.test.ts',
         'bench/**/*.test.ts',
+        'experiments/**/*.test.ts',
       ]),
     ],
   },

@@ -1,0 +1,95 @@
+/** docs/results/<experiment>.json: finished runs with everything that tables and figures are drawn from. */
+import type { InterferenceRecord } from '@polygate/app-inspect';
+import { ConfigError, FormatError, writeFileAtomic } from '@polygate/core';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ScoredMetric, Variant } from './experiment.ts';
+
+/** Numbers of a run by task and metric. */
+export type Scores = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+/** What a run cost. Times are processor time, which neighbours on the machine disturb less than the clock. */
+export interface RunPrice {
+  /** Milliseconds of one update, mean over this process's part of the run. */
+  readonly trainStepMs: number;
+  /** Milliseconds of one pass over the scored batches with warm caches. */
+  readonly inferenceMs: number;
+  /** Most resident memory of the process. */
+  readonly peakMegabytes: number;
+  readonly parameters: number;
+}
+
+/** One trained and scored model. */
+export interface RunResult {
+  readonly variant: string;
+  readonly seed: number;
+  /** Hash of the resolved recipe and the suite. */
+  readonly key: string;
+  /** Version of the code that trained it; ends in `+` when files were changed. */
+  readonly commit: string;
+  readonly scores: Scores;
+  readonly price: RunPrice;
+  /** Processor time of training and scoring. */
+  readonly hours: number;
+  readonly interference?: InterferenceRecord['sites'];
+}
+
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryGigabytes: number;
+  readonly node: string;
+  /** The engine's own line. */
+  readonly engine: string;
+}
+
+export interface ExperimentResults {
+  readonly experiment: string;
+  readonly title: string;
+  readonly question: string;
+  readonly command: string;
+  readonly baseline: string;
+  readonly machine: Machine;
+  /** Resolved recipe of the baseline; variants differ from it in `model.moe`, runs in `seed`. */
+  readonly recipe: unknown;
+  readonly suite: unknown;
+  readonly metrics: readonly ScoredMetric[];
+  readonly variants: readonly Variant[];
+  readonly tasks: readonly string[];
+  readonly runs: readonly RunResult[];
+}
+
+/** Folder of results and documents. */
+export const RESULTS_FOLDER = join('docs', 'results');
+
+const fileOf = (folder: string, experiment: string): string => join(folder, `${experiment}.json`);
+
+export const writeResults = async (results: ExperimentResults, folder = RESULTS_FOLDER): Promise<string> => {
+  const path = fileOf(folder, results.experiment);
+  await writeFileAtomic(path, `${JSON.stringify(results, null, 1)}\n`);
+  return path;
+};
+
+/** @throws ConfigError when there is none yet, FormatError when it is no results file */
+export const readResults = async (
+  experiment: string,
+  folder = RESULTS_FOLDER,
+): Promise<ExperimentResults> => {
+  const path = fileOf(folder, experiment);
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new ConfigError(
+      `results: expected ${path}, got no such file; run \`npm run experiment -- ${experiment}\` first`,
+      { cause },
+    );
+  }
+  const value = JSON.parse(text) as Partial<ExperimentResults>;
+  if (value.experiment !== experiment || !Array.isArray(value.runs)) {
+    throw new FormatError(
+      `results ${path}: expected those of the experiment "${experiment}", got ${JSON.stringify(value.experiment)}; run it again`,
+    );
+  }
+  return value as ExperimentResults;
+};

@@ -1,0 +1,129 @@
+/** One run of an experiment in this process: train or go on, score, write result.json. */
+import { inspectInterference } from '@polygate/app-inspect';
+import { pretrain } from '@polygate/app-pretrain';
+import { silentLogger, writeFileAtomic } from '@polygate/core';
+import { loadModel, modelFolderOf, openSuite } from '@polygate/generalist';
+import type { Progress, ProgressReport } from '@polygate/training';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { commitOf } from './machine.ts';
+import type { RunOrder } from './plan.ts';
+import type { RunResult } from './results.ts';
+import { captionWordScore } from './caption-score.ts';
+import { processorMs, scoreTasks } from './scoring.ts';
+
+const RESULT_FILE = 'result.json';
+const INTERFERENCE_FILE = 'interference-sites.json';
+
+/** What a finished run leaves in its folder; the variant's name belongs to the experiment. */
+type StoredResult = Omit<RunResult, 'variant' | 'interference'> & { readonly engine: string };
+
+const readJson = async <T>(path: string): Promise<T | undefined> => {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as T;
+  } catch {
+    // Not there yet; a result is renamed into place, so it is never half there.
+    return undefined;
+  }
+};
+
+/** The result of a run that was finished before. */
+export const finishedRun = async (
+  order: RunOrder,
+): Promise<(RunResult & { readonly engine: string }) | undefined> => {
+  const stored = await readJson<StoredResult>(join(order.folder, RESULT_FILE));
+  if (!stored) return undefined;
+  if (!order.interference) return { ...stored, variant: order.variant };
+  const sites = await readJson<NonNullable<RunResult['interference']>>(join(order.folder, INTERFERENCE_FILE));
+  return sites && { ...stored, variant: order.variant, interference: sites };
+};
+
+/** Steps between two lines of progress. */
+const REPORT_EVERY = 100;
+
+/** Progress as lines, and the processor time of an update on the way. */
+const meter = (report: (text: string) => void): Progress & { stepMs(): number } => {
+  let first: { readonly step: number; readonly ms: number } | undefined;
+  let last = { step: 0, ms: 0 };
+  return {
+    update({ step, steps, losses, secondsLeft }: ProgressReport) {
+      last = { step, ms: processorMs() };
+      first ??= last;
+      if (step % REPORT_EVERY !== 0 && step !== steps) return;
+      const shown = Object.entries(losses).map(([name, loss]) => `${name} ${loss.toFixed(3)}`);
+      report(`step ${step} of ${steps}, ${shown.join(', ')}, ${Math.round(secondsLeft)} s left`);
+    },
+    note() {},
+    stop() {},
+    stepMs: () => (first && last.step > first.step ? (last.ms - first.ms) / (last.step - first.step) : NaN),
+  };
+};
+
+const train = async (
+  order: RunOrder,
+  context: { readonly signal?: AbortSignal; readonly report: (text: string) => void },
+): Promise<'finished' | 'stopped'> => {
+  const progress = meter(context.report);
+  const began = processorMs();
+  const trained = await pretrain(
+    { recipe: order.recipe, run: order.folder },
+    { logger: silentLogger, progress, ...(context.signal ? { signal: context.signal } : {}) },
+  );
+  if (trained.status === 'stopped') return 'stopped';
+  await using data = await openSuite(order.recipe.suite);
+  using model = await loadModel(await modelFolderOf(order.folder));
+  const { scores, inferenceMs } = await scoreTasks(order.scored, { model, data, recipe: order.recipe });
+  const words = await captionWordScore(order, { model, data });
+  // A run that was finished before this process came to it has no time of its own.
+  const result: StoredResult = {
+    seed: order.seed,
+    key: order.key,
+    commit: commitOf(),
+    scores: words
+      ? { ...scores, [words.task]: { ...scores[words.task], 'token-F1': words.tokenF1 } }
+      : scores,
+    price: {
+      trainStepMs: progress.stepMs(),
+      inferenceMs,
+      peakMegabytes: Math.round(process.resourceUsage().maxRSS / 1024),
+      parameters: model.encoder.parameters.size,
+    },
+    hours: (processorMs() - began) / 3_600_000,
+    engine: trained.engine.line,
+  };
+  await writeFileAtomic(join(order.folder, RESULT_FILE), `${JSON.stringify(result, null, 1)}\n`);
+  return 'finished';
+};
+
+/**
+ * Makes a run, or what is missing of it. A killed one goes on from its latest checkpoint.
+ * @returns `stopped` when the signal came first
+ */
+export const runOnce = async (
+  order: RunOrder,
+  context: { readonly signal?: AbortSignal; readonly report: (text: string) => void },
+): Promise<'finished' | 'stopped'> => {
+  if (!(await readJson(join(order.folder, RESULT_FILE)))) {
+    const status = await train(order, context);
+    if (status === 'stopped') return status;
+  }
+  if (order.interference && !(await finishedRun(order))) {
+    context.report('interference');
+    const { layers, linears, batches, directions } = order.interference;
+    const { record } = await inspectInterference({
+      run: order.folder,
+      layers,
+      linears,
+      batches,
+      directions,
+      threads: 1,
+    });
+    const sites = record.sites.map(({ firstOrder, exact, ...rest }) => ({
+      ...rest,
+      firstOrder: { ...firstOrder, effects: [] },
+      exact: exact && { ...exact, effects: [] },
+    }));
+    await writeFileAtomic(join(order.folder, INTERFERENCE_FILE), `${JSON.stringify(sites)}\n`);
+  }
+  return 'finished';
+};

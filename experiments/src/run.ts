@@ -1,0 +1,147 @@
+/** `npm run experiment -- NAME [--seeds 1,2,3] [--jobs 2] [--only dense,attribute] [--tables]` */
+import { prepare } from '@polygate/app-prepare';
+import { ConfigError, consoleLogger } from '@polygate/core';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { baseRecipe, scoredTasks, suiteSettings } from './base-recipe.ts';
+import { experimentNamed, experiments } from './catalogue.ts';
+import { writeDocument } from './document.ts';
+import type { Experiment } from './experiment.ts';
+import { machineOf } from './machine.ts';
+import { planRuns, type RunOrder } from './plan.ts';
+import { runPool } from './pool.ts';
+import { readResults, writeResults, type RunResult } from './results.ts';
+import { finishedRun } from './run-once.ts';
+
+const RUNS_FOLDER = join('runs', 'experiments');
+
+const logger = consoleLogger();
+
+interface Flags {
+  readonly seeds: readonly number[];
+  readonly jobs: number;
+  readonly only: readonly string[] | undefined;
+}
+
+const minutes = (since: number): string => ((performance.now() - since) / 60_000).toFixed(1);
+
+/** Writes the results of all runs that are finished, and the document. @returns how many there are */
+const collect = async (
+  experiment: Experiment,
+  orders: readonly RunOrder[],
+  suite: unknown,
+): Promise<number> => {
+  const found = await Promise.all(orders.map(finishedRun));
+  const runs: RunResult[] = [];
+  let engine = '';
+  for (const each of found) {
+    if (!each) continue;
+    const { engine: line, ...run } = each;
+    engine = line;
+    runs.push(run);
+  }
+  const [first] = orders;
+  if (!first || runs.length === 0) return 0;
+  const results = {
+    experiment: experiment.name,
+    title: experiment.title,
+    question: experiment.question,
+    command: `npm run experiment -- ${experiment.name}`,
+    baseline: experiment.baseline,
+    machine: machineOf(engine),
+    recipe: { ...first.recipe, model: { ...first.recipe.model, moe: null } },
+    suite,
+    metrics: experiment.metrics,
+    variants: experiment.variants,
+    tasks: Object.keys(first.recipe.tasks),
+    runs,
+  };
+  logger.info(`written: ${await writeResults(results)}`);
+  // Without its baseline a seed has nothing to be compared with.
+  const compared = runs.filter(({ seed }) =>
+    runs.some((run) => run.seed === seed && run.variant === experiment.baseline),
+  );
+  if (compared.length > 0) await writeDocument({ ...results, runs: compared });
+  return runs.length;
+};
+
+const runExperiment = async (experiment: Experiment, flags: Flags): Promise<boolean> => {
+  const { directory, suite } = await prepare(
+    { recipe: 'mini', set: [...suiteSettings], output: 'data' },
+    { logger },
+  );
+  const orders = planRuns(experiment, {
+    base: { ...baseRecipe, suite: directory },
+    scored: scoredTasks,
+    seeds: flags.seeds,
+    suiteHash: suite.recipeHash,
+    runs: RUNS_FOLDER,
+  });
+  const wanted = orders.filter(({ variant }) => flags.only?.includes(variant) ?? true);
+  const open: RunOrder[] = [];
+  for (const order of wanted) if (!(await finishedRun(order))) open.push(order);
+  logger.info(
+    `${experiment.name}: ${wanted.length} runs, ${wanted.length - open.length} finished before, ${flags.jobs} at a time`,
+  );
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort());
+  const began = performance.now();
+  const { finished, stopped, failed } = await runPool(open, {
+    jobs: flags.jobs,
+    signal: stop.signal,
+    onProgress: ({ variant, seed }, text) =>
+      logger.info(`[${minutes(began)} min] ${experiment.name} ${variant}, seed ${seed}: ${text}`),
+  });
+  for (const { order, reason } of failed) {
+    logger.error(`${experiment.name} ${order.variant}, seed ${order.seed} (${order.folder}): ${reason}`);
+  }
+  const count = await collect(experiment, orders, { settings: suiteSettings, datasets: suite.datasets });
+  logger.info(
+    `${experiment.name}: ${finished.length} finished in ${minutes(began)} minutes, ${count} in all${
+      stopped.length > 0 ? `, ${stopped.length} stopped: the same command goes on` : ''
+    }`,
+  );
+  return failed.length === 0;
+};
+
+const usage = (): void => {
+  process.stderr.write(
+    'usage: npm run experiment -- NAME [NAME ...] [--seeds 1,2,3] [--jobs 2] [--only VARIANTS] [--tables]\n\n',
+  );
+  for (const { name, title, variants } of Object.values(experiments)) {
+    process.stderr.write(`  ${name.padEnd(10)} ${title}: ${variants.map((each) => each.name).join(', ')}\n`);
+  }
+};
+
+const main = async (): Promise<void> => {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      seeds: { type: 'string', default: '1,2,3' },
+      jobs: { type: 'string', default: '2' },
+      only: { type: 'string' },
+      tables: { type: 'boolean', default: false },
+    },
+  });
+  if (positionals.length === 0) {
+    usage();
+    return;
+  }
+  const seeds = values.seeds.split(',').map(Number);
+  if (!seeds.every((seed) => Number.isInteger(seed) && seed >= 0)) {
+    throw new ConfigError(
+      `experiment: expected --seeds as whole numbers with commas such as 1,2,3, got "${values.seeds}"`,
+    );
+  }
+  const flags = { seeds, jobs: Number(values.jobs), only: values.only?.split(',') };
+  for (const name of positionals) {
+    const experiment = experimentNamed(name);
+    if (values.tables) await writeDocument(await readResults(name));
+    else if (!(await runExperiment(experiment, flags))) process.exitCode = 1;
+  }
+};
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exitCode = error instanceof ConfigError ? 2 : 1;
+});
