@@ -63,6 +63,12 @@ interface WasmModule {
   readonly version_wasm: string;
 }
 
+/**
+ * The backend of a name if it has started. `tf.findBackend` would start it, and until an asynchronous start ends no
+ * operation runs on any backend.
+ */
+const startedBackend = (name: string): tf.KernelBackend | undefined => tf.engine().registry[name];
+
 const isMissing = (cause: unknown): boolean => {
   const code = (cause as { code?: unknown } | null)?.code;
   return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
@@ -110,7 +116,7 @@ const torch: EngineLoader = {
     const module = await importTorch();
     const { device, precision, deterministic, threads } = request;
     const key = JSON.stringify([device, precision, deterministic, threads]);
-    const current = tf.findBackend('torch') as tf.KernelBackend | null;
+    const current = startedBackend('torch');
     const known = current ? torchBackends.get(current) : undefined;
     if (known?.key === key) return known.loaded;
     const loaded = { deterministic, ...(await module.registerTorchEngine(request)) };
@@ -169,7 +175,7 @@ const wasm: EngineLoader = {
     const name = '@tensorflow/tfjs-backend-wasm';
     const module = (await importOptional(name, wasm.remedy)) as WasmModule;
     const entry = createRequire(import.meta.url).resolve(name);
-    if (!tf.findBackend('wasm')) module.setWasmPaths(`${dirname(entry)}/`);
+    if (!startedBackend('wasm')) module.setWasmPaths(`${dirname(entry)}/`);
     return {
       backendName: 'wasm',
       device: 'cpu',
@@ -187,6 +193,9 @@ const cpu: EngineLoader = {
   precisions: ['f32'],
   remedy: 'reinstall @tensorflow/tfjs',
   async load() {
+    // Its first tensor would print an advertisement for a package that this ladder knows of itself.
+    const backend = tf.findBackend('cpu') as tf.KernelBackend & { firstUse?: boolean };
+    backend.firstUse = false;
     return {
       backendName: 'cpu',
       device: 'cpu',
