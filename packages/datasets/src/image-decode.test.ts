@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeImage, type DecodeOptions } from './image-decode.ts';
+import { describeUndecodable } from './image-fault.ts';
 import { resizeSquare } from './pixel-resize.ts';
 import type { ImageContent } from './sample.ts';
 
@@ -103,8 +104,59 @@ describe('decoding', () => {
     ]);
     expect(results[2]).toMatchObject({
       id: 'id',
-      reason: expect.stringMatching(/^expected a picture that can be decoded, got: ./u) as unknown,
+      // "this is " in ASCII
+      reason:
+        'expected a picture that can be decoded, got 18 bytes of no known format, beginning with 74 68 69 73 20 69 73 20',
     });
+  });
+});
+
+describe('the reason for a damaged picture', () => {
+  it('says what it looks like and where it is damaged', async () => {
+    const grey = raw(Array<number>(16).fill(100), 4, 4, 1);
+    const png = await grey.png().toBuffer();
+    const jpeg = await raw(Array<number>(16).fill(100), 4, 4, 1).jpeg().toBuffer();
+    const flip = (content: Buffer, at: number): Buffer => {
+      const damaged = Buffer.from(content);
+      damaged[at] = (damaged[at] ?? 0) ^ 0xff;
+      return damaged;
+    };
+    const data = png.indexOf('IDAT') - 4;
+    const end = png.indexOf('IEND') - 4;
+    const reasons: [Uint8Array, string][] = [
+      [flip(png, data + 9), `${png.length} bytes of PNG whose chunk IDAT at byte ${data} fails its checksum`],
+      // The letters of the type themselves: 'I' ^ 0xff is none.
+      [flip(png, data + 4), `${png.length} bytes of PNG whose chunk at byte ${data} fails its checksum`],
+      [png.subarray(0, data + 10), `${data + 10} bytes of PNG which ends within the chunk at byte ${data}`],
+      [png.subarray(0, end), `${end} bytes of PNG which ends before its last chunk`],
+      [png, `${png.length} bytes of a damaged PNG`],
+      [jpeg.subarray(0, 100), '100 bytes of JPEG which does not end as one'],
+      [flip(jpeg, 30), `${jpeg.length} bytes of a damaged JPEG`],
+      [Buffer.from('GIF89a'), '6 bytes of a damaged GIF'],
+      [Buffer.from('<?xml version="1.0"?><svg'), '25 bytes of a damaged SVG'],
+      [Buffer.from('RIFF1234WEBP'), '12 bytes of a damaged WebP'],
+      [Uint8Array.of(7), '1 bytes of no known format, beginning with 07'],
+    ];
+    for (const [content, reason] of reasons) {
+      expect(describeUndecodable(content)).toBe(`expected a picture that can be decoded, got ${reason}`);
+    }
+  });
+
+  it('is the same whatever else is decoded at the time', async () => {
+    const noise = Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 7919) % 256);
+    const png = await raw(noise, 64, 64, 3).png().toBuffer();
+    // Damage at 40 places, all decoded at once, twice.
+    const damaged = Array.from({ length: 40 }, (_, i) => {
+      const copy = Buffer.from(png.subarray(0, png.length - (i % 3) * 50));
+      const place = png.indexOf('IDAT') + 8 + ((i * 37) % (png.length - 300));
+      copy[place] = (copy[place] ?? 0) ^ 0xff;
+      return bytes(copy);
+    });
+    const decode = () =>
+      Promise.all(damaged.map((content, i) => decodeImage(String(i), content, { size: 8 })));
+    const [first, second] = [await decode(), await decode()];
+    expect(first.every(({ kind }) => kind === 'fault')).toBe(true);
+    expect(second).toEqual(first);
   });
 });
 

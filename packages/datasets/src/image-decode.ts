@@ -4,6 +4,7 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import sharp from 'sharp';
+import { describeUndecodable } from './image-fault.ts';
 import { resizeSquare } from './pixel-resize.ts';
 import { fault, type Fault, type ImageContent } from './sample.ts';
 
@@ -92,6 +93,10 @@ export const decodeImage = async (
     }
     return { kind: 'image', pixels: data };
   } catch (error) {
-    return fault(id, 'corrupt-image', `expected a picture that can be decoded, got: ${message(error)}`);
+    // Of sharp's own checks, which come before the decoder, this one is no matter of damage.
+    if (message(error).includes('exceeds pixel limit')) {
+      return fault(id, 'image-too-large', `expected at most ${MAX_IMAGE_PIXELS} pixels, got more`);
+    }
+    return fault(id, 'corrupt-image', describeUndecodable(bytes));
   }
 };
