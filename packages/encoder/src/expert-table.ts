@@ -3,6 +3,7 @@ import type { ParameterSet } from '@polygate/nn';
 import type { LinearExpert } from '@polygate/tensor';
 import { pairOf, pathOf, type LinearPlace } from './block-linears.ts';
 import type { ResolvedEncoderConfig } from './config.ts';
+import { expertPath } from './description.ts';
 import { gateSites } from './placement.ts';
 
 export interface ExpertTable {
@@ -20,8 +21,6 @@ export const expertTable = (config: ResolvedEncoderConfig, parameters: Parameter
   return {
     site: (place) => sites.get(pathOf(place)),
     experts: (place) =>
-      Array.from({ length: config.moe?.experts ?? 0 }, (_, e) =>
-        pairOf(parameters, `${pathOf(place)}.experts.${e}`),
-      ),
+      Array.from({ length: config.moe?.experts ?? 0 }, (_, e) => pairOf(parameters, expertPath(place, e))),
   };
 };

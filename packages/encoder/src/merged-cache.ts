@@ -27,15 +27,15 @@ const offTape = (work: () => void): void => {
   constant().dispose();
 };
 
+/** Merged weights of one row by path of the linear. */
+export type MergedWeights = ReadonlyMap<string, LinearExpert>;
+
 /**
  * Merged weights of every conditional linear, by path, for each of `rows`.
  * @returns one map per row; the caller disposes of the weights
  * @throws ConfigError or ShapeError for a row that isn't one of the condition's
  */
-export const mergeRows = (
-  source: MergeSource,
-  rows: readonly RoutingKey[],
-): readonly ReadonlyMap<string, LinearExpert>[] => {
+export const mergeRows = (source: MergeSource, rows: readonly RoutingKey[]): readonly MergedWeights[] => {
   const { stack, sites, table, parameters } = source;
   const merged = rows.map(() => new Map<string, LinearExpert>());
   tf.tidy(() => {
@@ -60,7 +60,7 @@ export const mergeRows = (
 export class MergedCache implements Disposable {
   readonly #source: MergeSource;
   /** By row key, then by path of the linear. */
-  readonly #rows = new Map<string, ReadonlyMap<string, LinearExpert>>();
+  readonly #rows = new Map<string, MergedWeights>();
 
   constructor(source: MergeSource) {
     this.#source = source;

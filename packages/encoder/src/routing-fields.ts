@@ -1,6 +1,5 @@
 /** What a condition on rows looks at, found by trying: conditions of other packages need not say. */
 import { parseRow } from '@polygate/attributes';
-import { ConfigError } from '@polygate/core';
 import type { DataIndependentCondition, RoutingKey } from '@polygate/routers';
 
 /** A field of a routing key. */
@@ -26,10 +25,3 @@ export const looksAt = (condition: DataIndependentCondition<RoutingKey>, field: 
 /** The fields that a condition looks at, in a fixed order. */
 export const fieldsOf = (condition: DataIndependentCondition<RoutingKey>): readonly RoutingField[] =>
   (['attributes', 'modality', 'task'] as const).filter((field) => looksAt(condition, field));
-
-/** The error of a sequence that names no task though routers look at it. */
-export const taskMissing = (condition: string, tasks: readonly string[]): ConfigError =>
-  new ConfigError(
-    `encode: expected the name of a task, which the condition "${condition}" routes by, got none; pass task, one of ${tasks.join(', ')}`,
-    { fields: { condition, tasks } },
-  );

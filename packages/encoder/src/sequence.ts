@@ -4,7 +4,7 @@
  * B batch · L tokens of a segment · N patches · P values of a patch · T = 1 + all segment lengths
  */
 import type { AttributeRow } from '@polygate/attributes';
-import { ShapeError } from '@polygate/core';
+import { ConfigError, ShapeError } from '@polygate/core';
 import type { SegmentSpan } from '@polygate/tensor';
 import type * as tf from '@tensorflow/tfjs';
 import type { PatchGrid } from './positions.ts';
@@ -93,6 +93,13 @@ export interface SequenceLayout {
     readonly length: number;
   }[];
 }
+
+/** The error of a sequence that names no task though its weights depend on it. */
+export const taskMissing = (condition: string, tasks: readonly string[]): ConfigError =>
+  new ConfigError(
+    `encode: expected the name of a task, which the condition "${condition}" routes by, got none; pass task, one of ${tasks.join(', ')}`,
+    { fields: { condition, tasks } },
+  );
 
 const refuse = (expected: string, got: string, fields: Readonly<Record<string, unknown>> = {}): never => {
   throw new ShapeError(`encode: expected ${expected}, got ${got}`, { fields });

@@ -13,27 +13,20 @@ import { denseLinears, type BlockLinears } from './block-linears.ts';
 import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } from './config.ts';
 import { decidedLinears } from './decided-linears.ts';
 import { describeEncoder, routerStack } from './description.ts';
-import { EncoderBody, type RunOptions } from './encoder-body.ts';
-import type { Encoder } from './encoder.ts';
+import { EncoderBody } from './encoder-body.ts';
+import type { Encoder, EncodeOptions } from './encoder.ts';
 import { expertTable, type ExpertTable } from './expert-table.ts';
-import { MergedCache, type MergeSource } from './merged-cache.ts';
+import { MergedCache, mergeRows, type MergedWeights, type MergeSource } from './merged-cache.ts';
 import { mergedLinears } from './merged-linears.ts';
 import { gateSites, type GateSite } from './placement.ts';
-import { looksAt, taskMissing } from './routing-fields.ts';
-import { layOut, type LayoutOptions, type SequenceInput, type SequenceLayout } from './sequence.ts';
-
-/** Settings of one forward. */
-export interface EncodeOptions extends RunOptions {
-  /** Gate noise and drop path are on; merged weights that evaluation cached are dropped. @default false */
-  readonly training?: boolean;
-  /** Needed in training where noise or drop path draw; advanced by it. Give each forward a stream or position of its own. */
-  readonly random?: Random;
-  /**
-   * Whether conditional linears use cached merged weights, which no gradient passes to experts and routers. Off, the
-   * experts of this forward are merged on the tape. @default true outside training; training never uses the cache
-   */
-  readonly merged?: boolean;
-}
+import { looksAt } from './routing-fields.ts';
+import {
+  layOut,
+  taskMissing,
+  type LayoutOptions,
+  type SequenceInput,
+  type SequenceLayout,
+} from './sequence.ts';
 
 /** What one router decides, as host values. */
 export interface RoutingReport extends GateSite, Omit<GateDecision, 'gates'> {}
@@ -107,6 +100,17 @@ export class UniPerceiver implements Encoder {
       }
     });
     return reports;
+  }
+
+  /**
+   * Merged weights of every conditional linear for each of `rows`, for export. Empty for a dense encoder and where
+   * routers look at tokens.
+   * @returns one map by path of the linear per row; the caller disposes of the weights
+   * @throws ConfigError or ShapeError for a row that isn't one of the condition's
+   */
+  mergedWeights(rows: readonly RoutingKey[]): readonly MergedWeights[] {
+    this.#body.requireLive();
+    return this.#stack ? mergeRows(this.#source(this.#stack), rows) : [];
   }
 
   /** Rows whose merged weights are held. */
