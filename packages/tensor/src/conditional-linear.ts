@@ -10,6 +10,8 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { hasKernel, present, runKernel, withGradient } from './dispatch.ts';
+import { gelu } from './gelu.ts';
+import { expectActivation } from './linear.ts';
 import {
   composeMerge,
   expectMixture,
@@ -26,6 +28,8 @@ import { expectShape } from './shapes.ts';
 export interface ConditionalLinearOptions extends ExpertMixture {
   /** Spans of axis 1 in order, without gaps, covering L. */
   readonly segments: readonly SegmentSpan[];
+  /** Applied to the result; `gelu` is the exact form. @default 'none' */
+  readonly activation?: 'none' | 'gelu';
 }
 
 /** What the portable gradient needs to know beside tensors. */
@@ -133,11 +137,20 @@ const composeGradient = (
   return [dx, dGates, ...dExperts];
 };
 
+/** A kernel's outputs: the value, one merged weight for each row in use, and what was before the activation. */
+const splitOutputs = (
+  [value, ...others]: readonly tf.Tensor[],
+  chosen: readonly (readonly number[])[],
+): { value: tf.Tensor; merged: tf.Tensor[]; rest: tf.Tensor[] } => {
+  const count = chosen.filter((ids) => ids.length > 0).length;
+  return { value: present(value), merged: others.slice(0, count), rest: others.slice(count) };
+};
+
 /**
  * @param x float32 [B, L, I]; borrowed
- * @param options gates, experts, chosen expert ids of each gate row, and the spans; all borrowed
+ * @param options gates, experts, chosen expert ids of each gate row, the spans and the activation; all borrowed
  * @returns a new float32 tensor [B, L, O]
- * @throws ShapeError
+ * @throws ShapeError; ConfigError for an unknown activation
  */
 export const conditionalLinear = (x: tf.Tensor3D, options: ConditionalLinearOptions): tf.Tensor3D => {
   const operator = 'conditionalLinear';
@@ -147,7 +160,8 @@ export const conditionalLinear = (x: tf.Tensor3D, options: ConditionalLinearOpti
     name: 'x [B, L, I]',
     remedy: 'the last axis is the input width of the experts',
   });
-  const { gates, experts, segments } = options;
+  const { gates, experts, segments, activation = 'none' } = options;
+  expectActivation(activation, operator);
   expectSpans(segments, { operator, length: x.shape[1], rowCount: options.chosen.length });
   const active = new Set(segments.filter((span) => span.length > 0).map((span) => span.row));
   if (active.size === 0 || x.shape[0] === 0)
@@ -162,23 +176,22 @@ export const conditionalLinear = (x: tf.Tensor3D, options: ConditionalLinearOpti
       bias: tensors[2 * at + 1] as tf.Tensor1D,
     }));
 
-  return withGradient([x, gates, ...usedTensors], (save) => {
-    const kernel = hasKernel('PgConditionalLinear') && hasKernel('PgConditionalLinearGrad');
-    const attributes = { used, chosen, segments };
-    const { value, merged } = kernel
-      ? (() => {
-          const [y, ...weights] = runKernel('PgConditionalLinear', { x, gates, ...named }, attributes);
-          return { value: present(y), merged: weights };
-        })()
-      : composeForward(x, { ...options, chosen }, plan);
-    save([x, gates, ...usedTensors, ...merged]);
+  const kernel = hasKernel('PgConditionalLinear') && hasKernel('PgConditionalLinearGrad');
+  if (!kernel && activation === 'gelu') return gelu(conditionalLinear(x, { ...options, activation: 'none' }));
+  return withGradient([x, gates, ...usedTensors], (save, recorded) => {
+    const attributes = { used, chosen, segments, activation, keep: recorded && activation !== 'none' };
+    const { value, merged, rest } = kernel
+      ? splitOutputs(runKernel('PgConditionalLinear', { x, gates, ...named }, attributes), chosen)
+      : { ...composeForward(x, { ...options, chosen }, plan), rest: [] };
+    save([x, gates, ...usedTensors, ...merged, ...rest]);
     return {
       value,
-      gradient: (dy, [savedX, savedGates, ...rest]) => {
-        const savedExperts = rest.slice(0, usedTensors.length);
-        const savedMerged = rest.slice(usedTensors.length);
+      gradient: (dy, [savedX, savedGates, ...saved]) => {
+        const savedExperts = saved.slice(0, usedTensors.length);
+        const savedMerged = saved.slice(usedTensors.length, usedTensors.length + merged.length);
         if (kernel) {
-          const inputs: Record<string, tf.Tensor | undefined> = { dy, x: savedX, gates: savedGates };
+          const z = saved[usedTensors.length + merged.length];
+          const inputs: Record<string, tf.Tensor | undefined> = { dy, x: savedX, gates: savedGates, z };
           expertsOf(savedExperts).forEach(({ weight, bias }, at) => {
             inputs[`weight${at}`] = weight;
             inputs[`bias${at}`] = bias;

@@ -35,14 +35,16 @@ export const runKernel = (
 /**
  * Runs `forward` as one node of the gradient tape. `inputs` are the tensors that receive gradients, `forward` may
  * close over others as long as it saves what its gradient needs. Intermediate tensors of both directions are released.
+ * `recorded` tells it whether a gradient can be asked for at all: what only the gradient needs is not made otherwise.
  */
 export const withGradient = (
   inputs: readonly tf.Tensor[],
-  forward: (save: Save) => Differentiated,
+  forward: (save: Save, recorded: boolean) => Differentiated,
 ): tf.Tensor => {
+  const recorded = tf.engine().state.gradientDepth > 0;
   const operator = tf.customGrad((...received: (tf.Tensor | tf.GradSaveFunc)[]) => {
     const save = received[received.length - 1] as tf.GradSaveFunc;
-    const { value, gradient } = forward((tensors) => save([...tensors]));
+    const { value, gradient } = forward((tensors) => save([...tensors]), recorded);
     return {
       value,
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.tidy(() => [...gradient(dy, saved)]),

@@ -41,6 +41,14 @@ const composeGradient = (
   return gradients;
 };
 
+/** Refuses an activation that there is no kernel and no gradient for. @throws ConfigError */
+export const expectActivation = (activation: string, operator: string): void => {
+  if (activation === 'none' || activation === 'gelu') return;
+  throw new ConfigError(
+    `${operator}: expected activation 'none' or 'gelu', got '${activation}'; apply others after it`,
+  );
+};
+
 const check = ({ x, weight, bias }: Parts): number[] => {
   const inputs = lastSize(x, 'linear');
   expectShape(weight, [null, inputs], {
@@ -73,19 +81,16 @@ export const linear = (
 ): tf.Tensor => {
   const parts: Parts = { x, weight, bias };
   const outShape = check(parts);
-  if (activation !== 'none' && activation !== 'gelu') {
-    throw new ConfigError(
-      `linear: expected activation 'none' or 'gelu', got '${String(activation)}'; apply others after it`,
-    );
-  }
+  expectActivation(activation, 'linear');
   const wants = { weight: wantsGradient(weight), bias: bias !== undefined && wantsGradient(bias) };
   const inputs: tf.Tensor[] = [x];
   if (wants.weight) inputs.push(weight);
   if (wants.bias && bias) inputs.push(bias);
 
-  return withGradient(inputs, (save) => {
+  return withGradient(inputs, (save, recorded) => {
     if (hasKernel('PgLinear')) {
-      const [y, z] = runKernel('PgLinear', { x, weight, bias }, { activation });
+      const keep = recorded && activation !== 'none';
+      const [y, z] = runKernel('PgLinear', { x, weight, bias }, { activation, keep });
       save(z ? [x, weight, z] : [x, weight]);
       return {
         value: present(y),
@@ -99,7 +104,7 @@ export const linear = (
             return runKernel(
               'PgLinearGrad',
               { dy, x: saved.x, weight: saved.weight, z: savedZ },
-              { activation, wantsWeight: wants.weight, wantsBias: wants.bias },
+              { wantsWeight: wants.weight, wantsBias: wants.bias },
             );
           }
           const dz = savedZ ? composeGeluGradient(dy, savedZ, gaussianDistribution(savedZ)) : dy;

@@ -1,36 +1,86 @@
-/** A linear layer whose weights differ by segment: y[:, span] = x[:, span] W_row^T + b_row. Axes: B batch · L tokens. */
+/**
+ * A linear layer whose weights differ by segment: y[:, span] = act(x[:, span] W_row^T + b_row), with the gradients of
+ * a linear layer for each row. Axes: B batch · L tokens · I inputs · O outputs.
+ */
 import * as tf from '@tensorflow/tfjs';
-import { present } from './dispatch.ts';
-import { linear } from './linear.ts';
+import { hasKernel, present, runKernel, withGradient } from './dispatch.ts';
+import { expectActivation, linear } from './linear.ts';
 import type { LinearExpert } from './merge-experts.ts';
 import { expectSpans, joinSpans, spanRows, type SegmentSpan } from './segments.ts';
 import { expectShape } from './shapes.ts';
+
+/** Options of {@link segmentLinear}. */
+export interface SegmentLinearOptions {
+  /** Applied to the result; `gelu` is the exact form. @default 'none' */
+  readonly activation?: 'none' | 'gelu';
+}
+
+const compose = (
+  x: tf.Tensor3D,
+  {
+    merged,
+    segments,
+    activation,
+  }: Required<SegmentLinearOptions> & {
+    readonly merged: readonly LinearExpert[];
+    readonly segments: readonly SegmentSpan[];
+  },
+): tf.Tensor3D =>
+  tf.tidy(() => {
+    const parts = segments.map((span) => {
+      if (span.length === 0) return null;
+      const { weight, bias } = present(merged[span.row]);
+      return linear(spanRows(x, span), weight, bias, { activation }) as tf.Tensor2D;
+    });
+    const width = merged[0]?.weight.shape[0] ?? 0;
+    return joinSpans(parts, { batch: x.shape[0], segments, width });
+  });
+
+/** Weights and biases of the rows as a kernel takes them. */
+const named = (tensors: readonly (tf.Tensor | undefined)[]): Record<string, tf.Tensor | undefined> =>
+  Object.fromEntries(tensors.map((tensor, at) => [`${at % 2 === 0 ? 'weight' : 'bias'}${at >> 1}`, tensor]));
 
 /**
  * @param x float32 [B, L, I]; borrowed
  * @param merged weights of each row, as {@link mergeExperts} makes them; borrowed
  * @param segments spans of axis 1, in order, without gaps, covering L
+ * @param options the activation
  * @returns a new float32 tensor [B, L, O]
- * @throws ShapeError
+ * @throws ShapeError; ConfigError for an unknown activation
  */
 export const segmentLinear = (
   x: tf.Tensor3D,
   merged: readonly LinearExpert[],
   segments: readonly SegmentSpan[],
+  { activation = 'none' }: SegmentLinearOptions = {},
 ): tf.Tensor3D => {
-  expectShape(x, [null, null, null], {
-    operator: 'segmentLinear',
-    name: 'x [B, L, I]',
-    remedy: 'add a batch axis',
+  const operator = 'segmentLinear';
+  expectActivation(activation, operator);
+  expectShape(x, [null, null, null], { operator, name: 'x [B, L, I]', remedy: 'add a batch axis' });
+  expectSpans(segments, { operator, length: x.shape[1], rowCount: merged.length });
+  const tokens = x.shape[0] * x.shape[1];
+  if (tokens === 0 || !hasKernel('PgSegmentLinear') || !hasKernel('PgSegmentLinearGrad'))
+    return compose(x, { merged, segments, activation });
+
+  const [outputs] = present(merged[0]).weight.shape;
+  merged.forEach(({ weight, bias }, row) => {
+    const remedy = 'all rows have weights of one shape, made for the width of x';
+    expectShape(weight, [outputs, x.shape[2]], { operator, name: `merged[${row}].weight`, remedy });
+    expectShape(bias, [outputs], { operator, name: `merged[${row}].bias`, remedy });
   });
-  const [batch, length] = x.shape;
-  expectSpans(segments, { operator: 'segmentLinear', length, rowCount: merged.length });
-  return tf.tidy(() => {
-    const parts = segments.map((span) => {
-      if (span.length === 0) return null;
-      const { weight, bias } = present(merged[span.row]);
-      return linear(spanRows(x, span), weight, bias) as tf.Tensor2D;
-    });
-    return joinSpans(parts, { batch, segments, width: merged[0]?.weight.shape[0] ?? 0 });
-  });
+  const rows = merged.flatMap(({ weight, bias }) => [weight, bias]);
+  return withGradient([x, ...rows], (save, recorded) => {
+    const attributes = { segments, activation, keep: recorded && activation !== 'none' };
+    const [y, z] = runKernel('PgSegmentLinear', { x, ...named(rows) }, attributes);
+    save([x, ...rows, ...(z ? [z] : [])]);
+    return {
+      value: present(y),
+      gradient: (dy, [savedX, ...saved]) =>
+        runKernel(
+          'PgSegmentLinearGrad',
+          { dy, x: savedX, z: saved[rows.length], ...named(saved.slice(0, rows.length)) },
+          attributes,
+        ),
+    };
+  }) as tf.Tensor3D;
 };

@@ -1,14 +1,13 @@
 /**
  * PgLinear and PgLinearGrad: y = act(x W^T + b). Products in the policy's type; bias, GELU and the bias gradient in
- * float32 arithmetic, one pass over the product each.
+ * float32 arithmetic, in the same pass as the product where the CPU allows.
  */
 import type { TensorInfo } from '@tensorflow/tfjs';
 import type { KernelContext } from '../kernel-context.ts';
 import { registerTorchKernel } from '../kernel-registration.ts';
-import type { Handle } from '../native/binding.ts';
-import { activate, activationGradient, columnSums } from './activation.ts';
-import { exactOrNone, lastOf, matrixOf, storedMatrixOf } from './operand.ts';
+import { exactOrNone, lastOf, sizeOf } from './operand.ts';
 import { productWeightOf } from './product-weights.ts';
+import { spanBackward, spanForward, type SpanInput } from './span-products.ts';
 
 interface LinearInputs {
   readonly x: TensorInfo;
@@ -24,47 +23,57 @@ interface LinearGradInputs {
   readonly z?: TensorInfo;
 }
 
-/** x [N, I] W^T -> [N, O], in the policy's type. */
-export const transposedProduct = (torch: KernelContext, x: Handle, weight: Handle): Handle =>
-  torch.aten('mm', x, torch.aten('t', weight));
+interface LinearAttributes {
+  readonly activation: 'none' | 'gelu';
+  /** Whether the gradient will ask for what was before the activation, the second output. */
+  readonly keep: boolean;
+}
 
-/** dW = dz^T x in float32. */
-export const weightGradient = (torch: KernelContext, dz: Handle, x: Handle): Handle =>
-  torch.aten('to.dtype', torch.aten('mm', torch.aten('t', dz), x), torch.precision.exact);
+/** x [..., D] as one sample [1, N, D]. */
+const asSample = (info: TensorInfo): TensorInfo => {
+  const width = lastOf(info.shape);
+  return { ...info, shape: [1, sizeOf(info.shape) / Math.max(1, width), width] };
+};
+
+const spanInput = (torch: KernelContext, x: TensorInfo, weight: TensorInfo): SpanInput => {
+  const sample = asSample(x);
+  const tokens = sample.shape[1] ?? 0;
+  return {
+    x: torch.tensorOf(sample, torch.precision.product),
+    batch: 1,
+    weights: [productWeightOf(torch, weight)],
+    spans: [{ weight: 0, start: 0, length: tokens }],
+  };
+};
 
 export const registerLinear = (): void => {
-  registerTorchKernel<LinearInputs, { activation: 'none' | 'gelu' }>(
-    'PgLinear',
-    ({ inputs, attrs, torch }) => {
-      const { x, weight, bias } = inputs;
-      const { product } = torch.precision;
-      const z = transposedProduct(torch, matrixOf(torch, x, product), productWeightOf(torch, weight));
-      const shape = [...x.shape.slice(0, -1), weight.shape[0] ?? 0];
-      const { y, kept } = activate(torch, z, {
-        bias: exactOrNone(torch, bias),
-        activation: attrs.activation,
-      });
-      const outputs = [torch.output(y, shape)];
-      if (attrs.activation === 'gelu') outputs.push(torch.output(kept, shape));
-      return outputs;
-    },
-  );
+  registerTorchKernel<LinearInputs, LinearAttributes>('PgLinear', ({ inputs, attrs, torch }) => {
+    const { x, weight, bias } = inputs;
+    const shape = [...x.shape.slice(0, -1), weight.shape[0] ?? 0];
+    const offset = exactOrNone(torch, bias);
+    const { y, z } = spanForward(torch, spanInput(torch, x, weight), {
+      biases: offset === null ? [] : [offset],
+      activation: attrs.activation,
+      keep: attrs.keep,
+    });
+    return z === undefined ? torch.output(y, shape) : [torch.output(y, shape), torch.output(z, shape)];
+  });
 
-  registerTorchKernel<LinearGradInputs, { activation: string; wantsWeight: boolean; wantsBias: boolean }>(
+  registerTorchKernel<LinearGradInputs, { wantsWeight: boolean; wantsBias: boolean }>(
     'PgLinearGrad',
     ({ inputs, attrs, torch }) => {
       const { dy, x, weight, z } = inputs;
-      const { product } = torch.precision;
-      let dz = matrixOf(torch, dy, product);
-      let sums: Handle | undefined;
-      if (z) [dz, sums] = activationGradient(torch, storedMatrixOf(torch, dy), storedMatrixOf(torch, z));
-      const dx = torch.aten('mm', dz, productWeightOf(torch, weight));
-      const outputs = [torch.output(dx, x.shape)];
-      if (attrs.wantsWeight) {
-        outputs.push(torch.output(weightGradient(torch, dz, matrixOf(torch, x, product)), weight.shape));
-      }
-      if (attrs.wantsBias) outputs.push(torch.output(sums ?? columnSums(torch, dz), [lastOf(dy.shape)]));
-      return outputs;
+      const { dx, weights, biases } = spanBackward(torch, spanInput(torch, x, weight), {
+        dy: torch.storedTensorOf(asSample(dy)),
+        z: z === undefined ? undefined : torch.storedTensorOf(asSample(z)),
+        wantsWeights: attrs.wantsWeight,
+        wantsBiases: attrs.wantsBias,
+      });
+      return [
+        torch.output(dx, x.shape),
+        ...weights.map((gradient) => torch.output(gradient, weight.shape)),
+        ...biases.map((gradient) => torch.output(gradient, [lastOf(dy.shape)])),
+      ];
     },
   );
 };
