@@ -3,7 +3,7 @@
  * them and their router (Uni-Perceiver-MoE, section 3.3).
  */
 import type { GateDecision } from '@polygate/routers';
-import { conditionalLinear, gelu, type SegmentSpan } from '@polygate/tensor';
+import { conditionalLinear, type SegmentSpan } from '@polygate/tensor';
 import type { BlockLinears } from './block-linears.ts';
 import type { ExpertTable } from './expert-table.ts';
 
@@ -25,7 +25,6 @@ export const decidedLinears = ({ dense, table, decisions, spans }: DecidedLinear
     const { activation = 'none', prompts = false } = options;
     const segments = prompts ? [{ row: spans[0]?.row ?? 0, start: 0, length: x.shape[1] }] : spans;
     const { gates, chosen } = decision;
-    const y = conditionalLinear(x, { gates, chosen, experts: table.experts(place), segments });
-    return activation === 'gelu' ? gelu(y) : y;
+    return conditionalLinear(x, { gates, chosen, experts: table.experts(place), segments, activation });
   },
 });

@@ -2,7 +2,7 @@
  * Linears of one merged weight set per row (Uni-Perceiver-MoE, section 3.3): a dense product for each run of tokens of
  * equal row, no gates and no experts.
  */
-import { gelu, linear, segmentLinear, type LinearExpert, type SegmentSpan } from '@polygate/tensor';
+import { linear, segmentLinear, type LinearExpert, type SegmentSpan } from '@polygate/tensor';
 import type * as tf from '@tensorflow/tfjs';
 import type { BlockLinears, LinearPlace } from './block-linears.ts';
 
@@ -25,7 +25,6 @@ export const mergedLinears = ({ dense, spans, of }: MergedLinearsOptions): Block
     const single = prompts || spans.length === 1 ? merged[first?.row ?? 0] : undefined;
     // One row for the whole sequence: a plain linear, which can fuse its activation.
     if (single) return linear(x, single.weight, single.bias, { activation }) as tf.Tensor3D;
-    const y = segmentLinear(x, merged, spans);
-    return activation === 'gelu' ? gelu(y) : y;
+    return segmentLinear(x, merged, spans, { activation });
   },
 });

@@ -179,13 +179,14 @@ const registerSegments = (): void => {
   );
 };
 
+/** Merged weights in float32: they are cached or exported, and products remember their own copies. */
 const registerMerge = (): void => {
   registerTorchKernel<NamedTensorInfoMap, Choices>('PgMergeExperts', ({ inputs, attrs, torch }) => {
-    const { exact, product } = torch.precision;
+    const { exact } = torch.precision;
     const gates = exactOf(torch, required(inputs, 'gates'));
     const weights = mergeRows(torch, gates, experts(torch, inputs, attrs, 'weight'), {
       choices: attrs,
-      type: product,
+      type: exact,
     });
     const biases = mergeRows(torch, gates, experts(torch, inputs, attrs, 'bias'), {
       choices: attrs,

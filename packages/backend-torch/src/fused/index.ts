@@ -11,6 +11,8 @@
  * | gelu                | arithmetic                                       | y and dx as x is stored                      |
  * | attention           | softmax and its gradient, prompt gradients       | products, kept q, k, v and probabilities, y  |
  * | conditional linear  | merging, gates, all gradients but dx             | merged weights in products, y, dx, row dW    |
+ * | exact linear        | all                                              |                                              |
+ * | pooling attention   | all                                              |                                              |
  * | cross-entropy       | all                                              |                                              |
  * | embedding           | all                                              |                                              |
  * | residual            | the stream y, dgamma                             | the branch's gradient                        |
@@ -21,9 +23,11 @@ import { registerAttention } from './attention.ts';
 import { registerConditionalLinear } from './conditional-linear.ts';
 import { registerCrossEntropy } from './cross-entropy.ts';
 import { registerEmbedding } from './embedding.ts';
+import { registerExactLinear } from './exact-linear.ts';
 import { registerLayerNorm } from './layer-norm.ts';
 import { registerLinear } from './linear.ts';
 import { registerOptimizer } from './optimizer.ts';
+import { registerPoolingAttention } from './pooling-attention.ts';
 import { registerResidual } from './residual.ts';
 
 /** Registers the engine's own fused kernels, once per process. */
@@ -34,6 +38,8 @@ export const registerFusedKernels = (): void => {
   registerResidual();
   registerAttention();
   registerConditionalLinear();
+  registerExactLinear();
+  registerPoolingAttention();
   registerCrossEntropy();
   registerEmbedding();
   registerOptimizer();
