@@ -1,4 +1,5 @@
 import type { BenchLine } from '../pair.ts';
+import { conditionsPrice } from './conditions-price.ts';
 import { moePrice } from './moe-price.ts';
 import { peerTorch } from './peer-torch.ts';
 import { rss } from './rss.ts';
@@ -11,6 +12,7 @@ export interface BenchCase {
 
 /** Every named case; a new one is a file and a line here. */
 export const cases: Readonly<Record<string, BenchCase>> = {
+  'conditions-price': conditionsPrice,
   'moe-price': moePrice,
   'peer-torch': peerTorch,
   rss,

@@ -1,0 +1,106 @@
+/**
+ * What the cases on the price of experts share: image-text samples of 197 tokens (prefix and 144 patches with one row,
+ * 52 words with another) and an encoder that trains on them or infers.
+ */
+import { attributeRow } from '@polygate/attributes';
+import { createRandom, StateError } from '@polygate/core';
+import {
+  createUniPerceiver,
+  type EncoderConfig,
+  type SequenceInput,
+  type UniPerceiver,
+} from '@polygate/encoder';
+import { AdamW, parameterGradients } from '@polygate/nn';
+import * as tf from '@tensorflow/tfjs';
+
+const signature = { inputs: ['visual', 'text'], targets: ['text'] } as const;
+const visualRow = attributeRow(signature, { modality: 'visual', causal: false, source: 'input' });
+const textRow = attributeRow(signature, { modality: 'text', causal: true, source: 'input' });
+
+/** The vocabulary is no part of the comparisons: a small table keeps its update out of all sides. */
+export const sharedSizes = { vocabularySize: 512, dropPath: 0 } as const;
+
+/** Name of the task of all samples, for conditions that look at it. */
+export const TASK = 'captioning';
+
+/** A batch of image-text samples; the caller disposes of it with {@link disposeInput}. */
+export const makeInput = (batch: number): SequenceInput => {
+  const random = createRandom(3);
+  const patches = Float32Array.from({ length: batch * 144 * 768 }, () => random.normal());
+  const ids = Int32Array.from({ length: batch * 52 }, () => random.integer(512));
+  return {
+    segments: [
+      {
+        kind: 'visual',
+        patches: tf.tensor3d(patches, [batch, 144, 768]),
+        grid: { rows: 12, columns: 12, frames: 1 },
+        row: visualRow,
+      },
+      { kind: 'text', ids: tf.tensor2d(ids, [batch, 52], 'int32'), row: textRow },
+    ],
+    task: TASK,
+  };
+};
+
+export const disposeInput = (input: SequenceInput): void => {
+  for (const segment of input.segments) tf.dispose(segment.kind === 'visual' ? segment.patches : segment.ids);
+};
+
+/** An encoder with its optimizer. */
+export interface Trainer {
+  readonly model: UniPerceiver;
+  /** One forward, backward and AdamW update. */
+  step(): Promise<number>;
+  /** One forward as in evaluation. */
+  infer(): Promise<void>;
+  dispose(): void;
+}
+
+export const createTrainer = (config: EncoderConfig, input: SequenceInput): Trainer => {
+  const model = createUniPerceiver(config, createRandom(5));
+  const optimizer = new AdamW(model.parameters, { learningRate: 1e-4 });
+  const random = createRandom(6);
+  return {
+    model,
+    async step() {
+      const { loss, gradients } = parameterGradients(model.parameters, () =>
+        tf.tidy(() => tf.mean(tf.square(model.encode(input, { training: true, random }))) as tf.Scalar),
+      );
+      const [value = Number.NaN] = await loss.data();
+      await optimizer.step(gradients);
+      tf.dispose([loss, ...Object.values(gradients)]);
+      return value;
+    },
+    async infer() {
+      const out = tf.tidy(() => tf.mean(model.encode(input)));
+      await out.data();
+      out.dispose();
+    },
+    dispose() {
+      optimizer.dispose();
+      model.dispose();
+    },
+  };
+};
+
+/**
+ * The merged evaluation path must equal the experts merged on the tape before either is timed.
+ * @throws StateError when they differ by more
+ */
+export const validateMerged = async (
+  model: UniPerceiver,
+  input: SequenceInput,
+  options: { readonly name: string; readonly tolerance: number },
+): Promise<string> => {
+  const difference = tf.tidy(() =>
+    tf.max(tf.abs(tf.sub(model.encode(input), model.encode(input, { merged: false })))),
+  );
+  const [worst = Number.NaN] = await difference.data();
+  difference.dispose();
+  if (!(worst <= options.tolerance)) {
+    throw new StateError(
+      `${options.name}: expected merged and unmerged outputs equal within ${options.tolerance}, got a difference of ${worst}`,
+    );
+  }
+  return `merged and unmerged outputs differ by at most ${worst.toExponential(1)}`;
+};
