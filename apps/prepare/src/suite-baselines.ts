@@ -1,18 +1,20 @@
 /** Baselines of a written suite, from its shards. */
+import { splitFolder, type BaselineScores, type SuiteDataset } from '@polygate/datasets';
 import {
-  majorityAccuracy,
-  mostFrequentText,
-  pixelNearestNeighbourAccuracy,
-  splitFolder,
-  type BaselineScores,
-  type LabelledPictures,
-  type SuiteDataset,
-} from '@polygate/datasets';
+  accuracy,
+  majorityBaseline,
+  mostFrequentCaption,
+  neighbourLabels,
+  shrinkPictures,
+  type PictureSet,
+} from '@polygate/evaluation';
 import { fixedListRow, nestedListRow, openShards, values, type RecordBatch } from '@polygate/stream';
 import type { Tokenizer } from '@polygate/tokens';
 
 /** Pairs of training and evaluation pictures beyond which the nearest neighbour is left out. */
 const MAX_NEIGHBOUR_PAIRS = 2e7;
+/** Side to which pictures are shrunk before pixels are compared. */
+const NEIGHBOUR_SIDE = 16;
 
 const readRows = async <T>(folder: string, toRow: (batch: RecordBatch, row: number) => T): Promise<T[]> => {
   const shards = await openShards(folder);
@@ -30,12 +32,24 @@ const readRows = async <T>(folder: string, toRow: (batch: RecordBatch, row: numb
 const readLabels = (folder: string): Promise<number[]> =>
   readRows(folder, (batch, row) => Number(values(batch, 'label')[row] ?? -1));
 
-const readPictures = async (folder: string): Promise<LabelledPictures> => {
+/** Pictures with their labels, shrunk for comparison. */
+interface LabelledPictures {
+  readonly pictures: PictureSet;
+  readonly labels: readonly number[];
+}
+
+const readPictures = async (folder: string, size: number): Promise<LabelledPictures> => {
   const rows = await readRows(folder, (batch, row) => ({
     pixels: Uint8Array.from(fixedListRow(batch, 'image', row)),
     label: Number(values(batch, 'label')[row] ?? -1),
   }));
-  return { pixels: rows.map(({ pixels }) => pixels), labels: rows.map(({ label }) => label) };
+  const bytes = size * size * 3;
+  const pixels = new Uint8Array(rows.length * bytes);
+  rows.forEach((row, i) => pixels.set(row.pixels, i * bytes));
+  return {
+    pictures: shrinkPictures({ pixels, height: size, width: size, channels: 3 }, NEIGHBOUR_SIDE),
+    labels: rows.map(({ label }) => label),
+  };
 };
 
 const labelBaselines = async (
@@ -46,21 +60,19 @@ const labelBaselines = async (
   const out: Record<string, BaselineScores> = {};
   const trainRows = dataset.splits['train']?.rows ?? 0;
   const training = await readLabels(splitFolder(directory, dataset, 'train'));
-  let pictures: LabelledPictures | undefined;
+  let known: LabelledPictures | undefined;
   for (const [split, { rows }] of Object.entries(dataset.splits)) {
-    if (split === 'train') continue;
+    if (split === 'train' || rows === 0) continue;
     const folder = splitFolder(directory, dataset, split);
     const scores: Record<string, number> = {
       chance: 1 / Math.max(1, dataset.classes?.length ?? 1),
-      majority: majorityAccuracy(training, await readLabels(folder)),
+      majority: majorityBaseline(training, await readLabels(folder)).value,
     };
     if (dataset.kind === 'labelled-image' && rows * trainRows <= MAX_NEIGHBOUR_PAIRS) {
-      pictures ??= await readPictures(splitFolder(directory, dataset, 'train'));
-      scores['pixelNearestNeighbour'] = pixelNearestNeighbourAccuracy(
-        pictures,
-        await readPictures(folder),
-        imageSize,
-      );
+      known ??= await readPictures(splitFolder(directory, dataset, 'train'), imageSize);
+      const asked = await readPictures(folder, imageSize);
+      const answers = neighbourLabels(asked.pictures, known.pictures, known.labels);
+      scores['pixelNearestNeighbour'] = accuracy(answers, asked.labels).value;
     }
     out[split] = scores;
   }
@@ -76,7 +88,8 @@ const captionBaselines = async (
     readRows(splitFolder(directory, dataset, split), (batch, row) =>
       nestedListRow(batch, 'captions', row).map((ids) => tokenizer.decode(Array.from(ids, Number))),
     );
-  const caption = mostFrequentText((await captions('train')).map((list) => list[0] ?? ''));
+  const training = (await captions('train')).map((list) => list[0] ?? '');
+  const caption = training.length === 0 ? undefined : mostFrequentCaption(training);
   const baselines: Record<string, BaselineScores> = {};
   for (const split of Object.keys(dataset.splits)) {
     if (split === 'train' || caption === undefined) continue;
@@ -92,7 +105,7 @@ export const withBaselines = async (
   dataset: SuiteDataset,
   context: { readonly directory: string; readonly imageSize: number; readonly tokenizer: Tokenizer },
 ): Promise<SuiteDataset> => {
-  if (dataset.splits['train'] === undefined || Object.keys(dataset.splits).length < 2) return dataset;
+  if (!dataset.splits['train']?.rows || Object.keys(dataset.splits).length < 2) return dataset;
   switch (dataset.kind) {
     case 'labelled-image':
     case 'labelled-text':

@@ -26,13 +26,6 @@ export { packLines } from './packing.ts';
 export type { PackedRow } from './packing.ts';
 export { labelledTextBatches, pictureBatches, selectSamples, textBatches } from './rows.ts';
 export type { FaultHandler, LabelledTextOptions, PictureOptions, RowOptions, TextOptions } from './rows.ts';
-export {
-  majorityAccuracy,
-  mostFrequentText,
-  pixelNearestNeighbourAccuracy,
-  shrinkPicture,
-} from './baselines.ts';
-export type { LabelledPictures } from './baselines.ts';
 export { readSuite, splitFolder, suiteDataset, SUITE_FILE, SUITE_VERSION } from './suite.ts';
 export type { BaselineScores, Suite, SuiteDataset } from './suite.ts';
 export { conceptOf, emojiCaptions, emojiSplits, emojiVendors, loadEmoji } from './mini/emoji.ts';

@@ -32,6 +32,7 @@ export {
 export type { UnigramBaseline, UnigramOptions } from './chance.ts';
 export { neighbourLabels, pixelNeighbours } from './pixel-neighbours.ts';
 export type { Neighbours, PictureSet } from './pixel-neighbours.ts';
+export { shrinkPictures } from './shrink-pictures.ts';
 export { beatsChance, reportMean, reportStatistic } from './score-report.ts';
 export type { ScoreContext, ScoreReport } from './score-report.ts';
 export { formatNumber, formatScores } from './score-table.ts';

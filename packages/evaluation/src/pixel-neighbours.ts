@@ -21,9 +21,23 @@ export interface Neighbours {
   readonly distances: Float64Array;
 }
 
+/** Whether all channels of every picture agree. */
+const isGrey = ({ pixels, channels }: PictureSet): boolean => {
+  for (let i = 0; i < pixels.length; i += channels) {
+    for (let c = 1; c < channels; c += 1) if (pixels[i] !== pixels[i + c]) return false;
+  }
+  return true;
+};
+
+const firstChannel = ({ pixels, channels, ...size }: PictureSet): PictureSet => ({
+  ...size,
+  channels: 1,
+  pixels: Uint8Array.from({ length: pixels.length / channels }, (_, i) => pixels[i * channels] as number),
+});
+
 /** Sides of the cells of the two bounds, in pixels. */
-const coarse = 8;
-const fine = 3;
+const coarse = 4;
+const fine = 2;
 
 interface CellSums {
   readonly sums: Int32Array;
@@ -104,7 +118,13 @@ export const pixelNeighbours = (queries: PictureSet, references: PictureSet): Ne
         `got ${others} of ${references.height}x${references.width}x${references.channels}`,
     );
   }
-  const size = queries.height * queries.width * queries.channels;
+  const { channels } = queries;
+  if (channels > 1 && isGrey(queries) && isGrey(references)) {
+    // Equal channels only multiply every distance.
+    const { indices, distances } = pixelNeighbours(firstChannel(queries), firstChannel(references));
+    return Object.freeze({ indices, distances: distances.map((distance) => distance * channels) });
+  }
+  const size = queries.height * queries.width * channels;
   const [coarseQueries, coarseReferences] = [sumCells(queries, coarse), sumCells(references, coarse)];
   const [fineQueries, fineReferences] = [sumCells(queries, fine), sumCells(references, fine)];
   const indices = new Int32Array(count);

@@ -1,7 +1,7 @@
 /** Pictures from files and bytes as the patches of a model. */
 import { FormatError, ShapeError, StateError } from '@polygate/core';
-import { decodeImage, shrinkPicture } from '@polygate/datasets';
-import type { PictureSet } from '@polygate/evaluation';
+import { decodeImage } from '@polygate/datasets';
+import { shrinkPictures, type PictureSet } from '@polygate/evaluation';
 import type { ImagePatches, ResolvedImageInput } from '@polygate/tasks';
 import { patchifyBatch } from '@polygate/tokens';
 
@@ -63,16 +63,9 @@ export const range = (start: number, end: number): number[] =>
 /** Side to which pictures are shrunk before pixels are compared, as in the baselines of prepared suites. */
 const NEIGHBOUR_SIDE = 16;
 
-/** Square RGB pictures, one after another, shrunk by means of blocks for comparison pixel by pixel. */
-export const shrunkPictures = (pixels: Uint8Array, image: ResolvedImageInput): PictureSet => {
-  const { height, width, channels } = image;
-  const side = Math.min(NEIGHBOUR_SIDE, height);
-  if (height !== width || channels !== 3 || side === height) return { pixels, height, width, channels };
-  const count = pixels.length / image.pixels;
-  const out = new Uint8Array(count * side * side * 3);
-  for (let i = 0; i < count; i += 1) {
-    const small = shrinkPicture(pixels.subarray(i * image.pixels, (i + 1) * image.pixels), height, side);
-    out.set(small.map(Math.round), i * side * side * 3);
-  }
-  return { pixels: out, height: side, width: side, channels };
-};
+/** Pictures of a model's size, one after another, shrunk for comparison pixel by pixel. */
+export const shrunkPictures = (pixels: Uint8Array, image: ResolvedImageInput): PictureSet =>
+  shrinkPictures(
+    { pixels, height: image.height, width: image.width, channels: image.channels },
+    NEIGHBOUR_SIDE,
+  );
