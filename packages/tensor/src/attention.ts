@@ -190,16 +190,23 @@ export const attention = (qkv: tf.Tensor3D, options: AttentionOptions): tf.Tenso
         { qkv, mask, promptKeys, promptValues },
         { heads: geometry.heads },
       );
-      const prompted = inputs.slice(1);
-      save([...state, ...prompted]);
+      // A kernel whose state is one tensor computes the rest again from its inputs.
+      const again: Record<string, tf.Tensor | undefined> = state.length === 1 ? { qkv, mask } : {};
+      const named = Object.entries({ promptKeys, promptValues, ...again }).flatMap(([name, tensor]) =>
+        tensor ? [{ name, tensor }] : [],
+      );
+      save([...state, ...named.map(({ tensor }) => tensor)]);
       return {
         value: present(value),
         gradient: (dy, saved) => {
-          const named: Record<string, tf.Tensor | undefined> = { dy, promptKeys: saved[state.length] };
+          const given: Record<string, tf.Tensor | undefined> = { dy };
           state.forEach((_, at) => {
-            named[`state${at}`] = saved[at];
+            given[`state${at}`] = saved[at];
           });
-          return runKernel('PgAttentionGrad', named, { heads: geometry.heads });
+          named.forEach(({ name }, at) => {
+            given[name] = saved[state.length + at];
+          });
+          return runKernel('PgAttentionGrad', given, { heads: geometry.heads });
         },
       };
     }

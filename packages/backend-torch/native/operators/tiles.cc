@@ -67,7 +67,10 @@ bool useTiles(bool on) {
 
 }  // namespace
 
-TORCH_LIBRARY_FRAGMENT(polygate, m) { m.def("use_tiles(bool on) -> bool", useTiles); }
+TORCH_LIBRARY_FRAGMENT(polygate, m) {
+  m.def("use_tiles(bool on) -> bool", useTiles);
+  m.def("has_tiles() -> bool", available);
+}
 
 }  // namespace tiles
 }  // namespace polygate

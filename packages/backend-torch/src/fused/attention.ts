@@ -1,11 +1,18 @@
 /**
- * PgAttention and PgAttentionGrad. Products of the policy's type, softmax and its gradient in float32 arithmetic on
- * scores stored in the policy's type. State for the gradient: q, k, v apart by heads (prompts in front), probabilities.
+ * PgAttention and PgAttentionGrad, in two ways.
+ *
+ * On processors with a tile unit, in bf16: one native call each way that keeps blocks of scores in cache, in float32. Its
+ * state for the gradient is one number for each query, the logarithm of its softmax's sum; scores are computed again.
+ *
+ * Elsewhere: products of the policy's type, softmax and its gradient in float32 arithmetic on scores stored in the
+ * policy's type. State for the gradient: q, k, v apart by heads (prompts in front), probabilities.
  */
 import type { TensorInfo } from '@tensorflow/tfjs';
+import { ConfigError } from '@polygate/core';
 import type { KernelContext } from '../kernel-context.ts';
 import { registerTorchKernel } from '../kernel-registration.ts';
 import type { Handle } from '../native/binding.ts';
+import { ScalarType } from '../native/scalar-types.ts';
 import { exactOrNone, hasOwnOperators, lastOf } from './operand.ts';
 
 interface AttentionInputs {
@@ -17,11 +24,15 @@ interface AttentionInputs {
 
 interface AttentionGradInputs {
   readonly dy: TensorInfo;
+  /** The forward's inputs, where its state is one tensor; else the prompts alone. */
+  readonly qkv?: TensorInfo;
+  readonly mask?: TensorInfo;
   readonly promptKeys?: TensorInfo;
+  readonly promptValues?: TensorInfo;
   readonly state0: TensorInfo;
-  readonly state1: TensorInfo;
-  readonly state2: TensorInfo;
-  readonly state3: TensorInfo;
+  readonly state1?: TensorInfo;
+  readonly state2?: TensorInfo;
+  readonly state3?: TensorInfo;
 }
 
 interface Geometry {
@@ -133,8 +144,58 @@ const joinHeads = (
   ]);
 };
 
+const usesTiles = (torch: KernelContext): boolean =>
+  torch.precision.product === ScalarType.bfloat16 &&
+  hasOwnOperators(torch) &&
+  torch.dispatcher.value('polygate::has_tiles') === 1;
+
+/** The tensors that both native calls take after the first ones: qkv, mask, prompts. */
+const operands = (
+  torch: KernelContext,
+  { mask, promptKeys, promptValues }: Partial<AttentionInputs>,
+): (Handle | null)[] => {
+  const prompt = (info: TensorInfo | undefined) =>
+    info === undefined ? null : torch.tensorOf(info, torch.precision.product);
+  return [exactOrNone(torch, mask), prompt(promptKeys), prompt(promptValues)];
+};
+
+const tiledForward = (torch: KernelContext, inputs: AttentionInputs, heads: number): TensorInfo[] => {
+  const { qkv } = inputs;
+  const [batch = 0, length = 0] = qkv.shape;
+  const fused = torch.tensorOf(qkv, torch.precision.product);
+  const [y, logarithms] = torch.atenAll('polygate::tile_attention', fused, ...operands(torch, inputs), heads);
+  return [
+    torch.output(y as Handle, [batch, length, lastOf(qkv.shape) / 3]),
+    torch.output(logarithms as Handle, [batch * heads, length]),
+  ];
+};
+
+const tiledBackward = (torch: KernelContext, inputs: AttentionGradInputs, heads: number): TensorInfo[] => {
+  const { dy, qkv, promptKeys, state0 } = inputs;
+  if (qkv === undefined)
+    throw new ConfigError('PgAttentionGrad: expected qkv beside one state tensor, got none');
+  const [dqkv, dKeys, dValues] = torch.atenAll(
+    'polygate::tile_attention_backward',
+    torch.storedTensorOf(dy),
+    torch.tensorOf(qkv, torch.precision.product),
+    torch.tensorOf(state0),
+    ...operands(torch, inputs),
+    heads,
+  );
+  const outputs = [torch.output(dqkv as Handle, qkv.shape)];
+  if (promptKeys) {
+    const shared = promptKeys.shape.length === 2;
+    for (const gradient of [dKeys as Handle, dValues as Handle]) {
+      const sum = shared ? torch.aten('sum.dim_IntList', gradient, [0], false) : gradient;
+      outputs.push(torch.output(sum, promptKeys.shape));
+    }
+  }
+  return outputs;
+};
+
 export const registerAttention = (): void => {
   registerTorchKernel<AttentionInputs, { heads: number }>('PgAttention', ({ inputs, attrs, torch }) => {
+    if (usesTiles(torch)) return tiledForward(torch, inputs, attrs.heads);
     const { qkv, mask, promptKeys } = inputs;
     const [batch = 0, length = 0] = qkv.shape;
     const width = lastOf(qkv.shape) / 3;
@@ -160,6 +221,7 @@ export const registerAttention = (): void => {
     'PgAttentionGrad',
     ({ inputs, attrs, torch }) => {
       const { dy, promptKeys, state0, state1, state2, state3 } = inputs;
+      if (!state1 || !state2 || !state3) return tiledBackward(torch, inputs, attrs.heads);
       const [batch = 0, length = 0, width = 0] = dy.shape;
       const prompts = (state1.shape[1] ?? 0) - length;
       const geometry: Geometry = { batch, length, heads: attrs.heads, head: width / attrs.heads, prompts };

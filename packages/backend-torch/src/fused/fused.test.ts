@@ -34,7 +34,39 @@ const run = (name: string, inputs: Inputs, attributes: object = {}): tf.Tensor[]
   return Array.isArray(out) ? out : [out];
 };
 
-const mask = () => tf.tensor4d([0, -1e4, 0, 0, 0, -1e4, -1e4, 0, 0, 0, 0, 0, -1e4, -1e4, 0, 0], [1, 1, 4, 4]);
+type Bias = () => tf.Tensor4D;
+const mask = (): Bias => () =>
+  tf.tensor4d([0, -1e4, 0, 0, 0, -1e4, -1e4, 0, 0, 0, 0, 0, -1e4, -1e4, 0, 0], [1, 1, 4, 4]);
+const causal =
+  (length: number): Bias =>
+  () =>
+    tf.tidy(() =>
+      tf.linalg
+        .bandPart(tf.ones([length, length]), -1, 0)
+        .sub(1)
+        .mul(1e9)
+        .reshape([1, 1, length, length]),
+    );
+
+/** Attention and its gradient; the states differ between ways of computing and are left out. */
+const attend = (settings: {
+  kind: 'none' | 'shared' | 'own';
+  length: number;
+  heads: number;
+  head: number;
+  masked?: Bias;
+}): tf.Tensor[] => {
+  const { kind, length, heads, head, masked } = settings;
+  const width = heads * head;
+  const shape = kind === 'shared' ? [2, width] : [3, 2, width];
+  const prompts: Inputs = kind === 'none' ? {} : { promptKeys: make(...shape), promptValues: make(...shape) };
+  const qkv = make(3, length, 3 * width);
+  const bias: Inputs = masked ? { mask: masked() } : {};
+  const [y, ...state] = run('PgAttention', { qkv, ...bias, ...prompts }, { heads }) as [tf.Tensor];
+  const kept = Object.fromEntries(state.map((tensor, at) => [`state${at}`, tensor]));
+  const given = { dy: make(3, length, width), qkv, ...bias, ...prompts, ...kept };
+  return [y, ...run('PgAttentionGrad', given, { heads })];
+};
 const experts = () =>
   Object.fromEntries(
     [0, 1, 2].flatMap((e) => [
@@ -118,29 +150,17 @@ const cases: Record<string, () => tf.Tensor[]> = {
   'residual gradient without scale': () =>
     run('PgResidualGrad', { dy: make(2, 3, 5), keep: make(2) }, { wantsScale: false }),
   ...Object.fromEntries(
-    (['none', 'shared', 'own'] as const).map((kind) => [
-      `attention, prompts ${kind}`,
-      () => {
-        const prompts: Inputs =
-          kind === 'none'
-            ? {}
-            : kind === 'shared'
-              ? { promptKeys: make(2, 6), promptValues: make(2, 6) }
-              : { promptKeys: make(3, 2, 6), promptValues: make(3, 2, 6) };
-        const [y, ...state] = run(
-          'PgAttention',
-          { qkv: make(3, 4, 18), mask: mask(), ...prompts },
-          { heads: 2 },
-        );
-        const kept = Object.fromEntries(state.map((tensor, at) => [`state${at}`, tensor]));
-        const keys: Inputs = prompts['promptKeys'] ? { promptKeys: prompts['promptKeys'] } : {};
-        return [
-          y as tf.Tensor,
-          ...state,
-          ...run('PgAttentionGrad', { dy: make(3, 4, 6), ...keys, ...kept }, { heads: 2 }),
-        ];
-      },
-    ]),
+    (['none', 'shared', 'own'] as const).flatMap((kind) =>
+      [
+        { length: 4, heads: 2, head: 3, masked: mask() },
+        // Several blocks of queries and keys, and more queries than are held at once.
+        { length: 71, heads: 1, head: 40, masked: causal(71) },
+        { length: 260, heads: 1, head: 32, masked: undefined },
+      ].map(({ length, heads, head, masked }) => [
+        `attention over ${length}, prompts ${kind}`,
+        () => attend({ kind, length, heads, head, ...(masked ? { masked } : {}) }),
+      ]),
+    ),
   ),
   conditionalLinear: () => {
     const inputs = { x: make(2, 4, 6), gates: make(3, 4), ...experts() };
@@ -212,7 +232,7 @@ const valuesOf = (one: () => tf.Tensor[], way: Way): Float32Array[] => {
 };
 
 describe.runIf(describeTorch().available).each([
-  ['f32', 2e-6],
+  ['f32', 5e-6],
   ['bf16', 2e-2],
 ] as const)('%s', (precision, tolerance) => {
   beforeAll(async () => {
@@ -244,7 +264,9 @@ describe.runIf(describeTorch().available).each([
         const difference = Math.abs(value - (expected[i] ?? Number.NaN)) / scale;
         return difference <= most ? most : difference;
       }, 0);
-      expect(worst, `result ${at}`).toBeLessThan(tolerance);
+      // ATen's attention rounds the scores' gradient to bf16 before its long sums; see the test against float32 below.
+      const factor = precision === 'bf16' && name.startsWith('attention') ? 3 : 1;
+      expect(worst, `result ${at}`).toBeLessThan(factor * tolerance);
     });
   });
 
@@ -275,9 +297,7 @@ describe.runIf(describeTorch().available).each([
       expect(types(run('PgResidual', { x, branch: x }))).toEqual([exact]);
       expect(types(run('PgResidualGrad', { dy: x }, { wantsScale: false }))).toEqual([activation]);
       const qkv = make(1, 2, 6);
-      expect(types(run('PgAttention', { qkv }, { heads: 1 }))).toEqual(
-        Array.from({ length: 5 }, () => activation),
-      );
+      expect(types(run('PgAttention', { qkv }, { heads: 1 }))[0]).toBe(activation);
       const mixture = { x: make(2, 4, 6), gates: make(3, 4), ...experts() };
       const [y, ...merged] = run('PgConditionalLinear', mixture, { ...routing, ...plain });
       expect(types([y as tf.Tensor, ...merged])).toEqual([activation, activation, activation]);
@@ -310,5 +330,22 @@ describe.runIf(describeTorch().available).each([
       );
       expect((tf.backend() as TorchBackend).memory().handles).toBe(before);
     });
+  });
+});
+
+it.runIf(describeTorch().available)('attention in bf16 is as near to float32 as bf16 allows', async () => {
+  const one = () => attend({ kind: 'own', length: 71, heads: 1, head: 40, masked: causal(71) });
+  await registerTorchEngine({ precision: 'f32' });
+  const exact = valuesOf(one, 'composed');
+  await registerTorchEngine({ precision: 'bf16' });
+  const own = valuesOf(one, 'own');
+  exact.forEach((expected, at) => {
+    const scale = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const worst = expected.reduce(
+      (most, value, i) => Math.max(most, Math.abs(value - (own[at]?.[i] ?? NaN))),
+      0,
+    );
+    // Six roundings of 2^-9 on the way.
+    expect(worst / scale, `result ${at}`).toBeLessThan(6 * 2 ** -9);
   });
 });
