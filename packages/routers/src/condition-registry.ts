@@ -2,15 +2,16 @@
 import { ConfigError, unknownName } from '@polygate/core';
 import { attributeFactory } from './attribute-condition.ts';
 import { modalityFactory } from './modality-condition.ts';
+import { contextFactory } from './context-condition.ts';
 import type { ConditionFactory } from './routing-key.ts';
 import { taskFactory } from './task-condition.ts';
 import { taskSpecificFactory } from './task-specific-condition.ts';
+import { tokenFactory } from './token-condition.ts';
 
 const factories = new Map<string, ConditionFactory>(
-  [modalityFactory, taskFactory, attributeFactory, taskSpecificFactory].map((factory) => [
-    factory.name,
-    factory,
-  ]),
+  [tokenFactory, contextFactory, modalityFactory, taskFactory, attributeFactory, taskSpecificFactory].map(
+    (factory) => [factory.name, factory],
+  ),
 );
 
 /**

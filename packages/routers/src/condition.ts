@@ -78,12 +78,33 @@ export interface TokenContext {
   readonly tokens: tf.Tensor3D;
   /** [B, L] float32, 1 at tokens that count, 0 at padding. @default all count */
   readonly visible?: tf.Tensor2D;
+  /**
+   * [B, L] float32, 1 at tokens that all of the sequence may know of: what a condition on the sequence may look at. Where
+   * attention is causal the words are left out, or an early word's experts would tell of later ones. @default visible
+   */
+  readonly context?: tf.Tensor2D;
 }
 
-/** A condition on token content (token, context): its representation is a tensor on the tape, [B * L, W]. */
+/** R(x) of the tokens of a batch as two parts, concatenated: one of each token and one that a sample's tokens share. */
+export interface TokenRepresentation {
+  /** [B * L, W1] */
+  readonly tokens?: tf.Tensor2D;
+  /** [B, W2], repeated over the tokens of the sample */
+  readonly samples?: tf.Tensor2D;
+}
+
+/**
+ * A condition on token content (token, context). Its representation is on the tape, of W = W1 + W2 channels, and should
+ * be float32 in every precision (`exactLinear` of @polygate/tensor), as gates are.
+ */
 export interface DataDependentCondition extends ConditionBase {
   readonly dataIndependent: false;
-  represent(parameters: readonly tf.Tensor[], context: TokenContext, size: ConditionSize): tf.Tensor2D;
+  /** @param parameters those of the context's site, in the order of `parameters`, without the leading axis; borrowed */
+  represent(
+    parameters: readonly tf.Tensor[],
+    context: TokenContext,
+    size: ConditionSize,
+  ): TokenRepresentation;
 }
 
 /** Any condition. */

@@ -34,7 +34,7 @@ export interface GateRows {
 const MINIMAL_SUM = 2 ** -23;
 
 /** Number of experts kept per row when a rule doesn't say. */
-const DEFAULT_TOP_K = 2;
+export const DEFAULT_TOP_K = 2;
 
 /** @throws ConfigError when no such choice is possible */
 export const checkGateRule = ({ experts, topK = DEFAULT_TOP_K }: GateRule): void => {

@@ -9,14 +9,22 @@ export type {
   LearnedCondition,
   Representation,
   TokenContext,
+  TokenRepresentation,
 } from './condition.ts';
 export type { GateDecision } from './decision.ts';
 export { gate } from './gate.ts';
 export type { GateOptions } from './gate.ts';
 export type { GateRule } from './gate-math.ts';
 export type { NoiseOptions } from './noise.ts';
-export { decide, describeRouters } from './router.ts';
-export type { DecideOptions, RouterStack } from './router.ts';
-export { decisionTelemetry } from './telemetry.ts';
-export type { DecisionTelemetry } from './telemetry.ts';
+export { decide } from './router.ts';
+export type { DecideOptions } from './router.ts';
+export { describeRouters } from './router-stack.ts';
+export type { RouterStack, TokenRouterStack } from './router-stack.ts';
+export { routeTokens, unstackRouters } from './token-router.ts';
+export type { RouteOptions, SiteParameters, TokenDecision, TokenPlan } from './token-router.ts';
+export type { RouterLosses } from './balance-losses.ts';
+export type { CapacityFactor } from './capacity.ts';
+export type { TokenChoices } from './token-choice.ts';
+export { addCounts, countRows, countTokens, routingTelemetry } from './telemetry.ts';
+export type { CountRowsOptions, RoutingCounts, RoutingGroups, RoutingTelemetry } from './telemetry.ts';
 export type { ConditionContext, ConditionFactory, RoutingKey } from './routing-key.ts';

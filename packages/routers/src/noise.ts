@@ -1,5 +1,6 @@
 /** Exploration noise on gate logits: normal, with a standard deviation of `noise / E` (Uni-Perceiver-MoE 4.2, V-MoE). */
 import { ConfigError, type Random } from '@polygate/core';
+import { normalField } from './normal-field.ts';
 
 /** When and how a gate is noisy. */
 export interface NoiseOptions {
@@ -11,23 +12,40 @@ export interface NoiseOptions {
   readonly random?: Random | undefined;
 }
 
-/** Adds one draw to each of the logits of E experts, in place, in row-major order. @throws ConfigError */
-export const addNoise = (
-  logits: Float64Array,
-  experts: number,
-  { training = false, noise = 1, random }: NoiseOptions,
-): void => {
+/** Standard deviation of the noise of a call, 0 where none is drawn. @throws ConfigError */
+const deviation = (experts: number, { training = false, noise = 1, random }: NoiseOptions): number => {
   if (!(noise >= 0 && noise < Infinity)) {
     throw new ConfigError(
       `gate: expected noise of at least 0 (in units of 1/E), got ${noise}; 0 turns it off`,
     );
   }
-  if (!training || noise === 0) return;
+  if (!training || noise === 0) return 0;
   if (!random) {
     throw new ConfigError(
       'gate: expected a random stream for the training noise, got none; pass random, or noise: 0 to go without',
     );
   }
-  const std = noise / experts;
+  return noise / experts;
+};
+
+/** Adds one draw to each of the logits of E experts, in place, in row-major order. @throws ConfigError */
+export const addNoise = (logits: Float64Array, experts: number, options: NoiseOptions): void => {
+  const std = deviation(experts, options);
+  const { random } = options;
+  if (std === 0 || !random) return;
   for (let i = 0; i < logits.length; i += 1) logits[i] = (logits[i] ?? 0) + std * random.normal();
+};
+
+/**
+ * {@link addNoise} for very many logits: `random` is advanced by four words, whatever their number.
+ * @returns a new array, or `logits` itself where no noise is drawn
+ * @throws ConfigError
+ */
+export const tokenNoise = (logits: Float32Array, experts: number, options: NoiseOptions): Float32Array => {
+  const std = deviation(experts, options);
+  const { random } = options;
+  if (std === 0 || !random) return logits;
+  const noisy = normalField(logits.length, std, random);
+  for (let i = 0; i < noisy.length; i += 1) noisy[i] = (noisy[i] as number) + (logits[i] as number);
+  return noisy;
 };

@@ -5,31 +5,15 @@
  * S sites · R rows · E experts · D model width · W width of the representation
  */
 import { ConfigError, type Random } from '@polygate/core';
-import type { ParameterSet, ParameterSpec } from '@polygate/nn';
+import type { ParameterSet } from '@polygate/nn';
 import * as tf from '@tensorflow/tfjs';
-import type {
-  ConditionSize,
-  DataIndependentCondition,
-  FixedCondition,
-  LearnedCondition,
-} from './condition.ts';
+import type { ConditionSize, FixedCondition, LearnedCondition } from './condition.ts';
 import type { GateDecision } from './decision.ts';
-import { checkGateRule, gateRows, gateRowsGradient, type GateRule, type GateRows } from './gate-math.ts';
+import { gateRows, gateRowsGradient, type GateRows } from './gate-math.ts';
 import { gateLogits, gateLogitsGradient, type GateSize } from './gate-product.ts';
 import { addNoise } from './noise.ts';
-
-/** A stack of routers before it has parameters. */
-export interface RouterStack<Key> extends GateRule {
-  readonly condition: DataIndependentCondition<Key>;
-  /** Leading part of the parameters' names, e.g. `routers`. */
-  readonly prefix: string;
-  /** Number of routers S. */
-  readonly sites: number;
-  /** Model width D. */
-  readonly width: number;
-  /** Standard deviation of the training noise in units of 1 / E. @default 1 */
-  readonly noise?: number;
-}
+import { checkFixedStack, describeRouters, type RouterStack } from './router-stack.ts';
+import { entriesOf } from './stacked-tensors.ts';
 
 /** A stack whose decisions are learned. */
 interface LearnedStack<Key> extends RouterStack<Key> {
@@ -45,46 +29,6 @@ export interface DecideOptions {
   /** Needed in training with noise: advanced by S * R * E normal draws. */
   readonly random?: Random | undefined;
 }
-
-const checkFixed = <Key>(
-  { name, experts: needed }: FixedCondition<Key>,
-  { experts, topK }: GateRule,
-): void => {
-  if (experts !== needed || topK !== 1) {
-    throw new ConfigError(
-      `${name} condition: expected ${needed} experts and topK 1 (one expert for each of its rows), got ${experts} experts and topK ${topK ?? 'unset'}; set experts to ${needed} and topK to 1`,
-      { fields: { condition: name, experts, topK, needed } },
-    );
-  }
-};
-
-/**
- * Parameters of a stack: the condition's, then `PREFIX.gate.weight` [S, E, W]. None where decisions are fixed.
- * @throws ConfigError for an impossible gate rule or a stack without sites
- */
-export const describeRouters = <Key>(stack: RouterStack<Key>): readonly ParameterSpec[] => {
-  checkGateRule(stack);
-  const { condition, prefix, sites, width, experts } = stack;
-  if (!Number.isInteger(sites) || sites < 1) {
-    throw new ConfigError(
-      `routers: expected a whole number of sites of at least 1, got ${sites}; leave the stack out of a dense model`,
-    );
-  }
-  if (condition.fixed) {
-    checkFixed(condition, stack);
-    return [];
-  }
-  const representationWidth = condition.representationWidth({ width, sites });
-  return [
-    ...condition.parameters({ width, sites }).map((spec) => ({ ...spec, name: `${prefix}.${spec.name}` })),
-    {
-      name: `${prefix}.gate.weight`,
-      shape: [sites, experts, representationWidth],
-      initializer: { kind: 'xavierUniform', fans: [representationWidth, experts] },
-      role: 'gate',
-    },
-  ];
-};
 
 interface HostForward {
   readonly outcome: GateRows;
@@ -157,7 +101,7 @@ export const decide = <Key>(
   }
   const { sites, experts, condition } = stack;
   if (condition.fixed) {
-    checkFixed(condition, stack);
+    checkFixedStack(condition, stack);
     return fixedDecisions({ condition, sites, experts }, rows);
   }
   const learned: LearnedStack<Key> = { ...stack, condition };
@@ -176,7 +120,7 @@ export const decide = <Key>(
     const value = tf.tensor(Float32Array.from(outcome.gates), [sites, rows.length, experts], 'float32');
     return { value, gradFunc };
   });
-  const bySite = tf.tidy(() => tf.unstack(op(...variables), 0) as tf.Tensor2D[]);
+  const bySite = tf.tidy(() => entriesOf(op(...variables)) as tf.Tensor2D[]);
   const { outcome } = state as { outcome: GateRows };
   const probabilities = Float32Array.from(outcome.probabilities);
   const values = Float32Array.from(outcome.gates);

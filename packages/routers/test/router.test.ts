@@ -217,6 +217,18 @@ describe('decide', () => {
     parameters.dispose();
   });
 
+  it('lets gradients through where there is one router alone', () => {
+    const lone = { ...stack, sites: 1 };
+    const parameters = drawnParameters(lone, 36);
+    const { loss, gradients } = parameterGradients(parameters, () =>
+      tf.tidy(() => tf.sum(tf.square(decide(lone, rows, { parameters })[0]?.gates ?? tf.scalar(NaN)))),
+    );
+    expect(Object.keys(gradients)).toHaveLength(5);
+    loss.dispose();
+    tf.dispose(gradients);
+    parameters.dispose();
+  });
+
   it('draws its noise per router, row and expert, from the given stream', () => {
     const parameters = drawnParameters(stack, 41);
     const twin = createRandom(42);

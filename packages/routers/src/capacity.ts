@@ -1,0 +1,124 @@
+/**
+ * Which choices of tokens get a slot at their expert.
+ *
+ * An expert has C = ceil(factor * K * N / E) slots for the N visible tokens of a call: at factor 1 an even load of the
+ * K choices of all tokens just fits (V-MoE, Riquelme et al. 2021, section 2.2; the top-2 gate of DeepSpeed-MoE). The
+ * Switch Transformer's factor * N / E is the same for its K = 1. Slots are given in rounds: all first choices, then all
+ * second ones. Within a round tokens come in their order in the batch, or, with batch priority, the likeliest first
+ * choices come first (V-MoE, section 4.1), so that what is dropped is what matters least.
+ *
+ * N tokens · E experts · K chosen · C slots of an expert
+ */
+import { ConfigError } from '@polygate/core';
+import type { DispatchPlan } from '@polygate/tensor';
+import type { TokenChoices } from './token-choice.ts';
+
+/** How many choices an expert serves, as a multiple of an even load. */
+export type CapacityFactor = number | 'dropless';
+
+/** Settings of {@link giveSlots}. */
+export interface CapacityOptions {
+  /** Above 0; `dropless` serves every choice. */
+  readonly capacityFactor: CapacityFactor;
+  /** Whether the likeliest choices get their slots first. */
+  readonly batchPriority: boolean;
+}
+
+/** Who got a slot. */
+export interface Slots {
+  readonly plan: DispatchPlan;
+  /** [N, K] 1 at choices that got a slot. */
+  readonly kept: Uint8Array;
+  /** [E] choices that fell on each expert, served or not. */
+  readonly wanted: Int32Array;
+  /** Choices without a slot. */
+  readonly dropped: number;
+}
+
+/**
+ * Slots of each expert for `tokens` visible tokens.
+ * @throws ConfigError when the factor leaves no expert a whole token
+ */
+export const capacityOf = (
+  factor: CapacityFactor,
+  { tokens, experts, topK }: { readonly tokens: number; readonly experts: number; readonly topK: number },
+): number => {
+  if (factor === 'dropless') return tokens;
+  if (!(factor > 0 && factor < Infinity)) {
+    throw new ConfigError(
+      `capacity: expected a capacityFactor above 0 or 'dropless', got ${factor}; 1 holds an even load`,
+      { fields: { factor } },
+    );
+  }
+  // A batch of fewer tokens than experts is no fault of the factor: there it only has to serve one choice of a token.
+  const share = (factor * topK * Math.max(tokens, experts)) / experts;
+  if (share < 1) {
+    throw new ConfigError(
+      `capacity: expected slots for at least one token per expert, got capacityFactor ${factor} * topK ${topK} * ${Math.max(tokens, experts)} tokens / ${experts} experts = ${share.toPrecision(2)}; raise capacityFactor, or use 'dropless'`,
+      { fields: { factor, topK, tokens, experts } },
+    );
+  }
+  return Math.ceil((factor * topK * tokens) / experts);
+};
+
+/** Tokens are numbered in 21 bits where they are sorted by a 32-bit key in one double. */
+const TOKENS = 2 ** 21;
+
+/** Visible tokens in the order in which they get slots. */
+const servingOrder = (
+  { ids, topK, probabilities, experts }: TokenChoices,
+  byPriority: boolean,
+): Int32Array => {
+  const count = ids.length / topK;
+  const keys = new Float64Array(count);
+  const probability = new Float32Array(1);
+  const bits = new Uint32Array(probability.buffer);
+  let next = 0;
+  for (let token = 0; token < count; token += 1) {
+    const first = ids[token * topK] as number;
+    if (first < 0) continue;
+    // Bit patterns of positive floats are ordered as the floats are.
+    probability[0] = probabilities[token * experts + first] as number;
+    keys[next] = (byPriority ? 0xffffffff - (bits[0] as number) : 0) * TOKENS + token;
+    next += 1;
+  }
+  const own = keys.subarray(0, next);
+  if (byPriority) own.sort();
+  return Int32Array.from(own, (key) => key % TOKENS);
+};
+
+/**
+ * Serves the choices of all tokens.
+ * @throws ConfigError when the factor leaves no expert a whole token
+ */
+export const giveSlots = (choices: TokenChoices, options: CapacityOptions): Slots => {
+  const { ids, topK, experts, counted } = choices;
+  const capacity = capacityOf(options.capacityFactor, { tokens: counted, experts, topK });
+  const kept = new Uint8Array(ids.length);
+  const wanted = new Int32Array(experts);
+  const order = servingOrder(choices, options.batchPriority && options.capacityFactor !== 'dropless');
+  for (let k = 0; k < topK; k += 1) {
+    for (let i = 0; i < order.length; i += 1) {
+      const choice = (order[i] as number) * topK + k;
+      const e = ids[choice] as number;
+      const before = wanted[e] as number;
+      if (before < capacity) kept[choice] = 1;
+      wanted[e] = before + 1;
+    }
+  }
+  const starts = new Int32Array(experts + 1);
+  for (let e = 0; e < experts; e += 1) {
+    starts[e + 1] = (starts[e] as number) + Math.min(wanted[e] as number, capacity);
+  }
+  const served = starts[experts] as number;
+  const tokens = new Int32Array(served);
+  const next = starts.slice();
+  for (let choice = 0; choice < kept.length; choice += 1) {
+    if (kept[choice] === 0) continue;
+    const e = ids[choice] as number;
+    const slot = next[e] as number;
+    tokens[slot] = Math.floor(choice / topK);
+    next[e] = slot + 1;
+  }
+  return { plan: { tokens, starts }, kept, wanted, dropped: counted * topK - served };
+};

@@ -1,0 +1,128 @@
+/**
+ * The arithmetic of {@link gateRows} for many rows at once: softmax, the K largest and their gates for every visible
+ * token, and the gradient of those. Plain typed arrays and no allocation per token: a model decides for hundreds of
+ * thousands of tokens a step.
+ *
+ * N tokens · E experts · K chosen
+ */
+import type { GateRule } from './gate-math.ts';
+
+/** What a gate makes of N rows of logits. */
+export interface TokenChoices {
+  readonly experts: number;
+  readonly topK: number;
+  /** [N, E] softmax, noise included; 0 at padding. */
+  readonly probabilities: Float32Array;
+  /** [N] logarithm of the sum of exponentials; 0 at padding. */
+  readonly logSums: Float32Array;
+  /** [N, K] chosen experts, the likeliest first (of equal ones the lower id); -1 at padding. */
+  readonly ids: Int32Array;
+  /** [N, K] gates of the chosen experts, before any is dropped; 0 at padding. */
+  readonly weights: Float32Array;
+  /** Tokens that are not padding. */
+  readonly counted: number;
+}
+
+/** Least sum that kept probabilities are divided by, as in gate-math.ts. */
+const MINIMAL_SUM = 2 ** -23;
+
+/**
+ * @param logits [N, E] row-major, noise already added
+ * @param visible [N], 0 at padding; all count without it
+ */
+export const chooseExperts = (
+  logits: Float32Array,
+  { experts, topK, renormalize }: Required<GateRule>,
+  visible?: ArrayLike<number>,
+): TokenChoices => {
+  const count = logits.length / experts;
+  const probabilities = new Float32Array(logits.length);
+  const logSums = new Float32Array(count);
+  const ids = new Int32Array(count * topK).fill(-1);
+  const weights = new Float32Array(count * topK);
+  const exponentials = new Float64Array(experts);
+  let counted = 0;
+  for (let token = 0; token < count; token += 1) {
+    if (visible?.[token] === 0) continue;
+    counted += 1;
+    const at = token * experts;
+    let largest = -Infinity;
+    for (let e = 0; e < experts; e += 1) {
+      const logit = logits[at + e] as number;
+      if (logit > largest) largest = logit;
+    }
+    let sum = 0;
+    for (let e = 0; e < experts; e += 1) {
+      const value = Math.exp((logits[at + e] as number) - largest);
+      exponentials[e] = value;
+      sum += value;
+    }
+    logSums[token] = largest + Math.log(sum);
+    for (let e = 0; e < experts; e += 1) probabilities[at + e] = (exponentials[e] as number) / sum;
+    const own = token * topK;
+    let kept = 0;
+    for (let k = 0; k < topK; k += 1) {
+      let best = -1;
+      let value = -1;
+      for (let e = 0; e < experts; e += 1) {
+        const candidate = exponentials[e] as number;
+        if (candidate > value) {
+          best = e;
+          value = candidate;
+        }
+      }
+      // A chosen one is out of the next round.
+      exponentials[best] = -1;
+      ids[own + k] = best;
+      weights[own + k] = value / sum;
+      kept += value / sum;
+    }
+    if (renormalize) {
+      const divisor = kept > MINIMAL_SUM ? kept : MINIMAL_SUM;
+      for (let k = 0; k < topK; k += 1) weights[own + k] = (weights[own + k] as number) / divisor;
+    }
+  }
+  return { experts, topK, probabilities, logSums, ids, weights, counted };
+};
+
+/**
+ * Gradient to the logits, as {@link gateRowsGradient}. A dropped choice has no weight of its own any more, but it still
+ * took part in the sum that the others were divided by.
+ * @param gradient [N, E] to the gates
+ * @param kept [N, K], 0 at choices that were dropped
+ */
+export const choiceGradient = (
+  gradient: ArrayLike<number>,
+  { experts, topK, probabilities, ids, weights }: TokenChoices,
+  { renormalize, kept }: { readonly renormalize: boolean; readonly kept: Uint8Array },
+): Float32Array => {
+  const result = new Float32Array(probabilities.length);
+  const count = ids.length / topK;
+  for (let token = 0; token < count; token += 1) {
+    const own = token * topK;
+    if ((ids[own] as number) < 0) continue;
+    const at = token * experts;
+    let sum = 0;
+    let shared = 0;
+    for (let k = 0; k < topK; k += 1) {
+      const e = at + (ids[own + k] as number);
+      sum += probabilities[e] as number;
+      if (kept[own + k] !== 0) shared += (gradient[e] as number) * (weights[own + k] as number);
+    }
+    // Below the clamp the divisor is a constant, so its own gradient vanishes.
+    const moving = renormalize && sum > MINIMAL_SUM;
+    const divisor = renormalize ? Math.max(sum, MINIMAL_SUM) : 1;
+    if (!moving) shared = 0;
+    let mean = 0;
+    for (let k = 0; k < topK; k += 1) {
+      const e = at + (ids[own + k] as number);
+      const value = ((kept[own + k] === 0 ? 0 : (gradient[e] as number)) - shared) / divisor;
+      result[e] = value;
+      mean += value * (probabilities[e] as number);
+    }
+    for (let e = at; e < at + experts; e += 1) {
+      result[e] = (probabilities[e] as number) * ((result[e] as number) - mean);
+    }
+  }
+  return result;
+};

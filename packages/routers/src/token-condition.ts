@@ -1,0 +1,22 @@
+/** Token routing: R(x) = x, the input of the conditional layer itself (Uni-Perceiver-MoE, Eq. 5). */
+import * as tf from '@tensorflow/tfjs';
+import type { ConditionSize, DataDependentCondition, TokenContext } from './condition.ts';
+import type { ConditionFactory } from './routing-key.ts';
+
+/** Routes every token by its content. It has no parameters but the gate. */
+export const tokenCondition: DataDependentCondition = Object.freeze({
+  name: 'token',
+  dataIndependent: false as const,
+  representationWidth: ({ width }: ConditionSize) => width,
+  parameters: () => [],
+  represent: (_parameters: readonly tf.Tensor[], { tokens }: TokenContext) => ({
+    tokens: tf.reshape(tokens, [-1, tokens.shape[2]]) as tf.Tensor2D,
+  }),
+});
+
+/** {@link tokenCondition} by name; it needs nothing of a model. */
+export const tokenFactory: ConditionFactory = Object.freeze({
+  name: 'token',
+  summary: 'the token itself',
+  create: () => tokenCondition,
+});

@@ -1,0 +1,155 @@
+/**
+ * Routing on token content: every token has a decision of its own, and experts have slots
+ * (Uni-Perceiver-MoE, Eq. 3, 5 and 6; sparse mixture of experts).
+ *
+ *   z[n] = W_g R(x[n]) + noise,  p = softmax(z),  g[n, e] = p[n, e] (/ sum of the kept p) at the K largest, else 0
+ *
+ * Logits are a float32 product of the engine, in every precision; softmax, choice and slots are computed on the host in
+ * double precision from them.
+ *
+ * B batch · L length · N = B L tokens · E experts · K chosen · D width · S sites
+ */
+import { ConfigError, type Random } from '@polygate/core';
+import type { ParameterSet } from '@polygate/nn';
+import { exactLinear, type DispatchPlan } from '@polygate/tensor';
+import * as tf from '@tensorflow/tfjs';
+import { routerLosses, type RouterLosses } from './balance-losses.ts';
+import { giveSlots, type CapacityOptions, type Slots } from './capacity.ts';
+import type { TokenContext } from './condition.ts';
+import { DEFAULT_TOP_K } from './gate-math.ts';
+import { tokenNoise } from './noise.ts';
+import { describeRouters, type TokenRouterStack } from './router-stack.ts';
+import { entriesOf } from './stacked-tensors.ts';
+import { choiceGradient, chooseExperts, type TokenChoices } from './token-choice.ts';
+
+/** Parameters of a stack by site, in the order of `describeRouters`: see {@link unstackRouters}. */
+export type SiteParameters = readonly (readonly tf.Tensor[])[];
+
+/** Settings of one call of {@link routeTokens}. */
+export interface RouteOptions extends Partial<CapacityOptions> {
+  /** Made by {@link unstackRouters}; borrowed. */
+  readonly parameters: SiteParameters;
+  /** Whether noise is added. @default false */
+  readonly training?: boolean | undefined;
+  /** Needed in training with noise; advanced by four words. */
+  readonly random?: Random | undefined;
+  /** @default 1 in training, 2 otherwise */
+  readonly capacityFactor?: CapacityOptions['capacityFactor'];
+  /** @default false */
+  readonly batchPriority?: boolean;
+}
+
+/** Slots by expert, as dispatchedLinear takes them, and what became of the choices. */
+export interface TokenPlan extends DispatchPlan {
+  /** Choices without a slot. */
+  readonly dropped: number;
+  /** Tokens that are not padding. */
+  readonly counted: number;
+}
+
+/** Experts and weights of every token at one site. Tensors belong to the enclosing tidy. */
+export interface TokenDecision {
+  /** [N, E] float32, differentiable; 0 at experts that were not chosen or had no slot left, and at padding. */
+  readonly gates: tf.Tensor2D;
+  readonly plan: TokenPlan;
+  readonly losses: RouterLosses;
+  /** What was chosen, as host values; for telemetry. */
+  readonly choices: TokenChoices;
+  /** [N, K] 1 at choices that got a slot. */
+  readonly kept: Uint8Array;
+}
+
+/**
+ * Takes the stacked parameters of all routers apart, once per forward: call it inside the tidy and the tape of the
+ * forward and hand the result to every {@link routeTokens} of it.
+ */
+export const unstackRouters = (stack: TokenRouterStack, parameters: ParameterSet): SiteParameters => {
+  const columns = describeRouters(stack).map(({ name }) => entriesOf(parameters.get(name)));
+  return Array.from({ length: stack.sites }, (_, site) => columns.map((column) => column[site] as tf.Tensor));
+};
+
+/** z = W_g concat(tokens, samples), [N, E]; the samples' part is computed once for each and repeated. */
+const gateLogits = (
+  stack: TokenRouterStack,
+  context: TokenContext,
+  own: readonly tf.Tensor[],
+): tf.Tensor2D => {
+  const { condition, width, sites, experts } = stack;
+  const weight = own.at(-1) as tf.Tensor2D;
+  const [batch, length] = context.tokens.shape;
+  const { tokens, samples } = condition.represent(own.slice(0, -1), context, { width, sites });
+  if (!tokens && !samples) return tf.zeros([batch * length, experts]);
+  const split = tokens?.shape[1] ?? 0;
+  const columns = (from: number, to: number): tf.Tensor2D =>
+    from === 0 && to === weight.shape[1] ? weight : tf.slice(weight, [0, from], [experts, to - from]);
+  const byToken = tokens ? exactLinear(tokens, columns(0, split)) : undefined;
+  if (!samples) return byToken as tf.Tensor2D;
+  const bySample = tf.expandDims(exactLinear(samples, columns(split, split + samples.shape[1])), 1);
+  const shape: [number, number, number] = [batch, length, experts];
+  const sum = byToken ? tf.add(tf.reshape(byToken, shape), bySample) : tf.broadcastTo(bySample, shape);
+  return tf.reshape(sum, [batch * length, experts]);
+};
+
+interface Outcome {
+  readonly choices: TokenChoices;
+  readonly slots: Slots;
+}
+
+const gateValues = ({ choices, slots }: Outcome): Float32Array => {
+  const { experts, topK, ids, weights, probabilities } = choices;
+  const gates = new Float32Array(probabilities.length);
+  for (let choice = 0; choice < ids.length; choice += 1) {
+    if (slots.kept[choice] === 0) continue;
+    gates[Math.floor(choice / topK) * experts + (ids[choice] as number)] = weights[choice] as number;
+  }
+  return gates;
+};
+
+/**
+ * Decides for every token of a batch at one site. Call it inside a tidy.
+ * @returns gates and losses on the tape, the plan and the choices as host values
+ * @throws ConfigError when noise has no random stream or the capacity is below one token
+ */
+export const routeTokens = (
+  stack: TokenRouterStack,
+  context: TokenContext,
+  options: RouteOptions,
+): TokenDecision => {
+  const { experts, topK = DEFAULT_TOP_K, renormalize = true, noise } = stack;
+  const { training = false, random, batchPriority = false } = options;
+  const { capacityFactor = training ? 1 : 2 } = options;
+  const own = options.parameters[context.site];
+  if (!own) {
+    throw new ConfigError(
+      `routeTokens: expected a site below ${options.parameters.length}, got ${context.site}; give the index of one of the stack's routers`,
+      { fields: { site: context.site, sites: options.parameters.length } },
+    );
+  }
+  const logits = gateLogits(stack, context, own);
+  const state: { outcome?: Outcome } = {};
+  const op = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
+    const [given] = inputs as [tf.Tensor];
+    const values = tokenNoise(given.dataSync<'float32'>(), experts, { training, noise, random });
+    const visible = context.visible?.dataSync<'float32'>();
+    const choices = chooseExperts(values, { experts, topK, renormalize }, visible);
+    const slots = giveSlots(choices, { capacityFactor, batchPriority });
+    state.outcome = { choices, slots };
+    const { kept } = slots;
+    const gradFunc = (dy: tf.Tensor): tf.Tensor =>
+      tf.tensor(
+        choiceGradient(dy.dataSync<'float32'>(), choices, { renormalize, kept }),
+        given.shape,
+        'float32',
+      );
+    return { value: tf.tensor(gateValues(state.outcome), given.shape, 'float32'), gradFunc };
+  });
+  const gates = op(logits) as tf.Tensor2D;
+  const { choices, slots } = state.outcome as unknown as Outcome;
+  return {
+    gates,
+    plan: { ...slots.plan, dropped: slots.dropped, counted: choices.counted },
+    losses: routerLosses(logits, choices, slots.wanted),
+    choices,
+    kept: slots.kept,
+  };
+};

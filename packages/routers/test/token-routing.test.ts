@@ -1,0 +1,493 @@
+/** Token and context routing as a whole, on every engine: goldens, loops over the formulas, gradients. */
+import { createRandom, type Random } from '@polygate/core';
+import { allocateParameters, parameterGradients, type ParameterSet } from '@polygate/nn';
+import {
+  conditionNamed,
+  describeRouters,
+  routeTokens,
+  unstackRouters,
+  type DataDependentCondition,
+  type RouteOptions,
+  type TokenContext,
+  type TokenDecision,
+  type TokenRouterStack,
+} from '@polygate/routers';
+import { leakedTensors, testEngines } from '@polygate/tensor/testing';
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, it } from 'vitest';
+
+const engines = await testEngines();
+const condition = (name: string): DataDependentCondition =>
+  conditionNamed(name).create({ modalities: [], tasks: [] }) as DataDependentCondition;
+
+const stackOf = (name: string, rest: Partial<TokenRouterStack> = {}): TokenRouterStack => ({
+  condition: condition(name),
+  prefix: 'routers',
+  sites: 2,
+  width: 6,
+  experts: 4,
+  topK: 2,
+  ...rest,
+});
+
+/** Parameters drawn in full, biases too, so that a slip in any of them shows. */
+const drawnParameters = (stack: TokenRouterStack, seed: number): ParameterSet => {
+  const random = createRandom(seed);
+  const parameters = allocateParameters(describeRouters(stack), random);
+  for (const { name, variable } of parameters.entries()) {
+    const stream = random.fork(name);
+    parameters.write(
+      name,
+      Float32Array.from({ length: variable.size }, () => 0.5 * stream.normal()),
+    );
+  }
+  return parameters;
+};
+
+type Settings = Omit<RouteOptions, 'parameters'>;
+
+/** Routes inside a tidy; what `use` returns are host values. */
+const route = <T>(
+  stack: TokenRouterStack,
+  { parameters, context, settings }: { parameters: ParameterSet; context: TokenContext; settings?: Settings },
+  use: (decision: TokenDecision) => T,
+): T => {
+  const state: { value?: T } = {};
+  tf.tidy(() => {
+    const own = unstackRouters(stack, parameters);
+    state.value = use(routeTokens(stack, context, { ...settings, parameters: own }));
+  });
+  return state.value as T;
+};
+
+interface Batch {
+  readonly batch: number;
+  readonly length: number;
+  readonly width: number;
+  /** [B, L, D] */
+  readonly x: Float32Array;
+  /** [B, L] */
+  readonly visible: Float32Array;
+}
+
+const drawBatch = (random: Random, [batch, length, width]: readonly [number, number, number]): Batch => ({
+  batch,
+  length,
+  width,
+  x: Float32Array.from({ length: batch * length * width }, () => random.normal()),
+  visible: Float32Array.from({ length: batch * length }, (_, i) => (i % length < length - (i % 2) ? 1 : 0)),
+});
+
+const contextOf = (site: number, { batch, length, width, x, visible }: Batch): TokenContext => ({
+  site,
+  tokens: tf.tensor3d(x, [batch, length, width]),
+  visible: tf.tensor2d(visible, [batch, length]),
+});
+
+/** Eq. 3, 5 and 6 for one token as they are written, with keys and values of every token. Width below 64: one head. */
+const plainLogits = (
+  stack: TokenRouterStack,
+  parameters: ParameterSet,
+  { site, batch, token }: { site: number; batch: Batch; token: number },
+): number[] => {
+  const { width, experts } = stack;
+  const read = (name: string): number[] => {
+    const variable = parameters.get(`routers.${name}`);
+    const size = variable.size / stack.sites;
+    return [...variable.dataSync<'float32'>()].slice(site * size, (site + 1) * size);
+  };
+  const times = (matrix: number[], x: number[], bias: number[] = []): number[] =>
+    Array.from({ length: matrix.length / x.length }, (_, o) =>
+      x.reduce((sum, value, i) => sum + (matrix[o * x.length + i] ?? NaN) * value, bias[o] ?? 0),
+    );
+  const at = (n: number): number[] => [...batch.x.subarray(n * width, (n + 1) * width)];
+  const own = at(token);
+  const first = token - (token % batch.length);
+  const seen = Array.from({ length: batch.length }, (_, t) => first + t).filter(
+    (n) => batch.visible[n] === 1,
+  );
+  let r = own;
+  if (stack.condition.name === 'context') {
+    const mean = own.map((_, d) => seen.reduce((sum, n) => sum + (at(n)[d] ?? 0), 0) / seen.length);
+    const q = times(read('pool.query.weight'), mean, read('pool.query.bias'));
+    const scores = seen.map((n) =>
+      times(read('pool.key.weight'), at(n)).reduce(
+        (sum, k, d) => sum + (k * (q[d] ?? 0)) / Math.sqrt(width),
+        0,
+      ),
+    );
+    const total = scores.reduce((sum, s) => sum + Math.exp(s), 0);
+    const pooled = own.map((_, d) =>
+      seen.reduce(
+        (sum, n, i) =>
+          sum +
+          (Math.exp(scores[i] ?? 0) / total) *
+            (times(read('pool.value.weight'), at(n), read('pool.value.bias'))[d] ?? 0),
+        0,
+      ),
+    );
+    r = [...own, ...times(read('pool.output.weight'), pooled, read('pool.output.bias'))];
+  }
+  const logits = times(read('gate.weight'), r);
+  if (logits.length !== experts) throw new Error(`expected ${experts} logits`);
+  return logits;
+};
+
+/** Gates after capacity, plan and losses, token by token from plain logits. */
+const plainDecision = (
+  stack: TokenRouterStack,
+  logits: readonly (readonly number[] | undefined)[],
+  capacity: number,
+): { gates: number[][]; groups: number[][]; balance: number; z: number } => {
+  const { experts, topK = 2, renormalize = true } = stack;
+  const softmax = (row: readonly number[]): number[] => {
+    const total = row.reduce((sum, z) => sum + Math.exp(z), 0);
+    return row.map((z) => Math.exp(z) / total);
+  };
+  const p = logits.map((row) => (row ? softmax(row) : undefined));
+  const chosen = p.map((row) =>
+    row ? [...row.keys()].sort((a, b) => (row[b] ?? 0) - (row[a] ?? 0)).slice(0, topK) : [],
+  );
+  const groups: number[][] = Array.from({ length: experts }, () => []);
+  const gates = logits.map(() => new Array<number>(experts).fill(0));
+  for (let k = 0; k < topK; k += 1) {
+    for (const [n, ids] of chosen.entries()) {
+      const e = ids[k] ?? -1;
+      if (e < 0 || (groups[e]?.length ?? 0) >= capacity) continue;
+      groups[e]?.push(n);
+      const sum = renormalize ? ids.reduce((total, id) => total + (p[n]?.[id] ?? 0), 0) : 1;
+      const row = gates[n] ?? [];
+      row[e] = (p[n]?.[e] ?? NaN) / sum;
+    }
+  }
+  const seen = p.flatMap((row) => (row ? [row] : []));
+  const choices = chosen.flat();
+  const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const balance =
+    experts *
+    Array.from(
+      { length: experts },
+      (_, e) =>
+        (choices.filter((id) => id === e).length / choices.length) * mean(seen.map((row) => row[e] ?? 0)),
+    ).reduce((sum, term) => sum + term, 0);
+  const z = mean(
+    logits.flatMap((row) => (row ? [Math.log(row.reduce((sum, v) => sum + Math.exp(v), 0)) ** 2] : [])),
+  );
+  for (const group of groups) group.sort((a, b) => a - b);
+  return { gates, groups, balance, z };
+};
+
+describe.each(engines)('routeTokens on $title', (engine) => {
+  beforeAll(() => engine.use());
+
+  it('decides for each token by Eq. 3 and 5, and gives slots up to the capacity', () => {
+    // D = 2, E = 2, top-1, W_g = [[ln 3, 0], [0, ln 3]]; x = [1, 0], [1, 0], [0, 1], [1, 0], and padding [5, 0]:
+    // logits [ln 3, 0] three times and [0, ln 3]; p = [3/4, 1/4] and [1/4, 3/4]. Capacity 1 * 1 * 4 / 2 = 2:
+    // tokens 0 and 1 get expert 0, token 2 expert 1, token 3 is dropped. Without renormalisation the gates are 3/4.
+    const stack = stackOf('token', { sites: 1, width: 2, experts: 2, topK: 1, renormalize: false });
+    const parameters = allocateParameters(describeRouters(stack), createRandom(1));
+    const ln3 = Math.log(3);
+    parameters.write('routers.gate.weight', Float32Array.from([ln3, 0, 0, ln3]));
+    const context = contextOf(0, {
+      batch: 1,
+      length: 5,
+      width: 2,
+      x: Float32Array.from([1, 0, 1, 0, 0, 1, 1, 0, 5, 0]),
+      visible: Float32Array.from([1, 1, 1, 1, 0]),
+    });
+    const settings = { capacityFactor: 1 };
+    const got = route(stack, { parameters, context, settings }, ({ gates, plan, losses }) => ({
+      gates: [...gates.dataSync()],
+      tokens: [...plan.tokens],
+      starts: [...plan.starts],
+      dropped: plan.dropped,
+      counted: plan.counted,
+      balance: losses.balance.dataSync()[0],
+      z: losses.z.dataSync()[0],
+    }));
+    [0.75, 0, 0.75, 0, 0, 0.75, 0, 0, 0, 0].forEach((g, i) => expect(got.gates[i]).toBeCloseTo(g, 6));
+    expect(got).toMatchObject({ tokens: [0, 1, 2], starts: [0, 2, 3], dropped: 1, counted: 4 });
+    // f = [3/4, 1/4], P = [(3 * 3/4 + 1/4) / 4, ...] = [5/8, 3/8]: 2 (15/32 + 3/32) = 9/8. z: ln(3 + 1)^2.
+    expect(got.balance).toBeCloseTo(9 / 8, 6);
+    expect(got.z).toBeCloseTo(Math.log(4) ** 2, 5);
+    parameters.dispose();
+    tf.dispose({ ...context });
+  });
+
+  it('sees the whole sequence by Eq. 6', () => {
+    // D = 2, one head. W_q = W_k = 0: even weights, the pool is the mean. W_v, W_o the identity, b_o = [0, 1]:
+    // sample 0 has x = [2, 0], [4, 0] and padding: pool [3, 1]; sample 1 x = [0, 2], [0, 0], [0, 4]: pool [0, 3].
+    // W_g reads the pool alone: rows [0, 0, ln 2, 0] and [0, 0, 0, ln 2]. Logits ln 2 * pool: sample 0 [3, 1] ln 2,
+    // p_0 = 8 / 10; sample 1 [0, 3] ln 2, p_1 = 8 / 9.
+    const stack = stackOf('context', { sites: 1, width: 2, experts: 2, topK: 1, renormalize: false });
+    const parameters = allocateParameters(describeRouters(stack), createRandom(1));
+    const unit = Float32Array.from([1, 0, 0, 1]);
+    const ln2 = Math.log(2);
+    for (const name of ['query', 'key']) parameters.write(`routers.pool.${name}.weight`, new Float32Array(4));
+    for (const name of ['value', 'output']) parameters.write(`routers.pool.${name}.weight`, unit);
+    parameters.write('routers.pool.output.bias', Float32Array.from([0, 1]));
+    parameters.write('routers.gate.weight', Float32Array.from([0, 0, ln2, 0, 0, 0, 0, ln2]));
+    const context = contextOf(0, {
+      batch: 2,
+      length: 3,
+      width: 2,
+      x: Float32Array.from([2, 0, 4, 0, 99, 99, 0, 2, 0, 0, 0, 4]),
+      visible: Float32Array.from([1, 1, 0, 1, 1, 1]),
+    });
+    const gates = route(
+      stack,
+      { parameters, context, settings: { capacityFactor: 'dropless' } },
+      (decision) => [...decision.gates.dataSync()],
+    );
+    [0.8, 0, 0.8, 0, 0, 0, 0, 8 / 9, 0, 8 / 9, 0, 8 / 9].forEach((g, i) =>
+      expect(gates[i]).toBeCloseTo(g, 5),
+    );
+    parameters.dispose();
+    tf.dispose({ ...context });
+  });
+
+  it.each([
+    ['token', 2, true],
+    ['token', 1, false],
+    ['context', 2, false],
+    ['context', 3, true],
+  ])('equals loops over the formulas: %s, top-%i, renormalised: %s', (name, topK, renormalize) => {
+    const stack = stackOf(name, { topK, renormalize });
+    const parameters = drawnParameters(stack, 7);
+    const batch = drawBatch(createRandom(8), [3, 5, 6]);
+    for (const site of [0, 1]) {
+      const context = contextOf(site, batch);
+      const logits = Array.from(batch.visible, (flag, token) =>
+        flag === 1 ? plainLogits(stack, parameters, { site, batch, token }) : undefined,
+      );
+      const counted = logits.filter((row) => row).length;
+      const wanted = plainDecision(stack, logits, Math.ceil((topK * counted) / 4));
+      route(stack, { parameters, context, settings: { capacityFactor: 1 } }, (decision) => {
+        const gates = decision.gates.dataSync();
+        // Gates are float32 in every precision: one tolerance for all engines.
+        wanted.gates.flat().forEach((g, i) => expect(gates[i]).toBeCloseTo(g, 4));
+        wanted.groups.forEach((group, e) => {
+          const { tokens, starts } = decision.plan;
+          expect([...tokens.subarray(starts[e], starts[e + 1])]).toEqual(group);
+        });
+        expect(decision.losses.balance.dataSync()[0]).toBeCloseTo(wanted.balance, 4);
+        expect(decision.losses.z.dataSync()[0]).toBeCloseTo(wanted.z, 4);
+      });
+      tf.dispose({ ...context });
+    }
+    parameters.dispose();
+  });
+
+  it('leaks nothing, forward and backward', () => {
+    const stack = stackOf('context');
+    const parameters = drawnParameters(stack, 9);
+    const context = contextOf(1, drawBatch(createRandom(10), [2, 4, 6]));
+    const run = (): void => {
+      const { loss, gradients } = parameterGradients(parameters, () =>
+        tf.tidy(() => {
+          const own = unstackRouters(stack, parameters);
+          const { gates, losses } = routeTokens(stack, context, { parameters: own });
+          return tf.addN([tf.sum(tf.square(gates)), losses.balance, losses.z]) as tf.Scalar;
+        }),
+      );
+      loss.dispose();
+      tf.dispose(gradients);
+    };
+    run();
+    expect(leakedTensors(run)).toEqual({ tensors: 0, buffers: 0 });
+    parameters.dispose();
+    tf.dispose({ ...context });
+  });
+});
+
+describe('routeTokens', () => {
+  beforeAll(async () => {
+    await engines[0]?.use();
+  });
+
+  const cases = ['token', 'context'].flatMap((name) =>
+    [
+      { topK: 1, renormalize: false, noisy: false, capacityFactor: 'dropless' as const },
+      { topK: 1, renormalize: true, noisy: true, capacityFactor: 1 },
+      { topK: 2, renormalize: true, noisy: false, capacityFactor: 1 },
+      { topK: 2, renormalize: false, noisy: true, capacityFactor: 1 },
+      { topK: 3, renormalize: true, noisy: true, capacityFactor: 'dropless' as const },
+    ].map((rest) => ({ name, ...rest })),
+  );
+  it.each(cases)('has the gradient of its own central differences: %o', (settings) => {
+    const { name, topK, renormalize, noisy, capacityFactor } = settings;
+    const stack = stackOf(name, { topK, renormalize, width: 4, sites: 2 });
+    const parameters = drawnParameters(stack, 12);
+    const context = contextOf(1, drawBatch(createRandom(13), [2, 4, 4]));
+    const weigher = createRandom(14);
+    const factors = tf.tensor2d(
+      Float32Array.from({ length: 32 }, () => weigher.normal()),
+      [8, 4],
+    );
+    const plans: string[] = [];
+    const evaluate = (tokens: tf.Tensor3D): tf.Scalar =>
+      tf.tidy(() => {
+        const own = unstackRouters(stack, parameters);
+        const { gates, losses, plan } = routeTokens(
+          stack,
+          { ...context, tokens },
+          {
+            parameters: own,
+            capacityFactor,
+            // The same draw at every evaluation: noise is a constant of the function.
+            ...(noisy ? { training: true, random: createRandom(15) } : {}),
+          },
+        );
+        plans.push([...plan.tokens, ...plan.starts].join());
+        return tf.addN([tf.sum(tf.mul(gates, factors)), losses.balance, tf.mul(losses.z, 0.5)]) as tf.Scalar;
+      });
+    const value = (tokens: tf.Tensor3D): number => {
+      const scalar = evaluate(tokens);
+      const [result = NaN] = scalar.dataSync();
+      scalar.dispose();
+      return result;
+    };
+    const step = 4e-3;
+    const compare = (got: number, expected: number, where: string): void =>
+      expect(Math.abs(got - expected), where).toBeLessThan(3e-3);
+    const { loss, gradients } = parameterGradients(parameters, () => evaluate(context.tokens));
+    for (const { name: parameter, variable } of parameters.entries()) {
+      const start = Float32Array.from(variable.dataSync());
+      const gradient = gradients[parameter]?.dataSync() ?? [];
+      // Every third element keeps this quick.
+      for (let i = 0; i < start.length; i += 3) {
+        const at = (delta: number): number => {
+          const moved = start.slice();
+          moved[i] = (moved[i] ?? 0) + delta;
+          parameters.write(parameter, moved);
+          return value(context.tokens);
+        };
+        compare(gradient[i] ?? NaN, (at(step) - at(-step)) / (2 * step), `${parameter}[${i}]`);
+      }
+      parameters.write(parameter, start);
+    }
+    const [toTokens] = tf.grads((tokens: tf.Tensor) => evaluate(tokens as tf.Tensor3D))([context.tokens]);
+    const start = context.tokens.dataSync().slice();
+    for (let i = 0; i < start.length; i += 3) {
+      const at = (delta: number): number => {
+        const moved = start.slice();
+        moved[i] = (moved[i] ?? 0) + delta;
+        return tf.tidy(() => value(tf.tensor3d(moved, [2, 4, 4])));
+      };
+      compare(toTokens?.dataSync()[i] ?? NaN, (at(step) - at(-step)) / (2 * step), `tokens[${i}]`);
+    }
+    // At a change of choices there is no gradient to find: the seed must stay clear of them.
+    expect(new Set(plans).size).toBe(1);
+    tf.dispose([loss, factors, { ...context }]);
+    tf.dispose([toTokens as tf.Tensor, gradients]);
+    parameters.dispose();
+  });
+
+  it('does not look at padding: not in gates, losses or slots', () => {
+    for (const name of ['token', 'context']) {
+      const stack = stackOf(name);
+      const parameters = drawnParameters(stack, 16);
+      const batch = drawBatch(createRandom(17), [3, 4, 6]);
+      const changed = batch.x.map((value, i) => (batch.visible[Math.floor(i / 6)] === 0 ? 1e3 : value));
+      const host = ({ gates, plan, losses }: TokenDecision) => ({
+        gates: [...gates.dataSync()],
+        plan,
+        balance: losses.balance.dataSync()[0],
+        z: losses.z.dataSync()[0],
+      });
+      const one = contextOf(0, batch);
+      const other = contextOf(0, { ...batch, x: changed });
+      expect(route(stack, { parameters, context: other }, host)).toEqual(
+        route(stack, { parameters, context: one }, host),
+      );
+      tf.dispose([{ ...one }, { ...other }]);
+      parameters.dispose();
+    }
+  });
+
+  it('permutes with its tokens', () => {
+    const stack = stackOf('token');
+    const parameters = drawnParameters(stack, 18);
+    const batch = drawBatch(createRandom(19), [2, 5, 6]);
+    const all = { ...batch, visible: batch.visible.map(() => 1) };
+    const order = [7, 3, 9, 0, 5, 1, 8, 2, 6, 4];
+    const moved = Float32Array.from(order.flatMap((n) => [...batch.x.subarray(n * 6, n * 6 + 6)]));
+    const host = ({ gates, losses }: TokenDecision) => ({
+      gates: [...gates.dataSync()],
+      balance: losses.balance.dataSync()[0] ?? NaN,
+    });
+    const settings: Settings = { capacityFactor: 'dropless' };
+    const one = contextOf(0, all);
+    const other = contextOf(0, { ...all, x: moved });
+    const plain = route(stack, { parameters, context: one, settings }, host);
+    const permuted = route(stack, { parameters, context: other, settings }, host);
+    order.forEach((from, to) =>
+      expect(permuted.gates.slice(to * 4, to * 4 + 4)).toEqual(plain.gates.slice(from * 4, from * 4 + 4)),
+    );
+    expect(permuted.balance).toBeCloseTo(plain.balance, 5);
+    tf.dispose([{ ...one }, { ...other }]);
+    parameters.dispose();
+  });
+
+  it('uses factor 1 in training and 2 otherwise', () => {
+    const stack = stackOf('token', { noise: 0 });
+    const parameters = drawnParameters(stack, 20);
+    // All tokens are the same: all choose the same two experts. N = 12: 1 * 2 * 12 / 4 = 6 slots, 2 * 2 * 12 / 4 = 12.
+    const context = contextOf(0, {
+      batch: 3,
+      length: 4,
+      width: 6,
+      x: new Float32Array(72).fill(0.3),
+      visible: new Float32Array(12).fill(1),
+    });
+    const dropped = (settings: Settings): number =>
+      route(stack, { parameters, context, settings }, ({ plan }) => plan.dropped);
+    expect(dropped({ training: true })).toBe(12);
+    expect(dropped({})).toBe(0);
+    expect(dropped({ training: true, capacityFactor: 1.5 })).toBe(6);
+    tf.dispose({ ...context });
+    parameters.dispose();
+  });
+
+  it('draws noise in training alone, of standard deviation noise / E', () => {
+    const stack = stackOf('token', { experts: 8, width: 1, sites: 1 });
+    const parameters = allocateParameters(describeRouters(stack), createRandom(1));
+    parameters.write('routers.gate.weight', new Float32Array(8));
+    const context: TokenContext = { site: 0, tokens: tf.zeros([1, 4000, 1]) };
+    const probabilities = (settings: Settings): Float32Array =>
+      route(stack, { parameters, context, settings }, ({ choices }) => choices.probabilities);
+    // Logits are the noise alone, so ln p_e - mean_e ln p_e is the noise less its row mean: variance std^2 (1 - 1/8).
+    const noisy = probabilities({ training: true, random: createRandom(2) });
+    let sum = 0;
+    for (let r = 0; r < 4000; r += 1) {
+      const logs = [...noisy.subarray(r * 8, r * 8 + 8)].map(Math.log);
+      const mean = logs.reduce((a, b) => a + b) / 8;
+      sum += logs.reduce((a, b) => a + (b - mean) ** 2, 0);
+    }
+    expect(Math.sqrt(sum / (4000 * 7))).toBeCloseTo(1 / 8, 3);
+    expect(new Set(probabilities({ random: createRandom(2) }))).toEqual(new Set([0.125]));
+    expect(() => probabilities({ training: true })).toThrow(
+      'gate: expected a random stream for the training noise, got none',
+    );
+    tf.dispose(context.tokens);
+    parameters.dispose();
+  });
+
+  it('says what cannot be', () => {
+    const stack = stackOf('token');
+    expect(() => describeRouters({ ...stack, topK: 5 })).toThrow(
+      'gate: expected topK from 1 to the number of experts (4), got 5; lower topK or add experts',
+    );
+    const parameters = drawnParameters(stack, 21);
+    const context = contextOf(0, drawBatch(createRandom(22), [2, 4, 6]));
+    expect(() =>
+      route(stack, { parameters, context, settings: { capacityFactor: 0.1 } }, () => undefined),
+    ).toThrow('capacity: expected slots for at least one token per expert, got capacityFactor 0.1 * topK 2');
+    const missing = { ...context, site: 2 };
+    expect(() => route(stack, { parameters, context: missing }, () => undefined)).toThrow(
+      "routeTokens: expected a site below 2, got 2; give the index of one of the stack's routers",
+    );
+    tf.dispose({ ...context });
+    parameters.dispose();
+  });
+});
