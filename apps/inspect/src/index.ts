@@ -21,3 +21,5 @@ export { measureInterference } from './interference/measure-interference.ts';
 export type { MeasureOptions, SiteInterference } from './interference/measure-interference.ts';
 export { weightSites } from './interference/weight-site.ts';
 export type { SiteOptions, WeightSite } from './interference/weight-site.ts';
+export { inspectReport } from './inspect-report.ts';
+export type { ReportStageOptions, ReportStageResult } from './inspect-report.ts';

@@ -20,7 +20,16 @@ describe('polygate', () => {
   it('lists its stages and exit codes', async () => {
     const { code, out } = await run('--help');
     expect(code).toBe(exitCodes.done);
-    for (const word of ['demo', 'prepare', 'pretrain', 'evaluate', 'predict', 'inspect', 'doctor', '130 interrupted']) {
+    for (const word of [
+      'demo',
+      'prepare',
+      'pretrain',
+      'evaluate',
+      'predict',
+      'inspect',
+      'doctor',
+      '130 interrupted',
+    ]) {
       expect(out).toContain(word);
     }
   });

@@ -34,6 +34,8 @@ export interface HeatMapOptions {
   readonly maximum?: number;
   /** What the strength means, beside its scale. */
   readonly legend: string;
+  /** Whether the scale of strengths is shown; panels may share that of the first. @default true */
+  readonly key?: boolean;
   /** Pixels. @default 14 */
   readonly cellWidth?: number;
   /** Pixels. @default 18 */
@@ -89,7 +91,7 @@ const keyOf = (maximum: number, options: HeatMapOptions, [left, top]: readonly [
 /** A heat map. @throws ShapeError when cells, rows and columns don't match */
 export const heatMap = (options: HeatMapOptions): Figure => {
   check(options);
-  const { title, description, rows, groups, cells, cellWidth = 14, cellHeight = 18 } = options;
+  const { title, description, rows, groups, cells, cellWidth = 14, cellHeight = 18, key = true } = options;
   const { labelWidth = 12 + 6.6 * Math.max(0, ...rows.map((label) => label.length)) } = options;
   const largest = Math.max(0, ...cells.flatMap((row) => row.map(({ value }) => (value > 0 ? value : 0))));
   const { maximum = largest > 0 ? largest : 1 } = options;
@@ -165,13 +167,13 @@ export const heatMap = (options: HeatMapOptions): Figure => {
     }
   }
   const keyTop = bottom + (hasFoot ? FOOT : 0);
-  parts.push(keyOf(maximum, options, [labelWidth - 24, keyTop]));
-  const keyWidth = labelWidth + 6 * 16 + 12 + 6.6 * (options.legend.length + 6);
+  if (key) parts.push(keyOf(maximum, options, [labelWidth - 24, keyTop]));
+  const keyWidth = key ? labelWidth + 6 * 16 + 12 + 6.6 * (options.legend.length + 6) : 0;
   return {
     title,
     description,
     width: Math.max(left - GAP, keyWidth) + 2,
-    height: keyTop + KEY - 8,
+    height: keyTop + (key ? KEY - 8 : 2),
     body: parts.join(''),
   };
 };

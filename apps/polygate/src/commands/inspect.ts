@@ -1,4 +1,4 @@
-import { formatInterference, inspectInterference } from '@polygate/app-inspect';
+import { formatInterference, inspectInterference, inspectReport } from '@polygate/app-inspect';
 import { ConfigError } from '@polygate/core';
 import type { Command } from 'commander';
 import type { Terminal } from '../terminal.ts';
@@ -32,7 +32,7 @@ const amount =
     );
   };
 
-/** `polygate inspect interference`: what a step of one task does to the loss of another. */
+/** `polygate inspect interference|report`: what went on inside a run. */
 export const addInspect = (program: Command, terminal: Terminal): void => {
   const inspect = program
     .command('inspect')
@@ -86,4 +86,21 @@ export const addInspect = (program: Command, terminal: Terminal): void => {
         logger.info(`wrote ${file}`);
       },
     );
+
+  inspect
+    .command('report')
+    .description(
+      'losses, gates, expert load and interference of a run as figures -> RUN/inspect/report.html, SVG and PNG',
+    )
+    .requiredOption('--run <folder>', 'folder of a run')
+    .option('--against <folder>', 'another run to show beside it')
+    .option('--out <folder>', 'where the report goes (default: RUN/inspect)')
+    .action(async ({ run, against, out }: { run: string; against?: string; out?: string }) => {
+      const { page, figures } = await inspectReport(
+        { run, ...(against === undefined ? {} : { against }), ...(out === undefined ? {} : { output: out }) },
+        { logger },
+      );
+      logger.info(`${figures.length} figures beside it`);
+      terminal.print(`report: ${page}`);
+    });
 };

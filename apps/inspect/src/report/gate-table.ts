@@ -1,0 +1,93 @@
+/**
+ * Which expert each kind of token takes, site by site (Uni-Perceiver-MoE, Figure 3): read from the routers of a
+ * checkpoint where decisions are by row, from the run's routing records where they are by token.
+ */
+import { UniPerceiver } from '@polygate/encoder';
+import type { Generalist, TrainedTask } from '@polygate/generalist';
+import type { RoutingEntry } from './metrics-log.ts';
+import { segmentName, tokenKinds } from './token-kinds.ts';
+
+/** Gates of one router. */
+export interface GateSiteView {
+  /** Counted from 1. */
+  readonly layer: number;
+  readonly linears: readonly string[];
+  /** [row][expert]: gate of the expert, or share of the choices that fell on it. */
+  readonly values: readonly (readonly number[])[];
+}
+
+export interface GateTable {
+  readonly condition: string;
+  readonly experts: number;
+  /** What a value is: the gate of a row's decision, or the share of tokens' choices. */
+  readonly meaning: 'gate' | 'share';
+  readonly rows: readonly { readonly label: string; readonly detail: string }[];
+  readonly sites: readonly GateSiteView[];
+}
+
+/** Gates of a model whose condition is on rows. @returns undefined for a dense model, a merged one or one that routes by token */
+export const gateTableOf = (model: Generalist, tasks: readonly TrainedTask[]): GateTable | undefined => {
+  const { encoder } = model;
+  if (!(encoder instanceof UniPerceiver)) return undefined;
+  const { moe } = encoder.config;
+  if (!moe) return undefined;
+  const kinds = tokenKinds(tasks, moe);
+  if (kinds.length === 0) return undefined;
+  const sites = encoder
+    .routing(kinds.map(({ key }) => key))
+    .map(({ block, linears, values, experts }): GateSiteView => ({
+      layer: block + 1,
+      linears,
+      values: kinds.map((_, row) => Array.from(values.subarray(row * experts, (row + 1) * experts))),
+    }));
+  return {
+    condition: moe.condition,
+    experts: moe.experts,
+    meaning: 'gate',
+    rows: kinds.map(({ label, detail }) => ({ label, detail })),
+    sites,
+  };
+};
+
+/** Records of each task that a share is averaged over: the last ones of the run. */
+const LAST_RECORDS = 5;
+
+/** Shares of the choices by kind of token, from the last routing records of each task. @returns undefined without records */
+export const shareTableOf = (records: readonly RoutingEntry[]): GateTable | undefined => {
+  const [first] = records;
+  if (!first) return undefined;
+  const tasks = [...new Set(records.map(({ task }) => task))];
+  const rows = new Map<string, { label: string; detail: string; sums: number[][]; totals: number[] }>();
+  for (const task of tasks) {
+    for (const record of records.filter((each) => each.task === task).slice(-LAST_RECORDS)) {
+      for (const [site, { groups }] of record.sites.entries()) {
+        for (const { modality, attributes, tokens, load } of groups) {
+          const id = `${task}\n${modality}\n${attributes}`;
+          const row = rows.get(id) ?? {
+            label: `${task}: ${segmentName(attributes)}`,
+            detail: `${task}, ${modality}, attributes ${attributes}`,
+            sums: record.sites.map(() => new Array<number>(record.experts).fill(0)),
+            totals: record.sites.map(() => 0),
+          };
+          rows.set(id, row);
+          const sums = row.sums[site];
+          if (!sums) continue;
+          row.totals[site] = (row.totals[site] ?? 0) + tokens;
+          for (const [expert, share] of load.entries()) sums[expert] = (sums[expert] ?? 0) + tokens * share;
+        }
+      }
+    }
+  }
+  const all = [...rows.values()];
+  return {
+    condition: first.condition,
+    experts: first.experts,
+    meaning: 'share',
+    rows: all.map(({ label, detail }) => ({ label, detail })),
+    sites: first.sites.map(({ block, linears }, site) => ({
+      layer: block + 1,
+      linears,
+      values: all.map(({ sums, totals }) => (sums[site] ?? []).map((sum) => sum / (totals[site] ?? NaN))),
+    })),
+  };
+};
