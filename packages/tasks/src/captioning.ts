@@ -2,7 +2,7 @@
  * Image captioning: appended query tokens predict the words of a caption, each from the picture and the words before it,
  * against the vocabulary candidates. See caption-layout.ts.
  */
-import type { Augmentation } from './augmentation.ts';
+import type { Augmentation } from '@polygate/tokens';
 import {
   createCandidateChooser,
   vocabularyCandidates,

@@ -3,7 +3,7 @@
  */
 import { ConfigError, ShapeError } from '@polygate/core';
 import { values } from '@polygate/stream';
-import type { Augmentation } from './augmentation.ts';
+import type { Augmentation } from '@polygate/tokens';
 import {
   createCandidateChooser,
   nameCandidates,

@@ -12,8 +12,7 @@ import {
   type RecordBatch,
   type Schema,
 } from '@polygate/stream';
-import { patchifyBatch } from '@polygate/tokens';
-import { augmentPixels, checkAugmentation, type Augmentation } from './augmentation.ts';
+import { augmentPixels, checkAugmentation, patchifyBatch, type Augmentation } from '@polygate/tokens';
 import type { ImagePatches } from './sequence.ts';
 
 /** Per-channel mean and standard deviation of ImageNet, on values from 0 to 1. */

@@ -1,5 +1,3 @@
-export { augmentPixels, checkAugmentation } from './augmentation.ts';
-export type { Augmentation, PixelShape } from './augmentation.ts';
 export {
   createCandidateChooser,
   createCandidateSet,

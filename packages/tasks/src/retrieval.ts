@@ -2,7 +2,7 @@
  * Image-text retrieval: the prefix of each picture against the prefix of each caption of the batch, in both directions.
  * Rows that share a caption mean the same and are marked so that they don't count as each other's negatives.
  */
-import type { Augmentation } from './augmentation.ts';
+import type { Augmentation } from '@polygate/tokens';
 import type { TaskTokenizer } from './candidates.ts';
 import { chooseCaption, rowCaptions } from './captions.ts';
 import { imagePatches, resolveImageInput, type ImageInput } from './image-input.ts';

@@ -2,7 +2,7 @@
 import { createRandom } from '@polygate/core';
 import { attributeRow, rowKey, type SegmentAttributes, type TaskSignature } from '@polygate/attributes';
 import { mapStage, textRow } from '@polygate/stream';
-import type { Augmentation } from './augmentation.ts';
+import type { Augmentation } from '@polygate/tokens';
 import { imagePatches, resolveImageInput, type ImageInput } from './image-input.ts';
 
 /** A stage that computes its columns from each batch; see `mapStage` of the stream package. */

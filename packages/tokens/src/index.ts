@@ -19,13 +19,5 @@ export {
   unpatchifyVideo,
 } from './patches.ts';
 export type { PatchBatchLayout, PatchLayout } from './patches.ts';
-export {
-  adjustPicture,
-  augmentPicture,
-  colourJitter,
-  flipPicture,
-  randomCrop,
-  randomFlip,
-  shiftPicture,
-} from './augmentation.ts';
-export type { AugmentOptions, CropOptions, FlipOptions, JitterOptions, PictureSize } from './augmentation.ts';
+export { augmentPixels, checkAugmentation } from './augmentation.ts';
+export type { Augmentation, PixelShape } from './augmentation.ts';
