@@ -12,7 +12,7 @@
 import { ConfigError, ShapeError, type Random } from '@polygate/core';
 import type { AttributeRow } from '@polygate/attributes';
 import { endedTokens, textSequences, type SequenceBatch } from './sequence.ts';
-import type { TaskTargets } from './task.ts';
+import type { CollateOptions, TaskTargets } from './task.ts';
 
 /** The part of a tokenizer that tasks use. */
 export interface TaskTokenizer {
@@ -236,4 +236,27 @@ export const createCandidateChooser = (set: CandidateSet, choice: CandidateChoic
       };
     },
   };
+};
+
+/** Settings of every task whose candidates may be sampled. */
+export interface CandidateSettings {
+  /** Candidates in training. @default whole */
+  readonly candidates?: CandidateChoice;
+}
+
+/** Settings of every task that is scored against the vocabulary. */
+export interface VocabularySettings extends CandidateSettings {
+  /** Shared vocabulary candidates, so that several tasks keep one set. @default a set of its own */
+  readonly vocabulary?: CandidateSet;
+}
+
+/** How a task chooses candidates: as told in training, all of them otherwise. @throws ConfigError */
+export const createTaskCandidates = (
+  set: CandidateSet,
+  { candidates = { kind: 'whole' } }: CandidateSettings,
+): ((positives: ArrayLike<number>, options: CollateOptions) => ReturnType<CandidateChooser['choose']>) => {
+  const inTraining = createCandidateChooser(set, candidates);
+  const whole = createCandidateChooser(set, { kind: 'whole' });
+  return (positives, { random, training }) =>
+    (training ? inTraining : whole).choose(positives, random.fork('candidates'));
 };

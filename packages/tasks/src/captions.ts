@@ -1,7 +1,9 @@
 /** Captions of a row: a list of token lists, without end tokens. */
 import { ShapeError, type Random } from '@polygate/core';
 import { hasColumn, nestedListRow, textRow, type RecordBatch } from '@polygate/stream';
+import type { TaskTokenizer } from './candidates.ts';
 import { endedTokens } from './sequence.ts';
+import type { CollateOptions } from './task.ts';
 
 /** All captions of row `row`, each cut to `maximum` ids and ended. @throws ShapeError for a row without a caption */
 export const rowCaptions = (
@@ -28,4 +30,31 @@ export const chooseCaption = (
 ): Int32Array => {
   const index = options.training ? options.random.integer(captions.length) : 0;
   return captions[index] ?? new Int32Array(0);
+};
+
+/** Settings of every task that reads captions. */
+export interface CaptionSettings {
+  readonly tokenizer: TaskTokenizer;
+  /** Longest caption in tokens, end token included; longer ones are cut and ended. @default 50 */
+  readonly maximumTokens?: number;
+}
+
+/** Captions of a batch, row by row. */
+export interface BatchCaptions {
+  readonly all: readonly (readonly Int32Array[])[];
+  readonly chosen: readonly Int32Array[];
+}
+
+/** How a task reads its captions: in training a random one of each row, drawn by a stream of its own. */
+export const createCaptionReader = (
+  settings: CaptionSettings,
+): ((batch: RecordBatch, options: CollateOptions) => BatchCaptions) => {
+  const { tokenizer, maximumTokens = 50 } = settings;
+  const limits = { endToken: tokenizer.specials.endoftext, maximum: maximumTokens };
+  return (batch, { random, training }) => {
+    const own = random.fork('caption');
+    const all = Array.from({ length: batch.numRows }, (_, row) => rowCaptions(batch, row, limits));
+    const chosen = all.map((captions, row) => chooseCaption(captions, { random: own.fork(row), training }));
+    return { all, chosen };
+  };
 };

@@ -3,27 +3,21 @@
  */
 import { ConfigError, ShapeError } from '@polygate/core';
 import { values } from '@polygate/stream';
-import type { Augmentation } from '@polygate/tokens';
 import {
-  createCandidateChooser,
+  createTaskCandidates,
   nameCandidates,
-  type CandidateChoice,
+  type CandidateSettings,
   type TaskTokenizer,
 } from './candidates.ts';
-import { imagePatches, resolveImageInput, type ImageInput } from './image-input.ts';
+import { createPictureReader, type PictureSettings } from './image-input.ts';
 import { imageSequences } from './sequence.ts';
 import { imageToText, segmentRows } from './signatures.ts';
-import type { Task, TaskSettings } from './task.ts';
+import { defineTask, type Task, type TaskSettings } from './task.ts';
 
-export interface ImageClassificationOptions extends TaskSettings {
+export interface ImageClassificationOptions extends TaskSettings, PictureSettings, CandidateSettings {
   /** Class names in label order. */
   readonly classes: readonly string[];
   readonly tokenizer: TaskTokenizer;
-  readonly image: ImageInput;
-  /** Applied in training only. @default none */
-  readonly augmentation?: Augmentation;
-  /** Candidates in training. @default whole */
-  readonly candidates?: CandidateChoice;
   /** Longest class name in tokens, end token included. @default 32 */
   readonly maximumTokens?: number;
 }
@@ -37,52 +31,29 @@ export const createImageClassification = (options: ImageClassificationOptions): 
       `task "${name}": expected class names that differ, got "${repeated}" twice; their targets would be the same`,
     );
   }
-  const image = resolveImageInput(options.image);
+  const readPatches = createPictureReader(options);
   const set = nameCandidates(`classes:${name}`, classes, {
     tokenizer,
     row: segmentRows.name,
     maximum: maximumTokens,
   });
-  const trainingChooser = createCandidateChooser(set, options.candidates ?? { kind: 'whole' });
-  const wholeChooser = createCandidateChooser(set, { kind: 'whole' });
-  const family = 'image-classification' as const;
-  return Object.freeze<Task>({
+  const choose = createTaskCandidates(set, options);
+  const facts = {
     name,
-    family,
+    family: 'image-classification',
     signature: imageToText,
-    temperature: family,
     lossWeight,
     labelSmoothing,
-    collate(batch, { random, training }) {
-      const classIds = Int32Array.from(values(batch, 'label'), Number);
-      const bad = classIds.find((id) => id < 0 || id >= classes.length);
-      if (bad !== undefined) {
-        throw new ShapeError(
-          `task "${name}": expected labels from 0 to ${classes.length - 1}, got ${bad}; the data was prepared with other classes`,
-        );
-      }
-      const augmentation = random.fork('augmentation');
-      const patches = imagePatches(
-        batch,
-        image,
-        training && options.augmentation
-          ? { augmentation: options.augmentation, rowRandom: (row) => augmentation.fork(row) }
-          : {},
+  } as const;
+  return defineTask(facts, (batch, collation) => {
+    const classIds = Int32Array.from(values(batch, 'label'), Number);
+    const bad = classIds.find((id) => id < 0 || id >= classes.length);
+    if (bad !== undefined) {
+      throw new ShapeError(
+        `task "${name}": expected labels from 0 to ${classes.length - 1}, got ${bad}; the data was prepared with other classes`,
       );
-      const chooser = training ? trainingChooser : wholeChooser;
-      const { targets, labels } = chooser.choose(classIds, random.fork('candidates'));
-      return {
-        task: name,
-        family,
-        temperature: family,
-        lossWeight,
-        inputs: { ...imageSequences(patches, segmentRows.image), task: name },
-        queries: 'prefix',
-        labels,
-        targets,
-        loss: 'cross-entropy',
-        labelSmoothing: training ? labelSmoothing : 0,
-      };
-    },
+    }
+    const inputs = imageSequences(readPatches(batch, collation), segmentRows.image);
+    return { inputs, queries: 'prefix', ...choose(classIds, collation), loss: 'cross-entropy' };
   });
 };

@@ -14,6 +14,7 @@ import {
 } from '@polygate/stream';
 import { augmentPixels, checkAugmentation, patchifyBatch, type Augmentation } from '@polygate/tokens';
 import type { ImagePatches } from './sequence.ts';
+import type { CollateOptions } from './task.ts';
 
 /** Per-channel mean and standard deviation of ImageNet, on values from 0 to 1. */
 export const imageNetMean: readonly number[] = Object.freeze([0.485, 0.456, 0.406]);
@@ -126,4 +127,24 @@ export const imagePatches = (
     }
   }
   return { ...shape, patches: patchifyBatch(pixels, { ...input, count: size }) };
+};
+
+/** Settings of every task that shows pictures. */
+export interface PictureSettings {
+  readonly image: ImageInput;
+  /** Applied in training only. @default none */
+  readonly augmentation?: Augmentation;
+}
+
+/** How a task reads its pictures: in training each row is changed by a stream of its own. @throws ConfigError */
+export const createPictureReader = (
+  settings: PictureSettings,
+): ((batch: RecordBatch, options: CollateOptions) => ImagePatches) => {
+  const { augmentation } = settings;
+  const image = resolveImageInput(settings.image);
+  return (batch, { random, training }) => {
+    if (!training || !augmentation) return imagePatches(batch, image);
+    const own = random.fork('augmentation');
+    return imagePatches(batch, image, { augmentation, rowRandom: (row) => own.fork(row) });
+  };
 };

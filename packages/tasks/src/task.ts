@@ -80,3 +80,33 @@ export interface TaskSettings {
   /** Share of the target mass spread evenly over the candidates, 0 to 1. */
   readonly labelSmoothing?: number;
 }
+
+/** What a family makes of a batch; the rest is the same for all. */
+export type CollatedRows = Pick<TaskBatch, 'inputs' | 'queries' | 'labels' | 'targets' | 'loss' | 'same'>;
+
+/** What a family says of itself, besides its settings with their defaults. */
+export type TaskFacts = Required<TaskSettings> & Pick<Task, 'family' | 'signature'>;
+
+/** A task from its facts and its collation. Its temperature is its family's; labels are smoothed in training alone. */
+export const defineTask = (
+  facts: TaskFacts,
+  collate: (batch: RecordBatch, options: CollateOptions) => CollatedRows,
+): Task => {
+  const { name, family, lossWeight, labelSmoothing } = facts;
+  return Object.freeze<Task>({
+    ...facts,
+    temperature: family,
+    collate(batch, options) {
+      const rows = collate(batch, options);
+      return {
+        ...rows,
+        inputs: { ...rows.inputs, task: name },
+        task: name,
+        family,
+        temperature: family,
+        lossWeight,
+        labelSmoothing: options.training ? labelSmoothing : 0,
+      };
+    },
+  });
+};
