@@ -24,7 +24,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or recipe, 3 engine missing or faile
 const createProgram = (terminal: Terminal): Command => {
   const program = new Command('polygate')
     .description('Train, tune and ship sparse generalist models.')
-    .option('--verbose', 'print traces of errors')
+    .option('--verbose', 'print traces of errors; so does DEBUG=polygate')
     .addHelpText('after', help)
     .showHelpAfterError('(run with --help for the options)');
   for (const add of [addDemo, addPrepare, addPretrain, addEvaluate, addPredict, addInspect, addDoctor])
@@ -46,6 +46,11 @@ const createProgram = (terminal: Terminal): Command => {
   return program;
 };
 
+/** `--verbose`, or a `DEBUG` that names this program or all, as the convention goes. */
+const wantsTrace = (argv: readonly string[]): boolean =>
+  argv.includes('--verbose') ||
+  (process.env['DEBUG'] ?? '').split(/[\s,]+/u).some((name) => name === '*' || /^polygate\b/u.test(name));
+
 /**
  * Runs one command line.
  * @param argv the words after `polygate`
@@ -59,7 +64,7 @@ export const main = async (argv: readonly string[], given?: Terminal): Promise<n
     return terminal.signal.aborted ? exitCodes.interrupted : exitCodes.done;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done;
-    terminal.logger.error(errorText(error, argv.includes('--verbose')).replace(/^error: /u, ''));
+    terminal.logger.error(errorText(error, wantsTrace(argv)).replace(/^error: /u, ''));
     return exitCodeOf(error);
   } finally {
     own?.release();
