@@ -6,9 +6,12 @@ import {
   presetNamed,
 } from '@polygate/encoder';
 import { encoderOf, type Recipe } from '@polygate/generalist';
+import { describeSize, estimateSize } from './size-estimate.ts';
 
 /** Side of the pictures that the operations are counted for: the paper's. */
 const PIXELS = 224;
+/** Tokens of a row of text that memory is estimated for: the paper's. */
+const TEXT_LENGTH = 128;
 
 /** Stand for the tasks of a recipe that takes what its suite allows: one of each family. */
 const UNNAMED_TASKS: readonly string[] = ['classification', 'language', 'captioning', 'retrieval'];
@@ -35,5 +38,8 @@ export const describeRecipe = (recipe: Recipe): string => {
     formatParameterParts(accountParameters(encoder)),
     '',
     `one picture of ${PIXELS}x${PIXELS} (${patches + 1} tokens): ${(flops.forward / 1e9).toFixed(1)} GFLOP forward, ${(flops.training / 1e9).toFixed(1)} in training`,
+    ...(named.length > 0
+      ? [describeSize(recipe, estimateSize(recipe, { encoder, pixels: PIXELS, textLength: TEXT_LENGTH }))]
+      : []),
   ].join('\n');
 };

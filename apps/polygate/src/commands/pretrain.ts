@@ -1,4 +1,10 @@
-import { describeRecipe, pretrain, pretrainRecipes, resolvePretrainRecipe } from '@polygate/app-pretrain';
+import {
+  describeRecipe,
+  pretrain,
+  pretrainRecipes,
+  pretrainSynthetic,
+  resolvePretrainRecipe,
+} from '@polygate/app-pretrain';
 import { createProgress } from '@polygate/training';
 import type { Command } from 'commander';
 import { readRecipeFile } from '../recipe-file.ts';
@@ -9,6 +15,7 @@ interface PretrainFlags extends RecipeFlags, EngineFlags {
   readonly run?: string;
   readonly resume: 'auto' | 'never' | 'must';
   readonly describe?: boolean;
+  readonly synthetic?: boolean;
 }
 
 /** `polygate pretrain`: joint training of one encoder on all tasks of a suite. */
@@ -21,6 +28,7 @@ export const addPretrain = (program: Command, terminal: Terminal): void => {
       'auto goes on where a stopped run ended, never refuses one, must needs one',
       'auto',
     )
+    .option('--synthetic', 'train on made-up data with small batches, to see that a recipe runs')
     .option('--describe', 'print the parameter table of the recipe and do nothing else')
     .addHelpText('after', `\nRecipes: ${Object.keys(pretrainRecipes).join(', ')}, or a .json/.js file.`)
     .action(async (flags: PretrainFlags) => {
@@ -31,7 +39,8 @@ export const addPretrain = (program: Command, terminal: Terminal): void => {
         return;
       }
       const { logger, signal } = terminal;
-      const result = await pretrain(
+      const train = flags.synthetic ? pretrainSynthetic : pretrain;
+      const result = await train(
         { recipe, set, resume: flags.resume, ...(flags.run === undefined ? {} : { run: flags.run }) },
         { logger, signal, progress: createProgress(terminal.stream, logger) },
       );

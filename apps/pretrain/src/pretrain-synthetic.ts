@@ -1,0 +1,59 @@
+/** A recipe on made-up data: whether it runs, and how large it will be, before its data and machines are there. */
+import { silentLogger } from '@polygate/core';
+import { presetNamed } from '@polygate/encoder';
+import { encoderOf, type Recipe } from '@polygate/generalist';
+import { join } from 'node:path';
+import { pretrain, type PretrainContext, type PretrainOptions, type PretrainResult } from './pretrain.ts';
+import { resolvePretrainRecipe } from './resolve-recipe.ts';
+import { describeSize, estimateSize } from './size-estimate.ts';
+import { writeSyntheticSuite } from './synthetic-suite.ts';
+
+/** Samples of a step of every task: enough for a contrastive loss, small enough for any machine. */
+const SYNTHETIC_BATCH = 4;
+/** Patches along a side of the made-up pictures. */
+const SYNTHETIC_GRID = 2;
+/** Tokens of a row of text, for the estimate: the paper's. */
+const TEXT_LENGTH = 128;
+const PIXELS = 224;
+
+const shrunk = (recipe: Recipe, suite: string): Recipe => ({
+  ...recipe,
+  suite,
+  tasks: Object.fromEntries(
+    Object.entries(recipe.tasks).map(([name, task]) => [
+      name,
+      { ...task, batchSize: Math.min(task.batchSize, SYNTHETIC_BATCH) },
+    ]),
+  ),
+  validation: { ...recipe.validation, every: '100%', limit: SYNTHETIC_BATCH },
+  checkpoint: { every: '100%', keep: 1 },
+});
+
+/**
+ * As {@link pretrain}, but on pictures of noise and drawn words in the run folder, with small batches and a small
+ * vocabulary; model, tasks and optimisation are the recipe's. Warns of what the recipe itself will need.
+ * @throws as {@link pretrain}
+ */
+export const pretrainSynthetic = async (
+  options: PretrainOptions,
+  context: PretrainContext = {},
+): Promise<PretrainResult> => {
+  const { logger = silentLogger } = context;
+  const recipe = resolvePretrainRecipe(options);
+  const { vocabularySize, patch } = presetNamed(recipe.model.preset);
+  const encoder = encoderOf(recipe.model, {
+    vocabularySize,
+    channels: patch.channels,
+    tasks: Object.keys(recipe.tasks),
+  });
+  const size = estimateSize(recipe, { encoder, pixels: PIXELS, textLength: TEXT_LENGTH });
+  const pixels = SYNTHETIC_GRID * encoder.patch.size;
+  logger.warn(
+    `${describeSize(recipe, size)}; this run has made-up pictures of ${pixels}x${pixels} and at most ${SYNTHETIC_BATCH} samples a step`,
+  );
+  const run = options.run ?? join('runs', `${recipe.name}-synthetic`);
+  const suite = join(run, 'synthetic-suite');
+  await writeSyntheticSuite(suite, recipe, { pixels });
+  const { set: _, ...rest } = options;
+  return pretrain({ ...rest, recipe: shrunk(recipe, suite), run }, context);
+};

@@ -1,0 +1,78 @@
+/**
+ * How large a recipe's run is, before anything is allocated.
+ *
+ * N parameters · B samples of a batch · T positions · L layers · D width · F hidden · H heads
+ */
+import { accountParameters, type EncoderConfig } from '@polygate/encoder';
+import type { Recipe, TaskRecipe } from '@polygate/generalist';
+
+const FLOAT = 4;
+/** Weight, gradient and two moments of AdamW, float32 each. */
+const COPIES = 4;
+
+export interface SizeEstimate {
+  readonly parameters: number;
+  /** Bytes of weights, gradients and moments. */
+  readonly stateBytes: number;
+  /** Bytes that the forward of the largest task keeps for its backward. */
+  readonly activationBytes: number;
+  /** Task of the largest batch. */
+  readonly largestTask: string;
+}
+
+export interface SizeContext {
+  readonly encoder: EncoderConfig;
+  /** Side of the pictures, pixels. */
+  readonly pixels: number;
+  /** Tokens of a row of text. */
+  readonly textLength: number;
+}
+
+/** Positions of one sample of a task, prefix and queries included. */
+const positionsOf = (
+  { family, maximumTokens }: TaskRecipe,
+  { encoder, pixels, textLength }: SizeContext,
+): number => {
+  const patches = Math.floor(pixels / encoder.patch.size) ** 2;
+  const words = maximumTokens ?? textLength;
+  switch (family) {
+    case 'image-classification':
+      return 1 + patches;
+    case 'masked-language-modelling':
+      return 1 + words;
+    case 'image-captioning':
+      return 1 + patches + 2 * words;
+    case 'image-text-retrieval':
+      return 2 + patches + words;
+    default:
+      return family satisfies never;
+  }
+};
+
+/**
+ * What a run will need, to within a factor of about two: engines keep more or less for the backward. Candidates are left
+ * out, though a whole vocabulary may be as large as the batch.
+ */
+export const estimateSize = (recipe: Recipe, context: SizeContext): SizeEstimate => {
+  const { layers, width, hidden, heads } = context.encoder;
+  const parameters = accountParameters(context.encoder).trained;
+  // Per position and layer: two norms, the fused projection, mixed values, both branches' outputs, hidden twice.
+  const perPosition = 9 * width + 2 * hidden;
+  let activationBytes = 0;
+  let largestTask = '';
+  for (const [name, task] of Object.entries(recipe.tasks)) {
+    const positions = positionsOf(task, context);
+    const bytes = FLOAT * layers * task.batchSize * (positions * perPosition + heads * positions * positions);
+    if (bytes > activationBytes) {
+      activationBytes = bytes;
+      largestTask = name;
+    }
+  }
+  return { parameters, stateBytes: FLOAT * COPIES * parameters, activationBytes, largestTask };
+};
+
+const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+
+/** One line for people. */
+export const describeSize = (recipe: Recipe, size: SizeEstimate): string =>
+  `${recipe.name}: ${(size.parameters / 1e6).toFixed(1)}M parameters, ${recipe.steps}, about ${gigabytes(size.stateBytes)} for weights, gradients and moments and ${gigabytes(size.activationBytes)} for the activations of the largest batch (${size.largestTask})`;

@@ -1,0 +1,111 @@
+/**
+ * A made-up suite with the datasets that a recipe names, of a few rows each: to see that a recipe runs before its data is
+ * there. Pictures are noise, texts are drawn words; nothing can be learned from it.
+ */
+import { createRandom, sha256, writeDirectoryAtomic, type Random } from '@polygate/core';
+import { datasetSchema, SUITE_FILE, SUITE_VERSION, type DatasetKind, type Suite } from '@polygate/datasets';
+import type { Recipe } from '@polygate/generalist';
+import { buildBatch, writeShards, type ColumnInput, type Schema } from '@polygate/stream';
+import { saveTokenizer, trainTokenizer, type Tokenizer } from '@polygate/tokens';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export interface SyntheticOptions {
+  /** Side of the pictures, pixels; a multiple of the patches'. */
+  readonly pixels: number;
+  /** Rows of every split. @default 16 */
+  readonly rows?: number;
+  /** @default 1 */
+  readonly seed?: number;
+}
+
+const WORDS = ['red', 'blue', 'small', 'large', 'house', 'tree', 'dog', 'sea', 'near', 'under'] as const;
+const CLASSES = WORDS.flatMap((first) => WORDS.slice(4).map((second) => `${first} ${second}`));
+const TEXT_TOKENS = 24;
+
+const kinds: Readonly<Record<Recipe['tasks'][string]['family'], DatasetKind>> = {
+  'image-classification': 'labelled-image',
+  'masked-language-modelling': 'text',
+  'image-captioning': 'captioned-image',
+  'image-text-retrieval': 'captioned-image',
+};
+
+const phrase = (random: Random, count: number): string =>
+  Array.from({ length: count }, () => WORDS[random.integer(WORDS.length)]).join(' ');
+
+const columnsOf = (
+  kind: DatasetKind,
+  tokenizer: Tokenizer,
+  { rows, pixels, random }: { readonly rows: number; readonly pixels: number; readonly random: Random },
+): Record<string, ColumnInput> => {
+  const id = Array.from({ length: rows }, (_, row) => `row-${row}`);
+  const image = Uint8Array.from({ length: rows * pixels * pixels * 3 }, () => random.integer(256));
+  switch (kind) {
+    case 'labelled-image':
+      return { id, image, label: Int32Array.from({ length: rows }, () => random.integer(CLASSES.length)) };
+    case 'captioned-image': {
+      const captions = id.map(() => [Array.from(tokenizer.encode(phrase(random, 2 + random.integer(5))))]);
+      return { id, image, captions };
+    }
+    case 'text': {
+      const tokens = id.map(() => [
+        ...Array.from(tokenizer.encode(phrase(random, TEXT_TOKENS))).slice(0, TEXT_TOKENS - 1),
+        tokenizer.specials.endoftext,
+      ]);
+      return { id, tokens, words: tokens.map((ids) => Array.from(tokenizer.words(ids))) };
+    }
+    case 'labelled-text':
+      return { id };
+    default:
+      return kind satisfies never;
+  }
+};
+
+/** Writes the suite into a folder, which is replaced. @returns what its suite.json holds */
+export const writeSyntheticSuite = async (
+  folder: string,
+  recipe: Recipe,
+  options: SyntheticOptions,
+): Promise<Suite> => {
+  const { pixels, rows = 16, seed = 1 } = options;
+  const tokenizer = trainTokenizer([...WORDS, ...CLASSES], { vocabularySize: 300, lowercase: true });
+  const datasets = new Map(
+    Object.values(recipe.tasks).map(({ dataset, family, split }) => [
+      dataset,
+      { kind: kinds[family], split },
+    ]),
+  );
+  const suite: Suite = {
+    name: 'synthetic',
+    version: SUITE_VERSION,
+    image: { height: pixels, width: pixels },
+    textLength: TEXT_TOKENS,
+    tokenizerHash: tokenizer.hash,
+    datasets: [...datasets].map(([name, { kind, split }]) => ({
+      name,
+      kind,
+      splits: { [split]: { rows }, validation: { rows } },
+      ...(kind === 'labelled-image' ? { classes: CLASSES } : {}),
+    })),
+    quarantine: {},
+    recipeHash: sha256(JSON.stringify([[...datasets], pixels, rows, seed])),
+  };
+  await writeDirectoryAtomic(folder, async (directory) => {
+    await saveTokenizer(tokenizer, join(directory, 'tokenizer.json'));
+    for (const { name, kind, splits, classes } of suite.datasets) {
+      const schema: Schema = datasetSchema({
+        kind,
+        imageSize: pixels,
+        ...(classes ? { classes } : {}),
+        ...(kind === 'labelled-image' ? {} : { tokenizer: tokenizer.hash }),
+      });
+      for (const split of Object.keys(splits)) {
+        const random = createRandom(seed).fork(`${name}/${split}`);
+        const columns = columnsOf(kind, tokenizer, { rows, pixels, random });
+        await writeShards(join(directory, name, split), schema, [buildBatch(schema, columns)]);
+      }
+    }
+    await writeFile(join(directory, SUITE_FILE), JSON.stringify(suite, null, 2));
+  });
+  return suite;
+};

@@ -1,0 +1,74 @@
+import { createLogger } from '@polygate/core';
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { describeRecipe, pretrainRecipes, pretrainSynthetic, resolvePretrainRecipe } from '../src/index.ts';
+
+const recipeOf = (name: string, ...set: string[]) => resolvePretrainRecipe({ recipe: name, set });
+
+describe('recipes at the paper’s scale', () => {
+  it('mix as Table 7 does: 14 tasks without video, weights that sum to what the table prints without it', () => {
+    const { tasks } = recipeOf('uni-perceiver-b');
+    expect(Object.keys(tasks)).toHaveLength(14);
+    const weight = Object.values(tasks).reduce((sum, task) => sum + (task.weight ?? 0), 0);
+    // 0.2486 + 0.275 + 2 (0.0584 + 0.05057 + 0.026295 + 0.01766 + 0.01144 + 0.01383) = 0.5236 + 2 * 0.178195
+    expect(weight).toBeCloseTo(0.87999, 9);
+    expect(tasks['coco/retrieval']).toMatchObject({ batchSize: 160, weight: 0.01144, lossWeight: 0.5 });
+    expect(tasks['visual-genome/captioning']).toMatchObject({ batchSize: 100, maximumTokens: 30 });
+    expect(Object.values(tasks).every((task) => task.labelSmoothing === 0.1)).toBe(true);
+  });
+
+  it('place experts in all layers of Ti and in every other of B and L, with drop path by size', () => {
+    // Table 4 deploys 167M and 505M: the parameter table holds both for the recipes' encoders.
+    expect(describeRecipe(recipeOf('uni-perceiver-b'))).toMatch(/167/u);
+    expect(describeRecipe(recipeOf('uni-perceiver-l'))).toMatch(/505/u);
+    expect(recipeOf('uni-perceiver-l').model.dropPath).toBe(0.2);
+    expect(recipeOf('uni-perceiver-ti').model.dropPath).toBe(0);
+  });
+
+  it('say what they will need', () => {
+    // weights, gradients and two moments of 4 bytes each: 16 bytes a parameter
+    const text = describeRecipe(recipeOf('uni-perceiver-l'));
+    const [, parameters, state] =
+      /uni-perceiver-l: ([\d.]+)M parameters.*about ([\d.]+) GiB for/u.exec(text) ?? [];
+    expect(Number(state)).toBeCloseTo((Number(parameters) * 1e6 * 16) / 2 ** 30, 0);
+    expect(text).toMatch(/400000 steps/u);
+  });
+
+  it('are read without error, with any condition', () => {
+    for (const name of Object.keys(pretrainRecipes)) expect(recipeOf(name).name).toBeDefined();
+    for (const condition of ['modality', 'task', 'attribute']) {
+      const text = describeRecipe(recipeOf('uni-perceiver-ti', `model.moe.condition=${condition}`));
+      expect(text).toMatch(/routers/u);
+    }
+  });
+
+  it('Ti takes two steps on made-up data and warns of its size', async () => {
+    const run = join(await mkdtemp(join(tmpdir(), 'polygate-synthetic-')), 'run');
+    const lines: string[] = [];
+    const logger = createLogger((level, message) => void lines.push(`${level}: ${message}`));
+    const result = await pretrainSynthetic(
+      {
+        recipe: 'uni-perceiver-ti',
+        set: ['steps=2 steps', 'precision=f32', 'schedule.warmup=1 steps', 'threads=1'],
+        run,
+      },
+      { logger },
+    );
+    expect(result).toMatchObject({ status: 'finished', step: 2 });
+    expect(lines[0]).toMatch(
+      /^warn: uni-perceiver-ti: 5\d\.\dM parameters, 2 steps, about .* GiB .*made-up pictures of 32x32 and at most 4 samples a step$/u,
+    );
+    const steps = (await readFile(join(run, 'metrics.jsonl'), 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { kind: string; loss?: number })
+      .filter(({ kind }) => kind === 'train');
+    expect(steps).toHaveLength(2);
+    // Losses of an untrained model lie near chance, far from what a broken one gives.
+    for (const { loss = NaN } of steps) expect(loss).toBeLessThan(12);
+    // The recipe of the run names the made-up suite: its evaluation would, too.
+    expect(result.recipe.suite).toBe(join(run, 'synthetic-suite'));
+  });
+});
