@@ -10,10 +10,12 @@ import {
 import {
   buildTaskSources,
   createGeneralist,
+  createRoutingSchedule,
   encoderOf,
   measureTaskBatch,
   modelFiles,
   openSuite,
+  routingRecords,
   taskLoss,
   tasksOf,
   type Recipe,
@@ -131,12 +133,24 @@ export const pretrain = async (
     `pretrain ${recipe.name}: ${(parameters.size / 1e6).toFixed(2)}M parameters, ${sources.length} tasks, ${steps} steps, seed ${recipe.seed} -> ${run}`,
   );
   const validation = createValidation({ model, data, recipe, tasks });
+  const lookedAt =
+    recipe.telemetry.every === null
+      ? () => false
+      : createRoutingSchedule({
+          every: Math.max(1, every(recipe.telemetry.every)),
+          taskOf: createTaskSampler(sources, { seed: recipe.seed, temperature: recipe.mixing.temperature })
+            .pick,
+        });
   const result = await train({
     parameters,
     optimizer,
     schedule: scheduleOf(recipe, steps),
     sources,
-    loss: (batch, { random }) => taskLoss(model, batch, { training: true, random }),
+    loss: (batch, { random, step, task }) => {
+      const telemetry = model.encoder.config.moe !== undefined && lookedAt(step);
+      const { reports, ...result } = taskLoss(model, batch, { training: true, random, telemetry });
+      return { ...result, records: routingRecords(model.encoder, task, reports) };
+    },
     steps,
     seed: recipe.seed,
     runDirectory: run,

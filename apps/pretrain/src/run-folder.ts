@@ -7,7 +7,7 @@ import { join } from 'node:path';
 const RECIPE_FILE = 'recipe.json';
 
 /** Settings that may change between two parts of one run without changing what it computes. */
-const free = new Set(['engine', 'device', 'threads', 'checkpoint', 'validation']);
+const free = new Set(['engine', 'device', 'threads', 'checkpoint', 'validation', 'telemetry']);
 
 /** Paths of all leaves at which two JSON values differ. */
 const differences = (a: unknown, b: unknown, path = ''): string[] => {

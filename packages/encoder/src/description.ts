@@ -3,7 +3,7 @@
  * stacked), and a conditional linear has `experts.E.{weight,bias}` in place of `{weight,bias}`.
  */
 import type { ParameterSpec } from '@polygate/nn';
-import { describeRouters, type RouterStack, type RoutingKey } from '@polygate/routers';
+import { describeRouters, type RouterStack, type RoutingKey, type TokenRouterStack } from '@polygate/routers';
 import { pathOf, type LinearPlace } from './block-linears.ts';
 import { describeBody } from './body-description.ts';
 import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } from './config.ts';
@@ -11,14 +11,14 @@ import { conditionOf } from './expert-config.ts';
 import { gateSites, isConditional } from './placement.ts';
 
 /** The routers of an encoder as one stack, or undefined for a dense one. */
-export const routerStack = (config: ResolvedEncoderConfig): RouterStack<RoutingKey> | undefined => {
+export const routerStack = (
+  config: ResolvedEncoderConfig,
+): RouterStack<RoutingKey> | TokenRouterStack | undefined => {
   const { moe, width } = config;
   if (!moe) return undefined;
   const { experts, topK, renormalize, noise } = moe;
   const condition = conditionOf(moe);
-  if (!condition.dataIndependent) return undefined;
-  return {
-    condition,
+  const stack = {
     prefix: 'routers',
     sites: gateSites(config).length,
     width,
@@ -27,6 +27,8 @@ export const routerStack = (config: ResolvedEncoderConfig): RouterStack<RoutingK
     renormalize,
     noise,
   };
+  // Written twice because the kind of the condition decides the kind of the stack.
+  return condition.dataIndependent ? { ...stack, condition } : { ...stack, condition };
 };
 
 /** Path of one expert of a linear. */

@@ -8,6 +8,7 @@ import type { Random } from '@polygate/core';
 import type { ParameterSet } from '@polygate/nn';
 import type * as tf from '@tensorflow/tfjs';
 import type { RunOptions } from './encoder-body.ts';
+import type { RoutingTrace } from './routing-trace.ts';
 import type { SequenceInput } from './sequence.ts';
 import type { ResolvedEncoderShape } from './shape-config.ts';
 
@@ -22,6 +23,8 @@ export interface EncodeOptions extends RunOptions {
    * experts of this forward are merged on the tape. @default true outside training; training never uses the cache
    */
   readonly merged?: boolean;
+  /** Gets the auxiliary losses of routers that look at tokens, and reports where it wants them. @default none */
+  readonly routing?: RoutingTrace;
 }
 
 /** An encoder with its parameters. */

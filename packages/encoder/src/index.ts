@@ -21,3 +21,7 @@ export type { PresetName } from './presets.ts';
 export type { SequenceInput, TextSegment, VisualSegment } from './sequence.ts';
 export { createUniPerceiver, UniPerceiver } from './uni-perceiver.ts';
 export type { RoutingReport } from './uni-perceiver.ts';
+export { routingFigures } from './routing-figures.ts';
+export type { GroupFigures, SiteFigures } from './routing-figures.ts';
+export { createRoutingTrace } from './routing-trace.ts';
+export type { AuxiliaryLosses, GroupCounts, RoutingTrace, SiteReport } from './routing-trace.ts';

@@ -7,18 +7,29 @@
  */
 import type { Random } from '@polygate/core';
 import { allocateParameters, type ParameterSet } from '@polygate/nn';
-import { decide, type GateDecision, type RouterStack, type RoutingKey } from '@polygate/routers';
+import {
+  decide,
+  unstackRouters,
+  type GateDecision,
+  type RouterStack,
+  type RoutingKey,
+  type TokenRouterStack,
+} from '@polygate/routers';
 import * as tf from '@tensorflow/tfjs';
+import { auxiliaryScalars, lossesOf, type LossScalars } from './auxiliary-losses.ts';
 import { denseLinears, type BlockLinears } from './block-linears.ts';
 import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } from './config.ts';
 import { decidedLinears } from './decided-linears.ts';
 import { describeEncoder, routerStack } from './description.ts';
+import { dispatchedLinears, type DispatchedLinears } from './dispatched-linears.ts';
 import { EncoderBody } from './encoder-body.ts';
 import type { Encoder, EncodeOptions } from './encoder.ts';
+import type { ResolvedExperts } from './expert-config.ts';
 import { expertTable, type ExpertTable } from './expert-table.ts';
 import { MergedCache, mergeRows, type MergedWeights, type MergeSource } from './merged-cache.ts';
 import { mergedLinears } from './merged-linears.ts';
 import { gateSites, type GateSite } from './placement.ts';
+import { countDecided, countDispatched } from './routing-counts.ts';
 import { looksAt } from './routing-fields.ts';
 import {
   layOut,
@@ -31,6 +42,9 @@ import {
 /** What one router decides, as host values. */
 export interface RoutingReport extends GateSite, Omit<GateDecision, 'gates'> {}
 
+const isTokenStack = (stack: RouterStack<RoutingKey> | TokenRouterStack): stack is TokenRouterStack =>
+  !stack.condition.dataIndependent;
+
 /** The encoder with its parameters. Owns them and the merged weights: `dispose` frees all. */
 export class UniPerceiver implements Encoder {
   readonly config: ResolvedEncoderConfig;
@@ -38,7 +52,10 @@ export class UniPerceiver implements Encoder {
   /** Whether routers look at the name of the task: then every sequence must name one. */
   readonly routesByTask: boolean;
   readonly #body: EncoderBody;
+  /** Routers that decide for rows. */
   readonly #stack: RouterStack<RoutingKey> | undefined;
+  /** Routers that decide for tokens. */
+  readonly #tokenStack: TokenRouterStack | undefined;
   readonly #sites: readonly GateSite[];
   readonly #table: ExpertTable;
   readonly #dense: BlockLinears;
@@ -49,7 +66,9 @@ export class UniPerceiver implements Encoder {
     this.config = resolveEncoderConfig(config);
     this.parameters = parameters;
     this.#body = new EncoderBody(this.config, parameters);
-    this.#stack = routerStack(this.config);
+    const stack = routerStack(this.config);
+    if (stack && isTokenStack(stack)) this.#tokenStack = stack;
+    else this.#stack = stack;
     this.routesByTask = this.#stack !== undefined && looksAt(this.#stack.condition, 'task');
     this.#sites = gateSites(this.config);
     this.#table = expertTable(this.config, parameters);
@@ -64,7 +83,19 @@ export class UniPerceiver implements Encoder {
     const forward = this.#body.forward(input, layout, options);
     // Training is about to change the weights: what was merged from the old ones must not outlive them.
     if (options.training) this.clearMergedCache();
-    return tf.tidy(() => forward(this.#linears(layout, options)));
+    const stack = this.#tokenStack;
+    if (!stack) return tf.tidy(() => forward(this.#linears(layout, input, options)));
+    const { routing } = options;
+    const [hidden, ...losses] = tf.tidy((): [tf.Tensor3D, ...Partial<LossScalars>] => {
+      const linears = this.#dispatched(stack, input, options);
+      const states = forward(linears);
+      if (!routing) return [states];
+      const { decisions } = linears;
+      if (routing.telemetry) routing.reports.push(...countDispatched(this.#sites, decisions, layout));
+      return [states, ...auxiliaryScalars(decisions.values(), this.config.moe as ResolvedExperts)];
+    });
+    if (routing) routing.losses.push(lossesOf(losses as LossScalars));
+    return hidden;
   }
 
   /** As {@link Encoder.project}. */
@@ -147,13 +178,33 @@ export class UniPerceiver implements Encoder {
     return { keyOf: condition.keyOf };
   }
 
-  #linears({ rows, spans }: SequenceLayout, options: EncodeOptions): BlockLinears {
-    const { training = false, merged = !training, random } = options;
+  #linears(layout: SequenceLayout, input: SequenceInput, options: EncodeOptions): BlockLinears {
+    const { training = false, merged = !training, random, routing } = options;
+    const { rows, spans } = layout;
     const dense = this.#dense;
     if (!this.#stack || !this.#merged) return dense;
     if (merged && !training) return mergedLinears({ dense, spans, of: this.#merged.lookUp(rows) });
     const decisions = decide(this.#stack, rows, { parameters: this.parameters, training, random });
+    if (routing?.telemetry) {
+      const { visible } = input;
+      routing.reports.push(...countDecided(this.#sites, decisions, { layout, visible }));
+    }
     return decidedLinears({ dense, table: this.#table, decisions, spans });
+  }
+
+  #dispatched(stack: TokenRouterStack, input: SequenceInput, options: EncodeOptions): DispatchedLinears {
+    const { training = false, random } = options;
+    return dispatchedLinears({
+      dense: this.#dense,
+      table: this.#table,
+      stack,
+      parameters: unstackRouters(stack, this.parameters),
+      experts: this.config.moe as ResolvedExperts,
+      training,
+      random,
+      visible: input.visible,
+      context: input.context,
+    });
   }
 }
 

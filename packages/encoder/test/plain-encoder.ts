@@ -32,6 +32,16 @@ export interface PlainOptions {
   readonly prompts?: readonly number[][][];
   /** @default 'a' */
   readonly task?: string;
+  /** [T] 0 at padding. */
+  readonly visible?: readonly number[];
+  /** [T] 0 at tokens that the context leaves out. @default visible */
+  readonly context?: readonly number[];
+}
+
+/** What a router on tokens may look at. */
+interface PlainFlags extends Pick<PlainOptions, 'visible' | 'context'> {
+  /** Prompts are a sequence of their own that nothing is dropped from. */
+  readonly prompts?: boolean;
 }
 
 /** What a router may look at. */
@@ -96,11 +106,10 @@ export const plainEncoder = (model: UniPerceiver) => {
   const named = (x: readonly number[], path: string): number[] =>
     norm(x, vector(`${path}.weight`), vector(`${path}.bias`));
 
-  /** Gates of the router that serves a linear; routers are counted by block, attention before feed-forward. */
-  const gatesOf = (block: number, linear: string, { row, kind, task }: PlainKey): number[] => {
+  /** Parameters of the router that serves a linear; routers are counted by block, attention before feed-forward. */
+  const routerOf = (block: number, linear: string): ((name: string, size: number) => number[]) => {
     const { moe } = config;
-    if (!moe) return [];
-    if (moe.condition === 'task-specific') return moe.tasks.map((name) => (name === task ? 1 : 0));
+    if (!moe) return () => [];
     const perBlock = moe.separateGates
       ? [
           ...(moe.attention ? ['attention.qkv', 'attention.output'] : []),
@@ -109,8 +118,15 @@ export const plainEncoder = (model: UniPerceiver) => {
       : [...(moe.attention ? ['attention'] : []), ...(moe.ffn ? ['ffn'] : [])];
     const own = perBlock.findIndex((name) => linear.startsWith(name));
     const site = (block / moe.every) * perBlock.length + own;
-    const part = (name: string, size: number): number[] =>
+    return (name, size) =>
       [...(values.get(`routers.${name}`)?.data ?? [])].slice(site * size, (site + 1) * size);
+  };
+
+  const gatesOf = (block: number, linear: string, { row, kind, task }: PlainKey): number[] => {
+    const { moe } = config;
+    if (!moe) return [];
+    if (moe.condition === 'task-specific') return moe.tasks.map((name) => (name === task ? 1 : 0));
+    const part = routerOf(block, linear);
     const embedded = (names: readonly string[], name: string): number[] => {
       const table = part(`${moe.condition}.embedding`, names.length * width);
       return table.slice(names.indexOf(name) * width, (names.indexOf(name) + 1) * width);
@@ -135,6 +151,78 @@ export const plainEncoder = (model: UniPerceiver) => {
     return p.map((value, e) => (kept.includes(e) ? value / total : 0));
   };
 
+  /** CLIP's attention pool of the tokens that may be seen; one head, for widths that 64 does not divide. */
+  const pool = (
+    part: (name: string, size: number) => number[],
+    seen: readonly (readonly number[])[],
+  ): number[] => {
+    const project = (x: readonly number[], name: string, biased = true): number[] => {
+      const weight = part(`pool.${name}.weight`, width * width);
+      const bias = biased ? part(`pool.${name}.bias`, width) : [];
+      return x.map((_, o) => dot(weight.slice(o * width, (o + 1) * width), x) + (bias[o] ?? 0));
+    };
+    const mean = Array.from(
+      { length: width },
+      (_, d) => seen.reduce((sum, x) => sum + (x[d] ?? 0), 0) / seen.length,
+    );
+    const query = project(mean, 'query');
+    const a = softmax(seen.map((x) => dot(query, project(x, 'key', false)) / Math.sqrt(width)));
+    const pooled = Array.from({ length: width }, (_, d) =>
+      a.reduce((sum, weight, t) => sum + weight * (project(seen[t] ?? [], 'value')[d] ?? 0), 0),
+    );
+    return project(pooled, 'output');
+  };
+
+  /** Gates of every token of one sequence at one router, what has no slot taken out. */
+  const tokenGates = (
+    lines: readonly (readonly number[])[],
+    { block, name }: { block: number; name: string },
+    { visible = lines.map(() => 1), context = visible, prompts = false }: PlainFlags,
+  ): number[][] => {
+    const { moe } = config;
+    if (!moe) return [];
+    const { experts, topK, renormalize, capacityFactor } = moe;
+    const part = routerOf(block, name);
+    const wide = moe.condition === 'context' ? 2 * width : width;
+    const w = part('gate.weight', experts * wide);
+    const shared =
+      moe.condition === 'context'
+        ? pool(
+            part,
+            lines.filter((_, t) => context[t] !== 0),
+          )
+        : [];
+    const p = lines.map((x) =>
+      softmax(
+        Array.from({ length: experts }, (_, e) => dot([...x, ...shared], w.slice(e * wide, (e + 1) * wide))),
+      ),
+    );
+    const kept = p.map((row) => [...row.keys()].sort((a, b) => (row[b] ?? 0) - (row[a] ?? 0)).slice(0, topK));
+    const counted = visible.filter((flag) => flag !== 0).length;
+    const slots =
+      prompts || capacityFactor === 'dropless'
+        ? Infinity
+        : Math.ceil((capacityFactor.evaluate * topK * counted) / experts);
+    const gates = p.map((row) => row.map(() => 0));
+    const used = new Array<number>(experts).fill(0);
+    for (let k = 0; k < topK; k += 1) {
+      for (const [t, row] of p.entries()) {
+        const e = kept[t]?.[k] ?? 0;
+        if (visible[t] === 0) continue;
+        used[e] = (used[e] ?? 0) + 1;
+        if ((used[e] ?? 0) > slots) continue;
+        const total = renormalize ? (kept[t] ?? []).reduce((sum, id) => sum + (row[id] ?? 0), 0) : 1;
+        (gates[t] as number[])[e] = (row[e] ?? 0) / total;
+      }
+    }
+    return gates;
+  };
+
+  const mixed = (x: readonly number[], path: string, gates: readonly number[]): number[] =>
+    gates
+      .map((gate, e) => affine(x, `${path}.experts.${e}`).map((value) => gate * value))
+      .reduce((sum, part) => plus(sum, part));
+
   const linear = (
     x: readonly number[],
     row: PlainKey,
@@ -142,12 +230,7 @@ export const plainEncoder = (model: UniPerceiver) => {
   ): number[] => {
     const path = `blocks.${block}.${name}`;
     if (values.has(`${path}.weight`)) return affine(x, path);
-    let y: number[] = [];
-    for (const [e, gate] of gatesOf(block, name, row).entries()) {
-      const part = affine(x, `${path}.experts.${e}`).map((value) => gate * value);
-      y = y.length === 0 ? part : plus(y, part);
-    }
-    return y;
+    return mixed(x, path, gatesOf(block, name, row));
   };
 
   const embedSegment = (segment: PlainSegment): number[][] => {
@@ -200,7 +283,7 @@ export const plainEncoder = (model: UniPerceiver) => {
 
   return (
     segments: readonly PlainSegment[],
-    { mask, keep, prompts, task = 'a' }: PlainOptions = {},
+    { mask, keep, prompts, task = 'a', visible, context }: PlainOptions = {},
   ): number[][] => {
     const [first] = segments;
     if (!first) return [];
@@ -211,8 +294,20 @@ export const plainEncoder = (model: UniPerceiver) => {
     let x = [prefix, ...parts.flat()].map((token) => named(token, 'embedding.norm'));
     for (let block = 0; block < config.layers; block += 1) {
       const path = `blocks.${block}`;
-      const each = (lines: readonly number[][], name: string): number[][] =>
-        lines.map((line, t) => linear(line, rows[t] ?? keyOf(first), { block, name }));
+      const flags = { ...(visible ? { visible } : {}), ...(context ? { context } : {}) };
+      const moe = config.moe;
+      const byToken = moe?.condition === 'token' || moe?.condition === 'context';
+      /** Decisions of this block by the first linear that uses them. */
+      const decided = new Map<string, number[][]>();
+      const each = (lines: readonly number[][], name: string, seen = lines): number[][] => {
+        if (!byToken || values.has(`${path}.${name}.weight`)) {
+          return lines.map((line, t) => linear(line, rows[t] ?? keyOf(first), { block, name }));
+        }
+        const site = moe.separateGates ? name : (name.split('.')[0] ?? '');
+        const gates = decided.get(site) ?? tokenGates(seen, { block, name }, flags);
+        decided.set(site, gates);
+        return lines.map((line, t) => mixed(line, `${path}.${name}`, gates[t] ?? []));
+      };
       const join = (base: readonly number[][], branch: readonly number[][], which: 1 | 2): number[][] => {
         const scale = vector(`${path}.scale${which}`);
         const factor = keep?.[2 * block + which - 1] ?? 1;
@@ -222,13 +317,20 @@ export const plainEncoder = (model: UniPerceiver) => {
       };
       const normed = (lines: readonly number[][], name: string): number[][] =>
         lines.map((line) => named(line, `${path}.${name}`));
-      const deep = normed(prompts?.[block] ?? [], 'norm1').map((line) =>
-        linear(line, keyOf(first), { block, name: 'attention.qkv' }),
+      const prompted = normed(prompts?.[block] ?? [], 'norm1');
+      const place = { block, name: 'attention.qkv' };
+      const promptGates =
+        byToken && prompted.length > 0 ? tokenGates(prompted, place, { prompts: true }) : [];
+      const deep = prompted.map((line, n) =>
+        byToken && !values.has(`${path}.attention.qkv.weight`)
+          ? mixed(line, `${path}.attention.qkv`, promptGates[n] ?? [])
+          : linear(line, keyOf(first), place),
       );
       const attended = attend(each(normed(x, 'norm1'), 'attention.qkv'), mask, deep);
       x = join(x, each(attended, 'attention.output'), 1);
-      const wide = each(normed(x, 'norm2'), 'ffn.fc1').map((line) => line.map(gelu));
-      x = join(x, each(wide, 'ffn.fc2'), 2);
+      const seen = normed(x, 'norm2');
+      const wide = each(seen, 'ffn.fc1').map((line) => line.map(gelu));
+      x = join(x, each(wide, 'ffn.fc2', seen), 2);
     }
     return x;
   };

@@ -95,7 +95,11 @@ export const textBatch = (size: number, length: number, seed: number): PlainBatc
 };
 
 /** The tensors of a batch; the caller disposes of them with {@link disposeInput}. */
-export const inputOf = (batch: PlainBatch, mask?: number[][], task = 'a'): SequenceInput => {
+export const inputOf = (
+  batch: PlainBatch,
+  mask?: number[][],
+  flags: { readonly visible?: number[][]; readonly context?: number[][] } = {},
+): SequenceInput => {
   const [first = []] = batch;
   const segments = first.map((segment, s) => {
     const all = batch.map((sample) => sample[s] as PlainSegment);
@@ -113,13 +117,19 @@ export const inputOf = (batch: PlainBatch, mask?: number[][], task = 'a'): Seque
     const patches = tf.tensor3d(all.map((own) => (own.kind === 'visual' ? own.patches : [])));
     return { kind: 'visual' as const, patches, grid, startFrame, row };
   });
-  return { segments, task, ...(mask ? { mask: tf.tensor4d([[mask]]) } : {}) };
+  return {
+    segments,
+    task: 'a',
+    ...(mask ? { mask: tf.tensor4d([[mask]]) } : {}),
+    ...(flags.visible ? { visible: tf.tensor2d(flags.visible) } : {}),
+    ...(flags.context ? { context: tf.tensor2d(flags.context) } : {}),
+  };
 };
 
-export const disposeInput = ({ segments, mask }: SequenceInput): void => {
+export const disposeInput = ({ segments, mask, visible, context }: SequenceInput): void => {
   for (const segment of segments) {
     if (segment.kind === 'text') tf.dispose([segment.ids, ...(segment.positions ? [segment.positions] : [])]);
     else segment.patches.dispose();
   }
-  mask?.dispose();
+  for (const tensor of [mask, visible, context]) tensor?.dispose();
 };

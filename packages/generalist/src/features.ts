@@ -5,6 +5,7 @@
  * B sequences · T positions · N queries · C candidates · D width
  */
 import type { Random } from '@polygate/core';
+import type { RoutingTrace } from '@polygate/encoder';
 import { takeSequences, type SequenceBatch } from '@polygate/tasks';
 import { embedding } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
@@ -22,6 +23,8 @@ export interface FeatureOptions {
   readonly task?: string | undefined;
   /** Flat positions in [B * T], or the prefix of each sequence. @default 'prefix' */
   readonly queries?: 'prefix' | Int32Array;
+  /** Gets what the routers did; its losses belong to the caller or the enclosing tidy, like the features. @default none */
+  readonly routing?: RoutingTrace;
 }
 
 type Encoding = Pick<Generalist, 'encoder'>;
@@ -42,8 +45,9 @@ export const encodeFeatures = (
   batch: SequenceBatch,
   options: FeatureOptions = {},
 ): tf.Tensor2D => {
-  const { training = false, random, merged, queries = 'prefix' } = options;
-  return tf.tidy(() => {
+  const { training = false, random, merged, queries = 'prefix', routing } = options;
+  const before = routing?.losses.length ?? 0;
+  const [features] = tf.tidy((): [tf.Tensor2D, ...tf.Tensor[]] => {
     const startFrame = training ? startFrameOf(model, batch, random) : 0;
     const task = options.task ?? batch.task;
     const sequences = task === undefined ? batch : { ...batch, task };
@@ -51,6 +55,7 @@ export const encodeFeatures = (
       training,
       ...(random ? { random } : {}),
       ...(merged === undefined ? {} : { merged }),
+      ...(routing ? { routing } : {}),
     });
     const [size, length, width] = hidden.shape;
     // [B, T, D] -> [B * T, D], so that one look-up takes any positions; its gradient runs on every engine.
@@ -58,8 +63,14 @@ export const encodeFeatures = (
     const positions =
       queries === 'prefix' ? Int32Array.from({ length: size }, (_, b) => b * length) : queries;
     const chosen = embedding(flat as tf.Tensor2D, tf.tensor1d(positions, 'int32')) as tf.Tensor2D;
-    return model.encoder.project(chosen);
+    // The losses of this forward are the caller's too: they must outlive this tidy.
+    const losses = routing?.losses.slice(before) ?? [];
+    return [
+      model.encoder.project(chosen),
+      ...losses.flatMap(({ weighted, balance, z }) => [weighted, balance, z]),
+    ];
   });
+  return features;
 };
 
 /**

@@ -155,6 +155,15 @@ export const recipeSchema = z.strictObject({
   /** Batches whose gradients make one step. */
   accumulate: count.default(1),
   seed: z.number().int().min(0).default(1),
+  /** Start from another model's weights instead of drawn ones. @default drawn */
+  initialize: z
+    .strictObject({
+      /** Folder of a model or a run: a dense one becomes the experts' start, one of equal experts is taken as it is. */
+      from: z.string().min(1),
+      /** Deviation of the noise that tells the copies apart, in units of each weight's own deviation. */
+      noise: z.number().min(0).default(0),
+    })
+    .optional(),
   engine: z.string().default('auto'),
   device: z.string().optional(),
   precision: z.enum(['f32', 'bf16']).default('f32'),
@@ -165,6 +174,12 @@ export const recipeSchema = z.strictObject({
       every: duration.default('10%'),
       /** Complete checkpoints that stay; the last is always among them. */
       keep: count.default(2),
+    })
+    .prefault({}),
+  telemetry: z
+    .strictObject({
+      /** Stretch of steps in which the routers are looked at once for each task; null never looks. */
+      every: duration.nullable().default('2%'),
     })
     .prefault({}),
   validation: z

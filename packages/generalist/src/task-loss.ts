@@ -4,6 +4,7 @@
  * N queries · C candidates · D width
  */
 import type { Random } from '@polygate/core';
+import { createRoutingTrace, type RoutingTrace, type SiteReport } from '@polygate/encoder';
 import { similarityCrossEntropy, similarityLogits, symmetricContrastive } from '@polygate/losses';
 import type { TaskBatch } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
@@ -19,14 +20,65 @@ export interface TaskLossOptions {
    * that gradients of the loss as it is evaluated reach all parameters. Nothing is cached. @default false
    */
   readonly differentiable?: boolean;
+  /** In training: whether reports of the routers are wanted; they cost a pass over all decisions. @default false */
+  readonly telemetry?: boolean;
 }
 
+/** Values of a batch. */
+export type TaskMetrics = {
+  /** Share of queries whose best candidate of this batch is the right one. */
+  readonly accuracy: tf.Scalar;
+} & Readonly<Partial<Record<'balance' | 'z' | 'auxiliary', tf.Scalar>>>;
+
 export interface TaskLoss {
-  /** Without the task's loss weight. */
+  /**
+   * Without the task's loss weight. In training of routers that look at tokens it includes their auxiliary losses; a
+   * loss that is evaluated never does.
+   */
   readonly loss: tf.Scalar;
-  /** `accuracy`: share of queries whose best candidate of this batch is the right one. */
-  readonly metrics: { readonly accuracy: tf.Scalar };
+  /**
+   * In training of routers that look at tokens, also `balance` and `z`, the auxiliary losses as means over routers
+   * without factors, and `auxiliary`, what `loss` includes of them.
+   */
+  readonly metrics: TaskMetrics;
+  /** What each router did in each forward; empty unless telemetry was wanted. */
+  readonly reports: readonly SiteReport[];
 }
+
+/** The mean over a trace's forwards of each of their auxiliary losses; none without such forwards. */
+const auxiliaryMetrics = ({ losses }: RoutingTrace): Omit<TaskMetrics, 'accuracy'> => {
+  if (losses.length === 0) return {};
+  const mean = (name: 'weighted' | 'balance' | 'z'): tf.Scalar =>
+    tf.div(tf.addN(losses.map((own) => own[name])), losses.length);
+  return { balance: mean('balance'), z: mean('z'), auxiliary: mean('weighted') };
+};
+
+/** The loss of compared features without anything auxiliary, and the accuracy. Call it inside a tidy. */
+const compared = (
+  batch: TaskBatch,
+  features: { readonly queries: tf.Tensor2D; readonly targets: tf.Tensor2D },
+  temperature: tf.Scalar,
+): { readonly loss: tf.Scalar; readonly accuracy: tf.Scalar } => {
+  const { queries, targets } = features;
+  const { labelSmoothing } = batch;
+  const labels = tf.tensor1d(batch.labels, 'int32');
+  const logits = similarityLogits(queries, targets, temperature);
+  const accuracy = tf.mean(tf.cast(tf.equal(tf.argMax(logits, 1), labels), 'float32')) as tf.Scalar;
+  if (batch.loss === 'contrastive') {
+    const count = batch.labels.length;
+    const sameMask = batch.same
+      ? { sameMask: tf.tensor2d(Float32Array.from(batch.same), [count, count]) }
+      : {};
+    const loss = symmetricContrastive(queries, targets, temperature, { labelSmoothing, ...sameMask });
+    return { loss, accuracy };
+  }
+  const { logQ } = batch.targets;
+  const loss = similarityCrossEntropy(logits, labels, {
+    labelSmoothing,
+    ...(logQ ? { logQ: tf.tensor1d(logQ) } : {}),
+  });
+  return { loss, accuracy };
+};
 
 /**
  * Loss and accuracy of a batch; differentiable in all parameters that took part when `training` is set. In evaluation,
@@ -34,46 +86,30 @@ export interface TaskLoss {
  * The scalars belong to the caller or the enclosing tidy.
  */
 export const taskLoss = (model: Generalist, batch: TaskBatch, options: TaskLossOptions): TaskLoss => {
-  const { training, random, differentiable = false } = options;
+  const { training, random, differentiable = false, telemetry = false } = options;
+  const routing = training ? createRoutingTrace({ telemetry }) : undefined;
   const own = (label: string) => ({
+    training,
     task: batch.task,
     ...(random ? { random: random.fork(label) } : {}),
     ...(differentiable ? { merged: false } : {}),
+    ...(routing ? { routing } : {}),
   });
   // Outside the tidy: features that are encoded for the cache outlive this call.
   const cached =
     !training && !differentiable && batch.targets.whole
       ? model.candidateFeatures(batch.targets, batch.task)
       : undefined;
-  const result = tf.tidy(() => {
-    const queries = encodeFeatures(model, batch.inputs, {
-      training,
-      queries: batch.queries,
-      ...own('inputs'),
-    });
-    const targets = cached ?? encodeFeatures(model, batch.targets.sequences, { training, ...own('targets') });
-    const temperature = model.encoder.temperature(batch.temperature);
-    const labels = tf.tensor1d(batch.labels, 'int32');
-    const logits = similarityLogits(queries, targets, temperature);
-    const { labelSmoothing } = batch;
-    const right = tf.equal(tf.argMax(logits, 1), labels);
-    const accuracy = tf.mean(tf.cast(right, 'float32')) as tf.Scalar;
-    if (batch.loss === 'contrastive') {
-      const count = batch.labels.length;
-      const sameMask = batch.same
-        ? { sameMask: tf.tensor2d(Float32Array.from(batch.same), [count, count]) }
-        : {};
-      const loss = symmetricContrastive(queries, targets, temperature, { labelSmoothing, ...sameMask });
-      return { loss, accuracy };
-    }
-    const { logQ } = batch.targets;
-    const loss = similarityCrossEntropy(logits, labels, {
-      labelSmoothing,
-      ...(logQ ? { logQ: tf.tensor1d(logQ) } : {}),
-    });
-    return { loss, accuracy };
+  const { loss, ...metrics } = tf.tidy((): TaskMetrics & { readonly loss: tf.Scalar } => {
+    const queries = encodeFeatures(model, batch.inputs, { queries: batch.queries, ...own('inputs') });
+    const targets = cached ?? encodeFeatures(model, batch.targets.sequences, own('targets'));
+    const result = compared(batch, { queries, targets }, model.encoder.temperature(batch.temperature));
+    if (!routing) return result;
+    const auxiliary = auxiliaryMetrics(routing);
+    const total = auxiliary.auxiliary ? tf.add<tf.Scalar>(result.loss, auxiliary.auxiliary) : result.loss;
+    return { ...result, ...auxiliary, loss: total };
   });
-  return { loss: result.loss, metrics: { accuracy: result.accuracy } };
+  return { loss, metrics, reports: routing?.reports ?? [] };
 };
 
 /** Samples and encoder positions of a batch, for rates: prefix and padding count, as they cost the same. */

@@ -2,7 +2,7 @@
  * The words of a run: what the trainer is given and what it reports. The trainer knows no task, model or data format;
  * a batch is whatever a source hands out and the loss takes in.
  */
-import type { Logger, MetricSink, Random } from '@polygate/core';
+import type { Logger, MetricRecord, MetricSink, Random } from '@polygate/core';
 import type { AdamW, MovingAverage, ParameterSet, Schedule } from '@polygate/nn';
 import type * as tf from '@tensorflow/tfjs';
 import type { Progress } from './progress.ts';
@@ -45,6 +45,8 @@ export interface LossResult {
   readonly loss: tf.Scalar;
   /** Numbers, or scalars that the trainer reads and frees; they go to metrics.jsonl. */
   readonly metrics?: Readonly<Record<string, number | tf.Scalar>>;
+  /** Records of other kinds for metrics.jsonl, written behind the step's own. @default none */
+  readonly records?: readonly Omit<MetricRecord, 'step'>[];
 }
 
 /** How much a batch holds, for rates. */

@@ -146,7 +146,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
     const fetched = clock();
     queue.lookAhead(step);
     const at = { step: step + 1, task: source.name, place };
-    const { gradients, loss, metrics } = await accumulateGradients({
+    const { gradients, loss, metrics, records } = await accumulateGradients({
       parameters,
       batches,
       loss: options.loss,
@@ -197,6 +197,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
     // Writing waits for the disk, which is also what gives the event loop its turns: between two engine calls that
     // block, signals arrive here and a display can move.
     await record({ step: made, kind: 'train', values: { ...more, ...values } });
+    for (const entry of records) await record({ step: made, ...entry });
     progress.update(throughput.add(report));
     await notify((callback) => callback.onStep?.(report));
     return true;

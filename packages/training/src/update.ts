@@ -24,6 +24,8 @@ export interface UpdateGradients {
   /** Mean loss, without the loss weight; may be NaN. */
   readonly loss: number;
   readonly metrics: Readonly<Record<string, number>>;
+  /** Of all batches, in their order. */
+  readonly records: NonNullable<LossResult['records']>;
 }
 
 const addInto = (sums: Record<string, tf.Tensor>, more: Readonly<Record<string, tf.Tensor>>): void => {
@@ -51,6 +53,7 @@ export const accumulateGradients = async <Batch>(input: UpdateInput<Batch>): Pro
   const factor = input.lossWeight / batches.length;
   const gradients: Record<string, tf.Tensor> = {};
   const metrics: Record<string, number> = {};
+  const records: NonNullable<LossResult['records']>[number][] = [];
   const held: tf.Tensor[] = [];
   const hold = <T extends number | tf.Scalar>(value: T): T => {
     if (typeof value !== 'number') held.push(tf.keep(value));
@@ -71,7 +74,8 @@ export const accumulateGradients = async <Batch>(input: UpdateInput<Batch>): Pro
       });
       held.push(share);
       addInto(gradients, own);
-      for (const { loss: plain, metrics: recorded = {} } of results) {
+      for (const { loss: plain, metrics: recorded = {}, records: more = [] } of results) {
+        records.push(...more);
         loss += (await readScalar(plain)) / batches.length;
         for (const [name, metric] of Object.entries(recorded)) {
           metrics[name] = (metrics[name] ?? 0) + (await readScalar(metric)) / batches.length;
@@ -79,7 +83,7 @@ export const accumulateGradients = async <Batch>(input: UpdateInput<Batch>): Pro
       }
       tf.dispose(held.splice(0));
     }
-    return { gradients, loss, metrics };
+    return { gradients, loss, metrics, records };
   } catch (error) {
     tf.dispose(gradients);
     throw error;

@@ -83,6 +83,31 @@ describe('train', () => {
     });
   });
 
+  it('writes the records of a loss behind the step that they belong to, of every batch', async () => {
+    const run = newRun();
+    const model = tinyModel();
+    await train({
+      ...tinyOptions(model, run),
+      steps: 2,
+      accumulate: 2,
+      loss: (batch, context) => ({
+        ...model.loss(batch, context),
+        ...(context.step === 1
+          ? { records: [{ kind: 'extra', values: { of: batch.id.split('/')[0] } }] }
+          : {}),
+      }),
+    });
+    model.dispose();
+    const lines = await readMetrics(run);
+    expect(lines.map(({ step, kind }) => [step, kind])).toEqual([
+      [1, 'train'],
+      [2, 'train'],
+      [2, 'extra'],
+      [2, 'extra'],
+    ]);
+    expect(lines[2]).toEqual({ step: 2, kind: 'extra', of: lines[1]?.['task'] });
+  });
+
   it('lowers the loss, draws tasks by the root of their size, and records every step', async () => {
     const run = newRun();
     const sink = memoryMetricSink();
