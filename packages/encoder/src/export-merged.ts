@@ -83,7 +83,7 @@ export const exportMerged = (encoder: UniPerceiver, keys: readonly RoutingKey[])
       const source = path
         ? merged[Number(set)]?.get(path)?.[part as 'weight' | 'bias']
         : encoder.parameters.get(name);
-      if (source) variable.assign(source as never);
+      if (source) variable.assign(source);
     }
     return exported;
   } catch (error) {

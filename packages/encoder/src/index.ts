@@ -19,6 +19,8 @@ export type { PatchGrid } from './positions.ts';
 export { presetNamed, presets } from './presets.ts';
 export type { PresetName } from './presets.ts';
 export type { SequenceInput, TextSegment, VisualSegment } from './sequence.ts';
+export { upcycle } from './upcycle.ts';
+export type { UpcycleOptions } from './upcycle.ts';
 export { createUniPerceiver, UniPerceiver } from './uni-perceiver.ts';
 export type { RoutingReport } from './uni-perceiver.ts';
 export { routingFigures } from './routing-figures.ts';
