@@ -14,4 +14,4 @@ export { element, escapeXml, hoverText, linePath, text } from './svg.ts';
 export type { AttributeValue } from './svg.ts';
 export { dark, dashes, figureStyles, light } from './theme.ts';
 export type { Theme } from './theme.ts';
-export { formatNumber, linearTicks, logTicks } from './ticks.ts';
+export { formatNumber, formatTicks, linearTicks, logTicks } from './ticks.ts';

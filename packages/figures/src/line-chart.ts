@@ -60,9 +60,9 @@ const describe = (series: readonly LineSeries[]): string =>
 const axes = (x: Scale, y: Scale, { options, plot }: { options: LineChartOptions; plot: Plot }): string[] => {
   const { left, right, top, bottom } = plot;
   return [
-    ...y.ticks.flatMap((tick) => [
+    ...y.ticks.flatMap((tick, at) => [
       element('line', { x1: left, x2: right, y1: y.at(tick), y2: y.at(tick), class: 'pg-grid' }),
-      text(formatNumber(tick), {
+      text(y.labels[at] ?? '', {
         x: left - 6,
         y: y.at(tick) + 4,
         'text-anchor': 'end',
@@ -70,9 +70,9 @@ const axes = (x: Scale, y: Scale, { options, plot }: { options: LineChartOptions
       }),
     ]),
     element('line', { x1: left, x2: right, y1: bottom, y2: bottom, class: 'pg-axis' }),
-    ...x.ticks.flatMap((tick) => [
+    ...x.ticks.flatMap((tick, at) => [
       element('line', { x1: x.at(tick), x2: x.at(tick), y1: bottom, y2: bottom + 4, class: 'pg-axis' }),
-      text(formatNumber(tick), {
+      text(x.labels[at] ?? '', {
         x: x.at(tick),
         y: bottom + 16,
         'text-anchor': 'middle',

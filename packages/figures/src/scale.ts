@@ -1,6 +1,6 @@
 /** From values to places on a page. */
 import { ConfigError } from '@polygate/core';
-import { linearTicks, logTicks } from './ticks.ts';
+import { formatNumber, formatTicks, linearTicks, logTicks, niceRange } from './ticks.ts';
 
 export type ScaleKind = 'linear' | 'log';
 
@@ -11,6 +11,8 @@ export interface Scale {
   /** Place of a value; NaN for one that a logarithm has no place for. */
   at(value: number): number;
   readonly ticks: readonly number[];
+  /** The ticks as text. */
+  readonly labels: readonly string[];
 }
 
 export interface ScaleOptions {
@@ -48,12 +50,10 @@ export const createScale = (values: Iterable<number>, options: ScaleOptions): Sc
       `scale: expected at least one ${kind === 'log' ? 'positive' : 'finite'} value, got none; leave an empty chart out`,
     );
   }
-  let domain = spread(low, high, kind);
-  if (nice && kind === 'linear') {
-    const ticks = linearTicks(domain[0], domain[1], tickCount);
-    const step = (ticks[1] ?? 1) - (ticks[0] ?? 0);
-    domain = [Math.floor(domain[0] / step + 1e-9) * step, Math.ceil(domain[1] / step - 1e-9) * step];
-  }
+  const room = spread(low, high, kind);
+  const round = nice && kind === 'linear' ? niceRange(...room, tickCount) : undefined;
+  const domain = round?.domain ?? room;
+  const ticks = round?.ticks ?? (kind === 'log' ? logTicks(...domain) : linearTicks(...domain, tickCount));
   const measure = kind === 'log' ? Math.log : (value: number): number => value;
   const start = measure(domain[0]);
   const length = measure(domain[1]) - start;
@@ -64,6 +64,7 @@ export const createScale = (values: Iterable<number>, options: ScaleOptions): Sc
       kind === 'log' && value <= 0
         ? NaN
         : range[0] + ((measure(value) - start) / length) * (range[1] - range[0]),
-    ticks: kind === 'log' ? logTicks(...domain) : linearTicks(...domain, tickCount),
+    ticks,
+    labels: kind === 'log' ? ticks.map(formatNumber) : formatTicks(ticks),
   };
 };

@@ -121,7 +121,7 @@ export const signedMatrix = (options: SignedMatrixOptions): Figure => {
                   x: x + cellWidth / 2,
                   y: y + CELL_HEIGHT / 2 + 13,
                   'text-anchor': 'middle',
-                  class: 'pg-ink pg-small',
+                  class: cell.neutral ? 'pg-quiet pg-small' : 'pg-ink pg-small',
                 }),
               ]),
         ]),

@@ -7,15 +7,33 @@ const roundStep = (rough: number): number => {
   return (share <= 1 ? 1 : share <= 2 ? 2 : share <= 5 ? 5 : 10) * power;
 };
 
-/** Round values within [low, high], about `count` of them and at most twice as many; one value for an empty range. */
-export const linearTicks = (low: number, high: number, count = 5): readonly number[] => {
-  if (!(high > low)) return Number.isFinite(low) ? [low] : [];
-  const step = roundStep((high - low) / Math.max(1, count));
+/** Multiples of a step within [low, high]. */
+const multiples = (low: number, high: number, step: number): readonly number[] => {
   const ticks: number[] = [];
   const last = Math.floor(high / step + 1e-9);
   for (let k = Math.ceil(low / step - 1e-9); k <= last; k += 1)
     ticks.push(Number((k * step).toPrecision(12)));
   return ticks;
+};
+
+/** Round values within [low, high], about `count` of them and at most twice as many; one value for an empty range. */
+export const linearTicks = (low: number, high: number, count = 5): readonly number[] => {
+  if (!(high > low)) return Number.isFinite(low) ? [low] : [];
+  return multiples(low, high, roundStep((high - low) / Math.max(1, count)));
+};
+
+/** The range widened to round values, and those values. */
+export const niceRange = (
+  low: number,
+  high: number,
+  count = 5,
+): { readonly domain: readonly [low: number, high: number]; readonly ticks: readonly number[] } => {
+  const step = roundStep((high - low) / Math.max(1, count));
+  const domain = [
+    Number((Math.floor(low / step + 1e-9) * step).toPrecision(12)),
+    Number((Math.ceil(high / step - 1e-9) * step).toPrecision(12)),
+  ] as const;
+  return { domain, ticks: multiples(...domain, step) };
 };
 
 /**
@@ -57,4 +75,21 @@ export const formatNumber = (value: number): string => {
   if (size >= 9_995) return `${sign}${digits(size / 1e3)}k`;
   if (size >= 1000) return `${sign}${size.toFixed(0)}`;
   return `${sign}${digits(size)}`;
+};
+
+/** The ticks of a linear axis as text, all with the decimals that their distance asks for: 0.15, 0.20, not 0.15, 0.2. */
+export const formatTicks = (ticks: readonly number[]): readonly string[] => {
+  const [first, second] = ticks;
+  if (first === undefined || second === undefined) return ticks.map(formatNumber);
+  const size = Math.max(...ticks.map(Math.abs));
+  const step = Math.abs(second - first);
+  if (size >= 1e15 || size < 1e-4) return ticks.map(formatNumber);
+  const [unit, suffix] =
+    size >= 1e9 ? [1e9, 'G'] : size >= 1e6 ? [1e6, 'M'] : size >= 1e4 ? [1e3, 'k'] : [1, ''];
+  const decimals = Math.max(0, -Math.floor(Math.log10(step / unit) + 1e-9));
+  return ticks.map((tick) => {
+    if (tick === 0) return '0';
+    const text = (Math.abs(tick) / unit).toFixed(decimals);
+    return `${tick < 0 ? '\u2212' : ''}${text}${suffix}`;
+  });
 };

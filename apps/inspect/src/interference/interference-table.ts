@@ -1,18 +1,15 @@
 /** Interference as a table for a terminal. */
+import { formatError, formatValue, shortNames } from '../numbers.ts';
 import type { Estimate } from './interference-matrix.ts';
 import type { InterferenceRecord, SiteRecord } from './interference-record.ts';
 
-/** A number in 3 significant digits at most, -1.23, 0.012, 12.3, 1230. */
-const short = (value: number): string => {
-  if (!Number.isFinite(value)) return '-';
-  const text = Number(value.toPrecision(3));
-  return Math.abs(text) >= 1000 ? text.toFixed(0) : String(text);
-};
+/** Terminals and their tools like a plain hyphen better. */
+const plain = (text: string): string => text.replaceAll('\u2212', '-').replaceAll('–', '-');
+
+const short = (value: number): string => plain(formatValue(value));
 
 const withError = ({ value, standardError }: Estimate): string =>
-  Number.isFinite(value)
-    ? `${short(value)} ± ${Number.isFinite(standardError) ? short(standardError) : '?'}`
-    : '-';
+  Number.isFinite(value) ? `${short(value)} ${plain(formatError(standardError))}` : '-';
 
 /** A denominator that may as well be 0. */
 const weak = ({ value, standardError }: Estimate): boolean => !(value > 2 * standardError);
@@ -43,7 +40,8 @@ export const siteTitle = ({
 
 /** The table of a record: one block per site and method. */
 export const formatInterference = (record: InterferenceRecord): string => {
-  const { tasks, batches, directions } = record;
+  const { batches, directions } = record;
+  const tasks = shortNames(record.tasks);
   const blocks = record.sites.flatMap((site) => {
     const methods = [
       { name: 'first order', matrix: site.firstOrder },
@@ -58,13 +56,13 @@ export const formatInterference = (record: InterferenceRecord): string => {
       const beside = matrix.cells.map((row, i) => [
         tasks[i] ?? '',
         ...row.map((cell, j) =>
-          i === j ? '1 | 1' : `${withError(cell.mean)} | ${short(cell.median.value)}`,
+          i === j ? '1, 1' : `${short(cell.mean.value)}, ${short(cell.median.value)}`,
         ),
       ]);
       return [
         `${siteTitle(site)} (${name}, ${batches} batches a task)`,
         ...grid([head, ...main]),
-        '  mean of ratios as in equation 2 | median of ratios:',
+        '  mean of ratios (equation 2 of the paper), median of ratios:',
         ...grid([head.map((text, at) => (at === 0 ? '' : text)), ...beside]).map((line) => `  ${line}`),
         '',
       ];

@@ -1,7 +1,7 @@
 /** Interference matrices (Uni-Perceiver-MoE, Table 1), those of two runs side by side. */
 import { gridFigure, signedMatrix, type Figure, type MatrixCell } from '@polygate/figures';
 import type { InterferenceRecord, SiteRecord } from '../interference/interference-record.ts';
-import { formatError, formatValue, shortNames } from './numbers.ts';
+import { formatError, formatValue, shortNames } from '../numbers.ts';
 
 type Matrix = SiteRecord['firstOrder'];
 

@@ -9,12 +9,14 @@ import {
   type LineSeries,
 } from '@polygate/figures';
 import type { MetricsLog } from './metrics-log.ts';
-import { formatValue } from './numbers.ts';
+import { formatValue } from '../numbers.ts';
 
 /** A run as figures know it. */
 export interface NamedLog {
   readonly name: string;
   readonly log: MetricsLog;
+  /** Names of its tasks in the order of the recipe. */
+  readonly tasks: readonly string[];
 }
 
 const COLUMNS = 3;
@@ -34,9 +36,12 @@ const axisKind = (points: readonly CurvePoint[]): 'log' | 'linear' => {
   return low > 0 && Math.max(...values) / low > LOG_RATIO ? 'log' : 'linear';
 };
 
-const tasksOf = (logs: readonly NamedLog[]): readonly string[] => [
-  ...new Set(logs.flatMap(({ log }) => [...log.losses.keys()])),
-];
+/** Tasks with a loss: in the order of the recipes, then those that no recipe names. */
+const tasksOf = (logs: readonly NamedLog[]): readonly string[] => {
+  const trained = new Set(logs.flatMap(({ log }) => [...log.losses.keys()]));
+  const ordered = new Set([...logs.flatMap(({ tasks }) => tasks), ...trained]);
+  return [...ordered].filter((task) => trained.has(task));
+};
 
 /** Training losses by task, smoothed over their raw values. @returns undefined when no task has a loss */
 export const lossFigure = (logs: readonly NamedLog[]): Figure | undefined => {

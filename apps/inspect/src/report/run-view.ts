@@ -16,6 +16,8 @@ export interface RunView {
   readonly name: string;
   readonly run: string;
   readonly log: MetricsLog;
+  /** Names of the tasks in the order of the recipe. */
+  readonly tasks: readonly string[];
   /** Absent for a dense model, and for one by token without routing records. */
   readonly gates?: GateTable;
   readonly interference?: InterferenceRecord;
@@ -75,6 +77,7 @@ export const viewRun = async (run: string): Promise<RunView> => {
     name: basename(resolve(run)),
     run,
     log,
+    tasks: tasks.map(({ name }) => name),
     facts,
     ...(gates ? { gates } : {}),
     ...(interference ? { interference } : {}),

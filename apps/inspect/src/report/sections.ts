@@ -4,7 +4,7 @@ import { gateFigures } from './gate-figures.ts';
 import { interferenceFigures, interferenceMeans, type NamedInterference } from './interference-figures.ts';
 import { loadByLayer, loadOverTime, routingHealth } from './load-figures.ts';
 import { finalLosses, lossFigure, validationFigure } from './loss-figures.ts';
-import { formatValue } from './numbers.ts';
+import { formatValue } from '../numbers.ts';
 import type { RunView } from './run-view.ts';
 
 /** A table of a section; the first row is its head. */
