@@ -1,4 +1,4 @@
-// Attention forward on the tile unit; see attention_tiles.h. Twin: PgAttention composed of ATen's operators.
+// Attention forward in products of blocks; see attention_tiles.h. Twin: PgAttention composed of ATen's operators.
 #include "attention_tiles.h"
 
 namespace polygate {
@@ -7,8 +7,9 @@ namespace {
 #if POLYGATE_TILES
 using namespace tiles;
 
-// scores [keys] -> exp(score - largest) as bf16, zeros up to whole blocks; gives the largest and the sum.
-POLYGATE_TILE_INLINE void softmaxRow(const Head& head, float* scores, const float* mask, Bits* out, float& top, float& sum) {
+// scores [keys] -> exp(score - largest), zeros up to whole blocks; gives the largest and the sum.
+template <class T>
+POLYGATE_TILE_INLINE void softmaxRow(const Head<T>& head, float* scores, const float* mask, T* out, float& top, float& sum) {
   const int64_t keys = head.in.shape.keys();
   const __m512 lowest = _mm512_set1_ps(-INFINITY);
   __m512 largest = lowest;
@@ -30,25 +31,26 @@ POLYGATE_TILE_INLINE void softmaxRow(const Head& head, float* scores, const floa
   sum = _mm512_reduce_add_ps(total);
 }
 
-POLYGATE_TILE_TARGET void forwardHead(const Head& head, Bits* y, float* logarithms) {
+template <class T>
+POLYGATE_TILE_TARGET void forwardHead(const Head<T>& head, T* y, float* logarithms) {
   const AttentionShape& shape = head.in.shape;
   const int64_t d = shape.head, widths = blocks(d), steps = blocks(shape.keys());
-  const int64_t columns = steps * kBlock, spread = paddedWidth(shape.keys());
+  const int64_t columns = steps * kBlock, spread = paddedWidth<T>(shape.keys()), padded = paddedWidth<T>(d);
+  const int64_t panels = kStep * widths * steps;
   float* scores = static_cast<float*>(
-      scratch(4 * kBlock * columns + 4 * kStep + 2 * kBlock * (spread + paddedWidth(d)) + 4 * kStep * widths * steps));
+      scratch(4 * (kBlock * columns + kStep) + sizeof(T) * (kBlock * (spread + padded) + 2 * panels)));
   float* c = scores + kBlock * columns;
-  Bits* probabilities = reinterpret_cast<Bits*>(c + kStep);
-  Bits* room = probabilities + kBlock * spread;
-  Bits* keys = room + kBlock * paddedWidth(d);
-  Bits* values = keys + kStep * widths * steps;
+  T* probabilities = reinterpret_cast<T*>(c + kStep);
+  T* room = probabilities + kBlock * spread;
+  T* keys = room + kBlock * padded;
+  T* values = keys + panels;
   packByWidth(head, kKey, keys);
   packByKeys(head, kValue, values);
   for (int64_t query = 0; query < shape.length; query += kBlock) {
-    const int64_t count = std::min(kBlock, shape.length - query);
-    const Left left = queryBlock(head.own(kQuery, query), 3 * shape.width(), count, d, room);
-    blockProducts(left, keys, widths, steps, scores, columns);
+    const int64_t size = std::min(kBlock, shape.length - query);
+    keyProducts(queryBlock(head.own(kQuery, query), 3 * shape.width(), size, d, room), keys, widths, scores, columns);
     float inverse[kBlock];
-    for (int64_t i = 0; i < count; ++i) {
+    for (int64_t i = 0; i < size; ++i) {
       float top, sum;
       softmaxRow(head, scores + i * columns, head.maskRow(query + i), probabilities + i * spread, top, sum);
       inverse[i] = 1.0f / sum;
@@ -56,32 +58,40 @@ POLYGATE_TILE_TARGET void forwardHead(const Head& head, Bits* y, float* logarith
     }
     for (int64_t n = 0; n < widths; ++n) {
       multiply<false>(inPlace(probabilities, spread), values + n * steps * kStep, steps, c, kBlock);
-      for (int64_t i = 0; i < count; ++i) {
+      for (int64_t i = 0; i < size; ++i) {
         const __m512 factor = _mm512_set1_ps(inverse[i]);
-        Bits* out = y + ((head.sample * shape.length + query + i) * shape.heads + head.head) * d + n * kBlock;
+        T* out = y + ((head.sample * shape.length + query + i) * shape.heads + head.head) * d + n * kBlock;
         storePair(out, _mm512_mul_ps(_mm512_load_ps(c + i * kBlock), factor),
-                  _mm512_mul_ps(_mm512_load_ps(c + i * kBlock + 16), factor), firstHalves(d - n * kBlock));
+                  _mm512_mul_ps(_mm512_load_ps(c + i * kBlock + 16), factor), d - n * kBlock);
       }
     }
   }
 }
+
+template <class T>
+void forwardHeads(const AttentionTensors& tensors, const at::Tensor& y, const at::Tensor& logarithms) {
+  const AttentionInputs<T> in = tensors.inputs<T>();
+  const int64_t heads = in.shape.heads;
+  at::parallel_for(0, in.shape.batch * heads, 1, [&](int64_t from, int64_t to) {
+    const SessionOf<T> session;
+    for (int64_t i = from; i < to; ++i)
+      forwardHead<T>({in, i / heads, i % heads}, pointer<T>(y), pointer<float>(logarithms) + i * in.shape.length);
+  });
+}
 #endif
 
-// qkv [B, L, 3 h d] bf16, mask float32, prompts bf16 -> y [B, L, h d] bf16, logarithms of the softmax's sums [B h, L].
-std::tuple<at::Tensor, at::Tensor> tileAttention(const at::Tensor& fused, const c10::optional<at::Tensor>& mask,
-                                                 const c10::optional<at::Tensor>& promptKeys,
-                                                 const c10::optional<at::Tensor>& promptValues, int64_t heads) {
-  TORCH_CHECK(tiles::available(), "tile_attention: this processor has no tile unit");
-  const at::Tensor qkv = fused.contiguous(), bias = given(mask), pk = given(promptKeys), pv = given(promptValues);
-  const AttentionInputs in = attentionInputs(qkv, bias, pk, pv, heads);
-  at::Tensor y = at::empty({in.shape.batch, in.shape.length, in.shape.width()}, qkv.options());
-  at::Tensor logarithms = at::empty({in.shape.batch * heads, in.shape.length}, qkv.options().dtype(at::kFloat));
+// qkv [B, L, 3 h d], mask float32, prompts of qkv's type -> y [B, L, h d] of that type, and the logarithms of the
+// softmax's sums [B h, L] in float32.
+std::tuple<at::Tensor, at::Tensor> tileAttention(const at::Tensor& qkv, const c10::optional<at::Tensor>& mask,
+                                                  const c10::optional<at::Tensor>& promptKeys,
+                                                  const c10::optional<at::Tensor>& promptValues, int64_t heads) {
+  const AttentionTensors tensors(qkv, mask, promptKeys, promptValues, heads);
+  const AttentionShape shape = tensors.shape();
+  at::Tensor y = at::empty({shape.batch, shape.length, shape.width()}, qkv.options());
+  at::Tensor logarithms = at::empty({shape.batch * heads, shape.length}, qkv.options().dtype(at::kFloat));
 #if POLYGATE_TILES
-  at::parallel_for(0, in.shape.batch * heads, 1, [&](int64_t from, int64_t to) {
-    const Session session;
-    for (int64_t i = from; i < to; ++i)
-      forwardHead({in, i / heads, i % heads}, pointer<Bits>(y), pointer<float>(logarithms) + i * in.shape.length);
-  });
+  if (isHalf(qkv)) forwardHeads<Bits>(tensors, y, logarithms);
+  else forwardHeads<float>(tensors, y, logarithms);
 #endif
   return {y, logarithms};
 }

@@ -1,4 +1,4 @@
-// Attention backward on the tile unit: scores are computed again, block by block; see attention_tiles.h. Twin:
+// Attention backward in products of blocks: scores are computed again, block by block; see attention_tiles.h. Twin:
 // PgAttentionGrad composed of ATen's operators.
 #include "attention_tiles.h"
 
@@ -10,20 +10,25 @@ using namespace tiles;
 
 constexpr int64_t kQueryBlocks = 8;  // blocks of queries whose probabilities are held at once
 
-// dy and q as right factors of products that sum over a chunk of queries: [d, chunk].
-POLYGATE_TILE_INLINE void packQueries(const Bits* first, int64_t stride, int64_t count, int64_t d, int64_t steps, Bits* out) {
-  for (int64_t s = 0; s < steps; ++s) {
-    Rows rows;
-    for (int64_t i = 0; i < kBlock; ++i) rows.at[i] = s * kBlock + i < count ? first + (s * kBlock + i) * stride : nullptr;
+// dy or q as the right factor of a product that sums over a chunk of queries.
+template <class T>
+POLYGATE_TILE_INLINE void packQueries(const T* first, int64_t stride, int64_t size, int64_t d, T* out) {
+  for (int64_t s = 0; s < blocks(size); ++s) {
+    RowsOf<T> rows;
+    for (int64_t i = 0; i < kBlock; ++i) {
+      const int64_t query = s * kBlock + i;
+      rows.at[i] = query < size ? first + query * stride : nullptr;
+    }
     for (int64_t n = 0; n < d; n += kBlock)
-      packPairs(rows, n, std::min(kBlock, d - n), out + (n / kBlock * kQueryBlocks + s) * kStep);
+      packRows(rows, n, std::min(kBlock, d - n), out + (n / kBlock * kQueryBlocks + s) * kStep);
   }
 }
 
-// Probabilities and the scores' gradient of one query, both as bf16 with zeros up to whole blocks:
+// Probabilities and the scores' gradient of one query, with zeros up to whole blocks:
 // p = exp(score - logarithm), ds = scale * p * (dp - sum(p dp)).
-POLYGATE_TILE_INLINE void softmaxGradientRow(const Head& head, float* scores, float* gradients, const float* mask,
-                                             float logarithm, Bits* p, Bits* ds) {
+template <class T>
+POLYGATE_TILE_INLINE void softmaxGradientRow(const Head<T>& head, float* scores, const float* gradients, const float* mask,
+                                              float logarithm, T* p, T* ds) {
   const int64_t keys = head.in.shape.keys();
   const __m512 offset = _mm512_set1_ps(logarithm), scale = _mm512_set1_ps(head.in.scale);
   __m512 along = _mm512_setzero_ps();
@@ -42,140 +47,159 @@ POLYGATE_TILE_INLINE void softmaxGradientRow(const Head& head, float* scores, fl
   }
 }
 
-// What a thread works in while it does one head; sizes in blocks of 32.
-struct BackwardRoom {
+// What a thread works in while it does one head.
+template <class T>
+struct Room {
   float *scores, *gradients, *c, *keySums, *valueSums;
-  Bits *p, *ds, *room, *keysByWidth, *valuesByWidth, *keysByKeys, *queries, *outputs, *columns;
-  BackwardRoom(int64_t widths, int64_t steps, int64_t spread, int64_t padded) {
-    const int64_t sums = steps * widths * kStep, rows = kQueryBlocks * kBlock * spread;
-    const int64_t chunk = widths * kQueryBlocks * kStep;
-    const int64_t row = kBlock * steps * kBlock;
-    scores = static_cast<float*>(scratch(4 * (2 * row + kStep + 2 * sums) +
-                                         2 * (2 * rows + kBlock * padded + 3 * sums + 2 * chunk + kQueryBlocks * kStep)));
+  T *p, *ds, *copy, *keysByWidth, *valuesByWidth, *keysByKeys, *queries, *outputs, *columns;
+  int64_t spread;
+
+  explicit Room(const AttentionShape& shape) : spread(paddedWidth<T>(shape.keys())) {
+    const int64_t steps = blocks(shape.keys()), widths = blocks(shape.head);
+    const int64_t panels = steps * widths * kStep, chunk = widths * kQueryBlocks * kStep;
+    const int64_t row = steps * kStep, rows = kQueryBlocks * kBlock * spread, copied = kBlock * paddedWidth<T>(shape.head);
+    scores = static_cast<float*>(
+        scratch(4 * (2 * row + kStep + 2 * panels) + sizeof(T) * (2 * rows + copied + 3 * panels + 2 * chunk + kQueryBlocks * kStep)));
     gradients = scores + row;
     c = gradients + row;
     keySums = c + kStep;
-    valueSums = keySums + sums;
-    p = reinterpret_cast<Bits*>(valueSums + sums);
+    valueSums = keySums + panels;
+    p = reinterpret_cast<T*>(valueSums + panels);
     ds = p + rows;
-    room = ds + rows;
-    keysByWidth = room + kBlock * padded;
-    valuesByWidth = keysByWidth + sums;
-    keysByKeys = valuesByWidth + sums;
-    queries = keysByKeys + sums;
+    copy = ds + rows;
+    keysByWidth = copy + copied;
+    valuesByWidth = keysByWidth + panels;
+    keysByKeys = valuesByWidth + panels;
+    queries = keysByKeys + panels;
     outputs = queries + chunk;
     columns = outputs + chunk;
   }
 };
 
-// sums [K, d] (+)= left [queries, K]^T times right [queries, d], for a chunk of queries.
-POLYGATE_TILE_TARGET void addTransposed(const Bits* left, int64_t spread, const Bits* right, int64_t steps, int64_t keySteps,
-                                        int64_t widths, bool first, Bits* columns, float* sums) {
-  for (int64_t k = 0; k < keySteps; ++k) {
+// sums [K, d] = or += left [queries, K]^T times right [queries, d], for a chunk of queries.
+template <class T>
+POLYGATE_TILE_TARGET void addTransposed(const Room<T>& room, const T* left, const T* right, const AttentionShape& shape,
+                                         int64_t steps, bool first, float* sums) {
+  const int64_t widths = blocks(shape.head);
+  for (int64_t k = 0; k < blocks(shape.keys()); ++k) {
     for (int64_t s = 0; s < steps; ++s) {
-      Rows rows;
-      for (int64_t i = 0; i < kBlock; ++i) rows.at[i] = left + (s * kBlock + i) * spread;
-      packColumns(rows, k * kBlock, kBlock, columns + s * kStep);
+      RowsOf<T> rows;
+      for (int64_t i = 0; i < kBlock; ++i) rows.at[i] = left + (s * kBlock + i) * room.spread;
+      packColumns(rows, k * kBlock, kBlock, room.columns + s * kStep);
     }
-    const Left packed{columns, columns + 512, 64, kStep};
     for (int64_t n = 0; n < widths; ++n) {
-      float* out = sums + k * kBlock * widths * kBlock + n * kBlock;
-      const Bits* panel = right + n * kQueryBlocks * kStep;
-      if (first) multiply<false>(packed, panel, steps, out, widths * kBlock);
-      else multiply<true>(packed, panel, steps, out, widths * kBlock);
+      float* out = sums + k * widths * kStep + n * kBlock;
+      const T* panel = right + n * kQueryBlocks * kStep;
+      if (first) multiply<false>(packed(room.columns), panel, steps, out, widths * kBlock);
+      else multiply<true>(packed(room.columns), panel, steps, out, widths * kBlock);
     }
   }
 }
 
-struct BackwardOutputs {
-  Bits* dqkv;               // [B, L, 3 h d]
-  float *keys, *values;     // gradients of prompts [B, P, h d], or null
+template <class T>
+struct Gradients {
+  T* dqkv;               // [B, L, 3 h d]
+  float *keys, *values;  // of prompts [B, P, h d], or null
 };
 
-POLYGATE_TILE_INLINE void storeRow(Bits* out, const float* from, int64_t d) {
+template <class T>
+POLYGATE_TILE_INLINE void storeRow(T* out, const float* from, int64_t d) {
   for (int64_t n = 0; n < d; n += kBlock)
-    storePair(out + n, _mm512_load_ps(from + n), _mm512_load_ps(from + n + 16), firstHalves(d - n));
+    storePair(out + n, _mm512_load_ps(from + n), _mm512_load_ps(from + n + 16), d - n);
 }
 
 // Gradients of keys or values, summed over the queries, to where they belong.
-POLYGATE_TILE_TARGET void storeKeyGradients(const Head& head, Part part, const float* sums, int64_t columns,
-                                            const BackwardOutputs& out) {
+template <class T>
+POLYGATE_TILE_TARGET void storeKeyGradients(const Head<T>& head, Part part, const float* sums, const Gradients<T>& out) {
   const AttentionShape& shape = head.in.shape;
-  for (int64_t k = 0; k < shape.keys(); ++k) {
-    const float* from = sums + k * columns;
+  for (int64_t k = 0; k < shape.keys(); ++k, sums += blocks(shape.head) * kBlock) {
     if (k >= shape.prompts) {
-      storeRow(out.dqkv + (head.own(part, k - shape.prompts) - head.in.qkv), from, shape.head);
+      storeRow(out.dqkv + (head.own(part, k - shape.prompts) - head.in.qkv), sums, shape.head);
       continue;
     }
-    float* to = (part == kKey ? out.keys : out.values) + (head.sample * shape.prompts + k) * shape.width() + head.head * shape.head;
-    std::copy(from, from + shape.head, to);
+    float* to = (part == kKey ? out.keys : out.values) + (head.sample * shape.prompts + k) * shape.width();
+    std::copy(sums, sums + shape.head, to + head.head * shape.head);
   }
 }
 
-POLYGATE_TILE_TARGET void backwardHead(const Head& head, const Bits* dy, const float* logarithms, const BackwardOutputs& out) {
+// A block of queries: its probabilities and scores' gradients into `p` and `ds`, and dq.
+template <class T>
+POLYGATE_TILE_TARGET void queryGradients(const Head<T>& head, const Room<T>& room, const T* dy, const float* logarithms,
+                                          int64_t query, T* p, T* ds, const Gradients<T>& out) {
   const AttentionShape& shape = head.in.shape;
-  const int64_t d = shape.head, widths = blocks(d), steps = blocks(shape.keys());
-  const int64_t columns = steps * kBlock, spread = paddedWidth(shape.keys()), stride = 3 * shape.width();
-  const BackwardRoom r(widths, steps, spread, paddedWidth(d));
-  packByWidth(head, kKey, r.keysByWidth);
-  packByWidth(head, kValue, r.valuesByWidth);
-  packByKeys(head, kKey, r.keysByKeys);
-  const Bits* dyHead = dy + head.sample * shape.length * shape.width() + head.head * d;
-  for (int64_t start = 0; start < shape.length; start += kQueryBlocks * kBlock) {
-    const int64_t chunk = std::min(kQueryBlocks * kBlock, shape.length - start), chunkSteps = blocks(chunk);
-    packQueries(head.own(kQuery, start), stride, chunk, d, chunkSteps, r.queries);
-    packQueries(dyHead + start * shape.width(), shape.width(), chunk, d, chunkSteps, r.outputs);
-    for (int64_t s = 0; s < chunkSteps; ++s) {
-      const int64_t query = start + s * kBlock, count = std::min(kBlock, shape.length - query);
-      Bits *p = r.p + s * kBlock * spread, *ds = r.ds + s * kBlock * spread;
-      blockProducts(queryBlock(head.own(kQuery, query), stride, count, d, r.room), r.keysByWidth, widths, steps, r.scores, columns);
-      blockProducts(queryBlock(dyHead + query * shape.width(), shape.width(), count, d, r.room), r.valuesByWidth, widths, steps,
-                    r.gradients, columns);
-      for (int64_t i = 0; i < count; ++i)
-        softmaxGradientRow(head, r.scores + i * columns, r.gradients + i * columns, head.maskRow(query + i),
-                           logarithms[query + i], p + i * spread, ds + i * spread);
-      // Rows beyond the last query hold another block's numbers; products over the queries must not see them.
-      for (int64_t i = count; i < kBlock; ++i) {
-        std::fill(p + i * spread, p + i * spread + columns, Bits{0});
-        std::fill(ds + i * spread, ds + i * spread + columns, Bits{0});
-      }
-      for (int64_t n = 0; n < widths; ++n) {
-        multiply<false>(inPlace(ds, spread), r.keysByKeys + n * steps * kStep, steps, r.c, kBlock);
-        for (int64_t i = 0; i < count; ++i) {
-          Bits* to = out.dqkv + (head.own(kQuery, query + i) - head.in.qkv) + n * kBlock;
-          storeRow(to, r.c + i * kBlock, std::min(kBlock, d - n * kBlock));
-        }
-      }
-    }
-    addTransposed(r.p, spread, r.outputs, chunkSteps, steps, widths, start == 0, r.columns, r.valueSums);
-    addTransposed(r.ds, spread, r.queries, chunkSteps, steps, widths, start == 0, r.columns, r.keySums);
+  const int64_t d = shape.head, widths = blocks(d), steps = blocks(shape.keys()), columns = steps * kBlock;
+  const int64_t size = std::min(kBlock, shape.length - query);
+  keyProducts(queryBlock(head.own(kQuery, query), 3 * shape.width(), size, d, room.copy), room.keysByWidth, widths, room.scores,
+              columns);
+  keyProducts(queryBlock(dy, shape.width(), size, d, room.copy), room.valuesByWidth, widths, room.gradients, columns);
+  for (int64_t i = 0; i < size; ++i)
+    softmaxGradientRow(head, room.scores + i * columns, room.gradients + i * columns, head.maskRow(query + i),
+                       logarithms[query + i], p + i * room.spread, ds + i * room.spread);
+  // Rows beyond the last query hold another block's numbers; products over the queries must not see them.
+  for (int64_t i = size; i < kBlock; ++i) {
+    std::fill(p + i * room.spread, p + i * room.spread + columns, T{0});
+    std::fill(ds + i * room.spread, ds + i * room.spread + columns, T{0});
   }
-  storeKeyGradients(head, kKey, r.keySums, widths * kBlock, out);
-  storeKeyGradients(head, kValue, r.valueSums, widths * kBlock, out);
+  for (int64_t n = 0; n < widths; ++n) {
+    multiply<false>(inPlace<T>(ds, room.spread), room.keysByKeys + n * steps * kStep, steps, room.c, kBlock);
+    for (int64_t i = 0; i < size; ++i) {
+      T* to = out.dqkv + (head.own(kQuery, query + i) - head.in.qkv) + n * kBlock;
+      storeRow(to, room.c + i * kBlock, std::min(kBlock, d - n * kBlock));
+    }
+  }
+}
+
+template <class T>
+POLYGATE_TILE_TARGET void backwardHead(const Head<T>& head, const T* gradient, const float* logarithms, const Gradients<T>& out) {
+  const AttentionShape& shape = head.in.shape;
+  const Room<T> room(shape);
+  packByWidth(head, kKey, room.keysByWidth);
+  packByWidth(head, kValue, room.valuesByWidth);
+  packByKeys(head, kKey, room.keysByKeys);
+  const T* dy = gradient + head.sample * shape.length * shape.width() + head.head * shape.head;
+  for (int64_t start = 0; start < shape.length; start += kQueryBlocks * kBlock) {
+    const int64_t size = std::min(kQueryBlocks * kBlock, shape.length - start);
+    packQueries(head.own(kQuery, start), 3 * shape.width(), size, shape.head, room.queries);
+    packQueries(dy + start * shape.width(), shape.width(), size, shape.head, room.outputs);
+    for (int64_t at = 0; at < size; at += kBlock)
+      queryGradients(head, room, dy + (start + at) * shape.width(), logarithms, start + at, room.p + at * room.spread,
+                     room.ds + at * room.spread, out);
+    addTransposed(room, room.p, room.outputs, shape, blocks(size), start == 0, room.valueSums);
+    addTransposed(room, room.ds, room.queries, shape, blocks(size), start == 0, room.keySums);
+  }
+  storeKeyGradients(head, kKey, room.keySums, out);
+  storeKeyGradients(head, kValue, room.valueSums, out);
+}
+
+template <class T>
+void backwardHeads(const AttentionTensors& tensors, const at::Tensor& dy, const at::Tensor& logarithms, const Gradients<T>& out) {
+  const AttentionInputs<T> in = tensors.inputs<T>();
+  const int64_t heads = in.shape.heads;
+  at::parallel_for(0, in.shape.batch * heads, 1, [&](int64_t from, int64_t to) {
+    const SessionOf<T> session;
+    for (int64_t i = from; i < to; ++i)
+      backwardHead<T>({in, i / heads, i % heads}, pointer<T>(dy), pointer<float>(logarithms) + i * in.shape.length, out);
+  });
 }
 #endif
 
-// -> dqkv bf16, and the gradients of prompt keys and values [B, P, h d] in float32 where there are prompts.
+// -> dqkv of qkv's type, and the gradients of prompt keys and values [B, P, h d] in float32 where there are prompts.
 std::tuple<at::Tensor, at::Tensor, at::Tensor> tileAttentionBackward(
-    const at::Tensor& gradient, const at::Tensor& fused, const at::Tensor& logarithms, const c10::optional<at::Tensor>& mask,
+    const at::Tensor& gradient, const at::Tensor& qkv, const at::Tensor& logarithms, const c10::optional<at::Tensor>& mask,
     const c10::optional<at::Tensor>& promptKeys, const c10::optional<at::Tensor>& promptValues, int64_t heads) {
-  TORCH_CHECK(tiles::available(), "tile_attention_backward: this processor has no tile unit");
-  const at::Tensor qkv = fused.contiguous(), bias = given(mask), pk = given(promptKeys), pv = given(promptValues);
-  const at::Tensor dy = gradient.to(at::kBFloat16).contiguous(), sums = logarithms.contiguous();
-  const AttentionInputs in = attentionInputs(qkv, bias, pk, pv, heads);
-  at::Tensor dqkv = at::empty_like(qkv), dKeys, dValues;
-  if (in.shape.prompts > 0) {
-    dKeys = at::zeros({in.shape.batch, in.shape.prompts, in.shape.width()}, qkv.options().dtype(at::kFloat));
+  const AttentionTensors tensors(qkv, mask, promptKeys, promptValues, heads);
+  const AttentionShape shape = tensors.shape();
+  const at::Tensor dy = gradient.to(qkv.scalar_type()).contiguous(), sums = logarithms.contiguous();
+  at::Tensor dqkv = at::empty_like(tensors.qkv), dKeys, dValues;
+  if (shape.prompts > 0) {
+    dKeys = at::zeros({shape.batch, shape.prompts, shape.width()}, qkv.options().dtype(at::kFloat));
     dValues = at::zeros_like(dKeys);
   }
 #if POLYGATE_TILES
-  const BackwardOutputs out{pointer<Bits>(dqkv), dKeys.defined() ? pointer<float>(dKeys) : nullptr,
-                            dValues.defined() ? pointer<float>(dValues) : nullptr};
-  at::parallel_for(0, in.shape.batch * heads, 1, [&](int64_t from, int64_t to) {
-    const Session session;
-    for (int64_t i = from; i < to; ++i)
-      backwardHead({in, i / heads, i % heads}, pointer<Bits>(dy), pointer<float>(sums) + i * in.shape.length, out);
-  });
+  float* keys = dKeys.defined() ? pointer<float>(dKeys) : nullptr;
+  float* values = dValues.defined() ? pointer<float>(dValues) : nullptr;
+  if (isHalf(qkv)) backwardHeads<Bits>(tensors, dy, sums, {pointer<Bits>(dqkv), keys, values});
+  else backwardHeads<float>(tensors, dy, sums, {pointer<float>(dqkv), keys, values});
 #endif
   return {dqkv, dKeys, dValues};
 }

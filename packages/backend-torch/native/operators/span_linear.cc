@@ -1,9 +1,9 @@
-// The operators of span_linear.h: their checks, and the path over ATen's products for float32 and for processors
-// without tiles. Twin: linear, segmentLinear and conditionalLinear of @polygate/tensor.
+// The operators of span_linear.h: their checks, and the path over ATen's products for processors without products of
+// blocks. Twin: linear, segmentLinear and conditionalLinear of @polygate/tensor.
 #include "span_linear.h"
 
+#include "tile_factors.h"
 #include "row_loops.h"
-#include "tiles.h"
 
 namespace polygate {
 namespace {
@@ -104,7 +104,7 @@ std::tuple<at::Tensor, at::Tensor> spanLinear(const at::Tensor& input, at::Tenso
   for (const at::Tensor& b : biases) offsets.push_back(b.contiguous());
   SpanForward call{x, dense, offsets, rows, gelu, at::empty({x.size(0), x.size(1), dense[0].size(0)}, x.options()), {}};
   if (gelu && keep) call.z = at::empty_like(call.y);
-  if (type == at::kBFloat16 && tiles::available()) spanForwardTiles(call);
+  if (tiles::available(type)) spanForwardTiles(call);
   else forwardProducts(call);
   return {call.y, call.z};
 }
@@ -128,7 +128,7 @@ std::tuple<at::Tensor, std::vector<at::Tensor>, std::vector<at::Tensor>> spanLin
     if (wantsWeights) call.dWeights.push_back(used ? at::empty(dense[w].sizes(), exact) : at::zeros(dense[w].sizes(), exact));
     if (wantsBiases) call.dBiases.push_back(used ? at::empty({dense[w].size(0)}, exact) : at::zeros({dense[w].size(0)}, exact));
   }
-  if (type == at::kBFloat16 && tiles::available()) spanBackwardTiles(call);
+  if (tiles::available(type)) spanBackwardTiles(call);
   else backwardProducts(call);
   return {call.dx, call.dWeights, call.dBiases};
 }

@@ -32,7 +32,7 @@ struct SpanBackward {
   std::vector<at::Tensor> dBiases;     // float32; empty when not wanted
 };
 
-// The same on the tile unit, for bf16; see tiles.h. They fill the results that the caller allocated.
+// The same in products of blocks, where tiles::available says so. They fill the results that the caller allocated.
 void spanForwardTiles(SpanForward& call);
 void spanBackwardTiles(SpanBackward& call);
 

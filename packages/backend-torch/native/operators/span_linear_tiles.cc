@@ -1,7 +1,6 @@
-// span_linear.h on the tile unit. Forward and dx: blocks of 32 rows times a weight packed once. dW: a task owns a range
-// of rows of dW, and goes over the tokens in chunks whose packed factors stay in the second-level cache. What a thread
-// computes does not depend on the number of threads.
-// M tokens of a weight · K length of the sum · N columns of the result.
+// span_linear.h in products of blocks. Forward and dx: blocks of 32 tokens times a weight packed once. dW: a task owns a
+// range of rows or columns of dW, and goes over the tokens in chunks whose packed factors stay in the second-level
+// cache. What is computed does not depend on the number of threads.
 #include "span_linear.h"
 
 #include "tile_math.h"
@@ -15,7 +14,7 @@ using namespace tiles;
 
 // A block of up to 32 tokens of one weight.
 struct Block {
-  int64_t weight, first, count;
+  int64_t weight, first, size;
 };
 
 std::vector<Block> blocksOf(const SpanRows& rows) {
@@ -29,156 +28,132 @@ std::vector<Block> blocksOf(const SpanRows& rows) {
 // A right factor in panels: those of weight w begin at w * size.
 struct Panels {
   at::Tensor memory;
-  int64_t steps, count, size;
-  const Bits* of(int64_t weight, int64_t panel) const {
-    return pointer<Bits>(memory) + weight * size + panel * steps * kStep;
+  int64_t steps, number, size;
+  template <class T>
+  const T* of(int64_t weight, int64_t panel) const {
+    return pointer<T>(memory) + weight * size + panel * steps * kStep;
   }
 };
 
-POLYGATE_TILE_TARGET void packPanel(const Bits* w, int64_t height, int64_t width, bool transposed, int64_t panel, Bits* out) {
+template <class T>
+POLYGATE_TILE_TARGET void packPanel(const T* w, int64_t height, int64_t width, bool transposed, int64_t panel, T* out) {
   const int64_t n = panel * kBlock, sum = transposed ? width : height;
   for (int64_t k = 0; k < sum; k += kBlock, out += kStep) {
     const int64_t top = transposed ? n : k, left = transposed ? k : n;
-    Rows rows;
+    RowsOf<T> rows;
     for (int64_t i = 0; i < kBlock; ++i) rows.at[i] = top + i < height ? w + (top + i) * width : nullptr;
     if (transposed) packTransposed(rows, left, std::min(kBlock, width - left), out);
-    else packPairs(rows, left, std::min(kBlock, width - left), out);
+    else packRows(rows, left, std::min(kBlock, width - left), out);
   }
 }
 
 // Weights [O, I]: transposed for x W^T (columns O, sum over I), else for dz W (columns I, sum over O).
+template <class T>
 Panels packWeights(const std::vector<at::Tensor>& weights, bool transposed) {
   const int64_t height = weights[0].size(0), width = weights[0].size(1);
   Panels panels;
   panels.steps = blocks(transposed ? width : height);
-  panels.count = blocks(transposed ? height : width);
-  panels.size = panels.count * panels.steps * kStep;
+  panels.number = blocks(transposed ? height : width);
+  panels.size = panels.number * panels.steps * kStep;
   panels.memory = at::empty({static_cast<int64_t>(weights.size()) * panels.size}, weights[0].options());
-  Bits* out = pointer<Bits>(panels.memory);
-  at::parallel_for(0, static_cast<int64_t>(weights.size()) * panels.count, 2, [&](int64_t from, int64_t to) {
+  T* out = pointer<T>(panels.memory);
+  at::parallel_for(0, static_cast<int64_t>(weights.size()) * panels.number, 2, [&](int64_t from, int64_t to) {
     for (int64_t i = from; i < to; ++i)
-      packPanel(pointer<Bits>(weights[i / panels.count]), height, width, transposed, i % panels.count,
+      packPanel(pointer<T>(weights[i / panels.number]), height, width, transposed, i % panels.number,
                 out + i * panels.steps * kStep);
   });
   return panels;
 }
 
 // Tasks are blocks by groups of panels: few blocks are split along the columns so that all threads have work.
-int64_t groupsFor(int64_t blockCount, int64_t panels) {
+int64_t groupsFor(int64_t blocks, int64_t panels) {
   const int64_t wanted = 3 * at::get_num_threads();
-  return std::max<int64_t>(1, std::min(panels, (wanted + blockCount - 1) / std::max<int64_t>(1, blockCount)));
+  return std::max<int64_t>(1, std::min(panels, (wanted + blocks - 1) / std::max<int64_t>(1, blocks)));
 }
 
-POLYGATE_TILE_TARGET Left leftOf(const Bits* x, int64_t width, const int32_t* rows, int64_t count, Bits* room) {
-  const bool together = count == kBlock && rows[kBlock - 1] - rows[0] == kBlock - 1;
-  if (together && paddedWidth(width) == width) return inPlace(x + rows[0] * width, width);
-  Rows list;
-  for (int64_t i = 0; i < kBlock; ++i) list.at[i] = i < count ? x + rows[i] * width : nullptr;
+template <class T>
+POLYGATE_TILE_INLINE LeftOf<T> leftOf(const T* x, int64_t width, const int32_t* rows, int64_t size, T* room) {
+  const bool together = size == kBlock && rows[kBlock - 1] - rows[0] == kBlock - 1;
+  if (together && width % kBlock == 0 && !collides<T>(width)) return inPlace(x + rows[0] * width, width);
+  RowsOf<T> list;
+  for (int64_t i = 0; i < kBlock; ++i) list.at[i] = i < size ? x + rows[i] * width : nullptr;
   return copyRows(list, width, room);
 }
 
+// Where a block's sums go: bias, activation, y, and z where it is not null.
+template <class T>
 struct Finish {
   const float* bias;
   bool gelu;
-  Bits *y, *z;  // z may be null
+  T *y, *z;
   int64_t width;
 };
 
-// c [count, columns] to y and z.
-template <bool kGelu>
-POLYGATE_TILE_INLINE void finishRows(const float* c, const int32_t* rows, int64_t count, int64_t first, int64_t columns,
-                                     const Finish& f) {
-  const __mmask32 mask = firstHalves(columns);
+template <class T>
+POLYGATE_TILE_INLINE void finish(const float* c, const int32_t* rows, int64_t size, int64_t first, const Finish<T>& f) {
+  const int64_t columns = std::min(kBlock, f.width - first);
   __m512 lowBias = _mm512_setzero_ps(), highBias = _mm512_setzero_ps();
   if (f.bias != nullptr) {
     lowBias = loadVector(f.bias + first, firstWords(columns));
     highBias = loadVector(f.bias + first + 16, firstWords(columns - 16));
   }
-  for (int64_t i = 0; i < count; ++i, c += kBlock) {
+  for (int64_t i = 0; i < size; ++i, c += kBlock) {
     const int64_t place = rows[i] * f.width + first;
     const __m512 low = _mm512_add_ps(_mm512_load_ps(c), lowBias);
     const __m512 high = _mm512_add_ps(_mm512_load_ps(c + 16), highBias);
-    if (!kGelu) {
-      storePair(f.y + place, low, high, mask);
+    if (!f.gelu) {
+      storePair(f.y + place, low, high, columns);
       continue;
     }
-    if (f.z != nullptr) storePair(f.z + place, low, high, mask);
-    storePair(f.y + place, geluVector(low), geluVector(high), mask);
+    if (f.z != nullptr) storePair(f.z + place, low, high, columns);
+    storePair(f.y + place, geluVector<T>(low), geluVector<T>(high), columns);
   }
 }
 
-POLYGATE_TILE_TARGET void finish(const float* c, const int32_t* rows, int64_t count, int64_t first, int64_t columns,
-                                 const Finish& f) {
-  if (f.gelu) finishRows<true>(c, rows, count, first, columns, f);
-  else finishRows<false>(c, rows, count, first, columns, f);
-}
-
-POLYGATE_TILE_TARGET void forwardTask(const SpanForward& call, const Block& block, const Panels& panels, int64_t from,
-                                      int64_t to) {
-  const int64_t inner = call.x.size(2), outer = call.y.size(2);
-  float* c = static_cast<float*>(scratch(4 * kStep + 2 * kBlock * paddedWidth(inner)));
-  const int32_t* rows = call.rows.of[block.weight].data() + block.first;
-  const Left left = leftOf(pointer<Bits>(call.x), inner, rows, block.count, reinterpret_cast<Bits*>(c + kStep));
-  const Finish target{call.biases.empty() ? nullptr : pointer<float>(call.biases[block.weight]), call.gelu,
-                      pointer<Bits>(call.y), call.z.defined() ? pointer<Bits>(call.z) : nullptr, outer};
+// Panels [from, to) of a block of tokens of x [.., width].
+template <class T>
+POLYGATE_TILE_TARGET void multiplyBlock(const T* x, int64_t width, const int32_t* rows, const Block& block,
+                                         const Panels& panels, int64_t from, int64_t to, const Finish<T>& target) {
+  float* c = static_cast<float*>(scratch(4 * kStep + sizeof(T) * kBlock * paddedWidth<T>(width)));
+  const LeftOf<T> left = leftOf(x, width, rows, block.size, reinterpret_cast<T*>(c + kStep));
   for (int64_t p = from; p < to; ++p) {
-    multiply<false>(left, panels.of(block.weight, p), panels.steps, c, kBlock);
-    finish(c, rows, block.count, p * kBlock, std::min(kBlock, outer - p * kBlock), target);
+    multiply<false>(left, panels.of<T>(block.weight, p), panels.steps, c, kBlock);
+    finish(c, rows, block.size, p * kBlock, target);
   }
 }
 
 // dz = dy * gelu'(z), rows of `width`.
-template <class G>
-POLYGATE_TILE_INLINE void geluGradient(const G* dy, const Bits* z, Bits* dz, int64_t width) {
+template <class G, class T>
+POLYGATE_TILE_TARGET void geluGradient(const G* dy, const T* z, T* dz, int64_t width) {
   for (int64_t n = 0; n < width; n += 16) {
     const __mmask16 mask = firstWords(width - n);
-    const __m512 slope = geluSlopeVector(loadVector(z + n, mask));
+    const __m512 slope = geluSlopeVector<T>(loadVector(z + n, mask));
     storeVector(dz + n, _mm512_mul_ps(loadVector(dy + n, mask), slope), mask);
   }
 }
 
-// What the tokens' part of the backward pass shares.
-struct Tokens {
-  const SpanBackward& call;
-  const Panels& panels;
-  const at::Tensor& dz;  // bf16 [B, L, O]; written here when it is not dy itself
-  const std::vector<Block>& blocks;
-  int64_t groups;
-};
-
-POLYGATE_TILE_TARGET void gradientRows(const Tokens& t, const Block& block) {
-  const int64_t outer = t.dz.size(2);
-  const std::vector<int32_t>& rows = t.call.rows.of[block.weight];
-  for (int64_t i = block.first; i < block.first + block.count; ++i) {
+template <class T>
+void gradientRows(const SpanBackward& call, const at::Tensor& dz, const Block& block) {
+  const int64_t outer = dz.size(2);
+  const std::vector<int32_t>& rows = call.rows.of[block.weight];
+  for (int64_t i = block.first; i < block.first + block.size; ++i) {
     const int64_t at = rows[i] * outer;
-    Bits* out = pointer<Bits>(t.dz) + at;
-    if (isHalf(t.call.dy)) geluGradient(pointer<Bits>(t.call.dy) + at, pointer<Bits>(t.call.z) + at, out, outer);
-    else geluGradient(pointer<float>(t.call.dy) + at, pointer<Bits>(t.call.z) + at, out, outer);
-  }
-}
-
-POLYGATE_TILE_TARGET void inputGradientTask(const Tokens& t, const Block& block, int64_t from, int64_t to) {
-  const int64_t outer = t.dz.size(2), inner = t.call.dx.size(2);
-  float* c = static_cast<float*>(scratch(4 * kStep + 2 * kBlock * paddedWidth(outer)));
-  const int32_t* rows = t.call.rows.of[block.weight].data() + block.first;
-  const Left left = leftOf(pointer<Bits>(t.dz), outer, rows, block.count, reinterpret_cast<Bits*>(c + kStep));
-  const Finish target{nullptr, false, pointer<Bits>(t.call.dx), nullptr, inner};
-  for (int64_t p = from; p < to; ++p) {
-    multiply<false>(left, t.panels.of(block.weight, p), t.panels.steps, c, kBlock);
-    finish(c, rows, block.count, p * kBlock, std::min(kBlock, inner - p * kBlock), target);
+    if (isHalf(call.dy)) geluGradient(pointer<Bits>(call.dy) + at, pointer<T>(call.z) + at, pointer<T>(dz) + at, outer);
+    else geluGradient(pointer<float>(call.dy) + at, pointer<T>(call.z) + at, pointer<T>(dz) + at, outer);
   }
 }
 
 // A range of 32-wide strips of one weight's gradient: of its rows (outputs) or, where `byInput`, of its columns.
 struct Strip {
-  int64_t weight, first, count;
+  int64_t weight, first, size;
   bool byInput;
 };
 
 constexpr int64_t kChunk = 16;  // steps of 32 tokens whose packed factors are held at once
 
 // Adds the columns' sums of up to 32 rows to sums [32].
-POLYGATE_TILE_INLINE void addColumns(const Rows& rows, int64_t first, int64_t columns, float* sums) {
+template <class T>
+POLYGATE_TILE_INLINE void addColumns(const RowsOf<T>& rows, int64_t first, int64_t columns, float* sums) {
   const __mmask16 low = firstWords(columns), high = firstWords(columns - 16);
   __m512 a = loadVector(sums, 0xffff), b = loadVector(sums + 16, 0xffff);
   for (int64_t i = 0; i < kBlock && rows.at[i] != nullptr; ++i) {
@@ -189,67 +164,65 @@ POLYGATE_TILE_INLINE void addColumns(const Rows& rows, int64_t first, int64_t co
   storeVector(sums + 16, b, 0xffff);
 }
 
+// One block of dW from packed factors; `edge` is room for a block that reaches over the matrix's border.
+template <class T>
+POLYGATE_TILE_TARGET void addBlock(const LeftOf<T>& left, const T* panel, int64_t steps, bool fresh, const at::Tensor& dw,
+                                    int64_t top, int64_t side, float* edge) {
+  const int64_t outer = dw.size(0), inner = dw.size(1);
+  float* out = pointer<float>(dw) + top * inner + side;
+  if (top + kBlock <= outer && side + kBlock <= inner) {
+    if (fresh) multiply<false>(left, panel, steps, out, inner);
+    else multiply<true>(left, panel, steps, out, inner);
+    return;
+  }
+  multiply<false>(left, panel, steps, edge, kBlock);
+  for (int64_t r = 0; r < std::min(kBlock, outer - top); ++r)
+    for (int64_t n = 0; n < std::min(kBlock, inner - side); ++n)
+      out[r * inner + n] = (fresh ? 0.0f : out[r * inner + n]) + edge[r * kBlock + n];
+}
+
+template <class T>
 POLYGATE_TILE_TARGET void weightGradientTask(const SpanBackward& call, const at::Tensor& dz, const Strip& strip) {
   const std::vector<int32_t>& tokens = call.rows.of[strip.weight];
-  const int64_t outer = dz.size(2), inner = call.x.size(2);
-  const int64_t outFrom = strip.byInput ? 0 : strip.first, outTo = strip.byInput ? blocks(outer) : strip.first + strip.count;
-  const int64_t inFrom = strip.byInput ? strip.first : 0, inTo = strip.byInput ? strip.first + strip.count : blocks(inner);
-  const int64_t lefts = outTo - outFrom, rights = inTo - inFrom;
-  const bool sums = !call.dBiases.empty() && inFrom == 0;
-  const bool wants = !call.dWeights.empty();
-  float* edge = static_cast<float*>(scratch(4 * kStep + 4 * kBlock * lefts + 2 * kStep * kChunk * (lefts + rights)));
-  float* columnTotals = edge + kStep;
-  Bits* left = reinterpret_cast<Bits*>(columnTotals + kBlock * lefts);
-  Bits* right = left + kStep * kChunk * lefts;
-  std::fill(columnTotals, columnTotals + kBlock * lefts, 0.0f);
-  float* dw = wants ? pointer<float>(call.dWeights[strip.weight]) : nullptr;
-  const int64_t count = static_cast<int64_t>(tokens.size());
-  for (int64_t start = 0; start < count; start += kChunk * kBlock) {
-    const int64_t steps = blocks(std::min(kChunk * kBlock, count - start));
+  const int64_t outer = dz.size(2), inner = call.x.size(2), size = static_cast<int64_t>(tokens.size());
+  const int64_t outFrom = strip.byInput ? 0 : strip.first, lefts = strip.byInput ? blocks(outer) : strip.size;
+  const int64_t inFrom = strip.byInput ? strip.first : 0, rights = strip.byInput ? strip.size : blocks(inner);
+  const bool wants = !call.dWeights.empty(), sums = !call.dBiases.empty() && inFrom == 0;
+  float* edge = static_cast<float*>(scratch(4 * (kStep + kBlock * lefts) + sizeof(T) * kStep * kChunk * (lefts + rights)));
+  float* totals = edge + kStep;
+  T* left = reinterpret_cast<T*>(totals + kBlock * lefts);
+  T* right = left + kStep * kChunk * lefts;
+  std::fill(totals, totals + kBlock * lefts, 0.0f);
+  for (int64_t start = 0; start < size; start += kChunk * kBlock) {
+    const int64_t steps = blocks(std::min(kChunk * kBlock, size - start));
     for (int64_t s = 0; s < steps; ++s) {
-      Rows ofGradient, ofInput;
+      RowsOf<T> ofGradient, ofInput;
       for (int64_t i = 0; i < kBlock; ++i) {
         const int64_t token = start + s * kBlock + i;
-        ofGradient.at[i] = token < count ? pointer<Bits>(dz) + tokens[token] * outer : nullptr;
-        ofInput.at[i] = token < count ? pointer<Bits>(call.x) + tokens[token] * inner : nullptr;
+        ofGradient.at[i] = token < size ? pointer<T>(dz) + tokens[token] * outer : nullptr;
+        ofInput.at[i] = token < size ? pointer<T>(call.x) + tokens[token] * inner : nullptr;
       }
       for (int64_t o = 0; o < lefts; ++o) {
         const int64_t first = (outFrom + o) * kBlock, columns = std::min(kBlock, outer - first);
         if (wants) packColumns(ofGradient, first, columns, left + (o * kChunk + s) * kStep);
-        if (sums) addColumns(ofGradient, first, columns, columnTotals + o * kBlock);
+        if (sums) addColumns(ofGradient, first, columns, totals + o * kBlock);
       }
       for (int64_t i = 0; wants && i < rights; ++i) {
         const int64_t first = (inFrom + i) * kBlock;
-        packPairs(ofInput, first, std::min(kBlock, inner - first), right + (i * kChunk + s) * kStep);
+        packRows(ofInput, first, std::min(kBlock, inner - first), right + (i * kChunk + s) * kStep);
       }
     }
-    for (int64_t o = 0; wants && o < lefts; ++o) {
-      const Bits* rows = left + o * kChunk * kStep;
-      const Left packed{rows, rows + 512, 64, kStep};
-      for (int64_t i = 0; i < rights; ++i) {
-        const int64_t top = (outFrom + o) * kBlock, side = (inFrom + i) * kBlock;
-        const Bits* panel = right + i * kChunk * kStep;
-        if (top + kBlock <= outer && side + kBlock <= inner) {
-          float* c = dw + top * inner + side;
-          if (start == 0) multiply<false>(packed, panel, steps, c, inner);
-          else multiply<true>(packed, panel, steps, c, inner);
-          continue;
-        }
-        multiply<false>(packed, panel, steps, edge, kBlock);
-        for (int64_t r = 0; r < std::min(kBlock, outer - top); ++r)
-          for (int64_t n = 0; n < std::min(kBlock, inner - side); ++n) {
-            float& out = dw[(top + r) * inner + side + n];
-            out = (start == 0 ? 0.0f : out) + edge[r * kBlock + n];
-          }
-      }
-    }
+    for (int64_t o = 0; wants && o < lefts; ++o)
+      for (int64_t i = 0; i < rights; ++i)
+        addBlock(packed(left + o * kChunk * kStep), right + i * kChunk * kStep, steps, start == 0,
+                 call.dWeights[strip.weight], (outFrom + o) * kBlock, (inFrom + i) * kBlock, edge);
   }
   if (sums)
-    std::copy(columnTotals, columnTotals + std::min(outer - outFrom * kBlock, lefts * kBlock),
+    std::copy(totals, totals + std::min(outer - outFrom * kBlock, lefts * kBlock),
               pointer<float>(call.dBiases[strip.weight]) + outFrom * kBlock);
 }
 
-// Strips along the longer side of the weight, so that little is packed twice; about one for each thread and weight.
+// Strips along the longer side of the weight, so that little is packed twice; about two for each thread.
 std::vector<Strip> stripsOf(const SpanBackward& call, int64_t outer, int64_t inner) {
   const bool byInput = inner > outer;
   const int64_t whole = blocks(byInput ? inner : outer);
@@ -267,53 +240,71 @@ std::vector<Strip> stripsOf(const SpanBackward& call, int64_t outer, int64_t inn
   return strips;
 }
 
-}  // namespace
-
-void spanForwardTiles(SpanForward& call) {
+template <class T>
+void forwardBlocks(SpanForward& call) {
   const std::vector<Block> list = blocksOf(call.rows);
-  const Panels panels = packWeights(call.weights, true);
-  const int64_t count = static_cast<int64_t>(list.size()), groups = groupsFor(count, panels.count);
-  at::parallel_for(0, count * groups, 1, [&](int64_t from, int64_t to) {
-    const Session session;
+  const Panels panels = packWeights<T>(call.weights, true);
+  const int64_t size = static_cast<int64_t>(list.size()), groups = groupsFor(size, panels.number);
+  at::parallel_for(0, size * groups, 1, [&](int64_t from, int64_t to) {
+    const SessionOf<T> session;
     for (int64_t i = from; i < to; ++i) {
+      const Block& one = list[i / groups];
       const int64_t g = i % groups;
-      forwardTask(call, list[i / groups], panels, panels.count * g / groups, panels.count * (g + 1) / groups);
+      const Finish<T> target{call.biases.empty() ? nullptr : pointer<float>(call.biases[one.weight]), call.gelu,
+                             pointer<T>(call.y), call.z.defined() ? pointer<T>(call.z) : nullptr, call.y.size(2)};
+      multiplyBlock(pointer<T>(call.x), call.x.size(2), call.rows.of[one.weight].data() + one.first, one, panels,
+                    panels.number * g / groups, panels.number * (g + 1) / groups, target);
     }
   });
 }
 
-void spanBackwardTiles(SpanBackward& call) {
+template <class T>
+void backwardBlocks(SpanBackward& call) {
   const std::vector<Block> list = blocksOf(call.rows);
-  const int64_t count = static_cast<int64_t>(list.size());
-  const Panels panels = packWeights(call.weights, false);
+  const Panels panels = packWeights<T>(call.weights, false);
   const bool active = call.z.defined();
-  const at::Tensor dz = active ? at::empty(call.dy.sizes(), call.x.options()) : call.dy.to(at::kBFloat16);
-  const int64_t groups = groupsFor(count, panels.count);
-  const Tokens tokens{call, panels, dz, list, groups};
+  const at::Tensor dz =
+      active ? at::empty(call.dy.sizes(), call.x.options()) : call.dy.to(call.x.scalar_type());
+  const int64_t size = static_cast<int64_t>(list.size()), groups = groupsFor(size, panels.number);
   if (active && groups > 1)
-    at::parallel_for(0, count, 1, [&](int64_t from, int64_t to) {
-      for (int64_t i = from; i < to; ++i) gradientRows(tokens, list[i]);
+    at::parallel_for(0, size, 1, [&](int64_t from, int64_t to) {
+      for (int64_t i = from; i < to; ++i) gradientRows<T>(call, dz, list[i]);
     });
-  at::parallel_for(0, count * groups, 1, [&](int64_t from, int64_t to) {
-    const Session session;
+  const Finish<T> target{nullptr, false, pointer<T>(call.dx), nullptr, call.dx.size(2)};
+  at::parallel_for(0, size * groups, 1, [&](int64_t from, int64_t to) {
+    const SessionOf<T> session;
     for (int64_t i = from; i < to; ++i) {
+      const Block& one = list[i / groups];
       const int64_t g = i % groups;
-      if (active && groups == 1) gradientRows(tokens, list[i]);
-      inputGradientTask(tokens, list[i / groups], panels.count * g / groups, panels.count * (g + 1) / groups);
+      if (active && groups == 1) gradientRows<T>(call, dz, one);
+      multiplyBlock(pointer<T>(dz), dz.size(2), call.rows.of[one.weight].data() + one.first, one, panels,
+                    panels.number * g / groups, panels.number * (g + 1) / groups, target);
     }
   });
   if (call.dWeights.empty() && call.dBiases.empty()) return;
   const std::vector<Strip> strips = stripsOf(call, dz.size(2), call.x.size(2));
   at::parallel_for(0, static_cast<int64_t>(strips.size()), 1, [&](int64_t from, int64_t to) {
-    const Session session;
-    for (int64_t i = from; i < to; ++i) weightGradientTask(call, dz, strips[i]);
+    const SessionOf<T> session;
+    for (int64_t i = from; i < to; ++i) weightGradientTask<T>(call, dz, strips[i]);
   });
+}
+
+}  // namespace
+
+void spanForwardTiles(SpanForward& call) {
+  if (isHalf(call.x)) forwardBlocks<Bits>(call);
+  else forwardBlocks<float>(call);
+}
+
+void spanBackwardTiles(SpanBackward& call) {
+  if (isHalf(call.x)) backwardBlocks<Bits>(call);
+  else backwardBlocks<float>(call);
 }
 
 #else
 
-void spanForwardTiles(SpanForward&) { TORCH_CHECK(false, "span_linear: this build has no tiles"); }
-void spanBackwardTiles(SpanBackward&) { TORCH_CHECK(false, "span_linear: this build has no tiles"); }
+void spanForwardTiles(SpanForward&) { TORCH_CHECK(false, "span_linear: this build has no products of blocks"); }
+void spanBackwardTiles(SpanBackward&) { TORCH_CHECK(false, "span_linear: this build has no products of blocks"); }
 
 #endif
 

@@ -1,4 +1,4 @@
-// Whether this process may use the tile unit, and scratch memory for the loops that do.
+// Which types this process may multiply in blocks, and scratch memory for the loops that do.
 #include "tiles.h"
 
 #include <atomic>
@@ -14,30 +14,43 @@ namespace polygate {
 namespace tiles {
 namespace {
 
+struct Support {
+  bool vectors = false;  // AVX-512 F, DQ, BW, VL
+  bool tiles = false;    // and AVX-512 BF16, AMX-TILE, AMX-BF16
+};
+
 #if POLYGATE_TILES
-// The processor's word (leaf 7: AVX-512 F, DQ, BW, VL; AMX-BF16, AMX-TILE; AVX-512 BF16), and the system's: Linux
-// saves tiles only for processes that asked.
-bool probe() {
+// The processor's word (leaves 1 and 7) and the system's: it must save the registers, and Linux saves tiles only for
+// processes that asked.
+Support probe() {
+  Support support;
   unsigned a, b, c, d;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
-  const unsigned vectors = (1u << 16) | (1u << 17) | (1u << 30) | (1u << 31);
-  const unsigned units = (1u << 22) | (1u << 24);
-  if ((b & vectors) != vectors || (d & units) != units) return false;
-  if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || (a & (1u << 5)) == 0) return false;
+  constexpr unsigned kSavesExtended = 1u << 27;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || (c & kSavesExtended) == 0) return support;
+  unsigned low, high;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  constexpr unsigned kVectorState = 0xe6;
+  if ((low & kVectorState) != kVectorState || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return support;
+  constexpr unsigned kVectors = (1u << 16) | (1u << 17) | (1u << 30) | (1u << 31), kTiles = (1u << 22) | (1u << 24);
+  support.vectors = (b & kVectors) == kVectors;
+  const bool unit = (d & kTiles) == kTiles;
+  if (!support.vectors || !unit || !__get_cpuid_count(7, 1, &a, &b, &c, &d) || (a & (1u << 5)) == 0) return support;
   constexpr int kRequestPermission = 0x1023, kTileData = 18;
-  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  support.tiles = syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  return support;
 }
 #else
-bool probe() { return false; }
+Support probe() { return {}; }
 #endif
 
 std::atomic<bool> enabled{true};
 
 }  // namespace
 
-bool available() {
-  static const bool present = probe();
-  return present && enabled.load(std::memory_order_relaxed);
+bool available(at::ScalarType type) {
+  static const Support support = probe();
+  if (!enabled.load(std::memory_order_relaxed)) return false;
+  return type == at::kFloat ? support.vectors : type == at::kBFloat16 && support.tiles;
 }
 
 void* scratch(size_t bytes) {
@@ -59,7 +72,8 @@ void* scratch(size_t bytes) {
 
 namespace {
 
-// Switches the tile unit on or off for this process, and says whether it is used from now on.
+// Switches products of blocks on or off for this process, and says whether bf16 has them from now on; off, everything
+// goes through ATen's products.
 bool useTiles(bool on) {
   enabled.store(on);
   return available();
@@ -69,7 +83,7 @@ bool useTiles(bool on) {
 
 TORCH_LIBRARY_FRAGMENT(polygate, m) {
   m.def("use_tiles(bool on) -> bool", useTiles);
-  m.def("has_tiles() -> bool", available);
+  m.def("has_tiles(ScalarType dtype) -> bool", available);
 }
 
 }  // namespace tiles

@@ -1,8 +1,9 @@
 /**
  * PgAttention and PgAttentionGrad, in two ways.
  *
- * On processors with a tile unit, in bf16: one native call each way that keeps blocks of scores in cache, in float32. Its
- * state for the gradient is one number for each query, the logarithm of its softmax's sum; scores are computed again.
+ * Where the processor multiplies blocks (native/operators/tiles.h: bf16 on a tile unit, float32 with AVX-512): one native
+ * call each way that keeps blocks of scores in cache, in float32. Its state for the gradient is one number for each
+ * query, the logarithm of its softmax's sum; scores are computed again.
  *
  * Elsewhere: products of the policy's type, softmax and its gradient in float32 arithmetic on scores stored in the
  * policy's type. State for the gradient: q, k, v apart by heads (prompts in front), probabilities.
@@ -12,7 +13,6 @@ import { ConfigError } from '@polygate/core';
 import type { KernelContext } from '../kernel-context.ts';
 import { registerTorchKernel } from '../kernel-registration.ts';
 import type { Handle } from '../native/binding.ts';
-import { ScalarType } from '../native/scalar-types.ts';
 import { exactOrNone, hasOwnOperators, lastOf } from './operand.ts';
 
 interface AttentionInputs {
@@ -145,9 +145,7 @@ const joinHeads = (
 };
 
 const usesTiles = (torch: KernelContext): boolean =>
-  torch.precision.product === ScalarType.bfloat16 &&
-  hasOwnOperators(torch) &&
-  torch.dispatcher.value('polygate::has_tiles') === 1;
+  hasOwnOperators(torch) && torch.dispatcher.value('polygate::has_tiles', torch.precision.product) === 1;
 
 /** The tensors that both native calls take after the first ones: qkv, mask, prompts. */
 const operands = (
