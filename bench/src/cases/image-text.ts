@@ -5,6 +5,7 @@
 import { attributeRow } from '@polygate/attributes';
 import { createRandom, StateError } from '@polygate/core';
 import {
+  createRoutingTrace,
   createUniPerceiver,
   type EncoderConfig,
   type SequenceInput,
@@ -17,8 +18,11 @@ const signature = { inputs: ['visual', 'text'], targets: ['text'] } as const;
 const visualRow = attributeRow(signature, { modality: 'visual', causal: false, source: 'input' });
 const textRow = attributeRow(signature, { modality: 'text', causal: true, source: 'input' });
 
-/** The vocabulary is no part of the comparisons: a small table keeps its update out of all sides. */
-export const sharedSizes = { vocabularySize: 512, dropPath: 0 } as const;
+/**
+ * The vocabulary is no part of the comparisons: a small table keeps its update out of all sides. Branches count in full,
+ * so that a wrong one is seen where outputs are compared.
+ */
+export const sharedSizes = { vocabularySize: 512, dropPath: 0, layerScale: 1 } as const;
 
 /** Name of the task of all samples, for conditions that look at it. */
 export const TASK = 'captioning';
@@ -64,7 +68,15 @@ export const createTrainer = (config: EncoderConfig, input: SequenceInput): Trai
     model,
     async step() {
       const { loss, gradients } = parameterGradients(model.parameters, () =>
-        tf.tidy(() => tf.mean(tf.square(model.encode(input, { training: true, random }))) as tf.Scalar),
+        tf.tidy(() => {
+          const routing = createRoutingTrace();
+          const hidden = model.encode(input, { training: true, random, routing });
+          // As in training: routers on tokens add their balance losses.
+          return routing.losses.reduce(
+            (sum, { weighted }) => tf.add(sum, weighted),
+            tf.mean(tf.square(hidden)) as tf.Scalar,
+          );
+        }),
       );
       const [value = Number.NaN] = await loss.data();
       await optimizer.step(gradients);

@@ -48,11 +48,17 @@ export const residentLine = (given: ResidentReport): BenchLine => {
   };
 };
 
+/**
+ * oneDNN, which LibTorch multiplies with, keeps the code of the last 1,024 products that it has compiled, one for each
+ * shape. With captions of all lengths that fills over a thousand steps (about 200 MB) and would hide what is looked for.
+ */
+const environment = { ONEDNN_PRIMITIVE_CACHE_CAPACITY: '32', DNNL_PRIMITIVE_CACHE_CAPACITY: '32' };
+
 const measureIn = async (child: string, ...argv: string[]): Promise<BenchLine> => {
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['--expose-gc', join(children, child), ...argv],
-    { maxBuffer: 2 ** 24 },
+    { maxBuffer: 2 ** 24, env: { ...process.env, ...environment } },
   );
   return residentLine(JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as ResidentReport);
 };
