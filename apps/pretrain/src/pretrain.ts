@@ -12,6 +12,7 @@ import {
   createGeneralist,
   createRoutingSchedule,
   encoderOf,
+  initialize,
   measureTaskBatch,
   modelFiles,
   openSuite,
@@ -24,6 +25,7 @@ import { AdamW, constant, warmupCosine, type Schedule } from '@polygate/nn';
 import { selectEngine, type EngineChoice, type EngineName } from '@polygate/tensor';
 import {
   createTaskSampler,
+  latestCheckpoint,
   silentProgress,
   train,
   type Progress,
@@ -119,6 +121,13 @@ export const pretrain = async (
   using model = createGeneralist(config, data.tokenizer, createRandom(recipe.seed).fork('model'));
   const { parameters } = model.encoder;
   const sources = await buildTaskSources(data, recipe, { image: model.image, vocabulary: model.vocabulary });
+  if (recipe.initialize && (options.resume === 'never' || !(await latestCheckpoint(run)))) {
+    await initialize(model, {
+      ...recipe.initialize,
+      random: createRandom(recipe.seed).fork('initialize'),
+    });
+    logger.info(`start: weights of ${recipe.initialize.from}`);
+  }
   // Only a recipe that fits its suite claims the folder: the corrected one must not be refused after a typo.
   await claimRun(run, recipe, engine);
   const batchSizes = Object.fromEntries(

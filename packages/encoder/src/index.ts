@@ -16,6 +16,7 @@ export { gateSites } from './placement.ts';
 export type { BlockLinear, GateSite } from './placement.ts';
 export { spatialPositions } from './positions.ts';
 export type { PatchGrid } from './positions.ts';
+export type { RoutingKey } from '@polygate/routers';
 export { presetNamed, presets } from './presets.ts';
 export type { PresetName } from './presets.ts';
 export type { SequenceInput, TextSegment, VisualSegment } from './sequence.ts';

@@ -2,7 +2,7 @@
  * A generalist: encoder and tokenizer as one model, with the features of candidate sets that evaluation keeps.
  */
 import { ConfigError, StateError, type Random } from '@polygate/core';
-import { createUniPerceiver, type UniPerceiver } from '@polygate/encoder';
+import { createUniPerceiver, type Encoder, type EncoderConfig, type UniPerceiver } from '@polygate/encoder';
 import {
   resolveImageInput,
   segmentRows,
@@ -16,10 +16,13 @@ import * as tf from '@tensorflow/tfjs';
 import { encodeCandidates } from './features.ts';
 import type { GeneralistConfig } from './model-config.ts';
 
-/** Owns the encoder and all cached features; `dispose` frees them. */
-export class Generalist implements Disposable {
+/**
+ * Owns the encoder and all cached features; `dispose` frees them. The encoder is a {@link UniPerceiver} where it is
+ * trained, and may be one with merged experts where it only predicts.
+ */
+export class Generalist<E extends Encoder = Encoder> implements Disposable {
   readonly config: GeneralistConfig;
-  readonly encoder: UniPerceiver;
+  readonly encoder: E;
   readonly tokenizer: Tokenizer;
   readonly image: ResolvedImageInput;
   /** Every token as a candidate, shared by all tasks of the model. */
@@ -28,10 +31,7 @@ export class Generalist implements Disposable {
   #disposed = false;
 
   /** Takes over the encoder. Most callers want {@link createGeneralist} or `loadModel`. */
-  constructor(
-    config: GeneralistConfig,
-    parts: { readonly encoder: UniPerceiver; readonly tokenizer: Tokenizer },
-  ) {
+  constructor(config: GeneralistConfig, parts: { readonly encoder: E; readonly tokenizer: Tokenizer }) {
     const { encoder, tokenizer } = parts;
     if (tokenizer.hash !== config.tokenizerHash) {
       throw new StateError(
@@ -95,11 +95,18 @@ export class Generalist implements Disposable {
  * @throws ConfigError, StateError when tokenizer and configuration don't belong together
  */
 export const createGeneralist = (
-  config: GeneralistConfig,
+  config: GeneralistConfig<EncoderConfig>,
   tokenizer: Tokenizer,
   random: Random,
-): Generalist => {
-  const encoder = createUniPerceiver(config.encoder, random);
+): Generalist<UniPerceiver> =>
+  generalistWith(createUniPerceiver(config.encoder, random), { config, tokenizer });
+
+/** A model around an encoder, which it takes over; the encoder is freed when they don't fit. @throws as the constructor */
+export const generalistWith = <E extends Encoder>(
+  encoder: E,
+  parts: { readonly config: GeneralistConfig; readonly tokenizer: Tokenizer },
+): Generalist<E> => {
+  const { config, tokenizer } = parts;
   try {
     return new Generalist(config, { encoder, tokenizer });
   } catch (error) {

@@ -1,6 +1,7 @@
 /** What a generalist is, as plain JSON: the encoder, its pictures, and the tokenizer that its weights belong to. */
 import { FormatError } from '@polygate/core';
-import { presetNamed, type EncoderConfig, type ExpertConfig } from '@polygate/encoder';
+import { presetNamed, type EncoderConfig, type EncoderShape, type ExpertConfig } from '@polygate/encoder';
+import type { MergedEncoderConfig } from '@polygate/encoder/merged';
 import { taskFamilies, type TaskFamily } from '@polygate/tasks';
 import { z } from 'zod';
 import type { Recipe } from './recipe.ts';
@@ -30,8 +31,9 @@ export interface TrainedTask {
   readonly dataset: string;
 }
 
-export interface GeneralistConfig {
-  readonly encoder: EncoderConfig;
+/** A model with the encoder of configuration `E`: with its experts, dense, or with merged ones. */
+export interface GeneralistConfig<E extends EncoderShape = EncoderConfig | MergedEncoderConfig> {
+  readonly encoder: E;
   /** Pictures that the model was trained on, in pixels. */
   readonly image: { readonly height: number; readonly width: number; readonly channels: number };
   /** SHA-256 of the tokenizer.json whose ids the embeddings belong to. */
@@ -81,7 +83,7 @@ export const parseConfig = (text: string, path: string): GeneralistConfig => {
   }
   const { encoder, image, tokenizerHash, maximumTokens, tasks } = result.data;
   return {
-    encoder: encoder as unknown as EncoderConfig,
+    encoder: encoder as unknown as GeneralistConfig['encoder'],
     image,
     tokenizerHash,
     maximumTokens,

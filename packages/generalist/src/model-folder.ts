@@ -5,7 +5,9 @@ import { loadTokenizer, type Tokenizer } from '@polygate/tokens';
 import { latestCheckpoint } from '@polygate/training';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createGeneralist, type Generalist } from './generalist.ts';
+import { createUniPerceiver } from '@polygate/encoder';
+import { createMergedEncoder, isMergedConfig } from '@polygate/encoder/merged';
+import { generalistWith, type Generalist } from './generalist.ts';
 import { parseConfig, serializeConfig, type GeneralistConfig } from './model-config.ts';
 
 const CONFIG_FILE = 'config.json';
@@ -57,7 +59,8 @@ export const modelFolderOf = async (folder: string): Promise<string> => {
 };
 
 /**
- * Loads a model folder, or the latest checkpoint of a run folder, on the current engine.
+ * Loads a model folder, or the latest checkpoint of a run folder, on the current engine. An exported model has an encoder
+ * with merged experts.
  * @throws StateError for missing files or a tokenizer that the weights were not made with; FormatError for damaged
  * files; ConfigError or ShapeError for weights of another configuration
  */
@@ -73,7 +76,10 @@ export const loadModel = async (folder: string): Promise<Generalist> => {
   const config = parseConfig(text, path);
   const tokenizer = loadTokenizer(join(place, TOKENIZER_FILE), { expectedHash: config.tokenizerHash });
   // The start values are overwritten at once, so any stream does.
-  const model = createGeneralist(config, tokenizer, createRandom(0));
+  const encoder = isMergedConfig(config.encoder)
+    ? createMergedEncoder(config.encoder)
+    : createUniPerceiver(config.encoder, createRandom(0));
+  const model = generalistWith(encoder, { config, tokenizer });
   try {
     await loadParameters(model.encoder.parameters, join(place, WEIGHTS_FILE));
     return model;

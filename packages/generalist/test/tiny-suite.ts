@@ -1,6 +1,6 @@
 /** A prepared suite of a few made-up pictures and sentences, and a model small enough for the cpu engine. */
 import { createRandom } from '@polygate/core';
-import type { EncoderConfig, ExpertConfig } from '@polygate/encoder';
+import type { EncoderConfig, ExpertConfig, UniPerceiver } from '@polygate/encoder';
 import { createGeneralist, type Generalist, type TrainedTask } from '@polygate/generalist';
 import { buildBatch, datasetMetadata, defineSchema, writeShards } from '@polygate/stream';
 import { saveTokenizer, trainTokenizer, type Tokenizer } from '@polygate/tokens';
@@ -140,7 +140,7 @@ export const writeTinySuite = async (): Promise<string> => {
   return folder;
 };
 
-const tinyEncoder = (vocabularySize: number, moe: ExpertConfig): EncoderConfig => ({
+const tinyEncoder = (vocabularySize: number, moe: ExpertConfig | undefined): EncoderConfig => ({
   layers: 1,
   width: 16,
   heads: 2,
@@ -150,7 +150,7 @@ const tinyEncoder = (vocabularySize: number, moe: ExpertConfig): EncoderConfig =
   maxPositions: 32,
   maxFrames: 1,
   layerScale: 0.5,
-  moe,
+  ...(moe ? { moe } : {}),
 });
 
 /** A task of each family on the datasets of the tiny suite, named after neither. */
@@ -162,16 +162,18 @@ export const tinyTasks: readonly TrainedTask[] = [
 ];
 
 /** A model that was trained on {@link tinyTasks}, routed by a condition. */
-export const conditionalModel = (moe: ExpertConfig, seed = 1): Generalist =>
-  tinyModel(seed, { moe: { tasks: tinyTasks.map(({ name }) => name), ...moe }, tasks: tinyTasks });
+export const conditionalModel = (moe: ExpertConfig | undefined, seed = 1): Generalist<UniPerceiver> =>
+  tinyModel(seed, {
+    moe: moe && { tasks: tinyTasks.map(({ name }) => name), ...moe },
+    tasks: tinyTasks,
+  });
 
 export const tinyModel = (
   seed = 1,
-  {
-    moe = { experts: 3, topK: 2 },
-    tasks,
-  }: { readonly moe?: ExpertConfig; readonly tasks?: readonly TrainedTask[] } = {},
-): Generalist => {
+  { moe, tasks }: { readonly moe: ExpertConfig | undefined; readonly tasks?: readonly TrainedTask[] } = {
+    moe: { experts: 3, topK: 2 },
+  },
+): Generalist<UniPerceiver> => {
   const tokenizer = tinyTokenizer();
   return createGeneralist(
     {

@@ -1,0 +1,174 @@
+/** Models that were exported with merged experts, and models that start from others. */
+import { createRandom } from '@polygate/core';
+import type { ExpertConfig } from '@polygate/encoder';
+import { MergedEncoder } from '@polygate/encoder/merged';
+import {
+  caption,
+  classify,
+  createGeneralist,
+  encodeFeatures,
+  evaluateSuite,
+  exportMerged,
+  fill,
+  initialize,
+  loadModel,
+  openSuite,
+  patchesOf,
+  retrieve,
+  saveModel,
+  taskSegments,
+  type Generalist,
+  type OpenSuite,
+} from '@polygate/generalist';
+import { trainTokenizer } from '@polygate/tokens';
+import * as tf from '@tensorflow/tfjs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { conditionalModel, picture, tinyTasks, writeTinySuite } from './tiny-suite.ts';
+
+let folder: string;
+let data: OpenSuite;
+let scratch: string;
+
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+  folder = await writeTinySuite();
+  data = await openSuite(folder);
+  scratch = await mkdtemp(join(tmpdir(), 'polygate-exported-'));
+});
+
+afterAll(async () => {
+  await data.close();
+  await rm(folder, { recursive: true, force: true });
+  await rm(scratch, { recursive: true, force: true });
+});
+
+const images = (model: Generalist) =>
+  patchesOf([picture('red', 'bar', 1), picture('blue', 'square', 2)], model.image);
+
+/** Largest difference of the features of the given candidates. */
+const apart = (a: Generalist, b: Generalist, task: string): number => {
+  const { sequences } = a.vocabulary.whole();
+  return tf.tidy(() => {
+    const difference = tf.sub(encodeFeatures(a, sequences, { task }), encodeFeatures(b, sequences, { task }));
+    return tf.max(tf.abs(difference)).dataSync()[0] ?? NaN;
+  });
+};
+
+describe.each<readonly [string, ExpertConfig, number]>([
+  // Rows: image, name = caption, text, vocabulary, caption's image and words.
+  ['attribute', { condition: 'attribute', experts: 3 }, 6],
+  ['modality', { condition: 'modality', experts: 3, every: 1 }, 2],
+  ['task', { condition: 'task', experts: 3 }, 4],
+  ['task-specific', { condition: 'task-specific' }, 4],
+])('a model routed by %s', (name, moe, sets) => {
+  it('answers the same after its export, from a folder like any other', async () => {
+    using model = conditionalModel(moe);
+    using exported = exportMerged(model, { tasks: tinyTasks.map((task) => task.name) });
+    const place = join(scratch, name);
+    await saveModel(exported, place);
+    using loaded = await loadModel(place);
+    expect(loaded.encoder).toBeInstanceOf(MergedEncoder);
+    expect(loaded.config).toEqual(exported.config);
+    expect(JSON.parse(await readFile(join(place, 'config.json'), 'utf8'))).toMatchObject({
+      encoder: { merged: { condition: name } },
+    });
+    const { rows } = exported.encoder.config.merged;
+    expect(new Set(rows.map(({ set }) => set)).size).toBe(sets);
+    expect(apart(model, loaded, 'reading')).toBeLessThan(1e-5);
+
+    const options = { maximumTokens: 3 };
+    const [own] = await caption(model, images(model), options);
+    const [other] = await caption(loaded, images(loaded), options);
+    expect(other?.map(({ text }) => text)).toEqual(own?.map(({ text }) => text));
+    const labels = await classify(model, images(model), ['red', 'blue']);
+    const others = await classify(loaded, images(loaded), ['red', 'blue']);
+    others.flat().forEach(({ label, probability }, i) => {
+      expect(label).toBe(labels.flat()[i]?.label);
+      expect(probability).toBeCloseTo(labels.flat()[i]?.probability ?? 0, 4);
+    });
+    expect(await retrieve(loaded, 'a red bar', images(loaded))).toHaveLength(2);
+    const scores = await evaluateSuite(loaded, data, { limit: 3, caption: { maximumTokens: 2 } });
+    expect(new Set(scores.map(({ task }) => task)).size).toBe(4);
+  });
+});
+
+describe('an export for some tasks', () => {
+  it('keeps their rows alone, and names them where another is asked for', async () => {
+    using model = conditionalModel({ experts: 3 });
+    using exported = exportMerged(model, { tasks: ['naming', 'finding'] });
+    expect(exported.encoder.config.merged.rows.map(({ attributes }) => attributes)).toEqual([
+      '10011001',
+      '10010100',
+    ]);
+    expect(exported.config.tasks?.map(({ name }) => name)).toEqual(['naming', 'finding']);
+    expect(await classify(exported, images(exported), ['red'])).toHaveLength(2);
+    await expect(fill(exported, 'the ___')).rejects.toThrow(
+      'encode: expected a row that this merged model was exported with: [attributes 10011001] [attributes 10010100]; got [attributes 01010101]; export the trained model again with the task that has it (polygate export --tasks)',
+    );
+    using rows = exportMerged(model, {
+      rows: taskSegments({ name: 'x', family: 'masked-language-modelling' }),
+    });
+    expect(await fill(rows, 'the ___')).toHaveLength(1);
+  });
+
+  it('says what cannot be exported', async () => {
+    using model = conditionalModel({ experts: 3 });
+    expect(() => exportMerged(model, { tasks: ['nameing'] })).toThrow(
+      'unknown task "nameing": did you mean "naming"?',
+    );
+    using exported = exportMerged(model, { tasks: ['naming'] });
+    expect(() => exportMerged(exported, { tasks: ['naming'] })).toThrow(
+      'export: expected a trained model, got one that was exported before; give the run that it was exported from',
+    );
+    using byToken = conditionalModel({ condition: 'token', experts: 3 });
+    expect(() => exportMerged(byToken, { tasks: ['naming'] })).toThrow(
+      'by which every token chooses its own',
+    );
+  });
+});
+
+describe('initialize', () => {
+  it('makes a conditional model of a dense folder, which then predicts what the dense one does', async () => {
+    using dense = conditionalModel(undefined, 5);
+    const place = join(scratch, 'dense');
+    await saveModel(dense, place);
+    for (const condition of ['attribute', 'task']) {
+      using model = conditionalModel({ condition, experts: 3 }, 6);
+      model.candidateFeatures(model.vocabulary.whole(), 'reading');
+      await initialize(model, { from: place, random: createRandom(1) });
+      expect(apart(model, dense, 'reading')).toBeLessThan(1e-5);
+      const words = await fill(model, 'the ___ is red');
+      expect(words[0]?.map(({ word }) => word)).toEqual(
+        (await fill(dense, 'the ___ is red'))[0]?.map(({ word }) => word),
+      );
+    }
+  });
+
+  it('refuses a start that does not fit', async () => {
+    using start = conditionalModel({ condition: 'task', experts: 3 }, 7);
+    const place = join(scratch, 'start');
+    await saveModel(start, place);
+    using model = conditionalModel({ condition: 'attribute', experts: 3 }, 8);
+    await expect(initialize(model, { from: place, random: createRandom(1) })).rejects.toThrow(
+      'upcycle: expected a dense checkpoint, or one whose experts are placed and chosen as the model\'s, got other experts: condition (model "attribute", checkpoint "task"); start from a dense checkpoint, or set model.moe to what the checkpoint has',
+    );
+    const other = trainTokenizer(['other words'], { vocabularySize: 300 });
+    const { config } = model;
+    using foreign = createGeneralist(
+      {
+        ...config,
+        encoder: { ...start.encoder.config, vocabularySize: other.size, prefixToken: other.size - 2 },
+        tokenizerHash: other.hash,
+      },
+      other,
+      createRandom(1),
+    );
+    await saveModel(foreign, place);
+    await expect(initialize(model, { from: place, random: createRandom(1) })).rejects.toThrow(
+      /initialize: expected a start with the suite's tokenizer .* prepare the suite with the start's tokenizer.json/u,
+    );
+  });
+});
