@@ -32,7 +32,7 @@ POLYGATE_TILE_INLINE void softmaxRow(const Head<T>& head, float* scores, const f
 }
 
 template <class T>
-POLYGATE_TILE_TARGET void forwardHead(const Head<T>& head, T* y, float* logarithms) {
+POLYGATE_TILE_TARGET void forwardHead(const Head<T>& head, T* y, float* softmax) {
   const AttentionShape& shape = head.in.shape;
   const int64_t d = shape.head, widths = blocks(d), steps = blocks(shape.keys());
   const int64_t columns = steps * kBlock, spread = paddedWidth<T>(shape.keys()), padded = paddedWidth<T>(d);
@@ -49,17 +49,16 @@ POLYGATE_TILE_TARGET void forwardHead(const Head<T>& head, T* y, float* logarith
   for (int64_t query = 0; query < shape.length; query += kBlock) {
     const int64_t size = std::min(kBlock, shape.length - query);
     keyProducts(queryBlock(head.own(kQuery, query), 3 * shape.width(), size, d, room), keys, widths, scores, columns);
-    float inverse[kBlock];
+    float* kept = softmax + 2 * query;
     for (int64_t i = 0; i < size; ++i) {
-      float top, sum;
-      softmaxRow(head, scores + i * columns, head.maskRow(query + i), probabilities + i * spread, top, sum);
-      inverse[i] = 1.0f / sum;
-      logarithms[query + i] = top + std::log(sum);
+      float sum;
+      softmaxRow(head, scores + i * columns, head.maskRow(query + i), probabilities + i * spread, kept[2 * i], sum);
+      kept[2 * i + 1] = 1.0f / sum;
     }
     for (int64_t n = 0; n < widths; ++n) {
       multiply<false>(inPlace(probabilities, spread), values + n * steps * kStep, steps, c, kBlock);
       for (int64_t i = 0; i < size; ++i) {
-        const __m512 factor = _mm512_set1_ps(inverse[i]);
+        const __m512 factor = _mm512_set1_ps(kept[2 * i + 1]);
         T* out = y + ((head.sample * shape.length + query + i) * shape.heads + head.head) * d + n * kBlock;
         storePair(out, _mm512_mul_ps(_mm512_load_ps(c + i * kBlock), factor),
                   _mm512_mul_ps(_mm512_load_ps(c + i * kBlock + 16), factor), d - n * kBlock);
@@ -69,31 +68,31 @@ POLYGATE_TILE_TARGET void forwardHead(const Head<T>& head, T* y, float* logarith
 }
 
 template <class T>
-void forwardHeads(const AttentionTensors& tensors, const at::Tensor& y, const at::Tensor& logarithms) {
+void forwardHeads(const AttentionTensors& tensors, const at::Tensor& y, const at::Tensor& softmax) {
   const AttentionInputs<T> in = tensors.inputs<T>();
   const int64_t heads = in.shape.heads;
   at::parallel_for(0, in.shape.batch * heads, 1, [&](int64_t from, int64_t to) {
     const SessionOf<T> session;
     for (int64_t i = from; i < to; ++i)
-      forwardHead<T>({in, i / heads, i % heads}, pointer<T>(y), pointer<float>(logarithms) + i * in.shape.length);
+      forwardHead<T>({in, i / heads, i % heads}, pointer<T>(y), pointer<float>(softmax) + 2 * i * in.shape.length);
   });
 }
 #endif
 
-// qkv [B, L, 3 h d], mask float32, prompts of qkv's type -> y [B, L, h d] of that type, and the logarithms of the
-// softmax's sums [B h, L] in float32.
+// qkv [B, L, 3 h d], mask float32, prompts of qkv's type -> y [B, L, h d] of that type, and of each query its largest
+// score and one over the sum of its softmax, [B h, L, 2] in float32.
 std::tuple<at::Tensor, at::Tensor> tileAttention(const at::Tensor& qkv, const c10::optional<at::Tensor>& mask,
                                                   const c10::optional<at::Tensor>& promptKeys,
                                                   const c10::optional<at::Tensor>& promptValues, int64_t heads) {
   const AttentionTensors tensors(qkv, mask, promptKeys, promptValues, heads);
   const AttentionShape shape = tensors.shape();
   at::Tensor y = at::empty({shape.batch, shape.length, shape.width()}, qkv.options());
-  at::Tensor logarithms = at::empty({shape.batch * heads, shape.length}, qkv.options().dtype(at::kFloat));
+  at::Tensor softmax = at::empty({shape.batch * heads, shape.length, 2}, qkv.options().dtype(at::kFloat));
 #if POLYGATE_TILES
-  if (isHalf(qkv)) forwardHeads<Bits>(tensors, y, logarithms);
-  else forwardHeads<float>(tensors, y, logarithms);
+  if (isHalf(qkv)) forwardHeads<Bits>(tensors, y, softmax);
+  else forwardHeads<float>(tensors, y, softmax);
 #endif
-  return {y, logarithms};
+  return {y, softmax};
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Attention of one head in products of blocks: what its forward and backward passes share. Scores, softmax and products
-// of a block of 32 queries stay in the first-level cache; of the forward pass only y and the logarithms of the softmax's
-// sums are kept (Dao et al. 2022, FlashAttention, section 3).
+// of a block of 32 queries stay in the first-level cache; of the forward pass only y and each query's largest score and
+// sum are kept (Dao et al. 2022, FlashAttention, section 3; apart, because the sum's logarithm would drown in a score of
+// -1e9 where a mask hides all keys).
 // B batch · h heads · L queries · P prompts in front of the keys · K = P + L keys · d width of a head
 #pragma once
 

@@ -25,17 +25,17 @@ POLYGATE_TILE_INLINE void packQueries(const T* first, int64_t stride, int64_t si
 }
 
 // Probabilities and the scores' gradient of one query, with zeros up to whole blocks:
-// p = exp(score - logarithm), ds = scale * p * (dp - sum(p dp)).
+// p = exp(score - largest) / sum, ds = scale * p * (dp - sum(p dp)).
 template <class T>
 POLYGATE_TILE_INLINE void softmaxGradientRow(const Head<T>& head, float* scores, const float* gradients, const float* mask,
-                                              float logarithm, T* p, T* ds) {
+                                              const float* softmax, T* p, T* ds) {
   const int64_t keys = head.in.shape.keys();
-  const __m512 offset = _mm512_set1_ps(logarithm), scale = _mm512_set1_ps(head.in.scale);
+  const __m512 offset = _mm512_set1_ps(softmax[0]), inverse = _mm512_set1_ps(softmax[1]), scale = _mm512_set1_ps(head.in.scale);
   __m512 along = _mm512_setzero_ps();
   for (int64_t n = 0; n < blocks(keys) * kBlock; n += 16) {
     const __mmask16 lanes = firstWords(keys - n);
     const __m512 value = maskedScores(head, scores, mask, n, lanes);
-    const __m512 probability = _mm512_maskz_mov_ps(lanes, expVector(_mm512_sub_ps(value, offset)));
+    const __m512 probability = _mm512_maskz_mul_ps(lanes, expVector(_mm512_sub_ps(value, offset)), inverse);
     _mm512_store_ps(scores + n, probability);
     storeVector(p + n, probability, 0xffff);
     along = _mm512_fmadd_ps(probability, _mm512_load_ps(gradients + n), along);
@@ -124,7 +124,7 @@ POLYGATE_TILE_TARGET void storeKeyGradients(const Head<T>& head, Part part, cons
 
 // A block of queries: its probabilities and scores' gradients into `p` and `ds`, and dq.
 template <class T>
-POLYGATE_TILE_TARGET void queryGradients(const Head<T>& head, const Room<T>& room, const T* dy, const float* logarithms,
+POLYGATE_TILE_TARGET void queryGradients(const Head<T>& head, const Room<T>& room, const T* dy, const float* softmax,
                                           int64_t query, T* p, T* ds, const Gradients<T>& out) {
   const AttentionShape& shape = head.in.shape;
   const int64_t d = shape.head, widths = blocks(d), steps = blocks(shape.keys()), columns = steps * kBlock;
@@ -134,7 +134,7 @@ POLYGATE_TILE_TARGET void queryGradients(const Head<T>& head, const Room<T>& roo
   keyProducts(queryBlock(dy, shape.width(), size, d, room.copy), room.valuesByWidth, widths, room.gradients, columns);
   for (int64_t i = 0; i < size; ++i)
     softmaxGradientRow(head, room.scores + i * columns, room.gradients + i * columns, head.maskRow(query + i),
-                       logarithms[query + i], p + i * room.spread, ds + i * room.spread);
+                       softmax + 2 * (query + i), p + i * room.spread, ds + i * room.spread);
   // Rows beyond the last query hold another block's numbers; products over the queries must not see them.
   for (int64_t i = size; i < kBlock; ++i) {
     std::fill(p + i * room.spread, p + i * room.spread + columns, T{0});
@@ -150,7 +150,7 @@ POLYGATE_TILE_TARGET void queryGradients(const Head<T>& head, const Room<T>& roo
 }
 
 template <class T>
-POLYGATE_TILE_TARGET void backwardHead(const Head<T>& head, const T* gradient, const float* logarithms, const Gradients<T>& out) {
+POLYGATE_TILE_TARGET void backwardHead(const Head<T>& head, const T* gradient, const float* softmax, const Gradients<T>& out) {
   const AttentionShape& shape = head.in.shape;
   const Room<T> room(shape);
   packByWidth(head, kKey, room.keysByWidth);
@@ -162,7 +162,7 @@ POLYGATE_TILE_TARGET void backwardHead(const Head<T>& head, const T* gradient, c
     packQueries(head.own(kQuery, start), 3 * shape.width(), size, shape.head, room.queries);
     packQueries(dy + start * shape.width(), shape.width(), size, shape.head, room.outputs);
     for (int64_t at = 0; at < size; at += kBlock)
-      queryGradients(head, room, dy + (start + at) * shape.width(), logarithms, start + at, room.p + at * room.spread,
+      queryGradients(head, room, dy + (start + at) * shape.width(), softmax, start + at, room.p + at * room.spread,
                      room.ds + at * room.spread, out);
     addTransposed(room, room.p, room.outputs, shape, blocks(size), start == 0, room.valueSums);
     addTransposed(room, room.ds, room.queries, shape, blocks(size), start == 0, room.keySums);
@@ -172,24 +172,24 @@ POLYGATE_TILE_TARGET void backwardHead(const Head<T>& head, const T* gradient, c
 }
 
 template <class T>
-void backwardHeads(const AttentionTensors& tensors, const at::Tensor& dy, const at::Tensor& logarithms, const Gradients<T>& out) {
+void backwardHeads(const AttentionTensors& tensors, const at::Tensor& dy, const at::Tensor& softmax, const Gradients<T>& out) {
   const AttentionInputs<T> in = tensors.inputs<T>();
   const int64_t heads = in.shape.heads;
   at::parallel_for(0, in.shape.batch * heads, 1, [&](int64_t from, int64_t to) {
     const SessionOf<T> session;
     for (int64_t i = from; i < to; ++i)
-      backwardHead<T>({in, i / heads, i % heads}, pointer<T>(dy), pointer<float>(logarithms) + i * in.shape.length, out);
+      backwardHead<T>({in, i / heads, i % heads}, pointer<T>(dy), pointer<float>(softmax) + 2 * i * in.shape.length, out);
   });
 }
 #endif
 
 // -> dqkv of qkv's type, and the gradients of prompt keys and values [B, P, h d] in float32 where there are prompts.
 std::tuple<at::Tensor, at::Tensor, at::Tensor> tileAttentionBackward(
-    const at::Tensor& gradient, const at::Tensor& qkv, const at::Tensor& logarithms, const c10::optional<at::Tensor>& mask,
+    const at::Tensor& gradient, const at::Tensor& qkv, const at::Tensor& softmax, const c10::optional<at::Tensor>& mask,
     const c10::optional<at::Tensor>& promptKeys, const c10::optional<at::Tensor>& promptValues, int64_t heads) {
   const AttentionTensors tensors(qkv, mask, promptKeys, promptValues, heads);
   const AttentionShape shape = tensors.shape();
-  const at::Tensor dy = gradient.to(qkv.scalar_type()).contiguous(), sums = logarithms.contiguous();
+  const at::Tensor dy = gradient.to(qkv.scalar_type()).contiguous(), kept = softmax.contiguous();
   at::Tensor dqkv = at::empty_like(tensors.qkv), dKeys, dValues;
   if (shape.prompts > 0) {
     dKeys = at::zeros({shape.batch, shape.prompts, shape.width()}, qkv.options().dtype(at::kFloat));
@@ -198,8 +198,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> tileAttentionBackward(
 #if POLYGATE_TILES
   float* keys = dKeys.defined() ? pointer<float>(dKeys) : nullptr;
   float* values = dValues.defined() ? pointer<float>(dValues) : nullptr;
-  if (isHalf(qkv)) backwardHeads<Bits>(tensors, dy, sums, {pointer<Bits>(dqkv), keys, values});
-  else backwardHeads<float>(tensors, dy, sums, {pointer<float>(dqkv), keys, values});
+  if (isHalf(qkv)) backwardHeads<Bits>(tensors, dy, kept, {pointer<Bits>(dqkv), keys, values});
+  else backwardHeads<float>(tensors, dy, kept, {pointer<float>(dqkv), keys, values});
 #endif
   return {dqkv, dKeys, dValues};
 }
@@ -208,7 +208,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> tileAttentionBackward(
 
 TORCH_LIBRARY_FRAGMENT(polygate, m) {
   m.def(
-      "tile_attention_backward(Tensor dy, Tensor qkv, Tensor logarithms, Tensor? mask, Tensor? prompt_keys, Tensor? "
+      "tile_attention_backward(Tensor dy, Tensor qkv, Tensor softmax, Tensor? mask, Tensor? prompt_keys, Tensor? "
       "prompt_values, int heads) -> (Tensor, Tensor, Tensor)");
 }
 TORCH_LIBRARY_IMPL(polygate, CPU, m) { m.impl("tile_attention_backward", tileAttentionBackward); }

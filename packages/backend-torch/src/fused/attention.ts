@@ -2,8 +2,8 @@
  * PgAttention and PgAttentionGrad, in two ways.
  *
  * Where the processor multiplies blocks (native/operators/tiles.h: bf16 on a tile unit, float32 with AVX-512): one native
- * call each way that keeps blocks of scores in cache, in float32. Its state for the gradient is one number for each
- * query, the logarithm of its softmax's sum; scores are computed again.
+ * call each way that keeps blocks of scores in cache, in float32. Its state for the gradient is two numbers for
+ * each query, its largest score and one over its softmax's sum; scores are computed again.
  *
  * Elsewhere: products of the policy's type, softmax and its gradient in float32 arithmetic on scores stored in the
  * policy's type. State for the gradient: q, k, v apart by heads (prompts in front), probabilities.
@@ -161,10 +161,10 @@ const tiledForward = (torch: KernelContext, inputs: AttentionInputs, heads: numb
   const { qkv } = inputs;
   const [batch = 0, length = 0] = qkv.shape;
   const fused = torch.tensorOf(qkv, torch.precision.product);
-  const [y, logarithms] = torch.atenAll('polygate::tile_attention', fused, ...operands(torch, inputs), heads);
+  const [y, softmax] = torch.atenAll('polygate::tile_attention', fused, ...operands(torch, inputs), heads);
   return [
     torch.output(y as Handle, [batch, length, lastOf(qkv.shape) / 3]),
-    torch.output(logarithms as Handle, [batch * heads, length]),
+    torch.output(softmax as Handle, [batch * heads, length, 2]),
   ];
 };
 

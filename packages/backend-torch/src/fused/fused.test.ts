@@ -35,8 +35,9 @@ const run = (name: string, inputs: Inputs, attributes: object = {}): tf.Tensor[]
 };
 
 type Bias = () => tf.Tensor4D;
+/** The last query may look at nothing but prompts, or, without prompts, at everything alike. */
 const mask = (): Bias => () =>
-  tf.tensor4d([0, -1e4, 0, 0, 0, -1e4, -1e4, 0, 0, 0, 0, 0, -1e4, -1e4, 0, 0], [1, 1, 4, 4]);
+  tf.tensor4d([0, -1e4, 0, 0, 0, -1e4, -1e4, 0, 0, 0, 0, 0, -1e4, -1e4, -1e4, -1e4], [1, 1, 4, 4]);
 const causal =
   (length: number): Bias =>
   () =>
