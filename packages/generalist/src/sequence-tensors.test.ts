@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { captionVisibility, segmentRows, textSequences } from '@polygate/tasks';
+import { captionLayout, captionVisibility, segmentRows, textSequences } from '@polygate/tasks';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { attentionMask, HIDDEN, sequenceInput } from './sequence-tensors.ts';
 
@@ -48,6 +48,42 @@ describe('attentionMask', () => {
 });
 
 describe('sequenceInput', () => {
+  it('says which tokens count, and which all others may see', () => {
+    // Two captions of one and two words behind one patch: prefix, patch, words, queries.
+    const images = {
+      size: 2,
+      patches: new Float32Array(2),
+      patchCount: 1,
+      patchWidth: 1,
+      grid: { rows: 1, columns: 1, frames: 1 },
+    };
+    const { sequences } = captionLayout(images, [Int32Array.of(4), Int32Array.of(5, 6)], {
+      imageRow: segmentRows.captionImage,
+      textRow: segmentRows.captionText,
+      queryToken: 8,
+      padding: 9,
+    });
+    const { visible, context } = sequenceInput(sequences);
+    expect(visible?.arraySync()).toEqual([
+      [1, 1, 1, 0, 1, 0],
+      [1, 1, 1, 1, 1, 1],
+    ]);
+    expect(context?.arraySync()).toEqual([
+      [1, 1, 0, 0, 0, 0],
+      [1, 1, 0, 0, 0, 0],
+    ]);
+    tf.dispose([visible ?? [], context ?? []]);
+    const whole = sequenceInput(text([[1, 2]]));
+    expect([whole.visible, whole.context]).toEqual([undefined, undefined]);
+    // Without causality the context is what counts.
+    const padded = sequenceInput(text([[1, 2], [3]]));
+    expect(padded.context).toBeUndefined();
+    expect(padded.visible?.arraySync()).toEqual([
+      [1, 1, 1],
+      [1, 1, 0],
+    ]);
+  });
+
   it('turns ids, positions and rows into tensors and keeps their order', () => {
     const batch = text([
       [1, 2],

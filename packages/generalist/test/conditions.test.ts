@@ -19,6 +19,8 @@ import {
   type Generalist,
   type OpenSuite,
 } from '@polygate/generalist';
+import { buildBatch, defineSchema } from '@polygate/stream';
+import { imageSequences, segmentRows } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -126,6 +128,92 @@ describe('the task of a batch', () => {
     expect(() => encodeFeatures(model, sequences, { task: 'nameing' })).toThrow(
       'unknown task "nameing": did you mean "naming"? known: finding, naming, reading, writing',
     );
+  });
+});
+
+describe.each(['token', 'context'])('a model routed by %s', (condition) => {
+  const moe = { condition, experts: 3, noise: 0 };
+
+  it('writes the same captions whatever else is in the batch, where nothing is dropped', async () => {
+    using model = conditionalModel({ ...moe, capacityFactor: 'dropless' }, 4);
+    const pixels = [picture('red', 'bar', 1), picture('blue', 'square', 2), picture('green', 'bar', 3)];
+    const options = { maximumTokens: 4, beam: 2 };
+    const together = await caption(model, patchesOf(pixels, model.image), options);
+    for (const [i, each] of pixels.entries()) {
+      const [alone = []] = await caption(model, patchesOf([each], model.image), options);
+      expect(alone.map(({ tokens }) => tokens)).toEqual(together[i]?.map(({ tokens }) => tokens));
+      alone.forEach(({ score }, k) => expect(score).toBeCloseTo(together[i]?.[k]?.score ?? NaN, 4));
+    }
+    // With one slot in three for every choice, pictures take room from each other.
+    using bounded = conditionalModel({ ...moe, capacityFactor: { evaluate: 0.5 } }, 4);
+    const features = (rows: readonly Uint8Array[]) => {
+      const images = patchesOf(rows, bounded.image);
+      return tf.tidy(() =>
+        encodeFeatures(bounded, imageSequences(images, segmentRows.image)).slice([0, 0], [1, -1]).dataSync(),
+      );
+    };
+    const [alone, among] = [features(pixels.slice(2)), features([pixels[2] as Uint8Array, ...pixels])];
+    expect(Math.max(...alone.map((value, d) => Math.abs(value - (among[d] ?? 0))))).toBeGreaterThan(1e-4);
+  });
+
+  it('scores a written word by the log-probability of the training layout', async () => {
+    // The same words through the layout of training, which has all words and queries in one sequence: the context that
+    // routers see is the picture alone in both, so no word tells of those behind it.
+    using model = conditionalModel({ ...moe, capacityFactor: 'dropless' }, 5);
+    const image = patchesOf([picture('green', 'bar', 79)], model.image);
+    const [[best] = []] = await caption(model, image, { maximumTokens: 5 });
+    const schema = defineSchema({
+      id: 'utf8',
+      image: { fixedList: 'uint8', size: 192 },
+      captions: { list: { list: 'int32' } },
+    });
+    const rows = buildBatch(schema, {
+      id: ['a'],
+      image: picture('green', 'bar', 79),
+      captions: [[[...(best?.tokens ?? [])]]],
+    });
+    const batch = taskOf(model, 'writing').collate(rows, { random: createRandom(1), training: false });
+    const { loss, metrics } = taskLoss(model, batch, { training: false });
+    expect(loss.dataSync()[0]).toBeCloseTo(-(best?.score ?? 0), 3);
+    tf.dispose([loss, ...Object.values(metrics)]);
+  });
+
+  it('adds its auxiliary losses in training, always, and reports them', async () => {
+    using model = conditionalModel({ ...moe, balanceLoss: 0.3, zLoss: 0.2 }, 6);
+    using plain = conditionalModel({ ...moe, balanceLoss: 0, zLoss: 0 }, 6);
+    const rows = await (await data.shards('colours', 'train')).read([0, 1, 2]);
+    const batch = taskOf(model, 'naming').collate(rows, { random: createRandom(1), training: true });
+    const values = (own: Generalist, options: Parameters<typeof taskLoss>[2]) => {
+      const { loss, metrics, reports } = taskLoss(own, batch, options);
+      const read = (scalar: tf.Scalar | undefined): number => scalar?.dataSync()[0] ?? NaN;
+      const { accuracy, balance, z, auxiliary } = metrics;
+      const result = {
+        loss: read(loss),
+        balance: read(balance),
+        z: read(z),
+        auxiliary: read(auxiliary),
+        reports,
+      };
+      tf.dispose([loss, accuracy, ...[balance, z, auxiliary].filter((scalar) => scalar !== undefined)]);
+      return result;
+    };
+    const training = { training: true, random: createRandom(2) };
+    const own = values(model, training);
+    const without = values(plain, training);
+    expect(without.auxiliary).toBe(0);
+    expect(own.loss - without.loss).toBeCloseTo(own.auxiliary, 4);
+    // Two routers in one block: the sum of both losses is twice their mean.
+    expect(own.auxiliary).toBeCloseTo(2 * (0.3 * own.balance + 0.2 * own.z), 4);
+    expect(own.reports).toEqual([]);
+    expect(values(model, { ...training, telemetry: true }).reports.map(({ linears }) => linears[0])).toEqual([
+      'attention.qkv',
+      'ffn.fc1',
+      'attention.qkv',
+      'ffn.fc1',
+    ]);
+    // What is evaluated is the task's loss alone.
+    expect(values(model, { training: false }).auxiliary).toBeNaN();
+    expect(values(model, { training: false }).loss).toBeCloseTo(values(plain, { training: false }).loss, 5);
   });
 });
 

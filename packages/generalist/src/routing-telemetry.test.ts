@@ -1,0 +1,117 @@
+import { createRandom } from '@polygate/core';
+import type { SiteReport } from '@polygate/encoder';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createRoutingSchedule, routingRecords } from './routing-telemetry.ts';
+
+/** Tasks of updates, drawn from a seed. */
+const drawn = (seed: number, tasks: number): ((step: number) => string) => {
+  const random = createRandom(seed);
+  const names = Array.from({ length: 100 }, () => `task ${random.integer(tasks)}`);
+  return (step) => names[step] ?? '';
+};
+
+describe('createRoutingSchedule', () => {
+  it('looks at the first update of each task in each stretch', () => {
+    const order = ['a', 'a', 'b', 'a', 'b', 'b', 'b', 'c', 'b', 'a'];
+    const due = createRoutingSchedule({ every: 4, taskOf: (step) => order[step] ?? '' });
+    // Stretches: a a b a | b b b c | b a
+    expect(order.map((_, step) => due(step))).toEqual(
+      [1, 0, 1, 0, 1, 0, 0, 1, 1, 1].map((flag) => flag === 1),
+    );
+  });
+
+  it('is a function of the step alone, wherever it begins and however often it is asked', () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          seed: fc.nat(),
+          every: fc.integer({ min: 1, max: 20 }),
+          tasks: fc.integer({ min: 1, max: 4 }),
+        }),
+        fc.array(fc.nat(99), { maxLength: 30 }),
+        ({ seed, every, tasks }, asked) => {
+          const taskOf = drawn(seed, tasks);
+          const inOrder = createRoutingSchedule({ every, taskOf });
+          const all = Array.from({ length: 100 }, (_, step) => inOrder(step));
+          const other = createRoutingSchedule({ every, taskOf });
+          for (const step of asked) expect(other(step)).toBe(all[step]);
+          for (let stretch = 0; stretch * every < 100; stretch += 1) {
+            const own = Array.from({ length: every }, (_, i) => stretch * every + i).filter((s) => s < 100);
+            expect(own.filter((step) => all[step])).toHaveLength(new Set(own.map(taskOf)).size);
+          }
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe('routingRecords', () => {
+  const moe = { condition: 'token', experts: 2, topK: 1 };
+  const encoder = { config: { moe } } as unknown as Parameters<typeof routingRecords>[0];
+  const counts = (tokens: number, first: number, dropped = 0) => ({
+    tokens,
+    choices: [first, tokens - first],
+    gates: [0.5 * first, tokens - first],
+    entropy: tokens * 0.5,
+    dropped,
+  });
+  const report = (groups: SiteReport['groups'], losses?: SiteReport['losses']): SiteReport => ({
+    block: 1,
+    linears: ['ffn.fc1', 'ffn.fc2'],
+    groups,
+    ...(losses ? { losses } : {}),
+  });
+  const text = { modality: 'text', attributes: '10010100', task: 'naming' };
+  const image = { modality: 'visual', attributes: '10011001', task: 'naming' };
+
+  it('adds up what a router did in all forwards of a step, over all and by group', () => {
+    const [record, ...more] = routingRecords(encoder, 'naming', [
+      report([{ ...image, counts: counts(6, 6, 2) }], { balance: 2, z: 1 }),
+      report(
+        [
+          { ...image, counts: counts(2, 1) },
+          { ...text, counts: counts(4, 1) },
+        ],
+        { balance: 1, z: 3 },
+      ),
+    ]);
+    expect(more).toEqual([]);
+    // 12 tokens, 8 of them with expert 0: load 2/3 and 1/3, (2/3 - 1/2) / (1/2) = 1/3 too much; gates 4 and 4.
+    expect(record).toEqual({
+      kind: 'routing',
+      values: {
+        task: 'naming',
+        condition: 'token',
+        experts: 2,
+        topK: 1,
+        sites: [
+          {
+            block: 1,
+            linears: ['ffn.fc1', 'ffn.fc2'],
+            tokens: 12,
+            load: [8 / 12, 4 / 12],
+            importance: [4 / 12, 4 / 12],
+            entropy: 0.5,
+            droppedFraction: 2 / 12,
+            dead: [],
+            maximumViolation: expect.closeTo(1 / 3, 12) as number,
+            balance: 1.5,
+            z: 2,
+            groups: [
+              expect.objectContaining({ ...image, tokens: 8, load: [7 / 8, 1 / 8], droppedFraction: 2 / 8 }),
+              expect.objectContaining({ ...text, tokens: 4, load: [1 / 4, 3 / 4], dead: [] }),
+            ],
+          },
+        ],
+      },
+    });
+  });
+
+  it('names experts that nothing chose, and is absent where nothing was reported', () => {
+    const [record] = routingRecords(encoder, 'naming', [report([{ ...text, counts: counts(4, 4) }])]);
+    expect(record?.values).toMatchObject({ sites: [{ dead: [1], maximumViolation: 1 }] });
+    expect(routingRecords(encoder, 'naming', [])).toEqual([]);
+  });
+});
