@@ -25,16 +25,14 @@ interface LossValues {
 }
 
 const lossValues = (
-  { experts, topK, probabilities, logSums, counted }: TokenChoices,
+  { experts, topK, importance, logSums, counted }: TokenChoices,
   wanted: Int32Array,
 ): LossValues => {
   const tokens = Math.max(1, counted);
   const shares = Float64Array.from(wanted, (count) => count / (tokens * topK));
-  // Rows of padding are zero.
   let balance = 0;
-  for (let at = 0; at < probabilities.length; at += experts) {
-    for (let e = 0; e < experts; e += 1) balance += (shares[e] as number) * (probabilities[at + e] as number);
-  }
+  for (let e = 0; e < experts; e += 1) balance += (shares[e] as number) * (importance[e] as number);
+  // Rows of padding are zero.
   let z = 0;
   for (let n = 0; n < logSums.length; n += 1) z += (logSums[n] as number) ** 2;
   return { balance: (experts * balance) / tokens, z: z / tokens, shares };

@@ -64,11 +64,8 @@ export const capacityOf = (
 /** Tokens are numbered in 21 bits where they are sorted by a 32-bit key in one double. */
 const TOKENS = 2 ** 21;
 
-/** Visible tokens in the order in which they get slots. */
-const servingOrder = (
-  { ids, topK, probabilities, experts }: TokenChoices,
-  byPriority: boolean,
-): Int32Array => {
+/** Visible tokens, those with the largest probability first; of equal ones the first in the batch. */
+const byPriority = ({ ids, topK, probabilities, experts }: TokenChoices): Int32Array => {
   const count = ids.length / topK;
   const keys = new Float64Array(count);
   const probability = new Float32Array(1);
@@ -79,12 +76,13 @@ const servingOrder = (
     if (first < 0) continue;
     // Bit patterns of positive floats are ordered as the floats are.
     probability[0] = probabilities[token * experts + first] as number;
-    keys[next] = (byPriority ? 0xffffffff - (bits[0] as number) : 0) * TOKENS + token;
+    keys[next] = (0xffffffff - (bits[0] as number)) * TOKENS + token;
     next += 1;
   }
-  const own = keys.subarray(0, next);
-  if (byPriority) own.sort();
-  return Int32Array.from(own, (key) => key % TOKENS);
+  const sorted = keys.subarray(0, next).sort();
+  const order = new Int32Array(next);
+  for (let i = 0; i < next; i += 1) order[i] = (sorted[i] as number) % TOKENS;
+  return order;
 };
 
 /**
@@ -96,11 +94,14 @@ export const giveSlots = (choices: TokenChoices, options: CapacityOptions): Slot
   const capacity = capacityOf(options.capacityFactor, { tokens: counted, experts, topK });
   const kept = new Uint8Array(ids.length);
   const wanted = new Int32Array(experts);
-  const order = servingOrder(choices, options.batchPriority && options.capacityFactor !== 'dropless');
+  const order =
+    options.batchPriority && options.capacityFactor !== 'dropless' ? byPriority(choices) : undefined;
+  const tokens = order ? order.length : ids.length / topK;
   for (let k = 0; k < topK; k += 1) {
-    for (let i = 0; i < order.length; i += 1) {
-      const choice = (order[i] as number) * topK + k;
+    for (let i = 0; i < tokens; i += 1) {
+      const choice = (order ? (order[i] as number) : i) * topK + k;
       const e = ids[choice] as number;
+      if (e < 0) continue;
       const before = wanted[e] as number;
       if (before < capacity) kept[choice] = 1;
       wanted[e] = before + 1;
@@ -111,14 +112,16 @@ export const giveSlots = (choices: TokenChoices, options: CapacityOptions): Slot
     starts[e + 1] = (starts[e] as number) + Math.min(wanted[e] as number, capacity);
   }
   const served = starts[experts] as number;
-  const tokens = new Int32Array(served);
+  const slots = new Int32Array(served);
   const next = starts.slice();
-  for (let choice = 0; choice < kept.length; choice += 1) {
-    if (kept[choice] === 0) continue;
-    const e = ids[choice] as number;
-    const slot = next[e] as number;
-    tokens[slot] = Math.floor(choice / topK);
-    next[e] = slot + 1;
+  for (let token = 0, choice = 0; choice < kept.length; token += 1) {
+    for (let k = 0; k < topK; k += 1, choice += 1) {
+      if (kept[choice] === 0) continue;
+      const e = ids[choice] as number;
+      const slot = next[e] as number;
+      slots[slot] = token;
+      next[e] = slot + 1;
+    }
   }
-  return { plan: { tokens, starts }, kept, wanted, dropped: counted * topK - served };
+  return { plan: { tokens: slots, starts }, kept, wanted, dropped: counted * topK - served };
 };

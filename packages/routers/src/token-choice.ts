@@ -1,7 +1,7 @@
 /**
  * The arithmetic of {@link gateRows} for many rows at once: softmax, the K largest and their gates for every visible
  * token, and the gradient of those. Plain typed arrays and no allocation per token: a model decides for hundreds of
- * thousands of tokens a step.
+ * thousands of tokens a step, so the exponential is one that the compiler keeps in these loops.
  *
  * N tokens · E experts · K chosen
  */
@@ -19,9 +19,31 @@ export interface TokenChoices {
   readonly ids: Int32Array;
   /** [N, K] gates of the chosen experts, before any is dropped; 0 at padding. */
   readonly weights: Float32Array;
+  /** [E] sums of the probabilities over tokens. */
+  readonly importance: Float64Array;
   /** Tokens that are not padding. */
   readonly counted: number;
 }
+
+/** exp(-k) for whole k up to where float32 ends. */
+const POWERS = Float64Array.from({ length: 105 }, (_, k) => Math.exp(-k));
+
+/** exp(-x) for x >= 0, to 1e-9 relative; 0 beyond 104. NaN stays NaN. */
+const expOfMinus = (x: number): number => {
+  if (x >= 104) return 0;
+  const whole = (x + 0.5) | 0;
+  // |r| <= 1/2: Taylor's series, its tenth term is below 1e-9.
+  const r = whole - x;
+  const series =
+    1 +
+    r *
+      (1 +
+        (r / 2) *
+          (1 +
+            (r / 3) *
+              (1 + (r / 4) * (1 + (r / 5) * (1 + (r / 6) * (1 + (r / 7) * (1 + (r / 8) * (1 + r / 9))))))));
+  return (POWERS[whole] as number) * series;
+};
 
 /** Least sum that kept probabilities are divided by, as in gate-math.ts. */
 const MINIMAL_SUM = 2 ** -23;
@@ -41,6 +63,7 @@ export const chooseExperts = (
   const ids = new Int32Array(count * topK).fill(-1);
   const weights = new Float32Array(count * topK);
   const exponentials = new Float64Array(experts);
+  const importance = new Float64Array(experts);
   let counted = 0;
   for (let token = 0; token < count; token += 1) {
     if (visible?.[token] === 0) continue;
@@ -53,12 +76,17 @@ export const chooseExperts = (
     }
     let sum = 0;
     for (let e = 0; e < experts; e += 1) {
-      const value = Math.exp((logits[at + e] as number) - largest);
+      const value = expOfMinus(largest - (logits[at + e] as number));
       exponentials[e] = value;
       sum += value;
     }
     logSums[token] = largest + Math.log(sum);
-    for (let e = 0; e < experts; e += 1) probabilities[at + e] = (exponentials[e] as number) / sum;
+    const inverse = 1 / sum;
+    for (let e = 0; e < experts; e += 1) {
+      const p = (exponentials[e] as number) * inverse;
+      probabilities[at + e] = p;
+      importance[e] = (importance[e] as number) + p;
+    }
     const own = token * topK;
     let kept = 0;
     for (let k = 0; k < topK; k += 1) {
@@ -74,15 +102,15 @@ export const chooseExperts = (
       // A chosen one is out of the next round.
       exponentials[best] = -1;
       ids[own + k] = best;
-      weights[own + k] = value / sum;
-      kept += value / sum;
+      weights[own + k] = value * inverse;
+      kept += value * inverse;
     }
     if (renormalize) {
       const divisor = kept > MINIMAL_SUM ? kept : MINIMAL_SUM;
       for (let k = 0; k < topK; k += 1) weights[own + k] = (weights[own + k] as number) / divisor;
     }
   }
-  return { experts, topK, probabilities, logSums, ids, weights, counted };
+  return { experts, topK, probabilities, logSums, ids, weights, importance, counted };
 };
 
 /**

@@ -98,15 +98,17 @@ interface Outcome {
 const gateValues = ({ choices, slots }: Outcome): Float32Array => {
   const { experts, topK, ids, weights, probabilities } = choices;
   const gates = new Float32Array(probabilities.length);
-  for (let choice = 0; choice < ids.length; choice += 1) {
-    if (slots.kept[choice] === 0) continue;
-    gates[Math.floor(choice / topK) * experts + (ids[choice] as number)] = weights[choice] as number;
+  for (let at = 0, choice = 0; choice < ids.length; at += experts) {
+    for (let k = 0; k < topK; k += 1, choice += 1) {
+      if (slots.kept[choice] !== 0) gates[at + (ids[choice] as number)] = weights[choice] as number;
+    }
   }
   return gates;
 };
 
 /**
- * Decides for every token of a batch at one site. Call it inside a tidy.
+ * Decides for every token of a batch at one site. Call it inside a tidy, and let that tidy return what you need of the
+ * decision, not all of it: tfjs looks for tensors in every element of what a tidy returns.
  * @returns gates and losses on the tape, the plan and the choices as host values
  * @throws ConfigError when noise has no random stream or the capacity is below one token
  */
