@@ -7,6 +7,7 @@ import {
   writeFileAtomic,
   type Logger,
 } from '@polygate/core';
+import { UniPerceiver } from '@polygate/encoder';
 import {
   buildTaskSources,
   loadModel,
@@ -116,8 +117,9 @@ const measureSites = async (
   }: { options: InterferenceStageOptions; logger: Logger; signal: AbortSignal | undefined },
 ): Promise<readonly SiteRecord[]> => {
   const { layers, linears, step, directions, seed } = options;
-  const { config } = model.encoder;
-  const sites = weightSites(model.encoder, {
+  const { encoder } = model;
+  const moe = encoder instanceof UniPerceiver ? encoder.config.moe : undefined;
+  const sites = weightSites(encoder, {
     ...(layers ? { layers } : {}),
     ...(linears ? { linears } : {}),
   });
@@ -133,10 +135,10 @@ const measureSites = async (
     });
     records.push({
       layer: site.layer,
-      layers: config.layers,
+      layers: encoder.config.layers,
       linear: site.linear,
       experts: site.experts,
-      condition: site.experts > 0 ? (config.moe?.condition ?? null) : null,
+      condition: site.experts > 0 ? (moe?.condition ?? null) : null,
       weights: measured.weights,
       step: measured.step,
       firstOrder: plainMatrix(measured.firstOrder),

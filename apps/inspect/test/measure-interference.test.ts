@@ -1,6 +1,6 @@
 /** Interference measured on a real, tiny model on the cpu engine. */
 import { createRandom } from '@polygate/core';
-import type { ExpertConfig } from '@polygate/encoder';
+import type { EncoderConfig, ExpertConfig } from '@polygate/encoder';
 import {
   buildTaskSources,
   createGeneralist,
@@ -35,7 +35,7 @@ afterAll(async () => {
 
 const modelWith = (moe: ExpertConfig | undefined): Generalist => {
   using plain = tinyModel();
-  const { moe: _, ...encoder } = plain.config.encoder;
+  const { moe: _, ...encoder } = plain.config.encoder as EncoderConfig;
   return createGeneralist(
     { ...plain.config, encoder: { ...encoder, ...(moe ? { moe } : {}) } },
     plain.tokenizer,

@@ -37,26 +37,26 @@ describe('lineChart', () => {
         dots: true,
       },
     ],
-    { title: 'Two', x: { label: 'step' }, y: { label: 'loss' }, width: 160, height: 108 },
+    { title: 'Two', x: { label: 'step' }, y: { label: 'loss' }, width: 168, height: 108 },
   );
 
   it('puts points where the axes say', () => {
-    // Plot from x 46 to 146 and, with a legend of 20 under it, from y 50 (0) up to 8 (4).
-    expect(chart.body).toContain('d="M46 50L146 8"');
-    expect(chart.body).toContain('d="M46 29L96 29"');
-    expect(chart.body).toContain('<circle cx="96" cy="29"');
+    // Plot from x 54 to 154 and, with a legend of 20 under it, from y 50 (0) up to 8 (4).
+    expect(chart.body).toContain('d="M54 50L154 8"');
+    expect(chart.body).toContain('d="M54 29L104 29"');
+    expect(chart.body).toContain('<circle cx="104" cy="29"');
   });
 
   it('lays raw curves behind the lines', () => {
-    expect(chart.body.indexOf('stroke-opacity')).toBeLessThan(chart.body.indexOf('d="M46 50L146 8"'));
+    expect(chart.body.indexOf('stroke-opacity')).toBeLessThan(chart.body.indexOf('d="M54 50L154 8"'));
   });
 
   it('covers the plot with hover strips that name the values of every series', () => {
     const strips = rectangles(chart.body, 'pg-hit');
     expect(strips).toEqual([
-      { x: 46, width: 25 },
-      { x: 71, width: 50 },
-      { x: 121, width: 25 },
+      { x: 54, width: 25 },
+      { x: 79, width: 50 },
+      { x: 129, width: 25 },
     ]);
     expect(chart.body).toContain('<title>step 10\nfirst: 4\nsecond: 2</title>');
   });
@@ -80,11 +80,11 @@ describe('lineChart', () => {
       title: 'log',
       x: { label: 'x' },
       y: { label: 'y', kind: 'log' },
-      width: 160,
+      width: 168,
       height: 146,
     });
     // Plot from y 108 (1) to 8 (100): 10 lies in the middle.
-    expect(log.body).toContain('d="M46 108L96 58L146 8"');
+    expect(log.body).toContain('d="M54 108L104 58L154 8"');
     expect(() => lineChart([], { title: 'none', x: { label: 'x' }, y: { label: 'y' } })).toThrow(
       'line chart "none": expected a curve with points, got none; leave the chart out',
     );

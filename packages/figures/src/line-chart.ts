@@ -39,10 +39,19 @@ export interface LineChartOptions {
   readonly legend?: boolean;
 }
 
-const MARGIN = { left: 46, right: 14, top: 8, bottom: 38 } as const;
+const MARGIN = { left: 54, right: 14, top: 8, bottom: 38 } as const;
+/** Width of a digit of DejaVu Sans at 11 px, the widest of the fonts asked for. */
+const DIGIT = 7;
 const LEGEND = 20;
 const MOST_STRIPS = 60;
 const SERIES_STYLES = dashes.length;
+
+interface Plot {
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+}
 
 const styleOf = (series: LineSeries, at: number): number => (series.style ?? at) % SERIES_STYLES;
 
@@ -92,13 +101,6 @@ const axes = (x: Scale, y: Scale, { options, plot }: { options: LineChartOptions
     }),
   ];
 };
-
-interface Plot {
-  readonly left: number;
-  readonly right: number;
-  readonly top: number;
-  readonly bottom: number;
-}
 
 /** The point nearest to a value of x. */
 const nearest = (points: readonly CurvePoint[], x: number): CurvePoint | undefined => {
@@ -168,27 +170,31 @@ const legendOf = (series: readonly LineSeries[], left: number, top: number): str
 /** A line chart. @throws ConfigError when no series has a value that the axes can show */
 export const lineChart = (series: readonly LineSeries[], options: LineChartOptions): Figure => {
   const { title, width = 340, height = 210, legend = series.length > 1 } = options;
-  const plot: Plot = {
-    left: MARGIN.left,
-    right: width - MARGIN.right,
-    top: MARGIN.top,
-    bottom: height - MARGIN.bottom - (legend ? LEGEND : 0),
-  };
+  const top = MARGIN.top;
+  const bottom = height - MARGIN.bottom - (legend ? LEGEND : 0);
   const all = series.flatMap(({ points, raw = [] }) => [...points, ...raw]);
   if (all.length === 0) {
     throw new ConfigError(
       `line chart "${title}": expected a curve with points, got none; leave the chart out`,
     );
   }
+  const y = createScale([...all.map((point) => point.y), ...(options.y.include ?? [])], {
+    kind: options.y.kind ?? 'linear',
+    range: [bottom, top],
+    tickCount: 4,
+    nice: true,
+  });
+  const longest = Math.max(...y.labels.map((label) => label.length));
+  const plot: Plot = {
+    // The axis label, the longest tick and the space between them.
+    left: Math.max(MARGIN.left, 18 + DIGIT * longest + 8),
+    right: width - MARGIN.right,
+    top,
+    bottom,
+  };
   const x = createScale([...all.map((point) => point.x), ...(options.x.include ?? [])], {
     kind: options.x.kind ?? 'linear',
     range: [plot.left, plot.right],
-  });
-  const y = createScale([...all.map((point) => point.y), ...(options.y.include ?? [])], {
-    kind: options.y.kind ?? 'linear',
-    range: [plot.bottom, plot.top],
-    tickCount: 4,
-    nice: true,
   });
   const path = (points: readonly CurvePoint[]): string =>
     linePath(points.map((point) => [x.at(point.x), y.at(point.y)]));

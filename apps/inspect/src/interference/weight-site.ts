@@ -1,6 +1,6 @@
 /** Which weights interference is measured on: one linear of one block, dense or with experts. */
 import { ConfigError, unknownName } from '@polygate/core';
-import type { BlockLinear, UniPerceiver } from '@polygate/encoder';
+import type { BlockLinear, Encoder } from '@polygate/encoder';
 import type { ParameterEntry } from '@polygate/nn';
 
 /** The linears of a block by their names in parameter paths. */
@@ -37,8 +37,11 @@ export const defaultLayers = (layers: number): readonly number[] => [
   ...new Set([Math.ceil(layers / 3), layers]),
 ];
 
-/** Sites by layer and then linear. @throws ConfigError for a layer or linear that the encoder lacks */
-export const weightSites = (encoder: UniPerceiver, options: SiteOptions = {}): readonly WeightSite[] => {
+/**
+ * Sites by layer and then linear.
+ * @throws ConfigError for a layer or linear that the encoder lacks, and for one whose experts were merged for good
+ */
+export const weightSites = (encoder: Encoder, options: SiteOptions = {}): readonly WeightSite[] => {
   const { layers: count } = encoder.config;
   const { layers = defaultLayers(count), linears = ['ffn.fc2'] } = options;
   for (const layer of layers) {
@@ -59,7 +62,14 @@ export const weightSites = (encoder: UniPerceiver, options: SiteOptions = {}): r
       const experts = entries.filter(
         ({ name }) => name.startsWith(`${path}.experts.`) && name.endsWith('.weight'),
       );
-      return { layer, linear, weights: dense.length > 0 ? dense : experts, experts: experts.length };
+      const weights = dense.length > 0 ? dense : experts;
+      if (weights.length === 0) {
+        throw new ConfigError(
+          `interference: expected weights that training updates at layer ${layer}, ${linear}, got experts that were merged for good; give the run that they come from`,
+          { fields: { layer, linear } },
+        );
+      }
+      return { layer, linear, weights, experts: experts.length };
     }),
   );
 };

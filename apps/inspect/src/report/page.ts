@@ -94,7 +94,7 @@ export const renderPage = ({ title, facts, sections, footer }: ReportPage): stri
     '<head>',
     '<meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">`,
+    `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">`,
     '<link rel="icon" href="data:,">',
     `<title>${escapeXml(title)}</title>`,
     `<style>${styles}${figureStyles()}</style>`,

@@ -35,7 +35,7 @@ const loadFonts = (): Promise<unknown> => {
 export const drawFigure = async (figure: Figure): Promise<Buffer> => {
   await loadFonts();
   const svg = renderFigure(figure, { id: 'figure', target: 'picture' });
-  return sharp(Buffer.from(svg), { density: DENSITY }).png({ compressionLevel: 9 }).toBuffer();
+  return sharp(Buffer.from(svg), { density: DENSITY }).png().toBuffer();
 };
 
 /** Writes NAME.svg and NAME.png into a folder. @throws StateError for an unwritable folder */

@@ -1,37 +1,25 @@
 /**
- * The kinds of tokens that a model's tasks show to its routers, named for people: pictures of classification, class
- * names, masked text, and so on. For conditions on rows, kinds that the condition does not tell apart are one.
+ * The kinds of tokens that a model's tasks show to its routers, named for people: pictures, class names, masked text, and
+ * so on. Kinds that a condition on rows does not tell apart are one.
  */
 import { rowKey } from '@polygate/attributes';
-import type { TrainedTask } from '@polygate/generalist';
+import { taskSegments, type TrainedTask } from '@polygate/generalist';
 import { conditionNamed, type RoutingKey } from '@polygate/routers';
-import { segmentRows, type TaskFamily } from '@polygate/tasks';
+import { segmentRows } from '@polygate/tasks';
 
-interface SegmentKind {
-  /** What it is, e.g. "picture". */
-  readonly what: string;
-  readonly modality: 'visual' | 'text';
-  readonly row: RoutingKey['attributes'];
-}
+/** What tokens of an attribute row are; names and captions share theirs. */
+const names: ReadonlyMap<string, string> = new Map([
+  [rowKey(segmentRows.image), 'picture'],
+  [rowKey(segmentRows.name), 'name or caption as target'],
+  [rowKey(segmentRows.maskedText), 'masked text'],
+  [rowKey(segmentRows.captionImage), 'picture to caption'],
+  [rowKey(segmentRows.captionText), 'words so far'],
+  [rowKey(segmentRows.vocabulary), 'word as target'],
+]);
 
-const names: SegmentKind = { what: 'class name', modality: 'text', row: segmentRows.name };
-const captions: SegmentKind = { what: 'caption as target', modality: 'text', row: segmentRows.caption };
-const picture: SegmentKind = { what: 'picture', modality: 'visual', row: segmentRows.image };
-const words: SegmentKind = { what: 'word as target', modality: 'text', row: segmentRows.vocabulary };
-
-const segmentsOf: Readonly<Record<TaskFamily, readonly SegmentKind[]>> = {
-  'image-classification': [picture, names],
-  'image-text-retrieval': [picture, captions],
-  'masked-language-modelling': [
-    { what: 'masked text', modality: 'text', row: segmentRows.maskedText },
-    words,
-  ],
-  'image-captioning': [
-    { what: 'picture to caption', modality: 'visual', row: segmentRows.captionImage },
-    { what: 'words so far', modality: 'text', row: segmentRows.captionText },
-    words,
-  ],
-};
+/** Name of the tokens of an attribute row such as `10011001`. */
+export const segmentName = (attributes: string): string =>
+  names.get(attributes) ?? `attributes ${attributes}`;
 
 /** A row of the heat maps: tokens that get one decision. */
 export interface TokenKind {
@@ -44,17 +32,26 @@ export interface TokenKind {
 
 const unique = (words: readonly string[]): readonly string[] => [...new Set(words)];
 
+const nameOf = ({ attributes }: RoutingKey): string => segmentName(rowKey(attributes));
+
 /** Names a group by what its members share. */
-const labelOf = (
-  condition: string,
-  members: readonly (SegmentKind & { readonly task: string })[],
-): string => {
-  const [first] = members;
-  if (!first) return '';
-  if (condition === 'modality') return first.modality;
-  if (unique(members.map(({ task }) => task)).length === 1 && members.length > 1) return first.task;
-  return unique(members.map(({ what }) => what)).join(', ');
+const labelOf = (members: readonly RoutingKey[]): string => {
+  const kinds = unique(members.map(nameOf));
+  const tasks = unique(members.map(({ task }) => task));
+  const modalities = unique(members.map(({ modality }) => modality));
+  if (kinds.length === 1) return kinds[0] ?? '';
+  if (tasks.length === 1) return tasks[0] ?? '';
+  if (modalities.length === 1) return modalities[0] ?? '';
+  return kinds.join(', ');
 };
+
+/** Labels that several groups share get their task in front. */
+const distinct = (kinds: readonly TokenKind[]): readonly TokenKind[] =>
+  kinds.map((kind) =>
+    kinds.filter(({ label }) => label === kind.label).length === 1
+      ? kind
+      : { ...kind, label: `${kind.key.task}: ${kind.label}` },
+  );
 
 /**
  * Kinds of tokens of tasks under a condition on rows; empty for a condition on token content.
@@ -70,28 +67,17 @@ export const tokenKinds = (
 ): readonly TokenKind[] => {
   const condition = conditionNamed(routing.condition).create(routing);
   if (!condition.dataIndependent) return [];
-  const groups = new Map<string, { key: RoutingKey; members: (SegmentKind & { task: string })[] }>();
-  for (const { name, family } of tasks) {
-    for (const segment of segmentsOf[family]) {
-      const key = { attributes: segment.row, modality: segment.modality, task: name };
-      const id = condition.keyOf(key);
-      const group = groups.get(id) ?? { key, members: [] };
-      group.members.push({ ...segment, task: name });
-      groups.set(id, group);
-    }
+  const groups = new Map<string, RoutingKey[]>();
+  for (const key of tasks.flatMap(taskSegments)) {
+    const id = condition.keyOf(key);
+    groups.set(id, [...(groups.get(id) ?? []), key]);
   }
-  return [...groups.values()].map(({ key, members }) => ({
-    label: labelOf(routing.condition, members),
-    key,
-    detail: `${unique(members.map(({ what, task }) => `${what} of ${task}`)).join(', ')}; attributes ${unique(
-      members.map(({ row }) => rowKey(row)),
+  const kinds = [...groups.values()].map((members) => ({
+    label: labelOf(members),
+    key: members[0] as RoutingKey,
+    detail: `${unique(members.map((key) => `${nameOf(key)} of ${key.task}`)).join(', ')}; attributes ${unique(
+      members.map(({ attributes }) => rowKey(attributes)),
     ).join(', ')}`,
   }));
-};
-
-/** Name of an attribute row of a segment, for tokens that telemetry knows by their row alone. */
-export const segmentName = (attributes: string): string => {
-  const all = Object.values(segmentsOf).flat();
-  const found = unique(all.filter(({ row }) => rowKey(row) === attributes).map(({ what }) => what));
-  return found.length > 0 ? found.join(', ') : `attributes ${attributes}`;
+  return distinct(kinds);
 };
