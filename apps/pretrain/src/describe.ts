@@ -1,6 +1,7 @@
 import {
   accountParameters,
   countFlops,
+  formatExperts,
   formatParameterParts,
   formatParameterTable,
   presetNamed,
@@ -37,7 +38,8 @@ export const describeRecipe = (recipe: Recipe): string => {
     '',
     formatParameterParts(accountParameters(encoder)),
     '',
-    `one picture of ${PIXELS}x${PIXELS} (${patches + 1} tokens): ${(flops.forward / 1e9).toFixed(1)} GFLOP forward, ${(flops.training / 1e9).toFixed(1)} in training`,
+    formatExperts(encoder),
+    `one picture of ${PIXELS}x${PIXELS} (${patches + 1} tokens): ${(flops.forward / 1e9).toFixed(1)} GFLOP forward, ${(flops.training / 1e9).toFixed(1)} in training${flops.routing > 0 ? `, ${(flops.routing / 1e9).toFixed(2)} of them for routers` : ''}`,
     ...(named.length > 0
       ? [describeSize(recipe, estimateSize(recipe, { encoder, pixels: PIXELS, textLength: TEXT_LENGTH }))]
       : []),

@@ -63,6 +63,33 @@ describe('accountParameters', () => {
     expect(accountParameters(presets['l-moe'], 3).published.deployed).toBe((354 + 302) * million);
   });
 
+  // Ti with 8 experts everywhere: 24 routers of width 192 with 8 gates each.
+  const gates = 24 * 8 * 192;
+  it.each([
+    ['attribute', {}, gates + 24 * 192 * (8 + 1 + 2), 2],
+    ['modality', {}, gates + 24 * 2 * 192, 2],
+    ['task', { tasks: ['a', 'b', 'c'] }, gates + 24 * 3 * 192, 3],
+    ['task-specific', { tasks: ['a', 'b', 'c'] }, 0, 3],
+    ['token', {}, gates, 8],
+    // Twice the gates, and a pool of four matrices and three biases.
+    ['context', {}, 2 * gates + 24 * (4 * 192 * 192 + 3 * 192), 8],
+  ] as const)('counts routers and what is deployed by %s', (condition, own, routers, rows) => {
+    const config = { ...presets.ti, moe: { condition, ...own } };
+    const account = accountParameters(config);
+    expect(account.parts.routers).toBe(routers);
+    expect(account.dense).toBe(accountParameters(presets.ti).trained);
+    expect(account.rows).toBe(rows);
+    const byToken = condition === 'token' || condition === 'context';
+    expect(account.mergeable).toBe(!byToken);
+    expect(account.deployed).toBe(byToken ? account.trained : account.dense + (rows - 1) * account.mergedSet);
+    // One set: 12 blocks of 12 * 192^2 weights and 9 * 192 biases.
+    const set = 12 * (12 * 192 * 192 + 9 * 192);
+    expect(account.mergedSet).toBe(set);
+    expect(account.published.deployed).toBe(14.8e6 + Math.round(((rows - 1) * set) / 1e5) * 1e5);
+    const gate = { ...config, moe: { ...config.moe, separateGates: true } };
+    expect(accountParameters(gate).parts.routers).toBe(2 * routers);
+  });
+
   it('counts what is allocated', () => {
     const config = { ...presets['mini-moe'], layers: 2, width: 8, heads: 2, hidden: 12, vocabularySize: 20 };
     const parameters = allocateParameters(describeEncoder(config), createRandom(1));

@@ -10,12 +10,15 @@
  * - deployed: the total and, for each merged weight set beyond the first, the conditional linears once more, weights
  *   and biases, rounded likewise (B 124 + 43 = 167, L 354 + 151 = 505). Image-text models keep two sets, one for the
  *   visual input and one for text.
+ * Where every token chooses its own experts nothing is merged, and deployed counts all experts, without routers.
  * Adding before rounding would give 123 for B: 37.95 + 85.52 million.
  */
 import { sizeOf, type ParameterSpec } from '@polygate/nn';
-import { resolveEncoderConfig, type EncoderConfig } from './config.ts';
+import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } from './config.ts';
 import { describeEncoder } from './description.ts';
+import { conditionOf } from './expert-config.ts';
 import { BLOCK_LINEARS, isConditional, linearShape } from './placement.ts';
+import { looksAt } from './routing-fields.ts';
 
 /** Disjoint parts of an encoder; every parameter is in exactly one. */
 export type ParameterPart =
@@ -47,11 +50,16 @@ export interface ParameterAccount {
   readonly trained: number;
   /** The same encoder without experts: one weight set and no routers. */
   readonly dense: number;
-  /** After merging: `dense` and one more set of the conditional linears for each further row. */
+  /** Whether experts can be merged for deployment: they are chosen before a token is embedded. True for a dense encoder. */
+  readonly mergeable: boolean;
+  /**
+   * After merging: `dense` and one more set of the conditional linears for each further row. All that is trained where
+   * every token chooses its own experts.
+   */
   readonly deployed: number;
   /** Scalars of one merged set: weights and biases of all conditional linears. */
   readonly mergedSet: number;
-  /** Merged sets that `deployed` counts. */
+  /** Merged sets that `deployed` counts; the number of experts where they can't be merged. */
   readonly rows: number;
   readonly published: PublishedCounts;
 }
@@ -87,13 +95,22 @@ const countParts = (specs: readonly ParameterSpec[]): Record<ParameterPart, numb
 
 const TENTHS_BELOW = 10e6;
 
+/** Merged sets of a deployed model: the paper's two for image and text, or one for each task where tasks have their own. */
+const defaultRows = ({ moe }: ResolvedEncoderConfig): number => {
+  const condition = moe && conditionOf(moe);
+  return condition?.dataIndependent && looksAt(condition, 'task') ? (moe?.tasks.length ?? 1) : 2;
+};
+
 /**
  * Counts the parameters of an encoder; allocates none.
- * @param rows merged weight sets that a deployed model keeps: 2 for image-text, 1 for one modality. @default 2
+ * @param served merged weight sets that a deployed model keeps, e.g. 1 for one modality. @default 2, for image and
+ * text; the number of tasks for conditions on the task
  * @throws ConfigError for a configuration that makes no encoder
  */
-export const accountParameters = (config: EncoderConfig, rows = 2): ParameterAccount => {
+export const accountParameters = (config: EncoderConfig, served?: number): ParameterAccount => {
   const resolved = resolveEncoderConfig(config);
+  const mergeable = !resolved.moe || conditionOf(resolved.moe).dataIndependent;
+  const rows = mergeable ? (served ?? defaultRows(resolved)) : (resolved.moe?.experts ?? 1);
   const { layers, width, vocabularySize } = resolved;
   const parts = countParts(describeEncoder(config));
   let mergedSet = 0;
@@ -116,7 +133,8 @@ export const accountParameters = (config: EncoderConfig, rows = 2): ParameterAcc
     parts,
     trained,
     dense,
-    deployed: dense + (rows - 1) * mergedSet,
+    mergeable,
+    deployed: mergeable ? dense + (rows - 1) * mergedSet : trained,
     mergedSet,
     rows,
     published: { vocabulary, encoder, total, deployed: total + rounded((rows - 1) * mergedSet), unit },

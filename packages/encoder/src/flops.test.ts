@@ -24,4 +24,29 @@ describe('countFlops', () => {
     expect(sparse.training - dense.training).toBe(2.5 * sparse.merging);
     expect(dense.training).toBe(3 * dense.forward);
   });
+
+  it('counts experts that tokens choose, and what choosing costs', () => {
+    const shape = { length: 10 };
+    const config = { ...presets.ti, layers: 3 };
+    const dense = countFlops(config, shape);
+    const moe = { experts: 4, topK: 3, every: 2, ffn: false };
+    const token = countFlops({ ...config, moe: { ...moe, condition: 'token' } }, shape);
+    // Blocks 0 and 2, attention alone: 4 * 192^2 products a token, twice more than once; two routers of 4 gates.
+    expect(token.linears - dense.linears).toBe(10 * 2 * 2 * 2 * 4 * 192 * 192);
+    expect(token.routing).toBe(2 * 10 * 2 * 4 * 192);
+    expect(token.forward).toBe(dense.forward + token.linears - dense.linears + token.routing);
+    expect(token.training).toBe(3 * token.forward);
+    const context = countFlops({ ...config, moe: { ...moe, condition: 'context' } }, shape);
+    // Three heads of 64: a mean, three scores and three means of 192 channels for each token, four products of 192 x 192.
+    const pool = 10 * 2 * (1 + 3 + 3) * 192 + 4 * 2 * 192 * 192;
+    expect(context.routing).toBe(token.routing + 2 * (pool + 2 * 4 * 192));
+    const separate = { ...moe, condition: 'token', separateGates: true };
+    expect(countFlops({ ...config, moe: separate }, shape).routing).toBe(2 * token.routing);
+    for (const condition of ['attribute', 'modality', 'task', 'task-specific']) {
+      const own = { condition, every: 2, ffn: false, tasks: ['a', 'b'] };
+      const account = countFlops({ ...config, moe: own }, shape);
+      expect([account.forward, account.routing], condition).toEqual([dense.forward, 0]);
+      expect(account.merging, condition).toBeGreaterThan(0);
+    }
+  });
 });

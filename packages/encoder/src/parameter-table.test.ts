@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { accountParameters } from './accounting.ts';
 import { formatParameterParts, formatParameterTable } from './parameter-table.ts';
+import type { ExpertConfig } from './expert-config.ts';
+import { formatExperts } from './expert-text.ts';
 import { presets } from './presets.ts';
 
 describe('formatParameterTable', () => {
@@ -19,10 +21,28 @@ describe('formatParameterTable', () => {
   });
 });
 
+describe('formatExperts', () => {
+  it('says how many, by what and where', () => {
+    expect(formatExperts(presets.b)).toBe('no experts: a dense encoder');
+    expect(formatExperts(presets['b-moe'])).toBe(
+      "8 experts, 2 chosen by attribute (the eight attribute bits of the segment's tokens); attention and feed-forward of every block whose number 2 divides, 12 decisions a token",
+    );
+    expect(formatExperts({ ...presets.mini, moe: { condition: 'token', attention: false, topK: 1 } })).toBe(
+      '8 experts, 1 chosen by token (the token itself); feed-forward of every block, 4 decisions a token',
+    );
+  });
+});
+
 describe('formatParameterParts', () => {
   it('prints the exact counts', () => {
     const lines = formatParameterParts(accountParameters(presets['mini-moe'])).split('\n');
     expect(lines[0]).toMatch(/^vocabulary +786,432$/u);
     expect(lines.at(-1)).toMatch(/^deployed \(2 merged sets\) +4,518,725$/u);
+    const last = (moe: ExpertConfig) =>
+      formatParameterParts(accountParameters({ ...presets.mini, moe }))
+        .split('\n')
+        .at(-1);
+    expect(last({ condition: 'task', tasks: ['a'] })).toMatch(/^deployed \(1 merged set\) +[\d,]+$/u);
+    expect(last({ condition: 'token' })).toMatch(/^deployed \(tokens choose: all experts\) +[\d,]+$/u);
   });
 });

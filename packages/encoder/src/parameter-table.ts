@@ -49,5 +49,10 @@ export const formatParameterParts = (account: ParameterAccount): string =>
     ...Object.entries(account.parts).map(([part, count]) => [part, grouped(count)]),
     ['trained', grouped(account.trained)],
     ['without experts', grouped(account.dense)],
-    [`deployed (${account.rows} merged sets)`, grouped(account.deployed)],
+    [
+      account.mergeable
+        ? `deployed (${account.rows} merged ${account.rows === 1 ? 'set' : 'sets'})`
+        : 'deployed (tokens choose: all experts)',
+      grouped(account.deployed),
+    ],
   ]);
