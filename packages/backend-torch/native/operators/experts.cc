@@ -1,8 +1,5 @@
-// Merging experts and sharing a merged weight's gradient out to them, each in one pass over the weights. Experts are
-// passed flat: weights and biases are lists of the used experts, gates a float32 matrix [R, E], and the choices of all
-// rows follow each other in `chosen` (numbers of used experts) with `ends[r]` where row r's end. Twin: the composition
-// of conditionalLinear in @polygate/tensor.
-#include "vector_math.h"
+// experts.h. Twin: the composition of conditionalLinear in @polygate/tensor.
+#include "experts.h"
 
 namespace polygate {
 namespace {
@@ -50,18 +47,47 @@ std::vector<Choice> choices(at::TensorList experts, const at::Tensor& gates, at:
   return rows;
 }
 
-// One merged tensor of type `dtype` for each row that chose experts, in the order of the rows.
+POLYGATE_CLONES float shareSpan(const float* row, const float* expert, float gate, bool first, float* out, int64_t from,
+                                int64_t to) {
+  float along = 0;
+  if (first) {
+#pragma omp simd reduction(+ : along)
+    for (int64_t i = from; i < to; ++i) {
+      along += row[i] * expert[i];
+      out[i] = gate * row[i];
+    }
+  } else {
+#pragma omp simd reduction(+ : along)
+    for (int64_t i = from; i < to; ++i) {
+      along += row[i] * expert[i];
+      out[i] += gate * row[i];
+    }
+  }
+  return along;
+}
+
+}  // namespace
+
+std::vector<at::Tensor> contiguousFloats(at::TensorList tensors) {
+  std::vector<at::Tensor> dense;
+  for (const at::Tensor& t : tensors) {
+    TORCH_CHECK(t.scalar_type() == at::kFloat, "experts: expected float32, got ", t.scalar_type());
+    dense.push_back(t.contiguous());
+  }
+  return dense;
+}
+
 std::vector<at::Tensor> mergeExperts(at::TensorList experts, const at::Tensor& gates, at::IntArrayRef used,
                                      at::IntArrayRef chosen, at::IntArrayRef ends, at::ScalarType dtype) {
-  for (const at::Tensor& e : experts) TORCH_CHECK(e.is_contiguous() && e.scalar_type() == at::kFloat, "merge_experts: expected contiguous float32 experts");
+  const std::vector<at::Tensor> sources = contiguousFloats(experts);
   const at::Tensor table = gates.contiguous();
-  const std::vector<Choice> rows = choices(experts, table, used, chosen, ends);
-  const int64_t size = experts[0].numel(), parts = (size + kPiece - 1) / kPiece;
+  const std::vector<Choice> rows = choices(sources, table, used, chosen, ends);
+  const int64_t size = sources[0].numel(), parts = (size + kPiece - 1) / kPiece;
   std::vector<at::Tensor> merged;
   std::vector<const Choice*> active;
   for (const Choice& row : rows)
     if (!row.sources.empty()) {
-      merged.push_back(at::empty(experts[0].sizes(), experts[0].options().dtype(dtype)));
+      merged.push_back(at::empty(sources[0].sizes(), sources[0].options().dtype(dtype)));
       active.push_back(&row);
     }
   at::parallel_for(0, static_cast<int64_t>(active.size()) * parts, 1, [&](int64_t from, int64_t to) {
@@ -76,87 +102,46 @@ std::vector<at::Tensor> mergeExperts(at::TensorList experts, const at::Tensor& g
   return merged;
 }
 
-#define POLYGATE_SHARE(T)                                                                                              \
-  POLYGATE_CLONES float shareSpan(const T* row, const float* expert, float gate, bool first, float* out, int64_t from, \
-                                  int64_t to) {                                                                        \
-    float along = 0;                                                                                                   \
-    if (first) {                                                                                                       \
-      _Pragma("omp simd reduction(+ : along)") for (int64_t i = from; i < to; ++i) {                                   \
-        const float g = load(row, i);                                                                                  \
-        along += g * expert[i];                                                                                        \
-        out[i] = gate * g;                                                                                             \
-      }                                                                                                                \
-    } else {                                                                                                           \
-      _Pragma("omp simd reduction(+ : along)") for (int64_t i = from; i < to; ++i) {                                   \
-        const float g = load(row, i);                                                                                  \
-        along += g * expert[i];                                                                                        \
-        out[i] += gate * g;                                                                                            \
-      }                                                                                                                \
-    }                                                                                                                  \
-    return along;                                                                                                      \
-  }
-POLYGATE_SHARE(float)
-POLYGATE_SHARE(Bits)
-
-// Row gradients (for each row that chose experts) -> the experts' gradients in float32, and the gates' [R, E].
-std::tuple<std::vector<at::Tensor>, at::Tensor> shareGradient(at::TensorList rows, at::TensorList experts,
-                                                              const at::Tensor& gates, at::IntArrayRef used,
-                                                              at::IntArrayRef chosen, at::IntArrayRef ends) {
-  const at::Tensor table = gates.contiguous();
-  const int64_t columns = table.size(1), size = experts[0].numel(), parts = (size + kPiece - 1) / kPiece;
-  struct Use {
-    int64_t row, expert, place;
-    bool first;
-  };
-  std::vector<Use> uses;
-  std::vector<bool> seen(experts.size(), false);
+std::vector<ExpertUse> expertUses(const at::Tensor& gates, at::IntArrayRef used, at::IntArrayRef chosen, at::IntArrayRef ends) {
+  const float* table = pointer<float>(gates);
+  std::vector<ExpertUse> uses;
+  std::vector<bool> seen(used.size(), false);
   int64_t at = 0, active = 0;
   for (size_t r = 0; r < ends.size(); ++r) {
     const bool any = at < ends[r];
     for (; at < ends[r]; ++at) {
-      const int64_t e = chosen[at];
-      uses.push_back({active, e, static_cast<int64_t>(r) * columns + used[e], !seen[e]});
+      const int64_t e = chosen[at], place = static_cast<int64_t>(r) * gates.size(1) + used[e];
+      uses.push_back({active, e, place, table[place], !seen[e]});
       seen[e] = true;
     }
     if (any) ++active;
   }
-  std::vector<at::Tensor> dense, gradients;
-  for (const at::Tensor& row : rows) dense.push_back(row.contiguous());
-  for (const at::Tensor& e : experts) gradients.push_back(at::empty(e.sizes(), e.options()));
+  return uses;
+}
+
+void shareGradient(at::TensorList rows, const ExpertSharing& sharing) {
+  const int64_t size = sharing.experts[0].numel(), parts = (size + kPiece - 1) / kPiece;
+  const std::vector<ExpertUse>& uses = sharing.uses;
   std::vector<float> sums(uses.size() * parts, 0.0f);
   // A task owns a piece of all experts, so the passes over it stay in cache and nothing is written twice at once.
   at::parallel_for(0, parts, 1, [&](int64_t from, int64_t to) {
     for (int64_t part = from; part < to; ++part) {
       const int64_t begin = part * kPiece, end = std::min(begin + kPiece, size);
-      for (size_t u = 0; u < uses.size(); ++u) {
-        const Use& use = uses[u];
-        withPointer(dense[use.row], [&](auto* row) {
-          sums[u * parts + part] = shareSpan(row, pointer<float>(experts[use.expert]), pointer<float>(table)[use.place],
-                                             use.first, pointer<float>(gradients[use.expert]), begin, end);
-        });
-      }
+      for (size_t u = 0; u < uses.size(); ++u)
+        sums[u * parts + part] = shareSpan(pointer<float>(rows[uses[u].row]), pointer<float>(sharing.experts[uses[u].expert]),
+                                           uses[u].gate, uses[u].first, pointer<float>(sharing.gradients[uses[u].expert]), begin, end);
     }
   });
-  at::Tensor dGates = at::zeros_like(table);
   for (size_t u = 0; u < uses.size(); ++u) {
     double sum = 0;
     for (int64_t part = 0; part < parts; ++part) sum += sums[u * parts + part];
-    pointer<float>(dGates)[uses[u].place] += static_cast<float>(sum);
+    pointer<float>(sharing.dGates)[uses[u].place] += static_cast<float>(sum);
   }
-  return {gradients, dGates};
 }
-
-}  // namespace
 
 TORCH_LIBRARY_FRAGMENT(polygate, m) {
   m.def("merge_experts(Tensor[] experts, Tensor gates, int[] used, int[] chosen, int[] ends, ScalarType dtype) -> Tensor[]");
-  m.def(
-      "share_gradient(Tensor[] rows, Tensor[] experts, Tensor gates, int[] used, int[] chosen, int[] ends) -> (Tensor[], "
-      "Tensor)");
 }
-TORCH_LIBRARY_IMPL(polygate, CPU, m) {
-  m.impl("merge_experts", mergeExperts);
-  m.impl("share_gradient", shareGradient);
-}
+TORCH_LIBRARY_IMPL(polygate, CPU, m) { m.impl("merge_experts", mergeExperts); }
 
 }  // namespace polygate

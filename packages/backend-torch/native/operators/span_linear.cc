@@ -8,20 +8,6 @@
 namespace polygate {
 namespace {
 
-SpanRows rowsOf(at::IntArrayRef spans, size_t weights, int64_t batch, int64_t length) {
-  TORCH_CHECK(spans.size() % 3 == 0, "span_linear: expected spans as triples of weight, start and length");
-  SpanRows rows;
-  rows.of.resize(weights);
-  for (int64_t b = 0; b < batch; ++b)
-    for (size_t s = 0; s < spans.size(); s += 3) {
-      const int64_t weight = spans[s], start = spans[s + 1], count = spans[s + 2];
-      TORCH_CHECK(weight >= 0 && weight < static_cast<int64_t>(weights) && start >= 0 && count >= 0 && start + count <= length,
-                  "span_linear: expected spans inside the sequence that name a weight");
-      for (int64_t l = start; l < start + count; ++l) rows.of[weight].push_back(static_cast<int32_t>(b * length + l));
-    }
-  return rows;
-}
-
 bool isWhole(const std::vector<int32_t>& rows, const at::Tensor& x) {
   return static_cast<int64_t>(rows.size()) == x.size(0) * x.size(1);
 }
@@ -90,6 +76,25 @@ void backwardProducts(SpanBackward& call) {
   }
 }
 
+}  // namespace
+
+SpanRows spanRows(at::IntArrayRef spans, size_t weights, int64_t batch, int64_t length) {
+  TORCH_CHECK(spans.size() % 3 == 0, "span_linear: expected spans as triples of weight, start and length");
+  SpanRows rows;
+  rows.of.resize(weights);
+  for (int64_t b = 0; b < batch; ++b)
+    for (size_t s = 0; s < spans.size(); s += 3) {
+      const int64_t weight = spans[s], start = spans[s + 1], count = spans[s + 2];
+      TORCH_CHECK(weight >= 0 && weight < static_cast<int64_t>(weights) && start >= 0 && count >= 0 && start + count <= length,
+                  "span_linear: expected spans inside the sequence that name a weight");
+      for (int64_t l = start; l < start + count; ++l) rows.of[weight].push_back(static_cast<int32_t>(b * length + l));
+    }
+  size_t covered = 0;
+  for (const auto& own : rows.of) covered += own.size();
+  TORCH_CHECK(static_cast<int64_t>(covered) == batch * length, "span_linear: expected spans that cover the sequence");
+  return rows;
+}
+
 // x [B, L, I], weights [O, I] of x's type, biases float32 [O] or none -> y [B, L, O], and z before the activation
 // when `keep` asks for it.
 std::tuple<at::Tensor, at::Tensor> spanLinear(const at::Tensor& input, at::TensorList weights, at::TensorList biases,
@@ -98,7 +103,7 @@ std::tuple<at::Tensor, at::Tensor> spanLinear(const at::Tensor& input, at::Tenso
   TORCH_CHECK(biases.empty() || biases.size() == weights.size(), "span_linear: expected a bias for each weight or none");
   const at::ScalarType type = weights[0].scalar_type();
   const at::Tensor x = input.to(type).contiguous();
-  const SpanRows rows = rowsOf(spans, weights.size(), x.size(0), x.size(1));
+  const SpanRows rows = spanRows(spans, weights.size(), x.size(0), x.size(1));
   std::vector<at::Tensor> dense, offsets;
   for (const at::Tensor& w : weights) dense.push_back(w.contiguous());
   for (const at::Tensor& b : biases) offsets.push_back(b.contiguous());
@@ -109,6 +114,13 @@ std::tuple<at::Tensor, at::Tensor> spanLinear(const at::Tensor& input, at::Tenso
   return {call.y, call.z};
 }
 
+void spanBackward(SpanBackward& call) {
+  if (tiles::available(call.x.scalar_type())) spanBackwardTiles(call);
+  else backwardProducts(call);
+}
+
+namespace {
+
 // -> dx [B, L, I] of the weights' type, then for each weight dW [O, I] and db [O] in float32 where they are wanted.
 std::tuple<at::Tensor, std::vector<at::Tensor>, std::vector<at::Tensor>> spanLinearBackward(
     const at::Tensor& gradient, const at::Tensor& input, at::TensorList weights, const c10::optional<at::Tensor>& kept,
@@ -117,10 +129,10 @@ std::tuple<at::Tensor, std::vector<at::Tensor>, std::vector<at::Tensor>> spanLin
   const at::ScalarType type = weights[0].scalar_type();
   const at::Tensor x = input.to(type).contiguous();
   const bool active = kept.has_value() && kept->defined();
-  const SpanRows rows = rowsOf(spans, weights.size(), x.size(0), x.size(1));
+  const SpanRows rows = spanRows(spans, weights.size(), x.size(0), x.size(1));
   std::vector<at::Tensor> dense;
   for (const at::Tensor& w : weights) dense.push_back(w.contiguous());
-  SpanBackward call{gradient.contiguous(), x, dense, active ? kept->contiguous() : at::Tensor(), rows, at::empty_like(x), {}, {}};
+  SpanBackward call{gradient.contiguous(), x, dense, active ? kept->contiguous() : at::Tensor(), rows, at::empty_like(x), {}, {}, nullptr};
   const auto exact = x.options().dtype(at::kFloat);
   for (size_t w = 0; w < weights.size(); ++w) {
     // A weight that no span names has no tokens: its gradient is zero.
@@ -128,8 +140,7 @@ std::tuple<at::Tensor, std::vector<at::Tensor>, std::vector<at::Tensor>> spanLin
     if (wantsWeights) call.dWeights.push_back(used ? at::empty(dense[w].sizes(), exact) : at::zeros(dense[w].sizes(), exact));
     if (wantsBiases) call.dBiases.push_back(used ? at::empty({dense[w].size(0)}, exact) : at::zeros({dense[w].size(0)}, exact));
   }
-  if (tiles::available(type)) spanBackwardTiles(call);
-  else backwardProducts(call);
+  spanBackward(call);
   return {call.dx, call.dWeights, call.dBiases};
 }
 

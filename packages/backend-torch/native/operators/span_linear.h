@@ -21,6 +21,22 @@ struct SpanForward {
   at::Tensor z;  // before the activation; undefined when nobody asked
 };
 
+// A use of an expert by a row of merged weights, see experts.h.
+struct ExpertUse {
+  int64_t row, expert;
+  int64_t place;  // in the flat table of gates
+  float gate;
+  bool first;  // whether no earlier use has written this expert's gradient
+};
+
+// Experts whose sums the weights are: they get gradients in place of the weights.
+struct ExpertSharing {
+  std::vector<at::Tensor> experts;    // float32 [O, I], contiguous
+  std::vector<at::Tensor> gradients;  // of the experts' shape; written
+  std::vector<ExpertUse> uses;
+  at::Tensor dGates;  // float32 [R, E]; added to
+};
+
 struct SpanBackward {
   const at::Tensor dy;  // [B, L, O], contiguous
   const at::Tensor x;
@@ -30,10 +46,21 @@ struct SpanBackward {
   at::Tensor dx;                       // of the weights' type
   std::vector<at::Tensor> dWeights;    // float32; empty when not wanted
   std::vector<at::Tensor> dBiases;     // float32; empty when not wanted
+  const ExpertSharing* sharing;        // null without experts; only where tiles::available
 };
+
+SpanRows spanRows(at::IntArrayRef spans, size_t weights, int64_t batch, int64_t length);
+
+// y [B, L, O], and z where `keep` asks for it.
+std::tuple<at::Tensor, at::Tensor> spanLinear(const at::Tensor& x, at::TensorList weights, at::TensorList biases,
+                                              at::IntArrayRef spans, bool gelu, bool keep);
+
+void spanBackward(SpanBackward& call);
 
 // The same in products of blocks, where tiles::available says so. They fill the results that the caller allocated.
 void spanForwardTiles(SpanForward& call);
 void spanBackwardTiles(SpanBackward& call);
+// The part of it that makes dWeights, dBiases and what is shared, from dz [B, L, O] of x's type.
+void weightGradientTiles(SpanBackward& call, const at::Tensor& dz);
 
 }  // namespace polygate

@@ -1,6 +1,5 @@
-// span_linear.h in products of blocks. Forward and dx: blocks of 32 tokens times a weight packed once. dW: a task owns a
-// range of rows or columns of dW, and goes over the tokens in chunks whose packed factors stay in the second-level
-// cache. What is computed does not depend on the number of threads.
+// span_linear.h in products of blocks: forward and dx, blocks of 32 tokens times a weight packed once. What is computed
+// does not depend on the number of threads.
 #include "span_linear.h"
 
 #include "tile_math.h"
@@ -143,103 +142,6 @@ void gradientRows(const SpanBackward& call, const at::Tensor& dz, const Block& b
   }
 }
 
-// A range of 32-wide strips of one weight's gradient: of its rows (outputs) or, where `byInput`, of its columns.
-struct Strip {
-  int64_t weight, first, size;
-  bool byInput;
-};
-
-constexpr int64_t kChunk = 16;  // steps of 32 tokens whose packed factors are held at once
-
-// Adds the columns' sums of up to 32 rows to sums [32].
-template <class T>
-POLYGATE_TILE_INLINE void addColumns(const RowsOf<T>& rows, int64_t first, int64_t columns, float* sums) {
-  const __mmask16 low = firstWords(columns), high = firstWords(columns - 16);
-  __m512 a = loadVector(sums, 0xffff), b = loadVector(sums + 16, 0xffff);
-  for (int64_t i = 0; i < kBlock && rows.at[i] != nullptr; ++i) {
-    a = _mm512_add_ps(a, loadVector(rows.at[i] + first, low));
-    b = _mm512_add_ps(b, loadVector(rows.at[i] + first + 16, high));
-  }
-  storeVector(sums, a, 0xffff);
-  storeVector(sums + 16, b, 0xffff);
-}
-
-// One block of dW from packed factors; `edge` is room for a block that reaches over the matrix's border.
-template <class T>
-POLYGATE_TILE_TARGET void addBlock(const LeftOf<T>& left, const T* panel, int64_t steps, bool fresh, const at::Tensor& dw,
-                                    int64_t top, int64_t side, float* edge) {
-  const int64_t outer = dw.size(0), inner = dw.size(1);
-  float* out = pointer<float>(dw) + top * inner + side;
-  if (top + kBlock <= outer && side + kBlock <= inner) {
-    if (fresh) multiply<false>(left, panel, steps, out, inner);
-    else multiply<true>(left, panel, steps, out, inner);
-    return;
-  }
-  multiply<false>(left, panel, steps, edge, kBlock);
-  for (int64_t r = 0; r < std::min(kBlock, outer - top); ++r)
-    for (int64_t n = 0; n < std::min(kBlock, inner - side); ++n)
-      out[r * inner + n] = (fresh ? 0.0f : out[r * inner + n]) + edge[r * kBlock + n];
-}
-
-template <class T>
-POLYGATE_TILE_TARGET void weightGradientTask(const SpanBackward& call, const at::Tensor& dz, const Strip& strip) {
-  const std::vector<int32_t>& tokens = call.rows.of[strip.weight];
-  const int64_t outer = dz.size(2), inner = call.x.size(2), size = static_cast<int64_t>(tokens.size());
-  const int64_t outFrom = strip.byInput ? 0 : strip.first, lefts = strip.byInput ? blocks(outer) : strip.size;
-  const int64_t inFrom = strip.byInput ? strip.first : 0, rights = strip.byInput ? strip.size : blocks(inner);
-  const bool wants = !call.dWeights.empty(), sums = !call.dBiases.empty() && inFrom == 0;
-  float* edge = static_cast<float*>(scratch(4 * (kStep + kBlock * lefts) + sizeof(T) * kStep * kChunk * (lefts + rights)));
-  float* totals = edge + kStep;
-  T* left = reinterpret_cast<T*>(totals + kBlock * lefts);
-  T* right = left + kStep * kChunk * lefts;
-  std::fill(totals, totals + kBlock * lefts, 0.0f);
-  for (int64_t start = 0; start < size; start += kChunk * kBlock) {
-    const int64_t steps = blocks(std::min(kChunk * kBlock, size - start));
-    for (int64_t s = 0; s < steps; ++s) {
-      RowsOf<T> ofGradient, ofInput;
-      for (int64_t i = 0; i < kBlock; ++i) {
-        const int64_t token = start + s * kBlock + i;
-        ofGradient.at[i] = token < size ? pointer<T>(dz) + tokens[token] * outer : nullptr;
-        ofInput.at[i] = token < size ? pointer<T>(call.x) + tokens[token] * inner : nullptr;
-      }
-      for (int64_t o = 0; o < lefts; ++o) {
-        const int64_t first = (outFrom + o) * kBlock, columns = std::min(kBlock, outer - first);
-        if (wants) packColumns(ofGradient, first, columns, left + (o * kChunk + s) * kStep);
-        if (sums) addColumns(ofGradient, first, columns, totals + o * kBlock);
-      }
-      for (int64_t i = 0; wants && i < rights; ++i) {
-        const int64_t first = (inFrom + i) * kBlock;
-        packRows(ofInput, first, std::min(kBlock, inner - first), right + (i * kChunk + s) * kStep);
-      }
-    }
-    for (int64_t o = 0; wants && o < lefts; ++o)
-      for (int64_t i = 0; i < rights; ++i)
-        addBlock(packed(left + o * kChunk * kStep), right + i * kChunk * kStep, steps, start == 0,
-                 call.dWeights[strip.weight], (outFrom + o) * kBlock, (inFrom + i) * kBlock, edge);
-  }
-  if (sums)
-    std::copy(totals, totals + std::min(outer - outFrom * kBlock, lefts * kBlock),
-              pointer<float>(call.dBiases[strip.weight]) + outFrom * kBlock);
-}
-
-// Strips along the longer side of the weight, so that little is packed twice; about two for each thread.
-std::vector<Strip> stripsOf(const SpanBackward& call, int64_t outer, int64_t inner) {
-  const bool byInput = inner > outer;
-  const int64_t whole = blocks(byInput ? inner : outer);
-  const int64_t used = std::max<int64_t>(
-      1, std::count_if(call.rows.of.begin(), call.rows.of.end(), [](const auto& rows) { return !rows.empty(); }));
-  const int64_t parts = std::min(whole, std::max<int64_t>(1, (2 * at::get_num_threads() + used - 1) / used));
-  std::vector<Strip> strips;
-  for (size_t w = 0; w < call.rows.of.size(); ++w) {
-    if (call.rows.of[w].empty()) continue;
-    for (int64_t p = 0; p < parts; ++p) {
-      const int64_t from = whole * p / parts, to = whole * (p + 1) / parts;
-      if (to > from) strips.push_back({static_cast<int64_t>(w), from, to - from, byInput});
-    }
-  }
-  return strips;
-}
-
 template <class T>
 void forwardBlocks(SpanForward& call) {
   const std::vector<Block> list = blocksOf(call.rows);
@@ -258,8 +160,9 @@ void forwardBlocks(SpanForward& call) {
   });
 }
 
+// Fills dx and gives dz [B, L, O].
 template <class T>
-void backwardBlocks(SpanBackward& call) {
+at::Tensor inputGradient(SpanBackward& call) {
   const std::vector<Block> list = blocksOf(call.rows);
   const Panels panels = packWeights<T>(call.weights, false);
   const bool active = call.z.defined();
@@ -281,12 +184,7 @@ void backwardBlocks(SpanBackward& call) {
                     panels.number * g / groups, panels.number * (g + 1) / groups, target);
     }
   });
-  if (call.dWeights.empty() && call.dBiases.empty()) return;
-  const std::vector<Strip> strips = stripsOf(call, dz.size(2), call.x.size(2));
-  at::parallel_for(0, static_cast<int64_t>(strips.size()), 1, [&](int64_t from, int64_t to) {
-    const SessionOf<T> session;
-    for (int64_t i = from; i < to; ++i) weightGradientTask<T>(call, dz, strips[i]);
-  });
+  return dz;
 }
 
 }  // namespace
@@ -297,8 +195,7 @@ void spanForwardTiles(SpanForward& call) {
 }
 
 void spanBackwardTiles(SpanBackward& call) {
-  if (isHalf(call.x)) backwardBlocks<Bits>(call);
-  else backwardBlocks<float>(call);
+  weightGradientTiles(call, isHalf(call.x) ? inputGradient<Bits>(call) : inputGradient<float>(call));
 }
 
 #else

@@ -2,7 +2,9 @@
  * Experts to merged weights and back: W_r = sum_e g[r, e] W_e in one pass over the experts, and the gradients of experts
  * and gates from those of the merged weights. Axes: R gate rows · E experts.
  */
+import type { NamedTensorInfoMap } from '@tensorflow/tfjs';
 import type { KernelContext } from '../kernel-context.ts';
+import { required } from '../kernel-registration.ts';
 import type { Handle } from '../native/binding.ts';
 import type { ScalarType } from '../native/scalar-types.ts';
 import { hasOwnOperators } from './operand.ts';
@@ -14,8 +16,16 @@ export interface Choices {
   readonly chosen: readonly (readonly number[])[];
 }
 
+/** The weights or biases of the used experts, float32. */
+export const expertsOf = (
+  torch: KernelContext,
+  inputs: NamedTensorInfoMap,
+  { used }: Choices,
+  name: 'weight' | 'bias',
+): Handle[] => used.map((_, at) => torch.tensorOf(required(inputs, `${name}${at}`), torch.precision.exact));
+
 /** The choices as the operators take them: numbers of used experts in a row, and where each row ends. */
-const flatten = ({ used, chosen }: Choices): { flat: number[]; ends: number[] } => {
+export const flatten = ({ used, chosen }: Choices): { flat: number[]; ends: number[] } => {
   const flat: number[] = [];
   const ends = chosen.map((ids) => {
     for (const id of ids) flat.push(used.indexOf(id));
@@ -53,7 +63,10 @@ export const mergeRows = (
   });
 };
 
-/** Shares gradients of merged rows out: the experts' gradients, and those of the gates [R, E]. */
+/**
+ * Shares gradients of merged rows out: the experts' gradients, and those of the gates [R, E]. Composed: on the CPU it is
+ * part of a call.
+ */
 export const shareRows = (
   torch: KernelContext,
   rows: readonly Handle[],
@@ -61,11 +74,6 @@ export const shareRows = (
   { gates, choices }: { readonly gates: Handle; readonly choices: Choices },
 ): { readonly gradients: readonly Handle[]; readonly dGates: Handle } => {
   const { used, chosen } = choices;
-  if (hasOwnOperators(torch)) {
-    const { flat, ends } = flatten(choices);
-    const all = torch.atenAll('polygate::share_gradient', rows, sources, gates, used, flat, ends);
-    return { gradients: all.slice(0, used.length), dGates: all[used.length] as Handle };
-  }
   const gradients: (Handle | undefined)[] = used.map(() => undefined);
   const dGates = torch.aten('zeros_like', gates);
   let active = 0;

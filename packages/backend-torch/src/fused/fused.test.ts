@@ -184,6 +184,18 @@ const cases: Record<string, () => tf.Tensor[]> = {
     const gradient = { ...inputs, merged0: first, merged1: second, z, dy: make(2, 4, 5) };
     return [y, first, second, z, ...run('PgConditionalLinearGrad', gradient, routing)];
   },
+  'conditionalLinear over long segments': () => {
+    const inputs = { x: make(12, 109, 40), gates: make(3, 4), ...experts40() };
+    const attributes = { ...routing, segments: longSegments, ...activated };
+    const [y, first, second, z] = run('PgConditionalLinear', inputs, attributes) as [
+      tf.Tensor,
+      tf.Tensor,
+      tf.Tensor,
+      tf.Tensor,
+    ];
+    const gradient = { ...inputs, merged0: first, merged1: second, z, dy: make(12, 109, 72) };
+    return [y, z, ...run('PgConditionalLinearGrad', gradient, attributes)];
+  },
   'segmentLinear over a weight that no span names': () => {
     const inputs = { x: make(12, 109, 40), ...experts40() };
     const attributes = { segments: longSegments, ...activated };

@@ -29,6 +29,7 @@ import { registerLinear } from './linear.ts';
 import { registerOptimizer } from './optimizer.ts';
 import { registerPoolingAttention } from './pooling-attention.ts';
 import { registerResidual } from './residual.ts';
+import { registerSegmentLinear } from './segment-linear.ts';
 
 /** Registers the engine's own fused kernels, once per process. */
 export const registerFusedKernels = (): void => {
@@ -38,6 +39,7 @@ export const registerFusedKernels = (): void => {
   registerResidual();
   registerAttention();
   registerConditionalLinear();
+  registerSegmentLinear();
   registerExactLinear();
   registerPoolingAttention();
   registerCrossEntropy();

@@ -33,7 +33,8 @@ export interface SpanForwardOptions {
   readonly keep: boolean;
 }
 
-const flat = (spans: readonly WeightSpan[]): number[] =>
+/** Spans as the operators take them: weight, start, length, ... */
+export const flatSpans = (spans: readonly WeightSpan[]): number[] =>
   spans.flatMap(({ weight, start, length }) => [weight, start, length]);
 
 /** The tokens of a span as a matrix [B * length, D]; a span of all tokens is a view. */
@@ -71,7 +72,7 @@ export const spanForward = (
 ): { readonly y: Handle; readonly z: Handle | undefined } => {
   const gelu = activation === 'gelu';
   if (hasOwnOperators(torch)) {
-    const [y, z] = torch.atenAll('polygate::span_linear', x, weights, biases, flat(spans), gelu, keep);
+    const [y, z] = torch.atenAll('polygate::span_linear', x, weights, biases, flatSpans(spans), gelu, keep);
     return { y: y as Handle, z: gelu && keep ? z : undefined };
   }
   const used = spans.filter(({ length }) => length > 0);
@@ -118,7 +119,7 @@ export const spanBackward = (
       x,
       weights,
       z ?? null,
-      flat(spans),
+      flatSpans(spans),
       wantsWeights,
       wantsBiases,
     );

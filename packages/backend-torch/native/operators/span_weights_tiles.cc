@@ -1,0 +1,204 @@
+// Weight gradients of span_linear.h in products of blocks: dW_r = sum over the tokens of r of dz^T x, and the column
+// sums of dz; where the weights were merged from experts, each dW_r is shared out to them while it is in cache. A task
+// owns a range of rows or columns of all dW_r, and goes over the tokens in chunks whose packed factors stay in the
+// second-level cache. What is computed does not depend on the number of threads.
+#include "span_linear.h"
+#include "tile_math.h"
+
+namespace polygate {
+
+#if POLYGATE_TILES
+namespace {
+
+using namespace tiles;
+
+constexpr int64_t kChunk = 16;  // steps of 32 tokens whose packed factors are held at once
+
+// A part of a weight's blocks: those rows of blocks (outputs) and columns of blocks (inputs).
+struct Strip {
+  int64_t outFrom, outs, inFrom, ins;
+};
+
+// Strips along the longer side of the weights, so that little is packed twice.
+std::vector<Strip> stripsOf(int64_t outer, int64_t inner, int64_t wanted) {
+  const bool byInput = inner > outer;
+  const int64_t whole = blocks(byInput ? inner : outer), parts = std::min(whole, std::max<int64_t>(1, wanted));
+  std::vector<Strip> strips;
+  for (int64_t p = 0; p < parts; ++p) {
+    const int64_t from = whole * p / parts, size = whole * (p + 1) / parts - from;
+    if (byInput) strips.push_back({0, blocks(outer), from, size});
+    else strips.push_back({from, size, 0, blocks(inner)});
+  }
+  return strips;
+}
+
+// Adds the columns' sums of up to 32 rows to sums [32].
+template <class T>
+POLYGATE_TILE_INLINE void addColumns(const RowsOf<T>& rows, int64_t first, int64_t columns, float* sums) {
+  const __mmask16 low = firstWords(columns), high = firstWords(columns - 16);
+  __m512 a = loadVector(sums, 0xffff), b = loadVector(sums + 16, 0xffff);
+  for (int64_t i = 0; i < kBlock && rows.at[i] != nullptr; ++i) {
+    a = _mm512_add_ps(a, loadVector(rows.at[i] + first, low));
+    b = _mm512_add_ps(b, loadVector(rows.at[i] + first + 16, high));
+  }
+  storeVector(sums, a, 0xffff);
+  storeVector(sums + 16, b, 0xffff);
+}
+
+// What a task works in: packed factors of a chunk, sums of the strip's columns, and its part of one dW_r or of all.
+template <class T>
+struct Room {
+  T *left, *right;
+  float *totals, *products;
+  int64_t productSize;
+  Room(const Strip& strip, int64_t held) : productSize(strip.outs * strip.ins * kStep) {
+    const int64_t factors = kChunk * kStep;
+    totals = static_cast<float*>(
+        scratch(4 * (kBlock * strip.outs + held * productSize) + sizeof(T) * factors * (strip.outs + strip.ins)));
+    products = totals + kBlock * strip.outs;
+    left = reinterpret_cast<T*>(products + held * productSize);
+    right = left + factors * strip.outs;
+  }
+};
+
+// The strip's part of dW_r into products, rows `columns` apart, and of the column sums into totals, each where it is
+// wanted.
+template <class T>
+POLYGATE_TILE_TARGET void accumulate(const SpanBackward& call, const at::Tensor& dz, const std::vector<int32_t>& tokens,
+                                     const Strip& strip, const Room<T>& room, float* products, int64_t columns, bool sums) {
+  const int64_t outer = dz.size(2), inner = call.x.size(2), size = static_cast<int64_t>(tokens.size());
+  std::fill(room.totals, room.totals + kBlock * strip.outs, 0.0f);
+  for (int64_t start = 0; start < size; start += kChunk * kBlock) {
+    const int64_t steps = blocks(std::min(kChunk * kBlock, size - start));
+    for (int64_t s = 0; s < steps; ++s) {
+      RowsOf<T> ofGradient, ofInput;
+      for (int64_t i = 0; i < kBlock; ++i) {
+        const int64_t token = start + s * kBlock + i;
+        ofGradient.at[i] = token < size ? pointer<T>(dz) + tokens[token] * outer : nullptr;
+        ofInput.at[i] = token < size ? pointer<T>(call.x) + tokens[token] * inner : nullptr;
+      }
+      for (int64_t o = 0; o < strip.outs; ++o) {
+        const int64_t first = (strip.outFrom + o) * kBlock, width = std::min(kBlock, outer - first);
+        if (products != nullptr) packColumns(ofGradient, first, width, room.left + (o * kChunk + s) * kStep);
+        if (sums) addColumns(ofGradient, first, width, room.totals + o * kBlock);
+      }
+      for (int64_t i = 0; products != nullptr && i < strip.ins; ++i) {
+        const int64_t first = (strip.inFrom + i) * kBlock;
+        packRows(ofInput, first, std::min(kBlock, inner - first), room.right + (i * kChunk + s) * kStep);
+      }
+    }
+    for (int64_t o = 0; products != nullptr && o < strip.outs; ++o) {
+      const LeftOf<T> left = packed(room.left + o * kChunk * kStep);
+      for (int64_t i = 0; i < strip.ins; ++i) {
+        float* c = products + o * kBlock * columns + i * kBlock;
+        if (start == 0) multiply<false>(left, room.right + i * kChunk * kStep, steps, c, columns);
+        else multiply<true>(left, room.right + i * kChunk * kStep, steps, c, columns);
+      }
+    }
+  }
+}
+
+// Rows and columns of a weight [O, I] that a strip covers.
+struct Part {
+  int64_t top, height, side, width;
+  Part(const Strip& strip, int64_t outer, int64_t inner)
+      : top(strip.outFrom * kBlock), height(std::min(strip.outs * kBlock, outer - top)), side(strip.inFrom * kBlock),
+        width(std::min(strip.ins * kBlock, inner - side)) {}
+};
+
+// An expert's part of one row of dW_r: out (+)= gate * row; gives the sum of row * expert.
+POLYGATE_TILE_INLINE __m512 shareRow(const float* row, const float* expert, float gate, bool first, float* out, int64_t width,
+                                     __m512 along) {
+  const __m512 factor = _mm512_set1_ps(gate);
+  for (int64_t n = 0; n < width; n += 16) {
+    const __mmask16 mask = firstWords(width - n);
+    const __m512 value = _mm512_maskz_loadu_ps(mask, row + n);
+    along = _mm512_fmadd_ps(value, _mm512_maskz_loadu_ps(mask, expert + n), along);
+    const __m512 before = first ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, out + n);
+    _mm512_mask_storeu_ps(out + n, mask, _mm512_fmadd_ps(value, factor, before));
+  }
+  return along;
+}
+
+// Shares a strip of all dW_r out to the experts; adds to `gates`, one number for each use.
+POLYGATE_TILE_TARGET void shareStrip(const ExpertSharing& sharing, const float* products, int64_t productSize,
+                                     const Strip& strip, const Part& part, int64_t inner, float* gates) {
+  const int64_t columns = strip.ins * kBlock;
+  for (size_t u = 0; u < sharing.uses.size(); ++u) {
+    const ExpertUse& use = sharing.uses[u];
+    const float* expert = pointer<float>(sharing.experts[use.expert]);
+    float* out = pointer<float>(sharing.gradients[use.expert]);
+    __m512 along = _mm512_setzero_ps();
+    for (int64_t o = 0; o < part.height; ++o) {
+      const int64_t place = (part.top + o) * inner + part.side;
+      along = shareRow(products + use.row * productSize + o * columns, expert + place, use.gate, use.first, out + place,
+                       part.width, along);
+    }
+    gates[u] = _mm512_reduce_add_ps(along);
+  }
+}
+
+// One strip of all weights; `gates` gets one number for each use of an expert.
+template <class T>
+POLYGATE_TILE_TARGET void stripTask(const SpanBackward& call, const at::Tensor& dz, const Strip& strip, float* gates) {
+  const int64_t outer = dz.size(2), inner = call.x.size(2), rows = static_cast<int64_t>(call.rows.of.size());
+  const int64_t columns = strip.ins * kBlock;
+  const bool shares = call.sharing != nullptr, wants = shares || !call.dWeights.empty();
+  // Whole blocks go straight to dW.
+  const bool direct = !shares && outer % kBlock == 0 && inner % kBlock == 0;
+  const bool sums = !call.dBiases.empty() && strip.inFrom == 0;
+  const Part part(strip, outer, inner);
+  const Room<T> room(strip, shares ? rows : wants && !direct ? 1 : 0);
+  for (int64_t r = 0; r < rows; ++r) {
+    const std::vector<int32_t>& tokens = call.rows.of[r];
+    float* products = room.products + (shares ? r * room.productSize : 0);
+    if (tokens.empty()) {
+      if (shares) std::fill(products, products + room.productSize, 0.0f);
+      continue;
+    }
+    float* out = shares || !wants ? nullptr : pointer<float>(call.dWeights[r]) + part.top * inner + part.side;
+    if (direct) accumulate<T>(call, dz, tokens, strip, room, out, inner, sums);
+    else accumulate<T>(call, dz, tokens, strip, room, wants ? products : nullptr, columns, sums);
+    if (sums) std::copy(room.totals, room.totals + part.height, pointer<float>(call.dBiases[r]) + part.top);
+    if (out == nullptr || direct) continue;
+    for (int64_t o = 0; o < part.height; ++o)
+      std::copy(products + o * columns, products + o * columns + part.width, out + o * inner);
+  }
+  if (shares) shareStrip(*call.sharing, room.products, room.productSize, strip, part, inner, gates);
+}
+
+// At least two strips for each thread, and so many that a strip of all shared weights stays in the second-level cache.
+int64_t stripsWanted(const SpanBackward& call, int64_t outer, int64_t inner) {
+  const int64_t wanted = 2 * at::get_num_threads();
+  if (call.sharing == nullptr) return wanted;
+  const int64_t bytes = 4 * outer * inner * static_cast<int64_t>(call.rows.of.size());
+  return std::max(wanted, bytes >> 20);
+}
+
+template <class T>
+void allStrips(SpanBackward& call, const at::Tensor& dz) {
+  const std::vector<Strip> strips = stripsOf(dz.size(2), call.x.size(2), stripsWanted(call, dz.size(2), call.x.size(2)));
+  const int64_t uses = call.sharing == nullptr ? 0 : static_cast<int64_t>(call.sharing->uses.size());
+  std::vector<float> gates(strips.size() * uses);
+  at::parallel_for(0, static_cast<int64_t>(strips.size()), 1, [&](int64_t from, int64_t to) {
+    const SessionOf<T> session;
+    for (int64_t i = from; i < to; ++i) stripTask<T>(call, dz, strips[i], gates.data() + i * uses);
+  });
+  for (int64_t u = 0; u < uses; ++u) {
+    double sum = 0;
+    for (size_t i = 0; i < strips.size(); ++i) sum += gates[i * uses + u];
+    pointer<float>(call.sharing->dGates)[call.sharing->uses[u].place] += static_cast<float>(sum);
+  }
+}
+
+}  // namespace
+
+void weightGradientTiles(SpanBackward& call, const at::Tensor& dz) {
+  if (call.sharing == nullptr && call.dWeights.empty() && call.dBiases.empty()) return;
+  if (isHalf(call.x)) allStrips<Bits>(call, dz);
+  else allStrips<float>(call, dz);
+}
+
+#endif
+
+}  // namespace polygate
