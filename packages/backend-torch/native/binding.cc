@@ -191,7 +191,7 @@ napi_value drop(napi_env env, napi_callback_info info) {
 
 /**
  * traits(handle, rank) -> element type in the low byte, 256 when contiguous, 512 when the sizes are those
- * that the block holds from its start; -1 for a handle that is not alive.
+ * that the block holds from its start, 1024 when no other tensor shares the storage; -1 for a handle that is not alive.
  */
 napi_value traits(napi_env env, napi_callback_info info) {
   size_t count = 2;
@@ -209,7 +209,8 @@ napi_value traits(napi_env env, napi_callback_info info) {
   if (tensor != nullptr) {
     bool same = tensor->dim() == rank;
     for (int32_t i = 0; same && i < rank; ++i) same = static_cast<double>(tensor->size(i)) == e.block[i];
-    answer = static_cast<int32_t>(tensor->scalar_type()) | (tensor->is_contiguous() ? 256 : 0) | (same ? 512 : 0);
+    answer = static_cast<int32_t>(tensor->scalar_type()) | (tensor->is_contiguous() ? 256 : 0) | (same ? 512 : 0) |
+             (tensor->storage().use_count() == 1 ? 1024 : 0);
   }
   napi_value result;
   napi_create_int32(env, answer, &result);

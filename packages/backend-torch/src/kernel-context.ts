@@ -118,7 +118,7 @@ export class KernelContext {
   /** True when nobody else sees this storage: no clone, reshape or view; it may be written in place. */
   isExclusive(info: TensorInfo): boolean {
     const stored = this.#store.get(info.dataId);
-    return stored.refCount === 1 && this.dispatcher.describe(stored.handle).storageUses === 1;
+    return stored.refCount === 1 && this.dispatcher.ownsStorage(stored.handle);
   }
 
   /** Whether the elements lie in memory in order, so that another shape can share them. */

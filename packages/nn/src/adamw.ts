@@ -182,7 +182,9 @@ export class AdamW implements Disposable {
 
   #check(name: string, value: tf.Tensor): void {
     const { variable } = this.#entry(name);
-    if (variable.shape.join() !== value.shape.join()) {
+    const fits =
+      variable.rank === value.rank && variable.shape.every((extent, axis) => extent === value.shape[axis]);
+    if (!fits) {
       throw new ShapeError(
         `AdamW: expected a tensor of shape [${variable.shape.join(', ')}] for "${name}", got [${value.shape.join(', ')}]; is it of another model?`,
         { fields: { name, expected: variable.shape, got: value.shape } },

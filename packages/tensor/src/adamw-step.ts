@@ -101,18 +101,26 @@ const runStep = (items: readonly AdamWItem[], attributes: Readonly<Record<string
   }
 };
 
+const sameShape = (a: tf.Tensor, b: tf.Tensor): boolean =>
+  a.rank === b.rank && a.shape.every((extent, axis) => extent === b.shape[axis]);
+
+/** @throws ShapeError naming the tensor that does not fit its variable */
+const checkItem = ({ variable, gradient, m, v }: AdamWItem): void => {
+  // Thousands of tensors a step: what the error would say is made only for an error.
+  if (sameShape(gradient, variable) && sameShape(m, variable) && sameShape(v, variable)) return;
+  const what = { operator: 'adamWStep', remedy: `fix what belongs to ${variable.name}` };
+  expectShape(gradient, variable.shape, { ...what, name: 'gradient' });
+  expectShape(m, variable.shape, { ...what, name: 'first moment' });
+  expectShape(v, variable.shape, { ...what, name: 'second moment' });
+};
+
 /**
  * Updates variables and moments in place; gradients are borrowed. On an engine with a kernel all items go through one
  * pass.
  * @throws ShapeError when a gradient or moment does not have its variable's shape; ConfigError for a step below 1
  */
 export const adamWStep = (items: readonly AdamWItem[], options: AdamWStepOptions): void => {
-  for (const { variable, gradient, m, v } of items) {
-    const what = { operator: 'adamWStep', remedy: `fix what belongs to ${variable.name}` };
-    expectShape(gradient, variable.shape, { ...what, name: 'gradient' });
-    expectShape(m, variable.shape, { ...what, name: 'first moment' });
-    expectShape(v, variable.shape, { ...what, name: 'second moment' });
-  }
+  items.forEach(checkItem);
   const scalars = items.map((item) => scalarsOf(item, options));
   if (items.length === 0) return;
   if (!hasKernel('PgAdamW')) {

@@ -64,7 +64,10 @@ export interface NativeBinding {
   readAsync<T extends HostArray>(handle: Handle, target: T): Promise<T>;
   alias(handle: Handle): Handle;
   describe(handle: Handle): TensorDescription;
-  /** Element type in the low byte, 256 when contiguous, 512 when the sizes are the block's; -1 when not alive. */
+  /**
+   * Element type in the low byte, 256 when contiguous, 512 when the sizes are the block's, 1024 when no other tensor
+   * shares the storage; -1 when not alive.
+   */
   traits(handle: Handle, rank: number): number;
   memory(device: string): NativeMemory;
   resetPeak(): void;

@@ -185,6 +185,11 @@ export class Dispatcher {
     return (this.#traits(handle) & 0x100) !== 0;
   }
 
+  /** Whether no other tensor sees this one's storage. */
+  ownsStorage(handle: Handle): boolean {
+    return (this.#traits(handle) & 0x400) !== 0;
+  }
+
   /** The element type of a tensor, and whether its sizes are these. */
   inspect(handle: Handle, shape: readonly number[]): { type: ScalarType; sameShape: boolean } {
     for (let i = 0; i < shape.length; i += 1) this.#block[i] = shape[i] ?? 0;
