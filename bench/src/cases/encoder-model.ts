@@ -10,7 +10,7 @@ import {
   parameterGradients,
   type ParameterSpec,
 } from '@polygate/nn';
-import { attention, layerNorm, linear } from '@polygate/tensor';
+import { attention, layerNorm, linear, residual } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 
 export interface EncoderShape {
@@ -90,9 +90,9 @@ export const createEncoderRun = (shape: EncoderShape, seed: number, learningRate
           p(`${i}.${name}.bias`) as tf.Tensor as tf.Tensor1D,
         ];
         const qkv = linear(layerNorm(h, ...norm('norm1')), ...dense('qkv'));
-        h = tf.add(h, linear(attention(qkv as tf.Tensor3D, { heads: shape.heads }), ...dense('out')));
+        h = residual(h, linear(attention(qkv as tf.Tensor3D, { heads: shape.heads }), ...dense('out')));
         const up = linear(layerNorm(h, ...norm('norm2')), ...dense('fc1'), { activation: 'gelu' });
-        h = tf.add(h, linear(up, ...dense('fc2')));
+        h = residual(h, linear(up, ...dense('fc2')));
       }
       return tf.mean(tf.square(h)) as tf.Scalar;
     });

@@ -29,20 +29,21 @@ interface LinearAttributes {
   readonly keep: boolean;
 }
 
-/** x [..., D] as one sample [1, N, D]. */
-const asSample = (info: TensorInfo): TensorInfo => {
+/** x [..., D] as samples [B, L, D]: as it is when it has them, else one sample of all rows. */
+const asSamples = (info: TensorInfo): TensorInfo => {
+  if (info.shape.length === 3) return info;
   const width = lastOf(info.shape);
   return { ...info, shape: [1, sizeOf(info.shape) / Math.max(1, width), width] };
 };
 
 const spanInput = (torch: KernelContext, x: TensorInfo, weight: TensorInfo): SpanInput => {
-  const sample = asSample(x);
-  const tokens = sample.shape[1] ?? 0;
+  const samples = asSamples(x);
+  const [batch = 0, length = 0] = samples.shape;
   return {
-    x: torch.tensorOf(sample, torch.precision.product),
-    batch: 1,
+    x: torch.tensorOf(samples, torch.precision.product),
+    batch,
     weights: [productWeightOf(torch, weight)],
-    spans: [{ weight: 0, start: 0, length: tokens }],
+    spans: [{ weight: 0, start: 0, length }],
   };
 };
 
@@ -64,8 +65,8 @@ export const registerLinear = (): void => {
     ({ inputs, attrs, torch }) => {
       const { dy, x, weight, z } = inputs;
       const { dx, weights, biases } = spanBackward(torch, spanInput(torch, x, weight), {
-        dy: torch.storedTensorOf(asSample(dy)),
-        z: z === undefined ? undefined : torch.storedTensorOf(asSample(z)),
+        dy: torch.storedTensorOf(asSamples(dy)),
+        z: z === undefined ? undefined : torch.storedTensorOf(asSamples(z)),
         wantsWeights: attrs.wantsWeight,
         wantsBiases: attrs.wantsBias,
       });
