@@ -1,5 +1,6 @@
 import type { BenchLine } from '../pair.ts';
 import { conditionsPrice } from './conditions-price.ts';
+import { engineWasm } from './engine-wasm.ts';
 import { moePrice } from './moe-price.ts';
 import { peerTorch } from './peer-torch.ts';
 import { rss } from './rss.ts';
@@ -13,6 +14,7 @@ export interface BenchCase {
 /** Every named case; a new one is a file and a line here. */
 export const cases: Readonly<Record<string, BenchCase>> = {
   'conditions-price': conditionsPrice,
+  'engine-wasm': engineWasm,
   'moe-price': moePrice,
   'peer-torch': peerTorch,
   rss,

@@ -1,8 +1,9 @@
 /**
  * What attribute-routed experts cost: the tiny encoder (12 layers, width 192, 197 tokens) with 8 experts, 2 chosen, in
- * all layers, against its dense form. A sample has two segments with a row each: prefix and 144 patches, 52 words.
+ * all layers, against its dense form. A sample has two segments with a row each: prefix and 144 patches, 52 words. The
+ * memory of each side is measured before the other is made.
  */
-import { presets, type EncoderConfig } from '@polygate/encoder';
+import { presets, type EncoderConfig, type SequenceInput } from '@polygate/encoder';
 import { selectEngine } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { availableParallelism } from 'node:os';
@@ -12,10 +13,36 @@ import { createTrainer, disposeInput, makeInput, sharedSizes, validateMerged } f
 const dense: EncoderConfig = { ...presets.ti, ...sharedSizes };
 const conditional: EncoderConfig = { ...presets['ti-moe'], ...sharedSizes };
 
+/** What a side needs while it trains alone, in mebibytes. */
+interface Memory {
+  /** Parameters, moments and input between two steps. */
+  readonly held: number;
+  /** The most at once during a step. */
+  readonly peak: number;
+}
+
+const resettable = (backend: object): backend is { resetPeak(): void } => 'resetPeak' in backend;
+
+const memoryOf = async (config: EncoderConfig, input: SequenceInput): Promise<Memory> => {
+  const trainer = createTrainer(config, input);
+  try {
+    // The first step makes the moments.
+    await trainer.step();
+    const backend = tf.backend();
+    if (resettable(backend)) backend.resetPeak();
+    await trainer.step();
+    const { bytesHeld = 0, bytesPeak = 0 } = tf.memory() as { bytesHeld?: number; bytesPeak?: number };
+    return { held: Math.round(bytesHeld / 2 ** 20), peak: Math.round(bytesPeak / 2 ** 20) };
+  } finally {
+    trainer.dispose();
+  }
+};
+
 async function* priceAt(batch: number, precision: 'f32' | 'bf16'): AsyncIterable<PairLine> {
   const threads = Math.min(2, availableParallelism());
   await selectEngine({ engine: 'torch', precision, threads });
   const input = makeInput(batch);
+  const mebibytes = { dense: await memoryOf(dense, input), experts: await memoryOf(conditional, input) };
   const plain = createTrainer(dense, input);
   const experts = createTrainer(conditional, input);
   try {
@@ -29,7 +56,7 @@ async function* priceAt(batch: number, precision: 'f32' | 'bf16'): AsyncIterable
       {
         ...options,
         name: `moe-price-train-${precision}-batch${batch}`,
-        detail: { ...options.detail, memory: tf.memory() },
+        detail: { ...options.detail, mebibytes },
       },
     );
     yield await measurePair(

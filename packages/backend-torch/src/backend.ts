@@ -88,6 +88,11 @@ export class TorchBackend extends tf.KernelBackend {
     };
   }
 
+  /** Makes `bytesPeak` count from now on; on the CPU. */
+  resetPeak(): void {
+    this.context.dispatcher.native.resetPeak();
+  }
+
   override async time(run: () => void): Promise<tf.BackendTimingInfo> {
     const { native } = this.context.dispatcher;
     native.synchronize(this.context.device);
