@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addEvaluate } from './commands/evaluate.ts';
+import { addExport } from './commands/export.ts';
 import { addInspect } from './commands/inspect.ts';
 import { addPredict } from './commands/predict.ts';
 import { addPrepare } from './commands/prepare.ts';
@@ -16,6 +17,7 @@ Stages, in order:
   pretrain   joint training of one encoder on all tasks -> a run folder
   evaluate   scores with intervals beside chance and baselines -> report.md, sheet.png
   predict    classify, caption, retrieve, fill, from a run folder
+  export     a run's experts merged for given tasks -> a model folder for predict and evaluate
   inspect    interference between tasks, and a report of a run in figures
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or recipe, 3 engine missing or failed, 130 interrupted.`;
@@ -27,7 +29,16 @@ const createProgram = (terminal: Terminal): Command => {
     .option('--verbose', 'print traces of errors; so does DEBUG=polygate')
     .addHelpText('after', help)
     .showHelpAfterError('(run with --help for the options)');
-  for (const add of [addDemo, addPrepare, addPretrain, addEvaluate, addPredict, addInspect, addDoctor])
+  for (const add of [
+    addDemo,
+    addPrepare,
+    addPretrain,
+    addEvaluate,
+    addPredict,
+    addExport,
+    addInspect,
+    addDoctor,
+  ])
     add(program, terminal);
   const known = program.commands.map((command) => command.name());
   program.argument('[command]').action((name: string | undefined) => {

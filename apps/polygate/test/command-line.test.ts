@@ -26,6 +26,7 @@ describe('polygate', () => {
       'pretrain',
       'evaluate',
       'predict',
+      'export',
       'inspect',
       'doctor',
       '130 interrupted',
@@ -47,7 +48,7 @@ describe('polygate', () => {
     const { code, log } = await run('evalute');
     expect(code).toBe(exitCodes.usage);
     expect(log).toBe(
-      'error: unknown command "evalute": did you mean "evaluate"? known: demo, doctor, evaluate, inspect, predict, prepare, pretrain',
+      'error: unknown command "evalute": did you mean "evaluate"? known: demo, doctor, evaluate, export, inspect, predict, prepare, pretrain',
     );
   });
 

@@ -1,5 +1,6 @@
 /** Predictions as text for people; `--json` prints the values themselves. */
 import type { CaptionPrediction, LabelPrediction, WordPrediction } from '@polygate/generalist';
+import type { ExportResult } from './export-run.ts';
 import type { Retrieval } from './predict.ts';
 
 const percent = (probability: number): string => `${(100 * probability).toFixed(1).padStart(5)} %`;
@@ -33,3 +34,12 @@ export const formatFill = (text: string, blanks: readonly (readonly WordPredicti
   });
   return [filled, ...choices].join('\n');
 };
+
+const millions = (count: number): string => `${(count / 1e6).toFixed(2)}M`;
+
+/** What an exported model is, and what to do with it. */
+export const formatExport = ({ output, tasks, condition, sets, parameters }: ExportResult): string =>
+  [
+    `${tasks.join(', ')}: ${sets} merged ${sets === 1 ? 'set' : 'sets'} by ${condition}, ${millions(parameters.trained)} -> ${millions(parameters.exported)} parameters`,
+    `written: ${output} (predict and evaluate take it as --run)`,
+  ].join('\n');

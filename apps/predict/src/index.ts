@@ -7,5 +7,7 @@ export type {
   Retrieval,
   RetrieveOptions,
 } from './predict.ts';
-export { formatCaption, formatClass, formatFill, formatRetrieval } from './format.ts';
+export { exportRun } from './export-run.ts';
+export type { ExportOptions, ExportResult } from './export-run.ts';
+export { formatCaption, formatClass, formatExport, formatFill, formatRetrieval } from './format.ts';
 export type { PredictContext, PredictOptions } from './session.ts';
