@@ -62,7 +62,7 @@ export const generatedText = (results: ExperimentResults): string => {
 };
 
 /** The figure: normalised scores by variant, a dot a seed. */
-export const figureText = (results: ExperimentResults): string =>
+const figureText = (results: ExperimentResults): string =>
   `${renderFigure(
     dotPlot(
       results.variants

@@ -66,7 +66,7 @@ const zero = (name: string, { width, sites }: ConditionSize) => ({
 });
 
 /** Routes every token by itself and by its whole sequence. Parameters: `pool.{query,key,value,output}`. */
-export const contextCondition: DataDependentCondition = Object.freeze({
+const contextCondition: DataDependentCondition = Object.freeze({
   name: 'context',
   dataIndependent: false as const,
   representationWidth: ({ width }: ConditionSize) => 2 * width,

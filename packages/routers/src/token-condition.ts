@@ -4,7 +4,7 @@ import type { ConditionSize, DataDependentCondition, TokenContext } from './cond
 import type { ConditionFactory } from './routing-key.ts';
 
 /** Routes every token by its content. It has no parameters but the gate. */
-export const tokenCondition: DataDependentCondition = Object.freeze({
+const tokenCondition: DataDependentCondition = Object.freeze({
   name: 'token',
   dataIndependent: false as const,
   representationWidth: ({ width }: ConditionSize) => width,

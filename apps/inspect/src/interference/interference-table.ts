@@ -29,7 +29,7 @@ const grid = (rows: readonly (readonly string[])[]): readonly string[] => {
 };
 
 /** What a site is, in words. */
-export const siteTitle = ({
+const siteTitle = ({
   layer,
   layers,
   linear,

@@ -4,7 +4,7 @@ import type { BlockLinear, Encoder } from '@polygate/encoder';
 import type { ParameterEntry } from '@polygate/nn';
 
 /** The linears of a block by their names in parameter paths. */
-export const blockLinears: readonly BlockLinear[] = Object.freeze([
+const blockLinears: readonly BlockLinear[] = Object.freeze([
   'attention.qkv',
   'attention.output',
   'ffn.fc1',
@@ -33,7 +33,7 @@ export interface SiteOptions {
  * The paper's choice: layers 4 and 12 of 12.
  * @returns layers counted from 1, once each
  */
-export const defaultLayers = (layers: number): readonly number[] => [
+const defaultLayers = (layers: number): readonly number[] => [
   ...new Set([Math.ceil(layers / 3), layers]),
 ];
 

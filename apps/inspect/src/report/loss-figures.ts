@@ -22,12 +22,12 @@ export interface NamedLog {
 const COLUMNS = 3;
 const MOST_POINTS = 400;
 /** Width of the smoothing window (standard deviation) as a share of a curve's points. */
-export const SMOOTHING = 0.02;
+const SMOOTHING = 0.02;
 /** Beyond this ratio of the largest to the smallest loss an axis is logarithmic. */
 const LOG_RATIO = 20;
 
 /** The smoothed curve, from which the last value is taken too. */
-export const smoothLoss = (points: readonly CurvePoint[]): readonly CurvePoint[] =>
+const smoothLoss = (points: readonly CurvePoint[]): readonly CurvePoint[] =>
   smoothCurve(points, Math.max(1, SMOOTHING * points.length));
 
 const axisKind = (points: readonly CurvePoint[]): 'log' | 'linear' => {

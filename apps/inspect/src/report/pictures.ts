@@ -32,7 +32,7 @@ const loadFonts = (): Promise<unknown> => {
 };
 
 /** A figure as PNG bytes, on a white surface, at twice its size. */
-export const drawFigure = async (figure: Figure): Promise<Buffer> => {
+const drawFigure = async (figure: Figure): Promise<Buffer> => {
   await loadFonts();
   const svg = renderFigure(figure, { id: 'figure', target: 'picture' });
   return sharp(Buffer.from(svg), { density: DENSITY }).png().toBuffer();
