@@ -75,7 +75,7 @@ const metricLines = (seed: number, experts: boolean): string[] => {
 };
 
 /** A measured interference of made-up gradients in the form of a record. */
-export const fixtureInterference = (run: string, seed: number, experts: boolean): InterferenceRecord => {
+const fixtureInterference = (run: string, seed: number, experts: boolean): InterferenceRecord => {
   const random = createRandom(seed);
   const count = Object.keys(tasks).length;
   const batches = 6;
