@@ -33,9 +33,7 @@ export interface SiteOptions {
  * The paper's choice: layers 4 and 12 of 12.
  * @returns layers counted from 1, once each
  */
-const defaultLayers = (layers: number): readonly number[] => [
-  ...new Set([Math.ceil(layers / 3), layers]),
-];
+const defaultLayers = (layers: number): readonly number[] => [...new Set([Math.ceil(layers / 3), layers])];
 
 /**
  * Sites by layer and then linear.
