@@ -24,12 +24,10 @@ const wantedKernels = async (): Promise<string[]> => {
   return [...names].sort();
 };
 
-/** Kernels that the torch engine may lack: there the operator's composition is what runs. */
-const composed = new Set(['PgDispatchedLinear', 'PgDispatchedLinearGrad']);
-
 /** Kernels that a run with experts chosen by attributes has no use for: token routing, and operators that others fuse. */
 const elsewhere = new Set([
-  ...composed,
+  'PgDispatchedLinear',
+  'PgDispatchedLinearGrad',
   'PgExactLinear',
   'PgExactLinearGrad',
   'PgPoolingAttention',
@@ -55,7 +53,7 @@ describe.skipIf(reason !== '')(`fused kernels${reason}`, () => {
     const wanted = await wantedKernels();
     expect(wanted.length).toBeGreaterThan(10);
     expect(registered.filter((name) => !wanted.includes(name))).toEqual([]);
-    expect(wanted.filter((name) => !registered.includes(name) && !composed.has(name))).toEqual([]);
+    expect(wanted.filter((name) => !registered.includes(name))).toEqual([]);
   });
 
   it('are what a run of all four families goes through', { timeout: 300_000 }, async () => {

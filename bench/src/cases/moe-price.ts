@@ -48,7 +48,9 @@ async function* priceAt(batch: number, precision: 'f32' | 'bf16'): AsyncIterable
   try {
     const tolerance = precision === 'f32' ? 1e-4 : 0.1;
     const validated = await validateMerged(experts.model, input, { name: 'moe-price', tolerance });
-    const options = { validated, pairs: batch >= 64 ? 7 : 11, detail: { batch, precision, threads } };
+    // A single pair is noisy on a shared machine: about a minute for each line.
+    const pairs = batch >= 64 ? 15 : 31;
+    const options = { validated, pairs, detail: { batch, precision, threads } };
     // The dense side is A: the ratio is the price of the experts.
     yield await measurePair(
       { name: 'dense training step', run: async () => void (await plain.step()) },
@@ -62,7 +64,7 @@ async function* priceAt(batch: number, precision: 'f32' | 'bf16'): AsyncIterable
     yield await measurePair(
       { name: 'dense inference', run: () => plain.infer() },
       { name: '8 experts, merged weights cached', run: () => experts.infer() },
-      { ...options, name: `moe-price-infer-${precision}-batch${batch}` },
+      { ...options, pairs: 2 * pairs + 1, name: `moe-price-infer-${precision}-batch${batch}` },
     );
   } finally {
     plain.dispose();

@@ -150,9 +150,10 @@ export const dispatchedLinear = (x: tf.Tensor2D, options: DispatchedLinearOption
       bias: tensors[2 * at + 1] as tf.Tensor1D,
     }));
 
-  return withGradient([x, gates, ...ownTensors], (save) => {
+  return withGradient([x, gates, ...ownTensors], (save, recorded) => {
     if (hasKernel('PgDispatchedLinear') && hasKernel('PgDispatchedLinearGrad')) {
-      const attributes = { ...plan, used, activation };
+      const { tokens, starts } = plan;
+      const attributes = { tokens, starts, used, activation, keep: recorded };
       const { inputs: named } = kernelExperts(experts, [used]);
       const [y, z] = runKernel('PgDispatchedLinear', { x, gates, ...named }, attributes);
       save([x, gates, ...ownTensors, ...(z ? [z] : [])]);

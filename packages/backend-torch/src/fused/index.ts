@@ -11,8 +11,9 @@
  * | gelu                | arithmetic                                       | y and dx as x is stored                      |
  * | attention           | softmax and its gradient, prompt gradients       | products, kept q, k, v and probabilities, y  |
  * | conditional linear  | merging, gates, all gradients but dx             | merged weights in products, y, dx, row dW    |
- * | exact linear        | all                                              |                                              |
- * | pooling attention   | all                                              |                                              |
+ * | dispatched linear   | gates, sums over experts, all gradients but dx   | factors of products, y, kept z, dx           |
+ * | exact linear        | all but how dx is stored                         | dx                                           |
+ * | pooling attention   | all but how dx is stored                         | dx                                           |
  * | cross-entropy       | all                                              |                                              |
  * | embedding           | all                                              |                                              |
  * | residual            | the stream y, dgamma                             | the branch's gradient                        |
@@ -22,6 +23,7 @@ import { registerGelu } from './activation.ts';
 import { registerAttention } from './attention.ts';
 import { registerConditionalLinear } from './conditional-linear.ts';
 import { registerCrossEntropy } from './cross-entropy.ts';
+import { registerDispatchedLinear } from './dispatched-linear.ts';
 import { registerEmbedding } from './embedding.ts';
 import { registerExactLinear } from './exact-linear.ts';
 import { registerLayerNorm } from './layer-norm.ts';
@@ -39,6 +41,7 @@ export const registerFusedKernels = (): void => {
   registerResidual();
   registerAttention();
   registerConditionalLinear();
+  registerDispatchedLinear();
   registerSegmentLinear();
   registerExactLinear();
   registerPoolingAttention();

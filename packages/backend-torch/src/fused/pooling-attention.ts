@@ -1,6 +1,8 @@
 /** PgPoolingAttention and PgPoolingAttentionGrad: weighted means of tokens, float32 whatever the policy. */
 import type { TensorInfo } from '@tensorflow/tfjs';
 import { registerTorchKernel } from '../kernel-registration.ts';
+import type { Handle } from '../native/binding.ts';
+import { exactOf, exactOrNone, hasOwnOperators } from './operand.ts';
 
 interface PoolingInputs {
   readonly x: TensorInfo;
@@ -24,6 +26,18 @@ export const registerPoolingAttention = (): void => {
     const { exact } = torch.precision;
     const [batch = 0, tokens = 0, width = 0] = x.shape;
     const heads = queries.shape[1] ?? 0;
+    if (hasOwnOperators(torch)) {
+      const [means, own] = torch.atenAll(
+        'polygate::pool_tokens',
+        torch.storedTensorOf(x),
+        exactOf(torch, queries),
+        exactOrNone(torch, visible),
+      );
+      return [
+        torch.output(means as Handle, [batch, heads, width]),
+        torch.output(own as Handle, [batch, heads, tokens]),
+      ];
+    }
     const source = torch.tensorOf(x, exact);
     let scores = torch.aten('bmm', torch.tensorOf(queries, exact), torch.aten('transpose.int', source, 1, 2));
     const mask = visible && torch.tensorOf({ ...visible, shape: [batch, 1, tokens] }, exact);
@@ -42,7 +56,18 @@ export const registerPoolingAttention = (): void => {
 
   registerTorchKernel<PoolingGradInputs>('PgPoolingAttentionGrad', ({ inputs, torch }) => {
     const { dy, x, queries, weights } = inputs;
-    const { exact } = torch.precision;
+    const { exact, activation } = torch.precision;
+    if (hasOwnOperators(torch)) {
+      const [toX, toQueries] = torch.atenAll(
+        'polygate::pool_tokens_backward',
+        exactOf(torch, dy),
+        torch.storedTensorOf(x),
+        exactOf(torch, queries),
+        exactOf(torch, weights),
+        activation,
+      );
+      return [torch.output(toX as Handle, x.shape), torch.output(toQueries as Handle, queries.shape)];
+    }
     const g = torch.tensorOf(dy, exact);
     const source = torch.tensorOf(x, exact);
     const a = torch.tensorOf(weights, exact);

@@ -1,0 +1,51 @@
+// A linear layer whose experts are chosen token by token: y[n] = act(sum over n's slots of g[n, e] (W_e x[n] + b_e)).
+// N tokens · E experts · U experts with slots · M slots · I inputs · O outputs
+#pragma once
+
+#include "vector_math.h"
+
+namespace polygate {
+
+// Slots by expert. Experts without one are left out: all lists are over the U others.
+struct Slots {
+  const int32_t* tokens;         // [M] ascending within an expert
+  std::vector<int64_t> starts;   // [U + 1]
+  std::vector<int64_t> columns;  // [U] of the gates
+  int64_t experts() const { return static_cast<int64_t>(columns.size()); }
+  int64_t size(int64_t e) const { return starts[e + 1] - starts[e]; }
+};
+
+struct DispatchedForward {
+  const at::Tensor x;                     // [N, I], contiguous
+  const at::Tensor gates;                 // float32 [N, E], contiguous
+  const std::vector<at::Tensor> weights;  // [O, I] of x's type, contiguous
+  const std::vector<at::Tensor> biases;   // float32 [O]
+  const Slots& slots;
+  const bool gelu;
+  at::Tensor y;  // [N, O]
+  at::Tensor z;  // before the activation; undefined when nobody asked
+};
+
+struct DispatchedBackward {
+  const at::Tensor dy;  // [N, O], contiguous
+  const at::Tensor z;   // undefined without an activation
+  const at::Tensor x;
+  const at::Tensor gates;
+  const std::vector<at::Tensor> weights;
+  const std::vector<at::Tensor> biases;
+  const Slots& slots;
+  at::Tensor dz;                     // [N, O] of x's type: dy itself, or dy * act'(z), then written for tokens with slots
+  at::Tensor dx;                     // [N, I] of x's type
+  at::Tensor dGates;                 // float32 [N, E], zeros
+  std::vector<at::Tensor> dWeights;  // float32
+  std::vector<at::Tensor> dBiases;   // float32
+};
+
+// The same on the tile unit, for bf16; see tiles.h. They fill the results that the caller allocated, and answer false,
+// having done nothing, where the tokens go to too many different sets of experts.
+bool dispatchedForwardTiles(DispatchedForward& call);
+bool dispatchedBackwardTiles(DispatchedBackward& call);
+// The part of it that fills dWeights and dBiases, from dz.
+void dispatchedWeightsTiles(DispatchedBackward& call);
+
+}  // namespace polygate

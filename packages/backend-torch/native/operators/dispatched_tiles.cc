@@ -1,0 +1,314 @@
+// dispatched_linear.h on the tile unit: the forward pass and the gradients to tokens and gates. Results do not depend on
+// the number of threads.
+#include "dispatched_tiles.h"
+
+#include <unordered_map>
+
+namespace polygate {
+
+#if POLYGATE_TILES
+
+using namespace tiles;
+
+bool tokenSets(const Slots& slots, int64_t count, TokenSets& sets) {
+  if (slots.experts() > 64) return false;
+  std::vector<uint64_t> masks(count, 0);
+  for (int64_t e = 0; e < slots.experts(); ++e)
+    for (int64_t i = slots.starts[e]; i < slots.starts[e + 1]; ++i) masks[slots.tokens[i]] |= uint64_t{1} << e;
+  std::unordered_map<uint64_t, int32_t> numbers;
+  std::vector<int64_t> sizes;
+  std::vector<int32_t> own(count);
+  uint64_t before = 0;
+  int32_t number = -1;  // of the mask before: the same set often comes again
+  for (int64_t n = 0; n < count; ++n) {
+    if (masks[n] == 0) continue;
+    if (number < 0 || masks[n] != before) {
+      const auto [place, fresh] = numbers.try_emplace(masks[n], static_cast<int32_t>(sizes.size()));
+      if (fresh) {
+        sizes.push_back(0);
+        sets.experts.emplace_back();
+        for (int32_t e = 0; e < slots.experts(); ++e)
+          if (masks[n] >> e & 1) sets.experts.back().push_back(e);
+      }
+      number = place->second;
+      before = masks[n];
+    }
+    own[n] = number;
+    ++sizes[number];
+  }
+  std::vector<int64_t> next(sizes.size() + 1, 0);
+  int64_t work = 0;
+  for (size_t s = 0; s < sizes.size(); ++s) {
+    next[s + 1] = next[s] + sizes[s];
+    work += (sizes[s] + 15) / 16 * 16 * static_cast<int64_t>(sets.experts[s].size());
+    for (int64_t at = 0; at < sizes[s]; at += kBlock)
+      sets.blocks.push_back({static_cast<int64_t>(s), next[s] + at, std::min(kBlock, sizes[s] - at)});
+  }
+  sets.served = next[sizes.size()];
+  sets.tokens.resize(count);
+  int64_t rest = sets.served;
+  for (int64_t n = 0; n < count; ++n) sets.tokens[masks[n] == 0 ? rest++ : next[own[n]]++] = static_cast<int32_t>(n);
+  // Half-empty blocks are still faster than products of gathered rows; below that they are not.
+  return work <= 2 * slots.starts.back();
+}
+
+namespace {
+
+// A block as the loops see it.
+struct View {
+  const int32_t* tokens;
+  int64_t count;
+  const int32_t* experts;
+  int64_t size;  // of the set
+};
+
+View viewOf(const TokenSets& sets, const SetBlock& block) {
+  const std::vector<int32_t>& experts = sets.experts[block.set];
+  return {sets.tokens.data() + block.first, block.count, experts.data(), static_cast<int64_t>(experts.size())};
+}
+
+// What all blocks of a call share. Pointers are taken once: asking a tensor for its own in a loop costs as much as the loop.
+struct Shared {
+  const Panels& panels;
+  const Bits* packed;
+  const float* gates;
+  int64_t gateColumns;
+  std::vector<int64_t> columns;
+  std::vector<const float*> biases;
+
+  Shared(const Panels& right, const at::Tensor& table, const Slots& slots, const std::vector<at::Tensor>& offsets)
+      : panels(right),
+        packed(pointer<Bits>(right.memory)),
+        gates(pointer<float>(table)),
+        gateColumns(table.size(1)),
+        columns(slots.columns) {
+    for (const at::Tensor& bias : offsets) biases.push_back(pointer<float>(bias));
+  }
+};
+
+// Gates of a block's tokens, [experts of the set, 32].
+void gatesOf(const View& view, const Shared& shared, float* out) {
+  for (int64_t i = 0; i < view.size; ++i)
+    for (int64_t r = 0; r < view.count; ++r)
+      out[i * kBlock + r] = shared.gates[view.tokens[r] * shared.gateColumns + shared.columns[view.experts[i]]];
+}
+
+// c[i] = left times the panel of the set's i-th expert, 32 x 32 each.
+POLYGATE_TILE_INLINE void products(const View& view, const Left& left, const Shared& shared, int64_t panel, float* c) {
+  const int64_t steps = shared.panels.steps;
+  for (int64_t i = 0; i < view.size; ++i) {
+    const Bits* right = shared.packed + view.experts[i] * shared.panels.size + panel * steps * kStep;
+    if (view.count > 16) multiply<false>(left, right, steps, c + i * kStep, kBlock);
+    else multiplyUpper(left, right, steps, c + i * kStep);
+  }
+}
+
+struct Forward {
+  const Shared& shared;
+  const Bits* x;
+  Bits *y, *z;  // z may be null
+  int64_t inner, outer;
+  bool gelu;
+};
+
+// z = sum_i gate_i (c_i + bias_i) to y and z. kCount: the number of experts where it is known, else 0.
+template <int kCount, bool kGelu>
+POLYGATE_TILE_INLINE void finish(const Forward& call, const View& view, const float* c, const float* gates, int64_t first) {
+  const int64_t columns = std::min(kBlock, call.outer - first), count = kCount > 0 ? kCount : view.size;
+  const __mmask16 lowMask = firstWords(columns), highMask = firstWords(columns - 16);
+  const float* biases[kCount > 0 ? kCount : 64];
+  for (int64_t i = 0; i < count; ++i) biases[i] = call.shared.biases[view.experts[i]] + first;
+  for (int64_t r = 0; r < view.count; ++r, c += kBlock) {
+    __m512 low = _mm512_setzero_ps(), high = _mm512_setzero_ps();
+    for (int64_t i = 0; i < count; ++i) {
+      const __m512 gate = _mm512_set1_ps(gates[i * kBlock + r]);
+      const __m512 lowValue = _mm512_add_ps(_mm512_load_ps(c + i * kStep), loadVector(biases[i], lowMask));
+      const __m512 highValue = _mm512_add_ps(_mm512_load_ps(c + i * kStep + 16), loadVector(biases[i] + 16, highMask));
+      low = i == 0 ? _mm512_mul_ps(gate, lowValue) : _mm512_fmadd_ps(gate, lowValue, low);
+      high = i == 0 ? _mm512_mul_ps(gate, highValue) : _mm512_fmadd_ps(gate, highValue, high);
+    }
+    const int64_t place = view.tokens[r] * call.outer + first;
+    if (!kGelu) {
+      storePair(call.y + place, low, high, columns);
+      continue;
+    }
+    if (call.z != nullptr) storePair(call.z + place, low, high, columns);
+    storePair(call.y + place, geluVector(low), geluVector(high), columns);
+  }
+}
+
+template <bool kGelu>
+POLYGATE_TILE_INLINE void finishSet(const Forward& call, const View& view, const float* c, const float* gates, int64_t first) {
+  if (view.size == 1) finish<1, kGelu>(call, view, c, gates, first);
+  else if (view.size == 2) finish<2, kGelu>(call, view, c, gates, first);
+  else finish<0, kGelu>(call, view, c, gates, first);
+}
+
+POLYGATE_TILE_TARGET void forwardBlock(const Forward& call, const View& view, int64_t from, int64_t to) {
+  float* c = static_cast<float*>(scratch(4 * (kStep + kBlock) * view.size + 2 * kBlock * paddedWidth(call.inner)));
+  float* gates = c + kStep * view.size;
+  gatesOf(view, call.shared, gates);
+  const Left left = rowsOf(call.x, call.inner, view.tokens, view.count, reinterpret_cast<Bits*>(gates + kBlock * view.size));
+  for (int64_t p = from; p < to; ++p) {
+    products(view, left, call.shared, p, c);
+    if (call.gelu) finishSet<true>(call, view, c, gates, p * kBlock);
+    else finishSet<false>(call, view, c, gates, p * kBlock);
+  }
+}
+
+// Zeros for the tokens that no expert serves.
+void clearRest(const TokenSets& sets, const at::Tensor& rows) {
+  if (!rows.defined()) return;
+  const int64_t width = rows.size(1);
+  Bits* first = pointer<Bits>(rows);
+  for (size_t i = sets.served; i < sets.tokens.size(); ++i) std::fill_n(first + sets.tokens[i] * width, width, Bits{0});
+}
+
+struct Backward {
+  const Shared& shared;
+  const Bits *x, *z;  // z is null without an activation
+  const Bits* half;   // dy where it is bf16
+  const float* full;  // else
+  Bits *dz, *dx;      // dz is null where dy serves
+  float* dGates;
+  int64_t inner, outer;
+};
+
+// dz = dy * gelu'(z) of one row, or dy in bf16.
+template <class G>
+POLYGATE_TILE_INLINE void gradientRow(const G* dy, const Bits* z, Bits* dz, int64_t width) {
+  for (int64_t n = 0; n < width; n += 16) {
+    const __mmask16 mask = firstWords(width - n);
+    __m512 value = loadVector(dy + n, mask);
+    if (z != nullptr) value = _mm512_mul_ps(value, geluSlopeVector(loadVector(z + n, mask)));
+    storeVector(dz + n, value, mask);
+  }
+}
+
+POLYGATE_TILE_INLINE void gradientRows(const Backward& call, const View& view) {
+  if (call.dz == nullptr) return;
+  for (int64_t r = 0; r < view.count; ++r) {
+    const int64_t at = view.tokens[r] * call.outer;
+    const Bits* z = call.z == nullptr ? nullptr : call.z + at;
+    if (call.half != nullptr) gradientRow(call.half + at, z, call.dz + at, call.outer);
+    else gradientRow(call.full + at, z, call.dz + at, call.outer);
+  }
+}
+
+// u_i = dz W_i of 32 inputs: dx = sum_i gate_i u_i, and along[i, r] collects <u_i, x>.
+template <int kCount>
+POLYGATE_TILE_INLINE void finishInputs(const Backward& call, const View& view, const float* c, const float* gates,
+                                       float* along, int64_t first) {
+  const int64_t columns = std::min(kBlock, call.inner - first), count = kCount > 0 ? kCount : view.size;
+  const __mmask16 lowMask = firstWords(columns), highMask = firstWords(columns - 16);
+  for (int64_t r = 0; r < view.count; ++r, c += kBlock) {
+    const int64_t place = view.tokens[r] * call.inner + first;
+    const __m512 lowX = loadVector(call.x + place, lowMask), highX = loadVector(call.x + place + 16, highMask);
+    __m512 low = _mm512_setzero_ps(), high = _mm512_setzero_ps();
+    for (int64_t i = 0; i < count; ++i) {
+      const __m512 gate = _mm512_set1_ps(gates[i * kBlock + r]);
+      const __m512 lowU = _mm512_load_ps(c + i * kStep), highU = _mm512_load_ps(c + i * kStep + 16);
+      low = _mm512_fmadd_ps(gate, lowU, low);
+      high = _mm512_fmadd_ps(gate, highU, high);
+      float* sum = along + (i * kBlock + r) * 16;
+      _mm512_store_ps(sum, _mm512_fmadd_ps(lowU, lowX, _mm512_fmadd_ps(highU, highX, _mm512_load_ps(sum))));
+    }
+    storePair(call.dx + place, low, high, columns);
+  }
+}
+
+// dgate = <u, x> + <dz, bias>.
+POLYGATE_TILE_INLINE void finishGates(const Backward& call, const View& view, const Bits* dz, const float* along) {
+  for (int64_t i = 0; i < view.size; ++i) {
+    const float* bias = call.shared.biases[view.experts[i]];
+    const int64_t column = call.shared.columns[view.experts[i]];
+    for (int64_t r = 0; r < view.count; ++r) {
+      const Bits* row = dz + view.tokens[r] * call.outer;
+      __m512 sum = _mm512_load_ps(along + (i * kBlock + r) * 16);
+      for (int64_t n = 0; n < call.outer; n += 16) {
+        const __mmask16 mask = firstWords(call.outer - n);
+        sum = _mm512_fmadd_ps(loadVector(row + n, mask), loadVector(bias + n, mask), sum);
+      }
+      call.dGates[view.tokens[r] * call.shared.gateColumns + column] = _mm512_reduce_add_ps(sum);
+    }
+  }
+}
+
+POLYGATE_TILE_TARGET void backwardBlock(const Backward& call, const View& view) {
+  const int64_t sums = 16 * kBlock * view.size;
+  float* c = static_cast<float*>(scratch(4 * ((kStep + kBlock) * view.size + sums) + 2 * kBlock * paddedWidth(call.outer)));
+  float* along = c + kStep * view.size;
+  float* gates = along + sums;
+  std::fill_n(along, sums, 0.0f);
+  gatesOf(view, call.shared, gates);
+  gradientRows(call, view);
+  const Bits* dz = call.dz == nullptr ? call.half : call.dz;
+  const Left left = rowsOf(dz, call.outer, view.tokens, view.count, reinterpret_cast<Bits*>(gates + kBlock * view.size));
+  for (int64_t p = 0; p < call.shared.panels.number; ++p) {
+    products(view, left, call.shared, p, c);
+    if (view.size == 1) finishInputs<1>(call, view, c, gates, along, p * kBlock);
+    else if (view.size == 2) finishInputs<2>(call, view, c, gates, along, p * kBlock);
+    else finishInputs<0>(call, view, c, gates, along, p * kBlock);
+  }
+  finishGates(call, view, dz, along);
+}
+
+}  // namespace
+
+bool dispatchedForwardTiles(DispatchedForward& call) {
+  TokenSets sets;
+  if (!tokenSets(call.slots, call.x.size(0), sets)) return false;
+  const Panels panels = packWeights<Bits>(call.weights, true);
+  const int64_t count = static_cast<int64_t>(sets.blocks.size());
+  // Few blocks are split along the columns so that all threads have work.
+  const int64_t groups = std::max<int64_t>(1, std::min(panels.number, (3 * at::get_num_threads() + count - 1) / count));
+  clearRest(sets, call.y);
+  clearRest(sets, call.z);
+  const Shared shared(panels, call.gates, call.slots, call.biases);
+  const Forward forward{shared, pointer<Bits>(call.x), pointer<Bits>(call.y), call.z.defined() ? pointer<Bits>(call.z) : nullptr,
+                        call.x.size(1), call.y.size(1), call.gelu};
+  at::parallel_for(0, count * groups, 1, [&](int64_t from, int64_t to) {
+    const Session session;
+    for (int64_t i = from; i < to; ++i) {
+      const int64_t g = i % groups;
+      forwardBlock(forward, viewOf(sets, sets.blocks[i / groups]), panels.number * g / groups, panels.number * (g + 1) / groups);
+    }
+  });
+  return true;
+}
+
+bool dispatchedBackwardTiles(DispatchedBackward& call) {
+  TokenSets sets;
+  if (!tokenSets(call.slots, call.x.size(0), sets)) return false;
+  const bool half = isHalf(call.dy), own = call.z.defined() || !half;
+  call.dz = own ? at::empty(call.dy.sizes(), call.x.options()) : call.dy;
+  const Panels panels = packWeights<Bits>(call.weights, false);
+  clearRest(sets, call.dx);
+  const Shared shared(panels, call.gates, call.slots, call.biases);
+  const Backward backward{shared,
+                          pointer<Bits>(call.x),
+                          call.z.defined() ? pointer<Bits>(call.z) : nullptr,
+                          half ? pointer<Bits>(call.dy) : nullptr,
+                          half ? nullptr : pointer<float>(call.dy),
+                          own ? pointer<Bits>(call.dz) : nullptr,
+                          pointer<Bits>(call.dx),
+                          pointer<float>(call.dGates),
+                          call.x.size(1),
+                          call.dy.size(1)};
+  at::parallel_for(0, static_cast<int64_t>(sets.blocks.size()), 1, [&](int64_t from, int64_t to) {
+    const Session session;
+    for (int64_t i = from; i < to; ++i) backwardBlock(backward, viewOf(sets, sets.blocks[i]));
+  });
+  dispatchedWeightsTiles(call);
+  return true;
+}
+
+#else
+
+bool dispatchedForwardTiles(DispatchedForward&) { return false; }
+bool dispatchedBackwardTiles(DispatchedBackward&) { return false; }
+void dispatchedWeightsTiles(DispatchedBackward&) {}
+
+#endif
+
+}  // namespace polygate

@@ -1,0 +1,60 @@
+// What the tile loops of dispatched_linear.h share: tokens by the set of experts that they go to. A block of tokens of
+// one set is read once for all its experts, and its results are summed before they are written: no token is copied to a
+// slot, and nothing is added up in memory.
+#pragma once
+
+#include "dispatched_linear.h"
+#include "panels.h"
+#include "tile_math.h"
+
+#if POLYGATE_TILES
+
+namespace polygate {
+
+// Up to 32 tokens of one set.
+struct SetBlock {
+  int64_t set, first, count;
+};
+
+struct TokenSets {
+  std::vector<std::vector<int32_t>> experts;  // of each set, ascending
+  std::vector<int32_t> tokens;                // by set, ascending within it; the set without experts comes last
+  std::vector<SetBlock> blocks;               // of the sets with experts
+  int64_t served;                             // tokens before those of the set without experts
+};
+
+// Answers whether the blocks are full enough to pay.
+bool tokenSets(const Slots& slots, int64_t count, TokenSets& sets);
+
+namespace tiles {
+
+// As multiply, for a left factor of 16 rows at most: the upper half of c.
+POLYGATE_TILE_INLINE void multiplyUpper(const Left& left, const Bits* panel, int64_t steps, float* c) {
+  __asm__ volatile("" ::: "memory");
+  _tile_zero(0);
+  _tile_zero(1);
+  const Bits* upper = left.upper;
+  for (int64_t s = 0; s < steps; ++s) {
+    _tile_loadd(4, upper, left.stride);
+    _tile_loadd(6, panel, 64);
+    _tile_loadd(7, panel + 512, 64);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    upper += left.step;
+    panel += kStep;
+  }
+  _tile_stored(0, c, kBlock * 4);
+  _tile_stored(1, c + 16, kBlock * 4);
+}
+
+// The rows of a block's tokens, and copies of them that tiles can be read from.
+POLYGATE_TILE_INLINE Left rowsOf(const Bits* x, int64_t width, const int32_t* tokens, int64_t count, Bits* room) {
+  Rows list;
+  for (int64_t i = 0; i < kBlock; ++i) list.at[i] = i < count ? x + tokens[i] * width : nullptr;
+  return copyRows(list, width, room);
+}
+
+}  // namespace tiles
+}  // namespace polygate
+
+#endif

@@ -1,0 +1,160 @@
+// The experts' own gradients of dispatched_linear.h on the tile unit: dW_e = sum over slots of g dz^T x, db_e = sum of
+// g dz. A task owns a range of rows or columns of one dW_e and goes over the expert's slots in chunks whose packed
+// factors stay in the second-level cache; the gates weigh the rows of the narrower factor while it is packed.
+#include "dispatched_tiles.h"
+
+namespace polygate {
+
+#if POLYGATE_TILES
+
+using namespace tiles;
+
+namespace {
+
+constexpr int64_t kChunk = 16;  // steps of 32 slots whose packed factors are held at once
+
+// A range of 32-wide strips of one expert's gradient: of its rows (outputs) or, where `byInput`, of its columns.
+struct Strip {
+  int64_t expert, first, count;
+  bool byInput;
+};
+
+// Copies of rows times their factors.
+POLYGATE_TILE_INLINE Rows weighted(const Rows& rows, const float* factors, int64_t width, Bits* room) {
+  Rows scaled;
+  for (int64_t i = 0; i < kBlock; ++i) {
+    scaled.at[i] = rows.at[i] == nullptr ? nullptr : room + i * width;
+    if (rows.at[i] == nullptr) continue;
+    const __m512 factor = _mm512_set1_ps(factors[i]);
+    for (int64_t n = 0; n < width; n += kBlock) {
+      const __m512 low = loadVector(rows.at[i] + n, firstWords(width - n));
+      const __m512 high = loadVector(rows.at[i] + n + 16, firstWords(width - n - 16));
+      storePair(room + i * width + n, _mm512_mul_ps(factor, low), _mm512_mul_ps(factor, high), width - n);
+    }
+  }
+  return scaled;
+}
+
+// Adds the columns' sums of up to 32 rows times their factors to sums [32].
+POLYGATE_TILE_INLINE void addColumns(const Rows& rows, const float* factors, int64_t first, int64_t columns, float* sums) {
+  const __mmask16 low = firstWords(columns), high = firstWords(columns - 16);
+  __m512 a = loadVector(sums, 0xffff), b = loadVector(sums + 16, 0xffff);
+  for (int64_t i = 0; i < kBlock && rows.at[i] != nullptr; ++i) {
+    const __m512 factor = _mm512_set1_ps(factors[i]);
+    a = _mm512_fmadd_ps(factor, loadVector(rows.at[i] + first, low), a);
+    b = _mm512_fmadd_ps(factor, loadVector(rows.at[i] + first + 16, high), b);
+  }
+  storeVector(sums, a, 0xffff);
+  storeVector(sums + 16, b, 0xffff);
+}
+
+// What all strips of a call share; see Shared in dispatched_tiles.cc.
+struct Sources {
+  const Bits *dz, *x;
+  const float* gates;
+  int64_t gateColumns, outer, inner;
+  const Slots& slots;
+};
+
+// Both factors of a strip for one chunk of slots, packed.
+struct Chunk {
+  int64_t outFrom, outTo, inFrom, inTo;
+  Bits *left, *right, *room;
+  float* columnTotals;  // null where another strip of the expert sums them
+};
+
+POLYGATE_TILE_INLINE void packStep(const Sources& from, int64_t expert, int64_t slot, int64_t s, const Chunk& chunk) {
+  const int64_t outer = from.outer, inner = from.inner;
+  const int64_t end = from.slots.starts[expert + 1], column = from.slots.columns[expert];
+  Rows ofGradient, ofInput;
+  float factors[kBlock];
+  for (int64_t i = 0; i < kBlock; ++i) {
+    const int32_t token = slot + i < end ? from.slots.tokens[slot + i] : -1;
+    ofGradient.at[i] = token < 0 ? nullptr : from.dz + token * outer;
+    ofInput.at[i] = token < 0 ? nullptr : from.x + token * inner;
+    factors[i] = token < 0 ? 0.0f : from.gates[token * from.gateColumns + column];
+  }
+  if (chunk.columnTotals != nullptr)
+    for (int64_t o = chunk.outFrom; o < chunk.outTo; ++o)
+      addColumns(ofGradient, factors, o * kBlock, std::min(kBlock, outer - o * kBlock), chunk.columnTotals + (o - chunk.outFrom) * kBlock);
+  if (inner <= outer) ofInput = weighted(ofInput, factors, inner, chunk.room);
+  else ofGradient = weighted(ofGradient, factors, outer, chunk.room);
+  for (int64_t o = chunk.outFrom; o < chunk.outTo; ++o)
+    packColumns(ofGradient, o * kBlock, std::min(kBlock, outer - o * kBlock), chunk.left + ((o - chunk.outFrom) * kChunk + s) * kStep);
+  for (int64_t i = chunk.inFrom; i < chunk.inTo; ++i)
+    packPairs(ofInput, i * kBlock, std::min(kBlock, inner - i * kBlock), chunk.right + ((i - chunk.inFrom) * kChunk + s) * kStep);
+}
+
+// dw [O, I] = or += the chunk's product.
+POLYGATE_TILE_INLINE void multiplyChunk(const Chunk& chunk, int64_t steps, bool add, const at::Tensor& gradient, float* edge) {
+  const int64_t outer = gradient.size(0), inner = gradient.size(1);
+  float* dw = pointer<float>(gradient);
+  for (int64_t o = chunk.outFrom; o < chunk.outTo; ++o) {
+    const Left left = packed(chunk.left + (o - chunk.outFrom) * kChunk * kStep);
+    for (int64_t i = chunk.inFrom; i < chunk.inTo; ++i) {
+      const int64_t top = o * kBlock, side = i * kBlock;
+      const Bits* panel = chunk.right + (i - chunk.inFrom) * kChunk * kStep;
+      if (top + kBlock <= outer && side + kBlock <= inner) {
+        float* c = dw + top * inner + side;
+        if (add) multiply<true>(left, panel, steps, c, inner);
+        else multiply<false>(left, panel, steps, c, inner);
+        continue;
+      }
+      multiply<false>(left, panel, steps, edge, kBlock);
+      for (int64_t r = 0; r < std::min(kBlock, outer - top); ++r)
+        for (int64_t n = 0; n < std::min(kBlock, inner - side); ++n) {
+          float& out = dw[(top + r) * inner + side + n];
+          out = (add ? out : 0.0f) + edge[r * kBlock + n];
+        }
+    }
+  }
+}
+
+POLYGATE_TILE_TARGET void stripTask(const DispatchedBackward& call, const Sources& from, const Strip& strip) {
+  const int64_t outer = from.outer, inner = from.inner;
+  Chunk chunk{};
+  chunk.outFrom = strip.byInput ? 0 : strip.first;
+  chunk.outTo = strip.byInput ? blocks(outer) : strip.first + strip.count;
+  chunk.inFrom = strip.byInput ? strip.first : 0;
+  chunk.inTo = strip.byInput ? strip.first + strip.count : blocks(inner);
+  const int64_t lefts = chunk.outTo - chunk.outFrom, rights = chunk.inTo - chunk.inFrom;
+  float* edge = static_cast<float*>(scratch(4 * kStep + 4 * kBlock * lefts + 2 * kStep * kChunk * (lefts + rights) +
+                                            2 * kBlock * std::min(inner, outer)));
+  float* totals = edge + kStep;
+  chunk.left = reinterpret_cast<Bits*>(totals + kBlock * lefts);
+  chunk.right = chunk.left + kStep * kChunk * lefts;
+  chunk.room = chunk.right + kStep * kChunk * rights;
+  std::fill_n(totals, kBlock * lefts, 0.0f);
+  if (chunk.inFrom == 0) chunk.columnTotals = totals;
+  const int64_t start = call.slots.starts[strip.expert], count = call.slots.size(strip.expert);
+  for (int64_t at = 0; at < count; at += kChunk * kBlock) {
+    const int64_t steps = blocks(std::min(kChunk * kBlock, count - at));
+    for (int64_t s = 0; s < steps; ++s) packStep(from, strip.expert, start + at + s * kBlock, s, chunk);
+    multiplyChunk(chunk, steps, at > 0, call.dWeights[strip.expert], edge);
+  }
+  if (chunk.columnTotals != nullptr)
+    std::copy_n(totals, std::min(outer - chunk.outFrom * kBlock, lefts * kBlock),
+                pointer<float>(call.dBiases[strip.expert]) + chunk.outFrom * kBlock);
+}
+
+}  // namespace
+
+void dispatchedWeightsTiles(DispatchedBackward& call) {
+  const int64_t outer = call.dz.size(1), inner = call.x.size(1), experts = call.slots.experts();
+  // Strips along the longer side of the weight, so that little is packed twice; two or more for each thread.
+  const bool byInput = inner > outer;
+  const int64_t whole = blocks(byInput ? inner : outer);
+  const int64_t parts = std::min(whole, std::max<int64_t>(1, (2 * at::get_num_threads() + experts - 1) / experts));
+  std::vector<Strip> strips;
+  for (int64_t e = 0; e < experts; ++e)
+    for (int64_t p = 0; p < parts; ++p) strips.push_back({e, whole * p / parts, whole * (p + 1) / parts - whole * p / parts, byInput});
+  const Sources sources{pointer<Bits>(call.dz), pointer<Bits>(call.x), pointer<float>(call.gates), call.gates.size(1), outer, inner, call.slots};
+  at::parallel_for(0, static_cast<int64_t>(strips.size()), 1, [&](int64_t from, int64_t to) {
+    const Session session;
+    for (int64_t i = from; i < to; ++i) stripTask(call, sources, strips[i]);
+  });
+}
+
+#endif
+
+}  // namespace polygate

@@ -1,0 +1,204 @@
+/**
+ * PgDispatchedLinear and PgDispatchedLinearGrad: experts chosen token by token. On the CPU one native call each way
+ * (native/operators/dispatched_linear.h); elsewhere, and as that call's twin, ATen's operators expert by expert.
+ * Axes: N tokens · E experts · M slots · I inputs · O outputs.
+ */
+import type { NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs';
+import type { KernelContext } from '../kernel-context.ts';
+import { registerTorchKernel, required } from '../kernel-registration.ts';
+import type { Handle } from '../native/binding.ts';
+import { activate, activationGradient, columnSums } from './activation.ts';
+import { exactOf, hasOwnOperators, matrixOf, storedMatrixOf } from './operand.ts';
+import { productWeightOf } from './product-weights.ts';
+
+interface DispatchedAttributes {
+  /** [M] tokens of the slots, by expert. */
+  readonly tokens: Int32Array;
+  /** [E + 1] */
+  readonly starts: Int32Array;
+  /** Ids of the experts with slots, ascending; the inputs weight0, bias0, ... are theirs. */
+  readonly used: readonly number[];
+  readonly activation: 'none' | 'gelu';
+  /** Whether a gradient will be asked for, so that what was before the activation is wanted. */
+  readonly keep: boolean;
+}
+
+interface Operands {
+  readonly x: Handle;
+  /** float32 [N, E] */
+  readonly gates: Handle;
+  readonly weights: readonly Handle[];
+  readonly biases: readonly Handle[];
+  readonly tokens: Handle;
+  /** Of the used experts, with the end of the last. */
+  readonly starts: readonly number[];
+  readonly used: readonly number[];
+  readonly size: { readonly count: number; readonly inputs: number; readonly outputs: number };
+}
+
+const operandsOf = (
+  torch: KernelContext,
+  inputs: NamedTensorInfoMap,
+  { tokens, starts, used }: DispatchedAttributes,
+): Operands => {
+  const x = required(inputs, 'x');
+  const own = used.map((_, at) => required(inputs, `weight${at}`));
+  return {
+    x: matrixOf(torch, x, torch.precision.product),
+    gates: exactOf(torch, required(inputs, 'gates')),
+    weights: own.map((info) => productWeightOf(torch, info)),
+    biases: used.map((_, at) => exactOf(torch, required(inputs, `bias${at}`))),
+    tokens: torch.constant(tokens, [tokens.length]),
+    starts: [...used.map((id) => starts[id] ?? 0), tokens.length],
+    used,
+    size: { count: x.shape[0] ?? 0, inputs: x.shape[1] ?? 0, outputs: own[0]?.shape[0] ?? 0 },
+  };
+};
+
+/** What one expert's slots are: their tokens and, as a column, their gates. */
+const slotsOf = (torch: KernelContext, o: Operands, at: number): { tokens: Handle; gates: Handle } => {
+  const tokens = torch.aten('slice.Tensor', o.tokens, 0, o.starts[at] ?? 0, o.starts[at + 1] ?? 0, 1);
+  const column = torch.aten('slice.Tensor', o.gates, 1, o.used[at] ?? 0, (o.used[at] ?? 0) + 1, 1);
+  return { tokens, gates: torch.aten('index_select', column, 0, tokens) };
+};
+
+const zerosLike = (torch: KernelContext, shape: readonly number[]): Handle =>
+  torch.aten('zeros', shape, torch.precision.exact, undefined, torch.device);
+
+/** sum over slots of g (W x + b), float32 [N, O]. */
+const composeForward = (torch: KernelContext, o: Operands): Handle => {
+  const { exact } = torch.precision;
+  let sum = zerosLike(torch, [o.size.count, o.size.outputs]);
+  o.weights.forEach((weight, at) => {
+    const { tokens, gates } = slotsOf(torch, o, at);
+    const product = torch.aten('mm', torch.aten('index_select', o.x, 0, tokens), torch.aten('t', weight));
+    const value = torch.aten('add.Tensor', torch.aten('to.dtype', product, exact), o.biases[at] as Handle);
+    sum = torch.aten('index_add', sum, 0, tokens, torch.aten('mul.Tensor', value, gates));
+  });
+  return sum;
+};
+
+interface Gradients {
+  readonly dx: Handle;
+  readonly dGates: Handle;
+  readonly weights: readonly Handle[];
+  readonly biases: readonly Handle[];
+}
+
+const composeGradient = (torch: KernelContext, o: Operands, dz: Handle): Gradients => {
+  const { exact, product } = torch.precision;
+  const experts = torch.dispatcher.describe(o.gates).shape[1] ?? 0;
+  let dx = zerosLike(torch, [o.size.count, o.size.inputs]);
+  const columns: Handle[] = Array.from({ length: experts }, () => zerosLike(torch, [o.size.count]));
+  const weights: Handle[] = [];
+  const biases: Handle[] = [];
+  o.weights.forEach((weight, at) => {
+    const { tokens, gates } = slotsOf(torch, o, at);
+    const own = torch.aten('index_select', dz, 0, tokens);
+    const x = torch.aten('index_select', o.x, 0, tokens);
+    const u = torch.aten('to.dtype', torch.aten('mm', own, weight), exact);
+    const along = torch.aten('sum.dim_IntList', torch.aten('mul.Tensor', u, x), [1], false, exact);
+    const biased = torch.aten('mul.Tensor', own, o.biases[at] as Handle);
+    const toGates = torch.aten('add.Tensor', along, torch.aten('sum.dim_IntList', biased, [1], false, exact));
+    const id = o.used[at] ?? 0;
+    columns[id] = torch.aten('index_add', columns[id] as Handle, 0, tokens, toGates);
+    dx = torch.aten('index_add', dx, 0, tokens, torch.aten('mul.Tensor', u, gates));
+    const weighed = torch.aten('to.dtype', torch.aten('mul.Tensor', own, gates), product);
+    weights.push(torch.aten('to.dtype', torch.aten('mm', torch.aten('t', weighed), x), exact));
+    biases.push(columnSums(torch, weighed));
+  });
+  return {
+    dx: torch.aten('to.dtype', dx, product),
+    dGates: torch.aten('stack', columns, 1),
+    weights,
+    biases,
+  };
+};
+
+const forward = (
+  torch: KernelContext,
+  o: Operands,
+  { activation, keep }: DispatchedAttributes,
+): { y: Handle; z: Handle | undefined } => {
+  const kept = activation === 'gelu' && keep;
+  if (hasOwnOperators(torch)) {
+    const [y, z] = torch.atenAll(
+      'polygate::dispatched_linear',
+      o.x,
+      o.gates,
+      o.weights,
+      o.biases,
+      o.tokens,
+      o.starts,
+      o.used,
+      activation === 'gelu',
+      kept,
+    );
+    return { y: y as Handle, z: kept ? z : undefined };
+  }
+  const sum = torch.aten('to.dtype', composeForward(torch, o), torch.precision.activation);
+  const { y, kept: z } = activate(torch, sum, null, activation);
+  return { y, z: kept ? z : undefined };
+};
+
+const backward = (
+  torch: KernelContext,
+  o: Operands,
+  { dy, z }: { readonly dy: Handle; readonly z: Handle | undefined },
+): Gradients => {
+  if (hasOwnOperators(torch)) {
+    const [dx, dGates, ...rest] = torch.atenAll(
+      'polygate::dispatched_linear_backward',
+      dy,
+      o.x,
+      o.gates,
+      o.weights,
+      o.biases,
+      z ?? null,
+      o.tokens,
+      o.starts,
+      o.used,
+    );
+    return {
+      dx: dx as Handle,
+      dGates: dGates as Handle,
+      weights: rest.slice(0, o.used.length),
+      biases: rest.slice(o.used.length),
+    };
+  }
+  const dz = z === undefined ? dy : activationGradient(torch, dy, z);
+  return composeGradient(torch, o, torch.aten('to.dtype', dz, torch.precision.product));
+};
+
+export const registerDispatchedLinear = (): void => {
+  registerTorchKernel<NamedTensorInfoMap, DispatchedAttributes>(
+    'PgDispatchedLinear',
+    ({ inputs, attrs, torch }) => {
+      const operands = operandsOf(torch, inputs, attrs);
+      const { y, z } = forward(torch, operands, attrs);
+      const shape = [operands.size.count, operands.size.outputs];
+      return [torch.output(y, shape), ...(z === undefined ? [] : [torch.output(z, shape)])];
+    },
+  );
+
+  registerTorchKernel<NamedTensorInfoMap, DispatchedAttributes>(
+    'PgDispatchedLinearGrad',
+    ({ inputs, attrs, torch }) => {
+      const operands = operandsOf(torch, inputs, attrs);
+      const z = inputs['z'] as TensorInfo | undefined;
+      const { dx, dGates, weights, biases } = backward(torch, operands, {
+        dy: storedMatrixOf(torch, required(inputs, 'dy')),
+        z: z && storedMatrixOf(torch, z),
+      });
+      const { inputs: width, outputs, count } = operands.size;
+      return [
+        torch.output(dx, [count, width]),
+        torch.output(dGates, required(inputs, 'gates').shape),
+        ...weights.flatMap((weight, at) => [
+          torch.output(weight, [outputs, width]),
+          torch.output(biases[at] as Handle, [outputs]),
+        ]),
+      ];
+    },
+  );
+};
