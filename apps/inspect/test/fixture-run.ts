@@ -47,7 +47,7 @@ const metricLines = (seed: number, experts: boolean): string[] => {
           load,
           importance: load,
           entropy: 1 - step / 1000,
-          dropped: 0,
+          droppedFraction: 0,
           dead: [],
           maximumViolation: 0.5 + index / 10,
           groups: [

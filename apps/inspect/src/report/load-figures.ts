@@ -132,7 +132,7 @@ interface Measure {
 const measures: readonly Measure[] = [
   { title: 'How uneven experts are used', label: 'max load / mean - 1', of: (site) => site.maximumViolation },
   { title: 'How undecided routers are', label: 'entropy, nats', of: (site) => site.entropy },
-  { title: 'Choices without a slot', label: 'share dropped', of: (site) => site.dropped },
+  { title: 'Choices without a slot', label: 'share dropped', of: (site) => site.droppedFraction },
 ];
 
 /** Evenness, entropy and drops over time, averaged over routers, a curve for each task. @returns undefined without records */

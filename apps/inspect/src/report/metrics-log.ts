@@ -29,7 +29,7 @@ const routingSchema = z.object({
       tokens: z.number(),
       load: shares,
       entropy: z.number(),
-      dropped: z.number(),
+      droppedFraction: z.number(),
       maximumViolation: z.number(),
       groups: z.array(groupSchema).default([]),
     }),
