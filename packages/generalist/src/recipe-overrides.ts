@@ -1,12 +1,14 @@
 /** Settings from the command line, `path=value`, laid over a recipe. */
 import { ConfigError, unknownName } from '@polygate/core';
 import { z } from 'zod';
-import { innerSchema, knownKeysAt, schemasAt } from './recipe-paths.ts';
+import { choicesOf, knownKeysAt, schemasAt } from './recipe-paths.ts';
 import { parseRecipe, recipeSchema, type Recipe, type RecipeInput } from './recipe.ts';
+
+const withArticle = (noun: string): string => `${/^[aeiou]/u.test(noun) ? 'an' : 'a'} ${noun}`;
 
 /** Text becomes what the schema wants there: text stays text, everything else is read as JSON. */
 const typedValue = (text: string, schemas: readonly z.core.$ZodType[], path: string): unknown => {
-  const inner = schemas.map(innerSchema);
+  const inner = schemas.flatMap(choicesOf);
   const takesText = inner.some((schema) => schema instanceof z.ZodString || schema instanceof z.ZodEnum);
   const nullable = schemas.some((schema) => schema instanceof z.ZodType && schema.safeParse(null).success);
   if (text === 'null' && nullable) return null;
@@ -19,17 +21,22 @@ const typedValue = (text: string, schemas: readonly z.core.$ZodType[], path: str
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
-    const wanted = inner.map((schema) => schema._zod.def.type).join(' or ');
+    const kinds = new Set(inner.map((schema) => schema._zod.def.type));
+    const words = inner.map((schema) =>
+      schema instanceof z.ZodLiteral
+        ? schema.def.values.map((word) => JSON.stringify(word)).join(' or ')
+        : withArticle(schema._zod.def.type),
+    );
+    const example =
+      kinds.has('object') || kinds.has('record')
+        ? '{"key":1}'
+        : kinds.has('array')
+          ? '["a","b"]'
+          : kinds.has('boolean')
+            ? 'true'
+            : '0.001';
     throw new ConfigError(
-      `--set ${path}=${text}: expected a ${wanted}, got "${text}"; write it as JSON, for example ${path}=${
-        wanted === 'boolean'
-          ? 'true'
-          : wanted === 'array'
-            ? '["a","b"]'
-            : wanted === 'object'
-              ? '{"key":1}'
-              : '0.001'
-      }`,
+      `--set ${path}=${text}: expected ${[...new Set(words)].join(' or ')}, got "${text}"; write it as JSON, for example ${path}=${example}`,
       { cause },
     );
   }

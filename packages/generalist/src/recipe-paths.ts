@@ -14,6 +14,12 @@ export const innerSchema = (schema: z.core.$ZodType): z.core.$ZodType => {
   return schema;
 };
 
+/** The schemas that a value may fit: those of a union one by one. */
+export const choicesOf = (schema: z.core.$ZodType): readonly z.core.$ZodType[] => {
+  const inner = innerSchema(schema);
+  return inner instanceof z.ZodUnion ? inner.def.options.flatMap(choicesOf) : [inner];
+};
+
 /** Schemas that may stand below `schema` under `key`; several for a union. */
 const below = (schema: z.core.$ZodType, key: PropertyKey): readonly z.core.$ZodType[] => {
   const inner = innerSchema(schema);

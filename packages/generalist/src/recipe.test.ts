@@ -48,6 +48,16 @@ describe('parseRecipe', () => {
 });
 
 describe('applyOverrides', () => {
+  it('takes a word or a record where either is allowed', () => {
+    const capacityOf = (text: string) =>
+      applyOverrides({}, [`model.moe.capacityFactor=${text}`]).model.moe?.capacityFactor;
+    expect(capacityOf('dropless')).toBe('dropless');
+    expect(capacityOf('{"train":1.5}')).toEqual({ train: 1.5 });
+    expect(() => capacityOf('droples')).toThrow(
+      '--set model.moe.capacityFactor=droples: expected "dropless" or an object, got "droples"; write it as JSON, for example model.moe.capacityFactor={"key":1}',
+    );
+  });
+
   it('sets numbers, texts, booleans, nulls and lists by path', () => {
     const recipe = applyOverrides(
       { tasks: { mnist: { family: 'image-classification', dataset: 'mnist' } } },
