@@ -86,7 +86,10 @@ describe('resolveEncoderConfig', () => {
     [{ layers: 0 }, 'encoder: expected layers to be a whole number of at least 1, got 0'],
     [{ dropPath: 1 }, 'encoder: expected dropPath to be in [0, 1), got 1'],
     [{ prefixToken: 30 }, 'encoder: expected prefixToken to be below vocabularySize (30), got 30'],
-    [{ moe: { topK: 9 } }, 'encoder: expected moe.topK to be at most moe.experts (8), got 9'],
+    [
+      { moe: { topK: 9 } },
+      'encoder: expected moe.topK to be at most moe.experts (8), got 9; lower moe.topK or raise moe.experts',
+    ],
     [
       { moe: { attention: false, ffn: false } },
       'encoder: expected moe.attention or moe.ffn to be true (leave moe out for a dense encoder), got neither',

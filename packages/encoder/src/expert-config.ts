@@ -108,7 +108,12 @@ export const resolveExperts = (moe: ExpertConfig): ResolvedExperts => {
   const { experts, topK, every, attention, ffn, noise, balanceLoss, zLoss } = resolved;
   checkWhole('moe.experts', experts);
   checkWhole('moe.topK', topK);
-  check(topK <= experts, 'moe.topK', [`to be at most moe.experts (${experts})`, topK]);
+  if (topK > experts) {
+    throw new ConfigError(
+      `encoder: expected moe.topK to be at most moe.experts (${experts}), got ${topK}; lower moe.topK or raise moe.experts`,
+      { fields: { topK, experts } },
+    );
+  }
   if (fixed !== undefined && (experts !== fixed || topK !== 1)) {
     throw new ConfigError(
       `encoder: expected moe.experts ${fixed} and moe.topK 1 for the condition "${resolved.condition}", got ${experts} and ${topK}; leave both out`,
