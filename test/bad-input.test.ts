@@ -9,9 +9,10 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { deflateSync } from 'node:zlib';
+import { exportRun, predictClass, predictFill } from '@polygate/app-predict';
 import { prepare } from '@polygate/app-prepare';
 import { pretrain } from '@polygate/app-pretrain';
-import { ConfigError, crc32, EngineError, FormatError, StateError, type PolygateError } from '@polygate/core';
+import { ConfigError, crc32, EngineError, FormatError, PolygateError, StateError } from '@polygate/core';
 import { loadModel } from '@polygate/generalist';
 import { latestCheckpoint, readState } from '@polygate/training';
 import { saveTokenizer, trainTokenizer } from '@polygate/tokens';
@@ -25,6 +26,10 @@ import {
   smallTrainingRecipe,
   writeRawFiles,
 } from './small-suite.ts';
+
+/** A picture's and a name's rows are there; masked text has another. */
+const missingRow =
+  /^encode: expected a row that this merged model was exported with: (\[attributes [01]{8}\] ?)+; got \[attributes [01]{8}\]; export /u;
 
 /** Far above what a case takes on a loaded machine: one that meets it hangs. */
 const timeout = 300_000;
@@ -404,6 +409,57 @@ describe('pretrain refuses', { timeout }, () => {
     );
   });
 
+  it('a condition that it does not know, and more choices than experts', async () => {
+    await expectError(
+      train(['model.moe.condition=atribute']),
+      ConfigError,
+      /^unknown condition "atribute": did you mean "attribute"\? known: attribute, context, modality, task, task-specific, token/u,
+    );
+    await expectError(
+      train(['model.moe.topK=4']),
+      ConfigError,
+      /^encoder: expected moe\.topK to be at most moe\.experts \(3\), got 4; lower moe\.topK or raise moe\.experts$/u,
+    );
+  });
+
+  it('slots for less than one token, and takes the mended recipe in the same folder', async () => {
+    const run = await newRun();
+    const attempt = (factor: string) =>
+      pretrain({
+        recipe: { ...smallTrainingRecipe(good), steps: '1 steps', checkpoint: { every: '100%' } },
+        set: ['model.moe.condition=token', 'model.moe.topK=1', `model.moe.capacityFactor=${factor}`],
+        run,
+      });
+    // Of 3 experts each gets 0.01 * N / 3 slots: one only from 300 tokens on, and no batch of two pictures has them.
+    await expectError(
+      attempt('{"train":0.01}'),
+      ConfigError,
+      /^capacity: expected slots for at least one token per expert, got capacityFactor 0\.01 \* topK 1 \* \d+ tokens \/ 3 experts = 0\.\d+; raise capacityFactor, or use 'dropless'$/u,
+    );
+    expect((await attempt('dropless')).status).toBe('finished');
+    // With a checkpoint the folder is its recipe's.
+    await expectError(
+      attempt('{"train":1}'),
+      ConfigError,
+      /^run .*: expected the recipe that the run began with, got other settings: model\.moe\.capacityFactor; choose another --run folder, or delete this one to start over$/u,
+    );
+    await rm(run, { recursive: true });
+  });
+
+  it('a start whose experts are placed elsewhere', async () => {
+    const scratch = await mkdtemp(join(folder, 'start-'));
+    const { run: from } = await pretrain({
+      recipe: smallTrainingRecipe(good),
+      set: ['steps=1 steps'],
+      run: scratch,
+    });
+    await expectError(
+      train([`initialize.from=${from}`, 'model.moe.attention=false']),
+      ConfigError,
+      "upcycle: expected a dense checkpoint, or one whose experts are placed and chosen as the model's, got other experts: attention (model false, checkpoint true); start from a dense checkpoint, or set model.moe to what the checkpoint has",
+    );
+  });
+
   it('an engine or a device that it does not know', async () => {
     await expectError(
       train(['engine=wsam']),
@@ -444,6 +500,36 @@ describe('pretrain refuses', { timeout }, () => {
 });
 
 describe('a trained model', { timeout }, () => {
+  it('is not asked for attribute rows that it was exported without', async () => {
+    const { run } = await train();
+    const output = join(folder, 'exported');
+    await exportRun({ run, engine: 'cpu', output, tasks: ['colours'] });
+    const error = await expectError(
+      predictFill({ run: output, engine: 'cpu', text: 'the bar is ___' }),
+      ConfigError,
+      missingRow,
+    );
+    expect(error.message).toContain('export the trained model again with the task that has it');
+    // The task that it was exported with.
+    const image = join(root, 'good/pictures/red/left-2.svg');
+    expect(await predictClass({ run: output, engine: 'cpu', image, labels: ['red', 'blue'] })).toHaveLength(
+      2,
+    );
+  });
+
+  it('does not take weights whose experts are placed elsewhere', async () => {
+    const { checkpoint, run } = await train();
+    const path = join(checkpoint, 'config.json');
+    const config = JSON.parse(await readFile(path, 'utf8')) as { encoder: { moe: object } };
+    const encoder = { ...config.encoder, moe: { ...config.encoder.moe, attention: false } };
+    await writeFile(path, JSON.stringify({ ...config, encoder }));
+    await expectError(
+      loadModel(run),
+      PolygateError,
+      /expected exactly the model's \d+ parameters, got \d+ missing in the file \(blocks\.0\.attention\.qkv\.weight, .*; load into a model of the same configuration/u,
+    );
+  });
+
   it('is not loaded with another tokenizer, nor from a folder without one', async () => {
     await expectError(
       loadModel(folder),

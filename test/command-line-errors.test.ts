@@ -171,6 +171,45 @@ describe('a fault in the command', { timeout }, () => {
     });
   });
 
+  it('conditions, choices and slots that no experts can have', async () => {
+    const set = (...settings: string[]) => pretrain(...settings.flatMap((one) => ['--set', one]));
+    expect(await set('model.moe.condition=atribute')).toEqual({
+      code: exitCodes.usage,
+      line: 'error: unknown condition "atribute": did you mean "attribute"? known: attribute, context, modality, task, task-specific, token',
+    });
+    expect(await set('model.moe.topK=4')).toEqual({
+      code: exitCodes.usage,
+      line: 'error: encoder: expected moe.topK to be at most moe.experts (3), got 4; lower moe.topK or raise moe.experts',
+    });
+    const few = 'model.moe.capacityFactor={"train":0.01}';
+    expect(await set('model.moe.condition=token', few)).toEqual({
+      code: exitCodes.usage,
+      line: expect.stringMatching(
+        /^error: capacity: expected slots for at least one token per expert, got capacityFactor 0\.01 \* topK 2 \* \d+ tokens \/ 3 experts = 0\.\d+; raise capacityFactor, or use 'dropless'$/u,
+      ) as string,
+    });
+  });
+
+  it('a start whose experts are placed elsewhere', async () => {
+    const set = [`initialize.from=${run}`, 'model.moe.attention=false'].flatMap((one) => ['--set', one]);
+    expect(await pretrain(...set)).toEqual({
+      code: exitCodes.usage,
+      line: "error: upcycle: expected a dense checkpoint, or one whose experts are placed and chosen as the model's, got other experts: attention (model false, checkpoint true); start from a dense checkpoint, or set model.moe to what the checkpoint has",
+    });
+  });
+
+  it('a question to an exported model that it has no attribute row for', async () => {
+    const out = join(folder, 'exported');
+    const { code } = await polygate('export', '--run', run, '--out', out, '--engine', 'cpu');
+    expect(code).toBe(exitCodes.done);
+    expect(await failure('predict', 'fill', 'the bar is ___', '--run', out, '--engine', 'cpu')).toEqual({
+      code: exitCodes.usage,
+      line: expect.stringMatching(
+        /^error: encode: expected a row that this merged model was exported with: (\[attributes [01]{8}\] ?)+; got \[attributes [01]{8}\]; export the trained model again with the task that has it \(polygate export --tasks\)$/u,
+      ) as string,
+    });
+  });
+
   it('a folder that can not be written', async () => {
     // A path below a file: no user, not even root, can write there.
     await put(folder, 'blocked', 'a file');

@@ -1,6 +1,7 @@
 import { ConfigError, FormatError, writeFileAtomic } from '@polygate/core';
 import type { Recipe } from '@polygate/generalist';
 import type { EngineChoice } from '@polygate/tensor';
+import { latestCheckpoint } from '@polygate/training';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -22,7 +23,8 @@ const differences = (a: unknown, b: unknown, path = ''): string[] => {
 };
 
 /**
- * Writes the resolved recipe into the run folder, or checks that a run that is there already has the same one.
+ * Writes the resolved recipe into the run folder, or checks that a run that is there already has the same one. A run
+ * without a checkpoint has nothing to go on from, so its recipe may still be corrected.
  * @throws ConfigError naming the settings that differ
  */
 export const claimRun = async (run: string, recipe: Recipe, engine: EngineChoice): Promise<void> => {
@@ -39,7 +41,7 @@ export const claimRun = async (run: string, recipe: Recipe, engine: EngineChoice
       );
     }
     const changed = differences(stored.recipe, recipe).filter((key) => !free.has(key.split('.')[0] ?? ''));
-    if (changed.length > 0) {
+    if (changed.length > 0 && (await latestCheckpoint(run))) {
       throw new ConfigError(
         `run ${run}: expected the recipe that the run began with, got other settings: ${changed.join(', ')}; choose another --run folder, or delete this one to start over`,
         { code: 'run-recipe-differs', fields: { run, changed } },
