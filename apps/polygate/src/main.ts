@@ -75,7 +75,7 @@ export const main = async (argv: readonly string[], given?: Terminal): Promise<n
     return terminal.signal.aborted ? exitCodes.interrupted : exitCodes.done;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done;
-    terminal.logger.error(errorText(error, wantsTrace(argv)).replace(/^error: /u, ''));
+    terminal.logger.error(errorText(error, wantsTrace(argv)).replace(/^(?:error: )+/u, ''));
     return exitCodeOf(error);
   } finally {
     own?.release();

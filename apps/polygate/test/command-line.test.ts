@@ -42,6 +42,19 @@ describe('polygate', () => {
     expect(pretrain.out).toContain('uni-perceiver-b');
     const classify = await run('predict', 'classify', '--help');
     expect(classify.out).toContain('--labels <words>');
+    const exporting = await run('export', '--help');
+    expect(exporting.code).toBe(exitCodes.done);
+    expect(exporting.out).toContain('--tasks <names>');
+    expect(exporting.out).toMatch(/token, context\)\s+cannot be merged/u);
+    const inspect = await run('inspect', '--help');
+    expect(inspect.code).toBe(exitCodes.done);
+    expect(inspect.out).toMatch(/^ +interference /mu);
+    expect(inspect.out).toMatch(/^ +report /mu);
+    const interference = await run('inspect', 'interference', '--help');
+    expect(interference.out).toContain('--directions <count>');
+    expect(interference.out).toContain('--linear <names>');
+    const report = await run('inspect', 'report', '--help');
+    expect(report.out).toContain('--against <folder>');
   });
 
   it('names the nearest command', async () => {
@@ -103,7 +116,25 @@ describe('polygate', () => {
     expect(count.log).toContain('--count: expected a whole number above 0, got "many"');
     const option = await run('evaluate');
     expect(option.code).toBe(exitCodes.usage);
-    expect(option.log).toContain("required option '--run <folder>' not specified");
+    expect(option.log).toBe("error: required option '--run <folder>' not specified");
+  });
+
+  it('says what export and inspect lack', async () => {
+    const lacking = await run('export', '--run', folder);
+    expect(lacking.code).toBe(exitCodes.usage);
+    expect(lacking.log).toContain("required option '--out <folder>' not specified");
+    const type = await run('export', '--run', folder, '--out', folder, '--dtype', 'f16');
+    expect(type.code).toBe(exitCodes.usage);
+    expect(type.log).toContain('unknown type "f16": did you mean "bf16"? known: bf16, f32');
+    const layers = await run('inspect', 'interference', '--run', folder, '--layers', '0,2');
+    expect(layers.code).toBe(exitCodes.usage);
+    expect(layers.log).toContain('--layers: expected a whole number above 0, got "0"');
+    const report = await run('inspect', 'report', '--run', join(folder, 'nowhere'));
+    expect(report.code).toBe(exitCodes.failed);
+    expect(report.log).toContain('run pretrain first');
+    const part = await run('inspect', 'reprot', '--run', folder);
+    expect(part.code).toBe(exitCodes.usage);
+    expect(part.log).toBe("error: unknown command 'reprot'\n(Did you mean report?)");
   });
 
   it('reports every engine of the ladder', async () => {
