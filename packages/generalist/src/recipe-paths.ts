@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 /** The schema inside defaults, optionals and nullables. */
-export const innerSchema = (schema: z.core.$ZodType): z.core.$ZodType => {
+const innerSchema = (schema: z.core.$ZodType): z.core.$ZodType => {
   if (
     schema instanceof z.ZodDefault ||
     schema instanceof z.ZodPrefault ||
