@@ -59,8 +59,10 @@ struct Sources {
 // Both factors of a strip for one chunk of slots, packed.
 struct Chunk {
   int64_t outFrom, outTo, inFrom, inTo;
-  Bits *left, *right, *room;
+  Bits *ofGradient, *ofInput, *room;
   float* columnTotals;  // null where another strip of the expert sums them
+  // Blocks are computed as x^T dz and turned in the end where that packs fewer columns.
+  bool turned() const { return outTo - outFrom > inTo - inFrom; }
 };
 
 POLYGATE_TILE_INLINE void packStep(const Sources& from, int64_t expert, int64_t slot, int64_t s, const Chunk& chunk) {
@@ -80,27 +82,35 @@ POLYGATE_TILE_INLINE void packStep(const Sources& from, int64_t expert, int64_t 
   if (inner <= outer) ofInput = weighted(ofInput, factors, inner, chunk.room);
   else ofGradient = weighted(ofGradient, factors, outer, chunk.room);
   for (int64_t o = chunk.outFrom; o < chunk.outTo; ++o)
-    packColumns(ofGradient, o * kBlock, std::min(kBlock, outer - o * kBlock), chunk.left + ((o - chunk.outFrom) * kChunk + s) * kStep);
+    packFactor(ofGradient, o * kBlock, std::min(kBlock, outer - o * kBlock),
+               chunk.ofGradient + ((o - chunk.outFrom) * kChunk + s) * kStep, !chunk.turned());
   for (int64_t i = chunk.inFrom; i < chunk.inTo; ++i)
-    packPairs(ofInput, i * kBlock, std::min(kBlock, inner - i * kBlock), chunk.right + ((i - chunk.inFrom) * kChunk + s) * kStep);
+    packFactor(ofInput, i * kBlock, std::min(kBlock, inner - i * kBlock),
+               chunk.ofInput + ((i - chunk.inFrom) * kChunk + s) * kStep, chunk.turned());
 }
 
-// dw [O, I] = or += the chunk's product.
-POLYGATE_TILE_INLINE void multiplyChunk(const Chunk& chunk, int64_t steps, bool add, const at::Tensor& gradient, float* edge) {
+// dw [O, I] = or += the chunk's product; `last`: no further chunk is added to it.
+POLYGATE_TILE_INLINE void multiplyChunk(const Chunk& chunk, int64_t steps, bool add, bool last, const at::Tensor& gradient,
+                                        float* edge) {
   const int64_t outer = gradient.size(0), inner = gradient.size(1);
+  const bool turned = chunk.turned();
   float* dw = pointer<float>(gradient);
   for (int64_t o = chunk.outFrom; o < chunk.outTo; ++o) {
-    const Left left = packed(chunk.left + (o - chunk.outFrom) * kChunk * kStep);
+    const Bits* ofGradient = chunk.ofGradient + (o - chunk.outFrom) * kChunk * kStep;
     for (int64_t i = chunk.inFrom; i < chunk.inTo; ++i) {
       const int64_t top = o * kBlock, side = i * kBlock;
-      const Bits* panel = chunk.right + (i - chunk.inFrom) * kChunk * kStep;
+      const Bits* ofInput = chunk.ofInput + (i - chunk.inFrom) * kChunk * kStep;
+      const Left left = packed(turned ? ofInput : ofGradient);
+      const Bits* panel = turned ? ofGradient : ofInput;
       if (top + kBlock <= outer && side + kBlock <= inner) {
         float* c = dw + top * inner + side;
         if (add) multiply<true>(left, panel, steps, c, inner);
         else multiply<false>(left, panel, steps, c, inner);
+        if (turned && last) turnBlock(c, inner);
         continue;
       }
       multiply<false>(left, panel, steps, edge, kBlock);
+      if (turned) turnBlock(edge, kBlock);
       for (int64_t r = 0; r < std::min(kBlock, outer - top); ++r)
         for (int64_t n = 0; n < std::min(kBlock, inner - side); ++n) {
           float& out = dw[(top + r) * inner + side + n];
@@ -121,16 +131,16 @@ POLYGATE_TILE_TARGET void stripTask(const DispatchedBackward& call, const Source
   float* edge = static_cast<float*>(scratch(4 * kStep + 4 * kBlock * lefts + 2 * kStep * kChunk * (lefts + rights) +
                                             2 * kBlock * std::min(inner, outer)));
   float* totals = edge + kStep;
-  chunk.left = reinterpret_cast<Bits*>(totals + kBlock * lefts);
-  chunk.right = chunk.left + kStep * kChunk * lefts;
-  chunk.room = chunk.right + kStep * kChunk * rights;
+  chunk.ofGradient = reinterpret_cast<Bits*>(totals + kBlock * lefts);
+  chunk.ofInput = chunk.ofGradient + kStep * kChunk * lefts;
+  chunk.room = chunk.ofInput + kStep * kChunk * rights;
   std::fill_n(totals, kBlock * lefts, 0.0f);
   if (chunk.inFrom == 0) chunk.columnTotals = totals;
   const int64_t start = call.slots.starts[strip.expert], count = call.slots.size(strip.expert);
   for (int64_t at = 0; at < count; at += kChunk * kBlock) {
     const int64_t steps = blocks(std::min(kChunk * kBlock, count - at));
     for (int64_t s = 0; s < steps; ++s) packStep(from, strip.expert, start + at + s * kBlock, s, chunk);
-    multiplyChunk(chunk, steps, at > 0, call.dWeights[strip.expert], edge);
+    multiplyChunk(chunk, steps, at > 0, at + kChunk * kBlock >= count, call.dWeights[strip.expert], edge);
   }
   if (chunk.columnTotals != nullptr)
     std::copy_n(totals, std::min(outer - chunk.outFrom * kBlock, lefts * kBlock),

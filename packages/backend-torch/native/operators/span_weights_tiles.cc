@@ -32,6 +32,10 @@ std::vector<Strip> stripsOf(int64_t outer, int64_t inner, int64_t wanted) {
   return strips;
 }
 
+// Where a strip has more columns of dz than of x, blocks are computed as x^T dz, since columns cost more to pack for the
+// left factor, and turned in the end.
+inline bool isTurned(const Strip& strip) { return strip.outs > strip.ins; }
+
 // Adds the columns' sums of up to 32 rows to sums [32].
 template <class T>
 POLYGATE_TILE_INLINE void addColumns(const RowsOf<T>& rows, int64_t first, int64_t columns, float* sums) {
@@ -48,7 +52,7 @@ POLYGATE_TILE_INLINE void addColumns(const RowsOf<T>& rows, int64_t first, int64
 // What a task works in: packed factors of a chunk, sums of the strip's columns, and its part of one dW_r or of all.
 template <class T>
 struct Room {
-  T *left, *right;
+  T *ofGradient, *ofInput;
   float *totals, *products;
   int64_t productSize;
   Room(const Strip& strip, int64_t held) : productSize(strip.outs * strip.ins * kStep) {
@@ -56,8 +60,8 @@ struct Room {
     totals = static_cast<float*>(
         scratch(4 * (kBlock * strip.outs + held * productSize) + sizeof(T) * factors * (strip.outs + strip.ins)));
     products = totals + kBlock * strip.outs;
-    left = reinterpret_cast<T*>(products + held * productSize);
-    right = left + factors * strip.outs;
+    ofGradient = reinterpret_cast<T*>(products + held * productSize);
+    ofInput = ofGradient + factors * strip.outs;
   }
 };
 
@@ -67,6 +71,7 @@ template <class T>
 POLYGATE_TILE_TARGET void accumulate(const SpanBackward& call, const at::Tensor& dz, const std::vector<int32_t>& tokens,
                                      const Strip& strip, const Room<T>& room, float* products, int64_t columns, bool sums) {
   const int64_t outer = dz.size(2), inner = call.x.size(2), size = static_cast<int64_t>(tokens.size());
+  const bool turned = isTurned(strip);
   std::fill(room.totals, room.totals + kBlock * strip.outs, 0.0f);
   for (int64_t start = 0; start < size; start += kChunk * kBlock) {
     const int64_t steps = blocks(std::min(kChunk * kBlock, size - start));
@@ -79,20 +84,23 @@ POLYGATE_TILE_TARGET void accumulate(const SpanBackward& call, const at::Tensor&
       }
       for (int64_t o = 0; o < strip.outs; ++o) {
         const int64_t first = (strip.outFrom + o) * kBlock, width = std::min(kBlock, outer - first);
-        if (products != nullptr) packColumns(ofGradient, first, width, room.left + (o * kChunk + s) * kStep);
+        if (products != nullptr) packFactor(ofGradient, first, width, room.ofGradient + (o * kChunk + s) * kStep, !turned);
         if (sums) addColumns(ofGradient, first, width, room.totals + o * kBlock);
       }
       for (int64_t i = 0; products != nullptr && i < strip.ins; ++i) {
         const int64_t first = (strip.inFrom + i) * kBlock;
-        packRows(ofInput, first, std::min(kBlock, inner - first), room.right + (i * kChunk + s) * kStep);
+        packFactor(ofInput, first, std::min(kBlock, inner - first), room.ofInput + (i * kChunk + s) * kStep, turned);
       }
     }
     for (int64_t o = 0; products != nullptr && o < strip.outs; ++o) {
-      const LeftOf<T> left = packed(room.left + o * kChunk * kStep);
+      const T* gradient = room.ofGradient + o * kChunk * kStep;
       for (int64_t i = 0; i < strip.ins; ++i) {
+        const T* input = room.ofInput + i * kChunk * kStep;
         float* c = products + o * kBlock * columns + i * kBlock;
-        if (start == 0) multiply<false>(left, room.right + i * kChunk * kStep, steps, c, columns);
-        else multiply<true>(left, room.right + i * kChunk * kStep, steps, c, columns);
+        const LeftOf<T> left = packed(turned ? input : gradient);
+        if (start == 0) multiply<false>(left, turned ? gradient : input, steps, c, columns);
+        else multiply<true>(left, turned ? gradient : input, steps, c, columns);
+        if (turned && start + kChunk * kBlock >= size) turnBlock(c, columns);
       }
     }
   }

@@ -95,6 +95,28 @@ POLYGATE_TILE_INLINE void transpose(__m512i* r) {
   }
 }
 
+// 32 by 32 numbers in place, rows `columns` apart: rows to columns.
+POLYGATE_TILE_INLINE void turnBlock(float* c, int64_t columns) {
+  for (int quarter = 0; quarter < 3; ++quarter) {
+    // The two on the diagonal, then the two beside it in exchange.
+    float* a = c + (quarter == 1 ? 16 * columns + 16 : quarter == 2 ? 16 : 0);
+    float* b = quarter == 2 ? c + 16 * columns : a;
+    __m512i r[16], t[16];
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; ++i) r[i] = _mm512_loadu_si512(a + i * columns);
+    transpose(r);
+    if (a != b) {
+#pragma GCC unroll 16
+      for (int i = 0; i < 16; ++i) t[i] = _mm512_loadu_si512(b + i * columns);
+      transpose(t);
+#pragma GCC unroll 16
+      for (int i = 0; i < 16; ++i) _mm512_storeu_si512(a + i * columns, t[i]);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; ++i) _mm512_storeu_si512(b + i * columns, r[i]);
+  }
+}
+
 // One step of a panel from a right factor stored [column, sum]: `rows` are its columns, `length` <= 32 that of the sum
 // from element `first` on.
 POLYGATE_TILE_INLINE void packTransposed(const Rows& rows, int64_t first, int64_t length, Bits* out) {
@@ -171,6 +193,13 @@ POLYGATE_TILE_INLINE void packColumns(const Rows& rows, int64_t first, int64_t c
 
 POLYGATE_TILE_INLINE void packColumns(const RowsOf<float>& rows, int64_t first, int64_t columns, float* out) {
   packTransposed(rows, first, columns, out);
+}
+
+// One step of a factor stored [sum, column], left or right.
+template <class T>
+POLYGATE_TILE_INLINE void packFactor(const RowsOf<T>& rows, int64_t first, int64_t columns, T* out, bool left) {
+  if (left) packColumns(rows, first, columns, out);
+  else packRows(rows, first, columns, out);
 }
 
 POLYGATE_TILE_INLINE void copyStep(const Bits* row, int64_t left, Bits* out) {

@@ -245,6 +245,27 @@ const cases: Record<string, () => tf.Tensor[]> = {
     const [y, z] = run('PgDispatchedLinear', inputs, attributes) as [tf.Tensor, tf.Tensor];
     return [y, z, ...run('PgDispatchedLinearGrad', { ...inputs, z, dy: make(300, 72) }, attributes)];
   },
+  // Where a strip of the weight is taller than wide its gradient is computed turned.
+  'linear to many outputs': () => {
+    const gradient = { dy: make(70, 300), x: make(70, 40), weight: make(300, 40) };
+    return run('PgLinearGrad', gradient, { wantsWeight: true, wantsBias: true });
+  },
+  'conditionalLinear to many outputs': () => {
+    const inputs = { x: make(3, 109, 40), gates: make(3, 4), ...expertsOf(300, 40) };
+    const attributes = { ...routing, segments: longSegments, ...plain };
+    const [y, ...merged] = run('PgConditionalLinear', inputs, attributes);
+    const kept = Object.fromEntries(merged.map((tensor, at) => [`merged${at}`, tensor]));
+    const gradient = { ...inputs, ...kept, dy: make(3, 109, 300) };
+    return [y as tf.Tensor, ...run('PgConditionalLinearGrad', gradient, attributes)];
+  },
+  'dispatchedLinear to many outputs': () => {
+    const inputs = { x: make(300, 40), gates: make(300, 4), ...expertsOf(260, 40) };
+    const attributes = { ...manyTokens, ...plain };
+    return [
+      ...run('PgDispatchedLinear', inputs, attributes),
+      ...run('PgDispatchedLinearGrad', { ...inputs, dy: make(300, 260) }, attributes),
+    ];
+  },
   'dispatchedLinear to fewer outputs': () => {
     const inputs = { x: make(300, 72), gates: make(300, 4), ...expertsOf(40, 72) };
     const attributes = { ...manyTokens, ...plain };
