@@ -28,6 +28,9 @@ const wantedKernels = async (): Promise<string[]> => {
 const elsewhere = new Set([
   'PgDispatchedLinear',
   'PgDispatchedLinearGrad',
+  'PgTokenChoice',
+  'PgTokenChoiceGrad',
+  'PgRouterLossGrad',
   'PgExactLinear',
   'PgExactLinearGrad',
   'PgPoolingAttention',

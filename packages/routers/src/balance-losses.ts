@@ -8,6 +8,7 @@
  *
  * N tokens · E experts
  */
+import { engineRouterLossGradient } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import type { TokenChoices } from './token-choice.ts';
 
@@ -73,6 +74,9 @@ export const routerLosses = (
     const [{ shape }] = inputs as [tf.Tensor];
     const gradFunc = (dy: tf.Tensor): tf.Tensor => {
       const [toBalance = 0, toZ = 0] = dy.dataSync<'float32'>();
+      const upstream = { shares, toBalance, toZ, counted: choices.counted };
+      const own = engineRouterLossGradient(choices, upstream);
+      if (own) return own;
       return tf.tensor(lossGradient(choices, shares, [toBalance, toZ]), shape, 'float32');
     };
     return { value: tf.tensor1d([balance, z]), gradFunc };

@@ -1,6 +1,6 @@
 /** Exploration noise on gate logits: normal, with a standard deviation of `noise / E` (Uni-Perceiver-MoE 4.2, V-MoE). */
 import { ConfigError, type Random } from '@polygate/core';
-import { normalField } from './normal-field.ts';
+import { normalField, streamWords } from './normal-field.ts';
 
 /** When and how a gate is noisy. */
 export interface NoiseOptions {
@@ -34,6 +34,16 @@ export const addNoise = (logits: Float64Array, experts: number, options: NoiseOp
   const { random } = options;
   if (std === 0 || !random) return;
   for (let i = 0; i < logits.length; i += 1) logits[i] = (logits[i] ?? 0) + std * random.normal();
+};
+
+/** What {@link tokenNoise} adds, for engines that draw it themselves: its deviation and the four words of its stream. */
+export const noiseStream = (
+  experts: number,
+  options: NoiseOptions,
+): { readonly noise: number; readonly words: readonly number[] } => {
+  const noise = deviation(experts, options);
+  const { random } = options;
+  return noise === 0 || !random ? { noise: 0, words: [0, 0, 0, 1] } : { noise, words: streamWords(random) };
 };
 
 /**

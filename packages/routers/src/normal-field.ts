@@ -35,16 +35,21 @@ const ziggurat = (): Ziggurat => {
 
 const { edges, heights } = ziggurat();
 
+/** Start of a field's own stream. @param random advanced by four words */
+export const streamWords = (random: Random): readonly [number, number, number, number] => [
+  random.uint32(),
+  random.uint32(),
+  random.uint32(),
+  (random.uint32() | 1) >>> 0,
+];
+
 /**
  * Standard normal numbers times `scale`.
  * @param random advanced by four words whatever the length
  */
 export const normalField = (length: number, scale: number, random: Random): Float32Array => {
   const field = new Float32Array(length);
-  let a = random.uint32();
-  let b = random.uint32();
-  let c = random.uint32();
-  let d = random.uint32() | 1;
+  let [a, b, c, d] = streamWords(random);
   const word = (): number => {
     const five = Math.imul(b, 5);
     const result = Math.imul((five << 7) | (five >>> 25), 9) >>> 0;

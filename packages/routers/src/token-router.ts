@@ -4,20 +4,26 @@
  *
  *   z[n] = W_g R(x[n]) + noise,  p = softmax(z),  g[n, e] = p[n, e] (/ sum of the kept p) at the K largest, else 0
  *
- * Logits are a float32 product of the engine, in every precision; softmax, choice and slots are computed on the host in
- * double precision from them.
+ * Logits are a float32 product of the engine, in every precision; softmax, choice and slots are computed from them in
+ * double precision, on the host or by an engine that brings kernels for it.
  *
  * B batch · L length · N = B L tokens · E experts · K chosen · D width · S sites
  */
 import { ConfigError, type Random } from '@polygate/core';
 import type { ParameterSet } from '@polygate/nn';
-import { exactLinear, type DispatchPlan } from '@polygate/tensor';
+import {
+  bringsTokenChoice,
+  engineTokenChoice,
+  engineTokenChoiceGradient,
+  exactLinear,
+  type DispatchPlan,
+} from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { routerLosses, type RouterLosses } from './balance-losses.ts';
-import { giveSlots, type CapacityOptions, type Slots } from './capacity.ts';
+import { capacityOf, giveSlots, type CapacityOptions, type Slots } from './capacity.ts';
 import type { TokenContext } from './condition.ts';
-import { DEFAULT_TOP_K } from './gate-math.ts';
-import { tokenNoise } from './noise.ts';
+import { DEFAULT_TOP_K, type GateRule } from './gate-math.ts';
+import { noiseStream, tokenNoise } from './noise.ts';
 import { describeRouters, type TokenRouterStack } from './router-stack.ts';
 import { entriesOf } from './stacked-tensors.ts';
 import { choiceGradient, chooseExperts, type TokenChoices } from './token-choice.ts';
@@ -93,17 +99,58 @@ const gateLogits = (
 interface Outcome {
   readonly choices: TokenChoices;
   readonly slots: Slots;
+  readonly gates: tf.Tensor2D;
 }
 
-const gateValues = ({ choices, slots }: Outcome): Float32Array => {
+interface DecisionRule extends Required<GateRule>, CapacityOptions {
+  readonly training: boolean;
+  readonly noise: number | undefined;
+  readonly random: Random | undefined;
+}
+
+const gateValues = (choices: TokenChoices, kept: Uint8Array): Float32Array => {
   const { experts, topK, ids, weights, probabilities } = choices;
   const gates = new Float32Array(probabilities.length);
   for (let at = 0, choice = 0; choice < ids.length; at += experts) {
     for (let k = 0; k < topK; k += 1, choice += 1) {
-      if (slots.kept[choice] !== 0) gates[at + (ids[choice] as number)] = weights[choice] as number;
+      if (kept[choice] !== 0) gates[at + (ids[choice] as number)] = weights[choice] as number;
     }
   }
   return gates;
+};
+
+const decideOnHost = (
+  logits: tf.Tensor2D,
+  visible: tf.Tensor | undefined,
+  { experts, topK, renormalize, capacityFactor, batchPriority, ...noisy }: DecisionRule,
+): Outcome => {
+  const values = tokenNoise(logits.dataSync<'float32'>(), experts, noisy);
+  const choices = chooseExperts(values, { experts, topK, renormalize }, visible?.dataSync<'float32'>());
+  const slots = giveSlots(choices, { capacityFactor, batchPriority });
+  return { choices, slots, gates: tf.tensor2d(gateValues(choices, slots.kept), logits.shape) };
+};
+
+/** The same in one call of an engine that brings kernels for it. */
+const decideOnEngine = (
+  logits: tf.Tensor2D,
+  visible: tf.Tensor | undefined,
+  { experts, topK, renormalize, capacityFactor, batchPriority, ...noisy }: DecisionRule,
+): Outcome | undefined => {
+  if (batchPriority || !bringsTokenChoice()) return undefined;
+  const rule = { topK, renormalize, capacityFactor, ...noiseStream(experts, noisy) };
+  const decided = engineTokenChoice(logits, visible, rule);
+  const { gates, ids, weights, kept, probabilities, logSums, wanted } = decided;
+  const importance = Float64Array.from(decided.importance);
+  const choices = wanted.reduce((sum, count) => sum + count, 0);
+  const counted = choices / topK;
+  const capacity = capacityOf(capacityFactor, { tokens: counted, experts, topK });
+  const starts = new Int32Array(experts + 1);
+  wanted.forEach((count, e) => (starts[e + 1] = (starts[e] as number) + Math.min(count, capacity)));
+  return {
+    choices: { experts, topK, probabilities, logSums, ids, weights, importance, counted },
+    slots: { plan: { tokens: decided.slots, starts }, kept, wanted, dropped: choices - decided.slots.length },
+    gates,
+  };
 };
 
 /**
@@ -130,20 +177,21 @@ export const routeTokens = (
   const logits = gateLogits(stack, context, own);
   const state: { outcome?: Outcome } = {};
   const op = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
-    const [given] = inputs as [tf.Tensor];
-    const values = tokenNoise(given.dataSync<'float32'>(), experts, { training, noise, random });
-    const visible = context.visible?.dataSync<'float32'>();
-    const choices = chooseExperts(values, { experts, topK, renormalize }, visible);
-    const slots = giveSlots(choices, { capacityFactor, batchPriority });
-    state.outcome = { choices, slots };
+    const [given] = inputs as [tf.Tensor2D];
+    const rule = { experts, topK, renormalize, capacityFactor, batchPriority, training, noise, random };
+    const outcome =
+      decideOnEngine(given, context.visible, rule) ?? decideOnHost(given, context.visible, rule);
+    state.outcome = outcome;
+    const { choices, slots } = outcome;
     const { kept } = slots;
     const gradFunc = (dy: tf.Tensor): tf.Tensor =>
+      engineTokenChoiceGradient(dy as tf.Tensor2D, { ...choices, kept }, renormalize) ??
       tf.tensor(
         choiceGradient(dy.dataSync<'float32'>(), choices, { renormalize, kept }),
         given.shape,
         'float32',
       );
-    return { value: tf.tensor(gateValues(state.outcome), given.shape, 'float32'), gradFunc };
+    return { value: outcome.gates, gradFunc };
   });
   const gates = op(logits) as tf.Tensor2D;
   const { choices, slots } = state.outcome as unknown as Outcome;

@@ -491,3 +491,68 @@ describe('routeTokens', () => {
     parameters.dispose();
   });
 });
+
+/** Everything that a decision says, and the gradient of gates and losses to the logits' weights, as host values. */
+const everything = (stack: TokenRouterStack, batch: Batch, settings: Settings): Record<string, number[]> => {
+  const parameters = drawnParameters(stack, 7);
+  const random = createRandom(8);
+  const shared = { parameters, context: contextOf(1, batch), settings: { ...settings, random } };
+  const said: Record<string, number[]> = {};
+  const { gradients, loss } = parameterGradients(parameters, () => {
+    const state: { loss?: tf.Scalar } = {};
+    const own = unstackRouters(stack, parameters);
+    const { gates, plan, choices, kept, losses } = routeTokens(stack, shared.context, {
+      ...shared.settings,
+      parameters: own,
+    });
+    Object.assign(said, {
+      gates: [...gates.dataSync()],
+      tokens: [...plan.tokens],
+      starts: [...plan.starts],
+      rest: [plan.dropped, plan.counted, choices.experts, choices.topK],
+      kept: [...kept],
+      ids: [...choices.ids],
+      ...Object.fromEntries(
+        (['weights', 'probabilities', 'logSums', 'importance'] as const).map((key) => [
+          key,
+          [...choices[key]],
+        ]),
+      ),
+      losses: [...losses.balance.dataSync(), ...losses.z.dataSync()],
+    });
+    const factors = tf.tensor2d(
+      Float32Array.from({ length: gates.size }, (_, i) => Math.sin(i)),
+      gates.shape,
+    );
+    state.loss = tf.addN([tf.sum(tf.mul(gates, factors)), losses.balance, tf.mul(losses.z, 2)]) as tf.Scalar;
+    return state.loss;
+  });
+  for (const [name, gradient] of Object.entries(gradients)) said[name] = [...gradient.dataSync()];
+  tf.dispose([loss, ...Object.values(gradients), shared.context.tokens, shared.context.visible ?? []]);
+  parameters.dispose();
+  return said;
+};
+
+describe.each(engines.filter(({ title }) => title.includes('torch')))('decisions on $title', (engine) => {
+  it.each([
+    ['as many as fit, with noise', { training: true, capacityFactor: 0.8 }, {}],
+    ['all, without renormalisation', { capacityFactor: 'dropless' }, { renormalize: false, topK: 3 }],
+    ['one of each token', { training: true }, { topK: 1, noise: 4 }],
+  ] as const)('are those of the host: %s', async (_, settings, rest) => {
+    const stack = stackOf('token', rest);
+    const batch = drawBatch(createRandom(9), [3, 400, 6]);
+    await engines.find(({ title }) => title === 'cpu')?.use();
+    const host = everything(stack, batch, settings);
+    await engine.use();
+    const own = everything(stack, batch, settings);
+    expect(Object.keys(own)).toEqual(Object.keys(host));
+    for (const [name, values] of Object.entries(host)) {
+      const scale = Math.max(1, ...values.map(Math.abs));
+      const worst = values.reduce((most, v, i) => Math.max(most, Math.abs(v - (own[name]?.[i] ?? NaN))), 0);
+      expect(own[name]?.length, name).toBe(values.length);
+      expect(worst / scale, name).toBeLessThan(engine.tolerance);
+    }
+    expect(own['ids']).toEqual(host['ids']);
+    expect(own['tokens']).toEqual(host['tokens']);
+  });
+});

@@ -9,6 +9,14 @@ export { attention, type AttentionOptions } from './attention.ts';
 export { conditionalLinear, type ConditionalLinearOptions } from './conditional-linear.ts';
 export { dispatchedLinear, type DispatchedLinearOptions } from './dispatched-linear.ts';
 export type { DispatchPlan } from './dispatch-plan.ts';
+export {
+  bringsTokenChoice,
+  engineRouterLossGradient,
+  engineTokenChoice,
+  engineTokenChoiceGradient,
+  type EngineTokenChoice,
+  type TokenChoiceRule,
+} from './token-choice.ts';
 export { exactLinear } from './exact-linear.ts';
 export { poolingAttention, type PoolingAttentionOptions } from './pooling-attention.ts';
 export { mergeExperts, type ExpertMixture, type LinearExpert } from './merge-experts.ts';

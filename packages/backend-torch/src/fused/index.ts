@@ -12,6 +12,7 @@
  * | attention           | softmax and its gradient, prompt gradients       | products, kept q, k, v and probabilities, y  |
  * | conditional linear  | merging, gates, all gradients but dx             | merged weights in products, y, dx, row dW    |
  * | dispatched linear   | gates, sums over experts, all gradients but dx   | factors of products, y, kept z, dx           |
+ * | token choice        | all                                              |                                              |
  * | exact linear        | all but how dx is stored                         | dx                                           |
  * | pooling attention   | all but how dx is stored                         | dx                                           |
  * | cross-entropy       | all                                              |                                              |
@@ -32,6 +33,7 @@ import { registerOptimizer } from './optimizer.ts';
 import { registerPoolingAttention } from './pooling-attention.ts';
 import { registerResidual } from './residual.ts';
 import { registerSegmentLinear } from './segment-linear.ts';
+import { registerTokenChoice } from './token-choice.ts';
 
 /** Registers the engine's own fused kernels, once per process. */
 export const registerFusedKernels = (): void => {
@@ -42,6 +44,7 @@ export const registerFusedKernels = (): void => {
   registerAttention();
   registerConditionalLinear();
   registerDispatchedLinear();
+  registerTokenChoice();
   registerSegmentLinear();
   registerExactLinear();
   registerPoolingAttention();

@@ -1,0 +1,250 @@
+// What routers of tokens decide, in one call: exploration noise, softmax, the K likeliest experts, their gates, and who
+// gets a slot; and the gradients of that. Twin: the host code of @polygate/routers (normal-field, token-choice, capacity,
+// balance-losses), whose order of choices and slots it keeps. Sums are in double precision, over blocks of tokens in
+// order, so that they do not depend on the number of threads.
+// N tokens · E experts · K chosen · M slots
+#include "vector_math.h"
+
+namespace polygate {
+namespace {
+
+constexpr int64_t kTokens = 512;  // of a block
+
+// Normal numbers from four words of a stream: xoshiro128** and the ziggurat method with 128 layers.
+class NormalField {
+ public:
+  explicit NormalField(at::IntArrayRef words) {
+    TORCH_CHECK(words.size() == 4, "token_choice: expected four words of a random stream, got ", words.size());
+    for (int i = 0; i < 4; ++i) state_[i] = static_cast<uint32_t>(words[i]);
+  }
+
+  double next() {
+    static const Layers layers;
+    for (;;) {
+      const uint32_t bits = word();
+      const uint32_t layer = bits & (kLayers - 1);
+      const double sign = (bits & kLayers) == 0 ? 1 : -1;
+      const double x = (bits >> 8) / 16777216.0 * layers.edges[layer];
+      if (x < layers.edges[layer + 1]) return sign * x;
+      if (layer == 0) return sign * tail();
+      const double low = layers.heights[layer];
+      if (low + uniform() * (layers.heights[layer + 1] - low) < density(x)) return sign * x;
+    }
+  }
+
+ private:
+  static constexpr uint32_t kLayers = 128;
+  // Where the lowest layer's tail begins, and the area of each layer.
+  static constexpr double kTail = 3.442619855899, kArea = 9.91256303526217e-3;
+
+  static double density(double x) { return std::exp(-0.5 * x * x); }
+
+  struct Layers {
+    double edges[kLayers + 1], heights[kLayers + 1];
+    Layers() {
+      edges[0] = kArea / density(kTail);
+      edges[1] = kTail;
+      for (uint32_t i = 2; i < kLayers; ++i)
+        edges[i] = std::sqrt(-2 * std::log(kArea / edges[i - 1] + density(edges[i - 1])));
+      edges[kLayers] = 0;
+      for (uint32_t i = 0; i <= kLayers; ++i) heights[i] = density(edges[i]);
+    }
+  };
+
+  uint32_t word() {
+    const uint32_t five = state_[1] * 5, result = ((five << 7) | (five >> 25)) * 9, t = state_[1] << 9;
+    state_[2] ^= state_[0];
+    state_[3] ^= state_[1];
+    state_[1] ^= state_[2];
+    state_[0] ^= state_[3];
+    state_[2] ^= t;
+    state_[3] = (state_[3] << 11) | (state_[3] >> 21);
+    return result;
+  }
+  double uniform() { return (word() + 0.5) / 4294967296.0; }
+  double tail() {
+    for (;;) {
+      const double x = -std::log(uniform()) / kTail;
+      if (-2 * std::log(uniform()) >= x * x) return kTail + x;
+    }
+  }
+
+  uint32_t state_[4];
+};
+
+struct Rule {
+  int64_t experts, topK;
+  bool renormalize;
+};
+
+constexpr double kMinimalSum = 1.0 / 8388608;  // least sum that kept probabilities are divided by
+
+struct Choices {
+  float *probabilities, *logSums, *weights;
+  int32_t* ids;
+};
+
+// One visible token; `room` [E] keeps its exponentials.
+void choose(const float* logits, const Rule& rule, int64_t token, const Choices& out, double* room, double* importance) {
+  const float* z = logits + token * rule.experts;
+  float largest = -INFINITY;
+  for (int64_t e = 0; e < rule.experts; ++e) largest = std::max(largest, z[e]);
+  double sum = 0;
+  for (int64_t e = 0; e < rule.experts; ++e) sum += room[e] = std::exp(static_cast<double>(z[e]) - largest);
+  out.logSums[token] = static_cast<float>(largest + std::log(sum));
+  const double inverse = 1 / sum;
+  for (int64_t e = 0; e < rule.experts; ++e) {
+    const double p = room[e] * inverse;
+    out.probabilities[token * rule.experts + e] = static_cast<float>(p);
+    importance[e] += p;
+  }
+  double kept = 0;
+  float* weights = out.weights + token * rule.topK;
+  for (int64_t k = 0; k < rule.topK; ++k) {
+    int64_t best = 0;
+    for (int64_t e = 1; e < rule.experts; ++e)
+      if (room[e] > room[best]) best = e;
+    const double p = room[best] * inverse;
+    room[best] = -1;  // out of the next round
+    out.ids[token * rule.topK + k] = static_cast<int32_t>(best);
+    weights[k] = static_cast<float>(p);
+    kept += p;
+  }
+  const double divisor = rule.renormalize ? std::max(kept, kMinimalSum) : 1;
+  for (int64_t k = 0; k < rule.topK; ++k) weights[k] = static_cast<float>(weights[k] / divisor);
+}
+
+// Rounds of choices: all first ones, then all second ones, tokens in order. -> tokens of the slots by expert, ascending.
+at::Tensor giveSlots(const int32_t* ids, int64_t count, const Rule& rule, double factor, int32_t* wanted, bool* kept) {
+  int64_t counted = 0;
+  for (int64_t n = 0; n < count; ++n) counted += ids[n * rule.topK] >= 0;
+  const double capacity = factor < 0 ? counted : std::ceil(factor * rule.topK * counted / rule.experts);
+  for (int64_t k = 0; k < rule.topK; ++k)
+    for (int64_t i = k; i < count * rule.topK; i += rule.topK)
+      if (ids[i] >= 0) kept[i] = wanted[ids[i]]++ < capacity;
+  std::vector<int64_t> next(rule.experts + 1, 0);
+  for (int64_t e = 0; e < rule.experts; ++e)
+    next[e + 1] = next[e] + static_cast<int64_t>(std::min<double>(wanted[e], capacity));
+  at::Tensor tokens = at::empty({next[rule.experts]}, at::kInt);
+  for (int64_t i = 0; i < count * rule.topK; ++i)
+    if (kept[i]) pointer<int32_t>(tokens)[next[ids[i]]++] = static_cast<int32_t>(i / rule.topK);
+  return tokens;
+}
+
+// logits float32 [N, E], visible float32 [N] -> gates [N, E], ids int32 and weights and kept bool [N, K], probabilities
+// [N, E], logSums [N], importance [E], wanted int32 [E], tokens int32 [M]. A capacity factor below 0 serves all.
+std::vector<at::Tensor> tokenChoice(const at::Tensor& given, const c10::optional<at::Tensor>& visible, int64_t topK,
+                                    bool renormalize, double capacityFactor, double noise, at::IntArrayRef words) {
+  const at::Tensor logits = noise > 0 ? given.clone(at::MemoryFormat::Contiguous) : given.contiguous();
+  const int64_t count = logits.size(0);
+  const Rule rule{logits.size(1), topK, renormalize};
+  float* z = pointer<float>(logits);
+  if (noise > 0) {
+    NormalField field(words);
+    for (int64_t i = 0; i < count * rule.experts; ++i) z[i] += static_cast<float>(noise * field.next());
+  }
+  const float* mask = floats(visible);
+  const auto exact = logits.options(), whole = exact.dtype(at::kInt);
+  at::Tensor probabilities = at::zeros(logits.sizes(), exact), logSums = at::zeros({count}, exact);
+  at::Tensor ids = at::full({count, topK}, -1, whole), weights = at::zeros({count, topK}, exact);
+  at::Tensor gates = at::zeros(logits.sizes(), exact), importance = at::empty({rule.experts}, exact);
+  at::Tensor wanted = at::zeros({rule.experts}, whole), kept = at::zeros({count, topK}, exact.dtype(at::kBool));
+  const Choices out{pointer<float>(probabilities), pointer<float>(logSums), pointer<float>(weights), pointer<int32_t>(ids)};
+  const int64_t parts = (count + kTokens - 1) / kTokens;
+  std::vector<double> sums(parts * rule.experts, 0.0);
+  at::parallel_for(0, parts, 1, [&](int64_t from, int64_t to) {
+    std::vector<double> room(rule.experts);
+    for (int64_t p = from; p < to; ++p)
+      for (int64_t n = p * kTokens; n < std::min(count, (p + 1) * kTokens); ++n)
+        if (mask == nullptr || mask[n] != 0) choose(z, rule, n, out, room.data(), sums.data() + p * rule.experts);
+  });
+  for (int64_t e = 0; e < rule.experts; ++e) {
+    double sum = 0;
+    for (int64_t p = 0; p < parts; ++p) sum += sums[p * rule.experts + e];
+    pointer<float>(importance)[e] = static_cast<float>(sum);
+  }
+  at::Tensor tokens = giveSlots(out.ids, count, rule, capacityFactor, pointer<int32_t>(wanted), pointer<bool>(kept));
+  for (int64_t i = 0; i < count * topK; ++i)
+    if (pointer<bool>(kept)[i]) pointer<float>(gates)[i / topK * rule.experts + out.ids[i]] = out.weights[i];
+  return {gates, ids, weights, kept, probabilities, logSums, importance, wanted, tokens};
+}
+
+// One token's gradient from its gates to its logits. A dropped choice has no gate, but took part in the divisor.
+void chooseBackward(const float* dy, const float* p, const int32_t* ids, const float* weights, const bool* kept,
+                    const Rule& rule, float* out) {
+  double sum = 0, shared = 0, mean = 0;
+  for (int64_t k = 0; k < rule.topK; ++k) {
+    sum += p[ids[k]];
+    if (kept[k]) shared += static_cast<double>(dy[ids[k]]) * weights[k];
+  }
+  // Below the clamp the divisor is a constant.
+  if (!rule.renormalize || sum <= kMinimalSum) shared = 0;
+  const double divisor = rule.renormalize ? std::max(sum, kMinimalSum) : 1;
+  for (int64_t k = 0; k < rule.topK; ++k) {
+    const double value = ((kept[k] ? dy[ids[k]] : 0.0f) - shared) / divisor;
+    out[ids[k]] = static_cast<float>(value);
+    mean += value * p[ids[k]];
+  }
+  for (int64_t e = 0; e < rule.experts; ++e) out[e] = static_cast<float>(p[e] * (out[e] - mean));
+}
+
+// dy, probabilities [N, E], ids, weights, kept [N, K] -> dlogits [N, E].
+at::Tensor tokenChoiceBackward(const at::Tensor& gradient, const at::Tensor& probabilities, const at::Tensor& ids,
+                               const at::Tensor& weights, const at::Tensor& kept, bool renormalize) {
+  const at::Tensor dy = gradient.contiguous();
+  const int64_t count = dy.size(0);
+  const Rule rule{dy.size(1), ids.size(1), renormalize};
+  at::Tensor dz = at::zeros(dy.sizes(), dy.options());
+  const float *g = pointer<float>(dy), *p = pointer<float>(probabilities), *w = pointer<float>(weights);
+  const int32_t* chosen = pointer<int32_t>(ids);
+  const bool* served = pointer<bool>(kept);
+  float* out = pointer<float>(dz);
+  at::parallel_for(0, count, grain(rule.experts), [&](int64_t from, int64_t to) {
+    for (int64_t n = from; n < to; ++n) {
+      const int64_t at = n * rule.experts, own = n * rule.topK;
+      if (chosen[own] >= 0) chooseBackward(g + at, p + at, chosen + own, w + own, served + own, rule, out + at);
+    }
+  });
+  return dz;
+}
+
+// Gradient of toBalance * balance + toZ * z, the losses of balance-losses.ts; shares [E] of choices, `counted` tokens.
+at::Tensor routerLossBackward(const at::Tensor& probabilities, const at::Tensor& logSums, at::ArrayRef<double> shares,
+                              double toBalance, double toZ, int64_t counted) {
+  const int64_t count = probabilities.size(0), experts = probabilities.size(1);
+  at::Tensor dz = at::empty(probabilities.sizes(), probabilities.options());
+  const double tokens = std::max<int64_t>(1, counted), balance = toBalance * experts / tokens, z = 2 * toZ / tokens;
+  const float *p = pointer<float>(probabilities), *l = pointer<float>(logSums);
+  float* out = pointer<float>(dz);
+  at::parallel_for(0, count, grain(experts), [&](int64_t from, int64_t to) {
+    for (int64_t n = from; n < to; ++n) {
+      const float* own = p + n * experts;
+      double mean = 0;
+      for (int64_t e = 0; e < experts; ++e) mean += own[e] * shares[e];
+      const double shift = z * l[n] - balance * mean;
+      for (int64_t e = 0; e < experts; ++e) out[n * experts + e] = static_cast<float>(own[e] * (balance * shares[e] + shift));
+    }
+  });
+  return dz;
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(polygate, m) {
+  m.def(
+      "token_choice(Tensor logits, Tensor? visible, int topk, bool renormalize, float capacity_factor, float noise, "
+      "int[] words) -> Tensor[]");
+  m.def(
+      "token_choice_backward(Tensor dy, Tensor probabilities, Tensor ids, Tensor weights, Tensor kept, bool renormalize) "
+      "-> Tensor");
+  m.def(
+      "router_loss_backward(Tensor probabilities, Tensor log_sums, float[] shares, float to_balance, float to_z, int "
+      "counted) -> Tensor");
+}
+TORCH_LIBRARY_IMPL(polygate, CPU, m) {
+  m.impl("token_choice", tokenChoice);
+  m.impl("token_choice_backward", tokenChoiceBackward);
+  m.impl("router_loss_backward", routerLossBackward);
+}
+
+}  // namespace polygate

@@ -1,0 +1,103 @@
+/**
+ * PgTokenChoice, PgTokenChoiceGrad and PgRouterLossGrad: what routers of tokens decide, in native calls
+ * (native/operators/token_choice.cc). They read and write host memory wherever the model lies: decisions are made of the
+ * few numbers of a router, and dispatching needs them on the host.
+ */
+import type { NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs';
+import type { KernelContext } from '../kernel-context.ts';
+import { registerTorchKernel, required } from '../kernel-registration.ts';
+import type { Handle } from '../native/binding.ts';
+import { exactOf } from './operand.ts';
+
+interface ChoiceAttributes {
+  readonly topK: number;
+  readonly renormalize: boolean;
+  /** Below 0 every choice is served. */
+  readonly capacityFactor: number;
+  readonly noise: number;
+  readonly words: readonly number[];
+}
+
+interface LossAttributes {
+  readonly shares: readonly number[];
+  readonly toBalance: number;
+  readonly toZ: number;
+  readonly counted: number;
+}
+
+const moved = (torch: KernelContext, handle: Handle, device: string): Handle =>
+  torch.device === 'cpu'
+    ? handle
+    : torch.aten('to.device', handle, device, torch.dispatcher.dtypeOf(handle), false, false);
+
+const exactOnHost = (torch: KernelContext, info: TensorInfo): Handle =>
+  moved(torch, exactOf(torch, info), 'cpu');
+
+const storedOnHost = (torch: KernelContext, info: TensorInfo): Handle =>
+  moved(torch, torch.aten('contiguous', torch.storedTensorOf(info)), 'cpu');
+
+/** Back to where the model lies. */
+const returned = (torch: KernelContext, handle: Handle): Handle => moved(torch, handle, torch.device);
+
+export const registerTokenChoice = (): void => {
+  registerTorchKernel<NamedTensorInfoMap, ChoiceAttributes>('PgTokenChoice', ({ inputs, attrs, torch }) => {
+    const logits = required(inputs, 'logits');
+    const visible = inputs['visible'] as TensorInfo | undefined;
+    const { topK, renormalize, capacityFactor, noise, words } = attrs;
+    const [count = 0, experts = 0] = logits.shape;
+    const [gates, ids, weights, kept, probabilities, logSums, importance, wanted, slots] = torch.atenAll(
+      'polygate::token_choice',
+      exactOnHost(torch, logits),
+      visible === undefined ? null : exactOnHost(torch, visible),
+      topK,
+      renormalize,
+      capacityFactor,
+      noise,
+      words,
+    ) as [Handle, Handle, Handle, Handle, Handle, Handle, Handle, Handle, Handle];
+    const [served = 0] = torch.dispatcher.describe(slots).shape;
+    return [
+      torch.output(returned(torch, gates), [count, experts]),
+      torch.output(returned(torch, ids), [count, topK], 'int32'),
+      torch.output(returned(torch, weights), [count, topK]),
+      torch.output(returned(torch, kept), [count, topK], 'bool'),
+      torch.output(returned(torch, probabilities), [count, experts]),
+      torch.output(returned(torch, logSums), [count]),
+      torch.output(returned(torch, importance), [experts]),
+      torch.output(returned(torch, wanted), [experts], 'int32'),
+      torch.output(returned(torch, slots), [served], 'int32'),
+    ];
+  });
+
+  registerTorchKernel<NamedTensorInfoMap, Pick<ChoiceAttributes, 'renormalize'>>(
+    'PgTokenChoiceGrad',
+    ({ inputs, attrs, torch }) => {
+      const dy = required(inputs, 'dy');
+      const gradient = torch.aten(
+        'polygate::token_choice_backward',
+        exactOnHost(torch, dy),
+        exactOnHost(torch, required(inputs, 'probabilities')),
+        storedOnHost(torch, required(inputs, 'ids')),
+        exactOnHost(torch, required(inputs, 'weights')),
+        storedOnHost(torch, required(inputs, 'kept')),
+        attrs.renormalize,
+      );
+      return torch.output(returned(torch, gradient), dy.shape);
+    },
+  );
+
+  registerTorchKernel<NamedTensorInfoMap, LossAttributes>('PgRouterLossGrad', ({ inputs, attrs, torch }) => {
+    const probabilities = required(inputs, 'probabilities');
+    const { shares, toBalance, toZ, counted } = attrs;
+    const gradient = torch.aten(
+      'polygate::router_loss_backward',
+      exactOnHost(torch, probabilities),
+      exactOnHost(torch, required(inputs, 'logSums')),
+      shares,
+      toBalance,
+      toZ,
+      counted,
+    );
+    return torch.output(returned(torch, gradient), probabilities.shape);
+  });
+};
