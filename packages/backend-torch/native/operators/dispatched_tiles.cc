@@ -48,8 +48,9 @@ bool tokenSets(const Slots& slots, int64_t count, TokenSets& sets) {
   sets.tokens.resize(count);
   int64_t rest = sets.served;
   for (int64_t n = 0; n < count; ++n) sets.tokens[masks[n] == 0 ? rest++ : next[own[n]]++] = static_cast<int32_t>(n);
-  // Half-empty blocks are still faster than products of gathered rows; below that they are not.
-  return work <= 2 * slots.starts.back();
+  // Blocks that are a quarter full are still faster than products of gathered rows. Few slots are so in any case: their
+  // numbers change from call to call, and the library behind ATen's products prepares itself for each new one.
+  return work <= 4 * slots.starts.back() || slots.starts.back() < 4096;
 }
 
 namespace {
