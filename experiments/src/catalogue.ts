@@ -10,6 +10,12 @@ const byCondition = (condition: string): Variant => ({
   experts: { condition },
 });
 const attribute = byCondition('attribute');
+/** Without limits on slots: what a token gets then does not depend on the others in its batch. */
+const dropless = (condition: string): Variant => ({
+  name: `${condition}-dropless`,
+  label: `${condition}, all choices served`,
+  experts: { condition, capacityFactor: 'dropless' },
+});
 
 const placed = (
   name: string,
@@ -35,6 +41,7 @@ export const experiments: Readonly<Record<string, Experiment>> = Object.freeze({
       { name: 'task-specific', label: 'task-specific parameters', experts: { condition: 'task-specific' } },
       ...['token', 'context', 'modality', 'task'].map(byCondition),
       attribute,
+      ...['token', 'context'].map(dropless),
     ],
     metrics,
   },
