@@ -1,5 +1,5 @@
 /**
- * The tables of README.md, generated from docs/results/*.json: `node tools/tables.mjs` writes them, `--check` fails when
+ * The tables of README.md and docs/performance.md, generated from docs/results/*.json: `node tools/tables.mjs` writes them, `--check` fails when
  * they differ. Results files say command, seeds, commit and machine; nothing in a table is typed by hand.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -58,45 +58,117 @@ const demoTable = (results) => {
 Seed ${recipe.seed}, ${recipe.steps}, engine ${engine.name} ${engine.precision}; \`${measured.command}\` took ${measured.minutes} minutes on ${measured.machine}, commit ${measured.commit}.`;
 };
 
-/** Pairs in one table; lines of other cases, such as memory, have no sides and no seconds. */
-const benchTable = (results) => {
-  const rows = results.lines.map((line) => [
-    line.case,
-    line.a ?? line.validated,
-    line.b ?? '',
-    number(line.aSeconds),
-    number(line.bSeconds),
-    `${number(line.ratioMedian, 2)} (${number(line.ratioMin, 2)} to ${number(line.ratioMax, 2)})`,
-  ]);
-  const { command, machine, commit } = results.measured;
-  return `${table(['case', 'A', 'B', 'A, s', 'B, s', 'B / A, median (range)'], rows)}
+const ratio = (line) =>
+  `${number(line.ratioMedian, 2)} (${number(line.ratioMin, 2)} to ${number(line.ratioMax, 2)})`;
+const conditionsOf = ({ measured: { command, machine, commit } }) =>
+  `\`${command}\` on ${machine}, commit ${commit}. A and B take turns in one run, and their results are compared before they are timed.`;
+const pairs = (lines) =>
+  table(
+    ['case', 'A', 'B', 'A, s', 'B, s', 'B / A, median (range)'],
+    lines.map((line) => [
+      line.case,
+      line.a,
+      line.b,
+      number(line.aSeconds),
+      number(line.bSeconds),
+      ratio(line),
+    ]),
+  );
+const casesOf = (results, ...prefixes) =>
+  results.lines.filter((line) => prefixes.some((prefix) => line.case.startsWith(prefix)));
 
-\`${command}\` on ${machine}, commit ${commit}. A and B take turns in one run, and their results are compared before they are timed.`;
+/** What a reader of the README asks first; docs/performance.md has all lines. */
+const benchSummary = (results) => {
+  const found = (name) => results.lines.find((line) => line.case === name);
+  const questions = [
+    ['training step, bf16: PyTorch / ours', 'peer-torch-bf16-batch16'],
+    ['training step, f32: PyTorch / ours', 'peer-torch-f32-batch16'],
+    ['training step: wasm / ours', 'engine-wasm-batch4'],
+    ['training with 8 experts, top-2, by attribute / dense', 'moe-price-train-bf16-batch64'],
+    ['inference with merged experts / dense', 'moe-price-infer-bf16-batch64'],
+  ];
+  const rows = questions.flatMap(([question, name]) => {
+    const line = found(name);
+    return line ? [[question, ratio(line)]] : [];
+  });
+  return `${table(['12 layers, width 192, 197 tokens', 'time ratio, median (range)'], rows)}
+
+${conditionsOf(results)} All cases: [docs/performance.md](docs/performance.md).`;
 };
 
-const sections = [
-  ['demo', readResults('demo.json'), demoTable],
-  ['bench', readResults('bench.json'), benchTable],
+/** Table 3 of the paper: training and inference time as multiples of the dense model's. */
+const paperPrice = {
+  task: ['1.4', '1.0'],
+  modality: ['1.4', '1.0'],
+  attribute: ['1.4', '1.0'],
+  token: ['1.8', '2.2'],
+  context: ['2.2', '2.6'],
+};
+const priceTable = (results) => {
+  const lineOf = (kind, condition) => {
+    const line = results.lines.find((each) => each.case === `conditions-price-${kind}-${condition}`);
+    return line ? ratio(line) : '';
+  };
+  return table(
+    ['condition', 'training', 'the paper’s', 'inference', 'the paper’s'],
+    Object.entries(paperPrice).map(([condition, [training, inference]]) => [
+      condition,
+      lineOf('train', condition),
+      training,
+      lineOf('infer', condition),
+      inference,
+    ]),
+  );
+};
+
+/** Lines that are no pairs: what was counted, in the words of the case. */
+const factTable = (results) =>
+  table(
+    ['case', 'value (range)', 'validated'],
+    casesOf(results, 'rss').map((line) => [line.case, ratio(line), line.validated]),
+  );
+
+const bench = readResults('bench.json');
+const pages = [
+  [
+    'README.md',
+    [
+      ['demo', readResults('demo.json'), demoTable],
+      ['bench', bench, benchSummary],
+    ],
+  ],
+  [
+    'docs/performance.md',
+    [
+      ['peers', bench, (results) => pairs(casesOf(results, 'peer-torch', 'engine-wasm'))],
+      ['stream', bench, (results) => pairs(casesOf(results, 'stream'))],
+      ['experts', bench, (results) => pairs(casesOf(results, 'moe-price'))],
+      ['conditions', bench, priceTable],
+      ['facts', bench, factTable],
+      ['measured', bench, conditionsOf],
+    ],
+  ],
 ];
 
-const path = join(root, 'README.md');
-const before = readFileSync(path, 'utf8');
-let text = before;
-for (const [name, results, draw] of sections) {
-  if (!results) continue;
-  const marks = new RegExp(`(<!-- ${name}:start -->)[\\s\\S]*?(<!-- ${name}:end -->)`, 'u');
-  text = text.replace(
-    marks,
-    (_, start, end) =>
-      `${start}\n<!-- prettier-ignore-start -->\n\n${draw(results)}\n\n<!-- prettier-ignore-end -->\n${end}`,
-  );
-}
+const drawn = (text, sections) =>
+  sections.reduce((page, [name, results, draw]) => {
+    if (!results) return page;
+    const marks = new RegExp(`(<!-- ${name}:start -->)[\\s\\S]*?(<!-- ${name}:end -->)`, 'u');
+    return page.replace(
+      marks,
+      (_, start, end) =>
+        `${start}\n<!-- prettier-ignore-start -->\n\n${draw(results)}\n\n<!-- prettier-ignore-end -->\n${end}`,
+    );
+  }, text);
 
-if (process.argv.includes('--check')) {
-  if (text !== before) {
-    process.stderr.write('README.md: its tables differ from docs/results; run node tools/tables.mjs\n');
+for (const [page, sections] of pages) {
+  const path = join(root, page);
+  if (!existsSync(path)) continue;
+  const before = readFileSync(path, 'utf8');
+  const text = drawn(before, sections);
+  if (text === before) continue;
+  if (process.argv.includes('--check')) {
+    process.stderr.write(`${page}: its tables differ from docs/results; run node tools/tables.mjs\n`);
     process.exitCode = 1;
-  }
-} else if (text !== before) {
-  writeFileSync(path, text);
+  } else writeFileSync(path, text);
 }

@@ -31,7 +31,7 @@ describe('canonicalJson', () => {
 describe('planRuns', () => {
   it('trains all variants of a seed on the same recipe but for the experts', () => {
     const orders = planRuns(experimentNamed('table3'), options);
-    expect(orders.map(({ variant, seed }) => `${variant} ${seed}`).slice(0, 8)).toEqual([
+    expect(orders.map(({ variant, seed }) => `${variant} ${seed}`).slice(0, 10)).toEqual([
       'dense 1',
       'task-specific 1',
       'token 1',
@@ -39,6 +39,8 @@ describe('planRuns', () => {
       'modality 1',
       'task 1',
       'attribute 1',
+      'token-dropless 1',
+      'context-dropless 1',
       'dense 2',
     ]);
     for (const { recipe, seed } of orders) {

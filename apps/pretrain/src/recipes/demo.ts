@@ -5,41 +5,46 @@
  */
 import type { RecipeInput } from '@polygate/generalist';
 
-const pictures = { flip: 0.5, shift: 0.08, zoom: 0.15, turn: 10, tone: 0.1 };
+const pictures = { flip: 0.5, shift: 0.1, zoom: 0.2, turn: 12, tone: 0.2 };
+
+/** Part of the vocabulary a step, drawn flatly enough that every token is met often. */
+const words = { kind: 'sampled', negatives: 384, power: 0.5, uniformShare: 0.3 } as const;
 
 export const demo = {
   name: 'demo',
   suite: 'data/mini',
-  // Narrower than the preset, and branches at full strength from the start: what a run of minutes has time to train.
-  model: { preset: 'mini-moe', width: 128, heads: 4, hidden: 512, layerScale: 1 },
+  // Smaller than the preset, few patches, and branches at full strength from the start: what minutes can train is many
+  // small steps.
+  model: { preset: 'mini-moe', layers: 3, width: 128, heads: 4, hidden: 512, patchSize: 16, layerScale: 1 },
   tasks: {
     'emoji-group': {
       family: 'image-classification',
       dataset: 'emoji-group',
-      batchSize: 48,
-      weight: 6,
+      batchSize: 32,
+      weight: 4,
       augmentation: pictures,
     },
     mnist: {
       family: 'image-classification',
       dataset: 'mnist',
       batchSize: 32,
-      weight: 1.5,
+      weight: 2,
       augmentation: { shift: 0.08, turn: 8 },
     },
     'emoji-captions/captioning': {
       family: 'image-captioning',
       dataset: 'emoji-captions',
       batchSize: 32,
-      weight: 2.5,
+      weight: 5,
       maximumTokens: 12,
+      candidates: words,
       augmentation: pictures,
     },
     'emoji-captions/retrieval': {
       family: 'image-text-retrieval',
       dataset: 'emoji-captions',
-      batchSize: 48,
-      weight: 3.5,
+      batchSize: 32,
+      weight: 4,
       maximumTokens: 16,
       augmentation: pictures,
     },
@@ -48,10 +53,11 @@ export const demo = {
       dataset: 'text',
       batchSize: 24,
       weight: 2,
+      candidates: words,
     },
   },
   optimizer: { learningRate: 1e-3, clipNorm: 1 },
-  steps: '2200 steps',
+  steps: '5000 steps',
   validation: { every: '50%', limit: 96, splits: ['validation'] },
   precision: 'bf16',
 } satisfies RecipeInput;
