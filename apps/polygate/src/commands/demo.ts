@@ -9,7 +9,7 @@ import type { Terminal } from '../terminal.ts';
 import { collect } from './options.ts';
 
 /** Rows of each split that the demo scores, with a native engine and without; `polygate evaluate` scores more. */
-const EVALUATED_ROWS = { native: 700, portable: 100 } as const;
+const EVALUATED_ROWS = { native: 700, portable: 200 } as const;
 
 interface DemoFlags {
   readonly run: string;

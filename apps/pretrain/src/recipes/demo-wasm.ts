@@ -9,10 +9,10 @@ import { demo } from './demo.ts';
 const words = { kind: 'sampled', negatives: 192, power: 0.5, uniformShare: 0.3 } as const;
 
 const sizes = {
-  'image-classification': { weight: 3, batchSize: 32 },
-  'image-captioning': { weight: 4, batchSize: 24, candidates: words },
+  'image-classification': { weight: 2.5, batchSize: 32 },
+  'image-captioning': { weight: 6, batchSize: 24, candidates: words },
   'image-text-retrieval': { weight: 3, batchSize: 32 },
-  'masked-language-modelling': { weight: 2, batchSize: 12, candidates: words },
+  'masked-language-modelling': { weight: 1.5, batchSize: 12, candidates: words },
 } as const;
 
 export const demoWasm = {
@@ -22,7 +22,7 @@ export const demoWasm = {
   tasks: Object.fromEntries(
     Object.entries(demo.tasks).map(([name, task]) => [name, { ...task, ...sizes[task.family] }]),
   ),
-  optimizer: { learningRate: 1e-3, clipNorm: 1 },
-  steps: '1100 steps',
+  optimizer: { learningRate: 8e-4, clipNorm: 1 },
+  steps: '950 steps',
   precision: 'f32',
 } satisfies RecipeInput;
