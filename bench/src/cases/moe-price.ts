@@ -48,8 +48,8 @@ async function* priceAt(batch: number, precision: 'f32' | 'bf16'): AsyncIterable
   try {
     const tolerance = precision === 'f32' ? 1e-4 : 0.1;
     const validated = await validateMerged(experts.model, input, { name: 'moe-price', tolerance });
-    // A single pair is noisy on a shared machine: about a minute for each line.
-    const pairs = batch >= 64 ? 15 : 31;
+    // A single pair is noisy on a shared machine: half a minute for each line.
+    const pairs = batch >= 64 ? 9 : 21;
     const options = { validated, pairs, detail: { batch, precision, threads } };
     // The dense side is A: the ratio is the price of the experts.
     yield await measurePair(
@@ -64,7 +64,7 @@ async function* priceAt(batch: number, precision: 'f32' | 'bf16'): AsyncIterable
     yield await measurePair(
       { name: 'dense inference', run: () => plain.infer() },
       { name: '8 experts, merged weights cached', run: () => experts.infer() },
-      { ...options, pairs: 2 * pairs + 1, name: `moe-price-infer-${precision}-batch${batch}` },
+      { ...options, pairs: 2 * pairs - 1, name: `moe-price-infer-${precision}-batch${batch}` },
     );
   } finally {
     plain.dispose();

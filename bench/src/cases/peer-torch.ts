@@ -88,7 +88,7 @@ async function* comparePrecision(precision: 'f32' | 'bf16', shape: EncoderShape)
       {
         name: `peer-torch-${precision}-batch${shape.batch}`,
         validated: `losses equal over 10 steps, worst relative difference ${worst.toExponential(2)}`,
-        pairs: shape.batch >= 64 ? 7 : 11,
+        pairs: shape.batch >= 64 ? 7 : shape.batch >= 16 ? 15 : 31,
         detail: { ...shape, threads },
       },
     );
