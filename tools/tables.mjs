@@ -134,6 +134,7 @@ const pages = [
     'README.md',
     [
       ['demo', readResults('demo.json'), demoTable],
+      ['demo-wasm', readResults('demo-wasm.json'), demoTable],
       ['bench', bench, benchSummary],
     ],
   ],
