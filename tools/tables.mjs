@@ -121,13 +121,6 @@ const priceTable = (results) => {
   );
 };
 
-/** Lines that are no pairs: what was counted, in the words of the case. */
-const factTable = (results) =>
-  table(
-    ['case', 'value (range)', 'validated'],
-    casesOf(results, 'rss').map((line) => [line.case, ratio(line), line.validated]),
-  );
-
 const bench = readResults('bench.json');
 const pages = [
   [
@@ -145,7 +138,6 @@ const pages = [
       ['stream', bench, (results) => pairs(casesOf(results, 'stream'))],
       ['experts', bench, (results) => pairs(casesOf(results, 'moe-price'))],
       ['conditions', bench, priceTable],
-      ['facts', bench, factTable],
       ['measured', bench, conditionsOf],
     ],
   ],
