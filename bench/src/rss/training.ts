@@ -1,6 +1,6 @@
 /**
  * A child of the case `rss`: pre-trains a small model on all four task families and notes the resident memory of each
- * window of fifty steps, once two windows have settled it.
+ * window of fifty steps, once it has settled.
  *
  * node --expose-gc training.js SUITE RUN
  */
