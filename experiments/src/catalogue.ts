@@ -69,7 +69,13 @@ export const experiments: Readonly<Record<string, Experiment>> = Object.freeze({
     baseline: 'dense',
     variants: [dense, attribute],
     metrics,
-    interference: { layers: [2, 4], linears: ['ffn.fc2'], batches: 24, directions: 4 },
+    interference: {
+      layers: [2, 4],
+      linears: ['ffn.fc2'],
+      batches: 24,
+      directions: 4,
+      checkpoint: 'step-1500',
+    },
   },
   experts: {
     name: 'experts',

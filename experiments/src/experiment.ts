@@ -55,4 +55,6 @@ export interface InterferencePlan {
   readonly linears: readonly string[];
   readonly batches: number;
   readonly directions: number;
+  /** Checkpoint that is measured: one that still learns, as the paper's is partly converged. */
+  readonly checkpoint: string;
 }

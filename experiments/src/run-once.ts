@@ -13,7 +13,7 @@ import { captionWordScore } from './caption-score.ts';
 import { processorMs, scoreTasks } from './scoring.ts';
 
 const RESULT_FILE = 'result.json';
-const INTERFERENCE_FILE = 'interference-sites.json';
+const INTERFERENCE_FILE = 'interference-at-checkpoint.json';
 
 /** What a finished run leaves in its folder; the variant's name belongs to the experiment. */
 type StoredResult = Omit<RunResult, 'variant' | 'interference'> & { readonly engine: string };
@@ -109,13 +109,14 @@ export const runOnce = async (
   }
   if (order.interference && !(await finishedRun(order))) {
     context.report('interference');
-    const { layers, linears, batches, directions } = order.interference;
+    const { layers, linears, batches, directions, checkpoint } = order.interference;
     const { record } = await inspectInterference({
       run: order.folder,
       layers,
       linears,
       batches,
       directions,
+      checkpoint,
       threads: 1,
     });
     const sites = record.sites.map(({ firstOrder, exact, ...rest }) => ({

@@ -35,8 +35,10 @@ export interface InterferenceStageOptions extends Pick<
   EngineOptions,
   'engine' | 'device' | 'precision' | 'threads'
 > {
-  /** Folder of a run; its latest checkpoint is measured. */
+  /** Folder of a run. */
   readonly run: string;
+  /** Checkpoint to measure, such as `step-1500`. @default the latest */
+  readonly checkpoint?: string;
   /** Folder of a prepared suite. @default the one that the run was trained on */
   readonly suite?: string;
   /** Names of the tasks, two or more. @default all of the run */
@@ -151,7 +153,7 @@ const measureSites = async (
 /**
  * Measures the interference between the tasks of a run and writes it down. Computes in float32 unless told otherwise:
  * the exact changes are small differences of losses, which bf16 rounds away.
- * @throws StateError for a run without checkpoint, or when the signal aborts; ConfigError for unknown tasks, layers or
+ * @throws StateError for a run without checkpoint, or when the signal aborts; ConfigError for unknown checkpoints, tasks, layers or
  * linears; EngineError for an engine that isn't there
  */
 export const inspectInterference = async (
@@ -160,7 +162,7 @@ export const inspectInterference = async (
 ): Promise<InterferenceStageResult> => {
   const { logger = silentLogger, signal } = context;
   const { run, batches: count = DEFAULT_BATCHES, directions = 4, step = 1e-3, seed = 1 } = options;
-  const record = await readRun(run);
+  const record = await readRun(run, options.checkpoint);
   const { recipe } = record;
   if (!recipe) {
     throw new ConfigError(

@@ -54,6 +54,9 @@ describe('inspectInterference', () => {
     await expect(inspectInterference({ run, tasks: ['colors', 'lines'] })).rejects.toThrow(
       'unknown task "colors": did you mean "colours"? known: colours, lines, pictures/captioning, pictures/retrieval',
     );
+    await expect(inspectInterference({ run, checkpoint: 'step-70' })).rejects.toThrow(
+      `unknown checkpoint of ${run} "step-70"`,
+    );
     await expect(inspectInterference({ run, tasks: ['lines'] })).rejects.toThrow(
       'expected two or more tasks, got 1 (lines); one task has nothing to interfere with',
     );

@@ -1,7 +1,7 @@
 /** What a run folder says about itself: its recipe, its engine, and how far its latest checkpoint is. */
-import { ConfigError, FormatError } from '@polygate/core';
+import { ConfigError, FormatError, unknownName } from '@polygate/core';
 import { readState, type RunState } from '@polygate/training';
-import { readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { modelFolderOf } from './model-folder.ts';
 import { parseRecipe, type Recipe } from './recipe.ts';
@@ -33,9 +33,20 @@ const readRecipe = async (path: string): Promise<Recipe> => {
   return parseRecipe(stored.recipe ?? stored);
 };
 
-/** Reads a run folder, or a model folder on its own. @throws StateError when there are no weights */
-export const readRun = async (run: string): Promise<RunRecord> => {
-  const model = await modelFolderOf(run);
+const checkpointOf = async (run: string, name: string): Promise<string> => {
+  const folder = join(run, 'checkpoints');
+  const known = (await readdir(folder).catch(() => [])).filter((entry) => entry.startsWith('step-'));
+  if (!known.includes(name)) throw unknownName(`checkpoint of ${run}`, name, known);
+  return join(folder, name);
+};
+
+/**
+ * Reads a run folder, or a model folder on its own.
+ * @param checkpoint such as `step-1500`. @default the latest
+ * @throws StateError when there are no weights; ConfigError listing the checkpoints when the one asked for is not there
+ */
+export const readRun = async (run: string, checkpoint?: string): Promise<RunRecord> => {
+  const model = checkpoint === undefined ? await modelFolderOf(run) : await checkpointOf(run, checkpoint);
   const recipePath = join(run, 'recipe.json');
   const recipe = (await exists(recipePath)) ? await readRecipe(recipePath) : undefined;
   const state = (await exists(join(model, 'state.json')))

@@ -43,7 +43,8 @@ export const addInspect = (program: Command, terminal: Terminal): void => {
     .description(
       'what a step of one task does to the loss of another -> a table and RUN/inspect/interference.json',
     )
-    .requiredOption('--run <folder>', 'folder of a run; its latest checkpoint is measured')
+    .requiredOption('--run <folder>', 'folder of a run')
+    .option('--checkpoint <name>', 'checkpoint to measure, such as step-1500 (default: the latest)')
     .option('--suite <folder>', 'prepared suite (default: the one that the run was trained on)')
     .option('--tasks <names>', 'two or more tasks, separated by commas (default: all of the run)', list)
     .option(
