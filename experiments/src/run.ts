@@ -1,7 +1,7 @@
 /** `npm run experiment -- NAME [--seeds 1,2,3] [--jobs 2] [--only dense,attribute] [--tables]` */
 import { prepare } from '@polygate/app-prepare';
 import { ConfigError, consoleLogger } from '@polygate/core';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { baseRecipe, scoredTasks, suiteSettings } from './base-recipe.ts';
 import { experimentNamed, experiments } from './catalogue.ts';
@@ -49,7 +49,12 @@ const collect = async (
     command: `npm run experiment -- ${experiment.name}`,
     baseline: experiment.baseline,
     machine: machineOf(engine),
-    recipe: { ...first.recipe, model: { ...first.recipe.model, moe: null } },
+    // A path of the machine that ran it says nothing to others.
+    recipe: {
+      ...first.recipe,
+      suite: relative('', first.recipe.suite),
+      model: { ...first.recipe.model, moe: null },
+    },
     suite,
     metrics: experiment.metrics,
     variants: experiment.variants,
