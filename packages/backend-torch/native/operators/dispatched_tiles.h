@@ -28,25 +28,6 @@ bool tokenSets(const Slots& slots, int64_t count, TokenSets& sets);
 
 namespace tiles {
 
-// As multiply, for a left factor of 16 rows at most: the upper half of c.
-POLYGATE_TILE_INLINE void multiplyUpper(const Left& left, const Bits* panel, int64_t steps, float* c) {
-  __asm__ volatile("" ::: "memory");
-  _tile_zero(0);
-  _tile_zero(1);
-  const Bits* upper = left.upper;
-  for (int64_t s = 0; s < steps; ++s) {
-    _tile_loadd(4, upper, left.stride);
-    _tile_loadd(6, panel, 64);
-    _tile_loadd(7, panel + 512, 64);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
-    upper += left.step;
-    panel += kStep;
-  }
-  _tile_stored(0, c, kBlock * 4);
-  _tile_stored(1, c + 16, kBlock * 4);
-}
-
 // The rows of a block's tokens, and copies of them that tiles can be read from.
 POLYGATE_TILE_INLINE Left rowsOf(const Bits* x, int64_t width, const int32_t* tokens, int64_t count, Bits* room) {
   Rows list;

@@ -28,6 +28,9 @@ inline int64_t blocks(int64_t size) { return (size + kBlock - 1) / kBlock; }
 // Whether the processor and the system can multiply blocks of this type, and nobody switched that off.
 bool available(at::ScalarType type = at::kBFloat16);
 
+// Whether bf16 blocks are multiplied on the tile unit; known before the first product.
+extern const bool hasTileUnit;
+
 // Memory of the calling thread, at least `bytes` long, aligned to cache lines; the next call may reuse it.
 void* scratch(size_t bytes);
 

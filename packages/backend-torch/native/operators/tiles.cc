@@ -16,7 +16,8 @@ namespace {
 
 struct Support {
   bool vectors = false;  // AVX-512 F, DQ, BW, VL
-  bool tiles = false;    // and AVX-512 BF16, AMX-TILE, AMX-BF16
+  bool pairs = false;    // and AVX-512 BF16
+  bool tiles = false;    // and AMX-TILE, AMX-BF16
 };
 
 #if POLYGATE_TILES
@@ -34,7 +35,9 @@ Support probe() {
   constexpr unsigned kVectors = (1u << 16) | (1u << 17) | (1u << 30) | (1u << 31), kTiles = (1u << 22) | (1u << 24);
   support.vectors = (b & kVectors) == kVectors;
   const bool unit = (d & kTiles) == kTiles;
-  if (!support.vectors || !unit || !__get_cpuid_count(7, 1, &a, &b, &c, &d) || (a & (1u << 5)) == 0) return support;
+  if (!support.vectors || !__get_cpuid_count(7, 1, &a, &b, &c, &d) || (a & (1u << 5)) == 0) return support;
+  support.pairs = true;
+  if (!unit) return support;
   constexpr int kRequestPermission = 0x1023, kTileData = 18;
   support.tiles = syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
   return support;
@@ -43,14 +46,16 @@ Support probe() {
 Support probe() { return {}; }
 #endif
 
+const Support support = probe();
 std::atomic<bool> enabled{true};
 
 }  // namespace
 
+const bool hasTileUnit = support.tiles;
+
 bool available(at::ScalarType type) {
-  static const Support support = probe();
   if (!enabled.load(std::memory_order_relaxed)) return false;
-  return type == at::kFloat ? support.vectors : type == at::kBFloat16 && support.tiles;
+  return type == at::kFloat ? support.vectors : type == at::kBFloat16 && support.pairs;
 }
 
 void* scratch(size_t bytes) {
