@@ -32,7 +32,10 @@ export interface ExpertConfig {
   readonly attention?: boolean;
   /** Whether both linears of the feed-forward part are conditional. @default true */
   readonly ffn?: boolean;
-  /** Whether the gates of the chosen experts are divided by their sum. @default true */
+  /**
+   * Whether the gates of the chosen experts are divided by their sum. A single one would always be 1, and its router
+   * would learn nothing. @default true for a topK above 1
+   */
   readonly renormalize?: boolean;
   /** Standard deviation of the training noise on gate logits, in units of 1 / experts. @default 1 */
   readonly noise?: number;
@@ -90,13 +93,14 @@ export const resolveExperts = (moe: ExpertConfig): ResolvedExperts => {
   const named = { condition: 'attribute', tasks: [], modalities: MODALITIES, ...moe };
   const condition = conditionOf(named);
   const fixed = condition.dataIndependent && condition.fixed === true ? condition.experts : undefined;
+  const chosen = moe.topK ?? (fixed === undefined ? 2 : 1);
   const resolved: ResolvedExperts = {
     experts: fixed ?? 8,
-    topK: fixed === undefined ? 2 : 1,
+    topK: chosen,
     every: 1,
     attention: true,
     ffn: true,
-    renormalize: true,
+    renormalize: fixed !== undefined || chosen > 1,
     noise: 1,
     separateGates: false,
     batchPriority: false,

@@ -28,7 +28,7 @@ const encoded = (model: UniPerceiver, input: SequenceInput, options: EncodeOptio
 
 const conditions: readonly (readonly [string, ExpertConfig])[] = [
   ['attribute, two of eight', { condition: 'attribute' }],
-  ['modality, every other block', { condition: 'modality', every: 2, topK: 1 }],
+  ['modality, every other block', { condition: 'modality', every: 2, topK: 1, renormalize: true }],
   ['task, gates for each linear', { condition: 'task', tasks: ['a', 'b'], experts: 3, separateGates: true }],
   ['copies of each task', { condition: 'task-specific', tasks: ['a', 'b'] }],
   ['token, feed-forward only', { condition: 'token', capacityFactor: 'dropless', attention: false }],

@@ -1,7 +1,7 @@
 import { createRandom } from '@polygate/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { capacityOf, giveSlots, type CapacityOptions } from './capacity.ts';
+import { capacityOf, drawSlotOrder, giveSlots, type CapacityOptions } from './capacity.ts';
 import { chooseExperts, type TokenChoices } from './token-choice.ts';
 
 /** Choices of tokens whose probabilities are given, top-k of each row. */
@@ -73,6 +73,14 @@ describe('giveSlots', () => {
     expect(kept).toEqual([0, 1, 1, 1]);
   });
 
+  it('serves tokens in the order that it is given', () => {
+    // (3 + 3 i) mod 4: tokens 3, 2, 1, 0; the last finds expert 0 full.
+    const order = { first: 3, stride: 3 };
+    const { groups, kept } = slotsOf(chosenFrom(rows, 1), { capacityFactor: 1, batchPriority: false, order });
+    expect(groups).toEqual([[1, 3], [2]]);
+    expect(kept).toEqual([0, 1, 1, 1]);
+  });
+
   it('serves all first choices before any second one', () => {
     // Top-2 of three, factor 0.75: capacity ceil(0.75 * 2 * 4 / 3) = 2. First choices: 0, 0, 1, 0: token 3 finds expert 0
     // full. Second ones: 1, 1, 0, 2: token 0 gets the last slot of expert 1, token 1 finds it full, token 2 finds
@@ -102,6 +110,7 @@ describe('giveSlots', () => {
     experts: fc.integer({ min: 1, max: 6 }),
     factor: fc.constantFrom<(number | 'dropless')[]>(1, 1.25, 2, 'dropless'),
     batchPriority: fc.boolean(),
+    drawn: fc.boolean(),
   });
   const drawChoices = (seed: number, tokens: number, experts: number) => {
     const random = createRandom(seed);
@@ -113,10 +122,14 @@ describe('giveSlots', () => {
 
   it('never exceeds the capacity, never serves padding, and drops only where an expert is full', () => {
     fc.assert(
-      fc.property(batches, ({ seed, tokens, experts, factor, batchPriority }) => {
+      fc.property(batches, ({ seed, tokens, experts, factor, batchPriority, drawn }) => {
         const { topK, visible, logits, rule } = drawChoices(seed, tokens, experts);
         const choices = chooseExperts(logits, rule, visible);
-        const { plan, kept, wanted, dropped } = giveSlots(choices, { capacityFactor: factor, batchPriority });
+        const { plan, kept, wanted, dropped } = giveSlots(choices, {
+          capacityFactor: factor,
+          batchPriority,
+          ...(drawn ? { order: drawSlotOrder(tokens, createRandom(seed)) } : {}),
+        });
         const capacity = capacityOf(factor, { tokens: choices.counted, experts, topK });
         let served = 0;
         for (let e = 0; e < experts; e += 1) {
@@ -185,5 +198,36 @@ describe('giveSlots', () => {
       }),
       { numRuns: 60 },
     );
+  });
+});
+
+describe('drawSlotOrder', () => {
+  it('meets every token once', () => {
+    fc.assert(
+      fc.property(fc.nat(), fc.integer({ min: 1, max: 200 }), (seed, tokens) => {
+        const { first, stride } = drawSlotOrder(tokens, createRandom(seed));
+        const met = Array.from({ length: tokens }, (_, i) => (first + i * stride) % tokens);
+        expect(new Set(met).size).toBe(tokens);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('serves every token as often as the others', () => {
+    // 12 tokens want the same one of 3 experts, 4 of them are served: 1 in 3, whatever its place.
+    const choices = chosenFrom(
+      Array.from({ length: 12 }, () => [0.8, 0.1, 0.1]),
+      1,
+    );
+    const random = createRandom(5);
+    const served = new Array<number>(12).fill(0);
+    const draws = 3000;
+    for (let i = 0; i < draws; i += 1) {
+      const order = drawSlotOrder(12, random);
+      const { kept } = giveSlots(choices, { capacityFactor: 1, batchPriority: false, order });
+      kept.forEach((flag, token) => (served[token] = (served[token] ?? 0) + flag));
+    }
+    // Deviation of a share: sqrt(1/3 * 2/3 / 3000) = 0.0086; 5 of them.
+    for (const count of served) expect(Math.abs(count / draws - 1 / 3)).toBeLessThan(0.043);
   });
 });

@@ -4,17 +4,41 @@
  * An expert has C = ceil(factor * K * N / E) slots for the N visible tokens of a call: at factor 1 an even load of the
  * K choices of all tokens just fits (V-MoE, Riquelme et al. 2021, section 2.2; the top-2 gate of DeepSpeed-MoE). The
  * Switch Transformer's factor * N / E is the same for its K = 1. Slots are given in rounds: all first choices, then all
- * second ones. Within a round tokens come in their order in the batch, or, with batch priority, the likeliest first
- * choices come first (V-MoE, section 4.1), so that what is dropped is what matters least.
+ * second ones. Within a round tokens come in their order in the batch, in one that is drawn anew for each call of
+ * training, or, with batch priority, the likeliest first choices come first (V-MoE, section 4.1), so that what is dropped
+ * is what matters least. In training the order of the batch is a poor choice: candidates stand at the same places in every
+ * batch, so always the same ones lose their experts, and the model learns to count on that.
  *
  * N tokens · E experts · K chosen · C slots of an expert
  */
-import { ConfigError } from '@polygate/core';
+import { ConfigError, type Random } from '@polygate/core';
 import type { DispatchPlan } from '@polygate/tensor';
 import type { TokenChoices } from './token-choice.ts';
 
 /** How many choices an expert serves, as a multiple of an even load. */
 export type CapacityFactor = number | 'dropless';
+
+/** Who comes when: the i-th of N tokens is the one at (first + i * stride) mod N in the batch. */
+export interface SlotOrder {
+  readonly first: number;
+  /** Without a common factor with N, so that every token comes once. */
+  readonly stride: number;
+}
+
+/** Tokens as they come in the batch. */
+export const BATCH_ORDER: SlotOrder = Object.freeze({ first: 0, stride: 1 });
+
+const commonFactor = (a: number, b: number): number => (b === 0 ? a : commonFactor(b, a % b));
+
+/** An order in which every token comes early as often as late, whatever its place. @param random advanced */
+export const drawSlotOrder = (tokens: number, random: Random): SlotOrder => {
+  if (tokens < 2) return BATCH_ORDER;
+  const first = random.integer(tokens);
+  for (;;) {
+    const stride = 1 + random.integer(tokens - 1);
+    if (commonFactor(tokens, stride) === 1) return { first, stride };
+  }
+};
 
 /** Settings of {@link giveSlots}. */
 export interface CapacityOptions {
@@ -22,6 +46,8 @@ export interface CapacityOptions {
   readonly capacityFactor: CapacityFactor;
   /** Whether the likeliest choices get their slots first. */
   readonly batchPriority: boolean;
+  /** Not used with batch priority. @default that of the batch */
+  readonly order?: SlotOrder;
 }
 
 /** Who got a slot. */
@@ -94,12 +120,14 @@ export const giveSlots = (choices: TokenChoices, options: CapacityOptions): Slot
   const capacity = capacityOf(options.capacityFactor, { tokens: counted, experts, topK });
   const kept = new Uint8Array(ids.length);
   const wanted = new Int32Array(experts);
-  const order =
+  const ranked =
     options.batchPriority && options.capacityFactor !== 'dropless' ? byPriority(choices) : undefined;
-  const tokens = order ? order.length : ids.length / topK;
+  const { first, stride } = options.order ?? BATCH_ORDER;
+  const count = ids.length / topK;
+  const tokens = ranked ? ranked.length : count;
   for (let k = 0; k < topK; k += 1) {
     for (let i = 0; i < tokens; i += 1) {
-      const choice = (order ? (order[i] as number) : i) * topK + k;
+      const choice = (ranked ? (ranked[i] as number) : (first + i * stride) % count) * topK + k;
       const e = ids[choice] as number;
       if (e < 0) continue;
       const before = wanted[e] as number;

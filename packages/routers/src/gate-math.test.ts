@@ -26,10 +26,16 @@ describe('gateRows', () => {
     [0, 0.5, 0.25, 0, 0.6, 0, 0, 0.2].forEach((g, e) => expect(gates[e]).toBeCloseTo(g, 14));
   });
 
-  it('gives top-1 the weight 1 renormalised and its probability otherwise', () => {
+  it('gives top-1 the weight 1 renormalised and its probability otherwise, as it does unasked', () => {
     const logits = Float64Array.from([log(1), log(3)]);
-    expect([...gateRows(logits, { experts: 2, topK: 1 }).gates]).toEqual([0, 1]);
+    expect([...gateRows(logits, { experts: 2, topK: 1, renormalize: true }).gates]).toEqual([0, 1]);
     expect(gateRows(logits, { experts: 2, topK: 1, renormalize: false }).gates[1]).toBeCloseTo(0.75, 14);
+    const unasked = gateRows(logits, { experts: 2, topK: 1 });
+    expect(unasked.gates[1]).toBeCloseTo(0.75, 14);
+    // dG/dz = p (1 - p) = 3/16 at the chosen one.
+    const gradient = gateRowsGradient([0, 1], unasked, { experts: 2, topK: 1 });
+    expect(gradient[1]).toBeCloseTo(0.1875, 14);
+    expect(gradient[0]).toBeCloseTo(-0.1875, 14);
   });
 
   it('breaks ties by the lower id', () => {

@@ -6,7 +6,8 @@
  * N rows · E experts · K chosen
  *
  * Departs from the paper in one option: it writes no renormalisation; the authors' published code divides the kept
- * values by their sum, and that is the default here.
+ * values by their sum, and that is the default here for K > 1. A single kept value divided by itself is 1, whatever the
+ * router says: it would get no gradient.
  */
 import { ConfigError } from '@polygate/core';
 
@@ -16,7 +17,7 @@ export interface GateRule {
   readonly experts: number;
   /** Experts kept per row, from 1 to `experts`. @default 2 */
   readonly topK?: number;
-  /** Whether the kept values are divided by their sum. @default true */
+  /** Whether the kept values are divided by their sum. @default true for a topK above 1 */
   readonly renormalize?: boolean;
 }
 
@@ -35,6 +36,9 @@ const MINIMAL_SUM = 2 ** -23;
 
 /** Number of experts kept per row when a rule doesn't say. */
 export const DEFAULT_TOP_K = 2;
+
+/** Whether kept values are divided by their sum when a rule doesn't say: a single one would always be 1. */
+export const renormalizes = (topK: number): boolean => topK > 1;
 
 /** @throws ConfigError when no such choice is possible */
 export const checkGateRule = ({ experts, topK = DEFAULT_TOP_K }: GateRule): void => {
@@ -80,7 +84,7 @@ const keptSum = (values: Float64Array, at: number, chosen: readonly number[]): n
  * @param logits [N, E] row-major, noise already added
  */
 export const gateRows = (logits: Float64Array, rule: GateRule): GateRows => {
-  const { experts, topK = DEFAULT_TOP_K, renormalize = true } = rule;
+  const { experts, topK = DEFAULT_TOP_K, renormalize = renormalizes(topK) } = rule;
   const count = logits.length / experts;
   const probabilities = new Float64Array(logits.length);
   const gates = new Float64Array(logits.length);
@@ -106,7 +110,7 @@ export const gateRows = (logits: Float64Array, rule: GateRule): GateRows => {
 export const gateRowsGradient = (
   gradient: ArrayLike<number>,
   { gates, probabilities, chosen }: GateRows,
-  { experts, renormalize = true }: GateRule,
+  { experts, topK = DEFAULT_TOP_K, renormalize = renormalizes(topK) }: GateRule,
 ): Float64Array => {
   const result = new Float64Array(probabilities.length);
   const toProbability = new Float64Array(experts);

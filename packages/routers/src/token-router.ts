@@ -20,9 +20,17 @@ import {
 } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { routerLosses, type RouterLosses } from './balance-losses.ts';
-import { capacityOf, giveSlots, type CapacityOptions, type Slots } from './capacity.ts';
+import {
+  BATCH_ORDER,
+  capacityOf,
+  drawSlotOrder,
+  giveSlots,
+  type CapacityOptions,
+  type SlotOrder,
+  type Slots,
+} from './capacity.ts';
 import type { TokenContext } from './condition.ts';
-import { DEFAULT_TOP_K, type GateRule } from './gate-math.ts';
+import { DEFAULT_TOP_K, renormalizes, type GateRule } from './gate-math.ts';
 import { noiseStream, tokenNoise } from './noise.ts';
 import { describeRouters, type TokenRouterStack } from './router-stack.ts';
 import { entriesOf } from './stacked-tensors.ts';
@@ -32,16 +40,19 @@ import { choiceGradient, chooseExperts, type TokenChoices } from './token-choice
 export type SiteParameters = readonly (readonly tf.Tensor[])[];
 
 /** Settings of one call of {@link routeTokens}. */
-export interface RouteOptions extends Partial<CapacityOptions> {
+export interface RouteOptions {
   /** Made by {@link unstackRouters}; borrowed. */
   readonly parameters: SiteParameters;
   /** Whether noise is added. @default false */
   readonly training?: boolean | undefined;
-  /** Needed in training with noise; advanced by four words. */
+  /**
+   * Needed in training with noise. In training with a limit on slots and without batch priority it also draws the order
+   * in which tokens get them. Advanced.
+   */
   readonly random?: Random | undefined;
   /** @default 1 in training, 2 otherwise */
   readonly capacityFactor?: CapacityOptions['capacityFactor'];
-  /** @default false */
+  /** Whether the likeliest choices get their slots first. @default false */
   readonly batchPriority?: boolean;
 }
 
@@ -102,7 +113,7 @@ interface Outcome {
   readonly gates: tf.Tensor2D;
 }
 
-interface DecisionRule extends Required<GateRule>, CapacityOptions {
+interface DecisionRule extends Required<GateRule>, Required<CapacityOptions> {
   readonly training: boolean;
   readonly noise: number | undefined;
   readonly random: Random | undefined;
@@ -122,11 +133,11 @@ const gateValues = (choices: TokenChoices, kept: Uint8Array): Float32Array => {
 const decideOnHost = (
   logits: tf.Tensor2D,
   visible: tf.Tensor | undefined,
-  { experts, topK, renormalize, capacityFactor, batchPriority, ...noisy }: DecisionRule,
+  { experts, topK, renormalize, capacityFactor, batchPriority, order, ...noisy }: DecisionRule,
 ): Outcome => {
   const values = tokenNoise(logits.dataSync<'float32'>(), experts, noisy);
   const choices = chooseExperts(values, { experts, topK, renormalize }, visible?.dataSync<'float32'>());
-  const slots = giveSlots(choices, { capacityFactor, batchPriority });
+  const slots = giveSlots(choices, { capacityFactor, batchPriority, order });
   return { choices, slots, gates: tf.tensor2d(gateValues(choices, slots.kept), logits.shape) };
 };
 
@@ -134,10 +145,10 @@ const decideOnHost = (
 const decideOnEngine = (
   logits: tf.Tensor2D,
   visible: tf.Tensor | undefined,
-  { experts, topK, renormalize, capacityFactor, batchPriority, ...noisy }: DecisionRule,
+  { experts, topK, renormalize, capacityFactor, batchPriority, order, ...noisy }: DecisionRule,
 ): Outcome | undefined => {
   if (batchPriority || !bringsTokenChoice()) return undefined;
-  const rule = { topK, renormalize, capacityFactor, ...noiseStream(experts, noisy) };
+  const rule = { topK, renormalize, capacityFactor, order, ...noiseStream(experts, noisy) };
   const decided = engineTokenChoice(logits, visible, rule);
   const { gates, ids, weights, kept, probabilities, logSums, wanted } = decided;
   const importance = Float64Array.from(decided.importance);
@@ -153,6 +164,14 @@ const decideOnEngine = (
   };
 };
 
+const slotOrder = (
+  tokens: number,
+  { training, random, capacityFactor, batchPriority }: RouteOptions,
+): SlotOrder =>
+  training && random && capacityFactor !== 'dropless' && !batchPriority
+    ? drawSlotOrder(tokens, random)
+    : BATCH_ORDER;
+
 /**
  * Decides for every token of a batch at one site. Call it inside a tidy, and let that tidy return what you need of the
  * decision, not all of it: tfjs looks for tensors in every element of what a tidy returns.
@@ -164,7 +183,7 @@ export const routeTokens = (
   context: TokenContext,
   options: RouteOptions,
 ): TokenDecision => {
-  const { experts, topK = DEFAULT_TOP_K, renormalize = true, noise } = stack;
+  const { experts, topK = DEFAULT_TOP_K, renormalize = renormalizes(topK), noise } = stack;
   const { training = false, random, batchPriority = false } = options;
   const { capacityFactor = training ? 1 : 2 } = options;
   const own = options.parameters[context.site];
@@ -178,7 +197,18 @@ export const routeTokens = (
   const state: { outcome?: Outcome } = {};
   const op = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
     const [given] = inputs as [tf.Tensor2D];
-    const rule = { experts, topK, renormalize, capacityFactor, batchPriority, training, noise, random };
+    const order = slotOrder(given.shape[0], options);
+    const rule = {
+      experts,
+      topK,
+      renormalize,
+      capacityFactor,
+      batchPriority,
+      order,
+      training,
+      noise,
+      random,
+    };
     const outcome =
       decideOnEngine(given, context.visible, rule) ?? decideOnHost(given, context.visible, rule);
     state.outcome = outcome;

@@ -449,6 +449,28 @@ describe('routeTokens', () => {
     parameters.dispose();
   });
 
+  it('draws in training who gets a slot, and takes the order of the batch otherwise', () => {
+    const stack = stackOf('token', { noise: 0 });
+    const parameters = drawnParameters(stack, 20);
+    // As above: 12 equal tokens want the same two experts, which have 6 slots each.
+    const x = new Float32Array(72).fill(0.3);
+    const context = contextOf(0, { batch: 3, length: 4, width: 6, x, visible: new Float32Array(12).fill(1) });
+    const served = (settings: Settings): number[] =>
+      route(stack, { parameters, context, settings: { capacityFactor: 1, ...settings } }, ({ plan }) => [
+        ...new Set(plan.tokens),
+      ]);
+    const first = [0, 1, 2, 3, 4, 5];
+    expect(served({ random: createRandom(1) })).toEqual(first);
+    expect(served({ training: true })).toEqual(first);
+    const random = createRandom(1);
+    const drawn = Array.from({ length: 20 }, () => served({ training: true, random }));
+    expect(new Set(drawn.flat()).size).toBe(12);
+    expect(drawn.every(({ length }) => length === 6)).toBe(true);
+    expect(drawn[0]).toEqual(served({ training: true, random: createRandom(1) }));
+    tf.dispose({ ...context });
+    parameters.dispose();
+  });
+
   it('draws noise in training alone, of standard deviation noise / E', () => {
     const stack = stackOf('token', { experts: 8, width: 1, sites: 1 });
     const parameters = allocateParameters(describeRouters(stack), createRandom(1));

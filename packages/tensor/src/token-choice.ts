@@ -14,6 +14,8 @@ export interface TokenChoiceRule {
   readonly renormalize: boolean;
   /** Slots of an expert as a multiple of an even load; `dropless` serves every choice. */
   readonly capacityFactor: number | 'dropless';
+  /** Who comes when slots are given: the i-th of N tokens is the one at (first + i * stride) mod N. */
+  readonly order: { readonly first: number; readonly stride: number };
   /** Standard deviation of the noise on the logits, 0 for none. */
   readonly noise: number;
   /** Four 32-bit words of the noise's stream. */
@@ -60,10 +62,10 @@ export const bringsTokenChoice = (): boolean => hasKernel('PgTokenChoice');
 export const engineTokenChoice = (
   logits: tf.Tensor2D,
   visible: tf.Tensor | undefined,
-  { topK, renormalize, capacityFactor, noise, words }: TokenChoiceRule,
+  { topK, renormalize, capacityFactor, order, noise, words }: TokenChoiceRule,
 ): EngineTokenChoice => {
   const factor = capacityFactor === 'dropless' ? -1 : capacityFactor;
-  const attributes = { topK, renormalize, capacityFactor: factor, noise, words };
+  const attributes = { topK, renormalize, capacityFactor: factor, ...order, noise, words };
   const [gates, ...rest] = runKernel('PgTokenChoice', { logits, visible }, attributes);
   const [ids, weights, kept, probabilities, logSums, importance, wanted, slots] = rest;
   return {

@@ -114,14 +114,26 @@ void choose(const float* logits, const Rule& rule, int64_t token, const Choices&
   for (int64_t k = 0; k < rule.topK; ++k) weights[k] = static_cast<float>(weights[k] / divisor);
 }
 
-// Rounds of choices: all first ones, then all second ones, tokens in order. -> tokens of the slots by expert, ascending.
-at::Tensor giveSlots(const int32_t* ids, int64_t count, const Rule& rule, double factor, int32_t* wanted, bool* kept) {
+// How many choices an expert serves, as a multiple of an even load (below 0: all), and who comes when: the i-th token is
+// the one at (first + i * stride) mod N.
+struct Service {
+  double factor;
+  int64_t first, stride;
+};
+
+// Rounds of choices: all first ones, then all second ones. -> tokens of the slots by expert, ascending.
+at::Tensor giveSlots(const int32_t* ids, int64_t count, const Rule& rule, const Service& service, int32_t* wanted, bool* kept) {
   int64_t counted = 0;
   for (int64_t n = 0; n < count; ++n) counted += ids[n * rule.topK] >= 0;
-  const double capacity = factor < 0 ? counted : std::ceil(factor * rule.topK * counted / rule.experts);
+  const double capacity = service.factor < 0 ? counted : std::ceil(service.factor * rule.topK * counted / rule.experts);
+  int64_t token = service.first;
   for (int64_t k = 0; k < rule.topK; ++k)
-    for (int64_t i = k; i < count * rule.topK; i += rule.topK)
+    for (int64_t n = 0; n < count; ++n) {
+      const int64_t i = token * rule.topK + k;
       if (ids[i] >= 0) kept[i] = wanted[ids[i]]++ < capacity;
+      token += service.stride;
+      if (token >= count) token -= count;
+    }
   std::vector<int64_t> next(rule.experts + 1, 0);
   for (int64_t e = 0; e < rule.experts; ++e)
     next[e + 1] = next[e] + static_cast<int64_t>(std::min<double>(wanted[e], capacity));
@@ -134,9 +146,12 @@ at::Tensor giveSlots(const int32_t* ids, int64_t count, const Rule& rule, double
 // logits float32 [N, E], visible float32 [N] -> gates [N, E], ids int32 and weights and kept bool [N, K], probabilities
 // [N, E], logSums [N], importance [E], wanted int32 [E], tokens int32 [M]. A capacity factor below 0 serves all.
 std::vector<at::Tensor> tokenChoice(const at::Tensor& given, const c10::optional<at::Tensor>& visible, int64_t topK,
-                                    bool renormalize, double capacityFactor, double noise, at::IntArrayRef words) {
+                                    bool renormalize, double capacityFactor, int64_t first, int64_t stride, double noise,
+                                    at::IntArrayRef words) {
   const at::Tensor logits = noise > 0 ? given.clone(at::MemoryFormat::Contiguous) : given.contiguous();
   const int64_t count = logits.size(0);
+  TORCH_CHECK(first >= 0 && first < std::max<int64_t>(1, count) && stride >= 1 && stride <= std::max<int64_t>(1, count),
+              "token_choice: expected an order of slots that starts inside the batch and moves by 1 to N, got ", first, " and ", stride);
   const Rule rule{logits.size(1), topK, renormalize};
   float* z = pointer<float>(logits);
   if (noise > 0) {
@@ -163,7 +178,7 @@ std::vector<at::Tensor> tokenChoice(const at::Tensor& given, const c10::optional
     for (int64_t p = 0; p < parts; ++p) sum += sums[p * rule.experts + e];
     pointer<float>(importance)[e] = static_cast<float>(sum);
   }
-  at::Tensor tokens = giveSlots(out.ids, count, rule, capacityFactor, pointer<int32_t>(wanted), pointer<bool>(kept));
+  at::Tensor tokens = giveSlots(out.ids, count, rule, {capacityFactor, first, stride}, pointer<int32_t>(wanted), pointer<bool>(kept));
   for (int64_t i = 0; i < count * topK; ++i)
     if (pointer<bool>(kept)[i]) pointer<float>(gates)[i / topK * rule.experts + out.ids[i]] = out.weights[i];
   return {gates, ids, weights, kept, probabilities, logSums, importance, wanted, tokens};
@@ -232,8 +247,8 @@ at::Tensor routerLossBackward(const at::Tensor& probabilities, const at::Tensor&
 
 TORCH_LIBRARY_FRAGMENT(polygate, m) {
   m.def(
-      "token_choice(Tensor logits, Tensor? visible, int topk, bool renormalize, float capacity_factor, float noise, "
-      "int[] words) -> Tensor[]");
+      "token_choice(Tensor logits, Tensor? visible, int topk, bool renormalize, float capacity_factor, int first, "
+      "int stride, float noise, int[] words) -> Tensor[]");
   m.def(
       "token_choice_backward(Tensor dy, Tensor probabilities, Tensor ids, Tensor weights, Tensor kept, bool renormalize) "
       "-> Tensor");

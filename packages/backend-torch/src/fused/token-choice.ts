@@ -14,6 +14,9 @@ interface ChoiceAttributes {
   readonly renormalize: boolean;
   /** Below 0 every choice is served. */
   readonly capacityFactor: number;
+  /** Order of the slots: the i-th token is the one at (first + i * stride) mod N. */
+  readonly first: number;
+  readonly stride: number;
   readonly noise: number;
   readonly words: readonly number[];
 }
@@ -43,7 +46,7 @@ export const registerTokenChoice = (): void => {
   registerTorchKernel<NamedTensorInfoMap, ChoiceAttributes>('PgTokenChoice', ({ inputs, attrs, torch }) => {
     const logits = required(inputs, 'logits');
     const visible = inputs['visible'] as TensorInfo | undefined;
-    const { topK, renormalize, capacityFactor, noise, words } = attrs;
+    const { topK, renormalize, capacityFactor, first, stride, noise, words } = attrs;
     const [count = 0, experts = 0] = logits.shape;
     const [gates, ids, weights, kept, probabilities, logSums, importance, wanted, slots] = torch.atenAll(
       'polygate::token_choice',
@@ -52,6 +55,8 @@ export const registerTokenChoice = (): void => {
       topK,
       renormalize,
       capacityFactor,
+      first,
+      stride,
       noise,
       words,
     ) as [Handle, Handle, Handle, Handle, Handle, Handle, Handle, Handle, Handle];
