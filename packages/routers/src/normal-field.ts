@@ -3,9 +3,12 @@
  *
  * xoshiro128** (Blackman & Vigna 2021) seeded with four words of the caller's stream, and the ziggurat method
  * (Marsaglia & Tsang 2000) with 128 layers, the layer and the place in it from different bits of a word
- * (Doornik 2005).
+ * (Doornik 2005). Each block of 4,096 numbers has a stream of its own, so that engines may draw them side by side.
  */
 import type { Random } from '@polygate/core';
+
+/** Numbers of one stream. */
+const BLOCK = 4096;
 
 const LAYERS = 128;
 /** Where the lowest layer's tail begins, and the area of each layer. */
@@ -43,13 +46,12 @@ export const streamWords = (random: Random): readonly [number, number, number, n
   (random.uint32() | 1) >>> 0,
 ];
 
-/**
- * Standard normal numbers times `scale`.
- * @param random advanced by four words whatever the length
- */
-export const normalField = (length: number, scale: number, random: Random): Float32Array => {
-  const field = new Float32Array(length);
-  let [a, b, c, d] = streamWords(random);
+const fillBlock = (
+  field: Float32Array,
+  scale: number,
+  words: readonly [number, number, number, number],
+): void => {
+  let [a, b, c, d] = words;
   const word = (): number => {
     const five = Math.imul(b, 5);
     const result = Math.imul((five << 7) | (five >>> 25), 9) >>> 0;
@@ -69,7 +71,7 @@ export const normalField = (length: number, scale: number, random: Random): Floa
       if (-2 * Math.log(uniform()) >= x * x) return TAIL + x;
     }
   };
-  for (let i = 0; i < length; i += 1) {
+  for (let i = 0; i < field.length; i += 1) {
     for (;;) {
       const bits = word();
       const layer = bits & (LAYERS - 1);
@@ -89,6 +91,27 @@ export const normalField = (length: number, scale: number, random: Random): Floa
         break;
       }
     }
+  }
+};
+
+/** A word of the stream of a block: murmur3's finaliser over the field's own word and the block. */
+const blockWord = (word: number, block: number): number => {
+  let h = (word + Math.imul(block, 0x9e3779b9)) | 0;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return h ^ (h >>> 16);
+};
+
+/**
+ * Standard normal numbers times `scale`.
+ * @param random advanced by four words whatever the length
+ */
+export const normalField = (length: number, scale: number, random: Random): Float32Array => {
+  const field = new Float32Array(length);
+  const words = streamWords(random);
+  for (let block = 0; block * BLOCK < length; block += 1) {
+    const [a, b, c, d] = words.map((word) => blockWord(word, block)) as [number, number, number, number];
+    fillBlock(field.subarray(block * BLOCK, (block + 1) * BLOCK), scale, [a, b, c, d | 1]);
   }
   return field;
 };

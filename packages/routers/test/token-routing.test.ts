@@ -335,7 +335,7 @@ describe('routeTokens', () => {
             parameters: own,
             capacityFactor,
             // The same draw at every evaluation: noise is a constant of the function.
-            ...(noisy ? { training: true, random: createRandom(15) } : {}),
+            ...(noisy ? { training: true, random: createRandom(16) } : {}),
           },
         );
         plans.push([...plan.tokens, ...plan.starts].join());
@@ -486,7 +486,8 @@ describe('routeTokens', () => {
       const mean = logs.reduce((a, b) => a + b) / 8;
       sum += logs.reduce((a, b) => a + (b - mean) ** 2, 0);
     }
-    expect(Math.sqrt(sum / (4000 * 7))).toBeCloseTo(1 / 8, 3);
+    // Of a deviation from 28,000 numbers: 0.125 / sqrt(56,000) = 0.00053; 4 of them.
+    expect(Math.abs(Math.sqrt(sum / (4000 * 7)) - 1 / 8)).toBeLessThan(0.0021);
     expect(new Set(probabilities({ random: createRandom(2) }))).toEqual(new Set([0.125]));
     expect(() => probabilities({ training: true })).toThrow(
       'gate: expected a random stream for the training noise, got none',

@@ -1,5 +1,6 @@
 // Attention forward in products of blocks; see attention_tiles.h. Twin: PgAttention composed of ATen's operators.
 #include "attention_tiles.h"
+#include "turns.h"
 
 namespace polygate {
 namespace {
@@ -71,10 +72,8 @@ template <class T>
 void forwardHeads(const AttentionTensors& tensors, const at::Tensor& y, const at::Tensor& softmax) {
   const AttentionInputs<T> in = tensors.inputs<T>();
   const int64_t heads = in.shape.heads;
-  at::parallel_for(0, in.shape.batch * heads, 1, [&](int64_t from, int64_t to) {
-    const SessionOf<T> session;
-    for (int64_t i = from; i < to; ++i)
-      forwardHead<T>({in, i / heads, i % heads}, pointer<T>(y), pointer<float>(softmax) + 2 * i * in.shape.length);
+  takeTurns<SessionOf<T>>(in.shape.batch * heads, [&](int64_t i) {
+    forwardHead<T>({in, i / heads, i % heads}, pointer<T>(y), pointer<float>(softmax) + 2 * i * in.shape.length);
   });
 }
 #endif

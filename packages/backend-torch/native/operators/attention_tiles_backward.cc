@@ -1,6 +1,7 @@
 // Attention backward in products of blocks: scores are computed again, block by block; see attention_tiles.h. Twin:
 // PgAttentionGrad composed of ATen's operators.
 #include "attention_tiles.h"
+#include "turns.h"
 
 namespace polygate {
 namespace {
@@ -175,10 +176,8 @@ template <class T>
 void backwardHeads(const AttentionTensors& tensors, const at::Tensor& dy, const at::Tensor& softmax, const Gradients<T>& out) {
   const AttentionInputs<T> in = tensors.inputs<T>();
   const int64_t heads = in.shape.heads;
-  at::parallel_for(0, in.shape.batch * heads, 1, [&](int64_t from, int64_t to) {
-    const SessionOf<T> session;
-    for (int64_t i = from; i < to; ++i)
-      backwardHead<T>({in, i / heads, i % heads}, pointer<T>(dy), pointer<float>(softmax) + 2 * i * in.shape.length, out);
+  takeTurns<SessionOf<T>>(in.shape.batch * heads, [&](int64_t i) {
+    backwardHead<T>({in, i / heads, i % heads}, pointer<T>(dy), pointer<float>(softmax) + 2 * i * in.shape.length, out);
   });
 }
 #endif

@@ -41,7 +41,7 @@ struct DispatchedBackward {
   std::vector<at::Tensor> dBiases;   // float32
 };
 
-// The same on the tile unit, for bf16; see tiles.h. They fill the results that the caller allocated, and answer false,
+// The same in products of blocks, for bf16; see tiles.h. They fill the results that the caller allocated, and answer false,
 // having done nothing, where the tokens go to too many different sets of experts.
 bool dispatchedForwardTiles(DispatchedForward& call);
 bool dispatchedBackwardTiles(DispatchedBackward& call);

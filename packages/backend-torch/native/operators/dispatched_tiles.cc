@@ -1,8 +1,10 @@
-// dispatched_linear.h on the tile unit: the forward pass and the gradients to tokens and gates. Results do not depend on
+// dispatched_linear.h in products of blocks: the forward pass and the gradients to tokens and gates. Results do not depend on
 // the number of threads.
 #include "dispatched_tiles.h"
 
 #include <unordered_map>
+
+#include "turns.h"
 
 namespace polygate {
 
@@ -10,28 +12,42 @@ namespace polygate {
 
 using namespace tiles;
 
+namespace {
+
+// Numbers of the sets met so far, by their mask of experts: a table where it is small, since most tokens ask.
+class SetNumbers {
+ public:
+  explicit SetNumbers(int64_t experts) : table_(experts <= kTableBits ? size_t{1} << experts : 0, -1) {}
+
+  int32_t& of(uint64_t mask) {
+    return table_.empty() ? map_.try_emplace(mask, -1).first->second : table_[mask];
+  }
+
+ private:
+  static constexpr int64_t kTableBits = 12;
+  std::vector<int32_t> table_;
+  std::unordered_map<uint64_t, int32_t> map_;
+};
+
+}  // namespace
+
 bool tokenSets(const Slots& slots, int64_t count, TokenSets& sets) {
   if (slots.experts() > 64) return false;
   std::vector<uint64_t> masks(count, 0);
   for (int64_t e = 0; e < slots.experts(); ++e)
     for (int64_t i = slots.starts[e]; i < slots.starts[e + 1]; ++i) masks[slots.tokens[i]] |= uint64_t{1} << e;
-  std::unordered_map<uint64_t, int32_t> numbers;
+  SetNumbers numbers(slots.experts());
   std::vector<int64_t> sizes;
   std::vector<int32_t> own(count);
-  uint64_t before = 0;
-  int32_t number = -1;  // of the mask before: the same set often comes again
   for (int64_t n = 0; n < count; ++n) {
     if (masks[n] == 0) continue;
-    if (number < 0 || masks[n] != before) {
-      const auto [place, fresh] = numbers.try_emplace(masks[n], static_cast<int32_t>(sizes.size()));
-      if (fresh) {
-        sizes.push_back(0);
-        sets.experts.emplace_back();
-        for (int32_t e = 0; e < slots.experts(); ++e)
-          if (masks[n] >> e & 1) sets.experts.back().push_back(e);
-      }
-      number = place->second;
-      before = masks[n];
+    int32_t& number = numbers.of(masks[n]);
+    if (number < 0) {
+      number = static_cast<int32_t>(sizes.size());
+      sizes.push_back(0);
+      sets.experts.emplace_back();
+      for (int32_t e = 0; e < slots.experts(); ++e)
+        if (masks[n] >> e & 1) sets.experts.back().push_back(e);
     }
     own[n] = number;
     ++sizes[number];
@@ -99,8 +115,7 @@ POLYGATE_TILE_INLINE void products(const View& view, const Left& left, const Sha
   const int64_t steps = shared.panels.steps;
   for (int64_t i = 0; i < view.size; ++i) {
     const Bits* right = shared.packed + view.experts[i] * shared.panels.size + panel * steps * kStep;
-    if (view.count > 16) multiply<false>(left, right, steps, c + i * kStep, kBlock);
-    else multiplyUpper(left, right, steps, c + i * kStep);
+    multiplyFirst(left, right, steps, c + i * kStep, view.count);
   }
 }
 
@@ -149,8 +164,11 @@ POLYGATE_TILE_TARGET void forwardBlock(const Forward& call, const View& view, in
   float* c = static_cast<float*>(scratch(4 * (kStep + kBlock) * view.size + 2 * kBlock * paddedWidth(call.inner)));
   float* gates = c + kStep * view.size;
   gatesOf(view, call.shared, gates);
-  const Left left = rowsOf(call.x, call.inner, view.tokens, view.count, reinterpret_cast<Bits*>(gates + kBlock * view.size));
+  Rows rows;
+  const Left left = rowsOf(call.x, call.inner, view.tokens, view.count, rows, reinterpret_cast<Bits*>(gates + kBlock * view.size));
   for (int64_t p = from; p < to; ++p) {
+    prefetchPanel(call.y + p * kBlock, call.outer, view.tokens, view.count);
+    if (call.z != nullptr) prefetchPanel(call.z + p * kBlock, call.outer, view.tokens, view.count);
     products(view, left, call.shared, p, c);
     if (call.gelu) finishSet<true>(call, view, c, gates, p * kBlock);
     else finishSet<false>(call, view, c, gates, p * kBlock);
@@ -189,6 +207,13 @@ POLYGATE_TILE_INLINE void gradientRow(const G* dy, const Bits* z, Bits* dz, int6
 POLYGATE_TILE_INLINE void gradientRows(const Backward& call, const View& view) {
   if (call.dz == nullptr) return;
   for (int64_t r = 0; r < view.count; ++r) {
+    if (r + 1 < view.count) {
+      const int64_t next = view.tokens[r + 1] * call.outer;
+      if (call.z != nullptr) prefetchRow(call.z + next, call.outer);
+      if (call.half != nullptr) prefetchRow(call.half + next, call.outer);
+      else prefetchRow(call.full + next, call.outer);
+      prefetchRow(call.dz + next, call.outer);
+    }
     const int64_t at = view.tokens[r] * call.outer;
     const Bits* z = call.z == nullptr ? nullptr : call.z + at;
     if (call.half != nullptr) gradientRow(call.half + at, z, call.dz + at, call.outer);
@@ -244,8 +269,11 @@ POLYGATE_TILE_TARGET void backwardBlock(const Backward& call, const View& view) 
   gatesOf(view, call.shared, gates);
   gradientRows(call, view);
   const Bits* dz = call.dz == nullptr ? call.half : call.dz;
-  const Left left = rowsOf(dz, call.outer, view.tokens, view.count, reinterpret_cast<Bits*>(gates + kBlock * view.size));
+  Rows rows;
+  const Left left = rowsOf(dz, call.outer, view.tokens, view.count, rows, reinterpret_cast<Bits*>(gates + kBlock * view.size));
   for (int64_t p = 0; p < call.shared.panels.number; ++p) {
+    prefetchPanel(call.x + p * kBlock, call.inner, view.tokens, view.count);
+    prefetchPanel(call.dx + p * kBlock, call.inner, view.tokens, view.count);
     products(view, left, call.shared, p, c);
     if (view.size == 1) finishInputs<1>(call, view, c, gates, along, p * kBlock);
     else if (view.size == 2) finishInputs<2>(call, view, c, gates, along, p * kBlock);
@@ -268,12 +296,9 @@ bool dispatchedForwardTiles(DispatchedForward& call) {
   const Shared shared(panels, call.gates, call.slots, call.biases);
   const Forward forward{shared, pointer<Bits>(call.x), pointer<Bits>(call.y), call.z.defined() ? pointer<Bits>(call.z) : nullptr,
                         call.x.size(1), call.y.size(1), call.gelu};
-  at::parallel_for(0, count * groups, 1, [&](int64_t from, int64_t to) {
-    const Session session;
-    for (int64_t i = from; i < to; ++i) {
-      const int64_t g = i % groups;
-      forwardBlock(forward, viewOf(sets, sets.blocks[i / groups]), panels.number * g / groups, panels.number * (g + 1) / groups);
-    }
+  takeTurns<Session>(count * groups, [&](int64_t i) {
+    const int64_t g = i % groups;
+    forwardBlock(forward, viewOf(sets, sets.blocks[i / groups]), panels.number * g / groups, panels.number * (g + 1) / groups);
   });
   return true;
 }
@@ -296,10 +321,8 @@ bool dispatchedBackwardTiles(DispatchedBackward& call) {
                           pointer<float>(call.dGates),
                           call.x.size(1),
                           call.dy.size(1)};
-  at::parallel_for(0, static_cast<int64_t>(sets.blocks.size()), 1, [&](int64_t from, int64_t to) {
-    const Session session;
-    for (int64_t i = from; i < to; ++i) backwardBlock(backward, viewOf(sets, sets.blocks[i]));
-  });
+  takeTurns<Session>(static_cast<int64_t>(sets.blocks.size()),
+                     [&](int64_t i) { backwardBlock(backward, viewOf(sets, sets.blocks[i])); });
   dispatchedWeightsTiles(call);
   return true;
 }

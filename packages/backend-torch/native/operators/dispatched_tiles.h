@@ -28,11 +28,13 @@ bool tokenSets(const Slots& slots, int64_t count, TokenSets& sets);
 
 namespace tiles {
 
-// The rows of a block's tokens, and copies of them that tiles can be read from.
-POLYGATE_TILE_INLINE Left rowsOf(const Bits* x, int64_t width, const int32_t* tokens, int64_t count, Bits* room) {
-  Rows list;
-  for (int64_t i = 0; i < kBlock; ++i) list.at[i] = i < count ? x + tokens[i] * width : nullptr;
-  return copyRows(list, width, room);
+// The rows of a block's tokens: where they lie, in `list`, or copies of them that tiles can be read from.
+POLYGATE_TILE_INLINE Left rowsOf(const Bits* x, int64_t width, const int32_t* tokens, int64_t count, Rows& list, Bits* room) {
+  for (int64_t i = 0; i < kBlock; ++i) {
+    list.at[i] = i < count ? x + tokens[i] * width : nullptr;
+    if (i < count) prefetchRow(list.at[i], width);
+  }
+  return readsApart<Bits>(width) ? apart(list) : copyRows(list, width, room);
 }
 
 }  // namespace tiles

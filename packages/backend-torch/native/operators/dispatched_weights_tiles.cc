@@ -1,7 +1,8 @@
-// The experts' own gradients of dispatched_linear.h on the tile unit: dW_e = sum over slots of g dz^T x, db_e = sum of
+// The experts' own gradients of dispatched_linear.h in products of blocks: dW_e = sum over slots of g dz^T x, db_e = sum of
 // g dz. A task owns a range of rows or columns of one dW_e and goes over the expert's slots in chunks whose packed
 // factors stay in the second-level cache; the gates weigh the rows of the narrower factor while it is packed.
 #include "dispatched_tiles.h"
+#include "turns.h"
 
 namespace polygate {
 
@@ -11,7 +12,7 @@ using namespace tiles;
 
 namespace {
 
-constexpr int64_t kChunk = 16;  // steps of 32 slots whose packed factors are held at once
+constexpr int64_t kChunk = 8;  // steps of 32 slots whose packed factors are held at once
 
 // A range of 32-wide strips of one expert's gradient: of its rows (outputs) or, where `byInput`, of its columns.
 struct Strip {
@@ -76,17 +77,24 @@ POLYGATE_TILE_INLINE void packStep(const Sources& from, int64_t expert, int64_t 
     ofInput.at[i] = token < 0 ? nullptr : from.x + token * inner;
     factors[i] = token < 0 ? 0.0f : from.gates[token * from.gateColumns + column];
   }
-  if (chunk.columnTotals != nullptr)
+  const bool weighsInput = inner <= outer, turned = chunk.turned();
+  if (chunk.columnTotals != nullptr && !turned)
     for (int64_t o = chunk.outFrom; o < chunk.outTo; ++o)
       addColumns(ofGradient, factors, o * kBlock, std::min(kBlock, outer - o * kBlock), chunk.columnTotals + (o - chunk.outFrom) * kBlock);
-  if (inner <= outer) ofInput = weighted(ofInput, factors, inner, chunk.room);
+  if (weighsInput) ofInput = weighted(ofInput, factors, inner, chunk.room);
   else ofGradient = weighted(ofGradient, factors, outer, chunk.room);
   for (int64_t o = chunk.outFrom; o < chunk.outTo; ++o)
     packFactor(ofGradient, o * kBlock, std::min(kBlock, outer - o * kBlock),
-               chunk.ofGradient + ((o - chunk.outFrom) * kChunk + s) * kStep, !chunk.turned());
+               chunk.ofGradient + ((o - chunk.outFrom) * kChunk + s) * kStep, !turned);
+  if (chunk.columnTotals != nullptr && turned) {
+    if (!weighsInput) std::fill_n(factors, kBlock, 1.0f);
+    const PairFactors pairs = pairFactors(factors);
+    for (int64_t o = 0; o < chunk.outTo - chunk.outFrom; ++o)
+      addPackedColumns(chunk.ofGradient + (o * kChunk + s) * kStep, pairs, chunk.columnTotals + o * kBlock);
+  }
   for (int64_t i = chunk.inFrom; i < chunk.inTo; ++i)
     packFactor(ofInput, i * kBlock, std::min(kBlock, inner - i * kBlock),
-               chunk.ofInput + ((i - chunk.inFrom) * kChunk + s) * kStep, chunk.turned());
+               chunk.ofInput + ((i - chunk.inFrom) * kChunk + s) * kStep, turned);
 }
 
 // dw [O, I] = or += the chunk's product; `last`: no further chunk is added to it.
@@ -154,15 +162,12 @@ void dispatchedWeightsTiles(DispatchedBackward& call) {
   // Strips along the longer side of the weight, so that little is packed twice; two or more for each thread.
   const bool byInput = inner > outer;
   const int64_t whole = blocks(byInput ? inner : outer);
-  const int64_t parts = std::min(whole, std::max<int64_t>(1, (2 * at::get_num_threads() + experts - 1) / experts));
+  const int64_t parts = std::min(whole, std::max<int64_t>(1, (6 * at::get_num_threads() + experts - 1) / experts));
   std::vector<Strip> strips;
   for (int64_t e = 0; e < experts; ++e)
     for (int64_t p = 0; p < parts; ++p) strips.push_back({e, whole * p / parts, whole * (p + 1) / parts - whole * p / parts, byInput});
   const Sources sources{pointer<Bits>(call.dz), pointer<Bits>(call.x), pointer<float>(call.gates), call.gates.size(1), outer, inner, call.slots};
-  at::parallel_for(0, static_cast<int64_t>(strips.size()), 1, [&](int64_t from, int64_t to) {
-    const Session session;
-    for (int64_t i = from; i < to; ++i) stripTask(call, sources, strips[i]);
-  });
+  takeTurns<Session>(static_cast<int64_t>(strips.size()), [&](int64_t i) { stripTask(call, sources, strips[i]); });
 }
 
 #endif

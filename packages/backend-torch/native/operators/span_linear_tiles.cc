@@ -4,6 +4,7 @@
 
 #include "panels.h"
 #include "tile_math.h"
+#include "turns.h"
 
 namespace polygate {
 
@@ -32,12 +33,11 @@ int64_t groupsFor(int64_t blocks, int64_t panels) {
 }
 
 template <class T>
-POLYGATE_TILE_INLINE LeftOf<T> leftOf(const T* x, int64_t width, const int32_t* rows, int64_t size, T* room) {
+POLYGATE_TILE_INLINE LeftOf<T> leftOf(const T* x, int64_t width, const int32_t* rows, int64_t size, RowsOf<T>& list, T* room) {
   const bool together = size == kBlock && rows[kBlock - 1] - rows[0] == kBlock - 1;
   if (together && width % kBlock == 0 && !collides<T>(width)) return inPlace(x + rows[0] * width, width);
-  RowsOf<T> list;
   for (int64_t i = 0; i < kBlock; ++i) list.at[i] = i < size ? x + rows[i] * width : nullptr;
-  return copyRows(list, width, room);
+  return readsApart<T>(width) ? apart(list) : copyRows(list, width, room);
 }
 
 // Where a block's sums go: bias, activation, y, and z where it is not null.
@@ -75,7 +75,8 @@ template <class T>
 POLYGATE_TILE_TARGET void multiplyBlock(const T* x, int64_t width, const int32_t* rows, const Block& block,
                                          const Panels& panels, int64_t from, int64_t to, const Finish<T>& target) {
   float* c = static_cast<float*>(scratch(4 * kStep + sizeof(T) * kBlock * paddedWidth<T>(width)));
-  const LeftOf<T> left = leftOf(x, width, rows, block.size, reinterpret_cast<T*>(c + kStep));
+  RowsOf<T> list;
+  const LeftOf<T> left = leftOf(x, width, rows, block.size, list, reinterpret_cast<T*>(c + kStep));
   for (int64_t p = from; p < to; ++p) {
     multiply<false>(left, panels.of<T>(block.weight, p), panels.steps, c, kBlock);
     finish(c, rows, block.size, p * kBlock, target);
@@ -108,16 +109,13 @@ void forwardBlocks(SpanForward& call) {
   const std::vector<Block> list = blocksOf(call.rows);
   const Panels panels = packWeights<T>(call.weights, true);
   const int64_t size = static_cast<int64_t>(list.size()), groups = groupsFor(size, panels.number);
-  at::parallel_for(0, size * groups, 1, [&](int64_t from, int64_t to) {
-    const SessionOf<T> session;
-    for (int64_t i = from; i < to; ++i) {
-      const Block& one = list[i / groups];
-      const int64_t g = i % groups;
-      const Finish<T> target{call.biases.empty() ? nullptr : pointer<float>(call.biases[one.weight]), call.gelu,
-                             pointer<T>(call.y), call.z.defined() ? pointer<T>(call.z) : nullptr, call.y.size(2)};
-      multiplyBlock(pointer<T>(call.x), call.x.size(2), call.rows.of[one.weight].data() + one.first, one, panels,
-                    panels.number * g / groups, panels.number * (g + 1) / groups, target);
-    }
+  takeTurns<SessionOf<T>>(size * groups, [&](int64_t i) {
+    const Block& one = list[i / groups];
+    const int64_t g = i % groups;
+    const Finish<T> target{call.biases.empty() ? nullptr : pointer<float>(call.biases[one.weight]), call.gelu,
+                           pointer<T>(call.y), call.z.defined() ? pointer<T>(call.z) : nullptr, call.y.size(2)};
+    multiplyBlock(pointer<T>(call.x), call.x.size(2), call.rows.of[one.weight].data() + one.first, one, panels,
+                  panels.number * g / groups, panels.number * (g + 1) / groups, target);
   });
 }
 
@@ -135,15 +133,12 @@ at::Tensor inputGradient(SpanBackward& call) {
       for (int64_t i = from; i < to; ++i) gradientRows<T>(call, dz, list[i]);
     });
   const Finish<T> target{nullptr, false, pointer<T>(call.dx), nullptr, call.dx.size(2)};
-  at::parallel_for(0, size * groups, 1, [&](int64_t from, int64_t to) {
-    const SessionOf<T> session;
-    for (int64_t i = from; i < to; ++i) {
-      const Block& one = list[i / groups];
-      const int64_t g = i % groups;
-      if (active && groups == 1) gradientRows<T>(call, dz, one);
-      multiplyBlock(pointer<T>(dz), dz.size(2), call.rows.of[one.weight].data() + one.first, one, panels,
-                    panels.number * g / groups, panels.number * (g + 1) / groups, target);
-    }
+  takeTurns<SessionOf<T>>(size * groups, [&](int64_t i) {
+    const Block& one = list[i / groups];
+    const int64_t g = i % groups;
+    if (active && groups == 1) gradientRows<T>(call, dz, one);
+    multiplyBlock(pointer<T>(dz), dz.size(2), call.rows.of[one.weight].data() + one.first, one, panels,
+                  panels.number * g / groups, panels.number * (g + 1) / groups, target);
   });
   return dz;
 }

@@ -4,6 +4,7 @@
 // second-level cache. What is computed does not depend on the number of threads.
 #include "span_linear.h"
 #include "tile_math.h"
+#include "turns.h"
 
 namespace polygate {
 
@@ -12,7 +13,7 @@ namespace {
 
 using namespace tiles;
 
-constexpr int64_t kChunk = 16;  // steps of 32 tokens whose packed factors are held at once
+constexpr int64_t kChunk = 8;  // steps of 32 tokens whose packed factors are held at once
 
 // A part of a weight's blocks: those rows of blocks (outputs) and columns of blocks (inputs).
 struct Strip {
@@ -72,6 +73,7 @@ POLYGATE_TILE_TARGET void accumulate(const SpanBackward& call, const at::Tensor&
                                      const Strip& strip, const Room<T>& room, float* products, int64_t columns, bool sums) {
   const int64_t outer = dz.size(2), inner = call.x.size(2), size = static_cast<int64_t>(tokens.size());
   const bool turned = isTurned(strip);
+  const T *gradients = pointer<T>(dz), *inputs = pointer<T>(call.x);
   std::fill(room.totals, room.totals + kBlock * strip.outs, 0.0f);
   for (int64_t start = 0; start < size; start += kChunk * kBlock) {
     const int64_t steps = blocks(std::min(kChunk * kBlock, size - start));
@@ -79,13 +81,15 @@ POLYGATE_TILE_TARGET void accumulate(const SpanBackward& call, const at::Tensor&
       RowsOf<T> ofGradient, ofInput;
       for (int64_t i = 0; i < kBlock; ++i) {
         const int64_t token = start + s * kBlock + i;
-        ofGradient.at[i] = token < size ? pointer<T>(dz) + tokens[token] * outer : nullptr;
-        ofInput.at[i] = token < size ? pointer<T>(call.x) + tokens[token] * inner : nullptr;
+        ofGradient.at[i] = token < size ? gradients + tokens[token] * outer : nullptr;
+        ofInput.at[i] = token < size ? inputs + tokens[token] * inner : nullptr;
       }
       for (int64_t o = 0; o < strip.outs; ++o) {
         const int64_t first = (strip.outFrom + o) * kBlock, width = std::min(kBlock, outer - first);
-        if (products != nullptr) packFactor(ofGradient, first, width, room.ofGradient + (o * kChunk + s) * kStep, !turned);
-        if (sums) addColumns(ofGradient, first, width, room.totals + o * kBlock);
+        T* step = room.ofGradient + (o * kChunk + s) * kStep;
+        if (products != nullptr) packFactor(ofGradient, first, width, step, !turned);
+        if (sums && products != nullptr && turned) addPackedColumns(step, room.totals + o * kBlock);
+        else if (sums) addColumns(ofGradient, first, width, room.totals + o * kBlock);
       }
       for (int64_t i = 0; products != nullptr && i < strip.ins; ++i) {
         const int64_t first = (strip.inFrom + i) * kBlock;
@@ -188,10 +192,8 @@ void allStrips(SpanBackward& call, const at::Tensor& dz) {
   const std::vector<Strip> strips = stripsOf(dz.size(2), call.x.size(2), stripsWanted(call, dz.size(2), call.x.size(2)));
   const int64_t uses = call.sharing == nullptr ? 0 : static_cast<int64_t>(call.sharing->uses.size());
   std::vector<float> gates(strips.size() * uses);
-  at::parallel_for(0, static_cast<int64_t>(strips.size()), 1, [&](int64_t from, int64_t to) {
-    const SessionOf<T> session;
-    for (int64_t i = from; i < to; ++i) stripTask<T>(call, dz, strips[i], gates.data() + i * uses);
-  });
+  takeTurns<SessionOf<T>>(static_cast<int64_t>(strips.size()),
+                          [&](int64_t i) { stripTask<T>(call, dz, strips[i], gates.data() + i * uses); });
   for (int64_t u = 0; u < uses; ++u) {
     double sum = 0;
     for (size_t i = 0; i < strips.size(); ++i) sum += gates[i * uses + u];

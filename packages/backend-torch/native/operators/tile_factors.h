@@ -54,11 +54,13 @@ struct RowsOf {
 };
 using Rows = RowsOf<Bits>;
 
-// Where a block's left factor lies: its first and its seventeenth row, the bytes between rows, the elements between steps.
+// Where a block's left factor lies: its first and its seventeenth row, the bytes between rows, the elements between
+// steps. Or, where products are in registers, 32 rows of whole steps anywhere.
 template <class T>
 struct LeftOf {
   const T *upper, *lower;
   int64_t stride, step;
+  const T* const* apart = nullptr;
 };
 using Left = LeftOf<Bits>;
 
@@ -225,10 +227,38 @@ POLYGATE_TILE_INLINE LeftOf<T> copyRows(const RowsOf<T>& rows, int64_t width, T*
   return {room, room + 16 * padded, padded * static_cast<int64_t>(sizeof(T)), kBlock};
 }
 
+// Rows that lie apart begin where no prefetcher of the processor expects them.
+template <class T>
+POLYGATE_TILE_INLINE void prefetchRow(const T* row, int64_t width) {
+  constexpr int64_t kLines = 12;  // what follows in the row is expected
+  const int64_t bytes = std::min<int64_t>(width * sizeof(T), kLines * 64);
+  for (int64_t b = 0; b < bytes; b += 64) _mm_prefetch(reinterpret_cast<const char*>(row) + b, _MM_HINT_T0);
+}
+
+// The lines of one panel's columns that are read or, prefetched alike, written while it is finished.
+template <class T>
+POLYGATE_TILE_INLINE void prefetchPanel(const T* rows, int64_t width, const int32_t* tokens, int64_t count) {
+  for (int64_t r = 0; r < count; ++r) _mm_prefetch(reinterpret_cast<const char*>(rows + tokens[r] * width), _MM_HINT_T0);
+}
+
 // A left factor that is read where it lies: whole steps, rows `stride` elements apart.
 template <class T>
 POLYGATE_TILE_INLINE LeftOf<T> inPlace(const T* rows, int64_t stride) {
   return {rows, rows + 16 * stride, stride * static_cast<int64_t>(sizeof(T)), kBlock};
+}
+
+// Whether rows that lie apart can be read where they are: the tile unit wants equal distances, and whole steps.
+template <class T>
+inline bool readsApart(int64_t width) {
+  return (sizeof(T) == sizeof(float) || !hasTileUnit) && width % kBlock == 0;
+}
+
+// Rows read where they lie; beyond the last one the first stands, for sums that nobody uses.
+template <class T>
+POLYGATE_TILE_INLINE LeftOf<T> apart(RowsOf<T>& rows) {
+  for (int64_t i = 1; i < kBlock; ++i)
+    if (rows.at[i] == nullptr) rows.at[i] = rows.at[0];
+  return {nullptr, nullptr, 0, kBlock, rows.at};
 }
 
 // Steps of packColumns.

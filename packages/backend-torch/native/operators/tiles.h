@@ -104,71 +104,157 @@ POLYGATE_TILE_INLINE void multiplyUpperOnUnit(const Left& left, const Bits* pane
   _tile_stored(1, c + 16, kBlock * 4);
 }
 
-// kRows rows of the block: their sums stay in registers.
+// Factors of 32 rows as bf16 pairs, each number as the sum of two: 16 bits of its fraction are kept.
+struct PairFactors {
+  uint32_t high[16], low[16];
+};
+
+POLYGATE_TILE_INLINE PairFactors pairFactors(const float* factors) {
+  PairFactors pairs;
+  const __m512 a = _mm512_loadu_ps(factors), b = _mm512_loadu_ps(factors + 16);
+  const __m512i high = (__m512i)_mm512_cvtne2ps_pbh(b, a);
+  const __m512 aHigh = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(high)), 16));
+  const __m512 bHigh = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(high, 1)), 16));
+  _mm512_storeu_si512(pairs.high, high);
+  _mm512_storeu_si512(pairs.low, (__m512i)_mm512_cvtne2ps_pbh(_mm512_sub_ps(b, bHigh), _mm512_sub_ps(a, aHigh)));
+  return pairs;
+}
+
+// Adds the columns' sums of one step of a packed right factor, its rows times their factors, to sums [32].
+POLYGATE_TILE_INLINE void addPackedColumns(const Bits* step, const PairFactors& factors, float* sums) {
+  __m512 a = _mm512_loadu_ps(sums), b = _mm512_loadu_ps(sums + 16), c = _mm512_setzero_ps(), d = c;
+  for (int pair = 0; pair < 16; ++pair) {
+    const __m512bh left = (__m512bh)_mm512_load_si512(step + pair * 32), right = (__m512bh)_mm512_load_si512(step + 512 + pair * 32);
+    const __m512bh high = (__m512bh)_mm512_set1_epi32(static_cast<int>(factors.high[pair]));
+    const __m512bh low = (__m512bh)_mm512_set1_epi32(static_cast<int>(factors.low[pair]));
+    a = _mm512_dpbf16_ps(a, left, high);
+    b = _mm512_dpbf16_ps(b, right, high);
+    c = _mm512_dpbf16_ps(c, left, low);
+    d = _mm512_dpbf16_ps(d, right, low);
+  }
+  _mm512_storeu_ps(sums, _mm512_add_ps(a, c));
+  _mm512_storeu_ps(sums + 16, _mm512_add_ps(b, d));
+}
+
+// The same with factors of 1.
+POLYGATE_TILE_INLINE void addPackedColumns(const Bits* step, float* sums) {
+  const __m512bh ones = (__m512bh)_mm512_set1_epi32(0x3f803f80);
+  __m512 a = _mm512_loadu_ps(sums), b = _mm512_loadu_ps(sums + 16);
+  for (int pair = 0; pair < 16; ++pair) {
+    a = _mm512_dpbf16_ps(a, (__m512bh)_mm512_load_si512(step + pair * 32), ones);
+    b = _mm512_dpbf16_ps(b, (__m512bh)_mm512_load_si512(step + 512 + pair * 32), ones);
+  }
+  _mm512_storeu_ps(sums, a);
+  _mm512_storeu_ps(sums + 16, b);
+}
+
+POLYGATE_TILE_INLINE void addPackedColumns(const float* step, float* sums) {
+  __m512 a = _mm512_loadu_ps(sums), b = _mm512_loadu_ps(sums + 16);
+  for (int64_t k = 0; k < kBlock; ++k, step += kBlock) {
+    a = _mm512_add_ps(a, _mm512_load_ps(step));
+    b = _mm512_add_ps(b, _mm512_load_ps(step + 16));
+  }
+  _mm512_storeu_ps(sums, a);
+  _mm512_storeu_ps(sums + 16, b);
+}
+
+// Rows at equal distances, or anywhere: where those of one step begin.
+template <class T>
+struct EvenRows {
+  const T* first;
+  int64_t stride, step;
+  POLYGATE_TILE_INLINE const T* at(int r) const { return first + r * stride; }
+  POLYGATE_TILE_INLINE void advance() { first += step; }
+};
+
+template <class T, int kRows>
+struct ApartRows {
+  const T* rows[kRows];
+  int64_t offset = 0;
+  POLYGATE_TILE_INLINE explicit ApartRows(const T* const* from) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) rows[r] = from[r];
+  }
+  POLYGATE_TILE_INLINE const T* at(int r) const { return rows[r] + offset; }
+  POLYGATE_TILE_INLINE void advance() { offset += kBlock; }
+};
+
 template <bool kAdd, int kRows>
-POLYGATE_TILE_INLINE void multiplyRows(const Bits* left, int64_t stride, int64_t step, const Bits* panel, int64_t steps,
-                                       float* c, int64_t columns) {
-  __m512 low[kRows], high[kRows];
+POLYGATE_TILE_INLINE void loadSums(const float* c, int64_t columns, __m512* low, __m512* high) {
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
     low[r] = kAdd ? _mm512_loadu_ps(c + r * columns) : _mm512_setzero_ps();
     high[r] = kAdd ? _mm512_loadu_ps(c + r * columns + 16) : _mm512_setzero_ps();
   }
-  for (int64_t s = 0; s < steps; ++s, left += step, panel += kStep) {
+}
+
+template <int kRows>
+POLYGATE_TILE_INLINE void storeSums(float* c, int64_t columns, const __m512* low, const __m512* high) {
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    _mm512_storeu_ps(c + r * columns, low[r]);
+    _mm512_storeu_ps(c + r * columns + 16, high[r]);
+  }
+}
+
+// kRows rows of the block: their sums stay in registers.
+template <bool kAdd, int kRows, class Rows>
+POLYGATE_TILE_INLINE void multiplyRows(Rows rows, const Bits* panel, int64_t steps, float* c, int64_t columns) {
+  __m512 low[kRows], high[kRows];
+  loadSums<kAdd, kRows>(c, columns, low, high);
+  for (int64_t s = 0; s < steps; ++s, panel += kStep) {
     for (int pair = 0; pair < kBlock; pair += 2) {
       const __m512bh a = (__m512bh)_mm512_load_si512(panel + pair * 16);
       const __m512bh b = (__m512bh)_mm512_load_si512(panel + 512 + pair * 16);
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
         int32_t both;
-        __builtin_memcpy(&both, left + r * stride + pair, 4);
+        __builtin_memcpy(&both, rows.at(r) + pair, 4);
         const __m512bh value = (__m512bh)_mm512_set1_epi32(both);
         low[r] = _mm512_dpbf16_ps(low[r], value, a);
         high[r] = _mm512_dpbf16_ps(high[r], value, b);
       }
     }
+    rows.advance();
   }
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-    _mm512_storeu_ps(c + r * columns, low[r]);
-    _mm512_storeu_ps(c + r * columns + 16, high[r]);
-  }
+  storeSums<kRows>(c, columns, low, high);
 }
 
-// kRows rows of the block: their sums stay in registers.
-template <bool kAdd, int kRows>
-POLYGATE_TILE_INLINE void multiplyRows(const float* left, int64_t stride, int64_t step, const float* panel, int64_t steps,
-                                       float* c, int64_t columns) {
+template <bool kAdd, int kRows, class Rows>
+POLYGATE_TILE_INLINE void multiplyRows(Rows rows, const float* panel, int64_t steps, float* c, int64_t columns) {
   __m512 low[kRows], high[kRows];
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-    low[r] = kAdd ? _mm512_loadu_ps(c + r * columns) : _mm512_setzero_ps();
-    high[r] = kAdd ? _mm512_loadu_ps(c + r * columns + 16) : _mm512_setzero_ps();
-  }
-  for (int64_t s = 0; s < steps; ++s, left += step) {
+  loadSums<kAdd, kRows>(c, columns, low, high);
+  for (int64_t s = 0; s < steps; ++s) {
     for (int k = 0; k < kBlock; ++k, panel += kBlock) {
       const __m512 a = _mm512_load_ps(panel), b = _mm512_load_ps(panel + 16);
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
-        const __m512 value = _mm512_set1_ps(left[r * stride + k]);
+        const __m512 value = _mm512_set1_ps(rows.at(r)[k]);
         low[r] = _mm512_fmadd_ps(value, a, low[r]);
         high[r] = _mm512_fmadd_ps(value, b, high[r]);
       }
     }
+    rows.advance();
   }
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-    _mm512_storeu_ps(c + r * columns, low[r]);
-    _mm512_storeu_ps(c + r * columns + 16, high[r]);
-  }
+  storeSums<kRows>(c, columns, low, high);
 }
 
-template <bool kAdd, class T>
-POLYGATE_TILE_INLINE void multiplyInRegisters(const LeftOf<T>& left, const T* panel, int64_t steps, float* c, int64_t columns) {
+// kRows rows from row `first` on.
+template <bool kAdd, int kRows, class T>
+POLYGATE_TILE_INLINE void multiplyFrom(int first, const LeftOf<T>& left, const T* panel, int64_t steps, float* c, int64_t columns) {
   const int64_t stride = left.stride / static_cast<int64_t>(sizeof(T));
-  multiplyRows<kAdd, 11>(left.upper, stride, left.step, panel, steps, c, columns);
-  multiplyRows<kAdd, 11>(left.upper + 11 * stride, stride, left.step, panel, steps, c + 11 * columns, columns);
-  multiplyRows<kAdd, 10>(left.upper + 22 * stride, stride, left.step, panel, steps, c + 22 * columns, columns);
+  float* own = c + first * columns;
+  if (left.apart != nullptr) multiplyRows<kAdd, kRows>(ApartRows<T, kRows>(left.apart + first), panel, steps, own, columns);
+  else multiplyRows<kAdd, kRows>(EvenRows<T>{left.upper + first * stride, stride, left.step}, panel, steps, own, columns);
+}
+
+// The first `rows` rows, and as many more as that takes of whole groups.
+template <bool kAdd, class T>
+POLYGATE_TILE_INLINE void multiplyInRegisters(const LeftOf<T>& left, const T* panel, int64_t steps, float* c, int64_t columns,
+                                              int64_t rows = kBlock) {
+  multiplyFrom<kAdd, 11>(0, left, panel, steps, c, columns);
+  if (rows > 11) multiplyFrom<kAdd, 11>(11, left, panel, steps, c, columns);
+  if (rows > 22) multiplyFrom<kAdd, 10>(22, left, panel, steps, c, columns);
 }
 
 // c [32, 32] = or += left times panel; `columns` are c's row length in elements.
@@ -183,15 +269,14 @@ POLYGATE_TILE_INLINE void multiply(const Left& left, const Bits* panel, int64_t 
   else multiplyInRegisters<kAdd>(left, panel, steps, c, columns);
 }
 
-// As multiply, for a left factor of 16 rows at most: the upper half of c [32, 32].
-POLYGATE_TILE_INLINE void multiplyUpper(const Left& left, const Bits* panel, int64_t steps, float* c) {
+// As multiply, for the first `rows` of c [32, 32]; what it writes to the others is of no use.
+POLYGATE_TILE_INLINE void multiplyFirst(const Left& left, const Bits* panel, int64_t steps, float* c, int64_t rows) {
   if (hasTileUnit) {
-    multiplyUpperOnUnit(left, panel, steps, c);
+    if (rows > 16) multiplyOnUnit<false>(left, panel, steps, c, kBlock);
+    else multiplyUpperOnUnit(left, panel, steps, c);
     return;
   }
-  const int64_t stride = left.stride / static_cast<int64_t>(sizeof(Bits));
-  multiplyRows<false, 8>(left.upper, stride, left.step, panel, steps, c, kBlock);
-  multiplyRows<false, 8>(left.upper + 8 * stride, stride, left.step, panel, steps, c + 8 * kBlock, kBlock);
+  multiplyInRegisters<false>(left, panel, steps, c, kBlock, rows);
 }
 
 }  // namespace tiles

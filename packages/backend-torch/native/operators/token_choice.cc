@@ -8,14 +8,16 @@
 namespace polygate {
 namespace {
 
-constexpr int64_t kTokens = 512;  // of a block
+constexpr int64_t kTokens = 512;    // of a block
+constexpr int64_t kNumbers = 4096;  // of a block of noise
 
-// Normal numbers from four words of a stream: xoshiro128** and the ziggurat method with 128 layers.
-class NormalField {
+// Normal numbers of one block of a field, from the field's four words: xoshiro128** and the ziggurat method with 128
+// layers.
+class NormalBlock {
  public:
-  explicit NormalField(at::IntArrayRef words) {
-    TORCH_CHECK(words.size() == 4, "token_choice: expected four words of a random stream, got ", words.size());
-    for (int i = 0; i < 4; ++i) state_[i] = static_cast<uint32_t>(words[i]);
+  NormalBlock(at::IntArrayRef words, int64_t block) {
+    for (int i = 0; i < 4; ++i) state_[i] = own(static_cast<uint32_t>(words[i]), static_cast<uint32_t>(block));
+    state_[3] |= 1;
   }
 
   double next() {
@@ -37,6 +39,12 @@ class NormalField {
   // Where the lowest layer's tail begins, and the area of each layer.
   static constexpr double kTail = 3.442619855899, kArea = 9.91256303526217e-3;
 
+  static uint32_t own(uint32_t word, uint32_t block) {
+    uint32_t h = word + block * 0x9e3779b9u;
+    h = (h ^ (h >> 16)) * 0x85ebca6bu;
+    h = (h ^ (h >> 13)) * 0xc2b2ae35u;
+    return h ^ (h >> 16);
+  }
   static double density(double x) { return std::exp(-0.5 * x * x); }
 
   struct Layers {
@@ -84,13 +92,41 @@ struct Choices {
   int32_t* ids;
 };
 
+// exp(-x) for x in [0, 700] to 1e-15 relative, as loops that the compiler vectorises; beyond it what is 0 in float32.
+POLYGATE_INLINE double expOfMinus(double x) {
+  const double held = x > 700 ? 700 : x;  // NaN stays NaN
+  const double shifted = held * -1.4426950408889634 + 6755399441055744.0;  // 1.5 * 2^52: the low bits are the exponent
+  const double whole = shifted - 6755399441055744.0;
+  const double r = (-held - whole * 0.6931471803691238) - whole * 1.9082149292705877e-10;
+  double p = 1.0 / 479001600;
+  p = p * r + 1.0 / 39916800;
+  p = p * r + 1.0 / 3628800;
+  p = p * r + 1.0 / 362880;
+  p = p * r + 1.0 / 40320;
+  p = p * r + 1.0 / 5040;
+  p = p * r + 1.0 / 720;
+  p = p * r + 1.0 / 120;
+  p = p * r + 1.0 / 24;
+  p = p * r + 1.0 / 6;
+  p = p * r + 0.5;
+  p = p * r + 1.0;
+  p = p * r + 1.0;
+  uint64_t bits;
+  __builtin_memcpy(&bits, &shifted, 8);
+  bits = (bits + 1023) << 52;
+  double power;
+  __builtin_memcpy(&power, &bits, 8);
+  return p * power;
+}
+
 // One visible token; `room` [E] keeps its exponentials.
-void choose(const float* logits, const Rule& rule, int64_t token, const Choices& out, double* room, double* importance) {
+POLYGATE_CLONES void choose(const float* logits, const Rule& rule, int64_t token, const Choices& out, double* room, double* importance) {
   const float* z = logits + token * rule.experts;
   float largest = -INFINITY;
   for (int64_t e = 0; e < rule.experts; ++e) largest = std::max(largest, z[e]);
+  _Pragma("omp simd") for (int64_t e = 0; e < rule.experts; ++e) room[e] = expOfMinus(static_cast<double>(largest) - z[e]);
   double sum = 0;
-  for (int64_t e = 0; e < rule.experts; ++e) sum += room[e] = std::exp(static_cast<double>(z[e]) - largest);
+  for (int64_t e = 0; e < rule.experts; ++e) sum += room[e];
   out.logSums[token] = static_cast<float>(largest + std::log(sum));
   const double inverse = 1 / sum;
   for (int64_t e = 0; e < rule.experts; ++e) {
@@ -121,11 +157,16 @@ struct Service {
   int64_t first, stride;
 };
 
-// Rounds of choices: all first ones, then all second ones. -> tokens of the slots by expert, ascending.
-at::Tensor giveSlots(const int32_t* ids, int64_t count, const Rule& rule, const Service& service, int32_t* wanted, bool* kept) {
+// Rounds of choices: all first ones, then all second ones. -> tokens of the slots by expert, ascending; their weights
+// become gates.
+at::Tensor giveSlots(const Choices& choices, int64_t count, const Rule& rule, const Service& service, int32_t* wanted,
+                     bool* kept, float* gates) {
+  const int32_t* ids = choices.ids;
+  const float* weights = choices.weights;
   int64_t counted = 0;
   for (int64_t n = 0; n < count; ++n) counted += ids[n * rule.topK] >= 0;
-  const double capacity = service.factor < 0 ? counted : std::ceil(service.factor * rule.topK * counted / rule.experts);
+  const double limit = service.factor < 0 ? counted : std::ceil(service.factor * rule.topK * counted / rule.experts);
+  const int32_t capacity = static_cast<int32_t>(std::min<double>(limit, INT32_MAX));
   int64_t token = service.first;
   for (int64_t k = 0; k < rule.topK; ++k)
     for (int64_t n = 0; n < count; ++n) {
@@ -136,10 +177,15 @@ at::Tensor giveSlots(const int32_t* ids, int64_t count, const Rule& rule, const 
     }
   std::vector<int64_t> next(rule.experts + 1, 0);
   for (int64_t e = 0; e < rule.experts; ++e)
-    next[e + 1] = next[e] + static_cast<int64_t>(std::min<double>(wanted[e], capacity));
+    next[e + 1] = next[e] + std::min(wanted[e], capacity);
   at::Tensor tokens = at::empty({next[rule.experts]}, at::kInt);
-  for (int64_t i = 0; i < count * rule.topK; ++i)
-    if (kept[i]) pointer<int32_t>(tokens)[next[ids[i]]++] = static_cast<int32_t>(i / rule.topK);
+  int32_t* own = pointer<int32_t>(tokens);
+  for (int64_t n = 0, i = 0; n < count; ++n)
+    for (int64_t k = 0; k < rule.topK; ++k, ++i) {
+      if (!kept[i]) continue;
+      own[next[ids[i]]++] = static_cast<int32_t>(n);
+      gates[n * rule.experts + ids[i]] = weights[i];
+    }
   return tokens;
 }
 
@@ -155,8 +201,14 @@ std::vector<at::Tensor> tokenChoice(const at::Tensor& given, const c10::optional
   const Rule rule{logits.size(1), topK, renormalize};
   float* z = pointer<float>(logits);
   if (noise > 0) {
-    NormalField field(words);
-    for (int64_t i = 0; i < count * rule.experts; ++i) z[i] += static_cast<float>(noise * field.next());
+    TORCH_CHECK(words.size() == 4, "token_choice: expected four words of a random stream, got ", words.size());
+    const int64_t numbers = count * rule.experts;
+    at::parallel_for(0, (numbers + kNumbers - 1) / kNumbers, 1, [&](int64_t from, int64_t to) {
+      for (int64_t b = from; b < to; ++b) {
+        NormalBlock block(words, b);
+        for (int64_t i = b * kNumbers; i < std::min(numbers, (b + 1) * kNumbers); ++i) z[i] += static_cast<float>(noise * block.next());
+      }
+    });
   }
   const float* mask = floats(visible);
   const auto exact = logits.options(), whole = exact.dtype(at::kInt);
@@ -178,9 +230,8 @@ std::vector<at::Tensor> tokenChoice(const at::Tensor& given, const c10::optional
     for (int64_t p = 0; p < parts; ++p) sum += sums[p * rule.experts + e];
     pointer<float>(importance)[e] = static_cast<float>(sum);
   }
-  at::Tensor tokens = giveSlots(out.ids, count, rule, {capacityFactor, first, stride}, pointer<int32_t>(wanted), pointer<bool>(kept));
-  for (int64_t i = 0; i < count * topK; ++i)
-    if (pointer<bool>(kept)[i]) pointer<float>(gates)[i / topK * rule.experts + out.ids[i]] = out.weights[i];
+  at::Tensor tokens = giveSlots(out, count, rule, {capacityFactor, first, stride}, pointer<int32_t>(wanted), pointer<bool>(kept),
+                                pointer<float>(gates));
   return {gates, ids, weights, kept, probabilities, logSums, importance, wanted, tokens};
 }
 

@@ -309,7 +309,7 @@ const cases: Record<string, () => tf.Tensor[]> = {
   },
 };
 
-/** Own operators on the tile unit where the processor has it, own operators without it, or ATen's. */
+/** Own operators in products of blocks where the processor has them for the type, own operators without, or ATen's. */
 type Way = 'own' | 'own without tiles' | 'composed';
 
 const useTiles = (on: boolean): boolean => context().dispatcher.value('polygate::use_tiles', on) === 1;
@@ -437,7 +437,7 @@ it.runIf(describeTorch().available)('attention in bf16 is as near to float32 as 
       (most, value, i) => Math.max(most, Math.abs(value - (own[at]?.[i] ?? NaN))),
       0,
     );
-    // Six roundings of 2^-9 on the way.
-    expect(worst / scale, `result ${at}`).toBeLessThan(6 * 2 ** -9);
+    // Six roundings of 2^-9 on the way; where no blocks are multiplied, long sums over rounded scores come to them.
+    expect(worst / scale, `result ${at}`).toBeLessThan((useTiles(true) ? 6 : 32) * 2 ** -9);
   });
 });
