@@ -8,7 +8,7 @@
  *
  * N tokens · E experts
  */
-import { engineRouterLossGradient } from '@polygate/tensor';
+import { engineRouterLossGradient, type EngineTokenChoice } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import type { TokenChoices } from './token-choice.ts';
 
@@ -25,18 +25,23 @@ interface LossValues {
   readonly shares: Float64Array;
 }
 
-const lossValues = (
-  { experts, topK, importance, logSums, counted }: TokenChoices,
-  wanted: Int32Array,
-): LossValues => {
+/** What the losses of a router count besides its choices. */
+export interface LossCounts {
+  /** [E] choices that fell on each expert. */
+  readonly wanted: Int32Array;
+  /** The decision, where an engine made it. */
+  readonly decided?: EngineTokenChoice;
+}
+
+const lossValues = (choices: TokenChoices, { wanted, decided }: LossCounts): LossValues => {
+  const { experts, topK, importance, counted } = choices;
   const tokens = Math.max(1, counted);
   const shares = Float64Array.from(wanted, (count) => count / (tokens * topK));
   let balance = 0;
   for (let e = 0; e < experts; e += 1) balance += (shares[e] as number) * (importance[e] as number);
   // Rows of padding are zero.
-  let z = 0;
-  for (let n = 0; n < logSums.length; n += 1) z += (logSums[n] as number) ** 2;
-  return { balance: (experts * balance) / tokens, z: z / tokens, shares };
+  const squares = decided?.squares ?? choices.logSums.reduce((sum, value) => sum + value ** 2, 0);
+  return { balance: (experts * balance) / tokens, z: squares / tokens, shares };
 };
 
 /** dL / dlogits [N, E] for upstream gradients of both losses. */
@@ -60,24 +65,23 @@ const lossGradient = (
   return result;
 };
 
-/**
- * Both losses on the tape of `logits` [N, E], which the choices were made from (a constant noise apart).
- * @param wanted [E] choices that fell on each expert
- */
+/** Both losses on the tape of `logits` [N, E], which the choices were made from (a constant noise apart). */
 export const routerLosses = (
   logits: tf.Tensor2D,
   choices: TokenChoices,
-  wanted: Int32Array,
+  counts: LossCounts,
 ): RouterLosses => {
-  const { balance, z, shares } = lossValues(choices, wanted);
+  const { balance, z, shares } = lossValues(choices, counts);
+  const { decided } = counts;
   const op = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
-    const [{ shape }] = inputs as [tf.Tensor];
-    const gradFunc = (dy: tf.Tensor): tf.Tensor => {
+    const [{ shape }, save] = inputs as [tf.Tensor, tf.GradSaveFunc];
+    if (decided) save([decided.probabilities, decided.logSums]);
+    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor => {
       const [toBalance = 0, toZ = 0] = dy.dataSync<'float32'>();
+      if (!decided) return tf.tensor(lossGradient(choices, shares, [toBalance, toZ]), shape, 'float32');
+      const [probabilities, logSums] = saved as [tf.Tensor2D, tf.Tensor1D];
       const upstream = { shares, toBalance, toZ, counted: choices.counted };
-      const own = engineRouterLossGradient(choices, upstream);
-      if (own) return own;
-      return tf.tensor(lossGradient(choices, shares, [toBalance, toZ]), shape, 'float32');
+      return engineRouterLossGradient({ probabilities, logSums }, upstream);
     };
     return { value: tf.tensor1d([balance, z]), gradFunc };
   });

@@ -17,6 +17,7 @@ import {
   engineTokenChoiceGradient,
   exactLinear,
   type DispatchPlan,
+  type EngineTokenChoice,
 } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { routerLosses, type RouterLosses } from './balance-losses.ts';
@@ -70,9 +71,9 @@ export interface TokenDecision {
   readonly gates: tf.Tensor2D;
   readonly plan: TokenPlan;
   readonly losses: RouterLosses;
-  /** What was chosen, as host values; for telemetry. */
+  /** What was chosen, as host values; for telemetry. An engine's are read when looked at: within the enclosing tidy. */
   readonly choices: TokenChoices;
-  /** [N, K] 1 at choices that got a slot. */
+  /** [N, K] 1 at choices that got a slot; as `choices`. */
   readonly kept: Uint8Array;
 }
 
@@ -111,6 +112,8 @@ interface Outcome {
   readonly choices: TokenChoices;
   readonly slots: Slots;
   readonly gates: tf.Tensor2D;
+  /** What the gradients need, where an engine decided. */
+  readonly own?: EngineTokenChoice;
 }
 
 interface DecisionRule extends Required<GateRule>, Required<CapacityOptions> {
@@ -141,6 +144,12 @@ const decideOnHost = (
   return { choices, slots, gates: tf.tensor2d(gateValues(choices, slots.kept), logits.shape) };
 };
 
+/** Host values of a tensor, read when somebody looks: only telemetry does. */
+const onDemand = <T>(tensor: tf.Tensor): (() => T) => {
+  let values: T | undefined;
+  return () => (values ??= tensor.dataSync() as unknown as T);
+};
+
 /** The same in one call of an engine that brings kernels for it. */
 const decideOnEngine = (
   logits: tf.Tensor2D,
@@ -149,18 +158,47 @@ const decideOnEngine = (
 ): Outcome | undefined => {
   if (batchPriority || !bringsTokenChoice()) return undefined;
   const rule = { topK, renormalize, capacityFactor, order, ...noiseStream(experts, noisy) };
-  const decided = engineTokenChoice(logits, visible, rule);
-  const { gates, ids, weights, kept, probabilities, logSums, wanted } = decided;
-  const importance = Float64Array.from(decided.importance);
+  const own = engineTokenChoice(logits, visible, rule);
+  const { wanted, slots: tokens } = own;
   const choices = wanted.reduce((sum, count) => sum + count, 0);
   const counted = choices / topK;
   const capacity = capacityOf(capacityFactor, { tokens: counted, experts, topK });
   const starts = new Int32Array(experts + 1);
   wanted.forEach((count, e) => (starts[e + 1] = (starts[e] as number) + Math.min(count, capacity)));
+  const probabilities = onDemand<Float32Array>(own.probabilities);
+  const logSums = onDemand<Float32Array>(own.logSums);
+  const ids = onDemand<Int32Array>(own.ids);
+  const weights = onDemand<Float32Array>(own.weights);
+  const kept = onDemand<Uint8Array>(own.kept);
   return {
-    choices: { experts, topK, probabilities, logSums, ids, weights, importance, counted },
-    slots: { plan: { tokens: decided.slots, starts }, kept, wanted, dropped: choices - decided.slots.length },
-    gates,
+    own,
+    gates: own.gates,
+    choices: {
+      experts,
+      topK,
+      counted,
+      importance: Float64Array.from(own.importance),
+      get probabilities() {
+        return probabilities();
+      },
+      get logSums() {
+        return logSums();
+      },
+      get ids() {
+        return ids();
+      },
+      get weights() {
+        return weights();
+      },
+    },
+    slots: {
+      plan: { tokens, starts },
+      wanted,
+      dropped: choices - tokens.length,
+      get kept() {
+        return kept();
+      },
+    },
   };
 };
 
@@ -194,42 +232,42 @@ export const routeTokens = (
     );
   }
   const logits = gateLogits(stack, context, own);
-  const state: { outcome?: Outcome } = {};
+  const order = slotOrder(logits.shape[0], options);
+  const rule = { experts, topK, renormalize, capacityFactor, batchPriority, order, training, noise, random };
+  const outcome =
+    decideOnEngine(logits, context.visible, rule) ?? decideOnHost(logits, context.visible, rule);
+  const { choices, slots, own: decided } = outcome;
   const op = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
-    const [given] = inputs as [tf.Tensor2D];
-    const order = slotOrder(given.shape[0], options);
-    const rule = {
-      experts,
-      topK,
-      renormalize,
-      capacityFactor,
-      batchPriority,
-      order,
-      training,
-      noise,
-      random,
+    const [given, save] = inputs as [tf.Tensor2D, tf.GradSaveFunc];
+    if (decided) save([decided.ids, decided.weights, decided.kept, decided.probabilities]);
+    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor => {
+      if (decided) {
+        const [ids, weights, kept, probabilities] = saved as tf.Tensor2D[] as [
+          tf.Tensor2D,
+          tf.Tensor2D,
+          tf.Tensor2D,
+          tf.Tensor2D,
+        ];
+        return engineTokenChoiceGradient(
+          dy as tf.Tensor2D,
+          { ids, weights, kept, probabilities },
+          renormalize,
+        );
+      }
+      const { kept } = slots;
+      const gradient = choiceGradient(dy.dataSync<'float32'>(), choices, { renormalize, kept });
+      return tf.tensor(gradient, given.shape, 'float32');
     };
-    const outcome =
-      decideOnEngine(given, context.visible, rule) ?? decideOnHost(given, context.visible, rule);
-    state.outcome = outcome;
-    const { choices, slots } = outcome;
-    const { kept } = slots;
-    const gradFunc = (dy: tf.Tensor): tf.Tensor =>
-      engineTokenChoiceGradient(dy as tf.Tensor2D, { ...choices, kept }, renormalize) ??
-      tf.tensor(
-        choiceGradient(dy.dataSync<'float32'>(), choices, { renormalize, kept }),
-        given.shape,
-        'float32',
-      );
-    return { value: outcome.gates, gradFunc };
+    return { value: outcome.gates.clone(), gradFunc };
   });
   const gates = op(logits) as tf.Tensor2D;
-  const { choices, slots } = state.outcome as unknown as Outcome;
   return {
     gates,
     plan: { ...slots.plan, dropped: slots.dropped, counted: choices.counted },
-    losses: routerLosses(logits, choices, slots.wanted),
+    losses: routerLosses(logits, choices, { wanted: slots.wanted, ...(decided ? { decided } : {}) }),
     choices,
-    kept: slots.kept,
+    get kept() {
+      return slots.kept;
+    },
   };
 };

@@ -5,7 +5,7 @@
  *
  * N tokens · E experts · K chosen · M slots
  */
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import { hasKernel, present, runKernel } from './dispatch.ts';
 
 /** Settings of {@link engineTokenChoice}. */
@@ -22,22 +22,28 @@ export interface TokenChoiceRule {
   readonly words: readonly number[];
 }
 
-/** What was decided, on the host but for the gates. */
-export interface EngineTokenChoice {
-  /** float32 [N, E]; 0 where an expert was not chosen or had no slot left. Belongs to the enclosing tidy. */
+/** What the gradients of a decision need. */
+export interface DecidedTokens {
+  /** int32 [N, K], -1 at padding. */
+  readonly ids: tf.Tensor2D;
+  /** float32 [N, K] */
+  readonly weights: tf.Tensor2D;
+  /** bool [N, K], true at choices that got a slot. */
+  readonly kept: tf.Tensor2D;
+  /** float32 [N, E] */
+  readonly probabilities: tf.Tensor2D;
+}
+
+/** What was decided. Tensors belong to the enclosing tidy; what dispatching and losses need is on the host. */
+export interface EngineTokenChoice extends DecidedTokens {
+  /** float32 [N, E]; 0 where an expert was not chosen or had no slot left. */
   readonly gates: tf.Tensor2D;
-  /** [N, K], -1 at padding. */
-  readonly ids: Int32Array;
-  /** [N, K] */
-  readonly weights: Float32Array;
-  /** [N, K] 1 at choices that got a slot. */
-  readonly kept: Uint8Array;
-  /** [N, E] */
-  readonly probabilities: Float32Array;
-  /** [N] */
-  readonly logSums: Float32Array;
-  /** [E] */
+  /** float32 [N] */
+  readonly logSums: tf.Tensor1D;
+  /** [E] sums of the probabilities over tokens. */
   readonly importance: Float32Array;
+  /** Sum of the squares of logSums. */
+  readonly squares: number;
   /** [E] choices that fell on each expert. */
   readonly wanted: Int32Array;
   /** [M] tokens of the slots by expert, ascending. */
@@ -51,8 +57,9 @@ const hostValues = <T>(tensor: tf.Tensor | undefined): T => {
   return values;
 };
 
-/** Whether the engine in use brings {@link engineTokenChoice}. */
-export const bringsTokenChoice = (): boolean => hasKernel('PgTokenChoice');
+/** Whether the engine in use brings {@link engineTokenChoice} and its gradients. */
+export const bringsTokenChoice = (): boolean =>
+  hasKernel('PgTokenChoice') && hasKernel('PgTokenChoiceGrad') && hasKernel('PgRouterLossGrad');
 
 /**
  * Only where {@link bringsTokenChoice} says so.
@@ -67,51 +74,36 @@ export const engineTokenChoice = (
   const factor = capacityFactor === 'dropless' ? -1 : capacityFactor;
   const attributes = { topK, renormalize, capacityFactor: factor, ...order, noise, words };
   const [gates, ...rest] = runKernel('PgTokenChoice', { logits, visible }, attributes);
-  const [ids, weights, kept, probabilities, logSums, importance, wanted, slots] = rest;
+  const [ids, weights, kept, probabilities, logSums, sums, wanted, slots] = rest;
+  const totals = hostValues<Float32Array>(sums);
+  const experts = totals.length - 1;
   return {
     gates: present(gates) as tf.Tensor2D,
-    ids: hostValues(ids),
-    weights: hostValues(weights),
-    kept: hostValues(kept),
-    probabilities: hostValues(probabilities),
-    logSums: hostValues(logSums),
-    importance: hostValues(importance),
+    ids: present(ids) as tf.Tensor2D,
+    weights: present(weights) as tf.Tensor2D,
+    kept: present(kept) as tf.Tensor2D,
+    probabilities: present(probabilities) as tf.Tensor2D,
+    logSums: present(logSums) as tf.Tensor1D,
+    importance: totals.subarray(0, experts),
+    squares: totals[experts] ?? 0,
     wanted: hostValues(wanted),
     slots: hostValues(slots),
   };
 };
 
-/** What a gradient needs of a decision, host or engine. */
-export interface DecidedTokens {
-  readonly ids: Int32Array;
-  readonly weights: Float32Array;
-  readonly kept: Uint8Array;
-  readonly probabilities: Float32Array;
-}
-
 /**
  * Gradient from the gates of {@link engineTokenChoice} to the logits.
  * @param dy float32 [N, E]; borrowed
- * @returns a new float32 tensor [N, E], or undefined where the engine in use has no kernel for it
+ * @returns a new float32 tensor [N, E]
  */
 export const engineTokenChoiceGradient = (
   dy: tf.Tensor2D,
   { ids, weights, kept, probabilities }: DecidedTokens,
   renormalize: boolean,
-): tf.Tensor2D | undefined => {
-  if (!hasKernel('PgTokenChoiceGrad')) return undefined;
-  const shape: [number, number] = [dy.shape[0], ids.length / Math.max(1, dy.shape[0])];
-  return tf.tidy(() => {
-    const inputs = {
-      dy,
-      probabilities: tf.tensor2d(probabilities, dy.shape),
-      ids: tf.tensor2d(ids, shape, 'int32'),
-      weights: tf.tensor2d(weights, shape),
-      kept: tf.tensor2d(kept, shape, 'bool'),
-    };
-    return present(runKernel('PgTokenChoiceGrad', inputs, { renormalize })[0]) as tf.Tensor2D;
-  });
-};
+): tf.Tensor2D =>
+  present(
+    runKernel('PgTokenChoiceGrad', { dy, probabilities, ids, weights, kept }, { renormalize })[0],
+  ) as tf.Tensor2D;
 
 /** Settings of {@link engineRouterLossGradient}. */
 export interface RouterLossUpstream {
@@ -126,19 +118,12 @@ export interface RouterLossUpstream {
 
 /**
  * Gradient of the balance and z losses of a router to its logits.
- * @returns a new float32 tensor [N, E], or undefined where the engine in use has no kernel for it
+ * @returns a new float32 tensor [N, E]
  */
 export const engineRouterLossGradient = (
   { probabilities, logSums }: Pick<EngineTokenChoice, 'probabilities' | 'logSums'>,
   { shares, ...upstream }: RouterLossUpstream,
-): tf.Tensor2D | undefined => {
-  if (!hasKernel('PgRouterLossGrad')) return undefined;
-  return tf.tidy(() => {
-    const inputs = {
-      probabilities: tf.tensor2d(probabilities, [logSums.length, shares.length]),
-      logSums: tf.tensor1d(logSums),
-    };
-    const attributes = { ...upstream, shares: Array.from(shares) };
-    return present(runKernel('PgRouterLossGrad', inputs, attributes)[0]) as tf.Tensor2D;
-  });
+): tf.Tensor2D => {
+  const attributes = { ...upstream, shares: Array.from(shares) };
+  return present(runKernel('PgRouterLossGrad', { probabilities, logSums }, attributes)[0]) as tf.Tensor2D;
 };

@@ -106,12 +106,16 @@ constexpr int64_t kLanes = 16;  // outputs that are summed side by side
 POLYGATE_GATE_LOOPS(float)
 POLYGATE_GATE_LOOPS(Bits)
 
+// From this many outputs on a product is one of matrices, which ATen multiplies faster.
+constexpr int64_t kWide = 33;
+
 int64_t taskCount(int64_t count) { return std::max<int64_t>(1, std::min<int64_t>(at::get_num_threads(), count / 64)); }
 
 // x [N, I], weight float32 [O, I] -> float32 [N, O].
 at::Tensor exactLinear(const at::Tensor& input, const at::Tensor& weights) {
   const at::Tensor x = input.contiguous(), w = weights.contiguous();
   const int64_t count = x.size(0), width = x.size(1), outputs = w.size(0);
+  if (outputs >= kWide) return at::mm(x.to(at::kFloat), w.t());
   at::Tensor y = at::empty({count, outputs}, w.options());
   std::vector<float> columns(width * kLanes);
   for (int64_t first = 0; first < outputs; first += kLanes) {
@@ -135,6 +139,7 @@ std::tuple<at::Tensor, at::Tensor> exactLinearBackward(const at::Tensor& gradien
                                                        const at::Tensor& weights, at::ScalarType dtype) {
   const at::Tensor dy = gradient.contiguous(), x = input.contiguous(), w = weights.contiguous();
   const int64_t count = x.size(0), width = x.size(1), outputs = w.size(0), tasks = taskCount(count);
+  if (outputs >= kWide) return {at::mm(dy, w).to(dtype), at::mm(dy.t(), x.to(at::kFloat))};
   at::Tensor dx = at::empty(x.sizes(), x.options().dtype(dtype));
   at::Tensor sums = at::zeros({tasks, outputs, width}, w.options());
   const float *g = pointer<float>(dy), *pw = pointer<float>(w);
@@ -155,17 +160,21 @@ std::tuple<at::Tensor, at::Tensor> exactLinearBackward(const at::Tensor& gradien
 }
 
 // scores [T] -> softmax over the visible ones, zeros elsewhere.
-void softmax(float* scores, const float* visible, int64_t tokens) {
+POLYGATE_CLONES void softmax(float* scores, const float* visible, int64_t tokens) {
   float largest = -INFINITY;
   for (int64_t t = 0; t < tokens; ++t)
     if (visible == nullptr || visible[t] != 0) largest = std::max(largest, scores[t]);
+  if (largest == -INFINITY) largest = 0;
+#pragma omp simd
+  for (int64_t t = 0; t < tokens; ++t) scores[t] = fastExp(std::min(scores[t] - largest, 0.0f));
+  for (int64_t t = 0; visible != nullptr && t < tokens; ++t)
+    if (visible[t] == 0) scores[t] = 0;
   float sum = 0;
-  for (int64_t t = 0; t < tokens; ++t) {
-    const bool counts = visible == nullptr || visible[t] != 0;
-    scores[t] = counts ? std::exp(scores[t] - largest) : 0.0f;
-    sum += scores[t];
-  }
-  for (int64_t t = 0; t < tokens && sum > 0; ++t) scores[t] /= sum;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t t = 0; t < tokens; ++t) sum += scores[t];
+  const float inverse = sum > 0 ? 1 / sum : 0;
+#pragma omp simd
+  for (int64_t t = 0; t < tokens; ++t) scores[t] *= inverse;
 }
 
 // x [B, T, D], queries float32 [B, H, D], visible float32 [B, T] -> means float32 [B, H, D], weights float32 [B, H, T].

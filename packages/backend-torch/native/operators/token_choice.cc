@@ -119,20 +119,22 @@ POLYGATE_INLINE double expOfMinus(double x) {
   return p * power;
 }
 
-// One visible token; `room` [E] keeps its exponentials.
-POLYGATE_CLONES void choose(const float* logits, const Rule& rule, int64_t token, const Choices& out, double* room, double* importance) {
+// One visible token; `room` [E] keeps its exponentials, sums [E + 1] are added to.
+POLYGATE_CLONES void choose(const float* logits, const Rule& rule, int64_t token, const Choices& out, double* room, double* sums) {
   const float* z = logits + token * rule.experts;
   float largest = -INFINITY;
   for (int64_t e = 0; e < rule.experts; ++e) largest = std::max(largest, z[e]);
   _Pragma("omp simd") for (int64_t e = 0; e < rule.experts; ++e) room[e] = expOfMinus(static_cast<double>(largest) - z[e]);
   double sum = 0;
   for (int64_t e = 0; e < rule.experts; ++e) sum += room[e];
-  out.logSums[token] = static_cast<float>(largest + std::log(sum));
+  const double logSum = largest + std::log(sum);
+  out.logSums[token] = static_cast<float>(logSum);
+  sums[rule.experts] += logSum * logSum;
   const double inverse = 1 / sum;
   for (int64_t e = 0; e < rule.experts; ++e) {
     const double p = room[e] * inverse;
     out.probabilities[token * rule.experts + e] = static_cast<float>(p);
-    importance[e] += p;
+    sums[e] += p;
   }
   double kept = 0;
   float* weights = out.weights + token * rule.topK;
@@ -190,7 +192,8 @@ at::Tensor giveSlots(const Choices& choices, int64_t count, const Rule& rule, co
 }
 
 // logits float32 [N, E], visible float32 [N] -> gates [N, E], ids int32 and weights and kept bool [N, K], probabilities
-// [N, E], logSums [N], importance [E], wanted int32 [E], tokens int32 [M]. A capacity factor below 0 serves all.
+// [N, E], logSums [N], sums [E + 1] (of each expert's probabilities, and of logSums squared), wanted int32 [E], tokens
+// int32 [M]. A capacity factor below 0 serves all.
 std::vector<at::Tensor> tokenChoice(const at::Tensor& given, const c10::optional<at::Tensor>& visible, int64_t topK,
                                     bool renormalize, double capacityFactor, int64_t first, int64_t stride, double noise,
                                     at::IntArrayRef words) {
@@ -214,25 +217,26 @@ std::vector<at::Tensor> tokenChoice(const at::Tensor& given, const c10::optional
   const auto exact = logits.options(), whole = exact.dtype(at::kInt);
   at::Tensor probabilities = at::zeros(logits.sizes(), exact), logSums = at::zeros({count}, exact);
   at::Tensor ids = at::full({count, topK}, -1, whole), weights = at::zeros({count, topK}, exact);
-  at::Tensor gates = at::zeros(logits.sizes(), exact), importance = at::empty({rule.experts}, exact);
+  at::Tensor gates = at::zeros(logits.sizes(), exact), totals = at::empty({rule.experts + 1}, exact);
   at::Tensor wanted = at::zeros({rule.experts}, whole), kept = at::zeros({count, topK}, exact.dtype(at::kBool));
   const Choices out{pointer<float>(probabilities), pointer<float>(logSums), pointer<float>(weights), pointer<int32_t>(ids)};
   const int64_t parts = (count + kTokens - 1) / kTokens;
-  std::vector<double> sums(parts * rule.experts, 0.0);
+  const int64_t columns = rule.experts + 1;
+  std::vector<double> sums(parts * columns, 0.0);
   at::parallel_for(0, parts, 1, [&](int64_t from, int64_t to) {
     std::vector<double> room(rule.experts);
     for (int64_t p = from; p < to; ++p)
       for (int64_t n = p * kTokens; n < std::min(count, (p + 1) * kTokens); ++n)
-        if (mask == nullptr || mask[n] != 0) choose(z, rule, n, out, room.data(), sums.data() + p * rule.experts);
+        if (mask == nullptr || mask[n] != 0) choose(z, rule, n, out, room.data(), sums.data() + p * columns);
   });
-  for (int64_t e = 0; e < rule.experts; ++e) {
+  for (int64_t e = 0; e < columns; ++e) {
     double sum = 0;
-    for (int64_t p = 0; p < parts; ++p) sum += sums[p * rule.experts + e];
-    pointer<float>(importance)[e] = static_cast<float>(sum);
+    for (int64_t p = 0; p < parts; ++p) sum += sums[p * columns + e];
+    pointer<float>(totals)[e] = static_cast<float>(sum);
   }
   at::Tensor tokens = giveSlots(out, count, rule, {capacityFactor, first, stride}, pointer<int32_t>(wanted), pointer<bool>(kept),
                                 pointer<float>(gates));
-  return {gates, ids, weights, kept, probabilities, logSums, importance, wanted, tokens};
+  return {gates, ids, weights, kept, probabilities, logSums, totals, wanted, tokens};
 }
 
 // One token's gradient from its gates to its logits. A dropped choice has no gate, but took part in the divisor.

@@ -48,7 +48,7 @@ export const registerTokenChoice = (): void => {
     const visible = inputs['visible'] as TensorInfo | undefined;
     const { topK, renormalize, capacityFactor, first, stride, noise, words } = attrs;
     const [count = 0, experts = 0] = logits.shape;
-    const [gates, ids, weights, kept, probabilities, logSums, importance, wanted, slots] = torch.atenAll(
+    const [gates, ids, weights, kept, probabilities, logSums, sums, wanted, slots] = torch.atenAll(
       'polygate::token_choice',
       exactOnHost(torch, logits),
       visible === undefined ? null : exactOnHost(torch, visible),
@@ -68,7 +68,7 @@ export const registerTokenChoice = (): void => {
       torch.output(returned(torch, kept), [count, topK], 'bool'),
       torch.output(returned(torch, probabilities), [count, experts]),
       torch.output(returned(torch, logSums), [count]),
-      torch.output(returned(torch, importance), [experts]),
+      torch.output(returned(torch, sums), [experts + 1]),
       torch.output(returned(torch, wanted), [experts], 'int32'),
       torch.output(returned(torch, slots), [served], 'int32'),
     ];
