@@ -66,6 +66,20 @@ struct Chunk {
   bool turned() const { return outTo - outFrom > inTo - inFrom; }
 };
 
+// The rows of 32 slots from `slot` on, into the second-level cache.
+POLYGATE_TILE_INLINE void prefetchStep(const Sources& from, int64_t expert, int64_t slot, const Chunk& chunk) {
+  const int64_t last = std::min(slot + kBlock, from.slots.starts[expert + 1]);
+  const int64_t outs = std::min(from.outer, chunk.outTo * kBlock) - chunk.outFrom * kBlock;
+  const int64_t ins = std::min(from.inner, chunk.inTo * kBlock) - chunk.inFrom * kBlock;
+  for (int64_t i = slot; i < last; ++i) {
+    const int64_t token = from.slots.tokens[i];
+    const char* dz = reinterpret_cast<const char*>(from.dz + token * from.outer + chunk.outFrom * kBlock);
+    const char* x = reinterpret_cast<const char*>(from.x + token * from.inner + chunk.inFrom * kBlock);
+    for (int64_t b = 0; b < outs * 2; b += 64) _mm_prefetch(dz + b, _MM_HINT_T1);
+    for (int64_t b = 0; b < ins * 2; b += 64) _mm_prefetch(x + b, _MM_HINT_T1);
+  }
+}
+
 POLYGATE_TILE_INLINE void packStep(const Sources& from, int64_t expert, int64_t slot, int64_t s, const Chunk& chunk) {
   const int64_t outer = from.outer, inner = from.inner;
   const int64_t end = from.slots.starts[expert + 1], column = from.slots.columns[expert];
@@ -147,7 +161,10 @@ POLYGATE_TILE_TARGET void stripTask(const DispatchedBackward& call, const Source
   const int64_t start = call.slots.starts[strip.expert], count = call.slots.size(strip.expert);
   for (int64_t at = 0; at < count; at += kChunk * kBlock) {
     const int64_t steps = blocks(std::min(kChunk * kBlock, count - at));
-    for (int64_t s = 0; s < steps; ++s) packStep(from, strip.expert, start + at + s * kBlock, s, chunk);
+    for (int64_t s = 0; s < steps; ++s) {
+      prefetchStep(from, strip.expert, start + at + (s + 1) * kBlock, chunk);
+      packStep(from, strip.expert, start + at + s * kBlock, s, chunk);
+    }
     multiplyChunk(chunk, steps, at > 0, at + kChunk * kBlock >= count, call.dWeights[strip.expert], edge);
   }
   if (chunk.columnTotals != nullptr)

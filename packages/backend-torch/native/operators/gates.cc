@@ -106,16 +106,12 @@ constexpr int64_t kLanes = 16;  // outputs that are summed side by side
 POLYGATE_GATE_LOOPS(float)
 POLYGATE_GATE_LOOPS(Bits)
 
-// From this many outputs on a product is one of matrices, which ATen multiplies faster.
-constexpr int64_t kWide = 33;
-
-int64_t taskCount(int64_t count) { return std::max<int64_t>(1, std::min<int64_t>(at::get_num_threads(), count / 64)); }
+int64_t taskCount(int64_t count) { return std::max<int64_t>(1, std::min<int64_t>(at::get_num_threads(), count / 16)); }
 
 // x [N, I], weight float32 [O, I] -> float32 [N, O].
 at::Tensor exactLinear(const at::Tensor& input, const at::Tensor& weights) {
   const at::Tensor x = input.contiguous(), w = weights.contiguous();
   const int64_t count = x.size(0), width = x.size(1), outputs = w.size(0);
-  if (outputs >= kWide) return at::mm(x.to(at::kFloat), w.t());
   at::Tensor y = at::empty({count, outputs}, w.options());
   std::vector<float> columns(width * kLanes);
   for (int64_t first = 0; first < outputs; first += kLanes) {
@@ -125,7 +121,7 @@ at::Tensor exactLinear(const at::Tensor& input, const at::Tensor& weights) {
       for (int64_t i = 0; i < width; ++i) columns[i * kLanes + o] = pointer<float>(w)[(first + o) * width + i];
     withPointer(x, [&](auto* px) {
       float* py = pointer<float>(y) + first;
-      at::parallel_for(0, count, grain(width), [&](int64_t from, int64_t to) {
+      at::parallel_for(0, count, grain(5 * width), [&](int64_t from, int64_t to) {
         std::vector<float> row(width);
         logitRows(px + from * width, columns.data(), row.data(), py + from * outputs, to - from, width, own, outputs);
       });
@@ -139,7 +135,6 @@ std::tuple<at::Tensor, at::Tensor> exactLinearBackward(const at::Tensor& gradien
                                                        const at::Tensor& weights, at::ScalarType dtype) {
   const at::Tensor dy = gradient.contiguous(), x = input.contiguous(), w = weights.contiguous();
   const int64_t count = x.size(0), width = x.size(1), outputs = w.size(0), tasks = taskCount(count);
-  if (outputs >= kWide) return {at::mm(dy, w).to(dtype), at::mm(dy.t(), x.to(at::kFloat))};
   at::Tensor dx = at::empty(x.sizes(), x.options().dtype(dtype));
   at::Tensor sums = at::zeros({tasks, outputs, width}, w.options());
   const float *g = pointer<float>(dy), *pw = pointer<float>(w);
