@@ -110,6 +110,22 @@ export class KernelContext {
     stored.casts.set(type, kept);
   }
 
+  /**
+   * What `make` makes of `info` for products, remembered with the tensor until it is written, `replaced` or disposed of;
+   * undefined for a tensor in another shape than the one it was made with.
+   */
+  packedOf(info: TensorInfo, make: () => Handle): Handle | undefined {
+    const stored = this.#store.get(info.dataId);
+    if (!sameShape(stored.shape, info.shape)) return undefined;
+    stored.packed ??= this.dispatcher.keep(make());
+    return stored.packed;
+  }
+
+  /** Must be called after writing a tensor in place together with its copies: forgets what was packed of it. */
+  written(info: TensorInfo): void {
+    this.#store.dropPacked(this.#store.get(info.dataId));
+  }
+
   /** Must be called after writing a tensor in place: forgets its copies in other types. */
   replaced(info: TensorInfo): void {
     this.#store.dropCasts(this.#store.get(info.dataId));

@@ -23,6 +23,8 @@ export interface Stored {
   type: ScalarType | undefined;
   /** The same values in other types, made on demand and dropped when the tensor is written to. */
   casts: Map<ScalarType, Handle> | undefined;
+  /** What products made of the values to read them faster; dropped as casts are. */
+  packed: Handle | undefined;
   readonly strings: BackendValues | undefined;
 }
 
@@ -84,6 +86,7 @@ export class TensorStore {
       shape: content.shape,
       type: content.type,
       casts: undefined,
+      packed: undefined,
       strings: undefined,
     };
     this.#all.add(stored);
@@ -119,7 +122,16 @@ export class TensorStore {
       );
     }
     const strings = dtype === 'string' ? values : undefined;
-    const stored: Stored = { dtype, refCount, handle, shape, type, casts: undefined, strings };
+    const stored: Stored = {
+      dtype,
+      refCount,
+      handle,
+      shape,
+      type,
+      casts: undefined,
+      packed: undefined,
+      strings,
+    };
     this.#all.add(stored);
     if (dataId instanceof StoredId && dataId.store === this) dataId.stored = stored;
     else this.#moved.set(dataId, stored);
@@ -187,8 +199,15 @@ export class TensorStore {
     return true;
   }
 
-  /** Forgets the copies of a tensor in other types. */
+  /** Forgets what products made of a tensor's values. */
+  dropPacked(stored: Stored): void {
+    if (stored.packed !== undefined) this.#dispatcher.drop(stored.packed);
+    stored.packed = undefined;
+  }
+
+  /** Forgets the copies of a tensor in other types, and what products made of it. */
   dropCasts(stored: Stored): void {
+    this.dropPacked(stored);
     if (stored.casts === undefined) return;
     for (const handle of stored.casts.values()) this.#dispatcher.drop(handle);
     stored.casts = undefined;

@@ -153,7 +153,7 @@ export const dispatchedLinear = (x: tf.Tensor2D, options: DispatchedLinearOption
   return withGradient([x, gates, ...ownTensors], (save, recorded) => {
     if (hasKernel('PgDispatchedLinear') && hasKernel('PgDispatchedLinearGrad')) {
       const { tokens, starts } = plan;
-      const attributes = { tokens, starts, used, activation, keep: recorded };
+      const attributes = { tokens, starts, used, activation, keep: recorded, held: !recorded };
       const { inputs: named } = kernelExperts(experts, [used]);
       const [y, z] = runKernel('PgDispatchedLinear', { x, gates, ...named }, attributes);
       save([x, gates, ...ownTensors, ...(z ? [z] : [])]);

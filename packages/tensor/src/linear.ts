@@ -90,7 +90,7 @@ export const linear = (
   return withGradient(inputs, (save, recorded) => {
     if (hasKernel('PgLinear')) {
       const keep = recorded && activation !== 'none';
-      const [y, z] = runKernel('PgLinear', { x, weight, bias }, { activation, keep });
+      const [y, z] = runKernel('PgLinear', { x, weight, bias }, { activation, keep, held: !recorded });
       save(z ? [x, weight, z] : [x, weight]);
       return {
         value: present(y),

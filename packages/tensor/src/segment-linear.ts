@@ -70,7 +70,7 @@ export const segmentLinear = (
   });
   const rows = merged.flatMap(({ weight, bias }) => [weight, bias]);
   return withGradient([x, ...rows], (save, recorded) => {
-    const attributes = { segments, activation, keep: recorded && activation !== 'none' };
+    const attributes = { segments, activation, keep: recorded && activation !== 'none', held: !recorded };
     const [y, z] = runKernel('PgSegmentLinear', { x, ...named(rows) }, attributes);
     save([x, ...rows, ...(z ? [z] : [])]);
     return {

@@ -139,6 +139,21 @@ std::tuple<at::Tensor, at::Tensor> dispatchedLinear(const at::Tensor& input, con
   return {call.y, call.z};
 }
 
+// dispatchedLinear with weights [outputs, I] that pack_panels packed, for forwards without a gradient -> y [N, outputs], or
+// nothing where the tokens go to too many different sets of experts: then dispatchedLinear has another way.
+std::vector<at::Tensor> dispatchedLinearPacked(const at::Tensor& input, const at::Tensor& gates, at::TensorList packed,
+                                               int64_t outputs, at::TensorList biases, const at::Tensor& tokens,
+                                               at::IntArrayRef starts, at::IntArrayRef used, bool gelu) {
+  TORCH_CHECK(!packed.empty() && packed.size() == used.size() && biases.size() == used.size() && input.dim() == 2,
+              "dispatched_linear_packed: expected x of rank 2, and a weight and a bias for each expert with slots");
+  if (!isHalf(packed[0]) || !tiles::available()) return {};
+  const Slots slots = slotsOf(tokens, starts, used);
+  const at::Tensor x = input.to(at::kBFloat16).contiguous();
+  DispatchedForward call{x, gates.contiguous(), {}, contiguous(biases), slots, gelu, at::empty({x.size(0), outputs}, x.options()), {}};
+  if (!dispatchedForwardTiles(call, packed)) return {};
+  return {call.y};
+}
+
 // -> dx [N, I] of the weights' type, dgates float32 [N, E], then dW [O, I] and db [O] of each expert, float32.
 std::tuple<at::Tensor, at::Tensor, std::vector<at::Tensor>, std::vector<at::Tensor>> dispatchedLinearBackward(
     const at::Tensor& gradient, const at::Tensor& input, const at::Tensor& gates, at::TensorList weights,
@@ -169,11 +184,15 @@ TORCH_LIBRARY_FRAGMENT(polygate, m) {
       "dispatched_linear(Tensor x, Tensor gates, Tensor[] weights, Tensor[] biases, Tensor tokens, int[] starts, int[] "
       "used, bool gelu, bool keep) -> (Tensor, Tensor)");
   m.def(
+      "dispatched_linear_packed(Tensor x, Tensor gates, Tensor[] panels, int outputs, Tensor[] biases, Tensor tokens, int[] "
+      "starts, int[] used, bool gelu) -> Tensor[]");
+  m.def(
       "dispatched_linear_backward(Tensor dy, Tensor x, Tensor gates, Tensor[] weights, Tensor[] biases, Tensor? z, Tensor "
       "tokens, int[] starts, int[] used) -> (Tensor, Tensor, Tensor[], Tensor[])");
 }
 TORCH_LIBRARY_IMPL(polygate, CPU, m) {
   m.impl("dispatched_linear", dispatchedLinear);
+  m.impl("dispatched_linear_packed", dispatchedLinearPacked);
   m.impl("dispatched_linear_backward", dispatchedLinearBackward);
 }
 

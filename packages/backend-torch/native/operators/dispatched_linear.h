@@ -43,7 +43,8 @@ struct DispatchedBackward {
 
 // The same in products of blocks, for bf16; see tiles.h. They fill the results that the caller allocated, and answer false,
 // having done nothing, where the tokens go to too many different sets of experts.
-bool dispatchedForwardTiles(DispatchedForward& call);
+// `packed` holds the weights where pack_panels packed them before.
+bool dispatchedForwardTiles(DispatchedForward& call, at::TensorList packed = {});
 bool dispatchedBackwardTiles(DispatchedBackward& call);
 // The part of it that fills dWeights and dBiases, from dz.
 void dispatchedWeightsTiles(DispatchedBackward& call);

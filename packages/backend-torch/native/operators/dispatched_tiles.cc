@@ -87,7 +87,6 @@ View viewOf(const TokenSets& sets, const SetBlock& block) {
 // What all blocks of a call share. Pointers are taken once: asking a tensor for its own in a loop costs as much as the loop.
 struct Shared {
   const Panels& panels;
-  const Bits* packed;
   const float* gates;
   int64_t gateColumns;
   std::vector<int64_t> columns;
@@ -95,7 +94,6 @@ struct Shared {
 
   Shared(const Panels& right, const at::Tensor& table, const Slots& slots, const std::vector<at::Tensor>& offsets)
       : panels(right),
-        packed(pointer<Bits>(right.memory)),
         gates(pointer<float>(table)),
         gateColumns(table.size(1)),
         columns(slots.columns) {
@@ -114,7 +112,7 @@ void gatesOf(const View& view, const Shared& shared, float* out) {
 POLYGATE_TILE_INLINE void products(const View& view, const Left& left, const Shared& shared, int64_t panel, float* c) {
   const int64_t steps = shared.panels.steps;
   for (int64_t i = 0; i < view.size; ++i) {
-    const Bits* right = shared.packed + view.experts[i] * shared.panels.size + panel * steps * kStep;
+    const Bits* right = shared.panels.of<Bits>(view.experts[i], panel);
     multiplyFirst(left, right, steps, c + i * kStep, view.count);
   }
 }
@@ -284,10 +282,10 @@ POLYGATE_TILE_TARGET void backwardBlock(const Backward& call, const View& view) 
 
 }  // namespace
 
-bool dispatchedForwardTiles(DispatchedForward& call) {
+bool dispatchedForwardTiles(DispatchedForward& call, at::TensorList packed) {
   TokenSets sets;
   if (!tokenSets(call.slots, call.x.size(0), sets)) return false;
-  const Panels panels = packWeights<Bits>(call.weights, true);
+  const Panels panels = packed.empty() ? packWeights<Bits>(call.weights, true) : heldPanels(packed, call.y.size(1), call.x.size(1));
   const int64_t count = static_cast<int64_t>(sets.blocks.size());
   // Few blocks are split along the columns so that all threads have work.
   const int64_t groups = std::max<int64_t>(1, std::min(panels.number, (3 * at::get_num_threads() + count - 1) / count));
@@ -329,7 +327,7 @@ bool dispatchedBackwardTiles(DispatchedBackward& call) {
 
 #else
 
-bool dispatchedForwardTiles(DispatchedForward&) { return false; }
+bool dispatchedForwardTiles(DispatchedForward&, at::TensorList) { return false; }
 bool dispatchedBackwardTiles(DispatchedBackward&) { return false; }
 void dispatchedWeightsTiles(DispatchedBackward&) {}
 

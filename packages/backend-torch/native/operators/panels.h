@@ -1,4 +1,5 @@
-// Right factors of products of blocks that many blocks share: the weights of a linear layer, packed once a call.
+// Right factors of products of blocks that many blocks share: the weights of a linear layer, packed once a call, or once
+// for many calls where nobody changes them.
 #pragma once
 
 #include "tile_factors.h"
@@ -8,15 +9,21 @@
 namespace polygate {
 namespace tiles {
 
-// Those of weight w begin at w * size.
 struct Panels {
-  at::Tensor memory;
-  int64_t steps, number, size;
+  std::vector<at::Tensor> memory;
+  std::vector<const void*> begin;  // of each weight
+  int64_t steps, number;
+  int64_t size() const { return number * steps * kStep; }
   template <class T>
   const T* of(int64_t weight, int64_t panel) const {
-    return pointer<T>(memory) + weight * size + panel * steps * kStep;
+    return static_cast<const T*>(begin[weight]) + panel * steps * kStep;
   }
 };
+
+// Of weights [outputs, inputs] for x W^T (columns O, sum over I) or, not transposed, for dz W (columns I, sum over O).
+inline Panels emptyPanels(int64_t outputs, int64_t inputs, bool transposed) {
+  return {{}, {}, blocks(transposed ? inputs : outputs), blocks(transposed ? outputs : inputs)};
+}
 
 template <class T>
 POLYGATE_TILE_TARGET void packPanel(const T* w, int64_t height, int64_t width, bool transposed, int64_t panel, T* out) {
@@ -30,21 +37,32 @@ POLYGATE_TILE_TARGET void packPanel(const T* w, int64_t height, int64_t width, b
   }
 }
 
-// Weights [O, I]: transposed for x W^T (columns O, sum over I), else for dz W (columns I, sum over O).
 template <class T>
 Panels packWeights(const std::vector<at::Tensor>& weights, bool transposed) {
   const int64_t height = weights[0].size(0), width = weights[0].size(1);
-  Panels panels;
-  panels.steps = blocks(transposed ? width : height);
-  panels.number = blocks(transposed ? height : width);
-  panels.size = panels.number * panels.steps * kStep;
-  panels.memory = at::empty({static_cast<int64_t>(weights.size()) * panels.size}, weights[0].options());
-  T* out = pointer<T>(panels.memory);
+  Panels panels = emptyPanels(height, width, transposed);
+  panels.memory = {at::empty({static_cast<int64_t>(weights.size()) * panels.size()}, weights[0].options())};
+  T* out = pointer<T>(panels.memory[0]);
+  std::vector<const T*> sources;
+  for (const at::Tensor& weight : weights) sources.push_back(pointer<T>(weight));
+  for (size_t w = 0; w < weights.size(); ++w) panels.begin.push_back(out + w * panels.size());
   at::parallel_for(0, static_cast<int64_t>(weights.size()) * panels.number, 2, [&](int64_t from, int64_t to) {
     for (int64_t i = from; i < to; ++i)
-      packPanel(pointer<T>(weights[i / panels.number]), height, width, transposed, i % panels.number,
+      packPanel(sources[i / panels.number], height, width, transposed, i % panels.number,
                 out + i * panels.steps * kStep);
   });
+  return panels;
+}
+
+// Weights [outputs, inputs] that were packed before, one tensor each.
+inline Panels heldPanels(at::TensorList packed, int64_t outputs, int64_t inputs) {
+  Panels panels = emptyPanels(outputs, inputs, true);
+  for (const at::Tensor& one : packed) {
+    TORCH_CHECK(one.is_contiguous() && one.numel() == panels.size(), "expected panels of a weight [", outputs, ", ", inputs,
+                "], got ", one.numel(), " numbers");
+    panels.memory.push_back(one);
+    panels.begin.push_back(one.data_ptr());
+  }
   return panels;
 }
 

@@ -114,6 +114,26 @@ std::tuple<at::Tensor, at::Tensor> spanLinear(const at::Tensor& input, at::Tenso
   return {call.y, call.z};
 }
 
+namespace {
+
+// spanLinear with weights [outputs, I] that pack_panels packed, for forwards without a gradient -> y [B, L, outputs].
+at::Tensor spanLinearPacked(const at::Tensor& input, at::TensorList packed, int64_t outputs, at::TensorList biases,
+                            at::IntArrayRef spans, bool gelu) {
+  TORCH_CHECK(!packed.empty() && input.dim() == 3 && (biases.empty() || biases.size() == packed.size()),
+              "span_linear_packed: expected x of rank 3, at least one weight, and a bias for each or none");
+  const at::ScalarType type = packed[0].scalar_type();
+  TORCH_CHECK(tiles::available(type), "span_linear_packed: this processor multiplies no blocks of ", type);
+  const at::Tensor x = input.to(type).contiguous();
+  const SpanRows rows = spanRows(spans, packed.size(), x.size(0), x.size(1));
+  std::vector<at::Tensor> offsets;
+  for (const at::Tensor& b : biases) offsets.push_back(b.contiguous());
+  SpanForward call{x, {}, offsets, rows, gelu, at::empty({x.size(0), x.size(1), outputs}, x.options()), {}};
+  spanForwardTiles(call, packed);
+  return call.y;
+}
+
+}  // namespace
+
 void spanBackward(SpanBackward& call) {
   if (tiles::available(call.x.scalar_type())) spanBackwardTiles(call);
   else backwardProducts(call);
@@ -148,12 +168,14 @@ std::tuple<at::Tensor, std::vector<at::Tensor>, std::vector<at::Tensor>> spanLin
 
 TORCH_LIBRARY_FRAGMENT(polygate, m) {
   m.def("span_linear(Tensor x, Tensor[] weights, Tensor[] biases, int[] spans, bool gelu, bool keep) -> (Tensor, Tensor)");
+  m.def("span_linear_packed(Tensor x, Tensor[] panels, int outputs, Tensor[] biases, int[] spans, bool gelu) -> Tensor");
   m.def(
       "span_linear_backward(Tensor dy, Tensor x, Tensor[] weights, Tensor? z, int[] spans, bool wants_weights, bool "
       "wants_biases) -> (Tensor, Tensor[], Tensor[])");
 }
 TORCH_LIBRARY_IMPL(polygate, CPU, m) {
   m.impl("span_linear", spanLinear);
+  m.impl("span_linear_packed", spanLinearPacked);
   m.impl("span_linear_backward", spanLinearBackward);
 }
 

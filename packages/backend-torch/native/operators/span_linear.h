@@ -58,7 +58,8 @@ std::tuple<at::Tensor, at::Tensor> spanLinear(const at::Tensor& x, at::TensorLis
 void spanBackward(SpanBackward& call);
 
 // The same in products of blocks, where tiles::available says so. They fill the results that the caller allocated.
-void spanForwardTiles(SpanForward& call);
+// `packed` holds the weights where they were packed before.
+void spanForwardTiles(SpanForward& call, at::TensorList packed = {});
 void spanBackwardTiles(SpanBackward& call);
 // The part of it that makes dWeights, dBiases and what is shared, from dz [B, L, O] of x's type.
 void weightGradientTiles(SpanBackward& call, const at::Tensor& dz);

@@ -105,9 +105,9 @@ void gradientRows(const SpanBackward& call, const at::Tensor& dz, const Block& b
 }
 
 template <class T>
-void forwardBlocks(SpanForward& call) {
+void forwardBlocks(SpanForward& call, at::TensorList packed) {
   const std::vector<Block> list = blocksOf(call.rows);
-  const Panels panels = packWeights<T>(call.weights, true);
+  const Panels panels = packed.empty() ? packWeights<T>(call.weights, true) : heldPanels(packed, call.y.size(2), call.x.size(2));
   const int64_t size = static_cast<int64_t>(list.size()), groups = groupsFor(size, panels.number);
   takeTurns<SessionOf<T>>(size * groups, [&](int64_t i) {
     const Block& one = list[i / groups];
@@ -145,20 +145,39 @@ at::Tensor inputGradient(SpanBackward& call) {
 
 }  // namespace
 
-void spanForwardTiles(SpanForward& call) {
-  if (isHalf(call.x)) forwardBlocks<Bits>(call);
-  else forwardBlocks<float>(call);
+void spanForwardTiles(SpanForward& call, at::TensorList packed) {
+  if (isHalf(call.x)) forwardBlocks<Bits>(call, packed);
+  else forwardBlocks<float>(call, packed);
 }
 
 void spanBackwardTiles(SpanBackward& call) {
   weightGradientTiles(call, isHalf(call.x) ? inputGradient<Bits>(call) : inputGradient<float>(call));
 }
 
+namespace {
+
+at::Tensor packPanels(const at::Tensor& given) {
+  const at::Tensor weight = given.contiguous();
+  TORCH_CHECK(weight.dim() == 2 && available(weight.scalar_type()), "pack_panels: expected a matrix of a type that has products of blocks");
+  return isHalf(weight) ? packWeights<Bits>({weight}, true).memory[0] : packWeights<float>({weight}, true).memory[0];
+}
+
+}  // namespace
+
 #else
 
-void spanForwardTiles(SpanForward&) { TORCH_CHECK(false, "span_linear: this build has no products of blocks"); }
+namespace {
+
+at::Tensor packPanels(const at::Tensor&) { TORCH_CHECK(false, "pack_panels: this build has no products of blocks"); }
+
+}  // namespace
+
+void spanForwardTiles(SpanForward&, at::TensorList) { TORCH_CHECK(false, "span_linear: this build has no products of blocks"); }
 void spanBackwardTiles(SpanBackward&) { TORCH_CHECK(false, "span_linear: this build has no products of blocks"); }
 
 #endif
+
+TORCH_LIBRARY_FRAGMENT(polygate, m) { m.def("pack_panels(Tensor weight) -> Tensor"); }
+TORCH_LIBRARY_IMPL(polygate, CPU, m) { m.impl("pack_panels", packPanels); }
 
 }  // namespace polygate

@@ -14,6 +14,7 @@ import type { KernelContext } from '../kernel-context.ts';
 import { registerTorchKernel } from '../kernel-registration.ts';
 import type { Handle } from '../native/binding.ts';
 import { exactOrNone, hasOwnOperators, lastOf } from './operand.ts';
+import { usesTiles } from './product-weights.ts';
 
 interface AttentionInputs {
   readonly qkv: TensorInfo;
@@ -143,9 +144,6 @@ const joinHeads = (
     3 * heads * head,
   ]);
 };
-
-const usesTiles = (torch: KernelContext): boolean =>
-  hasOwnOperators(torch) && torch.dispatcher.value('polygate::has_tiles', torch.precision.product) === 1;
 
 /** The tensors that both native calls take after the first ones: qkv, mask, prompts. */
 const operands = (

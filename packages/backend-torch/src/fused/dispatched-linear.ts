@@ -7,9 +7,10 @@ import type { NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs';
 import type { KernelContext } from '../kernel-context.ts';
 import { registerTorchKernel, required } from '../kernel-registration.ts';
 import type { Handle } from '../native/binding.ts';
+import { ScalarType } from '../native/scalar-types.ts';
 import { activate, activationGradient, columnSums } from './activation.ts';
 import { exactOf, hasOwnOperators, matrixOf, storedMatrixOf } from './operand.ts';
-import { productWeightOf } from './product-weights.ts';
+import { panelsOf, productWeightOf } from './product-weights.ts';
 
 interface DispatchedAttributes {
   /** [M] tokens of the slots, by expert. */
@@ -21,12 +22,16 @@ interface DispatchedAttributes {
   readonly activation: 'none' | 'gelu';
   /** Whether a gradient will be asked for, so that what was before the activation is wanted. */
   readonly keep: boolean;
+  /** Whether no gradient will be asked for: the weights are likely to stay as they are. */
+  readonly held?: boolean;
 }
 
 interface Operands {
   readonly x: Handle;
   /** float32 [N, E] */
   readonly gates: Handle;
+  /** The weights as they were given, and in the product type. */
+  readonly given: readonly TensorInfo[];
   readonly weights: readonly Handle[];
   readonly biases: readonly Handle[];
   readonly tokens: Handle;
@@ -46,7 +51,10 @@ const operandsOf = (
   return {
     x: matrixOf(torch, x, torch.precision.product),
     gates: exactOf(torch, required(inputs, 'gates')),
-    weights: own.map((info) => productWeightOf(torch, info)),
+    given: own,
+    get weights() {
+      return own.map((info) => productWeightOf(torch, info));
+    },
     biases: used.map((_, at) => exactOf(torch, required(inputs, `bias${at}`))),
     tokens: torch.constant(tokens, [tokens.length]),
     starts: [...used.map((id) => starts[id] ?? 0), tokens.length],
@@ -115,12 +123,39 @@ const composeGradient = (torch: KernelContext, o: Operands, dz: Handle): Gradien
   };
 };
 
+/** Over weights that were packed before; undefined where that is not to be had. */
+const packedForward = (
+  torch: KernelContext,
+  o: Operands,
+  activation: DispatchedAttributes['activation'],
+): Handle | undefined => {
+  // Products of token slots go in blocks for bf16 alone.
+  if (torch.precision.product !== ScalarType.bfloat16) return undefined;
+  const panels = panelsOf(torch, o.given);
+  if (!panels) return undefined;
+  const [y] = torch.atenAll(
+    'polygate::dispatched_linear_packed',
+    o.x,
+    o.gates,
+    panels,
+    o.size.outputs,
+    o.biases,
+    o.tokens,
+    o.starts,
+    o.used,
+    activation === 'gelu',
+  );
+  return y;
+};
+
 const forward = (
   torch: KernelContext,
   o: Operands,
-  { activation, keep }: DispatchedAttributes,
+  { activation, keep, held = false }: DispatchedAttributes,
 ): { y: Handle; z: Handle | undefined } => {
   const kept = activation === 'gelu' && keep;
+  const packed = held ? packedForward(torch, o, activation) : undefined;
+  if (packed) return { y: packed, z: undefined };
   if (hasOwnOperators(torch)) {
     const [y, z] = torch.atenAll(
       'polygate::dispatched_linear',

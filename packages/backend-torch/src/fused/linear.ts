@@ -6,8 +6,8 @@ import type { TensorInfo } from '@tensorflow/tfjs';
 import type { KernelContext } from '../kernel-context.ts';
 import { registerTorchKernel } from '../kernel-registration.ts';
 import { exactOrNone, lastOf, sizeOf } from './operand.ts';
-import { productWeightOf } from './product-weights.ts';
-import { spanBackward, spanForward, type SpanInput } from './span-products.ts';
+import { panelsOf, productWeightOf } from './product-weights.ts';
+import { packedForward, spanBackward, spanForward, type SpanInput } from './span-products.ts';
 
 interface LinearInputs {
   readonly x: TensorInfo;
@@ -27,6 +27,8 @@ interface LinearAttributes {
   readonly activation: 'none' | 'gelu';
   /** Whether the gradient will ask for what was before the activation, the second output. */
   readonly keep: boolean;
+  /** Whether no gradient will be asked for: the weight is likely to stay as it is. */
+  readonly held?: boolean;
 }
 
 /** x [..., D] as samples [B, L, D]: as it is when it has them, else one sample of all rows. */
@@ -36,27 +38,35 @@ const asSamples = (info: TensorInfo): TensorInfo => {
   return { ...info, shape: [1, sizeOf(info.shape) / Math.max(1, width), width] };
 };
 
-const spanInput = (torch: KernelContext, x: TensorInfo, weight: TensorInfo): SpanInput => {
+const rowsInput = (torch: KernelContext, x: TensorInfo): Omit<SpanInput, 'weights'> => {
   const samples = asSamples(x);
   const [batch = 0, length = 0] = samples.shape;
   return {
     x: torch.tensorOf(samples, torch.precision.product),
     batch,
-    weights: [productWeightOf(torch, weight)],
     spans: [{ weight: 0, start: 0, length }],
   };
 };
+
+const spanInput = (torch: KernelContext, x: TensorInfo, weight: TensorInfo): SpanInput => ({
+  ...rowsInput(torch, x),
+  weights: [productWeightOf(torch, weight)],
+});
 
 export const registerLinear = (): void => {
   registerTorchKernel<LinearInputs, LinearAttributes>('PgLinear', ({ inputs, attrs, torch }) => {
     const { x, weight, bias } = inputs;
     const shape = [...x.shape.slice(0, -1), weight.shape[0] ?? 0];
     const offset = exactOrNone(torch, bias);
-    const { y, z } = spanForward(torch, spanInput(torch, x, weight), {
-      biases: offset === null ? [] : [offset],
-      activation: attrs.activation,
-      keep: attrs.keep,
-    });
+    const biases = offset === null ? [] : [offset];
+    const { activation, keep, held = false } = attrs;
+    const panels = held ? panelsOf(torch, [weight]) : undefined;
+    if (panels) {
+      const outputs = weight.shape[0] ?? 0;
+      const input = { ...rowsInput(torch, x), panels };
+      return torch.output(packedForward(torch, input, { biases, activation, outputs }), shape);
+    }
+    const { y, z } = spanForward(torch, spanInput(torch, x, weight), { biases, activation, keep });
     return z === undefined ? torch.output(y, shape) : [torch.output(y, shape), torch.output(z, shape)];
   });
 

@@ -77,6 +77,7 @@ export const registerOptimizer = (): void => {
     const copies = variables.map((info) => {
       const copy = productCopyOf(torch, info);
       if (copy === undefined) torch.replaced(info);
+      else torch.written(info);
       return copy ?? none;
     });
     torch.atenAll(

@@ -5,6 +5,7 @@
 import type { DataId, TensorInfo } from '@tensorflow/tfjs';
 import type { KernelContext } from '../kernel-context.ts';
 import type { Handle } from '../native/binding.ts';
+import { hasOwnOperators } from './operand.ts';
 
 const marked = new WeakSet<DataId>();
 
@@ -13,6 +14,27 @@ export const productWeightOf = (torch: KernelContext, weight: TensorInfo): Handl
   const { product, exact } = torch.precision;
   if (product !== exact) marked.add(weight.dataId);
   return torch.castOf(weight, product);
+};
+
+/** Whether products of the policy's type go in blocks here (native/operators/tiles.h). */
+export const usesTiles = (torch: KernelContext): boolean =>
+  hasOwnOperators(torch) && torch.dispatcher.value('polygate::has_tiles', torch.precision.product) === 1;
+
+/**
+ * Weights as products in blocks read them, packed once for all forwards until somebody writes them: for forwards without
+ * a gradient. Borrowed; undefined where products don't go in blocks.
+ */
+export const panelsOf = (torch: KernelContext, weights: readonly TensorInfo[]): Handle[] | undefined => {
+  if (!usesTiles(torch)) return undefined;
+  const panels: Handle[] = [];
+  for (const weight of weights) {
+    const own = torch.packedOf(weight, () =>
+      torch.aten('polygate::pack_panels', torch.tensorOf(weight, torch.precision.product)),
+    );
+    if (own === undefined) return undefined;
+    panels.push(own);
+  }
+  return panels;
 };
 
 /** The copy that an update of `weight` must write too, or undefined when products do not use it. */

@@ -8,9 +8,15 @@ import { registerTorchKernel, required } from '../kernel-registration.ts';
 import type { Handle } from '../native/binding.ts';
 import { expertsOf, mergeRows, type Choices } from './expert-weights.ts';
 import { exactOf } from './operand.ts';
-import { productWeightOf } from './product-weights.ts';
+import { panelsOf, productWeightOf } from './product-weights.ts';
 import { keptOf, spanInput, weightSpans, widened, type SegmentAttributes, type Span } from './segments.ts';
-import { spanBackward, spanForward, type SpanInput } from './span-products.ts';
+import {
+  packedForward,
+  spanBackward,
+  spanForward,
+  type SpanInput,
+  type WeightSpan,
+} from './span-products.ts';
 
 /** Inputs weight0, bias0, ...: one pair for each row. */
 const rowCount = (inputs: NamedTensorInfoMap): number => {
@@ -19,31 +25,45 @@ const rowCount = (inputs: NamedTensorInfoMap): number => {
   return count;
 };
 
+const weightsOf = (inputs: NamedTensorInfoMap): TensorInfo[] =>
+  Array.from({ length: rowCount(inputs) }, (_, row) => required(inputs, `weight${row}`));
+
+const rowSpans = (segments: readonly Span[], weights: readonly TensorInfo[]): WeightSpan[] =>
+  weightSpans(
+    segments,
+    weights.map((_, row) => row),
+  );
+
 const registerSegments = (): void => {
   const read = (
     torch: KernelContext,
     inputs: NamedTensorInfoMap,
     segments: readonly Span[],
   ): { infos: TensorInfo[]; input: SpanInput } => {
-    const infos = Array.from({ length: rowCount(inputs) }, (_, row) => required(inputs, `weight${row}`));
+    const infos = weightsOf(inputs);
     const weights = infos.map((info) => productWeightOf(torch, info));
-    const spans = weightSpans(
-      segments,
-      infos.map((_, row) => row),
-    );
-    return { infos, input: spanInput(torch, required(inputs, 'x'), weights, spans) };
+    return { infos, input: spanInput(torch, required(inputs, 'x'), weights, rowSpans(segments, infos)) };
   };
 
   registerTorchKernel<NamedTensorInfoMap, SegmentAttributes>(
     'PgSegmentLinear',
     ({ inputs, attrs, torch }) => {
-      const { infos, input } = read(torch, inputs, attrs.segments);
-      const { y, z } = spanForward(torch, input, {
-        biases: infos.map((_, row) => exactOf(torch, required(inputs, `bias${row}`))),
-        activation: attrs.activation,
-        keep: attrs.keep,
-      });
-      const shape = widened(required(inputs, 'x').shape, infos[0]?.shape[0] ?? 0);
+      const { segments, activation, keep, held = false } = attrs;
+      const x = required(inputs, 'x');
+      const infos = weightsOf(inputs);
+      const outputs = infos[0]?.shape[0] ?? 0;
+      const shape = widened(x.shape, outputs);
+      const biases = infos.map((_, row) => exactOf(torch, required(inputs, `bias${row}`)));
+      const panels = held ? panelsOf(torch, infos) : undefined;
+      if (panels) {
+        const input = {
+          x: torch.tensorOf(x, torch.precision.product),
+          panels,
+          spans: rowSpans(segments, infos),
+        };
+        return torch.output(packedForward(torch, input, { biases, activation, outputs }), shape);
+      }
+      const { y, z } = spanForward(torch, read(torch, inputs, segments).input, { biases, activation, keep });
       return z === undefined ? torch.output(y, shape) : [torch.output(y, shape), torch.output(z, shape)];
     },
   );

@@ -16,6 +16,8 @@ export interface SegmentAttributes {
   readonly activation: 'none' | 'gelu';
   /** Whether the gradient will ask for what was before the activation, the last output. */
   readonly keep: boolean;
+  /** Whether no gradient will be asked for: the weights are likely to stay as they are. */
+  readonly held?: boolean;
 }
 
 /** Spans by the place of their row among `rows`; empty ones are left out. */

@@ -89,6 +89,29 @@ export const spanForward = (
   return { y: joined('y'), z: gelu && keep ? joined('kept') : undefined };
 };
 
+/**
+ * {@link spanForward} over weights that were packed before, for forwards without a gradient.
+ * @param outputs width O of the weights
+ */
+export const packedForward = (
+  torch: KernelContext,
+  {
+    x,
+    panels,
+    spans,
+  }: { readonly x: Handle; readonly panels: readonly Handle[]; readonly spans: readonly WeightSpan[] },
+  { biases, activation, outputs }: Omit<SpanForwardOptions, 'keep'> & { readonly outputs: number },
+): Handle =>
+  torch.aten(
+    'polygate::span_linear_packed',
+    x,
+    panels,
+    outputs,
+    biases,
+    flatSpans(spans),
+    activation === 'gelu',
+  );
+
 export interface SpanBackwardOptions {
   /** [B, L, O] as it is stored. */
   readonly dy: Handle;
