@@ -122,6 +122,14 @@ const priceTable = (results) => {
 };
 
 const bench = readResults('bench.json');
+const benchOnTiles = readResults('bench-amx.json');
+/** All of another machine's lines, in short. */
+const otherMachine = (results) =>
+  [
+    pairs(casesOf(results, 'peer-torch', 'engine-wasm', 'moe-price', 'stream')),
+    priceTable(results),
+    conditionsOf(results),
+  ].join('\n\n');
 const pages = [
   [
     'README.md',
@@ -139,6 +147,7 @@ const pages = [
       ['experts', bench, (results) => pairs(casesOf(results, 'moe-price'))],
       ['conditions', bench, priceTable],
       ['measured', bench, conditionsOf],
+      ['amx', benchOnTiles, otherMachine],
     ],
   ],
 ];
