@@ -24,7 +24,10 @@ export const runKernel = (
   attributes: Readonly<Record<string, unknown>> = {},
 ): tf.Tensor[] => {
   const given: Record<string, tf.Tensor> = {};
-  for (const [key, tensor] of Object.entries(inputs)) if (tensor) given[key] = tensor;
+  for (const key in inputs) {
+    const tensor = inputs[key];
+    if (tensor) given[key] = tensor;
+  }
   const out = tf
     .engine()
     .runKernel(name, given, attributes as Parameters<ReturnType<typeof tf.engine>['runKernel']>[2]) as
