@@ -11,11 +11,22 @@ const git = (...argv: string[]): string | undefined => {
   }
 };
 
-/** Short hash of the work tree's commit, with `+` when tracked files were changed; `unknown` outside of git. */
+/**
+ * Short hash of the work tree's commit, with `+` when tracked files were changed, other than the results that earlier
+ * experiments wrote; `unknown` outside of git.
+ */
 export const commitOf = (): string => {
   const commit = git('rev-parse', '--short', 'HEAD');
   if (commit === undefined) return 'unknown';
-  return git('status', '--porcelain', '--untracked-files=no') === '' ? commit : `${commit}+`;
+  const changed = git(
+    'status',
+    '--porcelain',
+    '--untracked-files=no',
+    '--',
+    ':/',
+    ':(top,exclude)docs/results',
+  );
+  return changed === '' ? commit : `${commit}+`;
 };
 
 export const machineOf = (engine: string): Machine => ({
