@@ -12,8 +12,6 @@ using namespace tiles;
 
 namespace {
 
-constexpr int64_t kChunk = 8;  // steps of 32 slots whose packed factors are held at once
-
 // A range of 32-wide strips of one expert's gradient: of its rows (outputs) or, where `byInput`, of its columns.
 struct Strip {
   int64_t expert, first, count;
@@ -99,16 +97,16 @@ POLYGATE_TILE_INLINE void packStep(const Sources& from, int64_t expert, int64_t 
   else ofGradient = weighted(ofGradient, factors, outer, chunk.room);
   for (int64_t o = chunk.outFrom; o < chunk.outTo; ++o)
     packFactor(ofGradient, o * kBlock, std::min(kBlock, outer - o * kBlock),
-               chunk.ofGradient + ((o - chunk.outFrom) * kChunk + s) * kStep, !turned);
+               chunk.ofGradient + ((o - chunk.outFrom) * chunkSteps() + s) * kStep, !turned);
   if (chunk.columnTotals != nullptr && turned) {
     if (!weighsInput) std::fill_n(factors, kBlock, 1.0f);
     const PairFactors pairs = pairFactors(factors);
     for (int64_t o = 0; o < chunk.outTo - chunk.outFrom; ++o)
-      addPackedColumns(chunk.ofGradient + (o * kChunk + s) * kStep, pairs, chunk.columnTotals + o * kBlock);
+      addPackedColumns(chunk.ofGradient + (o * chunkSteps() + s) * kStep, pairs, chunk.columnTotals + o * kBlock);
   }
   for (int64_t i = chunk.inFrom; i < chunk.inTo; ++i)
     packFactor(ofInput, i * kBlock, std::min(kBlock, inner - i * kBlock),
-               chunk.ofInput + ((i - chunk.inFrom) * kChunk + s) * kStep, turned);
+               chunk.ofInput + ((i - chunk.inFrom) * chunkSteps() + s) * kStep, turned);
 }
 
 // dw [O, I] = or += the chunk's product; `last`: no further chunk is added to it.
@@ -118,10 +116,10 @@ POLYGATE_TILE_INLINE void multiplyChunk(const Chunk& chunk, int64_t steps, bool 
   const bool turned = chunk.turned();
   float* dw = pointer<float>(gradient);
   for (int64_t o = chunk.outFrom; o < chunk.outTo; ++o) {
-    const Bits* ofGradient = chunk.ofGradient + (o - chunk.outFrom) * kChunk * kStep;
+    const Bits* ofGradient = chunk.ofGradient + (o - chunk.outFrom) * chunkSteps() * kStep;
     for (int64_t i = chunk.inFrom; i < chunk.inTo; ++i) {
       const int64_t top = o * kBlock, side = i * kBlock;
-      const Bits* ofInput = chunk.ofInput + (i - chunk.inFrom) * kChunk * kStep;
+      const Bits* ofInput = chunk.ofInput + (i - chunk.inFrom) * chunkSteps() * kStep;
       const Left left = packed(turned ? ofInput : ofGradient);
       const Bits* panel = turned ? ofGradient : ofInput;
       if (top + kBlock <= outer && side + kBlock <= inner) {
@@ -150,22 +148,22 @@ POLYGATE_TILE_TARGET void stripTask(const DispatchedBackward& call, const Source
   chunk.inFrom = strip.byInput ? strip.first : 0;
   chunk.inTo = strip.byInput ? strip.first + strip.count : blocks(inner);
   const int64_t lefts = chunk.outTo - chunk.outFrom, rights = chunk.inTo - chunk.inFrom;
-  float* edge = static_cast<float*>(scratch(4 * kStep + 4 * kBlock * lefts + 2 * kStep * kChunk * (lefts + rights) +
+  float* edge = static_cast<float*>(scratch(4 * kStep + 4 * kBlock * lefts + 2 * kStep * chunkSteps() * (lefts + rights) +
                                             2 * kBlock * std::min(inner, outer)));
   float* totals = edge + kStep;
   chunk.ofGradient = reinterpret_cast<Bits*>(totals + kBlock * lefts);
-  chunk.ofInput = chunk.ofGradient + kStep * kChunk * lefts;
-  chunk.room = chunk.ofInput + kStep * kChunk * rights;
+  chunk.ofInput = chunk.ofGradient + kStep * chunkSteps() * lefts;
+  chunk.room = chunk.ofInput + kStep * chunkSteps() * rights;
   std::fill_n(totals, kBlock * lefts, 0.0f);
   if (chunk.inFrom == 0) chunk.columnTotals = totals;
   const int64_t start = call.slots.starts[strip.expert], count = call.slots.size(strip.expert);
-  for (int64_t at = 0; at < count; at += kChunk * kBlock) {
-    const int64_t steps = blocks(std::min(kChunk * kBlock, count - at));
+  for (int64_t at = 0; at < count; at += chunkSteps() * kBlock) {
+    const int64_t steps = blocks(std::min(chunkSteps() * kBlock, count - at));
     for (int64_t s = 0; s < steps; ++s) {
       prefetchStep(from, strip.expert, start + at + (s + 1) * kBlock, chunk);
       packStep(from, strip.expert, start + at + s * kBlock, s, chunk);
     }
-    multiplyChunk(chunk, steps, at > 0, at + kChunk * kBlock >= count, call.dWeights[strip.expert], edge);
+    multiplyChunk(chunk, steps, at > 0, at + chunkSteps() * kBlock >= count, call.dWeights[strip.expert], edge);
   }
   if (chunk.columnTotals != nullptr)
     std::copy_n(totals, std::min(outer - chunk.outFrom * kBlock, lefts * kBlock),
@@ -176,10 +174,11 @@ POLYGATE_TILE_TARGET void stripTask(const DispatchedBackward& call, const Source
 
 void dispatchedWeightsTiles(DispatchedBackward& call) {
   const int64_t outer = call.dz.size(1), inner = call.x.size(1), experts = call.slots.experts();
-  // Strips along the longer side of the weight, so that little is packed twice; two or more for each thread.
+  // Strips along the longer side of the weight, so that little is packed twice; some for each thread, more where products
+  // take longer than packing.
   const bool byInput = inner > outer;
   const int64_t whole = blocks(byInput ? inner : outer);
-  const int64_t parts = std::min(whole, std::max<int64_t>(1, (6 * at::get_num_threads() + experts - 1) / experts));
+  const int64_t parts = std::min(whole, std::max<int64_t>(1, ((hasTileUnit ? 2 : 6) * at::get_num_threads() + experts - 1) / experts));
   std::vector<Strip> strips;
   for (int64_t e = 0; e < experts; ++e)
     for (int64_t p = 0; p < parts; ++p) strips.push_back({e, whole * p / parts, whole * (p + 1) / parts - whole * p / parts, byInput});

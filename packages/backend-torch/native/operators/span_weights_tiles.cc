@@ -13,8 +13,6 @@ namespace {
 
 using namespace tiles;
 
-constexpr int64_t kChunk = 8;  // steps of 32 tokens whose packed factors are held at once
-
 // A part of a weight's blocks: those rows of blocks (outputs) and columns of blocks (inputs).
 struct Strip {
   int64_t outFrom, outs, inFrom, ins;
@@ -57,7 +55,7 @@ struct Room {
   float *totals, *products;
   int64_t productSize;
   Room(const Strip& strip, int64_t held) : productSize(strip.outs * strip.ins * kStep) {
-    const int64_t factors = kChunk * kStep;
+    const int64_t factors = chunkSteps<T>() * kStep;
     totals = static_cast<float*>(
         scratch(4 * (kBlock * strip.outs + held * productSize) + sizeof(T) * factors * (strip.outs + strip.ins)));
     products = totals + kBlock * strip.outs;
@@ -73,10 +71,11 @@ POLYGATE_TILE_TARGET void accumulate(const SpanBackward& call, const at::Tensor&
                                      const Strip& strip, const Room<T>& room, float* products, int64_t columns, bool sums) {
   const int64_t outer = dz.size(2), inner = call.x.size(2), size = static_cast<int64_t>(tokens.size());
   const bool turned = isTurned(strip);
+  const int64_t chunk = chunkSteps<T>();
   const T *gradients = pointer<T>(dz), *inputs = pointer<T>(call.x);
   std::fill(room.totals, room.totals + kBlock * strip.outs, 0.0f);
-  for (int64_t start = 0; start < size; start += kChunk * kBlock) {
-    const int64_t steps = blocks(std::min(kChunk * kBlock, size - start));
+  for (int64_t start = 0; start < size; start += chunk * kBlock) {
+    const int64_t steps = blocks(std::min(chunk * kBlock, size - start));
     for (int64_t s = 0; s < steps; ++s) {
       RowsOf<T> ofGradient, ofInput;
       for (int64_t i = 0; i < kBlock; ++i) {
@@ -86,25 +85,25 @@ POLYGATE_TILE_TARGET void accumulate(const SpanBackward& call, const at::Tensor&
       }
       for (int64_t o = 0; o < strip.outs; ++o) {
         const int64_t first = (strip.outFrom + o) * kBlock, width = std::min(kBlock, outer - first);
-        T* step = room.ofGradient + (o * kChunk + s) * kStep;
+        T* step = room.ofGradient + (o * chunk + s) * kStep;
         if (products != nullptr) packFactor(ofGradient, first, width, step, !turned);
         if (sums && products != nullptr && turned) addPackedColumns(step, room.totals + o * kBlock);
         else if (sums) addColumns(ofGradient, first, width, room.totals + o * kBlock);
       }
       for (int64_t i = 0; products != nullptr && i < strip.ins; ++i) {
         const int64_t first = (strip.inFrom + i) * kBlock;
-        packFactor(ofInput, first, std::min(kBlock, inner - first), room.ofInput + (i * kChunk + s) * kStep, turned);
+        packFactor(ofInput, first, std::min(kBlock, inner - first), room.ofInput + (i * chunk + s) * kStep, turned);
       }
     }
     for (int64_t o = 0; products != nullptr && o < strip.outs; ++o) {
-      const T* gradient = room.ofGradient + o * kChunk * kStep;
+      const T* gradient = room.ofGradient + o * chunk * kStep;
       for (int64_t i = 0; i < strip.ins; ++i) {
-        const T* input = room.ofInput + i * kChunk * kStep;
+        const T* input = room.ofInput + i * chunk * kStep;
         float* c = products + o * kBlock * columns + i * kBlock;
         const LeftOf<T> left = packed(turned ? input : gradient);
         if (start == 0) multiply<false>(left, turned ? gradient : input, steps, c, columns);
         else multiply<true>(left, turned ? gradient : input, steps, c, columns);
-        if (turned && start + kChunk * kBlock >= size) turnBlock(c, columns);
+        if (turned && start + chunk * kBlock >= size) turnBlock(c, columns);
       }
     }
   }

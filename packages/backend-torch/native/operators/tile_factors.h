@@ -31,6 +31,13 @@ bool available(at::ScalarType type = at::kBFloat16);
 // Whether bf16 blocks are multiplied on the tile unit; known before the first product.
 extern const bool hasTileUnit;
 
+// Steps of 32 rows whose packed factors are held at once for the gradient of a weight: few stay in the caches, many spare
+// loads and stores of sums, which the tile unit's quick products feel.
+template <class T = Bits>
+inline int64_t chunkSteps() {
+  return sizeof(T) == sizeof(Bits) && hasTileUnit ? 16 : 8;
+}
+
 // Memory of the calling thread, at least `bytes` long, aligned to cache lines; the next call may reuse it.
 void* scratch(size_t bytes);
 
