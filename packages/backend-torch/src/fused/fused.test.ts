@@ -22,6 +22,18 @@ import { describeTorch, registerTorchEngine } from '../engine.ts';
 import { ScalarType } from '../native/scalar-types.ts';
 import { composeAlways } from './operand.ts';
 
+/** Settings of PgAdamW for the first update of one parameter, without decay. */
+const firstUpdate = {
+  count: 1,
+  beta1: 0.9,
+  beta2: 0.98,
+  epsilon: 1e-6,
+  gradScale: 1,
+  decayFactors: [1],
+  stepSizes: [1],
+  secondCorrections: [1],
+};
+
 /** Own operators in products of blocks where the processor has them for the type, own operators without, or ATen's. */
 type Way = 'own' | 'own without tiles' | 'composed';
 
@@ -99,19 +111,9 @@ describe.runIf(describeTorch().available).each([
       agree();
       const before = Float32Array.from((forward()[0] as tf.Tensor).dataSync());
       const moments = { m0: tf.zeros([72, 40]), v0: tf.zeros([72, 40]) };
-      const update = {
-        count: 1,
-        beta1: 0.9,
-        beta2: 0.98,
-        epsilon: 1e-6,
-        gradScale: 1,
-        decayFactors: [1],
-        stepSizes: [1],
-        secondCorrections: [1],
-      };
       // The product's own copy is there, so that the update writes it, too.
       run('PgLinear', { x, weight }, plain);
-      run('PgAdamW', { variable0: weight, gradient0: make(72, 40), ...moments }, update);
+      run('PgAdamW', { variable0: weight, gradient0: make(72, 40), ...moments }, firstUpdate);
       agree();
       expect([...(forward()[0] as tf.Tensor).dataSync()]).not.toEqual([...before]);
       weight.assign(make(72, 40));
@@ -160,17 +162,7 @@ describe.runIf(describeTorch().available).each([
       const shared = w.clone();
       const [g, m, v] = [make(3), tf.zeros([3]), tf.zeros([3])];
       const before = (tf.backend() as TorchBackend).memory().handles;
-      const attributes = {
-        count: 1,
-        beta1: 0.9,
-        beta2: 0.98,
-        epsilon: 1e-6,
-        gradScale: 1,
-        decayFactors: [1],
-        stepSizes: [1],
-        secondCorrections: [1],
-      };
-      expect(() => run('PgAdamW', { variable0: shared, gradient0: g, m0: m, v0: v }, attributes)).toThrow(
+      expect(() => run('PgAdamW', { variable0: shared, gradient0: g, m0: m, v0: v }, firstUpdate)).toThrow(
         'PgAdamW: expected a parameter that owns its storage, got one that shares it with another tensor; dispose of views of parameters before the update',
       );
       expect((tf.backend() as TorchBackend).memory().handles).toBe(before);
