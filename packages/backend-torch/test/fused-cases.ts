@@ -104,13 +104,15 @@ export const plain = { activation: 'none', keep: false };
 export const activated = { activation: 'gelu', keep: true };
 const gelu = { activation: 'gelu', keep: false };
 
+const whole = (values: readonly number[]): tf.Tensor => tf.tensor1d([...values], 'int32');
+
 /** Slots by expert of 4; expert 1 has none. */
 const dispatched = (count: number, expertsOf: (token: number) => readonly number[]) => {
   const groups: number[][] = [[], [], [], []];
   for (let token = 0; token < count; token += 1) for (const e of expertsOf(token)) groups[e]?.push(token);
   const starts = [0];
   for (const group of groups) starts.push((starts.at(-1) ?? 0) + group.length);
-  return { tokens: Int32Array.from(groups.flat()), starts: Int32Array.from(starts), used: [0, 2, 3] };
+  return { slots: groups.flat(), routed: { starts: Int32Array.from(starts), used: [0, 2, 3] } };
 };
 /** Sets of one, two and three experts, and tokens without any, each often enough for whole and partial blocks. */
 const manyTokens = dispatched(300, (token) => [[0], [0, 2], [2, 3], [0, 2, 3], []][token % 5] ?? []);
@@ -231,18 +233,20 @@ export const cases: Record<string, () => tf.Tensor[]> = {
     ];
   },
   'dispatchedLinear of few tokens': () => {
-    const slots = dispatched(5, (token) => [[0, 3], [0, 2], [2, 3], [], [0, 3]][token] ?? []);
-    const inputs = { x: make(5, 6), gates: make(5, 4), ...experts() };
-    const [y, z] = run('PgDispatchedLinear', inputs, { ...slots, ...activated }) as [tf.Tensor, tf.Tensor];
-    return [
-      y,
-      z,
-      ...run('PgDispatchedLinearGrad', { ...inputs, z, dy: make(5, 5) }, { ...slots, ...activated }),
-    ];
+    const { slots, routed } = dispatched(5, (token) => [[0, 3], [0, 2], [2, 3], [], [0, 3]][token] ?? []);
+    const inputs = { x: make(5, 6), gates: make(5, 4), tokens: whole(slots), ...experts() };
+    const attributes = { ...routed, ...activated };
+    const [y, z] = run('PgDispatchedLinear', inputs, attributes) as [tf.Tensor, tf.Tensor];
+    return [y, z, ...run('PgDispatchedLinearGrad', { ...inputs, z, dy: make(5, 5) }, attributes)];
   },
   'dispatchedLinear with gelu': () => {
-    const inputs = { x: make(300, 40), gates: make(300, 4), ...expertsOf(72, 40) };
-    const attributes = { ...manyTokens, ...activated };
+    const inputs = {
+      x: make(300, 40),
+      gates: make(300, 4),
+      tokens: whole(manyTokens.slots),
+      ...expertsOf(72, 40),
+    };
+    const attributes = { ...manyTokens.routed, ...activated };
     const [y, z] = run('PgDispatchedLinear', inputs, attributes) as [tf.Tensor, tf.Tensor];
     return [y, z, ...run('PgDispatchedLinearGrad', { ...inputs, z, dy: make(300, 72) }, attributes)];
   },
@@ -260,16 +264,26 @@ export const cases: Record<string, () => tf.Tensor[]> = {
     return [y as tf.Tensor, ...run('PgConditionalLinearGrad', gradient, attributes)];
   },
   'dispatchedLinear to many outputs': () => {
-    const inputs = { x: make(300, 40), gates: make(300, 4), ...expertsOf(260, 40) };
-    const attributes = { ...manyTokens, ...plain };
+    const inputs = {
+      x: make(300, 40),
+      gates: make(300, 4),
+      tokens: whole(manyTokens.slots),
+      ...expertsOf(260, 40),
+    };
+    const attributes = { ...manyTokens.routed, ...plain };
     return [
       ...run('PgDispatchedLinear', inputs, attributes),
       ...run('PgDispatchedLinearGrad', { ...inputs, dy: make(300, 260) }, attributes),
     ];
   },
   'dispatchedLinear to fewer outputs': () => {
-    const inputs = { x: make(300, 72), gates: make(300, 4), ...expertsOf(40, 72) };
-    const attributes = { ...manyTokens, ...plain };
+    const inputs = {
+      x: make(300, 72),
+      gates: make(300, 4),
+      tokens: whole(manyTokens.slots),
+      ...expertsOf(40, 72),
+    };
+    const attributes = { ...manyTokens.routed, ...plain };
     return [
       ...run('PgDispatchedLinear', inputs, attributes),
       ...run('PgDispatchedLinearGrad', { ...inputs, dy: make(300, 40) }, attributes),
@@ -283,10 +297,11 @@ export const cases: Record<string, () => tf.Tensor[]> = {
     return [y, z, ...run('PgSegmentLinearGrad', { ...inputs, z, dy: make(3, 109, 72) }, attributes)];
   },
   'dispatchedLinear of rows that lie apart': () => {
-    const inputs = { x: make(300, 64), gates: make(300, 4), ...expertsOf(96, 64) };
-    const attributes = { ...manyTokens, ...activated };
+    const [x, dy] = [make(3, 100, 64), make(3, 100, 96)];
+    const inputs = { x, gates: make(300, 4), tokens: whole(manyTokens.slots), ...expertsOf(96, 64) };
+    const attributes = { ...manyTokens.routed, ...activated };
     const [y, z] = run('PgDispatchedLinear', inputs, attributes) as [tf.Tensor, tf.Tensor];
-    return [y, z, ...run('PgDispatchedLinearGrad', { ...inputs, z, dy: make(300, 96) }, attributes)];
+    return [y, z, ...run('PgDispatchedLinearGrad', { ...inputs, z, dy }, attributes)];
   },
   // What is packed at the first forward serves the second.
   'linear with a held weight': () => {
@@ -302,9 +317,13 @@ export const cases: Record<string, () => tf.Tensor[]> = {
   },
   'dispatchedLinear with held weights': () => {
     const weights = expertsOf(72, 40);
-    const attributes = { ...manyTokens, ...gelu, held: true };
+    const attributes = { ...manyTokens.routed, ...gelu, held: true };
     const forward = () =>
-      run('PgDispatchedLinear', { x: make(300, 40), gates: make(300, 4), ...weights }, attributes);
+      run(
+        'PgDispatchedLinear',
+        { x: make(300, 40), gates: make(300, 4), tokens: whole(manyTokens.slots), ...weights },
+        attributes,
+      );
     return [...forward(), ...forward()];
   },
   exactLinear: () => [

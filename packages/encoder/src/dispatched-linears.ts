@@ -3,7 +3,7 @@
  * at the normed input of its branch; the linears that follow its decision reuse gates and slots. A token without a slot
  * gives 0, so that the residual connection passes it on, and so does padding.
  *
- * B batch · L tokens · N = B L · E experts · I inputs · O outputs
+ * B batch · L tokens · E experts
  *
  * A second linear with a gate of its own sees its own input in attention (the attended values) and the normed input of
  * the branch in the feed-forward part, whose hidden channels a router of the model's width can't read.
@@ -70,11 +70,7 @@ export const dispatchedLinears = (options: DispatchedLinearsOptions): Dispatched
       const site = table.site(place);
       if (site === undefined) return dense.apply(x, place, { activation });
       const { gates, plan } = prompts ? decidePrompts(site, x) : decide(site, seen);
-      const [batch, length, inputs] = x.shape;
-      // [B, L, I] -> [N, I]
-      const flat = x.reshape<tf.Tensor2D>([batch * length, inputs]);
-      const y = dispatchedLinear(flat, { gates, plan, experts: table.experts(place), activation });
-      return y.reshape([batch, length, -1]);
+      return dispatchedLinear(x, { gates, plan, experts: table.experts(place), activation });
     },
   };
 };

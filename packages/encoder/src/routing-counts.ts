@@ -85,8 +85,7 @@ export const countDispatched = (
     const decision = decisions.get(index);
     if (!decision) return [];
     const counted = countTokens(decision, { ids: byToken, count: groups.length });
-    const [balance = 0] = decision.losses.balance.dataSync<'float32'>();
-    const [z = 0] = decision.losses.z.dataSync<'float32'>();
+    const { balance, z } = decision.loss;
     return [
       {
         ...site,

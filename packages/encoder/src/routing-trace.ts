@@ -10,9 +10,9 @@ import type { GateSite } from './placement.ts';
 export interface AuxiliaryLosses {
   /** What is to be added to the loss of a training step: both losses of every router with their factors. */
   readonly weighted: tf.Scalar;
-  /** Mean over routers, without factor: 1 when even. */
+  /** Mean over routers, without factor and gradient: 1 when even. */
   readonly balance: tf.Scalar;
-  /** Mean over routers, without factor. */
+  /** As `balance`. */
   readonly z: tf.Scalar;
 }
 

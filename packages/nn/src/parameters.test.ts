@@ -1,7 +1,9 @@
 import { createRandom } from '@polygate/core';
+import { embedding, layerNorm, linear } from '@polygate/tensor';
+import { relativeDifference } from '@polygate/tensor/testing';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { allocateParameters, parameterGradients, type ParameterSpec } from './parameters.ts';
+import { allocateParameters, parameterGradients, ParameterSet, type ParameterSpec } from './parameters.ts';
 
 beforeAll(async () => {
   await tf.setBackend('cpu');
@@ -109,4 +111,118 @@ describe('parameterGradients', () => {
     tf.dispose([loss, gradients]);
     expect(tf.memory().numTensors).toBe(before);
   });
+});
+
+describe('parameterGradients of fused operators', () => {
+  const square: ParameterSpec = {
+    name: 'c.weight',
+    shape: [2, 2],
+    initializer: { kind: 'xavierUniform' },
+    role: 'weight',
+  };
+  const norm = (name: string, kind: 'ones' | 'zeros'): ParameterSpec => ({
+    name: `n.${name}`,
+    shape: [2],
+    initializer: { kind },
+    role: 'norm',
+  });
+  const specs = [weight, bias, table, square, norm('scale', 'ones'), norm('shift', 'zeros')];
+  const x = (): tf.Tensor2D =>
+    tf.tensor2d([
+      [0.3, -1.2],
+      [2, 0.7],
+    ]);
+
+  /** Variables that fused operators alone read, that tfjs's own read, too, and one that is read twice. */
+  const lossOf = (set: ParameterSet) => (): tf.Scalar => {
+    const get = <T extends tf.Tensor>(name: string): T => set.get(name) as tf.Tensor as T;
+    const rows = embedding(get<tf.Tensor2D>('b.table'), tf.tensor1d([4, 1], 'int32'));
+    const once = linear(tf.add(rows, x()), get<tf.Tensor2D>('c.weight'), undefined, { activation: 'gelu' });
+    const twice = linear(once, get<tf.Tensor2D>('c.weight'));
+    const normed = layerNorm(twice, get<tf.Tensor1D>('n.scale'), get<tf.Tensor1D>('n.shift'));
+    const y = linear(normed, get<tf.Tensor2D>('a.weight'), get<tf.Tensor1D>('a.bias'));
+    return tf.add(tf.sum(tf.square(y)), tf.sum(tf.mul(get('c.weight'), get('n.scale'))));
+  };
+  const allocate = () => allocateParameters(specs, createRandom(3));
+
+  it('are those of the tape alone, with shared variables and beside tfjs operators', () => {
+    using set = allocate();
+    const variables = set.entries().map(({ variable }) => variable);
+    const twin = tf.variableGrads(lossOf(set), variables);
+    const before = tf.memory().numTensors;
+    const own = parameterGradients(set, lossOf(set));
+    expect(Object.keys(own.gradients)).toEqual(specs.map(({ name }) => name));
+    for (const { name, variable } of set.entries()) {
+      const [mine, wanted] = [own.gradients[name], twin.grads[variable.name]];
+      expect(relativeDifference(mine as tf.Tensor, wanted as tf.Tensor), name).toBeLessThan(1e-6);
+    }
+    expect(own.loss.dataSync()).toEqual(twin.value.dataSync());
+    tf.dispose([own.loss, own.gradients]);
+    expect(tf.memory().numTensors).toBe(before);
+    tf.dispose([twin.value, twin.grads]);
+  });
+
+  it('reach a subset and variables that are trained, and no others', () => {
+    using set = allocate();
+    const all = parameterGradients(set, lossOf(set));
+    // The first operator on the tape reads a table that is in no set; views share the variables.
+    const entries = set.entries().filter(({ name }) => ['c.weight', 'a.bias'].includes(name));
+    const some = parameterGradients(new ParameterSet(entries), lossOf(set));
+    expect(Object.keys(some.gradients)).toEqual(['a.bias', 'c.weight']);
+    for (const [name, gradient] of Object.entries(some.gradients)) {
+      expect(gradient.dataSync(), name).toEqual(all.gradients[name]?.dataSync());
+    }
+    set.get('n.scale').trainable = false;
+    const frozen = parameterGradients(set, lossOf(set));
+    expect(Object.keys(frozen.gradients)).not.toContain('n.scale');
+    expect(frozen.gradients['b.table']?.dataSync()).toEqual(all.gradients['b.table']?.dataSync());
+    tf.dispose([all.loss, all.gradients, some.loss, some.gradients, frozen.loss, frozen.gradients]);
+  });
+
+  it('belong to the enclosing tidy', () => {
+    using set = allocate();
+    const before = tf.memory().numTensors;
+    tf.tidy(() => void parameterGradients(set, lossOf(set)));
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('leave gradients within the loss alone', () => {
+    using set = allocate();
+    const weight = (): tf.Tensor2D => set.get('c.weight') as tf.Tensor as tf.Tensor2D;
+    // The inner gradient is a constant to the outer one: fused operators can't be differentiated twice.
+    const { loss, gradients } = parameterGradients(set, () => {
+      const inner = tf.grad((w) => tf.sum(linear(x(), w as tf.Tensor2D)))(weight());
+      return tf.sum(tf.mul(inner, linear(tf.eye(2), weight())));
+    });
+    const columns = x().sum(0).dataSync();
+    // d/dw of sum(inner * w^T) = inner^T, with inner[o, i] = sum over rows of x[., i].
+    const [first = NaN, second = NaN] = columns;
+    expect(Object.keys(gradients)).toEqual(['c.weight']);
+    expect([...(gradients['c.weight']?.dataSync() ?? [])].map((value) => value.toFixed(5))).toEqual(
+      [first, first, second, second].map((value) => value.toFixed(5)),
+    );
+    tf.dispose([loss, gradients]);
+  });
+
+  it('free what was collected when a gradient throws', () => {
+    using set = allocate();
+    const before = tf.memory().numTensors;
+    const broken = tf.customGrad((y) => ({
+      value: (y as tf.Tensor).clone(),
+      gradFunc: (): tf.Tensor => {
+        throw new Error('boom');
+      },
+    }));
+    const loss = (): tf.Scalar => {
+      const first = linear(broken(x().mul(set.get('n.scale'))) as tf.Tensor2D, weightOf(set));
+      return tf.sum(first);
+    };
+    expect(() => parameterGradients(set, loss)).toThrow('boom');
+    expect(tf.memory().numTensors).toBe(before);
+    const { loss: value, gradients } = parameterGradients(set, lossOf(set));
+    tf.dispose([value, gradients]);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  const weightOf = (set: ParameterSet): tf.Tensor2D => set.get('c.weight') as tf.Tensor as tf.Tensor2D;
 });

@@ -5,6 +5,7 @@
  * description alone serves the accounting. A {@link ParameterSet} holds the tfjs variables of one description.
  */
 import { ConfigError, ShapeError, StateError, unknownName, type Random } from '@polygate/core';
+import { collectLeafGradients } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { initialValues, type Initializer } from './initializers.ts';
 
@@ -180,17 +181,27 @@ const clearTape = (): void => {
 export const parameterGradients = (parameters: ParameterSet, loss: () => tf.Scalar): LossGradients => {
   const entries = parameters.entries();
   const variables = entries.map(({ variable }) => variable);
-  let result: ReturnType<typeof tf.variableGrads>;
+  let made: tf.Scalar | undefined;
+  const kept = (): tf.Scalar => (made = loss());
   try {
-    result = tf.variableGrads(loss, variables);
+    const { result, gradients: collected } = collectLeafGradients(variables, (anchor) => ({
+      ...tf.variableGrads(kept, [...variables, anchor]),
+      anchor: anchor.name,
+    }));
+    const { value, grads, anchor } = result;
+    grads[anchor]?.dispose();
+    const gradients: Record<string, tf.Tensor> = {};
+    for (const { name, variable } of entries) {
+      const onTape = grads[variable.name];
+      const pastIt = collected.get(variable);
+      const gradient = onTape && pastIt ? tf.add(onTape, pastIt) : (onTape ?? pastIt);
+      if (gradient) gradients[name] = gradient;
+      if (onTape && pastIt) tf.dispose([onTape, pastIt]);
+    }
+    return { loss: value, gradients };
   } catch (error) {
+    made?.dispose();
     clearTape();
     throw error;
   }
-  const gradients: Record<string, tf.Tensor> = {};
-  for (const { name, variable } of entries) {
-    const gradient = result.grads[variable.name];
-    if (gradient) gradients[name] = gradient;
-  }
-  return { loss: result.value, gradients };
 };

@@ -22,7 +22,12 @@ export { describeRouters } from './router-stack.ts';
 export type { RouterStack, TokenRouterStack } from './router-stack.ts';
 export { routeTokens, unstackRouters } from './token-router.ts';
 export type { RouteOptions, SiteParameters, TokenDecision, TokenPlan } from './token-router.ts';
-export type { RouterLosses } from './balance-losses.ts';
+export {
+  weightedRouterLoss,
+  type LossFactors,
+  type RouterLoss,
+  type RouterLosses,
+} from './balance-losses.ts';
 export type { CapacityFactor } from './capacity.ts';
 export type { TokenChoices } from './token-choice.ts';
 export { addCounts, countRows, countTokens, routingTelemetry } from './telemetry.ts';

@@ -20,7 +20,7 @@ import {
   type EngineTokenChoice,
 } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
-import { routerLosses, type RouterLosses } from './balance-losses.ts';
+import { routerLoss, routerLosses, type RouterLoss, type RouterLosses } from './balance-losses.ts';
 import {
   BATCH_ORDER,
   capacityOf,
@@ -70,7 +70,10 @@ export interface TokenDecision {
   /** [N, E] float32, differentiable; 0 at experts that were not chosen or had no slot left, and at padding. */
   readonly gates: tf.Tensor2D;
   readonly plan: TokenPlan;
+  /** Made when looked at, which must be on the tape of the decision. */
   readonly losses: RouterLosses;
+  /** The same as numbers, and for {@link weightedRouterLoss}. */
+  readonly loss: RouterLoss;
   /** What was chosen, as host values; for telemetry. An engine's are read when looked at: within the enclosing tidy. */
   readonly choices: TokenChoices;
   /** [N, K] 1 at choices that got a slot; as `choices`. */
@@ -159,7 +162,7 @@ const decideOnEngine = (
   if (batchPriority || !bringsTokenChoice()) return undefined;
   const rule = { topK, renormalize, capacityFactor, order, ...noiseStream(experts, noisy) };
   const own = engineTokenChoice(logits, visible, rule);
-  const { wanted, slots: tokens } = own;
+  const { wanted, slots } = own;
   const choices = wanted.reduce((sum, count) => sum + count, 0);
   const counted = choices / topK;
   const capacity = capacityOf(capacityFactor, { tokens: counted, experts, topK });
@@ -170,6 +173,7 @@ const decideOnEngine = (
   const ids = onDemand<Int32Array>(own.ids);
   const weights = onDemand<Float32Array>(own.weights);
   const kept = onDemand<Uint8Array>(own.kept);
+  const tokens = onDemand<Int32Array>(slots);
   return {
     own,
     gates: own.gates,
@@ -192,9 +196,15 @@ const decideOnEngine = (
       },
     },
     slots: {
-      plan: { tokens, starts },
+      plan: {
+        starts,
+        slots,
+        get tokens() {
+          return tokens();
+        },
+      },
       wanted,
-      dropped: choices - tokens.length,
+      dropped: choices - slots.size,
       get kept() {
         return kept();
       },
@@ -261,10 +271,14 @@ export const routeTokens = (
     return { value: outcome.gates.clone(), gradFunc };
   });
   const gates = op(logits) as tf.Tensor2D;
+  const loss = routerLoss(logits, choices, { wanted: slots.wanted, decided });
   return {
     gates,
-    plan: { ...slots.plan, dropped: slots.dropped, counted: choices.counted },
-    losses: routerLosses(logits, choices, { wanted: slots.wanted, ...(decided ? { decided } : {}) }),
+    plan: Object.assign(slots.plan, { dropped: slots.dropped, counted: choices.counted }),
+    loss,
+    get losses() {
+      return routerLosses(loss);
+    },
     choices,
     get kept() {
       return slots.kept;

@@ -4,6 +4,7 @@
  * N tokens · E experts · M slots
  */
 import { ShapeError } from '@polygate/core';
+import type * as tf from '@tensorflow/tfjs';
 
 /** Slots grouped by expert. */
 export interface DispatchPlan {
@@ -11,28 +12,41 @@ export interface DispatchPlan {
   readonly tokens: Int32Array;
   /** [E + 1] expert e has the slots from `starts[e]` to `starts[e + 1]`. */
   readonly starts: Int32Array;
+  /** `tokens` as an engine made them, int32 [M]: an engine that dispatches by them needs no copy from the host. */
+  readonly slots?: tf.Tensor1D | undefined;
 }
 
-/** Refuses a plan that does not fit N tokens and E experts. @throws ShapeError */
+/** Plans that were looked through, by what they were held against: the linears of a site share one. */
+const fitting = new WeakMap<DispatchPlan, string>();
+
+/**
+ * Refuses a plan that does not fit N tokens and E experts. Of one that an engine made, the tokens are not read back.
+ * @throws ShapeError
+ */
 export const expectPlan = (
-  { tokens, starts }: DispatchPlan,
+  plan: DispatchPlan,
   {
     operator,
     count,
     experts,
   }: { readonly operator: string; readonly count: number; readonly experts: number },
 ): void => {
+  const against = `${count}/${experts}`;
+  if (fitting.get(plan) === against) return;
+  const { starts, slots } = plan;
+  const length = slots ? slots.size : plan.tokens.length;
   const ends = starts[experts] ?? -1;
-  if (starts.length !== experts + 1 || starts[0] !== 0 || ends !== tokens.length) {
+  if (starts.length !== experts + 1 || starts[0] !== 0 || ends !== length) {
     throw new ShapeError(
-      `${operator}: expected a plan whose starts run from 0 to ${tokens.length} slots in ${experts + 1} entries, got [${starts.join(', ')}]; make it with routeTokens of @polygate/routers`,
-      { fields: { slots: tokens.length, experts, starts: [...starts] } },
+      `${operator}: expected a plan whose starts run from 0 to ${length} slots in ${experts + 1} entries, got [${starts.join(', ')}]; make it with routeTokens of @polygate/routers`,
+      { fields: { slots: length, experts, starts: [...starts] } },
     );
   }
+  const tokens = slots ? undefined : plan.tokens;
   for (let e = 0; e < experts; e += 1) {
     let before = -1;
     const end = starts[e + 1] ?? 0;
-    for (let slot = starts[e] ?? 0; slot < end; slot += 1) {
+    for (let slot = starts[e] ?? 0; tokens && slot < end; slot += 1) {
       const token = tokens[slot] ?? -1;
       if (!(token > before && token < count)) {
         throw new ShapeError(
@@ -49,6 +63,7 @@ export const expectPlan = (
       );
     }
   }
+  fitting.set(plan, against);
 };
 
 /** Experts that have a slot, ascending. */

@@ -4,6 +4,7 @@
  * Gradients of fused operators are written by hand and are not differentiable again.
  */
 import * as tf from '@tensorflow/tfjs';
+import { openCollection, type LeafCollection } from './leaf-gradients.ts';
 
 /** A forward value and the function from its gradient to the gradients of the inputs, in the inputs' order. */
 export interface Differentiated {
@@ -35,15 +36,65 @@ export const runKernel = (
   return Array.isArray(out) ? out : [out];
 };
 
+/** Gradients of the inputs that are on the tape; those of leaves go to the collection. */
+const handOver = (
+  collection: LeafCollection,
+  inputs: readonly tf.Tensor[],
+  gradients: readonly tf.Tensor[],
+): tf.Tensor[] => {
+  const onTape: tf.Tensor[] = [];
+  inputs.forEach((input, at) => {
+    const gradient = present(gradients[at]);
+    if (collection.has(input)) collection.add(input, gradient);
+    else onTape.push(gradient);
+  });
+  return onTape;
+};
+
+/** {@link withGradient} where some inputs are leaves of an open collection: they are no inputs of the node. */
+const withLeaves = (
+  collection: LeafCollection,
+  inputs: readonly tf.Tensor[],
+  forward: (save: Save, recorded: boolean) => Differentiated,
+): tf.Tensor => {
+  const onTape = inputs.filter((input) => !collection.has(input));
+  const anchored = !onTape.some((input) => collection.reaches(input));
+  const operator = tf.customGrad((...received: (tf.Tensor | tf.GradSaveFunc)[]) => {
+    const save = received[received.length - 1] as tf.GradSaveFunc;
+    let wanted: readonly tf.Tensor[] = [];
+    const { value, gradient } = forward((tensors) => {
+      wanted = tensors;
+      // A variable lives through both directions: only what is made on the way is kept for the second.
+      save(tensors.filter((tensor) => !collection.has(tensor)));
+    }, true);
+    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor[] =>
+      tf.tidy(() => {
+        let at = 0;
+        const all = wanted.map((tensor) => (collection.has(tensor) ? tensor : present(saved[at++])));
+        const own = handOver(collection, inputs, gradient(dy, all));
+        return anchored ? [...own, collection.anchorGradient()] : own;
+      });
+    return { value, gradFunc };
+  });
+  return operator(...onTape, ...(anchored ? [collection.anchor] : []));
+};
+
 /**
  * Runs `forward` as one node of the gradient tape. `inputs` are the tensors that receive gradients, `forward` may
- * close over others as long as it saves what its gradient needs. Intermediate tensors of both directions are released.
- * `recorded` tells it whether a gradient can be asked for at all: what only the gradient needs is not made otherwise.
+ * close over others as long as it saves what its gradient needs. Gradients are tensors of their own, none is `dy` or a
+ * saved tensor. Intermediate tensors of both directions are released. `recorded` tells `forward` whether a gradient can
+ * be asked for at all: what only the gradient needs is not made otherwise.
  */
 export const withGradient = (
   inputs: readonly tf.Tensor[],
   forward: (save: Save, recorded: boolean) => Differentiated,
 ): tf.Tensor => {
+  const collection = openCollection();
+  if (collection && inputs.some((input) => collection.has(input))) {
+    const value = withLeaves(collection, inputs, forward);
+    collection.reached(value);
+    return value;
+  }
   const recorded = tf.engine().state.gradientDepth > 0;
   const operator = tf.customGrad((...received: (tf.Tensor | tf.GradSaveFunc)[]) => {
     const save = received[received.length - 1] as tf.GradSaveFunc;
@@ -53,7 +104,9 @@ export const withGradient = (
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.tidy(() => [...gradient(dy, saved)]),
     };
   });
-  return operator(...inputs);
+  const value = operator(...inputs);
+  if (collection && inputs.some((input) => collection.reaches(input))) collection.reached(value);
+  return value;
 };
 
 /** False for a variable that was made with `trainable = false`: no gradient of it is computed. */

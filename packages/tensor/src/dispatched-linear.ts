@@ -107,16 +107,17 @@ const composeGradient = (dz: tf.Tensor2D, saved: SavedForGradient, tables: Dispa
   return [dx, dGates, ...dWeights.flatMap((dWeight, at) => [dWeight, present(dBiases[at])])];
 };
 
-const check = (x: tf.Tensor2D, options: DispatchedLinearOptions): readonly [number, number] => {
+const check = (x: tf.Tensor, options: DispatchedLinearOptions): readonly [number, number] => {
   const operator = 'dispatchedLinear';
   const { gates, experts, plan, activation = 'none' } = options;
   const [outputs, inputs] = expectExperts(experts, operator);
-  expectShape(x, [null, inputs], {
+  const leading = x.shape.slice(0, -1);
+  expectShape(x, [...(x.rank < 2 ? [null] : leading.map(() => null)), inputs], {
     operator,
-    name: 'x [N, I]',
-    remedy: 'flatten batch and sequence; the last axis is the input width of the experts',
+    name: 'x [..., I]',
+    remedy: 'the last axis is the input width of the experts, those before it are tokens',
   });
-  const [count] = x.shape;
+  const count = leading.reduce((product, size) => product * size, 1);
   expectShape(gates, [count, experts.length], {
     operator,
     name: 'gates [N, E]',
@@ -132,16 +133,17 @@ const check = (x: tf.Tensor2D, options: DispatchedLinearOptions): readonly [numb
 };
 
 /**
- * @param x float32 [N, I]; borrowed
+ * @param x float32 [..., I], N tokens over the leading axes; borrowed
  * @param options gates, experts and the plan that routing made; borrowed
- * @returns a new float32 tensor [N, O]
+ * @returns a new float32 tensor [..., O]
  * @throws ShapeError when the sizes do not fit or the plan names tokens that do not exist
  */
-export const dispatchedLinear = (x: tf.Tensor2D, options: DispatchedLinearOptions): tf.Tensor2D => {
+export const dispatchedLinear = <X extends tf.Tensor>(x: X, options: DispatchedLinearOptions): X => {
   const [count, outputs] = check(x, options);
   const { gates, experts, plan, activation = 'none' } = options;
   const used = usedExperts(plan);
-  if (used.length === 0) return tf.zeros([count, outputs]);
+  const shape = [...x.shape.slice(0, -1), outputs];
+  if (used.length === 0) return tf.zeros(shape) as X;
   const own = used.map((id) => present(experts[id]));
   const ownTensors = own.flatMap(({ weight, bias }) => [weight, bias]);
   const expertsOf = (tensors: readonly tf.Tensor[]): LinearExpert[] =>
@@ -152,15 +154,20 @@ export const dispatchedLinear = (x: tf.Tensor2D, options: DispatchedLinearOption
 
   return withGradient([x, gates, ...ownTensors], (save, recorded) => {
     if (hasKernel('PgDispatchedLinear') && hasKernel('PgDispatchedLinearGrad')) {
-      const { tokens, starts } = plan;
-      const attributes = { tokens, starts, used, activation, keep: recorded, held: !recorded };
+      const tokens = plan.slots ?? indices(plan.tokens);
+      const attributes = { starts: plan.starts, used, activation, keep: recorded, held: !recorded };
       const { inputs: named } = kernelExperts(experts, [used]);
-      const [y, z] = runKernel('PgDispatchedLinear', { x, gates, ...named }, attributes);
-      save([x, gates, ...ownTensors, ...(z ? [z] : [])]);
+      const [y, z] = runKernel('PgDispatchedLinear', { x, gates, tokens, ...named }, attributes);
+      save([x, gates, tokens, ...ownTensors, ...(z ? [z] : [])]);
       return {
         value: present(y),
-        gradient: (dy, [savedX, savedGates, ...rest]) => {
-          const inputs: Record<string, tf.Tensor | undefined> = { dy, x: savedX, gates: savedGates };
+        gradient: (dy, [savedX, savedGates, slots, ...rest]) => {
+          const inputs: Record<string, tf.Tensor | undefined> = {
+            dy,
+            x: savedX,
+            gates: savedGates,
+            tokens: slots,
+          };
           expertsOf(rest).forEach(({ weight, bias }, at) => {
             inputs[`weight${at}`] = weight;
             inputs[`bias${at}`] = bias;
@@ -171,14 +178,16 @@ export const dispatchedLinear = (x: tf.Tensor2D, options: DispatchedLinearOption
       };
     }
     const tables = dispatchTables(plan, used, count);
-    const { z, slotValues } = composeForward(x, { gates, experts: own }, tables);
-    save([x, gates, ...ownTensors, slotValues, ...(activation === 'gelu' ? [z] : [])]);
+    const flat = tf.reshape(x, [count, -1]) as tf.Tensor2D;
+    const { z, slotValues } = composeForward(flat, { gates, experts: own }, tables);
+    save([flat, gates, ...ownTensors, slotValues, ...(activation === 'gelu' ? [z] : [])]);
     return {
-      value: activation === 'gelu' ? composeGelu(z).value : z,
+      value: tf.reshape(activation === 'gelu' ? composeGelu(z).value : z, shape),
       gradient: (dy, [savedX, savedGates, ...rest]) => {
         const savedZ = rest[ownTensors.length + 1];
-        const dz = savedZ ? composeGeluGradient(dy, savedZ, gaussianDistribution(savedZ)) : dy;
-        return composeGradient(
+        const given = tf.reshape(dy, [count, outputs]) as tf.Tensor2D;
+        const dz = savedZ ? composeGeluGradient(given, savedZ, gaussianDistribution(savedZ)) : given;
+        const [dx, ...others] = composeGradient(
           dz as tf.Tensor2D,
           {
             x: present(savedX) as tf.Tensor2D,
@@ -188,7 +197,8 @@ export const dispatchedLinear = (x: tf.Tensor2D, options: DispatchedLinearOption
           },
           tables,
         );
+        return [tf.reshape(present(dx), x.shape), ...others];
       },
     };
-  }) as tf.Tensor2D;
+  }) as X;
 };

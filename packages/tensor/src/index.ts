@@ -28,3 +28,4 @@ export { l2Normalize, type L2NormalizeOptions } from './l2-normalize.ts';
 export { residual, type ResidualOptions } from './residual.ts';
 export { adamWStep, type AdamWItem, type AdamWStepOptions } from './adamw-step.ts';
 export { globalNorm } from './global-norm.ts';
+export { collectLeafGradients, type CollectedGradients } from './leaf-gradients.ts';

@@ -34,7 +34,7 @@ export interface DecidedTokens {
   readonly probabilities: tf.Tensor2D;
 }
 
-/** What was decided. Tensors belong to the enclosing tidy; what dispatching and losses need is on the host. */
+/** What was decided. Tensors belong to the enclosing tidy; the few numbers that losses need are on the host. */
 export interface EngineTokenChoice extends DecidedTokens {
   /** float32 [N, E]; 0 where an expert was not chosen or had no slot left. */
   readonly gates: tf.Tensor2D;
@@ -46,8 +46,8 @@ export interface EngineTokenChoice extends DecidedTokens {
   readonly squares: number;
   /** [E] choices that fell on each expert. */
   readonly wanted: Int32Array;
-  /** [M] tokens of the slots by expert, ascending. */
-  readonly slots: Int32Array;
+  /** int32 [M] tokens of the slots by expert, ascending. */
+  readonly slots: tf.Tensor1D;
 }
 
 const hostValues = <T>(tensor: tf.Tensor | undefined): T => {
@@ -87,7 +87,7 @@ export const engineTokenChoice = (
     importance: totals.subarray(0, experts),
     squares: totals[experts] ?? 0,
     wanted: hostValues(wanted),
-    slots: hostValues(slots),
+    slots: present(slots) as tf.Tensor1D,
   };
 };
 

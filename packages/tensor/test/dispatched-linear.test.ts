@@ -264,7 +264,7 @@ describe('dispatchedLinear', () => {
     expect(planned([1, 1], [0, 2, 2])).toThrow('ascending within expert 0, got 1 after 1');
     expect(planned([0, 1], [0, 3, 2])).toThrow('dispatchedLinear: expected');
     expect(() => apply(problem, [tf.ones([4, 3]), ...tensors.slice(1)])).toThrow(
-      'dispatchedLinear: expected x [N, I] of shape [?, 2], got [4, 3]; flatten batch and sequence',
+      'dispatchedLinear: expected x [..., I] of shape [?, 2], got [4, 3]; the last axis is the input width',
     );
     expect(() => apply(problem, [tensors[0] as tf.Tensor, tf.ones([4, 3]), ...tensors.slice(2)])).toThrow(
       'dispatchedLinear: expected gates [N, E] of shape [4, 2], got [4, 3]; give one gate row for each token and one column for each expert',

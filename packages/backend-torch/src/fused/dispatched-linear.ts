@@ -9,12 +9,10 @@ import { registerTorchKernel, required } from '../kernel-registration.ts';
 import type { Handle } from '../native/binding.ts';
 import { ScalarType } from '../native/scalar-types.ts';
 import { activate, activationGradient, columnSums } from './activation.ts';
-import { exactOf, hasOwnOperators, matrixOf, storedMatrixOf } from './operand.ts';
+import { exactOf, hasOwnOperators, lastOf, matrixOf, sizeOf, storedMatrixOf } from './operand.ts';
 import { panelsOf, productWeightOf } from './product-weights.ts';
 
 interface DispatchedAttributes {
-  /** [M] tokens of the slots, by expert. */
-  readonly tokens: Int32Array;
   /** [E + 1] */
   readonly starts: Int32Array;
   /** Ids of the experts with slots, ascending; the inputs weight0, bias0, ... are theirs. */
@@ -38,28 +36,33 @@ interface Operands {
   /** Of the used experts, with the end of the last. */
   readonly starts: readonly number[];
   readonly used: readonly number[];
+  /** Leading axes of x. */
+  readonly shape: readonly number[];
   readonly size: { readonly count: number; readonly inputs: number; readonly outputs: number };
 }
 
 const operandsOf = (
   torch: KernelContext,
-  inputs: NamedTensorInfoMap,
-  { tokens, starts, used }: DispatchedAttributes,
+  given: NamedTensorInfoMap,
+  { starts, used }: DispatchedAttributes,
 ): Operands => {
-  const x = required(inputs, 'x');
-  const own = used.map((_, at) => required(inputs, `weight${at}`));
+  const x = required(given, 'x');
+  const tokens = required(given, 'tokens');
+  const inputs = lastOf(x.shape);
+  const own = used.map((_, at) => required(given, `weight${at}`));
   return {
     x: matrixOf(torch, x, torch.precision.product),
-    gates: exactOf(torch, required(inputs, 'gates')),
+    gates: exactOf(torch, required(given, 'gates')),
     given: own,
     get weights() {
       return own.map((info) => productWeightOf(torch, info));
     },
-    biases: used.map((_, at) => exactOf(torch, required(inputs, `bias${at}`))),
-    tokens: torch.constant(tokens, [tokens.length]),
-    starts: [...used.map((id) => starts[id] ?? 0), tokens.length],
+    biases: used.map((_, at) => exactOf(torch, required(given, `bias${at}`))),
+    tokens: torch.aten('contiguous', torch.storedTensorOf(tokens)),
+    starts: [...used.map((id) => starts[id] ?? 0), tokens.shape[0] ?? 0],
     used,
-    size: { count: x.shape[0] ?? 0, inputs: x.shape[1] ?? 0, outputs: own[0]?.shape[0] ?? 0 },
+    shape: x.shape.slice(0, -1),
+    size: { count: sizeOf(x.shape) / Math.max(1, inputs), inputs, outputs: own[0]?.shape[0] ?? 0 },
   };
 };
 
@@ -211,7 +214,7 @@ export const registerDispatchedLinear = (): void => {
     ({ inputs, attrs, torch }) => {
       const operands = operandsOf(torch, inputs, attrs);
       const { y, z } = forward(torch, operands, attrs);
-      const shape = [operands.size.count, operands.size.outputs];
+      const shape = [...operands.shape, operands.size.outputs];
       return [torch.output(y, shape), ...(z === undefined ? [] : [torch.output(z, shape)])];
     },
   );
@@ -225,9 +228,9 @@ export const registerDispatchedLinear = (): void => {
         dy: storedMatrixOf(torch, required(inputs, 'dy')),
         z: z && storedMatrixOf(torch, z),
       });
-      const { inputs: width, outputs, count } = operands.size;
+      const { inputs: width, outputs } = operands.size;
       return [
-        torch.output(dx, [count, width]),
+        torch.output(dx, [...operands.shape, width]),
         torch.output(dGates, required(inputs, 'gates').shape),
         ...weights.flatMap((weight, at) => [
           torch.output(weight, [outputs, width]),
