@@ -29,7 +29,8 @@ import {
   type SiteRecord,
 } from './interference/interference-record.ts';
 import { measureInterference } from './interference/measure-interference.ts';
-import { weightSites } from './interference/weight-site.ts';
+import { weightSites, type WeightSite } from './interference/weight-site.ts';
+import { measureUpdates } from './measure-updates.ts';
 
 export interface InterferenceStageOptions extends Pick<
   EngineOptions,
@@ -53,7 +54,14 @@ export interface InterferenceStageOptions extends Pick<
   readonly directions?: number;
   /** Length of a step as a share of the weights' norm. @default 1e-3 */
   readonly step?: number;
-  /** Of masks, augmentation, negatives and the errors' bootstrap. @default 1 */
+  /**
+   * Updates in a row that the run's optimizer makes on one task alone, of all weights and of each site's, before the
+   * losses of all tasks are looked at; 0 leaves that out. @default 0
+   */
+  readonly updates?: number;
+  /** Rounds of those updates for each task, from 3. @default 8 */
+  readonly rounds?: number;
+  /** Of masks, augmentation, negatives, noise and the errors' bootstrap. @default 1 */
   readonly seed?: number;
   /** Where the result goes. @default RUN/inspect/interference.json */
   readonly json?: string;
@@ -71,6 +79,15 @@ export interface InterferenceStageResult {
 }
 
 const DEFAULT_BATCHES = 32;
+const DEFAULT_ROUNDS = 8;
+
+const checkUpdates = (updates: number, rounds: number): void => {
+  if (Number.isInteger(updates) && updates >= 0 && Number.isInteger(rounds) && rounds >= 3) return;
+  throw new ConfigError(
+    `interference: expected a whole number of updates, 0 for none, in at least 3 rounds, got ${updates} and ${rounds}; errors need three rounds`,
+    { fields: { updates, rounds } },
+  );
+};
 
 const chosenSources = (
   sources: readonly TrainSource<TaskBatch>[],
@@ -117,7 +134,7 @@ const measureSites = async (
     logger,
     signal,
   }: { options: InterferenceStageOptions; logger: Logger; signal: AbortSignal | undefined },
-): Promise<readonly SiteRecord[]> => {
+): Promise<readonly { readonly site: WeightSite; readonly record: SiteRecord }[]> => {
   const { layers, linears, step, directions, seed } = options;
   const { encoder } = model;
   const moe = encoder instanceof UniPerceiver ? encoder.config.moe : undefined;
@@ -125,7 +142,7 @@ const measureSites = async (
     ...(layers ? { layers } : {}),
     ...(linears ? { linears } : {}),
   });
-  const records: SiteRecord[] = [];
+  const records: { readonly site: WeightSite; readonly record: SiteRecord }[] = [];
   for (const site of sites) {
     const measured = await measureInterference(model, site, {
       batches,
@@ -135,7 +152,7 @@ const measureSites = async (
       ...(signal ? { signal } : {}),
       progress: (text) => logger.info(`interference: layer ${site.layer} ${site.linear}: ${text}`),
     });
-    records.push({
+    const record = {
       layer: site.layer,
       layers: encoder.config.layers,
       linear: site.linear,
@@ -145,7 +162,9 @@ const measureSites = async (
       step: measured.step,
       firstOrder: plainMatrix(measured.firstOrder),
       exact: measured.exact ? plainMatrix(measured.exact) : null,
-    });
+      updates: null,
+    };
+    records.push({ site, record });
   }
   return records;
 };
@@ -162,6 +181,8 @@ export const inspectInterference = async (
 ): Promise<InterferenceStageResult> => {
   const { logger = silentLogger, signal } = context;
   const { run, batches: count = DEFAULT_BATCHES, directions = 4, step = 1e-3, seed = 1 } = options;
+  const { updates = 0, rounds = DEFAULT_ROUNDS } = options;
+  checkUpdates(updates, rounds);
   const record = await readRun(run, options.checkpoint);
   const { recipe } = record;
   if (!recipe) {
@@ -184,7 +205,11 @@ export const inspectInterference = async (
     await buildTaskSources(data, recipe, { image: model.image, vocabulary: model.vocabulary }),
     options.tasks,
   );
-  const batches = await drawBatches(sources, record, { batches: count, seed });
+  const drawn = await drawBatches(sources, record, {
+    batches: Math.max(count, updates > 0 ? rounds : 0),
+    seed,
+  });
+  const batches = drawn.map((own) => own.slice(0, count));
   const repeated = sources.filter(
     ({ size }, task) =>
       (batches[task] ?? []).reduce((sum, { inputs }) => sum + inputs.size, 0) > (size ?? Infinity),
@@ -194,6 +219,22 @@ export const inspectInterference = async (
     logger,
     signal,
   });
+  const trained =
+    updates > 0
+      ? await measureUpdates(model, {
+          record,
+          recipe,
+          sources,
+          batches: drawn.map((own) => own.slice(0, rounds)),
+          from: drawn[0]?.length ?? 0,
+          updates,
+          sites: sites.map(({ site }) => site),
+          random: createRandom(seed).fork('interference'),
+          seed,
+          logger,
+          signal,
+        })
+      : undefined;
   const { name, device: usedDevice, precision } = engine;
   const result: InterferenceRecord = {
     kind: 'polygate-interference',
@@ -205,9 +246,13 @@ export const inspectInterference = async (
     directions: Math.min(directions, count - 1),
     stepShare: step,
     seed,
+    updates,
+    rounds: trained ? rounds : 0,
+    learningRate: trained?.learningRate ?? null,
+    model: trained?.model ?? null,
     repeated: repeated.map((source) => source.name),
     engine: { name, device: usedDevice, precision },
-    sites: [...sites],
+    sites: sites.map(({ record: own }, at) => ({ ...own, updates: trained?.sites[at] ?? null })),
   };
   const file = options.json ?? join(run, 'inspect', INTERFERENCE_FILE);
   await writeFileAtomic(file, serializeInterference(result));

@@ -104,6 +104,22 @@ export const plain = { activation: 'none', keep: false };
 export const activated = { activation: 'gelu', keep: true };
 const gelu = { activation: 'gelu', keep: false };
 
+const poolWeights = (width: number) => ({
+  queryWeight: make(width, width),
+  queryBias: make(width),
+  keyWeight: make(width, width),
+  valueWeight: make(width, width),
+  valueBias: make(width),
+  outputWeight: make(width, width),
+  outputBias: make(width),
+});
+const poolGradient = (inputs: Inputs, kept: readonly tf.Tensor[], heads: number) =>
+  run(
+    'PgAttentionPoolGrad',
+    { ...inputs, ...Object.fromEntries(kept.map((tensor, at) => [`kept${at}`, tensor])) },
+    { heads },
+  );
+
 const whole = (values: readonly number[]): tf.Tensor => tf.tensor1d([...values], 'int32');
 
 /** Slots by expert of 4; expert 1 has none. */
@@ -331,15 +347,17 @@ export const cases: Record<string, () => tf.Tensor[]> = {
     ...run('PgExactLinearGrad', { dy: make(70, 19), x: make(70, 37), weight: make(19, 37) }),
   ],
   // The second sample sees a part of its tokens, the third none.
-  poolingAttention: () => {
+  attentionPool: () => {
     const visible = tf.tensor2d([1, 1, 1, 1, 1, 0, 1, 0, 0, 0, 0, 0], [3, 4]);
-    const inputs = { x: make(3, 4, 21), queries: make(3, 2, 21) };
-    const [means, weights] = run('PgPoolingAttention', { ...inputs, visible }) as [tf.Tensor, tf.Tensor];
-    const gradient = { ...inputs, weights, dy: make(3, 2, 21) };
-    return [means, weights, ...run('PgPoolingAttentionGrad', gradient)];
+    const inputs = { x: make(3, 4, 21), visible, ...poolWeights(21) };
+    const [y, ...kept] = run('PgAttentionPool', inputs, { heads: 3 });
+    return [y as tf.Tensor, ...kept, ...poolGradient({ ...inputs, dy: make(3, 21) }, kept, 3)];
   },
-  'poolingAttention over all tokens': () =>
-    run('PgPoolingAttention', { x: make(2, 9, 16), queries: make(2, 3, 16) }),
+  'attentionPool over all tokens': () => {
+    const inputs = { x: make(2, 9, 40), ...poolWeights(40) };
+    const [y, ...kept] = run('PgAttentionPool', inputs, { heads: 5 });
+    return [y as tf.Tensor, ...poolGradient({ ...inputs, dy: make(2, 40) }, kept, 5)];
+  },
   mergeExperts: () =>
     run('PgMergeExperts', { gates: make(2, 4), ...experts() }, { used: [0, 2, 3], chosen: [[0, 2, 3], [3]] }),
   globalNorm: () => run('PgGlobalNorm', { tensor0: make(3, 4), tensor1: make(5000) }, { count: 2 }),

@@ -19,6 +19,7 @@ export {
 } from './token-choice.ts';
 export { exactLinear } from './exact-linear.ts';
 export { poolingAttention, type PoolingAttentionOptions } from './pooling-attention.ts';
+export { attentionPool, type AttentionPoolOptions, type AttentionPoolWeights } from './attention-pool.ts';
 export { mergeExperts, type ExpertMixture, type LinearExpert } from './merge-experts.ts';
 export { segmentLinear } from './segment-linear.ts';
 export type { SegmentSpan } from './segments.ts';

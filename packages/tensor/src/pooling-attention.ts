@@ -7,7 +7,7 @@
  * Axes: B batch · T tokens · H queries · D width.
  */
 import * as tf from '@tensorflow/tfjs';
-import { hasKernel, present, runKernel, withGradient } from './dispatch.ts';
+import { present, withGradient } from './dispatch.ts';
 import { expectShape } from './shapes.ts';
 
 /** Options of {@link poolingAttention}. */
@@ -69,20 +69,6 @@ export const poolingAttention = (
     });
   }
   return withGradient([x, queries], (save) => {
-    if (hasKernel('PgPoolingAttention') && hasKernel('PgPoolingAttentionGrad')) {
-      const [value, weights] = runKernel('PgPoolingAttention', { x, queries, visible });
-      save([x, queries, present(weights)]);
-      return {
-        value: present(value),
-        gradient: (dy, [savedX, savedQueries, savedWeights]) =>
-          runKernel('PgPoolingAttentionGrad', {
-            dy,
-            x: savedX,
-            queries: savedQueries,
-            weights: savedWeights,
-          }),
-      };
-    }
     const weights = composeWeights(x, queries, visible);
     save([x, queries, weights]);
     return {

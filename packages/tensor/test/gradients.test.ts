@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   attention,
+  attentionPool,
   conditionalLinear,
   embedding,
   gelu,
@@ -57,6 +58,24 @@ const fused: Case[] = [
     (x, w, b) => linear(as(x), as(w), as(b), { activation: 'gelu' }),
   ],
   ['layerNorm', [[2, 3, 5], [5], [5]], (x, g, b) => layerNorm(as(x), as(g), as(b))],
+  [
+    'attentionPool of two heads, with padding',
+    [[2, 3, 4], [4, 4], [4], [4, 4], [4, 4], [4], [4, 4], [4]],
+    (x, ...[wq, bq, wk, wv, bv, wo, bo]) =>
+      attentionPool(
+        as(x),
+        {
+          queryWeight: as(wq),
+          queryBias: as(bq),
+          keyWeight: as(wk),
+          valueWeight: as(wv),
+          valueBias: as(bv),
+          outputWeight: as(wo),
+          outputBias: as(bo),
+        },
+        { heads: 2, visible: tf.tensor2d([1, 1, 1, 1, 0, 1], [2, 3]) },
+      ),
+  ],
   ['gelu', [[3, 5]], (x) => gelu(as(x))],
   ['l2Normalize', [[3, 5]], (x) => l2Normalize(as(x))],
   ['l2Normalize below epsilon', [[2, 3]], (x) => l2Normalize(as(x), { epsilon: 100 })],

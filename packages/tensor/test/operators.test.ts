@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import {
   adamWStep,
   attention,
+  attentionPool,
   conditionalLinear,
   embedding,
   gelu,
@@ -35,6 +36,29 @@ describe.each(engines)('$title', (engine) => {
       );
     });
   };
+
+  it('attentionPool: the query is the mean of what is visible, and its softmax weighs the same tokens', () => {
+    const [one, none] = [tf.eye(2), tf.tensor1d([0, 0])];
+    const weights = {
+      queryWeight: tf.mul(one, Math.SQRT2 * Math.log(3)) as tf.Tensor2D,
+      queryBias: none,
+      keyWeight: one,
+      valueWeight: tf.mul(one, 2) as tf.Tensor2D,
+      valueBias: tf.tensor1d([1, 0]),
+      outputWeight: tf.tensor2d([
+        [0, 1],
+        [1, 0],
+      ]),
+      outputBias: tf.tensor1d([10, 20]),
+    };
+    const x = tf.tensor3d([2, 0, 0, 0, 9, 9], [1, 3, 2]);
+    const visible = tf.tensor2d([[1, 1, 0]]);
+    // Mean [1 0]; scores log 3 * <[1 0], x_t> = [2 log 3, 0]: weights [.9 .1], sum [1.8 0].
+    // Values [2 * 1.8 + 1, 0]; the output swaps them and adds [10 20].
+    close(attentionPool(x, weights, { visible }), [10, 24.6]);
+    // Nobody to be seen: the values are their bias.
+    close(attentionPool(x, weights, { visible: tf.zeros([1, 3]) }), [10, 21]);
+  });
 
   it('linear: [1 2] [[3 4] [5 6]]^T + [10 20] = [1*3+2*4+10, 1*5+2*6+20]', () => {
     close(

@@ -8,6 +8,7 @@ import * as fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   attention,
+  attentionPool,
   conditionalLinear,
   embedding,
   gelu,
@@ -18,6 +19,7 @@ import {
   segmentLinear,
   selectEngine,
   softmaxCrossEntropy,
+  type AttentionPoolWeights,
   type SegmentSpan,
 } from '../src/index.ts';
 import { randomIds, randomTensor, maximumDifference, testEngines } from '../src/testing.ts';
@@ -77,6 +79,26 @@ const mixture = (random: Random, [experts, outputs, inputs]: readonly [number, n
   ...Array.from({ length: experts }, () => normal(random, [outputs, inputs])),
   ...Array.from({ length: experts }, () => normal(random, [outputs])),
 ];
+
+/** Weights of attentionPool in its order; of the scale that keeps projections of unit size. */
+const poolWeights = (random: Random, width: number): Host[] =>
+  [true, false, true, true, false, true, false].map((matrix) =>
+    normal(random, matrix ? [width, width] : [width], matrix ? 1 / Math.sqrt(width) : 1),
+  );
+
+const poolOf = (tensors: readonly tf.Tensor[]): AttentionPoolWeights => {
+  const [queryWeight, queryBias, keyWeight, valueWeight, valueBias, outputWeight, outputBias] =
+    tensors as readonly [
+      tf.Tensor2D,
+      tf.Tensor1D,
+      tf.Tensor2D,
+      tf.Tensor2D,
+      tf.Tensor1D,
+      tf.Tensor2D,
+      tf.Tensor1D,
+    ];
+  return { queryWeight, queryBias, keyWeight, valueWeight, valueBias, outputWeight, outputBias };
+};
 
 const calls: Record<string, fc.Arbitrary<Call>> = {
   linear: fc
@@ -190,6 +212,30 @@ const calls: Record<string, fc.Arbitrary<Call>> = {
             heads,
             ...(added ? { mask: added as tf.Tensor4D } : {}),
             ...(keys && values ? { promptKeys: keys, promptValues: values } : {}),
+          }),
+      };
+    }),
+  attentionPool: fc
+    .record({
+      seed: fc.nat(),
+      b: fc.integer({ min: 1, max: 5 }),
+      t: fc.integer({ min: 1, max: 7 }),
+      heads: fc.integer({ min: 1, max: 5 }),
+      d: fc.integer({ min: 1, max: 9 }),
+      mask: fc.boolean(),
+    })
+    .map(({ seed, b, t, heads, d, mask }) => {
+      const random = createRandom(seed);
+      const width = heads * d;
+      // Not every sample has a visible token.
+      const seen = Float32Array.from({ length: b * t }, () => (random.next() < 0.4 ? 0 : 1));
+      return {
+        inputs: [normal(random, [b, t, width]), ...poolWeights(random, width)],
+        constants: mask ? [{ values: seen, shape: [b, t], dtype: 'float32' as const }] : [],
+        run: ([x, ...weights], [visible]) =>
+          attentionPool(x as tf.Tensor3D, poolOf(weights), {
+            heads,
+            visible: visible as tf.Tensor2D | undefined,
           }),
       };
     }),

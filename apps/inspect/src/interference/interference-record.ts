@@ -30,6 +30,14 @@ const recordSchema = z.object({
   /** Length of a step as a share of the weights' norm. */
   stepShare: z.number(),
   seed: z.number(),
+  /** Updates in a row on one task alone; 0 where that was not measured. */
+  updates: z.number().default(0),
+  /** Rounds of them for each task, and batches of each task that losses were taken on. */
+  rounds: z.number().default(0),
+  /** Rate of those updates. */
+  learningRate: z.number().nullable().default(null),
+  /** What updates of all weights do. */
+  model: z.object({ weights: z.number(), updates: matrix }).nullable().default(null),
   /** Tasks whose batches together hold more samples than the task has: some samples come twice. */
   repeated: z.array(z.string()),
   engine: z.object({ name: z.string(), device: z.string(), precision: z.string() }),
@@ -48,6 +56,8 @@ const recordSchema = z.object({
       step: z.number(),
       firstOrder: matrix,
       exact: matrix.nullable(),
+      /** What updates of this site's weights do. */
+      updates: matrix.nullable().default(null),
     }),
   ),
 });

@@ -3,6 +3,8 @@ import { formatError, formatValue, shortNames } from '../numbers.ts';
 import type { Estimate } from './interference-matrix.ts';
 import type { InterferenceRecord, SiteRecord } from './interference-record.ts';
 
+type Matrix = SiteRecord['firstOrder'];
+
 /** Terminals and their tools like a plain hyphen better. */
 const plain = (text: string): string => text.replaceAll('\u2212', '-').replaceAll('–', '-');
 
@@ -35,44 +37,51 @@ const siteTitle = ({
   linear,
   experts,
   condition,
-}: Omit<SiteRecord, 'firstOrder' | 'exact'>): string =>
+}: Omit<SiteRecord, 'firstOrder' | 'exact' | 'updates'>): string =>
   `layer ${layer} of ${layers}, ${linear}, ${experts === 0 ? 'dense' : `${experts} experts by ${condition ?? 'condition'}`}`;
 
 /** The table of a record: one block per site and method. */
 export const formatInterference = (record: InterferenceRecord): string => {
   const { batches, directions } = record;
   const tasks = shortNames(record.tasks);
-  const blocks = record.sites.flatMap((site) => {
-    const methods = [
-      { name: 'first order', matrix: site.firstOrder },
-      ...(site.exact ? [{ name: `exact, ${directions} steps a batch`, matrix: site.exact }] : []),
+  const block = (title: string, matrix: Matrix): readonly string[] => {
+    const head = ['effect on \\ a step of', ...tasks];
+    const main = matrix.cells.map((row, i) => [
+      `${tasks[i] ?? ''}${weak(matrix.own[i] ?? { value: 0, standardError: 0 }) ? ' *' : ''}`,
+      ...row.map((cell, j) => (i === j ? '1' : withError(cell.ratio))),
+    ]);
+    const beside = matrix.cells.map((row, i) => [
+      tasks[i] ?? '',
+      ...row.map((cell, j) => (i === j ? '1, 1' : `${short(cell.mean.value)}, ${short(cell.median.value)}`)),
+    ]);
+    return [
+      title,
+      ...grid([head, ...main]),
+      '  mean of ratios (equation 2 of the paper), median of ratios:',
+      ...grid([head.map((text, at) => (at === 0 ? '' : text)), ...beside]).map((line) => `  ${line}`),
+      '',
     ];
-    return methods.flatMap(({ name, matrix }) => {
-      const head = ['effect on \\ of a step of', ...tasks];
-      const main = matrix.cells.map((row, i) => [
-        `${tasks[i] ?? ''}${weak(matrix.own[i] ?? { value: 0, standardError: 0 }) ? ' *' : ''}`,
-        ...row.map((cell, j) => (i === j ? '1' : withError(cell.ratio))),
-      ]);
-      const beside = matrix.cells.map((row, i) => [
-        tasks[i] ?? '',
-        ...row.map((cell, j) =>
-          i === j ? '1, 1' : `${short(cell.mean.value)}, ${short(cell.median.value)}`,
-        ),
-      ]);
+  };
+  const { updates, rounds } = record;
+  const alone = `${updates} updates in a row, ${rounds} rounds a task`;
+  const blocks = [
+    ...record.sites.flatMap((site) => {
+      const of = (method: string): string => `${siteTitle(site)} (${method})`;
       return [
-        `${siteTitle(site)} (${name}, ${batches} batches a task)`,
-        ...grid([head, ...main]),
-        '  mean of ratios (equation 2 of the paper), median of ratios:',
-        ...grid([head.map((text, at) => (at === 0 ? '' : text)), ...beside]).map((line) => `  ${line}`),
-        '',
+        ...block(of(`first order, ${batches} batches a task`), site.firstOrder),
+        ...(site.exact
+          ? block(of(`exact, ${directions} steps a batch, ${batches} batches a task`), site.exact)
+          : []),
+        ...(site.updates ? block(of(alone), site.updates) : []),
       ];
-    });
-  });
+    }),
+    ...(record.model ? block(`all weights (${alone})`, record.model.updates) : []),
+  ];
   const starred = blocks.some((line) => / \*(?: |$)/u.test(line));
   return [
     ...blocks,
-    'Ratio of means ± standard error: the change of the row task’s loss by a step of the column task, in units of the',
-    'change by a step of its own. Below 0 the step hurts, 1 is as good as its own.',
+    'Ratio of means ± standard error: the change of the row task’s loss by a step (or updates) of the column task, in units',
+    'of the change by its own. Below 0 it hurts, 1 is as good as its own.',
     ...(starred
       ? [
           '* this task’s own steps hardly lower its loss here (less than two standard errors): its row says little.',

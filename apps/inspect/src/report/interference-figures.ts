@@ -80,6 +80,9 @@ const matrixFigure = (
   });
 };
 
+const methodName = (method: 'firstOrder' | 'exact' | 'updates', { updates }: InterferenceRecord): string =>
+  ({ firstOrder: 'first order', exact: 'exact', updates: `${updates} updates` })[method];
+
 /** Sites that any of the runs was measured at, each with a figure of all its matrices. */
 export const interferenceFigures = (runs: readonly NamedInterference[]): readonly Figure[] => {
   const sites = new Map<string, SiteRecord>();
@@ -89,7 +92,7 @@ export const interferenceFigures = (runs: readonly NamedInterference[]): readonl
   // Two matrices with their row labels have to fit side by side.
   const cellWidth = Math.max(56, Math.min(84, Math.floor((1080 / runs.length - 130) / largest)));
   return [...sites].map(([key, { layer, layers, linear }]) => {
-    const panels = (['firstOrder', 'exact'] as const).flatMap((method) =>
+    const panels = (['firstOrder', 'exact', 'updates'] as const).flatMap((method) =>
       runs.flatMap((run) => {
         const site = run.record.sites.find((each) => keyOf(each) === key);
         const matrix = site?.[method];
@@ -97,7 +100,7 @@ export const interferenceFigures = (runs: readonly NamedInterference[]): readonl
         return [
           matrixFigure(run, site, {
             matrix,
-            method: method === 'exact' ? 'exact' : 'first order',
+            method: methodName(method, run.record),
             cellWidth,
           }),
         ];

@@ -13,6 +13,8 @@ interface InterferenceFlags extends EngineFlags {
   readonly batches?: number;
   readonly directions?: number;
   readonly step?: number;
+  readonly updates?: number;
+  readonly rounds?: number;
   readonly seed?: number;
   readonly json?: string;
 }
@@ -68,6 +70,12 @@ export const addInspect = (program: Command, terminal: Terminal): void => {
       'length of a step as a share of the weights’ norm (default: 0.001)',
       amount('--step', 'above'),
     )
+    .option(
+      '--updates <count>',
+      'updates in a row on one task alone, with the run’s optimizer, before all are looked at; 0 for none (default: 0)',
+      amount('--updates', 'zero'),
+    )
+    .option('--rounds <count>', 'rounds of those updates for each task (default: 8)', positive('--rounds'))
     .option('--seed <number>', 'seed of masks, augmentation and negatives (default: 1)', positive('--seed'))
     .option('--json <file>', 'where the result goes (default: RUN/inspect/interference.json)')
     .action(

@@ -1,6 +1,5 @@
-// What routers of tokens compute on an engine, float32 whatever the tokens are stored in: logits (exact_linear) and
-// weighted means of a sequence (pool_tokens). Twins: exactLinear and poolingAttention of @polygate/tensor.
-// N tokens · B batch · T tokens of a sample · H queries · I, D width · O outputs
+// Logits of routers, float32 whatever the tokens are stored in. Twin: exactLinear of @polygate/tensor.
+// N tokens · I width · O outputs
 #include "vector_math.h"
 
 namespace polygate {
@@ -69,39 +68,6 @@ constexpr int64_t kLanes = 16;  // outputs that are summed side by side
       }                                                                                                                 \
       _Pragma("omp simd") for (int64_t d = 0; d < width; ++d) store(dx, d, row[d]);                                     \
     }                                                                                                                   \
-  }                                                                                                                     \
-  POLYGATE_CLONES void scoreRows(const T* x, const float* queries, float* row, float* scores, int64_t count,            \
-                                 int64_t width, int64_t heads) {                                                        \
-    for (int64_t n = 0; n < count; ++n, x += width) {                                                                   \
-      widen(x, row, width);                                                                                             \
-      for (int64_t h = 0; h < heads; ++h) {                                                                             \
-        float sum = 0;                                                                                                  \
-        _Pragma("omp simd reduction(+ : sum)") for (int64_t d = 0; d < width; ++d) sum += row[d] * queries[h * width + d]; \
-        scores[h * count + n] = sum;                                                                                    \
-      }                                                                                                                 \
-    }                                                                                                                   \
-  }                                                                                                                     \
-  POLYGATE_CLONES void meanRows(const T* x, const float* weights, float* row, float* means, int64_t count,              \
-                                int64_t width, int64_t heads) {                                                         \
-    for (int64_t n = 0; n < count; ++n, x += width) {                                                                   \
-      widen(x, row, width);                                                                                             \
-      for (int64_t h = 0; h < heads; ++h) {                                                                             \
-        const float a = weights[h * count + n];                                                                         \
-        _Pragma("omp simd") for (int64_t d = 0; d < width; ++d) means[h * width + d] += a * row[d];                     \
-      }                                                                                                                 \
-    }                                                                                                                   \
-  }                                                                                                                     \
-  POLYGATE_CLONES void poolRows(const float* weights, const float* scores, const float* dy, const float* queries,       \
-                                float* row, T* dx, int64_t count, int64_t width, int64_t heads) {                       \
-    for (int64_t n = 0; n < count; ++n, dx += width) {                                                                  \
-      _Pragma("omp simd") for (int64_t d = 0; d < width; ++d) row[d] = 0;                                               \
-      for (int64_t h = 0; h < heads; ++h) {                                                                             \
-        const float a = weights[h * count + n], s = scores[h * count + n];                                              \
-        const float *g = dy + h * width, *q = queries + h * width;                                                      \
-        _Pragma("omp simd") for (int64_t d = 0; d < width; ++d) row[d] += a * g[d] + s * q[d];                          \
-      }                                                                                                                 \
-      _Pragma("omp simd") for (int64_t d = 0; d < width; ++d) store(dx, d, row[d]);                                     \
-    }                                                                                                                   \
   }
 POLYGATE_GATE_LOOPS(float)
 POLYGATE_GATE_LOOPS(Bits)
@@ -154,92 +120,15 @@ std::tuple<at::Tensor, at::Tensor> exactLinearBackward(const at::Tensor& gradien
   return {dx, tasks == 1 ? sums[0] : sums.sum(0)};
 }
 
-// scores [T] -> softmax over the visible ones, zeros elsewhere.
-POLYGATE_CLONES void softmax(float* scores, const float* visible, int64_t tokens) {
-  float largest = -INFINITY;
-  for (int64_t t = 0; t < tokens; ++t)
-    if (visible == nullptr || visible[t] != 0) largest = std::max(largest, scores[t]);
-  if (largest == -INFINITY) largest = 0;
-#pragma omp simd
-  for (int64_t t = 0; t < tokens; ++t) scores[t] = fastExp(std::min(scores[t] - largest, 0.0f));
-  for (int64_t t = 0; visible != nullptr && t < tokens; ++t)
-    if (visible[t] == 0) scores[t] = 0;
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t t = 0; t < tokens; ++t) sum += scores[t];
-  const float inverse = sum > 0 ? 1 / sum : 0;
-#pragma omp simd
-  for (int64_t t = 0; t < tokens; ++t) scores[t] *= inverse;
-}
-
-// x [B, T, D], queries float32 [B, H, D], visible float32 [B, T] -> means float32 [B, H, D], weights float32 [B, H, T].
-std::tuple<at::Tensor, at::Tensor> poolTokens(const at::Tensor& input, const at::Tensor& given,
-                                              const c10::optional<at::Tensor>& visible) {
-  const at::Tensor x = input.contiguous(), queries = given.contiguous();
-  const int64_t batch = x.size(0), tokens = x.size(1), width = x.size(2), heads = queries.size(1);
-  at::Tensor means = at::zeros(queries.sizes(), queries.options());
-  at::Tensor weights = at::empty({batch, heads, tokens}, queries.options());
-  const float *mask = floats(visible), *q = pointer<float>(queries);
-  float *a = pointer<float>(weights), *p = pointer<float>(means);
-  withPointer(x, [&](auto* px) {
-    at::parallel_for(0, batch, 1, [&](int64_t from, int64_t to) {
-      std::vector<float> row(width);
-      for (int64_t b = from; b < to; ++b) {
-        float* own = a + b * heads * tokens;
-        scoreRows(px + b * tokens * width, q + b * heads * width, row.data(), own, tokens, width, heads);
-        for (int64_t h = 0; h < heads; ++h) softmax(own + h * tokens, mask == nullptr ? nullptr : mask + b * tokens, tokens);
-        meanRows(px + b * tokens * width, own, row.data(), p + b * heads * width, tokens, width, heads);
-      }
-    });
-  });
-  return {means, weights};
-}
-
-// -> dx [B, T, D] of type `dtype`, dqueries float32 [B, H, D].
-std::tuple<at::Tensor, at::Tensor> poolTokensBackward(const at::Tensor& gradient, const at::Tensor& input,
-                                                      const at::Tensor& given, const at::Tensor& kept, at::ScalarType dtype) {
-  const at::Tensor dy = gradient.contiguous(), x = input.contiguous(), queries = given.contiguous();
-  const at::Tensor weights = kept.contiguous();
-  const int64_t batch = x.size(0), tokens = x.size(1), width = x.size(2), heads = queries.size(1);
-  at::Tensor dx = at::empty(x.sizes(), x.options().dtype(dtype));
-  at::Tensor dQueries = at::zeros(queries.sizes(), queries.options());
-  const float *a = pointer<float>(weights), *g = pointer<float>(dy), *q = pointer<float>(queries);
-  float* dq = pointer<float>(dQueries);
-  withPointer(x, [&](auto* px) {
-    withPointer(dx, [&](auto* pdx) {
-      at::parallel_for(0, batch, 1, [&](int64_t from, int64_t to) {
-        std::vector<float> row(width), scores(heads * tokens);
-        for (int64_t b = from; b < to; ++b) {
-          const float* own = a + b * heads * tokens;
-          const int64_t line = b * heads * width, rows = b * tokens * width;
-          scoreRows(px + rows, g + line, row.data(), scores.data(), tokens, width, heads);
-          for (int64_t h = 0; h < heads; ++h) {
-            float along = 0;
-            for (int64_t t = h * tokens; t < (h + 1) * tokens; ++t) along += own[t] * scores[t];
-            for (int64_t t = h * tokens; t < (h + 1) * tokens; ++t) scores[t] = own[t] * (scores[t] - along);
-          }
-          meanRows(px + rows, scores.data(), row.data(), dq + line, tokens, width, heads);
-          poolRows(own, scores.data(), g + line, q + line, row.data(), pdx + rows, tokens, width, heads);
-        }
-      });
-    });
-  });
-  return {dx, dQueries};
-}
-
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(polygate, m) {
   m.def("exact_linear(Tensor x, Tensor weight) -> Tensor");
   m.def("exact_linear_backward(Tensor dy, Tensor x, Tensor weight, ScalarType dtype) -> (Tensor, Tensor)");
-  m.def("pool_tokens(Tensor x, Tensor queries, Tensor? visible) -> (Tensor, Tensor)");
-  m.def("pool_tokens_backward(Tensor dy, Tensor x, Tensor queries, Tensor weights, ScalarType dtype) -> (Tensor, Tensor)");
 }
 TORCH_LIBRARY_IMPL(polygate, CPU, m) {
   m.impl("exact_linear", exactLinear);
   m.impl("exact_linear_backward", exactLinearBackward);
-  m.impl("pool_tokens", poolTokens);
-  m.impl("pool_tokens_backward", poolTokensBackward);
 }
 
 }  // namespace polygate

@@ -30,7 +30,7 @@ import { registerExactLinear } from './exact-linear.ts';
 import { registerLayerNorm } from './layer-norm.ts';
 import { registerLinear } from './linear.ts';
 import { registerOptimizer } from './optimizer.ts';
-import { registerPoolingAttention } from './pooling-attention.ts';
+import { registerAttentionPool } from './attention-pool.ts';
 import { registerResidual } from './residual.ts';
 import { registerSegmentLinear } from './segment-linear.ts';
 import { registerTokenChoice } from './token-choice.ts';
@@ -47,7 +47,7 @@ export const registerFusedKernels = (): void => {
   registerTokenChoice();
   registerSegmentLinear();
   registerExactLinear();
-  registerPoolingAttention();
+  registerAttentionPool();
   registerCrossEntropy();
   registerEmbedding();
   registerOptimizer();

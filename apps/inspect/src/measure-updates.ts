@@ -1,0 +1,102 @@
+/** Updates on one task alone, of a run's checkpoint: its optimizer, its rate, the batches that it would draw next. */
+import { StateError, type Logger, type Random } from '@polygate/core';
+import type { Generalist, Recipe, RunRecord } from '@polygate/generalist';
+import { AdamW, loadOptimizer } from '@polygate/nn';
+import type { TaskBatch } from '@polygate/tasks';
+import { METRICS_FILE, type TrainSource } from '@polygate/training';
+import { createReadStream } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { interferenceMatrix } from './interference/interference-matrix.ts';
+import { plainMatrix, type SiteRecord } from './interference/interference-record.ts';
+import { updatesAlone } from './interference/updates-alone.ts';
+import type { WeightSite } from './interference/weight-site.ts';
+
+type Matrix = SiteRecord['firstOrder'];
+
+/** Rate of the last update up to a step, as the run wrote it down; undefined without a record. */
+const rateAt = async (run: string, step: number): Promise<number | undefined> => {
+  let rate: number | undefined;
+  try {
+    for await (const line of createInterface({ input: createReadStream(join(run, METRICS_FILE)) })) {
+      if (!line.includes('"learningRate"')) continue;
+      const record = JSON.parse(line) as { step?: number; learningRate?: number };
+      if ((record.step ?? Infinity) <= step) rate = record.learningRate;
+    }
+  } catch {
+    // No file, or a torn line: the rate up to there is the one.
+  }
+  return rate;
+};
+
+export interface UpdatesMeasure {
+  readonly record: RunRecord;
+  readonly recipe: Recipe;
+  readonly sources: readonly TrainSource<TaskBatch>[];
+  /** [T][N] batches that losses are taken on, N being the rounds. */
+  readonly batches: readonly (readonly TaskBatch[])[];
+  /** First cursor of each task that no batch was drawn at. */
+  readonly from: number;
+  readonly updates: number;
+  readonly sites: readonly WeightSite[];
+  readonly random: Random;
+  readonly seed: number;
+  readonly logger: Logger;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface MeasuredUpdates {
+  readonly learningRate: number;
+  readonly model: { readonly weights: number; readonly updates: Matrix };
+  /** In the order of the sites. */
+  readonly sites: readonly Matrix[];
+}
+
+/** @throws StateError for a checkpoint without its optimizer, or when the signal aborts */
+export const measureUpdates = async (
+  model: Generalist,
+  measure: UpdatesMeasure,
+): Promise<MeasuredUpdates> => {
+  const { record, recipe, sources, batches, from, updates, sites, random, seed, logger, signal } = measure;
+  const path = join(record.model, 'optimizer.safetensors');
+  await access(path).catch((cause: unknown) => {
+    throw new StateError(
+      `interference: expected the run's optimizer at ${path}, got none; measure a checkpoint that pretrain wrote, or leave updates out`,
+      { fields: { path }, cause },
+    );
+  });
+  const { learningRate: base, beta1, beta2, epsilon, weightDecay, clipNorm } = recipe.optimizer;
+  const settings = { beta1, beta2, epsilon, weightDecay };
+  const learningRate = (await rateAt(record.run, record.state?.step ?? 0)) ?? base;
+  using stored = new AdamW(model.encoder.parameters, settings);
+  await loadOptimizer(stored, path);
+  const options = {
+    batches,
+    updates,
+    lossWeights: sources.map(({ lossWeight = 1 }) => lossWeight),
+    optimizer: { settings, learningRate, clipNorm: clipNorm ?? undefined, moments: stored.state() },
+    random: random.fork('updates'),
+    next: async (task: number, { round, update }: { round: number; update: number }) => {
+      const { name, next } = sources[task] as TrainSource<TaskBatch>;
+      const cursor = (record.state?.cursors[name] ?? 0) + from + round * updates + update;
+      return await next(cursor, { random: random.fork(name).fork(cursor) });
+    },
+    signal,
+  };
+  const run = async (title: string, names?: ReadonlySet<string>) => {
+    const progress = (done: number, all: number): void => {
+      if (done % (all / sources.length) === 0)
+        logger.info(`interference: ${title}: ${updates} updates alone, ${done} of ${all} rounds`);
+    };
+    const changes = await updatesAlone(model, { ...options, progress, ...(names ? { names } : {}) });
+    return { weights: changes.weights, updates: plainMatrix(interferenceMatrix(changes, { seed })) };
+  };
+  const whole = await run('all weights');
+  const own: Matrix[] = [];
+  for (const { layer, linear, weights } of sites) {
+    const names = new Set(weights.map(({ name }) => name));
+    own.push((await run(`layer ${layer} ${linear}`, names)).updates);
+  }
+  return { learningRate, model: whole, sites: own };
+};
