@@ -56,7 +56,7 @@ export const baseRecipe = {
   engine: 'torch',
   threads: 1,
   precision: 'bf16',
-  checkpoint: { every: '25%' },
+  checkpoint: { every: '25%', keep: 4 },
   validation: { every: '100%', limit: 32, splits: ['validation'] },
 } satisfies RecipeInput;
 

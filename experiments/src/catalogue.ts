@@ -74,7 +74,9 @@ export const experiments: Readonly<Record<string, Experiment>> = Object.freeze({
       linears: ['ffn.fc2'],
       batches: 24,
       directions: 4,
-      checkpoint: 'step-1500',
+      checkpoints: ['step-500', 'step-1500'],
+      updates: 64,
+      rounds: 6,
     },
   },
   experts: {

@@ -6,7 +6,8 @@ import { experiments } from './catalogue.ts';
 import { documentFiles, generatedText, withGenerated } from './document.ts';
 import type { ExperimentResults, RunResult } from './results.ts';
 import { readResults } from './results.ts';
-import { interferenceTable, normalisedPercents, priceTable, scoreTable } from './tables.ts';
+import { interferenceTable, updatesTable } from './interference-tables.ts';
+import { normalisedPercents, priceTable, scoreTable } from './tables.ts';
 
 const run = (variant: string, seed: number, numbers: readonly [number, number, number]): RunResult => ({
   variant,
@@ -63,7 +64,7 @@ describe('tables', () => {
     expect(priceTable(results)).toContain('| experts | 0.123 M | 1.25 ± 0.35 | 1.00 ± 0.00 | 400 |');
   });
 
-  it('show the interference of a step of one task on the loss of another, first order beside exact', () => {
+  it('show the interference of a step of one task on the loss of another, and of updates in a row', () => {
     const estimate = (value: number) => ({ value, standardError: 0 });
     const cell = (value: number) => ({
       ratio: estimate(value),
@@ -91,14 +92,30 @@ describe('tables', () => {
       ...results,
       runs: results.runs.map((each) => ({
         ...each,
-        interference: [{ ...site, firstOrder: matrix(-0.5, 0.25 * each.seed), exact: null }],
+        interference: [
+          {
+            checkpoint: 'step-500',
+            sites: [{ ...site, firstOrder: matrix(-0.5, 0.25 * each.seed), exact: null }],
+            updates: 64,
+            rounds: 6,
+            learningRate: 1e-3,
+            model: { weights: 9, updates: matrix(-2, each.variant === 'moe' ? each.seed : 0) },
+          },
+        ],
       })),
     };
     const rows = interferenceTable(withSites).split('\n');
     expect(rows).toHaveLength(4);
     // seeds 1 and 2: 0.25 and 0.5
-    expect(rows[2]).toContain('| layer 3 of 4, ffn.fc2 | digits | words | 0.375 ± 0.177 |  |');
-    expect(rows[3]).toContain('| layer 3 of 4, ffn.fc2 | words | digits | -0.500 ± 0.000 |  |');
+    expect(rows[2]).toContain('| step-500 | layer 3 of 4, ffn.fc2 | digits | words | 0.375 ± 0.177 |  |');
+    expect(rows[3]).toContain('| step-500 | layer 3 of 4, ffn.fc2 | words | digits | -0.500 ± 0.000 |  |');
+    const updates = updatesTable(withSites).split('\n');
+    expect(updates[2]).toBe('| step-500 | digits | words | 0.00 ± 0.00 | 1.50 ± 0.71 |');
+    expect(updates[3]).toBe('| step-500 | words | digits | -2.00 ± 0.00 | -2.00 ± 0.00 |');
+    // Means of pairs: -1 dense; -0.5 and 0 experts. Differences 0.5 and 1: 0.75 ± 12.706 * 0.3536 / sqrt 2 = 3.177
+    expect(updates[4]).toBe(
+      '| step-500 | mean of all |  | -1.00 ± 0.00 | -0.25 ± 0.35; above dense by 0.75 (-2.43 to 3.93) |',
+    );
   });
 });
 

@@ -5,7 +5,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dotPlot } from './dot-plot.ts';
 import { RESULTS_FOLDER, type ExperimentResults } from './results.ts';
-import { interferenceTable, normalisedPercents, priceTable, scoreTable } from './tables.ts';
+import { interferenceTable, updatesTable, updatesText } from './interference-tables.ts';
+import { normalisedPercents, priceTable, scoreTable } from './tables.ts';
 
 const START = '<!-- generated:start -->';
 const END = '<!-- generated:end -->';
@@ -44,6 +45,10 @@ export const generatedText = (results: ExperimentResults): string => {
           interferenceTable(results),
           '',
           'Interference of a step of one task on the loss of another, in units of what a step of the loss’s own task does: below 0 the step hurts. First order from gradients (equations 1 and 2 of the paper, ratio of means), and the exact change of the loss. Mean ± deviation over seeds.',
+          '',
+          updatesTable(results),
+          '',
+          `The same over ${updatesText(results)}: ratio of means, mean ± deviation over seeds, in units of what its own updates do. The interval is Student’s over seeds.`,
           '',
         ]
       : [

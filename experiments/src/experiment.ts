@@ -55,6 +55,9 @@ export interface InterferencePlan {
   readonly linears: readonly string[];
   readonly batches: number;
   readonly directions: number;
-  /** Checkpoint that is measured: one that still learns, as the paper's is partly converged. */
-  readonly checkpoint: string;
+  /** Checkpoints that are measured: such that still learn, as the paper's is partly converged. */
+  readonly checkpoints: readonly string[];
+  /** Updates of all weights in a row on one task alone, and rounds of them. */
+  readonly updates: number;
+  readonly rounds: number;
 }

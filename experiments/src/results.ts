@@ -19,6 +19,14 @@ export interface RunPrice {
   readonly parameters: number;
 }
 
+/** Interference at one checkpoint of a run. */
+export interface InterferenceAt extends Pick<
+  InterferenceRecord,
+  'sites' | 'updates' | 'rounds' | 'learningRate' | 'model'
+> {
+  readonly checkpoint: string;
+}
+
 /** One trained and scored model. */
 export interface RunResult {
   readonly variant: string;
@@ -31,7 +39,8 @@ export interface RunResult {
   readonly price: RunPrice;
   /** Processor time of training and scoring. */
   readonly hours: number;
-  readonly interference?: InterferenceRecord['sites'];
+  /** By checkpoint. */
+  readonly interference?: readonly InterferenceAt[];
 }
 
 export interface Machine {

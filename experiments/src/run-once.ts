@@ -8,12 +8,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commitOf } from './machine.ts';
 import type { RunOrder } from './plan.ts';
-import type { RunResult } from './results.ts';
+import type { InterferenceAt, RunResult } from './results.ts';
 import { captionWordScore } from './caption-score.ts';
 import { processorMs, scoreTasks } from './scoring.ts';
 
 const RESULT_FILE = 'result.json';
-const INTERFERENCE_FILE = 'interference-at-checkpoint.json';
+const INTERFERENCE_FILE = 'interference-at-checkpoints.json';
 
 /** What a finished run leaves in its folder; the variant's name belongs to the experiment. */
 type StoredResult = Omit<RunResult, 'variant' | 'interference'> & { readonly engine: string };
@@ -37,6 +37,11 @@ export const finishedRun = async (
   const sites = await readJson<NonNullable<RunResult['interference']>>(join(order.folder, INTERFERENCE_FILE));
   return sites && { ...stored, variant: order.variant, interference: sites };
 };
+
+type Matrix = InterferenceAt['sites'][number]['firstOrder'];
+
+/** Without the effects by batch, which no table shows. */
+const plainer = (matrix: Matrix): Matrix => ({ ...matrix, effects: [] });
 
 /** Steps between two lines of progress. */
 const REPORT_EVERY = 100;
@@ -108,23 +113,27 @@ export const runOnce = async (
     if (status === 'stopped') return status;
   }
   if (order.interference && !(await finishedRun(order))) {
-    context.report('interference');
-    const { layers, linears, batches, directions, checkpoint } = order.interference;
-    const { record } = await inspectInterference({
-      run: order.folder,
-      layers,
-      linears,
-      batches,
-      directions,
-      checkpoint,
-      threads: 1,
-    });
-    const sites = record.sites.map(({ firstOrder, exact, ...rest }) => ({
-      ...rest,
-      firstOrder: { ...firstOrder, effects: [] },
-      exact: exact && { ...exact, effects: [] },
-    }));
-    await writeFileAtomic(join(order.folder, INTERFERENCE_FILE), `${JSON.stringify(sites)}\n`);
+    const measured: InterferenceAt[] = [];
+    for (const checkpoint of order.interference.checkpoints) {
+      context.report(`interference at ${checkpoint}`);
+      const { checkpoints: _all, ...plan } = order.interference;
+      const { record } = await inspectInterference({ run: order.folder, checkpoint, threads: 1, ...plan });
+      const { updates, rounds, learningRate, model } = record;
+      const sites = record.sites.map(({ firstOrder, exact, ...rest }) => ({
+        ...rest,
+        firstOrder: plainer(firstOrder),
+        exact: exact && plainer(exact),
+      }));
+      measured.push({
+        checkpoint,
+        sites,
+        updates,
+        rounds,
+        learningRate,
+        model: model && { ...model, updates: plainer(model.updates) },
+      });
+    }
+    await writeFileAtomic(join(order.folder, INTERFERENCE_FILE), `${JSON.stringify(measured)}\n`);
   }
   return 'finished';
 };

@@ -29,7 +29,7 @@ import {
   type SiteRecord,
 } from './interference/interference-record.ts';
 import { measureInterference } from './interference/measure-interference.ts';
-import { weightSites, type WeightSite } from './interference/weight-site.ts';
+import { weightSites } from './interference/weight-site.ts';
 import { measureUpdates } from './measure-updates.ts';
 
 export interface InterferenceStageOptions extends Pick<
@@ -55,8 +55,8 @@ export interface InterferenceStageOptions extends Pick<
   /** Length of a step as a share of the weights' norm. @default 1e-3 */
   readonly step?: number;
   /**
-   * Updates in a row that the run's optimizer makes on one task alone, of all weights and of each site's, before the
-   * losses of all tasks are looked at; 0 leaves that out. @default 0
+   * Updates in a row of all weights that the run's optimizer makes on one task alone before the losses of all tasks are
+   * looked at; 0 leaves that out. @default 0
    */
   readonly updates?: number;
   /** Rounds of those updates for each task, from 3. @default 8 */
@@ -134,7 +134,7 @@ const measureSites = async (
     logger,
     signal,
   }: { options: InterferenceStageOptions; logger: Logger; signal: AbortSignal | undefined },
-): Promise<readonly { readonly site: WeightSite; readonly record: SiteRecord }[]> => {
+): Promise<readonly SiteRecord[]> => {
   const { layers, linears, step, directions, seed } = options;
   const { encoder } = model;
   const moe = encoder instanceof UniPerceiver ? encoder.config.moe : undefined;
@@ -142,7 +142,7 @@ const measureSites = async (
     ...(layers ? { layers } : {}),
     ...(linears ? { linears } : {}),
   });
-  const records: { readonly site: WeightSite; readonly record: SiteRecord }[] = [];
+  const records: SiteRecord[] = [];
   for (const site of sites) {
     const measured = await measureInterference(model, site, {
       batches,
@@ -152,7 +152,7 @@ const measureSites = async (
       ...(signal ? { signal } : {}),
       progress: (text) => logger.info(`interference: layer ${site.layer} ${site.linear}: ${text}`),
     });
-    const record = {
+    records.push({
       layer: site.layer,
       layers: encoder.config.layers,
       linear: site.linear,
@@ -162,9 +162,7 @@ const measureSites = async (
       step: measured.step,
       firstOrder: plainMatrix(measured.firstOrder),
       exact: measured.exact ? plainMatrix(measured.exact) : null,
-      updates: null,
-    };
-    records.push({ site, record });
+    });
   }
   return records;
 };
@@ -228,7 +226,6 @@ export const inspectInterference = async (
           batches: drawn.map((own) => own.slice(0, rounds)),
           from: drawn[0]?.length ?? 0,
           updates,
-          sites: sites.map(({ site }) => site),
           random: createRandom(seed).fork('interference'),
           seed,
           logger,
@@ -249,10 +246,10 @@ export const inspectInterference = async (
     updates,
     rounds: trained ? rounds : 0,
     learningRate: trained?.learningRate ?? null,
-    model: trained?.model ?? null,
+    model: trained ? { weights: trained.weights, updates: trained.matrix } : null,
     repeated: repeated.map((source) => source.name),
     engine: { name, device: usedDevice, precision },
-    sites: sites.map(({ record: own }, at) => ({ ...own, updates: trained?.sites[at] ?? null })),
+    sites: [...sites],
   };
   const file = options.json ?? join(run, 'inspect', INTERFERENCE_FILE);
   await writeFileAtomic(file, serializeInterference(result));

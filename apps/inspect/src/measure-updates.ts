@@ -11,9 +11,6 @@ import { createInterface } from 'node:readline';
 import { interferenceMatrix } from './interference/interference-matrix.ts';
 import { plainMatrix, type SiteRecord } from './interference/interference-record.ts';
 import { updatesAlone } from './interference/updates-alone.ts';
-import type { WeightSite } from './interference/weight-site.ts';
-
-type Matrix = SiteRecord['firstOrder'];
 
 /** Rate of the last update up to a step, as the run wrote it down; undefined without a record. */
 const rateAt = async (run: string, step: number): Promise<number | undefined> => {
@@ -39,7 +36,6 @@ export interface UpdatesMeasure {
   /** First cursor of each task that no batch was drawn at. */
   readonly from: number;
   readonly updates: number;
-  readonly sites: readonly WeightSite[];
   readonly random: Random;
   readonly seed: number;
   readonly logger: Logger;
@@ -48,9 +44,8 @@ export interface UpdatesMeasure {
 
 export interface MeasuredUpdates {
   readonly learningRate: number;
-  readonly model: { readonly weights: number; readonly updates: Matrix };
-  /** In the order of the sites. */
-  readonly sites: readonly Matrix[];
+  readonly weights: number;
+  readonly matrix: SiteRecord['firstOrder'];
 }
 
 /** @throws StateError for a checkpoint without its optimizer, or when the signal aborts */
@@ -58,7 +53,7 @@ export const measureUpdates = async (
   model: Generalist,
   measure: UpdatesMeasure,
 ): Promise<MeasuredUpdates> => {
-  const { record, recipe, sources, batches, from, updates, sites, random, seed, logger, signal } = measure;
+  const { record, recipe, sources, batches, from, updates, random, seed, logger, signal } = measure;
   const path = join(record.model, 'optimizer.safetensors');
   await access(path).catch((cause: unknown) => {
     throw new StateError(
@@ -84,19 +79,16 @@ export const measureUpdates = async (
     },
     signal,
   };
-  const run = async (title: string, names?: ReadonlySet<string>) => {
-    const progress = (done: number, all: number): void => {
+  const changes = await updatesAlone(model, {
+    ...options,
+    progress: (done, all) => {
       if (done % (all / sources.length) === 0)
-        logger.info(`interference: ${title}: ${updates} updates alone, ${done} of ${all} rounds`);
-    };
-    const changes = await updatesAlone(model, { ...options, progress, ...(names ? { names } : {}) });
-    return { weights: changes.weights, updates: plainMatrix(interferenceMatrix(changes, { seed })) };
+        logger.info(`interference: ${updates} updates on one task alone: ${done} of ${all} rounds`);
+    },
+  });
+  return {
+    learningRate,
+    weights: model.encoder.parameters.size,
+    matrix: plainMatrix(interferenceMatrix(changes, { seed })),
   };
-  const whole = await run('all weights');
-  const own: Matrix[] = [];
-  for (const { layer, linear, weights } of sites) {
-    const names = new Set(weights.map(({ name }) => name));
-    own.push((await run(`layer ${layer} ${linear}`, names)).updates);
-  }
-  return { learningRate, model: whole, sites: own };
 };

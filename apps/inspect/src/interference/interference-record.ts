@@ -36,7 +36,7 @@ const recordSchema = z.object({
   rounds: z.number().default(0),
   /** Rate of those updates. */
   learningRate: z.number().nullable().default(null),
-  /** What updates of all weights do. */
+  /** What those updates do; `weights` is how many they change: all. */
   model: z.object({ weights: z.number(), updates: matrix }).nullable().default(null),
   /** Tasks whose batches together hold more samples than the task has: some samples come twice. */
   repeated: z.array(z.string()),
@@ -56,8 +56,6 @@ const recordSchema = z.object({
       step: z.number(),
       firstOrder: matrix,
       exact: matrix.nullable(),
-      /** What updates of this site's weights do. */
-      updates: matrix.nullable().default(null),
     }),
   ),
 });

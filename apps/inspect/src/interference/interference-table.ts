@@ -37,7 +37,7 @@ const siteTitle = ({
   linear,
   experts,
   condition,
-}: Omit<SiteRecord, 'firstOrder' | 'exact' | 'updates'>): string =>
+}: Omit<SiteRecord, 'firstOrder' | 'exact'>): string =>
   `layer ${layer} of ${layers}, ${linear}, ${experts === 0 ? 'dense' : `${experts} experts by ${condition ?? 'condition'}`}`;
 
 /** The table of a record: one block per site and method. */
@@ -45,7 +45,7 @@ export const formatInterference = (record: InterferenceRecord): string => {
   const { batches, directions } = record;
   const tasks = shortNames(record.tasks);
   const block = (title: string, matrix: Matrix): readonly string[] => {
-    const head = ['effect on \\ a step of', ...tasks];
+    const head = ['effect on \\ of a step of', ...tasks];
     const main = matrix.cells.map((row, i) => [
       `${tasks[i] ?? ''}${weak(matrix.own[i] ?? { value: 0, standardError: 0 }) ? ' *' : ''}`,
       ...row.map((cell, j) => (i === j ? '1' : withError(cell.ratio))),
@@ -63,7 +63,6 @@ export const formatInterference = (record: InterferenceRecord): string => {
     ];
   };
   const { updates, rounds } = record;
-  const alone = `${updates} updates in a row, ${rounds} rounds a task`;
   const blocks = [
     ...record.sites.flatMap((site) => {
       const of = (method: string): string => `${siteTitle(site)} (${method})`;
@@ -72,10 +71,11 @@ export const formatInterference = (record: InterferenceRecord): string => {
         ...(site.exact
           ? block(of(`exact, ${directions} steps a batch, ${batches} batches a task`), site.exact)
           : []),
-        ...(site.updates ? block(of(alone), site.updates) : []),
       ];
     }),
-    ...(record.model ? block(`all weights (${alone})`, record.model.updates) : []),
+    ...(record.model
+      ? block(`all weights (${updates} updates in a row, ${rounds} rounds a task)`, record.model.updates)
+      : []),
   ];
   const starred = blocks.some((line) => / \*(?: |$)/u.test(line));
   return [

@@ -8,10 +8,9 @@
  *
  * T tasks · N rounds of each, and N batches of each that losses are taken on
  */
-import { StateError } from '@polygate/core';
-import { parameterGradients, ParameterSet, AdamW, type AdamWOptions, type MomentState } from '@polygate/nn';
+import { StateError, type Random } from '@polygate/core';
+import { AdamW, parameterGradients, type AdamWOptions, type MomentState } from '@polygate/nn';
 import { taskLoss, type Generalist } from '@polygate/generalist';
-import type { Random } from '@polygate/core';
 import type { TaskBatch } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import { batchLoss } from './batch-gradients.ts';
@@ -43,8 +42,6 @@ export interface UpdatesAloneOptions {
   readonly optimizer: StoredOptimizer;
   /** Of noise and drop path; forked for every update. */
   readonly random: Random;
-  /** Parameters that the updates change. @default all */
-  readonly names?: ReadonlySet<string>;
   readonly signal?: AbortSignal | undefined;
   /** Called after each round with how many are done of how many. */
   readonly progress?: ((done: number, all: number) => void) | undefined;
@@ -68,27 +65,21 @@ const meanLosses = async (
  * something throws.
  * @throws StateError when the signal aborts or a gradient is no number
  */
-export const updatesAlone = async (
-  model: Generalist,
-  options: UpdatesAloneOptions,
-): Promise<LossChanges & { readonly weights: number }> => {
-  const { batches, next, updates, lossWeights, names, random, signal, progress } = options;
+export const updatesAlone = async (model: Generalist, options: UpdatesAloneOptions): Promise<LossChanges> => {
+  const { batches, next, updates, lossWeights, random, signal, progress } = options;
   const { settings, learningRate, clipNorm, moments } = options.optimizer;
   const { parameters } = model.encoder;
   const tasks = batches.length;
   const count = batches[0]?.length ?? 0;
-  // A view of the model's set: it is not disposed of, for the variables are the model's.
-  const moving = new ParameterSet(parameters.entries().filter(({ name }) => names?.has(name) ?? true));
-  const known = new Map([...moments].filter(([name]) => moving.has(name)));
   const before = await Promise.all(
-    moving.specs.map(async ({ name }) => ({ name, values: await parameters.read(name) })),
+    parameters.specs.map(async ({ name }) => ({ name, values: await parameters.read(name) })),
   );
   const undo = (): void => {
     for (const { name, values } of before) parameters.write(name, values);
     model.clearCaches();
   };
   const update = async (optimizer: AdamW, batch: TaskBatch, own: { task: number; random: Random }) => {
-    const { loss, gradients } = parameterGradients(moving, () => {
+    const { loss, gradients } = parameterGradients(parameters, () => {
       const made = taskLoss(model, batch, { training: true, random: own.random }).loss;
       return tf.mul(made, lossWeights[own.task] ?? 1);
     });
@@ -105,8 +96,8 @@ export const updatesAlone = async (
     const start = await meanLosses(model, batches);
     for (let j = 0; j < tasks; j += 1) {
       for (let round = 0; round < count; round += 1) {
-        using optimizer = new AdamW(moving, settings);
-        optimizer.restore(known);
+        using optimizer = new AdamW(parameters, settings);
+        optimizer.restore(moments);
         for (let k = 0; k < updates; k += 1) {
           if (signal?.aborted) {
             throw new StateError(
@@ -130,5 +121,5 @@ export const updatesAlone = async (
   } finally {
     undo();
   }
-  return { tasks, batches: count, values, weights: moving.size };
+  return { tasks, batches: count, values };
 };

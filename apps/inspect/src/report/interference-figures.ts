@@ -62,13 +62,11 @@ const weak = (matrix: Matrix, task: number): boolean => {
 
 const matrixFigure = (
   { name, record }: NamedInterference,
-  site: SiteRecord,
-  { matrix, method, cellWidth }: { matrix: Matrix; method: string; cellWidth: number },
+  { matrix, title, cellWidth }: { matrix: Matrix; title: string; cellWidth: number },
 ): Figure => {
   const short = shortNames(record.tasks);
-  const experts = site.experts === 0 ? 'dense' : `${site.experts} experts by ${site.condition ?? '?'}`;
   return signedMatrix({
-    title: `${name} (${experts}), ${method}`,
+    title: `${name} ${title}`,
     description: summary(matrix, record.tasks),
     rowTitle: 'effect on',
     columnTitle: 'of a step of',
@@ -80,10 +78,18 @@ const matrixFigure = (
   });
 };
 
-const methodName = (method: 'firstOrder' | 'exact' | 'updates', { updates }: InterferenceRecord): string =>
-  ({ firstOrder: 'first order', exact: 'exact', updates: `${updates} updates` })[method];
+const expertsText = (site: SiteRecord | undefined): string =>
+  !site || site.experts === 0 ? 'dense' : `${site.experts} experts by ${site.condition ?? '?'}`;
 
-/** Sites that any of the runs was measured at, each with a figure of all its matrices. */
+/** Panels of the runs side by side. */
+const beside = (panels: readonly Figure[], runs: readonly NamedInterference[], title: string): Figure =>
+  gridFigure(panels, {
+    title,
+    description: panels.map((panel) => `${panel.title}: ${panel.description}`).join(' '),
+    columns: runs.length > 1 ? runs.length : 2,
+  });
+
+/** Sites that any of the runs was measured at, each with a figure of all its matrices, and one of updates in a row. */
 export const interferenceFigures = (runs: readonly NamedInterference[]): readonly Figure[] => {
   const sites = new Map<string, SiteRecord>();
   for (const { record } of runs)
@@ -91,27 +97,26 @@ export const interferenceFigures = (runs: readonly NamedInterference[]): readonl
   const largest = Math.max(...runs.map(({ record }) => record.tasks.length));
   // Two matrices with their row labels have to fit side by side.
   const cellWidth = Math.max(56, Math.min(84, Math.floor((1080 / runs.length - 130) / largest)));
-  return [...sites].map(([key, { layer, layers, linear }]) => {
-    const panels = (['firstOrder', 'exact', 'updates'] as const).flatMap((method) =>
+  const bySite = [...sites].map(([key, { layer, layers, linear }]) => {
+    const panels = (['firstOrder', 'exact'] as const).flatMap((method) =>
       runs.flatMap((run) => {
         const site = run.record.sites.find((each) => keyOf(each) === key);
         const matrix = site?.[method];
-        if (!site || !matrix) return [];
-        return [
-          matrixFigure(run, site, {
-            matrix,
-            method: methodName(method, run.record),
-            cellWidth,
-          }),
-        ];
+        if (!matrix) return [];
+        const title = `(${expertsText(site)}), ${method === 'exact' ? 'exact' : 'first order'}`;
+        return [matrixFigure(run, { matrix, title, cellWidth })];
       }),
     );
-    return gridFigure(panels, {
-      title: `Interference at layer ${layer} of ${layers}, ${linear}`,
-      description: panels.map(({ title, description }) => `${title}: ${description}`).join(' '),
-      columns: runs.length > 1 ? runs.length : 2,
-    });
+    return beside(panels, runs, `Interference at layer ${layer} of ${layers}, ${linear}`);
   });
+  const trained = runs.flatMap((run) => {
+    const { model, updates, sites: own } = run.record;
+    const title = `(${expertsText(own[0])}), ${updates} updates`;
+    return model ? [matrixFigure(run, { matrix: model.updates, title, cellWidth })] : [];
+  });
+  return trained.length === 0
+    ? bySite
+    : [...bySite, beside(trained, runs, 'Interference over updates of all weights on one task alone')];
 };
 
 export interface InterferenceMean {
@@ -124,31 +129,46 @@ export interface InterferenceMean {
   readonly pairs: number;
 }
 
-/** One line a site: what Table 1 of the paper is read for. Runs are compared over the same pairs. */
-export const interferenceMeans = (runs: readonly NamedInterference[]): readonly InterferenceMean[] => {
+/** Matrices of the runs that are compared, by what they were measured on. */
+const places = (runs: readonly NamedInterference[]): ReadonlyMap<string, readonly (Matrix | undefined)[]> => {
   const keys = [...new Set(runs.flatMap(({ record }) => record.sites.map(keyOf)))];
+  const found = new Map<string, readonly (Matrix | undefined)[]>(
+    keys.map((key) => {
+      const [layer, linear] = key.split(' ');
+      const own = runs.map(({ record }) => record.sites.find((site) => keyOf(site) === key)?.firstOrder);
+      return [`layer ${layer ?? ''}, ${linear ?? ''}`, own];
+    }),
+  );
+  const updates = runs.find(({ record }) => record.model)?.record.updates;
+  if (updates !== undefined) {
+    found.set(
+      `all weights, ${updates} updates`,
+      runs.map(({ record }) => (record.updates === updates ? record.model?.updates : undefined)),
+    );
+  }
+  return found;
+};
+
+/** One line a place: what Table 1 of the paper is read for. Runs are compared over the same pairs. */
+export const interferenceMeans = (runs: readonly NamedInterference[]): readonly InterferenceMean[] => {
   const tasks = (runs[0]?.record.tasks ?? []).filter((task) =>
     runs.every(({ record }) => record.tasks.includes(task)),
   );
-  return keys.map((key) => {
-    const found = runs.map(({ record }) => ({
-      record,
-      site: record.sites.find((site) => keyOf(site) === key),
-    }));
-    const measured = found.filter(({ site }) => site !== undefined);
+  return [...places(runs)].map(([site, matrices]) => {
+    const found = runs.map(({ record }, at) => ({ record, matrix: matrices[at] }));
+    const measured = found.filter(({ matrix }) => matrix !== undefined);
     const strong = tasks.filter((task) =>
-      measured.every(({ record, site }) => site && !weak(site.firstOrder, record.tasks.indexOf(task))),
+      measured.every(({ record, matrix }) => matrix && !weak(matrix, record.tasks.indexOf(task))),
     );
     const pairs = strong.flatMap((of) => tasks.filter((by) => by !== of).map((by) => [of, by] as const));
-    const ratios = found.map(({ record, site }) =>
+    const ratios = found.map(({ record, matrix }) =>
       pairs.flatMap(([of, by]) => {
-        const cell = site?.firstOrder.cells[record.tasks.indexOf(of)]?.[record.tasks.indexOf(by)];
+        const cell = matrix?.cells[record.tasks.indexOf(of)]?.[record.tasks.indexOf(by)];
         return cell ? [cell.ratio] : [];
       }),
     );
-    const [layer, linear] = key.split(' ');
     return {
-      site: `layer ${layer ?? ''}, ${linear ?? ''}`,
+      site,
       means: ratios.map((own) => own.reduce((sum, { value }) => sum + value, 0) / own.length),
       harmful: ratios.map((own) => own.filter((ratio) => clear(ratio) && ratio.value < 0).length),
       pairs: pairs.length,

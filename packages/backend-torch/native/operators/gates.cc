@@ -5,66 +5,100 @@
 namespace polygate {
 namespace {
 
-constexpr int64_t kLanes = 16;  // outputs that are summed side by side
+constexpr int64_t kLanes = 16;
+typedef float Lanes __attribute__((vector_size(4 * kLanes)));
+
+POLYGATE_INLINE Lanes lanesAt(const float* p) {
+  Lanes lanes;
+  __builtin_memcpy(&lanes, p, sizeof lanes);
+  return lanes;
+}
+
+POLYGATE_INLINE void putLanes(float* p, Lanes lanes) { __builtin_memcpy(p, &lanes, sizeof lanes); }
+
+POLYGATE_INLINE float sumOf(Lanes lanes) {
+  float sums[8], parts[kLanes];
+  __builtin_memcpy(parts, &lanes, sizeof parts);
+  for (int64_t k = 0; k < 8; ++k) sums[k] = parts[k] + parts[k + 8];
+  for (int64_t k = 0; k < 4; ++k) sums[k] += sums[k + 4];
+  return (sums[0] + sums[2]) + (sums[1] + sums[3]);
+}
+
+constexpr int64_t kOutputs = 8;  // that one pass over a row serves
+constexpr int64_t kRows = 8;     // that are in work together
 
 // One row at a time is widened to float32 in `row` [I], so that the loops behind it read it as it is.
 #define POLYGATE_GATE_LOOPS(T)                                                                                          \
   POLYGATE_INLINE void widen(const T* x, float* row, int64_t width) {                                                   \
     _Pragma("omp simd") for (int64_t d = 0; d < width; ++d) row[d] = load(x, d);                                        \
   }                                                                                                                     \
-  /* Rows of x times up to 16 columns: `columns` [I, 16], zeros beyond `outputs`. */                                    \
-  POLYGATE_CLONES void logitRows(const T* x, const float* columns, float* row, float* y, int64_t count, int64_t width,  \
+  /* Products of rows of x with up to 8 rows of `weights` [8, I], zeros beyond `outputs`. */                             \
+  POLYGATE_CLONES void logitRows(const T* x, const float* weights, float* row, float* y, int64_t count, int64_t width,  \
                                  int64_t outputs, int64_t stride) {                                                     \
     for (int64_t n = 0; n < count; ++n, x += width, y += stride) {                                                      \
-      float sums[4][kLanes] = {};                                                                                       \
+      Lanes sums[kOutputs] = {};                                                                                        \
       widen(x, row, width);                                                                                             \
       int64_t i = 0;                                                                                                    \
-      for (; i + 4 <= width; i += 4)                                                                                    \
-        for (int64_t k = 0; k < 4; ++k)                                                                                 \
-          _Pragma("omp simd") for (int64_t o = 0; o < kLanes; ++o) sums[k][o] += row[i + k] * columns[(i + k) * kLanes + o]; \
-      for (; i < width; ++i)                                                                                            \
-        _Pragma("omp simd") for (int64_t o = 0; o < kLanes; ++o) sums[0][o] += row[i] * columns[i * kLanes + o];        \
-      for (int64_t o = 0; o < outputs; ++o) y[o] = (sums[0][o] + sums[1][o]) + (sums[2][o] + sums[3][o]);               \
-    }                                                                                                                   \
-  }                                                                                                                     \
-  /* Four rows in one pass over the sums: they are read and written a quarter as often. */                              \
-  POLYGATE_CLONES void weightRows(const T* x, const float* dy, float* rows, float* sums, int64_t count, int64_t width,  \
-                                  int64_t outputs) {                                                                    \
-    const float *a = rows, *b = rows + width, *c = b + width, *e = c + width;                                           \
-    int64_t n = 0;                                                                                                      \
-    for (; n + 4 <= count; n += 4, x += 4 * width, dy += 4 * outputs) {                                                 \
-      widen(x, rows, 4 * width);                                                                                        \
-      for (int64_t o = 0; o < outputs; ++o) {                                                                           \
-        const float ga = dy[o], gb = dy[outputs + o], gc = dy[2 * outputs + o], ge = dy[3 * outputs + o];               \
-        float* own = sums + o * width;                                                                                  \
-        _Pragma("omp simd") for (int64_t d = 0; d < width; ++d)                                                         \
-          own[d] += (ga * a[d] + gb * b[d]) + (gc * c[d] + ge * e[d]);                                                  \
+      for (; i + kLanes <= width; i += kLanes) {                                                                        \
+        const Lanes own = lanesAt(row + i);                                                                             \
+        _Pragma("GCC unroll 8") for (int64_t o = 0; o < kOutputs; ++o) sums[o] += own * lanesAt(weights + o * width + i); \
       }                                                                                                                 \
-    }                                                                                                                   \
-    for (; n < count; ++n, x += width, dy += outputs) {                                                                 \
-      widen(x, rows, width);                                                                                            \
-      for (int64_t o = 0; o < outputs; ++o) {                                                                           \
-        const float g = dy[o];                                                                                          \
-        float* own = sums + o * width;                                                                                  \
-        _Pragma("omp simd") for (int64_t d = 0; d < width; ++d) own[d] += g * a[d];                                     \
+      _Pragma("GCC unroll 8") for (int64_t o = 0; o < kOutputs; ++o) {                                                  \
+        float sum = sumOf(sums[o]);                                                                                     \
+        for (int64_t k = i; k < width; ++k) sum += row[k] * weights[o * width + k];                                     \
+        if (o < outputs) y[o] = sum;                                                                                    \
       }                                                                                                                 \
     }                                                                                                                   \
   }                                                                                                                     \
-  /* Four outputs in one pass over the row. */                                                                          \
-  POLYGATE_CLONES void inputRows(const float* dy, const float* w, float* row, T* dx, int64_t count, int64_t width,      \
-                                 int64_t outputs) {                                                                     \
+  /* sums [O, I] += dy^T x: eight rows and outputs at a time; `gates` [8, O] and O a multiple of 8, zeros beyond dy's. */ \
+  POLYGATE_CLONES void weightRows(const T* x, const float* dy, float* rows, float* gates, float* sums, int64_t count,   \
+                                  int64_t width, int64_t outputs, int64_t padded) {                                     \
+    for (int64_t n = 0; n < count; n += kRows, x += kRows * width, dy += kRows * outputs) {                             \
+      const int64_t served = std::min(kRows, count - n);                                                                \
+      widen(x, rows, served * width);                                                                                   \
+      std::fill(rows + served * width, rows + kRows * width, 0.0f);                                                     \
+      for (int64_t r = 0; r < kRows; ++r)                                                                               \
+        for (int64_t o = 0; o < outputs; ++o) gates[r * padded + o] = r < served ? dy[r * outputs + o] : 0;             \
+      for (int64_t first = 0; first < padded; first += kOutputs) {                                                      \
+        float* own = sums + first * width;                                                                              \
+        int64_t d = 0;                                                                                                  \
+        for (; d + kLanes <= width; d += kLanes) {                                                                      \
+          Lanes total[kOutputs];                                                                                        \
+          _Pragma("GCC unroll 8") for (int64_t o = 0; o < kOutputs; ++o) total[o] = lanesAt(own + o * width + d);       \
+          for (int64_t r = 0; r < kRows; ++r) {                                                                         \
+            const Lanes row = lanesAt(rows + r * width + d);                                                            \
+            _Pragma("GCC unroll 8") for (int64_t o = 0; o < kOutputs; ++o) total[o] += gates[r * padded + first + o] * row; \
+          }                                                                                                             \
+          _Pragma("GCC unroll 8") for (int64_t o = 0; o < kOutputs; ++o) putLanes(own + o * width + d, total[o]);       \
+        }                                                                                                               \
+        for (; d < width; ++d)                                                                                          \
+          for (int64_t o = 0; o < kOutputs; ++o)                                                                        \
+            for (int64_t r = 0; r < kRows; ++r) own[o * width + d] += gates[r * padded + first + o] * rows[r * width + d]; \
+      }                                                                                                                 \
+    }                                                                                                                   \
+  }                                                                                                                     \
+  /* dx = dy w, eight outputs at a time; `w` [O, I] and O a multiple of 8, zeros beyond dy's. */                        \
+  POLYGATE_CLONES void inputRows(const float* dy, const float* w, float* row, float* gates, T* dx, int64_t count,       \
+                                 int64_t width, int64_t outputs, int64_t padded) {                                      \
+    std::fill(gates, gates + padded, 0.0f);                                                                             \
     for (int64_t n = 0; n < count; ++n, dy += outputs, dx += width) {                                                   \
-      _Pragma("omp simd") for (int64_t d = 0; d < width; ++d) row[d] = 0;                                               \
-      int64_t o = 0;                                                                                                    \
-      for (; o + 4 <= outputs; o += 4) {                                                                                \
-        const float *a = w + o * width, *b = a + width, *c = b + width, *e = c + width;                                 \
-        const float ga = dy[o], gb = dy[o + 1], gc = dy[o + 2], ge = dy[o + 3];                                         \
-        _Pragma("omp simd") for (int64_t d = 0; d < width; ++d)                                                         \
-          row[d] += (ga * a[d] + gb * b[d]) + (gc * c[d] + ge * e[d]);                                                  \
-      }                                                                                                                 \
-      for (; o < outputs; ++o) {                                                                                        \
-        const float g = dy[o];                                                                                          \
-        _Pragma("omp simd") for (int64_t d = 0; d < width; ++d) row[d] += g * w[o * width + d];                         \
+      std::copy_n(dy, outputs, gates);                                                                                  \
+      for (int64_t first = 0; first < padded; first += kOutputs) {                                                      \
+        const float* own = w + first * width;                                                                           \
+        int64_t d = 0;                                                                                                  \
+        for (; d + kLanes <= width; d += kLanes) {                                                                      \
+          Lanes one = first == 0 ? Lanes{} : lanesAt(row + d), other = {};                                              \
+          _Pragma("GCC unroll 4") for (int64_t o = 0; o < kOutputs; o += 2) {                                           \
+            one += gates[first + o] * lanesAt(own + o * width + d);                                                     \
+            other += gates[first + o + 1] * lanesAt(own + (o + 1) * width + d);                                         \
+          }                                                                                                             \
+          putLanes(row + d, one + other);                                                                               \
+        }                                                                                                               \
+        for (; d < width; ++d) {                                                                                        \
+          float sum = first == 0 ? 0 : row[d];                                                                          \
+          for (int64_t o = 0; o < kOutputs; ++o) sum += gates[first + o] * own[o * width + d];                          \
+          row[d] = sum;                                                                                                 \
+        }                                                                                                               \
       }                                                                                                                 \
       _Pragma("omp simd") for (int64_t d = 0; d < width; ++d) store(dx, d, row[d]);                                     \
     }                                                                                                                   \
@@ -74,22 +108,26 @@ POLYGATE_GATE_LOOPS(Bits)
 
 int64_t taskCount(int64_t count) { return std::max<int64_t>(1, std::min<int64_t>(at::get_num_threads(), count / 16)); }
 
+// [O, I] with rows of zeros up to a multiple of 8.
+std::vector<float> padded(const at::Tensor& w) {
+  std::vector<float> rows((w.size(0) + kOutputs - 1) / kOutputs * kOutputs * w.size(1), 0.0f);
+  std::copy_n(pointer<float>(w), w.numel(), rows.begin());
+  return rows;
+}
+
 // x [N, I], weight float32 [O, I] -> float32 [N, O].
 at::Tensor exactLinear(const at::Tensor& input, const at::Tensor& weights) {
   const at::Tensor x = input.contiguous(), w = weights.contiguous();
   const int64_t count = x.size(0), width = x.size(1), outputs = w.size(0);
   at::Tensor y = at::empty({count, outputs}, w.options());
-  std::vector<float> columns(width * kLanes);
-  for (int64_t first = 0; first < outputs; first += kLanes) {
-    const int64_t own = std::min(kLanes, outputs - first);
-    std::fill(columns.begin(), columns.end(), 0.0f);
-    for (int64_t o = 0; o < own; ++o)
-      for (int64_t i = 0; i < width; ++i) columns[i * kLanes + o] = pointer<float>(w)[(first + o) * width + i];
+  const std::vector<float> own = padded(w);
+  for (int64_t first = 0; first < outputs; first += kOutputs) {
     withPointer(x, [&](auto* px) {
       float* py = pointer<float>(y) + first;
       at::parallel_for(0, count, grain(5 * width), [&](int64_t from, int64_t to) {
         std::vector<float> row(width);
-        logitRows(px + from * width, columns.data(), row.data(), py + from * outputs, to - from, width, own, outputs);
+        logitRows(px + from * width, own.data() + first * width, row.data(), py + from * outputs, to - from, width,
+                  std::min(kOutputs, outputs - first), outputs);
       });
     });
   }
@@ -102,22 +140,25 @@ std::tuple<at::Tensor, at::Tensor> exactLinearBackward(const at::Tensor& gradien
   const at::Tensor dy = gradient.contiguous(), x = input.contiguous(), w = weights.contiguous();
   const int64_t count = x.size(0), width = x.size(1), outputs = w.size(0), tasks = taskCount(count);
   at::Tensor dx = at::empty(x.sizes(), x.options().dtype(dtype));
-  at::Tensor sums = at::zeros({tasks, outputs, width}, w.options());
-  const float *g = pointer<float>(dy), *pw = pointer<float>(w);
+  const std::vector<float> own = padded(w);
+  const int64_t rounded = static_cast<int64_t>(own.size()) / std::max<int64_t>(1, width);
+  at::Tensor sums = at::zeros({tasks, rounded, width}, w.options());
+  const float* g = pointer<float>(dy);
   float* ps = pointer<float>(sums);
   withPointer(x, [&](auto* px) {
     withPointer(dx, [&](auto* pdx) {
       at::parallel_for(0, tasks, 1, [&](int64_t first, int64_t last) {
-        std::vector<float> row(4 * width);
+        std::vector<float> rows(kRows * width), gates(kRows * rounded);
         for (int64_t t = first; t < last; ++t) {
-          const int64_t from = count * t / tasks, rows = count * (t + 1) / tasks - from;
-          weightRows(px + from * width, g + from * outputs, row.data(), ps + t * outputs * width, rows, width, outputs);
-          inputRows(g + from * outputs, pw, row.data(), pdx + from * width, rows, width, outputs);
+          const int64_t from = count * t / tasks, served = count * (t + 1) / tasks - from;
+          weightRows(px + from * width, g + from * outputs, rows.data(), gates.data(), ps + t * rounded * width, served, width, outputs,
+                     rounded);
+          inputRows(g + from * outputs, own.data(), rows.data(), gates.data(), pdx + from * width, served, width, outputs, rounded);
         }
       });
     });
   });
-  return {dx, tasks == 1 ? sums[0] : sums.sum(0)};
+  return {dx, (tasks == 1 ? sums[0] : sums.sum(0)).narrow(0, 0, outputs)};
 }
 
 }  // namespace

@@ -120,27 +120,28 @@ POLYGATE_INLINE double expOfMinus(double x) {
 }
 
 // One visible token; `room` [E] keeps its exponentials, sums [E + 1] are added to.
-POLYGATE_CLONES void choose(const float* logits, const Rule& rule, int64_t token, const Choices& out, double* room, double* sums) {
-  const float* z = logits + token * rule.experts;
+POLYGATE_INLINE void chooseAmong(const int64_t experts, const float* logits, const Rule& rule, int64_t token, const Choices& out,
+                                 double* room, double* sums) {
+  const float* z = logits + token * experts;
   float largest = -INFINITY;
-  for (int64_t e = 0; e < rule.experts; ++e) largest = std::max(largest, z[e]);
-  _Pragma("omp simd") for (int64_t e = 0; e < rule.experts; ++e) room[e] = expOfMinus(static_cast<double>(largest) - z[e]);
+  for (int64_t e = 0; e < experts; ++e) largest = std::max(largest, z[e]);
+  _Pragma("omp simd") for (int64_t e = 0; e < experts; ++e) room[e] = expOfMinus(static_cast<double>(largest) - z[e]);
   double sum = 0;
-  for (int64_t e = 0; e < rule.experts; ++e) sum += room[e];
+  for (int64_t e = 0; e < experts; ++e) sum += room[e];
   const double logSum = largest + std::log(sum);
   out.logSums[token] = static_cast<float>(logSum);
-  sums[rule.experts] += logSum * logSum;
+  sums[experts] += logSum * logSum;
   const double inverse = 1 / sum;
-  for (int64_t e = 0; e < rule.experts; ++e) {
+  for (int64_t e = 0; e < experts; ++e) {
     const double p = room[e] * inverse;
-    out.probabilities[token * rule.experts + e] = static_cast<float>(p);
+    out.probabilities[token * experts + e] = static_cast<float>(p);
     sums[e] += p;
   }
   double kept = 0;
   float* weights = out.weights + token * rule.topK;
   for (int64_t k = 0; k < rule.topK; ++k) {
     int64_t best = 0;
-    for (int64_t e = 1; e < rule.experts; ++e)
+    for (int64_t e = 1; e < experts; ++e)
       if (room[e] > room[best]) best = e;
     const double p = room[best] * inverse;
     room[best] = -1;  // out of the next round
@@ -150,6 +151,14 @@ POLYGATE_CLONES void choose(const float* logits, const Rule& rule, int64_t token
   }
   const double divisor = rule.renormalize ? std::max(kept, kMinimalSum) : 1;
   for (int64_t k = 0; k < rule.topK; ++k) weights[k] = static_cast<float>(weights[k] / divisor);
+}
+
+// Loops of a length that the compiler knows unroll: eight experts are what most models have.
+POLYGATE_CLONES void choose(const float* logits, const Rule& rule, int64_t token, const Choices& out, double* room, double* sums) {
+  if (rule.experts == 8)
+    chooseAmong(8, logits, rule, token, out, room, sums);
+  else
+    chooseAmong(rule.experts, logits, rule, token, out, room, sums);
 }
 
 // How many choices an expert serves, as a multiple of an even load (below 0: all), and who comes when: the i-th token is
