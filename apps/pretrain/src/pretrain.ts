@@ -33,6 +33,7 @@ import {
 } from '@polygate/training';
 import { join } from 'node:path';
 import { resolvePretrainRecipe } from './resolve-recipe.ts';
+import { watchDroppedChoices } from './dropped-choices.ts';
 import { claimRun } from './run-folder.ts';
 import { createValidation } from './validation.ts';
 
@@ -150,6 +151,7 @@ export const pretrain = async (
           taskOf: createTaskSampler(sources, { seed: recipe.seed, temperature: recipe.mixing.temperature })
             .pick,
         });
+  const watchDropped = watchDroppedChoices(logger);
   const result = await train({
     parameters,
     optimizer,
@@ -158,7 +160,9 @@ export const pretrain = async (
     loss: (batch, { random, step, task }) => {
       const telemetry = model.encoder.config.moe !== undefined && lookedAt(step);
       const { reports, ...result } = taskLoss(model, batch, { training: true, random, telemetry });
-      return { ...result, records: routingRecords(model.encoder, task, reports) };
+      const records = routingRecords(model.encoder, task, reports);
+      watchDropped(records);
+      return { ...result, records };
     },
     steps,
     seed: recipe.seed,
