@@ -124,7 +124,7 @@ async function* priceOf(
     yield await measurePair(
       { name: 'dense training step', run: async () => void (await plain.step()) },
       { name: `8 experts, top-2, ${condition}`, run: async () => void (await routed.step()) },
-      { ...options, name: `conditions-price-train-${condition}`, pairs: 7 },
+      { ...options, name: `conditions-price-train-${condition}`, pairs: 11 },
     );
     yield await measurePair(
       { name: 'dense inference', run: () => plain.infer() },
@@ -132,7 +132,7 @@ async function* priceOf(
         name: merges ? `${condition}, merged weights cached` : `${condition}, tokens dispatched`,
         run: () => routed.infer(),
       },
-      { ...options, name: `conditions-price-infer-${condition}`, pairs: 13 },
+      { ...options, name: `conditions-price-infer-${condition}`, pairs: 25 },
     );
   } finally {
     plain.dispose();

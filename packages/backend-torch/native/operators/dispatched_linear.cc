@@ -121,49 +121,60 @@ std::vector<at::Tensor> contiguous(at::TensorList tensors) {
   return dense;
 }
 
-// x [N, I], gates float32 [N, E], weights [O, I] and float32 biases [O] of the experts with slots -> y [N, O] of the
-// weights' type, and z before the activation when `keep` asks for it.
+// [..., D] as rows [N, D] of a type, in order.
+at::Tensor rowsOf(const at::Tensor& t, at::ScalarType type) { return t.to(type).reshape({-1, t.size(-1)}).contiguous(); }
+
+// Rows [N, D] with the leading axes of another tensor.
+at::Tensor shapedLike(const at::Tensor& rows, const at::Tensor& other) {
+  if (!rows.defined() || other.dim() == 2) return rows;
+  std::vector<int64_t> shape = other.sizes().vec();
+  shape.back() = rows.size(1);
+  return rows.view(shape);
+}
+
+// x [..., I] of N tokens, gates float32 [N, E], weights [O, I] and float32 biases [O] of the experts with slots -> y
+// [..., O] of the weights' type, and z before the activation when `keep` asks for it.
 std::tuple<at::Tensor, at::Tensor> dispatchedLinear(const at::Tensor& input, const at::Tensor& gates, at::TensorList weights,
                                                     at::TensorList biases, const at::Tensor& tokens, at::IntArrayRef starts,
                                                     at::IntArrayRef used, bool gelu, bool keep) {
-  TORCH_CHECK(!weights.empty() && weights.size() == used.size() && biases.size() == used.size() && input.dim() == 2,
-              "dispatched_linear: expected x of rank 2, and a weight and a bias for each expert with slots");
+  TORCH_CHECK(!weights.empty() && weights.size() == used.size() && biases.size() == used.size() && input.dim() >= 2,
+              "dispatched_linear: expected x of rank 2 or more, and a weight and a bias for each expert with slots");
   const at::ScalarType type = weights[0].scalar_type();
   const Slots slots = slotsOf(tokens, starts, used);
-  const at::Tensor x = input.to(type).contiguous();
+  const at::Tensor x = rowsOf(input, type);
   DispatchedForward call{x, gates.contiguous(), contiguous(weights), contiguous(biases), slots, gelu, {}, {}};
   call.y = at::empty({x.size(0), call.weights[0].size(0)}, x.options());
   if (gelu && keep) call.z = at::empty_like(call.y);
   const bool onTiles = type == at::kBFloat16 && tiles::available() && dispatchedForwardTiles(call);
   if (!onTiles) forwardProducts(call);
-  return {call.y, call.z};
+  return {shapedLike(call.y, input), shapedLike(call.z, input)};
 }
 
-// dispatchedLinear with weights [outputs, I] that pack_panels packed, for forwards without a gradient -> y [N, outputs], or
+// dispatchedLinear with weights [outputs, I] that pack_panels packed, for forwards without a gradient -> y [..., outputs], or
 // nothing where the tokens go to too many different sets of experts: then dispatchedLinear has another way.
 std::vector<at::Tensor> dispatchedLinearPacked(const at::Tensor& input, const at::Tensor& gates, at::TensorList packed,
                                                int64_t outputs, at::TensorList biases, const at::Tensor& tokens,
                                                at::IntArrayRef starts, at::IntArrayRef used, bool gelu) {
-  TORCH_CHECK(!packed.empty() && packed.size() == used.size() && biases.size() == used.size() && input.dim() == 2,
-              "dispatched_linear_packed: expected x of rank 2, and a weight and a bias for each expert with slots");
+  TORCH_CHECK(!packed.empty() && packed.size() == used.size() && biases.size() == used.size() && input.dim() >= 2,
+              "dispatched_linear_packed: expected x of rank 2 or more, and a weight and a bias for each expert with slots");
   if (!isHalf(packed[0]) || !tiles::available()) return {};
   const Slots slots = slotsOf(tokens, starts, used);
-  const at::Tensor x = input.to(at::kBFloat16).contiguous();
+  const at::Tensor x = rowsOf(input, at::kBFloat16);
   DispatchedForward call{x, gates.contiguous(), {}, contiguous(biases), slots, gelu, at::empty({x.size(0), outputs}, x.options()), {}};
   if (!dispatchedForwardTiles(call, packed)) return {};
-  return {call.y};
+  return {shapedLike(call.y, input)};
 }
 
-// -> dx [N, I] of the weights' type, dgates float32 [N, E], then dW [O, I] and db [O] of each expert, float32.
+// -> dx [..., I] of the weights' type, dgates float32 [N, E], then dW [O, I] and db [O] of each expert, float32.
 std::tuple<at::Tensor, at::Tensor, std::vector<at::Tensor>, std::vector<at::Tensor>> dispatchedLinearBackward(
     const at::Tensor& gradient, const at::Tensor& input, const at::Tensor& gates, at::TensorList weights,
     at::TensorList biases, const c10::optional<at::Tensor>& kept, const at::Tensor& tokens, at::IntArrayRef starts,
     at::IntArrayRef used) {
   const at::ScalarType type = weights[0].scalar_type();
   const Slots slots = slotsOf(tokens, starts, used);
-  const at::Tensor x = input.to(type).contiguous();
+  const at::Tensor x = rowsOf(input, type);
   const bool active = kept.has_value() && kept->defined();
-  DispatchedBackward call{gradient.contiguous(), active ? kept->contiguous() : at::Tensor(), x, gates.contiguous(),
+  DispatchedBackward call{rowsOf(gradient, gradient.scalar_type()), active ? rowsOf(*kept, kept->scalar_type()) : at::Tensor(), x, gates.contiguous(),
                           contiguous(weights), contiguous(biases), slots, {}, {}, {}, {}, {}};
   call.dx = at::empty_like(x);
   call.dGates = at::zeros_like(call.gates);
@@ -174,7 +185,7 @@ std::tuple<at::Tensor, at::Tensor, std::vector<at::Tensor>, std::vector<at::Tens
   }
   const bool onTiles = type == at::kBFloat16 && tiles::available() && dispatchedBackwardTiles(call);
   if (!onTiles) backwardProducts(call);
-  return {call.dx, call.dGates, call.dWeights, call.dBiases};
+  return {shapedLike(call.dx, input), call.dGates, call.dWeights, call.dBiases};
 }
 
 }  // namespace

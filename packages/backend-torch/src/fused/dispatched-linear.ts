@@ -9,7 +9,7 @@ import { registerTorchKernel, required } from '../kernel-registration.ts';
 import type { Handle } from '../native/binding.ts';
 import { ScalarType } from '../native/scalar-types.ts';
 import { activate, activationGradient, columnSums } from './activation.ts';
-import { exactOf, hasOwnOperators, lastOf, matrixOf, sizeOf, storedMatrixOf } from './operand.ts';
+import { hasOwnOperators, lastOf, matrixOf, sizeOf, storedMatrixOf } from './operand.ts';
 import { panelsOf, productWeightOf } from './product-weights.ts';
 
 interface DispatchedAttributes {
@@ -25,6 +25,7 @@ interface DispatchedAttributes {
 }
 
 interface Operands {
+  /** [N, I], for the native call [..., I]. */
   readonly x: Handle;
   /** float32 [N, E] */
   readonly gates: Handle;
@@ -41,6 +42,10 @@ interface Operands {
   readonly size: { readonly count: number; readonly inputs: number; readonly outputs: number };
 }
 
+/** [..., D] as it is stored, as a matrix where operators of ATen's work on it. */
+const rows = (torch: KernelContext, info: TensorInfo): Handle =>
+  hasOwnOperators(torch) ? torch.storedTensorOf(info) : storedMatrixOf(torch, info);
+
 const operandsOf = (
   torch: KernelContext,
   given: NamedTensorInfoMap,
@@ -51,14 +56,16 @@ const operandsOf = (
   const inputs = lastOf(x.shape);
   const own = used.map((_, at) => required(given, `weight${at}`));
   return {
-    x: matrixOf(torch, x, torch.precision.product),
-    gates: exactOf(torch, required(given, 'gates')),
+    x: hasOwnOperators(torch)
+      ? torch.tensorOf(x, torch.precision.product)
+      : matrixOf(torch, x, torch.precision.product),
+    gates: torch.tensorOf(required(given, 'gates'), torch.precision.exact),
     given: own,
     get weights() {
       return own.map((info) => productWeightOf(torch, info));
     },
-    biases: used.map((_, at) => exactOf(torch, required(given, `bias${at}`))),
-    tokens: torch.aten('contiguous', torch.storedTensorOf(tokens)),
+    biases: used.map((_, at) => torch.tensorOf(required(given, `bias${at}`), torch.precision.exact)),
+    tokens: torch.storedTensorOf(tokens),
     starts: [...used.map((id) => starts[id] ?? 0), tokens.shape[0] ?? 0],
     used,
     shape: x.shape.slice(0, -1),
@@ -225,8 +232,8 @@ export const registerDispatchedLinear = (): void => {
       const operands = operandsOf(torch, inputs, attrs);
       const z = inputs['z'] as TensorInfo | undefined;
       const { dx, dGates, weights, biases } = backward(torch, operands, {
-        dy: storedMatrixOf(torch, required(inputs, 'dy')),
-        z: z && storedMatrixOf(torch, z),
+        dy: rows(torch, required(inputs, 'dy')),
+        z: z && rows(torch, z),
       });
       const { inputs: width, outputs } = operands.size;
       return [

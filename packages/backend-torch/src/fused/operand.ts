@@ -35,8 +35,10 @@ export const storedMatrixOf = (torch: KernelContext, info: TensorInfo): Handle =
   torch.storedTensorOf(asMatrix(info));
 
 /** A float32 tensor that lies in memory in order, as the operators of native/operators read it; borrowed. */
-export const exactOf = (torch: KernelContext, info: TensorInfo): Handle =>
-  torch.aten('contiguous', torch.tensorOf(info, torch.precision.exact));
+export const exactOf = (torch: KernelContext, info: TensorInfo): Handle => {
+  const own = torch.tensorOf(info, torch.precision.exact);
+  return torch.dispatcher.isContiguous(own) ? own : torch.aten('contiguous', own);
+};
 
 /** {@link exactOf} of a tensor that may be absent. */
 export const exactOrNone = (torch: KernelContext, info: TensorInfo | undefined): Handle | null =>
