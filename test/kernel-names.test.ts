@@ -34,6 +34,8 @@ const elsewhere = new Set([
   'PgExactLinear',
   'PgExactLinearGrad',
   'PgAttentionPool',
+  'PgRouterLogits',
+  'PgRouterLogitsGrad',
   'PgAttentionPoolGrad',
   'PgGelu',
   'PgGeluGrad',

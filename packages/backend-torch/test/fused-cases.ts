@@ -140,6 +140,10 @@ const expertsOf = (outputs: number, inputs: number) =>
     ]),
   ) as Inputs;
 
+/** The experts of `manyTokens` as dispatched linears take them. */
+const pairsOf = (outputs: number, inputs: number) =>
+  [0, 1, 2].map(() => ({ weight: make(outputs, inputs), bias: make(outputs) }));
+
 /** Each case makes its inputs and returns all results. */
 export const cases: Record<string, () => tf.Tensor[]> = {
   linear: () => run('PgLinear', { x: make(2, 3, 6), weight: make(5, 6), bias: make(5) }, plain),
@@ -250,8 +254,8 @@ export const cases: Record<string, () => tf.Tensor[]> = {
   },
   'dispatchedLinear of few tokens': () => {
     const { slots, routed } = dispatched(5, (token) => [[0, 3], [0, 2], [2, 3], [], [0, 3]][token] ?? []);
-    const inputs = { x: make(5, 6), gates: make(5, 4), tokens: whole(slots), ...experts() };
-    const attributes = { ...routed, ...activated };
+    const inputs = { x: make(5, 6), gates: make(5, 4), tokens: whole(slots) };
+    const attributes = { ...routed, experts: pairsOf(5, 6), ...activated };
     const [y, z] = run('PgDispatchedLinear', inputs, attributes) as [tf.Tensor, tf.Tensor];
     return [y, z, ...run('PgDispatchedLinearGrad', { ...inputs, z, dy: make(5, 5) }, attributes)];
   },
@@ -260,9 +264,8 @@ export const cases: Record<string, () => tf.Tensor[]> = {
       x: make(300, 40),
       gates: make(300, 4),
       tokens: whole(manyTokens.slots),
-      ...expertsOf(72, 40),
     };
-    const attributes = { ...manyTokens.routed, ...activated };
+    const attributes = { ...manyTokens.routed, experts: pairsOf(72, 40), ...activated };
     const [y, z] = run('PgDispatchedLinear', inputs, attributes) as [tf.Tensor, tf.Tensor];
     return [y, z, ...run('PgDispatchedLinearGrad', { ...inputs, z, dy: make(300, 72) }, attributes)];
   },
@@ -284,9 +287,8 @@ export const cases: Record<string, () => tf.Tensor[]> = {
       x: make(300, 40),
       gates: make(300, 4),
       tokens: whole(manyTokens.slots),
-      ...expertsOf(260, 40),
     };
-    const attributes = { ...manyTokens.routed, ...plain };
+    const attributes = { ...manyTokens.routed, experts: pairsOf(260, 40), ...plain };
     return [
       ...run('PgDispatchedLinear', inputs, attributes),
       ...run('PgDispatchedLinearGrad', { ...inputs, dy: make(300, 260) }, attributes),
@@ -297,9 +299,8 @@ export const cases: Record<string, () => tf.Tensor[]> = {
       x: make(300, 72),
       gates: make(300, 4),
       tokens: whole(manyTokens.slots),
-      ...expertsOf(40, 72),
     };
-    const attributes = { ...manyTokens.routed, ...plain };
+    const attributes = { ...manyTokens.routed, experts: pairsOf(40, 72), ...plain };
     return [
       ...run('PgDispatchedLinear', inputs, attributes),
       ...run('PgDispatchedLinearGrad', { ...inputs, dy: make(300, 40) }, attributes),
@@ -314,8 +315,8 @@ export const cases: Record<string, () => tf.Tensor[]> = {
   },
   'dispatchedLinear of rows that lie apart': () => {
     const [x, dy] = [make(3, 100, 64), make(3, 100, 96)];
-    const inputs = { x, gates: make(300, 4), tokens: whole(manyTokens.slots), ...expertsOf(96, 64) };
-    const attributes = { ...manyTokens.routed, ...activated };
+    const inputs = { x, gates: make(300, 4), tokens: whole(manyTokens.slots) };
+    const attributes = { ...manyTokens.routed, experts: pairsOf(96, 64), ...activated };
     const [y, z] = run('PgDispatchedLinear', inputs, attributes) as [tf.Tensor, tf.Tensor];
     return [y, z, ...run('PgDispatchedLinearGrad', { ...inputs, z, dy }, attributes)];
   },
@@ -332,12 +333,11 @@ export const cases: Record<string, () => tf.Tensor[]> = {
     return [...forward(), ...forward()];
   },
   'dispatchedLinear with held weights': () => {
-    const weights = expertsOf(72, 40);
-    const attributes = { ...manyTokens.routed, ...gelu, held: true };
+    const attributes = { ...manyTokens.routed, experts: pairsOf(72, 40), ...gelu, held: true };
     const forward = () =>
       run(
         'PgDispatchedLinear',
-        { x: make(300, 40), gates: make(300, 4), tokens: whole(manyTokens.slots), ...weights },
+        { x: make(300, 40), gates: make(300, 4), tokens: whole(manyTokens.slots) },
         attributes,
       );
     return [...forward(), ...forward()];
@@ -346,6 +346,11 @@ export const cases: Record<string, () => tf.Tensor[]> = {
     ...run('PgExactLinear', { x: make(70, 37), weight: make(19, 37) }),
     ...run('PgExactLinearGrad', { dy: make(70, 19), x: make(70, 37), weight: make(19, 37) }),
   ],
+  routerLogits: () => {
+    const inputs = { x: make(5, 14, 37), weight: make(19, 37) };
+    const gradient = { ...inputs, tokens: make(5, 14, 37), logits: make(70, 19) };
+    return [...run('PgRouterLogits', inputs), ...run('PgRouterLogitsGrad', gradient)];
+  },
   // The second sample sees a part of its tokens, the third none.
   attentionPool: () => {
     const visible = tf.tensor2d([1, 1, 1, 1, 1, 0, 1, 0, 0, 0, 0, 0], [3, 4]);
@@ -360,12 +365,14 @@ export const cases: Record<string, () => tf.Tensor[]> = {
   },
   mergeExperts: () =>
     run('PgMergeExperts', { gates: make(2, 4), ...experts() }, { used: [0, 2, 3], chosen: [[0, 2, 3], [3]] }),
-  globalNorm: () => run('PgGlobalNorm', { tensor0: make(3, 4), tensor1: make(5000) }, { count: 2 }),
+  globalNorm: () => run('PgGlobalNorm', {}, { tensors: [make(3, 4), make(5000)] }),
   adamW: () => {
     const [w, m, v] = [make(300), tf.zeros([300]), tf.zeros([300])];
-    const inputs = { variable0: w, gradient0: make(300), m0: m, v0: v };
     const attributes = {
-      count: 1,
+      variables: [w],
+      gradients: [make(300)],
+      first: [m],
+      second: [v],
       beta1: 0.9,
       beta2: 0.98,
       epsilon: 1e-6,
@@ -374,7 +381,7 @@ export const cases: Record<string, () => tf.Tensor[]> = {
       stepSizes: [0.1],
       secondCorrections: [7.07],
     };
-    run('PgAdamW', inputs, attributes);
+    run('PgAdamW', {}, attributes);
     return [w, m, v];
   },
 };

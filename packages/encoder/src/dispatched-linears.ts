@@ -48,6 +48,8 @@ export const dispatchedLinears = (options: DispatchedLinearsOptions): Dispatched
   const { dense, table, stack, parameters, experts, training, random, visible, context } = options;
   const { capacityFactor, batchPriority } = experts;
   const decisions = new Map<number, TokenDecision>();
+  /** What the tokens that routers gave back were. */
+  const sources = new WeakMap<tf.Tensor3D, tf.Tensor3D>();
   const limit =
     capacityFactor === 'dropless' ? capacityFactor : capacityFactor[training ? 'train' : 'evaluate'];
 
@@ -58,6 +60,7 @@ export const dispatchedLinears = (options: DispatchedLinearsOptions): Dispatched
     const settings = { parameters, training, random, capacityFactor: limit, batchPriority };
     const decision = routeTokens(stack, seen, settings);
     decisions.set(site, decision);
+    sources.set(decision.tokens, tokens);
     return decision;
   };
   /** Prompts are a sequence of their own that nothing is dropped from; they count in no loss. */
@@ -69,8 +72,10 @@ export const dispatchedLinears = (options: DispatchedLinearsOptions): Dispatched
     apply(x, place, { activation = 'none', prompts = false, seen = x } = {}) {
       const site = table.site(place);
       if (site === undefined) return dense.apply(x, place, { activation });
-      const { gates, plan } = prompts ? decidePrompts(site, x) : decide(site, seen);
-      return dispatchedLinear(x, { gates, plan, experts: table.experts(place), activation });
+      const { gates, plan, tokens } = prompts ? decidePrompts(site, x) : decide(site, seen);
+      // The first linear of a site goes on with what its router gives back; a later one has an input of its own.
+      const own = sources.get(tokens) === x ? tokens : x;
+      return dispatchedLinear(own, { gates, plan, experts: table.experts(place), activation });
     },
   };
 };

@@ -87,8 +87,8 @@ export interface TokenContext {
 
 /** R(x) of the tokens of a batch as two parts, concatenated: one of each token and one that a sample's tokens share. */
 export interface TokenRepresentation {
-  /** [B * L, W1] */
-  readonly tokens?: tf.Tensor2D;
+  /** [B * L, W1], or the context's tokens themselves, [B, L, D], where they are looked at as they are. */
+  readonly tokens?: tf.Tensor2D | tf.Tensor3D;
   /** [B, W2], repeated over the tokens of the sample */
   readonly samples?: tf.Tensor2D;
 }

@@ -6,7 +6,7 @@
  * B batch · L length · D width
  */
 import { attentionPool } from '@polygate/tensor';
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import type { ConditionSize, DataDependentCondition, TokenContext } from './condition.ts';
 import type { ConditionFactory } from './routing-key.ts';
 
@@ -63,7 +63,7 @@ const contextCondition: DataDependentCondition = Object.freeze({
     zero('output', size),
   ],
   represent: (parameters: readonly tf.Tensor[], context: TokenContext) => ({
-    tokens: tf.reshape(context.tokens, [-1, context.tokens.shape[2]]) as tf.Tensor2D,
+    tokens: context.tokens,
     samples: pool(parameters, context),
   }),
 });

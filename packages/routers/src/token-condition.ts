@@ -1,5 +1,5 @@
 /** Token routing: R(x) = x, the input of the conditional layer itself (Uni-Perceiver-MoE, Eq. 5). */
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import type { ConditionSize, DataDependentCondition, TokenContext } from './condition.ts';
 import type { ConditionFactory } from './routing-key.ts';
 
@@ -9,9 +9,7 @@ const tokenCondition: DataDependentCondition = Object.freeze({
   dataIndependent: false as const,
   representationWidth: ({ width }: ConditionSize) => width,
   parameters: () => [],
-  represent: (_parameters: readonly tf.Tensor[], { tokens }: TokenContext) => ({
-    tokens: tf.reshape(tokens, [-1, tokens.shape[2]]) as tf.Tensor2D,
-  }),
+  represent: (_parameters: readonly tf.Tensor[], { tokens }: TokenContext) => ({ tokens }),
 });
 
 /** {@link tokenCondition} by name; it needs nothing of a model. */

@@ -16,6 +16,7 @@ import {
   engineTokenChoice,
   engineTokenChoiceGradient,
   exactLinear,
+  routerLogits,
   type DispatchPlan,
   type EngineTokenChoice,
 } from '@polygate/tensor';
@@ -69,6 +70,11 @@ export interface TokenPlan extends DispatchPlan {
 export interface TokenDecision {
   /** [N, E] float32, differentiable; 0 at experts that were not chosen or had no slot left, and at padding. */
   readonly gates: tf.Tensor2D;
+  /**
+   * [B, L, D] the context's tokens, for the layer that is decided for: where it takes these, the gradient of the router
+   * needs no sum of its own.
+   */
+  readonly tokens: tf.Tensor3D;
   readonly plan: TokenPlan;
   /** Made when looked at, which must be on the tape of the decision. */
   readonly losses: RouterLosses;
@@ -94,21 +100,24 @@ const gateLogits = (
   stack: TokenRouterStack,
   context: TokenContext,
   own: readonly tf.Tensor[],
-): tf.Tensor2D => {
+): { readonly logits: tf.Tensor2D; readonly tokens: tf.Tensor3D } => {
   const { condition, width, sites, experts } = stack;
   const weight = own.at(-1) as tf.Tensor2D;
   const [batch, length] = context.tokens.shape;
   const { tokens, samples } = condition.represent(own.slice(0, -1), context, { width, sites });
-  if (!tokens && !samples) return tf.zeros([batch * length, experts]);
-  const split = tokens?.shape[1] ?? 0;
+  if (!tokens && !samples) return { logits: tf.zeros([batch * length, experts]), tokens: context.tokens };
+  const split = tokens?.shape.at(-1) ?? 0;
   const columns = (from: number, to: number): tf.Tensor2D =>
     from === 0 && to === weight.shape[1] ? weight : tf.slice(weight, [0, from], [experts, to - from]);
-  const byToken = tokens ? exactLinear(tokens, columns(0, split)) : undefined;
-  if (!samples) return byToken as tf.Tensor2D;
+  const beside = tokens === context.tokens ? routerLogits(tokens, columns(0, split)) : undefined;
+  const byToken =
+    beside?.logits ?? (tokens ? exactLinear(tf.reshape(tokens, [-1, split]), columns(0, split)) : undefined);
+  const seen = (beside?.tokens ?? context.tokens) as tf.Tensor3D;
+  if (!samples) return { logits: byToken as tf.Tensor2D, tokens: seen };
   const bySample = tf.expandDims(exactLinear(samples, columns(split, split + samples.shape[1])), 1);
   const shape: [number, number, number] = [batch, length, experts];
   const sum = byToken ? tf.add(tf.reshape(byToken, shape), bySample) : tf.broadcastTo(bySample, shape);
-  return tf.reshape(sum, [batch * length, experts]);
+  return { logits: tf.reshape(sum, [batch * length, experts]), tokens: seen };
 };
 
 interface Outcome {
@@ -241,7 +250,7 @@ export const routeTokens = (
       { fields: { site: context.site, sites: options.parameters.length } },
     );
   }
-  const logits = gateLogits(stack, context, own);
+  const { logits, tokens } = gateLogits(stack, context, own);
   const order = slotOrder(logits.shape[0], options);
   const rule = { experts, topK, renormalize, capacityFactor, batchPriority, order, training, noise, random };
   const outcome =
@@ -274,6 +283,7 @@ export const routeTokens = (
   const loss = routerLoss(logits, choices, { wanted: slots.wanted, decided });
   return {
     gates,
+    tokens,
     plan: Object.assign(slots.plan, { dropped: slots.dropped, counted: choices.counted }),
     loss,
     get losses() {

@@ -77,27 +77,24 @@ const ownStorage = (variable: tf.Variable): void => tf.tidy(() => variable.assig
 /** An engine kernel writes in place: clones keep their values only if the parameter does not share theirs. */
 const isShared = (variable: tf.Variable): boolean => tf.engine().backend.refCount(variable.dataId) > 1;
 
-const kernelInputs = (items: readonly AdamWItem[]): Record<string, tf.Tensor> => {
-  const inputs: Record<string, tf.Tensor> = {};
-  items.forEach(({ variable, gradient, m, v }, at) => {
-    inputs[`variable${at}`] = variable;
-    inputs[`gradient${at}`] = gradient;
-    inputs[`m${at}`] = m;
-    inputs[`v${at}`] = v;
-  });
-  return inputs;
-};
+/** Lists, for named inputs of thousands of tensors would cost more than what the kernel does for some. */
+const kernelLists = (items: readonly AdamWItem[]): Readonly<Record<string, readonly tf.Tensor[]>> => ({
+  variables: items.map(({ variable }) => variable),
+  gradients: items.map(({ gradient }) => gradient),
+  first: items.map(({ m }) => m),
+  second: items.map(({ v }) => v),
+});
 
 /** Runs the kernel; where it finds a parameter to be a view of another tensor, all get storage of their own first. */
 const runStep = (items: readonly AdamWItem[], attributes: Readonly<Record<string, unknown>>): void => {
   const variables = items.flatMap(({ variable, m, v }) => [variable, m, v]);
   for (const variable of variables) if (isShared(variable)) ownStorage(variable);
   try {
-    runKernel('PgAdamW', kernelInputs(items), attributes);
+    runKernel('PgAdamW', {}, { ...attributes, ...kernelLists(items) });
   } catch (error) {
     if (!(error instanceof EngineError) || error.code !== 'shared-storage') throw error;
     variables.forEach(ownStorage);
-    runKernel('PgAdamW', kernelInputs(items), attributes);
+    runKernel('PgAdamW', {}, { ...attributes, ...kernelLists(items) });
   }
 };
 
@@ -129,7 +126,6 @@ export const adamWStep = (items: readonly AdamWItem[], options: AdamWStepOptions
   }
   const { beta1, beta2, epsilon, gradScale = 1 } = options;
   runStep(items, {
-    count: items.length,
     beta1,
     beta2,
     epsilon,

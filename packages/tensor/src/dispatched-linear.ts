@@ -16,7 +16,7 @@ import { expectPlan, usedExperts, type DispatchPlan } from './dispatch-plan.ts';
 import { dispatchTables, type DispatchTables } from './dispatch-tables.ts';
 import { gaussianDistribution } from './gaussian.ts';
 import { composeGelu, composeGeluGradient } from './gelu.ts';
-import { expectExperts, kernelExperts, type LinearExpert } from './merge-experts.ts';
+import { expectExperts, type LinearExpert } from './merge-experts.ts';
 import { batchedProduct } from './products.ts';
 import { expectShape } from './shapes.ts';
 
@@ -156,24 +156,13 @@ export const dispatchedLinear = <X extends tf.Tensor>(x: X, options: DispatchedL
     if (hasKernel('PgDispatchedLinear') && hasKernel('PgDispatchedLinearGrad')) {
       const tokens = plan.slots ?? indices(plan.tokens);
       const attributes = { starts: plan.starts, used, activation, keep: recorded, held: !recorded };
-      const { inputs: named } = kernelExperts(experts, [used]);
-      const [y, z] = runKernel('PgDispatchedLinear', { x, gates, tokens, ...named }, attributes);
+      const [y, z] = runKernel('PgDispatchedLinear', { x, gates, tokens }, { ...attributes, experts: own });
       save([x, gates, tokens, ...ownTensors, ...(z ? [z] : [])]);
       return {
         value: present(y),
         gradient: (dy, [savedX, savedGates, slots, ...rest]) => {
-          const inputs: Record<string, tf.Tensor | undefined> = {
-            dy,
-            x: savedX,
-            gates: savedGates,
-            tokens: slots,
-          };
-          expertsOf(rest).forEach(({ weight, bias }, at) => {
-            inputs[`weight${at}`] = weight;
-            inputs[`bias${at}`] = bias;
-          });
-          inputs['z'] = rest[ownTensors.length];
-          return runKernel('PgDispatchedLinearGrad', inputs, attributes);
+          const inputs = { dy, x: savedX, gates: savedGates, tokens: slots, z: rest[ownTensors.length] };
+          return runKernel('PgDispatchedLinearGrad', inputs, { ...attributes, experts: expertsOf(rest) });
         },
       };
     }

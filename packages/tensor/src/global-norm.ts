@@ -11,9 +11,7 @@ export const globalNorm = (tensors: readonly tf.Tensor[]): tf.Scalar =>
   tf.tidy(() => {
     if (tensors.length === 0) return tf.scalar(0);
     if (hasKernel('PgGlobalNorm')) {
-      const inputs: Record<string, tf.Tensor> = {};
-      tensors.forEach((tensor, at) => (inputs[`tensor${at}`] = tensor));
-      return present(runKernel('PgGlobalNorm', inputs, { count: tensors.length })[0]) as tf.Scalar;
+      return present(runKernel('PgGlobalNorm', {}, { tensors })[0]) as tf.Scalar;
     }
     return tf.sqrt(tf.addN(tensors.map((tensor) => tf.sum(tf.square(tensor))))) as tf.Scalar;
   });

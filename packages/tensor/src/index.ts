@@ -18,6 +18,7 @@ export {
   type TokenChoiceRule,
 } from './token-choice.ts';
 export { exactLinear } from './exact-linear.ts';
+export { routerLogits, type RouterLogits } from './router-logits.ts';
 export { poolingAttention, type PoolingAttentionOptions } from './pooling-attention.ts';
 export { attentionPool, type AttentionPoolOptions, type AttentionPoolWeights } from './attention-pool.ts';
 export { mergeExperts, type ExpertMixture, type LinearExpert } from './merge-experts.ts';

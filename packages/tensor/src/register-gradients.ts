@@ -1,6 +1,7 @@
-/** Puts the gradients that tfjs lacks into its registry. */
+/** Puts the gradients that tfjs lacks into its registry, and those of our kernels with several outputs. */
 import * as tf from '@tensorflow/tfjs';
 import { missingGradients } from './gradients/index.ts';
+import { routerLogitsGradient } from './router-logits.ts';
 
 /**
  * Registers gradients of TopK, GatherNd, ScatterNd, TensorScatterUpdate, Einsum, StridedSlice, Cumprod, and replaces
@@ -8,7 +9,7 @@ import { missingGradients } from './gradients/index.ts';
  * every copy of tfjs in the process.
  */
 export const registerGradients = (): void => {
-  for (const config of missingGradients) {
+  for (const config of [...missingGradients, routerLogitsGradient]) {
     if (tf.getGradient(config.kernelName) === config) continue;
     if (tf.getGradient(config.kernelName)) tf.unregisterGradient(config.kernelName);
     tf.registerGradient(config);

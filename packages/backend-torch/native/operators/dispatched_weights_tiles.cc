@@ -179,8 +179,12 @@ void dispatchedWeightsTiles(DispatchedBackward& call) {
   const bool byInput = inner > outer;
   const int64_t whole = blocks(byInput ? inner : outer);
   const int64_t parts = std::min(whole, std::max<int64_t>(1, ((hasTileUnit ? 2 : 6) * at::get_num_threads() + experts - 1) / experts));
+  // The longest first: the last turns are short ones.
+  std::vector<int64_t> order(experts);
+  for (int64_t e = 0; e < experts; ++e) order[e] = e;
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return call.slots.size(a) > call.slots.size(b); });
   std::vector<Strip> strips;
-  for (int64_t e = 0; e < experts; ++e)
+  for (const int64_t e : order)
     for (int64_t p = 0; p < parts; ++p) strips.push_back({e, whole * p / parts, whole * (p + 1) / parts - whole * p / parts, byInput});
   const Sources sources{pointer<Bits>(call.dz), pointer<Bits>(call.x), pointer<float>(call.gates), call.gates.size(1), outer, inner, call.slots};
   takeTurns<Session>(static_cast<int64_t>(strips.size()), [&](int64_t i) { stripTask(call, sources, strips[i]); });

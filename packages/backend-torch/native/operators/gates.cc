@@ -77,17 +77,21 @@ constexpr int64_t kRows = 8;     // that are in work together
       }                                                                                                                 \
     }                                                                                                                   \
   }                                                                                                                     \
-  /* dx = dy w, eight outputs at a time; `w` [O, I] and O a multiple of 8, zeros beyond dy's. */                        \
-  POLYGATE_CLONES void inputRows(const float* dy, const float* w, float* row, float* gates, T* dx, int64_t count,       \
+  /* dx = beside + dy w, eight outputs at a time; `w` [O, I] and O a multiple of 8, zeros beyond dy's. */               \
+  POLYGATE_CLONES void inputRows(const float* dy, const float* w, const T* beside, float* row, float* gates, T* dx, int64_t count, \
                                  int64_t width, int64_t outputs, int64_t padded) {                                      \
     std::fill(gates, gates + padded, 0.0f);                                                                             \
     for (int64_t n = 0; n < count; ++n, dy += outputs, dx += width) {                                                   \
       std::copy_n(dy, outputs, gates);                                                                                  \
+      if (beside != nullptr)                                                                                            \
+        widen(beside + n * width, row, width);                                                                          \
+      else                                                                                                              \
+        std::fill(row, row + width, 0.0f);                                                                              \
       for (int64_t first = 0; first < padded; first += kOutputs) {                                                      \
         const float* own = w + first * width;                                                                           \
         int64_t d = 0;                                                                                                  \
         for (; d + kLanes <= width; d += kLanes) {                                                                      \
-          Lanes one = first == 0 ? Lanes{} : lanesAt(row + d), other = {};                                              \
+          Lanes one = lanesAt(row + d), other = {};                                                                     \
           _Pragma("GCC unroll 4") for (int64_t o = 0; o < kOutputs; o += 2) {                                           \
             one += gates[first + o] * lanesAt(own + o * width + d);                                                     \
             other += gates[first + o + 1] * lanesAt(own + (o + 1) * width + d);                                         \
@@ -95,7 +99,7 @@ constexpr int64_t kRows = 8;     // that are in work together
           putLanes(row + d, one + other);                                                                               \
         }                                                                                                               \
         for (; d < width; ++d) {                                                                                        \
-          float sum = first == 0 ? 0 : row[d];                                                                          \
+          float sum = row[d];                                                                                           \
           for (int64_t o = 0; o < kOutputs; ++o) sum += gates[first + o] * own[o * width + d];                          \
           row[d] = sum;                                                                                                 \
         }                                                                                                               \
@@ -134,9 +138,10 @@ at::Tensor exactLinear(const at::Tensor& input, const at::Tensor& weights) {
   return y;
 }
 
-// -> dx [N, I] of type `dtype`, dweight float32 [O, I]. The sums of the weight are by task, then over tasks in order.
+// -> dx = beside + dy w, [N, I] of type `dtype`, dweight float32 [O, I]. The sums of the weight are by task, then over tasks in order.
 std::tuple<at::Tensor, at::Tensor> exactLinearBackward(const at::Tensor& gradient, const at::Tensor& input,
-                                                       const at::Tensor& weights, at::ScalarType dtype) {
+                                                       const at::Tensor& weights, at::ScalarType dtype,
+                                                       const c10::optional<at::Tensor>& given) {
   const at::Tensor dy = gradient.contiguous(), x = input.contiguous(), w = weights.contiguous();
   const int64_t count = x.size(0), width = x.size(1), outputs = w.size(0), tasks = taskCount(count);
   at::Tensor dx = at::empty(x.sizes(), x.options().dtype(dtype));
@@ -144,16 +149,18 @@ std::tuple<at::Tensor, at::Tensor> exactLinearBackward(const at::Tensor& gradien
   const int64_t rounded = static_cast<int64_t>(own.size()) / std::max<int64_t>(1, width);
   at::Tensor sums = at::zeros({tasks, rounded, width}, w.options());
   const float* g = pointer<float>(dy);
+  const at::Tensor beside = given.has_value() && given->defined() ? given->to(dtype).contiguous() : at::Tensor();
   float* ps = pointer<float>(sums);
   withPointer(x, [&](auto* px) {
     withPointer(dx, [&](auto* pdx) {
+      const auto* other = beside.defined() ? static_cast<decltype(pdx)>(beside.data_ptr()) : nullptr;
       at::parallel_for(0, tasks, 1, [&](int64_t first, int64_t last) {
         std::vector<float> rows(kRows * width), gates(kRows * rounded);
         for (int64_t t = first; t < last; ++t) {
           const int64_t from = count * t / tasks, served = count * (t + 1) / tasks - from;
           weightRows(px + from * width, g + from * outputs, rows.data(), gates.data(), ps + t * rounded * width, served, width, outputs,
                      rounded);
-          inputRows(g + from * outputs, own.data(), rows.data(), gates.data(), pdx + from * width, served, width, outputs, rounded);
+          inputRows(g + from * outputs, own.data(), other == nullptr ? nullptr : other + from * width, rows.data(), gates.data(), pdx + from * width, served, width, outputs, rounded);
         }
       });
     });
@@ -165,7 +172,7 @@ std::tuple<at::Tensor, at::Tensor> exactLinearBackward(const at::Tensor& gradien
 
 TORCH_LIBRARY_FRAGMENT(polygate, m) {
   m.def("exact_linear(Tensor x, Tensor weight) -> Tensor");
-  m.def("exact_linear_backward(Tensor dy, Tensor x, Tensor weight, ScalarType dtype) -> (Tensor, Tensor)");
+  m.def("exact_linear_backward(Tensor dy, Tensor x, Tensor weight, ScalarType dtype, Tensor? beside) -> (Tensor, Tensor)");
 }
 TORCH_LIBRARY_IMPL(polygate, CPU, m) {
   m.impl("exact_linear", exactLinear);

@@ -15,8 +15,10 @@ import { panelsOf, productWeightOf } from './product-weights.ts';
 interface DispatchedAttributes {
   /** [E + 1] */
   readonly starts: Int32Array;
-  /** Ids of the experts with slots, ascending; the inputs weight0, bias0, ... are theirs. */
+  /** Ids of the experts with slots, ascending. */
   readonly used: readonly number[];
+  /** Those experts. Lists, for dozens of named inputs would cost as much as small products. */
+  readonly experts: readonly { readonly weight: TensorInfo; readonly bias: TensorInfo }[];
   readonly activation: 'none' | 'gelu';
   /** Whether a gradient will be asked for, so that what was before the activation is wanted. */
   readonly keep: boolean;
@@ -49,12 +51,12 @@ const rows = (torch: KernelContext, info: TensorInfo): Handle =>
 const operandsOf = (
   torch: KernelContext,
   given: NamedTensorInfoMap,
-  { starts, used }: DispatchedAttributes,
+  { starts, used, experts }: DispatchedAttributes,
 ): Operands => {
   const x = required(given, 'x');
   const tokens = required(given, 'tokens');
   const inputs = lastOf(x.shape);
-  const own = used.map((_, at) => required(given, `weight${at}`));
+  const own = experts.map(({ weight }) => weight);
   return {
     x: hasOwnOperators(torch)
       ? torch.tensorOf(x, torch.precision.product)
@@ -64,7 +66,7 @@ const operandsOf = (
     get weights() {
       return own.map((info) => productWeightOf(torch, info));
     },
-    biases: used.map((_, at) => torch.tensorOf(required(given, `bias${at}`), torch.precision.exact)),
+    biases: experts.map(({ bias }) => torch.tensorOf(bias, torch.precision.exact)),
     tokens: torch.storedTensorOf(tokens),
     starts: [...used.map((id) => starts[id] ?? 0), tokens.shape[0] ?? 0],
     used,

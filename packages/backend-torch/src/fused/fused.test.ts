@@ -24,7 +24,6 @@ import { composeAlways } from './operand.ts';
 
 /** Settings of PgAdamW for the first update of one parameter, without decay. */
 const firstUpdate = {
-  count: 1,
   beta1: 0.9,
   beta2: 0.98,
   epsilon: 1e-6,
@@ -110,10 +109,10 @@ describe.runIf(describeTorch().available).each([
     tf.tidy(() => {
       agree();
       const before = Float32Array.from((forward()[0] as tf.Tensor).dataSync());
-      const moments = { m0: tf.zeros([72, 40]), v0: tf.zeros([72, 40]) };
+      const moments = { first: [tf.zeros([72, 40])], second: [tf.zeros([72, 40])] };
       // The product's own copy is there, so that the update writes it, too.
       run('PgLinear', { x, weight }, plain);
-      run('PgAdamW', { variable0: weight, gradient0: make(72, 40), ...moments }, firstUpdate);
+      run('PgAdamW', {}, { ...firstUpdate, variables: [weight], gradients: [make(72, 40)], ...moments });
       agree();
       expect([...(forward()[0] as tf.Tensor).dataSync()]).not.toEqual([...before]);
       weight.assign(make(72, 40));
@@ -162,7 +161,9 @@ describe.runIf(describeTorch().available).each([
       const shared = w.clone();
       const [g, m, v] = [make(3), tf.zeros([3]), tf.zeros([3])];
       const before = (tf.backend() as TorchBackend).memory().handles;
-      expect(() => run('PgAdamW', { variable0: shared, gradient0: g, m0: m, v0: v }, firstUpdate)).toThrow(
+      expect(() =>
+        run('PgAdamW', {}, { ...firstUpdate, variables: [shared], gradients: [g], first: [m], second: [v] }),
+      ).toThrow(
         'PgAdamW: expected a parameter that owns its storage, got one that shares it with another tensor; dispose of views of parameters before the update',
       );
       expect((tf.backend() as TorchBackend).memory().handles).toBe(before);

@@ -5,14 +5,18 @@
 import type { NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs';
 import { EngineError } from '@polygate/core';
 import type { KernelContext } from '../kernel-context.ts';
-import { registerTorchKernel, required } from '../kernel-registration.ts';
+import { registerTorchKernel } from '../kernel-registration.ts';
 import type { Handle } from '../native/binding.ts';
 import { ScalarType } from '../native/scalar-types.ts';
 import { hasOwnOperators } from './operand.ts';
 import { productCopyOf } from './product-weights.ts';
 
 interface AdamWAttributes {
-  readonly count: number;
+  readonly variables: readonly TensorInfo[];
+  readonly gradients: readonly TensorInfo[];
+  /** Moments. */
+  readonly first: readonly TensorInfo[];
+  readonly second: readonly TensorInfo[];
   readonly beta1: number;
   readonly beta2: number;
   readonly epsilon: number;
@@ -21,9 +25,6 @@ interface AdamWAttributes {
   readonly stepSizes: readonly number[];
   readonly secondCorrections: readonly number[];
 }
-
-const list = (inputs: NamedTensorInfoMap, name: string, count: number): TensorInfo[] =>
-  Array.from({ length: count }, (_, at) => required(inputs, `${name}${at}`));
 
 /** The handle to write; @throws EngineError when others see the same storage */
 const writable = (torch: KernelContext, info: TensorInfo): Handle => {
@@ -58,13 +59,12 @@ const composedStep = (
 };
 
 export const registerOptimizer = (): void => {
-  registerTorchKernel<NamedTensorInfoMap, AdamWAttributes>('PgAdamW', ({ inputs, attrs, torch }) => {
-    const { count } = attrs;
-    const variables = list(inputs, 'variable', count);
+  registerTorchKernel<NamedTensorInfoMap, AdamWAttributes>('PgAdamW', ({ attrs, torch }) => {
+    const { variables } = attrs;
     const weights = variables.map((info) => writable(torch, info));
-    const first = list(inputs, 'm', count).map((info) => writable(torch, info));
-    const second = list(inputs, 'v', count).map((info) => writable(torch, info));
-    const gradients = list(inputs, 'gradient', count).map((info) => torch.storedTensorOf(info));
+    const first = attrs.first.map((info) => writable(torch, info));
+    const second = attrs.second.map((info) => writable(torch, info));
+    const gradients = attrs.gradients.map((info) => torch.storedTensorOf(info));
     if (!hasOwnOperators(torch)) {
       weights.forEach((w, at) => {
         const g = torch.aten('to.dtype', gradients[at] as Handle, ScalarType.float32);
@@ -95,12 +95,18 @@ export const registerOptimizer = (): void => {
     return [];
   });
 
-  registerTorchKernel<NamedTensorInfoMap, { count: number }>('PgGlobalNorm', ({ inputs, attrs, torch }) => {
-    const tensors = list(inputs, 'tensor', attrs.count).map((info) => torch.storedTensorOf(info));
-    if (hasOwnOperators(torch)) return torch.output(torch.aten('polygate::global_norm', tensors), []);
-    const norms = tensors.map((tensor) =>
-      torch.aten('linalg_vector_norm', tensor, 2, null, false, ScalarType.float32),
-    );
-    return torch.output(torch.aten('linalg_vector_norm', torch.aten('stack', norms, 0), 2, null, false), []);
-  });
+  registerTorchKernel<NamedTensorInfoMap, { tensors: readonly TensorInfo[] }>(
+    'PgGlobalNorm',
+    ({ attrs, torch }) => {
+      const tensors = attrs.tensors.map((info) => torch.storedTensorOf(info));
+      if (hasOwnOperators(torch)) return torch.output(torch.aten('polygate::global_norm', tensors), []);
+      const norms = tensors.map((tensor) =>
+        torch.aten('linalg_vector_norm', tensor, 2, null, false, ScalarType.float32),
+      );
+      return torch.output(
+        torch.aten('linalg_vector_norm', torch.aten('stack', norms, 0), 2, null, false),
+        [],
+      );
+    },
+  );
 };
