@@ -22,14 +22,23 @@ constexpr size_t kHugePage = 2 * 1024 * 1024;
 // Cache-line alignment of the data; the header before it takes one line.
 constexpr size_t kLine = 64;
 
+// Blocks between `kKeptFrom` and this are cut from slabs of huge pages: a model of experts has thousands of weights,
+// moments and gradients of a few hundred kilobytes, and an update walks through all of them.
+constexpr size_t kCutBelow = 2 * kHugePage;
+constexpr size_t kSlab = 16 * kHugePage;
+
 struct Header {
   size_t asked;
   size_t capacity;
+  bool cut;  // from a slab
 };
 
 struct State {
   std::mutex mutex;
-  std::multimap<size_t, void*> kept;  // capacity -> base
+  std::multimap<size_t, void*> kept;    // capacity -> base
+  std::multimap<size_t, void*> vacant;  // the same, cut from slabs, whose memory the system got back
+  char* slab = nullptr;                 // what is left of the last one
+  size_t left = 0;
   size_t held = 0;
   size_t peak = 0;
   size_t cached = 0;
@@ -58,16 +67,59 @@ size_t capacityFor(size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
+// Gives a block's memory back to the system; of one that was cut, the place stays for another.
+void giveBackLocked(State& s, size_t capacity, void* base) {
+  if (!static_cast<Header*>(base)->cut) {
+    std::free(base);
+    return;
+  }
+  static const size_t page = static_cast<size_t>(sysconf(_SC_PAGE_SIZE));
+  const size_t first = (reinterpret_cast<size_t>(base) + kLine + page - 1) / page * page;
+  const size_t end = (reinterpret_cast<size_t>(base) + kLine + capacity) / page * page;
+  if (end > first) madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
+  s.vacant.emplace(capacity, base);
+}
+
 void trimLocked(State& s) {
-  for (const auto& block : s.kept) std::free(block.second);
+  for (const auto& block : s.kept) giveBackLocked(s, block.first, block.second);
   s.kept.clear();
   s.cached = 0;
+}
+
+// One of the smallest blocks that fit.
+void* takeLocked(std::multimap<size_t, void*>& blocks, size_t capacity, size_t& actual) {
+  const auto fitting = blocks.lower_bound(capacity);
+  if (fitting == blocks.end() || fitting->first > capacity + capacity / 4) return nullptr;
+  actual = fitting->first;
+  void* base = fitting->second;
+  blocks.erase(fitting);
+  return base;
+}
+
+// A block of a slab; null where there are none, or no memory.
+void* cutLocked(State& s, size_t capacity) {
+#ifdef MADV_HUGEPAGE
+  const size_t total = capacity + kLine;
+  if (s.left < total) {
+    void* memory = mmap(nullptr, kSlab + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) return nullptr;
+    s.slab = reinterpret_cast<char*>((reinterpret_cast<size_t>(memory) + kHugePage - 1) / kHugePage * kHugePage);
+    s.left = kSlab;
+    madvise(s.slab, kSlab, MADV_HUGEPAGE);
+  }
+  void* base = s.slab;
+  s.slab += total;
+  s.left -= total;
+  return base;
+#else
+  return nullptr;
+#endif
 }
 
 void* freshBlock(size_t capacity) {
   void* base = nullptr;
   const size_t total = capacity + kLine;
-  const bool huge = capacity >= 2 * kHugePage;
+  const bool huge = capacity >= kCutBelow;
   if (posix_memalign(&base, huge ? kHugePage : kLine, total) != 0) return nullptr;
 #ifdef MADV_HUGEPAGE
   if (huge) madvise(base, total, MADV_HUGEPAGE);
@@ -88,8 +140,8 @@ void release(void* data) {
       s.cached += header.capacity;
       return;
     }
+    giveBackLocked(s, header.capacity, base);
   }
-  std::free(base);
 }
 
 void* acquire(size_t bytes) {
@@ -98,19 +150,21 @@ void* acquire(size_t bytes) {
   const size_t capacity = capacityFor(bytes);
   void* base = nullptr;
   size_t actual = capacity;
+  bool cut = false;
   {
     std::lock_guard<std::mutex> lock(s.mutex);
     TORCH_CHECK(
         bytes < (size_t{1} << 62) && (s.limit == 0 || s.held + bytes <= s.limit),
         "polygate-out-of-memory asked=", bytes, " held=", s.held, " limit=", s.limit);
     if (capacity >= kKeptFrom) {
-      const auto found = s.kept.lower_bound(capacity);
-      if (found != s.kept.end() && found->first <= capacity + capacity / 4) {
-        actual = found->first;
-        base = found->second;
-        s.cached -= actual;
-        s.kept.erase(found);
-      }
+      base = takeLocked(s.kept, capacity, actual);
+      if (base != nullptr) s.cached -= actual;
+      cut = base != nullptr && static_cast<Header*>(base)->cut;
+    }
+    if (base == nullptr && capacity >= kKeptFrom && capacity < kCutBelow) {
+      base = takeLocked(s.vacant, capacity, actual);
+      if (base == nullptr) base = cutLocked(s, capacity);
+      cut = base != nullptr;
     }
     s.held += bytes;
     if (s.held > s.peak) s.peak = s.held;
@@ -125,7 +179,7 @@ void* acquire(size_t bytes) {
       TORCH_CHECK(false, "polygate-out-of-memory asked=", bytes, " held=", s.held, " limit=", s.limit);
     }
   }
-  *static_cast<Header*>(base) = Header{bytes, actual};
+  *static_cast<Header*>(base) = Header{bytes, actual, cut};
   return static_cast<char*>(base) + kLine;
 }
 
