@@ -30,7 +30,7 @@ const elsewhere = new Set([
   'PgDispatchedLinearGrad',
   'PgTokenChoice',
   'PgTokenChoiceGrad',
-  'PgRouterLossGrad',
+  'PgDecidedGates',
   'PgExactLinear',
   'PgExactLinearGrad',
   'PgAttentionPool',

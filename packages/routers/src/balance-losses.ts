@@ -8,7 +8,6 @@
  *
  * N tokens · E experts
  */
-import { engineRouterLossGradient, type EngineTokenChoice } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import type { TokenChoices } from './token-choice.ts';
 
@@ -18,17 +17,20 @@ export interface RouterLosses {
   readonly z: tf.Scalar;
 }
 
-/** The same as numbers, and what their gradients need. Tensors are those of the decision. */
+/** Both losses of one router as numbers and on the tape. */
 export interface RouterLoss {
   readonly balance: number;
   readonly z: number;
-  /** [N, E] on the tape. */
-  readonly logits: tf.Tensor2D;
-  readonly choices: TokenChoices;
+  /** [2] both, on the tape of the logits. */
+  readonly pair: tf.Tensor1D;
+}
+
+/** The losses of a decision as numbers, and what their gradient needs of it. */
+export interface LossValues {
+  readonly balance: number;
+  readonly z: number;
   /** [E] share of choices. */
   readonly shares: Float64Array;
-  /** The decision, where an engine made it. */
-  readonly decided?: EngineTokenChoice | undefined;
 }
 
 /** Factors of the losses. */
@@ -38,23 +40,19 @@ export interface LossFactors {
 }
 
 /**
- * The losses of a decision as numbers.
- * @param logits [N, E], which the choices were made from (a constant noise apart)
- * @param counts `wanted` [E] choices that fell on each expert; `decided` where an engine made the decision
+ * The losses of a decision.
+ * @param wanted [E] choices that fell on each expert
+ * @param squares sum of the squares of the choices' logSums, where it is known
  */
-export const routerLoss = (
-  logits: tf.Tensor2D,
-  choices: TokenChoices,
-  { wanted, decided }: { readonly wanted: Int32Array; readonly decided?: EngineTokenChoice | undefined },
-): RouterLoss => {
+export const lossValues = (choices: TokenChoices, wanted: Int32Array, squares?: number): LossValues => {
   const { experts, topK, importance, counted } = choices;
   const tokens = Math.max(1, counted);
   const shares = Float64Array.from(wanted, (count) => count / (tokens * topK));
   let balance = 0;
   for (let e = 0; e < experts; e += 1) balance += (shares[e] as number) * (importance[e] as number);
   // Rows of padding are zero.
-  const squares = decided?.squares ?? choices.logSums.reduce((sum, value) => sum + value ** 2, 0);
-  return { balance: (experts * balance) / tokens, z: squares / tokens, logits, choices, shares, decided };
+  const sum = squares ?? choices.logSums.reduce((total, value) => total + value ** 2, 0);
+  return { balance: (experts * balance) / tokens, z: sum / tokens, shares };
 };
 
 /** dL / dlogits [N, E] for upstream gradients of both losses. */
@@ -78,52 +76,35 @@ const lossGradient = (
   return result;
 };
 
-/** What the gradient of a loss needs of the tensors of its decision. */
-const savedOf = ({ decided }: RouterLoss): tf.Tensor[] =>
-  decided ? [decided.probabilities, decided.logSums] : [];
-
-/** Gradient to the logits of one router. @param saved as {@link savedOf} */
-const toLogits = (
-  { logits, choices, shares, decided }: RouterLoss,
-  [toBalance, toZ]: readonly [number, number],
-  saved: readonly tf.Tensor[],
-): tf.Tensor => {
-  if (!decided) return tf.tensor(lossGradient(choices, shares, [toBalance, toZ]), logits.shape, 'float32');
-  const [probabilities, logSums] = saved as readonly [tf.Tensor2D, tf.Tensor1D];
-  const upstream = { shares, toBalance, toZ, counted: choices.counted };
-  return engineRouterLossGradient({ probabilities, logSums }, upstream);
-};
-
-/** Both losses on the tape of the logits. */
-export const routerLosses = (loss: RouterLoss): RouterLosses => {
+/** Both losses [2] on the tape of the logits [N, E] that the choices were made from (a constant noise apart). */
+export const lossPair = (logits: tf.Tensor2D, choices: TokenChoices, values: LossValues): tf.Tensor1D => {
   const op = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
-    (inputs[1] as tf.GradSaveFunc)(savedOf(loss));
-    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor => {
+    const [{ shape }] = inputs as [tf.Tensor];
+    const gradFunc = (dy: tf.Tensor): tf.Tensor => {
       const [toBalance = 0, toZ = 0] = dy.dataSync<'float32'>();
-      return toLogits(loss, [toBalance, toZ], saved);
+      return tf.tensor(lossGradient(choices, values.shares, [toBalance, toZ]), shape, 'float32');
     };
-    return { value: tf.tensor1d([loss.balance, loss.z]), gradFunc };
+    return { value: tf.tensor1d([values.balance, values.z]), gradFunc };
   });
-  return tf.tidy(() => {
-    const [first, second] = tf.unstack(op(loss.logits)) as [tf.Scalar, tf.Scalar];
-    return { balance: first, z: second };
-  });
+  return op(logits) as tf.Tensor1D;
 };
+
+/** Both losses of a router. */
+export const routerLosses = ({ pair }: RouterLoss): RouterLosses =>
+  tf.tidy(() => {
+    const [balance, z] = tf.unstack(pair) as [tf.Scalar, tf.Scalar];
+    return { balance, z };
+  });
 
 /** The losses of all routers of a forward with their factors, summed: one node of the tape. */
 export const weightedRouterLoss = (losses: readonly RouterLoss[], factors: LossFactors): tf.Scalar => {
   const total = losses.reduce((sum, { balance, z }) => sum + factors.balance * balance + factors.z * z, 0);
-  const op = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
-    (inputs[losses.length] as tf.GradSaveFunc)(losses.flatMap(savedOf));
-    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor[] => {
-      const [upstream = 0] = dy.dataSync<'float32'>();
-      let at = 0;
-      return losses.map((loss) => {
-        const own = saved.slice(at, (at += savedOf(loss).length));
-        return toLogits(loss, [upstream * factors.balance, upstream * factors.z], own);
-      });
-    };
-    return { value: tf.scalar(total), gradFunc };
-  });
-  return op(...losses.map(({ logits }) => logits)) as tf.Scalar;
+  const op = tf.customGrad(() => ({
+    value: tf.scalar(total),
+    gradFunc: (dy: tf.Tensor): tf.Tensor[] => {
+      const each = tf.mul(dy, tf.tensor1d([factors.balance, factors.z]));
+      return losses.map(() => each.clone());
+    },
+  }));
+  return op(...losses.map(({ pair }) => pair)) as tf.Scalar;
 };

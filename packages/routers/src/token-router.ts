@@ -13,15 +13,15 @@ import { ConfigError, type Random } from '@polygate/core';
 import type { ParameterSet } from '@polygate/nn';
 import {
   bringsTokenChoice,
+  decidedGates,
   engineTokenChoice,
-  engineTokenChoiceGradient,
   exactLinear,
   routerLogits,
   type DispatchPlan,
   type EngineTokenChoice,
 } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
-import { routerLoss, routerLosses, type RouterLoss, type RouterLosses } from './balance-losses.ts';
+import { lossPair, lossValues, routerLosses, type RouterLoss, type RouterLosses } from './balance-losses.ts';
 import {
   BATCH_ORDER,
   capacityOf,
@@ -162,6 +162,24 @@ const onDemand = <T>(tensor: tf.Tensor): (() => T) => {
   return () => (values ??= tensor.dataSync() as unknown as T);
 };
 
+/** The gates of a decision of the host, on the tape of its logits. */
+const hostGates = (
+  logits: tf.Tensor2D,
+  { choices, slots, gates }: Outcome,
+  renormalize: boolean,
+): tf.Tensor2D => {
+  const op = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
+    const [{ shape }] = inputs as [tf.Tensor];
+    const gradFunc = (dy: tf.Tensor): tf.Tensor => {
+      const { kept } = slots;
+      const gradient = choiceGradient(dy.dataSync<'float32'>(), choices, { renormalize, kept });
+      return tf.tensor(gradient, shape, 'float32');
+    };
+    return { value: gates.clone(), gradFunc };
+  });
+  return op(logits) as tf.Tensor2D;
+};
+
 /** The same in one call of an engine that brings kernels for it. */
 const decideOnEngine = (
   logits: tf.Tensor2D,
@@ -256,31 +274,13 @@ export const routeTokens = (
   const outcome =
     decideOnEngine(logits, context.visible, rule) ?? decideOnHost(logits, context.visible, rule);
   const { choices, slots, own: decided } = outcome;
-  const op = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
-    const [given, save] = inputs as [tf.Tensor2D, tf.GradSaveFunc];
-    if (decided) save([decided.ids, decided.weights, decided.kept, decided.probabilities]);
-    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor => {
-      if (decided) {
-        const [ids, weights, kept, probabilities] = saved as tf.Tensor2D[] as [
-          tf.Tensor2D,
-          tf.Tensor2D,
-          tf.Tensor2D,
-          tf.Tensor2D,
-        ];
-        return engineTokenChoiceGradient(
-          dy as tf.Tensor2D,
-          { ids, weights, kept, probabilities },
-          renormalize,
-        );
-      }
-      const { kept } = slots;
-      const gradient = choiceGradient(dy.dataSync<'float32'>(), choices, { renormalize, kept });
-      return tf.tensor(gradient, given.shape, 'float32');
-    };
-    return { value: outcome.gates.clone(), gradFunc };
-  });
-  const gates = op(logits) as tf.Tensor2D;
-  const loss = routerLoss(logits, choices, { wanted: slots.wanted, decided });
+  const values = lossValues(choices, slots.wanted, decided?.squares);
+  const { balance, z, shares } = values;
+  const { counted } = choices;
+  const { gates, losses: pair } = decided
+    ? decidedGates(logits, decided, { renormalize, losses: [balance, z], shares, counted })
+    : { gates: hostGates(logits, outcome, renormalize), losses: lossPair(logits, choices, values) };
+  const loss = { balance, z, pair };
   return {
     gates,
     tokens,

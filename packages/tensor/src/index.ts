@@ -11,9 +11,8 @@ export { dispatchedLinear, type DispatchedLinearOptions } from './dispatched-lin
 export type { DispatchPlan } from './dispatch-plan.ts';
 export {
   bringsTokenChoice,
-  engineRouterLossGradient,
+  decidedGates,
   engineTokenChoice,
-  engineTokenChoiceGradient,
   type EngineTokenChoice,
   type TokenChoiceRule,
 } from './token-choice.ts';

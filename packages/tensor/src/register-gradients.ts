@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { missingGradients } from './gradients/index.ts';
 import { routerLogitsGradient } from './router-logits.ts';
+import { decidedGatesGradient } from './token-choice.ts';
 
 /**
  * Registers gradients of TopK, GatherNd, ScatterNd, TensorScatterUpdate, Einsum, StridedSlice, Cumprod, and replaces
@@ -9,7 +10,7 @@ import { routerLogitsGradient } from './router-logits.ts';
  * every copy of tfjs in the process.
  */
 export const registerGradients = (): void => {
-  for (const config of [...missingGradients, routerLogitsGradient]) {
+  for (const config of [...missingGradients, routerLogitsGradient, decidedGatesGradient]) {
     if (tf.getGradient(config.kernelName) === config) continue;
     if (tf.getGradient(config.kernelName)) tf.unregisterGradient(config.kernelName);
     tf.registerGradient(config);

@@ -5,7 +5,7 @@
  *
  * N tokens · E experts · K chosen · M slots
  */
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import { hasKernel, present, runKernel } from './dispatch.ts';
 
 /** Settings of {@link engineTokenChoice}. */
@@ -57,12 +57,23 @@ const hostValues = <T>(tensor: tf.Tensor | undefined): T => {
   return values;
 };
 
+/** Runs kernels that are no nodes of the tape: what they give is a constant to it. */
+const offTape = <T>(run: () => T): T => {
+  const { state } = tf.engine();
+  state.kernelDepth += 1;
+  try {
+    return run();
+  } finally {
+    state.kernelDepth -= 1;
+  }
+};
+
 /** Whether the engine in use brings {@link engineTokenChoice} and its gradients. */
 export const bringsTokenChoice = (): boolean =>
-  hasKernel('PgTokenChoice') && hasKernel('PgTokenChoiceGrad') && hasKernel('PgRouterLossGrad');
+  hasKernel('PgTokenChoice') && hasKernel('PgTokenChoiceGrad') && hasKernel('PgDecidedGates');
 
 /**
- * Only where {@link bringsTokenChoice} says so.
+ * Only where {@link bringsTokenChoice} says so. A constant to the tape: see {@link decidedGates}.
  * @param logits float32 [N, E]; borrowed
  * @param visible float32 [N] or [B, L], 0 at padding; borrowed
  */
@@ -73,7 +84,7 @@ export const engineTokenChoice = (
 ): EngineTokenChoice => {
   const factor = capacityFactor === 'dropless' ? -1 : capacityFactor;
   const attributes = { topK, renormalize, capacityFactor: factor, ...order, noise, words };
-  const [gates, ...rest] = runKernel('PgTokenChoice', { logits, visible }, attributes);
+  const [gates, ...rest] = offTape(() => runKernel('PgTokenChoice', { logits, visible }, attributes));
   const [ids, weights, kept, probabilities, logSums, sums, wanted, slots] = rest;
   const totals = hostValues<Float32Array>(sums);
   const experts = totals.length - 1;
@@ -91,39 +102,46 @@ export const engineTokenChoice = (
   };
 };
 
-/**
- * Gradient from the gates of {@link engineTokenChoice} to the logits.
- * @param dy float32 [N, E]; borrowed
- * @returns a new float32 tensor [N, E]
- */
-export const engineTokenChoiceGradient = (
-  dy: tf.Tensor2D,
-  { ids, weights, kept, probabilities }: DecidedTokens,
-  renormalize: boolean,
-): tf.Tensor2D =>
-  present(
-    runKernel('PgTokenChoiceGrad', { dy, probabilities, ids, weights, kept }, { renormalize })[0],
-  ) as tf.Tensor2D;
-
-/** Settings of {@link engineRouterLossGradient}. */
-export interface RouterLossUpstream {
-  /** [E] share of the choices that fell on each expert. */
+/** What {@link decidedGates} counts and how. */
+export interface DecidedGatesOptions {
+  readonly renormalize: boolean;
+  /** Balance and z loss of the decision. */
+  readonly losses: readonly [balance: number, z: number];
+  /** [E] share of the choices that fell on each expert; a constant to the gradient. */
   readonly shares: ArrayLike<number>;
-  /** Upstream gradients of the two losses. */
-  readonly toBalance: number;
-  readonly toZ: number;
   /** Tokens that are not padding. */
   readonly counted: number;
 }
 
+/** For `tf.registerGradient`: a node of two outputs, which a custom gradient can't be. */
+export const decidedGatesGradient: tf.GradConfig = {
+  kernelName: 'PgDecidedGates',
+  inputsToSave: ['ids', 'weights', 'kept', 'probabilities', 'logSums'],
+  gradFunc: (dys, [ids, weights, kept, probabilities, logSums], attributes) => {
+    const [dy, losses] = dys as tf.Tensor[];
+    const { renormalize, shares, counted } = attributes as unknown as DecidedGatesOptions;
+    const inputs = { dy, losses, ids, weights, kept, probabilities, logSums };
+    const [gradient] = runKernel('PgTokenChoiceGrad', inputs, {
+      renormalize,
+      shares: Array.from(shares),
+      counted,
+    });
+    return { logits: () => present(gradient) };
+  },
+};
+
 /**
- * Gradient of the balance and z losses of a router to its logits.
- * @returns a new float32 tensor [N, E]
+ * The gates of a decision and its losses, on the tape of its logits: one node, whose gradient is one pass.
+ * @param logits those that were decided on; borrowed
+ * @returns gates [N, E] and the losses [2]
  */
-export const engineRouterLossGradient = (
-  { probabilities, logSums }: Pick<EngineTokenChoice, 'probabilities' | 'logSums'>,
-  { shares, ...upstream }: RouterLossUpstream,
-): tf.Tensor2D => {
-  const attributes = { ...upstream, shares: Array.from(shares) };
-  return present(runKernel('PgRouterLossGrad', { probabilities, logSums }, attributes)[0]) as tf.Tensor2D;
+export const decidedGates = (
+  logits: tf.Tensor2D,
+  { gates, ids, weights, kept, probabilities, logSums }: EngineTokenChoice,
+  options: DecidedGatesOptions,
+): { readonly gates: tf.Tensor2D; readonly losses: tf.Tensor1D } => {
+  const inputs = { logits, ids, weights, kept, probabilities, logSums };
+  // The gates are no input: they are what comes out, on the tape.
+  const [own, losses] = runKernel('PgDecidedGates', inputs, { ...options, gates });
+  return { gates: present(own) as tf.Tensor2D, losses: present(losses) as tf.Tensor1D };
 };

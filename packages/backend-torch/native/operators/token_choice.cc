@@ -289,41 +289,37 @@ void chooseBackward(const float* dy, const float* p, const int32_t* ids, const f
   for (int64_t e = 0; e < rule.experts; ++e) out[e] = static_cast<float>(p[e] * (out[e] - mean));
 }
 
-// dy, probabilities [N, E], ids, weights, kept [N, K] -> dlogits [N, E].
-at::Tensor tokenChoiceBackward(const at::Tensor& gradient, const at::Tensor& probabilities, const at::Tensor& ids,
-                               const at::Tensor& weights, const at::Tensor& kept, bool renormalize) {
+// Adds one token's gradient of toBalance * balance + toZ * z, the losses of balance-losses.ts; shares [E] of choices.
+void lossBackward(const float* p, float logSum, const double* shares, double balance, double z, int64_t experts, float* out) {
+  double mean = 0;
+  for (int64_t e = 0; e < experts; ++e) mean += p[e] * shares[e];
+  const double shift = z * logSum - balance * mean;
+  for (int64_t e = 0; e < experts; ++e) out[e] += static_cast<float>(p[e] * (balance * shares[e] + shift));
+}
+
+// dy [N, E] to the gates and losses [2] to balance and z; probabilities [N, E], log_sums [N], ids, weights, kept [N, K],
+// shares [E] of choices, `counted` tokens -> dlogits [N, E].
+at::Tensor tokenChoiceBackward(const at::Tensor& gradient, const at::Tensor& losses, const at::Tensor& probabilities,
+                               const at::Tensor& logSums, const at::Tensor& ids, const at::Tensor& weights, const at::Tensor& kept,
+                               bool renormalize, at::ArrayRef<double> shares, int64_t counted) {
   const at::Tensor dy = gradient.contiguous();
   const int64_t count = dy.size(0);
   const Rule rule{dy.size(1), ids.size(1), renormalize};
+  TORCH_CHECK(losses.numel() == 2 && static_cast<int64_t>(shares.size()) == rule.experts,
+              "token_choice_backward: expected gradients of two losses and a share for each expert, got ", losses.numel(), " and ", shares.size());
+  const double tokens = std::max<int64_t>(1, counted);
+  const double balance = pointer<float>(losses)[0] * rule.experts / tokens, z = 2.0 * pointer<float>(losses)[1] / tokens;
   at::Tensor dz = at::zeros(dy.sizes(), dy.options());
-  const float *g = pointer<float>(dy), *p = pointer<float>(probabilities), *w = pointer<float>(weights);
+  const float *g = pointer<float>(dy), *p = pointer<float>(probabilities), *w = pointer<float>(weights), *l = pointer<float>(logSums);
   const int32_t* chosen = pointer<int32_t>(ids);
   const bool* served = pointer<bool>(kept);
   float* out = pointer<float>(dz);
   at::parallel_for(0, count, grain(rule.experts), [&](int64_t from, int64_t to) {
     for (int64_t n = from; n < to; ++n) {
       const int64_t at = n * rule.experts, own = n * rule.topK;
-      if (chosen[own] >= 0) chooseBackward(g + at, p + at, chosen + own, w + own, served + own, rule, out + at);
-    }
-  });
-  return dz;
-}
-
-// Gradient of toBalance * balance + toZ * z, the losses of balance-losses.ts; shares [E] of choices, `counted` tokens.
-at::Tensor routerLossBackward(const at::Tensor& probabilities, const at::Tensor& logSums, at::ArrayRef<double> shares,
-                              double toBalance, double toZ, int64_t counted) {
-  const int64_t count = probabilities.size(0), experts = probabilities.size(1);
-  at::Tensor dz = at::empty(probabilities.sizes(), probabilities.options());
-  const double tokens = std::max<int64_t>(1, counted), balance = toBalance * experts / tokens, z = 2 * toZ / tokens;
-  const float *p = pointer<float>(probabilities), *l = pointer<float>(logSums);
-  float* out = pointer<float>(dz);
-  at::parallel_for(0, count, grain(experts), [&](int64_t from, int64_t to) {
-    for (int64_t n = from; n < to; ++n) {
-      const float* own = p + n * experts;
-      double mean = 0;
-      for (int64_t e = 0; e < experts; ++e) mean += own[e] * shares[e];
-      const double shift = z * l[n] - balance * mean;
-      for (int64_t e = 0; e < experts; ++e) out[n * experts + e] = static_cast<float>(own[e] * (balance * shares[e] + shift));
+      if (chosen[own] < 0) continue;
+      chooseBackward(g + at, p + at, chosen + own, w + own, served + own, rule, out + at);
+      if (balance != 0 || z != 0) lossBackward(p + at, l[n], shares.data(), balance, z, rule.experts, out + at);
     }
   });
   return dz;
@@ -336,16 +332,12 @@ TORCH_LIBRARY_FRAGMENT(polygate, m) {
       "token_choice(Tensor logits, Tensor? visible, int topk, bool renormalize, float capacity_factor, int first, "
       "int stride, float noise, int[] words) -> Tensor[]");
   m.def(
-      "token_choice_backward(Tensor dy, Tensor probabilities, Tensor ids, Tensor weights, Tensor kept, bool renormalize) "
-      "-> Tensor");
-  m.def(
-      "router_loss_backward(Tensor probabilities, Tensor log_sums, float[] shares, float to_balance, float to_z, int "
-      "counted) -> Tensor");
+      "token_choice_backward(Tensor dy, Tensor losses, Tensor probabilities, Tensor log_sums, Tensor ids, Tensor weights, "
+      "Tensor kept, bool renormalize, float[] shares, int counted) -> Tensor");
 }
 TORCH_LIBRARY_IMPL(polygate, CPU, m) {
   m.impl("token_choice", tokenChoice);
   m.impl("token_choice_backward", tokenChoiceBackward);
-  m.impl("router_loss_backward", routerLossBackward);
 }
 
 }  // namespace polygate

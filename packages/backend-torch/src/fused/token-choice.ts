@@ -1,5 +1,5 @@
 /**
- * PgTokenChoice, PgTokenChoiceGrad and PgRouterLossGrad: what routers of tokens decide, in native calls
+ * PgTokenChoice, PgDecidedGates and PgTokenChoiceGrad: what routers of tokens decide, in native calls
  * (native/operators/token_choice.cc). They read and write host memory wherever the model lies: decisions are made of the
  * few numbers of a router, and dispatching needs them on the host.
  */
@@ -21,11 +21,15 @@ interface ChoiceAttributes {
   readonly words: readonly number[];
 }
 
-interface LossAttributes {
+interface GradientAttributes {
+  readonly renormalize: boolean;
   readonly shares: readonly number[];
-  readonly toBalance: number;
-  readonly toZ: number;
   readonly counted: number;
+}
+
+interface DecidedAttributes {
+  readonly gates: TensorInfo;
+  readonly losses: readonly [balance: number, z: number];
 }
 
 const moved = (torch: KernelContext, handle: Handle, device: string): Handle =>
@@ -74,35 +78,29 @@ export const registerTokenChoice = (): void => {
     ];
   });
 
-  registerTorchKernel<NamedTensorInfoMap, Pick<ChoiceAttributes, 'renormalize'>>(
+  registerTorchKernel<NamedTensorInfoMap, DecidedAttributes>('PgDecidedGates', ({ attrs, torch }) => [
+    torch.share(attrs.gates, attrs.gates.shape),
+    torch.output(torch.constant(Float32Array.from(attrs.losses), [2]), [2]),
+  ]);
+
+  registerTorchKernel<NamedTensorInfoMap, GradientAttributes>(
     'PgTokenChoiceGrad',
     ({ inputs, attrs, torch }) => {
       const dy = required(inputs, 'dy');
       const gradient = torch.aten(
         'polygate::token_choice_backward',
         exactOnHost(torch, dy),
+        exactOnHost(torch, required(inputs, 'losses')),
         exactOnHost(torch, required(inputs, 'probabilities')),
+        exactOnHost(torch, required(inputs, 'logSums')),
         storedOnHost(torch, required(inputs, 'ids')),
         exactOnHost(torch, required(inputs, 'weights')),
         storedOnHost(torch, required(inputs, 'kept')),
         attrs.renormalize,
+        attrs.shares,
+        attrs.counted,
       );
       return torch.output(returned(torch, gradient), dy.shape);
     },
   );
-
-  registerTorchKernel<NamedTensorInfoMap, LossAttributes>('PgRouterLossGrad', ({ inputs, attrs, torch }) => {
-    const probabilities = required(inputs, 'probabilities');
-    const { shares, toBalance, toZ, counted } = attrs;
-    const gradient = torch.aten(
-      'polygate::router_loss_backward',
-      exactOnHost(torch, probabilities),
-      exactOnHost(torch, required(inputs, 'logSums')),
-      shares,
-      toBalance,
-      toZ,
-      counted,
-    );
-    return torch.output(returned(torch, gradient), probabilities.shape);
-  });
 };
