@@ -46,7 +46,5 @@ struct DispatchedBackward {
 // `packed` holds the weights where pack_panels packed them before.
 bool dispatchedForwardTiles(DispatchedForward& call, at::TensorList packed = {});
 bool dispatchedBackwardTiles(DispatchedBackward& call);
-// The part of it that fills dWeights and dBiases, from dz.
-void dispatchedWeightsTiles(DispatchedBackward& call);
 
 }  // namespace polygate

@@ -319,9 +319,20 @@ bool dispatchedBackwardTiles(DispatchedBackward& call) {
                           pointer<float>(call.dGates),
                           call.x.size(1),
                           call.dy.size(1)};
-  takeTurns<Session>(static_cast<int64_t>(sets.blocks.size()),
-                     [&](int64_t i) { backwardBlock(backward, viewOf(sets, sets.blocks[i])); });
-  dispatchedWeightsTiles(call);
+  const WeightGradients weights(call);
+  const int64_t count = static_cast<int64_t>(sets.blocks.size()), strips = weights.count();
+  const auto block = [&](int64_t i) { backwardBlock(backward, viewOf(sets, sets.blocks[i])); };
+  if (own) {
+    // The blocks write the dz that weights need.
+    takeTurns<Session>(count, block);
+    takeTurns<Session>(strips, [&](int64_t i) { weights.run(i); });
+  } else {
+    // The long tasks first: nobody waits at the end of either.
+    takeTurns<Session>(strips + count, [&](int64_t i) {
+      if (i < strips) weights.run(i);
+      else block(i - strips);
+    });
+  }
   return true;
 }
 
@@ -329,7 +340,6 @@ bool dispatchedBackwardTiles(DispatchedBackward& call) {
 
 bool dispatchedForwardTiles(DispatchedForward&, at::TensorList) { return false; }
 bool dispatchedBackwardTiles(DispatchedBackward&) { return false; }
-void dispatchedWeightsTiles(DispatchedBackward&) {}
 
 #endif
 

@@ -3,6 +3,8 @@
 // slot, and nothing is added up in memory.
 #pragma once
 
+#include <memory>
+
 #include "dispatched_linear.h"
 #include "panels.h"
 #include "tile_math.h"
@@ -25,6 +27,19 @@ struct TokenSets {
 
 // Answers whether the blocks are full enough to pay.
 bool tokenSets(const Slots& slots, int64_t count, TokenSets& sets);
+
+// The gradients of the experts' weights as tasks of a loop that takes turns. `call` is borrowed; its dz must be there.
+class WeightGradients {
+ public:
+  explicit WeightGradients(const DispatchedBackward& call);
+  ~WeightGradients();
+  int64_t count() const;
+  void run(int64_t i) const;
+
+ private:
+  struct Work;
+  const std::unique_ptr<const Work> work_;
+};
 
 namespace tiles {
 

@@ -2,7 +2,6 @@
 // g dz. A task owns a range of rows or columns of one dW_e and goes over the expert's slots in chunks whose packed
 // factors stay in the second-level cache; the gates weigh the rows of the narrower factor while it is packed.
 #include "dispatched_tiles.h"
-#include "turns.h"
 
 namespace polygate {
 
@@ -170,25 +169,38 @@ POLYGATE_TILE_TARGET void stripTask(const DispatchedBackward& call, const Source
                 pointer<float>(call.dBiases[strip.expert]) + chunk.outFrom * kBlock);
 }
 
-}  // namespace
+Sources sourcesOf(const DispatchedBackward& call) {
+  return {pointer<Bits>(call.dz), pointer<Bits>(call.x), pointer<float>(call.gates), call.gates.size(1), call.dz.size(1), call.x.size(1), call.slots};
+}
 
-void dispatchedWeightsTiles(DispatchedBackward& call) {
+// Strips along the longer side of the weight, so that little is packed twice; some for each thread, more where products
+// take longer than packing. The longest first.
+std::vector<Strip> stripsOf(const DispatchedBackward& call) {
   const int64_t outer = call.dz.size(1), inner = call.x.size(1), experts = call.slots.experts();
-  // Strips along the longer side of the weight, so that little is packed twice; some for each thread, more where products
-  // take longer than packing.
   const bool byInput = inner > outer;
   const int64_t whole = blocks(byInput ? inner : outer);
   const int64_t parts = std::min(whole, std::max<int64_t>(1, ((hasTileUnit ? 2 : 6) * at::get_num_threads() + experts - 1) / experts));
-  // The longest first: the last turns are short ones.
   std::vector<int64_t> order(experts);
   for (int64_t e = 0; e < experts; ++e) order[e] = e;
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return call.slots.size(a) > call.slots.size(b); });
   std::vector<Strip> strips;
   for (const int64_t e : order)
     for (int64_t p = 0; p < parts; ++p) strips.push_back({e, whole * p / parts, whole * (p + 1) / parts - whole * p / parts, byInput});
-  const Sources sources{pointer<Bits>(call.dz), pointer<Bits>(call.x), pointer<float>(call.gates), call.gates.size(1), outer, inner, call.slots};
-  takeTurns<Session>(static_cast<int64_t>(strips.size()), [&](int64_t i) { stripTask(call, sources, strips[i]); });
+  return strips;
 }
+
+}  // namespace
+
+struct WeightGradients::Work {
+  const DispatchedBackward& call;
+  const Sources sources;
+  const std::vector<Strip> strips;
+};
+
+WeightGradients::WeightGradients(const DispatchedBackward& call) : work_(new Work{call, sourcesOf(call), stripsOf(call)}) {}
+WeightGradients::~WeightGradients() = default;
+int64_t WeightGradients::count() const { return static_cast<int64_t>(work_->strips.size()); }
+void WeightGradients::run(int64_t i) const { stripTask(work_->call, work_->sources, work_->strips[i]); }
 
 #endif
 
