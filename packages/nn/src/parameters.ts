@@ -174,6 +174,15 @@ const clearTape = (): void => {
   state.activeTape = [];
 };
 
+/** The trainable ones of the variables that nodes of the tape have as inputs. */
+const readOnTape = (variables: readonly tf.Variable[]): readonly tf.Variable[] => {
+  const read = new Set<tf.Tensor>();
+  for (const { inputs } of tf.engine().state.activeTape ?? []) {
+    for (const name in inputs) read.add(inputs[name] as tf.Tensor);
+  }
+  return variables.filter((variable) => variable.trainable && read.has(variable));
+};
+
 /**
  * Runs `loss` on the tape and returns its value and the gradients by parameter name.
  * @param loss returns a scalar; all other tensors made in it are freed, also when it throws
@@ -181,22 +190,38 @@ const clearTape = (): void => {
 export const parameterGradients = (parameters: ParameterSet, loss: () => tf.Scalar): LossGradients => {
   const entries = parameters.entries();
   const variables = entries.map(({ variable }) => variable);
+  const onTape = new Map<tf.Tensor, tf.Tensor>();
   let made: tf.Scalar | undefined;
-  const kept = (): tf.Scalar => (made = loss());
   try {
-    const { result, gradients: collected } = collectLeafGradients(variables, (anchor) => ({
-      ...tf.variableGrads(kept, [...variables, anchor]),
-      anchor: anchor.name,
-    }));
-    const { value, grads, anchor } = result;
-    grads[anchor]?.dispose();
+    const { result: value, gradients: collected } = collectLeafGradients(variables, (anchor) => {
+      // tfjs looks at these when the forward pass is done, and once for every input of every node.
+      const xs: tf.Tensor[] = [anchor];
+      const forward = (): tf.Scalar => {
+        made = loss();
+        xs.push(...readOnTape(variables));
+        return made;
+      };
+      const { value: total, grads } = tf.engine().gradients(forward, xs, undefined, true);
+      if (grads.every((gradient) => gradient == null) || total.rank !== 0) {
+        for (const gradient of grads) gradient?.dispose();
+        throw new ConfigError(
+          `parameterGradients: expected a scalar loss that depends on a parameter, got ${total.rank === 0 ? 'one that depends on none' : `a tensor of shape [${total.shape.join(', ')}]`}`,
+        );
+      }
+      xs.forEach((x, at) => {
+        const gradient = grads[at];
+        if (x === anchor) gradient?.dispose();
+        else if (gradient) onTape.set(x, gradient);
+      });
+      return total as tf.Scalar;
+    });
     const gradients: Record<string, tf.Tensor> = {};
     for (const { name, variable } of entries) {
-      const onTape = grads[variable.name];
+      const tape = onTape.get(variable);
       const pastIt = collected.get(variable);
-      const gradient = onTape && pastIt ? tf.add(onTape, pastIt) : (onTape ?? pastIt);
+      const gradient = tape && pastIt ? tf.add(tape, pastIt) : (tape ?? pastIt);
       if (gradient) gradients[name] = gradient;
-      if (onTape && pastIt) tf.dispose([onTape, pastIt]);
+      if (tape && pastIt) tf.dispose([tape, pastIt]);
     }
     return { loss: value, gradients };
   } catch (error) {

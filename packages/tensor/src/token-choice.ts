@@ -85,9 +85,9 @@ export const engineTokenChoice = (
   const factor = capacityFactor === 'dropless' ? -1 : capacityFactor;
   const attributes = { topK, renormalize, capacityFactor: factor, ...order, noise, words };
   const [gates, ...rest] = offTape(() => runKernel('PgTokenChoice', { logits, visible }, attributes));
-  const [ids, weights, kept, probabilities, logSums, sums, wanted, slots] = rest;
+  const [ids, weights, kept, probabilities, logSums, sums, slots] = rest;
   const totals = hostValues<Float32Array>(sums);
-  const experts = totals.length - 1;
+  const experts = logits.shape[1];
   return {
     gates: present(gates) as tf.Tensor2D,
     ids: present(ids) as tf.Tensor2D,
@@ -97,7 +97,7 @@ export const engineTokenChoice = (
     logSums: present(logSums) as tf.Tensor1D,
     importance: totals.subarray(0, experts),
     squares: totals[experts] ?? 0,
-    wanted: hostValues(wanted),
+    wanted: Int32Array.from(totals.subarray(experts + 1)),
     slots: present(slots) as tf.Tensor1D,
   };
 };

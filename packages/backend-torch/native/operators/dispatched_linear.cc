@@ -112,7 +112,7 @@ Slots slotsOf(const at::Tensor& tokens, at::IntArrayRef starts, at::IntArrayRef 
   TORCH_CHECK(tokens.scalar_type() == at::kInt && tokens.is_contiguous() && starts.size() == used.size() + 1 &&
                   starts.back() == tokens.numel(),
               "dispatched_linear: expected int32 tokens of all slots and the starts of the used experts");
-  return {pointer<int32_t>(tokens), starts.vec(), used.vec()};
+  return {pointer<int32_t>(tokens), starts.vec(), used.vec(), tokens.storage()};
 }
 
 std::vector<at::Tensor> contiguous(at::TensorList tensors) {

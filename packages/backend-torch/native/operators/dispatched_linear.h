@@ -8,9 +8,10 @@ namespace polygate {
 
 // Slots by expert. Experts without one are left out: all lists are over the U others.
 struct Slots {
-  const int32_t* tokens;         // [M] ascending within an expert
+  const int32_t* tokens;         // [M] ascending within an expert; never written once they are there
   std::vector<int64_t> starts;   // [U + 1]
   std::vector<int64_t> columns;  // [U] of the gates
+  at::Storage storage;           // of the tokens
   int64_t experts() const { return static_cast<int64_t>(columns.size()); }
   int64_t size(int64_t e) const { return starts[e + 1] - starts[e]; }
 };

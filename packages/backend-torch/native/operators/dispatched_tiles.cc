@@ -2,6 +2,7 @@
 // the number of threads.
 #include "dispatched_tiles.h"
 
+#include <mutex>
 #include <unordered_map>
 
 #include "turns.h"
@@ -29,9 +30,8 @@ class SetNumbers {
   std::unordered_map<uint64_t, int32_t> map_;
 };
 
-}  // namespace
-
-bool tokenSets(const Slots& slots, int64_t count, TokenSets& sets) {
+// Answers whether the blocks are full enough to pay.
+bool findSets(const Slots& slots, int64_t count, TokenSets& sets) {
   if (slots.experts() > 64) return false;
   std::vector<uint64_t> masks(count, 0);
   for (int64_t e = 0; e < slots.experts(); ++e)
@@ -67,6 +67,32 @@ bool tokenSets(const Slots& slots, int64_t count, TokenSets& sets) {
   // Blocks that are a quarter full are still faster than products of gathered rows. Few slots are so in any case: their
   // numbers change from call to call, and the library behind ATen's products prepares itself for each new one.
   return work <= 4 * slots.starts.back() || slots.starts.back() < 4096;
+}
+
+struct KnownSets {
+  c10::weak_intrusive_ptr<c10::StorageImpl> storage;
+  const int32_t* tokens;
+  std::vector<int64_t> starts, columns;
+  int64_t count;
+  std::shared_ptr<const TokenSets> sets;
+  bool of(const Slots& slots, int64_t n) const {
+    return tokens == slots.tokens && count == n && starts == slots.starts && columns == slots.columns;
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<const TokenSets> tokenSets(const Slots& slots, int64_t count) {
+  static std::mutex mutex;
+  static std::vector<KnownSets>* const known = new std::vector<KnownSets>();  // outlives tensors that live to the end
+  const std::lock_guard<std::mutex> lock(mutex);
+  known->erase(std::remove_if(known->begin(), known->end(), [](const KnownSets& each) { return each.storage.expired(); }), known->end());
+  for (const KnownSets& each : *known)
+    if (each.of(slots, count)) return each.sets;
+  auto sets = std::make_shared<TokenSets>();
+  if (!findSets(slots, count, *sets)) sets = nullptr;
+  known->push_back({slots.storage.getWeakStorageImpl(), slots.tokens, slots.starts, slots.columns, count, sets});
+  return sets;
 }
 
 namespace {
@@ -283,8 +309,9 @@ POLYGATE_TILE_TARGET void backwardBlock(const Backward& call, const View& view) 
 }  // namespace
 
 bool dispatchedForwardTiles(DispatchedForward& call, at::TensorList packed) {
-  TokenSets sets;
-  if (!tokenSets(call.slots, call.x.size(0), sets)) return false;
+  const std::shared_ptr<const TokenSets> found = tokenSets(call.slots, call.x.size(0));
+  if (found == nullptr) return false;
+  const TokenSets& sets = *found;
   const Panels panels = packed.empty() ? packWeights<Bits>(call.weights, true) : heldPanels(packed, call.y.size(1), call.x.size(1));
   const int64_t count = static_cast<int64_t>(sets.blocks.size());
   // Few blocks are split along the columns so that all threads have work.
@@ -302,8 +329,9 @@ bool dispatchedForwardTiles(DispatchedForward& call, at::TensorList packed) {
 }
 
 bool dispatchedBackwardTiles(DispatchedBackward& call) {
-  TokenSets sets;
-  if (!tokenSets(call.slots, call.x.size(0), sets)) return false;
+  const std::shared_ptr<const TokenSets> found = tokenSets(call.slots, call.x.size(0));
+  if (found == nullptr) return false;
+  const TokenSets& sets = *found;
   const bool half = isHalf(call.dy), own = call.z.defined() || !half;
   call.dz = own ? at::empty(call.dy.sizes(), call.x.options()) : call.dy;
   const Panels panels = packWeights<Bits>(call.weights, false);

@@ -25,8 +25,9 @@ struct TokenSets {
   int64_t served;                             // tokens before those of the set without experts
 };
 
-// Answers whether the blocks are full enough to pay.
-bool tokenSets(const Slots& slots, int64_t count, TokenSets& sets);
+// Null where blocks are not full enough to pay. The linears of a site and their gradients ask for the same slots: what was
+// found is remembered as long as the slots' tokens live.
+std::shared_ptr<const TokenSets> tokenSets(const Slots& slots, int64_t count);
 
 // The gradients of the experts' weights as tasks of a loop that takes turns. `call` is borrowed; its dz must be there.
 class WeightGradients {

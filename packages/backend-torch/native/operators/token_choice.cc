@@ -213,8 +213,8 @@ at::Tensor giveSlots(const Choices& choices, int64_t count, const Rule& rule, co
 }
 
 // logits float32 [N, E], visible float32 [N] -> gates [N, E], ids int32 and weights and kept bool [N, K], probabilities
-// [N, E], logSums [N], sums [E + 1] (of each expert's probabilities, and of logSums squared), wanted int32 [E], tokens
-// int32 [M]. A capacity factor below 0 serves all.
+// [N, E], logSums [N], sums [2 E + 1] (of each expert's probabilities, of logSums squared, and of the choices that fell on
+// each expert), tokens int32 [M]. A capacity factor below 0 serves all.
 std::vector<at::Tensor> tokenChoice(const at::Tensor& given, const c10::optional<at::Tensor>& visible, int64_t topK,
                                     bool renormalize, double capacityFactor, int64_t first, int64_t stride, double noise,
                                     at::IntArrayRef words) {
@@ -248,7 +248,7 @@ std::vector<at::Tensor> tokenChoice(const at::Tensor& given, const c10::optional
   const auto exact = logits.options(), whole = exact.dtype(at::kInt);
   at::Tensor probabilities = at::zeros(logits.sizes(), exact), logSums = at::zeros({count}, exact);
   at::Tensor ids = at::full({count, topK}, -1, whole), weights = at::zeros({count, topK}, exact);
-  at::Tensor gates = at::zeros(logits.sizes(), exact), totals = at::empty({rule.experts + 1}, exact);
+  at::Tensor gates = at::zeros(logits.sizes(), exact), totals = at::empty({2 * rule.experts + 1}, exact);
   at::Tensor wanted = at::zeros({rule.experts}, whole), kept = at::zeros({count, topK}, exact.dtype(at::kBool));
   const Choices out{pointer<float>(probabilities), pointer<float>(logSums), pointer<float>(weights), pointer<int32_t>(ids)};
   const int64_t parts = (count + kTokens - 1) / kTokens;
@@ -267,7 +267,9 @@ std::vector<at::Tensor> tokenChoice(const at::Tensor& given, const c10::optional
   }
   at::Tensor tokens = giveSlots(out, count, rule, {capacityFactor, first, stride}, pointer<int32_t>(wanted), pointer<bool>(kept),
                                 pointer<float>(gates));
-  return {gates, ids, weights, kept, probabilities, logSums, totals, wanted, tokens};
+  // Counts below 2^24 are whole numbers in float32.
+  for (int64_t e = 0; e < rule.experts; ++e) pointer<float>(totals)[columns + e] = static_cast<float>(pointer<int32_t>(wanted)[e]);
+  return {gates, ids, weights, kept, probabilities, logSums, totals, tokens};
 }
 
 // One token's gradient from its gates to its logits. A dropped choice has no gate, but took part in the divisor.

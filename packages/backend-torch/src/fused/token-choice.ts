@@ -52,7 +52,7 @@ export const registerTokenChoice = (): void => {
     const visible = inputs['visible'] as TensorInfo | undefined;
     const { topK, renormalize, capacityFactor, first, stride, noise, words } = attrs;
     const [count = 0, experts = 0] = logits.shape;
-    const [gates, ids, weights, kept, probabilities, logSums, sums, wanted, slots] = torch.atenAll(
+    const [gates, ids, weights, kept, probabilities, logSums, sums, slots] = torch.atenAll(
       'polygate::token_choice',
       exactOnHost(torch, logits),
       visible === undefined ? null : exactOnHost(torch, visible),
@@ -63,7 +63,7 @@ export const registerTokenChoice = (): void => {
       stride,
       noise,
       words,
-    ) as [Handle, Handle, Handle, Handle, Handle, Handle, Handle, Handle, Handle];
+    ) as [Handle, Handle, Handle, Handle, Handle, Handle, Handle, Handle];
     const [served = 0] = torch.dispatcher.describe(slots).shape;
     return [
       torch.output(returned(torch, gates), [count, experts]),
@@ -72,8 +72,7 @@ export const registerTokenChoice = (): void => {
       torch.output(returned(torch, kept), [count, topK], 'bool'),
       torch.output(returned(torch, probabilities), [count, experts]),
       torch.output(returned(torch, logSums), [count]),
-      torch.output(returned(torch, sums), [experts + 1]),
-      torch.output(returned(torch, wanted), [experts], 'int32'),
+      torch.output(returned(torch, sums), [2 * experts + 1]),
       torch.output(returned(torch, slots), [served], 'int32'),
     ];
   });
