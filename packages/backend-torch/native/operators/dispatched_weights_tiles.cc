@@ -108,35 +108,44 @@ POLYGATE_TILE_INLINE void packStep(const Sources& from, int64_t expert, int64_t 
                chunk.ofInput + ((i - chunk.inFrom) * chunkSteps() + s) * kStep, turned);
 }
 
-// dw [O, I] = or += the chunk's product; `last`: no further chunk is added to it.
-POLYGATE_TILE_INLINE void multiplyChunk(const Chunk& chunk, int64_t steps, bool add, bool last, const at::Tensor& gradient,
-                                        float* edge) {
-  const int64_t outer = gradient.size(0), inner = gradient.size(1);
+// sums [strip's outputs, strip's inputs], whole blocks, = or += the chunk's product. Where blocks are turned they lie so.
+POLYGATE_TILE_INLINE void multiplyChunk(const Chunk& chunk, int64_t steps, bool add, float* sums) {
+  const int64_t lefts = chunk.outTo - chunk.outFrom, rights = chunk.inTo - chunk.inFrom, columns = rights * kBlock;
   const bool turned = chunk.turned();
-  float* dw = pointer<float>(gradient);
-  for (int64_t o = chunk.outFrom; o < chunk.outTo; ++o) {
-    const Bits* ofGradient = chunk.ofGradient + (o - chunk.outFrom) * chunkSteps() * kStep;
-    for (int64_t i = chunk.inFrom; i < chunk.inTo; ++i) {
-      const int64_t top = o * kBlock, side = i * kBlock;
-      const Bits* ofInput = chunk.ofInput + (i - chunk.inFrom) * chunkSteps() * kStep;
+  for (int64_t o = 0; o < lefts; ++o) {
+    const Bits* ofGradient = chunk.ofGradient + o * chunkSteps() * kStep;
+    for (int64_t i = 0; i < rights; ++i) {
+      const Bits* ofInput = chunk.ofInput + i * chunkSteps() * kStep;
       const Left left = packed(turned ? ofInput : ofGradient);
       const Bits* panel = turned ? ofGradient : ofInput;
-      if (top + kBlock <= outer && side + kBlock <= inner) {
-        float* c = dw + top * inner + side;
-        if (add) multiply<true>(left, panel, steps, c, inner);
-        else multiply<false>(left, panel, steps, c, inner);
-        if (turned && last) turnBlock(c, inner);
-        continue;
-      }
-      multiply<false>(left, panel, steps, edge, kBlock);
-      if (turned) turnBlock(edge, kBlock);
-      for (int64_t r = 0; r < std::min(kBlock, outer - top); ++r)
-        for (int64_t n = 0; n < std::min(kBlock, inner - side); ++n) {
-          float& out = dw[(top + r) * inner + side + n];
-          out = (add ? out : 0.0f) + edge[r * kBlock + n];
-        }
+      float* c = sums + o * kBlock * columns + i * kBlock;
+      if (add) multiply<true>(left, panel, steps, c, columns);
+      else multiply<false>(left, panel, steps, c, columns);
     }
   }
+}
+
+// The strip's sums to dw [O, I], past the caches: nobody reads them before the optimizer does.
+POLYGATE_TILE_INLINE void storeStrip(const Chunk& chunk, float* sums, const at::Tensor& gradient) {
+  const int64_t outer = gradient.size(0), inner = gradient.size(1);
+  const int64_t columns = (chunk.inTo - chunk.inFrom) * kBlock, side = chunk.inFrom * kBlock;
+  const int64_t width = std::min(columns, inner - side);
+  float* dw = pointer<float>(gradient);
+  const bool aligned = inner % 16 == 0 && reinterpret_cast<uintptr_t>(dw) % 64 == 0;
+  for (int64_t o = chunk.outFrom; o < chunk.outTo; ++o) {
+    float* block = sums + (o - chunk.outFrom) * kBlock * columns;
+    if (chunk.turned())
+      for (int64_t i = 0; i < columns; i += kBlock) turnBlock(block + i, columns);
+    for (int64_t r = 0; r < std::min(kBlock, outer - o * kBlock); ++r) {
+      const float* row = block + r * columns;
+      float* out = dw + (o * kBlock + r) * inner + side;
+      for (int64_t n = 0; n < width; n += 16) {
+        if (aligned) _mm512_stream_ps(out + n, _mm512_load_ps(row + n));
+        else storeVector(out + n, _mm512_load_ps(row + n), firstWords(width - n));
+      }
+    }
+  }
+  _mm_sfence();
 }
 
 POLYGATE_TILE_TARGET void stripTask(const DispatchedBackward& call, const Sources& from, const Strip& strip) {
@@ -147,9 +156,9 @@ POLYGATE_TILE_TARGET void stripTask(const DispatchedBackward& call, const Source
   chunk.inFrom = strip.byInput ? strip.first : 0;
   chunk.inTo = strip.byInput ? strip.first + strip.count : blocks(inner);
   const int64_t lefts = chunk.outTo - chunk.outFrom, rights = chunk.inTo - chunk.inFrom;
-  float* edge = static_cast<float*>(scratch(4 * kStep + 4 * kBlock * lefts + 2 * kStep * chunkSteps() * (lefts + rights) +
-                                            2 * kBlock * std::min(inner, outer)));
-  float* totals = edge + kStep;
+  float* sums = static_cast<float*>(scratch(4 * kStep * lefts * rights + 4 * kBlock * lefts +
+                                            2 * kStep * chunkSteps() * (lefts + rights) + 2 * kBlock * std::min(inner, outer)));
+  float* totals = sums + kStep * lefts * rights;
   chunk.ofGradient = reinterpret_cast<Bits*>(totals + kBlock * lefts);
   chunk.ofInput = chunk.ofGradient + kStep * chunkSteps() * lefts;
   chunk.room = chunk.ofInput + kStep * chunkSteps() * rights;
@@ -162,8 +171,9 @@ POLYGATE_TILE_TARGET void stripTask(const DispatchedBackward& call, const Source
       prefetchStep(from, strip.expert, start + at + (s + 1) * kBlock, chunk);
       packStep(from, strip.expert, start + at + s * kBlock, s, chunk);
     }
-    multiplyChunk(chunk, steps, at > 0, at + chunkSteps() * kBlock >= count, call.dWeights[strip.expert], edge);
+    multiplyChunk(chunk, steps, at > 0, sums);
   }
+  storeStrip(chunk, sums, call.dWeights[strip.expert]);
   if (chunk.columnTotals != nullptr)
     std::copy_n(totals, std::min(outer - chunk.outFrom * kBlock, lefts * kBlock),
                 pointer<float>(call.dBiases[strip.expert]) + chunk.outFrom * kBlock);
