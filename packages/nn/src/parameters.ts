@@ -202,7 +202,7 @@ export const parameterGradients = (parameters: ParameterSet, loss: () => tf.Scal
         return made;
       };
       const { value: total, grads } = tf.engine().gradients(forward, xs, undefined, true);
-      if (grads.every((gradient) => gradient == null) || total.rank !== 0) {
+      if (!grads.some(Boolean) || total.rank !== 0) {
         for (const gradient of grads) gradient?.dispose();
         throw new ConfigError(
           `parameterGradients: expected a scalar loss that depends on a parameter, got ${total.rank === 0 ? 'one that depends on none' : `a tensor of shape [${total.shape.join(', ')}]`}`,
