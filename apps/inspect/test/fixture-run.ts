@@ -105,6 +105,10 @@ const fixtureInterference = (run: string, seed: number, experts: boolean): Inter
     directions: 2,
     stepShare: 1e-3,
     seed: 1,
+    updates: 16,
+    rounds: 3,
+    learningRate: 1e-3,
+    model: { weights: 4096, updates: matrix() },
     repeated: ['colours'],
     engine: { name: 'cpu', device: 'cpu', precision: 'f32' },
     sites: [

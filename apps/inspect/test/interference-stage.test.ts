@@ -112,6 +112,10 @@ describe('formatInterference', () => {
       directions: 2,
       stepShare: 1e-3,
       seed: 1,
+      updates: 0,
+      rounds: 0,
+      learningRate: null,
+      model: null,
       repeated: ['a/words'],
       engine: { name: 'cpu', device: 'cpu', precision: 'f32' },
       sites: [

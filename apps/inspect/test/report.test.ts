@@ -39,6 +39,7 @@ describe('inspectReport', () => {
       'load-time-1.svg',
       'routing-time-1.svg',
       'interference-1.svg',
+      'interference-2.svg',
     ]);
     const svg = await readFile(figures[0] ?? '', 'utf8');
     const [, width, height] = /viewBox="0 0 (\d+) (\d+)"/u.exec(svg) ?? [];
@@ -61,6 +62,8 @@ describe('inspectReport', () => {
     expect(page).toContain('<h1>experts against dense</h1>');
     expect(page).toContain('experts (3 experts by attribute), first order');
     expect(page).toContain('dense (dense), exact');
+    expect(page).toContain('experts (3 experts by attribute), 16 updates');
+    expect(page).toContain('all weights, 16 updates');
     expect(page).toContain('>pairs that hurt, dense</th>');
     expect(page).toContain('>difference</th>');
   });
@@ -176,7 +179,7 @@ describe('the page in a real browser', () => {
       }
       return { figures: figures.length, overflow: document.documentElement.scrollWidth - innerWidth, outside, small, collisions };
     })()`);
-      expect(found.figures).toBe(9);
+      expect(found.figures).toBe(10);
       expect(found.overflow).toBeLessThanOrEqual(0);
       expect(found.outside).toEqual([]);
       expect(found.small).toEqual([]);
@@ -199,7 +202,7 @@ describe('the page in a real browser', () => {
         .filter((node) => !node.ignored && node.role?.value === role)
         .map((node) => node.name?.value ?? '');
     const images = named('image').length > 0 ? named('image') : named('img');
-    expect(images.length).toBe(9);
+    expect(images.length).toBe(10);
     expect(images.filter((name) => name.length < 20)).toEqual([]);
     expect(images[0]).toMatch(/^Training loss by task colours: experts: [\d.]+ at \d+/u);
     expect(named('table').filter((name) => name === '')).toEqual([]);
