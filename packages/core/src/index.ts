@@ -25,3 +25,6 @@ export {
   writeFileAtomic,
 } from './files.ts';
 export { crc32 } from './checksum.ts';
+export { excerpt, MAX_JSON_DEPTH, parseJson } from './json.ts';
+export type { ParseJsonOptions } from './json.ts';
+export { ownValue } from './own-value.ts';

@@ -1,0 +1,59 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FormatError } from './errors.ts';
+import { excerpt, parseJson } from './json.ts';
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+describe('parseJson', () => {
+  it('skips a byte order mark, in text and in bytes', () => {
+    expect(parseJson('\ufeff{"a":1}', 'x')).toEqual({ a: 1 });
+    expect(parseJson(Uint8Array.of(0xef, 0xbb, 0xbf, ...bytes('[2]')), 'x')).toEqual([2]);
+  });
+
+  it('equals JSON.parse on every JSON value', () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {
+        const text = JSON.stringify(value);
+        expect(parseJson(bytes(text), 'x')).toEqual(JSON.parse(text));
+      }),
+    );
+  });
+
+  it('counts brackets outside of strings only', () => {
+    expect(parseJson(`["${'['.repeat(500)}\\"${'['.repeat(500)}"]`, 'x')).toHaveLength(1);
+    const deep = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels);
+    expect(() => parseJson(deep(128), 'x')).not.toThrow();
+    expect(() => parseJson(deep(129), 'captions.json')).toThrow(
+      'captions.json: expected at most 128 levels of nesting in JSON, got more; mend the file or write it again',
+    );
+    expect(() => parseJson(deep(1_000_000), 'x')).toThrow(FormatError);
+  });
+
+  it('names other encodings and shows what came', () => {
+    expect(() => parseJson(Uint8Array.of(0xff, 0xfe, 0x7b, 0), 'recipe.json')).toThrow(
+      'recipe.json: expected JSON in UTF-8, got UTF-16; save it as UTF-8',
+    );
+    expect(() => parseJson(Uint8Array.of(0x7b, 0xff), 'recipe.json')).toThrow(
+      'recipe.json: expected JSON in UTF-8, got other bytes; mend the file or write it again',
+    );
+    expect(() => parseJson('nope', 'recipe.json', { remedy: 'write it again' })).toThrow(
+      'recipe.json: expected JSON, got "nope"; write it again',
+    );
+  });
+});
+
+describe('excerpt', () => {
+  it('shows small values as JSON', () => {
+    expect(excerpt({ a: [1, 'x', null] })).toBe('{"a":[1,"x",null]}');
+    expect([excerpt(undefined), excerpt(NaN), excerpt('t')]).toEqual(['nothing', 'NaN', '"t"']);
+  });
+
+  it('bounds depth, width and length', () => {
+    let deep: unknown = 0;
+    for (let i = 0; i < 100_000; i += 1) deep = [deep];
+    expect(excerpt(deep)).toBe('[[[[…]]]]');
+    expect(excerpt(Array.from({ length: 1e5 }, (_, i) => i % 10))).toBe('[0,1,2,3,4,5,6,7,…]');
+    expect(excerpt('a'.repeat(1e6)).length).toBeLessThan(90);
+  });
+});

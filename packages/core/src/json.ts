@@ -1,0 +1,109 @@
+/** Reads JSON that other programs wrote, and shows values in error texts, both with bounds. */
+import { FormatError } from './errors.ts';
+
+/** Levels of arrays and objects that JSON may have; files of training data have a handful. */
+export const MAX_JSON_DEPTH = 128;
+
+export interface ParseJsonOptions {
+  /** What the reader of the error should do. @default 'mend the file or write it again' */
+  readonly remedy?: string;
+  /** Levels of nesting that are read. @default {@link MAX_JSON_DEPTH} */
+  readonly maxDepth?: number;
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+const textOf = (source: string | Uint8Array, what: string, remedy: string): string => {
+  if (typeof source === 'string') return source;
+  const [a, b] = source;
+  if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff)) {
+    throw new FormatError(`${what}: expected JSON in UTF-8, got UTF-16; save it as UTF-8`, {
+      code: 'encoding',
+    });
+  }
+  try {
+    return utf8.decode(source);
+  } catch (cause) {
+    throw new FormatError(`${what}: expected JSON in UTF-8, got other bytes; ${remedy}`, {
+      code: 'encoding',
+      cause,
+    });
+  }
+};
+
+/** Deepest nesting of brackets outside of strings; stops counting beyond `limit`. */
+const depthOf = (text: string, limit: number): number => {
+  let depth = 0;
+  let deepest = 0;
+  let quoted = false;
+  for (let i = 0; i < text.length && deepest <= limit; i += 1) {
+    const c = text.charCodeAt(i);
+    if (quoted) {
+      if (c === 92) i += 1;
+      else if (c === 34) quoted = false;
+    } else if (c === 34) quoted = true;
+    else if (c === 91 || c === 123) deepest = Math.max(deepest, (depth += 1));
+    else if (c === 93 || c === 125) depth -= 1;
+  }
+  return deepest;
+};
+
+/**
+ * The value of a JSON text or of its UTF-8 bytes. A byte order mark in front is skipped (RFC 8259, section 8.1).
+ * @param what the place that errors begin with, such as a path or `captions.jsonl:12`
+ * @throws FormatError for other encodings, text that is not JSON, and nesting beyond the bound
+ */
+export const parseJson = (
+  source: string | Uint8Array,
+  what: string,
+  options: ParseJsonOptions = {},
+): unknown => {
+  const { remedy = 'mend the file or write it again', maxDepth = MAX_JSON_DEPTH } = options;
+  const marked = textOf(source, what, remedy);
+  const text = marked.charCodeAt(0) === 0xfeff ? marked.slice(1) : marked;
+  if (depthOf(text, maxDepth) > maxDepth) {
+    throw new FormatError(
+      `${what}: expected at most ${maxDepth} levels of nesting in JSON, got more; ${remedy}`,
+      { code: 'json-depth', fields: { maxDepth } },
+    );
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw new FormatError(`${what}: expected JSON, got ${excerpt(text)}; ${remedy}`, { code: 'json', cause });
+  }
+};
+
+const MAX_EXCERPT_ENTRIES = 8;
+
+const shorten = (text: string, length: number): string =>
+  text.length <= length ? text : `${text.slice(0, length)}…`;
+
+const write = (value: unknown, levels: number, length: number): string => {
+  if (typeof value === 'string') return JSON.stringify(shorten(value, length));
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'function' || typeof value === 'symbol') return typeof value;
+  if (value === undefined) return 'nothing';
+  if (typeof value !== 'object' || value === null) return String(value);
+  const isArray = Array.isArray(value);
+  if (levels === 0) return isArray ? '[…]' : '{…}';
+  const entries = isArray ? (value as unknown[]) : Object.entries(value);
+  const parts = entries
+    .slice(0, MAX_EXCERPT_ENTRIES)
+    .map((entry) =>
+      isArray
+        ? write(entry, levels - 1, length)
+        : `${JSON.stringify((entry as [string, unknown])[0])}:${write((entry as [string, unknown])[1], levels - 1, length)}`,
+    );
+  if (entries.length > MAX_EXCERPT_ENTRIES) parts.push('…');
+  return isArray ? `[${parts.join(',')}]` : `{${parts.join(',')}}`;
+};
+
+/**
+ * A value of any depth and size as one short line for an error text: JSON where it is small, cut by `…` where not.
+ * @param length characters of the line, at most. @default 80
+ */
+export const excerpt = (value: unknown, length = 80): string => {
+  const line = write(value, 3, length);
+  return line.length <= length + 3 ? line : `${line.slice(0, length)}…`;
+};
