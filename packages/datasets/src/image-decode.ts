@@ -1,10 +1,12 @@
 /**
  * Pictures of any usual format -> square RGB bytes of the prepared size.
- * Order: turn upright by EXIF, resize (Lanczos; premultiplied alpha), lay on the background, sRGB, 8 bits.
+ * Order: turn upright by EXIF, resize (Lanczos; premultiplied alpha), lay on the background, sRGB, 8 bits. A colour
+ * profile in the picture is followed; inks without one are summed (image-inks.ts).
  */
 import { readFile, stat } from 'node:fs/promises';
 import sharp from 'sharp';
 import { describeUndecodable } from './image-fault.ts';
+import { isInkOnly, mixInks } from './image-inks.ts';
 import { resizeSquare } from './pixel-resize.ts';
 import { fault, type Fault, type ImageContent } from './sample.ts';
 
@@ -72,12 +74,11 @@ export const decodeImage = async (
     content.kind === 'pixels'
       ? { raw: { width: content.width, height: content.height, channels: content.channels } }
       : {};
+  const input = { ...raw, failOn: 'error', limitInputPixels: MAX_IMAGE_PIXELS } as const;
   try {
-    const { data, info } = await sharp(bytes, {
-      ...raw,
-      failOn: 'error',
-      limitInputPixels: MAX_IMAGE_PIXELS,
-    })
+    const inks = content.kind !== 'pixels' && (await isInkOnly(bytes, input));
+    const picture = inks ? await mixInks(bytes, { size, fit }, input) : sharp(bytes, input);
+    const { data, info } = await picture
       .autoOrient()
       .resize(size, size, { fit, background })
       .flatten({ background })
