@@ -29,10 +29,10 @@ const statusFile = join(build, 'status.json');
 const force = process.argv.includes('--force');
 const quiet = process.argv.includes('--quiet');
 
-const INSTALL_LIBTORCH =
-  'install LibTorch (Debian/Ubuntu: apt-get install libtorch-dev libopenblas0-pthread g++; or `pip install torch`; or set POLYGATE_LIBTORCH to an unpacked libtorch), then run `npm rebuild @polygate/backend-torch`';
-const INSTALL_COMPILER =
-  'install a C++17 compiler (Debian/Ubuntu: apt-get install g++), then run `npm rebuild @polygate/backend-torch`';
+// Works whether or not npm was allowed to run install scripts.
+const REBUILD = `run \`node ${join(native, 'build.mjs')}\``;
+const INSTALL_LIBTORCH = `install LibTorch (Debian/Ubuntu: apt-get install libtorch-dev libopenblas0-pthread g++; or \`pip install torch\`, in a virtual environment named by PYTHON=venv/bin/python; or set POLYGATE_LIBTORCH to an unpacked libtorch), then ${REBUILD}`;
+const INSTALL_COMPILER = `install a C++ compiler (Debian/Ubuntu: apt-get install g++), then ${REBUILD}`;
 
 /** A reason not to build that the user can act upon. */
 class Unavailable extends Error {
@@ -70,6 +70,20 @@ const describeRoot = (source, root) => {
   );
   if (library === undefined) return undefined;
   return { source, root, include, library };
+};
+
+/** C++ standards, oldest first. LibTorch's headers refuse the older ones by the year they ask of `__cplusplus`. */
+const standards = [
+  { flag: '-std=c++17', year: 201703 },
+  { flag: '-std=c++20', year: 202002 },
+];
+
+/** Standards to try, the one that the headers ask for first: ATen.h of 1.13 to 2.9 asks for 2014 or 2017, of today for 2020. */
+const standardsFor = (libtorch) => {
+  const header = readFileSync(join(libtorch.include[0], 'ATen/ATen.h'), 'utf8');
+  const asked = [...header.matchAll(/__cplusplus\s*<\s*(\d{6})L/gu)].map((match) => Number(match[1]));
+  const fit = standards.filter(({ year }) => year >= Math.max(0, ...asked));
+  return (fit.length > 0 ? fit : standards.slice(-1)).map(({ flag }) => flag);
 };
 
 /** The new C++ ABI of libstdc++ unless this LibTorch was built with the old one. */
@@ -192,7 +206,6 @@ const main = async () => {
   const cuda = existsSync(join(libtorch.library, 'libtorch_cuda.so'));
   const abi = abiOf(libtorch);
   const compileFlags = [
-    '-std=c++17',
     '-O3',
     '-fPIC',
     '-fvisibility=hidden',
@@ -202,7 +215,6 @@ const main = async () => {
     ...(abi === undefined ? [] : [`-D_GLIBCXX_USE_CXX11_ABI=${abi}`]),
     ...headerFolders().map((folder) => `-I${folder}`),
     `-I${native}`,
-    // Before 2.1 LibTorch's headers need no flag; from 2.9 on they want C++17 at least, which this is.
     ...libtorch.include.filter((folder) => folder !== '/usr/include').map((folder) => `-isystem${folder}`),
   ];
   const linkFlags = [
@@ -220,7 +232,8 @@ const main = async () => {
   for (const file of [...sources, ...headers]) hash.update(file).update(readFileSync(file));
   const versionHeader = join(libtorch.include[1], 'torch/version.h');
   hash.update(existsSync(versionHeader) ? readFileSync(versionHeader) : '');
-  hash.update(JSON.stringify([compiler, compileFlags, linkFlags]));
+  const tries = standardsFor(libtorch);
+  hash.update(JSON.stringify([compiler, tries, compileFlags, linkFlags]));
   const key = hash.digest('hex');
   if (!force && existsSync(addon) && existsSync(statusFile)) {
     const previous = JSON.parse(readFileSync(statusFile, 'utf8'));
@@ -230,22 +243,32 @@ const main = async () => {
     }
   }
   mkdirSync(build, { recursive: true });
-  try {
-    await compileAll({
-      compiler: compiler.command,
-      compilerVersion: compiler.version,
-      sources,
-      compileFlags,
-      linkFlags,
-    });
-  } catch (error) {
-    const log = `${error.stderr ?? error.message}`;
+  const failures = [];
+  let standard;
+  for (const flag of tries) {
+    try {
+      await compileAll({
+        compiler: compiler.command,
+        compilerVersion: compiler.version,
+        sources,
+        compileFlags: [flag, ...compileFlags],
+        linkFlags,
+      });
+      standard = flag;
+      break;
+    } catch (error) {
+      failures.push({ flag, log: `${error.stderr ?? error.message}` });
+    }
+  }
+  if (standard === undefined) {
+    const log = failures.map((failure) => `# ${compiler.command} ${failure.flag}\n${failure.log}`).join('\n');
     writeFileSync(join(build, 'compile.log'), log);
-    const first = log.split('\n').find((line) => /error/i.test(line)) ?? log.split('\n')[0];
+    const last = failures.at(-1)?.log ?? '';
+    const first = last.split('\n').find((line) => /error/i.test(line)) ?? last.split('\n')[0];
     throw new Unavailable(
       'compile-failed',
-      `the binding did not compile against ${libtorch.source} (${libtorch.root}): ${first}`,
-      `read ${join(build, 'compile.log')}; LibTorch 1.13 and 2.x are supported`,
+      `the binding did not compile against ${libtorch.source} (${libtorch.root}) by ${compiler.command} (${compiler.version}) with ${tries.join(', then ')}: ${first}`,
+      `read ${join(build, 'compile.log')}; LibTorch 1.13 to 2.15 are supported`,
     );
   }
   writeStatus({
@@ -255,6 +278,7 @@ const main = async () => {
     root: libtorch.root,
     cuda,
     compiler: compiler.version,
+    standard,
   });
   say(`torch engine: built against ${libtorch.source} (${libtorch.root})${cuda ? ', with CUDA' : ''}`);
 };

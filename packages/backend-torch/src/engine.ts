@@ -147,7 +147,7 @@ export const describeTorch = (): TorchReport => {
     return Object.freeze({
       available: false,
       why: String(fields['why'] ?? (error instanceof Error ? error.message : error)),
-      remedy: String(fields['remedy'] ?? 'run `npm rebuild @polygate/backend-torch`'),
+      remedy: String(fields['remedy'] ?? 'run `node native/build.mjs` in the package'),
     });
   }
 };

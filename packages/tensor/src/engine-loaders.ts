@@ -88,7 +88,7 @@ const importOptional = async (name: string, remedy: string): Promise<unknown> =>
 };
 
 const torchRemedy =
-  'install @polygate/backend-torch and LibTorch: apt-get install libtorch-dev libopenblas0-pthread g++, then npm rebuild @polygate/backend-torch';
+  'install @polygate/backend-torch and LibTorch: apt-get install libtorch-dev libopenblas0-pthread g++, then `node node_modules/@polygate/backend-torch/native/build.mjs`';
 
 const importTorch = async (): Promise<TorchModule> => {
   const name = '@polygate/backend-torch';

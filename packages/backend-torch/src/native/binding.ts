@@ -112,7 +112,7 @@ export const readBuildStatus = (): BuildStatus => {
       state: 'unavailable',
       code: 'not-built',
       why: 'the native binding was not built when the package was installed',
-      remedy: 'run `npm rebuild @polygate/backend-torch` (install scripts may be switched off)',
+      remedy: `run \`node ${packagePath('native/build.mjs')}\` (npm runs install scripts only where they are allowed)`,
     };
   }
   return JSON.parse(readFileSync(file, 'utf8')) as BuildStatus;
@@ -139,7 +139,7 @@ export const loadBinding = (): NativeBinding => {
   const status = readBuildStatus();
   if (status.state !== 'built') {
     const why = status.why ?? 'it was not built';
-    const remedy = status.remedy ?? 'run `npm rebuild @polygate/backend-torch`';
+    const remedy = status.remedy ?? `run \`node ${packagePath('native/build.mjs')}\``;
     throw new EngineError(`the torch engine is not available: ${why}; ${remedy}`, {
       code: 'torch-unavailable',
       fields: { why, remedy },
@@ -150,7 +150,7 @@ export const loadBinding = (): NativeBinding => {
     loaded = createRequire(import.meta.url)(packagePath('build/polygate_torch.node')) as NativeBinding;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    const remedy = `LibTorch was at ${status.root ?? 'an unknown place'} when the binding was built; install it again there, or run \`npm rebuild @polygate/backend-torch\``;
+    const remedy = `LibTorch was at ${status.root ?? 'an unknown place'} when the binding was built; install it again there, or run \`node ${packagePath('native/build.mjs')}\``;
     throw new EngineError(`the torch engine is not available: ${why}; ${remedy}`, {
       code: 'torch-unavailable',
       fields: { why, remedy },
