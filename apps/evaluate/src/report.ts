@@ -81,10 +81,14 @@ export const formatReport = (report: ReportFacts, scores: readonly ScoreReport[]
       ).trimEnd(),
       '',
     ]),
-    'Intervals come from a bootstrap over samples; pictures of one concept are drawn together. Chance is a uniform guess',
-    '(captions: the name of a random training picture). Baselines: majority answers the most frequent training class;',
-    'pixelNearestNeighbour and "nearest picture" answer with the training picture whose pixels are nearest; unigram',
-    'answers by the frequency of words in the training text; "most frequent" writes the most frequent training caption.',
+    'Shares have exact intervals, other means come from a studentized bootstrap, macro-F1 and BLEU from a BCa bootstrap;',
+    'pictures of one concept count together. Chance is a uniform guess (captions: a random caption of a random training',
+    'picture; retrieval: a random order of the gallery), and equal scores count as the mean over their orders. Recall is over',
+    'all captions of all pictures: one of a picture’s own captions among the first k texts, or its picture for each caption.',
+    'BLEU-4, CIDEr-D and ROUGE-L take words as the captioning benchmarks do, token-F1 and exact match as SQuAD does, without',
+    'articles. Baselines: majority answers the most frequent training class; pixelNearestNeighbour and "nearest picture"',
+    'answer with the training picture whose pixels are nearest; unigram answers by the frequency of words in the training',
+    'text; "most frequent" writes the most frequent training caption.',
     '',
   ].join('\n');
 };

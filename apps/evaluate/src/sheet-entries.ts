@@ -68,9 +68,11 @@ const galleryOf = async (model: Generalist, data: OpenSuite, place: readonly [st
   const shards = await data.shards(...place);
   const texts = new Set<string>();
   for await (const batch of shards.batches()) {
-    for (let row = 0; row < batch.numRows && texts.size < MOST_TEXTS; row += 1) {
-      const [first] = nestedListRow(batch, 'captions', row);
-      if (first) texts.add(model.tokenizer.decode(Array.from(first, Number)).trim());
+    for (let row = 0; row < batch.numRows; row += 1) {
+      for (const caption of nestedListRow(batch, 'captions', row)) {
+        const text = model.tokenizer.decode(Array.from(caption, Number)).trim();
+        if (text !== '' && texts.size < MOST_TEXTS) texts.add(text);
+      }
     }
     if (texts.size >= MOST_TEXTS) break;
   }

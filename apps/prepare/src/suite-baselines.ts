@@ -2,6 +2,8 @@
 import { splitFolder, type BaselineScores, type SuiteDataset } from '@polygate/datasets';
 import {
   accuracy,
+  chanceTopK,
+  exactMatch,
   majorityBaseline,
   mostFrequentCaption,
   neighbourLabels,
@@ -65,7 +67,7 @@ const labelBaselines = async (
     if (split === 'train' || rows === 0) continue;
     const folder = splitFolder(directory, dataset, split);
     const scores: Record<string, number> = {
-      chance: 1 / Math.max(1, dataset.classes?.length ?? 1),
+      chance: chanceTopK({ k: 1, classes: Math.max(1, dataset.classes?.length ?? 1) }),
       majority: majorityBaseline(training, await readLabels(folder)).value,
     };
     if (dataset.kind === 'labelled-image' && rows * trainRows <= MAX_NEIGHBOUR_PAIRS) {
@@ -88,14 +90,15 @@ const captionBaselines = async (
     readRows(splitFolder(directory, dataset, split), (batch, row) =>
       nestedListRow(batch, 'captions', row).map((ids) => tokenizer.decode(Array.from(ids, Number))),
     );
-  const training = (await captions('train')).map((list) => list[0] ?? '');
+  const training = (await captions('train')).flat();
   const caption = training.length === 0 ? undefined : mostFrequentCaption(training);
   const baselines: Record<string, BaselineScores> = {};
   for (const split of Object.keys(dataset.splits)) {
     if (split === 'train' || caption === undefined) continue;
     const rows = await captions(split);
-    const exact = rows.filter((list) => list.includes(caption)).length / Math.max(1, rows.length);
-    baselines[split] = { mostFrequentCaptionExactMatch: exact };
+    if (rows.length === 0) continue;
+    const pairs = rows.map((references) => ({ candidate: caption, references }));
+    baselines[split] = { mostFrequentCaptionExactMatch: exactMatch(pairs).value };
   }
   return { baselines, ...(caption === undefined ? {} : { mostFrequentCaption: caption }) };
 };

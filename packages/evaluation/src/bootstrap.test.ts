@@ -1,7 +1,6 @@
-import { createRandom } from '@polygate/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bootstrapInterval, bootstrapStatistic, pairedDifference, quantile } from './bootstrap.ts';
+import { bootstrapInterval, bootstrapStatistic, quantile } from './bootstrap.ts';
 
 const halves = Float64Array.from({ length: 1000 }, (_, i) => i % 2);
 
@@ -49,24 +48,12 @@ describe('bootstrapInterval', () => {
     expect(bootstrapInterval(halves, { seed: 1 })).not.toEqual(bootstrapInterval(halves, { seed: 2 }));
   });
 
-  it('covers the truth about as often as it says', () => {
-    const random = createRandom(9);
-    let covered = 0;
-    for (let trial = 0; trial < 200; trial += 1) {
-      const values = Float64Array.from({ length: 60 }, () => (random.next() < 0.3 ? 1 : 0));
-      const [low, high] = bootstrapInterval(values, { seed: trial, resamples: 200 });
-      if (low <= 0.3 && high >= 0.3) covered += 1;
-    }
-    // 95 % of 200 is 190, standard deviation 3; the percentile interval is a little narrow at n = 60.
-    expect(covered).toBeGreaterThan(175);
-  });
-
   it('says what was expected', () => {
     expect(() => bootstrapInterval([], { seed: 1 })).toThrow(
       'expected at least one sample, got none; is the split empty?',
     );
     expect(() => bootstrapInterval([1], { seed: 1, confidence: 1 })).toThrow(
-      'a confidence between 0 and 1, got 1000 and 1',
+      'a confidence between 0 and 1, got 2000 and 1',
     );
     expect(() => bootstrapInterval([1, 2], { seed: 1, groups: [1] })).toThrow(
       'a group for each of 2 samples, got 1',
@@ -87,16 +74,10 @@ describe('bootstrapStatistic', () => {
       expect(twin[1]).toBeCloseTo(interval[1], 12);
     }
   });
-});
 
-describe('pairedDifference', () => {
-  it('sees a constant gain through noise that both systems share', () => {
-    const random = createRandom(4);
-    const b = Float64Array.from({ length: 50 }, () => random.integer(100));
-    const a = b.map((value) => value + 1);
-    expect(pairedDifference(a, b, { seed: 1 })).toEqual({ value: 1, interval: [1, 1] });
-    expect(() => pairedDifference([1], [1, 2], { seed: 1 })).toThrow(
-      'scores of the same samples, got 1 and 2',
+  it('refuses a statistic that some resample does not have', () => {
+    expect(() => bootstrapStatistic(3, () => Number.NaN, { seed: 1 })).toThrow(
+      'expected a finite statistic of every resample, got NaN',
     );
   });
 });

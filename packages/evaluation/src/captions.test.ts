@@ -1,23 +1,49 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bleu, bleuCounts, bleuOfCounts, sumBleuCounts } from './bleu.ts';
+import { answerWords } from './answer-words.ts';
 import { captionWords } from './caption-words.ts';
 import { ciderD } from './cider.ts';
-import { commonSubsequence, exactMatch, rougeL, tokenF1 } from './text-overlap.ts';
+import { commonSubsequence, exactMatch, overlapWith, rougeL, tokenF1 } from './text-overlap.ts';
 
 const one = (candidate: string, ...references: string[]) => ({ candidate, references });
 
 describe('captionWords', () => {
-  it('lower-cases, drops punctuation and keeps what is inside words', () => {
-    expect(captionWords('  The T-shirt, "man\'s" -- 3½ Cafés! 👍')).toEqual([
+  it('cuts as the Penn Treebank tokeniser does, lower-cased and without punctuation', () => {
+    expect(captionWords('  The T-shirt, "man\'s" -- 3½ Cafés!')).toEqual([
       'the',
       't-shirt',
-      "man's",
-      '3½',
+      'man',
+      "'s",
+      '3',
+      '1/2',
       'cafés',
     ]);
+    expect(captionWords("isn't it (can't) be u.s. 1,000?")).toEqual(
+      ["is n't it", '-lrb- ca', "n't -rrb- be", 'u.s. 1,000'].join(' ').split(' '),
+    );
     expect(captionWords('cafe\u0301')).toEqual(captionWords('café'));
     expect(captionWords('...')).toEqual([]);
+  });
+
+  it('keeps emoji, each as a word', () => {
+    expect(captionWords('two 😀 and 😃👍🏽')).toEqual(['two', '😀', 'and', '😃', '👍🏽']);
+    expect(captionWords('👩‍🚀🇫🇷🇩🇪')).toEqual(['👩‍🚀', '🇫🇷', '🇩🇪']);
+  });
+});
+
+describe('answerWords', () => {
+  it('are those of SQuAD: without case, ASCII punctuation and articles', () => {
+    expect(answerWords("The U.S.'s  man-made\tlake, an a  theatre")).toEqual([
+      'uss',
+      'manmade',
+      'lake',
+      'theatre',
+    ]);
+    // An accent is a letter: "à" is no article, nor is the end of "voilà".
+    expect(answerWords('voilà à la')).toEqual(['voilà', 'à', 'la']);
+    expect(answerWords('😀 “so”')).toEqual(['😀', '“so”']);
+    expect(answerWords('A. ...')).toEqual([]);
   });
 });
 
@@ -155,17 +181,57 @@ describe('rougeL', () => {
 });
 
 describe('tokenF1 and exactMatch', () => {
-  it('compare bags of words, and texts without case and punctuation', () => {
-    // "a red red cat" and "red cat" share red and cat: 2 * 2 / (4 + 2).
-    expect(tokenF1([one('a red red cat', 'red cat')]).value).toBeCloseTo(2 / 3, 12);
-    expect(tokenF1([one('Cat.', 'dog', 'a cat')]).value).toBeCloseTo(2 / 3, 12);
-    expect([...tokenF1([one('', '...'), one('', 'a')]).perSample]).toEqual([1, 0]);
-    expect([...exactMatch([one('The Cat!', 'dog', 'the cat'), one('cat the', 'the cat')]).perSample]).toEqual(
-      [1, 0],
-    );
+  it('compare bags of words, and texts without case, punctuation and articles', () => {
+    // "red red cat" and "red cat" share red and cat: 2 * 2 / (3 + 2).
+    expect(tokenF1([one('a red red cat', 'red cat')]).value).toBeCloseTo(0.8, 12);
+    expect(tokenF1([one('Cat.', 'dog', 'a black cat')]).value).toBeCloseTo(2 / 3, 12);
+    expect(tokenF1([one('a cat', 'a dog')]).value).toBe(0);
+    expect([
+      ...exactMatch([one('The Cat!', 'dog', 'a cat'), one('cat the red', 'red cat')]).perSample,
+    ]).toEqual([1, 0]);
     expect(() => exactMatch([one('a')])).toThrow(
       'exactMatch: expected at least one reference for each sample',
     );
     expect(() => tokenF1([])).toThrow('expected at least one sample');
+  });
+
+  it('tell two emoji and other texts without words apart', () => {
+    const pairs = [
+      one('😀', '😃'),
+      one('😀', '😃', '😀'),
+      one('...', '!'),
+      one('...', '...'),
+      one('', '...'),
+      one('', ''),
+      one('The', 'an'),
+      one('The', ' the '),
+      one('', 'a cat'),
+      one('♥', '♥'),
+    ];
+    const expected = [0, 1, 0, 1, 0, 1, 0, 1, 0, 1];
+    expect([...exactMatch(pairs).perSample]).toEqual(expected);
+    expect([...tokenF1(pairs).perSample]).toEqual(expected);
+    // Also where a splitter of one's own finds no words in them.
+    const letters = (text: string) => text.match(/\p{L}+/gu) ?? [];
+    expect([...exactMatch(pairs.slice(0, 2), letters).perSample]).toEqual([0, 1]);
+    expect([...tokenF1(pairs.slice(0, 2), letters).perSample]).toEqual([0, 1]);
+  });
+
+  it('are the same against a whole gallery', () => {
+    const text = fc
+      .array(fc.constantFrom('a', 'red', 'cat', 'dog', '...', '!', '😀'), { maxLength: 4 })
+      .map((words) => words.join(' '));
+    fc.assert(
+      fc.property(
+        fc.array(text, { maxLength: 5 }),
+        fc.array(text, { minLength: 1, maxLength: 3 }),
+        (texts, references) => {
+          const found = overlapWith(texts)(references);
+          texts.forEach((candidate, i) => {
+            expect(found[i]).toBeCloseTo(tokenF1([{ candidate, references }]).value, 12);
+          });
+        },
+      ),
+    );
   });
 });

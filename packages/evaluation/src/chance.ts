@@ -1,30 +1,87 @@
 /** Scores of guessing, and of answers that look at no input: what every score is shown beside. */
-import { ConfigError } from '@polygate/core';
+import { ConfigError, excerpt, unknownName } from '@polygate/core';
 import { accuracy } from './classification.ts';
 import type { Labels, SampleScores } from './classification.ts';
 
-/** Top-k accuracy of a uniform guess among C classes: k / C, at most 1. */
-export const chanceTopK = (classes: number, k = 1): number => {
-  if (!(classes > 0 && k > 0)) {
-    throw new ConfigError(`chanceTopK: expected positive classes and k, got ${classes} and ${k}`);
+/** Whole numbers from 1 by name; anything else, numbers in a row above all, is refused with the names. */
+const checkOptions = <Name extends string>(
+  name: string,
+  options: Readonly<Partial<Record<Name, number>>>,
+  defaults: Readonly<Record<Name, number | undefined>>,
+): Readonly<Record<Name, number>> => {
+  const names = Object.keys(defaults) as Name[];
+  const listed = `{ ${names.join(', ')} }`;
+  if (typeof options !== 'object' || options === null) {
+    throw new ConfigError(`${name}: expected options by name, ${listed}, got ${excerpt(options, 40)}`);
   }
+  for (const key of Object.keys(options))
+    if (!names.includes(key as Name)) throw unknownName(`option of ${name}`, key, names);
+  const found = Object.fromEntries(names.map((key) => [key, options[key] ?? defaults[key]])) as Record<
+    Name,
+    number
+  >;
+  for (const key of names) {
+    if (!(Number.isInteger(found[key]) && found[key] >= 1)) {
+      throw new ConfigError(
+        `${name}: expected a whole number ${key} from 1 in ${listed}, got ${excerpt(found[key], 40)}`,
+      );
+    }
+  }
+  return found;
+};
+
+/** Top-k accuracy of a uniform guess among C classes: k / C, at most 1. @param options.k @default 1 @throws ConfigError */
+export const chanceTopK = (options: { readonly classes: number; readonly k?: number }): number => {
+  const { classes, k } = checkOptions('chanceTopK', options, { k: 1, classes: undefined });
   return Math.min(1, k / classes);
 };
 
 /**
  * Recall@k of a random order of the gallery, for a query with `relevant` right answers in it:
  * 1 - C(gallery - relevant, k) / C(gallery, k).
+ * @param options.relevant @default 1
+ * @throws ConfigError
  */
-export const chanceRecall = (gallery: number, k: number, relevant = 1): number => {
-  if (!(gallery > 0 && k > 0 && relevant > 0 && relevant <= gallery)) {
+export const chanceRecall = (options: {
+  readonly gallery: number;
+  readonly k: number;
+  readonly relevant?: number;
+}): number => {
+  const { gallery, k, relevant } = checkOptions('chanceRecall', options, {
+    k: undefined,
+    gallery: undefined,
+    relevant: 1,
+  });
+  if (relevant > gallery) {
     throw new ConfigError(
-      `chanceRecall: expected a positive k and 1 to ${gallery} relevant of the gallery, got k ${k} and ${relevant}`,
+      `chanceRecall: expected at most as many relevant as the gallery of ${gallery} holds, got ${relevant}`,
     );
   }
+  if (k > gallery - relevant) return 1;
   let miss = 1;
-  for (let i = 0; i < Math.min(k, gallery); i += 1)
-    miss *= Math.max(0, gallery - relevant - i) / (gallery - i);
+  for (let i = 0; i < k; i += 1) miss *= (gallery - relevant - i) / (gallery - i);
   return 1 - miss;
+};
+
+/**
+ * Macro-F1 of a uniform guess, each class's counts taken at their means: with n of N samples in a class of C,
+ * F1 = 2 (n / C) / (n + N / C). It is what {@link expectedConfusion} of equal scores gives.
+ * @throws ConfigError for a label outside the classes
+ */
+export const chanceMacroF1 = (options: { readonly labels: Labels; readonly classes: number }): number => {
+  const { labels, classes } = options;
+  const counts = new Float64Array(chanceTopK({ classes }) > 0 ? classes : 0);
+  for (let i = 0; i < labels.length; i += 1) {
+    const label = labels[i] ?? -1;
+    if (!(Number.isInteger(label) && label >= 0 && label < classes)) {
+      throw new ConfigError(
+        `chanceMacroF1: expected labels from 0 to ${classes - 1}, got ${label} for sample ${i}`,
+      );
+    }
+    counts[label] = (counts[label] ?? 0) + 1;
+  }
+  const scores = Array.from(counts, (n) => (2 * n) / classes / (n + labels.length / classes));
+  return scores.reduce((sum, score) => sum + score, 0) / classes;
 };
 
 const countOf = <T>(values: Iterable<T>): Map<T, number> => {
@@ -92,7 +149,7 @@ export const unigramBaseline = (
     counts[token] = (counts[token] ?? 0) + 1;
     total += 1;
   }
-  const token = counts.indexOf(Math.max(...counts));
+  const token = counts.indexOf(counts.reduce((most, count) => Math.max(most, count)));
   const logProbabilities = Float64Array.from({ length: tokens.length }, (_, i) =>
     Math.log((counts[tokens[i] ?? -1] ?? 0) / total),
   );

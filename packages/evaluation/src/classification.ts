@@ -1,8 +1,8 @@
 /**
- * Classification scores. N samples · C classes. Predictions and labels are class indices, one per sample; scores are
+ * Predictions and accuracy. N samples · C classes. Predictions and labels are class indices, one per sample; scores are
  * [N, C] row by row. Everything that is a mean over samples also comes sample by sample, for confidence intervals.
  */
-import { ConfigError, ShapeError } from '@polygate/core';
+import { ConfigError, createRandom, ShapeError } from '@polygate/core';
 
 /** Class indices, one per sample. */
 export type Labels = ArrayLike<number>;
@@ -24,7 +24,8 @@ export const meanScore = (perSample: Float64Array): SampleScores => {
   return Object.freeze({ value: sum / perSample.length, perSample });
 };
 
-const checkPair = (name: string, predicted: ArrayLike<number>, labels: ArrayLike<number>): void => {
+/** @throws ShapeError unless there is a prediction for each label */
+export const checkPair = (name: string, predicted: ArrayLike<number>, labels: ArrayLike<number>): void => {
   if (predicted.length === labels.length) return;
   throw new ShapeError(
     `${name}: expected one prediction per label, got ${predicted.length} predictions and ${labels.length} labels`,
@@ -40,153 +41,55 @@ export const accuracy = (predicted: Labels, labels: Labels): SampleScores => {
 };
 
 /**
- * Rank of each label among its sample's scores, 0 for the best. Equal scores rank by index, as a stable sort leaves
- * them, so that a model that scores everything alike gains nothing by it.
- * @throws ShapeError for wrong sizes, ConfigError for a label outside the classes or a score that is not a number
+ * Index of the best score of each row. Of equally good ones the seed and the row draw one, so that a model that scores
+ * everything alike predicts the first class no more often than another; {@link expectedConfusion} and
+ * {@link topKAccuracy} need no draw.
+ * @param options.seed @default 1
+ * @throws ShapeError, ConfigError for NaN
  */
-export const labelRanks = (scores: ArrayLike<number>, labels: Labels): Int32Array => {
-  const classes = scores.length / labels.length;
-  if (!Number.isInteger(classes) || classes === 0) {
-    throw new ShapeError(
-      `labelRanks: expected scores of [labels, classes] for ${labels.length} labels, got ${scores.length} values`,
-    );
-  }
-  return Int32Array.from({ length: labels.length }, (_, i) => {
-    const label = labels[i] ?? -1;
-    if (!(Number.isInteger(label) && label >= 0 && label < classes)) {
-      throw new ConfigError(
-        `labelRanks: expected labels from 0 to ${classes - 1}, got ${label} for sample ${i}`,
-      );
-    }
-    const own = scores[i * classes + label] ?? Number.NaN;
-    let rank = 0;
-    for (let c = 0; c < classes; c += 1) {
-      const other = scores[i * classes + c] ?? Number.NaN;
-      if (Number.isNaN(other)) {
-        throw new ConfigError(
-          `labelRanks: expected numbers, got NaN for sample ${i}, class ${c}; has the model diverged?`,
-          {
-            code: 'nan-score',
-          },
-        );
-      }
-      if (other > own || (other === own && c < label)) rank += 1;
-    }
-    return rank;
-  });
+export const argmaxRows = (
+  scores: ArrayLike<number>,
+  classes: number,
+  { seed = 1 }: { readonly seed?: number } = {},
+): Int32Array => {
+  const random = createRandom(seed).fork('ties');
+  return Int32Array.from(bestOfRows('argmaxRows', scores, classes), (best, row) =>
+    best.length === 1 ? (best[0] ?? -1) : (best[random.fork(row).integer(best.length)] ?? -1),
+  );
 };
 
-/** Share of ranks below k: top-k accuracy of {@link labelRanks}. */
-export const topK = (ranks: ArrayLike<number>, k: number): SampleScores =>
-  meanScore(Float64Array.from({ length: ranks.length }, (_, i) => ((ranks[i] ?? Infinity) < k ? 1 : 0)));
-
-/** Top-k accuracy of scores [N, C]. @throws as {@link labelRanks} */
-export const topKAccuracy = (scores: ArrayLike<number>, labels: Labels, k: number): SampleScores =>
-  topK(labelRanks(scores, labels), k);
-
-/** Index of the best score of each row; the first of equal ones. @throws ShapeError, ConfigError for NaN */
-export const argmaxRows = (scores: ArrayLike<number>, classes: number): Int32Array => {
-  if (!(classes > 0) || scores.length % classes !== 0) {
-    throw new ShapeError(`argmaxRows: expected rows of ${classes} scores, got ${scores.length} values`);
+/** Classes with the best score of each row, one unless there are ties. @throws ShapeError, ConfigError for NaN */
+export const bestOfRows = (
+  name: string,
+  scores: ArrayLike<number>,
+  classes: number,
+): readonly (readonly number[])[] => {
+  if (!(Number.isInteger(classes) && classes > 0) || scores.length % classes !== 0) {
+    throw new ShapeError(`${name}: expected rows of ${classes} scores, got ${scores.length} values`);
   }
-  return Int32Array.from({ length: scores.length / classes }, (_, i) => {
-    let best = 0;
+  return Array.from({ length: scores.length / classes }, (_, row) => {
+    let most = Number.NEGATIVE_INFINITY;
+    let best: number[] = [];
     for (let c = 0; c < classes; c += 1) {
-      const score = scores[i * classes + c] ?? Number.NaN;
+      const score = scores[row * classes + c] ?? Number.NaN;
       if (Number.isNaN(score)) {
-        throw new ConfigError(`argmaxRows: expected numbers, got NaN in row ${i}; has the model diverged?`, {
+        throw new ConfigError(`${name}: expected numbers, got NaN in row ${row}; has the model diverged?`, {
           code: 'nan-score',
         });
       }
-      if (score > (scores[i * classes + best] ?? 0)) best = c;
+      if (score > most) best = [];
+      if (score >= most) best.push(c);
+      most = Math.max(most, score);
     }
     return best;
   });
 };
 
-/** Counts of (label, prediction), int32 [C, C]: row = label, column = prediction. @throws ConfigError, ShapeError */
-export const confusionMatrix = (predicted: Labels, labels: Labels, classes: number): Int32Array => {
-  checkPair('confusionMatrix', predicted, labels);
-  const counts = new Int32Array(classes * classes);
-  for (let i = 0; i < labels.length; i += 1) {
-    for (const index of [labels[i] ?? -1, predicted[i] ?? -1]) {
-      if (!(Number.isInteger(index) && index >= 0 && index < classes)) {
-        throw new ConfigError(
-          `confusionMatrix: expected classes from 0 to ${classes - 1}, got ${index} for sample ${i}`,
-        );
-      }
-    }
-    const at = (labels[i] ?? 0) * classes + (predicted[i] ?? 0);
-    counts[at] = (counts[at] ?? 0) + 1;
-  }
-  return counts;
-};
-
-interface Marginals {
-  readonly classes: number;
-  readonly hits: Float64Array;
-  /** Samples of each class. */
-  readonly actual: Float64Array;
-  /** Predictions of each class. */
-  readonly predicted: Float64Array;
-}
-
-const marginals = (confusion: Int32Array): Marginals => {
-  const classes = Math.sqrt(confusion.length);
-  if (!Number.isInteger(classes) || classes === 0) {
-    throw new ShapeError(`confusion matrix: expected classes x classes counts, got ${confusion.length}`);
-  }
-  const hits = new Float64Array(classes);
-  const actual = new Float64Array(classes);
-  const predicted = new Float64Array(classes);
-  for (let i = 0; i < classes; i += 1) {
-    for (let j = 0; j < classes; j += 1) {
-      const count = confusion[i * classes + j] ?? 0;
-      actual[i] = (actual[i] ?? 0) + count;
-      predicted[j] = (predicted[j] ?? 0) + count;
-      if (i === j) hits[i] = count;
-    }
-  }
-  return { classes, hits, actual, predicted };
-};
-
-/**
- * F1 of each class, 2 hits / (samples + predictions); NaN for a class that neither occurs nor is predicted.
- */
-export const classF1 = (confusion: Int32Array): Float64Array => {
-  const { classes, hits, actual, predicted } = marginals(confusion);
-  return Float64Array.from({ length: classes }, (_, c) => {
-    const all = (actual[c] ?? 0) + (predicted[c] ?? 0);
-    return all === 0 ? Number.NaN : (2 * (hits[c] ?? 0)) / all;
-  });
-};
-
-/** Mean F1 over the classes that occur or are predicted. */
-export const macroF1 = (confusion: Int32Array): number => {
-  const scores = [...classF1(confusion)].filter((score) => !Number.isNaN(score));
-  return scores.length === 0 ? 0 : scores.reduce((sum, score) => sum + score, 0) / scores.length;
-};
-
-/**
- * Matthews correlation, from -1 to 1; for more than two classes Gorodkin's R_K (2004). 0 when the predictions or the
- * labels are all one class.
- */
-export const matthewsCorrelation = (confusion: Int32Array): number => {
-  const { classes, hits, actual, predicted } = marginals(confusion);
-  let total = 0;
-  let right = 0;
-  let product = 0;
-  let actualSquares = 0;
-  let predictedSquares = 0;
-  for (let c = 0; c < classes; c += 1) {
-    const a = actual[c] ?? 0;
-    const p = predicted[c] ?? 0;
-    total += a;
-    right += hits[c] ?? 0;
-    product += a * p;
-    actualSquares += a * a;
-    predictedSquares += p * p;
-  }
-  const scale = Math.sqrt((total * total - predictedSquares) * (total * total - actualSquares));
-  return scale === 0 ? 0 : (right * total - product) / scale;
+/** Classes of scores [N, C] of N labels. @throws ShapeError */
+export const classesOf = (name: string, scores: ArrayLike<number>, labels: Labels): number => {
+  const classes = scores.length / labels.length;
+  if (Number.isInteger(classes) && classes > 0) return classes;
+  throw new ShapeError(
+    `${name}: expected scores of [labels, classes] for ${labels.length} labels, got ${scores.length} values`,
+  );
 };

@@ -1,34 +1,26 @@
-export {
-  accuracy,
-  argmaxRows,
-  classF1,
-  confusionMatrix,
-  labelRanks,
-  macroF1,
-  matthewsCorrelation,
-  topK,
-  topKAccuracy,
-} from './classification.ts';
+export { accuracy, argmaxRows } from './classification.ts';
 export type { Labels, SampleScores } from './classification.ts';
+export { classF1, confusionMatrix, expectedConfusion, macroF1 } from './confusion.ts';
+export { macroF1Statistic, matthewsCorrelation } from './confusion.ts';
+export { expectedRanks, labelRanks, topK, topKAccuracy } from './ranks.ts';
+export type { Ranks } from './ranks.ts';
 export { bitsPerByte, labelLogProbabilities, perplexity } from './language-modelling.ts';
 export { onePerPicture, retrievalRecall } from './retrieval.ts';
-export type { RetrievalPairs, RetrievalScores } from './retrieval.ts';
+export type { Recall, RetrievalPairs, RetrievalScores } from './retrieval.ts';
+export { answerWords } from './answer-words.ts';
 export { captionWords } from './caption-words.ts';
 export type { CaptionPair, WordSplitter } from './caption-words.ts';
 export { bleu, bleuCounts, bleuOfCounts, sumBleuCounts } from './bleu.ts';
 export type { BleuCounts, BleuScores } from './bleu.ts';
 export { ciderD } from './cider.ts';
-export { exactMatch, rougeL, tokenF1 } from './text-overlap.ts';
-export { bootstrapInterval, bootstrapStatistic, pairedDifference } from './bootstrap.ts';
-export type { BootstrapOptions, Interval, PairedDifference } from './bootstrap.ts';
+export { exactMatch, overlapWith, rougeL, tokenF1 } from './text-overlap.ts';
+export { bootstrapInterval, bootstrapStatistic } from './bootstrap.ts';
+export type { BootstrapOptions, Interval } from './bootstrap.ts';
+export { meanInterval, pairedDifference } from './mean-interval.ts';
+export type { MeanOptions, PairedDifference } from './mean-interval.ts';
 export { binomialTail, exactInterval, wilsonInterval } from './proportions.ts';
-export {
-  chanceRecall,
-  chanceTopK,
-  majorityBaseline,
-  mostFrequentCaption,
-  unigramBaseline,
-} from './chance.ts';
+export { chanceMacroF1, chanceRecall, chanceTopK } from './chance.ts';
+export { majorityBaseline, mostFrequentCaption, unigramBaseline } from './chance.ts';
 export type { UnigramBaseline, UnigramOptions } from './chance.ts';
 export { neighbourLabels, pixelNeighbours } from './pixel-neighbours.ts';
 export type { Neighbours, PictureSet } from './pixel-neighbours.ts';

@@ -36,11 +36,72 @@ describe('retrievalRecall', () => {
 
   it('gives a collapsed model chance, not everything', () => {
     const scores = retrievalRecall(new Float32Array(2500), onePerPicture(50));
-    expect(scores.pictureToText.get(1)?.value).toBeCloseTo(chanceRecall(50, 1), 12);
-    expect(scores.textToPicture.get(5)?.value).toBeCloseTo(chanceRecall(50, 5), 12);
+    expect(scores.pictureToText.get(1)?.value).toBeCloseTo(chanceRecall({ gallery: 50, k: 1 }), 12);
+    expect(scores.textToPicture.get(5)?.value).toBeCloseTo(chanceRecall({ gallery: 50, k: 5 }), 12);
   });
 
-  it('agrees with sorting each row and column', () => {
+  it('counts all captions of every picture: 18 pictures, 90 texts', () => {
+    // Picture i is nearest to caption 5 i + 4, its last; its first one is the farthest of all.
+    const pictureOfText = Array.from({ length: 90 }, (_, t) => Math.floor(t / 5));
+    const similarities = Array.from({ length: 18 * 90 }, (_, i) => {
+      const [picture, text] = [Math.floor(i / 90), i % 90];
+      if (Math.floor(text / 5) !== picture) return 0.5 + ((text * 7 + picture) % 90) / 1000;
+      return text % 5 === 4 ? 1 : text % 5 === 0 ? 0 : 0.55;
+    });
+    const scores = retrievalRecall(similarities, { pictureOfText, pictures: 18 });
+    expect(scores.gallery).toEqual({ pictures: 18, texts: 90, distinctTexts: 90 });
+    expect(scores.pictureToText.get(1)?.value).toBe(1);
+    expect(scores.pictureToText.get(1)?.chance).toBeCloseTo(5 / 90, 12);
+    expect(scores.textToPicture.get(1)?.perSample).toHaveLength(90);
+    expect(scores.textToPicture.get(1)?.chance).toBeCloseTo(1 / 18, 12);
+    // The last caption of each finds its picture, the first has it in the last place.
+    expect(scores.textToPicture.get(1)?.perSample[4]).toBe(1);
+    expect(scores.pictureRanks[0]).toBe(17);
+  });
+
+  it('takes captions that read the same for one text, right for each of their pictures', () => {
+    // Pictures A and B share column 0, B also has column 1. Captions: A 0, B 0, B 1.
+    //        c0   c1
+    //   A   0.2  0.9    own text is c0: rank 1
+    //   B   0.8  0.1    own are both: rank 0
+    const scores = retrievalRecall(
+      [0.2, 0.9, 0.8, 0.1],
+      { pictures: 2, pictureOfText: [0, 1, 1], columnOfText: [0, 0, 1] },
+      [1],
+    );
+    expect([...scores.textRanks]).toEqual([1, 0]);
+    // Both captions of c0 find B first, which is right for both; c1 finds A.
+    expect([...scores.pictureRanks]).toEqual([0, 0, 1]);
+    expect(scores.gallery).toEqual({ pictures: 2, texts: 3, distinctTexts: 2 });
+    expect(scores.pictureToText.get(1)?.chance).toBeCloseTo((1 / 2 + 1) / 2, 12);
+    expect(scores.textToPicture.get(1)?.chance).toBeCloseTo((1 + 1 + 1 / 2) / 3, 12);
+  });
+
+  it('gives a model for which all are equal just the chance that it names', () => {
+    const size = fc.integer({ min: 1, max: 6 });
+    fc.assert(
+      fc.property(size, fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 8 }), (pictures, extra) => {
+        const captions = [
+          ...Array.from({ length: pictures }, (_, i) => [i, i] as const),
+          ...extra.map(([picture, column]) => [picture % pictures, column % pictures] as const),
+        ];
+        const scores = retrievalRecall(
+          new Float32Array(pictures * pictures),
+          {
+            pictures,
+            pictureOfText: captions.map(([picture]) => picture),
+            columnOfText: captions.map(([, column]) => column),
+          },
+          [1, 2, 3],
+        );
+        for (const recalls of [scores.pictureToText, scores.textToPicture]) {
+          for (const { value, chance } of recalls.values()) expect(value).toBeCloseTo(chance, 12);
+        }
+      }),
+    );
+  });
+
+  it('agrees with sorting each row and column where nothing ties', () => {
     const size = fc.integer({ min: 1, max: 6 });
     fc.assert(
       fc.property(size, fc.array(fc.nat(), { maxLength: 6 }), fc.integer(), (pictures, extra, seed) => {
@@ -51,7 +112,7 @@ describe('retrievalRecall', () => {
         const texts = pictureOfText.length;
         const random = createRandom(seed);
         const matrix = Array.from({ length: pictures }, () =>
-          Array.from({ length: texts }, () => random.integer(5)),
+          Array.from({ length: texts }, () => random.next()),
         );
         const scores = retrievalRecall(matrix.flat(), { pictureOfText, pictures });
         for (let i = 0; i < pictures; i += 1) {
@@ -80,6 +141,12 @@ describe('retrievalRecall', () => {
     expect(() => retrievalRecall([1, 2], { pictureOfText: [0, 1], pictures: 1 })).toThrow(
       'expected pictures from 0 to 0, got 1 for text 1',
     );
+    expect(() => retrievalRecall([1, 2], { pictureOfText: [0, 0], columnOfText: [0], pictures: 1 })).toThrow(
+      'expected a column for each of 2 texts, got 1',
+    );
+    expect(() =>
+      retrievalRecall([1, 2], { pictureOfText: [0, 0], columnOfText: [0, 2], pictures: 1 }),
+    ).toThrow('expected a caption for every column, got none for column 1');
     expect(() => retrievalRecall([1, Number.NaN, 0, 0], onePerPicture(2))).toThrow(ConfigError);
   });
 });

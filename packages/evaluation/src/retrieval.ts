@@ -1,76 +1,103 @@
 /**
- * Recall@k between pictures and texts, both ways. I pictures · T texts, T >= I where pictures have several captions.
- * A picture counts as found if any of its texts ranks below k; every text is a query of its own. All queries are
- * ranked, however few there are.
+ * Recall@k between pictures and texts, both ways, by the protocol of COCO and Flickr30k. I pictures · T captions,
+ * T >= I where pictures have several · D texts of the gallery.
+ *
+ * - Picture to text: a picture counts as found if any of its captions is among the first k texts of the whole gallery.
+ * - Text to picture: every caption is a query of its own among all pictures.
+ * - Captions that read the same stand once in the gallery, and are right for every picture that has one of them. Where all
+ *   captions differ, that is the published protocol to the letter.
+ *
+ * All queries are ranked, however few there are; equal similarities count as the mean over their orders.
  */
 import { ConfigError, ShapeError } from '@polygate/core';
-import { topK } from './classification.ts';
+import { chanceRecall } from './chance.ts';
 import type { SampleScores } from './classification.ts';
+import { expectedRanks, ranksOf, topK, type CandidateLine, type Ranks } from './ranks.ts';
 
 export interface RetrievalPairs {
-  /** Index of the picture that each text belongs to, one per text; every picture has at least one text. */
-  readonly pictureOfText: ArrayLike<number>;
-  /** Pictures in the gallery. */
+  /** Pictures in the gallery, I. */
   readonly pictures: number;
+  /** [T] index of the picture that each caption belongs to; every picture has at least one. */
+  readonly pictureOfText: ArrayLike<number>;
+  /** [T] text of the gallery, a column of the similarities, that each caption reads. @default a column for each */
+  readonly columnOfText?: ArrayLike<number>;
+}
+
+/** Recall of one direction at one k, with that of a random order of the gallery. */
+export interface Recall extends SampleScores {
+  /** Mean over the queries of the exact chance of {@link chanceRecall}. */
+  readonly chance: number;
 }
 
 export interface RetrievalScores {
-  /** Rank of the best text of each picture, 0 for the first. */
-  readonly textRanks: Int32Array;
-  /** Rank of each text's picture. */
-  readonly pictureRanks: Int32Array;
+  /** [I] mean rank of the best right text of each picture, 0 for the first. */
+  readonly textRanks: Float64Array;
+  /** [T] mean rank of the best right picture of each caption. */
+  readonly pictureRanks: Float64Array;
   /** Share of pictures with one of their texts among the first k, by k. */
-  readonly pictureToText: ReadonlyMap<number, SampleScores>;
-  /** Share of texts whose picture is among the first k, by k. */
-  readonly textToPicture: ReadonlyMap<number, SampleScores>;
+  readonly pictureToText: ReadonlyMap<number, Recall>;
+  /** Share of captions with one of their pictures among the first k, by k. */
+  readonly textToPicture: ReadonlyMap<number, Recall>;
   /** Mean of all recalls of both directions. */
   readonly mean: number;
+  readonly gallery: {
+    readonly pictures: number;
+    /** Captions, T. */
+    readonly texts: number;
+    /** Texts that differ, D. */
+    readonly distinctTexts: number;
+  };
 }
 
-/** Where candidates stand in a flat matrix: candidate j of the query is at `start + j * stride`. */
-interface Line {
-  readonly start: number;
-  readonly stride: number;
-  readonly length: number;
+/** Right answers: columns by picture, and pictures by column. */
+interface Relevance {
+  readonly columns: number;
+  readonly columnsOfPicture: readonly (readonly number[])[];
+  readonly picturesOfColumn: readonly (readonly number[])[];
 }
 
-const rankOf = (values: ArrayLike<number>, line: Line, index: number): number => {
-  const own = values[line.start + index * line.stride] ?? Number.NaN;
-  let rank = 0;
-  for (let j = 0; j < line.length; j += 1) {
-    const other = values[line.start + j * line.stride] ?? Number.NaN;
-    if (Number.isNaN(other)) {
+const relevanceOf = (pairs: RetrievalPairs): Relevance => {
+  const { pictures, pictureOfText, columnOfText } = pairs;
+  const texts = pictureOfText.length;
+  if (columnOfText && columnOfText.length !== texts) {
+    throw new ShapeError(`recall: expected a column for each of ${texts} texts, got ${columnOfText.length}`);
+  }
+  let columns = 0;
+  for (let t = 0; t < texts; t += 1) columns = Math.max(columns, (columnOfText?.[t] ?? t) + 1);
+  const ofPicture = Array.from({ length: pictures }, () => new Set<number>());
+  const ofColumn = Array.from({ length: columns }, () => new Set<number>());
+  for (let t = 0; t < texts; t += 1) {
+    const picture = pictureOfText[t] ?? -1;
+    const column = columnOfText?.[t] ?? t;
+    const own = ofPicture[picture];
+    if (!own) {
       throw new ConfigError(
-        'recall: expected similarities that are numbers, got NaN; has the model diverged?',
-        {
-          code: 'nan-score',
-        },
+        `recall: expected pictures from 0 to ${pictures - 1}, got ${picture} for text ${t}`,
       );
     }
-    // Equal similarities rank by index, so that a collapsed model finds one pair only.
-    if (other > own || (other === own && j < index)) rank += 1;
-  }
-  return rank;
-};
-
-const textsByPicture = (pairs: RetrievalPairs): readonly (readonly number[])[] => {
-  const lists = Array.from({ length: pairs.pictures }, () => [] as number[]);
-  for (let t = 0; t < pairs.pictureOfText.length; t += 1) {
-    const list = lists[pairs.pictureOfText[t] ?? -1];
-    if (!list) {
-      throw new ConfigError(
-        `recall: expected pictures from 0 to ${pairs.pictures - 1}, got ${pairs.pictureOfText[t]} for text ${t}`,
-      );
+    if (!ofColumn[column]) {
+      throw new ConfigError(`recall: expected columns from 0, got ${column} for text ${t}`);
     }
-    list.push(t);
+    own.add(column);
+    ofColumn[column].add(picture);
   }
-  const without = lists.findIndex((list) => list.length === 0);
+  const without = ofPicture.findIndex((own) => own.size === 0);
   if (without >= 0) {
     throw new ConfigError(
       `recall: expected a text for every picture, got none for picture ${without}; leave it out`,
     );
   }
-  return lists;
+  const unread = ofColumn.findIndex((own) => own.size === 0);
+  if (unread >= 0) {
+    throw new ConfigError(
+      `recall: expected a caption for every column, got none for column ${unread}; leave it out`,
+    );
+  }
+  return {
+    columns,
+    columnsOfPicture: ofPicture.map((own) => [...own]),
+    picturesOfColumn: ofColumn.map((own) => [...own]),
+  };
 };
 
 /** {@link RetrievalPairs} of n pictures with one text each, in the same order. */
@@ -79,9 +106,23 @@ export const onePerPicture = (n: number): RetrievalPairs => ({
   pictures: n,
 });
 
+const recallsOf = (
+  ranks: Ranks,
+  at: { readonly gallery: number; readonly relevant: readonly number[]; readonly ks: readonly number[] },
+): ReadonlyMap<number, Recall> => {
+  const { gallery, relevant, ks } = at;
+  return new Map(
+    ks.map((k) => {
+      const scores = topK(ranks, k);
+      const sum = relevant.reduce((total, own) => total + chanceRecall({ gallery, relevant: own, k }), 0);
+      return [k, Object.freeze({ ...scores, chance: sum / relevant.length })];
+    }),
+  );
+};
+
 /**
  * Recall both ways.
- * @param similarities [I, T], row by row: higher is nearer
+ * @param similarities [I, D], row by row: higher is nearer
  * @param ks @default [1, 5, 10]
  * @throws ShapeError, ConfigError
  */
@@ -90,25 +131,59 @@ export const retrievalRecall = (
   pairs: RetrievalPairs,
   ks: readonly number[] = [1, 5, 10],
 ): RetrievalScores => {
-  const { pictures } = pairs;
-  const texts = pairs.pictureOfText.length;
-  if (pictures === 0 || texts === 0 || similarities.length !== pictures * texts) {
+  const { pictures, pictureOfText, columnOfText } = pairs;
+  const texts = pictureOfText.length;
+  const { columns, columnsOfPicture, picturesOfColumn } = relevanceOf(pairs);
+  if (pictures === 0 || texts === 0 || similarities.length !== pictures * columns) {
     throw new ShapeError(
-      `recall: expected similarities of [${pictures} pictures, ${texts} texts] = ${pictures * texts} values, got ${similarities.length}`,
+      `recall: expected similarities of [${pictures} pictures, ${columns} texts] = ${pictures * columns} values, got ${similarities.length}`,
     );
   }
-  const textRanks = Int32Array.from(textsByPicture(pairs), (own, picture) => {
-    const line = { start: picture * texts, stride: 1, length: texts };
-    return Math.min(...own.map((text) => rankOf(similarities, line, text)));
+  const row = (picture: number): CandidateLine => ({
+    scores: similarities,
+    start: picture * columns,
+    stride: 1,
+    length: columns,
   });
-  const pictureRanks = Int32Array.from({ length: texts }, (_, text) =>
-    rankOf(similarities, { start: text, stride: texts, length: pictures }, pairs.pictureOfText[text] ?? 0),
+  const column = (at: number): CandidateLine => ({
+    scores: similarities,
+    start: at,
+    stride: columns,
+    length: pictures,
+  });
+  const ofPictures = ranksOf(
+    'recall',
+    columnsOfPicture.map((right, picture) => [row(picture), right] as const),
   );
-  const recalls = (ranks: Int32Array): ReadonlyMap<number, SampleScores> =>
-    new Map(ks.map((k) => [k, topK(ranks, k)]));
-  const pictureToText = recalls(textRanks);
-  const textToPicture = recalls(pictureRanks);
+  const ofColumns = ranksOf(
+    'recall',
+    picturesOfColumn.map((right, at) => [column(at), right] as const),
+  );
+  // Captions that read the same are as many queries with one answer.
+  const columnOf = Int32Array.from({ length: texts }, (_, t) => columnOfText?.[t] ?? t);
+  const spread = (values: Int32Array): Int32Array => columnOf.map((at) => values[at] ?? 0);
+  const ofTexts: Ranks = {
+    better: spread(ofColumns.better),
+    tied: spread(ofColumns.tied),
+    right: spread(ofColumns.right),
+  };
+  const pictureToText = recallsOf(ofPictures, {
+    gallery: columns,
+    relevant: columnsOfPicture.map((own) => own.length),
+    ks,
+  });
+  const textToPicture = recallsOf(ofTexts, {
+    gallery: pictures,
+    relevant: Array.from(columnOf, (at) => picturesOfColumn[at]?.length ?? 1),
+    ks,
+  });
   const all = [...pictureToText.values(), ...textToPicture.values()];
-  const mean = all.reduce((sum, { value }) => sum + value, 0) / all.length;
-  return Object.freeze({ textRanks, pictureRanks, pictureToText, textToPicture, mean });
+  return Object.freeze({
+    textRanks: expectedRanks(ofPictures),
+    pictureRanks: expectedRanks(ofTexts),
+    pictureToText,
+    textToPicture,
+    mean: all.reduce((sum, { value }) => sum + value, 0) / all.length,
+    gallery: Object.freeze({ pictures, texts, distinctTexts: columns }),
+  });
 };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { confusionMatrix, macroF1 } from './classification.ts';
+import { confusionMatrix, macroF1 } from './confusion.ts';
 import { beatsChance, reportMean, reportStatistic } from './score-report.ts';
 import { formatNumber, formatScores } from './score-table.ts';
 
@@ -61,6 +61,53 @@ describe('reports', () => {
     expect(report.count).toBe(90);
   });
 
+  it('do not take luck for skill', () => {
+    // A coin is right once half the time, and twice a quarter of it.
+    const report = (perSample: readonly number[], chance: number) =>
+      reportMean({ ...context, chance }, perSample, { seed: 1 });
+    expect(report([1], 0.5).interval[0]).toBeCloseTo(0.025, 12);
+    expect(beatsChance(report([1], 0.5))).toBe(false);
+    expect(beatsChance(report([1], 0.1))).toBe(false);
+    expect(beatsChance(report([1, 1], 0.2))).toBe(false);
+    expect(beatsChance(report(new Array<number>(10).fill(1), 0.5))).toBe(true);
+    // Equal values, one value and one group show no spread.
+    for (const values of [[0.9], [0.9, 0.9, 0.9]]) {
+      expect(report(values, 0.5).interval).toEqual([-Infinity, Infinity]);
+      expect(beatsChance(report(values, 0.5))).toBe(false);
+    }
+    const grouped = reportMean(context, [1, 1, 1, 1], { seed: 1, groups: ['a', 'a', 'a', 'a'] });
+    expect(beatsChance(grouped)).toBe(false);
+    // A perfect score of a statistic over three samples.
+    const perfect = { count: 3, statistic: () => 1 };
+    expect(beatsChance(reportStatistic(context, perfect, { seed: 1 }))).toBe(false);
+    const ranged = reportStatistic({ ...context, chance: 0.3 }, perfect, { seed: 1, range: [0, 1] });
+    expect(ranged.interval[0]).toBeCloseTo(0.025 ** (1 / 3), 10);
+    expect(beatsChance(ranged)).toBe(false);
+  });
+
+  it('never beat chance with an end that is no finite number', () => {
+    const report = reportMean(context, values, { seed: 1 });
+    for (const interval of [
+      [0.9, Number.NaN],
+      [Number.NaN, 0.9],
+      [0.9, Infinity],
+      [Number.NaN, Number.NaN],
+      [null, null],
+    ]) {
+      expect(beatsChance({ ...report, interval: interval as never })).toBe(false);
+    }
+    expect(beatsChance({ ...report, better: 'lower', interval: [-Infinity, 0.01] })).toBe(false);
+  });
+
+  it('take the ends of perplexity from the range of log probabilities', () => {
+    const lower = { ...context, metric: 'perplexity', chance: 8, better: 'lower' } as const;
+    const options = { seed: 1, transform: (mean: number) => Math.exp(-mean) };
+    const sure = reportMean(lower, [0, 0], { ...options, range: [-Infinity, 0] });
+    expect(sure.interval).toEqual([1, Infinity]);
+    expect(beatsChance(sure)).toBe(false);
+    expect(reportMean(lower, [0, 0], options).interval).toEqual([0, Infinity]);
+  });
+
   it('refuse a score that is no number', () => {
     expect(() => reportMean(context, [Number.NaN], { seed: 1 })).toThrow(
       'expected a finite top-1 of emoji group, got NaN; has the model diverged?',
@@ -86,8 +133,8 @@ describe('tables', () => {
     expect(formatScores(reports)).toBe(
       [
         'task         split            metric                        value  95 % interval  chance  baselines       n\n',
-        'emoji group  unseen concepts  top-1                          1.00  1.00 to 1.00    0.125  majority 0.178  2\n',
-        'text         held out         perplexity (lower is better)   1235  1235 to 1235        -  -               1\n',
+        'emoji group  unseen concepts  top-1                          1.00  0.158 to 1.00   0.125  majority 0.178  2\n',
+        'text         held out         perplexity (lower is better)   1235  unknown             -  -               1\n',
       ].join(''),
     );
   });
@@ -99,7 +146,7 @@ describe('tables', () => {
     expect(lines).toEqual([
       '| task | split | metric | value | 95 % interval | chance | baselines | n |',
       '| --- | --- | --- | ---: | --- | ---: | --- | ---: |',
-      '| a\\|b | unseen concepts | top-1 | 1.0 | 1.0 to 1.0 | 0.13 | majority 0.18 | 2 |',
+      '| a\\|b | unseen concepts | top-1 | 1.0 | 0.16 to 1.0 | 0.13 | majority 0.18 | 2 |',
       '',
     ]);
   });

@@ -1,7 +1,7 @@
 /** One score with all that is needed to judge it: interval, chance, baselines, number of samples. */
 import { ConfigError } from '@polygate/core';
-import { bootstrapInterval, bootstrapStatistic } from './bootstrap.ts';
-import type { BootstrapOptions, Interval } from './bootstrap.ts';
+import { bootstrapStatistic, gatherGroups, type Interval } from './bootstrap.ts';
+import { meanInterval, widestInterval, type MeanOptions } from './mean-interval.ts';
 
 /** What was measured, and what a guess or a simple method reaches. */
 export interface ScoreContext {
@@ -15,6 +15,8 @@ export interface ScoreContext {
   readonly chance: number | null;
   /** Scores of simple methods by name. @default none */
   readonly baselines?: Readonly<Record<string, number>>;
+  /** What the answers were chosen from, such as the sizes of a gallery. @default nothing is said */
+  readonly gallery?: Readonly<Record<string, number>>;
   /** Which way is better. @default 'higher' */
   readonly better?: 'higher' | 'lower';
 }
@@ -26,28 +28,34 @@ export interface ScoreReport {
   readonly metric: string;
   readonly better: 'higher' | 'lower';
   readonly value: number;
-  /** Bootstrap interval of the value. */
+  /** See {@link meanInterval}; an end that is infinite, as the samples do not tell, becomes null in JSON. */
   readonly interval: Interval;
   /** Probability that the interval covers. */
   readonly confidence: number;
   readonly chance: number | null;
   readonly baselines: Readonly<Record<string, number>>;
+  /** Sizes of what the answers were chosen from, by name; absent where that says nothing. */
+  readonly gallery?: Readonly<Record<string, number>>;
   /** Samples that the value is of. */
   readonly count: number;
 }
 
+const unbounded: Interval = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+
+const checkFinite = ({ metric, task }: ScoreContext, value: number): void => {
+  if (Number.isFinite(value)) return;
+  throw new ConfigError(
+    `score report: expected a finite ${metric} of ${task}, got ${value}; has the model diverged?`,
+    { code: 'nan-score' },
+  );
+};
+
 const assemble = (
   context: ScoreContext,
   measured: Pick<ScoreReport, 'value' | 'interval' | 'count'>,
-  options: BootstrapOptions,
-): ScoreReport => {
-  if (!Number.isFinite(measured.value)) {
-    throw new ConfigError(
-      `score report: expected a finite ${context.metric} of ${context.task}, got ${measured.value}; has the model diverged?`,
-      { code: 'nan-score' },
-    );
-  }
-  return Object.freeze({
+  options: MeanOptions,
+): ScoreReport =>
+  Object.freeze({
     task: context.task,
     split: context.split,
     metric: context.metric,
@@ -56,55 +64,69 @@ const assemble = (
     confidence: options.confidence ?? 0.95,
     chance: context.chance,
     baselines: Object.freeze({ ...context.baselines }),
+    ...(context.gallery ? { gallery: Object.freeze({ ...context.gallery }) } : {}),
   });
-};
 
 /**
- * The report of a mean over samples.
- * @param transform what is reported of the mean; must rise or fall throughout (perplexity: mean => exp(-mean))
+ * The report of a mean over samples, with the interval of {@link meanInterval}.
+ * @param options.transform what is reported of the mean; must rise or fall throughout (perplexity: mean => exp(-mean))
+ * @param options.range of the values before they are transformed; without one, zeros and ones count as shares only where
+ * nothing is transformed
+ * @throws ShapeError for no samples, ConfigError for values that are not finite
  */
 export const reportMean = (
   context: ScoreContext,
   perSample: ArrayLike<number>,
-  options: BootstrapOptions & { readonly transform?: (mean: number) => number },
+  options: MeanOptions & { readonly transform?: (mean: number) => number },
 ): ScoreReport => {
   const { transform = (mean: number) => mean } = options;
-  const interval = bootstrapInterval(perSample, options)
-    .map(transform)
-    .sort((a, b) => a - b);
   let sum = 0;
-  for (let i = 0; i < perSample.length; i += 1) sum += perSample[i] ?? 0;
+  for (let i = 0; i < perSample.length; i += 1) sum += perSample[i] ?? Number.NaN;
+  if (perSample.length > 0) checkFinite(context, transform(sum / perSample.length));
+  const range = options.range ?? (options.transform ? unbounded : undefined);
+  const [low, high] = meanInterval(perSample, { ...options, ...(range ? { range } : {}) }).map(transform);
+  const ends = [low ?? Number.NaN, high ?? Number.NaN] as const;
   return assemble(
     context,
     {
       value: transform(sum / perSample.length),
-      interval: [interval[0] ?? Number.NaN, interval[1] ?? Number.NaN],
+      interval: Object.freeze(ends[0] <= ends[1] ? ends : ([ends[1], ends[0]] as const)),
       count: perSample.length,
     },
     options,
   );
 };
 
-/** The report of a statistic of the whole corpus, such as macro-F1 or BLEU-4; see {@link bootstrapStatistic}. */
+/**
+ * The report of a statistic of the whole corpus, such as macro-F1 or BLEU-4; see {@link bootstrapStatistic}. Where all
+ * resamples agree, the interval is that of a share of as many samples as there are groups, or infinite without a range.
+ * @param options.range least and greatest value of the statistic
+ */
 export const reportStatistic = (
   context: ScoreContext,
   corpus: { readonly count: number; readonly statistic: (indices: Int32Array) => number },
-  options: BootstrapOptions,
+  options: MeanOptions,
 ): ScoreReport => {
-  const all = Int32Array.from({ length: corpus.count }, (_, i) => i);
-  return assemble(
-    context,
-    {
-      value: corpus.statistic(all),
-      interval: bootstrapStatistic(corpus.count, corpus.statistic, options),
-      count: corpus.count,
-    },
-    options,
-  );
+  const { count, statistic } = corpus;
+  const { range = unbounded, confidence = 0.95 } = options;
+  const groups = gatherGroups(count, options.groups);
+  const value = statistic(Int32Array.from({ length: count }, (_, i) => i));
+  checkFinite(context, value);
+  const resampled = bootstrapStatistic(count, statistic, options);
+  const squares = groups.reduce((sum, group) => sum + group.length ** 2, 0);
+  const interval =
+    resampled[0] < resampled[1]
+      ? resampled
+      : widestInterval(value, count ** 2 / squares, { range, confidence });
+  return assemble(context, { value, interval, count }, options);
 };
 
-/** Whether the whole interval is on the better side of chance; false where there is no chance score. */
+/**
+ * Whether the whole interval is on the better side of chance; false where there is no chance score, and where an end of
+ * the interval is not known.
+ */
 export const beatsChance = (report: ScoreReport): boolean => {
-  if (report.chance === null) return false;
-  return report.better === 'higher' ? report.interval[0] > report.chance : report.interval[1] < report.chance;
+  const { chance, interval, better } = report;
+  if (chance === null || !interval.every(Number.isFinite)) return false;
+  return better === 'higher' ? interval[0] > chance : interval[1] < chance;
 };

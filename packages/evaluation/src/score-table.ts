@@ -20,6 +20,18 @@ export const formatNumber = (value: number, digits = 3): string => {
   return value.toFixed(Math.min(Math.max(digits - 1 - magnitude, 0), 12));
 };
 
+/** Both ends, or what is known of them: JSON has null for an infinite end. */
+const intervalText = (interval: readonly (number | null)[], number: (value: number) => string): string => {
+  const ends = interval.map((end) => (end !== null && Number.isFinite(end) ? number(end) : 'unknown'));
+  return ends.every((end) => end === 'unknown') ? 'unknown' : ends.join(' to ');
+};
+
+/** Samples, and the sizes of the gallery where there is one. */
+const countText = ({ count, gallery = {} }: ScoreReport): string => {
+  const sizes = Object.entries(gallery).map(([name, size]) => `${size} ${name}`);
+  return sizes.length === 0 ? String(count) : `${count} (gallery: ${sizes.join(', ')})`;
+};
+
 const cellsOf = (report: ScoreReport, digits: number): readonly string[] => {
   const number = (value: number): string => formatNumber(value, digits);
   const baselines = Object.entries(report.baselines).map(([name, value]) => `${name} ${number(value)}`);
@@ -28,10 +40,10 @@ const cellsOf = (report: ScoreReport, digits: number): readonly string[] => {
     report.split,
     report.better === 'lower' ? `${report.metric} (lower is better)` : report.metric,
     number(report.value),
-    `${number(report.interval[0])} to ${number(report.interval[1])}`,
+    intervalText(report.interval, number),
     report.chance === null ? '-' : number(report.chance),
     baselines.length === 0 ? '-' : baselines.join(', '),
-    String(report.count),
+    countText(report),
   ];
 };
 

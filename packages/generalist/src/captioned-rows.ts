@@ -1,4 +1,5 @@
 /** Captioned pictures of a split as texts and pixels, for captioning, retrieval and their baselines. */
+import { ShapeError } from '@polygate/core';
 import { pixelNeighbours } from '@polygate/evaluation';
 import { fixedListValues, nestedListRow } from '@polygate/stream';
 import type { ImagePatches } from '@polygate/tasks';
@@ -9,10 +10,10 @@ import { splitBatches } from './split-rows.ts';
 export interface CaptionedRows {
   /** One [height * width * channels] after another. */
   readonly pixels: Uint8Array;
-  /** All captions of each picture; the first is its name. */
+  /** All captions of each picture, at least one, in the dataset's order. */
   readonly captions: readonly (readonly string[])[];
-  /** Token ids of each picture's first caption, without end token. */
-  readonly first: readonly Int32Array[];
+  /** Token ids of them, without end token. */
+  readonly tokens: readonly (readonly Int32Array[])[];
   readonly groups: readonly string[];
   /** Tokens of the longest caption, without end token. */
   readonly longest: number;
@@ -23,7 +24,7 @@ const readCaptioned = async (context: SplitContext, split: string, limit: number
   const { data, dataset, model, seed } = context;
   const pixels: Uint8Array[] = [];
   const captions: string[][] = [];
-  const first: Int32Array[] = [];
+  const tokens: Int32Array[][] = [];
   const groups: string[] = [];
   let longest = 0;
   const shards = await data.shards(dataset.name, split);
@@ -31,13 +32,21 @@ const readCaptioned = async (context: SplitContext, split: string, limit: number
     pixels.push(fixedListValues(batch, 'image') as Uint8Array);
     groups.push(...groupsOf(batch));
     for (let row = 0; row < batch.numRows; row += 1) {
-      const lists = nestedListRow(batch, 'captions', row).map((tokens) => Int32Array.from(tokens, Number));
-      captions.push(lists.map((tokens) => model.tokenizer.decode(tokens).trim()));
-      longest = Math.max(longest, ...lists.map((tokens) => tokens.length));
-      first.push(lists[0] ?? new Int32Array(0));
+      const lists = nestedListRow(batch, 'captions', row)
+        .map((ids) => Int32Array.from(ids, Number))
+        .filter((ids) => ids.length > 0);
+      if (lists.length === 0) {
+        const { name } = dataset;
+        throw new ShapeError(
+          `captions: expected one caption or more that is not empty for every picture of ${name}, split ${split}, got none for one; quarantine it when preparing`,
+        );
+      }
+      captions.push(lists.map((ids) => model.tokenizer.decode(ids).trim()));
+      longest = Math.max(longest, ...lists.map((ids) => ids.length));
+      tokens.push(lists);
     }
   }
-  return { pixels: Buffer.concat(pixels), captions, first, groups, longest };
+  return { pixels: Buffer.concat(pixels), captions, tokens, groups, longest };
 };
 
 /** Rows of the training split for baselines; undefined where there is none. */

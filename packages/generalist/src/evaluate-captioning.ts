@@ -1,6 +1,6 @@
 /**
  * Scores of captioning on a split: token-F1 (the one to look at first), BLEU-4, CIDEr-D, ROUGE-L and exact match of beam
- * search against all captions of each picture. Chance is the name of a random training picture.
+ * search against all captions of each picture. Chance is a random caption of a random training picture.
  */
 import { createRandom } from '@polygate/core';
 import {
@@ -32,18 +32,27 @@ const simpleCaptions = (
   seed: number,
 ): { chance?: readonly string[]; baselines: Readonly<Record<string, readonly string[]>> } => {
   if (!training || !nearest) return { baselines: {} };
-  const nameOf = (index: number): string => training.captions[index]?.[0] ?? '';
   const random = createRandom(seed).fork('chance');
-  const names = training.captions.map((captions) => captions[0] ?? '');
-  const most = mostFrequentCaption(names);
+  const most = mostFrequentCaption(training.captions.flat());
   return {
-    chance: rows.captions.map(() => nameOf(random.integer(training.captions.length))),
+    chance: rows.captions.map(() => {
+      const captions = training.captions[random.integer(training.captions.length)] ?? [];
+      return captions[random.integer(captions.length)] ?? '';
+    }),
     baselines: {
       'most frequent': rows.captions.map(() => most),
-      'nearest picture': Array.from(nearest, nameOf),
+      'nearest picture': Array.from(nearest, (index) => training.captions[index]?.[0] ?? ''),
     },
   };
 };
+
+/** Means over pictures, with the range of each. */
+const means = {
+  'token-F1': { score: tokenF1, range: [0, 1] },
+  'CIDEr-D': { score: ciderD, range: [0, 10] },
+  'ROUGE-L': { score: rougeL, range: [0, 1] },
+  'exact match': { score: exactMatch, range: [0, 1] },
+} as const;
 
 export const evaluateCaptioning = async (
   context: SplitContext,
@@ -70,13 +79,11 @@ export const evaluateCaptioning = async (
       Object.entries(simple.baselines).map(([system, texts]) => [system, score(pairs(texts))]),
     ),
   });
-  const means = { 'token-F1': tokenF1, 'CIDEr-D': ciderD, 'ROUGE-L': rougeL, 'exact match': exactMatch };
-  const reports = Object.entries(means).map(([metric, score]) =>
-    reportMean(
-      { ...name, metric, ...compared((texts) => score(texts).value) },
-      score(own).perSample,
-      bootstrap,
-    ),
+  const reports = Object.entries(means).map(([metric, { score, range }]) =>
+    reportMean({ ...name, metric, ...compared((texts) => score(texts).value) }, score(own).perSample, {
+      ...bootstrap,
+      range,
+    }),
   );
   const counts = own.map((pair) => bleuCounts(pair));
   const bleu4 = (indices?: Int32Array): number => bleuOfCounts(sumBleuCounts(counts, indices)).bleu[3];
@@ -85,7 +92,7 @@ export const evaluateCaptioning = async (
   const bleu = reportStatistic(
     { ...name, metric: 'BLEU-4', ...compared(plain) },
     { count: own.length, statistic: bleu4 },
-    bootstrap,
+    { ...bootstrap, range: [0, 1] },
   );
   const [primary, ...others] = reports;
   return primary ? [primary, bleu, ...others] : [bleu];

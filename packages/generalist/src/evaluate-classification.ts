@@ -1,11 +1,10 @@
 /** Scores of image classification on a split: top-1, top-5 and macro-F1 over the whole set of classes. */
 import { createRandom } from '@polygate/core';
 import {
-  argmaxRows,
+  chanceMacroF1,
   chanceTopK,
-  confusionMatrix,
   labelRanks,
-  macroF1,
+  macroF1Statistic,
   majorityBaseline,
   neighbourLabels,
   reportMean,
@@ -61,17 +60,6 @@ const baselinesOf = async (context: SplitContext): Promise<Readonly<Record<strin
   };
 };
 
-/**
- * Expected macro-F1 of a uniform guess, each class's counts taken at their means: with n of N samples in a class of C,
- * F1 = 2 (n / C) / (n + N / C).
- */
-const chanceMacroF1 = (labels: ArrayLike<number>, classes: number): number => {
-  const counts = new Float64Array(classes);
-  for (let i = 0; i < labels.length; i += 1) counts[labels[i] ?? 0] = (counts[labels[i] ?? 0] ?? 0) + 1;
-  const scores = Array.from(counts, (n) => (2 * n) / classes / (n + labels.length / classes));
-  return scores.reduce((sum, score) => sum + score, 0) / classes;
-};
-
 export const evaluateClassification = async (context: SplitContext): Promise<readonly ScoreReport[]> => {
   const { model, data, dataset, split, seed } = context;
   const classes = dataset.classes ?? [];
@@ -103,37 +91,38 @@ export const evaluateClassification = async (context: SplitContext): Promise<rea
     return at + part.length;
   }, 0);
   const ranks = labelRanks(all, labels);
-  const predicted = argmaxRows(all, classes.length);
   const name = { task: `${dataset.name} classification`, split };
+  // Equal scores make fractions of successes, so the range is said.
   const bootstrap = { seed, groups };
+  const shares = { ...bootstrap, range: [0, 1] } as const;
   const reports = [
     reportMean(
       {
         ...name,
         metric: 'top-1',
-        chance: chanceTopK(classes.length),
+        chance: chanceTopK({ k: 1, classes: classes.length }),
         baselines: await baselinesOf(context),
       },
       topK(ranks, 1).perSample,
-      bootstrap,
+      shares,
     ),
   ];
   if (classes.length > 5) {
     reports.push(
       reportMean(
-        { ...name, metric: 'top-5', chance: chanceTopK(classes.length, 5) },
+        { ...name, metric: 'top-5', chance: chanceTopK({ k: 5, classes: classes.length }) },
         topK(ranks, 5).perSample,
-        bootstrap,
+        shares,
       ),
     );
   }
-  const statistic = (indices: Int32Array): number => {
-    const pick = (from: ArrayLike<number>) => Int32Array.from(indices, (i) => from[i] ?? 0);
-    return macroF1(confusionMatrix(pick(predicted), pick(labels), classes.length));
-  };
-  const chance = chanceMacroF1(labels, classes.length);
+  const chance = chanceMacroF1({ labels, classes: classes.length });
   reports.push(
-    reportStatistic({ ...name, metric: 'macro-F1', chance }, { count: labels.length, statistic }, bootstrap),
+    reportStatistic(
+      { ...name, metric: 'macro-F1', chance },
+      { count: labels.length, statistic: macroF1Statistic(all, labels) },
+      { ...bootstrap, range: [0, 1] },
+    ),
   );
   return reports;
 };

@@ -1,10 +1,12 @@
 /** Scores of masked language modelling on a split: accuracy at masked positions, perplexity over the whole vocabulary. */
 import { createRandom } from '@polygate/core';
 import {
-  argmaxRows,
+  chanceTopK,
   labelLogProbabilities,
+  labelRanks,
   perplexity,
   reportMean,
+  topK,
   unigramBaseline,
   type ScoreReport,
 } from '@polygate/evaluation';
@@ -50,8 +52,7 @@ export const evaluateLanguage = async (context: SplitContext): Promise<readonly 
       const candidates = model.candidateFeatures(batch.targets, serving);
       const scores = await scoresOf(model, { queries, candidates }, batch.temperature);
       logps.push(...labelLogProbabilities(scores, batch.labels));
-      const best = argmaxRows(scores, tokenizer.size);
-      batch.labels.forEach((label, i) => hits.push(best[i] === label ? 1 : 0));
+      hits.push(...topK(labelRanks(scores, batch.labels), 1).perSample);
     } finally {
       queries.dispose();
     }
@@ -70,11 +71,11 @@ export const evaluateLanguage = async (context: SplitContext): Promise<readonly 
       {
         ...name,
         metric: 'accuracy',
-        chance: 1 / tokenizer.size,
+        chance: chanceTopK({ k: 1, classes: tokenizer.size }),
         baselines: unigram ? { unigram: unigram.accuracy.value } : {},
       },
       hits,
-      bootstrap,
+      { ...bootstrap, range: [0, 1] },
     ),
     reportMean(
       {
@@ -85,7 +86,7 @@ export const evaluateLanguage = async (context: SplitContext): Promise<readonly 
         baselines: unigram ? { unigram: perplexity(unigram.logProbabilities) } : {},
       },
       logps,
-      { ...bootstrap, transform: (mean) => Math.exp(-mean) },
+      { ...bootstrap, range: [Number.NEGATIVE_INFINITY, 0], transform: (mean) => Math.exp(-mean) },
     ),
   ];
 };

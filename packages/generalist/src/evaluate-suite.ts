@@ -1,5 +1,6 @@
 /** Scores of a model on the held-out splits of a suite. */
-import { silentLogger, StateError, unknownName, type Logger } from '@polygate/core';
+import { ConfigError, silentLogger, StateError, unknownName, type Logger } from '@polygate/core';
+import type { SuiteDataset } from '@polygate/datasets';
 import type { ScoreReport } from '@polygate/evaluation';
 import { readSplit } from './captioned-rows.ts';
 import { evaluateCaptioning } from './evaluate-captioning.ts';
@@ -9,7 +10,7 @@ import { evaluateRetrieval } from './evaluate-retrieval.ts';
 import type { SplitContext } from './evaluation-context.ts';
 import type { Generalist } from './generalist.ts';
 import type { CaptionOptions } from './predict-caption.ts';
-import type { OpenSuite } from './suite-data.ts';
+import { datasetText, type OpenSuite } from './suite-data.ts';
 
 export interface EvaluateOptions {
   /** Splits to score. @default all but `train` */
@@ -54,9 +55,23 @@ const evaluateSplit = async (
   }
 };
 
+/** What was looked for and what is there, for a choice of datasets and splits without a row that a task scores. */
+const nothingToScore = (
+  { folder, suite }: OpenSuite,
+  { chosen, wanted }: { readonly chosen: readonly SuiteDataset[]; readonly wanted: readonly string[] },
+): ConfigError => {
+  const splits = wanted.length === 0 ? 'no split but train' : `splits ${wanted.join(', ')}`;
+  const looked = `${splits} of ${chosen.map(({ name }) => name).join(', ') || 'no dataset'}`;
+  const found = suite.datasets.map(datasetText).join('; ') || 'nothing';
+  return new ConfigError(
+    `evaluate: expected rows to score in ${folder}, got none for ${looked}; the suite holds ${found}. Classification, captioning, retrieval and masked words are scored, of labelled-image, captioned-image and text; name other splits or datasets, or prepare a held-out split`,
+    { code: 'nothing-to-score' },
+  );
+};
+
 /**
  * Scores every held-out split of a suite by the tasks of its kind, each with interval, chance and baselines.
- * @throws ConfigError for an unknown split or dataset (lists the known ones)
+ * @throws ConfigError for an unknown split or dataset (lists the known ones), and where there is nothing to score
  */
 export const evaluateSuite = async (
   model: Generalist,
@@ -71,22 +86,30 @@ export const evaluateSuite = async (
     if (!names.includes(name)) throw unknownName('dataset', name, names);
   for (const name of options.splits ?? []) if (!known.includes(name)) throw unknownName('split', name, known);
   const wanted = options.splits ?? known.filter((name) => name !== 'train');
+  const chosen = datasets.filter(({ name }) => options.datasets?.includes(name) ?? true);
+  const places = chosen.flatMap((dataset) =>
+    Object.entries(dataset.splits)
+      .filter(([split, { rows }]) => wanted.includes(split) && rows > 0)
+      .map(([split]) => ({ dataset, split })),
+  );
+  const scorable = places.filter(({ dataset }) => dataset.kind !== 'labelled-text');
+  if (scorable.length === 0) throw nothingToScore(data, { chosen, wanted });
+  for (const { dataset, split } of places) {
+    if (dataset.kind !== 'labelled-text') continue;
+    logger.warn(`${dataset.name}, ${split}: left out, since no task scores ${dataset.kind}`);
+  }
   const reports: ScoreReport[] = [];
-  for (const dataset of datasets) {
-    if (options.datasets && !options.datasets.includes(dataset.name)) continue;
-    for (const split of Object.keys(dataset.splits)) {
-      if (!wanted.includes(split) || (dataset.splits[split]?.rows ?? 0) === 0) continue;
-      if (options.signal?.aborted) {
-        throw new StateError('evaluation: stopped before all splits were scored; run it again', {
-          code: 'interrupted',
-        });
-      }
-      const context = { model, data, dataset, split, limit, seed, batchSize };
-      const own = await evaluateSplit(context, options.caption ?? {});
-      reports.push(...own);
-      const [first] = own;
-      if (first) logger.info(`${dataset.name}, ${split}: ${first.metric} ${first.value.toPrecision(3)}`);
+  for (const { dataset, split } of scorable) {
+    if (options.signal?.aborted) {
+      throw new StateError('evaluation: stopped before all splits were scored; run it again', {
+        code: 'interrupted',
+      });
     }
+    const context = { model, data, dataset, split, limit, seed, batchSize };
+    const own = await evaluateSplit(context, options.caption ?? {});
+    reports.push(...own);
+    const [first] = own;
+    if (first) logger.info(`${dataset.name}, ${split}: ${first.metric} ${first.value.toPrecision(3)}`);
   }
   return reports;
 };

@@ -24,8 +24,11 @@ export const MOST_BASELINE_ROWS = 8000;
  * concept stand for themselves.
  */
 export const groupsOf = (batch: RecordBatch): readonly string[] => {
-  const column = ['concept', 'id'].find((name) => hasColumn(batch, name));
-  return Array.from({ length: batch.numRows }, (_, row) =>
-    column === undefined ? String(row) : textRow(batch, column, row),
-  );
+  const [concept, id] = ['concept', 'id'].map((name) => hasColumn(batch, name));
+  return Array.from({ length: batch.numRows }, (_, row) => {
+    const own = concept ? textRow(batch, 'concept', row) : '';
+    // Ids and concepts are different things, also where they are spelled alike.
+    if (own !== '') return `concept ${own}`;
+    return id ? `id ${textRow(batch, 'id', row)}` : `row ${row}`;
+  });
 };

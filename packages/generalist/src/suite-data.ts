@@ -1,5 +1,5 @@
 /** A prepared suite, open for reading: suite.json, its tokenizer, and the shards of its splits. */
-import { readSuite, splitFolder, suiteDataset, type Suite } from '@polygate/datasets';
+import { readSuite, splitFolder, suiteDataset, type Suite, type SuiteDataset } from '@polygate/datasets';
 import { openShards, requireTokenizer, type ShardSet } from '@polygate/stream';
 import { loadTokenizer, type Tokenizer } from '@polygate/tokens';
 import { join } from 'node:path';
@@ -17,6 +17,12 @@ export interface OpenSuite extends AsyncDisposable {
   shards(dataset: string, split: string): Promise<ShardSet>;
   close(): Promise<void>;
 }
+
+/** A dataset in messages: name, kind and rows by split. */
+export const datasetText = ({ name, kind, splits }: SuiteDataset): string => {
+  const rows = Object.entries(splits).map(([split, own]) => `${split} ${own.rows}`);
+  return `${name} (${kind}: ${rows.join(', ') || 'no split'})`;
+};
 
 /**
  * Opens a prepared folder.

@@ -26,7 +26,10 @@ export interface TaskLossOptions {
 
 /** Values of a batch. */
 export type TaskMetrics = {
-  /** Share of queries whose best candidate of this batch is the right one. */
+  /**
+   * Share of queries whose best candidate of this batch is a right one; of captions that read the same each is right.
+   * Equally good candidates share a query, in training against candidates of a set the first of them has it.
+   */
   readonly accuracy: tf.Scalar;
 } & Readonly<Partial<Record<'balance' | 'z' | 'auxiliary', tf.Scalar>>>;
 
@@ -53,25 +56,35 @@ const auxiliaryMetrics = ({ losses }: RoutingTrace): Omit<TaskMetrics, 'accuracy
   return { balance: mean('balance'), z: mean('z'), auxiliary: mean('weighted') };
 };
 
+/** Mean over queries of the share of right ones among their equally good best candidates. @param right [N, C] 0 or 1 */
+const bestShare = (logits: tf.Tensor2D, right: tf.Tensor2D): tf.Scalar => {
+  const best = tf.cast(tf.equal(logits, tf.max(logits, 1, true)), 'float32');
+  return tf.mean(tf.div(tf.sum(tf.mul(best, right), 1), tf.sum(best, 1)));
+};
+
 /** The loss of compared features without anything auxiliary, and the accuracy. Call it inside a tidy. */
 const compared = (
   batch: TaskBatch,
-  features: { readonly queries: tf.Tensor2D; readonly targets: tf.Tensor2D },
+  features: { readonly queries: tf.Tensor2D; readonly targets: tf.Tensor2D; readonly training: boolean },
   temperature: tf.Scalar,
 ): { readonly loss: tf.Scalar; readonly accuracy: tf.Scalar } => {
-  const { queries, targets } = features;
+  const { queries, targets, training } = features;
   const { labelSmoothing } = batch;
   const labels = tf.tensor1d(batch.labels, 'int32');
   const logits = similarityLogits(queries, targets, temperature);
-  const accuracy = tf.mean(tf.cast(tf.equal(tf.argMax(logits, 1), labels), 'float32')) as tf.Scalar;
+  const own = (): tf.Tensor2D => tf.oneHot(labels, logits.shape[1], 1, 0, 'float32') as tf.Tensor2D;
   if (batch.loss === 'contrastive') {
     const count = batch.labels.length;
-    const sameMask = batch.same
-      ? { sameMask: tf.tensor2d(Float32Array.from(batch.same), [count, count]) }
-      : {};
+    const same = batch.same && tf.tensor2d(Float32Array.from(batch.same), [count, count]);
+    const sameMask = same ? { sameMask: same } : {};
+    const accuracy = bestShare(logits, same ? tf.add(own(), same) : own());
     const loss = symmetricContrastive(queries, targets, temperature, { labelSmoothing, ...sameMask });
     return { loss, accuracy };
   }
+  // A training step passes over the vocabulary once for its accuracy.
+  const accuracy = training
+    ? (tf.mean(tf.cast(tf.equal(tf.argMax(logits, 1), labels), 'float32')) as tf.Scalar)
+    : bestShare(logits, own());
   const { logQ } = batch.targets;
   const loss = similarityCrossEntropy(logits, labels, {
     labelSmoothing,
@@ -103,7 +116,11 @@ export const taskLoss = (model: Generalist, batch: TaskBatch, options: TaskLossO
   const { loss, ...metrics } = tf.tidy((): TaskMetrics & { readonly loss: tf.Scalar } => {
     const queries = encodeFeatures(model, batch.inputs, { queries: batch.queries, ...own('inputs') });
     const targets = cached ?? encodeFeatures(model, batch.targets.sequences, own('targets'));
-    const result = compared(batch, { queries, targets }, model.encoder.temperature(batch.temperature));
+    const result = compared(
+      batch,
+      { queries, targets, training },
+      model.encoder.temperature(batch.temperature),
+    );
     if (!routing) return result;
     const auxiliary = auxiliaryMetrics(routing);
     const total = auxiliary.auxiliary ? tf.add<tf.Scalar>(result.loss, auxiliary.auxiliary) : result.loss;

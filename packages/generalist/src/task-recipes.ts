@@ -1,5 +1,5 @@
 /** From the tasks of a recipe to tasks: what a suite allows, and each task with its columns, classes and candidates. */
-import { ConfigError } from '@polygate/core';
+import { ConfigError, ownValue } from '@polygate/core';
 import { suiteDataset, type DatasetKind, type Suite } from '@polygate/datasets';
 import {
   createImageCaptioning,
@@ -43,7 +43,7 @@ const plain = (family: TaskFamily, dataset: string): TaskRecipe => ({
 export const defaultTasks = (suite: Suite): Readonly<Record<string, TaskRecipe>> => {
   const tasks: Record<string, TaskRecipe> = {};
   for (const { name, kind, splits } of suite.datasets) {
-    if (!Object.hasOwn(splits, 'train')) continue;
+    if ((ownValue(splits, 'train')?.rows ?? 0) === 0) continue;
     if (kind === 'labelled-image') tasks[name] = plain('image-classification', name);
     if (kind === 'text') tasks[name] = plain('masked-language-modelling', name);
     if (kind === 'captioned-image') {

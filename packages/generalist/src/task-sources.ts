@@ -7,7 +7,7 @@ import { createBatchSource, listRow, nestedListRow, type ShardSet } from '@polyg
 import type { CandidateSet, ImageInput, TaskBatch } from '@polygate/tasks';
 import type { TrainSource } from '@polygate/training';
 import type { Recipe, TaskRecipe } from './recipe.ts';
-import type { OpenSuite } from './suite-data.ts';
+import { datasetText, type OpenSuite } from './suite-data.ts';
 import { defaultTasks, makeTask, needsFrequencies } from './task-recipes.ts';
 
 /** Rows that are read to count labels; more would change the sampling little. */
@@ -77,7 +77,7 @@ export const buildTaskSources = async (
   const tasks = Object.entries(tasksOf(recipe, data));
   if (tasks.length === 0) {
     throw new ConfigError(
-      `tasks: expected a dataset with a split "train" in ${data.folder}, got none; prepare one or name tasks in the recipe`,
+      `tasks: expected a dataset of labelled-image, captioned-image or text with rows in a split "train" in ${data.folder}, got ${data.suite.datasets.map(datasetText).join('; ') || 'no dataset'}; prepare one or name tasks in the recipe`,
     );
   }
   const context = { suite: data.suite, tokenizer: data.tokenizer, ...options };
