@@ -39,7 +39,11 @@ interface Fixture {
     readonly normal: readonly Pair[];
     readonly beta: readonly (readonly [number, number, number, number])[];
   };
-  readonly means: readonly { readonly values: readonly number[]; readonly bca: Pair; readonly studentized: Pair }[];
+  readonly means: readonly {
+    readonly values: readonly number[];
+    readonly bca: Pair;
+    readonly studentized: Pair;
+  }[];
   readonly shares: readonly {
     readonly values: readonly number[];
     readonly groups: readonly number[];

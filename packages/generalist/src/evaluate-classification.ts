@@ -1,5 +1,5 @@
 /** Scores of image classification on a split: top-1, top-5 and macro-F1 over the whole set of classes. */
-import { createRandom } from '@polygate/core';
+import { createRandom, ownValue } from '@polygate/core';
 import {
   chanceMacroF1,
   chanceTopK,
@@ -46,7 +46,8 @@ const baselinesOf = async (context: SplitContext): Promise<Readonly<Record<strin
     const { chance: _, ...others } = known;
     return others;
   }
-  if (!Object.hasOwn(context.dataset.splits, 'train') || context.split === 'train') return {};
+  const rows = ownValue(context.dataset.splits, 'train')?.rows ?? 0;
+  if (rows === 0 || context.split === 'train') return {};
   const own = await readPictures(context, context.split, context.limit);
   const train = await readPictures(context, 'train', MOST_BASELINE_ROWS);
   const near = neighbourLabels(

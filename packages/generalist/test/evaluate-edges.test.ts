@@ -1,0 +1,222 @@
+/** Evaluation at its edges: several captions a picture, captions that pictures share, suites with nothing to score. */
+import { createRandom } from '@polygate/core';
+import { evaluateSuite, makeTask, openSuite, taskLoss, type Generalist } from '@polygate/generalist';
+import { buildBatch, datasetMetadata, defineSchema, writeShards } from '@polygate/stream';
+import { saveTokenizer } from '@polygate/tokens';
+import { selectEngine } from '@polygate/tensor';
+import * as tf from '@tensorflow/tfjs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { picture, tinyModel, tinyTokenizer } from './tiny-suite.ts';
+
+const colours = ['red', 'green', 'blue', 'white'] as const;
+const tokenizer = tinyTokenizer();
+const folders: string[] = [];
+let model: Generalist;
+
+beforeAll(async () => {
+  await selectEngine({ engine: 'cpu' });
+  model = tinyModel();
+});
+
+afterAll(async () => {
+  model.dispose();
+  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+});
+
+interface CaptionedSplit {
+  readonly captions: readonly (readonly string[])[];
+  readonly concepts?: readonly string[];
+}
+
+const captionedBatch = ({ captions, concepts }: CaptionedSplit) => {
+  const schema = defineSchema(
+    {
+      id: 'utf8',
+      image: { fixedList: 'uint8', size: 192 },
+      captions: { list: { list: 'int32' } },
+      ...(concepts ? { concept: 'utf8' as const } : {}),
+    },
+    datasetMetadata({
+      kind: 'captioned-image',
+      image: { height: 8, width: 8, channels: 3 },
+      tokenizer: tokenizer.hash,
+    }),
+  );
+  const pixels = captions.map((_, i) => picture(colours[i % 4] ?? 'red', i % 8 < 4 ? 'square' : 'bar', i));
+  return buildBatch(schema, {
+    id: captions.map((_, i) => `picture ${i}`),
+    image: new Uint8Array(Buffer.concat(pixels)),
+    captions: captions.map((own) => own.map((text) => Array.from(tokenizer.encode(text)))),
+    ...(concepts ? { concept: [...concepts] } : {}),
+  });
+};
+
+/** A suite of one captioned dataset, and of others that are only named. */
+const writeSuite = async (
+  splits: Readonly<Record<string, CaptionedSplit>>,
+  others: readonly unknown[] = [],
+): Promise<string> => {
+  const folder = await mkdtemp(join(tmpdir(), 'polygate-edges-'));
+  folders.push(folder);
+  await saveTokenizer(tokenizer, join(folder, 'tokenizer.json'));
+  for (const [split, own] of Object.entries(splits)) {
+    const batch = captionedBatch(own);
+    await writeShards(join(folder, 'pictures', split), batch.schema, [batch]);
+  }
+  const rows = Object.entries(splits).map(([split, { captions }]) => [split, { rows: captions.length }]);
+  const pictures = { name: 'pictures', kind: 'captioned-image', splits: Object.fromEntries(rows) as unknown };
+  await writeFile(
+    join(folder, 'suite.json'),
+    JSON.stringify({
+      name: 'edges',
+      version: 1,
+      image: { height: 8, width: 8 },
+      textLength: 32,
+      tokenizerHash: tokenizer.hash,
+      datasets: [...(rows.length > 0 ? [pictures] : []), ...others],
+      quarantine: {},
+      recipeHash: 'edges',
+    }),
+  );
+  return folder;
+};
+
+const fiveCaptions = (i: number): readonly string[] =>
+  ['night', 'dark', 'square', 'bar', 'the'].map((word) => `${word} ${i} ${colours[i % 4] ?? ''}`);
+
+const scoresOf = async (folder: string) => {
+  await using data = await openSuite(folder);
+  const reports = await evaluateSuite(model, data, { caption: { maximumTokens: 4, beam: 1 } });
+  return (metric: string) => {
+    const report = reports.find((each) => each.metric === metric);
+    if (!report) throw new Error(`no ${metric}`);
+    return report;
+  };
+};
+
+describe('retrieval with several captions a picture', () => {
+  it('is over all 90 texts of 18 pictures, every caption a query', async () => {
+    const captions = Array.from({ length: 18 }, (_, i) => fiveCaptions(i));
+    const training = {
+      captions: [['a red square', 'the night is dark', 'the night is dark'], ['a blue bar']],
+    };
+    const of = await scoresOf(await writeSuite({ train: training, test: { captions } }));
+    const text = of('text recall@1');
+    expect(text.gallery).toEqual({ pictures: 18, texts: 90 });
+    expect(text.count).toBe(18);
+    expect(text.chance).toBeCloseTo(5 / 90, 12);
+    expect(of('text recall@10').chance).toBeCloseTo(
+      1 - (80 * 79 * 78 * 77 * 76) / (90 * 89 * 88 * 87 * 86),
+      12,
+    );
+    const pictures = of('picture recall@5');
+    expect(pictures.count).toBe(90);
+    expect(pictures.chance).toBeCloseTo(5 / 18, 12);
+    expect(pictures.gallery).toEqual({ pictures: 18, texts: 90 });
+    expect(Object.keys(text.baselines)).toEqual(['nearest picture']);
+    // All captions of training are counted for the most frequent one: "night 1 green" shares a word with it, of 3 and 3
+    // without the article.
+    expect(of('token-F1').baselines['most frequent']).toBeGreaterThan(0);
+    expect(of('token-F1').count).toBe(18);
+  });
+
+  it('takes captions that pictures share for one text, right for each', async () => {
+    // One caption for all: whatever the model says is right.
+    const shared = Array.from({ length: 4 }, () => ['a red square', 'a red square']);
+    const of = await scoresOf(await writeSuite({ test: { captions: shared } }));
+    expect(of('text recall@1')).toMatchObject({ value: 1, chance: 1 });
+    expect(of('picture recall@1')).toMatchObject({ value: 1, chance: 1, count: 8 });
+    expect(of('text recall@1').gallery).toEqual({ pictures: 4, texts: 8, 'different texts': 1 });
+  });
+
+  it('draws pictures of one concept together, and those without one alone', async () => {
+    const captions = Array.from({ length: 4 }, () => ['a red square']);
+    const of = async (concepts: readonly string[]) =>
+      (await scoresOf(await writeSuite({ test: { captions, concepts } })))('text recall@1').interval[0];
+    // Four right of one group, of two, of four: exact intervals of 1, 2 and 4 samples.
+    expect(await of(['a', 'a', 'a', 'a'])).toBeCloseTo(0.025, 10);
+    expect(await of(['a', 'a', 'b', 'b'])).toBeCloseTo(Math.sqrt(0.025), 10);
+    expect(await of(['', '', '', ''])).toBeCloseTo(0.025 ** (1 / 4), 10);
+  });
+
+  it('counts a shared caption as right in the accuracy of a batch, and half for one of two that tie', async () => {
+    const batchOf = (captions: readonly (readonly string[])[]) =>
+      makeTask(
+        'finding',
+        {
+          family: 'image-text-retrieval',
+          dataset: 'pictures',
+          split: 'train',
+          batchSize: 2,
+          lossWeight: 1,
+          labelSmoothing: 0,
+        } as never,
+        {
+          suite: { datasets: [{ name: 'pictures', kind: 'captioned-image', splits: {} }] } as never,
+          tokenizer,
+          image: model.image,
+          vocabulary: model.vocabulary,
+        },
+      ).collate(captionedBatch({ captions }), { random: createRandom(1), training: false });
+    const { loss, metrics } = taskLoss(model, batchOf([['a red square'], ['a red square']]), {
+      training: false,
+    });
+    expect((await metrics.accuracy.data())[0]).toBe(1);
+    tf.dispose([loss, metrics.accuracy]);
+    // Without the mark of the same meaning both captions tie, and one of them is right.
+    const { same: _, ...unmarked } = batchOf([['a red square'], ['a red square']]);
+    const half = taskLoss(model, unmarked, { training: false });
+    expect((await half.metrics.accuracy.data())[0]).toBe(0.5);
+    tf.dispose([half.loss, half.metrics.accuracy]);
+  });
+});
+
+describe('a suite with nothing to score', () => {
+  const refusal = async (folder: string, options = {}): Promise<string> => {
+    await using data = await openSuite(folder);
+    return evaluateSuite(model, data, options).then(
+      () => 'no error',
+      (error: unknown) => (error as Error).message,
+    );
+  };
+  const captions = [['a red square']];
+
+  it('is an error that says what was looked for and what is there', async () => {
+    const training = await writeSuite({ train: { captions } });
+    expect(await refusal(training)).toContain(
+      'got none for no split but train of pictures; the suite holds pictures (captioned-image: train 1).',
+    );
+    const reviews = {
+      name: 'reviews',
+      kind: 'labelled-text',
+      classes: ['good', 'bad'],
+      splits: { train: { rows: 3 }, test: { rows: 2 } },
+    };
+    expect(await refusal(await writeSuite({}, [reviews]))).toContain(
+      'got none for splits test of reviews; the suite holds reviews (labelled-text: train 3, test 2). Classification, captioning, retrieval and masked words are scored',
+    );
+    const empty = await writeSuite({ train: { captions }, test: { captions: [] } });
+    expect(await refusal(empty)).toContain('pictures (captioned-image: train 1, test 0)');
+    const both = await writeSuite({ train: { captions }, test: { captions } }, [reviews]);
+    expect(await refusal(both, { datasets: ['reviews'] })).toContain('got none for splits test of reviews;');
+    expect(await refusal(training, { splits: ['train'] })).toBe('no error');
+  });
+
+  it('does not stand in the way of what can be scored, and says what is left out', async () => {
+    const lines: string[] = [];
+    const logger = {
+      debug: () => {},
+      info: () => {},
+      warn: (line: string) => lines.push(line),
+      error: () => {},
+    };
+    const reviews = { name: 'reviews', kind: 'labelled-text', splits: { test: { rows: 2 } } };
+    await using data = await openSuite(await writeSuite({ test: { captions } }, [reviews]));
+    const reports = await evaluateSuite(model, data, { logger, caption: { maximumTokens: 3, beam: 1 } });
+    expect(reports.length).toBeGreaterThan(0);
+    expect(lines).toEqual(['reviews, test: left out, since no task scores labelled-text']);
+  });
+});
