@@ -26,6 +26,10 @@ const baselineText = (baselines) => {
   return entries.map(([name, value]) => `${name} ${number(value)}`).join(', ');
 };
 
+/** An end that the samples do not tell is null. */
+const intervalText = (interval) =>
+  interval ? interval.map((end) => (end === null ? 'unknown' : number(end))).join(' to ') : '';
+
 /** The README shows the main metric of each task on held-out splits; the results file holds all. */
 const shown = new Set([
   'top-1',
@@ -47,7 +51,7 @@ const demoTable = (results) => {
     score.split ?? '',
     score.metric,
     number(score.value),
-    score.interval ? `${number(score.interval[0])} to ${number(score.interval[1])}` : '',
+    intervalText(score.interval),
     number(score.chance),
     baselineText(score.baselines),
   ]);

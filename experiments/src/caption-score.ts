@@ -1,5 +1,5 @@
-/** Token-F1 of written captions on a few pictures: what a reader of captions sees, beside the loss. */
-import { tokenF1 } from '@polygate/evaluation';
+/** Token-F1 of written captions on a few pictures, articles included: what a reader of captions sees, beside the loss. */
+import { captionWords, tokenF1 } from '@polygate/evaluation';
 import { caption, splitBatches, type Generalist, type OpenSuite } from '@polygate/generalist';
 import { nestedListRow } from '@polygate/stream';
 import { imagePatches } from '@polygate/tasks';
@@ -31,5 +31,5 @@ export const captionWordScore = async (
       pairs.push({ candidate: texts[0]?.text ?? '', references });
     });
   }
-  return { task: scored.task, tokenF1: tokenF1(pairs).value };
+  return { task: scored.task, tokenF1: tokenF1(pairs, captionWords).value };
 };

@@ -29,6 +29,8 @@ describe('spreadOf', () => {
   it('widens the interval by Student’s quantile', () => {
     // two degrees of freedom: 4.303 * 2 / sqrt(3)
     expect(halfInterval({ mean: 4, deviation: 2, count: 3 })).toBeCloseTo(4.9687, 3);
+    // t of 19 degrees of freedom: 2.09302.
+    expect(halfInterval({ mean: 4, deviation: 1, count: 20 })).toBeCloseTo(2.09302 / Math.sqrt(20), 5);
     expect(halfInterval({ mean: 4, deviation: NaN, count: 1 })).toBeNaN();
   });
 });

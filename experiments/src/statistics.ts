@@ -7,6 +7,7 @@
  * Runs of one seed see the same data in the same order, so seed by seed differences are less noisy than means apart.
  */
 import { ConfigError } from '@polygate/core';
+import { studentQuantile } from '@polygate/evaluation';
 import type { ScoredMetric } from './experiment.ts';
 import type { RunResult } from './results.ts';
 
@@ -24,13 +25,10 @@ export const spreadOf = (values: readonly number[]): Spread => {
   return { mean, deviation: count > 1 ? Math.sqrt(squares / (count - 1)) : Number.NaN, count };
 };
 
-/** Two-sided 97.5 % quantiles of Student's t by degrees of freedom, from 1. */
-const QUANTILES = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262] as const;
-
 /** Half the width of the 95 % interval of a mean over seeds; NaN for one seed. */
 export const halfInterval = ({ deviation, count }: Spread): number => {
   if (count < 2) return Number.NaN;
-  return ((QUANTILES[count - 2] ?? 1.96) * deviation) / Math.sqrt(count);
+  return (studentQuantile(0.975, count - 1) * deviation) / Math.sqrt(count);
 };
 
 /** @throws ConfigError when the run lacks the score */

@@ -131,6 +131,24 @@ describe('formatReport', () => {
     expect(report).toContain('| run | runs/a\\|b |');
     expect(report).not.toContain('sheet');
   });
+
+  it('names the sizes of the gallery and what is not known', () => {
+    const recall: ScoreReport = {
+      ...score,
+      metric: 'text recall@1',
+      interval: [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
+      count: 18,
+      gallery: { pictures: 18, texts: 90 },
+    };
+    const stored = JSON.parse(JSON.stringify(recall)) as ScoreReport;
+    for (const each of [recall, stored]) {
+      const report = formatReport(facts, [each]);
+      expect(report).toContain(
+        '| a | test | text recall@1 | 0.500 | unknown | 0.100 | majority 0.200 | 18 (gallery: 18 pictures, 90 texts) |',
+      );
+      expect(report).toContain('0 of 1 scores are better than chance');
+    }
+  });
 });
 
 describe('drawSheet', () => {

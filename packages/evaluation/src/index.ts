@@ -18,6 +18,7 @@ export { bootstrapInterval, bootstrapStatistic } from './bootstrap.ts';
 export type { BootstrapOptions, Interval } from './bootstrap.ts';
 export { meanInterval, pairedDifference } from './mean-interval.ts';
 export type { MeanOptions, PairedDifference } from './mean-interval.ts';
+export { studentQuantile } from './distributions.ts';
 export { binomialTail, exactInterval, wilsonInterval } from './proportions.ts';
 export { chanceMacroF1, chanceRecall, chanceTopK } from './chance.ts';
 export { majorityBaseline, mostFrequentCaption, unigramBaseline } from './chance.ts';
