@@ -1,6 +1,14 @@
 /** Evaluation at its edges: several captions a picture, captions that pictures share, suites with nothing to score. */
 import { createRandom } from '@polygate/core';
-import { evaluateSuite, makeTask, openSuite, taskLoss, type Generalist } from '@polygate/generalist';
+import {
+  buildTaskSources,
+  evaluateSuite,
+  makeTask,
+  openSuite,
+  parseRecipe,
+  taskLoss,
+  type Generalist,
+} from '@polygate/generalist';
 import { buildBatch, datasetMetadata, defineSchema, writeShards } from '@polygate/stream';
 import { saveTokenizer } from '@polygate/tokens';
 import { selectEngine } from '@polygate/tensor';
@@ -203,6 +211,25 @@ describe('a suite with nothing to score', () => {
     const both = await writeSuite({ train: { captions }, test: { captions } }, [reviews]);
     expect(await refusal(both, { datasets: ['reviews'] })).toContain('got none for splits test of reviews;');
     expect(await refusal(training, { splits: ['train'] })).toBe('no error');
+  });
+
+  it('is told apart from one without a split to train on', async () => {
+    const refused = async (folder: string): Promise<string> => {
+      await using data = await openSuite(folder);
+      return buildTaskSources(data, parseRecipe({ tasks: {} }), { image: model.image }).then(
+        () => 'no error',
+        (error: unknown) => (error as Error).message,
+      );
+    };
+    const reviews = { name: 'reviews', kind: 'labelled-text', splits: { train: { rows: 3 } } };
+    expect(await refused(await writeSuite({}, [reviews]))).toContain(
+      'expected a dataset of labelled-image, captioned-image or text with rows in a split "train"',
+    );
+    expect(await refused(await writeSuite({}, [reviews]))).toContain(
+      'got reviews (labelled-text: train 3); prepare',
+    );
+    const empty = await writeSuite({ train: { captions: [] }, test: { captions } });
+    expect(await refused(empty)).toContain('got pictures (captioned-image: train 0, test 1);');
   });
 
   it('does not stand in the way of what can be scored, and says what is left out', async () => {
