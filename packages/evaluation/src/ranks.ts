@@ -37,7 +37,7 @@ const standOf = (
   right: readonly number[],
 ): readonly [better: number, tied: number, right: number] => {
   const at = (j: number): number => line.scores[line.start + j * line.stride] ?? Number.NaN;
-  const best = Math.max(...right.map(at));
+  const best = right.reduce((most, j) => Math.max(most, at(j)), Number.NEGATIVE_INFINITY);
   let better = 0;
   let tied = 0;
   for (let j = 0; j < line.length; j += 1) {
