@@ -8,6 +8,9 @@ beforeAll(async () => {
   await tf.setBackend('cpu');
 });
 
+/** The form with two products is off by 3e-4 at a decay of .9999 and by 9e-4 at .99999. */
+const TOLERANCE = 3e-5;
+
 const spec: ParameterSpec = { name: 'p', shape: [2], initializer: { kind: 'ones' }, role: 'weight' };
 
 describe('MovingAverage', () => {
@@ -22,6 +25,27 @@ describe('MovingAverage', () => {
     average.update();
     expect([...(await average.averages.read('p'))]).toEqual([2.5, 2]);
   });
+
+  it.each([0.999, 0.9999, 0.99999])(
+    'stays with double arithmetic over 30,000 updates at decay %d',
+    async (decay) => {
+      const values = [3, 0.7, -1e-3, 250];
+      const wide: ParameterSpec = { ...spec, shape: [values.length] };
+      using parameters = allocateParameters([wide], createRandom(1));
+      parameters.write('p', Float32Array.from(values));
+      using average = new MovingAverage(parameters, { decay });
+      const exact = [...(await parameters.read('p'))];
+      const random = createRandom(2);
+      for (let step = 0; step < 30_000; step += 1) {
+        const now = Float32Array.from(values, (value) => value * (1 + 0.2 * random.normal()));
+        parameters.write('p', now);
+        average.update();
+        exact.forEach((value, i) => (exact[i] = decay * value + (1 - decay) * (now[i] ?? NaN)));
+      }
+      const got = await average.averages.read('p');
+      exact.forEach((value, i) => expect(Math.abs((got[i] ?? NaN) / value - 1)).toBeLessThan(TOLERANCE));
+    },
+  );
 
   it('stands in for the parameters and puts them back, also after an error', async () => {
     using parameters = allocateParameters([spec], createRandom(1));

@@ -1,5 +1,7 @@
 /**
- * Exponential moving average of parameters: average = decay average + (1 - decay) parameter after every update.
+ * Exponential moving average of parameters: average = decay average + (1 - decay) parameter after every update, computed
+ * as average + (1 - decay) (parameter - average). The first form rounds two products whose factors don't sum to 1 in
+ * float32, and over tens of thousands of updates that is a bias; in the second only a small difference is rounded.
  * The average often evaluates better than the last step; the run itself goes on with the plain parameters.
  */
 import { ConfigError } from '@polygate/core';
@@ -43,7 +45,7 @@ export class MovingAverage implements Disposable {
     for (const { name, variable } of this.averages.entries()) {
       tf.tidy(() => {
         const parameter = this.#parameters.get(name);
-        variable.assign(variable.mul(this.#decay).add(parameter.mul(1 - this.#decay)));
+        variable.assign(variable.add(parameter.sub(variable).mul(1 - this.#decay)));
       });
     }
   }

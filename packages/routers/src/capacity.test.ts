@@ -29,6 +29,30 @@ describe('capacityOf', () => {
     expect(capacityOf('dropless', { tokens: 13, experts: 8, topK: 2 })).toBe(13);
   });
 
+  it('is exact for the factor as it is written', () => {
+    // 1.1 * 100 / 10 = 11, where doubles give 11.000000000000002; 1.15 * 2 * 20 / 46 = 1; 1e-1 * 100 / 10 = 1
+    expect(capacityOf(1.1, { tokens: 100, experts: 10, topK: 1 })).toBe(11);
+    expect(capacityOf(1.15, { tokens: 1000, experts: 23, topK: 2 })).toBe(100);
+    expect(capacityOf(0.1, { tokens: 100, experts: 10, topK: 1 })).toBe(1);
+    expect(capacityOf(1e21, { tokens: 10, experts: 10, topK: 1 })).toBe(1e21);
+    expect(capacityOf(1.0000000000000002, { tokens: 100, experts: 10, topK: 1 })).toBe(11);
+    // Hundredths as whole numbers: ceil(h K N / (100 E)) without any rounding.
+    let settings = 0;
+    for (let hundredths = 100; hundredths <= 250; hundredths += 5) {
+      for (const experts of [4, 6, 8, 10, 16, 23]) {
+        for (const topK of [1, 2]) {
+          for (let tokens = 96; tokens <= 1000; tokens += 13) {
+            const above = hundredths * topK * tokens;
+            const below = 100 * experts;
+            const exact = (above - (above % below)) / below + (above % below === 0 ? 0 : 1);
+            if (capacityOf(hundredths / 100, { tokens, experts, topK }) !== exact) settings += 1;
+          }
+        }
+      }
+    }
+    expect(settings).toBe(0);
+  });
+
   it('gives a batch smaller than the experts a slot each', () => {
     expect(capacityOf(1, { tokens: 3, experts: 8, topK: 2 })).toBe(1);
     expect(capacityOf(1, { tokens: 0, experts: 8, topK: 2 })).toBe(0);

@@ -18,7 +18,7 @@ import type { TokenChoices } from './token-choice.ts';
 /** How many choices an expert serves, as a multiple of an even load. */
 export type CapacityFactor = number | 'dropless';
 
-/** Who comes when: the i-th of N tokens is the one at (first + i * stride) mod N in the batch. */
+/** The order in which tokens get slots: the i-th of N is the one at (first + i * stride) mod N in the batch. */
 export interface SlotOrder {
   readonly first: number;
   /** Without a common factor with N, so that every token comes once. */
@@ -61,6 +61,20 @@ export interface Slots {
   readonly dropped: number;
 }
 
+const DIGITS = /^(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/;
+
+/**
+ * ceil(factor * numerator / denominator), exactly for the decimal number that `factor` is written as: 1.1 * 100 / 10 is
+ * 11, where the product of doubles is a little above it and would round up to 12.
+ */
+const ceilProduct = (factor: number, numerator: number, denominator: number): number => {
+  const [, whole = '', fraction = '', exponent = '0'] = DIGITS.exec(String(factor)) ?? [];
+  const shift = Number(exponent) - fraction.length;
+  const above = BigInt(whole + fraction) * BigInt(numerator) * 10n ** BigInt(Math.max(0, shift));
+  const below = BigInt(denominator) * 10n ** BigInt(Math.max(0, -shift));
+  return Number((above + below - 1n) / below);
+};
+
 /**
  * Slots of each expert for `tokens` visible tokens.
  * @throws ConfigError when the factor leaves no expert a whole token
@@ -84,7 +98,7 @@ export const capacityOf = (
       { fields: { factor, topK, tokens, experts } },
     );
   }
-  return Math.ceil((factor * topK * tokens) / experts);
+  return ceilProduct(factor, topK * tokens, experts);
 };
 
 /** Tokens are numbered in 21 bits where they are sorted by a 32-bit key in one double. */

@@ -9,7 +9,7 @@
  * values by their sum, and that is the default here for K > 1. A single kept value divided by itself is 1, whatever the
  * router says: it would get no gradient.
  */
-import { ConfigError } from '@polygate/core';
+import { ConfigError, StateError } from '@polygate/core';
 
 /** What a gate keeps of its probabilities. */
 export interface GateRule {
@@ -58,7 +58,19 @@ export const checkGateRule = ({ experts, topK = DEFAULT_TOP_K }: GateRule): void
   }
 };
 
-const softmaxInto = (target: Float64Array, logits: Float64Array, at: number, experts: number): void => {
+/** The error of a row of logits that has no softmax. @param kind what a row is: `token` or `row` */
+export const logitsNotFinite = (kind: string, at: number, row: ArrayLike<number>): StateError => {
+  const values = Array.from(row);
+  const bad = values.findIndex((value) => !(value < Infinity));
+  const got = bad < 0 ? '-Infinity for every expert' : `${values[bad]} for expert ${bad}`;
+  return new StateError(
+    `router: expected logits that have a softmax, got ${got} at ${kind} ${at}; the weights or what the router looks at are not finite: look for the layer or batch that they come from`,
+    { code: 'logits-not-finite', fields: { [kind]: at } },
+  );
+};
+
+/** @returns the sum of the exponentials, not finite where the row has no softmax */
+const softmaxInto = (target: Float64Array, logits: Float64Array, at: number, experts: number): number => {
   let largest = -Infinity;
   for (let e = 0; e < experts; e += 1) largest = Math.max(largest, logits[at + e] ?? 0);
   let sum = 0;
@@ -68,9 +80,10 @@ const softmaxInto = (target: Float64Array, logits: Float64Array, at: number, exp
     sum += value;
   }
   for (let e = 0; e < experts; e += 1) target[at + e] = (target[at + e] ?? 0) / sum;
+  return sum;
 };
 
-/** The `topK` largest entries of a row, largest first; of equal ones the lower id wins. */
+/** The `topK` largest logits of a row, largest first; of equal ones (also of two -Infinity) the lower id wins. */
 const largestOf = (values: Float64Array, at: number, { experts, topK }: Required<GateRule>): number[] =>
   Array.from({ length: experts }, (_, e) => e)
     .sort((a, b) => (values[at + b] ?? 0) - (values[at + a] ?? 0) || a - b)
@@ -82,6 +95,8 @@ const keptSum = (values: Float64Array, at: number, chosen: readonly number[]): n
 /**
  * Chooses experts for each row and computes their gate values.
  * @param logits [N, E] row-major, noise already added
+ * @throws StateError (code `logits-not-finite`) naming the row when its logits have no softmax: one is NaN or +Infinity,
+ * or all are -Infinity
  */
 export const gateRows = (logits: Float64Array, rule: GateRule): GateRows => {
   const { experts, topK = DEFAULT_TOP_K, renormalize = renormalizes(topK) } = rule;
@@ -91,8 +106,9 @@ export const gateRows = (logits: Float64Array, rule: GateRule): GateRows => {
   const chosen: number[][] = [];
   for (let row = 0; row < count; row += 1) {
     const at = row * experts;
-    softmaxInto(probabilities, logits, at, experts);
-    const ids = largestOf(probabilities, at, { experts, topK, renormalize });
+    const sum = softmaxInto(probabilities, logits, at, experts);
+    if (!(sum < Infinity)) throw logitsNotFinite('row', row, logits.subarray(at, at + experts));
+    const ids = largestOf(logits, at, { experts, topK, renormalize });
     const divisor = renormalize ? Math.max(keptSum(probabilities, at, ids), MINIMAL_SUM) : 1;
     for (const e of ids) gates[at + e] = (probabilities[at + e] ?? 0) / divisor;
     chosen.push(ids);

@@ -72,4 +72,72 @@ describe('chooseExperts', () => {
     expect(weights[0]).toBeCloseTo(0.7310585786300049, 6);
     expect(logSums[0]).toBeCloseTo(1000.3132616875182, 3);
   });
+
+  it('chooses by logits however far they are apart, as the gate of few rows', () => {
+    const rule = { experts: 3, topK: 2, renormalize: true };
+    const rows: readonly (readonly [number[], number[]])[] = [
+      [
+        [0, -150, -120],
+        [0, 2],
+      ],
+      [
+        [0, -900, -800],
+        [0, 2],
+      ],
+      [
+        [-3e38, 3e38, -1e38],
+        [1, 2],
+      ],
+      // exponentials of differences below 1e-16 are equal
+      [
+        [0, 1e-20, 2e-20],
+        [2, 1],
+      ],
+      // ties: the lower id, also among experts that are shut out
+      [
+        [1, 1, 1],
+        [0, 1],
+      ],
+      [
+        [-Infinity, 0, -Infinity],
+        [1, 0],
+      ],
+      [
+        [0, -0, 0],
+        [0, 1],
+      ],
+    ];
+    for (const [row, chosen] of rows) {
+      const choices = chooseExperts(Float32Array.from(row), rule);
+      expect([...choices.ids]).toEqual(chosen);
+      expect([...choices.weights].every(Number.isFinite)).toBe(true);
+      expect(gateRows(Float64Array.from(row), rule).chosen).toEqual([chosen]);
+    }
+  });
+
+  it('keeps the digits of probabilities down to where float32 ends', () => {
+    // e^-100 = 3.720075976e-44
+    const { probabilities } = chooseExperts(Float32Array.of(0, -80, -100), {
+      experts: 3,
+      topK: 1,
+      renormalize: false,
+    });
+    expect((probabilities[1] ?? 0) / Math.exp(-80)).toBeCloseTo(1, 6);
+    expect(probabilities[2]).toBe(Math.fround(Math.exp(-100)));
+  });
+
+  it.each([
+    [[0, NaN, 1], 'NaN for expert 1'],
+    [[0, 1, Infinity], 'Infinity for expert 2'],
+    [[-Infinity, -Infinity, -Infinity], '-Infinity for every expert'],
+  ])('refuses %j, which has no softmax', (row, got) => {
+    const rule = { experts: 3, topK: 2, renormalize: true };
+    const both = [0, 1, 2, ...row];
+    const text = (kind: string): string =>
+      `router: expected logits that have a softmax, got ${got} at ${kind} 1; the weights or what the router looks at are not finite: look for the layer or batch that they come from`;
+    expect(() => chooseExperts(Float32Array.from(both), rule)).toThrow(text('token'));
+    expect(() => gateRows(Float64Array.from(both), rule)).toThrow(text('row'));
+    // Padding may hold anything.
+    expect([...chooseExperts(Float32Array.from(both), rule, [1, 0]).ids]).toEqual([2, 1, -1, -1]);
+  });
 });

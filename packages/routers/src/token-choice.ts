@@ -5,7 +5,7 @@
  *
  * N tokens · E experts · K chosen
  */
-import type { GateRule } from './gate-math.ts';
+import { logitsNotFinite, type GateRule } from './gate-math.ts';
 
 /** What a gate makes of N rows of logits. */
 export interface TokenChoices {
@@ -25,12 +25,15 @@ export interface TokenChoices {
   readonly counted: number;
 }
 
-/** exp(-k) for whole k up to where float32 ends. */
-const POWERS = Float64Array.from({ length: 105 }, (_, k) => Math.exp(-k));
+/** Where exp(-x) leaves double precision. */
+const LAST_POWER = 745;
 
-/** exp(-x) for x >= 0, to 1e-9 relative; 0 beyond 104. NaN stays NaN. */
+/** exp(-k) for whole k. */
+const POWERS = Float64Array.from({ length: LAST_POWER + 1 }, (_, k) => Math.exp(-k));
+
+/** exp(-x) for x >= 0, to 1e-9 relative; 0 where double precision ends. NaN stays NaN. */
 const expOfMinus = (x: number): number => {
-  if (x >= 104) return 0;
+  if (x >= LAST_POWER) return 0;
   const whole = (x + 0.5) | 0;
   // |r| <= 1/2: Taylor's series, its tenth term is below 1e-9.
   const r = whole - x;
@@ -45,12 +48,17 @@ const expOfMinus = (x: number): number => {
   return (POWERS[whole] as number) * series;
 };
 
+/** Below every float32, above what is out of the next round. */
+const LOWEST = -1e300;
+
 /** Least sum that kept probabilities are divided by, as in gate-math.ts. */
 const MINIMAL_SUM = 2 ** -23;
 
 /**
+ * The choice is by logits, not by their exponentials: those of different logits may be equal.
  * @param logits [N, E] row-major, noise already added
  * @param visible [N], 0 at padding; all count without it
+ * @throws StateError naming the token when its logits have no softmax: one is NaN or +Infinity, or all are -Infinity
  */
 export const chooseExperts = (
   logits: Float32Array,
@@ -63,6 +71,7 @@ export const chooseExperts = (
   const ids = new Int32Array(count * topK).fill(-1);
   const weights = new Float32Array(count * topK);
   const exponentials = new Float64Array(experts);
+  const room = new Float64Array(experts);
   const importance = new Float64Array(experts);
   let counted = 0;
   for (let token = 0; token < count; token += 1) {
@@ -80,6 +89,7 @@ export const chooseExperts = (
       exponentials[e] = value;
       sum += value;
     }
+    if (!(sum < Infinity)) throw logitsNotFinite('token', token, logits.subarray(at, at + experts));
     logSums[token] = largest + Math.log(sum);
     const inverse = 1 / sum;
     for (let e = 0; e < experts; e += 1) {
@@ -87,20 +97,17 @@ export const chooseExperts = (
       probabilities[at + e] = p;
       importance[e] = (importance[e] as number) + p;
     }
+    for (let e = 0; e < experts; e += 1) room[e] = Math.max(logits[at + e] as number, LOWEST);
     const own = token * topK;
     let kept = 0;
     for (let k = 0; k < topK; k += 1) {
-      let best = -1;
-      let value = -1;
-      for (let e = 0; e < experts; e += 1) {
-        const candidate = exponentials[e] as number;
-        if (candidate > value) {
-          best = e;
-          value = candidate;
-        }
+      let best = 0;
+      for (let e = 1; e < experts; e += 1) {
+        if ((room[e] as number) > (room[best] as number)) best = e;
       }
+      const value = exponentials[best] as number;
       // A chosen one is out of the next round.
-      exponentials[best] = -1;
+      room[best] = -Infinity;
       ids[own + k] = best;
       weights[own + k] = value * inverse;
       kept += value * inverse;

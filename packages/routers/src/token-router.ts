@@ -32,7 +32,7 @@ import {
   type Slots,
 } from './capacity.ts';
 import type { TokenContext } from './condition.ts';
-import { DEFAULT_TOP_K, renormalizes, type GateRule } from './gate-math.ts';
+import { DEFAULT_TOP_K, logitsNotFinite, renormalizes, type GateRule } from './gate-math.ts';
 import { noiseStream, tokenNoise } from './noise.ts';
 import { describeRouters, type TokenRouterStack } from './router-stack.ts';
 import { entriesOf } from './stacked-tensors.ts';
@@ -180,6 +180,35 @@ const hostGates = (
   return op(logits) as tf.Tensor2D;
 };
 
+/** Counts of masks that were looked at: all routers of a forward have the same one. */
+const counts = new WeakMap<tf.Tensor, number>();
+
+/** Tokens that are not padding. */
+const countVisible = (visible: tf.Tensor | undefined, tokens: number): number => {
+  if (!visible) return tokens;
+  const known = counts.get(visible);
+  if (known !== undefined) return known;
+  const count = visible.dataSync<'float32'>().reduce((sum, value) => sum + (value === 0 ? 0 : 1), 0);
+  counts.set(visible, count);
+  return count;
+};
+
+/** Refuses a decision on logits of which some row has no softmax, as the host does. */
+const checkLogits = (
+  { squares, logSums }: EngineTokenChoice,
+  logits: tf.Tensor2D,
+  visible: tf.Tensor | undefined,
+): void => {
+  if (Number.isFinite(squares)) return;
+  const [, experts] = logits.shape;
+  const seen = visible?.dataSync();
+  const sums = logSums.dataSync();
+  const token = sums.findIndex((sum, at) => !Number.isFinite(sum) && seen?.[at] !== 0);
+  if (token < 0) return;
+  const row = logits.dataSync<'float32'>().subarray(token * experts, (token + 1) * experts);
+  throw logitsNotFinite('token', token, row);
+};
+
 /** The same in one call of an engine that brings kernels for it. */
 const decideOnEngine = (
   logits: tf.Tensor2D,
@@ -187,12 +216,18 @@ const decideOnEngine = (
   { experts, topK, renormalize, capacityFactor, batchPriority, order, ...noisy }: DecisionRule,
 ): Outcome | undefined => {
   if (batchPriority || !bringsTokenChoice()) return undefined;
-  const rule = { topK, renormalize, capacityFactor, order, ...noiseStream(experts, noisy) };
-  const own = engineTokenChoice(logits, visible, rule);
-  const { wanted, slots } = own;
-  const choices = wanted.reduce((sum, count) => sum + count, 0);
-  const counted = choices / topK;
+  const counted = countVisible(visible, logits.shape[0]);
   const capacity = capacityOf(capacityFactor, { tokens: counted, experts, topK });
+  // In the engine's own product this factor is half a slot off every whole number, so that it can't round to another.
+  const factor =
+    capacityFactor === 'dropless' || counted === 0
+      ? 'dropless'
+      : ((capacity - 0.5) * experts) / (topK * counted);
+  const rule = { topK, renormalize, capacityFactor: factor, order, ...noiseStream(experts, noisy) } as const;
+  const own = engineTokenChoice(logits, visible, rule);
+  checkLogits(own, logits, visible);
+  const { wanted, slots } = own;
+  const choices = counted * topK;
   const starts = new Int32Array(experts + 1);
   wanted.forEach((count, e) => (starts[e + 1] = (starts[e] as number) + Math.min(count, capacity)));
   const probabilities = onDemand<Float32Array>(own.probabilities);
@@ -251,7 +286,8 @@ const slotOrder = (
  * Decides for every token of a batch at one site. Call it inside a tidy, and let that tidy return what you need of the
  * decision, not all of it: tfjs looks for tensors in every element of what a tidy returns.
  * @returns gates and losses on the tape, the plan and the choices as host values
- * @throws ConfigError when noise has no random stream or the capacity is below one token
+ * @throws ConfigError when noise has no random stream or the capacity is below one token; StateError (code
+ * `logits-not-finite`) for a token whose logits have no softmax
  */
 export const routeTokens = (
   stack: TokenRouterStack,

@@ -214,6 +214,63 @@ describe.each(engines)('routeTokens on $title', (engine) => {
     tf.dispose({ ...context });
   });
 
+  describe('at the edges of the numbers', () => {
+    /** Routes tokens whose logits are their own values: W_g is the identity. */
+    const chosen = (rows: readonly (readonly number[])[], settings: Settings = {}) => {
+      const [width = 0, length] = [rows[0]?.length, rows.length];
+      const stack = stackOf('token', { sites: 1, width, experts: width });
+      const parameters = allocateParameters(describeRouters(stack), createRandom(1));
+      parameters.write(
+        'routers.gate.weight',
+        Float32Array.from({ length: width * width }, (_, i) => (i % (width + 1) === 0 ? 1 : 0)),
+      );
+      const x = Float32Array.from(rows.flat());
+      const visible = new Float32Array(length).fill(1);
+      const context = contextOf(0, { batch: 1, length, width, x, visible });
+      try {
+        return route(stack, { parameters, context, settings }, ({ choices, plan, gates }) => ({
+          ids: [...choices.ids],
+          starts: [...plan.starts],
+          gates: [...gates.dataSync()],
+        }));
+      } finally {
+        parameters.dispose();
+        tf.dispose({ ...context });
+      }
+    };
+
+    it('chooses by logits however far they are apart, of equal ones the lower id', () => {
+      const rows = [
+        [0, -150, -120],
+        [0, -900, -800],
+        [-1e30, 1e30, -1e29],
+        [0, 1e-20, 2e-20],
+        [1, 1, 1],
+        [-5, 0, -5],
+      ];
+      const { ids, gates } = chosen(rows, { capacityFactor: 'dropless' });
+      expect(ids).toEqual([0, 2, 0, 2, 1, 2, 2, 1, 0, 1, 1, 0]);
+      expect(gates.every(Number.isFinite)).toBe(true);
+    });
+
+    it('gives exactly the slots of the factor as it is written', () => {
+      // 1.1 * 2 * 50 / 10 = 11, of all 50 first choices of expert 0 and second ones of expert 1
+      const rows = Array.from({ length: 50 }, () => [2, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+      expect(chosen(rows, { capacityFactor: 1.1 }).starts).toEqual([0, 11, ...Array(9).fill(22)]);
+    });
+
+    it.each([NaN, Infinity, -Infinity])('refuses tokens of %d: their logits have no softmax', (value) => {
+      const rows = [
+        [1, 2, 3],
+        [value, value, value],
+      ];
+      // 0 times infinity is NaN in every logit
+      expect(() => chosen(rows)).toThrow(
+        'router: expected logits that have a softmax, got NaN for expert 0 at token 1; the weights or what the router looks at are not finite: look for the layer or batch that they come from',
+      );
+    });
+  });
+
   it('sees the whole sequence by Eq. 6', () => {
     // D = 2, one head. W_q = W_k = 0: even weights, the pool is the mean. W_v, W_o the identity, b_o = [0, 1]:
     // sample 0 has x = [2, 0], [4, 0] and padding: pool [3, 1]; sample 1 x = [0, 2], [0, 0], [0, 4]: pool [0, 3].

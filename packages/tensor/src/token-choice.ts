@@ -14,7 +14,7 @@ export interface TokenChoiceRule {
   readonly renormalize: boolean;
   /** Slots of an expert as a multiple of an even load; `dropless` serves every choice. */
   readonly capacityFactor: number | 'dropless';
-  /** Who comes when slots are given: the i-th of N tokens is the one at (first + i * stride) mod N. */
+  /** The order in which slots are given: the i-th of N tokens is the one at (first + i * stride) mod N. */
   readonly order: { readonly first: number; readonly stride: number };
   /** Standard deviation of the noise on the logits, 0 for none. */
   readonly noise: number;

@@ -57,7 +57,10 @@ const sumMeasures = <Batch>(
   return { samples, tokens };
 };
 
-/** The error of a step whose numbers went astray: says which, and where to go back to. */
+/** Codes of errors that say of a step's numbers that they are not finite. */
+const NOT_FINITE: ReadonlySet<string> = new Set(['gradient-not-finite', 'logits-not-finite']);
+
+/** The error of a step whose numbers are not finite: says which, and where to go back to. */
 const notFinite = (
   at: { readonly step: number; readonly task: string; readonly place: CheckpointPlace | undefined },
   problem: string,
@@ -73,6 +76,10 @@ const notFinite = (
     },
   );
 };
+
+/** {@link notFinite} for an error that says so of a step's numbers; any other as it is. */
+const notFiniteIn = (at: Parameters<typeof notFinite>[0], cause: unknown): unknown =>
+  cause instanceof PolygateError && NOT_FINITE.has(cause.code) ? notFinite(at, cause.message, cause) : cause;
 
 /**
  * Trains until `steps` updates are made or the signal aborts, resuming from the run directory's latest checkpoint.
@@ -154,6 +161,8 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
       step,
       task: source.name,
       random: random.fork('step').fork(step),
+    }).catch((cause: unknown) => {
+      throw notFiniteIn(at, cause);
     });
     const computed = clock();
     const learningRate = options.schedule(step);
@@ -166,8 +175,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
         ...(clipNorm ? { clipNorm } : {}),
       }));
     } catch (cause) {
-      if (!(cause instanceof PolygateError) || cause.code !== 'gradient-not-finite') throw cause;
-      throw notFinite(at, cause.message, cause);
+      throw notFiniteIn(at, cause);
     } finally {
       tf.dispose(gradients);
     }

@@ -83,6 +83,23 @@ describe('train', () => {
     });
   });
 
+  it('says which step has a router whose logits are not finite', async () => {
+    const model = tinyModel();
+    const broken = train({
+      ...tinyOptions(model, newRun()),
+      loss: () => {
+        throw new StateError('router: expected logits that have a softmax, got NaN', {
+          code: 'logits-not-finite',
+        });
+      },
+    });
+    await expect(broken).rejects.toMatchObject({
+      code: 'loss-not-finite',
+      message: expect.stringMatching(/^train: step 1 \(task "[a-z]+"\): router: expected logits that have a/),
+    });
+    model.dispose();
+  });
+
   it('writes the records of a loss behind the step that they belong to, of every batch', async () => {
     const run = newRun();
     const model = tinyModel();

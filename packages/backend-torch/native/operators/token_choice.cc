@@ -98,6 +98,7 @@ struct Rule {
 };
 
 constexpr double kMinimalSum = 1.0 / 8388608;  // least sum that kept probabilities are divided by
+constexpr double kLowest = -1e300;             // below every float32, above what is out of the next round
 
 struct Choices {
   float *probabilities, *logSums, *weights;
@@ -131,7 +132,7 @@ POLYGATE_INLINE double expOfMinus(double x) {
   return p * power;
 }
 
-// One visible token; `room` [E] keeps its exponentials, sums [E + 1] are added to.
+// One visible token; `room` [E] keeps its exponentials, then its logits; sums [E + 1] are added to.
 POLYGATE_INLINE void chooseAmong(const int64_t experts, const float* logits, const Rule& rule, int64_t token, const Choices& out,
                                  double* room, double* sums) {
   const float* z = logits + token * experts;
@@ -149,14 +150,16 @@ POLYGATE_INLINE void chooseAmong(const int64_t experts, const float* logits, con
     out.probabilities[token * experts + e] = static_cast<float>(p);
     sums[e] += p;
   }
+  // The choice is by logits: exponentials of different ones may be equal, and far below the largest they are.
+  for (int64_t e = 0; e < experts; ++e) room[e] = std::max(static_cast<double>(z[e]), kLowest);
   double kept = 0;
   float* weights = out.weights + token * rule.topK;
   for (int64_t k = 0; k < rule.topK; ++k) {
     int64_t best = 0;
     for (int64_t e = 1; e < experts; ++e)
       if (room[e] > room[best]) best = e;
-    const double p = room[best] * inverse;
-    room[best] = -1;  // out of the next round
+    const double p = expOfMinus(static_cast<double>(largest) - room[best]) * inverse;
+    room[best] = -INFINITY;  // out of the next round
     out.ids[token * rule.topK + k] = static_cast<int32_t>(best);
     weights[k] = static_cast<float>(p);
     kept += p;
