@@ -27,18 +27,84 @@ describe('prepare recipe', () => {
     expect(recipe.sources['extra']).toMatchObject({ files: ['a.txt'], unit: 'paragraph' });
   });
 
+  it('keeps text as it is written, and lists of texts', () => {
+    const table = { name: 'own', sources: { t: { source: 'captions-csv' } } };
+    const read = (...more: string[]) =>
+      applyPrepareSettings(table, ['sources.t.file=a=b.csv', 'sources.t.images=x', ...more]).sources['t'];
+    for (const text of ['1.10', '1e3', '007', 'true', 'null', '[1]', '"a"', '{"a":1}', 'a=b', ' x']) {
+      expect(read(`sources.t.images=${text}`)).toMatchObject({ file: 'a=b.csv', images: text });
+    }
+    expect(read('sources.t.delimiter=\t')).toMatchObject({ delimiter: '\t' });
+    expect(read('sources.t.delimiter=\\t')).toMatchObject({ delimiter: '\t' });
+    expect(applyPrepareSettings(own, ['name=2024']).name).toBe('2024');
+    const texts = { name: 'own', sources: { t: { source: 'plain-text' } } };
+    expect(applyPrepareSettings(texts, ['sources.t.files=1.10']).sources['t']).toMatchObject({
+      files: ['1.10'],
+    });
+    expect(() => applyPrepareSettings(texts, ['sources.t.files=a,b'])).toThrow(
+      'expected a list, got text with a comma; write sources.t.files=["a","b"] for several or sources.t.files=["a,b"] for one',
+    );
+    expect(() => applyPrepareSettings(texts, ['sources.t.files=["a"'])).toThrow('expected a list');
+  });
+
+  it('takes a column by name or index: only what a number is written as is a number', () => {
+    const table = { name: 'own', sources: { t: { source: 'labelled-tsv', file: 'f', textColumns: ['a'] } } };
+    const label = (text: string) =>
+      applyPrepareSettings(table, [`sources.t.labelColumn=${text}`]).sources['t'];
+    expect(label('1')).toMatchObject({ labelColumn: 1 });
+    expect(label('01')).toMatchObject({ labelColumn: '01' });
+    expect(label('label')).toMatchObject({ labelColumn: 'label' });
+  });
+
+  it('refuses names that every record inherits, and numbers for texts in a recipe', () => {
+    for (const key of ['__proto__', 'toString', 'constructor', 'hasOwnProperty']) {
+      expect(() => applyPrepareSettings(own, [`${key}=x`])).toThrow(`unknown setting "${key}"`);
+      expect(() => applyPrepareSettings(own, [`image.${key}=1`])).toThrow(`unknown setting "image.${key}"`);
+      expect(() => applyPrepareSettings(own, [`image.size.${key}=1`])).toThrow(
+        `unknown setting "image.size.${key}"`,
+      );
+    }
+    expect(() => applyPrepareSettings(own, ['sources.__proto__.path=x'])).toThrow(
+      'unknown setting "sources.__proto__"',
+    );
+    expect(() =>
+      parsePrepareRecipe({ name: 'x', sources: { t: { source: 'image-folder', path: 1.1 } } }),
+    ).toThrow(/sources\.t\.path: .*string.*, got 1\.1; a text is written in quotes, "1\.1"$/u);
+  });
+
+  it('refuses colours and delimiters that the work would fail at', () => {
+    for (const colour of ['whit', 'transparent', '#fff0', 'rgba(0,0,0,0.5)', '#12', 'toString', '']) {
+      expect(() => applyPrepareSettings(own, [`image.background=${colour}`])).toThrow(
+        'prepare recipe: image.background: expected an opaque colour as CSS writes it, such as #ffffff, white or rgb(255, 255, 255)',
+      );
+    }
+    for (const colour of ['white', '#fff', '#fffF', 'rgb(1,2,3)', 'hsl(120,50%,50%)', 'rgba(1, 2, 3, 1)']) {
+      expect(applyPrepareSettings(own, [`image.background=${colour}`]).image.background).toBe(colour);
+    }
+    const table = { name: 'o', sources: { t: { source: 'captions-csv', file: 'f', images: 'i' } } };
+    for (const text of ['"', '', '\n', ';;']) {
+      expect(() => applyPrepareSettings(table, [`sources.t.delimiter=${text}`])).toThrow(
+        'sources.t.delimiter: expected one character such as',
+      );
+    }
+    const classes = { name: 'o', sources: { t: { source: 'jsonl', file: 'f', classes: ['a', 'a'] } } };
+    expect(() => parsePrepareRecipe(classes)).toThrow(
+      'sources.t.classes: expected different names, got one twice',
+    );
+  });
+
   it('refuses unknown names and lists the known ones', () => {
     expect(() => resolvePrepareRecipe({ recipe: 'minni' })).toThrow(
       'unknown prepare recipe "minni": did you mean "mini"? known: captions, image-folder, mini, mini-small',
     );
     expect(() => applyPrepareSettings(own, ['image.siz=3'])).toThrow(
-      'unknown prepare recipe key "image.siz": did you mean "image.size"? known: image.background, image.fit, image.size',
+      'unknown setting "image.siz": did you mean "image.size"? known: image.background, image.fit, image.size',
     );
     expect(() => applyPrepareSettings(own, ['colour=red'])).toThrow(
-      'unknown prepare recipe key "colour": known: baselines, compression, image, limits, name, sources, text, tokenizer',
+      'unknown setting "colour": known: baselines, compression, image, limits, name, sources, text, tokenizer',
     );
     expect(() => applyPrepareSettings(own, ['sources.photos.pth=a'])).toThrow(
-      'unknown prepare recipe key "sources.photos.pth": did you mean "sources.photos.path"? known: sources.photos.classNames, sources.photos.dataset,',
+      'unknown setting "sources.photos.pth": did you mean "sources.photos.path"? known: sources.photos.classNames, sources.photos.dataset,',
     );
     expect(() => applyPrepareSettings(own, ['sources.photos.source=folder'])).toThrow(
       'unknown source "folder": known: captions-csv, coco-captions, emoji, image-folder,',
@@ -53,7 +119,7 @@ describe('prepare recipe', () => {
       /^prepare recipe: image\.size: .*4.*, got 1; set it with --set image\.size=VALUE$/u,
     );
     expect(() => applyPrepareSettings(own, ['image.size'])).toThrow(
-      '--set: expected path=value such as image.size=32, got "image.size"',
+      '--set: expected path=value such as image.size=1, got "image.size"',
     );
     expect(() => parsePrepareRecipe({ name: 'x', sources: {} })).toThrow(
       'expected at least one source, got none',

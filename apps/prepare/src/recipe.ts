@@ -1,11 +1,23 @@
 /** The recipe of a prepared suite: which sources, at which picture size, with which tokenizer. */
-import { ConfigError, unknownName } from '@polygate/core';
+import { checkSettings, ConfigError, laySettings } from '@polygate/core';
+import { isColour } from '@polygate/datasets';
 import { z } from 'zod';
 
 const count = z.number().int().min(1);
 const percent = z.number().min(0).max(90);
-/** Settings from the command line may read as numbers; a path is text all the same. */
-const text = z.coerce.string().min(1);
+const text = z.string().min(1);
+/** Names of a list, each of them once. */
+const names = z
+  .array(text)
+  .refine((list) => new Set(list).size === list.length, 'expected different names, got one twice');
+/** A column by its name, or by its index from 0. */
+const column = z.union([text, z.number().int().min(0)]);
+const delimiter = z
+  .string()
+  .regex(
+    /^[^"\r\n]$/u,
+    'expected one character such as ",", ";", "|" or a tab (\\t), not a quote or a line end',
+  );
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/u, 'expected lower-case letters, digits and "-"');
 
 /** What all sources of the user's own data share. */
@@ -56,7 +68,7 @@ const sourceSchemas = {
     images: text,
     imageColumn: text.optional(),
     captionColumn: text.optional(),
-    delimiter: z.string().length(1).optional(),
+    delimiter: delimiter.optional(),
     ...own,
   }),
   'coco-captions': z.strictObject({
@@ -69,14 +81,14 @@ const sourceSchemas = {
     source: z.literal('jsonl'),
     file: text,
     root: text.optional(),
-    classes: z.array(z.string()).optional(),
+    classes: names.optional(),
     kind: z.enum(['captioned-image', 'labelled-image', 'text']).default('captioned-image'),
     ...own,
   }),
   webdataset: z.strictObject({
     source: z.literal('webdataset'),
     files: z.array(text).min(1),
-    classes: z.array(z.string()).optional(),
+    classes: names.optional(),
     kind: z.enum(['captioned-image', 'labelled-image']).default('captioned-image'),
     ...own,
   }),
@@ -89,13 +101,10 @@ const sourceSchemas = {
   'labelled-tsv': z.strictObject({
     source: z.literal('labelled-tsv'),
     file: text,
-    textColumns: z
-      .array(z.union([z.string(), z.number().int().min(0)]))
-      .min(1)
-      .max(2),
-    labelColumn: z.union([z.string(), z.number().int().min(0)]),
-    labels: z.array(z.string()).optional(),
-    classes: z.array(z.string()).optional(),
+    textColumns: z.array(column).min(1).max(2),
+    labelColumn: column,
+    labels: names.optional(),
+    classes: names.optional(),
     header: z.boolean().default(true),
     ...own,
   }),
@@ -119,7 +128,14 @@ const imageSchema = z.strictObject({
   size: z.number().int().min(4).max(1024).default(48),
   /** Whether pictures that are not square are laid on a background or cropped. */
   fit: z.enum(['contain', 'cover']).default('contain'),
-  background: z.string().default('#ffffff'),
+  /** Colour beside and under pictures, as CSS writes it: #ffffff, white, rgb(255, 255, 255). */
+  background: z
+    .string()
+    .refine(
+      isColour,
+      'expected an opaque colour as CSS writes it, such as #ffffff, white or rgb(255, 255, 255)',
+    )
+    .default('#ffffff'),
 });
 
 const tokenizerSchema = z.strictObject({
@@ -162,93 +178,21 @@ export type PrepareRecipeInput = z.input<typeof recipeSchema>;
 /** One source of a recipe. */
 export type SourceRecipe = PrepareRecipe['sources'][string];
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** Keys that a recipe may have at a path. */
-const knownKeys = (input: unknown, path: readonly PropertyKey[]): readonly string[] => {
-  const [first, second] = path.map(String);
-  if (first === undefined) return Object.keys(recipeSchema.shape);
-  if (first === 'sources' && second !== undefined) {
-    const sources = isRecord(input) && isRecord(input['sources']) ? input['sources'] : {};
-    const entry = sources[second];
-    const kind = isRecord(entry) ? String(entry['source']) : '';
-    const schema = Object.entries(sourceSchemas).find(([key]) => key === kind)?.[1];
-    return schema ? Object.keys(schema.shape) : ['source'];
-  }
-  const sections: Readonly<Record<string, z.ZodObject>> = {
-    image: imageSchema,
-    tokenizer: tokenizerSchema,
-    limits: limitsSchema,
-    text: z.strictObject({ length: z.number() }),
-  };
-  return Object.keys(sections[first]?.shape ?? {});
-};
-
 /**
  * Checks a recipe and fills in its defaults.
  * @throws ConfigError naming the setting and what is allowed there; an unknown key or source lists the known ones
  */
 export const parsePrepareRecipe = (input: unknown): PrepareRecipe => {
-  const result = recipeSchema.safeParse(input);
-  if (result.success) {
-    if (Object.keys(result.data.sources).length > 0) return result.data;
-    throw new ConfigError(
-      'prepare recipe: sources: expected at least one source, got none; add one under sources.NAME',
-    );
-  }
-  const issue = result.error.issues[0];
-  const path = issue?.path ?? [];
-  const place = path.map(String).join('.');
-  if (issue?.code === 'unrecognized_keys') {
-    const prefix = place === '' ? '' : `${place}.`;
-    throw unknownName(
-      'prepare recipe key',
-      `${prefix}${issue.keys[0] ?? ''}`,
-      knownKeys(input, path).map((key) => `${prefix}${key}`),
-    );
-  }
-  const at = (keys: readonly PropertyKey[]): unknown =>
-    keys.reduce<unknown>((value, key) => (isRecord(value) ? value[String(key)] : undefined), input);
-  if (issue?.code === 'invalid_union' && path.at(-1) === 'source') {
-    throw unknownName('source', String(at(path)), Object.keys(sourceSchemas));
-  }
-  const got = JSON.stringify(at(path)) ?? 'nothing';
+  const recipe = checkSettings(recipeSchema, input, 'prepare recipe');
+  if (Object.keys(recipe.sources).length > 0) return recipe;
   throw new ConfigError(
-    `prepare recipe: ${place}: ${issue?.message ?? 'not a recipe'}, got ${got}; set it with --set ${place}=VALUE`,
-    { code: 'recipe', fields: { path: place } },
+    'prepare recipe: sources: expected at least one source, got none; add one under sources.NAME',
   );
-};
-
-/** Text of a setting as a value: JSON where it is JSON, else the text itself. */
-const valueOf = (source: string): unknown => {
-  try {
-    return JSON.parse(source) as unknown;
-  } catch {
-    return source;
-  }
-};
-
-const withValue = (node: unknown, path: readonly string[], value: unknown): unknown => {
-  const [key, ...rest] = path;
-  if (key === undefined) return value;
-  const base = isRecord(node) ? node : {};
-  return { ...base, [key]: withValue(base[key], rest, value) };
 };
 
 /**
  * Lays settings such as `image.size=32` or `sources.photos.file=captions.csv` over a recipe.
  * @throws ConfigError for text that is not `path=value` and for whatever the recipe does not allow
  */
-export const applyPrepareSettings = (recipe: unknown, settings: readonly string[]): PrepareRecipe => {
-  let changed = recipe;
-  for (const setting of settings) {
-    const cut = setting.indexOf('=');
-    const path = setting.slice(0, Math.max(0, cut)).trim().split('.');
-    if (cut < 1 || path.some((key) => key === '' || key === '__proto__')) {
-      throw new ConfigError(`--set: expected path=value such as image.size=32, got "${setting}"`);
-    }
-    changed = withValue(changed, path, valueOf(setting.slice(cut + 1).trim()));
-  }
-  return parsePrepareRecipe(changed);
-};
+export const applyPrepareSettings = (recipe: unknown, settings: readonly string[]): PrepareRecipe =>
+  parsePrepareRecipe(laySettings(recipeSchema, recipe, settings));

@@ -9,6 +9,12 @@ describe('duration', () => {
     expect(parseDuration(' 2.5% ')).toEqual({ unit: 'percent', value: 2.5 });
   });
 
+  it('takes a whole number without a unit as steps', () => {
+    for (const value of ['60', 60, ' 60 ', '6e1']) {
+      expect(parseDuration(value)).toEqual({ unit: 'steps', value: 60 });
+    }
+  });
+
   it('turns into whole steps, rounded up', () => {
     expect(toSteps(parseDuration('7 steps'))).toBe(7);
     // 100 samples in batches of 32: 3.125, so 4 steps.
@@ -22,9 +28,11 @@ describe('duration', () => {
     expect(() => toSteps(parseDuration('2 epochs'), { batchSize: 4 })).toThrow(
       'duration: "2 epochs" needs a positive epochSamples to be turned into steps; give it or state the duration in steps',
     );
-    expect(() => parseDuration('10')).toThrow(
-      'duration: expected a number with a unit such as "5000 steps", "3 epochs", "1e6 samples" or "5%", got "10"',
-    );
+    for (const text of ['0.05', 'ten', '-3', '3 weeks', '', 'Infinity']) {
+      expect(() => parseDuration(text)).toThrow(
+        `duration: expected whole steps such as 5000, or a number with a unit such as "5000 steps", "3 epochs", "1e6 samples" or "5%", got "${text}"`,
+      );
+    }
   });
 
   it('formats to text that reads back', () => {

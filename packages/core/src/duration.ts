@@ -16,18 +16,23 @@ export interface DurationContext {
   readonly totalSteps?: number;
 }
 
-const pattern = /^(\d+(?:\.\d+)?(?:e\d+)?)\s*(steps?|epochs?|samples?|%|percent)$/u;
+const pattern = /^(\d+(?:\.\d+)?(?:e\d+)?)\s*(steps?|epochs?|samples?|%|percent)?$/u;
 
-/** Parses `"5000 steps"`, `"3 epochs"`, `"1e6 samples"` or `"5%"`. @throws ConfigError */
-export const parseDuration = (text: string): Duration => {
+/**
+ * Parses `"5000 steps"`, `"3 epochs"`, `"1e6 samples"` or `"5%"`; a whole number without a unit is a number of steps.
+ * @throws ConfigError
+ */
+export const parseDuration = (duration: string | number): Duration => {
+  const text = String(duration);
   const match = pattern.exec(text.trim().toLowerCase());
-  if (!match) {
+  const word = match?.[2] ?? 'steps';
+  // A part without a unit may be meant as a share of the run: it isn't guessed.
+  if (!match || (match[2] === undefined && !Number.isInteger(Number(match[1])))) {
     throw new ConfigError(
-      `duration: expected a number with a unit such as "5000 steps", "3 epochs", "1e6 samples" or "5%", got "${text}"`,
+      `duration: expected whole steps such as 5000, or a number with a unit such as "5000 steps", "3 epochs", "1e6 samples" or "5%", got "${text}"`,
       { fields: { got: text } },
     );
   }
-  const word = match[2] ?? '';
   const unit =
     word === '%' || word === 'percent'
       ? 'percent'

@@ -28,3 +28,5 @@ export { crc32 } from './checksum.ts';
 export { excerpt, MAX_JSON_DEPTH, parseJson } from './json.ts';
 export type { ParseJsonOptions } from './json.ts';
 export { ownValue } from './own-value.ts';
+export { checkSettings, laySettings } from './settings.ts';
+export type { SettingsSchema } from './settings.ts';

@@ -30,6 +30,23 @@ export interface DecodedImage {
   readonly pixels: Uint8Array;
 }
 
+/**
+ * Whether a text is a colour that pictures can be laid on, as the decoder reads it: of any CSS notation, but opaque,
+ * since prepared pictures have no alpha.
+ */
+export const isColour = (text: string): boolean => {
+  const alpha = /^#(?:...(.)|.{6}(..))$/u.exec(text);
+  if (text === 'transparent' || (alpha && !/^f{1,2}$/iu.test(alpha[1] ?? alpha[2] ?? ''))) return false;
+  const parts = /^(?:rgb|hsl)a?\((.*)\)$/iu.exec(text)?.[1]?.split(/[\s,/]+/u) ?? [];
+  if (parts[3] !== undefined && parts[3] !== '1' && parts[3] !== '100%') return false;
+  try {
+    sharp({ create: { width: 1, height: 1, channels: 3, background: text } });
+    return true;
+  } catch {
+    return false;
+  }
+};
+
 const message = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).replace(/\s+/gu, ' ').slice(0, 200);
 

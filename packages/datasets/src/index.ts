@@ -16,7 +16,7 @@ export { openWebDataset } from './readers/webdataset.ts';
 export type { WebDatasetOptions } from './readers/webdataset.ts';
 export { readTar } from './tar.ts';
 export type { TarEntry, TarOptions } from './tar.ts';
-export { decodeImage } from './image-decode.ts';
+export { decodeImage, isColour } from './image-decode.ts';
 export type { DecodedImage, DecodeOptions } from './image-decode.ts';
 export { bucketOf, splitByHash } from './split.ts';
 export type { SplitPercents } from './split.ts';

@@ -41,7 +41,7 @@ describe('parseRecipe', () => {
 
   it('says which setting has a bad value', () => {
     expect(() => parseRecipe({ steps: '12 parsecs' })).toThrow(
-      'recipe: steps: duration: expected a number with a unit such as "5000 steps"',
+      'recipe: steps: duration: expected whole steps such as 5000, or a number with a unit such as "5000 steps"',
     );
     expect(() => parseRecipe({ optimizer: { beta1: 2 } })).toThrow('recipe: optimizer.beta1: ');
   });
@@ -84,6 +84,36 @@ describe('applyOverrides', () => {
     expect(applyOverrides({}, ['model.moe=null']).model.moe).toBeNull();
   });
 
+  it('takes a plain number as steps for every duration', () => {
+    const recipe = applyOverrides({}, [
+      'steps=60',
+      'schedule.warmup=5',
+      'checkpoint.every=10',
+      'telemetry.every=null',
+      'validation.every=1e3',
+      'validation.splits=test',
+    ]);
+    expect(recipe.steps).toBe('60 steps');
+    expect(recipe.schedule.warmup).toBe('5 steps');
+    expect(recipe.checkpoint.every).toBe('10 steps');
+    expect(recipe.telemetry.every).toBeNull();
+    expect(recipe.validation).toMatchObject({ every: '1000 steps', splits: ['test'] });
+    expect(parseRecipe({ steps: 60 }).steps).toBe('60 steps');
+    expect(() => applyOverrides({}, ['schedule.warmup=0.05'])).toThrow('expected whole steps such as 5000');
+  });
+
+  it('finds keys by own names only', () => {
+    for (const path of [
+      'toString',
+      '__proto__',
+      'constructor.x',
+      'optimizer.toString',
+      'tasks.__proto__.weight',
+    ]) {
+      expect(() => applyOverrides({}, [`${path}=1`])).toThrow('unknown setting "');
+    }
+  });
+
   it('leaves the recipe that it was given alone', () => {
     const recipe = { optimizer: { learningRate: 1 } };
     applyOverrides(recipe, ['optimizer.learningRate=2']);
@@ -92,7 +122,7 @@ describe('applyOverrides', () => {
 
   it('explains what is wrong with a setting', () => {
     expect(() => applyOverrides({}, ['steps'])).toThrow(
-      '--set: expected path=value such as optimizer.learningRate=1e-3, got "steps"',
+      '--set: expected path=value such as model.layers=1, got "steps"',
     );
     expect(() => applyOverrides({}, ['optimiser.learningRate=1'])).toThrow(
       'unknown setting "optimiser": did you mean "optimizer"?',

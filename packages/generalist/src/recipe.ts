@@ -2,16 +2,19 @@
  * The recipe of a training run: one typed record of everything that decides its result. Unknown keys are refused; every
  * field has a default, so that `parseRecipe({})` is a whole run.
  */
-import { ConfigError, parseDuration, PolygateError, unknownName } from '@polygate/core';
+import { checkSettings, formatDuration, parseDuration, PolygateError } from '@polygate/core';
 import { z } from 'zod';
-import { knownKeysAt } from './recipe-paths.ts';
 
-const duration = z.string().superRefine((text, context) => {
+/** A text with a unit, or a number of steps. */
+const duration = z.union([z.string(), z.number()]).transform((value, context): string => {
   try {
-    parseDuration(text);
+    const parsed = parseDuration(value);
+    // A text with its unit stays as it was written, so that a run's record reads like its recipe.
+    return typeof value === 'string' && /\D\s*$/u.test(value) ? value : formatDuration(parsed);
   } catch (error) {
     if (!(error instanceof PolygateError)) throw error;
     context.addIssue({ code: 'custom', message: error.message });
+    return z.NEVER;
   }
 });
 
@@ -199,23 +202,8 @@ export type Recipe = z.output<typeof recipeSchema>;
 export type RecipeInput = z.input<typeof recipeSchema>;
 export type TaskRecipe = Recipe['tasks'][string];
 
-const place = (path: readonly PropertyKey[]): string => path.map(String).join('.');
-
 /**
  * Checks a recipe and fills in its defaults.
  * @throws ConfigError naming the setting, what is allowed and what came; an unknown key lists the known ones
  */
-export const parseRecipe = (input: unknown): Recipe => {
-  const result = recipeSchema.safeParse(input);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  if (issue?.code === 'unrecognized_keys') {
-    const key = issue.keys[0] ?? '';
-    throw unknownName('recipe key', place([...issue.path, key]), [
-      ...knownKeysAt(recipeSchema, issue.path).map((known) => place([...issue.path, known])),
-    ]);
-  }
-  throw new ConfigError(`recipe: ${place(issue?.path ?? [])}: ${issue?.message ?? 'not a recipe'}`, {
-    fields: { path: place(issue?.path ?? []) },
-  });
-};
+export const parseRecipe = (input: unknown): Recipe => checkSettings(recipeSchema, input, 'recipe');
