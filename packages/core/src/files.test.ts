@@ -5,14 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { crc32, crc32Table } from './checksum.ts';
 import { StateError } from './errors.ts';
-import {
-  removeTemporaries,
-  sha256,
-  sha256File,
-  writeDirectoryAtomic,
-  writeError,
-  writeFileAtomic,
-} from './files.ts';
+import { removeTemporaries, writeDirectoryAtomic } from './atomic-directory.ts';
+import { sha256, sha256File, writeError, writeFileAtomic } from './files.ts';
 import { jsonlMetricSink } from './metrics.ts';
 
 let root = '';

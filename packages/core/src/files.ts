@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StateError } from './errors.ts';
 
@@ -29,7 +29,8 @@ export const writeError = (path: string, cause: unknown): StateError => {
   );
 };
 
-const syncDirectory = async (path: string): Promise<void> => {
+/** Forces the names in a folder to the disk. */
+export const syncDirectory = async (path: string): Promise<void> => {
   const handle = await open(path, 'r');
   try {
     await handle.sync();
@@ -39,7 +40,7 @@ const syncDirectory = async (path: string): Promise<void> => {
 };
 
 /** A name beside `path` that a reader never takes for the finished file. */
-const temporaryName = (path: string): string => join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
+export const temporaryName = (path: string): string => join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
 
 /**
  * Writes a file so that its name holds the old or the new content, never a part: temporary name, fsync, rename,
@@ -64,52 +65,19 @@ export const writeFileAtomic = async (path: string, data: string | Uint8Array): 
   }
 };
 
-/**
- * Fills a folder so that its name appears only when it is complete: `fill` writes into a temporary folder, whose
- * files are fsynced before the rename. An existing folder of that name is replaced.
- * @throws StateError for failed writes; errors of `fill` that are already typed pass through.
- */
-export const writeDirectoryAtomic = async (
-  path: string,
-  fill: (directory: string) => Promise<void>,
-): Promise<void> => {
-  const temporary = temporaryName(path);
-  try {
-    await mkdir(temporary, { recursive: true });
-    await fill(temporary);
-    for (const entry of await readdir(temporary, { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile()) continue;
-      const handle = await open(join(entry.parentPath, entry.name), 'r+');
-      try {
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-    }
-    await syncDirectory(temporary);
-    await rm(path, { recursive: true, force: true });
-    await rename(temporary, path);
-    await syncDirectory(dirname(path));
-  } catch (cause) {
-    await rm(temporary, { recursive: true, force: true }).catch(() => {});
-    if (typeof (cause as NodeJS.ErrnoException | null)?.errno === 'number') throw writeError(path, cause);
-    throw cause;
-  }
-};
-
-/** Removes what a killed process left behind in `directory`: temporary files and folders of the writers above. */
-export const removeTemporaries = async (directory: string): Promise<void> => {
-  const names = await readdir(directory).catch(() => [] as string[]);
-  const left = names.filter((name) => /^\..+\.[0-9a-f-]{36}\.tmp$/u.test(name));
-  await Promise.all(left.map((name) => rm(join(directory, name), { recursive: true, force: true })));
-};
-
 /** SHA-256 of a file, as hex, read in pieces. */
 export const sha256File = async (path: string): Promise<string> => {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
   return hash.digest('hex');
 };
+
+/** Size and SHA-256 of a file's content. */
+export interface FileDigest {
+  readonly bytes: number;
+  /** Hex. */
+  readonly sha256: string;
+}
 
 /** SHA-256 of bytes or text, as hex. */
 export const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');

@@ -16,14 +16,12 @@ export { consoleLogger, createLogger, silentLogger } from './logger.ts';
 export type { Logger, LogLevel } from './logger.ts';
 export { jsonlMetricSink, memoryMetricSink } from './metrics.ts';
 export type { MetricRecord, MetricSink } from './metrics.ts';
-export {
-  removeTemporaries,
-  sha256,
-  sha256File,
-  writeDirectoryAtomic,
-  writeError,
-  writeFileAtomic,
-} from './files.ts';
+export { recoverDirectory, removeTemporaries, writeDirectoryAtomic } from './atomic-directory.ts';
+export { sha256, sha256File, syncDirectory, writeError, writeFileAtomic } from './files.ts';
+export type { FileDigest } from './files.ts';
+export { acquireLock } from './lock.ts';
+export type { Lock, LockOptions } from './lock.ts';
+export { sealJson, sealOf } from './sealed-json.ts';
 export { crc32 } from './checksum.ts';
 export { excerpt, MAX_JSON_DEPTH, parseJson } from './json.ts';
 export type { ParseJsonOptions } from './json.ts';
