@@ -40,7 +40,8 @@ export const syncDirectory = async (path: string): Promise<void> => {
 };
 
 /** A name beside `path` that a reader never takes for the finished file. */
-export const temporaryName = (path: string): string => join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
+export const temporaryName = (path: string): string =>
+  join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
 
 /**
  * Writes a file so that its name holds the old or the new content, never a part: temporary name, fsync, rename,
