@@ -5,14 +5,18 @@ import { ConfigError } from '@polygate/core';
 /** File name extensions that the decoder reads, in lower case. */
 export const imageExtensions: readonly string[] = [
   '.png',
+  '.apng',
   '.jpg',
   '.jpeg',
+  '.jpe',
+  '.jfif',
   '.webp',
   '.gif',
   '.avif',
   '.tif',
   '.tiff',
   '.svg',
+  '.svgz',
 ];
 
 /** Whether the name looks like a picture that can be decoded. */

@@ -20,6 +20,8 @@ export interface Sample {
   readonly texts?: readonly string[];
   /** Index into the reader's classes. */
   readonly label?: number;
+  /** Split that the source itself names, by folder or column, as {@link canonicalSplit} writes it. */
+  readonly split?: string;
   /** Further text columns, such as `concept` or `vendor`. */
   readonly extra?: Readonly<Record<string, string>>;
 }
@@ -45,6 +47,10 @@ export interface Reader {
   readonly name: string;
   /** Class names in label order, for readers that give labels. */
   readonly classes?: readonly string[];
+  /** Splits that its samples name, for a source that says of each sample which one it belongs to. */
+  readonly splits?: readonly string[];
+  /** What a person should know of how the source is read, such as a column that is not used. */
+  readonly notes?: readonly string[];
   read(): AsyncIterable<ReaderItem>;
 }
 

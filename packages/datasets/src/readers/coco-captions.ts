@@ -1,102 +1,168 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { FormatError } from '@polygate/core';
-import { requireFile, requireFolder, resolveInside } from '../paths.ts';
-import { fault, type Reader, type ReaderItem } from '../sample.ts';
+import { excerpt, FormatError, parseJson } from '@polygate/core';
+import type { LinkOptions } from '../folder-listing.ts';
+import { createImageFinder } from '../image-finder.ts';
+import { ImageRows } from '../image-rows.ts';
+import { isJsonFields } from '../json-captions.ts';
+import { requireFile, requireFolder } from '../paths.ts';
+import { fault, type Fault, type Reader, type ReaderItem } from '../sample.ts';
 
 /** Largest annotation file, in bytes; that of COCO 2017 train has 92 MB. */
 const MAX_ANNOTATION_BYTES = 400 << 20;
 
-export interface CocoCaptionsOptions {
+export interface CocoCaptionsOptions extends LinkOptions {
   /** JSON with `images: [{id, file_name}]` and `annotations: [{image_id, caption}]`. */
   readonly annotations: string;
   /** Folder of the pictures. */
   readonly images: string;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
-
 const rows = (document: unknown, key: string, path: string): readonly unknown[] => {
-  const value = isFields(document) ? document[key] : undefined;
+  const value = isJsonFields(document) ? document[key] : undefined;
   if (Array.isArray(value)) return value;
-  const keys = isFields(document) ? Object.keys(document).join(', ') : typeof document;
+  const keys = isJsonFields(document) ? Object.keys(document).slice(0, 16).join(', ') : excerpt(document);
   throw new FormatError(
     `COCO captions ${path}: expected a list "${key}", got keys ${keys || '(none)'}; use the captions file, not the instances file`,
     { code: 'coco-layout', fields: { path, key } },
   );
 };
 
-const parse = async (path: string): Promise<unknown> => {
-  await requireFile(path, 'COCO annotations', MAX_ANNOTATION_BYTES);
-  try {
-    return JSON.parse(await readFile(path, 'utf8'));
-  } catch (cause) {
-    throw new FormatError(
-      `COCO captions ${path}: expected JSON, got text that does not parse; download it again`,
-      {
-        code: 'coco-json',
-        fields: { path },
-        cause,
-      },
-    );
+/**
+ * An id as text: whole numbers and texts of digits are the same id. Undefined for what is not exact, such as 1.5, or
+ * numbers beyond 2^53, of which several read as one.
+ */
+const idText = (value: unknown): string | undefined => {
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : undefined;
+  return typeof value === 'string' && value.trim() !== '' ? value.trim() : undefined;
+};
+
+/** @throws FormatError where two pictures have one id: captions would go to the wrong ones */
+const refuseRepeats = (images: readonly unknown[], path: string): void => {
+  const seen = new Map<string, unknown>();
+  for (const image of images) {
+    const id = isJsonFields(image) ? idText(image['id']) : undefined;
+    if (id === undefined || !isJsonFields(image)) continue;
+    const name = image['file_name'];
+    // An entry that is there twice with the same file says nothing new.
+    if (seen.has(id) && seen.get(id) !== name) {
+      throw new FormatError(
+        `COCO captions ${path}: expected ids that are there once, got id ${id} in "images" twice (${excerpt(seen.get(id), 60)} and ${excerpt(name, 60)}); if files were joined, read each as a source of its own with the same dataset name`,
+        { code: 'coco-repeated-id', fields: { path, id } },
+      );
+    }
+    seen.set(id, name);
   }
 };
 
-/**
- * Reads COCO captions: one sample per picture with all of its captions, in the order of the file.
- * @throws ConfigError for missing files, FormatError for a file of another layout
- */
-export const openCocoCaptions = async (options: CocoCaptionsOptions): Promise<Reader> => {
-  const document = await parse(options.annotations);
-  await requireFolder(options.images, 'COCO images');
-  const images = rows(document, 'images', options.annotations);
-  const annotations = rows(document, 'annotations', options.annotations);
-  const faults: ReaderItem[] = [];
-  const captions = new Map<number, string[]>();
+interface Captions {
+  readonly byImage: ReadonlyMap<string, readonly string[]>;
+  readonly faults: readonly Fault[];
+}
+
+const collectCaptions = (images: readonly unknown[], annotations: readonly unknown[]): Captions => {
+  const byImage = new Map<string, string[]>();
+  const faults: Fault[] = [];
   for (const image of images) {
-    if (isFields(image) && Number.isInteger(image['id'])) captions.set(image['id'] as number, []);
+    const id = isJsonFields(image) ? idText(image['id']) : undefined;
+    if (id !== undefined) byImage.set(id, []);
   }
+  // Captions go by image_id; ids of annotations only tell which ones are there twice.
+  const seen = new Map<string, readonly unknown[]>();
   for (const [index, annotation] of annotations.entries()) {
-    const id = `annotation ${isFields(annotation) && annotation['id'] !== undefined ? String(annotation['id']) : `#${index}`}`;
-    if (!isFields(annotation) || typeof annotation['caption'] !== 'string') {
-      faults.push(fault(id, 'no-caption', 'expected a text "caption", got none'));
+    const own = isJsonFields(annotation) ? idText(annotation['id']) : undefined;
+    const id = `annotation ${own ?? `#${index}`}`;
+    if (!isJsonFields(annotation)) {
+      faults.push(fault(id, 'bad-annotation', `expected an object, got ${excerpt(annotation)}`));
       continue;
     }
-    const list = captions.get(annotation['image_id'] as number);
-    if (!list)
+    const caption = annotation['caption'];
+    const list = byImage.get(idText(annotation['image_id']) ?? '');
+    const other = own === undefined ? undefined : seen.get(own);
+    if (other && other[0] === annotation['image_id'] && other[1] === caption)
+      faults.push(fault(id, 'repeated-annotation', 'expected an annotation once, got the same one again'));
+    else if (typeof caption !== 'string')
+      faults.push(fault(id, 'no-caption', `expected a text "caption", got ${excerpt(caption)}`));
+    else if (!list)
       faults.push(
         fault(
           id,
           'unknown-image',
-          `expected the id of a listed image, got ${String(annotation['image_id'])}`,
+          `expected the id of a listed image, got ${excerpt(annotation['image_id'])}`,
         ),
       );
-    else if (annotation['caption'].trim() === '')
+    else if (caption.trim() === '')
       faults.push(fault(id, 'empty-caption', 'expected a caption, got an empty text'));
-    else list.push(annotation['caption'].trim());
+    else list.push(caption.trim());
+    if (own !== undefined) seen.set(own, [annotation['image_id'], caption]);
   }
+  return { byImage, faults };
+};
+
+/**
+ * Reads COCO captions: one sample per picture with all of its captions, in the order of the file.
+ * @throws ConfigError for missing files; FormatError for a file of another layout, and for ids that repeat, naming one
+ */
+export const openCocoCaptions = async (options: CocoCaptionsOptions): Promise<Reader> => {
+  const { annotations: path } = options;
+  await requireFile(path, 'COCO annotations', MAX_ANNOTATION_BYTES);
+  const document = parseJson(await readFile(path), `COCO captions ${path}`, {
+    remedy: 'mend the file, or download it again',
+  });
+  await requireFolder(options.images, 'COCO images');
+  const images = rows(document, 'images', path);
+  const annotations = rows(document, 'annotations', path);
+  refuseRepeats(images, path);
+  const { byImage, faults } = collectCaptions(images, annotations);
+  const finder = createImageFinder(options.images, options);
+  const grouped = new ImageRows();
+  const items = async function* (): AsyncGenerator<{ readonly item: ReaderItem; readonly key?: string }> {
+    const seen = new Set<string>();
+    for (const [index, image] of images.entries()) {
+      const id = isJsonFields(image) ? idText(image['id']) : undefined;
+      const name = isJsonFields(image) ? image['file_name'] : undefined;
+      const place = `image ${id ?? `#${index}`}`;
+      if (!isJsonFields(image) || typeof name !== 'string' || name.trim() === '' || id === undefined) {
+        const got = isJsonFields(image)
+          ? `id ${excerpt(image['id'])} and file_name ${excerpt(name)}`
+          : excerpt(image);
+        yield {
+          item: fault(
+            place,
+            'bad-image-entry',
+            `expected an "id" that is an exact integer and a text "file_name", got ${got}`,
+          ),
+        };
+        continue;
+      }
+      if (seen.has(id)) {
+        yield { item: fault(place, 'repeated-image', 'expected an image once, got the same one again') };
+        continue;
+      }
+      seen.add(id);
+      const found = await finder.find(name.trim());
+      const texts = byImage.get(id) ?? [];
+      if (found.kind === 'fault') yield { item: found };
+      else if (texts.length === 0)
+        yield { item: fault(name, 'no-caption', 'expected at least one caption, got none') };
+      else {
+        const content = { kind: 'path', path: found.path } as const;
+        yield { item: { kind: 'sample', id: found.key, image: content, texts }, key: found.key };
+      }
+    }
+  };
+  for await (const { key } of items()) if (key !== undefined) grouped.expect(key);
+  grouped.settle();
   return {
-    name: basename(options.annotations),
+    name: basename(path),
     async *read(): AsyncGenerator<ReaderItem> {
       yield* faults;
-      for (const [index, image] of images.entries()) {
-        const name = isFields(image) ? image['file_name'] : undefined;
-        if (!isFields(image) || typeof name !== 'string' || !Number.isInteger(image['id'])) {
-          yield fault(
-            `image #${index}`,
-            'bad-image-entry',
-            'expected an integer "id" and a text "file_name"',
-          );
-          continue;
-        }
-        const path = resolveInside(options.images, name);
-        const texts = captions.get(image['id'] as number) ?? [];
-        if (path === undefined) yield fault(name, 'path-outside', 'expected a path inside the image folder');
-        else if (texts.length === 0)
-          yield fault(name, 'no-caption', 'expected at least one caption, got none');
-        else yield { kind: 'sample', id: name, image: { kind: 'path', path }, texts };
+      const pass = grouped.begin();
+      for await (const { item, key } of items()) {
+        const next = item.kind === 'sample' && key !== undefined ? pass.add(key, item) : item;
+        if (next) yield next;
       }
+      yield* pass.rest();
     },
   };
 };

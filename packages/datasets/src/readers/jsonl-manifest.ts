@@ -1,87 +1,188 @@
 import { basename, dirname } from 'node:path';
-import { requireFile, resolveInside } from '../paths.ts';
-import { readLines } from '../lines.ts';
-import { fault, type Reader, type ReaderItem } from '../sample.ts';
+import { excerpt, FormatError, parseJson } from '@polygate/core';
+import { ClassFinder, createLabelIndex, labelName } from '../class-names.ts';
+import type { LinkOptions } from '../folder-listing.ts';
+import { createImageFinder, type ImageFinder } from '../image-finder.ts';
+import { ImageRows } from '../image-rows.ts';
+import { captionsOfFields, firstField, isJsonFields, type JsonFields } from '../json-captions.ts';
+import { requireFile } from '../paths.ts';
+import { readLines, type LineItem } from '../lines.ts';
+import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
+import { canonicalSplit, splitColumns, SplitFinder, type SplitColumn } from '../split-names.ts';
 
-export interface JsonlManifestOptions {
-  /** One JSON object a line: `image` (path), `text` or `texts`, `label` (integer or class name), `id`. */
+export interface JsonlManifestOptions extends LinkOptions {
+  /** One JSON object a line: `image` (path), `text` or `texts`, `label` (integer or class name), `split`, `id`. */
   readonly file: string;
   /** Folder that image paths are relative to. @default the folder of the file */
   readonly root?: string;
-  /** Class names, for `label` values that are names and to check those that are numbers. */
+  /** Class names in label order, for `label` values that are names or indices. */
   readonly classes?: readonly string[];
+  /** Whether classes are those labels that occur, where none are given. @default false */
+  readonly findClasses?: boolean;
+  /** Field that names the split of a row; `''` for none. @default `split` and the like, where its values name splits */
+  readonly splitColumn?: string;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+const imageKeys = ['image', 'path', 'file_name', 'filename', 'image_path', 'image_name', 'filepath'] as const;
+const labelKeys = ['label', 'class', 'category'] as const;
 
-/** Texts of a row under any of the usual keys, or the reason why they can't be used. */
-const textsOf = (row: Fields): readonly string[] | string => {
-  const value = row['texts'] ?? row['captions'] ?? row['text'] ?? row['caption'];
-  if (value === undefined) return [];
-  const list: unknown[] = Array.isArray(value) ? value : [value];
-  if (!list.every((text): text is string => typeof text === 'string'))
-    return 'expected a text or a list of texts';
-  const trimmed = list.map((text) => text.trim());
-  return trimmed.length === 0 || trimmed.includes('') ? 'expected a caption, got an empty text' : trimmed;
+/** What is known of a file before its rows are read. */
+interface Survey {
+  readonly classes: readonly string[] | undefined;
+  readonly labelOf: ((value: unknown) => number | undefined) | undefined;
+  /** Field of the splits, where it is followed. */
+  readonly split: string | undefined;
+  readonly finder: ImageFinder;
+}
+
+interface Row {
+  readonly sample: Sample;
+  /** Path of the picture, where the row names one. */
+  readonly key?: string;
+}
+
+const imageOf = (fields: JsonFields): unknown => {
+  const value = firstField(fields, imageKeys);
+  // Python's `datasets` writes pictures as { path, bytes }.
+  return isJsonFields(value) ? (firstField(value, ['path']) ?? value) : value;
 };
 
-const labelOf = (value: unknown, classes: readonly string[] | undefined): number | undefined => {
-  const index = typeof value === 'string' ? (classes?.indexOf(value) ?? -1) : value;
-  if (typeof index !== 'number' || !Number.isInteger(index) || index < 0) return undefined;
-  return classes && index >= classes.length ? undefined : index;
-};
-
-const toItem = (text: string, id: string, options: JsonlManifestOptions): ReaderItem => {
+const parseRow = (line: LineItem, file: string): JsonFields | Fault => {
+  const id = `line ${line.number}`;
+  if (line.kind === 'bad-line') return fault(id, line.code, line.reason);
   let row: unknown;
   try {
-    row = JSON.parse(text);
-  } catch {
-    return fault(id, 'bad-json', 'expected a JSON object, got text that does not parse');
+    row = parseJson(line.text, `${basename(file)}, line ${line.number}`);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return fault(id, 'bad-json', error.message);
   }
-  if (typeof row !== 'object' || row === null || Array.isArray(row)) {
-    return fault(id, 'bad-json', 'expected a JSON object, got another value');
-  }
-  const fields = row as Fields;
-  const name = fields['image'] ?? fields['path'] ?? fields['file_name'];
-  if (name !== undefined && typeof name !== 'string')
-    return fault(id, 'no-image-name', 'expected a text "image"');
-  const texts = textsOf(fields);
-  if (typeof texts === 'string')
-    return fault(id, texts.includes('empty') ? 'empty-caption' : 'bad-text', texts);
-  const label = fields['label'] === undefined ? undefined : labelOf(fields['label'], options.classes);
-  if (fields['label'] !== undefined && label === undefined) {
+  return isJsonFields(row) ? row : fault(id, 'bad-json', `expected a JSON object, got ${excerpt(row)}`);
+};
+
+const isFault = (value: JsonFields | Fault): value is Fault =>
+  value['kind'] === 'fault' && 'code' in value && 'reason' in value;
+
+const splitField = (fields: JsonFields, asked: string | undefined): string | undefined =>
+  asked === ''
+    ? undefined
+    : Object.keys(fields).find((key) =>
+        asked === undefined ? splitColumns.includes(key.toLowerCase()) : key === asked,
+      );
+
+const toRow = async (fields: JsonFields, line: number, survey: Survey): Promise<Row | Fault> => {
+  const place = `line ${line}`;
+  const name = imageOf(fields);
+  if (name !== undefined && (typeof name !== 'string' || name.trim() === ''))
+    return fault(place, 'no-image-name', `expected a text "image", got ${excerpt(name)}`);
+  const texts = captionsOfFields(fields);
+  if ('code' in texts) return fault(place, texts.code, texts.reason);
+  const value = firstField(fields, labelKeys);
+  const whole = typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : undefined;
+  const label = survey.labelOf ? survey.labelOf(value) : whole;
+  if (value !== undefined && survey.labelOf && label === undefined) {
+    const known = (survey.classes ?? []).slice(0, 8).join(', ');
     return fault(
-      id,
+      place,
       'unknown-label',
-      `expected a class name or index, got ${JSON.stringify(fields['label'])}`,
+      `expected a class name or index${known === '' ? '' : ` of ${known}`}, got ${excerpt(value)}`,
     );
   }
   if (name === undefined && texts.length === 0)
-    return fault(id, 'empty-row', 'expected "image" or "text", got neither');
-  const path = name === undefined ? undefined : resolveInside(options.root ?? dirname(options.file), name);
-  if (name !== undefined && path === undefined)
-    return fault(name, 'path-outside', 'expected a path inside the root folder');
-  return {
+    return fault(
+      place,
+      'empty-row',
+      `expected "image" or "text", got the keys ${excerpt(Object.keys(fields))}`,
+    );
+  let split: string | undefined;
+  if (survey.split !== undefined) {
+    const written = Object.hasOwn(fields, survey.split) ? fields[survey.split] : undefined;
+    split = typeof written === 'string' ? canonicalSplit(written) : undefined;
+    if (split === undefined)
+      return fault(
+        place,
+        'no-split',
+        `expected the name of a split in "${survey.split}", got ${excerpt(written)}`,
+      );
+  }
+  const found = typeof name === 'string' ? await survey.finder.find(name.trim()) : undefined;
+  if (found?.kind === 'fault') return found;
+  const id = labelName(Object.hasOwn(fields, 'id') ? fields['id'] : undefined) ?? found?.key ?? place;
+  const sample: Sample = {
     kind: 'sample',
-    id: typeof fields['id'] === 'string' ? fields['id'] : name === undefined ? id : `${name} (${id})`,
-    ...(path === undefined ? {} : { image: { kind: 'path', path } }),
+    id,
+    ...(found ? { image: { kind: 'path', path: found.path } } : {}),
     ...(texts.length > 0 ? { texts } : {}),
     ...(label === undefined ? {} : { label }),
+    ...(split === undefined ? {} : { split }),
   };
+  return found ? { sample, key: found.key } : { sample };
 };
 
-/** Reads a manifest of one JSON object a line. @throws ConfigError where the file is missing */
+const isRowFault = (row: Row | Fault): row is Fault => !('sample' in row);
+
+async function* linesOf(file: string): AsyncGenerator<LineItem> {
+  for await (const line of readLines(file)) {
+    if (line.kind === 'bad-line' || line.text.trim() !== '') yield line;
+  }
+}
+
+/**
+ * Reads a manifest of one JSON object a line. Rows that name one picture become one sample with all of their captions,
+ * at the place of the last of them.
+ * @throws ConfigError where the file is missing, or has too many labels to be classes
+ */
 export const openJsonlManifest = async (options: JsonlManifestOptions): Promise<Reader> => {
-  await requireFile(options.file, 'manifest file');
+  const { file } = options;
+  await requireFile(file, 'manifest file');
+  const finder = createImageFinder(options.root ?? dirname(file), options);
+  const found = new ClassFinder(`manifest ${file}`);
+  const splits = new SplitFinder();
+  let column: string | undefined;
+  for await (const line of linesOf(file)) {
+    const fields = parseRow(line, file);
+    if (isFault(fields)) continue;
+    const name = labelName(firstField(fields, labelKeys));
+    if (name !== undefined && options.findClasses && !options.classes) found.add(name);
+    column ??= splitField(fields, options.splitColumn);
+    if (column !== undefined) splits.add(Object.hasOwn(fields, column) ? fields[column] : undefined);
+  }
+  const decided: SplitColumn =
+    column === undefined
+      ? { followed: false, splits: [], notes: [] }
+      : splits.decide(column, options.splitColumn !== undefined);
+  const classes = options.classes ?? (options.findClasses ? found.classes() : undefined);
+  const survey: Survey = {
+    classes,
+    labelOf: classes && createLabelIndex(classes, { given: options.classes !== undefined }),
+    split: decided.followed ? column : undefined,
+    finder,
+  };
+  const rows = new ImageRows();
+  for await (const line of linesOf(file)) {
+    const fields = parseRow(line, file);
+    const row = isFault(fields) ? fields : await toRow(fields, line.number, survey);
+    if (!isRowFault(row) && row.key !== undefined) rows.expect(row.key);
+  }
+  rows.settle();
   return {
-    name: basename(options.file),
-    ...(options.classes ? { classes: options.classes } : {}),
+    name: basename(file),
+    ...(classes ? { classes } : {}),
+    ...(decided.followed ? { splits: decided.splits } : {}),
+    ...(decided.notes.length > 0 ? { notes: decided.notes } : {}),
     async *read(): AsyncGenerator<ReaderItem> {
-      for await (const line of readLines(options.file)) {
-        const id = `line ${line.number}`;
-        if (line.kind === 'bad-line') yield fault(id, line.code, line.reason);
-        else if (line.text.trim() !== '') yield toItem(line.text, id, options);
+      const pass = rows.begin();
+      for await (const line of linesOf(file)) {
+        const fields = parseRow(line, file);
+        const row = isFault(fields) ? fields : await toRow(fields, line.number, survey);
+        const item = isRowFault(row)
+          ? row
+          : row.key === undefined
+            ? row.sample
+            : pass.add(row.key, row.sample);
+        if (item) yield item;
       }
+      yield* pass.rest();
     },
   };
 };

@@ -109,7 +109,7 @@ describe('COCO captions', () => {
     );
     const broken = await file('broken.json', '{"images": [');
     await expect(openCocoCaptions({ annotations: broken, images })).rejects.toThrow(
-      'expected JSON, got text that does not parse',
+      'expected JSON, got "{\\"images\\": ["; mend the file, or download it again',
     );
   });
 });
@@ -176,7 +176,7 @@ describe('jsonl manifest', () => {
     const items = await all(await openJsonlManifest({ file: manifest, classes: ['cat', 'dog'] }));
     expect(gist(items)).toEqual([
       ['first', 'one', undefined],
-      ['b.png (line 2)', 'one', 'two', 1],
+      ['b.png', 'one', 'two', 1],
       ['line 3', 'only text', 0],
       ['line 4', 'unknown-label'],
       ['../x.png', 'path-outside'],
@@ -283,7 +283,7 @@ describe('WebDataset', () => {
   ]);
   const expected = [
     ['s.tar/d/0001', 'a caption', 1],
-    ['s.tar/d/0002', 'one', 'two', undefined],
+    ['s.tar/d/0002', 'no-image'],
     ['s.tar/d/0003', 'entry-too-large'],
     ['s.tar/d/0004', 'unknown-label'],
     ['s.tar/d/0005', 'empty-caption'],

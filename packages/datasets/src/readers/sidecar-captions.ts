@@ -1,0 +1,173 @@
+import { readFile, stat } from 'node:fs/promises';
+import { basename, extname } from 'node:path';
+import { ConfigError, FormatError, parseJson } from '@polygate/core';
+import { walkFolder, type FoundFile, type LinkOptions } from '../folder-listing.ts';
+import { captionsOfJson, type CaptionProblem } from '../json-captions.ts';
+import { isImageName, requireFolder } from '../paths.ts';
+import { fault, type Fault, type Reader, type ReaderItem } from '../sample.ts';
+import { knownSplit, orderSplits } from '../split-names.ts';
+
+/** Largest text beside a picture, in bytes. */
+const MAX_SIDECAR_BYTES = 1 << 20;
+
+export interface SidecarCaptionsOptions extends LinkOptions {
+  /** Folder of pictures, each with `.txt`, `.caption` or `.json` beside it, as img2dataset writes them; may be nested. */
+  readonly path: string;
+  /** Whether each line of a text is a caption of its own, or the file is one. @default 'file' */
+  readonly captions?: 'file' | 'lines';
+}
+
+const stem = (id: string): string => id.slice(0, id.length - extname(id).length);
+const extension = (id: string): string => extname(id).slice(1).toLowerCase();
+const textKinds: readonly string[] = ['txt', 'caption', 'json'];
+
+type Captions = readonly string[] | CaptionProblem;
+
+const readSidecar = async (file: FoundFile, captions: 'file' | 'lines'): Promise<Captions> => {
+  const found = await stat(file.path);
+  if (found.size > MAX_SIDECAR_BYTES) {
+    return {
+      code: 'text-too-long',
+      reason: `expected a text of at most ${MAX_SIDECAR_BYTES} bytes, got ${found.size}`,
+    };
+  }
+  const bytes = await readFile(file.path);
+  if (extension(file.id) === 'json') {
+    try {
+      return captionsOfJson(parseJson(bytes, basename(file.path)));
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      return { code: 'bad-json', reason: error.message };
+    }
+  }
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return {
+      code: 'invalid-utf8',
+      reason: `expected UTF-8 text in ${basename(file.path)}, got other bytes; save it as UTF-8`,
+    };
+  }
+  const parts = (captions === 'lines' ? text.split(/\r?\n|\r/u) : [text]).map((part) => part.trim());
+  const filled = parts.filter((part) => part !== '');
+  return filled.length > 0
+    ? filled
+    : { code: 'empty-caption', reason: 'expected a caption, got an empty text' };
+};
+
+interface Group {
+  readonly images: FoundFile[];
+  readonly texts: Map<string, FoundFile>;
+  readonly faults: Fault[];
+}
+
+const splitOf = (id: string): string | undefined => {
+  const cut = id.indexOf('/');
+  return cut < 0 ? undefined : knownSplit(id.slice(0, cut));
+};
+
+/** Files of one folder, by name without suffix. */
+const group = (files: readonly FoundFile[]): Group[] => {
+  const groups = new Map<string, Group>();
+  const loose: Fault[] = [];
+  for (const file of files) {
+    const key = stem(file.id);
+    const own = groups.get(key) ?? { images: [], texts: new Map<string, FoundFile>(), faults: [] };
+    if (file.kind === 'broken')
+      loose.push(
+        fault(file.id, 'broken-link', 'expected a file, got a link that leads nowhere or in a circle'),
+      );
+    else if (file.kind === 'file' && isImageName(file.name)) own.images.push(file);
+    else if (file.kind === 'file' && textKinds.includes(extension(file.id)))
+      own.texts.set(extension(file.id), file);
+    else
+      loose.push(fault(file.id, 'not-an-image', 'expected a picture or its text, got another kind of file'));
+    if (own.images.length + own.texts.size > 0) groups.set(key, own);
+  }
+  return [...groups.values(), { images: [], texts: new Map(), faults: loose }];
+};
+
+async function* itemsOf(
+  files: readonly FoundFile[],
+  options: SidecarCaptionsOptions,
+): AsyncGenerator<ReaderItem> {
+  for (const { images, texts, faults } of group(files)) {
+    yield* faults;
+    const text = texts.get('txt') ?? texts.get('caption') ?? texts.get('json');
+    if (images.length === 0) {
+      if (text) yield fault(text.id, 'no-image', 'expected a picture beside the text, got none');
+      continue;
+    }
+    const captions: Captions = text
+      ? await readSidecar(text, options.captions ?? 'file')
+      : {
+          code: 'no-caption',
+          reason: 'expected a text beside the picture (.txt, .caption or .json), got none',
+        };
+    for (const { id, path } of images) {
+      if ('code' in captions) yield fault(id, captions.code, captions.reason);
+      else {
+        const split = splitOf(id);
+        const image = { kind: 'path', path } as const;
+        yield { kind: 'sample', id, image, texts: captions, ...(split === undefined ? {} : { split }) };
+      }
+    }
+  }
+}
+
+/**
+ * Reads pictures whose captions lie beside them under the same name. Ids are paths below the folder. Where all
+ * pictures lie in folders named after splits, these are followed.
+ * @throws ConfigError where the folder is missing or holds no picture with a text
+ */
+export const openSidecarCaptions = async (options: SidecarCaptionsOptions): Promise<Reader> => {
+  await requireFolder(options.path, 'sidecar captions');
+  const splits = new Set<string | undefined>();
+  let pictures = 0;
+  let texts = 0;
+  for await (const { id, kind, name } of walkFolder(options.path, options)) {
+    if (kind === 'file' && isImageName(name)) {
+      pictures += 1;
+      splits.add(splitOf(id));
+    } else if (kind === 'file' && textKinds.includes(extension(id))) texts += 1;
+  }
+  if (pictures === 0 || texts === 0) {
+    throw new ConfigError(
+      `sidecar captions ${options.path}: expected pictures with texts beside them (.txt, .caption or .json), got ${pictures} pictures and ${texts} texts; give another folder, or read a table of captions with captions-csv`,
+      { code: 'no-sidecars', fields: { path: options.path } },
+    );
+  }
+  const known = [...splits].filter((split) => split !== undefined);
+  const followed = !splits.has(undefined);
+  return {
+    name: basename(options.path),
+    ...(followed ? { splits: orderSplits(known) } : {}),
+    ...(!followed && known.length > 0
+      ? {
+          notes: [
+            `the folders of the splits ${known.join(', ')} are not followed, since other pictures lie outside of them`,
+          ],
+        }
+      : {}),
+    async *read(): AsyncGenerator<ReaderItem> {
+      const strip = (item: ReaderItem): ReaderItem => {
+        if (followed || item.kind === 'fault') return item;
+        const { split: _split, ...rest } = item;
+        return rest;
+      };
+      let folder = '';
+      let files: FoundFile[] = [];
+      for await (const file of walkFolder(options.path, options)) {
+        const own = file.id.slice(0, file.id.lastIndexOf('/') + 1);
+        if (own !== folder) {
+          for await (const item of itemsOf(files, options)) yield strip(item);
+          files = [];
+        }
+        folder = own;
+        files.push(file);
+      }
+      for await (const item of itemsOf(files, options)) yield strip(item);
+    },
+  };
+};

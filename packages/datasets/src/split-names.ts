@@ -1,0 +1,101 @@
+/** Names of splits as folders, columns and shards have them -> the names that training and evaluation know. */
+
+/** What a name of a split stands for, in lower case. A year or number after it, as in `val2017`, is part of it. */
+const synonyms: ReadonlyMap<string, string> = new Map([
+  ['train', 'train'],
+  ['training', 'train'],
+  ['val', 'validation'],
+  ['valid', 'validation'],
+  ['validation', 'validation'],
+  ['validate', 'validation'],
+  ['dev', 'validation'],
+  ['devel', 'validation'],
+  ['development', 'validation'],
+  ['test', 'test'],
+  ['testing', 'test'],
+]);
+
+/** Order in which the known splits are written. */
+const order: readonly string[] = ['train', 'validation', 'test'];
+
+/** `train`, `validation` or `test` where a name means one of them in any of the usual spellings, else undefined. */
+export const knownSplit = (name: string): string | undefined => {
+  const plain = name.trim().toLowerCase();
+  return synonyms.get(plain) ?? synonyms.get(plain.replace(/[-_ ]?\d{4}$/u, ''));
+};
+
+/**
+ * The name of a split as it is written: a known one, or a folder name made of the words (`Hold out` -> `hold-out`).
+ * Undefined where nothing is left of it.
+ */
+export const canonicalSplit = (name: string): string | undefined => {
+  const known = knownSplit(name);
+  if (known !== undefined) return known;
+  const slug = name
+    .trim()
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/gu, '-')
+    .replace(/^-+|-+$/gu, '');
+  return slug === '' || slug.length > 64 ? undefined : slug;
+};
+
+/** Split names without repeats: train, validation, test, then others in the order in which they came. */
+export const orderSplits = (names: Iterable<string>): readonly string[] => {
+  const all = [...new Set(names)];
+  return [...order.filter((name) => all.includes(name)), ...all.filter((name) => !order.includes(name))];
+};
+
+/** Most different values of a split column that are kept. */
+const MAX_SPLITS = 32;
+
+/** Names, in lower case, of columns that are looked at for splits. */
+export const splitColumns: readonly string[] = [
+  'split',
+  'splits',
+  'partition',
+  'subset',
+  'set',
+  'data_split',
+];
+
+/** How a column of splits is read. */
+export interface SplitColumn {
+  /** Whether samples follow it. */
+  readonly followed: boolean;
+  /** In the order in which they are written; none where it is not followed. */
+  readonly splits: readonly string[];
+  readonly notes: readonly string[];
+}
+
+/** Looks at the values of a column and says whether they name splits. */
+export class SplitFinder {
+  readonly #values = new Map<string, number>();
+  #other = 0;
+
+  add(value: unknown): void {
+    const name = typeof value === 'string' ? value.trim() : '';
+    if (name === '') return;
+    if (this.#values.has(name) || this.#values.size < MAX_SPLITS)
+      this.#values.set(name, (this.#values.get(name) ?? 0) + 1);
+    else this.#other += 1;
+  }
+
+  /** @param asked whether the user named the column: it is then followed whatever it holds */
+  decide(column: string, asked: boolean): SplitColumn {
+    const names = [...this.#values.keys()];
+    if (names.length === 0) return { followed: false, splits: [], notes: [] };
+    const known = names.some((name) => knownSplit(name) !== undefined);
+    if (!asked && (!known || this.#other > 0)) {
+      const shown = names.slice(0, 4).join(', ');
+      return {
+        followed: false,
+        splits: [],
+        notes: [
+          `column "${column}" is not used: its values (${shown}${names.length > 4 ? ', ...' : ''}) name no splits; set splitColumn to follow it all the same`,
+        ],
+      };
+    }
+    const splits = names.map(canonicalSplit).filter((name) => name !== undefined);
+    return { followed: true, splits: orderSplits(splits), notes: [] };
+  }
+}
