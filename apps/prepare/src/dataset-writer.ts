@@ -165,14 +165,15 @@ export const writeDataset = async (plan: DatasetPlan, context: WriterContext): P
   }
   if (Object.keys(splits).length === 0) {
     throw new ConfigError(
-      `prepare ${plan.name}: expected rows, got none (${JSON.stringify(ledger.counts())}); see the reasons above and check the source`,
+      `prepare ${plan.name}: expected rows, got none (${ledger.reasons()}); they are listed in ${ledger.path}: mend the source`,
       { code: 'no-rows', fields: { dataset: plan.name } },
     );
   }
   const labelled = plan.kind === 'labelled-image' || plan.kind === 'labelled-text';
   const classes = plan.classes ? { classes: plan.classes } : {};
+  const overlaps = plan.overlaps ? { overlaps: plan.overlaps } : {};
   return [
-    { name: plan.name, kind: plan.kind, splits, ...(labelled ? classes : {}) },
+    { name: plan.name, kind: plan.kind, splits, ...(labelled ? classes : {}), ...overlaps },
     ...(plan.labelledTwin === undefined
       ? []
       : [{ name: plan.labelledTwin, kind: 'labelled-image' as const, splits, ...classes }]),

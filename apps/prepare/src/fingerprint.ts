@@ -13,8 +13,10 @@ const pathsOf = (recipe: PrepareRecipe): string[] => {
       case 'mini-text':
         return [];
       case 'image-folder':
+      case 'sidecar-captions':
         return [source.path];
       case 'captions-csv':
+      case 'labelled-table':
         return [source.file, source.images];
       case 'coco-captions':
         return [source.annotations, source.images];

@@ -60,6 +60,21 @@ export class Ledger {
     return Object.fromEntries([...this.#counts].sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
+  /** File of the list. */
+  get path(): string {
+    return this.#options.path;
+  }
+
+  /** Reasons of the dataset's bad samples, most frequent first, such as `missing-file 9, corrupt-image 1`. */
+  reasons(): string {
+    const reasons = Object.entries(this.#quarantine.report().reasons).sort(
+      ([a, m], [b, n]) => n - m || (a < b ? -1 : 1),
+    );
+    return reasons.length === 0
+      ? 'no sample was found'
+      : reasons.map(([code, count]) => `${code} ${count}`).join(', ');
+  }
+
   /** Closes the list and moves it into the suite. */
   async moveTo(path: string): Promise<void> {
     this.close();
@@ -81,9 +96,8 @@ export class Ledger {
       step();
     } catch (cause) {
       if (!(cause instanceof PolygateError)) throw cause;
-      const counts = Object.entries(this.counts()).map(([code, count]) => `${code} ${count}`);
       throw new StateError(
-        `prepare ${this.#dataset}: expected few bad samples, got ${counts.join(', ')} (last: ${last}); they are listed in ${this.#options.path}: mend the source, or raise limits.rate and limits.run`,
+        `prepare ${this.#dataset}: expected few bad samples, got ${this.reasons()} (last: ${last}); they are listed in ${this.#options.path}: mend the source, or raise limits.rate and limits.run`,
         { code: 'quarantine-limit', fields: { dataset: this.#dataset, counts: this.counts() }, cause },
       );
     }

@@ -1,6 +1,6 @@
 /** Several sources that make one dataset, such as a training and a validation folder. */
-import { ConfigError } from '@polygate/core';
-import type { Reader, Sample } from '@polygate/datasets';
+import { ConfigError, excerpt } from '@polygate/core';
+import { areIndices, orderSplits, sortClasses, type Reader, type Sample } from '@polygate/datasets';
 import type { DatasetPlan, PlanPart } from './plan.ts';
 
 /** A reader whose ids carry a prefix, so that two files may have rows of the same number, and whose labels count in `classes`. */
@@ -9,7 +9,7 @@ const relabelled = (part: PlanPart, prefix: string, classes: readonly string[] |
   const toJoint = own?.map((name) => classes?.indexOf(name) ?? -1);
   const originals = new WeakMap<Sample, Sample>();
   const reader: Reader = {
-    name: part.reader.name,
+    ...part.reader,
     ...(classes ? { classes } : {}),
     async *read() {
       for await (const item of part.reader.read()) {
@@ -18,7 +18,7 @@ const relabelled = (part: PlanPart, prefix: string, classes: readonly string[] |
           yield { ...item, id };
           continue;
         }
-        const label = item.label === undefined ? undefined : (toJoint?.[item.label] ?? item.label);
+        const label = item.label === undefined || !toJoint ? item.label : toJoint[item.label];
         const sample = { ...item, id, ...(label === undefined ? {} : { label }) };
         originals.set(sample, item);
         yield sample;
@@ -26,12 +26,68 @@ const relabelled = (part: PlanPart, prefix: string, classes: readonly string[] |
     },
   };
   // The split is still decided by the sample as its own reader gave it.
-  return { reader, splitOf: (sample) => part.splitOf(originals.get(sample) ?? sample) };
+  return { ...part, reader, splitOf: (sample) => part.splitOf(originals.get(sample) ?? sample) };
+};
+
+type Named = Pick<DatasetPlan, 'name' | 'classes' | 'classesGiven'>;
+
+const disagree = (key: string, name: string, expected: string, got: string, remedy: string): never => {
+  throw new ConfigError(
+    `prepare recipe: sources.${key}: expected ${expected} as in the rest of dataset "${name}", got ${got}; ${remedy}`,
+    { code: 'classes-disagree', fields: { dataset: name, source: key } },
+  );
 };
 
 /**
- * Joins a further source to a dataset. Classes become the union in code-unit order.
- * @throws ConfigError where the two hold different kinds of rows
+ * The classes of two sources of one dataset. Given lists must be the same; found names must be among given ones; names
+ * that were found on both sides are united. A number means what the list of its source says, and nothing without one.
+ */
+const joinClasses = (known: Named, next: Named, key: string): readonly string[] | undefined => {
+  const [a, b] = [known.classes ?? [], next.classes ?? []];
+  if (a.length === b.length && a.every((name, index) => name === b[index]))
+    return known.classes ?? next.classes;
+  const [shownA, shownB] = [a, b].map((classes) => excerpt(classes, 160));
+  if (known.classesGiven && next.classesGiven) {
+    disagree(
+      key,
+      known.name,
+      `the classes ${shownA}`,
+      `${shownB}`,
+      'give both sources one list in one order',
+    );
+  }
+  if (known.classesGiven || next.classesGiven) {
+    const given = known.classesGiven ? a : b;
+    const found = known.classesGiven ? b : a;
+    const other = found.find((name) => !given.includes(name));
+    if (other !== undefined) {
+      disagree(
+        key,
+        known.name,
+        known.classesGiven ? `labels among the classes ${shownA}` : `the labels ${shownA}`,
+        known.classesGiven ? `the labels ${shownB}` : `the classes ${shownB}`,
+        areIndices(found)
+          ? 'numbers mean nothing without a list: give both sources the same classes'
+          : 'give both sources the same classes, with all names',
+      );
+    }
+    return given;
+  }
+  if (a.length > 0 && b.length > 0 && areIndices(a) !== areIndices(b)) {
+    disagree(
+      key,
+      known.name,
+      `the labels ${shownA}`,
+      `the labels ${shownB}`,
+      'numbers mean nothing beside names: give the source of numbers its classes',
+    );
+  }
+  return sortClasses([...a, ...b]);
+};
+
+/**
+ * Joins a further source to a dataset, in one order of classes.
+ * @throws ConfigError where the two hold different kinds of rows, or disagree about the classes
  */
 export const joinPlans = (known: DatasetPlan, next: DatasetPlan, key: string): DatasetPlan => {
   if (known.kind !== next.kind || known.pairs !== next.pairs) {
@@ -39,18 +95,18 @@ export const joinPlans = (known: DatasetPlan, next: DatasetPlan, key: string): D
       `prepare recipe: sources.${key}: expected rows of kind ${known.kind} as in the rest of dataset "${known.name}", got ${next.kind}; give it a dataset name of its own`,
     );
   }
-  const same = JSON.stringify(known.classes) === JSON.stringify(next.classes);
-  const union = same
-    ? known.classes
-    : [...new Set([...(known.classes ?? []), ...(next.classes ?? [])])].sort();
+  const joint = joinClasses(known, next, key);
+  const isJoint = (classes: readonly string[] | undefined): boolean =>
+    JSON.stringify(classes) === JSON.stringify(joint);
   return {
     ...known,
-    ...(union ? { classes: union } : {}),
-    splits: [...new Set([...known.splits, ...next.splits])],
+    ...(joint ? { classes: joint } : {}),
+    ...(known.classesGiven || next.classesGiven ? { classesGiven: true } : {}),
+    splits: orderSplits([...known.splits, ...next.splits]),
     extra: [...new Set([...known.extra, ...next.extra])],
     parts: [
-      ...known.parts.map((part) => (same ? part : relabelled(part, '', union))),
-      ...next.parts.map((part) => relabelled(part, key, union)),
+      ...known.parts.map((part) => (isJoint(part.reader.classes) ? part : relabelled(part, '', joint))),
+      ...next.parts.map((part) => relabelled(part, key, joint)),
     ],
     packages: [...known.packages, ...next.packages],
   };

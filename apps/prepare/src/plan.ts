@@ -1,5 +1,8 @@
 /** What one dataset of the suite is made of: its readers, how samples fall into splits, and what rows hold. */
+import { ConfigError } from '@polygate/core';
 import {
+  canonicalSplit,
+  checkClassNames,
   emojiSplits,
   loadEmoji,
   loadMnist,
@@ -9,23 +12,33 @@ import {
   openCocoCaptions,
   openImageFolder,
   openJsonlManifest,
+  openLabelledTable,
   openLabelledTsv,
   openPlainText,
+  openSidecarCaptions,
   openWebDataset,
-  splitByHash,
   type DatasetKind,
   type PackageKey,
   type PackageOptions,
   type Reader,
   type Sample,
+  type SplitOverlap,
+  type SplitPercents,
 } from '@polygate/datasets';
 import { joinPlans } from './plan-join.ts';
 import type { PrepareRecipe, SourceRecipe } from './recipe.ts';
+import { settleSplits } from './settled-splits.ts';
 
 /** One reader of a dataset. */
 export interface PlanPart {
   readonly reader: Reader;
   splitOf(sample: Sample): string;
+  /** How the splits of own data are drawn, until they are settled. */
+  readonly draw?: {
+    /** Split of all rows. */
+    readonly split?: string;
+    readonly percents: SplitPercents;
+  };
 }
 
 /** One dataset to be written. */
@@ -35,6 +48,10 @@ export interface DatasetPlan {
   /** In the order in which they are written. */
   readonly splits: readonly string[];
   readonly classes?: readonly string[];
+  /** Whether the recipe lists the classes, in the order that numbers in the data refer to. @default false */
+  readonly classesGiven?: boolean;
+  /** Samples that two splits share. */
+  readonly overlaps?: readonly SplitOverlap[];
   readonly parts: readonly PlanPart[];
   /** Further utf8 columns. */
   readonly extra: readonly string[];
@@ -58,18 +75,34 @@ type OwnSource = Exclude<SourceRecipe, { source: 'emoji' | 'mnist' | 'mini-text'
 
 const openOwn = async (
   source: OwnSource,
+  within: readonly string[],
 ): Promise<{ reader: Reader; kind: DatasetKind; pairs?: boolean }> => {
   switch (source.source) {
     case 'image-folder':
-      return { reader: await openImageFolder(defined(source)), kind: 'labelled-image' };
+      return { reader: await openImageFolder({ ...defined(source), within }), kind: 'labelled-image' };
+    case 'sidecar-captions':
+      return { reader: await openSidecarCaptions({ ...source, within }), kind: 'captioned-image' };
+    case 'labelled-table':
+      return {
+        reader: await openLabelledTable({ ...defined(source), within, ...columnOf(source) }),
+        kind: 'labelled-image',
+      };
     case 'captions-csv':
-      return { reader: await openCaptionsCsv(defined(source)), kind: 'captioned-image' };
+      return {
+        reader: await openCaptionsCsv({ ...defined(source), within, ...columnOf(source) }),
+        kind: 'captioned-image',
+      };
     case 'coco-captions':
-      return { reader: await openCocoCaptions(source), kind: 'captioned-image' };
-    case 'jsonl':
-      return { reader: await openJsonlManifest(defined(source)), kind: source.kind };
-    case 'webdataset':
-      return { reader: await openWebDataset(defined(source)), kind: source.kind };
+      return { reader: await openCocoCaptions({ ...source, within }), kind: 'captioned-image' };
+    case 'jsonl': {
+      const findClasses = source.kind === 'labelled-image';
+      const options = { ...defined(source), within, findClasses, ...columnOf(source) };
+      return { reader: await openJsonlManifest(options), kind: source.kind };
+    }
+    case 'webdataset': {
+      const findClasses = source.kind === 'labelled-image';
+      return { reader: await openWebDataset({ ...defined(source), findClasses }), kind: source.kind };
+    }
     case 'plain-text':
       return { reader: await openPlainText(source), kind: 'text' };
     case 'labelled-tsv':
@@ -83,21 +116,58 @@ const openOwn = async (
   }
 };
 
+/** Where the recipe names the split of all rows, a column of splits is not looked for. */
+const columnOf = (source: { split?: string | undefined; splitColumn?: string | undefined }) => {
+  const column = source.splitColumn ?? (source.split === undefined ? undefined : '');
+  return column === undefined ? {} : { splitColumn: column };
+};
+
 type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 /** Drops keys that are undefined: the readers' optional fields are absent or have a value. */
 const defined = <T extends object>(value: T): Defined<T> =>
   Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as Defined<T>;
 
-const planOwn = async (key: string, source: OwnSource): Promise<DatasetPlan> => {
-  const { reader, kind, pairs = false } = await openOwn(source);
-  const { split, testPercent: test, validationPercent: validation } = source;
-  const hashed = ['train', ...(validation > 0 ? ['validation'] : []), ...(test > 0 ? ['test'] : [])];
+/** @throws ConfigError where recipe and source name splits that can't both be followed */
+const splitsOf = (key: string, source: OwnSource, reader: Reader): readonly string[] => {
+  const { testPercent: test, validationPercent: validation } = source;
+  if (source.split === undefined) {
+    const hashed = ['train', ...(validation > 0 ? ['validation'] : []), ...(test > 0 ? ['test'] : [])];
+    return reader.splits ?? hashed;
+  }
+  if (reader.splits) {
+    throw new ConfigError(
+      `prepare recipe: sources.${key}: expected either split "${source.split}" or the splits ${reader.splits.join(', ')} that the source itself names, got both; leave split out, or give the folder of that split alone`,
+      { code: 'splits-disagree', fields: { source: key } },
+    );
+  }
+  return [canonicalSplit(source.split) ?? source.split];
+};
+
+const planOwn = async (
+  key: string,
+  source: OwnSource,
+  { workDirectory, logger }: PackageOptions,
+): Promise<DatasetPlan> => {
+  const {
+    reader,
+    kind,
+    pairs = false,
+  } = await openOwn(source, workDirectory === undefined ? [] : [workDirectory]);
+  for (const note of reader.notes ?? []) logger?.warn(`prepare recipe: sources.${key}: ${note}`);
+  const splits = splitsOf(key, source, reader);
+  const [split] = source.split === undefined ? [] : splits;
+  const percents = { test: source.testPercent, validation: source.validationPercent };
+  const labelled = kind === 'labelled-image' || kind === 'labelled-text';
   return plan({
     name: source.dataset ?? key,
     kind,
-    splits: split === undefined ? hashed : [split],
-    ...(reader.classes ? { classes: reader.classes } : {}),
-    parts: [{ reader, splitOf: (sample) => split ?? splitByHash(sample.id, { test, validation }) }],
+    splits,
+    ...(reader.classes && labelled ? { classes: reader.classes } : {}),
+    ...('classes' in source && source.classes !== undefined ? { classesGiven: true } : {}),
+    // Until splits are settled nobody asks for one.
+    parts: [
+      { reader, splitOf: () => 'train', draw: { ...(split === undefined ? {} : { split }), percents } },
+    ],
     pairs,
   });
 };
@@ -143,11 +213,26 @@ const planSource = async (
         packages: ['wordnet', 'mobyDick'],
       });
     default:
-      return planOwn(key, source);
+      return planOwn(key, source, packages);
   }
 };
 
-/** Opens all sources of a recipe; those that name the same dataset are joined. @throws ConfigError */
+/** @throws ConfigError where two datasets would be written to one folder */
+const checkNames = (plans: readonly DatasetPlan[]): void => {
+  const names = plans.flatMap(({ name, labelledTwin }) => [name, labelledTwin ?? name]);
+  for (const { labelledTwin } of plans) {
+    if (labelledTwin === undefined || names.filter((name) => name === labelledTwin).length < 2) continue;
+    throw new ConfigError(
+      `prepare recipe: expected datasets of different names, got "${labelledTwin}" twice; give one source another key`,
+      { code: 'dataset-twice' },
+    );
+  }
+};
+
+/**
+ * Opens all sources of a recipe; those that name the same dataset are joined. Then the split of every sample is settled.
+ * @throws ConfigError for sources that can't be opened or disagree, and for classes that read the same
+ */
 export const planDatasets = async (
   recipe: PrepareRecipe,
   packages: PackageOptions,
@@ -158,5 +243,10 @@ export const planDatasets = async (
     const known = plans.get(next.name);
     plans.set(next.name, known ? joinPlans(known, next, key) : next);
   }
-  return [...plans.values()];
+  const all = [...plans.values()];
+  checkNames(all);
+  for (const { name, classes = [] } of all) checkClassNames(classes, `prepare ${name}`);
+  const settled: DatasetPlan[] = [];
+  for (const each of all) settled.push(await settleSplits(each, packages.logger));
+  return settled;
 };

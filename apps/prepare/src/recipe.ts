@@ -24,13 +24,19 @@ const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/u, 'expected lower-case lett
 const own = {
   /** Dataset that the rows belong to, where several sources make one. @default the source's key */
   dataset: name.optional(),
-  /** Split of all rows. @default a split by the hash of the sample id */
+  /** Split of all rows. @default the splits that the source names, else by the hash of what a sample shows */
   split: name.optional(),
   /** Share of samples put aside for use during training, in percent. */
   validationPercent: percent.default(5),
   /** Share of samples put aside for evaluation, in percent. */
   testPercent: percent.default(10),
 };
+
+/** Which links to folders are followed: those that stay inside the source's folder or the work directory, or all. */
+const links = z.enum(['inside', 'follow']).default('inside');
+/** Column or field that names the split of a row; an empty text for none. @default one that is named so */
+const splitColumn = z.string().optional();
+const classes = names.min(1).optional();
 
 /** The kinds of sources; a new one is an entry here and one in sources.ts. */
 const sourceSchemas = {
@@ -60,6 +66,7 @@ const sourceSchemas = {
     source: z.literal('image-folder'),
     path: text,
     classNames: z.record(z.string(), z.string()).optional(),
+    links,
     ...own,
   }),
   'captions-csv': z.strictObject({
@@ -68,27 +75,57 @@ const sourceSchemas = {
     images: text,
     imageColumn: text.optional(),
     captionColumn: text.optional(),
+    splitColumn,
     delimiter: delimiter.optional(),
+    links,
     ...own,
   }),
   'coco-captions': z.strictObject({
     source: z.literal('coco-captions'),
     annotations: text,
     images: text,
+    links,
+    ...own,
+  }),
+  'sidecar-captions': z.strictObject({
+    source: z.literal('sidecar-captions'),
+    path: text,
+    /** Whether each line of a text is a caption of its own. */
+    captions: z.enum(['file', 'lines']).default('file'),
+    links,
+    ...own,
+  }),
+  'labelled-table': z.strictObject({
+    source: z.literal('labelled-table'),
+    file: text,
+    images: text,
+    imageColumn: text.optional(),
+    labelColumn: text.optional(),
+    splitColumn,
+    delimiter: delimiter.optional(),
+    suffix: text.optional(),
+    classes,
+    links,
     ...own,
   }),
   jsonl: z.strictObject({
     source: z.literal('jsonl'),
     file: text,
     root: text.optional(),
-    classes: names.optional(),
+    classes,
+    splitColumn,
+    links,
     kind: z.enum(['captioned-image', 'labelled-image', 'text']).default('captioned-image'),
     ...own,
   }),
   webdataset: z.strictObject({
     source: z.literal('webdataset'),
     files: z.array(text).min(1),
-    classes: names.optional(),
+    /** Member that is the picture, such as `depth.png`. */
+    image: text.optional(),
+    /** Member that holds the captions. */
+    text: text.optional(),
+    classes,
     kind: z.enum(['captioned-image', 'labelled-image']).default('captioned-image'),
     ...own,
   }),
@@ -104,7 +141,7 @@ const sourceSchemas = {
     textColumns: z.array(column).min(1).max(2),
     labelColumn: column,
     labels: names.optional(),
-    classes: names.optional(),
+    classes,
     header: z.boolean().default(true),
     ...own,
   }),
@@ -117,6 +154,8 @@ const sourceSchema = z.discriminatedUnion('source', [
   sourceSchemas['image-folder'],
   sourceSchemas['captions-csv'],
   sourceSchemas['coco-captions'],
+  sourceSchemas['sidecar-captions'],
+  sourceSchemas['labelled-table'],
   sourceSchemas.jsonl,
   sourceSchemas.webdataset,
   sourceSchemas['plain-text'],

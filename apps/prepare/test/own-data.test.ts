@@ -113,7 +113,7 @@ describe('own pictures with captions', () => {
     );
     expect(await readdir(join(root, 'data'))).toEqual(['own.quarantine.jsonl']);
     await expect(prepare(options())).rejects.toThrow(
-      'prepare photos: expected rows, got none ({"missing-file":9})',
+      'prepare photos: expected rows, got none (missing-file 9); they are listed in ',
     );
   });
 

@@ -43,7 +43,7 @@ export class ImageRows {
   }
 }
 
-/** One sample of rows that show one picture; captions keep their order and are kept once each. */
+/** One sample of rows that show one picture; captions keep their order. */
 export const joinRows = (samples: readonly Sample[]): Sample | Fault => {
   const [first] = samples as readonly [Sample];
   const labels = new Set(samples.map(({ label }) => label));
@@ -62,6 +62,6 @@ export const joinRows = (samples: readonly Sample[]): Sample | Fault => {
       `expected one split for a picture, got ${splits.map((split) => split ?? 'none').join(' and ')} in ${samples.length} rows that name it`,
     );
   }
-  const texts = [...new Set(samples.flatMap((sample) => sample.texts ?? []))];
+  const texts = samples.flatMap((sample) => sample.texts ?? []);
   return texts.length === 0 ? first : { ...first, texts };
 };

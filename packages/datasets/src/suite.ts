@@ -12,12 +12,23 @@ const MAX_SUITE_BYTES = 64 << 20;
 /** Scores of baselines on one split, by name, e.g. `chance`, `majority`, `pixelNearestNeighbour`. */
 export type BaselineScores = Readonly<Record<string, number>>;
 
+/** Samples that show the same in two splits, which their sources named. */
+export interface SplitOverlap {
+  readonly splits: readonly [string, string];
+  /** Samples of the one whose picture or text the other holds, too. */
+  readonly rows: number;
+  /** Ids of two that are equal. */
+  readonly example: readonly [string, string];
+}
+
 /** One prepared dataset. */
 export interface SuiteDataset {
   readonly name: string;
   readonly kind: DatasetKind;
   readonly splits: Readonly<Record<string, { readonly rows: number }>>;
   readonly classes?: readonly string[];
+  /** Where the sources' own splits share samples. */
+  readonly overlaps?: readonly SplitOverlap[];
   /** By split. */
   readonly baselines?: Readonly<Record<string, BaselineScores>>;
   /** The caption that is most frequent in training, for captioned images. */

@@ -1,9 +1,13 @@
 import { basename } from 'node:path';
 import { open } from 'node:fs/promises';
 import { ConfigError, FormatError } from '@polygate/core';
-import { readDelimited } from '../delimited.ts';
-import { requireFile, requireFolder, resolveInside } from '../paths.ts';
-import { fault, type Fault, type Reader, type ReaderItem } from '../sample.ts';
+import { readDelimited, type RecordItem } from '../delimited.ts';
+import type { LinkOptions } from '../folder-listing.ts';
+import { createImageFinder, type ImageFinder } from '../image-finder.ts';
+import { joinRows } from '../image-rows.ts';
+import { requireFile, requireFolder } from '../paths.ts';
+import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
+import { canonicalSplit, splitColumns, SplitFinder, type SplitColumn } from '../split-names.ts';
 
 /** Longest header line, in bytes. */
 const MAX_HEADER_BYTES = 64 << 10;
@@ -11,7 +15,7 @@ const imageNames = ['image', 'image_name', 'filename', 'file_name', 'file', 'pat
 const captionNames = ['caption', 'comment', 'text', 'description', 'title', 'raw'];
 const delimiters = ['|', '\t', ';', ','];
 
-export interface CaptionsCsvOptions {
+export interface CaptionsCsvOptions extends LinkOptions {
   /** The table, with a header line. */
   readonly file: string;
   /** Folder of the pictures. */
@@ -20,6 +24,8 @@ export interface CaptionsCsvOptions {
   readonly imageColumn?: string;
   /** @default the first of caption, comment, text, description, title, raw */
   readonly captionColumn?: string;
+  /** Column that names the split of a row; `''` for none. @default `split` and the like, where its values name splits */
+  readonly splitColumn?: string;
   /** @default the first of `|`, tab, `;` and `,` that the header line holds */
   readonly delimiter?: string;
 }
@@ -62,42 +68,89 @@ const findColumn = (
   );
 };
 
+interface Layout {
+  readonly delimiter: string;
+  readonly image: number;
+  readonly caption: number;
+  /** -1 where no column of splits is followed. */
+  readonly split: number;
+  readonly count: number;
+}
+
+async function* rowsOf(file: string, layout: Pick<Layout, 'delimiter'>): AsyncGenerator<RecordItem> {
+  let header = true;
+  const quoting = layout.delimiter !== '|';
+  for await (const item of readDelimited(file, { delimiter: layout.delimiter, quoting })) {
+    if (header) header = false;
+    else yield item;
+  }
+}
+
+/** A row's picture and caption, or what is wrong with it. */
+const toRow = async (
+  item: RecordItem,
+  layout: Layout,
+  finder: ImageFinder,
+): Promise<{ readonly key: string; readonly sample: Sample } | Fault> => {
+  const id = `line ${item.line}`;
+  if (item.kind === 'bad-record') return fault(id, item.code, item.reason);
+  const name = item.fields[layout.image]?.trim() ?? '';
+  const caption = item.fields[layout.caption]?.trim() ?? '';
+  if (item.fields.length !== layout.count)
+    return fault(id, 'field-count', `expected ${layout.count} fields, got ${item.fields.length}`);
+  if (name === '') return fault(id, 'no-image-name', 'expected the name of a picture, got an empty field');
+  if (caption === '')
+    return fault(`${name} (${id})`, 'empty-caption', 'expected a caption, got an empty text');
+  const split = layout.split < 0 ? undefined : canonicalSplit(item.fields[layout.split] ?? '');
+  if (layout.split >= 0 && split === undefined)
+    return fault(`${name} (${id})`, 'no-split', 'expected the name of a split, got an empty field');
+  const found = await finder.find(name);
+  if (found.kind === 'fault') return found;
+  const image = { kind: 'path', path: found.path } as const;
+  const named = split === undefined ? {} : { split };
+  return { key: found.key, sample: { kind: 'sample', id: found.key, image, texts: [caption], ...named } };
+};
+
 /** Rows of one picture are put together wherever they stand; its place is that of its first row. */
 const collect = async (
   file: string,
-  layout: { delimiter: string; image: number; caption: number; count: number },
-): Promise<{ captions: Map<string, string[]>; faults: Fault[] }> => {
-  const captions = new Map<string, string[]>();
+  layout: Layout,
+  finder: ImageFinder,
+): Promise<{ samples: Map<string, Sample[]>; faults: Fault[] }> => {
+  const samples = new Map<string, Sample[]>();
   const faults: Fault[] = [];
-  let header = true;
-  for await (const item of readDelimited(file, {
-    delimiter: layout.delimiter,
-    quoting: layout.delimiter !== '|',
-  })) {
-    if (header) {
-      header = false;
-      continue;
-    }
-    const id = `line ${item.line}`;
-    if (item.kind === 'bad-record') {
-      faults.push(fault(id, item.code, item.reason));
-      continue;
-    }
-    const name = item.fields[layout.image]?.trim() ?? '';
-    const caption = item.fields[layout.caption]?.trim() ?? '';
-    if (item.fields.length !== layout.count) {
-      faults.push(fault(id, 'field-count', `expected ${layout.count} fields, got ${item.fields.length}`));
-    } else if (name === '')
-      faults.push(fault(id, 'no-image-name', 'expected the name of a picture, got an empty field'));
-    else if (caption === '')
-      faults.push(fault(`${name} (${id})`, 'empty-caption', 'expected a caption, got an empty text'));
+  for await (const item of rowsOf(file, layout)) {
+    const row = await toRow(item, layout, finder);
+    if ('code' in row) faults.push(row);
     else {
-      const list = captions.get(name);
-      if (list) list.push(caption);
-      else captions.set(name, [caption]);
+      const list = samples.get(row.key);
+      if (list) list.push(row.sample);
+      else samples.set(row.key, [row.sample]);
     }
   }
-  return { captions, faults };
+  return { samples, faults };
+};
+
+/** The column of splits: the one that is named, else the first that is called so. */
+const splitColumn = async (
+  options: CaptionsCsvOptions,
+  columns: readonly string[],
+  delimiter: string,
+): Promise<SplitColumn & { readonly index: number }> => {
+  const { file, splitColumn: given } = options;
+  const index =
+    given === ''
+      ? -1
+      : given === undefined
+        ? columns.findIndex((column) => splitColumns.includes(column.toLowerCase()))
+        : findColumn(columns, { role: 'split', given, known: [] }, file);
+  const finder = new SplitFinder();
+  if (index >= 0) {
+    for await (const item of rowsOf(file, { delimiter })) {
+      if (item.kind === 'record' && item.fields.length === columns.length) finder.add(item.fields[index]);
+    }
+  }
+  return { ...finder.decide(columns[index] ?? '', given !== undefined), index };
 };
 
 /**
@@ -121,21 +174,23 @@ export const openCaptionsCsv = async (options: CaptionsCsvOptions): Promise<Read
     { role: 'caption', given: options.captionColumn, known: captionNames },
     options.file,
   );
+  const splits = await splitColumn(options, columns, delimiter);
+  const layout: Layout = {
+    delimiter,
+    image,
+    caption,
+    split: splits.followed ? splits.index : -1,
+    count: columns.length,
+  };
+  const finder = createImageFinder(options.images, options);
   return {
     name: basename(options.file),
+    ...(splits.followed ? { splits: splits.splits } : {}),
+    ...(splits.notes.length > 0 ? { notes: splits.notes } : {}),
     async *read(): AsyncGenerator<ReaderItem> {
-      const { captions, faults } = await collect(options.file, {
-        delimiter,
-        image,
-        caption,
-        count: columns.length,
-      });
+      const { samples, faults } = await collect(options.file, layout, finder);
       yield* faults;
-      for (const [name, texts] of captions) {
-        const path = resolveInside(options.images, name);
-        if (path === undefined) yield fault(name, 'path-outside', 'expected a path inside the image folder');
-        else yield { kind: 'sample', id: name, image: { kind: 'path', path }, texts };
-      }
+      for (const rows of samples.values()) yield joinRows(rows);
     },
   };
 };

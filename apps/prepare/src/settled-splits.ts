@@ -1,0 +1,142 @@
+/**
+ * Which split each sample of a dataset is in, settled once before anything is written. A source says so itself (its
+ * recipe, a folder, a column), or the hash of what the sample shows decides: equal pictures and equal texts are on one
+ * side, whatever they are called and whichever source they come from.
+ */
+import { type Logger, silentLogger, StateError } from '@polygate/core';
+import {
+  contentKey,
+  orderSplits,
+  splitByHash,
+  type Reader,
+  type Sample,
+  type SplitOverlap,
+} from '@polygate/datasets';
+import type { DatasetPlan, PlanPart } from './plan.ts';
+
+interface Place {
+  readonly split: string;
+  readonly id: string;
+}
+
+/** Splits and ids of the samples of one part, in order. */
+interface Settled {
+  readonly splits: string[];
+  /** New ids of samples whose own id another one has, by place. */
+  readonly ids: Map<number, string>;
+  /** Keys of samples without split of their own, by place. */
+  readonly open: Map<number, string>;
+}
+
+const ownSplit = (part: PlanPart, sample: Sample): string | undefined =>
+  part.draw ? (part.draw.split ?? sample.split) : part.splitOf(sample);
+
+const freshId = (id: string, taken: ReadonlySet<string>): string => {
+  for (let n = 2; ; n += 1) if (!taken.has(`${id}~${n}`)) return `${id}~${n}`;
+};
+
+/** Finds equal samples in two splits that their sources name. */
+class OverlapFinder {
+  readonly #first = new Map<string, Place>();
+  readonly #overlaps = new Map<
+    string,
+    { splits: readonly [string, string]; rows: number; example: readonly [string, string] }
+  >();
+
+  add(key: string, place: Place): void {
+    const first = this.#first.get(key);
+    if (!first) this.#first.set(key, place);
+    else if (first.split !== place.split) {
+      const splits = [first.split, place.split].sort() as [string, string];
+      const known = this.#overlaps.get(splits.join('\n'));
+      if (known) known.rows += 1;
+      else this.#overlaps.set(splits.join('\n'), { splits, rows: 1, example: [first.id, place.id] });
+    }
+  }
+
+  splitOf(key: string): string | undefined {
+    return this.#first.get(key)?.split;
+  }
+
+  overlaps(): SplitOverlap[] {
+    return [...this.#overlaps.values()].map((overlap) => ({ ...overlap }));
+  }
+}
+
+const survey = async (
+  part: PlanPart,
+  shared: { readonly taken: Set<string>; readonly overlaps: OverlapFinder; readonly unique: boolean },
+): Promise<Settled> => {
+  const settled: Settled = { splits: [], ids: new Map(), open: new Map() };
+  for await (const item of part.reader.read()) {
+    if (item.kind === 'fault') continue;
+    const place = settled.splits.length;
+    let { id } = item;
+    if (shared.unique) {
+      if (shared.taken.has(id)) settled.ids.set(place, (id = freshId(id, shared.taken)));
+      shared.taken.add(id);
+    }
+    const split = ownSplit(part, item);
+    const key = await contentKey(item);
+    if (split === undefined) settled.open.set(place, key);
+    else shared.overlaps.add(key, { split, id });
+    settled.splits.push(split ?? '');
+  }
+  return settled;
+};
+
+const settledReader = (part: PlanPart, settled: Settled): Reader => ({
+  ...part.reader,
+  async *read() {
+    let place = 0;
+    for await (const item of part.reader.read()) {
+      if (item.kind === 'fault') {
+        yield item;
+        continue;
+      }
+      const split = settled.splits[place];
+      if (split === undefined) {
+        throw new StateError(
+          `prepare ${part.reader.name}: expected ${settled.splits.length} samples as before, got more; the source changed while it was read: prepare again`,
+          { code: 'source-changed' },
+        );
+      }
+      const id = settled.ids.get(place) ?? item.id;
+      place += 1;
+      yield { ...item, id, split };
+    }
+  },
+});
+
+const warnOf = (overlap: SplitOverlap): string =>
+  `${overlap.rows} samples of ${overlap.splits.join(' and ')} show the same, such as ${overlap.example.join(' and ')}: scores on them tell what was learned by heart`;
+
+/** The plan with the split of every sample settled. Datasets of the mini suite have their own rules and stay. */
+export const settleSplits = async (
+  plan: DatasetPlan,
+  logger: Logger = silentLogger,
+): Promise<DatasetPlan> => {
+  if (plan.parts.every((part) => part.draw === undefined)) return plan;
+  const overlaps = new OverlapFinder();
+  // Rows of text are packed anew and get their own ids.
+  const shared = { taken: new Set<string>(), overlaps, unique: plan.kind !== 'text' };
+  const all: Settled[] = [];
+  for (const part of plan.parts) all.push(await survey(part, shared));
+  const parts = plan.parts.map((part, index): PlanPart => {
+    const settled = all[index] ?? { splits: [], ids: new Map(), open: new Map() };
+    for (const [place, key] of settled.open) {
+      settled.splits[place] = overlaps.splitOf(key) ?? splitByHash(key, part.draw?.percents ?? {});
+    }
+    settled.open.clear();
+    return { reader: settledReader(part, settled), splitOf: (sample) => sample.split ?? 'train' };
+  });
+  const found = overlaps.overlaps();
+  for (const overlap of found) logger.warn(`prepare ${plan.name}: ${warnOf(overlap)}`);
+  const used = all.flatMap(({ splits }) => [...new Set(splits)]);
+  return {
+    ...plan,
+    parts,
+    splits: orderSplits([...plan.splits, ...used]),
+    ...(found.length > 0 ? { overlaps: found } : {}),
+  };
+};
