@@ -28,3 +28,4 @@ export type { ParseJsonOptions } from './json.ts';
 export { ownValue } from './own-value.ts';
 export { checkSettings, laySettings } from './settings.ts';
 export type { SettingsSchema } from './settings.ts';
+export { repeatedKey } from './json-keys.ts';

@@ -60,7 +60,7 @@ const floats = async (file: SafetensorsFile, path: string, name: string): Promis
   const { data, dtype } = await file.read(name);
   if (data instanceof Float32Array) return data;
   throw new FormatError(
-    `safetensors ${path}: expected floating-point values (F32, BF16 or F16) for "${name}", got ${dtype}; is it a model file?`,
+    `safetensors ${path}: expected floating-point values (F32, BF16 or F16) for "${name}", got ${dtype}; save the weights as float32`,
     { fields: { path, name, dtype } },
   );
 };

@@ -4,31 +4,67 @@
  * `__metadata__` to texts. The data follow, without gaps or overlaps, to the end of the file.
  * Everything is checked before it is believed, so a damaged file can't make a reader allocate or read out of bounds.
  */
-import { FormatError } from '@polygate/core';
+import { excerpt, FormatError, repeatedKey } from '@polygate/core';
 
-/** Element types that are read; all but F16 are also written. */
-export type SafetensorsDtype = 'F32' | 'BF16' | 'F16' | 'I64' | 'I32' | 'U8';
+/** Element types that are written. */
+export type WritableDtype = 'F32' | 'BF16' | 'I64' | 'I32' | 'U8';
+/** Element types that are read. */
+export type SafetensorsDtype = WritableDtype | 'F16' | 'F64' | 'BOOL' | 'I8' | 'I16' | 'U16' | 'U32' | 'U64';
 
-/** Bytes of one element. */
+/** Bytes of one element of the types that are read. */
 export const ELEMENT_BYTES: Readonly<Record<SafetensorsDtype, number>> = Object.freeze({
+  F64: 8,
   F32: 4,
   BF16: 2,
   F16: 2,
   I64: 8,
   I32: 4,
+  I16: 2,
+  I8: 1,
+  U64: 8,
+  U32: 4,
+  U16: 2,
   U8: 1,
+  BOOL: 1,
 });
+
+/** Whether values of a type are read; tensors of others stand in `entries` and are refused when they are asked for. */
+export const isReadable = (dtype: string): dtype is SafetensorsDtype => Object.hasOwn(ELEMENT_BYTES, dtype);
+
+/** Types of the format that are not read, by bits of one element, so that their sizes can be checked. */
+const OTHER_BITS: ReadonlyMap<string, number> = new Map([
+  ['F8_E4M3', 8],
+  ['F8_E5M2', 8],
+  ['F8_E8M0', 8],
+  ['F8_E4M3FNUZ', 8],
+  ['F8_E5M2FNUZ', 8],
+  ['F6_E2M3', 6],
+  ['F6_E3M2', 6],
+  ['F4', 4],
+  ['C64', 64],
+]);
+
+/** Bytes of a tensor; undefined for a type that isn't known, of which nothing can be said. */
+const tensorBytes = (dtype: string, shape: readonly number[]): number | undefined => {
+  const bits = isReadable(dtype) ? ELEMENT_BYTES[dtype] * 8 : OTHER_BITS.get(dtype);
+  if (bits === undefined) return undefined;
+  const count = shape.reduce((size, n) => size * n, 1);
+  return bits % 8 === 0 ? count * (bits / 8) : (count * bits) / 8;
+};
 
 /** Bytes of the length field. */
 export const PREFIX_BYTES = 8;
 /** Longest header that is believed; the format's own reader has the same limit. */
 const MAX_HEADER_BYTES = 100_000_000;
+/** Longest name of an element type that is believed. */
+const MAX_DTYPE_LENGTH = 32;
 /** Highest rank that is believed. */
 const MAX_RANK = 32;
 
 /** Where one tensor lies. */
 export interface SafetensorsEntry {
-  readonly dtype: SafetensorsDtype;
+  /** As the header says it; one that isn't read is refused when the tensor is asked for. */
+  readonly dtype: string;
   readonly shape: readonly number[];
   /** First byte and the byte after the last, counted from the beginning of the file. */
   readonly begin: number;
@@ -82,13 +118,19 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 const parseJson = (bytes: Uint8Array, path: string): Readonly<Record<string, unknown>> => {
   if (bytes[0] !== 0x7b) throw damaged(path, PREFIX_BYTES, `expected the header to begin with "{"`);
   let value: unknown;
+  let text = '';
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    value = JSON.parse(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw damaged(path, PREFIX_BYTES, `expected a header of JSON, got: ${reason}`, cause);
   }
   if (!isRecord(value)) throw damaged(path, PREFIX_BYTES, 'expected a header object');
+  const twice = repeatedKey(text);
+  if (twice !== undefined) {
+    throw damaged(path, PREFIX_BYTES, `expected each name once in the header, got ${excerpt(twice)} twice`);
+  }
   return value;
 };
 
@@ -99,10 +141,8 @@ const parseEntry = (
 ): SafetensorsEntry => {
   if (!isRecord(value)) throw fail(`expected an object for tensor "${name}"`);
   const { dtype, shape, data_offsets: offsets } = value;
-  if (typeof dtype !== 'string' || !Object.hasOwn(ELEMENT_BYTES, dtype)) {
-    throw fail(
-      `expected a dtype among ${Object.keys(ELEMENT_BYTES).join(', ')} for tensor "${name}", got ${JSON.stringify(dtype)}`,
-    );
+  if (typeof dtype !== 'string' || dtype === '' || dtype.length > MAX_DTYPE_LENGTH) {
+    throw fail(`expected the name of a dtype for tensor "${name}", got ${excerpt(dtype)}`);
   }
   if (!Array.isArray(shape) || shape.length > MAX_RANK || !shape.every(isCount)) {
     throw fail(`expected a shape of at most ${MAX_RANK} whole numbers for tensor "${name}"`);
@@ -111,13 +151,13 @@ const parseEntry = (
     throw fail(`expected two data_offsets for tensor "${name}"`);
   }
   const [begin, end] = offsets as [number, number];
-  const bytes = (shape as number[]).reduce((size, n) => size * n, ELEMENT_BYTES[dtype as SafetensorsDtype]);
-  if (!Number.isSafeInteger(bytes) || end - begin !== bytes) {
+  const bytes = tensorBytes(dtype, shape as number[]);
+  if (bytes === undefined ? end < begin : !Number.isSafeInteger(bytes) || end - begin !== bytes) {
     throw fail(
-      `expected ${bytes} bytes for tensor "${name}" (${dtype} [${shape.join(', ')}]), got ${end - begin}`,
+      `expected ${bytes ?? 'no less than 0'} bytes for tensor "${name}" (${dtype} [${shape.join(', ')}]), got ${end - begin}`,
     );
   }
-  return { dtype: dtype as SafetensorsDtype, shape: Object.freeze(shape as number[]), begin, end };
+  return { dtype, shape: Object.freeze(shape as number[]), begin, end };
 };
 
 const parseMetadata = (
@@ -177,7 +217,7 @@ export const parseHeader = (
 /** A tensor's place in a header that is to be written. */
 export interface HeaderItem {
   readonly name: string;
-  readonly dtype: SafetensorsDtype;
+  readonly dtype: WritableDtype;
   readonly shape: readonly number[];
 }
 
@@ -186,14 +226,14 @@ export const formatHeader = (
   items: readonly HeaderItem[],
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array => {
-  const json: Record<string, unknown> = Object.keys(metadata).length > 0 ? { __metadata__: metadata } : {};
+  const json: [string, unknown][] = Object.keys(metadata).length > 0 ? [['__metadata__', metadata]] : [];
   let offset = 0;
   for (const { name, dtype, shape } of items) {
     const end = shape.reduce((size, n) => size * n, ELEMENT_BYTES[dtype]) + offset;
-    json[name] = { dtype, shape, data_offsets: [offset, end] };
+    json.push([name, { dtype, shape, data_offsets: [offset, end] }]);
     offset = end;
   }
-  const text = new TextEncoder().encode(JSON.stringify(json));
+  const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(json)));
   const padded = Math.ceil(text.length / 8) * 8;
   const bytes = new Uint8Array(PREFIX_BYTES + padded).fill(0x20);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(padded), true);

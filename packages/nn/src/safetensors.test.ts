@@ -77,6 +77,58 @@ describe('reading', () => {
     );
   });
 
+  it('opens files of any types and refuses only those that are not read, when they are asked for', async () => {
+    const names: [string, number][] = [
+      ['F64', 8],
+      ['I8', 1],
+      ['I16', 2],
+      ['U16', 2],
+      ['U32', 4],
+      ['U64', 8],
+      ['BOOL', 1],
+      ['F8_E4M3', 1],
+      ['F8_E5M2', 1],
+      ['C64', 8],
+      ['F4', 0.5],
+      ['Q9_NEW', 3],
+    ];
+    const entries: Record<string, unknown> = {};
+    let end = 0;
+    for (const [dtype, bytes] of [...names, ['F32', 4] as const]) {
+      entries[dtype] = { dtype, shape: [2], data_offsets: [end, (end += bytes * 2)] };
+    }
+    // Every value is two copies of the bytes FE FF .. FF, or as many as fit; of F32 they are 0.5 and -0.15625.
+    const bytes = new Uint8Array(end).fill(0xff);
+    bytes.set([0, 0, 0, 0x3f, 0, 0, 0x20, 0xbe], end - 8);
+    bytes.set([0, 0, 0, 0, 0, 0, 0xf8, 0xbf, 0, 0, 0, 0, 0, 0, 0, 0x40]); // -1.5 and 2 as binary64
+    bytes.set([1, 0], (entries['BOOL'] as { data_offsets: number[] }).data_offsets[0]);
+    const file = await openSafetensors(
+      await store('mixed.safetensors', handmade(JSON.stringify(entries), bytes)),
+    );
+    const read = async (name: string) => (await file.read(name)).data;
+    expect(await read('F32')).toEqual(Float32Array.of(0.5, -0.15625));
+    expect(await read('F64')).toEqual(Float64Array.of(-1.5, 2));
+    expect(await read('I8')).toEqual(Int8Array.of(-1, -1));
+    expect(await read('I16')).toEqual(Int16Array.of(-1, -1));
+    expect(await read('U16')).toEqual(Uint16Array.of(65_535, 65_535));
+    expect(await read('U32')).toEqual(Uint32Array.of(4_294_967_295, 4_294_967_295));
+    expect(await read('U64')).toEqual(BigUint64Array.of(2n ** 64n - 1n, 2n ** 64n - 1n));
+    expect(await read('BOOL')).toEqual(Uint8Array.of(1, 0));
+    for (const name of ['F8_E4M3', 'F8_E5M2', 'C64', 'F4', 'Q9_NEW']) {
+      await expect(read(name)).rejects.toThrow(
+        `expected tensor "${name}" to be of a type that is read (F64, F32, BF16, F16, I64, I32, I16, I8, U64, U32, U16, U8, BOOL), got ${name}; save it as F32`,
+      );
+    }
+    await file.close();
+  });
+
+  it('keeps a name that every record inherits', async () => {
+    const path = join(folder, 'proto.safetensors');
+    const tensor = { dtype: 'U8', shape: [1], data: Uint8Array.of(7) } as const;
+    await writeSafetensors(path, new Map([['__proto__', tensor]]));
+    expect((await readSafetensors(path)).tensors.get('__proto__')?.data).toEqual(Uint8Array.of(7));
+  });
+
   const empty = new Uint8Array(0);
   const cases: readonly (readonly [string, Uint8Array, number, string])[] = [
     ['no header length', Uint8Array.of(1, 2, 3), 3, 'expected 8 bytes of header length, got 3'],
@@ -101,10 +153,31 @@ describe('reading', () => {
       'expected a header of JSON',
     ],
     [
-      'an unknown dtype',
-      handmade('{"x":{"dtype":"Q4","shape":[1],"data_offsets":[0,1]}}', Uint8Array.of(0)),
+      'a dtype that is no name',
+      handmade('{"x":{"dtype":8,"shape":[1],"data_offsets":[0,1]}}', Uint8Array.of(0)),
       8,
-      'expected a dtype among F32, BF16, F16, I64, I32, U8 for tensor "x", got "Q4"',
+      'expected the name of a dtype for tensor "x", got 8',
+    ],
+    [
+      'a name that stands twice',
+      handmade(
+        '{"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"\\u0078":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}',
+        new Uint8Array(2),
+      ),
+      8,
+      'expected each name once in the header, got "x" twice',
+    ],
+    [
+      'a dtype that stands twice',
+      handmade('{"x":{"dtype":"F32","dtype":"U8","shape":[1],"data_offsets":[0,1]}}', new Uint8Array(1)),
+      8,
+      'expected each name once in the header, got "dtype" twice',
+    ],
+    [
+      'a wrong length of a type that is not read',
+      handmade('{"x":{"dtype":"F4","shape":[3],"data_offsets":[0,1]}}', new Uint8Array(1)),
+      8,
+      'bytes for tensor "x" (F4 [3]), got 1',
     ],
     [
       'a negative extent',

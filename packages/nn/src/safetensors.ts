@@ -2,7 +2,7 @@
  * Reading and writing safetensors files, tensor by tensor, so that a file may be larger than what fits in one buffer.
  * The format is little-endian, and so is every processor that Node runs on but s390x, which is not supported.
  */
-import { ConfigError, writeError } from '@polygate/core';
+import { ConfigError, excerpt, FormatError, writeError } from '@polygate/core';
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -12,14 +12,28 @@ import {
   ELEMENT_BYTES,
   formatHeader,
   headerLength,
+  isReadable,
   parseHeader,
   PREFIX_BYTES,
   type SafetensorsDtype,
   type SafetensorsHeader,
 } from './safetensors-header.ts';
 
-/** Values of one tensor. BF16 and F16 are handed out as float32. */
-export type SafetensorsData = Float32Array | BigInt64Array | Int32Array | Uint8Array;
+/**
+ * Values of one tensor, exactly as they lie in the file: BF16 and F16 are handed out as float32 (which holds them all),
+ * BOOL as bytes of 0 and 1, F64 as float64.
+ */
+export type SafetensorsData =
+  | Float32Array
+  | Float64Array
+  | BigInt64Array
+  | BigUint64Array
+  | Int32Array
+  | Int16Array
+  | Int8Array
+  | Uint32Array
+  | Uint16Array
+  | Uint8Array;
 
 /** A tensor that was read. */
 export interface SafetensorsTensor {
@@ -42,7 +56,7 @@ export type WritableTensor =
 export interface SafetensorsFile extends AsyncDisposable {
   readonly entries: SafetensorsHeader['entries'];
   readonly metadata: SafetensorsHeader['metadata'];
-  /** @throws ConfigError for an unknown name; FormatError when the file has been cut meanwhile */
+  /** @throws ConfigError for an unknown name; FormatError for a type that isn't read, or when the file has been cut */
   read(name: string): Promise<SafetensorsTensor>;
   close(): Promise<void>;
 }
@@ -75,6 +89,19 @@ const decode = (dtype: SafetensorsDtype, bytes: Uint8Array<ArrayBuffer>): Safete
       return new BigInt64Array(bytes.buffer);
     case 'I32':
       return new Int32Array(bytes.buffer);
+    case 'F64':
+      return new Float64Array(bytes.buffer);
+    case 'I16':
+      return new Int16Array(bytes.buffer);
+    case 'I8':
+      return new Int8Array(bytes.buffer);
+    case 'U64':
+      return new BigUint64Array(bytes.buffer);
+    case 'U32':
+      return new Uint32Array(bytes.buffer);
+    case 'U16':
+      return new Uint16Array(bytes.buffer);
+    case 'BOOL':
     case 'U8':
       return bytes;
     default:
@@ -115,6 +142,12 @@ export const openSafetensors = async (path: string): Promise<SafetensorsFile> =>
           );
         }
         const { dtype, shape, begin, end } = entry;
+        if (!isReadable(dtype)) {
+          throw new FormatError(
+            `safetensors ${path}: expected tensor ${excerpt(name)} to be of a type that is read (${Object.keys(ELEMENT_BYTES).join(', ')}), got ${dtype}; save it as F32`,
+            { code: 'safetensors-dtype', fields: { path, name, dtype } },
+          );
+        }
         const data = decode(dtype, await readExactly(handle, path, { position: begin, length: end - begin }));
         return { dtype, shape, data };
       },
