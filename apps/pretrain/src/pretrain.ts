@@ -18,6 +18,7 @@ import {
   openSuite,
   routingRecords,
   taskLoss,
+  taskWeights,
   tasksOf,
   type Recipe,
 } from '@polygate/generalist';
@@ -168,6 +169,7 @@ export const pretrain = async (
     seed: recipe.seed,
     runDirectory: run,
     accumulate: recipe.accumulate,
+    weights: taskWeights,
     temperature: recipe.mixing.temperature,
     checkpointEvery: every(recipe.checkpoint.every),
     keepLast: recipe.checkpoint.keep,

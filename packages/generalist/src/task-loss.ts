@@ -6,7 +6,7 @@
 import type { Random } from '@polygate/core';
 import { createRoutingTrace, type RoutingTrace, type SiteReport } from '@polygate/encoder';
 import { similarityCrossEntropy, similarityLogits, symmetricContrastive } from '@polygate/losses';
-import type { TaskBatch } from '@polygate/tasks';
+import type { SequenceBatch, TaskBatch } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import { encodeFeatures } from './features.ts';
 import type { Generalist } from './generalist.ts';
@@ -33,12 +33,33 @@ export type TaskMetrics = {
   readonly accuracy: tf.Scalar;
 } & Readonly<Partial<Record<'balance' | 'z' | 'auxiliary', tf.Scalar>>>;
 
+/** What the means of a task's loss are taken over: see {@link taskWeights}. */
+export interface TaskWeights extends Readonly<Record<string, number>> {
+  /** Queries: masked words, words of captions, pairs or pictures. */
+  readonly loss: number;
+  /** Tokens of the inputs that are no padding, over which their routers' losses are means. */
+  readonly inputs: number;
+  /** The same of the targets. */
+  readonly targets: number;
+  /** For the metrics of that name: tokens of the inputs, as the targets are mostly the same in each batch. */
+  readonly balance: number;
+  readonly z: number;
+  readonly auxiliary: number;
+}
+
 export interface TaskLoss {
   /**
    * Without the task's loss weight. In training of routers that look at tokens it includes their auxiliary losses; a
    * loss that is evaluated never does.
    */
   readonly loss: tf.Scalar;
+  /** Queries that the loss is a mean over. */
+  readonly weight: number;
+  /**
+   * In training of routers that look at tokens: the summands of `loss`, which are means over what {@link taskWeights}
+   * says under their names.
+   */
+  readonly terms?: Readonly<Record<'loss' | 'inputs' | 'targets', tf.Scalar>>;
   /**
    * In training of routers that look at tokens, also `balance` and `z`, the auxiliary losses as means over routers
    * without factors, and `auxiliary`, what `loss` includes of them.
@@ -60,6 +81,20 @@ const auxiliaryMetrics = ({ losses }: RoutingTrace): Omit<TaskMetrics, 'accuracy
 const bestShare = (logits: tf.Tensor2D, right: tf.Tensor2D): tf.Scalar => {
   const best = tf.cast(tf.equal(logits, tf.max(logits, 1, true)), 'float32');
   return tf.mean(tf.div(tf.sum(tf.mul(best, right), 1), tf.sum(best, 1)));
+};
+
+const visibleTokens = ({ size, length, keyPadding }: SequenceBatch): number =>
+  keyPadding ? keyPadding.reduce((sum, padding) => sum + (padding === 1 ? 0 : 1), 0) : size * length;
+
+/**
+ * What the means of a batch's loss are taken over, so that accumulated batches (or those of several processes) count as
+ * one. Exact for cross-entropy and z-losses. Contrastive losses compare the pairs of each batch alone and count by pairs;
+ * balance losses are those of each batch's own choices and count by tokens.
+ */
+export const taskWeights = ({ labels, inputs, targets }: TaskBatch): TaskWeights => {
+  const own = visibleTokens(inputs);
+  const others = visibleTokens(targets.sequences);
+  return { loss: labels.length, inputs: own, targets: others, balance: own, z: own, auxiliary: own };
 };
 
 /** The loss of compared features without anything auxiliary, and the accuracy. Call it inside a tidy. */
@@ -113,7 +148,7 @@ export const taskLoss = (model: Generalist, batch: TaskBatch, options: TaskLossO
     !training && !differentiable && batch.targets.whole
       ? model.candidateFeatures(batch.targets, batch.task)
       : undefined;
-  const { loss, ...metrics } = tf.tidy((): TaskMetrics & { readonly loss: tf.Scalar } => {
+  const { loss, terms, ...metrics } = tf.tidy((): TaskMetrics & Pick<TaskLoss, 'loss' | 'terms'> => {
     const queries = encodeFeatures(model, batch.inputs, { queries: batch.queries, ...own('inputs') });
     const targets = cached ?? encodeFeatures(model, batch.targets.sequences, own('targets'));
     const result = compared(
@@ -121,12 +156,15 @@ export const taskLoss = (model: Generalist, batch: TaskBatch, options: TaskLossO
       { queries, targets, training },
       model.encoder.temperature(batch.temperature),
     );
-    if (!routing) return result;
+    const [first, second] = routing?.losses ?? [];
+    if (!routing || !first || !second) return result;
     const auxiliary = auxiliaryMetrics(routing);
-    const total = auxiliary.auxiliary ? tf.add<tf.Scalar>(result.loss, auxiliary.auxiliary) : result.loss;
-    return { ...result, ...auxiliary, loss: total };
+    const share = ({ weighted }: typeof first): tf.Scalar => tf.div(weighted, routing.losses.length);
+    const summands = { loss: result.loss, inputs: share(first), targets: share(second) };
+    return { ...result, ...auxiliary, loss: tf.addN(Object.values(summands)), terms: summands };
   });
-  return { loss, metrics, reports: routing?.reports ?? [] };
+  const reports = routing?.reports ?? [];
+  return { loss, weight: batch.labels.length, ...(terms ? { terms } : {}), metrics, reports };
 };
 
 /** Samples and encoder positions of a batch, for rates: prefix and padding count, as they cost the same. */

@@ -5,6 +5,7 @@ export type {
   ExtraState,
   LossContext,
   LossResult,
+  LossWeights,
   StepReport,
   TrainCallback,
   TrainOptions,

@@ -39,10 +39,27 @@ export interface LossContext {
   readonly task: string;
 }
 
+/**
+ * What each mean of a batch's loss was taken over: `loss` for the loss itself (rows, pairs, masked words: the sum of the
+ * weights behind the mean), and one number for each of its {@link LossResult.terms} and metrics that is a mean over
+ * something else. None negative.
+ */
+export type LossWeights = Readonly<Record<string, number>> & { readonly loss: number };
+
 /** A loss and what else is worth recording. */
 export interface LossResult {
-  /** Scalar whose gradient is taken. */
+  /** Scalar whose gradient is taken: a mean over the batch. */
   readonly loss: tf.Scalar;
+  /**
+   * What `loss` is the mean over, where the options have no `weights`: accumulated batches count by it, so that together
+   * they are one batch. @default 1
+   */
+  readonly weight?: number;
+  /**
+   * Summands of `loss`, all of them together, where these are means over different things. With `weights` in the options
+   * each counts by the number of its name; those without one by that of `loss`. @default the loss is one mean
+   */
+  readonly terms?: Readonly<Record<string, tf.Scalar>>;
   /** Numbers, or scalars that the trainer reads and frees; they go to metrics.jsonl. */
   readonly metrics?: Readonly<Record<string, number | tf.Scalar>>;
   /** Records of other kinds for metrics.jsonl, written behind the step's own. @default none */
@@ -61,7 +78,7 @@ export interface StepReport {
   /** Updates made, this one included. */
   readonly step: number;
   readonly task: string;
-  /** Mean over the accumulated batches, without the loss weight. */
+  /** Mean over what all accumulated batches were averaged over, without the loss weight. */
   readonly loss: number;
   readonly learningRate: number;
   /** Before clipping. */
@@ -111,8 +128,13 @@ export interface TrainOptions<Batch> {
 
   /** Largest global gradient norm. @default no clipping */
   readonly clipNorm?: number;
-  /** Batches of one task whose mean gradient makes an update. @default 1 */
+  /** Batches of one task that make an update together: its gradient is that of one batch of all their rows. @default 1 */
   readonly accumulate?: number;
+  /**
+   * What a batch's loss will be the mean over, known before it is computed; only asked when batches are accumulated. Needed
+   * for losses of several means alone: for others, `weight` of the result says the same. @default what the results say
+   */
+  readonly weights?: (batch: Batch) => LossWeights;
   /** Of the default task weights, size^(1/temperature). @default 2 */
   readonly temperature?: number;
   /** Updates between checkpoints; the last update always gets one. @default 1000 */

@@ -158,6 +158,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
       batches,
       loss: options.loss,
       lossWeight: source.lossWeight ?? 1,
+      weights: options.weights,
       step,
       task: source.name,
       random: random.fork('step').fork(step),

@@ -1,10 +1,15 @@
 /**
- * Gradients of one update: the mean over the batches that are accumulated.
+ * Gradients of one update. Batches that are accumulated count by what their losses were averaged over: the gradient and
+ * the losses are those of one batch of all their rows. (A loss that compares the rows of a batch with each other, such as
+ * a contrastive one, compares those of each accumulated batch alone.)
+ *
+ * A mean is carried as mean and weight. Where the weights of all batches are known before the first is computed, each
+ * mean counts by its share of their sum; over several processes the sums would be those of all of them.
  */
-import type { Random } from '@polygate/core';
+import { ConfigError, type Random } from '@polygate/core';
 import { parameterGradients, type ParameterSet } from '@polygate/nn';
 import * as tf from '@tensorflow/tfjs';
-import type { LossContext, LossResult } from './run-options.ts';
+import type { LossContext, LossResult, LossWeights } from './run-options.ts';
 
 /** What {@link accumulateGradients} works on. */
 export interface UpdateInput<Batch> {
@@ -12,6 +17,8 @@ export interface UpdateInput<Batch> {
   readonly batches: readonly Batch[];
   readonly loss: (batch: Batch, context: LossContext) => LossResult;
   readonly lossWeight: number;
+  /** As in the options of a run. */
+  readonly weights?: ((batch: Batch) => LossWeights) | undefined;
   readonly step: number;
   readonly task: string;
   /** The step's own stream; each batch gets a fork of it. */
@@ -21,7 +28,7 @@ export interface UpdateInput<Batch> {
 /** Gradients and values of one update. The caller frees the gradients. */
 export interface UpdateGradients {
   readonly gradients: Record<string, tf.Tensor>;
-  /** Mean loss, without the loss weight; may be NaN. */
+  /** Mean over all batches, without the loss weight; may be NaN. */
   readonly loss: number;
   readonly metrics: Readonly<Record<string, number>>;
   /** Of all batches, in their order. */
@@ -44,13 +51,52 @@ const addInto = (sums: Record<string, tf.Tensor>, more: Readonly<Record<string, 
 const readScalar = async (value: number | tf.Scalar): Promise<number> =>
   typeof value === 'number' ? value : ((await value.data())[0] ?? NaN);
 
+const checked = (weight: number, task: string): number => {
+  if (weight >= 0 && weight < Infinity) return weight;
+  throw new ConfigError(
+    `train: expected the loss of task "${task}" to be a mean over a weight of at least 0, got ${weight}; give the number of rows or words that it is the mean of`,
+    { fields: { task, weight } },
+  );
+};
+
+/** By what a batch's mean of this name counts: a share of the sum, or a weight where the sum is not known yet. */
+type Shares = (name: string) => number;
+
+/** Shares of each batch in the sums of all; a mean over nothing at all has none. */
+const knownShares = (all: readonly LossWeights[], task: string): readonly Shares[] => {
+  const totals = new Map<string, number>();
+  for (const weights of all) {
+    for (const [name, weight] of Object.entries(weights)) {
+      totals.set(name, (totals.get(name) ?? 0) + checked(weight, task));
+    }
+  }
+  return all.map((weights) => (name) => {
+    const own = Object.hasOwn(weights, name) ? name : 'loss';
+    const total = totals.get(own) ?? 0;
+    return total > 0 ? (weights[own] ?? 0) / total : 0;
+  });
+};
+
+/** The summands of a loss by name. */
+const termsOf = ({ loss, terms }: LossResult): readonly (readonly [string, tf.Scalar])[] =>
+  terms ? Object.entries(terms) : [['loss', loss]];
+
+const divideAll = (gradients: Record<string, tf.Tensor>, divisor: number): void => {
+  for (const [name, gradient] of Object.entries(gradients)) {
+    gradients[name] = tf.div(gradient, divisor);
+    gradient.dispose();
+  }
+};
+
 /**
- * Forward and backward over every batch. A parameter that only some of the batches reach gets their sum divided by
- * the number of all of them, as if the others had a gradient of zero.
+ * Forward and backward over every batch. A parameter that only some of the batches reach gets their part of the mean, as
+ * if the others had a gradient of zero.
+ * @throws ConfigError for a weight that is none
  */
 export const accumulateGradients = async <Batch>(input: UpdateInput<Batch>): Promise<UpdateGradients> => {
-  const { parameters, batches, step, task } = input;
-  const factor = input.lossWeight / batches.length;
+  const { parameters, batches, step, task, lossWeight } = input;
+  const alone = batches.length === 1;
+  const known = alone || !input.weights ? undefined : knownShares(batches.map(input.weights), task);
   const gradients: Record<string, tf.Tensor> = {};
   const metrics: Record<string, number> = {};
   const records: NonNullable<LossResult['records']>[number][] = [];
@@ -59,31 +105,44 @@ export const accumulateGradients = async <Batch>(input: UpdateInput<Batch>): Pro
     if (typeof value !== 'number') held.push(tf.keep(value));
     return value;
   };
+  /** Sum of the weights that results told. */
+  let told = 0;
   let loss = 0;
   try {
     for (const [part, batch] of batches.entries()) {
-      // The tape carries the weighted share; what is reported is the loss as the task defines it.
-      const results: LossResult[] = [];
+      const results: { readonly result: LossResult; readonly share: Shares }[] = [];
       const context: LossContext = { random: input.random.fork(part), step, task };
-      const { loss: share, gradients: own } = parameterGradients(parameters, () => {
+      const { loss: scaled, gradients: own } = parameterGradients(parameters, () => {
         const result = input.loss(batch, context);
-        results.push(result);
+        const weight = alone || known ? 1 : checked(result.weight ?? 1, task);
+        const share = known?.[part] ?? (() => weight);
+        told += weight;
+        results.push({ result, share });
         hold(result.loss);
+        Object.values(result.terms ?? {}).forEach(hold);
         Object.values(result.metrics ?? {}).forEach(hold);
-        return tf.mul(result.loss, factor) as tf.Scalar;
+        // The tape carries the weighted share; what is reported is the loss as the task defines it.
+        if (!known) return tf.mul(result.loss, lossWeight * weight) as tf.Scalar;
+        const shares = termsOf(result).map(([name, term]) => tf.mul(term, lossWeight * share(name)));
+        return tf.addN(shares) as tf.Scalar;
       });
-      held.push(share);
+      held.push(scaled);
       addInto(gradients, own);
-      for (const { loss: plain, metrics: recorded = {}, records: more = [] } of results) {
-        records.push(...more);
-        loss += (await readScalar(plain)) / batches.length;
-        for (const [name, metric] of Object.entries(recorded)) {
-          metrics[name] = (metrics[name] ?? 0) + (await readScalar(metric)) / batches.length;
+      for (const { result, share } of results) {
+        records.push(...(result.records ?? []));
+        for (const [name, term] of known ? termsOf(result) : [['loss', result.loss] as const]) {
+          loss += (await readScalar(term)) * share(name);
+        }
+        for (const [name, metric] of Object.entries(result.metrics ?? {})) {
+          metrics[name] = (metrics[name] ?? 0) + (await readScalar(metric)) * share(name);
         }
       }
       tf.dispose(held.splice(0));
     }
-    return { gradients, loss, metrics, records };
+    if (alone || known || told === 0) return { gradients, loss, metrics, records };
+    divideAll(gradients, told);
+    for (const name of Object.keys(metrics)) metrics[name] = (metrics[name] ?? 0) / told;
+    return { gradients, loss: loss / told, metrics, records };
   } catch (error) {
     tf.dispose(gradients);
     throw error;

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { listCheckpoints, silentProgress, train, type StepReport } from '../src/index.ts';
+import { listCheckpoints, silentProgress, train, type StepReport, type TrainOptions } from '../src/index.ts';
 import { readMetrics, runTiny, STEPS, tinyModel, tinyOptions, type TinyBatch } from './tiny-run.ts';
 
 let folder = '';
@@ -80,6 +80,75 @@ describe('train', () => {
       gradientNorm: 3,
       samples: 9,
       metrics: { twice: 18, same: 9 },
+    });
+  });
+
+  describe('accumulates batches that are means over different numbers of rows', () => {
+    // Means 1, 2 and 6 times p = 3, over 2, 0 and 6 rows: (2 * 1 + 6 * 6) / 8 = 4.75; loss 14.25. The term "extra" is a
+    // mean of 8 times p over 1, 1 and 0 tokens, of 0 otherwise: (1 * 8 + 1 * 8 + 0) / 2 = 8; loss 24.
+    const rows = [2, 0, 6];
+    const extra = { sums: [8, 8, 0], tokens: [1, 1, 0] };
+    const means = [1, 2, 6];
+    const run = async (rest: Partial<TrainOptions<number>>, terms: boolean) => {
+      const { allocateParameters, AdamW, constant } = await import('@polygate/nn');
+      const spec = {
+        name: 'p',
+        shape: [],
+        initializer: { kind: 'constant', value: 3 },
+        role: 'bias',
+      } as const;
+      using parameters = allocateParameters([spec], createRandom(1));
+      using optimizer = new AdamW(parameters);
+      const reports: StepReport[] = [];
+      const before = tf.memory().numTensors;
+      await train({
+        parameters,
+        optimizer,
+        schedule: constant({ base: 0 }),
+        sources: [{ name: 'only', weight: 1, lossWeight: 0.5, next: (cursor) => cursor }],
+        loss: (batch) => {
+          const p = parameters.get('p');
+          const own = p.mul(means[batch] ?? NaN).sum() as tf.Scalar;
+          const more = p.mul(extra.sums[batch] ?? NaN).sum() as tf.Scalar;
+          return terms
+            ? { loss: tf.add(own, more), terms: { loss: own, extra: more }, metrics: { own, extra: more } }
+            : { loss: own, weight: rows[batch] ?? NaN, metrics: { own } };
+        },
+        steps: 1,
+        seed: 1,
+        accumulate: 3,
+        runDirectory: newRun(),
+        callbacks: [{ onStep: (report) => void reports.push(report) }],
+        ...rest,
+      });
+      // Both moments of the one parameter stay.
+      expect(tf.memory().numTensors).toBe(before + 2);
+      return reports[0] as StepReport;
+    };
+
+    it('by the weights that results tell', async () => {
+      const { loss, gradientNorm, metrics } = await run({}, false);
+      expect(loss).toBeCloseTo(14.25, 6);
+      // half of the mean: the task's loss weight
+      expect(gradientNorm).toBeCloseTo(2.375, 6);
+      expect(metrics['own']).toBeCloseTo(14.25, 6);
+    });
+
+    it('each of several means by its own weights, where they are known before', async () => {
+      const weights = (batch: number) => ({ loss: rows[batch] ?? NaN, extra: extra.tokens[batch] ?? NaN });
+      const { loss, gradientNorm, metrics } = await run({ weights }, true);
+      expect(loss).toBeCloseTo(14.25 + 24, 6);
+      expect(gradientNorm).toBeCloseTo((4.75 + 8) / 2, 6);
+      expect(metrics['own']).toBeCloseTo(14.25, 6);
+      expect(metrics['extra']).toBeCloseTo(24, 6);
+    });
+
+    it('gives nothing for means over nothing, and refuses what is no weight', async () => {
+      const nothing = await run({ weights: () => ({ loss: 0 }) }, false);
+      expect([nothing.loss, nothing.gradientNorm]).toEqual([0, 0]);
+      await expect(run({ weights: () => ({ loss: -1 }) }, false)).rejects.toThrow(
+        'train: expected the loss of task "only" to be a mean over a weight of at least 0, got -1; give the number of rows or words that it is the mean of',
+      );
     });
   });
 

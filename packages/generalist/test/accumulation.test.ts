@@ -1,0 +1,143 @@
+/** Accumulated batches against one batch of all their rows: losses, metrics and gradients of every parameter. */
+import { createRandom } from '@polygate/core';
+import {
+  makeTask,
+  openSuite,
+  parseRecipe,
+  taskLoss,
+  taskWeights,
+  type Generalist,
+  type OpenSuite,
+} from '@polygate/generalist';
+import { AdamW, constant } from '@polygate/nn';
+import { takeSequences, type TaskBatch } from '@polygate/tasks';
+import { silentProgress, train, type StepReport } from '@polygate/training';
+import * as tf from '@tensorflow/tfjs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { conditionalModel, tinyTasks, writeTinySuite } from './tiny-suite.ts';
+
+let folder: string;
+let data: OpenSuite;
+let scratch: string;
+
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+  folder = await writeTinySuite();
+  data = await openSuite(folder);
+  scratch = await mkdtemp(join(tmpdir(), 'polygate-accumulation-'));
+});
+
+afterAll(async () => {
+  await data.close();
+  await rm(folder, { recursive: true, force: true });
+  await rm(scratch, { recursive: true, force: true });
+});
+
+/** A batch of masked words, whole candidates, no padding of the candidates' order: the same for any part of it. */
+const maskedWords = async (model: Generalist, rows: readonly number[]): Promise<TaskBatch> => {
+  const named = tinyTasks.find(({ family }) => family === 'masked-language-modelling');
+  if (!named) throw new Error('expected a task of masked words');
+  const { name, family, dataset } = named;
+  const recipe = parseRecipe({
+    tasks: { [name]: { family, dataset, maskRate: 0.4, candidates: { kind: 'whole' } } },
+  }).tasks[name];
+  if (!recipe) throw new Error('expected a task');
+  const { suite, tokenizer } = data;
+  const task = makeTask(name, recipe, { suite, tokenizer, image: model.image, vocabulary: model.vocabulary });
+  const read = await (await data.shards(dataset, 'train')).read([...rows]);
+  return task.collate(read, { random: createRandom(4), training: true });
+};
+
+/** The queries of sequences from `start` to `end`. */
+const part = (batch: TaskBatch, start: number, end: number): TaskBatch => {
+  if (batch.queries === 'prefix') throw new Error('expected positions');
+  const { length } = batch.inputs;
+  const own = Array.from(batch.queries, (position, at) => ({ position, at })).filter(
+    ({ position }) => position >= start * length && position < end * length,
+  );
+  return {
+    ...batch,
+    inputs: takeSequences(
+      batch.inputs,
+      Int32Array.from({ length: end - start }, (_, i) => start + i),
+    ),
+    queries: Int32Array.from(own, ({ position }) => position - start * length),
+    labels: Int32Array.from(own, ({ at }) => batch.labels[at] ?? NaN),
+  };
+};
+
+let runs = 0;
+
+/** One update over the batches without moving a weight: what it reports, and the first moments, a tenth of the gradient. */
+const updateOf = async (
+  model: Generalist,
+  batches: readonly TaskBatch[],
+  weighed: boolean,
+): Promise<{ readonly report: StepReport; readonly moments: ReadonlyMap<string, Float32Array> }> => {
+  const { parameters } = model.encoder;
+  using optimizer = new AdamW(parameters);
+  const reports: StepReport[] = [];
+  runs += 1;
+  await train({
+    parameters,
+    optimizer,
+    schedule: constant({ base: 0 }),
+    sources: [{ name: 'only', weight: 1, next: (cursor) => batches[cursor] as TaskBatch }],
+    loss: (batch) => taskLoss(model, batch, { training: true, random: createRandom(8) }),
+    ...(weighed ? { weights: taskWeights } : {}),
+    accumulate: batches.length,
+    steps: 1,
+    seed: 1,
+    runDirectory: join(scratch, String(runs)),
+    progress: silentProgress,
+    callbacks: [{ onStep: (report) => void reports.push(report) }],
+  });
+  const moments = new Map<string, Float32Array>();
+  for (const [name, { m }] of optimizer.state()) moments.set(name, (await m.data()) as Float32Array);
+  return { report: reports[0] as StepReport, moments };
+};
+
+describe('accumulated parts of unequal size', () => {
+  const dispatched = {
+    condition: 'token',
+    experts: 3,
+    capacityFactor: 'dropless',
+    noise: 0,
+    balanceLoss: 0,
+    zLoss: 0.5,
+  } as const;
+
+  it.each([
+    ['a dense model', undefined, true],
+    ['a dense model whose results say their weight', undefined, false],
+    ['a model with a z-loss over tokens', dispatched, true],
+  ] as const)('give the update of the whole batch: %s', async (_, moe, weighed) => {
+    using model = conditionalModel(moe, 3);
+    const batch = await maskedWords(model, [0, 1, 2, 3, 4, 5, 6]);
+    const parts = [part(batch, 0, 1), part(batch, 1, 7)];
+    const [few = 0, many = 0] = parts.map(({ labels }) => labels.length);
+    expect(few + many).toBe(batch.labels.length);
+    expect(many).toBeGreaterThan(3 * few);
+    const whole = await updateOf(model, [batch], weighed);
+    const both = await updateOf(model, parts, weighed);
+    expect(both.report.loss / whole.report.loss).toBeCloseTo(1, 5);
+    expect(both.report.gradientNorm / whole.report.gradientNorm).toBeCloseTo(1, 5);
+    for (const [name, value] of Object.entries(whole.report.metrics)) {
+      // The balance is that of a batch's own choices, which is no mean over tokens.
+      if (name !== 'balance') expect(both.report.metrics[name], name).toBeCloseTo(value, 4);
+    }
+    const scale = Math.max(...[...whole.moments.values()].flatMap((values) => [...values].map(Math.abs)));
+    expect([...both.moments.keys()]).toEqual([...whole.moments.keys()]);
+    for (const [name, values] of whole.moments) {
+      const other = both.moments.get(name);
+      const worst = values.reduce(
+        (most, value, i) => Math.max(most, Math.abs(value - (other?.[i] ?? NaN))),
+        0,
+      );
+      expect(worst / scale, name).toBeLessThan(1e-5);
+    }
+  });
+});
