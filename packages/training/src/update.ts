@@ -48,6 +48,9 @@ const addInto = (sums: Record<string, tf.Tensor>, more: Readonly<Record<string, 
   }
 };
 
+/** What a batch adds to a weighted sum; a mean over nothing, which may be NaN, adds nothing. */
+const counted = (value: number, share: number): number => (share === 0 ? 0 : value * share);
+
 const readScalar = async (value: number | tf.Scalar): Promise<number> =>
   typeof value === 'number' ? value : ((await value.data())[0] ?? NaN);
 
@@ -131,10 +134,10 @@ export const accumulateGradients = async <Batch>(input: UpdateInput<Batch>): Pro
       for (const { result, share } of results) {
         records.push(...(result.records ?? []));
         for (const [name, term] of known ? termsOf(result) : [['loss', result.loss] as const]) {
-          loss += (await readScalar(term)) * share(name);
+          loss += counted(await readScalar(term), share(name));
         }
         for (const [name, metric] of Object.entries(result.metrics ?? {})) {
-          metrics[name] = (metrics[name] ?? 0) + (await readScalar(metric)) * share(name);
+          metrics[name] = (metrics[name] ?? 0) + counted(await readScalar(metric), share(name));
         }
       }
       tf.dispose(held.splice(0));
