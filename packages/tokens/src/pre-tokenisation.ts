@@ -1,9 +1,14 @@
 /**
  * Cuts text into the words inside which byte pairs are merged. The pattern is GPT-2's (Radford et al., 2019):
  * English contractions, letters with a leading blank, digits likewise, other signs likewise, white space. It matches
- * every character, so the words joined give the text back.
+ * every character, so the words joined give the text back. White space is Unicode's property, as in the pattern's
+ * reference: JavaScript's own `\s` has U+FEFF and lacks U+0085.
  */
-const wordPattern = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
+const wordPattern =
+  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
+
+/** Lower case of each character by itself, as the reference has it: no final sigma. */
+export const lowerCase = (text: string): string => text.replaceAll('Σ', 'σ').toLowerCase();
 
 /** The words of a text, in order; joined they are the text. */
 export const splitWords = (text: string): readonly string[] => text.match(wordPattern) ?? [];

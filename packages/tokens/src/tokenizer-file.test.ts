@@ -28,7 +28,9 @@ describe('tokenizer.json', () => {
     await saveTokenizer(tokenizer, path);
     const text = readFileSync(path, 'utf8');
     expect(tokenizer.hash).toBe(createHash('sha256').update(text).digest('hex'));
-    for (const source of [path, text, JSON.parse(text)]) {
+    const marked = join(directory, 'marked.json');
+    writeFileSync(marked, `\ufeff${text}`);
+    for (const source of [path, text, JSON.parse(text), marked, `\ufeff${text}`]) {
       const loaded = loadTokenizer(source, { expectedHash: tokenizer.hash });
       expect(loaded.toJSON()).toEqual(tokenizer.toJSON());
       expect([...loaded.encode('the whale blows 2021')]).toEqual([
@@ -60,8 +62,26 @@ describe('tokenizer.json', () => {
         'expected model.dropout to be null or 0, got 0.1',
       ],
       [
-        changed((file) => (file['pre_tokenizer']!['add_prefix_space'] = true)),
-        'pre_tokenizer.add_prefix_space to be false',
+        changed((file) => (file['pre_tokenizer']!['use_regex'] = false)),
+        'pre_tokenizer.use_regex to be true, got false',
+      ],
+      [
+        changed((file) => (file['truncation'] = { max_length: 8 })),
+        'the file.truncation to be null, got {"max_length":8}',
+      ],
+      [
+        changed((file) => {
+          delete file['model']!['type'];
+          delete file['model']!['merges'];
+        }),
+        'expected model.type to be "BPE", got nothing',
+      ],
+      [
+        changed((file) => {
+          const level = file['pre_tokenizer'];
+          file['pre_tokenizer'] = { type: 'Sequence', pretokenizers: [{ type: 'Digits' }, level] };
+        }),
+        'pre_tokenizer.type to be "ByteLevel", got "Sequence"',
       ],
       [
         changed((file) => (file['pre_tokenizer']!['type'] = 'Metaspace')),

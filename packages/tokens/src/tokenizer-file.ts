@@ -1,6 +1,6 @@
 /** Reads and writes `tokenizer.json`. What this package can't honour exactly is refused by name, never ignored. */
 import { readFileSync } from 'node:fs';
-import { FormatError, StateError, writeFileAtomic } from '@polygate/core';
+import { excerpt, FormatError, parseJson, StateError, writeFileAtomic } from '@polygate/core';
 import { bytesOfToken } from './byte-alphabet.ts';
 import { maxVocabularySize } from './merge-rules.ts';
 import { createTokenizer } from './tokenizer.ts';
@@ -22,14 +22,9 @@ type JsonObject = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const describe = (value: unknown): string => {
-  const text = JSON.stringify(value) ?? 'nothing';
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
-};
-
 const refuse = (place: string, expected: string, got: unknown): never => {
   throw new FormatError(
-    `tokenizer.json: expected ${place} to be ${expected}, got ${describe(got)}; ` +
+    `tokenizer.json: expected ${place} to be ${expected}, got ${excerpt(got, 60)}; ` +
       'use a byte-level BPE file, such as saveTokenizer writes',
     { code: 'tokenizer-format', fields: { place } },
   );
@@ -57,7 +52,7 @@ const requireSetting = (
 const readTokens = (
   model: JsonObject,
   added: readonly unknown[],
-): { tokens: string[]; specials: number[] } => {
+): { tokens: string[]; specials: number[]; normalized: number[] } => {
   const tokens: string[] = [];
   const put = (id: unknown, token: string, place: string): number => {
     if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= maxVocabularySize) {
@@ -73,19 +68,21 @@ const readTokens = (
     return id;
   };
   const specials: number[] = [];
+  const normalized: number[] = [];
   for (const [index, entry] of added.entries()) {
     const place = `added_tokens[${index}]`;
     const token = objectAt(entry, place);
     const { content } = token;
     if (typeof content !== 'string') return refuse(`${place}.content`, 'a text', content);
-    for (const key of ['single_word', 'lstrip', 'rstrip', 'normalized']) {
-      requireSetting(token, key, place, [false]);
-    }
-    specials.push(put(token['id'], content, place));
+    for (const key of ['single_word', 'lstrip', 'rstrip']) requireSetting(token, key, place, [false]);
+    requireSetting(token, 'normalized', place, [true, false]);
+    const id = put(token['id'], content, place);
+    specials.push(id);
+    if (token['normalized'] === true) normalized.push(id);
   }
   const isSpecial = new Set(specials);
   for (const [token, id] of Object.entries(objectAt(model['vocab'], 'model.vocab'))) {
-    const place = `model.vocab[${describe(token)}]`;
+    const place = `model.vocab[${excerpt(token)}]`;
     const checked = put(id, token, place);
     if (!isSpecial.has(checked) && !bytesOfToken(token)) {
       refuse(place, 'spelt in the byte-level alphabet', token);
@@ -95,11 +92,15 @@ const readTokens = (
     if (tokens[id] === undefined)
       refuse('the ids', `0 to ${tokens.length - 1} without a gap`, `no token for ${id}`);
   }
-  return { tokens, specials };
+  return { tokens, specials, normalized };
 };
 
+/** Merges without the line that old files begin with, `#version: 0.2`. */
+const withoutVersion = (merges: readonly unknown[]): readonly unknown[] =>
+  merges.filter((entry) => typeof entry !== 'string' || !entry.startsWith('#version'));
+
 const readMerges = (model: JsonObject, ids: ReadonlyMap<string, number>): [number, number][] =>
-  arrayAt(model['merges'], 'model.merges').map((entry, rank) => {
+  withoutVersion(arrayAt(model['merges'], 'model.merges')).map((entry, rank) => {
     const place = `model.merges[${rank}]`;
     const pair = typeof entry === 'string' ? entry.split(' ') : arrayAt(entry, place);
     const [left, right] = pair;
@@ -114,33 +115,48 @@ const readMerges = (model: JsonObject, ids: ReadonlyMap<string, number>): [numbe
     return [leftId, rightId];
   });
 
+/** The part itself, or the only one of a sequence; null for none. */
+const onlyPart = (value: unknown, key: string): unknown => {
+  if (!isObject(value) || value['type'] !== 'Sequence') return value ?? null;
+  const parts = arrayAt(value[key], `a Sequence's ${key}`);
+  return parts.length > 1 ? value : onlyPart(parts[0], key);
+};
+
 /** The model that a parsed `tokenizer.json` holds. @throws FormatError naming the place that can't be used */
 const readTokenizerModel = (value: unknown): TokenizerModel => {
   const file = objectAt(value, 'the file');
   const model = objectAt(file['model'], 'model');
-  if (model['type'] !== 'BPE') refuse('model.type', '"BPE"', model['type']);
+  // Files of old have no type; merges are what only this type has.
+  if (model['type'] !== undefined || model['merges'] === undefined) {
+    if (model['type'] !== 'BPE') refuse('model.type', '"BPE"', model['type']);
+  }
   requireSetting(model, 'dropout', 'model', [null, 0]);
   requireSetting(model, 'continuing_subword_prefix', 'model', [null, '']);
   requireSetting(model, 'end_of_word_suffix', 'model', [null, '']);
   requireSetting(model, 'byte_fallback', 'model', [false]);
   requireSetting(model, 'ignore_merges', 'model', [false]);
-  for (const key of ['pre_tokenizer', 'decoder']) {
-    const part = objectAt(file[key], key);
+  for (const key of ['truncation', 'padding']) requireSetting(file, key, 'the file', [null]);
+  const preTokenizer = objectAt(onlyPart(file['pre_tokenizer'], 'pretokenizers'), 'pre_tokenizer');
+  const decoder = objectAt(onlyPart(file['decoder'], 'decoders'), 'decoder');
+  for (const [key, part] of Object.entries({ pre_tokenizer: preTokenizer, decoder })) {
     if (part['type'] !== 'ByteLevel') refuse(`${key}.type`, '"ByteLevel"', part['type']);
   }
-  const preTokenizer = objectAt(file['pre_tokenizer'], 'pre_tokenizer');
-  requireSetting(preTokenizer, 'add_prefix_space', 'pre_tokenizer', [false]);
+  requireSetting(preTokenizer, 'add_prefix_space', 'pre_tokenizer', [true, false]);
   requireSetting(preTokenizer, 'use_regex', 'pre_tokenizer', [true]);
-  const normalizer = file['normalizer'] ?? null;
+  const normalizer = onlyPart(file['normalizer'], 'normalizers');
   const lowercase = isObject(normalizer) && normalizer['type'] === 'Lowercase';
   if (normalizer !== null && !lowercase) refuse('normalizer', 'null or {"type":"Lowercase"}', normalizer);
-  const post = file['post_processor'] ?? null;
+  const post = onlyPart(file['post_processor'], 'processors');
   if (post !== null && !(isObject(post) && post['type'] === 'ByteLevel')) {
     refuse('post_processor', 'null or of type "ByteLevel"', post);
   }
-  const { tokens, specials } = readTokens(model, arrayAt(file['added_tokens'] ?? [], 'added_tokens'));
+  const { tokens, specials, normalized } = readTokens(
+    model,
+    arrayAt(file['added_tokens'] ?? [], 'added_tokens'),
+  );
   const merges = readMerges(model, new Map(tokens.map((token, id) => [token, id])));
-  return { tokens, merges, specials, lowercase };
+  const prefixSpace = preTokenizer['add_prefix_space'] === true;
+  return { tokens, merges, specials, normalized, lowercase, prefixSpace };
 };
 
 const parseText = (text: string, origin: string): unknown => {
@@ -150,14 +166,7 @@ const parseText = (text: string, origin: string): unknown => {
       { code: 'tokenizer-format' },
     );
   }
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new FormatError(
-      `${origin}: expected JSON, got ${describe(text.slice(0, 40))}; the file may be truncated, write it again`,
-      { code: 'tokenizer-format', cause },
-    );
-  }
+  return parseJson(text, origin, { remedy: 'the file may be truncated, write it again' });
 };
 
 const readText = (path: string): string => {

@@ -20,7 +20,7 @@ export interface TokenizerJson {
   readonly normalizer: { readonly type: 'Lowercase' } | null;
   readonly pre_tokenizer: {
     readonly type: 'ByteLevel';
-    readonly add_prefix_space: false;
+    readonly add_prefix_space: boolean;
     readonly trim_offsets: true;
     readonly use_regex: true;
   };
@@ -49,6 +49,7 @@ export interface TokenizerJson {
 /** The JSON record of a tokenizer model; vocabulary in id order, so equal models give equal texts. */
 export const tokenizerJson = (model: TokenizerModel): TokenizerJson => {
   const specials = new Set(model.specials);
+  const normalized = new Set(model.normalized);
   const byteLevel = {
     type: 'ByteLevel',
     add_prefix_space: false,
@@ -67,11 +68,11 @@ export const tokenizerJson = (model: TokenizerModel): TokenizerJson => {
         single_word: false,
         lstrip: false,
         rstrip: false,
-        normalized: false,
+        normalized: normalized.has(id),
         special: true,
       })),
     normalizer: model.lowercase ? { type: 'Lowercase' } : null,
-    pre_tokenizer: byteLevel,
+    pre_tokenizer: { ...byteLevel, add_prefix_space: model.prefixSpace ?? false },
     post_processor: null,
     decoder: byteLevel,
     model: {

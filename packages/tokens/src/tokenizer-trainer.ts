@@ -6,7 +6,7 @@
 import { ConfigError } from '@polygate/core';
 import { baseBytes } from './byte-alphabet.ts';
 import { maxVocabularySize, pairKey } from './merge-rules.ts';
-import { specialSplitter, splitWords } from './pre-tokenisation.ts';
+import { lowerCase, specialSplitter, splitWords } from './pre-tokenisation.ts';
 import { createPriorityQueue } from './priority-queue.ts';
 import type { PriorityQueue } from './priority-queue.ts';
 import { createTokenizer } from './tokenizer.ts';
@@ -40,7 +40,7 @@ const countWords = (texts: Iterable<string>, options: VocabularyOptions): Counte
   for (const text of texts) {
     for (const part of split(text)) {
       if (part.special) continue;
-      for (const word of splitWords(options.lowercase ? part.text.toLowerCase() : part.text)) {
+      for (const word of splitWords(options.lowercase ? lowerCase(part.text) : part.text)) {
         counts.set(word, (counts.get(word) ?? 0) + 1);
       }
     }

@@ -5,7 +5,7 @@
 import { ConfigError, sha256 } from '@polygate/core';
 import { bytesOfToken, symbolsOfBytes } from './byte-alphabet.ts';
 import { maxVocabularySize, mergeWord, pairKey } from './merge-rules.ts';
-import { specialSplitter, splitWords } from './pre-tokenisation.ts';
+import { lowerCase, specialSplitter, splitWords } from './pre-tokenisation.ts';
 import { serializeTokenizer, tokenizerJson } from './tokenizer-json.ts';
 import type { TokenizerJson } from './tokenizer-json.ts';
 import { wordIndices } from './word-indices.ts';
@@ -18,7 +18,11 @@ export interface TokenizerModel {
   readonly merges: readonly (readonly [number, number])[];
   /** Ids of the special tokens. */
   readonly specials: readonly number[];
+  /** Those of them that are looked for in the text after it is lower-cased, not before. @default none */
+  readonly normalized?: readonly number[];
   readonly lowercase: boolean;
+  /** Whether text that begins without a blank gets one, after a special token too. @default false */
+  readonly prefixSpace?: boolean;
 }
 
 /** Ids of the two special tokens that the model itself uses. */
@@ -113,7 +117,13 @@ export const createTokenizer = (model: TokenizerModel): Tokenizer => {
       ([left, right]) => idByToken.get(`${tokens[left]}${tokens[right]}`) ?? 0,
     ),
   };
-  const split = specialSplitter(model.specials.map((id) => tokens[id] ?? ''));
+  const lower = model.lowercase ? lowerCase : (text: string): string => text;
+  const later = new Set(model.normalized);
+  const isLater = (id: number): boolean => later.has(id);
+  const split = specialSplitter(model.specials.filter((id) => !isLater(id)).map((id) => tokens[id] ?? ''));
+  // Their texts are lower-cased as the text is that they are looked for in.
+  const idOfLater = new Map([...later].map((id) => [lower(tokens[id] ?? ''), id]));
+  const splitLater = specialSplitter([...idOfLater.keys()]);
   const cache = new Map<string, readonly number[]>();
 
   const encodeWord = (word: string): readonly number[] => {
@@ -143,9 +153,16 @@ export const createTokenizer = (model: TokenizerModel): Tokenizer => {
     encode(text: string): Int32Array {
       const ids: number[] = [];
       for (const part of split(text)) {
-        if (part.special) ids.push(idByToken.get(part.text) ?? 0);
-        else {
-          const plain = model.lowercase ? part.text.toLowerCase() : part.text;
+        if (part.special) {
+          ids.push(idByToken.get(part.text) ?? 0);
+          continue;
+        }
+        for (const piece of splitLater(lower(part.text))) {
+          if (piece.special) {
+            ids.push(idOfLater.get(piece.text) ?? 0);
+            continue;
+          }
+          const plain = model.prefixSpace && !piece.text.startsWith(' ') ? ` ${piece.text}` : piece.text;
           for (const word of splitWords(plain)) for (const id of encodeWord(word)) ids.push(id);
         }
       }

@@ -47,6 +47,12 @@ const nasty = [
   '__proto__ constructor toString',
 ];
 
+/**
+ * Where the library of this language departs from the reference in Rust, it is the reference that we follow (see
+ * foreign-tokenizers.test.ts): JavaScript lower-cases a final sigma otherwise and has other white space.
+ */
+const departs = /[Σ\u0085\ufeff]/u;
+
 const anyText = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 40 }),
   fc.string({ unit: 'grapheme', maxLength: 40 }),
@@ -80,12 +86,12 @@ describe.each(Object.entries(tokenizers))('%s', (_name, tokenizer) => {
     // Special tokens are cut out first; they have no upper case, so this is the same.
     return wellFormed
       .split(/(<\|(?:spe|endoftext)\|>)/u)
-      .map((part) => part.toLowerCase())
+      .map((part) => part.replaceAll('Σ', 'σ').toLowerCase())
       .join('');
   };
   const check = (text: string): void => {
     const ids = tokenizer.encode(text);
-    expect([...ids]).toEqual(foreign.encode(text).ids);
+    if (!departs.test(text)) expect([...ids]).toEqual(foreign.encode(text).ids);
     expect(tokenizer.decode(ids)).toBe(normal(text));
   };
 
