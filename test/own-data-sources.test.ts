@@ -394,7 +394,8 @@ describe('splits that the source names', () => {
     await put('photos/train/dog/1.svg', picture(2));
     await put('photos/test/dog/1.svg', picture(3));
     await put('photos/test/emu/1.svg', picture(4));
-    const { classes, splits } = await prepared({ p: { source: 'image-folder', path: at('photos') } });
+    const { classes, splits, log } = await prepared({ p: { source: 'image-folder', path: at('photos') } });
+    expect(log.join('\n')).toContain('1 of 3 classes have no training sample: ["emu"]');
     expect([classes, labels(splits['test'])]).toEqual([
       ['cat', 'dog', 'emu'],
       ['dog', 'emu'],
@@ -452,6 +453,32 @@ describe('splits that the source names', () => {
       expect(ids(splits['test'])).toEqual(['20.svg', '21.svg', '22.svg', '23.svg']);
       expect(log.join('\n')).not.toContain('not used');
     }
+  });
+
+  it('follows the names of archives and a column of a table of texts', async () => {
+    const shard = (n: number) =>
+      Buffer.concat([
+        tarMember('0.svg', Buffer.from(picture(n))),
+        tarMember('0.txt', Buffer.from(`picture ${n}`)),
+        tarEnd,
+      ]);
+    const names = ['coco-train-0000.tar', 'coco-train-0001.tar', 'coco-val-0000.tar'];
+    const files: string[] = [];
+    for (const [n, name] of names.entries()) files.push(await put(name, shard(n)));
+    const { splits } = await prepared({ p: { source: 'webdataset', files } });
+    expect([ids(splits['train']), ids(splits['validation'])]).toEqual([
+      ['coco-train-0000.tar/0', 'coco-train-0001.tar/0'],
+      ['coco-val-0000.tar/0'],
+    ]);
+    const rows = ['text\tlabel\tsplit', 'Good.\tyes\ttrain', 'Bad.\tno\ttrain', 'GOOD. \tyes\tdev'];
+    const file = await put('t.tsv', rows.join('\n'));
+    const source = { source: 'labelled-tsv', file, textColumns: ['text'], labelColumn: 'label' };
+    const { code, log } = await run({ p: source });
+    expect([code, log.filter((line) => line.includes('labelled-text'))]).toEqual([
+      0,
+      ['prepare own: p (labelled-text): train 2, validation 1'],
+    ]);
+    expect(log.join('\n')).toContain('1 samples of train and validation show the same');
   });
 
   it('says which column it does not use, and follows it when asked', async () => {

@@ -1,5 +1,5 @@
 /** The predict stage: what the model of a run says about pictures and texts, as values. */
-import { ConfigError, PolygateError, silentLogger, StateError } from '@polygate/core';
+import { ConfigError, PolygateError, silentLogger } from '@polygate/core';
 import {
   caption,
   classify,
@@ -11,8 +11,8 @@ import {
   type LabelPrediction,
   type WordPrediction,
 } from '@polygate/generalist';
-import { readdir } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { relative } from 'node:path';
+import { pictureFiles } from './picture-files.ts';
 import { withModel, type PredictContext, type PredictOptions } from './session.ts';
 
 export interface ClassifyOptions extends PredictOptions {
@@ -87,27 +87,6 @@ export interface Retrieval {
   /** Files that are no pictures that can be read, with the reason. */
   readonly skipped: readonly { readonly path: string; readonly reason: string }[];
 }
-
-const pictureName = /\.(?:png|jpe?g|webp|gif|avif|tiff?|svg)$/iu;
-
-const pictureFiles = async (folder: string): Promise<readonly string[]> => {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
-    throw new StateError(`retrieve: expected a readable folder of pictures, got ${folder}; check the path`, {
-      code: 'missing-folder',
-      fields: { folder },
-      cause,
-    });
-  });
-  const files = entries
-    .filter((entry) => entry.isFile() && pictureName.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
-  if (files.length > 0) return files;
-  throw new ConfigError(
-    `retrieve: expected pictures (PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG) in ${folder}, got none; give another folder`,
-    { fields: { folder } },
-  );
-};
 
 /**
  * The pictures of a folder that go best with a text. A file that can't be decoded is skipped, listed and logged.

@@ -18,6 +18,10 @@ export interface LedgerOptions {
   readonly run: number;
 }
 
+/** Ids and reasons hold what others wrote, at any length; the error line shows the beginning. */
+const cut = (text: string): string => (text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`);
+const MAX_SHOWN = 300;
+
 /** An open list; close it when done. */
 export class Ledger {
   readonly #options: LedgerOptions;
@@ -52,7 +56,7 @@ export class Ledger {
     this.#guard(() => {
       if (this.#file !== undefined) writeSync(this.#file, `${line}\n`);
     });
-    this.#judge(() => this.#quarantine.add(id, code), `${id}: ${reason}`);
+    this.#judge(() => this.#quarantine.add(id, code), `${cut(id)}: ${cut(reason)}`);
   }
 
   /** Samples left out, by reason, in alphabetical order. */

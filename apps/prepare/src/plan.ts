@@ -101,13 +101,15 @@ const openOwn = async (
     }
     case 'webdataset': {
       const findClasses = source.kind === 'labelled-image';
-      return { reader: await openWebDataset({ ...defined(source), findClasses }), kind: source.kind };
+      const splitsByName = source.split === undefined;
+      const options = { ...defined(source), findClasses, splitsByName };
+      return { reader: await openWebDataset(options), kind: source.kind };
     }
     case 'plain-text':
       return { reader: await openPlainText(source), kind: 'text' };
     case 'labelled-tsv':
       return {
-        reader: await openLabelledTsv(defined(source)),
+        reader: await openLabelledTsv({ ...defined(source), ...columnOf(source) }),
         kind: 'labelled-text',
         pairs: source.textColumns.length === 2,
       };
@@ -117,7 +119,10 @@ const openOwn = async (
 };
 
 /** Where the recipe names the split of all rows, a column of splits is not looked for. */
-const columnOf = (source: { split?: string | undefined; splitColumn?: string | undefined }) => {
+const columnOf = <C extends string | number>(source: {
+  readonly split?: string | undefined;
+  readonly splitColumn?: C | undefined;
+}): { readonly splitColumn?: C | '' } => {
   const column = source.splitColumn ?? (source.split === undefined ? undefined : '');
   return column === undefined ? {} : { splitColumn: column };
 };

@@ -140,6 +140,7 @@ const sourceSchemas = {
     file: text,
     textColumns: z.array(column).min(1).max(2),
     labelColumn: column,
+    splitColumn: z.union([z.string(), z.number().int().min(0)]).optional(),
     labels: names.optional(),
     classes,
     header: z.boolean().default(true),

@@ -3,7 +3,7 @@
  * recipe, a folder, a column), or the hash of what the sample shows decides: equal pictures and equal texts are on one
  * side, whatever they are called and whichever source they come from.
  */
-import { type Logger, silentLogger, StateError } from '@polygate/core';
+import { excerpt, type Logger, silentLogger, StateError } from '@polygate/core';
 import {
   contentKey,
   orderSplits,
@@ -24,6 +24,7 @@ interface Settled {
   readonly splits: string[];
   /** New ids of samples whose own id another one has, by place. */
   readonly ids: Map<number, string>;
+  readonly labels: (number | undefined)[];
   /** Keys of samples without split of their own, by place. */
   readonly open: Map<number, string>;
 }
@@ -67,7 +68,7 @@ const survey = async (
   part: PlanPart,
   shared: { readonly taken: Set<string>; readonly overlaps: OverlapFinder; readonly unique: boolean },
 ): Promise<Settled> => {
-  const settled: Settled = { splits: [], ids: new Map(), open: new Map() };
+  const settled: Settled = { splits: [], labels: [], ids: new Map(), open: new Map() };
   for await (const item of part.reader.read()) {
     if (item.kind === 'fault') continue;
     const place = settled.splits.length;
@@ -81,6 +82,7 @@ const survey = async (
     if (split === undefined) settled.open.set(place, key);
     else shared.overlaps.add(key, { split, id });
     settled.splits.push(split ?? '');
+    settled.labels.push(item.label);
   }
   return settled;
 };
@@ -111,6 +113,21 @@ const settledReader = (part: PlanPart, settled: Settled): Reader => ({
 const warnOf = (overlap: SplitOverlap): string =>
   `${overlap.rows} samples of ${overlap.splits.join(' and ')} show the same, such as ${overlap.example.join(' and ')}: scores on them tell what was learned by heart`;
 
+/** Classes that are tested and never trained; none where the dataset has no training split. */
+const classesWithoutTraining = (classes: readonly string[], parts: readonly Settled[]): string[] => {
+  const trained = new Set<number>();
+  let samples = 0;
+  for (const { splits, labels } of parts) {
+    for (const [place, split] of splits.entries()) {
+      const label = labels[place];
+      if (split !== 'train') continue;
+      samples += 1;
+      if (label !== undefined) trained.add(label);
+    }
+  }
+  return samples === 0 ? [] : classes.filter((_, label) => !trained.has(label));
+};
+
 /** The plan with the split of every sample settled. Datasets of the mini suite have their own rules and stay. */
 export const settleSplits = async (
   plan: DatasetPlan,
@@ -123,7 +140,7 @@ export const settleSplits = async (
   const all: Settled[] = [];
   for (const part of plan.parts) all.push(await survey(part, shared));
   const parts = plan.parts.map((part, index): PlanPart => {
-    const settled = all[index] ?? { splits: [], ids: new Map(), open: new Map() };
+    const settled = all[index] ?? { splits: [], labels: [], ids: new Map(), open: new Map() };
     for (const [place, key] of settled.open) {
       settled.splits[place] = overlaps.splitOf(key) ?? splitByHash(key, part.draw?.percents ?? {});
     }
@@ -132,6 +149,12 @@ export const settleSplits = async (
   });
   const found = overlaps.overlaps();
   for (const overlap of found) logger.warn(`prepare ${plan.name}: ${warnOf(overlap)}`);
+  const untrained = classesWithoutTraining(plan.classes ?? [], all);
+  if (untrained.length > 0) {
+    logger.warn(
+      `prepare ${plan.name}: ${untrained.length} of ${plan.classes?.length ?? 0} classes have no training sample: ${excerpt(untrained, 160)}`,
+    );
+  }
   const used = all.flatMap(({ splits }) => [...new Set(splits)]);
   return {
     ...plan,

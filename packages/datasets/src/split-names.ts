@@ -58,6 +58,13 @@ export const splitColumns: readonly string[] = [
   'data_split',
 ];
 
+/** The split that the name of a file begins with or is, as in `train-00001.tar`, `coco.val.tar`. */
+export const splitOfFile = (name: string): string | undefined =>
+  name
+    .split(/[-_.]/u)
+    .map(knownSplit)
+    .find((split) => split !== undefined);
+
 /** How a column of splits is read. */
 export interface SplitColumn {
   /** Whether samples follow it. */

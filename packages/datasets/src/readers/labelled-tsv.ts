@@ -3,6 +3,7 @@ import { ConfigError } from '@polygate/core';
 import { readDelimited, type RecordItem } from '../delimited.ts';
 import { requireFile } from '../paths.ts';
 import { fault, type Reader, type ReaderItem } from '../sample.ts';
+import { canonicalSplit, splitColumns, SplitFinder, type SplitColumn } from '../split-names.ts';
 
 /** Most different labels that are collected from a file. */
 const MAX_DISCOVERED_CLASSES = 10_000;
@@ -17,6 +18,11 @@ export interface LabelledTsvOptions {
   readonly labels?: readonly string[];
   /** Words for the labels, in the same order. @default the label values */
   readonly classes?: readonly string[];
+  /**
+   * Column that names the split of a row, by name or index; `''` for none.
+   * @default `split` and the like, where its values name splits
+   */
+  readonly splitColumn?: string | number;
   /** Whether the first line names the columns (CoLA has none). @default true */
   readonly header?: boolean;
 }
@@ -26,6 +32,8 @@ interface Layout {
   readonly count: number;
   readonly texts: readonly number[];
   readonly label: number;
+  /** Column of splits with its name; index -1 where there is none. */
+  readonly split: { readonly index: number; readonly name: string };
 }
 
 const records = (file: string): AsyncGenerator<RecordItem> =>
@@ -48,6 +56,19 @@ const findColumn = (
   );
 };
 
+const findSplit = (columns: readonly string[], options: LabelledTsvOptions): Layout['split'] => {
+  const { splitColumn } = options;
+  const index =
+    splitColumn === ''
+      ? -1
+      : splitColumn !== undefined
+        ? findColumn(columns, splitColumn, options)
+        : (options.header ?? true)
+          ? columns.findIndex((column) => splitColumns.includes(column.toLowerCase()))
+          : -1;
+  return { index, name: columns[index] ?? '' };
+};
+
 const readLayout = async (options: LabelledTsvOptions): Promise<Layout> => {
   for await (const item of records(options.file)) {
     const fields = item.kind === 'record' ? item.fields.map((field) => field.trim()) : [];
@@ -56,6 +77,7 @@ const readLayout = async (options: LabelledTsvOptions): Promise<Layout> => {
       count: fields.length,
       texts: options.textColumns.map((column) => findColumn(fields, column, options)),
       label: findColumn(fields, options.labelColumn, options),
+      split: findSplit(fields, options),
     };
   }
   throw new ConfigError(`labelled TSV ${options.file}: expected rows, got an empty file`, {
@@ -82,6 +104,17 @@ const discoverLabels = async (options: LabelledTsvOptions, layout: Layout): Prom
   return [...seen].sort();
 };
 
+const readSplits = async (options: LabelledTsvOptions, layout: Layout): Promise<SplitColumn> => {
+  const finder = new SplitFinder();
+  let first = layout.header;
+  for await (const item of records(options.file)) {
+    if (!first && item.kind === 'record' && item.fields.length === layout.count)
+      finder.add(item.fields[layout.split.index]);
+    first = false;
+  }
+  return finder.decide(layout.split.name, options.splitColumn !== undefined);
+};
+
 /** Reads a labelled table of texts. @throws ConfigError for missing files and columns (listing those found) */
 export const openLabelledTsv = async (options: LabelledTsvOptions): Promise<Reader> => {
   await requireFile(options.file, 'table file');
@@ -98,9 +131,12 @@ export const openLabelledTsv = async (options: LabelledTsvOptions): Promise<Read
       `labelled TSV: expected as many classes as labels, got ${classes.length} and ${labels.length}; give one name for each of ${labels.join(', ')}`,
     );
   }
+  const splits = layout.split.index < 0 ? undefined : await readSplits(options, layout);
   return {
     name: basename(options.file),
     classes,
+    ...(splits?.followed ? { splits: splits.splits } : {}),
+    ...(splits && splits.notes.length > 0 ? { notes: splits.notes } : {}),
     async *read(): AsyncGenerator<ReaderItem> {
       let first = layout.header;
       for await (const item of records(options.file)) {
@@ -113,6 +149,7 @@ export const openLabelledTsv = async (options: LabelledTsvOptions): Promise<Read
           const value = item.fields[layout.label]?.trim() ?? '';
           const label = labels.indexOf(value);
           const texts = layout.texts.map((column) => item.fields[column]?.trim() ?? '');
+          const split = splits?.followed ? canonicalSplit(item.fields[layout.split.index] ?? '') : undefined;
           if (label < 0)
             yield fault(
               id,
@@ -121,7 +158,9 @@ export const openLabelledTsv = async (options: LabelledTsvOptions): Promise<Read
             );
           else if (texts.includes(''))
             yield fault(id, 'empty-text', 'expected a sentence, got an empty field');
-          else yield { kind: 'sample', id, texts, label };
+          else if (splits?.followed && split === undefined)
+            yield fault(id, 'no-split', 'expected the name of a split, got an empty field');
+          else yield { kind: 'sample', id, texts, label, ...(split === undefined ? {} : { split }) };
         }
       }
     },
