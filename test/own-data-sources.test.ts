@@ -674,10 +674,9 @@ describe('values', () => {
     });
   });
 
-  it('refuses one picture with several labels or splits', async () => {
+  it('refuses one picture with several labels, and tells of one in several splits', async () => {
     for (let n = 0; n < 3; n += 1) await put(`k/${n}.svg`, picture(n));
-    const table = [
-      'image,label,split',
+    const rows = [
       '0.svg,a,train',
       '0.svg,a,train',
       '1.svg,a,train',
@@ -685,9 +684,18 @@ describe('values', () => {
       '2.svg,b,train',
       '2.svg,b,test',
     ];
-    const file = await put('t.csv', table.join('\n'));
-    const { splits, quarantine } = await prepared({ p: { source: 'labelled-table', file, images: at('k') } });
-    expect(splits).toEqual({ train: [{ id: '0.svg', label: 'a' }] });
-    expect(quarantine).toEqual({ 'several-labels': 1, 'several-splits': 1 });
+    const file = await put('t.csv', ['image,label,split', ...rows].join('\n'));
+    const { splits, quarantine, overlaps } = await prepared({
+      p: { source: 'labelled-table', file, images: at('k') },
+    });
+    expect(splits).toEqual({
+      train: [
+        { id: '0.svg', label: 'a' },
+        { id: '2.svg', label: 'b' },
+      ],
+      test: [{ id: '2.svg~2', label: 'b' }],
+    });
+    expect(quarantine).toEqual({ 'several-labels': 1 });
+    expect(overlaps).toEqual([{ splits: ['test', 'train'], rows: 1, example: ['2.svg', '2.svg~2'] }]);
   });
 });

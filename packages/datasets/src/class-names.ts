@@ -93,7 +93,9 @@ export const createLabelIndex = (
     const name = labelName(value);
     if (name === undefined) return undefined;
     const index = typeof value === 'number' && options.given ? undefined : byName.get(name);
-    if (index !== undefined || !options.given || !isCount(name)) return index;
-    return Number(name) < classes.length ? Number(name) : undefined;
+    // Tables of floating-point columns have indices as 1.0.
+    const whole = name.replace(/\.0+$/u, '');
+    if (index !== undefined || !options.given || !isCount(whole)) return index;
+    return Number(whole) < classes.length ? Number(whole) : undefined;
   };
 };

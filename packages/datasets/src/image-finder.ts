@@ -21,6 +21,8 @@ export interface ImageFinder {
   find(name: string): Promise<FoundImage | Fault>;
 }
 
+const OUTSIDE = 'expected a path inside the image folder; give the folder that holds all pictures';
+
 /** Names of one folder, by the spelling that they share. */
 interface Listing {
   readonly byForm: ReadonlyMap<string, readonly string[]>;
@@ -93,7 +95,7 @@ export const createImageFinder = (
         );
       }
       if (name.includes('\0') || /^[a-z]:[\\/]/iu.test(name)) {
-        return fault(name, 'path-outside', 'expected a path inside the image folder');
+        return fault(name, 'path-outside', OUTSIDE);
       }
       // A backslash parts folders in names from Windows; where a file is really called so, it is taken as it stands.
       const literal = resolveInside(root, name);
@@ -101,7 +103,7 @@ export const createImageFinder = (
         name.includes('\\') && !(literal !== undefined && (await isThere(literal)))
           ? resolveInside(root, name.replace(/\\/gu, '/'))
           : literal;
-      if (asked === undefined) return fault(name, 'path-outside', 'expected a path inside the image folder');
+      if (asked === undefined) return fault(name, 'path-outside', OUTSIDE);
       const suffixed = options.suffix && !isImageName(asked) ? `${asked}${options.suffix}` : asked;
       const path = await onDisk(suffixed);
       const folder = dirname(path);

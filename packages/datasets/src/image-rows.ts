@@ -1,6 +1,9 @@
 /** Rows that name one picture -> one sample with the captions of all of them. */
 import { fault, type Fault, type Sample } from './sample.ts';
 
+/** What rows are joined by: the picture, and the split where the source names one. */
+export const rowKey = (path: string, sample: Sample): string => `${sample.split ?? ''}\n${path}`;
+
 /** One pass over the rows of a source. */
 export interface ImageRowPass {
   /** The sample of the picture once its last row is there, else undefined. */
@@ -52,14 +55,6 @@ export const joinRows = (samples: readonly Sample[]): Sample | Fault => {
       first.id,
       'several-labels',
       `expected one label for a picture, got ${labels.size} in ${samples.length} rows that name it`,
-    );
-  }
-  const splits = [...new Set(samples.map(({ split }) => split))];
-  if (splits.length > 1) {
-    return fault(
-      first.id,
-      'several-splits',
-      `expected one split for a picture, got ${splits.map((split) => split ?? 'none').join(' and ')} in ${samples.length} rows that name it`,
     );
   }
   const texts = samples.flatMap((sample) => sample.texts ?? []);

@@ -4,7 +4,7 @@ import { ConfigError, FormatError } from '@polygate/core';
 import { readDelimited, type RecordItem } from '../delimited.ts';
 import type { LinkOptions } from '../folder-listing.ts';
 import { createImageFinder, type ImageFinder } from '../image-finder.ts';
-import { joinRows } from '../image-rows.ts';
+import { joinRows, rowKey } from '../image-rows.ts';
 import { requireFile, requireFolder } from '../paths.ts';
 import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
 import { canonicalSplit, splitColumns, SplitFinder, type SplitColumn } from '../split-names.ts';
@@ -108,7 +108,8 @@ const toRow = async (
   if (found.kind === 'fault') return found;
   const image = { kind: 'path', path: found.path } as const;
   const named = split === undefined ? {} : { split };
-  return { key: found.key, sample: { kind: 'sample', id: found.key, image, texts: [caption], ...named } };
+  const sample: Sample = { kind: 'sample', id: found.key, image, texts: [caption], ...named };
+  return { key: rowKey(found.key, sample), sample };
 };
 
 /** Rows of one picture are put together wherever they stand; its place is that of its first row. */

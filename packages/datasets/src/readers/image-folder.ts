@@ -1,5 +1,5 @@
 import { basename, extname } from 'node:path';
-import { ConfigError } from '@polygate/core';
+import { ConfigError, excerpt } from '@polygate/core';
 import { listFolder, type FolderEntry, type LinkOptions } from '../folder-listing.ts';
 import { isImageName, requireFolder } from '../paths.ts';
 import { fault, type Reader, type ReaderItem } from '../sample.ts';
@@ -28,7 +28,7 @@ interface Layout {
   readonly folders: readonly ClassFolder[];
   /** What lies where no picture is expected. */
   readonly faults: readonly ReaderItem[];
-  readonly notes: readonly string[];
+  readonly notes: string[];
 }
 
 const isFolder = (entry: FolderEntry): boolean => entry.kind === 'folder';
@@ -157,6 +157,8 @@ export const openImageFolder = async (options: ImageFolderOptions): Promise<Read
   const classes = [...names.keys()].sort().map((folder) => names.get(folder) ?? '');
   const labels = new Map([...names.keys()].sort().map((folder, label) => [folder, label]));
   const splits = orderSplits(folders.flatMap(({ split }) => (split === undefined ? [] : [split])));
+  const unused = Object.keys(options.classNames ?? {}).filter((folder) => !names.has(folder));
+  if (unused.length > 0) notes.push(`classNames names folders that are not there: ${excerpt(unused)}`);
   return {
     name: basename(options.path),
     classes,

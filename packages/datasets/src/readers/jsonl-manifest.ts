@@ -3,7 +3,7 @@ import { excerpt, FormatError, parseJson } from '@polygate/core';
 import { ClassFinder, createLabelIndex, labelName } from '../class-names.ts';
 import type { LinkOptions } from '../folder-listing.ts';
 import { createImageFinder, type ImageFinder } from '../image-finder.ts';
-import { ImageRows } from '../image-rows.ts';
+import { ImageRows, rowKey } from '../image-rows.ts';
 import { captionsOfFields, firstField, isJsonFields, type JsonFields } from '../json-captions.ts';
 import { requireFile } from '../paths.ts';
 import { readLines, type LineItem } from '../lines.ts';
@@ -37,7 +37,7 @@ interface Survey {
 
 interface Row {
   readonly sample: Sample;
-  /** Path of the picture, where the row names one. */
+  /** What rows of one picture share, where the row names one. */
   readonly key?: string;
 }
 
@@ -116,7 +116,7 @@ const toRow = async (fields: JsonFields, line: number, survey: Survey): Promise<
     ...(label === undefined ? {} : { label }),
     ...(split === undefined ? {} : { split }),
   };
-  return found ? { sample, key: found.key } : { sample };
+  return found ? { sample, key: rowKey(found.key, sample) } : { sample };
 };
 
 const isRowFault = (row: Row | Fault): row is Fault => !('sample' in row);

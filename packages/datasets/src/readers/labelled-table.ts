@@ -4,7 +4,7 @@ import { ClassFinder, createLabelIndex } from '../class-names.ts';
 import { readDelimited, type RecordItem } from '../delimited.ts';
 import type { LinkOptions } from '../folder-listing.ts';
 import { createImageFinder, type ImageFinder } from '../image-finder.ts';
-import { ImageRows } from '../image-rows.ts';
+import { ImageRows, rowKey } from '../image-rows.ts';
 import { requireFile, requireFolder } from '../paths.ts';
 import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
 import { canonicalSplit, splitColumns, SplitFinder } from '../split-names.ts';
@@ -167,7 +167,7 @@ const toRow = async (item: RecordItem, rules: RowRules): Promise<{ key: string; 
     label,
     ...(split === undefined ? {} : { split }),
   };
-  return { key: found.key, sample };
+  return { key: rowKey(found.key, sample), sample };
 };
 
 /**
