@@ -2,7 +2,7 @@
 import { createRandom, StateError, writeFileAtomic } from '@polygate/core';
 import { loadParameters, saveParameters } from '@polygate/nn';
 import { loadTokenizer, type Tokenizer } from '@polygate/tokens';
-import { latestCheckpoint } from '@polygate/training';
+import { latestCheckpoint, readState, STATE_FILE, verifyFiles } from '@polygate/training';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createUniPerceiver } from '@polygate/encoder';
@@ -58,14 +58,22 @@ export const modelFolderOf = async (folder: string): Promise<string> => {
   );
 };
 
+/** Compares the files of a checkpoint with its state; a model folder without one is taken as it is. */
+const verifyCheckpoint = async (path: string): Promise<void> => {
+  if (!(await exists(join(path, STATE_FILE)))) return;
+  const place = { step: 0, path };
+  await verifyFiles(place, await readState(place), [CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE]);
+};
+
 /**
  * Loads a model folder, or the latest checkpoint of a run folder, on the current engine. An exported model has an encoder
  * with merged experts.
  * @throws StateError for missing files or a tokenizer that the weights were not made with; FormatError for damaged
- * files; ConfigError or ShapeError for weights of another configuration
+ * files, also where only a checkpoint's hashes tell; ConfigError or ShapeError for weights of another configuration
  */
 export const loadModel = async (folder: string): Promise<Generalist> => {
   const place = await modelFolderOf(folder);
+  await verifyCheckpoint(place);
   const path = join(place, CONFIG_FILE);
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new StateError(`model: expected a readable ${path}; the checkpoint is not one of a generalist`, {

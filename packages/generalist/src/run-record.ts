@@ -1,6 +1,6 @@
 /** What a run folder says about itself: its recipe, its engine, and how far its latest checkpoint is. */
 import { ConfigError, FormatError, unknownName } from '@polygate/core';
-import { readState, type RunState } from '@polygate/training';
+import { readState, STATE_FILE, type RunState } from '@polygate/training';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { modelFolderOf } from './model-folder.ts';
@@ -49,7 +49,7 @@ export const readRun = async (run: string, checkpoint?: string): Promise<RunReco
   const model = checkpoint === undefined ? await modelFolderOf(run) : await checkpointOf(run, checkpoint);
   const recipePath = join(run, 'recipe.json');
   const recipe = (await exists(recipePath)) ? await readRecipe(recipePath) : undefined;
-  const state = (await exists(join(model, 'state.json')))
+  const state = (await exists(join(model, STATE_FILE)))
     ? await readState({ step: Number(/\d+$/u.exec(basename(model))?.[0] ?? 0), path: model })
     : undefined;
   return { run, model, ...(recipe ? { recipe } : {}), ...(state ? { state } : {}) };

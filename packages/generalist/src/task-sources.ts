@@ -3,7 +3,7 @@
  * from one integer per task.
  */
 import { ConfigError, hashText } from '@polygate/core';
-import { createBatchSource, listRow, nestedListRow, type ShardSet } from '@polygate/stream';
+import { contentHash, createBatchSource, listRow, nestedListRow, type ShardSet } from '@polygate/stream';
 import type { CandidateSet, ImageInput, TaskBatch } from '@polygate/tasks';
 import type { TrainSource } from '@polygate/training';
 import type { Recipe, TaskRecipe } from './recipe.ts';
@@ -107,6 +107,7 @@ export const buildTaskSources = async (
     sources.push({
       name,
       size: shards.rowCount,
+      data: contentHash(shards.manifest),
       lossWeight: own.lossWeight,
       ...(own.weight === undefined ? {} : { weight: own.weight }),
       next: async (cursor, { random }) =>

@@ -2,8 +2,9 @@
  * Parameters and optimizer state in safetensors files. A parameter keeps its name; the optimizer's tensors are
  * `m.NAME`, `v.NAME` and `count.NAME`.
  */
-import { ConfigError, FormatError, ShapeError } from '@polygate/core';
+import { ConfigError, FormatError, ShapeError, StateError, type FileDigest } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
+import { basename } from 'node:path';
 import type { AdamW, MomentState } from './adamw.ts';
 import type { ParameterSet } from './parameters.ts';
 import {
@@ -42,23 +43,55 @@ const some = (names: readonly string[]): string =>
   names.slice(0, SHOWN_NAMES).join(', ') +
   (names.length > SHOWN_NAMES ? `, and ${names.length - SHOWN_NAMES} more` : '');
 
-/** Writes all parameters, one at a time. @throws StateError for a failed write */
+/** Place of the first value that is NaN or infinite; -1 where all are finite. */
+const firstNotFinite = (values: Float32Array): number => {
+  for (let i = 0; i < values.length; i += 1) {
+    const value = values[i] as number;
+    // NaN and the infinities alone differ from themselves when they are taken from themselves.
+    if (value - value !== 0) return i;
+  }
+  return -1;
+};
+
+/** Values that are about to be written. @throws StateError (code `weights-not-finite`) */
+const savable = (values: Float32Array, path: string, name: string): Float32Array => {
+  const at = firstNotFinite(values);
+  if (at < 0) return values;
+  throw new StateError(
+    `save ${basename(path)}: expected finite values, got ${values[at]} at index ${at} of "${name}"; nothing was written: go back to an earlier checkpoint with a lower learning rate or harder clipping`,
+    { code: 'weights-not-finite', fields: { path, name, index: at } },
+  );
+};
+
+/**
+ * Writes all parameters, one at a time.
+ * @returns size and SHA-256 of the file
+ * @throws StateError for a failed write, or (code `weights-not-finite`) for NaN and infinity
+ */
 export const saveParameters = (
   parameters: ParameterSet,
   path: string,
   options: SaveOptions = {},
-): Promise<void> => {
+): Promise<FileDigest> => {
   const { dtype = 'F32', metadata = {} } = options;
   const tensors = new Map<string, WritableTensor>();
   for (const { name, spec } of parameters.entries()) {
-    tensors.set(name, { dtype, shape: spec.shape, data: () => parameters.read(name) });
+    const data = async (): Promise<Float32Array> => savable(await parameters.read(name), path, name);
+    tensors.set(name, { dtype, shape: spec.shape, data });
   }
   return writeSafetensors(path, tensors, { format: 'pt', ...metadata });
 };
 
 const floats = async (file: SafetensorsFile, path: string, name: string): Promise<Float32Array> => {
   const { data, dtype } = await file.read(name);
-  if (data instanceof Float32Array) return data;
+  if (data instanceof Float32Array) {
+    const at = firstNotFinite(data);
+    if (at < 0) return data;
+    throw new FormatError(
+      `safetensors ${path}: expected finite values, got ${data[at]} at index ${at} of "${name}"; the file is damaged or its training diverged: take an earlier checkpoint`,
+      { code: 'weights-not-finite', fields: { path, name, index: at } },
+    );
+  }
   throw new FormatError(
     `safetensors ${path}: expected floating-point values (F32, BF16 or F16) for "${name}", got ${dtype}; save the weights as float32`,
     { fields: { path, name, dtype } },
@@ -84,7 +117,7 @@ const checkShapes = (parameters: ParameterSet, file: SafetensorsFile, path: stri
 /**
  * Loads parameters by name. Names and shapes are checked before any value is changed.
  * @throws ConfigError listing missing and unexpected names (strict), ShapeError listing shapes that differ, FormatError
- * for a damaged file
+ * for a damaged file and (code `weights-not-finite`) for NaN and infinity
  */
 export const loadParameters = async (
   parameters: ParameterSet,
@@ -117,18 +150,23 @@ export const loadParameters = async (
   }
 };
 
-/** Writes moments and counts of every parameter that was ever updated. @throws StateError for a failed write */
-export const saveOptimizer = (optimizer: AdamW, path: string): Promise<void> => {
+/**
+ * Writes moments and counts of every parameter that was ever updated.
+ * @returns size and SHA-256 of the file
+ * @throws StateError for a failed write, or (code `weights-not-finite`) for NaN and infinity
+ */
+export const saveOptimizer = (optimizer: AdamW, path: string): Promise<FileDigest> => {
   const tensors = new Map<string, WritableTensor>();
   for (const [name, { m, v, count }] of optimizer.state()) {
     for (const [kind, tensor] of [
       ['m', m],
       ['v', v],
     ] as const) {
-      tensors.set(`${kind}.${name}`, {
+      const key = `${kind}.${name}`;
+      tensors.set(key, {
         dtype: 'F32',
         shape: tensor.shape,
-        data: async () => (await tensor.data()) as Float32Array,
+        data: async () => savable((await tensor.data()) as Float32Array, path, key),
       });
     }
     tensors.set(`count.${name}`, { dtype: 'I32', shape: [], data: Int32Array.of(count) });
@@ -136,20 +174,65 @@ export const saveOptimizer = (optimizer: AdamW, path: string): Promise<void> => 
   return writeSafetensors(path, tensors);
 };
 
-/** Replaces an optimizer's state by a saved one. @throws FormatError for a damaged file; ConfigError, ShapeError for another model's */
+/** Parameters that a file has moments of. @throws FormatError where one of the three tensors lacks, or another is there */
+const updatedNames = (file: SafetensorsFile, path: string): readonly string[] => {
+  const kinds = ['count', 'm', 'v'];
+  const names = new Set<string>();
+  for (const key of file.entries.keys()) {
+    const dot = key.indexOf('.');
+    const name = key.slice(dot + 1);
+    const lacking = kinds.filter((kind) => !file.entries.has(`${kind}.${name}`));
+    if (dot < 0 || !kinds.includes(key.slice(0, dot)) || lacking.length > 0) {
+      const wanted =
+        dot > 0 && lacking.length < kinds.length
+          ? `${lacking.map((kind) => `"${kind}.${name}"`).join(' and ')} beside "${key}"`
+          : 'count, m and v of parameters';
+      throw new FormatError(
+        `safetensors ${path}: expected ${wanted}, got ${lacking.length < kinds.length ? 'none' : `"${key}"`}; the file is damaged or is no optimizer's: take another checkpoint`,
+        { code: 'optimizer-damaged', fields: { path, name: key } },
+      );
+    }
+    names.add(name);
+  }
+  return [...names];
+};
+
+const readMoments = async (file: SafetensorsFile, path: string, name: string): Promise<MomentState> => {
+  const damaged = (expected: string, got: unknown): FormatError =>
+    new FormatError(
+      `safetensors ${path}: expected ${expected}, got ${String(got)}; the file is damaged: take another checkpoint`,
+      { code: 'optimizer-damaged', fields: { path, name } },
+    );
+  const [first] = (await file.read(`count.${name}`)).data;
+  const count = Number(first);
+  if (!Number.isSafeInteger(count) || count < 1) {
+    throw damaged(`a count of at least 1 in "count.${name}"`, first);
+  }
+  const shape = [...(file.entries.get(`m.${name}`)?.shape ?? [])];
+  const shapeOfV = file.entries.get(`v.${name}`)?.shape ?? [];
+  if (shapeOfV.join() !== shape.join()) {
+    throw damaged(
+      `"v.${name}" of the shape of "m.${name}", [${shape.join(', ')}]`,
+      `[${shapeOfV.join(', ')}]`,
+    );
+  }
+  const means = await floats(file, path, `m.${name}`);
+  const squares = await floats(file, path, `v.${name}`);
+  const negative = squares.findIndex((value) => value < 0);
+  if (negative >= 0) throw damaged(`squares in "v.${name}"`, `${squares[negative]} at index ${negative}`);
+  return { count, m: tf.tensor(means, shape), v: tf.tensor(squares, shape) };
+};
+
+/**
+ * Replaces an optimizer's state by a saved one; nothing is changed when it can't be.
+ * @throws FormatError for a damaged file: a missing tensor, a count below 1, values that can't be moments; ConfigError,
+ * ShapeError for another model's
+ */
 export const loadOptimizer = async (optimizer: AdamW, path: string): Promise<void> => {
   const file = await openSafetensors(path);
   const states = new Map<string, MomentState>();
   try {
-    for (const key of file.entries.keys()) {
-      if (!key.startsWith('count.')) continue;
-      const name = key.slice('count.'.length);
-      const count = Number((await file.read(key)).data[0]);
-      const shape = [...(file.entries.get(`m.${name}`)?.shape ?? [])];
-      const m = tf.tensor(await floats(file, path, `m.${name}`), shape);
-      const v = tf.tensor(await floats(file, path, `v.${name}`), shape);
-      states.set(name, { count, m, v });
-    }
+    for (const name of updatedNames(file, path)) states.set(name, await readMoments(file, path, name));
     optimizer.restore(states);
   } finally {
     for (const { m, v } of states.values()) tf.dispose([m, v]);

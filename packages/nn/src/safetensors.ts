@@ -2,8 +2,8 @@
  * Reading and writing safetensors files, tensor by tensor, so that a file may be larger than what fits in one buffer.
  * The format is little-endian, and so is every processor that Node runs on but s390x, which is not supported.
  */
-import { ConfigError, excerpt, FormatError, writeError } from '@polygate/core';
-import { randomUUID } from 'node:crypto';
+import { ConfigError, excerpt, FormatError, writeError, type FileDigest } from '@polygate/core';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16 } from './half-floats.ts';
@@ -190,6 +190,27 @@ const encode = async (name: string, tensor: WritableTensor): Promise<Uint8Array>
   return new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
 };
 
+/** Bytes that are hashed and written at a time: the hash of one piece is made while the disk takes it. */
+const PIECE_BYTES = 8 << 20;
+
+/** Appends to a file and digests what it appends, so that a file need not be read again to be hashed. */
+const digestingWriter = (handle: FileHandle) => {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  return {
+    async write(data: Uint8Array): Promise<void> {
+      for (let from = 0; from < data.length; from += PIECE_BYTES) {
+        const piece = data.subarray(from, from + PIECE_BYTES);
+        const written = handle.writeFile(piece);
+        hash.update(piece);
+        await written;
+        bytes += piece.length;
+      }
+    },
+    finish: (): FileDigest => ({ bytes, sha256: hash.digest('hex') }),
+  };
+};
+
 /** Larger elements first, so that each tensor is aligned to its own element size; names break ties. */
 const writeOrder = (
   tensors: ReadonlyMap<string, WritableTensor>,
@@ -201,13 +222,14 @@ const writeOrder = (
 /**
  * Writes a file that appears under its name only when it is complete.
  * @param metadata texts by name, for people and loaders
+ * @returns size and SHA-256 of the file
  * @throws ConfigError when data and shape don't fit or a name is `__metadata__`; StateError for a failed write
  */
 export const writeSafetensors = async (
   path: string,
   tensors: ReadonlyMap<string, WritableTensor>,
   metadata: Readonly<Record<string, string>> = {},
-): Promise<void> => {
+): Promise<FileDigest> => {
   if (tensors.has('__metadata__')) {
     throw new ConfigError(
       'safetensors: expected tensor names other than "__metadata__", which the format keeps for itself',
@@ -218,19 +240,21 @@ export const writeSafetensors = async (
   try {
     await mkdir(dirname(path), { recursive: true });
     const handle = await open(temporary, 'w');
+    const file = digestingWriter(handle);
     try {
-      await handle.writeFile(
+      await file.write(
         formatHeader(
           ordered.map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
           metadata,
         ),
       );
-      for (const [name, tensor] of ordered) await handle.writeFile(await encode(name, tensor));
+      for (const [name, tensor] of ordered) await file.write(await encode(name, tensor));
       await handle.sync();
     } finally {
       await handle.close();
     }
     await rename(temporary, path);
+    return file.finish();
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => {});
     throw typeof (cause as NodeJS.ErrnoException | null)?.errno === 'number'

@@ -6,6 +6,7 @@ export * from './columns.ts';
 export { takeRows } from './gather.ts';
 export { describeKind, type FieldKind, type NumericArray, type PrimitiveKind } from './kinds.ts';
 export { type Compression, registerLz4Codec } from './lz4.ts';
+export { contentHash } from './manifest.ts';
 export type { BatchExtent, Extent, Manifest, ShardEntry } from './manifest.ts';
 export { type DatasetMetadata, datasetMetadata, readDatasetMetadata, requireTokenizer } from './metadata.ts';
 export * from './mixed-batches.ts';

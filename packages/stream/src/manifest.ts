@@ -3,6 +3,7 @@
  * The manifest carries the SHA-256 of itself; nothing in it is believed before that, the bounds of each number and
  * the seamless succession of the batches have been checked.
  */
+import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Schema } from 'apache-arrow';
@@ -10,7 +11,7 @@ import { FormatError, sha256 } from '@polygate/core';
 import { parseKind } from './kinds.ts';
 import type { Compression } from './lz4.ts';
 import { MAX_BATCH_BYTES } from './decode.ts';
-import { checkVersion } from './metadata.ts';
+import { checkVersion, rowMetadata } from './metadata.ts';
 import { defineSchema, type Fields, MAX_COLUMNS } from './schema.ts';
 
 /** A stretch of a file with its checksum. */
@@ -83,6 +84,19 @@ const packManifest = (manifest: Manifest): Plain => ({
 export const formatManifest = (manifest: Manifest): string => {
   const body = JSON.stringify(packManifest(manifest));
   return `${body.slice(0, -1)},"sha256":"${sha256(body)}"}\n`;
+};
+
+/**
+ * What the rows of a folder of shards are known by: SHA-256, hex, over the schema and the CRC-32 of each batch. Rows
+ * that were written again from the same input have the same.
+ */
+export const contentHash = ({ fields, metadata, shards }: Manifest): string => {
+  const hash = createHash('sha256');
+  hash.update(JSON.stringify([fields, rowMetadata(metadata)]));
+  for (const { batches } of shards) {
+    for (const { rows, length, crc32 } of batches) hash.update(`;${rows},${length},${crc32}`);
+  }
+  return hash.digest('hex');
 };
 
 /** The Arrow schema that a manifest describes. */

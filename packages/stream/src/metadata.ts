@@ -35,6 +35,10 @@ export const datasetMetadata = (metadata: DatasetMetadata): Record<string, strin
   ...(metadata.code === undefined ? {} : { [keys.code]: metadata.code }),
 });
 
+/** Metadata that say what the rows are, without the version of the code that wrote them. */
+export const rowMetadata = (metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(metadata).filter(([key]) => key !== keys.code));
+
 /** Refuses rows of a newer convention than this code knows. @throws FormatError */
 export const checkVersion = (metadata: Readonly<Record<string, string>>, place: string): void => {
   const text = metadata[VERSION_KEY];

@@ -5,35 +5,31 @@
  * process dies at, `latest` names a complete checkpoint.
  */
 import {
-  FormatError,
+  PolygateError,
   removeTemporaries,
+  sha256,
   StateError,
+  syncDirectory,
   writeDirectoryAtomic,
   writeError,
   writeFileAtomic,
+  type FileDigest,
 } from '@polygate/core';
 import { loadOptimizer, loadParameters, saveOptimizer, saveParameters } from '@polygate/nn';
 import type { AdamW, MovingAverage, ParameterSet } from '@polygate/nn';
 import { randomUUID } from 'node:crypto';
 import { lstat, mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-
-/** Version of state.json; a reader refuses others. */
-export const STATE_VERSION = 1;
-
-/** What a run needs besides weights and moments to go on. */
-export interface RunState {
-  readonly version: typeof STATE_VERSION;
-  /** Updates made. */
-  readonly step: number;
-  readonly seed: number;
-  /** Batches taken from each source. */
-  readonly cursors: Readonly<Record<string, number>>;
-  readonly samples: number;
-  readonly tokens: number;
-  /** Whatever the caller keeps; JSON. */
-  readonly extra?: unknown;
-}
+import {
+  damagedCheckpoint,
+  formatState,
+  readState,
+  STATE_FILE,
+  STEP_NAME,
+  verifyFiles,
+  type CheckpointPlace,
+  type RunState,
+} from './checkpoint-state.ts';
 
 /** The live objects whose content a checkpoint holds. */
 export interface Checkpointed {
@@ -43,16 +39,11 @@ export interface Checkpointed {
   readonly average?: MovingAverage;
 }
 
-/** A stored checkpoint. */
-export interface CheckpointPlace {
-  readonly step: number;
-  /** Its folder. */
-  readonly path: string;
-}
-
 const FOLDER = 'checkpoints';
 const LATEST = 'latest';
-const NAME = /^step-(\d+)$/u;
+const MODEL_FILE = 'model.safetensors';
+const OPTIMIZER_FILE = 'optimizer.safetensors';
+const AVERAGE_FILE = 'average.safetensors';
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']);
 
 const errorCode = (cause: unknown): string => (cause as NodeJS.ErrnoException | null)?.code ?? '';
@@ -72,7 +63,7 @@ export const listCheckpoints = async (runDirectory: string): Promise<readonly Ch
   });
   return names
     .flatMap((name) => {
-      const match = NAME.exec(name);
+      const match = STEP_NAME.exec(name);
       return match ? [{ step: Number(match[1]), path: join(folder, name) }] : [];
     })
     .sort((a, b) => a.step - b.step);
@@ -96,12 +87,15 @@ export const latestCheckpoint = async (runDirectory: string): Promise<Checkpoint
   return places.find(({ path }) => basename(path) === name) ?? places.at(-1);
 };
 
+/** Points `latest` to a checkpoint of the folder; it is on the disk when this returns. */
 const moveLatest = async (folder: string, name: string): Promise<void> => {
   const path = join(folder, LATEST);
   const temporary = join(folder, `.${LATEST}.${randomUUID()}.tmp`);
   try {
     await symlink(name, temporary, 'dir');
     await rename(temporary, path);
+    // Old checkpoints go next: the disk must not hear of that first.
+    await syncDirectory(folder);
   } catch (cause) {
     await rm(temporary, { force: true });
     if (!NO_LINKS.has(errorCode(cause))) throw writeError(path, cause);
@@ -143,11 +137,17 @@ export const writeCheckpoint = async (
     throw writeError(folder, cause);
   });
   await writeDirectoryAtomic(path, async (directory) => {
-    await saveParameters(live.parameters, join(directory, 'model.safetensors'));
-    await saveOptimizer(live.optimizer, join(directory, 'optimizer.safetensors'));
-    if (live.average) await saveParameters(live.average.averages, join(directory, 'average.safetensors'));
-    for (const [file, content] of Object.entries(files)) await writeFile(join(directory, file), content);
-    await writeFile(join(directory, 'state.json'), `${JSON.stringify(state, null, 2)}\n`);
+    const digests: Record<string, FileDigest> = {};
+    digests[MODEL_FILE] = await saveParameters(live.parameters, join(directory, MODEL_FILE));
+    digests[OPTIMIZER_FILE] = await saveOptimizer(live.optimizer, join(directory, OPTIMIZER_FILE));
+    if (live.average) {
+      digests[AVERAGE_FILE] = await saveParameters(live.average.averages, join(directory, AVERAGE_FILE));
+    }
+    for (const [file, content] of Object.entries(files)) {
+      await writeFile(join(directory, file), content);
+      digests[file] = { bytes: Buffer.byteLength(content), sha256: sha256(content) };
+    }
+    await writeFile(join(directory, STATE_FILE), formatState({ ...state, files: digests }));
   });
   await moveLatest(folder, name);
   const others = (await listCheckpoints(runDirectory)).filter((place) => place.path !== path);
@@ -156,62 +156,56 @@ export const writeCheckpoint = async (
   return { step: state.step, path };
 };
 
-const isCounts = (value: unknown): value is Readonly<Record<string, number>> =>
-  typeof value === 'object' &&
-  value !== null &&
-  Object.values(value).every((count) => Number.isSafeInteger(count) && (count as number) >= 0);
-
-const parseState = (text: string, path: string): RunState => {
-  const refuse = (problem: string, cause?: unknown): FormatError =>
-    new FormatError(`checkpoint ${path}: ${problem}; resume from another checkpoint or start a new run`, {
-      fields: { path },
-      ...(cause === undefined ? {} : { cause }),
-    });
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw refuse(`expected JSON, got: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
-  }
-  const state = value as Partial<RunState> | null;
-  if (state?.version !== STATE_VERSION) {
-    throw refuse(`expected a state of version ${STATE_VERSION}, got ${JSON.stringify(state?.version)}`);
-  }
-  if (
-    !isCounts({ step: state.step, samples: state.samples, tokens: state.tokens }) ||
-    !isCounts(state.cursors)
-  ) {
-    throw refuse('expected whole numbers of at least 0 for step, samples, tokens and each cursor');
-  }
-  if (typeof state.seed !== 'number') throw refuse(`expected a seed, got ${JSON.stringify(state.seed)}`);
-  return state as RunState;
-};
-
-/** The state of a checkpoint, without its tensors. @throws FormatError when it is damaged, StateError when unreadable */
-export const readState = async (place: CheckpointPlace): Promise<RunState> => {
-  const path = join(place.path, 'state.json');
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new StateError(
-      `checkpoint: expected a readable ${path}, got ${errorCode(cause)}; remove that folder to resume from an earlier one`,
-      {
-        fields: { path },
-        cause,
-      },
-    );
-  });
-  return parseState(text, path);
-};
-
 /**
- * Loads a checkpoint into live objects.
- * @throws FormatError for a damaged file, ConfigError or ShapeError for another model's
+ * Loads a checkpoint into live objects. Every file is compared with its size and hash before any is used.
+ * @throws FormatError (code `checkpoint-damaged`) naming folder, file and reason; ConfigError or ShapeError for another
+ * model's
  */
 export const readCheckpoint = async (live: Checkpointed, place: CheckpointPlace): Promise<RunState> => {
   const state = await readState(place);
-  await loadParameters(live.parameters, join(place.path, 'model.safetensors'));
-  await loadOptimizer(live.optimizer, join(place.path, 'optimizer.safetensors'));
-  if (live.average) await loadParameters(live.average.averages, join(place.path, 'average.safetensors'));
+  await verifyFiles(place, state);
+  const load = async (file: string, action: (path: string) => Promise<unknown>): Promise<void> => {
+    try {
+      await action(join(place.path, file));
+    } catch (cause) {
+      // Names and shapes of files that are as they were written: another model's. Without hashes nobody can tell.
+      if (!(cause instanceof PolygateError) || state.files) throw cause;
+      throw damagedCheckpoint(place.path, file, { detail: cause.message, cause });
+    }
+  };
+  await load(MODEL_FILE, (path) => loadParameters(live.parameters, path));
+  await load(OPTIMIZER_FILE, (path) => loadOptimizer(live.optimizer, path));
+  const { average } = live;
+  if (average) await load(AVERAGE_FILE, (path) => loadParameters(average.averages, path));
+  for (const [name, { count }] of live.optimizer.state()) {
+    if (count <= state.step) continue;
+    throw damagedCheckpoint(place.path, OPTIMIZER_FILE, {
+      detail: `expected at most ${state.step} updates of "${name}", got ${count}`,
+    });
+  }
   return state;
+};
+
+/**
+ * Sets checkpoints aside that must not be resumed from: each is renamed to `damaged-step-N`, and `latest` moves to the
+ * one that is good.
+ * @returns their new paths
+ */
+export const setAside = async (
+  runDirectory: string,
+  damaged: readonly CheckpointPlace[],
+  good: CheckpointPlace,
+): Promise<readonly string[]> => {
+  const folder = join(runDirectory, FOLDER);
+  await moveLatest(folder, basename(good.path));
+  const paths: string[] = [];
+  for (const { path } of damaged) {
+    const aside = join(folder, `damaged-${basename(path)}`);
+    await rm(aside, { recursive: true, force: true });
+    await rename(path, aside);
+    paths.push(aside);
+  }
+  return paths;
 };
 
 /** Clears what a killed process left half-written in a run's folders. */

@@ -6,12 +6,14 @@ export type {
   LossContext,
   LossResult,
   LossWeights,
+  ResumeMode,
   StepReport,
   TrainCallback,
   TrainOptions,
   TrainResult,
   TrainSource,
 } from './run-options.ts';
+export { lockRun } from './run-lock.ts';
 export { createTaskSampler } from './task-sampler.ts';
 export type { TaskSampler, TaskSamplerOptions, WeightedSource } from './task-sampler.ts';
 export {
@@ -19,11 +21,11 @@ export {
   latestCheckpoint,
   listCheckpoints,
   readCheckpoint,
-  readState,
-  STATE_VERSION,
   writeCheckpoint,
 } from './checkpoint.ts';
-export type { Checkpointed, CheckpointPlace, RunState, WriteCheckpointOptions } from './checkpoint.ts';
+export type { Checkpointed, WriteCheckpointOptions } from './checkpoint.ts';
+export { readState, STATE_FILE, STATE_VERSION, verifyFiles } from './checkpoint-state.ts';
+export type { CheckpointPlace, RunState } from './checkpoint-state.ts';
 export { createProgress, plainProgress, screenProgress, silentProgress } from './progress.ts';
 export { describeReport } from './progress-words.ts';
 export { createScreen } from './screen.ts';

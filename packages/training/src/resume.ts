@@ -1,20 +1,29 @@
 /**
- * Where a run begins: afresh, or at its latest checkpoint.
+ * Where a run begins: afresh, at its latest checkpoint, or at the last one that is not damaged.
  */
-import { ConfigError, StateError, writeError } from '@polygate/core';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import {
-  clearLeftovers,
-  latestCheckpoint,
-  readCheckpoint,
-  readState,
-  STATE_VERSION,
-  type CheckpointPlace,
-  type RunState,
-} from './checkpoint.ts';
+  ConfigError,
+  PolygateError,
+  silentLogger,
+  StateError,
+  unknownName,
+  writeError,
+} from '@polygate/core';
+import { mkdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { damagedCheckpoint, readState, STATE_FILE, STATE_VERSION } from './checkpoint-state.ts';
+import type { CheckpointPlace, RunState } from './checkpoint-state.ts';
+import { clearLeftovers, latestCheckpoint, listCheckpoints, readCheckpoint, setAside } from './checkpoint.ts';
 import { METRICS_FILE, truncateMetrics } from './metrics-file.ts';
-import type { TrainOptions } from './run-options.ts';
+import type { ResumeMode, TrainOptions } from './run-options.ts';
+
+/** A run's beginning: its state, and the checkpoint that it is from. */
+export interface Beginning {
+  readonly state: RunState;
+  readonly place: CheckpointPlace | undefined;
+}
+
+const modes: readonly ResumeMode[] = ['auto', 'never', 'must', 'last-good'];
 
 /** The state before the first update. */
 export const freshState = (seed: number): RunState => ({
@@ -26,47 +35,123 @@ export const freshState = (seed: number): RunState => ({
   tokens: 0,
 });
 
-/** Loads the latest checkpoint, if there is one and the options allow it, and cuts the metrics back to it. */
-export const restore = async <Batch>(
+/** What each source's data are known by, for those that say it. */
+export const dataOf = (
+  sources: readonly { readonly name: string; readonly data?: string }[],
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(sources.flatMap(({ name, data }) => (data === undefined ? [] : [[name, data]])));
+
+/** @throws StateError or ConfigError for a checkpoint of another run, or of one on other data */
+const checkFits = <Batch>(stored: RunState, options: TrainOptions<Batch>): void => {
+  const { runDirectory, seed, steps, sources } = options;
+  if (stored.seed !== seed) {
+    throw new StateError(
+      `train: expected the run's seed ${stored.seed} at ${runDirectory}, got ${seed}; resume with that seed or choose another folder`,
+      { code: 'seed-differs', fields: { expected: stored.seed, got: seed } },
+    );
+  }
+  if (stored.step > steps) {
+    throw new ConfigError(
+      `train: expected at least the ${stored.step} steps that the run at ${runDirectory} has made, got ${steps}; raise steps or choose another folder`,
+      { fields: { made: stored.step, steps } },
+    );
+  }
+  const before = new Map(Object.entries(stored.data ?? {}));
+  const changed = Object.entries(dataOf(sources)).filter(
+    ([name, data]) => before.has(name) && before.get(name) !== data,
+  );
+  if (changed.length > 0) {
+    const names = changed.map(([name]) => `"${name}"`).join(', ');
+    throw new StateError(
+      `train: expected the data that the run at ${runDirectory} began with, got other rows for ${names}; prepare the suite as it was then (same files, same settings), or start a run in another folder on the new data`,
+      { code: 'data-differs', fields: { runDirectory, sources: changed.map(([name]) => name) } },
+    );
+  }
+};
+
+/** Loads one checkpoint. */
+const open = async <Batch>(options: TrainOptions<Batch>, place: CheckpointPlace): Promise<RunState> => {
+  checkFits(await readState(place), options);
+  const state = await readCheckpoint(options, place);
+  const taken = Object.values(state.cursors).reduce((sum, cursor) => sum + cursor, 0);
+  if (taken < state.step) {
+    throw damagedCheckpoint(place.path, STATE_FILE, {
+      detail: `expected cursors of at least ${state.step} batches in all, one for each step, got ${taken}`,
+    });
+  }
+  return state;
+};
+
+const isDamage = (cause: unknown): cause is PolygateError =>
+  cause instanceof PolygateError && ['checkpoint-damaged', 'checkpoint-unreadable'].includes(cause.code);
+
+/** The newest checkpoint that is whole; newer ones are set aside. */
+const openLastGood = async <Batch>(
   options: TrainOptions<Batch>,
-): Promise<{ readonly state: RunState; readonly place: CheckpointPlace | undefined }> => {
+  latest: CheckpointPlace,
+): Promise<Beginning> => {
+  const { runDirectory, logger = silentLogger } = options;
+  const others = (await listCheckpoints(runDirectory)).filter(({ path }) => path !== latest.path);
+  const damaged: CheckpointPlace[] = [];
+  let last: PolygateError | undefined;
+  for (const place of [latest, ...others.toReversed()]) {
+    try {
+      const state = await open(options, place);
+      if (damaged.length > 0) {
+        const paths = await setAside(runDirectory, damaged, place);
+        logger.warn(
+          `going back to ${basename(place.path)}; damaged checkpoints are kept as ${paths.join(', ')}`,
+        );
+      }
+      return { state, place };
+    } catch (cause) {
+      if (!isDamage(cause)) throw cause;
+      logger.warn(cause.message);
+      damaged.push(place);
+      last = cause;
+    }
+  }
+  throw new StateError(
+    `train: expected a good checkpoint in ${runDirectory}, got ${damaged.length}, all of them damaged (${damaged.map(({ path }) => basename(path)).join(', ')}); restore one from a copy or start a new run in another folder`,
+    { code: 'no-good-checkpoint', fields: { runDirectory }, cause: last },
+  );
+};
+
+/**
+ * Loads the checkpoint that the options ask for, if there is one, and cuts the metrics back to it.
+ * @throws FormatError (code `checkpoint-damaged`) for a damaged one; StateError for a run of another seed or on other
+ * data; ConfigError for an unknown way to resume
+ */
+export const restore = async <Batch>(options: TrainOptions<Batch>): Promise<Beginning> => {
   const { runDirectory, seed, resume = 'auto' } = options;
+  if (!modes.includes(resume)) throw unknownName('way to resume', String(resume), modes);
   // Before anything is computed: a folder that can't be written should not be found out at the first checkpoint.
   await mkdir(runDirectory, { recursive: true }).catch((cause: unknown) => {
     throw writeError(runDirectory, cause);
   });
   await clearLeftovers(runDirectory);
-  const place = await latestCheckpoint(runDirectory);
-  if (place && resume === 'never') {
+  const latest = await latestCheckpoint(runDirectory);
+  if (latest && resume === 'never') {
     throw new StateError(
-      `train: expected a new run at ${runDirectory}, got one with a checkpoint of step ${place.step}; resume it or choose another folder`,
-      { code: 'run-exists', fields: { runDirectory, step: place.step } },
+      `train: expected a new run at ${runDirectory}, got one with a checkpoint of step ${latest.step}; resume it or choose another folder`,
+      { code: 'run-exists', fields: { runDirectory, step: latest.step } },
     );
   }
-  if (!place && resume === 'must') {
+  if (!latest && (resume === 'must' || resume === 'last-good')) {
     throw new StateError(
       `train: expected a checkpoint in ${runDirectory} to resume from, got none; check the folder or start a new run`,
       { code: 'run-missing', fields: { runDirectory } },
     );
   }
-  let state = freshState(seed);
-  if (place) {
-    const stored = await readState(place);
-    if (stored.seed !== seed) {
-      throw new StateError(
-        `train: expected the run's seed ${stored.seed} at ${runDirectory}, got ${seed}; resume with that seed or choose another folder`,
-        { code: 'seed-differs', fields: { expected: stored.seed, got: seed } },
-      );
-    }
-    if (stored.step > options.steps) {
-      throw new ConfigError(
-        `train: expected at least the ${stored.step} steps that the run at ${runDirectory} has made, got ${options.steps}; raise steps or choose another folder`,
-        { fields: { made: stored.step, steps: options.steps } },
-      );
-    }
-    state = await readCheckpoint(options, place);
-    if (state.extra !== undefined) options.extraState?.restore(state.extra);
+  let beginning: Beginning = { state: freshState(seed), place: undefined };
+  if (latest) {
+    beginning =
+      resume === 'last-good'
+        ? await openLastGood(options, latest)
+        : { state: await open(options, latest), place: latest };
+    const { extra } = beginning.state;
+    if (extra !== undefined) options.extraState?.restore(extra);
   }
-  await truncateMetrics(join(runDirectory, METRICS_FILE), state.step);
-  return { state, place };
+  await truncateMetrics(join(runDirectory, METRICS_FILE), beginning.state.step);
+  return beginning;
 };

@@ -2,7 +2,7 @@
  * The words of a run: what the trainer is given and what it reports. The trainer knows no task, model or data format;
  * a batch is whatever a source hands out and the loss takes in.
  */
-import type { Logger, MetricRecord, MetricSink, Random } from '@polygate/core';
+import type { Lock, Logger, MetricRecord, MetricSink, Random } from '@polygate/core';
 import type { AdamW, MovingAverage, ParameterSet, Schedule } from '@polygate/nn';
 import type * as tf from '@tensorflow/tfjs';
 import type { Progress } from './progress.ts';
@@ -21,6 +21,10 @@ export interface TrainSource<Batch> {
   readonly weight?: number;
   /** Samples in the source, for the default weight. */
   readonly size?: number;
+  /**
+   * What the data are known by, such as a hash: a run is not resumed on other data. @default not checked
+   */
+  readonly data?: string;
   /** Factor of this task's loss in the gradient; reported losses are without it. @default 1 */
   readonly lossWeight?: number;
   /**
@@ -111,6 +115,9 @@ export interface ExtraState {
   restore(value: unknown): void;
 }
 
+/** How a run begins in a folder that may hold checkpoints. */
+export type ResumeMode = 'auto' | 'never' | 'must' | 'last-good';
+
 /** Everything a run needs. */
 export interface TrainOptions<Batch> {
   /** Borrowed, and trained in place. */
@@ -143,8 +150,13 @@ export interface TrainOptions<Batch> {
   readonly keepLast?: number;
   /** More files for each checkpoint folder, such as config.json. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
-  /** `auto` goes on from the latest checkpoint if there is one; `never` refuses a folder that has one; `must` refuses one that has none. @default 'auto' */
-  readonly resume?: 'auto' | 'never' | 'must';
+  /**
+   * `auto` goes on from the latest checkpoint if there is one; `never` refuses a folder that has one; `must` refuses one
+   * that has none; `last-good` goes back to the newest checkpoint that is not damaged. @default 'auto'
+   */
+  readonly resume?: ResumeMode;
+  /** The run directory's lock, where the caller holds it already. @default taken while training */
+  readonly lock?: Lock;
 
   /** Updated after every step and stored in the checkpoint. */
   readonly average?: MovingAverage;

@@ -18,11 +18,13 @@ import {
 import * as tf from '@tensorflow/tfjs';
 import { join } from 'node:path';
 import { createBatchQueue } from './batch-queue.ts';
-import { writeCheckpoint, type CheckpointPlace, type RunState } from './checkpoint.ts';
+import type { CheckpointPlace, RunState } from './checkpoint-state.ts';
+import { writeCheckpoint } from './checkpoint.ts';
 import { METRICS_FILE, syncMetrics } from './metrics-file.ts';
 import { plainProgress } from './progress.ts';
-import { freshState, restore } from './resume.ts';
+import { dataOf, freshState, restore } from './resume.ts';
 import type { BatchMeasure, StepReport, TrainCallback, TrainOptions, TrainResult } from './run-options.ts';
+import { lockRun } from './run-lock.ts';
 import { createTaskSampler } from './task-sampler.ts';
 import { unlessAborted } from './stop-signal.ts';
 import { createThroughput } from './throughput.ts';
@@ -97,6 +99,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
   const random = createRandom(seed);
   const metricsPath = join(runDirectory, METRICS_FILE);
 
+  await using _lock = options.lock ? undefined : await lockRun(runDirectory, 'train');
   const restored = await restore(options);
   const resumedFrom = restored.state.step;
   let { place } = restored;
@@ -131,6 +134,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
       cursors: { ...queue.cursors },
       samples: allSamples,
       tokens: allTokens,
+      data: { ...restored.state.data, ...dataOf(options.sources) },
       ...(extra === undefined ? {} : { extra }),
     };
     const written = await writeCheckpoint(options, state, {

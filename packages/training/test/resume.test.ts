@@ -169,7 +169,7 @@ describe('a run that is killed and resumed', () => {
     const place = await latestCheckpoint(run);
     const state = await readState(place as { step: number; path: string });
     expect(state.extra).toEqual({ counter: STEPS });
-    expect(state).toMatchObject({ version: 1, step: STEPS, seed: 5, samples: 5 * STEPS, tokens: 20 * STEPS });
+    expect(state).toMatchObject({ version: 2, step: STEPS, seed: 5, samples: 5 * STEPS, tokens: 20 * STEPS });
     expect(Object.values(state.cursors).reduce((a, b) => a + b, 0)).toBe(STEPS);
   });
 });
@@ -188,10 +188,8 @@ describe('resuming that cannot be', () => {
       /expected the run's seed 5 at .*, got 6; resume with that seed/u,
     );
     await expect(runTiny(run, { steps: 3 })).rejects.toThrow('expected at least the 6 steps that the run at');
-    await writeFile(join(run, 'checkpoints', 'step-6', 'state.json'), '{"version":2}');
-    await expect(runTiny(run)).rejects.toThrow(
-      'expected a state of version 1, got 2; resume from another checkpoint',
-    );
+    await writeFile(join(run, 'checkpoints', 'step-6', 'state.json'), '{"version":3}');
+    await expect(runTiny(run)).rejects.toThrow('expected a state of version 1 to 2, got 3');
     await writeFile(
       join(run, 'checkpoints', 'step-6', 'state.json'),
       '{"version":1,"step":6,"seed":5,"samples":1,"tokens":1,"cursors":{"often":-1}}',
@@ -201,16 +199,7 @@ describe('resuming that cannot be', () => {
     await expect(runTiny(run)).rejects.toThrow('expected JSON, got');
     await rm(join(run, 'checkpoints', 'step-6', 'state.json'));
     await expect(runTiny(run)).rejects.toThrow(
-      /expected a readable .*state\.json, got ENOENT; remove that folder/u,
-    );
-  });
-
-  it('names the damaged file of a checkpoint', async () => {
-    const run = newRun();
-    await runTiny(run, { steps: 6 });
-    await writeFile(join(run, 'checkpoints', 'step-6', 'model.safetensors'), 'short');
-    await expect(runTiny(run)).rejects.toThrow(
-      /safetensors .*step-6\/model\.safetensors: at byte 5, expected 8 bytes/u,
+      /expected a readable .*state\.json, got ENOENT; restore it from a copy, or resume from the last good/u,
     );
   });
 });
