@@ -1,13 +1,11 @@
 /** Updates on one task alone, of a run's checkpoint: its optimizer, its rate, the batches that it would draw next. */
-import { StateError, type Logger, type Random } from '@polygate/core';
+import { ownValue, StateError, type Logger, type Random } from '@polygate/core';
 import type { Generalist, Recipe, RunRecord } from '@polygate/generalist';
 import { AdamW, loadOptimizer } from '@polygate/nn';
 import type { TaskBatch } from '@polygate/tasks';
-import { METRICS_FILE, type TrainSource } from '@polygate/training';
-import { createReadStream } from 'node:fs';
+import { METRICS_FILE, readMetricRecords, verifyFiles, type TrainSource } from '@polygate/training';
 import { access } from 'node:fs/promises';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { basename, join } from 'node:path';
 import { interferenceMatrix } from './interference/interference-matrix.ts';
 import { plainMatrix, type SiteRecord } from './interference/interference-record.ts';
 import { updatesAlone } from './interference/updates-alone.ts';
@@ -16,13 +14,12 @@ import { updatesAlone } from './interference/updates-alone.ts';
 const rateAt = async (run: string, step: number): Promise<number | undefined> => {
   let rate: number | undefined;
   try {
-    for await (const line of createInterface({ input: createReadStream(join(run, METRICS_FILE)) })) {
-      if (!line.includes('"learningRate"')) continue;
-      const record = JSON.parse(line) as { step?: number; learningRate?: number };
-      if ((record.step ?? Infinity) <= step) rate = record.learningRate;
+    for await (const record of readMetricRecords(join(run, METRICS_FILE))) {
+      if (typeof record?.['learningRate'] !== 'number' || typeof record['step'] !== 'number') continue;
+      if (record['step'] <= step) rate = record['learningRate'];
     }
   } catch {
-    // No file, or a torn line: the rate up to there is the one.
+    // No file: the recipe's rate is the one.
   }
   return rate;
 };
@@ -65,6 +62,8 @@ export const measureUpdates = async (
   const settings = { beta1, beta2, epsilon, weightDecay };
   const learningRate = (await rateAt(record.run, record.state?.step ?? 0)) ?? base;
   using stored = new AdamW(model.encoder.parameters, settings);
+  const { state, model: place } = record;
+  if (state) await verifyFiles({ step: state.step, path: place }, state, [basename(path)]);
   await loadOptimizer(stored, path);
   const options = {
     batches,
@@ -74,7 +73,7 @@ export const measureUpdates = async (
     random: random.fork('updates'),
     next: async (task: number, { round, update }: { round: number; update: number }) => {
       const { name, next } = sources[task] as TrainSource<TaskBatch>;
-      const cursor = (record.state?.cursors[name] ?? 0) + from + round * updates + update;
+      const cursor = (ownValue(state?.cursors ?? {}, name) ?? 0) + from + round * updates + update;
       return await next(cursor, { random: random.fork(name).fork(cursor) });
     },
     signal,

@@ -2,6 +2,7 @@
 import { silentLogger } from '@polygate/core';
 import { presetNamed } from '@polygate/encoder';
 import { encoderOf, type Recipe } from '@polygate/generalist';
+import { lockRun } from '@polygate/training';
 import { join } from 'node:path';
 import { pretrain, type PretrainContext, type PretrainOptions, type PretrainResult } from './pretrain.ts';
 import { resolvePretrainRecipe } from './resolve-recipe.ts';
@@ -53,7 +54,8 @@ export const pretrainSynthetic = async (
   );
   const run = options.run ?? join('runs', `${recipe.name}-synthetic`);
   const suite = join(run, 'synthetic-suite');
+  await using lock = await lockRun(run, 'pretrain');
   await writeSyntheticSuite(suite, recipe, { pixels });
   const { set: _, ...rest } = options;
-  return pretrain({ ...rest, recipe: shrunk(recipe, suite), run }, context);
+  return await pretrain({ ...rest, recipe: shrunk(recipe, suite), run }, { ...context, lock });
 };

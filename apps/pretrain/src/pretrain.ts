@@ -5,6 +5,7 @@ import {
   silentLogger,
   toSteps,
   type DurationContext,
+  type Lock,
   type Logger,
 } from '@polygate/core';
 import {
@@ -27,9 +28,11 @@ import { selectEngine, type EngineChoice, type EngineName } from '@polygate/tens
 import {
   createTaskSampler,
   latestCheckpoint,
+  lockRun,
   silentProgress,
   train,
   type Progress,
+  type ResumeMode,
   type TrainResult,
 } from '@polygate/training';
 import { join } from 'node:path';
@@ -45,8 +48,11 @@ export interface PretrainOptions {
   readonly set?: readonly string[];
   /** Folder of the run. @default runs/<name of the recipe> */
   readonly run?: string;
-  /** `auto` goes on from the latest checkpoint; `never` refuses a folder that has one. @default 'auto' */
-  readonly resume?: 'auto' | 'never' | 'must';
+  /**
+   * `auto` goes on from the latest checkpoint, `must` needs one, `never` refuses a folder that has one, `last-good` goes
+   * back to the newest checkpoint that is not damaged. @default 'auto'
+   */
+  readonly resume?: ResumeMode;
 }
 
 export interface PretrainContext {
@@ -54,6 +60,8 @@ export interface PretrainContext {
   readonly progress?: Progress;
   /** When it aborts, the step at work is finished and a checkpoint written. */
   readonly signal?: AbortSignal;
+  /** The run folder's lock, where the caller holds it already. @default taken for as long as the stage works */
+  readonly lock?: Lock;
 }
 
 export interface PretrainResult extends TrainResult {
@@ -91,7 +99,7 @@ const scheduleOf = ({ schedule, optimizer }: Recipe, steps: number): Schedule =>
  * Trains a recipe, or goes on with a run that was stopped: the same recipe in the same folder continues from its latest
  * checkpoint and ends with the same weights as a run that was never stopped.
  * @throws ConfigError for recipes and suites that don't fit, EngineError for an engine that isn't there, StateError for
- * a loss that is no number or a folder that can't be written
+ * a loss that is no number, a folder that can't be written or (code `locked`) that another process trains in
  */
 export const pretrain = async (
   options: PretrainOptions,
@@ -100,6 +108,8 @@ export const pretrain = async (
   const { logger = silentLogger, progress = silentProgress, signal } = context;
   const recipe = resolvePretrainRecipe(options);
   const run = options.run ?? join('runs', recipe.name);
+  await using own = context.lock ? undefined : await lockRun(run, 'pretrain');
+  const lock = context.lock ?? own;
   const engine = await selectEngine({
     engine: recipe.engine as EngineName | 'auto',
     precision: recipe.precision,
@@ -182,6 +192,7 @@ export const pretrain = async (
     progress,
     ...(clipNorm === null ? {} : { clipNorm }),
     ...(signal ? { signal } : {}),
+    ...(lock ? { lock } : {}),
   });
   return { ...result, run, recipe, engine };
 };

@@ -1,4 +1,4 @@
-import { ConfigError, FormatError, writeFileAtomic } from '@polygate/core';
+import { ConfigError, parseJson, writeFileAtomic } from '@polygate/core';
 import type { Recipe } from '@polygate/generalist';
 import type { EngineChoice } from '@polygate/tensor';
 import { latestCheckpoint } from '@polygate/training';
@@ -10,10 +10,11 @@ const RECIPE_FILE = 'recipe.json';
 /** Settings that may change between two parts of one run without changing what it computes. */
 const free = new Set(['engine', 'device', 'threads', 'checkpoint', 'validation', 'telemetry']);
 
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 /** Paths of all leaves at which two JSON values differ. */
 const differences = (a: unknown, b: unknown, path = ''): string[] => {
-  const isRecord = (value: unknown): value is Record<string, unknown> =>
-    typeof value === 'object' && value !== null && !Array.isArray(value);
   if (isRecord(a) && isRecord(b)) {
     return [...new Set([...Object.keys(a), ...Object.keys(b)])].flatMap((key) =>
       differences(a[key], b[key], path === '' ? key : `${path}.${key}`),
@@ -25,22 +26,15 @@ const differences = (a: unknown, b: unknown, path = ''): string[] => {
 /**
  * Writes the resolved recipe into the run folder, or checks that a run that is there already has the same one. A run
  * without a checkpoint has nothing to go on from, so its recipe may still be corrected.
- * @throws ConfigError naming the settings that differ
+ * @throws ConfigError naming the settings that differ; FormatError for a recipe.json that is no JSON
  */
 export const claimRun = async (run: string, recipe: Recipe, engine: EngineChoice): Promise<void> => {
   const path = join(run, RECIPE_FILE);
   const before = await readFile(path, 'utf8').catch(() => undefined);
   if (before !== undefined) {
-    let stored: { recipe?: unknown };
-    try {
-      stored = JSON.parse(before) as { recipe?: unknown };
-    } catch (cause) {
-      throw new FormatError(
-        `run ${run}: expected JSON in ${RECIPE_FILE}, got text that does not parse; choose another run folder`,
-        { cause },
-      );
-    }
-    const changed = differences(stored.recipe, recipe).filter((key) => !free.has(key.split('.')[0] ?? ''));
+    const stored = parseJson(before, `run ${run}: ${RECIPE_FILE}`, { remedy: 'choose another run folder' });
+    const { recipe: begun } = isRecord(stored) ? stored : {};
+    const changed = differences(begun, recipe).filter((key) => !free.has(key.split('.')[0] ?? ''));
     if (changed.length > 0 && (await latestCheckpoint(run))) {
       throw new ConfigError(
         `run ${run}: expected the recipe that the run began with, got other settings: ${changed.join(', ')}; choose another --run folder, or delete this one to start over`,

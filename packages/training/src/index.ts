@@ -31,6 +31,6 @@ export { describeReport } from './progress-words.ts';
 export { createScreen } from './screen.ts';
 export type { Screen, ScreenStream } from './screen.ts';
 export type { PlainProgressOptions, Progress, ProgressReport, TerminalStream } from './progress.ts';
-export { METRICS_FILE, truncateMetrics } from './metrics-file.ts';
+export { METRICS_FILE, readMetricRecords, truncateMetrics } from './metrics-file.ts';
 export { streamSource } from './stream-source.ts';
 export type { Collate, StreamSourceOptions } from './stream-source.ts';

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { syncMetrics, truncateMetrics } from './metrics-file.ts';
+import { readMetricRecords, syncMetrics, truncateMetrics } from './metrics-file.ts';
 
 let folder = '';
 beforeAll(async () => {
@@ -63,6 +63,20 @@ describe('truncateMetrics', () => {
       ),
       { numRuns: 30 },
     );
+  });
+
+  it('reads a line in time linear in its length, and none beyond the bound', async () => {
+    const path = join(folder, 'long.jsonl');
+    // Quadratic in its pieces of 1 MB, a line of 200 MB would copy 20 GB.
+    await writeFile(path, line(1));
+    const piece = Buffer.alloc(10 << 20, 'y');
+    for (let i = 0; i < 20; i += 1) await appendFile(path, piece);
+    await appendFile(path, `\n${line(2)}`);
+    const records: unknown[] = [];
+    for await (const record of readMetricRecords(path)) records.push(record);
+    expect(records).toEqual([{ step: 1, kind: 'é', x: '' }, undefined, { step: 2, kind: 'é', x: '' }]);
+    await truncateMetrics(path, 9);
+    expect(await readFile(path, 'utf8')).toBe(line(1));
   });
 
   it('leaves a missing file missing', async () => {

@@ -3,42 +3,40 @@
  * it resumes from, so that the steps which are made again don't appear twice.
  */
 import { writeError } from '@polygate/core';
-import { open } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
+import { metricLines, parseMetricLine } from './metric-lines.ts';
 
 /** Name of the metrics file in a run directory. */
 export const METRICS_FILE = 'metrics.jsonl';
 
-const NEWLINE = 0x0a;
-const CHUNK_BYTES = 1 << 20;
-
-/** Step of a line, or undefined for a torn or foreign one. */
-const stepOf = (line: Buffer): number | undefined => {
-  try {
-    const value: unknown = JSON.parse(line.toString('utf8'));
-    if (typeof value !== 'object' || value === null || !('step' in value)) return undefined;
-    return typeof value.step === 'number' ? value.step : undefined;
-  } catch {
-    return undefined;
-  }
-};
-
 /** Length of the longest beginning made of whole lines of steps up to `step`. */
-const keptBytes = async (read: () => Promise<Buffer>, step: number): Promise<number> => {
+const keptBytes = async (file: FileHandle, step: number): Promise<number> => {
   let kept = 0;
-  let rest: Buffer = Buffer.alloc(0);
-  for (let chunk = await read(); chunk.length > 0; chunk = await read()) {
-    rest = Buffer.concat([rest, chunk]);
-    let from = 0;
-    for (let end = rest.indexOf(NEWLINE, from); end >= 0; end = rest.indexOf(NEWLINE, from)) {
-      const found = stepOf(rest.subarray(from, end));
-      if (found === undefined || found > step) return kept;
-      kept += end + 1 - from;
-      from = end + 1;
-    }
-    rest = rest.subarray(from);
+  for await (const line of metricLines(file)) {
+    const found = parseMetricLine(line)?.['step'];
+    if (!line.isWhole || typeof found !== 'number' || found > step) break;
+    kept = line.end;
   }
   return kept;
 };
+
+/**
+ * The records of a metrics file in order; undefined for each line that can't be read, such as the torn last one of a run
+ * at work. Empty lines are left out.
+ * @throws Error of the file system, such as ENOENT
+ */
+export async function* readMetricRecords(
+  path: string,
+): AsyncGenerator<Readonly<Record<string, unknown>> | undefined> {
+  const file = await open(path, 'r');
+  try {
+    for await (const line of metricLines(file)) {
+      if (line.text?.trim() !== '') yield parseMetricLine(line);
+    }
+  } finally {
+    await file.close();
+  }
+}
 
 /**
  * Cuts a metrics file after the last whole line of a step of at most `step`; a missing file is left missing.
@@ -53,12 +51,7 @@ export const truncateMetrics = async (path: string, step: number): Promise<void>
     throw writeError(path, cause);
   }
   try {
-    const buffer = Buffer.alloc(CHUNK_BYTES);
-    const file = handle;
-    const kept = await keptBytes(async () => {
-      const { bytesRead } = await file.read(buffer, 0, buffer.length);
-      return Buffer.from(buffer.subarray(0, bytesRead));
-    }, step);
+    const kept = await keptBytes(handle, step);
     await handle.truncate(kept);
     await handle.sync();
   } finally {

@@ -1,10 +1,8 @@
 /** metrics.jsonl as series: losses of steps by task, values of validations, and what routers did. */
 import { StateError } from '@polygate/core';
 import type { CurvePoint } from '@polygate/figures';
-import { METRICS_FILE } from '@polygate/training';
-import { createReadStream } from 'node:fs';
+import { METRICS_FILE, readMetricRecords } from '@polygate/training';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { z } from 'zod';
 
 const shares = z.array(z.number());
@@ -60,14 +58,6 @@ const push = (into: Map<string, CurvePoint[]>, name: string, point: CurvePoint):
   else into.set(name, [point]);
 };
 
-const parseLine = (line: string): unknown => {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
-};
-
 /**
  * Reads the metrics of a run; unknown kinds of records are passed over.
  * @throws StateError when there are none
@@ -80,9 +70,8 @@ export const readMetrics = async (run: string): Promise<MetricsLog> => {
   let lastStep = 0;
   let unreadable = 0;
   try {
-    for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
-      if (line.trim() === '') continue;
-      const head = headSchema.safeParse(parseLine(line));
+    for await (const record of readMetricRecords(path)) {
+      const head = headSchema.safeParse(record);
       if (!head.success) {
         unreadable += 1;
         continue;

@@ -5,7 +5,7 @@ import {
   pretrainSynthetic,
   resolvePretrainRecipe,
 } from '@polygate/app-pretrain';
-import { createProgress } from '@polygate/training';
+import { createProgress, type ResumeMode } from '@polygate/training';
 import type { Command } from 'commander';
 import { readRecipeFile } from '../recipe-file.ts';
 import type { Terminal } from '../terminal.ts';
@@ -13,7 +13,7 @@ import { engineOverrides, withEngine, withRecipe, type EngineFlags, type RecipeF
 
 interface PretrainFlags extends RecipeFlags, EngineFlags {
   readonly run?: string;
-  readonly resume: 'auto' | 'never' | 'must';
+  readonly resume: ResumeMode;
   readonly describe?: boolean;
   readonly synthetic?: boolean;
 }
@@ -25,7 +25,7 @@ export const addPretrain = (program: Command, terminal: Terminal): void => {
     .option('--run <folder>', 'folder of the run (default: runs/<name of the recipe>)')
     .option(
       '--resume <how>',
-      'auto goes on where a stopped run ended, never refuses one, must needs one',
+      'auto goes on where a stopped run ended, never refuses one, must needs one, last-good goes back to the newest checkpoint that is not damaged',
       'auto',
     )
     .option('--synthetic', 'train on made-up data with small batches, to see that a recipe runs')
