@@ -21,7 +21,7 @@ export interface FolderEntry {
 }
 
 /** Deepest folder that is searched, against circles of links. */
-export const MAX_FOLDER_DEPTH = 32;
+const MAX_FOLDER_DEPTH = 32;
 
 const isInside = (root: string, path: string): boolean => {
   const way = relative(root, path);

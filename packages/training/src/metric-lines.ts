@@ -2,7 +2,7 @@
 import type { FileHandle } from 'node:fs/promises';
 
 /** Longest line that is read, bytes; a record of routing at many sites has some hundred thousand. */
-export const MAX_METRIC_LINE_BYTES = 32 << 20;
+const MAX_METRIC_LINE_BYTES = 32 << 20;
 
 const NEWLINE = 0x0a;
 const CHUNK_BYTES = 1 << 20;
