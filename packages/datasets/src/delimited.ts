@@ -3,7 +3,8 @@
  * begins with a quote ends at the next single quote, and a doubled quote stands for one; such a field may hold
  * delimiters and line ends. TSV as GLUE writes it has no quoting at all.
  */
-import { createReadStream } from 'node:fs';
+import { isUtf8 } from 'node:buffer';
+import { readTextBytes } from './byte-source.ts';
 
 /** Longest record that is read, in UTF-16 units. */
 export const MAX_RECORD_LENGTH = 1 << 20;
@@ -144,19 +145,44 @@ class RecordParser {
   }
 }
 
-/** Reads the records of a file, the header line among them; blank lines are left out, a byte order mark too. */
+/** Bytes of a character that a piece of UTF-8 text ends in the middle of. */
+const unfinished = (bytes: Uint8Array): number => {
+  for (let back = 1; back <= Math.min(3, bytes.length); back += 1) {
+    const byte = bytes[bytes.length - back] ?? 0;
+    if (byte < 0x80) return 0;
+    if (byte >= 0xc0) return back < (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2) ? back : 0;
+  }
+  return 0;
+};
+
+/**
+ * Reads the records of a file, plain or gzip, the header line among them; blank lines are left out, a byte order mark
+ * too. @throws FormatError for other compression and for UTF-16
+ */
 export async function* readDelimited(path: string, options: DelimitedOptions): AsyncGenerator<RecordItem> {
   const parser = new RecordParser(options);
-  let first = true;
-  for await (const chunk of createReadStream(path, { encoding: 'utf8' })) {
-    const text = first ? (chunk as string).replace(/^\uFEFF/u, '') : (chunk as string);
-    first = false;
-    for (const item of parser.push(text)) yield checkEncoding(item);
+  let rest: Uint8Array = new Uint8Array(0);
+  // A record is only suspected of damage where its own piece of the file holds some: U+FFFD may well be written out.
+  let damaged = false;
+  function* take(bytes: Uint8Array): Generator<RecordItem> {
+    const whole = isUtf8(bytes);
+    for (const item of parser.push(Buffer.from(bytes).toString('utf8'))) {
+      yield damaged || !whole ? checkEncoding(item) : item;
+      damaged = false;
+    }
+    damaged ||= !whole;
   }
-  for (const item of parser.finish()) yield checkEncoding(item);
+  for await (const chunk of readTextBytes(path)) {
+    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    const end = bytes.length - unfinished(bytes);
+    rest = bytes.subarray(end);
+    yield* take(bytes.subarray(0, end));
+  }
+  yield* take(rest);
+  for (const item of parser.finish()) yield damaged ? checkEncoding(item) : item;
 }
 
-/** The stream decoder turns bytes that are not UTF-8 into U+FFFD; such a record is damaged. */
+/** The decoder turns bytes that are not UTF-8 into U+FFFD; such a record is damaged. */
 const checkEncoding = (item: RecordItem): RecordItem =>
   item.kind === 'record' && item.fields.some((field) => field.includes('\uFFFD'))
     ? {

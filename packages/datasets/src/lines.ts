@@ -1,8 +1,8 @@
 /**
  * Lines of a UTF-8 file, one at a time, with a bound on the memory that a line may take.
  */
-import { createReadStream } from 'node:fs';
 import { TextDecoder } from 'node:util';
+import { readTextBytes } from './byte-source.ts';
 
 /** Longest line that is read, in bytes; longer ones are reported. */
 const MAX_LINE_BYTES = 1 << 20;
@@ -15,8 +15,7 @@ export type LineItem =
 const decodeLine = (bytes: Uint8Array, number: number, decoder: TextDecoder): LineItem => {
   const end = bytes.length > 0 && bytes[bytes.length - 1] === 0x0d ? bytes.length - 1 : bytes.length;
   try {
-    const text = decoder.decode(bytes.subarray(0, end));
-    return { kind: 'line', number, text: number === 1 ? text.replace(/^\uFEFF/u, '') : text };
+    return { kind: 'line', number, text: decoder.decode(bytes.subarray(0, end)) };
   } catch {
     return {
       kind: 'bad-line',
@@ -27,7 +26,10 @@ const decodeLine = (bytes: Uint8Array, number: number, decoder: TextDecoder): Li
   }
 };
 
-/** Reads the lines of a file; line ends are LF or CRLF, a byte order mark is dropped. */
+/**
+ * Reads the lines of a file, plain or gzip; line ends are LF, CRLF or CR, a byte order mark is dropped.
+ * @throws FormatError for other compression and for UTF-16
+ */
 export async function* readLines(
   path: string,
   options: { readonly maxLineBytes?: number } = {},
@@ -58,8 +60,7 @@ export async function* readLines(
     if (length <= limit) pieces.push(piece);
     else pieces = [];
   };
-  for await (const chunk of createReadStream(path)) {
-    const bytes = chunk as Buffer;
+  for await (const bytes of readTextBytes(path)) {
     let start = 0;
     for (let end = bytes.indexOf(0x0a); end >= 0; end = bytes.indexOf(0x0a, start)) {
       take(bytes.subarray(start, end));
