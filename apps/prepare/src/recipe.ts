@@ -18,6 +18,14 @@ const delimiter = z
     /^[^"\r\n]$/u,
     'expected one character such as ",", ";", "|" or a tab (\\t), not a quote or a line end',
   );
+/** How a table is laid out. */
+const table = {
+  delimiter: delimiter.optional(),
+  /** Whether quotes group cells or belong to the text. @default csv with commas and semicolons, else none */
+  quotes: z.enum(['csv', 'none']).optional(),
+  /** Whether the first line names the columns; else they are counted from 0. */
+  header: z.boolean().default(true),
+};
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/u, 'expected lower-case letters, digits and "-"');
 
 /** What all sources of the user's own data share. */
@@ -35,7 +43,8 @@ const own = {
 /** Which links to folders are followed: those that stay inside the source's folder or the work directory, or all. */
 const links = z.enum(['inside', 'follow']).default('inside');
 /** Column or field that names the split of a row; an empty text for none. @default one that is named so */
-const splitColumn = z.string().optional();
+const splitField = z.string().optional();
+const splitColumn = z.union([z.string(), z.number().int().min(0)]).optional();
 const classes = names.min(1).optional();
 
 /** The kinds of sources; a new one is an entry here and one in sources.ts. */
@@ -73,10 +82,10 @@ const sourceSchemas = {
     source: z.literal('captions-csv'),
     file: text,
     images: text,
-    imageColumn: text.optional(),
-    captionColumn: text.optional(),
+    imageColumn: column.optional(),
+    captionColumn: column.optional(),
     splitColumn,
-    delimiter: delimiter.optional(),
+    ...table,
     links,
     ...own,
   }),
@@ -99,10 +108,10 @@ const sourceSchemas = {
     source: z.literal('labelled-table'),
     file: text,
     images: text,
-    imageColumn: text.optional(),
-    labelColumn: text.optional(),
+    imageColumn: column.optional(),
+    labelColumn: column.optional(),
     splitColumn,
-    delimiter: delimiter.optional(),
+    ...table,
     suffix: text.optional(),
     classes,
     links,
@@ -113,7 +122,7 @@ const sourceSchemas = {
     file: text,
     root: text.optional(),
     classes,
-    splitColumn,
+    splitColumn: splitField,
     links,
     kind: z.enum(['captioned-image', 'labelled-image', 'text']).default('captioned-image'),
     ...own,
@@ -140,10 +149,10 @@ const sourceSchemas = {
     file: text,
     textColumns: z.array(column).min(1).max(2),
     labelColumn: column,
-    splitColumn: z.union([z.string(), z.number().int().min(0)]).optional(),
+    splitColumn,
+    ...table,
     labels: names.optional(),
     classes,
-    header: z.boolean().default(true),
     ...own,
   }),
 } as const;

@@ -19,7 +19,13 @@ export interface DelimitedOptions {
 
 /** One record with the line it begins at (from 1), or why it can't be used. */
 export type RecordItem =
-  | { readonly kind: 'record'; readonly line: number; readonly fields: readonly string[] }
+  | {
+      readonly kind: 'record';
+      readonly line: number;
+      readonly fields: readonly string[];
+      /** Indices of the fields that stood in quotes. */
+      readonly quoted: readonly number[];
+    }
   | { readonly kind: 'bad-record'; readonly line: number; readonly code: string; readonly reason: string };
 
 type State = 'start' | 'plain' | 'quoted' | 'quote' | 'skip';
@@ -31,6 +37,7 @@ class RecordParser {
   #state: State = 'start';
   #fields: string[] = [];
   #field: string[] = [];
+  #quoted: number[] = [];
   #length = 0;
   #line = 1;
   #recordLine = 1;
@@ -97,6 +104,7 @@ class RecordParser {
       case 'start':
         if (char === '"' && this.#quoting) {
           this.#state = 'quoted';
+          this.#quoted.push(this.#fields.length);
           return;
         }
         this.#state = 'plain';
@@ -135,8 +143,9 @@ class RecordParser {
     const blank = this.#fields.length === 1 && this.#fields[0] === '';
     if (problem)
       done.push({ kind: 'bad-record', line, code: problem.code, reason: `line ${line}: ${problem.reason}` });
-    else if (!blank) done.push({ kind: 'record', line, fields: this.#fields });
+    else if (!blank) done.push({ kind: 'record', line, fields: this.#fields, quoted: this.#quoted });
     this.#fields = [];
+    this.#quoted = [];
     this.#field = [];
     this.#length = 0;
     this.#recordLine = this.#line;

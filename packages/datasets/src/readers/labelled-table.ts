@@ -1,13 +1,14 @@
 import { basename } from 'node:path';
 import { ConfigError } from '@polygate/core';
 import { ClassFinder, createLabelIndex } from '../class-names.ts';
-import { readDelimited, type RecordItem } from '../delimited.ts';
+import type { RecordItem } from '../delimited.ts';
 import type { LinkOptions } from '../folder-listing.ts';
 import { createImageFinder, type ImageFinder } from '../image-finder.ts';
 import { ImageRows, rowKey } from '../image-rows.ts';
 import { requireFile, requireFolder } from '../paths.ts';
 import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
 import { canonicalSplit, splitColumns, SplitFinder } from '../split-names.ts';
+import { openTable, type Table, type TableOptions, type WantedColumn } from '../table.ts';
 
 const imageNames = [
   'image',
@@ -38,19 +39,17 @@ const labelNames = [
   'y',
 ] as const;
 
-export interface LabelledTableOptions extends LinkOptions {
-  /** The table, with a header line; quotes group a cell (RFC 4180). */
+export interface LabelledTableOptions extends LinkOptions, TableOptions {
+  /** The table, with a header line unless `header` is false. */
   readonly file: string;
   /** Folder of the pictures. */
   readonly images: string;
   /** @default the first of image, image_name, filename, file_name, image_id and the like */
-  readonly imageColumn?: string;
+  readonly imageColumn?: string | number;
   /** @default the first of label, labels, class, class_name, category, target and the like */
-  readonly labelColumn?: string;
+  readonly labelColumn?: string | number;
   /** Column that names the split of a row; `''` for none. @default `split` and the like, where its values name splits */
-  readonly splitColumn?: string;
-  /** @default the first of tab, `;`, `,` and `|` that the header line holds */
-  readonly delimiter?: string;
+  readonly splitColumn?: string | number;
   /** Put behind names without suffix, such as `.jpg`. @default the suffix of the one picture of that name */
   readonly suffix?: string;
   /** Class names in label order; labels are then names or indices. @default the labels that occur */
@@ -58,7 +57,6 @@ export interface LabelledTableOptions extends LinkOptions {
 }
 
 interface Layout {
-  readonly delimiter: string;
   readonly columns: readonly string[];
   readonly image: number;
   readonly label: number;
@@ -66,69 +64,23 @@ interface Layout {
   readonly split: number;
 }
 
-const firstRecord = async (file: string, delimiter: string): Promise<readonly string[]> => {
-  for await (const item of readDelimited(file, { delimiter })) {
-    return item.kind === 'record' ? item.fields.map((field) => field.trim()) : [];
-  }
-  throw new ConfigError(`labelled table ${file}: expected a header line, got an empty file`, {
-    code: 'table-empty',
-  });
-};
-
-const headerOf = async (
-  options: LabelledTableOptions,
-): Promise<{ delimiter: string; columns: readonly string[] }> => {
-  const candidates = options.delimiter === undefined ? ['\t', ';', ',', '|'] : [options.delimiter];
-  let best: { delimiter: string; columns: readonly string[] } | undefined;
-  for (const delimiter of candidates) {
-    const columns = await firstRecord(options.file, delimiter);
-    if (!best || columns.length > best.columns.length) best = { delimiter, columns };
-  }
-  return best ?? { delimiter: ',', columns: [] };
-};
-
-const findColumn = (
-  columns: readonly string[],
-  wanted: { readonly role: string; readonly given: string | undefined; readonly known: readonly string[] },
-  file: string,
-): number => {
-  const lower = columns.map((column) => column.toLowerCase());
-  const names = wanted.given === undefined ? wanted.known : [wanted.given];
-  const name = names.find((each) => lower.includes(each.toLowerCase()));
-  if (name !== undefined) return lower.indexOf(name.toLowerCase());
-  throw new ConfigError(
-    `labelled table ${file}: expected the ${wanted.role} column to be named ${names
-      .slice(0, 6)
-      .map((each) => `"${each}"`)
-      .join(
-        ' or ',
-      )}, got the columns ${columns.map((column) => `"${column}"`).join(', ')}; set ${wanted.role}Column to one of these`,
-    { code: 'table-column', fields: { file, columns, expected: names } },
-  );
-};
-
-const readLayout = async (options: LabelledTableOptions): Promise<Layout> => {
-  const { delimiter, columns } = await headerOf(options);
-  const { file, splitColumn } = options;
-  const lower = columns.map((column) => column.toLowerCase());
+const readTable = async (options: LabelledTableOptions): Promise<{ table: Table; layout: Layout }> => {
+  const { file, splitColumn, imageColumn, labelColumn } = options;
+  const wanted = {
+    label: { role: 'label', option: 'labelColumn', given: labelColumn, known: labelNames, position: -1 },
+    image: { role: 'image', option: 'imageColumn', given: imageColumn, known: imageNames, position: 0 },
+  } satisfies Record<string, WantedColumn>;
+  const table = await openTable(file, options, Object.values(wanted));
+  const { columns } = table;
   const split =
     splitColumn === ''
       ? -1
       : splitColumn === undefined
-        ? lower.findIndex((column) => splitColumns.includes(column))
-        : findColumn(columns, { role: 'split', given: splitColumn, known: [] }, file);
-  const label = findColumn(columns, { role: 'label', given: options.labelColumn, known: labelNames }, file);
-  const image = findColumn(columns, { role: 'image', given: options.imageColumn, known: imageNames }, file);
-  return { delimiter, columns, image, label, split };
+        ? columns.findIndex((column) => splitColumns.includes(column.toLowerCase()))
+        : table.column({ role: 'split', option: 'splitColumn', given: splitColumn });
+  const layout = { columns, image: table.column(wanted.image), label: table.column(wanted.label), split };
+  return { table, layout };
 };
-
-async function* recordsOf(file: string, delimiter: string): AsyncGenerator<RecordItem> {
-  let header = true;
-  for await (const item of readDelimited(file, { delimiter })) {
-    if (header) header = false;
-    else yield item;
-  }
-}
 
 interface RowRules {
   readonly layout: Layout;
@@ -179,11 +131,11 @@ export const openLabelledTable = async (options: LabelledTableOptions): Promise<
   const { file } = options;
   await requireFile(file, 'table file');
   await requireFolder(options.images, 'table images');
-  const layout = await readLayout(options);
+  const { table, layout } = await readTable(options);
   const found = new ClassFinder(`labelled table ${file}`);
   const splits = new SplitFinder();
   let records = 0;
-  for await (const item of recordsOf(file, layout.delimiter)) {
+  for await (const item of table.rows()) {
     if (item.kind !== 'record' || item.fields.length !== layout.columns.length) continue;
     records += 1;
     const label = item.fields[layout.label]?.trim() ?? '';
@@ -206,7 +158,7 @@ export const openLabelledTable = async (options: LabelledTableOptions): Promise<
     labelOf: createLabelIndex(classes, { given: options.classes !== undefined }),
   };
   const rows = new ImageRows();
-  for await (const item of recordsOf(file, layout.delimiter)) {
+  for await (const item of table.rows()) {
     const row = await toRow(item, rules);
     if ('key' in row) rows.expect(row.key);
   }
@@ -218,7 +170,7 @@ export const openLabelledTable = async (options: LabelledTableOptions): Promise<
     ...(column.notes.length > 0 ? { notes: column.notes } : {}),
     async *read(): AsyncGenerator<ReaderItem> {
       const pass = rows.begin();
-      for await (const item of recordsOf(file, layout.delimiter)) {
+      for await (const item of table.rows()) {
         const row = await toRow(item, rules);
         const next = 'key' in row ? pass.add(row.key, row.sample) : row;
         if (next) yield next;

@@ -1,15 +1,15 @@
 import { basename } from 'node:path';
-import { ConfigError } from '@polygate/core';
-import { readDelimited, type RecordItem } from '../delimited.ts';
+import { ConfigError, excerpt } from '@polygate/core';
 import { requireFile } from '../paths.ts';
 import { fault, type Reader, type ReaderItem } from '../sample.ts';
 import { canonicalSplit, splitColumns, SplitFinder, type SplitColumn } from '../split-names.ts';
+import { openTable, type Table, type TableOptions } from '../table.ts';
 
 /** Most different labels that are collected from a file. */
 const MAX_DISCOVERED_CLASSES = 10_000;
 
-export interface LabelledTsvOptions {
-  /** Tab-separated table, as the GLUE tasks have it: no quoting. */
+export interface LabelledTsvOptions extends TableOptions {
+  /** A table as the GLUE tasks have it: with tabs and without quoting, unless `delimiter` and `quotes` say otherwise. */
   readonly file: string;
   /** One column for single sentences, two for pairs; names, or indices from 0 where there is no header line. */
   readonly textColumns: readonly (string | number)[];
@@ -23,76 +23,44 @@ export interface LabelledTsvOptions {
    * @default `split` and the like, where its values name splits
    */
   readonly splitColumn?: string | number;
-  /** Whether the first line names the columns (CoLA has none). @default true */
-  readonly header?: boolean;
 }
 
 interface Layout {
-  readonly header: boolean;
   readonly count: number;
   readonly texts: readonly number[];
   readonly label: number;
-  /** Column of splits with its name; index -1 where there is none. */
-  readonly split: { readonly index: number; readonly name: string };
+  /** -1 where there is none. */
+  readonly split: number;
 }
 
-const records = (file: string): AsyncGenerator<RecordItem> =>
-  readDelimited(file, { delimiter: '\t', quoting: false });
-
-const findColumn = (
-  columns: readonly string[],
-  wanted: string | number,
-  options: LabelledTsvOptions,
-): number => {
-  const index = typeof wanted === 'number' ? wanted : columns.indexOf(wanted);
-  if (index >= 0 && index < columns.length) return index;
-  const found =
-    (options.header ?? true)
-      ? `the columns ${columns.map((column) => `"${column}"`).join(', ')}`
-      : `${columns.length} columns without names`;
-  throw new ConfigError(
-    `labelled TSV ${options.file}: expected a column ${JSON.stringify(wanted)}, got ${found}; set textColumns and labelColumn to columns of this file`,
-    { code: 'tsv-column', fields: { file: options.file, columns, wanted } },
-  );
+const findSplit = (table: Table, given: string | number | undefined): number => {
+  if (given === '') return -1;
+  if (given !== undefined) return table.column({ role: 'split', option: 'splitColumn', given });
+  return table.columns.findIndex((column) => splitColumns.includes(column.toLowerCase()));
 };
 
-const findSplit = (columns: readonly string[], options: LabelledTsvOptions): Layout['split'] => {
-  const { splitColumn } = options;
-  const index =
-    splitColumn === ''
-      ? -1
-      : splitColumn !== undefined
-        ? findColumn(columns, splitColumn, options)
-        : (options.header ?? true)
-          ? columns.findIndex((column) => splitColumns.includes(column.toLowerCase()))
-          : -1;
-  return { index, name: columns[index] ?? '' };
-};
+const readLayout = (table: Table, options: LabelledTsvOptions): Layout => ({
+  count: table.columns.length,
+  texts: options.textColumns.map((given) => table.column({ role: 'text', option: 'textColumns', given })),
+  label: table.column({ role: 'label', option: 'labelColumn', given: options.labelColumn }),
+  split: findSplit(table, options.splitColumn),
+});
 
-const readLayout = async (options: LabelledTsvOptions): Promise<Layout> => {
-  for await (const item of records(options.file)) {
-    const fields = item.kind === 'record' ? item.fields.map((field) => field.trim()) : [];
-    return {
-      header: options.header ?? true,
-      count: fields.length,
-      texts: options.textColumns.map((column) => findColumn(fields, column, options)),
-      label: findColumn(fields, options.labelColumn, options),
-      split: findSplit(fields, options),
-    };
+/** Values of one column, of the rows that are whole. */
+async function* cells(table: Table, column: number): AsyncGenerator<string> {
+  for await (const item of table.rows()) {
+    if (item.kind === 'record' && item.fields.length === table.columns.length)
+      yield item.fields[column]?.trim() ?? '';
   }
-  throw new ConfigError(`labelled TSV ${options.file}: expected rows, got an empty file`, {
-    code: 'tsv-empty',
-  });
-};
+}
 
-const discoverLabels = async (options: LabelledTsvOptions, layout: Layout): Promise<string[]> => {
+const discoverLabels = async (
+  options: LabelledTsvOptions,
+  values: AsyncIterable<string>,
+): Promise<string[]> => {
   const seen = new Set<string>();
-  let first = layout.header;
-  for await (const item of records(options.file)) {
-    const skip = first || item.kind === 'bad-record' || item.fields.length !== layout.count;
-    first = false;
-    if (skip) continue;
-    seen.add(item.fields[layout.label]?.trim() ?? '');
+  for await (const value of values) {
+    seen.add(value);
     if (seen.size > MAX_DISCOVERED_CLASSES) {
       throw new ConfigError(
         `labelled TSV ${options.file}: expected at most ${MAX_DISCOVERED_CLASSES} labels, got more; is the label column right? Else give labels`,
@@ -104,15 +72,31 @@ const discoverLabels = async (options: LabelledTsvOptions, layout: Layout): Prom
   return [...seen].sort();
 };
 
-const readSplits = async (options: LabelledTsvOptions, layout: Layout): Promise<SplitColumn> => {
-  const finder = new SplitFinder();
-  let first = layout.header;
-  for await (const item of records(options.file)) {
-    if (!first && item.kind === 'record' && item.fields.length === layout.count)
-      finder.add(item.fields[layout.split.index]);
-    first = false;
+/** Labels that no row has are a mistake of the setting, not of each row. */
+const requireLabels = async (
+  options: LabelledTsvOptions,
+  labels: readonly string[],
+  values: AsyncIterable<string>,
+): Promise<void> => {
+  const seen = new Set<string>();
+  for await (const value of values) {
+    if (labels.includes(value)) return;
+    if (seen.size < 8) seen.add(value);
   }
-  return finder.decide(layout.split.name, options.splitColumn !== undefined);
+  throw new ConfigError(
+    `labelled TSV ${options.file}: expected rows with the labels ${excerpt(labels)}, got none; the column holds ${excerpt([...seen])}: set labels to its values, or labelColumn to another column`,
+    { code: 'tsv-labels', fields: { file: options.file, labels } },
+  );
+};
+
+const readSplits = async (
+  table: Table,
+  layout: Layout,
+  options: LabelledTsvOptions,
+): Promise<SplitColumn> => {
+  const finder = new SplitFinder();
+  for await (const value of cells(table, layout.split)) finder.add(value);
+  return finder.decide(table.columns[layout.split] ?? '', options.splitColumn !== undefined);
 };
 
 /** Reads a labelled table of texts. @throws ConfigError for missing files and columns (listing those found) */
@@ -123,33 +107,33 @@ export const openLabelledTsv = async (options: LabelledTsvOptions): Promise<Read
       `labelled TSV: expected one or two textColumns, got ${options.textColumns.length}; name a sentence or a pair`,
     );
   }
-  const layout = await readLayout(options);
-  const labels = options.labels ?? (await discoverLabels(options, layout));
+  const table = await openTable(options.file, { delimiter: '\t', ...options }, []);
+  const layout = readLayout(table, options);
+  if (options.labels) await requireLabels(options, options.labels, cells(table, layout.label));
+  const labels = options.labels ?? (await discoverLabels(options, cells(table, layout.label)));
   const classes = options.classes ?? labels;
   if (classes.length !== labels.length) {
     throw new ConfigError(
       `labelled TSV: expected as many classes as labels, got ${classes.length} and ${labels.length}; give one name for each of ${labels.join(', ')}`,
     );
   }
-  const splits = layout.split.index < 0 ? undefined : await readSplits(options, layout);
+  const splits = layout.split < 0 ? undefined : await readSplits(table, layout, options);
   return {
     name: basename(options.file),
     classes,
     ...(splits?.followed ? { splits: splits.splits } : {}),
     ...(splits && splits.notes.length > 0 ? { notes: splits.notes } : {}),
     async *read(): AsyncGenerator<ReaderItem> {
-      let first = layout.header;
-      for await (const item of records(options.file)) {
+      for await (const item of table.rows()) {
         const id = `line ${item.line}`;
-        if (first) first = false;
-        else if (item.kind === 'bad-record') yield fault(id, item.code, item.reason);
+        if (item.kind === 'bad-record') yield fault(id, item.code, item.reason);
         else if (item.fields.length !== layout.count) {
           yield fault(id, 'field-count', `expected ${layout.count} fields, got ${item.fields.length}`);
         } else {
           const value = item.fields[layout.label]?.trim() ?? '';
           const label = labels.indexOf(value);
           const texts = layout.texts.map((column) => item.fields[column]?.trim() ?? '');
-          const split = splits?.followed ? canonicalSplit(item.fields[layout.split.index] ?? '') : undefined;
+          const split = splits?.followed ? canonicalSplit(item.fields[layout.split] ?? '') : undefined;
           if (label < 0)
             yield fault(
               id,

@@ -261,7 +261,7 @@ describe('labelled TSV', () => {
     await expect(
       openLabelledTsv({ file: path, textColumns: ['text'], labelColumn: 'label' }),
     ).rejects.toThrow(
-      'expected a column "text", got the columns "sentence", "label"; set textColumns and labelColumn to columns of this file',
+      'expected the text column to be named "text", got the columns "sentence", "label"; set textColumns to one of these',
     );
   });
 });
