@@ -9,16 +9,19 @@ import { createGunzip } from 'node:zlib';
 import { FormatError } from '@polygate/core';
 
 /** First bytes of containers that are not opened, with what opens them. */
-const foreign: readonly { readonly name: string; readonly magic: readonly number[]; readonly remedy: string }[] =
-  [
-    { name: 'zstd', magic: [0x28, 0xb5, 0x2f, 0xfd], remedy: 'zstd -d' },
-    { name: 'xz', magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], remedy: 'xz -d' },
-    // "BZh", a digit, and the first block's mark: text may well begin with the first three letters.
-    { name: 'bzip2', magic: [0x42, 0x5a, 0x68, -1, 0x31, 0x41, 0x59, 0x26, 0x53, 0x59], remedy: 'bzip2 -d' },
-    { name: 'LZ4', magic: [0x04, 0x22, 0x4d, 0x18], remedy: 'lz4 -d' },
-    { name: 'zip', magic: [0x50, 0x4b, 0x03, 0x04], remedy: 'unzip' },
-    { name: '7z', magic: [0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c], remedy: '7z x' },
-  ];
+const foreign: readonly {
+  readonly name: string;
+  readonly magic: readonly number[];
+  readonly remedy: string;
+}[] = [
+  { name: 'zstd', magic: [0x28, 0xb5, 0x2f, 0xfd], remedy: 'zstd -d' },
+  { name: 'xz', magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], remedy: 'xz -d' },
+  // "BZh", a digit, and the first block's mark: text may well begin with the first three letters.
+  { name: 'bzip2', magic: [0x42, 0x5a, 0x68, -1, 0x31, 0x41, 0x59, 0x26, 0x53, 0x59], remedy: 'bzip2 -d' },
+  { name: 'LZ4', magic: [0x04, 0x22, 0x4d, 0x18], remedy: 'lz4 -d' },
+  { name: 'zip', magic: [0x50, 0x4b, 0x03, 0x04], remedy: 'unzip' },
+  { name: '7z', magic: [0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c], remedy: '7z x' },
+];
 const HEAD_BYTES = 512;
 
 const begins = (bytes: Uint8Array, magic: readonly number[]): boolean =>
