@@ -75,7 +75,7 @@ type OwnSource = Exclude<SourceRecipe, { source: 'emoji' | 'mnist' | 'mini-text'
 
 const openOwn = async (
   source: OwnSource,
-  within: readonly string[],
+  { within, onNote }: { readonly within: readonly string[]; readonly onNote: (note: string) => void },
 ): Promise<{ reader: Reader; kind: DatasetKind; pairs?: boolean }> => {
   switch (source.source) {
     case 'image-folder':
@@ -102,7 +102,7 @@ const openOwn = async (
     case 'webdataset': {
       const findClasses = source.kind === 'labelled-image';
       const splitsByName = source.split === undefined;
-      const options = { ...defined(source), findClasses, splitsByName };
+      const options = { ...defined(source), findClasses, splitsByName, onNote };
       return { reader: await openWebDataset(options), kind: source.kind };
     }
     case 'plain-text':
@@ -153,12 +153,10 @@ const planOwn = async (
   source: OwnSource,
   { workDirectory, logger }: PackageOptions,
 ): Promise<DatasetPlan> => {
-  const {
-    reader,
-    kind,
-    pairs = false,
-  } = await openOwn(source, workDirectory === undefined ? [] : [workDirectory]);
-  for (const note of reader.notes ?? []) logger?.warn(`prepare recipe: sources.${key}: ${note}`);
+  const onNote = (note: string): void => logger?.warn(`prepare recipe: sources.${key}: ${note}`);
+  const within = workDirectory === undefined ? [] : [workDirectory];
+  const { reader, kind, pairs = false } = await openOwn(source, { within, onNote });
+  reader.notes?.forEach(onNote);
   const splits = splitsOf(key, source, reader);
   const [split] = source.split === undefined ? [] : splits;
   const percents = { test: source.testPercent, validation: source.validationPercent };

@@ -97,19 +97,96 @@ describe('tar', () => {
     ]);
   });
 
+  const problems = (found: readonly TarEntry[]): unknown[] =>
+    found.map(({ path, problem }) => (problem ? [path, problem.code, problem.reason] : path));
+  const good = tarMember('a', Buffer.from('one'));
+
+  it('reads an archive without end marker to its end, and says so', async () => {
+    const notes: string[] = [];
+    const onNote = (note: string): void => void notes.push(note);
+    expect(problems(await entries(Buffer.concat([good, good]), { onNote }))).toEqual(['a', 'a']);
+    expect(notes).toEqual([
+      'tar t.tar ends at byte 2048 without an end marker: read to there, members may be missing',
+    ]);
+    // A last member without its padding, and one zero block in place of two, are enough.
+    expect(problems(await entries(good.subarray(0, 515), { onNote }))).toEqual(['a']);
+    expect(problems(await entries(Buffer.concat([good, tarEnd.subarray(512)]), { onNote }))).toEqual(['a']);
+    expect(notes).toHaveLength(2);
+  });
+
+  it('names the member that is cut short, its archive and byte', async () => {
+    const big = tarMember('d/b.png', Buffer.alloc(2000, 1));
+    const archive = Buffer.concat([good, big]);
+    const reason =
+      'tar t.tar, byte 1024: expected 2000 bytes of d/b.png, got 276 and the end of the archive; fetch the archive again';
+    const cut = archive.subarray(0, 1024 + 512 + 276);
+    expect(problems(await entries(cut))).toEqual(['a', ['d/b.png', 'truncated-member', reason]]);
+    expect(problems(await entries(cut, { maxEntryBytes: 1000 }))).toEqual([
+      'a',
+      ['d/b.png', 'truncated-member', reason],
+    ]);
+    expect(problems(await entries(archive.subarray(0, 1100)))).toEqual([
+      'a',
+      [
+        'the next header',
+        'truncated-member',
+        'tar t.tar, byte 1024: expected 512 bytes of the next header, got 76 and the end of the archive; fetch the archive again',
+      ],
+    ]);
+  });
+
+  it('tells of links, sparse members and archives behind the end', async () => {
+    const link = tarMember('l.png', Buffer.alloc(0), { type: '1' });
+    link.write('a.png', 157, 'latin1');
+    const sum = link.reduce((total, byte, i) => total + (i >= 148 && i < 156 ? 32 : byte), 0);
+    link.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+    const sparse = tarMember('s.bin', Buffer.alloc(100, 1), { type: 'S' });
+    const pax = tarMember('x', Buffer.from('22 GNU.sparse.major=1\n'), { type: 'x' });
+    const folder = tarMember('old/', Buffer.alloc(0));
+    const archive = Buffer.concat([link, sparse, pax, good, folder, good, tarEnd, tarEnd, good, tarEnd]);
+    const found = await entries(archive);
+    expect(found.map(({ path, problem }) => [path, problem?.code])).toEqual([
+      ['l.png', 'link-member'],
+      ['s.bin', 'sparse-member'],
+      ['a', 'sparse-member'],
+      ['a', undefined],
+      ['byte 7168', 'archive-behind-end'],
+    ]);
+    expect(found[0]?.problem?.reason).toContain(
+      'expected a file, got a link to a.png; write the archive with',
+    );
+    expect(found[4]?.problem?.reason).toBe(
+      "tar t.tar, byte 5120: expected the archive to end, got another one at byte 7168, which isn't read; list the archives one by one",
+    );
+    // Other bytes behind the end mean nothing.
+    expect(await entries(Buffer.concat([good, tarEnd, Buffer.alloc(600, 7)]))).toHaveLength(1);
+  });
+
   it('names archive and byte of what is broken', async () => {
-    const good = tarMember('a', Buffer.from('one'));
-    await expect(entries(Buffer.concat([good, good]))).rejects.toThrow(
-      'tar t.tar, byte 2048: expected a header of 512 bytes or the end marker, got 0 bytes; fetch or write the archive again',
-    );
-    await expect(entries(good.subarray(0, 600))).rejects.toThrow(
-      'tar t.tar, byte 0: expected 3 bytes of content, got the end of the archive',
-    );
     const flipped = Uint8Array.from(good);
     flipped[0] = 0x62;
     await expect(entries(flipped)).rejects.toThrow(
-      'byte 0: expected a header whose checksum fits, got another one',
+      'tar t.tar, byte 0: expected a tar archive, got another format (the checksum of the first header does not fit); fetch or write the archive again',
     );
+    await expect(entries(Buffer.concat([good, flipped]))).rejects.toThrow(
+      'byte 1024: expected a header whose checksum fits, got another one',
+    );
+    await expect(entries(new Uint8Array(0))).rejects.toThrow('expected a tar archive, got an empty file');
+  });
+
+  it('keeps names apart that are not UTF-8', async () => {
+    const member = (name: string): Buffer => tarMember(Buffer.from(name, 'latin1').toString('latin1'), good);
+    const latin = [0xe9, 0xe8].map((byte) => {
+      const raw = tarMember('x.png', Buffer.from('1'));
+      raw[0] = byte;
+      const sum = raw
+        .subarray(0, 512)
+        .reduce((total, value, i) => total + (i >= 148 && i < 156 ? 32 : value), 0);
+      raw.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+      return raw;
+    });
+    const found = await entries(Buffer.concat([...latin, member('plain'), tarEnd]));
+    expect(found.map(({ path }) => path)).toEqual(['é.png', 'è.png', 'plain']);
   });
 
   it('does not believe lengths: neither of extended headers nor of members', async () => {

@@ -4,8 +4,9 @@
  * Source: IEEE Std 1003.1-2017, pax utility, "ustar Interchange Format" and "pax Header Block".
  */
 import { FormatError } from '@polygate/core';
+import { ByteCursor } from './byte-cursor.ts';
+import { checksumFits, isZeroBlock, numeric, parsePax, TAR_BLOCK as BLOCK, textField } from './tar-header.ts';
 
-const BLOCK = 512;
 /** Largest pax header or GNU long name, in bytes. */
 export const MAX_TAR_HEADER_BYTES = 1 << 20;
 /** Largest member that is kept, in bytes, unless the caller sets another. */
@@ -17,8 +18,10 @@ export interface TarEntry {
   readonly size: number;
   /** Byte at which the member's header begins. */
   readonly offset: number;
-  /** The content; undefined where it is longer than the limit or was not wanted. */
+  /** The content; undefined where it is longer than the limit, was not wanted, or can't be had. */
   readonly body: Uint8Array | undefined;
+  /** Why the member can't be had: it is cut short, sparse, a link, or in an archive behind the end of this one. */
+  readonly problem?: { readonly code: string; readonly reason: string };
 }
 
 export interface TarOptions {
@@ -28,147 +31,91 @@ export interface TarOptions {
   readonly maxEntryBytes?: number;
   /** Which members to keep the content of. @default all */
   readonly wanted?: (path: string) => boolean;
+  /** Told what is odd about an archive that is read all the same, such as a missing end marker. */
+  readonly onNote?: (note: string) => void;
 }
 
-/** Exact reads from a stream of chunks of any size. */
-class ByteCursor {
-  readonly #chunks: AsyncIterator<Uint8Array>;
-  #current: Uint8Array = new Uint8Array(0);
-  #start = 0;
-  offset = 0;
+/** Bytes of a content with its padding. */
+const padded = (size: number): number => Math.ceil(size / BLOCK) * BLOCK;
 
-  constructor(source: AsyncIterable<Uint8Array>) {
-    this.#chunks = source[Symbol.asyncIterator]();
+/** Types of members that are not files: devices and folders are passed over, links are told of. */
+const linkTypes: ReadonlySet<string> = new Set(['1', '2']);
+const plainTypes: ReadonlySet<string> = new Set(['0', '\0', '7']);
+
+/** The blocks behind the header of a sparse member of GNU's old form, which list its holes. */
+const skipSparseMap = async (cursor: ByteCursor, header: Uint8Array): Promise<void> => {
+  let more = header[482] === 1;
+  while (more) {
+    const block = await cursor.read(BLOCK);
+    more = block.length === BLOCK && block[504] === 1;
   }
-
-  /** The next `count` bytes, or fewer at the end of the stream. The result is the caller's own. */
-  async read(count: number): Promise<Uint8Array> {
-    const pieces: Uint8Array[] = [];
-    const got = await this.#walk(count, (piece) => pieces.push(piece));
-    const out = new Uint8Array(got);
-    let at = 0;
-    for (const piece of pieces) {
-      out.set(piece, at);
-      at += piece.length;
-    }
-    return out;
-  }
-
-  async skip(count: number): Promise<number> {
-    return this.#walk(count, () => {});
-  }
-
-  async close(): Promise<void> {
-    await this.#chunks.return?.();
-  }
-
-  async #walk(count: number, visit: (piece: Uint8Array) => void): Promise<number> {
-    let left = count;
-    while (left > 0) {
-      if (this.#start >= this.#current.length) {
-        const next = await this.#chunks.next();
-        if (next.done === true) break;
-        this.#current = next.value;
-        this.#start = 0;
-        continue;
-      }
-      const end = Math.min(this.#current.length, this.#start + left);
-      visit(this.#current.subarray(this.#start, end));
-      left -= end - this.#start;
-      this.#start = end;
-    }
-    this.offset += count - left;
-    return count - left;
-  }
-}
-
-const ascii = (block: Uint8Array, start: number, length: number): string => {
-  let end = start;
-  while (end < start + length && block[end] !== 0) end += 1;
-  return Buffer.from(block.buffer, block.byteOffset + start, end - start).toString('utf8');
-};
-
-/** A number field: octal digits, or base 256 where the top bit of the first byte is set. NaN when it is neither. */
-const numeric = (block: Uint8Array, start: number, length: number): number => {
-  if (((block[start] ?? 0) & 0x80) !== 0) {
-    let value = (block[start] ?? 0) & 0x7f;
-    for (let i = start + 1; i < start + length; i += 1) value = value * 256 + (block[i] ?? 0);
-    return value;
-  }
-  const text = ascii(block, start, length).trim();
-  return text === '' ? 0 : /^[0-7]+$/u.test(text) ? Number.parseInt(text, 8) : Number.NaN;
-};
-
-const checksum = (block: Uint8Array): number => {
-  let sum = 0;
-  for (let i = 0; i < BLOCK; i += 1) sum += i >= 148 && i < 156 ? 32 : (block[i] ?? 0);
-  return sum;
-};
-
-/** Key and value pairs of a pax header: records of the form `LENGTH KEY=VALUE\n`, the length counting all of it. */
-const parsePax = (bytes: Uint8Array, complain: (problem: string) => FormatError): Map<string, string> => {
-  const out = new Map<string, string>();
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  let at = 0;
-  while (at < buffer.length && buffer[at] !== 0) {
-    const space = buffer.indexOf(0x20, at);
-    const length = space > at && space - at <= 8 ? Number(buffer.toString('latin1', at, space)) : Number.NaN;
-    const equals = buffer.indexOf(0x3d, space);
-    const end = at + length;
-    if (
-      !Number.isInteger(length) ||
-      end > buffer.length ||
-      equals < 0 ||
-      equals >= end ||
-      buffer[end - 1] !== 0x0a
-    ) {
-      throw complain(
-        `expected a pax record "LENGTH KEY=VALUE", got a broken one at byte ${at} of the header`,
-      );
-    }
-    out.set(buffer.toString('utf8', space + 1, equals), buffer.toString('utf8', equals + 1, end - 1));
-    at = end;
-  }
-  return out;
 };
 
 /**
- * Yields the regular files of an archive in order; folders and links are passed over.
- * @throws FormatError naming archive and byte for a broken header, a truncated member or a missing end marker
+ * Yields the regular files of an archive in order; folders are passed over. A member that can't be had comes with its
+ * problem. An archive without end marker is read to its end, as GNU tar does, and noted.
+ * @throws FormatError naming archive and byte for a broken header
  */
 export async function* readTar(
   source: AsyncIterable<Uint8Array>,
   options: TarOptions,
 ): AsyncGenerator<TarEntry> {
-  const cursor = new ByteCursor(source);
+  const cursor = new ByteCursor(untilCut(source));
   const limit = options.maxEntryBytes ?? MAX_TAR_ENTRY_BYTES;
   const complain = (problem: string, offset: number): FormatError =>
     new FormatError(`tar ${options.name}, byte ${offset}: ${problem}; fetch or write the archive again`, {
       code: 'tar-broken',
       fields: { archive: options.name, offset },
     });
-  const content = async (size: number, offset: number): Promise<Uint8Array> => {
-    const padded = Math.ceil(size / BLOCK) * BLOCK;
-    const bytes = await cursor.read(padded);
-    if (bytes.length < padded)
-      throw complain(`expected ${size} bytes of content, got the end of the archive`, offset);
-    return bytes.subarray(0, size);
-  };
   let longName: string | undefined;
   let pax = new Map<string, string>();
   try {
     for (;;) {
       const offset = cursor.offset;
+      const problem = (path: string, code: string, reason: string): TarEntry => ({
+        path,
+        size: 0,
+        offset,
+        body: undefined,
+        problem: { code, reason: `tar ${options.name}, byte ${offset}: ${reason}` },
+      });
+      const cutShort = (path: string, wanted: number, got: number): TarEntry =>
+        problem(
+          path,
+          'truncated-member',
+          `expected ${wanted} bytes of ${path}, got ${got} and the end of the archive; fetch the archive again`,
+        );
       const block = await cursor.read(BLOCK);
+      if (block.length === 0) {
+        if (offset === 0) throw complain('expected a tar archive, got an empty file', 0);
+        options.onNote?.(
+          `tar ${options.name} ends at byte ${offset} without an end marker: read to there, members may be missing`,
+        );
+        return;
+      }
       if (block.length < BLOCK) {
+        if (offset === 0) throw complain(`expected a header of ${BLOCK} bytes, got ${block.length}`, 0);
+        yield cutShort('the next header', BLOCK, block.length);
+        return;
+      }
+      if (isZeroBlock(block)) {
+        const next = await nextArchive(cursor);
+        if (next !== undefined) {
+          yield problem(
+            `byte ${next}`,
+            'archive-behind-end',
+            `expected the archive to end, got another one at byte ${next}, which isn't read; list the archives one by one`,
+          );
+        }
+        return;
+      }
+      if (!checksumFits(block)) {
         throw complain(
-          `expected a header of ${BLOCK} bytes or the end marker, got ${block.length} bytes`,
+          offset === 0
+            ? 'expected a tar archive, got another format (the checksum of the first header does not fit)'
+            : 'expected a header whose checksum fits, got another one',
           offset,
         );
-      }
-      if (block.every((byte) => byte === 0)) return;
-      if (numeric(block, 148, 8) !== checksum(block)) {
-        throw complain('expected a header whose checksum fits, got another one', offset);
       }
       const type = String.fromCharCode(block[156] ?? 0);
       const paxSize = pax.get('size');
@@ -183,28 +130,81 @@ export async function* readTar(
             offset,
           );
         }
-        const bytes = await content(size, offset);
-        if (type === 'x') pax = parsePax(bytes, (problem) => complain(problem, offset));
-        if (type === 'L') longName = ascii(bytes, 0, bytes.length);
+        const bytes = (await cursor.read(padded(size))).subarray(0, size);
+        if (bytes.length < size) {
+          yield cutShort('an extended header', size, bytes.length);
+          return;
+        }
+        if (type === 'x') pax = parsePax(bytes, (text) => complain(text, offset));
+        if (type === 'L') longName = textField(bytes, 0, bytes.length);
         continue;
       }
-      const prefix = ascii(block, 257, 5) === 'ustar' && block[262] === 0 ? ascii(block, 345, 155) : '';
-      const short = ascii(block, 0, 100);
-      const path = pax.get('path') ?? longName ?? (prefix === '' ? short : `${prefix}/${short}`);
+      const prefix =
+        textField(block, 257, 5) === 'ustar' && block[262] === 0 ? textField(block, 345, 155) : '';
+      const short = textField(block, 0, 100);
+      const path =
+        pax.get('GNU.sparse.name') ??
+        pax.get('path') ??
+        longName ??
+        (prefix === '' ? short : `${prefix}/${short}`);
+      const sparse = type === 'S' || [...pax.keys()].some((key) => key.startsWith('GNU.sparse.'));
+      const link = linkTypes.has(type) ? (pax.get('linkpath') ?? textField(block, 157, 100)) : undefined;
       pax = new Map();
       longName = undefined;
-      const regular = type === '0' || type === '\0' || type === '7';
+      if (type === 'S') await skipSparseMap(cursor, block);
+      // Writers before ustar mark a folder by its name alone.
+      const regular = plainTypes.has(type) && !path.endsWith('/') && !sparse;
       if (regular && size <= limit && (options.wanted?.(path) ?? true)) {
-        yield { path, size, offset, body: await content(size, offset) };
+        const bytes = await cursor.read(padded(size));
+        if (bytes.length < size) {
+          yield cutShort(path, size, bytes.length);
+          return;
+        }
+        yield { path, size, offset, body: bytes.subarray(0, size) };
         continue;
       }
-      const padded = Math.ceil(size / BLOCK) * BLOCK;
-      if ((await cursor.skip(padded)) < padded) {
-        throw complain(`expected ${size} bytes of content, got the end of the archive`, offset);
+      if (link !== undefined) {
+        yield problem(
+          path,
+          'link-member',
+          `expected a file, got a link to ${link}; write the archive with what its links lead to (tar --dereference --hard-dereference)`,
+        );
       }
-      if (regular) yield { path, size, offset, body: undefined };
+      // Some writers state the size of what a link leads to; no content follows.
+      const content = link === undefined ? size : 0;
+      const skipped = await cursor.skip(padded(content));
+      if (skipped < content) {
+        if (regular || sparse) yield cutShort(path, content, skipped);
+        return;
+      }
+      if (sparse) {
+        yield problem(
+          path,
+          'sparse-member',
+          'expected a plain member, got a sparse one; write the archive without --sparse',
+        );
+      } else if (regular) yield { path, size, offset, body: undefined };
     }
   } finally {
     await cursor.close();
   }
 }
+
+/** The chunks of a stream; compressed data that end early end it, so that what is there can be read. */
+async function* untilCut(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* source;
+  } catch (error) {
+    if (!(error instanceof FormatError) || error.code !== 'gzip-truncated') throw error;
+  }
+}
+
+/** Place of an archive behind the end marker of this one, if there is any; other bytes there mean nothing. */
+const nextArchive = async (cursor: ByteCursor): Promise<number | undefined> => {
+  for (;;) {
+    const offset = cursor.offset;
+    const block = await cursor.read(BLOCK);
+    if (block.length < BLOCK) return undefined;
+    if (!isZeroBlock(block)) return checksumFits(block) ? offset : undefined;
+  }
+};

@@ -82,6 +82,7 @@ const unpack = async (archive: string, pin: PinnedPackage, target: string): Prom
     wanted: (path) => wanted.has(inner(path)),
   });
   for await (const entry of entries) {
+    if (entry.problem) throw new FormatError(entry.problem.reason, { code: 'tar-broken' });
     const path = wanted.has(inner(entry.path)) ? resolveInside(target, inner(entry.path)) : undefined;
     if (path === undefined || entry.body === undefined) continue;
     await mkdir(dirname(path), { recursive: true });

@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path';
-import { excerpt, FormatError, parseJson } from '@polygate/core';
+import { ConfigError, excerpt, FormatError, parseJson } from '@polygate/core';
 import { ClassFinder, createLabelIndex, labelName } from '../class-names.ts';
 import type { LinkOptions } from '../folder-listing.ts';
 import { createImageFinder, type ImageFinder } from '../image-finder.ts';
@@ -127,14 +127,28 @@ async function* linesOf(file: string): AsyncGenerator<LineItem> {
   }
 }
 
+/** Refuses JSON that is one value over many lines: each of its lines would be called broken. */
+const requireLines = async (file: string): Promise<void> => {
+  for await (const line of linesOf(file)) {
+    const text = line.kind === 'line' ? line.text.trim() : '';
+    const list = /^\[\s*(?:\{|$)/u.test(text);
+    if (!list && text !== '{') return;
+    throw new ConfigError(
+      `manifest ${file}: expected one JSON object a line, got ${list ? 'a JSON list' : 'an object over several lines'}; write each object on a line of its own (jq -c ${list ? "'.[]'" : '.'})`,
+      { code: 'jsonl-layout', fields: { file } },
+    );
+  }
+};
+
 /**
  * Reads a manifest of one JSON object a line. Rows that name one picture become one sample with all of their captions,
  * at the place of the last of them.
- * @throws ConfigError where the file is missing, or has too many labels to be classes
+ * @throws ConfigError where the file is missing, is a JSON list, or has too many labels to be classes
  */
 export const openJsonlManifest = async (options: JsonlManifestOptions): Promise<Reader> => {
   const { file } = options;
   await requireFile(file, 'manifest file');
+  await requireLines(file);
   const finder = createImageFinder(options.root ?? dirname(file), options);
   const found = new ClassFinder(`manifest ${file}`);
   const splits = new SplitFinder();

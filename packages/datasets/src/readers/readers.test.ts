@@ -190,7 +190,63 @@ describe('jsonl manifest', () => {
   });
 });
 
+describe('jsonl manifest of another layout', () => {
+  it('says that a file is one JSON value', async () => {
+    for (const text of [
+      '[{"image":"a.png"},\n{"image":"b.png"}]',
+      '[\n  {"image":"a.png"}\n]',
+      '\uFEFF[{"image":"a"}]',
+    ]) {
+      await expect(openJsonlManifest({ file: await file('list.json', text) })).rejects.toThrow(
+        /expected one JSON object a line, got a JSON list; write each object on a line of its own \(jq -c '\.\[\]'\)$/u,
+      );
+    }
+    await expect(
+      openJsonlManifest({ file: await file('one.json', '{\n"image": "a.png"\n}') }),
+    ).rejects.toThrow('got an object over several lines; write each object on a line of its own (jq -c .)');
+    const packed = await file('rows.jsonl.gz', gzipSync('{"text": "one"}\n'));
+    expect(gist(await all(await openJsonlManifest({ file: packed })))).toEqual([
+      ['line 1', 'one', undefined],
+    ]);
+  });
+});
+
 describe('plain text', () => {
+  it('takes any line end, form feeds, a mark and gzip', async () => {
+    const read = async (
+      content: string | Uint8Array,
+      unit: 'line' | 'paragraph' | 'document' = 'paragraph',
+    ) => gist(await all(await openPlainText({ files: [await file('t.txt', content)], unit })));
+    const expected = [
+      ['t.txt:1', 'one two', undefined],
+      ['t.txt:4', 'three', undefined],
+    ];
+    for (const text of [
+      'one\ntwo\n\nthree\n',
+      'one\r\ntwo\r\n\r\nthree\r\n',
+      'one\rtwo\r\rthree\r',
+      '\uFEFFone\ntwo\n \t\nthree',
+      'one\ntwo\n\f\nthree',
+      gzipSync('one\ntwo\n\nthree\n'),
+    ]) {
+      expect(await read(text)).toEqual(expected);
+    }
+    expect(await read('one\ntwo\n\n\fthree\n', 'document')).toEqual([
+      ['t.txt', 'one two', 'three', undefined],
+    ]);
+    expect(await read('one\rtwo', 'line')).toEqual([
+      ['t.txt:1', 'one', undefined],
+      ['t.txt:2', 'two', undefined],
+    ]);
+    await expect(read(Buffer.from('\uFEFFone', 'utf16le'))).rejects.toThrow(
+      't.txt: expected UTF-8 text, got UTF-16',
+    );
+    expect(await read(Buffer.from('na\u00efve\n\nplain\n', 'latin1'))).toEqual([
+      ['t.txt:1', 'invalid-utf8'],
+      ['t.txt:3', 'plain', undefined],
+    ]);
+  });
+
   it('reads lines, paragraphs or documents', async () => {
     const path = await file('text.txt', 'one\ntwo\n\n\nthree\n');
     const empty = await file('empty.txt', '\n');
@@ -305,9 +361,31 @@ describe('WebDataset', () => {
       await openWebDataset({ files: [packed], classes: ['cat', 'dog'], maxEntryBytes: 4096 }),
     );
     expect(items).toHaveLength(expected.length);
-    const cut = await file('cut.tar.gz', gzipSync(archive).subarray(0, 150));
-    await expect(all(await openWebDataset({ files: [cut] }))).rejects.toThrow(
-      'tar cut.tar.gz: expected to read the archive, got unexpected end of file; fetch it again',
+    const unnamed = await file('s.tgz', gzipSync(archive));
+    expect(
+      (await all(await openWebDataset({ files: [unnamed], classes: ['cat', 'dog'], maxEntryBytes: 4096 })))
+        .length,
+    ).toBe(expected.length);
+    // Two members of gzip, as `cat a.gz b.gz` makes them, are one stream.
+    const joined = await file(
+      'joined.tar.gz',
+      Buffer.concat([gzipSync(archive.subarray(0, 3000)), gzipSync(archive.subarray(3000))]),
+    );
+    expect(
+      await all(await openWebDataset({ files: [joined], classes: ['cat', 'dog'], maxEntryBytes: 4096 })),
+    ).toHaveLength(expected.length);
+    const cut = await file('cut.tar.gz', gzipSync(archive.subarray(0, 6000)).subarray(0, -9));
+    const notes: string[] = [];
+    const left = await all(await openWebDataset({ files: [cut], onNote: (note) => void notes.push(note) }));
+    expect(left.at(-1)).toMatchObject({ kind: 'fault', code: 'truncated-member' });
+    const damaged = gzipSync(archive);
+    damaged.fill(0xff, 60, 90);
+    await expect(all(await openWebDataset({ files: [await file('bad.tar.gz', damaged)] }))).rejects.toThrow(
+      /^bad\.tar\.gz: expected gzip data, got .*; fetch it again$/u,
+    );
+    const zip = await file('z.tar', Buffer.from('PK\u0003\u0004rest'));
+    await expect(all(await openWebDataset({ files: [zip] }))).rejects.toThrow(
+      'z.tar: expected a plain or gzip file, got zip; unpack it first (unzip z.tar)',
     );
     const missing = join(root, 'none.tar');
     await expect(openWebDataset({ files: [missing] })).rejects.toThrow(

@@ -89,6 +89,8 @@ export const assemble = (id: string, entries: readonly TarEntry[], rules: Member
   if (entries.length > MAX_MEMBERS) {
     return fault(id, 'too-many-members', `expected at most ${MAX_MEMBERS} members of one key, got more`);
   }
+  const problem = entries.find((entry) => entry.problem)?.problem;
+  if (problem) return fault(id, problem.code, problem.reason);
   const large = entries.find((entry) => entry.body === undefined);
   if (large)
     return fault(

@@ -1,7 +1,6 @@
-import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
-import { createGunzip } from 'node:zlib';
-import { ConfigError, FormatError } from '@polygate/core';
+import { ConfigError } from '@polygate/core';
+import { readBytes } from '../byte-source.ts';
 import { ClassFinder, createLabelIndex, labelName } from '../class-names.ts';
 import { isJunk } from '../junk.ts';
 import { requireFile } from '../paths.ts';
@@ -18,7 +17,7 @@ import {
 } from './webdataset-members.ts';
 
 export interface WebDatasetOptions {
-  /** Archives, read in this order; those that end in `.gz` are decompressed on the way. */
+  /** Archives, plain or gzip, read in this order. */
   readonly files: readonly string[];
   /** Member that is the picture, such as `depth.png`. @default the one that is just `jpg`, `png` or the like */
   readonly image?: string;
@@ -35,23 +34,8 @@ export interface WebDatasetOptions {
   readonly splitsByName?: boolean;
   /** @default MAX_TAR_ENTRY_BYTES */
   readonly maxEntryBytes?: number;
-}
-
-async function* chunks(path: string): AsyncGenerator<Uint8Array> {
-  const file = createReadStream(path);
-  const stream = path.endsWith('.gz') ? file.pipe(createGunzip()) : file;
-  // `pipe` does not hand errors on: without this one of the file would end the process.
-  file.on('error', (error) => stream.destroy(error));
-  try {
-    for await (const chunk of stream) yield chunk as Uint8Array;
-  } catch (cause) {
-    throw new FormatError(
-      `tar ${basename(path)}: expected to read the archive, got ${cause instanceof Error ? cause.message : String(cause)}; fetch it again`,
-      { code: 'tar-unreadable', fields: { path }, cause },
-    );
-  } finally {
-    file.destroy();
-  }
+  /** Told, once for each archive, what is odd about one that is read all the same, such as a missing end marker. */
+  readonly onNote?: (note: string) => void;
 }
 
 /** Names of archives in ids: the last parts of their paths, as many as tell them apart. @throws ConfigError */
@@ -77,7 +61,7 @@ interface Group {
 
 async function* groupsOf(
   file: string,
-  options: { readonly name: string; readonly maxEntryBytes: number },
+  options: { readonly name: string; readonly maxEntryBytes: number; readonly onNote: (note: string) => void },
 ): AsyncGenerator<Group | ReaderItem> {
   const { name } = options;
   const seen = new Set<string>();
@@ -90,14 +74,14 @@ async function* groupsOf(
     return { id: `${name}/${own}`, entries, again };
   };
   const tar = { ...options, name: basename(file) };
-  for await (const entry of readTar(chunks(file), tar)) {
+  for await (const entry of readTar(readBytes(file), tar)) {
     if (isJunk(entry.path)) continue;
     const next = splitName(entry.path);
     if (next === undefined) {
       yield fault(
         `${name}/${entry.path}`,
-        'no-suffix',
-        'expected a member named KEY.KIND, got a name without a dot',
+        entry.problem?.code ?? 'no-suffix',
+        entry.problem?.reason ?? 'expected a member named KEY.KIND, got a name without a dot',
       );
       continue;
     }
@@ -115,7 +99,7 @@ async function* groupsOf(
 /**
  * Reads WebDataset archives: neighbouring members of one key form a sample (`jpg`, `png` and the like for the picture,
  * `txt` or `json` for captions, `cls` for the class). Ids are `ARCHIVE/KEY`.
- * @throws ConfigError for missing files; while reading, FormatError for a broken or truncated archive
+ * @throws ConfigError for missing files; while reading, FormatError for a broken archive; members cut short are faults
  */
 export const openWebDataset = async (options: WebDatasetOptions): Promise<Reader> => {
   for (const file of options.files) await requireFile(file, 'WebDataset archive');
@@ -123,6 +107,11 @@ export const openWebDataset = async (options: WebDatasetOptions): Promise<Reader
     throw new ConfigError('WebDataset: expected at least one archive, got none');
   const names = archiveNames(options.files);
   const maxEntryBytes = options.maxEntryBytes ?? MAX_TAR_ENTRY_BYTES;
+  const told = new Set<string>();
+  const onNote = (note: string): void => {
+    if (!told.has(note)) options.onNote?.(note);
+    told.add(note);
+  };
   const splits = options.files.map((file) => splitOfFile(basename(file)));
   const followed = (options.splitsByName ?? true) && !splits.includes(undefined) && new Set(splits).size > 1;
   const archives = options.files.map((file, index) => ({
@@ -134,7 +123,7 @@ export const openWebDataset = async (options: WebDatasetOptions): Promise<Reader
   if (!classes && options.findClasses) {
     const found = new ClassFinder(`WebDataset ${names[0] ?? ''}`);
     for (const { file, name } of archives) {
-      for await (const group of groupsOf(file, { name, maxEntryBytes })) {
+      for await (const group of groupsOf(file, { name, maxEntryBytes, onNote })) {
         const label = 'entries' in group ? labelName(labelOf(membersOf(group.entries))) : undefined;
         if (label !== undefined) found.add(label);
       }
@@ -153,7 +142,7 @@ export const openWebDataset = async (options: WebDatasetOptions): Promise<Reader
     ...(followed ? { splits: orderSplits(splits.map((split) => split ?? '')) } : {}),
     async *read(): AsyncGenerator<ReaderItem> {
       for (const { file, name, split } of archives) {
-        for await (const group of groupsOf(file, { name, maxEntryBytes })) {
+        for await (const group of groupsOf(file, { name, maxEntryBytes, onNote })) {
           if (!('entries' in group)) yield group;
           else if (group.again) {
             yield fault(
