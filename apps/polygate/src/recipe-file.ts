@@ -1,6 +1,6 @@
-import { ConfigError } from '@polygate/core';
+import { ConfigError, parseJson } from '@polygate/core';
 import { readFile } from 'node:fs/promises';
-import { extname, resolve } from 'node:path';
+import { basename, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 /**
@@ -15,7 +15,7 @@ export const readRecipeFile = async (nameOrFile: string): Promise<string | objec
   try {
     content =
       ending === '.json'
-        ? JSON.parse(await readFile(path, 'utf8'))
+        ? parseJson(await readFile(path), basename(path))
         : ((await import(pathToFileURL(path).href)) as { default?: unknown }).default;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);

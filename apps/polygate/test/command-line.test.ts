@@ -57,6 +57,25 @@ describe('polygate', () => {
     expect(report.out).toContain('--against <folder>');
   });
 
+  it('finds recipes by own names only', async () => {
+    for (const name of ['__proto__', 'toString', 'constructor']) {
+      for (const stage of [['pretrain', '--describe'], ['prepare']]) {
+        const { code, log } = await run(...stage, '--recipe', name);
+        expect([code, log]).toEqual([exitCodes.usage, expect.stringContaining(`recipe "${name}": known: `)]);
+      }
+    }
+  });
+
+  it('skips a byte order mark in a recipe file and refuses UTF-16', async () => {
+    const path = join(folder, 'marked.json');
+    await writeFile(path, '\ufeff{"steps": 60}');
+    expect((await run('pretrain', '--describe', '--recipe', path)).code).toBe(exitCodes.done);
+    await writeFile(path, Buffer.from('\ufeff{"steps": 60}', 'utf16le'));
+    const wide = await run('pretrain', '--describe', '--recipe', path);
+    expect(wide.code).toBe(exitCodes.usage);
+    expect(wide.log).toContain('marked.json: expected JSON in UTF-8, got UTF-16; save it as UTF-8');
+  });
+
   it('names the nearest command', async () => {
     const { code, log } = await run('evalute');
     expect(code).toBe(exitCodes.usage);

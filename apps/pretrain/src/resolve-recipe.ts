@@ -1,4 +1,4 @@
-import { unknownName } from '@polygate/core';
+import { ownValue, unknownName } from '@polygate/core';
 import { applyOverrides, parseRecipe, type Recipe } from '@polygate/generalist';
 import { pretrainRecipes } from './recipes/index.ts';
 
@@ -12,7 +12,7 @@ export const resolvePretrainRecipe = (options: {
 }): Recipe => {
   const { recipe, set = [] } = options;
   if (typeof recipe !== 'string') return applyOverrides(parseRecipe(recipe), set);
-  const known = pretrainRecipes[recipe];
+  const known = ownValue(pretrainRecipes, recipe);
   if (!known) throw unknownName('pretrain recipe', recipe, Object.keys(pretrainRecipes));
   return applyOverrides(known, set);
 };
