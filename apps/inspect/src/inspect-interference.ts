@@ -13,6 +13,7 @@ import {
   loadModel,
   openSuite,
   readRun,
+  requireSuiteOf,
   suiteFolderOf,
   type Generalist,
   type RunRecord,
@@ -199,6 +200,7 @@ export const inspectInterference = async (
   });
   await using data = await openSuite(suiteFolderOf(record, options.suite));
   using model = await loadModel(record.model);
+  requireSuiteOf(model, data, { run, logger });
   const sources = chosenSources(
     await buildTaskSources(data, recipe, { image: model.image, vocabulary: model.vocabulary }),
     options.tasks,

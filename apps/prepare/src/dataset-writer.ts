@@ -84,7 +84,11 @@ const batchesOf = (
   switch (plan.kind) {
     case 'labelled-image':
     case 'captioned-image':
-      return pictureBatches(remember(samples, labels), { ...shared, ...recipe.image });
+      return pictureBatches(remember(samples, labels), {
+        ...shared,
+        ...recipe.image,
+        onNote: (note) => ledger.note(note),
+      });
     case 'text':
       return textBatches(samples, { ...shared, length: recipe.text.length, name: `${plan.name}/${split}` });
     case 'labelled-text':

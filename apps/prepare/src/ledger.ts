@@ -6,7 +6,7 @@ import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PolygateError, StateError, writeError } from '@polygate/core';
-import type { Fault } from '@polygate/datasets';
+import type { Fault, SampleNote } from '@polygate/datasets';
 import { createQuarantine, type Quarantine } from '@polygate/stream';
 
 export interface LedgerOptions {
@@ -26,6 +26,7 @@ const MAX_SHOWN = 300;
 export class Ledger {
   readonly #options: LedgerOptions;
   readonly #counts = new Map<string, number>();
+  readonly #notes = new Map<string, { count: number; readonly first: SampleNote }>();
   #file: number | undefined;
   #dataset = '';
   #quarantine: Quarantine;
@@ -57,6 +58,18 @@ export class Ledger {
       if (this.#file !== undefined) writeSync(this.#file, `${line}\n`);
     });
     this.#judge(() => this.#quarantine.add(id, code), `${cut(id)}: ${cut(reason)}`);
+  }
+
+  /** Counts a sample that is used although something of it was lost. */
+  note(note: SampleNote): void {
+    const known = this.#notes.get(note.code);
+    if (known) known.count += 1;
+    else this.#notes.set(note.code, { count: 1, first: note });
+  }
+
+  /** Samples that were taken with a loss, by kind, each with the first of them. */
+  notes(): ReadonlyMap<string, { readonly count: number; readonly first: SampleNote }> {
+    return this.#notes;
   }
 
   /** Samples left out, by reason, in alphabetical order. */

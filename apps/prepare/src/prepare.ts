@@ -144,14 +144,28 @@ const fillSuite = async (directory: string, parts: SuiteParts, context: PrepareC
   const packages = plans.flatMap((plan) => plan.packages);
   if (packages.length > 0) await writeFile(join(directory, 'ATTRIBUTION.md'), attributionText(packages));
   await ledger.moveTo(join(directory, 'quarantine.jsonl'));
+  const notes = ledger.notes();
+  for (const { count, first } of notes.values()) {
+    logger.warn(
+      `prepare ${recipe.name}: ${first.text} is used of ${first.id}${count > 1 ? ` and the first of each of ${count - 1} more files` : ''}; a picture is one still`,
+    );
+  }
   const suite: Suite = {
     name: recipe.name,
     version: SUITE_VERSION,
-    image: { height: recipe.image.size, width: recipe.image.size },
+    image: {
+      height: recipe.image.size,
+      width: recipe.image.size,
+      fit: recipe.image.fit,
+      background: recipe.image.background,
+    },
     textLength: recipe.text.length,
     tokenizerHash: tokenizer.hash,
     datasets,
     quarantine: ledger.counts(),
+    ...(notes.size > 0
+      ? { notes: Object.fromEntries([...notes].map(([code, { count }]) => [code, count])) }
+      : {}),
     recipeHash,
   };
   await writeFile(join(directory, SUITE_FILE), `${JSON.stringify(suite, null, 2)}\n`);

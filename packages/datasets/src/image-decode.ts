@@ -6,6 +6,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import sharp from 'sharp';
 import { describeUndecodable } from './image-fault.ts';
+import { frameCount } from './image-frames.ts';
 import { isInkOnly, mixInks } from './image-inks.ts';
 import { resizeSquare } from './pixel-resize.ts';
 import { fault, type Fault, type ImageContent } from './sample.ts';
@@ -28,6 +29,8 @@ export interface DecodeOptions {
 export interface DecodedImage {
   readonly kind: 'image';
   readonly pixels: Uint8Array;
+  /** Frames or pages of the file, of which these are the pixels of the first; absent where there is one alone. */
+  readonly frames?: number;
 }
 
 /**
@@ -109,7 +112,8 @@ export const decodeImage = async (
         `expected ${size} x ${size} RGB after decoding, got ${info.width} x ${info.height} with ${info.channels} channels`,
       );
     }
-    return { kind: 'image', pixels: data };
+    const frames = content.kind === 'pixels' ? 1 : await frameCount(bytes);
+    return { kind: 'image', pixels: data, ...(frames > 1 ? { frames } : {}) };
   } catch (error) {
     // Of sharp's own checks, which come before the decoder, this one is no matter of damage.
     if (message(error).includes('exceeds pixel limit')) {

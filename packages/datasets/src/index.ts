@@ -26,9 +26,16 @@ export type { DatasetKind, DatasetSchemaOptions } from './schemas.ts';
 export { packLines } from './packing.ts';
 export type { PackedRow } from './packing.ts';
 export { labelledTextBatches, pictureBatches, selectSamples, textBatches } from './rows.ts';
-export type { FaultHandler, LabelledTextOptions, PictureOptions, RowOptions, TextOptions } from './rows.ts';
+export type {
+  FaultHandler,
+  LabelledTextOptions,
+  PictureOptions,
+  RowOptions,
+  SampleNote,
+  TextOptions,
+} from './rows.ts';
 export { readSuite, splitFolder, suiteDataset, SUITE_FILE, SUITE_VERSION } from './suite.ts';
-export type { BaselineScores, SplitOverlap, Suite, SuiteDataset } from './suite.ts';
+export type { BaselineScores, SplitOverlap, Suite, SuiteDataset, SuiteImage } from './suite.ts';
 export { conceptOf, emojiCaptions, emojiSplits, emojiVendors, loadEmoji } from './mini/emoji.ts';
 export type { CaptionOptions, EmojiConcept, EmojiOptions, EmojiSet, EmojiSplit } from './mini/emoji.ts';
 export { digitNames, loadMnist } from './mini/mnist.ts';

@@ -82,9 +82,19 @@ const captionsOf = (sample: Sample, tokenizer: Tokenizer, onFault: FaultHandler)
   return captions;
 };
 
+/** What was lost of a sample that is used all the same. */
+export interface SampleNote {
+  readonly id: string;
+  /** Stable name by which notes are counted, e.g. `first-frame`. */
+  readonly code: string;
+  readonly text: string;
+}
+
 export interface PictureOptions extends RowOptions, DecodeOptions {
   /** Needed for captions. */
   readonly tokenizer?: Tokenizer;
+  /** Told of every picture that was taken with a loss: the first frame of an animation. */
+  readonly onNote?: (note: SampleNote) => void;
   /** Pictures decoded at once. @default the number of processors plus two */
   readonly concurrency?: number;
 }
@@ -102,12 +112,15 @@ export async function* pictureBatches(
   const captioned = names.includes('captions');
   if (captioned && !tokenizer)
     throw new ConfigError('pictures: expected a tokenizer for the captions, got none');
+  // Told when the row is handed on, so that the order is that of the samples.
+  const notes = new Map<Sample, number>();
   const toRow = async (sample: Sample): Promise<Row | Fault> => {
     if (!sample.image) return fault(sample.id, 'no-image', 'expected a picture, got none');
     if (!captioned && sample.label === undefined)
       return fault(sample.id, 'no-label', 'expected a label, got none');
     const image = await decodeImage(sample.id, sample.image, options);
     if (image.kind === 'fault') return image;
+    if (image.frames !== undefined) notes.set(sample, image.frames);
     const row = { id: sample.id, image: image.pixels, ...extraColumns(sample, schema) };
     return captioned ? { ...row, captions: [] } : { ...row, label: sample.label ?? 0 };
   };
@@ -117,6 +130,11 @@ export async function* pictureBatches(
       concurrency,
     });
     for await (const { sample, row } of decoded) {
+      const frames = notes.get(sample);
+      if (frames !== undefined) {
+        notes.delete(sample);
+        options.onNote?.({ id: sample.id, code: 'first-frame', text: `the first of ${frames} frames` });
+      }
       if (isFault(row)) onFault(row);
       else if (!captioned || !tokenizer) yield row;
       else {

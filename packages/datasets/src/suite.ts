@@ -35,18 +35,29 @@ export interface SuiteDataset {
   readonly mostFrequentCaption?: string;
 }
 
+/** How the pictures of a suite were made of files. Suites of older versions don't say fit and background. */
+export interface SuiteImage {
+  readonly height: number;
+  readonly width: number;
+  readonly fit?: 'contain' | 'cover';
+  /** Colour under transparent parts and beside the picture, as CSS. */
+  readonly background?: string;
+}
+
 /** Contents of suite.json. */
 export interface Suite {
   readonly name: string;
   readonly version: number;
   /** Pixels of all pictures; RGB. */
-  readonly image: { readonly height: number; readonly width: number };
+  readonly image: SuiteImage;
   /** Tokens of a row of text. */
   readonly textLength: number;
   readonly tokenizerHash: string;
   readonly datasets: readonly SuiteDataset[];
   /** Samples left out, by reason. */
   readonly quarantine: Readonly<Record<string, number>>;
+  /** Samples that were taken with a loss, by kind, such as `first-frame` for animated pictures. */
+  readonly notes?: Readonly<Record<string, number>>;
   /** Hash of the resolved recipe and of all that decides the content. */
   readonly recipeHash: string;
 }

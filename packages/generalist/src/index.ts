@@ -2,7 +2,7 @@ export { applyOverrides } from './recipe-overrides.ts';
 export { parseRecipe, recipeSchema } from './recipe.ts';
 export type { Recipe, RecipeInput, TaskRecipe } from './recipe.ts';
 export { encoderOf, parseConfig, serializeConfig } from './model-config.ts';
-export type { GeneralistConfig, TrainedTask } from './model-config.ts';
+export type { GeneralistConfig, ModelImage, TrainedTask } from './model-config.ts';
 export { exportMerged } from './export-merged.ts';
 export type { ExportChoice } from './export-merged.ts';
 export { initialize } from './initialize.ts';
@@ -23,6 +23,7 @@ export type { RoutingScheduleOptions } from './routing-telemetry.ts';
 export { readRun, suiteFolderOf } from './run-record.ts';
 export type { RunRecord } from './run-record.ts';
 export { openSuite } from './suite-data.ts';
+export { requireSuiteOf } from './suite-fit.ts';
 export type { OpenSuite } from './suite-data.ts';
 export { defaultTasks, makeTask } from './task-recipes.ts';
 export type { TaskContext } from './task-recipes.ts';
@@ -31,6 +32,7 @@ export type { TaskSourceOptions } from './task-sources.ts';
 export { beamSearch } from './beam-search.ts';
 export type { BeamOptions, BeamRow, BeamText } from './beam-search.ts';
 export { patchesOf, readPicture } from './pictures.ts';
+export type { ReadPictureOptions } from './pictures.ts';
 export { classify, retrieve, retrieveTexts } from './predict-pictures.ts';
 export type {
   LabelChoice,

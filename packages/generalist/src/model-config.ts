@@ -16,7 +16,13 @@ const configSchema = z.object({
   version: z.literal(1),
   /** Checked by the encoder when it is made. */
   encoder: z.record(z.string(), z.unknown()),
-  image: z.object({ height: whole, width: whole, channels: whole }),
+  image: z.object({
+    height: whole,
+    width: whole,
+    channels: whole,
+    fit: z.enum(['contain', 'cover']).optional(),
+    background: z.string().optional(),
+  }),
   tokenizerHash: z.string(),
   maximumTokens: whole,
   tasks: z
@@ -31,11 +37,22 @@ export interface TrainedTask {
   readonly dataset: string;
 }
 
+/** Pictures of a model: their sizes in pixels, and how they are made of files that are not of that size. */
+export interface ModelImage {
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  /** `contain` keeps the whole picture, `cover` crops. @default 'contain'; models of older versions don't say */
+  readonly fit?: 'contain' | 'cover';
+  /** Colour under transparent parts and beside the picture, as CSS. @default '#ffffff' */
+  readonly background?: string;
+}
+
 /** A model with the encoder of configuration `E`: with its experts, dense, or with merged ones. */
 export interface GeneralistConfig<E extends EncoderShape = EncoderConfig | MergedEncoderConfig> {
   readonly encoder: E;
-  /** Pictures that the model was trained on, in pixels. */
-  readonly image: { readonly height: number; readonly width: number; readonly channels: number };
+  /** Pictures that the model was trained on. */
+  readonly image: ModelImage;
   /** SHA-256 of the tokenizer.json whose ids the embeddings belong to. */
   readonly tokenizerHash: string;
   /** Longest caption, end token included. @default 50 */
@@ -43,6 +60,11 @@ export interface GeneralistConfig<E extends EncoderShape = EncoderConfig | Merge
   /** What it was trained on; predictions serve one of these tasks. @default unknown */
   readonly tasks?: readonly TrainedTask[];
 }
+
+const defined = <T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
+  Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
 
 /** Text of a config.json. */
 export const serializeConfig = (config: GeneralistConfig): string =>
@@ -84,17 +106,12 @@ export const parseConfig = (text: string, path: string): GeneralistConfig => {
   const { encoder, image, tokenizerHash, maximumTokens, tasks } = result.data;
   return {
     encoder: encoder as unknown as GeneralistConfig['encoder'],
-    image,
+    image: defined(image),
     tokenizerHash,
     maximumTokens,
     ...(tasks ? { tasks } : {}),
   };
 };
-
-const defined = <T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
-  Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
 
 /** The experts of a recipe over those of its preset. Another condition starts from that condition's own numbers. */
 const expertsOf = (

@@ -1,23 +1,48 @@
 /** Pictures from files and bytes as the patches of a model. */
-import { FormatError, ShapeError, StateError } from '@polygate/core';
+import { FormatError, ShapeError, silentLogger, StateError, type Logger } from '@polygate/core';
 import { decodeImage } from '@polygate/datasets';
 import { shrinkPictures, type PictureSet } from '@polygate/evaluation';
 import type { ImagePatches, ResolvedImageInput } from '@polygate/tasks';
 import { patchifyBatch } from '@polygate/tokens';
+import type { ModelImage } from './model-config.ts';
+
+export interface ReadPictureOptions extends Pick<ModelImage, 'fit' | 'background'> {
+  /** Gets a line where a file holds several pictures, of which the first is used. */
+  readonly logger?: Logger;
+}
 
 /**
- * Decodes a picture file to the size that a model reads: whole picture on white, as the mini suite is prepared.
+ * Decodes a picture file to the size that a model reads, as its suite was prepared: `fit` and `background` are those of
+ * the model's `config.image`.
  * @returns [height * width * 3] uint8
  * @throws StateError for a missing or unreadable file, FormatError for one that is no picture
  */
-export const readPicture = async (path: string, image: ResolvedImageInput): Promise<Uint8Array> => {
+export const readPicture = async (
+  path: string,
+  image: ResolvedImageInput,
+  options: ReadPictureOptions = {},
+): Promise<Uint8Array> => {
+  const { fit, background, logger = silentLogger } = options;
   if (image.height !== image.width || image.channels !== 3) {
     throw new ShapeError(
       `picture ${path}: expected a model of square RGB pictures, got ${image.height} x ${image.width} x ${image.channels}; decode the picture yourself`,
     );
   }
-  const decoded = await decodeImage(path, { kind: 'path', path }, { size: image.height });
-  if (decoded.kind === 'image') return decoded.pixels;
+  const decoded = await decodeImage(
+    path,
+    { kind: 'path', path },
+    {
+      size: image.height,
+      ...(fit === undefined ? {} : { fit }),
+      ...(background === undefined ? {} : { background }),
+    },
+  );
+  if (decoded.kind === 'image') {
+    if (decoded.frames !== undefined) {
+      logger.warn(`${path}: the first of ${decoded.frames} frames is used; a picture is one still`);
+    }
+    return decoded.pixels;
+  }
   const unreadable = decoded.code === 'missing-file' || decoded.code === 'unreadable-file';
   const text = `picture ${path}: ${decoded.reason}; give a PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG file`;
   const options = { code: decoded.code, fields: { path } };

@@ -1,0 +1,53 @@
+/** Whether a suite is one that a model can read: ids of its tokenizer, pictures as it was trained on. */
+import { ConfigError, silentLogger, StateError, type Logger } from '@polygate/core';
+import type { GeneralistConfig, ModelImage } from './model-config.ts';
+import type { OpenSuite } from './suite-data.ts';
+
+const howMade = ({ fit, background }: Pick<ModelImage, 'fit' | 'background'>): string =>
+  `${fit ?? 'contain'} on ${background ?? '#ffffff'}`;
+
+/** What is checked of a model. */
+export interface SuiteReader {
+  readonly config: Pick<GeneralistConfig, 'tokenizerHash' | 'image'>;
+}
+
+export interface RequireSuiteOptions {
+  /** Stands in the remedy: what `prepare --for` takes. @default RUN */
+  readonly run?: string;
+  /** Gets a line where pictures were made in another way. */
+  readonly logger?: Logger;
+}
+
+/**
+ * Requires that a suite was prepared with a model's tokenizer and at its picture size.
+ * @throws StateError (code `tokenizer-mismatch`) for another tokenizer, ConfigError (code `image-size-differs`) for
+ * pictures of another size
+ */
+export const requireSuiteOf = (
+  { config }: SuiteReader,
+  data: Pick<OpenSuite, 'folder' | 'suite' | 'tokenizer'>,
+  options: RequireSuiteOptions = {},
+): void => {
+  const { run = 'RUN', logger = silentLogger } = options;
+  const remedy = `prepare one for the model: polygate prepare --recipe RECIPE --for ${run}`;
+  const { tokenizerHash, image } = config;
+  if (data.tokenizer.hash !== tokenizerHash) {
+    throw new StateError(
+      `suite ${data.folder}: expected one prepared with the model's tokenizer (sha256 ${tokenizerHash}), got one of sha256 ${data.tokenizer.hash}, whose ids are other words; ${remedy}`,
+      { code: 'tokenizer-mismatch', fields: { expected: tokenizerHash, got: data.tokenizer.hash } },
+    );
+  }
+  const { image: own, datasets } = data.suite;
+  if (!datasets.some(({ kind }) => kind === 'labelled-image' || kind === 'captioned-image')) return;
+  if (own.height !== image.height || own.width !== image.width) {
+    throw new ConfigError(
+      `suite ${data.folder}: expected pictures of the model's ${image.height} x ${image.width} pixels, got ${own.height} x ${own.width}; ${remedy}`,
+      { code: 'image-size-differs', fields: { expected: image, got: own } },
+    );
+  }
+  if (own.fit !== undefined && image.fit !== undefined && howMade(own) !== howMade(image)) {
+    logger.warn(
+      `suite ${data.folder}: its pictures are ${howMade(own)}, the model was trained on ${howMade(image)}; ${remedy}`,
+    );
+  }
+};
