@@ -1,7 +1,14 @@
 /** The evaluate stage: a run folder and a prepared suite -> evaluation.json, report.md and sheet.png. */
 import { silentLogger, writeFileAtomic, type Logger } from '@polygate/core';
 import type { ScoreReport } from '@polygate/evaluation';
-import { evaluateSuite, loadModel, openSuite, readRun, requireSuiteOf, suiteFolderOf } from '@polygate/generalist';
+import {
+  evaluateSuite,
+  loadModel,
+  openSuite,
+  readRun,
+  requireSuiteOf,
+  suiteFolderOf,
+} from '@polygate/generalist';
 import { selectEngine, type EngineChoice, type EngineOptions } from '@polygate/tensor';
 import { join } from 'node:path';
 import { formatReport, type ReportFacts } from './report.ts';

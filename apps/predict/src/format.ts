@@ -1,6 +1,7 @@
 /** Predictions as text for people; `--json` prints the values themselves. */
 import type { CaptionPrediction, LabelPrediction, WordPrediction } from '@polygate/generalist';
 import type { ExportResult } from './export-run.ts';
+import type { PicturePrediction } from './predict-each.ts';
 import type { Retrieval } from './predict.ts';
 
 const percent = (probability: number): string => `${(100 * probability).toFixed(1).padStart(5)} %`;
@@ -12,6 +13,12 @@ export const formatClass = (labels: readonly LabelPrediction[]): string =>
 /** One caption a line, the best first, with its score. */
 export const formatCaption = (captions: readonly CaptionPrediction[]): string =>
   captions.map(({ text, score }) => `${score.toFixed(3).padStart(7)}  ${text}`).join('\n');
+
+/** Each picture's path above what is said of it. */
+export const formatPictures = <A>(
+  pictures: readonly PicturePrediction<A>[],
+  format: (predictions: readonly A[]) => string,
+): string => pictures.map(({ image, predictions }) => `${image}\n${format(predictions)}`).join('\n\n');
 
 /** One picture a line, with its cosine. */
 export const formatRetrieval = ({ pictures, searched, skipped }: Retrieval): string =>

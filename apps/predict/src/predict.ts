@@ -1,19 +1,49 @@
 /** The predict stage: what the model of a run says about pictures and texts, as values. */
-import { ConfigError, PolygateError, silentLogger } from '@polygate/core';
+import { ConfigError } from '@polygate/core';
 import {
   caption,
   classify,
   fill,
   patchesOf,
-  readPicture,
   retrieve,
   type CaptionPrediction,
   type LabelPrediction,
   type WordPrediction,
 } from '@polygate/generalist';
 import { relative } from 'node:path';
-import { pictureFiles } from './picture-files.ts';
+import { pictureFiles, pictureFilesOf } from './picture-files.ts';
+import { predictEach, readPictures, type PicturePredictions, type SkippedPicture } from './predict-each.ts';
 import { withModel, type PredictContext, type PredictOptions } from './session.ts';
+
+/** Pictures that are asked about. */
+export interface PicturesOptions extends PredictOptions {
+  /** Files, folders (searched with their sub-folders) and patterns such as `photos/*.jpg`. */
+  readonly images: readonly string[];
+  /** What is done with a file that can't be read: it is listed, or ends the work. @default 'skip' */
+  readonly bad?: 'skip' | 'throw';
+}
+
+export interface ClassifyManyOptions extends PicturesOptions {
+  /** Any words; two or more tell most. */
+  readonly labels: readonly string[];
+}
+
+/**
+ * Labels of each picture, likeliest first. A file that can't be read is skipped, listed and logged.
+ * @throws ConfigError where there is no picture, and for labels that repeat
+ */
+export const predictClasses = (
+  options: ClassifyManyOptions,
+  context: PredictContext = {},
+): Promise<PicturePredictions<LabelPrediction>> =>
+  withModel(options, context, async ({ model }) => {
+    const { images, labels, task, bad } = options;
+    return predictEach(model, await pictureFilesOf(images), {
+      predict: (patches) => classify(model, patches, { labels, task }),
+      ...(bad === undefined ? {} : { bad }),
+      ...context,
+    });
+  });
 
 export interface ClassifyOptions extends PredictOptions {
   /** Picture file. */
@@ -22,23 +52,26 @@ export interface ClassifyOptions extends PredictOptions {
   readonly labels: readonly string[];
 }
 
-/** Labels of a picture, likeliest first. */
-export const predictClass = (
+/**
+ * Labels of one picture, likeliest first.
+ * @throws StateError for a missing or unreadable file, FormatError for one that is no picture
+ */
+export const predictClass = async (
   options: ClassifyOptions,
   context: PredictContext = {},
 ): Promise<readonly LabelPrediction[]> =>
   withModel(options, context, async ({ model }) => {
-    const pixels = await readPicture(options.image, model.image);
-    const [labels = []] = await classify(model, patchesOf([pixels], model.image), {
-      labels: options.labels,
-      task: options.task,
+    const { image, labels, task } = options;
+    const { pictures } = await predictEach(model, [image], {
+      predict: (patches) => classify(model, patches, { labels, task }),
+      bad: 'throw',
+      ...context,
     });
-    return labels;
+    return pictures[0]?.predictions ?? [];
   });
 
-export interface CaptionImageOptions extends PredictOptions {
-  /** Picture file. */
-  readonly image: string;
+/** Settings of the search for captions. */
+export interface CaptionSearch {
   /** @default 3 */
   readonly beam?: number;
   /** Most tokens, end token included. @default 32 */
@@ -47,21 +80,46 @@ export interface CaptionImageOptions extends PredictOptions {
   readonly lengthPenalty?: number;
 }
 
-/** Captions of a picture, best first; at most `beam`. */
-export const predictCaption = (
+const searchOf = ({ beam, maximumTokens, lengthPenalty }: CaptionSearch): CaptionSearch => ({
+  ...(beam === undefined ? {} : { beam }),
+  ...(maximumTokens === undefined ? {} : { maximumTokens }),
+  ...(lengthPenalty === undefined ? {} : { lengthPenalty }),
+});
+
+export interface CaptionManyOptions extends PicturesOptions, CaptionSearch {}
+
+/** Captions of each picture, best first; files that can't be read as in {@link predictClasses}. */
+export const predictCaptions = (
+  options: CaptionManyOptions,
+  context: PredictContext = {},
+): Promise<PicturePredictions<CaptionPrediction>> =>
+  withModel(options, context, async ({ model }) => {
+    const { images, task, bad } = options;
+    return predictEach(model, await pictureFilesOf(images), {
+      predict: (patches) => caption(model, patches, { task, ...searchOf(options) }),
+      ...(bad === undefined ? {} : { bad }),
+      ...context,
+    });
+  });
+
+export interface CaptionImageOptions extends PredictOptions, CaptionSearch {
+  /** Picture file. */
+  readonly image: string;
+}
+
+/** Captions of one picture, best first; at most `beam`. @throws as {@link predictClass} */
+export const predictCaption = async (
   options: CaptionImageOptions,
   context: PredictContext = {},
 ): Promise<readonly CaptionPrediction[]> =>
   withModel(options, context, async ({ model }) => {
-    const pixels = await readPicture(options.image, model.image);
-    const { beam, maximumTokens, lengthPenalty, task } = options;
-    const [captions = []] = await caption(model, patchesOf([pixels], model.image), {
-      task,
-      ...(beam === undefined ? {} : { beam }),
-      ...(maximumTokens === undefined ? {} : { maximumTokens }),
-      ...(lengthPenalty === undefined ? {} : { lengthPenalty }),
+    const { image, task } = options;
+    const { pictures } = await predictEach(model, [image], {
+      predict: (patches) => caption(model, patches, { task, ...searchOf(options) }),
+      bad: 'throw',
+      ...context,
     });
-    return captions;
+    return pictures[0]?.predictions ?? [];
   });
 
 export interface RetrieveOptions extends PredictOptions {
@@ -85,7 +143,7 @@ export interface Retrieval {
   /** Pictures that were compared. */
   readonly searched: number;
   /** Files that are no pictures that can be read, with the reason. */
-  readonly skipped: readonly { readonly path: string; readonly reason: string }[];
+  readonly skipped: readonly SkippedPicture[];
 }
 
 /**
@@ -98,31 +156,23 @@ export const predictRetrieval = (
 ): Promise<Retrieval> =>
   withModel(options, context, async ({ model }) => {
     const { images: folder, text, count = 5 } = options;
-    const { logger = silentLogger } = context;
-    const paths: string[] = [];
-    const pictures: Uint8Array[] = [];
-    const skipped: { path: string; reason: string }[] = [];
-    for (const file of await pictureFiles(folder)) {
-      try {
-        pictures.push(await readPicture(file, model.image));
-        paths.push(relative(folder, file));
-      } catch (error) {
-        if (!(error instanceof PolygateError)) throw error;
-        logger.warn(`skipped: ${error.message}`);
-        skipped.push({ path: relative(folder, file), reason: error.message });
-      }
-    }
-    if (pictures.length === 0) {
+    const skipped: SkippedPicture[] = [];
+    const read = await readPictures(model, await pictureFiles(folder), {
+      skip: ({ path, reason }) => void skipped.push({ path: relative(folder, path), reason }),
+      ...context,
+    });
+    if (read.length === 0) {
       throw new ConfigError(
         `retrieve: expected pictures that can be read in ${folder}, got ${skipped.length} that can't; the first: ${skipped[0]?.reason ?? ''}`,
       );
     }
-    const matches = await retrieve(model, { text, task: options.task }, patchesOf(pictures, model.image));
+    const pixels = read.map((each) => each.pixels);
+    const matches = await retrieve(model, { text, task: options.task }, patchesOf(pixels, model.image));
     return {
       pictures: matches
         .slice(0, count)
-        .map(({ index, similarity }) => ({ path: paths[index] ?? '', similarity })),
-      searched: pictures.length,
+        .map(({ index, similarity }) => ({ path: relative(folder, read[index]?.path ?? ''), similarity })),
+      searched: read.length,
       skipped,
     };
   });

@@ -37,5 +37,10 @@ export const withModel = async <A>(
     ...(threads === undefined ? {} : { threads }),
   });
   using model = await loadModel(run);
+  if (model.config.image.fit === undefined) {
+    context.logger?.info(
+      `${run} does not say how its pictures were made: they are read whole on white, which fits suites of the default image.fit and image.background`,
+    );
+  }
   return await work({ model, engine: choice });
 };

@@ -54,8 +54,16 @@ const stamp = async (path: string): Promise<string> => {
   return [own, ...inner].join('\n');
 };
 
-/** SHA-256, hex, of the recipe, the code versions, the pinned packages and the state of the user's files. */
-export const fingerprint = async (recipe: PrepareRecipe, workDirectory: string): Promise<string> => {
+/**
+ * SHA-256, hex, of the recipe, the code versions, the pinned packages and the state of the user's files.
+ * @param tokenizer hash of a model's tokenizer that takes the place of the recipe's
+ */
+export const fingerprint = async (
+  recipe: PrepareRecipe,
+  workDirectory: string,
+  tokenizer?: string,
+): Promise<string> => {
   const stamps = await Promise.all(pathsOf(recipe).map((path) => stamp(resolve(workDirectory, path))));
-  return sha256(JSON.stringify({ recipe, stamps, pins, code: DATASET_CODE_VERSION, suite: SUITE_VERSION }));
+  const versions = { pins, code: DATASET_CODE_VERSION, suite: SUITE_VERSION };
+  return sha256(JSON.stringify({ recipe, stamps, ...versions, ...(tokenizer ? { tokenizer } : {}) }));
 };

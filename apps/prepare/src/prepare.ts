@@ -15,6 +15,7 @@ import { loadTokenizer, saveTokenizer, trainTokenizer, type Tokenizer } from '@p
 import { writeDataset } from './dataset-writer.ts';
 import { fingerprint } from './fingerprint.ts';
 import { Ledger } from './ledger.ts';
+import { recipeForModel } from './model-settings.ts';
 import { planDatasets, type DatasetPlan } from './plan.ts';
 import { applyPrepareSettings, type PrepareRecipe } from './recipe.ts';
 import { prepareRecipes } from './recipes/index.ts';
@@ -31,6 +32,11 @@ export interface PrepareOptions {
   readonly workDirectory?: string;
   /** Folder for fetched packages. @default `.cache/polygate` in the work directory */
   readonly cacheDirectory?: string;
+  /**
+   * Folder of a run or model that the suite is for: tokenizer, picture size, fit and background are the model's.
+   * @default the recipe's own
+   */
+  readonly for?: string;
   /** Prepares again even if a finished suite of the same recipe is there. @default false */
   readonly force?: boolean;
 }
@@ -183,11 +189,16 @@ export const prepare = async (
   context: PrepareContext = {},
 ): Promise<PreparedSuite> => {
   const { logger = silentLogger, signal } = context;
-  const recipe = resolvePrepareRecipe(options);
   const workDirectory = resolve(options.workDirectory ?? process.cwd());
+  const asked = resolvePrepareRecipe(options);
+  const model =
+    options.for === undefined
+      ? undefined
+      : await recipeForModel(asked, resolve(workDirectory, options.for), options.set);
+  const recipe = model?.recipe ?? asked;
   const output = resolve(workDirectory, options.output ?? 'data');
   const directory = join(output, recipe.name);
-  const recipeHash = await fingerprint(recipe, workDirectory);
+  const recipeHash = await fingerprint(recipe, workDirectory, model?.tokenizerHash);
   const finished = options.force ? undefined : await findFinished(directory, recipeHash);
   if (finished) {
     logger.info(`prepare ${recipe.name}: already there, nothing to do (${directory})`);
@@ -199,10 +210,15 @@ export const prepare = async (
     logger,
     ...(options.cacheDirectory === undefined ? {} : { cacheDirectory: options.cacheDirectory }),
   };
-  const local = withAbsolutePaths(recipe, workDirectory);
+  const local = withAbsolutePaths(
+    model ? { ...recipe, tokenizer: { ...recipe.tokenizer, file: model.tokenizerFile } } : recipe,
+    workDirectory,
+  );
   const plans = await planDatasets(local, packages);
   signal?.throwIfAborted();
-  logger.info(`prepare ${recipe.name}: learning the tokenizer`);
+  logger.info(
+    `prepare ${recipe.name}: ${model ? `the tokenizer of ${options.for}, pictures of ${recipe.image.size} pixels` : 'learning the tokenizer'}`,
+  );
   const tokenizer = await makeTokenizer(plans, local);
   const ledger = new Ledger({ path: join(output, `${recipe.name}.quarantine.jsonl`), ...recipe.limits });
   let suite: Suite | undefined;

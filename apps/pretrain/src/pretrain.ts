@@ -38,7 +38,7 @@ import {
 import { join } from 'node:path';
 import { resolvePretrainRecipe } from './resolve-recipe.ts';
 import { watchDroppedChoices } from './dropped-choices.ts';
-import { claimRun } from './run-folder.ts';
+import { claimRun, requireSameData } from './run-folder.ts';
 import { createValidation } from './validation.ts';
 
 export interface PretrainOptions {
@@ -130,6 +130,7 @@ export const pretrain = async (
     tokenizerHash: data.tokenizer.hash,
     tasks: Object.entries(tasks).map(([name, { family, dataset }]) => ({ name, family, dataset })),
   };
+  if (options.resume !== 'never') await requireSameData(run, data);
   using model = createGeneralist(config, data.tokenizer, createRandom(recipe.seed).fork('model'));
   const { parameters } = model.encoder;
   const sources = await buildTaskSources(data, recipe, { image: model.image, vocabulary: model.vocabulary });

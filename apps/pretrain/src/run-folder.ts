@@ -1,5 +1,5 @@
 import { ConfigError, parseJson, writeFileAtomic } from '@polygate/core';
-import type { Recipe } from '@polygate/generalist';
+import { readModelConfig, requireSuiteOf, type OpenSuite, type Recipe } from '@polygate/generalist';
 import type { EngineChoice } from '@polygate/tensor';
 import { latestCheckpoint } from '@polygate/training';
 import { readFile } from 'node:fs/promises';
@@ -21,6 +21,17 @@ const differences = (a: unknown, b: unknown, path = ''): string[] => {
     );
   }
   return JSON.stringify(a) === JSON.stringify(b) ? [] : [path];
+};
+
+/**
+ * Requires that a run which goes on reads the ids and pictures that it began with.
+ * @throws StateError for a suite of another tokenizer, ConfigError for one of another picture size
+ */
+export const requireSameData = async (run: string, data: OpenSuite): Promise<void> => {
+  if (!(await latestCheckpoint(run))) return;
+  // A damaged config.json is named when the checkpoint is opened, which may then go back to an earlier one.
+  const model = await readModelConfig(run).catch(() => undefined);
+  if (model) requireSuiteOf(model, data, { run });
 };
 
 /**

@@ -29,7 +29,8 @@ const pngFrames = (bytes: Buffer): number => {
 /** Frames or pages of an encoded picture, at least 1; 1 for bytes that can't be read. */
 export const frameCount = async (encoded: Uint8Array): Promise<number> => {
   const bytes = Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
-  if (bytes.toString('latin1', 0, PNG_SIGNATURE.length) === PNG_SIGNATURE) return Math.max(1, pngFrames(bytes));
+  if (bytes.toString('latin1', 0, PNG_SIGNATURE.length) === PNG_SIGNATURE)
+    return Math.max(1, pngFrames(bytes));
   if (!magics.some(({ magic, at }) => bytes.toString('latin1', at, at + magic.length) === magic)) return 1;
   const found = await sharp(bytes)
     .metadata()

@@ -10,12 +10,8 @@ import { evaluateRetrieval } from './evaluate-retrieval.ts';
 import type { SplitContext } from './evaluation-context.ts';
 import type { Generalist } from './generalist.ts';
 import type { CaptionOptions } from './predict-caption.ts';
-<<<<<<< HEAD
 import { datasetText, type OpenSuite } from './suite-data.ts';
-=======
-import type { OpenSuite } from './suite-data.ts';
 import { requireSuiteOf } from './suite-fit.ts';
->>>>>>> 40d4871 (Record how a suite's pictures are made and refuse suites of another tokenizer (first form))
 
 export interface EvaluateOptions {
   /** Splits to score. @default all but `train` */
@@ -76,11 +72,8 @@ const nothingToScore = (
 
 /**
  * Scores every held-out split of a suite by the tasks of its kind, each with interval, chance and baselines.
-<<<<<<< HEAD
- * @throws ConfigError for an unknown split or dataset (lists the known ones), and where there is nothing to score
-=======
- * @throws StateError for a suite of another tokenizer, ConfigError for one of other pictures, an unknown split or dataset (lists the known ones)
->>>>>>> 40d4871 (Record how a suite's pictures are made and refuse suites of another tokenizer (first form))
+ * @throws StateError for a suite of another tokenizer; ConfigError for one of another picture size, an unknown split or
+ * dataset (lists the known ones), and where there is nothing to score
  */
 export const evaluateSuite = async (
   model: Generalist,

@@ -11,7 +11,7 @@ export { taskSegments } from './task-segments.ts';
 export { servingTask } from './serving.ts';
 export type { ServingOptions } from './serving.ts';
 export { createGeneralist, Generalist } from './generalist.ts';
-export { loadModel, modelFiles, modelFolderOf, saveModel } from './model-folder.ts';
+export { loadModel, modelFiles, modelFolderOf, readModelConfig, saveModel } from './model-folder.ts';
 export type { SaveModelOptions } from './model-folder.ts';
 export { encodeCandidates, encodeFeatures } from './features.ts';
 export type { FeatureOptions } from './features.ts';

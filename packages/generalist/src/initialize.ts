@@ -25,7 +25,7 @@ export const initialize = async (
   using start = await loadModel(from);
   if (start.tokenizer.hash !== model.tokenizer.hash) {
     throw new StateError(
-      `initialize: expected a start with the suite's tokenizer (sha256 ${model.tokenizer.hash}), got one with sha256 ${start.tokenizer.hash} in ${from}; prepare the suite with the start's tokenizer.json`,
+      `initialize: expected a start with the suite's tokenizer (sha256 ${model.tokenizer.hash}), got one with sha256 ${start.tokenizer.hash} in ${from}; prepare the suite for the start: polygate prepare --recipe RECIPE --for ${from}`,
       { code: 'tokenizer-mismatch', fields: { from } },
     );
   }

@@ -66,14 +66,18 @@ const verifyCheckpoint = async (path: string): Promise<void> => {
 };
 
 /**
- * Loads a model folder, or the latest checkpoint of a run folder, on the current engine. An exported model has an encoder
- * with merged experts.
- * @throws StateError for missing files or a tokenizer that the weights were not made with; FormatError for damaged
- * files, also where only a checkpoint's hashes tell; ConfigError or ShapeError for weights of another configuration
+ * What a model folder, or the checkpoint of a run that is used, says of its model; no weights are read.
+ * @throws StateError for missing files, FormatError for a config.json that is damaged
  */
-export const loadModel = async (folder: string): Promise<Generalist> => {
+export const readModelConfig = async (
+  folder: string,
+): Promise<{
+  readonly place: string;
+  readonly config: GeneralistConfig;
+  /** Path of its tokenizer.json. */
+  readonly tokenizerFile: string;
+}> => {
   const place = await modelFolderOf(folder);
-  await verifyCheckpoint(place);
   const path = join(place, CONFIG_FILE);
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new StateError(`model: expected a readable ${path}; the checkpoint is not one of a generalist`, {
@@ -81,7 +85,18 @@ export const loadModel = async (folder: string): Promise<Generalist> => {
       cause,
     });
   });
-  const config = parseConfig(text, path);
+  return { place, config: parseConfig(text, path), tokenizerFile: join(place, TOKENIZER_FILE) };
+};
+
+/**
+ * Loads a model folder, or the latest checkpoint of a run folder, on the current engine. An exported model has an encoder
+ * with merged experts.
+ * @throws StateError for missing files or a tokenizer that the weights were not made with; FormatError for damaged
+ * files, also where only a checkpoint's hashes tell; ConfigError or ShapeError for weights of another configuration
+ */
+export const loadModel = async (folder: string): Promise<Generalist> => {
+  const { place, config } = await readModelConfig(folder);
+  await verifyCheckpoint(place);
   const tokenizer = loadTokenizer(join(place, TOKENIZER_FILE), { expectedHash: config.tokenizerHash });
   // The start values are overwritten at once, so any stream does.
   const encoder = isMergedConfig(config.encoder)

@@ -45,8 +45,8 @@ export const readPicture = async (
   }
   const unreadable = decoded.code === 'missing-file' || decoded.code === 'unreadable-file';
   const text = `picture ${path}: ${decoded.reason}; give a PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG file`;
-  const options = { code: decoded.code, fields: { path } };
-  throw unreadable ? new StateError(text, options) : new FormatError(text, options);
+  const details = { code: decoded.code, fields: { path } };
+  throw unreadable ? new StateError(text, details) : new FormatError(text, details);
 };
 
 /** Patches of decoded pictures. @throws ShapeError for pixels of another size */

@@ -168,7 +168,7 @@ describe('initialize', () => {
     );
     await saveModel(foreign, place);
     await expect(initialize(model, { from: place, random: createRandom(1) })).rejects.toThrow(
-      /initialize: expected a start with the suite's tokenizer .* prepare the suite with the start's tokenizer.json/u,
+      /initialize: expected a start with the suite's tokenizer .* prepare the suite for the start: polygate prepare --recipe RECIPE --for /u,
     );
   });
 });

@@ -73,7 +73,8 @@ export const listCheckpoints = async (runDirectory: string): Promise<readonly Ch
 const readLatest = async (folder: string): Promise<string | undefined> => {
   const path = join(folder, LATEST);
   const entry = await lstat(path).catch(() => undefined);
-  if (!entry) return undefined;
+  // A copy that followed links has a folder there: the newest checkpoint will do.
+  if (!entry || entry.isDirectory()) return undefined;
   return basename(entry.isSymbolicLink() ? await readlink(path) : (await readFile(path, 'utf8')).trim());
 };
 

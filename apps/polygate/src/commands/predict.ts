@@ -2,15 +2,24 @@ import {
   formatCaption,
   formatClass,
   formatFill,
+  formatPictures,
   formatRetrieval,
   predictCaption,
+  predictCaptions,
   predictClass,
+  predictClasses,
   predictFill,
   predictRetrieval,
+  type PicturePredictions,
 } from '@polygate/app-predict';
+import { StateError } from '@polygate/core';
 import type { Command } from 'commander';
+import { stat } from 'node:fs/promises';
 import type { Terminal } from '../terminal.ts';
 import { engineOptions, list, positive, withEngine, type EngineFlags } from './options.ts';
+
+/** Files that an error names. */
+const SHOWN_SKIPPED = 3;
 
 interface PredictFlags extends EngineFlags {
   readonly run: string;
@@ -27,7 +36,7 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
       .description(description)
       .requiredOption('--run <folder>', 'folder of a run or of a model')
       .option('--task <name>', 'task of the model that is asked (default: the first that fits)')
-      .option('--json', 'print one JSON object');
+      .option('--json', 'print JSON: one object, or one a line for several pictures');
   const common = ({ run, task, ...engine }: PredictFlags) => ({
     run,
     ...(task === undefined ? {} : { task }),
@@ -36,31 +45,73 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
   const answer = (flags: PredictFlags, value: unknown, text: string): void =>
     terminal.print(flags.json ? JSON.stringify(value) : text);
 
-  add('classify <image>', 'labels of a picture, likeliest first')
+  /** Prints each picture's answer; with --json one line each. Files that could not be read decide the exit code. */
+  const answerEach = <A>(
+    flags: PredictFlags,
+    key: string,
+    {
+      found,
+      format,
+    }: { readonly found: PicturePredictions<A>; readonly format: (own: readonly A[]) => string },
+  ): void => {
+    const { pictures, skipped } = found;
+    if (flags.json) {
+      for (const { image, predictions } of pictures) {
+        terminal.print(JSON.stringify({ image, [key]: predictions }));
+      }
+      for (const { path, reason } of skipped) terminal.print(JSON.stringify({ image: path, error: reason }));
+    } else if (pictures.length > 0) terminal.print(formatPictures(pictures, format));
+    if (skipped.length === 0) return;
+    const all = pictures.length + skipped.length;
+    throw new StateError(
+      `predict: expected ${all} pictures that can be read, got ${skipped.length} that can't: ${skipped
+        .slice(0, SHOWN_SKIPPED)
+        .map(({ path }) => path)
+        .join(', ')}${skipped.length > SHOWN_SKIPPED ? ', ...' : ''}; the reasons stand above`,
+      { code: 'pictures-skipped', fields: { skipped: skipped.length, all } },
+    );
+  };
+  /** Whether one file was named, whose answer needs no path above it. */
+  const isOne = async (images: readonly string[]): Promise<boolean> =>
+    images.length === 1 &&
+    !(await stat(images[0] ?? '').catch(() => undefined))?.isDirectory() &&
+    !/[*?]/u.test(images[0] ?? '');
+
+  add('classify <images...>', 'labels of pictures, likeliest first; files, folders or patterns')
     .requiredOption('--labels <words>', 'any labels, separated by commas', list)
-    .action(async (image: string, flags: PredictFlags & { labels: string[] }) => {
-      const labels = await predictClass({ image, labels: flags.labels, ...common(flags) }, { logger });
-      answer(flags, { image, labels }, formatClass(labels));
+    .action(async (images: string[], flags: PredictFlags & { labels: string[] }) => {
+      const asked = { labels: flags.labels, ...common(flags) };
+      const [image = ''] = images;
+      if (await isOne(images)) {
+        const labels = await predictClass({ image, ...asked }, { logger });
+        answer(flags, { image, labels }, formatClass(labels));
+        return;
+      }
+      const found = await predictClasses({ images, ...asked }, { logger });
+      answerEach(flags, 'labels', { found, format: formatClass });
     });
 
-  add('caption <image>', 'captions of a picture by beam search, best first')
+  add('caption <images...>', 'captions of pictures by beam search, best first; files, folders or patterns')
     .option('--beam <width>', 'captions that are followed (default: 3)', positive('--beam'))
     .option(
       '--max-tokens <count>',
       'longest caption, end token included (default: 32)',
       positive('--max-tokens'),
     )
-    .action(async (image: string, flags: PredictFlags & { beam?: number; maxTokens?: number }) => {
-      const captions = await predictCaption(
-        {
-          image,
-          ...common(flags),
-          ...(flags.beam === undefined ? {} : { beam: flags.beam }),
-          ...(flags.maxTokens === undefined ? {} : { maximumTokens: flags.maxTokens }),
-        },
-        { logger },
-      );
-      answer(flags, { image, captions }, formatCaption(captions));
+    .action(async (images: string[], flags: PredictFlags & { beam?: number; maxTokens?: number }) => {
+      const asked = {
+        ...common(flags),
+        ...(flags.beam === undefined ? {} : { beam: flags.beam }),
+        ...(flags.maxTokens === undefined ? {} : { maximumTokens: flags.maxTokens }),
+      };
+      const [image = ''] = images;
+      if (await isOne(images)) {
+        const captions = await predictCaption({ image, ...asked }, { logger });
+        answer(flags, { image, captions }, formatCaption(captions));
+        return;
+      }
+      const found = await predictCaptions({ images, ...asked }, { logger });
+      answerEach(flags, 'captions', { found, format: formatCaption });
     });
 
   add('retrieve <text>', 'pictures of a folder that go best with a text')

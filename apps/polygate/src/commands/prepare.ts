@@ -6,6 +6,7 @@ import { withRecipe, type RecipeFlags } from './options.ts';
 
 interface PrepareFlags extends RecipeFlags {
   readonly out: string;
+  readonly for?: string;
   readonly force?: boolean;
 }
 
@@ -14,6 +15,10 @@ export const addPrepare = (program: Command, terminal: Terminal): void => {
   withRecipe(program.command('prepare'), 'mini')
     .description('raw files or the mini suite -> Arrow shards, tokenizer and suite.json')
     .option('--out <folder>', 'folder that holds the suites', 'data')
+    .option(
+      '--for <folder>',
+      'prepare for a run or model: its tokenizer, picture size, fit and background are used',
+    )
     .option('--force', 'prepare again even if the finished suite is there')
     .addHelpText('after', `\nRecipes: ${Object.keys(prepareRecipes).join(', ')}, or a .json/.js file.`)
     .action(async (flags: PrepareFlags) => {
@@ -24,6 +29,7 @@ export const addPrepare = (program: Command, terminal: Terminal): void => {
           recipe: await readRecipeFile(flags.recipe ?? 'mini'),
           set: flags.set,
           output: flags.out,
+          ...(flags.for === undefined ? {} : { for: flags.for }),
           ...(flags.force === undefined ? {} : { force: flags.force }),
         },
         {

@@ -1,0 +1,86 @@
+/** One prediction for each of many pictures in one start: read, decoded and predicted in pieces that bound the memory. */
+import { PolygateError, silentLogger, type Logger } from '@polygate/core';
+import { patchesOf, readPicture, type Generalist } from '@polygate/generalist';
+
+/** Pictures that are decoded and predicted at once. */
+const AT_ONCE = 64;
+
+/** What is said of one picture. */
+export interface PicturePrediction<A> {
+  /** Path of the file. */
+  readonly image: string;
+  /** Best first. */
+  readonly predictions: readonly A[];
+}
+
+/** A file that can't be read as a picture. */
+export interface SkippedPicture {
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** What is said of many pictures. */
+export interface PicturePredictions<A> {
+  /** In the order in which the files were given. */
+  readonly pictures: readonly PicturePrediction<A>[];
+  readonly skipped: readonly SkippedPicture[];
+}
+
+export interface EachOptions<A> {
+  readonly predict: (images: ReturnType<typeof patchesOf>) => Promise<readonly (readonly A[])[]>;
+  /** What is done with files that can't be read: they are listed, or the first one ends the work. @default 'skip' */
+  readonly bad?: 'skip' | 'throw';
+  readonly logger?: Logger;
+}
+
+/** Decodes pictures as the model's suite was prepared; files that can't be read are logged and handed to `skip`. */
+export const readPictures = async (
+  model: Generalist,
+  paths: readonly string[],
+  options: { readonly skip?: (skipped: SkippedPicture) => void; readonly logger?: Logger } = {},
+): Promise<readonly { readonly path: string; readonly pixels: Uint8Array }[]> => {
+  const { skip, logger = silentLogger } = options;
+  const { fit, background } = model.config.image;
+  const read: { path: string; pixels: Uint8Array }[] = [];
+  for (const path of paths) {
+    try {
+      const pixels = await readPicture(path, model.image, {
+        logger,
+        ...(fit === undefined ? {} : { fit }),
+        ...(background === undefined ? {} : { background }),
+      });
+      read.push({ path, pixels });
+    } catch (error) {
+      if (!skip || !(error instanceof PolygateError)) throw error;
+      logger.warn(`skipped: ${error.message}`);
+      skip({ path, reason: error.message });
+    }
+  }
+  return read;
+};
+
+/** Predicts for each of `paths`. @throws what reading a picture throws, where bad files are not skipped */
+export const predictEach = async <A>(
+  model: Generalist,
+  paths: readonly string[],
+  options: EachOptions<A>,
+): Promise<PicturePredictions<A>> => {
+  const { predict, bad = 'skip', logger = silentLogger } = options;
+  const pictures: PicturePrediction<A>[] = [];
+  const skipped: SkippedPicture[] = [];
+  for (let start = 0; start < paths.length; start += AT_ONCE) {
+    const read = await readPictures(model, paths.slice(start, start + AT_ONCE), {
+      logger,
+      ...(bad === 'skip' ? { skip: (one: SkippedPicture) => void skipped.push(one) } : {}),
+    });
+    if (read.length === 0) continue;
+    const answers = await predict(
+      patchesOf(
+        read.map(({ pixels }) => pixels),
+        model.image,
+      ),
+    );
+    read.forEach(({ path }, i) => pictures.push({ image: path, predictions: answers[i] ?? [] }));
+  }
+  return { pictures, skipped };
+};
