@@ -29,3 +29,8 @@ export { ownValue } from './own-value.ts';
 export { checkSettings, laySettings } from './settings.ts';
 export type { SettingsSchema } from './settings.ts';
 export { repeatedKey } from './json-keys.ts';
+export { defaultBudgets, overBudget, resolveBudgets } from './budgets.ts';
+export type { Budgets } from './budgets.ts';
+export { ByteGate } from './byte-gate.ts';
+export { isPlainName, requireInside } from './inside-folder.ts';
+export type { LinkPolicy } from './inside-folder.ts';

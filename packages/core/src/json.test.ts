@@ -43,6 +43,18 @@ describe('parseJson', () => {
   });
 });
 
+describe('the budget of parseJson', () => {
+  it('counts text and values before anything is parsed', () => {
+    // 8 characters of 2 bytes and 3 values (the list and its two) of 64: 208 bytes.
+    const text = '[1, "ab"]'.replace(' ', '');
+    expect(parseJson(text, 'x', { jsonBytes: 208 })).toEqual([1, 'ab']);
+    expect(() => parseJson(text, 'a.json', { jsonBytes: 207 })).toThrow(
+      'a.json: expected at most 207 bytes (budget jsonBytes), got 208; raise the budget if that is meant',
+    );
+    expect(() => parseJson(`[${'[],'.repeat(1e6)}0]`, 'x', { jsonBytes: 2 ** 26 })).toThrow(FormatError);
+  });
+});
+
 describe('excerpt', () => {
   it('shows small values as JSON', () => {
     expect(excerpt({ a: [1, 'x', null] })).toBe('{"a":[1,"x",null]}');

@@ -1,4 +1,5 @@
 /** Reads JSON that other programs wrote, and shows values in error texts, both with bounds. */
+import { defaultBudgets, overBudget } from './budgets.ts';
 import { FormatError } from './errors.ts';
 
 /** Levels of arrays and objects that JSON may have; files of training data have a handful. */
@@ -9,7 +10,14 @@ export interface ParseJsonOptions {
   readonly remedy?: string;
   /** Levels of nesting that are read. @default {@link MAX_JSON_DEPTH} */
   readonly maxDepth?: number;
+  /** Memory that the text and its value may take. @default that of the budgets */
+  readonly jsonBytes?: number;
 }
+
+/** Memory of a parsed value beside its text: an object with a key of its own takes some 100 bytes, a number 8. */
+const VALUE_BYTES = 64;
+/** Memory of a character: one byte in the text, one in the value where it is a text. */
+const CHARACTER_BYTES = 2;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -31,10 +39,11 @@ const textOf = (source: string | Uint8Array, what: string, remedy: string): stri
   }
 };
 
-/** Deepest nesting of brackets outside of strings; stops counting beyond `limit`. */
-const depthOf = (text: string, limit: number): number => {
+/** Deepest nesting of brackets outside of strings, and how many values there are; stops counting beyond `limit`. */
+const measure = (text: string, limit: number): { readonly deepest: number; readonly values: number } => {
   let depth = 0;
   let deepest = 0;
+  let values = 1;
   let quoted = false;
   for (let i = 0; i < text.length && deepest <= limit; i += 1) {
     const c = text.charCodeAt(i);
@@ -42,16 +51,19 @@ const depthOf = (text: string, limit: number): number => {
       if (c === 92) i += 1;
       else if (c === 34) quoted = false;
     } else if (c === 34) quoted = true;
-    else if (c === 91 || c === 123) deepest = Math.max(deepest, (depth += 1));
-    else if (c === 93 || c === 125) depth -= 1;
+    else if (c === 44) values += 1;
+    else if (c === 91 || c === 123) {
+      values += 1;
+      deepest = Math.max(deepest, (depth += 1));
+    } else if (c === 93 || c === 125) depth -= 1;
   }
-  return deepest;
+  return { deepest, values };
 };
 
 /**
  * The value of a JSON text or of its UTF-8 bytes. A byte order mark in front is skipped (RFC 8259, section 8.1).
  * @param what the place that errors begin with, such as a path or `captions.jsonl:12`
- * @throws FormatError for other encodings, text that is not JSON, and nesting beyond the bound
+ * @throws FormatError for other encodings, text that is not JSON, and nesting or size beyond the bounds
  */
 export const parseJson = (
   source: string | Uint8Array,
@@ -59,14 +71,25 @@ export const parseJson = (
   options: ParseJsonOptions = {},
 ): unknown => {
   const { remedy = 'mend the file or write it again', maxDepth = MAX_JSON_DEPTH } = options;
+  const { jsonBytes = defaultBudgets.jsonBytes } = options;
+  const refuseSize = (bytes: number): void => {
+    if (bytes <= jsonBytes) return;
+    throw new FormatError(`${what}: ${overBudget('jsonBytes', jsonBytes, bytes)}`, {
+      code: 'json-size',
+      fields: { bytes, jsonBytes },
+    });
+  };
+  refuseSize(CHARACTER_BYTES * source.length);
   const marked = textOf(source, what, remedy);
   const text = marked.charCodeAt(0) === 0xfeff ? marked.slice(1) : marked;
-  if (depthOf(text, maxDepth) > maxDepth) {
+  const { deepest, values } = measure(text, maxDepth);
+  if (deepest > maxDepth) {
     throw new FormatError(
       `${what}: expected at most ${maxDepth} levels of nesting in JSON, got more; ${remedy}`,
       { code: 'json-depth', fields: { maxDepth } },
     );
   }
+  refuseSize(CHARACTER_BYTES * text.length + VALUE_BYTES * values);
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {

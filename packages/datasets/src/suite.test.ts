@@ -1,6 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FormatError } from '@polygate/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readSuite, splitFolder, suiteDataset, type Suite } from './suite.ts';
 
@@ -43,14 +44,38 @@ describe('suite.json', () => {
     await expect(readSuite(join(root, 'none'))).rejects.toThrow(
       `suite: expected a prepared folder, got no suite.json in ${join(root, 'none')}; run prepare first`,
     );
-    await expect(read('{')).rejects.toThrow('expected JSON, got text that does not parse; run prepare again');
+    await expect(read('{')).rejects.toThrow('expected JSON, got "{"; run prepare again');
     await expect(read({ ...suite, version: 2 })).rejects.toThrow('expected version 1, got 2');
     await expect(read({ ...suite, image: { height: 8 } })).rejects.toThrow(
       'expected "image" with height and width',
     );
-    await expect(read({ ...suite, datasets: [{ name: 'x' }] })).rejects.toThrow(
-      'expected datasets with name and splits',
+    await expect(read({ ...suite, datasets: [{ name: 'x', kind: 'text' }] })).rejects.toThrow(
+      'expected splits by name for x, got nothing',
     );
     await expect(read({ ...suite, tokenizerHash: 4 })).rejects.toThrow('expected a text "tokenizerHash"');
+    const [digits] = suite.datasets;
+    for (const splits of [{ train: null }, { train: { rows: -1 } }, { train: { rows: '3' } }, []])
+      await expect(read({ ...suite, datasets: [{ ...digits, splits }] })).rejects.toThrow(FormatError);
+  });
+
+  it('refuses names that leave the folder', async () => {
+    const [digits] = suite.datasets;
+    for (const name of ['../../etc', '..', '', 'a/b', '/etc', 'a\\b'])
+      await expect(read({ ...suite, datasets: [{ ...digits, name }] })).rejects.toThrow(
+        'expected names of datasets that are names of folders, got',
+      );
+    await expect(
+      read({ ...suite, datasets: [{ ...digits, splits: { '../train': { rows: 3 } } }] }),
+    ).rejects.toThrow('expected names of splits that are names of folders for digits, got "../train"');
+  });
+
+  it('refuses links that leave the folder, unless they are followed', async () => {
+    const outside = await mkdtemp(join(tmpdir(), 'polygate-outside-'));
+    await symlink(outside, join(root, 'digits'), 'dir');
+    await mkdir(join(outside, 'train'));
+    await expect(read(suite)).rejects.toThrow('expected a path inside');
+    await expect(readSuite(root, { links: 'follow' })).resolves.toEqual(suite);
+    await rm(join(root, 'digits'));
+    await rm(outside, { recursive: true });
   });
 });

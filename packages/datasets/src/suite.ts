@@ -1,7 +1,16 @@
 /** suite.json: what a prepared folder holds. The writer is the last to touch a suite, so its presence means complete. */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigError, FormatError, unknownName } from '@polygate/core';
+import {
+  ConfigError,
+  excerpt,
+  FormatError,
+  isPlainName,
+  type LinkPolicy,
+  parseJson,
+  requireInside,
+  unknownName,
+} from '@polygate/core';
 import type { DatasetKind } from './schemas.ts';
 
 export const SUITE_FILE = 'suite.json';
@@ -65,6 +74,31 @@ export interface Suite {
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+
+const isTexts = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((text) => typeof text === 'string');
+
+/** What is wrong with a dataset, or undefined. Its names become folders: they must lead nowhere else. */
+const datasetProblem = (dataset: unknown): string | undefined => {
+  if (!isRecord(dataset)) return `expected datasets with name and splits, got ${excerpt(dataset)}`;
+  const { name, kind, splits, classes, baselines } = dataset;
+  if (!isPlainName(name)) return `expected names of datasets that are names of folders, got ${excerpt(name)}`;
+  if (typeof kind !== 'string') return `expected the kind of ${name}, got ${excerpt(kind)}`;
+  if (!isRecord(splits)) return `expected splits by name for ${name}, got ${excerpt(splits)}`;
+  for (const [split, entry] of Object.entries(splits)) {
+    if (!isPlainName(split))
+      return `expected names of splits that are names of folders for ${name}, got ${excerpt(split)}`;
+    if (!isRecord(entry) || !isCount(entry['rows']))
+      return `expected a number of rows for ${name}/${excerpt(split)}, got ${excerpt(entry)}`;
+  }
+  if (classes !== undefined && !isTexts(classes))
+    return `expected a list of class names for ${name}, got ${excerpt(classes)}`;
+  if (baselines !== undefined && !(isRecord(baselines) && Object.values(baselines).every(isRecord)))
+    return `expected baselines by split for ${name}, got ${excerpt(baselines)}`;
+  return undefined;
+};
+
 const check = (value: unknown, path: string): Suite => {
   const fail = (problem: string): never => {
     throw new FormatError(`suite ${path}: ${problem}; run prepare again`, {
@@ -72,29 +106,34 @@ const check = (value: unknown, path: string): Suite => {
       fields: { path },
     });
   };
-  if (!isRecord(value)) return fail('expected an object, got another value');
+  if (!isRecord(value)) return fail(`expected an object, got ${excerpt(value)}`);
   if (value['version'] !== SUITE_VERSION) {
-    return fail(`expected version ${SUITE_VERSION}, got ${JSON.stringify(value['version'])}`);
+    return fail(`expected version ${SUITE_VERSION}, got ${excerpt(value['version'])}`);
   }
   const image = value['image'];
-  if (!isRecord(image) || !Number.isInteger(image['height']) || !Number.isInteger(image['width'])) {
-    return fail('expected "image" with height and width');
+  if (!isRecord(image) || ![image['height'], image['width']].every((side) => isCount(side) && side !== 0)) {
+    return fail(`expected "image" with height and width, got ${excerpt(image)}`);
   }
   for (const key of ['name', 'tokenizerHash', 'recipeHash']) {
-    if (typeof value[key] !== 'string') return fail(`expected a text "${key}"`);
+    if (typeof value[key] !== 'string') return fail(`expected a text "${key}", got ${excerpt(value[key])}`);
   }
+  if (!isCount(value['textLength']))
+    return fail(`expected a number "textLength", got ${excerpt(value['textLength'])}`);
   const datasets = value['datasets'];
-  if (!Array.isArray(datasets)) return fail('expected a list "datasets"');
+  if (!Array.isArray(datasets)) return fail(`expected a list "datasets", got ${excerpt(datasets)}`);
   for (const dataset of datasets as readonly unknown[]) {
-    if (!isRecord(dataset) || typeof dataset['name'] !== 'string' || !isRecord(dataset['splits'])) {
-      return fail('expected datasets with name and splits');
-    }
+    const problem = datasetProblem(dataset);
+    if (problem !== undefined) return fail(problem);
   }
+  if (!isRecord(value['quarantine'])) return fail(`expected counts "quarantine", got ${excerpt(value['quarantine'])}`);
   return value as unknown as Suite;
 };
 
-/** Reads suite.json of a prepared folder. @throws ConfigError where there is none, FormatError for a broken one */
-export const readSuite = async (directory: string): Promise<Suite> => {
+/**
+ * Reads suite.json of a prepared folder.
+ * @throws ConfigError where there is none, or links lead out of the folder; FormatError for a broken one
+ */
+export const readSuite = async (directory: string, policy: LinkPolicy = {}): Promise<Suite> => {
   const path = join(directory, SUITE_FILE);
   const found = await stat(path).catch(() => undefined);
   if (!found?.isFile()) {
@@ -105,17 +144,12 @@ export const readSuite = async (directory: string): Promise<Suite> => {
   }
   if (found.size > MAX_SUITE_BYTES)
     throw new FormatError(`suite ${path}: expected a small file, got ${found.size} bytes`);
-  let value: unknown;
-  try {
-    value = JSON.parse(await readFile(path, 'utf8'));
-  } catch (cause) {
-    throw new FormatError(`suite ${path}: expected JSON, got text that does not parse; run prepare again`, {
-      code: 'suite-file',
-      fields: { path },
-      cause,
-    });
-  }
-  return check(value, path);
+  const suite = check(parseJson(await readFile(path), `suite ${path}`, { remedy: 'run prepare again' }), path);
+  await requireInside(directory, path, policy);
+  for (const dataset of suite.datasets)
+    for (const split of Object.keys(dataset.splits))
+      await requireInside(directory, join(directory, dataset.name, split), policy);
+  return suite;
 };
 
 /** The dataset of a suite with that name. @throws ConfigError listing the known ones */

@@ -10,6 +10,7 @@ export { constant, warmupCosine } from './schedules.ts';
 export type { ConstantOptions, Schedule, WarmupCosineOptions } from './schedules.ts';
 export { openSafetensors, readSafetensors, writeSafetensors } from './safetensors.ts';
 export type { SafetensorsData, SafetensorsFile, SafetensorsTensor, WritableTensor } from './safetensors.ts';
+export type { OpenSafetensorsOptions } from './safetensors.ts';
 export type { SafetensorsDtype, SafetensorsEntry } from './safetensors-header.ts';
 export { loadOptimizer, loadParameters, saveOptimizer, saveParameters } from './parameter-files.ts';
 export type { LoadOptions, LoadReport, SaveOptions } from './parameter-files.ts';

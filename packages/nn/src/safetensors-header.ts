@@ -4,7 +4,7 @@
  * `__metadata__` to texts. The data follow, without gaps or overlaps, to the end of the file.
  * Everything is checked before it is believed, so a damaged file can't make a reader allocate or read out of bounds.
  */
-import { excerpt, FormatError, repeatedKey } from '@polygate/core';
+import { defaultBudgets, excerpt, FormatError, overBudget, parseJson, repeatedKey } from '@polygate/core';
 
 /** Element types that are written. */
 export type WritableDtype = 'F32' | 'BF16' | 'I64' | 'I32' | 'U8';
@@ -54,8 +54,8 @@ const tensorBytes = (dtype: string, shape: readonly number[]): number | undefine
 
 /** Bytes of the length field. */
 export const PREFIX_BYTES = 8;
-/** Longest header that is believed; the format's own reader has the same limit. */
-const MAX_HEADER_BYTES = 100_000_000;
+/** Memory that a parsed header may take, as a multiple of its bytes. */
+const PARSED_MULTIPLE = 24;
 /** Longest name of an element type that is believed. */
 const MAX_DTYPE_LENGTH = 32;
 /** Highest rank that is believed. */
@@ -87,7 +87,12 @@ export const damaged = (path: string, byte: number, problem: string, cause?: unk
   );
 
 /** The header's length. @throws FormatError when the file can't hold it */
-export const headerLength = (prefix: Uint8Array, path: string, fileBytes: number): number => {
+export const headerLength = (
+  prefix: Uint8Array,
+  path: string,
+  file: { readonly bytes: number; readonly headerBytes?: number },
+): number => {
+  const { bytes: fileBytes, headerBytes = defaultBudgets.headerBytes } = file;
   if (prefix.length < PREFIX_BYTES) {
     throw damaged(
       path,
@@ -97,8 +102,8 @@ export const headerLength = (prefix: Uint8Array, path: string, fileBytes: number
   }
   const view = new DataView(prefix.buffer, prefix.byteOffset, prefix.byteLength);
   const length = view.getBigUint64(0, true);
-  if (length > BigInt(MAX_HEADER_BYTES)) {
-    throw damaged(path, 0, `expected a header of at most ${MAX_HEADER_BYTES} bytes, got ${length}`);
+  if (length > BigInt(headerBytes)) {
+    throw damaged(path, 0, `for the header, ${overBudget('headerBytes', headerBytes, String(length))}`);
   }
   if (length < 2n || Number(length) + PREFIX_BYTES > fileBytes) {
     throw damaged(
@@ -115,15 +120,17 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-const parseJson = (bytes: Uint8Array, path: string): Readonly<Record<string, unknown>> => {
+const parseHeaderJson = (bytes: Uint8Array, path: string): Readonly<Record<string, unknown>> => {
   if (bytes[0] !== 0x7b) throw damaged(path, PREFIX_BYTES, `expected the header to begin with "{"`);
   let value: unknown;
   let text = '';
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    value = JSON.parse(text);
+    value = parseJson(text, 'header', { jsonBytes: PARSED_MULTIPLE * bytes.length + 4096 });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    // What parseJson wraps says best what is wrong with the text; its own bounds have no cause.
+    const { message, cause: inner } = cause as Error;
+    const reason = inner instanceof Error ? inner.message : message;
     throw damaged(path, PREFIX_BYTES, `expected a header of JSON, got: ${reason}`, cause);
   }
   if (!isRecord(value)) throw damaged(path, PREFIX_BYTES, 'expected a header object');
@@ -139,22 +146,22 @@ const parseEntry = (
   value: unknown,
   fail: (problem: string) => FormatError,
 ): SafetensorsEntry => {
-  if (!isRecord(value)) throw fail(`expected an object for tensor "${name}"`);
+  if (!isRecord(value)) throw fail(`expected an object for tensor ${excerpt(name)}`);
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== 'string' || dtype === '' || dtype.length > MAX_DTYPE_LENGTH) {
-    throw fail(`expected the name of a dtype for tensor "${name}", got ${excerpt(dtype)}`);
+    throw fail(`expected the name of a dtype for tensor ${excerpt(name)}, got ${excerpt(dtype)}`);
   }
   if (!Array.isArray(shape) || shape.length > MAX_RANK || !shape.every(isCount)) {
-    throw fail(`expected a shape of at most ${MAX_RANK} whole numbers for tensor "${name}"`);
+    throw fail(`expected a shape of at most ${MAX_RANK} whole numbers for tensor ${excerpt(name)}`);
   }
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
-    throw fail(`expected two data_offsets for tensor "${name}"`);
+    throw fail(`expected two data_offsets for tensor ${excerpt(name)}`);
   }
   const [begin, end] = offsets as [number, number];
   const bytes = tensorBytes(dtype, shape as number[]);
   if (bytes === undefined ? end < begin : !Number.isSafeInteger(bytes) || end - begin !== bytes) {
     throw fail(
-      `expected ${bytes ?? 'no less than 0'} bytes for tensor "${name}" (${dtype} [${shape.join(', ')}]), got ${end - begin}`,
+      `expected ${bytes ?? 'no less than 0'} bytes for tensor ${excerpt(name)} (${dtype} [${shape.join(', ')}]), got ${end - begin}`,
     );
   }
   return { dtype, shape: Object.freeze(shape as number[]), begin, end };
@@ -181,7 +188,7 @@ export const parseHeader = (
   bytes: Uint8Array,
   file: { readonly path: string; readonly bytes: number },
 ): SafetensorsHeader => {
-  const json = parseJson(bytes, file.path);
+  const json = parseHeaderJson(bytes, file.path);
   const dataStart = PREFIX_BYTES + bytes.length;
   const fail = (problem: string): FormatError => damaged(file.path, PREFIX_BYTES, problem);
   const found = Object.entries(json)
@@ -195,7 +202,7 @@ export const parseHeader = (
       throw damaged(
         file.path,
         dataStart + next,
-        `expected tensor "${name}" to begin at data byte ${next}, got ${entry.begin}: a gap or an overlap`,
+        `expected tensor ${excerpt(name)} to begin at data byte ${next}, got ${entry.begin}: a gap or an overlap`,
       );
     }
     next = entry.end;

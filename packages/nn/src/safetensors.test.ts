@@ -136,7 +136,7 @@ describe('reading', () => {
       'a header of a million gigabytes',
       Uint8Array.of(0, 0, 0, 0, 0, 0, 4, 0, 123, 125),
       0,
-      'expected a header of at most 100000000 bytes',
+      'for the header, expected at most 16777216 bytes (budget headerBytes)',
     ],
     [
       'a header beyond the end',

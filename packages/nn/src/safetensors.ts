@@ -2,7 +2,15 @@
  * Reading and writing safetensors files, tensor by tensor, so that a file may be larger than what fits in one buffer.
  * The format is little-endian, and so is every processor that Node runs on but s390x, which is not supported.
  */
-import { ConfigError, excerpt, FormatError, writeError, type FileDigest } from '@polygate/core';
+import {
+  ConfigError,
+  excerpt,
+  FormatError,
+  resolveBudgets,
+  writeError,
+  type Budgets,
+  type FileDigest,
+} from '@polygate/core';
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -120,13 +128,23 @@ const openForReading = async (path: string): Promise<FileHandle> => {
   }
 };
 
+/** Settings of {@link openSafetensors}. */
+export interface OpenSafetensorsOptions {
+  /** `headerBytes` bounds the header. @default those of core */
+  readonly budgets?: Partial<Budgets>;
+}
+
 /** Opens a file and checks its header. @throws ConfigError when it can't be opened; FormatError when it is damaged */
-export const openSafetensors = async (path: string): Promise<SafetensorsFile> => {
+export const openSafetensors = async (
+  path: string,
+  options: OpenSafetensorsOptions = {},
+): Promise<SafetensorsFile> => {
+  const { headerBytes } = resolveBudgets(options.budgets);
   const handle = await openForReading(path);
   try {
     const { size } = await handle.stat();
     const prefix = await readExactly(handle, path, { position: 0, length: Math.min(PREFIX_BYTES, size) });
-    const length = headerLength(prefix, path, size);
+    const length = headerLength(prefix, path, { bytes: size, headerBytes });
     const bytes = await readExactly(handle, path, { position: PREFIX_BYTES, length });
     const { entries, metadata } = parseHeader(bytes, { path, bytes: size });
     const close = (): Promise<void> => handle.close();

@@ -1,5 +1,6 @@
 /** The one place where Arrow data of a kind is put together and taken apart, with the casts that Arrow's types need. */
 import { type Data, makeData, RecordBatch, type Schema, Struct } from 'apache-arrow';
+import { FormatError } from '@polygate/core';
 import { arrowType, type FieldKind, type NumericArray } from './kinds.ts';
 import { columnIndex } from './schema.ts';
 
@@ -30,6 +31,41 @@ export const childOf = (data: Data): Data => data.children[0] as Data;
 /** Arrow data of a column. @throws ConfigError naming the missing column and the known ones */
 export const columnDataOf = (batch: RecordBatch, name: string): Data =>
   batch.data.children[columnIndex(batch.schema, name)] as Data;
+
+/** The first null of a column or of its values, as the row it belongs to; undefined where there is none. */
+const nullRow = (data: Data): number | undefined => {
+  if (data.nullCount > 0) {
+    for (let row = 0; row < data.length; row += 1) if (!data.getValid(row)) return row;
+  }
+  const child = data.children[0];
+  const inner = child === undefined ? undefined : nullRow(child);
+  if (inner === undefined) return undefined;
+  // Offsets of lists are few beside their values; the row is the last one that begins at or before the null.
+  const offsets = data.valueOffsets === undefined ? undefined : offsetsIn(data);
+  for (let row = 0; row < data.length; row += 1) {
+    const end = offsets === undefined ? (row + 1) * data.stride : (offsets[row + 1] ?? 0);
+    const start = offsets === undefined ? row * data.stride : (offsets[row] ?? 0);
+    if (inner >= start && inner < end) return row;
+  }
+  return undefined;
+};
+
+/** Refuses a column with nulls: streams carry none, so they would be read as 0 or "". @throws FormatError */
+export const refuseNulls = (data: Data, name: string, place = ''): void => {
+  const row = nullRow(data);
+  if (row === undefined) return;
+  throw new FormatError(
+    `${place}column "${name}": expected a value in every row, got null in row ${row}; fill it or drop the row`,
+    { code: 'null-value', fields: { column: name, row } },
+  );
+};
+
+/** Refuses a batch with nulls in any column. @param place what the error begins with. @throws FormatError */
+export const refuseNullsIn = (batch: RecordBatch, place: string): void => {
+  batch.schema.fields.forEach(({ name }, index) => {
+    refuseNulls(batch.data.children[index] as Data, name, place);
+  });
+};
 
 /** A record batch from Arrow data of each column, in the schema's order. */
 export const assembleBatch = (schema: Schema, children: Data[], length: number): RecordBatch =>

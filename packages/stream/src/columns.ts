@@ -1,7 +1,7 @@
 /** Reading columns of a record batch without per-value objects. All views are borrowed from the batch. */
 import type { Data, RecordBatch, Vector } from 'apache-arrow';
 import { ConfigError, ShapeError } from '@polygate/core';
-import { bytesOf, childOf, columnDataOf, numbersOf, offsetsIn } from './arrow-data.ts';
+import { bytesOf, childOf, columnDataOf, numbersOf, offsetsIn, refuseNulls } from './arrow-data.ts';
 import { describeKind, type FieldKind, isPrimitive, kindOfType, type NumericArray } from './kinds.ts';
 import { columnIndex } from './schema.ts';
 
@@ -30,6 +30,7 @@ const checked = (
       { code: 'column-kind', fields: { column: name } },
     );
   }
+  refuseNulls(data, name);
   return data;
 };
 

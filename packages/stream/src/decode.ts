@@ -3,15 +3,13 @@
  * Lengths and offsets are checked against the schema, the manifest's row count and each other before they are used.
  */
 import type { Data, RecordBatch, Schema } from 'apache-arrow';
+import { ByteGate, defaultBudgets, overBudget } from '@polygate/core';
 import { assembleBatch, makeColumn } from './arrow-data.ts';
 import { LENGTH_PREFIX, STORED } from './encode.ts';
 import { arrayOf, type FieldKind, isPrimitive, type NumericArray } from './kinds.ts';
-import { decompressLz4 } from './lz4.ts';
+import { decompressLz4, lz4FrameBound } from './lz4.ts';
 import { type BatchMessage, MessageFault, readBatchMessage } from './message.ts';
 import { schemaFields } from './schema.ts';
-
-/** Largest batch in memory, in bytes: bounds what a compressed buffer may claim to hold. */
-export const MAX_BATCH_BYTES = 2 ** 30;
 
 interface Counts {
   readonly nodes: number;
@@ -28,35 +26,81 @@ const countsOf = (kind: FieldKind): Counts => {
 
 const aligned = (bytes: Uint8Array): Uint8Array => (bytes.byteOffset % 8 === 0 ? bytes : bytes.slice());
 
-const expand = async (region: Uint8Array, budget: number, at: number): Promise<Uint8Array> => {
+/** Bytes that a compressed buffer says it holds, and its frame; no frame where it is stored as it is. */
+interface Packed {
+  readonly bytes: number;
+  readonly frame?: Uint8Array;
+  readonly plain?: Uint8Array;
+  /** First byte in the message. */
+  readonly at: number;
+}
+
+const packedOf = (region: Uint8Array, at: number, budget: number): Packed => {
+  if (region.length === 0) return { bytes: 0, plain: region, at };
   if (region.length < LENGTH_PREFIX)
     throw new MessageFault(`a compressed buffer of ${region.length} bytes`, at);
   const claimed = new DataView(region.buffer, region.byteOffset, LENGTH_PREFIX).getBigInt64(0, true);
   const stored = region.subarray(LENGTH_PREFIX);
-  if (claimed === STORED) return aligned(stored);
+  if (claimed === STORED) return { bytes: 0, plain: aligned(stored), at };
   if (claimed < 0n || claimed > BigInt(budget)) {
-    throw new MessageFault(`a buffer that claims ${claimed} bytes (limit ${budget})`, at);
+    throw new MessageFault(
+      `a buffer that claims ${claimed} bytes: ${overBudget('batchBytes', budget, String(claimed))}`,
+      at,
+    );
   }
-  const plain = await decompressLz4(stored).catch((cause: unknown) => {
-    throw new MessageFault(`an LZ4 frame that does not decode (${String(cause)})`, at);
-  });
-  if (BigInt(plain.length) !== claimed) {
-    throw new MessageFault(`an LZ4 frame of ${plain.length} bytes where ${claimed} are claimed`, at);
+  const bytes = Number(claimed);
+  const bound = lz4FrameBound(stored);
+  if (bound === undefined) throw new MessageFault('an LZ4 frame that does not decode (not one frame)', at);
+  if (bound.bytes < bytes || bound.bytes > bytes + bound.block) {
+    throw new MessageFault(`an LZ4 frame of up to ${bound.bytes} bytes where ${bytes} are claimed`, at);
   }
-  return aligned(new Uint8Array(plain.buffer, plain.byteOffset, plain.byteLength));
+  return { bytes, frame: stored, at };
 };
 
-const bodyBuffers = async (bytes: Uint8Array, message: BatchMessage): Promise<Uint8Array[]> => {
-  let budget = MAX_BATCH_BYTES;
-  const buffers: Uint8Array[] = [];
-  for (const { offset, length } of message.buffers) {
-    const at = message.bodyStart + offset;
-    const region = bytes.subarray(at, at + length);
-    const buffer = message.compression === 'none' || length === 0 ? region : await expand(region, budget, at);
-    budget -= buffer.length;
-    buffers.push(buffer);
+const expand = async ({ frame, plain, bytes, at }: Packed): Promise<Uint8Array> => {
+  if (frame === undefined) return plain ?? new Uint8Array(0);
+  const expanded = await decompressLz4(frame).catch((cause: unknown) => {
+    throw new MessageFault(`an LZ4 frame that does not decode (${String(cause)})`, at);
+  });
+  if (expanded.length !== bytes) {
+    throw new MessageFault(`an LZ4 frame of ${expanded.length} bytes where ${bytes} are claimed`, at);
   }
-  return buffers;
+  return aligned(new Uint8Array(expanded.buffer, expanded.byteOffset, expanded.byteLength));
+};
+
+/** Bounds on what is decompressed. */
+export interface DecodeBounds {
+  /** Bytes of one batch. */
+  readonly batchBytes: number;
+  /** Shared by all that decompress at once. */
+  readonly gate: ByteGate;
+}
+
+const defaultBounds = (): DecodeBounds => {
+  const { batchBytes } = defaultBudgets;
+  return { batchBytes, gate: new ByteGate(batchBytes) };
+};
+
+const bodyBuffers = async (
+  bytes: Uint8Array,
+  message: BatchMessage,
+  { batchBytes, gate }: DecodeBounds,
+): Promise<Uint8Array[]> => {
+  const regions = message.buffers.map(({ offset, length }) =>
+    bytes.subarray(message.bodyStart + offset, message.bodyStart + offset + length),
+  );
+  if (message.compression === 'none') return regions;
+  let total = 0;
+  const packed = regions.map((region, i) => {
+    const next = packedOf(region, message.bodyStart + (message.buffers[i]?.offset ?? 0), batchBytes - total);
+    total += next.bytes;
+    return next;
+  });
+  return gate.run(total, async () => {
+    const buffers: Uint8Array[] = [];
+    for (const each of packed) buffers.push(await expand(each));
+    return buffers;
+  });
 };
 
 /** Walks columns depth first over nodes and buffers, as the message lists them. */
@@ -135,14 +179,14 @@ export type BatchDecoder = (bytes: Uint8Array, rows: number) => Promise<RecordBa
  * A decoder of record-batch messages of a schema. `bytes` must be 8-byte aligned and hold one message with its body;
  * the batch borrows them. @throws MessageFault from the decoder
  */
-export const createDecoder = (schema: Schema): BatchDecoder => {
+export const createDecoder = (schema: Schema, bounds = defaultBounds()): BatchDecoder => {
   const kinds = Object.values(schemaFields(schema));
   const counts = kinds.map(countsOf);
   const nodes = counts.reduce((sum, count) => sum + count.nodes, 0);
   const buffers = counts.reduce((sum, count) => sum + count.buffers, 0);
   return async (bytes, rows) => {
     const message = readBatchMessage(bytes, { rows, nodes, buffers });
-    const loader = new ColumnLoader(message, await bodyBuffers(bytes, message));
+    const loader = new ColumnLoader(message, await bodyBuffers(bytes, message, bounds));
     return assembleBatch(
       schema,
       kinds.map((kind) => loader.load(kind, rows)),

@@ -6,7 +6,15 @@
  */
 import type { Data, RecordBatch, Schema } from 'apache-arrow';
 import { ShapeError } from '@polygate/core';
-import { assembleBatch, bytesOf, childOf, makeColumn, numbersOf, offsetsIn } from './arrow-data.ts';
+import {
+  assembleBatch,
+  bytesOf,
+  childOf,
+  makeColumn,
+  numbersOf,
+  offsetsIn,
+  refuseNullsIn,
+} from './arrow-data.ts';
 import { offsetsOf } from './build.ts';
 import { arrayOf, type FieldKind, isPrimitive, type NumericArray, type PrimitiveKind } from './kinds.ts';
 import { schemaFields } from './schema.ts';
@@ -138,8 +146,12 @@ export const createGatherer = (schema: Schema, slots: number, singleRows: boolea
   };
 };
 
-/** Rows of a batch in the order of `indices`, copied. @throws ShapeError for a row outside the batch */
+/**
+ * Rows of a batch in the order of `indices`, copied.
+ * @throws ShapeError for a row outside the batch, FormatError for a batch with nulls
+ */
 export const takeRows = (batch: RecordBatch, indices: readonly number[]): RecordBatch => {
+  refuseNullsIn(batch, 'take: ');
   const gatherer = createGatherer(batch.schema, indices.length, true);
   indices.forEach((start, slot) => {
     if (!Number.isInteger(start) || start < 0 || start >= batch.numRows) {
@@ -156,6 +168,9 @@ export const joinRuns = (
   runs: readonly { readonly batch: RecordBatch; readonly start: number; readonly count: number }[],
 ): RecordBatch => {
   const gatherer = createGatherer(schema, runs.length, false);
-  runs.forEach(({ batch, start, count }, slot) => gatherer.put(batch, { slot, start, count }));
+  runs.forEach(({ batch, start, count }, slot) => {
+    refuseNullsIn(batch, 'join: ');
+    gatherer.put(batch, { slot, start, count });
+  });
   return gatherer.finish();
 };

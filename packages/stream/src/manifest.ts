@@ -10,7 +10,6 @@ import type { Schema } from 'apache-arrow';
 import { FormatError, sha256 } from '@polygate/core';
 import { parseKind } from './kinds.ts';
 import type { Compression } from './lz4.ts';
-import { MAX_BATCH_BYTES } from './decode.ts';
 import { checkVersion, rowMetadata } from './metadata.ts';
 import { defineSchema, type Fields, MAX_COLUMNS } from './schema.ts';
 
@@ -52,6 +51,8 @@ export interface Manifest {
 }
 
 export const MANIFEST_FILE = 'manifest.json';
+/** Largest batch of a shard, in bytes of the file; what is read of it at once is a budget. */
+const MAX_EXTENT_BYTES = 2 ** 30;
 /** Version of the manifest's layout. */
 export const MANIFEST_VERSION = 1;
 /** Largest manifest that is read, in bytes: some six million batches. */
@@ -147,7 +148,7 @@ const readExtent = (read: Reader, value: unknown, place: string, start: number):
   if (offset !== start) read.fail(`${place} offset`, `${start}, the end of what lies before it`, offset);
   return {
     offset: start,
-    length: read.count(length, `${place} length`, MAX_BATCH_BYTES),
+    length: read.count(length, `${place} length`, MAX_EXTENT_BYTES),
     crc32: read.count(crc32, `${place} crc32`, 0xffffffff),
     rows: read.count(rows, `${place} rows`, MAX_BATCH_ROWS),
   };

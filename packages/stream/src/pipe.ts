@@ -1,7 +1,7 @@
 /** Composing a source, stages and a sink; columns are checked when the pipe is made and again on every batch. */
 import type { RecordBatch, Schema } from 'apache-arrow';
 import { ConfigError, PolygateError, StateError } from '@polygate/core';
-import { batchBytes } from './arrow-data.ts';
+import { batchBytes, refuseNullsIn } from './arrow-data.ts';
 import { describeKind } from './kinds.ts';
 import { DEFAULT_PREFETCH_BYTES, mapOrdered, type OrderedOptions } from './ordered.ts';
 import { schemaDifference, schemaFields } from './schema.ts';
@@ -71,6 +71,7 @@ async function* checkedBatches(
         },
       );
     }
+    refuseNullsIn(batch, `pipe: ${who}: `);
     if (batch.numRows > 0) yield batch;
   }
 }

@@ -1,7 +1,17 @@
 /** Reading a folder of shards: whole, in order, or any rows in any order. */
+import { join } from 'node:path';
 import PQueue from 'p-queue';
 import type { RecordBatch, Schema } from 'apache-arrow';
-import { ConfigError, ShapeError, StateError } from '@polygate/core';
+import {
+  type Budgets,
+  ByteGate,
+  ConfigError,
+  type LinkPolicy,
+  requireInside,
+  resolveBudgets,
+  ShapeError,
+  StateError,
+} from '@polygate/core';
 import { batchBytes, rowBytes } from './arrow-data.ts';
 import { type CacheReport, createBatchCache } from './batch-cache.ts';
 import { createDecoder, type BatchDecoder } from './decode.ts';
@@ -9,6 +19,7 @@ import { createGatherer, type Gatherer } from './gather.ts';
 import {
   type BatchExtent,
   type Manifest,
+  MANIFEST_FILE,
   manifestSchema,
   readManifest,
   type ShardEntry,
@@ -18,11 +29,13 @@ import { mapOrdered, type OrderedOptions, turn } from './ordered.ts';
 import { damagedShard, ShardFiles } from './shard-files.ts';
 
 /** How a folder of shards is opened. */
-export interface OpenOptions {
+export interface OpenOptions extends LinkPolicy {
   /** Read and check every byte before the set is handed out; batches are checked as they are read in any case. @default false */
   readonly verify?: boolean;
   /** Decoded batches kept for random reads, in bytes. @default 268435456 */
   readonly cacheBytes?: number;
+  /** `batchBytes` bounds what a batch expands to, and all that are expanded at once. @default those of core */
+  readonly budgets?: Partial<Budgets>;
 }
 
 /** A folder of shards, open for reading. */
@@ -40,6 +53,7 @@ export interface ShardSet extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+const DEFAULT_CACHE_BYTES = 2 ** 28;
 /** Batches that are read from disk at once. */
 const READ_CONCURRENCY = 8;
 /** Bytes copied before the event loop gets a turn. */
@@ -73,7 +87,9 @@ class OpenShardSet implements ShardSet {
   readonly #queue = new PQueue({ concurrency: READ_CONCURRENCY });
   #closed = false;
 
-  constructor(directory: string, manifest: Manifest, cacheBytes: number) {
+  constructor(directory: string, manifest: Manifest, options: OpenOptions) {
+    const { cacheBytes = DEFAULT_CACHE_BYTES } = options;
+    const { batchBytes } = resolveBudgets(options.budgets);
     this.directory = directory;
     this.manifest = manifest;
     this.schema = manifestSchema(manifest);
@@ -86,7 +102,7 @@ class OpenShardSet implements ShardSet {
     this.#located.forEach(({ extent }, i) => {
       this.#starts[i + 1] = (this.#starts[i] ?? 0) + extent.rows;
     });
-    this.#decode = createDecoder(this.schema);
+    this.#decode = createDecoder(this.schema, { batchBytes, gate: new ByteGate(batchBytes) });
     this.#cache = createBatchCache(cacheBytes);
   }
 
@@ -231,11 +247,14 @@ const put = (gatherer: Gatherer, batch: RecordBatch, { rows, slots }: Wanted): v
  * @throws FormatError naming file, batch and byte when the folder is incomplete or damaged
  */
 export const openShards = async (directory: string, options: OpenOptions = {}): Promise<ShardSet> => {
-  const { cacheBytes = 2 ** 28, verify = false } = options;
+  const { cacheBytes = DEFAULT_CACHE_BYTES, verify = false } = options;
   if (!(cacheBytes >= 0)) {
     throw new ConfigError(`open shards: expected cacheBytes of 0 or more, got ${cacheBytes}`);
   }
-  const set = new OpenShardSet(directory, await readManifest(directory), cacheBytes);
+  await requireInside(directory, join(directory, MANIFEST_FILE), options);
+  const manifest = await readManifest(directory);
+  for (const { file } of manifest.shards) await requireInside(directory, join(directory, file), options);
+  const set = new OpenShardSet(directory, manifest, options);
   try {
     await set.check(verify);
   } catch (error) {

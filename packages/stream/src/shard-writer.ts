@@ -2,9 +2,15 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RecordBatch, Schema } from 'apache-arrow';
-import { ConfigError, crc32, ShapeError, writeDirectoryAtomic } from '@polygate/core';
-import { rowBytes } from './arrow-data.ts';
-import { MAX_BATCH_BYTES } from './decode.ts';
+import {
+  type Budgets,
+  ConfigError,
+  crc32,
+  resolveBudgets,
+  ShapeError,
+  writeDirectoryAtomic,
+} from '@polygate/core';
+import { refuseNullsIn, rowBytes } from './arrow-data.ts';
 import { createEncoder, type Encoder } from './encode.ts';
 import { joinRuns } from './gather.ts';
 import type { Compression } from './lz4.ts';
@@ -30,6 +36,8 @@ export interface WriteOptions {
   readonly rowsPerShard?: number;
   /** Size at which a file is ended when `rowsPerShard` is not given, in bytes. @default 268435456 */
   readonly shardBytes?: number;
+  /** `batchBytes` bounds a batch that is cut by rows, and twice a row; readers have the same. @default those of core */
+  readonly budgets?: Partial<Budgets>;
   /** @default 'none' */
   readonly compression?: Compression;
   /** Stops the writing; nothing is left behind. */
@@ -55,6 +63,7 @@ class ShardWriter {
   readonly #directory: string;
   readonly #schema: Schema;
   readonly #compression: Compression;
+  readonly #budget: number;
   readonly #batchRows: number;
   readonly #batchBytes: number;
   readonly #shardRows: number;
@@ -74,12 +83,13 @@ class ShardWriter {
     this.#directory = directory;
     this.#schema = schema;
     this.#compression = options.compression ?? 'none';
+    this.#budget = resolveBudgets(options.budgets).batchBytes;
     const byRows = options.rowsPerBatch !== undefined;
     this.#batchRows = Math.min(
       positive(options.rowsPerBatch, 'rowsPerBatch', MAX_BATCH_ROWS),
       MAX_BATCH_ROWS,
     );
-    this.#batchBytes = byRows ? MAX_BATCH_BYTES : positive(options.batchBytes, 'batchBytes', 2 ** 16);
+    this.#batchBytes = byRows ? this.#budget : positive(options.batchBytes, 'batchBytes', 2 ** 16);
     this.#shardRows = positive(options.rowsPerShard, 'rowsPerShard', Number.MAX_SAFE_INTEGER);
     this.#shardBytes =
       options.rowsPerShard === undefined
@@ -96,12 +106,13 @@ class ShardWriter {
         { code: 'schema', fields: { difference } },
       );
     }
+    refuseNullsIn(batch, `write shards, batch at row ${this.#totalRows()}: `);
     let run: Run | undefined;
     for (let row = 0; row < batch.numRows; row += 1) {
       const bytes = rowBytes(batch, row, 1);
-      if (bytes > MAX_BATCH_BYTES / 2) {
+      if (bytes > this.#budget / 2) {
         throw new ShapeError(
-          `write shards: expected rows of at most ${MAX_BATCH_BYTES / 2} bytes, got ${bytes} in row ${this.#totalRows()}; split the sample`,
+          `write shards: expected rows of at most ${this.#budget / 2} bytes (half of budget batchBytes), got ${bytes} in row ${this.#totalRows()}; split the sample or raise the budget`,
         );
       }
       if (this.#pendingRows > 0 && this.#pendingBytes + bytes > this.#batchBytes) {
