@@ -27,7 +27,8 @@ describe('isPlainName', () => {
 describe('requireInside', () => {
   it('lets pass what stays inside, also below a root that is a link, and what is not there', async () => {
     for (const root of ['suite', 'alias'])
-      for (const name of ['a', 'in', 'missing']) await requireInside(join(folder, root), join(folder, root, name));
+      for (const name of ['a', 'in', 'missing'])
+        await requireInside(join(folder, root), join(folder, root, name));
   });
 
   it('refuses a link that leaves, unless links are followed', async () => {

@@ -125,7 +125,8 @@ const check = (value: unknown, path: string): Suite => {
     const problem = datasetProblem(dataset);
     if (problem !== undefined) return fail(problem);
   }
-  if (!isRecord(value['quarantine'])) return fail(`expected counts "quarantine", got ${excerpt(value['quarantine'])}`);
+  if (!isRecord(value['quarantine']))
+    return fail(`expected counts "quarantine", got ${excerpt(value['quarantine'])}`);
   return value as unknown as Suite;
 };
 
@@ -144,7 +145,10 @@ export const readSuite = async (directory: string, policy: LinkPolicy = {}): Pro
   }
   if (found.size > MAX_SUITE_BYTES)
     throw new FormatError(`suite ${path}: expected a small file, got ${found.size} bytes`);
-  const suite = check(parseJson(await readFile(path), `suite ${path}`, { remedy: 'run prepare again' }), path);
+  const suite = check(
+    parseJson(await readFile(path), `suite ${path}`, { remedy: 'run prepare again' }),
+    path,
+  );
   await requireInside(directory, path, policy);
   for (const dataset of suite.datasets)
     for (const split of Object.keys(dataset.splits))
