@@ -1,12 +1,19 @@
 /** What decides a suite's content, as one hash: so that a second run sees that there is nothing to do. */
-import { readdir, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { sha256 } from '@polygate/core';
 import { DATASET_CODE_VERSION, pins, SUITE_VERSION } from '@polygate/datasets';
 import type { PrepareRecipe } from './recipe.ts';
+import { stampOf, type StampOptions } from './stamps.ts';
 
-const pathsOf = (recipe: PrepareRecipe): string[] => {
-  const own = Object.values(recipe.sources).flatMap((source) => {
+/** A file or folder that a source reads. */
+interface SourcePath {
+  readonly path: string;
+  /** Which files of a folder count. @default 'all' */
+  readonly of?: StampOptions['of'];
+}
+
+const pathsOf = (recipe: PrepareRecipe): SourcePath[] => {
+  const own = Object.values(recipe.sources).flatMap((source): SourcePath[] => {
     switch (source.source) {
       case 'emoji':
       case 'mnist':
@@ -14,56 +21,44 @@ const pathsOf = (recipe: PrepareRecipe): string[] => {
         return [];
       case 'image-folder':
       case 'sidecar-captions':
-        return [source.path];
+        return [{ path: source.path }];
       case 'captions-csv':
       case 'labelled-table':
-        return [source.file, source.images];
+        return [{ path: source.file }, { path: source.images, of: 'pictures' }];
       case 'coco-captions':
-        return [source.annotations, source.images];
+        return [{ path: source.annotations }, { path: source.images, of: 'pictures' }];
       case 'jsonl':
-        return [source.file, ...(source.root === undefined ? [] : [source.root])];
+        // Names count from the file's own folder where no root is given.
+        return source.kind === 'text'
+          ? [{ path: source.file }]
+          : [{ path: source.file }, { path: source.root ?? dirname(source.file), of: 'pictures' }];
       case 'labelled-tsv':
-        return [source.file];
+        return [{ path: source.file }];
       case 'webdataset':
       case 'plain-text':
-        return source.files;
+        return source.files.map((path) => ({ path }));
       default:
         return source satisfies never;
     }
   });
-  return recipe.tokenizer.file === undefined ? own : [...own, recipe.tokenizer.file];
+  return recipe.tokenizer.file === undefined ? own : [...own, { path: recipe.tokenizer.file }];
 };
 
 /**
- * Size and time of a file; of a folder also those of the folders in it, whose times change when files come or go.
- * A picture that is changed in place goes unseen: that needs `force`.
- */
-const stamp = async (path: string): Promise<string> => {
-  const found = await stat(path).catch(() => undefined);
-  if (!found) return `${path} missing`;
-  const own = `${path} ${found.size} ${found.mtimeMs}`;
-  if (!found.isDirectory()) return own;
-  const entries = await readdir(path, { withFileTypes: true });
-  const folders = entries
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => entry.name)
-    .sort();
-  const inner = await Promise.all(
-    folders.map(async (name) => `${name} ${(await stat(join(path, name))).mtimeMs}`),
-  );
-  return [own, ...inner].join('\n');
-};
-
-/**
- * SHA-256, hex, of the recipe, the code versions, the pinned packages and the state of the user's files.
+ * SHA-256, hex, of the recipe, the code versions, the pinned packages and the state of the user's files: size and time
+ * of each, at any depth.
+ * @param folders `work`: what relative paths count from; `output`: where suites go, which is no input
  * @param tokenizer hash of a model's tokenizer that takes the place of the recipe's
  */
 export const fingerprint = async (
   recipe: PrepareRecipe,
-  workDirectory: string,
+  folders: { readonly work: string; readonly output: string },
   tokenizer?: string,
 ): Promise<string> => {
-  const stamps = await Promise.all(pathsOf(recipe).map((path) => stamp(resolve(workDirectory, path))));
+  const stamps: string[] = [];
+  for (const { path, of = 'all' } of pathsOf(recipe)) {
+    stamps.push(await stampOf(resolve(folders.work, path), { of, without: folders.output }));
+  }
   const versions = { pins, code: DATASET_CODE_VERSION, suite: SUITE_VERSION };
   return sha256(JSON.stringify({ recipe, stamps, ...versions, ...(tokenizer ? { tokenizer } : {}) }));
 };

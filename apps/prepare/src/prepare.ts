@@ -1,7 +1,16 @@
 /** The prepare stage: raw files -> one folder of shards, tokenizer and suite.json. */
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type Logger, silentLogger, unknownName, writeDirectoryAtomic } from '@polygate/core';
+import {
+  acquireLock,
+  type Logger,
+  PolygateError,
+  removeTemporaries,
+  sealJson,
+  silentLogger,
+  unknownName,
+  writeDirectoryAtomic,
+} from '@polygate/core';
 import {
   attributionText,
   readSuite,
@@ -20,6 +29,7 @@ import { planDatasets, type DatasetPlan } from './plan.ts';
 import { applyPrepareSettings, type PrepareRecipe } from './recipe.ts';
 import { prepareRecipes } from './recipes/index.ts';
 import { withBaselines } from './suite-baselines.ts';
+import { digestFiles, suiteDamage } from './suite-check.ts';
 
 export interface PrepareOptions {
   /** Name of a recipe, or a recipe itself. */
@@ -39,6 +49,8 @@ export interface PrepareOptions {
   readonly for?: string;
   /** Prepares again even if a finished suite of the same recipe is there. @default false */
   readonly force?: boolean;
+  /** Reads every byte of a finished suite before it is used as it is; else sizes, hashes and ends of files. @default false */
+  readonly verify?: boolean;
 }
 
 export interface PrepareContext {
@@ -92,17 +104,24 @@ const makeTokenizer = async (plans: readonly DatasetPlan[], recipe: PrepareRecip
   return trainTokenizer(await trainingTexts(plans, maxCharacters), { vocabularySize, lowercase });
 };
 
-/** The finished suite of the same content, if it is there. */
-const findFinished = async (directory: string, hash: string): Promise<Suite | undefined> => {
-  const suite = await readSuite(directory).catch(() => undefined);
-  return suite?.recipeHash === hash ? suite : undefined;
-};
+/** A finished suite that can be used as it is, or why the one that is there can't. */
+interface Finding {
+  readonly suite?: Suite;
+  /** Absent where there is none. */
+  readonly problem?: string;
+}
 
-/** Removes what a killed preparation of this suite left behind. */
-const removeRemains = async (output: string, name: string): Promise<void> => {
-  const names = await readdir(output).catch(() => [] as string[]);
-  const left = names.filter((entry) => entry.startsWith(`.${name}.`) && entry.endsWith('.tmp'));
-  await Promise.all(left.map((entry) => rm(join(output, entry), { recursive: true, force: true })));
+const findFinished = async (directory: string, hash: string, deep: boolean): Promise<Finding> => {
+  let suite: Suite;
+  try {
+    suite = await readSuite(directory);
+  } catch (cause) {
+    if (!(cause instanceof PolygateError)) throw cause;
+    return cause.code === 'suite-missing' ? {} : { problem: `it is damaged (${cause.message})` };
+  }
+  if (suite.recipeHash !== hash) return { problem: 'its files or settings have changed' };
+  const damage = await suiteDamage(directory, suite, deep);
+  return damage === undefined ? { suite } : { problem: `it is damaged (${damage})` };
 };
 
 const withAbsolutePaths = (recipe: PrepareRecipe, workDirectory: string): PrepareRecipe => {
@@ -173,16 +192,18 @@ const fillSuite = async (directory: string, parts: SuiteParts, context: PrepareC
       ? { notes: Object.fromEntries([...notes].map(([code, { count }]) => [code, count])) }
       : {}),
     recipeHash,
+    files: await digestFiles(directory),
   };
-  await writeFile(join(directory, SUITE_FILE), `${JSON.stringify(suite, null, 2)}\n`);
+  await writeFile(join(directory, SUITE_FILE), sealJson(suite));
   return suite;
 };
 
 /**
  * Prepares a suite: `OUTPUT/NAME/{suite.json, tokenizer.json, ATTRIBUTION.md, quarantine.jsonl, DATASET/SPLIT/}`.
- * The folder appears whole or not at all, and the same input gives the same bytes. A finished suite of the same
- * recipe is returned at once.
- * @throws ConfigError for recipes and sources, StateError at the limits of the quarantine and for failed writes
+ * The folder appears whole or not at all, an old one stays until the new one is in its place, and the same input gives
+ * the same bytes. A finished suite of the same recipe and files is checked and returned; a damaged one is prepared again.
+ * @throws ConfigError for recipes and sources, StateError at the limits of the quarantine, for failed
+ * writes, and (code `locked`) while another process prepares the suite
  */
 export const prepare = async (
   options: PrepareOptions,
@@ -198,13 +219,25 @@ export const prepare = async (
   const recipe = model?.recipe ?? asked;
   const output = resolve(workDirectory, options.output ?? 'data');
   const directory = join(output, recipe.name);
-  const recipeHash = await fingerprint(recipe, workDirectory, model?.tokenizerHash);
-  const finished = options.force ? undefined : await findFinished(directory, recipeHash);
-  if (finished) {
+  const recipeHash = await fingerprint(recipe, { work: workDirectory, output }, model?.tokenizerHash);
+  const use = (suite: Suite): PreparedSuite => {
     logger.info(`prepare ${recipe.name}: already there, nothing to do (${directory})`);
-    return { directory, suite: finished, reused: true };
-  }
-  await removeRemains(output, recipe.name);
+    return { directory, suite, reused: true };
+  };
+  const find = (): Promise<Finding> =>
+    options.force ? Promise.resolve({}) : findFinished(directory, recipeHash, options.verify ?? false);
+  // Looking needs no lock: a suite may lie where nobody can write.
+  const early = await find();
+  if (early.suite) return use(early.suite);
+  await using _lock = await acquireLock(join(output, `.${recipe.name}.lock`), {
+    task: 'prepare',
+    subject: `the suite ${directory}`,
+  });
+  await removeTemporaries(output, recipe.name);
+  // Another process may have finished it in the meantime.
+  const { suite: finished, problem } = await find();
+  if (finished) return use(finished);
+  if (problem !== undefined) logger.warn(`prepare ${recipe.name}: preparing ${directory} again: ${problem}`);
   const packages = {
     workDirectory,
     logger,

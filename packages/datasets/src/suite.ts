@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import {
   ConfigError,
   excerpt,
+  type FileDigest,
   FormatError,
   isPlainName,
   type LinkPolicy,
   parseJson,
+  recoverDirectory,
   requireInside,
   unknownName,
 } from '@polygate/core';
@@ -69,6 +71,8 @@ export interface Suite {
   readonly notes?: Readonly<Record<string, number>>;
   /** Hash of the resolved recipe and of all that decides the content. */
   readonly recipeHash: string;
+  /** Size and hash of each file but the shards, which their manifests vouch for. Older suites have none. */
+  readonly files?: Readonly<Record<string, FileDigest>>;
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -127,15 +131,18 @@ const check = (value: unknown, path: string): Suite => {
   }
   if (!isRecord(value['quarantine']))
     return fail(`expected counts "quarantine", got ${excerpt(value['quarantine'])}`);
-  return value as unknown as Suite;
+  // The seal is the file's, not the suite's.
+  const { sha256: _, ...suite } = value;
+  return suite as unknown as Suite;
 };
 
 /**
- * Reads suite.json of a prepared folder.
+ * Reads suite.json of a prepared folder. A suite that a killed preparation had set aside is put back first.
  * @throws ConfigError where there is none, or links lead out of the folder; FormatError for a broken one
  */
 export const readSuite = async (directory: string, policy: LinkPolicy = {}): Promise<Suite> => {
   const path = join(directory, SUITE_FILE);
+  await recoverDirectory(directory);
   const found = await stat(path).catch(() => undefined);
   if (!found?.isFile()) {
     throw new ConfigError(

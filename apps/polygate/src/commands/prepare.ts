@@ -8,6 +8,7 @@ interface PrepareFlags extends RecipeFlags {
   readonly out: string;
   readonly for?: string;
   readonly force?: boolean;
+  readonly verify?: boolean;
 }
 
 /** `polygate prepare`: raw files or the mini suite to Arrow shards. */
@@ -20,6 +21,7 @@ export const addPrepare = (program: Command, terminal: Terminal): void => {
       'prepare for a run or model: its tokenizer, picture size, fit and background are used',
     )
     .option('--force', 'prepare again even if the finished suite is there')
+    .option('--verify', 'read every byte of a finished suite; a damaged one is prepared again')
     .addHelpText('after', `\nRecipes: ${Object.keys(prepareRecipes).join(', ')}, or a .json/.js file.`)
     .action(async (flags: PrepareFlags) => {
       const started = performance.now();
@@ -31,6 +33,7 @@ export const addPrepare = (program: Command, terminal: Terminal): void => {
           output: flags.out,
           ...(flags.for === undefined ? {} : { for: flags.for }),
           ...(flags.force === undefined ? {} : { force: flags.force }),
+          ...(flags.verify === undefined ? {} : { verify: flags.verify }),
         },
         {
           logger: terminal.logger,
