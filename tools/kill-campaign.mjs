@@ -176,7 +176,11 @@ const note = () => {
   console.log(`${tally.kills} of ${kills} kills, ${tally.finished} finished, ${minutes} min`);
 };
 
-/** One start that may be killed, and now and then a rival beside it. @returns whether the work is done */
+/**
+ * One start that may be killed, and now and then a rival beside it. Where the rival did the work of a killed one, what
+ * that left is for the next start to clear away.
+ * @returns whether the work is done
+ */
 const attempt = async (options, measure) => {
   const moment = tally.kills < kills ? drawMoment(measure) : {};
   const rival = random.integer(4) === 0;
@@ -188,7 +192,9 @@ const attempt = async (options, measure) => {
     tally.kills += 1;
     note();
   }
-  return results.some(({ killed, locked }) => !killed && !locked);
+  const done = results.some(({ killed, locked }) => !killed && !locked);
+  if (done && results[0].killed) await start(options);
+  return done;
 };
 
 /** Time and changes of a start that nobody kills. */

@@ -1,8 +1,9 @@
 /** The prepare stage: raw files -> one folder of shards, tokenizer and suite.json. */
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import {
   acquireLock,
+  type Lock,
   type Logger,
   PolygateError,
   removeTemporaries,
@@ -124,6 +125,21 @@ const findFinished = async (directory: string, hash: string, deep: boolean): Pro
   return damage === undefined ? { suite } : { problem: `it is damaged (${damage})` };
 };
 
+const lockSuite = (output: string, name: string): Promise<Lock> =>
+  acquireLock(join(output, `.${name}.lock`), { task: 'prepare', subject: `the suite ${join(output, name)}` });
+
+/** Clears what a killed preparation left beside a finished suite, unless another process is at work or nobody may write. */
+const clearRemains = async (output: string, name: string): Promise<void> => {
+  const entries = await readdir(output);
+  if (!entries.some((entry) => entry.startsWith(`.${name}.`))) return;
+  try {
+    await using _lock = await lockSuite(output, name);
+    await removeTemporaries(output, name);
+  } catch (cause) {
+    if (!(cause instanceof PolygateError)) throw cause;
+  }
+};
+
 const withAbsolutePaths = (recipe: PrepareRecipe, workDirectory: string): PrepareRecipe => {
   const absolute = (value: unknown, key: string): unknown => {
     if (Array.isArray(value) && key === 'files')
@@ -228,11 +244,11 @@ export const prepare = async (
     options.force ? Promise.resolve({}) : findFinished(directory, recipeHash, options.verify ?? false);
   // Looking needs no lock: a suite may lie where nobody can write.
   const early = await find();
-  if (early.suite) return use(early.suite);
-  await using _lock = await acquireLock(join(output, `.${recipe.name}.lock`), {
-    task: 'prepare',
-    subject: `the suite ${directory}`,
-  });
+  if (early.suite) {
+    await clearRemains(output, recipe.name);
+    return use(early.suite);
+  }
+  await using _lock = await lockSuite(output, recipe.name);
   await removeTemporaries(output, recipe.name);
   // Another process may have finished it in the meantime.
   const { suite: finished, problem } = await find();

@@ -14,7 +14,7 @@ import {
   utimes,
   writeFile,
 } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prepare, type PrepareOptions } from '../src/index.ts';
@@ -204,6 +204,10 @@ describe('two preparations', () => {
   it('find what a killed one had set aside, and leave those of other suites alone', async () => {
     await run();
     const aside = join(root, 'data', '.discs.0a0a0a0a-0000-4000-8000-000000000000.old');
+    await put('data/.discs.1b1b1b1b-0000-4000-8000-000000000000.tmp/half', '');
+    await put('data/.discs.lock', JSON.stringify({ id: '0'.repeat(36), pid: 2 ** 22 + 1, host: hostname() }));
+    expect(await run()).toEqual(reused);
+    expect((await readdir(join(root, 'data'))).sort()).toEqual(['discs', 'notes.png']);
     await rename(suite, aside);
     expect((await readSuite(suite)).name).toBe('discs');
     await rename(suite, aside);
