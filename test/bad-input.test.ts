@@ -523,6 +523,14 @@ describe('a trained model', { timeout }, () => {
     const config = JSON.parse(await readFile(path, 'utf8')) as { encoder: { moe: object } };
     const encoder = { ...config.encoder, moe: { ...config.encoder.moe, attention: false } };
     await writeFile(path, JSON.stringify({ ...config, encoder }));
+    const damage = await expectError(
+      loadModel(run),
+      FormatError,
+      `checkpoint ${checkpoint}: config.json: expected`,
+    );
+    expect(damage.code).toBe('checkpoint-damaged');
+    // A model folder has no hashes to tell.
+    await rm(join(checkpoint, 'state.json'));
     await expectError(
       loadModel(run),
       PolygateError,
@@ -541,6 +549,8 @@ describe('a trained model', { timeout }, () => {
       trainTokenizer(['other words than those'], { vocabularySize: 300 }),
       join(checkpoint, 'tokenizer.json'),
     );
+    await expectError(loadModel(run), FormatError, `checkpoint ${checkpoint}: tokenizer.json: expected`);
+    await rm(join(checkpoint, 'state.json'));
     const error = await expectError(loadModel(run), StateError, 'use the tokenizer.json beside');
     expect(error.code).toBe('tokenizer-mismatch');
     await copyFile(join(good, 'tokenizer.json'), join(checkpoint, 'tokenizer.json'));

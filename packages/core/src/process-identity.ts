@@ -67,7 +67,8 @@ const answers = (pid: number): boolean => {
 /** Whether a process of this host still runs: the pid answers, isn't a zombie's, and started when the other did. */
 export const isRunning = async ({ pid, started }: ProcessIdentity): Promise<boolean> => {
   if (!answers(pid)) return false;
-  if (started === null) return true;
+  // Without a start time a pid that answers is believed.
+  if (typeof started !== 'string') return true;
   const status = await procStatus(pid);
   if (status) return !status.ended && status.started === started;
   const found = await psStart(pid);
