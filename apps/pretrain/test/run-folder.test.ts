@@ -1,0 +1,95 @@
+/** What a run folder refuses: a second process, other data, a damaged checkpoint, a recipe.json that is none. */
+import { prepare } from '@polygate/app-prepare';
+import { loadModel } from '@polygate/generalist';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { pretrain } from '../src/index.ts';
+
+let folder = '';
+let suite = '';
+const prepareDiscs = async () =>
+  prepare({
+    recipe: 'image-folder',
+    set: ['name=discs', 'image.size=16', 'sources.photos.path=discs'],
+    workDirectory: folder,
+  });
+const disc = (colour: string, radius: number): Promise<void> =>
+  writeFile(
+    join(folder, 'discs', colour, `${radius}.svg`),
+    `<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16"><circle cx="8" cy="8" r="${radius}" fill="${colour}"/></svg>`,
+  );
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'polygate-run-folder-'));
+  for (const colour of ['red', 'blue']) {
+    await mkdir(join(folder, 'discs', colour), { recursive: true });
+    for (let radius = 1; radius <= 8; radius += 1) await disc(colour, radius);
+  }
+  suite = (await prepareDiscs()).directory;
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const train = (name: string, steps = 4) =>
+  pretrain({
+    recipe: {
+      suite,
+      model: { preset: 'mini-moe', layers: 1, width: 8, heads: 2, hidden: 8 },
+      tasks: { colour: { family: 'image-classification', dataset: 'photos', batchSize: 4 } },
+      steps: `${steps} steps`,
+      checkpoint: { every: '2 steps', keep: 3 },
+      engine: 'cpu',
+    },
+    run: join(folder, name),
+  });
+
+it('trains for one at a time, and leaves no folder of a run that did not begin', async () => {
+  const both = await Promise.allSettled([train('both'), train('both')]);
+  expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  expect(both.find((one) => one.status === 'rejected')?.reason).toMatchObject({ code: 'locked' });
+  expect((await readdir(join(folder, 'both'))).sort()).toEqual([
+    'checkpoints',
+    'metrics.jsonl',
+    'recipe.json',
+  ]);
+  await expect(
+    pretrain({ recipe: { suite: join(folder, 'none'), engine: 'cpu' }, run: join(folder, 'new', 'run') }),
+  ).rejects.toMatchObject({ code: 'suite-missing' });
+  expect(await readdir(folder)).not.toContain('new');
+});
+
+it('goes on with the data that it began with alone', async () => {
+  const { checkpoint } = await train('data');
+  await disc('red', 9);
+  await prepareDiscs();
+  await expect(train('data')).rejects.toMatchObject({
+    code: 'data-differs',
+    fields: { sources: ['colour'] },
+  });
+  await rm(join(folder, 'discs', 'red', '9.svg'));
+  await prepareDiscs();
+  expect((await train('data')).checkpoint).toBe(checkpoint);
+});
+
+it('names a damaged checkpoint to everything that opens it', async () => {
+  const { run, checkpoint } = await train('damaged');
+  const path = join(checkpoint, 'model.safetensors');
+  const bytes = await readFile(path);
+  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+  await writeFile(path, bytes);
+  for (const open of [() => loadModel(run), () => loadModel(checkpoint), () => train('damaged')]) {
+    await expect(open()).rejects.toThrow(`checkpoint ${checkpoint}: model.safetensors: expected SHA-256`);
+  }
+  expect((await loadModel(join(checkpoint, '..', 'step-2'))).encoder.parameters.size).toBeGreaterThan(0);
+});
+
+it('refuses a recipe.json that is none', async () => {
+  const { run } = await train('recipe');
+  await writeFile(join(run, 'recipe.json'), '{"recipe":');
+  await expect(train('recipe')).rejects.toThrow(
+    `run ${run}: recipe.json: expected JSON, got "{\\"recipe\\":"; choose another run folder`,
+  );
+  await writeFile(join(run, 'recipe.json'), 'null');
+  await expect(train('recipe')).rejects.toMatchObject({ code: 'run-recipe-differs' });
+});
