@@ -5,7 +5,7 @@
  * once for every table entry. Others use their own gather and segment sum.
  * Axes: V table entries · D width.
  */
-import { ShapeError } from '@polygate/core';
+import { EngineError, ShapeError } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
 import { hasKernel, present, runKernel, withGradient } from './dispatch.ts';
 import { rows } from './products.ts';
@@ -14,21 +14,36 @@ import { expectShape, shapeText } from './shapes.ts';
 /** Engines that read and write tensors at the price of a copy. */
 const isHostEngine = (): boolean => tf.getBackend() === 'cpu' || tf.getBackend() === 'wasm';
 
+/** @throws ShapeError naming the first id that has no row */
+const checkIds = (ids: ArrayLike<number>, entries: number): void => {
+  for (let n = 0; n < ids.length; n += 1) {
+    const id = ids[n] ?? 0;
+    if (id >= 0 && id < entries) continue;
+    throw new ShapeError(
+      `embedding: expected ids in [0, ${entries}), got ${id} at position ${n}; is it of another vocabulary?`,
+      { fields: { entries, id, position: n } },
+    );
+  }
+};
+
+/** Runs the engine's kernel; its error for an id without a row becomes the one that all engines have. */
+const runForward = (table: tf.Tensor2D, ids: tf.Tensor1D): tf.Tensor => {
+  try {
+    return present(runKernel('PgEmbedding', { table, ids })[0]);
+  } catch (error) {
+    if (error instanceof EngineError) checkIds(ids.dataSync(), table.shape[0]);
+    throw error;
+  }
+};
+
 const gatherOnHost = (table: tf.Tensor2D, ids: tf.Tensor1D): tf.Tensor2D => {
   const [entries, width] = table.shape;
   const values = table.dataSync();
   const index = ids.dataSync();
+  checkIds(index, entries);
   const out = new Float32Array(index.length * width);
   for (let n = 0; n < index.length; n += 1) {
     const id = index[n] ?? 0;
-    if (id < 0 || id >= entries) {
-      throw new ShapeError(
-        `embedding: expected ids in [0, ${entries}), got ${id} at position ${n}; is it of another vocabulary?`,
-        {
-          fields: { entries, id, position: n },
-        },
-      );
-    }
     out.set(values.subarray(id * width, (id + 1) * width), n * width);
   }
   return tf.tensor2d(out, [index.length, width]);
@@ -57,7 +72,8 @@ const composeGradient = (dy: tf.Tensor2D, ids: tf.Tensor1D, entries: number): tf
 
 /**
  * @param table float32 [V, D]; borrowed
- * @param ids int32 of any shape, each in [0, V); borrowed. Checked where that costs nothing (cpu, wasm).
+ * @param ids int32 of any shape, each in [0, V); borrowed. Checked but on a GPU, where reading them would
+ * stall the engine: there an id without a row gives NaN.
  * @returns float32 [...ids, D]
  * @throws ShapeError when the table is no matrix, the ids are not int32, or an id is out of range
  */
@@ -79,7 +95,7 @@ export const embedding = (table: tf.Tensor2D, ids: tf.Tensor): tf.Tensor => {
     save([flat]);
     return {
       value: hasKernel('PgEmbedding')
-        ? tf.reshape(present(runKernel('PgEmbedding', { table, ids: flat })[0]), shape)
+        ? tf.reshape(runForward(table, flat), shape)
         : tf.reshape(composeForward(table, flat), shape),
       gradient: (dy, [savedIds]) => {
         const index = present(savedIds) as tf.Tensor1D;

@@ -23,7 +23,7 @@ export { attentionPool, type AttentionPoolOptions, type AttentionPoolWeights } f
 export { mergeExperts, type ExpertMixture, type LinearExpert } from './merge-experts.ts';
 export { segmentLinear } from './segment-linear.ts';
 export type { SegmentSpan } from './segments.ts';
-export { softmaxCrossEntropy, type CrossEntropyOptions } from './cross-entropy.ts';
+export { softmaxCrossEntropy, type CrossEntropyOptions, type Labels } from './cross-entropy.ts';
 export { embedding } from './embedding.ts';
 export { l2Normalize, type L2NormalizeOptions } from './l2-normalize.ts';
 export { residual, type ResidualOptions } from './residual.ts';

@@ -6,7 +6,7 @@ export const shapeText = (shape: readonly (number | null)[]): string => `[${shap
 
 /** Refuses a tensor whose shape isn't the expected one; `null` in `expected` stands for any size. @throws ShapeError */
 export const expectShape = (
-  tensor: tf.Tensor,
+  tensor: Pick<tf.Tensor, 'rank' | 'shape'>,
   expected: readonly (number | null)[],
   what: { readonly operator: string; readonly name: string; readonly remedy: string },
 ): void => {

@@ -1,0 +1,221 @@
+/**
+ * Cross-entropy, embedding, layer norm and attention at the edges of the numbers, on every engine: infinities, NaN, labels
+ * and ids out of range, constant and fully masked rows. Expected values by the definition in double precision.
+ */
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { attention, embedding, layerNorm, softmaxCrossEntropy } from '../src/index.ts';
+import { leakedTensors, testEngines } from '../src/testing.ts';
+
+const engines = await testEngines();
+const { LN2 } = Math;
+const NONE = { tensors: 0, buffers: 0 };
+
+interface Definition {
+  readonly loss: number;
+  readonly gradient: readonly number[];
+}
+
+/** The definition for one row whose label is among its finite logits. */
+const definition = (row: readonly number[], label: number, smoothing: number): Definition => {
+  const largest = Math.max(...row);
+  const sum = row.reduce((total, value) => total + Math.exp(value - largest), 0);
+  const open = row.filter((value) => value > -Infinity).length;
+  let loss = 0;
+  const gradient = row.map((value, c) => {
+    if (value === -Infinity && c !== label) return 0;
+    const target = (c === label ? 1 - smoothing : 0) + (value === -Infinity ? 0 : smoothing / open);
+    loss -= target * (value - largest - Math.log(sum));
+    return Math.exp(value - largest) / sum - target;
+  });
+  return { loss, gradient };
+};
+
+type Rows = readonly (readonly number[])[];
+
+const crossEntropy = (
+  rows: Rows,
+  labels: readonly number[],
+  rest: { readonly labelSmoothing?: number; readonly ignoreIndex?: number; readonly asTensor?: boolean } = {},
+) =>
+  tf.tidy(() => {
+    const { asTensor = false, ...options } = rest;
+    const logits = tf.tensor2d(rows.map((row) => [...row]));
+    const own = asTensor ? tf.tensor1d([...labels], 'int32') : labels;
+    const losses = [...softmaxCrossEntropy(logits, own, options).dataSync()];
+    const gradient = tf.grad((x) => tf.sum(softmaxCrossEntropy(x as tf.Tensor2D, own, options)))(logits);
+    return { losses, gradient: [...gradient.dataSync()] };
+  });
+
+const close = (got: ArrayLike<number>, expected: readonly number[], digits = 5): void => {
+  expect(got.length).toBe(expected.length);
+  expected.forEach((value, i) => {
+    if (Number.isFinite(value)) expect(got[i], `at ${i}`).toBeCloseTo(value, digits);
+    else expect(got[i], `at ${i}`).toBe(value);
+  });
+};
+
+describe.each(engines)('on $title', (engine) => {
+  beforeAll(() => engine.use());
+
+  describe('softmaxCrossEntropy', () => {
+    it.each([0, 0.1])('shuts out classes of -Infinity, smoothed by %d', (labelSmoothing) => {
+      const rows = [
+        [1, 2, -Infinity],
+        [-Infinity, 0.5, -Infinity],
+        [3, -1, 0.25],
+        [-Infinity, 80, -80],
+      ];
+      const labels = [0, 1, 2, 1];
+      const expected = rows.map((row, n) => definition(row, labels[n] ?? NaN, labelSmoothing));
+      // ln(1 + e) = 1.3133
+      if (labelSmoothing === 0) expect(expected[0]?.loss).toBeCloseTo(1.3132617, 6);
+      for (const asTensor of [false, true]) {
+        const { losses, gradient } = crossEntropy(rows, labels, { labelSmoothing, asTensor });
+        close(
+          losses,
+          expected.map(({ loss }) => loss),
+        );
+        close(
+          gradient,
+          expected.flatMap((each) => each.gradient),
+        );
+      }
+    });
+
+    it.each([0, 0.1])('costs infinity where the label is shut out, smoothed by %d', (labelSmoothing) => {
+      const { losses, gradient } = crossEntropy([[0, -Infinity, 0]], [1], { labelSmoothing });
+      expect(losses).toEqual([Infinity]);
+      const share = 0.5 - labelSmoothing / 2;
+      close(gradient, [share, labelSmoothing - 1, share]);
+    });
+
+    it.each([0, 0.1])(
+      'is NaN in rows without a softmax, and in no other, smoothed by %d',
+      (labelSmoothing) => {
+        const rows = [
+          [0, 0],
+          [NaN, 0],
+          [0, NaN],
+          [Infinity, 0],
+          [0, Infinity],
+          [-Infinity, -Infinity],
+          [0, 0],
+        ];
+        const { losses, gradient } = crossEntropy(rows, [0, 0, 0, 0, 0, 0, 1], { labelSmoothing });
+        close(losses, [LN2, NaN, NaN, NaN, NaN, NaN, LN2]);
+        const share = 0.5 - labelSmoothing / 2;
+        close(gradient, [-share, share, ...Array<number>(10).fill(NaN), share, -share]);
+      },
+    );
+
+    it.each([false, true])(
+      'ignores rows of the index, whatever they hold; labels as a tensor: %s',
+      (asTensor) => {
+        const rows = [
+          [0, 0, 0],
+          [NaN, Infinity, 1],
+          [-Infinity, -Infinity, -Infinity],
+        ];
+        for (const ignoreIndex of [-100, -1, 7]) {
+          const labels = [2, ignoreIndex, ignoreIndex];
+          const { losses, gradient } = crossEntropy(rows, labels, { ignoreIndex, asTensor });
+          close(losses, [Math.log(3), 0, 0]);
+          close(gradient, [1 / 3, 1 / 3, -2 / 3, 0, 0, 0, 0, 0, 0]);
+        }
+        // One that is a class, too.
+        close(crossEntropy([[0, 0]], [1], { ignoreIndex: 1, asTensor }).losses, [0]);
+      },
+    );
+
+    it.each([
+      [[0, 3], 3],
+      [[0, -1], -1],
+      [[0, -100], -100],
+      [[0, 2 ** 30], 2 ** 30],
+    ])('refuses labels %j, which are no classes', (labels, bad) => {
+      const rows = [
+        [1, 2, 3],
+        [1, 2, 3],
+      ];
+      for (const asTensor of [false, true]) {
+        for (const labelSmoothing of [0, 0.1]) {
+          const before = tf.memory().numTensors;
+          expect(() => crossEntropy(rows, labels, { asTensor, labelSmoothing })).toThrow(
+            `softmaxCrossEntropy: expected labels in [0, 3), got ${bad} at row 1; are they of another set of classes? Rows that should not count have the label ignoreIndex`,
+          );
+          expect(tf.memory().numTensors).toBe(before);
+        }
+      }
+    });
+
+    it('leaks nothing', () => {
+      const logits = tf.tensor2d([[1, 2, -Infinity]]);
+      for (const labels of [[0], [-1]]) {
+        const options = { labelSmoothing: 0.1, ignoreIndex: -1 };
+        expect(leakedTensors(() => softmaxCrossEntropy(logits, labels, options).dispose())).toEqual(NONE);
+        expect(
+          leakedTensors(() =>
+            tf
+              .grad((x) => tf.sum(softmaxCrossEntropy(x as tf.Tensor2D, labels, options)))(logits)
+              .dispose(),
+          ),
+        ).toEqual(NONE);
+      }
+      logits.dispose();
+    });
+  });
+
+  it('embedding refuses ids of another vocabulary', () => {
+    const table = tf.ones<tf.Rank.R2>([4, 2]);
+    for (const id of [4, -1, 1000]) {
+      expect(() => embedding(table, tf.tensor1d([0, id], 'int32'))).toThrow(
+        `embedding: expected ids in [0, 4), got ${id} at position 1; is it of another vocabulary?`,
+      );
+    }
+    table.dispose();
+  });
+
+  it('layerNorm of constant rows is beta, and its gradient finite', () => {
+    tf.tidy(() => {
+      const x = tf.tensor2d([
+        [5, 5, 5],
+        [0, 0, 0],
+        [-1e6, -1e6, -1e6],
+      ]);
+      const [gamma, beta] = [tf.tensor1d([1, 2, 3]), tf.tensor1d([0.5, 0, -1])];
+      close(layerNorm(x, gamma, beta).dataSync(), [0.5, 0, -1, 0.5, 0, -1, 0.5, 0, -1], 4);
+      // g = gamma (dy is one): (g - mean g) / sqrt(epsilon) = [-1, 0, 1] / sqrt(1e-5)
+      const dx = tf.grad((value) => tf.sum(layerNorm(value as tf.Tensor2D, gamma, beta)))(x);
+      const scale = 1 / Math.sqrt(1e-5);
+      close(
+        dx.dataSync().map((value) => value / scale),
+        [-1, 0, 1, -1, 0, 1, -1, 0, 1],
+        4,
+      );
+    });
+  });
+
+  it('attention shuts out keys of -Infinity', () => {
+    // One head of width 1, q = k = 0: even weights over the keys that are seen.
+    const qkv = tf.tensor3d([0, 0, 1, 0, 0, 2, 0, 0, 6], [1, 3, 3]);
+    const hidden = -Infinity;
+    const mask = tf.tensor4d([0, hidden, hidden, 0, 0, hidden, 0, 0, 0], [1, 1, 3, 3]);
+    close(attention(qkv, { heads: 1, mask }).dataSync(), [1, 1.5, 3], engine.title.includes('bf16') ? 1 : 5);
+    const dx = tf.grad((x) => tf.sum(attention(x as tf.Tensor3D, { heads: 1, mask })))(qkv);
+    // Each value's gradient is the sum of its weights: 1 + 1/2 + 1/3, 1/2 + 1/3, 1/3
+    close(
+      [2, 5, 8].map((at) => dx.dataSync()[at] ?? NaN),
+      [11 / 6, 5 / 6, 1 / 3],
+      engine.title.includes('bf16') ? 1 : 5,
+    );
+    tf.dispose([qkv, mask, dx]);
+  });
+
+  it('attention of a query that sees nothing is NaN, and of no other', () => {
+    const qkv = tf.tensor3d([0, 0, 1, 0, 0, 3], [1, 2, 3]);
+    const mask = tf.tensor4d([-Infinity, -Infinity, 0, 0], [1, 1, 2, 2]);
+    close(attention(qkv, { heads: 1, mask }).dataSync(), [NaN, 2]);
+    tf.dispose([qkv, mask]);
+  });
+});
