@@ -10,7 +10,7 @@ import { takeSequences, type SequenceBatch } from '@polygate/tasks';
 import { embedding } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import type { Generalist } from './generalist.ts';
-import { sequenceInput } from './sequence-tensors.ts';
+import { checkIds, sequenceInput } from './sequence-tensors.ts';
 
 export interface FeatureOptions {
   /** @default false */
@@ -38,7 +38,7 @@ const startFrameOf = (model: Encoding, batch: SequenceBatch, random: Random | un
 
 /**
  * Features of sequences, [N, D] of unit length; they belong to the caller or the enclosing tidy.
- * @throws ShapeError for sequences that don't fit the encoder
+ * @throws ShapeError for sequences that don't fit the encoder, or tokens of another vocabulary
  */
 export const encodeFeatures = (
   model: Encoding,
@@ -48,6 +48,7 @@ export const encodeFeatures = (
   const { training = false, random, merged, queries = 'prefix', routing } = options;
   const before = routing?.losses.length ?? 0;
   const [features] = tf.tidy((): [tf.Tensor2D, ...tf.Tensor[]] => {
+    checkIds(batch, model.encoder.config.vocabularySize);
     const startFrame = training ? startFrameOf(model, batch, random) : 0;
     const task = options.task ?? batch.task;
     const sequences = task === undefined ? batch : { ...batch, task };

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { captionLayout, captionVisibility, segmentRows, textSequences } from '@polygate/tasks';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { attentionMask, HIDDEN, sequenceInput } from './sequence-tensors.ts';
+import { attentionMask, checkIds, HIDDEN, sequenceInput } from './sequence-tensors.ts';
 
 beforeAll(async () => {
   await tf.setBackend('cpu');
@@ -44,6 +44,17 @@ describe('attentionMask', () => {
     expect(mask?.shape).toEqual([2, 1, 2, 2]);
     expect(Array.from(mask?.dataSync() ?? [])).toEqual([0, HIDDEN, 0, 0, 0, HIDDEN, 0, HIDDEN]);
     mask?.dispose();
+  });
+});
+
+describe('checkIds', () => {
+  it('names the first token of another vocabulary', () => {
+    const batch = text([[1, 2], [3]]);
+    checkIds(batch, 10);
+    expect(() => checkIds(batch, 9)).toThrow(
+      'tokens: expected ids in [0, 9), got 9 at token 1 of sequence 1; were they made with the tokenizer of this model?',
+    );
+    expect(() => checkIds(text([[-1]]), 10)).toThrow('got -1 at token 0 of sequence 0');
   });
 });
 

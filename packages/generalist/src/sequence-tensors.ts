@@ -3,6 +3,7 @@
  *
  * B sequences · T = 1 + all segment lengths. The attention mask is additive: 0 to attend, -1e4 not to, as published.
  */
+import { ShapeError } from '@polygate/core';
 import type { SequenceInput } from '@polygate/encoder';
 import type { SequenceBatch } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
@@ -65,6 +66,23 @@ const contextTokens = ({ size, length, keyPadding, visibility }: SequenceBatch):
     }
   }
   return tf.tensor2d(values, [size, length]);
+};
+
+/**
+ * Refuses ids of another vocabulary while they are on the host: an engine may only find out on the device.
+ * @throws ShapeError naming the first one
+ */
+export const checkIds = ({ segments }: SequenceBatch, vocabularySize: number): void => {
+  for (const segment of segments) {
+    if (segment.kind !== 'text') continue;
+    const at = segment.ids.findIndex((id) => !(id >= 0 && id < vocabularySize));
+    if (at < 0) continue;
+    const [row, token] = [Math.floor(at / segment.length), at % segment.length];
+    throw new ShapeError(
+      `tokens: expected ids in [0, ${vocabularySize}), got ${segment.ids[at]} at token ${token} of sequence ${row}; were they made with the tokenizer of this model?`,
+      { fields: { vocabularySize, id: segment.ids[at], row, token } },
+    );
+  }
 };
 
 /**

@@ -107,7 +107,11 @@ const compared = (
   const { labelSmoothing } = batch;
   const labels = tf.tensor1d(batch.labels, 'int32');
   const logits = similarityLogits(queries, targets, temperature);
-  const own = (): tf.Tensor2D => tf.oneHot(labels, logits.shape[1], 1, 0, 'float32') as tf.Tensor2D;
+  // Not tf.oneHot: it refuses a single candidate, which is what a batch of one pair has.
+  const own = (): tf.Tensor2D => {
+    const candidates = tf.range(0, logits.shape[1], 1, 'int32');
+    return tf.cast(tf.equal(tf.expandDims(labels, 1), candidates), 'float32') as tf.Tensor2D;
+  };
   if (batch.loss === 'contrastive') {
     const count = batch.labels.length;
     const same = batch.same && tf.tensor2d(Float32Array.from(batch.same), [count, count]);
@@ -121,7 +125,7 @@ const compared = (
     ? (tf.mean(tf.cast(tf.equal(tf.argMax(logits, 1), labels), 'float32')) as tf.Scalar)
     : bestShare(logits, own());
   const { logQ } = batch.targets;
-  const loss = similarityCrossEntropy(logits, labels, {
+  const loss = similarityCrossEntropy(logits, batch.labels, {
     labelSmoothing,
     ...(logQ ? { logQ: tf.tensor1d(logQ) } : {}),
   });

@@ -141,3 +141,18 @@ describe('accumulated parts of unequal size', () => {
     }
   });
 });
+
+it('a batch of one pair has a contrastive loss of 0', async () => {
+  using model = conditionalModel(undefined, 3);
+  const [name, family, dataset] = ['finding', 'image-text-retrieval', 'pictures'] as const;
+  const recipe = parseRecipe({ tasks: { [name]: { family, dataset, labelSmoothing: 0 } } }).tasks[name];
+  if (!recipe) throw new Error('expected a task');
+  const { suite, tokenizer } = data;
+  const task = makeTask(name, recipe, { suite, tokenizer, image: model.image, vocabulary: model.vocabulary });
+  const rows = await (await data.shards(dataset, 'train')).read([0]);
+  const batch = task.collate(rows, { random: createRandom(4), training: true });
+  tf.tidy(() => {
+    const { loss, weight, metrics } = taskLoss(model, batch, { training: true, random: createRandom(1) });
+    expect([loss.dataSync()[0], weight, metrics.accuracy.dataSync()[0]]).toEqual([0, 1, 1]);
+  });
+});

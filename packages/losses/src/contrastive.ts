@@ -3,7 +3,8 @@
  * (Radford et al. 2021, figure 3; Uni-Perceiver-MoE's retrieval task).
  *
  * Departs from CLIP in summing the two directions where CLIP averages them, as Uni-Perceiver does: a batch of N pairs
- * at chance has a loss of 2 ln N. Axes: N pairs · D width.
+ * at chance has a loss of 2 ln N. The negatives are those of the call: accumulated batches count by their pairs, each of
+ * which was compared with its own batch alone. Axes: N pairs · D width.
  */
 import { ShapeError } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
@@ -49,7 +50,7 @@ export const symmetricContrastive = (
     });
   return tf.tidy(() => {
     const logits = similarityLogits(a, b, temperature);
-    const labels = tf.range(0, pairs, 1, 'int32') as tf.Tensor1D;
+    const labels = Int32Array.from({ length: pairs }, (_, pair) => pair);
     const direction = (scores: tf.Tensor2D, exclude: tf.Tensor2D | undefined): tf.Scalar =>
       similarityCrossEntropy(scores, labels, { labelSmoothing, ...(exclude ? { exclude } : {}) });
     const forth = direction(logits, sameMask);

@@ -10,11 +10,8 @@
  * (Bengio and Senécal 2008; Jean et al. 2015, section 3).
  */
 import { ConfigError, ShapeError } from '@polygate/core';
-import { softmaxCrossEntropy } from '@polygate/tensor';
+import { softmaxCrossEntropy, type Labels } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
-
-/** Far below every logit, yet finite: exp of it is 0 in float32 and 0 times it is no NaN. */
-const EXCLUDED = -1e30;
 
 /** Least sum of weights that is divided by, so that a batch of padding alone has a loss of 0. */
 const LEAST_WEIGHT = 1e-12;
@@ -27,19 +24,27 @@ export interface SimilarityCrossEntropyOptions {
   readonly logQ?: tf.Tensor1D;
   /**
    * [N, C], 1 where a candidate is no true negative of a query (it equals the query's target at another position);
-   * such candidates leave the query's softmax. The query's own label always counts. Borrowed. @default none
+   * such candidates leave the query's softmax, whatever their logits are. The query's own label always counts. Borrowed.
+   * @default none
    */
   readonly exclude?: tf.Tensor2D;
-  /** float32 [N], none negative: weights of the queries in the mean, e.g. 0 for padding; borrowed. @default all 1 */
+  /**
+   * float32 [N], none negative: weights of the queries in the mean; borrowed. Of a query of weight 0, such as padding,
+   * neither logits nor label are looked at by loss or gradient, but the label must be a candidate. @default all 1
+   */
   readonly weights?: tf.Tensor1D;
+  /** Queries with this label have weight 0. @default none */
+  readonly ignoreIndex?: number;
 }
 
-const shapeText = (tensor: tf.Tensor): string => `[${tensor.shape.join(', ')}]`;
+type Shaped = Pick<tf.Tensor, 'shape'>;
+
+const shapeText = (tensor: Shaped): string => `[${tensor.shape.join(', ')}]`;
 
 /** @throws ShapeError when `tensor` isn't of `shape` */
 export const expectShape = (
   where: string,
-  tensor: tf.Tensor,
+  tensor: Shaped,
   expected: { readonly name: string; readonly shape: readonly number[]; readonly axes: string },
 ): void => {
   if (tensor.shape.join() === expected.shape.join()) return;
@@ -94,44 +99,48 @@ export const equalityMask = <K extends string | number>(
   return tf.tensor2d(mask, [rowKeys.length, columnKeys.length]);
 };
 
-/**
- * Loss per query over the candidates that count. With A the candidates that aren't excluded and l the corrected
- * logits: log sum_A exp l - (1 - s) l[label] - s mean_A l. The fused operator gives the first part at s = 0; the
- * rest, s (l[label] - mean_A l), is added, since spreading s over excluded candidates would give them mass.
- */
-const maskedLosses = (
-  logits: tf.Tensor2D,
-  labels: tf.Tensor1D,
-  { exclude, labelSmoothing }: { readonly exclude: tf.Tensor2D; readonly labelSmoothing: number },
-): tf.Tensor1D => {
+/** Logits of -Infinity where a candidate leaves the softmax; smoothing is then spread over those that stay. */
+const withoutExcluded = (logits: tf.Tensor2D, labels: tf.Tensor1D, exclude: tf.Tensor2D): tf.Tensor2D => {
   // Not tf.oneHot: it refuses a single candidate, which is what a batch of one row has.
   const candidates = tf.range(0, logits.shape[1], 1, 'int32');
-  const own = tf.cast(tf.equal(tf.expandDims(labels, 1), candidates), 'float32') as tf.Tensor2D;
-  const keep = tf.maximum(tf.sub(1, exclude), own);
-  const masked = tf.add(tf.mul(logits, keep), tf.mul(tf.sub(1, keep), EXCLUDED)) as tf.Tensor2D;
-  const plain = softmaxCrossEntropy(masked, labels);
-  if (labelSmoothing === 0) return plain;
-  const label = tf.sum(tf.mul(logits, own), 1);
-  const mean = tf.div(tf.sum(tf.mul(logits, keep), 1), tf.sum(keep, 1));
-  return tf.add(plain, tf.mul(tf.sub(label, mean), labelSmoothing));
+  const own = tf.equal(tf.expandDims(labels, 1), candidates);
+  return tf.where<tf.Tensor>(tf.logicalOr(own, tf.equal(exclude, 0)), logits, -Infinity) as tf.Tensor2D;
+};
+
+const tensorOf = (labels: Labels): tf.Tensor1D =>
+  labels instanceof tf.Tensor ? labels : tf.tensor1d(Int32Array.from(labels), 'int32');
+
+/** Weights of the queries, 0 at the ignored ones; undefined where all count alike. */
+const weightsOf = (
+  labels: tf.Tensor1D,
+  { weights, ignoreIndex }: SimilarityCrossEntropyOptions,
+): tf.Tensor1D | undefined => {
+  if (ignoreIndex === undefined) return weights;
+  const counted = tf.cast(tf.notEqual(labels, ignoreIndex), 'float32') as tf.Tensor1D;
+  return weights ? tf.mul(weights, counted) : counted;
 };
 
 /**
- * Mean cross-entropy of each query's label among the candidates.
+ * Mean cross-entropy of each query's label among the candidates: a mean over the sum of the weights, by which batches that
+ * are accumulated should count. A query without a softmax (NaN or +Infinity among the candidates that count, or -Infinity
+ * alone) makes the loss NaN.
  * @param logits float32 [N, C], of {@link similarityLogits}; borrowed
- * @param labels int32 [N], index into the candidates; borrowed
+ * @param labels [N], index into the candidates or `ignoreIndex`; borrowed. Checked as by softmaxCrossEntropy: give them on
+ * the host.
  * @returns float32 scalar, the caller's; 0 when the weights sum to 0
- * @throws ShapeError for shapes that don't go together; ConfigError for smoothing out of range
+ * @throws ShapeError for shapes that don't go together and labels that are no candidates; ConfigError for smoothing out of
+ * range
  */
 export const similarityCrossEntropy = (
   logits: tf.Tensor2D,
-  labels: tf.Tensor1D,
+  labels: Labels,
   options: SimilarityCrossEntropyOptions = {},
 ): tf.Scalar => {
-  const { labelSmoothing = 0, logQ, exclude, weights } = options;
+  const { labelSmoothing = 0, logQ, exclude, weights, ignoreIndex } = options;
   const where = 'similarityCrossEntropy';
   const [rows, candidates] = logits.shape;
-  expectShape(where, labels, { name: 'labels', shape: [rows], axes: '(N)' });
+  const shape = labels instanceof tf.Tensor ? labels.shape : [labels.length];
+  expectShape(where, { shape }, { name: 'labels', shape: [rows], axes: '(N)' });
   if (logQ) expectShape(where, logQ, { name: 'logQ', shape: [candidates], axes: '(C)' });
   if (exclude) expectShape(where, exclude, { name: 'exclude', shape: [rows, candidates], axes: '(N, C)' });
   if (weights) expectShape(where, weights, { name: 'weights', shape: [rows], axes: '(N)' });
@@ -140,11 +149,18 @@ export const similarityCrossEntropy = (
   }
   return tf.tidy(() => {
     const corrected = logQ ? (tf.sub(logits, logQ) as tf.Tensor2D) : logits;
-    const losses = exclude
-      ? maskedLosses(corrected, labels, { exclude, labelSmoothing })
-      : softmaxCrossEntropy(corrected, labels, { labelSmoothing });
-    if (!weights) return tf.mean(losses) as tf.Scalar;
-    const shares = tf.div(weights, tf.maximum(tf.sum(weights), LEAST_WEIGHT));
-    return tf.sum(tf.mul(losses, shares)) as tf.Scalar;
+    const settings = { labelSmoothing, ...(ignoreIndex === undefined ? {} : { ignoreIndex }) };
+    const plain = !exclude && !weights && ignoreIndex === undefined;
+    if (plain) return tf.mean(softmaxCrossEntropy(corrected, labels, settings)) as tf.Scalar;
+    const own = tensorOf(labels);
+    const among = exclude ? withoutExcluded(corrected, own, exclude) : corrected;
+    const each = weightsOf(own, options);
+    if (!each) return tf.mean(softmaxCrossEntropy(among, labels, settings)) as tf.Scalar;
+    // 0 times NaN is NaN: what has no weight is not looked at.
+    const counts = tf.greater(each, 0);
+    const counted = tf.where<tf.Tensor>(tf.expandDims(counts, 1), among, 0) as tf.Tensor2D;
+    const losses = softmaxCrossEntropy(counted, labels, settings);
+    const shares = tf.div(each, tf.maximum(tf.sum(each), LEAST_WEIGHT));
+    return tf.sum(tf.mul(tf.where<tf.Tensor>(counts, losses, 0), shares)) as tf.Scalar;
   });
 };
