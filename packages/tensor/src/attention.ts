@@ -15,8 +15,8 @@ export interface AttentionOptions {
   /** Number of heads; divides D. */
   readonly heads: number;
   /**
-   * Added to the scores: float32 [B|1, 1, L, L] or [B|1, 1, 1, L], a constant. Forbid with a large negative number
-   * such as -1e4; a row of minus infinities has no softmax.
+   * Added to the scores: float32 [B|1, 1, L, L] or [B|1, 1, 1, L], a constant. Forbid with -Infinity or a large negative
+   * number such as -1e4. A query for which all keys are -Infinity has no softmax: its output is NaN, and no other's.
    */
   readonly mask?: tf.Tensor4D;
   /** Keys in front of the sequence's, [P, D] for all samples or [B, P, D]. Given together with the values. */
