@@ -203,7 +203,7 @@ describe('prepare refuses', { timeout }, () => {
       ConfigError,
       /captions\.csv: expected the caption column to be named "caption".*, got the columns "image", "words"; set captionColumn to one of these$/u,
     );
-    expect(error.code).toBe('csv-column');
+    expect(error.code).toBe('table-column');
     // The remedy works.
     expect((await prepareSmall(['sources.bars.captionColumn=words'])).suite.datasets).toHaveLength(3);
   });
@@ -238,7 +238,7 @@ describe('prepare refuses', { timeout }, () => {
     await expectError(
       prepareSmall(['image.sise=16']),
       ConfigError,
-      'unknown prepare recipe key "image.sise": did you mean "image.size"?',
+      'unknown setting "image.sise": did you mean "image.size"?',
     );
     await expectError(
       prepare({ recipe: { ...smallPrepareRecipe, sorces: {} }, workDirectory: folder }),
