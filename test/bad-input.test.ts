@@ -359,7 +359,7 @@ describe('pretrain refuses', { timeout }, () => {
     await expectError(
       train([], suite),
       FormatError,
-      'expected JSON, got text that does not parse; run prepare again',
+      'suite.json: expected JSON, got "{\\"name\\":"; run prepare again',
     );
     await writeFile(join(suite, 'suite.json'), '{"name":"small","version":99}');
     await expectError(train([], suite), FormatError, 'expected version 1, got 99; run prepare again');
