@@ -16,8 +16,13 @@ import { sheetSections } from './sheet-entries.ts';
 import { drawSheet } from './sheet.ts';
 
 export interface EvaluateOptions extends Pick<EngineOptions, 'engine' | 'device' | 'precision' | 'threads'> {
-  /** Folder of a run (its latest checkpoint is scored) or of a model. */
+  /** Folder of a run or of a model. */
   readonly run: string;
+  /**
+   * Checkpoint that is scored: `best`, `last`, or a name such as `step-1500`.
+   * @default the best by the score that the run's recipe names, else the last
+   */
+  readonly checkpoint?: string;
   /** Folder of a prepared suite. @default the one that the run was trained on */
   readonly suite?: string;
   /** Where the results go. @default the run folder */
@@ -61,7 +66,7 @@ export const evaluate = async (
   const { logger = silentLogger, signal } = context;
   const { run, output = run, seed = 1, pictures = 9, splits, datasets } = options;
   const { limit = 2000 } = options;
-  const record = await readRun(run);
+  const record = await readRun(run, options.checkpoint);
   const suiteFolder = suiteFolderOf(record, options.suite);
   const { recipe, state } = record;
   const device = options.device ?? recipe?.device;

@@ -39,7 +39,7 @@ export interface InterferenceStageOptions extends Pick<
 > {
   /** Folder of a run. */
   readonly run: string;
-  /** Checkpoint to measure, such as `step-1500`. @default the latest */
+  /** Checkpoint to measure: `best`, `last`, or a name such as `step-1500`. @default as in `readRun` */
   readonly checkpoint?: string;
   /** Folder of a prepared suite. @default the one that the run was trained on */
   readonly suite?: string;

@@ -5,7 +5,10 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withModel, type PredictContext, type PredictOptions } from './session.ts';
 
-export interface ExportOptions extends Pick<PredictOptions, 'run' | 'engine' | 'device' | 'threads'> {
+export interface ExportOptions extends Pick<
+  PredictOptions,
+  'run' | 'checkpoint' | 'engine' | 'device' | 'threads'
+> {
   /** Tasks that the exported model is for. @default all that the run trained */
   readonly tasks?: readonly string[];
   /** Folder that the model is written to; it must not hold a model yet. */

@@ -1,11 +1,16 @@
 /** A model of a run folder on an engine, ready for predictions. */
 import { silentLogger, type Logger } from '@polygate/core';
-import { loadModel, type Generalist } from '@polygate/generalist';
+import { loadModel, modelFolderOf, type Generalist } from '@polygate/generalist';
 import { selectEngine, type EngineChoice, type EngineOptions } from '@polygate/tensor';
 
 export interface PredictOptions extends Pick<EngineOptions, 'engine' | 'device' | 'precision' | 'threads'> {
-  /** Folder of a run (its latest checkpoint is used) or of a model. */
+  /** Folder of a run or of a model. */
   readonly run: string;
+  /**
+   * Checkpoint that is used: `best`, `last`, or a name such as `step-1500`.
+   * @default the best by the score that the run's recipe names, else the last
+   */
+  readonly checkpoint?: string;
   /** Task of the model that is asked, for routers that look at it. @default the first of the prediction's family */
   readonly task?: string;
 }
@@ -36,7 +41,7 @@ export const withModel = async <A>(
     ...(precision === undefined ? {} : { precision }),
     ...(threads === undefined ? {} : { threads }),
   });
-  using model = await loadModel(run);
+  using model = await loadModel(await modelFolderOf(run, options.checkpoint));
   if (model.config.image.fit === undefined) {
     context.logger?.info(
       `${run} does not say how its pictures were made: they are read whole on white, which fits suites of the default image.fit and image.background`,

@@ -39,6 +39,7 @@ import { join } from 'node:path';
 import { resolvePretrainRecipe } from './resolve-recipe.ts';
 import { watchDroppedChoices } from './dropped-choices.ts';
 import { claimRun, requireSameData } from './run-folder.ts';
+import { bestOf, validatedScores } from './validated-scores.ts';
 import { createValidation } from './validation.ts';
 
 export interface PretrainOptions {
@@ -141,6 +142,8 @@ export const pretrain = async (
     });
     logger.info(`start: weights of ${recipe.initialize.from}`);
   }
+  const scores = validatedScores(data, recipe, tasks);
+  const best = bestOf(recipe, scores);
   // Only a recipe that fits its suite claims the folder: the corrected one must not be refused after a typo.
   await claimRun(run, recipe, engine);
   const batchSizes = Object.fromEntries(
@@ -155,6 +158,11 @@ export const pretrain = async (
     `pretrain ${recipe.name}: ${(parameters.size / 1e6).toFixed(2)}M parameters, ${sources.length} tasks, ${steps} steps, seed ${recipe.seed} -> ${run}`,
   );
   const validation = createValidation({ model, data, recipe, tasks });
+  if (scores.length === 0) {
+    logger.info(
+      'nothing is validated: the datasets of the tasks have no held-out split that the recipe asks for',
+    );
+  }
   const lookedAt =
     recipe.telemetry.every === null
       ? () => false
@@ -188,6 +196,7 @@ export const pretrain = async (
     resume: options.resume ?? 'auto',
     validateEvery: every(recipe.validation.every),
     validate: validation,
+    ...(best ? { best } : {}),
     measure: measureTaskBatch,
     logger,
     progress,

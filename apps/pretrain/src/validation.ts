@@ -9,6 +9,7 @@ import {
   type TaskRecipe,
 } from '@polygate/generalist';
 import * as tf from '@tensorflow/tfjs';
+import { heldOutSplits } from './validated-scores.ts';
 
 export interface ValidationContext {
   readonly model: Generalist;
@@ -33,11 +34,7 @@ export const createValidation =
         { ...plain, candidates: { kind: 'whole' } },
         { suite: data.suite, tokenizer: data.tokenizer, image: model.image, vocabulary: model.vocabulary },
       );
-      const entry = data.suite.datasets.find((dataset) => dataset.name === own.dataset);
-      const splits = Object.keys(entry?.splits ?? {}).filter(
-        (split) => split !== own.split && (recipe.validation.splits?.includes(split) ?? true),
-      );
-      for (const split of splits) {
+      for (const split of heldOutSplits(data, own, recipe.validation.splits)) {
         const shards = await data.shards(own.dataset, split);
         // Masked words are drawn from the same stream every time: scores of two steps are comparable.
         const random = createRandom(recipe.seed).fork(`validation/${name}/${split}`);

@@ -1,10 +1,18 @@
 /** Model folders in the layout of Hugging Face: config.json, tokenizer.json, model.safetensors. */
-import { createRandom, StateError, writeFileAtomic } from '@polygate/core';
+import { ConfigError, createRandom, StateError, unknownName, writeFileAtomic } from '@polygate/core';
 import { loadParameters, saveParameters } from '@polygate/nn';
 import { loadTokenizer, type Tokenizer } from '@polygate/tokens';
-import { latestCheckpoint, readState, STATE_FILE, verifyFiles } from '@polygate/training';
+import {
+  bestCheckpoint,
+  latestCheckpoint,
+  listCheckpoints,
+  readState,
+  STATE_FILE,
+  verifyFiles,
+  type CheckpointPlace,
+} from '@polygate/training';
 import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createUniPerceiver } from '@polygate/encoder';
 import { createMergedEncoder, isMergedConfig } from '@polygate/encoder/merged';
 import { generalistWith, type Generalist } from './generalist.ts';
@@ -44,13 +52,39 @@ export const saveModel = async (
 const exists = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined))?.isFile() === true;
 
+/** The one of a run's checkpoints that is meant: by name, `last`, or `best` by the score that its recipe names. */
+const checkpointOf = async (run: string, asked: string): Promise<CheckpointPlace | undefined> => {
+  if (asked === 'last') return latestCheckpoint(run);
+  if (asked === 'best') {
+    const best = await bestCheckpoint(run);
+    if (best) return best;
+    throw new ConfigError(
+      `checkpoint of ${run}: expected a best one, got a run whose recipe names no score of validation (validation.best.score); ask for last or a step`,
+      { code: 'no-best', fields: { run } },
+    );
+  }
+  const places = await listCheckpoints(run);
+  const place = places.find(({ path }) => basename(path) === asked);
+  if (place) return place;
+  throw unknownName(`checkpoint of ${run}`, asked, [
+    'best',
+    'last',
+    ...places.map(({ path }) => basename(path)),
+  ]);
+};
+
 /**
- * Folder of the weights: the folder itself, or the latest checkpoint of a run folder.
- * @throws StateError when there are none
+ * Folder of the weights: the folder itself, or a checkpoint of a run folder.
+ * @param checkpoint `best`, `last`, or a name such as `step-1500`. @default the best by the score that the run's recipe
+ * names, else the last
+ * @throws StateError when there are none; ConfigError for a checkpoint that isn't there (lists those that are)
  */
-export const modelFolderOf = async (folder: string): Promise<string> => {
-  if (await exists(join(folder, CONFIG_FILE))) return folder;
-  const place = await latestCheckpoint(folder);
+export const modelFolderOf = async (folder: string, checkpoint?: string): Promise<string> => {
+  if (checkpoint === undefined && (await exists(join(folder, CONFIG_FILE)))) return folder;
+  const place =
+    checkpoint === undefined
+      ? ((await bestCheckpoint(folder)) ?? (await latestCheckpoint(folder)))
+      : await checkpointOf(folder, checkpoint);
   if (place) return place.path;
   throw new StateError(
     `model: expected a model folder or a run with a checkpoint at ${folder}, got neither ${CONFIG_FILE} nor checkpoints; run pretrain first, or give the folder that it wrote`,

@@ -192,6 +192,27 @@ export const recipeSchema = z.strictObject({
       limit: count.default(128),
       /** Splits to look at. @default every split but the training one */
       splits: z.array(z.string()).optional(),
+      /**
+       * Score whose best checkpoint is kept, and used by evaluate and predict: a value of validation such as
+       * `mnist/validation/accuracy`, or the end of several, such as `validation/loss` or `loss`, for their mean.
+       * @default none: the last checkpoint is used
+       */
+      best: z
+        .strictObject({
+          score: z.string().min(1),
+          /** @default lower for losses, higher for accuracies */
+          better: z.enum(['higher', 'lower']).optional(),
+        })
+        .optional(),
+      /** Ends the run when the best score no longer improves. Needs `best`. @default trains to the end */
+      stop: z
+        .strictObject({
+          /** Validations in a row without an improvement. */
+          patience: count,
+          /** Least change of the score that is one. */
+          minimumDelta: z.number().min(0).default(0),
+        })
+        .optional(),
     })
     .prefault({}),
 });

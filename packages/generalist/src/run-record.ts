@@ -1,14 +1,14 @@
-/** What a run folder says about itself: its recipe, its engine, and how far its latest checkpoint is. */
-import { ConfigError, FormatError, unknownName } from '@polygate/core';
+/** What a run folder says about itself: its recipe, and how far the checkpoint is that is used. */
+import { ConfigError, FormatError } from '@polygate/core';
 import { readState, STATE_FILE, type RunState } from '@polygate/training';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { modelFolderOf } from './model-folder.ts';
 import { parseRecipe, type Recipe } from './recipe.ts';
 
 export interface RunRecord {
   readonly run: string;
-  /** Folder of the weights: the run's latest checkpoint, or the model folder itself. */
+  /** Folder of the weights: a checkpoint of the run, or the model folder itself. */
   readonly model: string;
   /** Absent for a model folder without a run. */
   readonly recipe?: Recipe;
@@ -33,20 +33,14 @@ const readRecipe = async (path: string): Promise<Recipe> => {
   return parseRecipe(stored.recipe ?? stored);
 };
 
-const checkpointOf = async (run: string, name: string): Promise<string> => {
-  const folder = join(run, 'checkpoints');
-  const known = (await readdir(folder).catch(() => [])).filter((entry) => entry.startsWith('step-'));
-  if (!known.includes(name)) throw unknownName(`checkpoint of ${run}`, name, known);
-  return join(folder, name);
-};
-
 /**
  * Reads a run folder, or a model folder on its own.
- * @param checkpoint such as `step-1500`. @default the latest
+ * @param checkpoint `best`, `last`, or a name such as `step-1500`. @default the best by the score that the run's recipe
+ * names, else the last
  * @throws StateError when there are no weights; ConfigError listing the checkpoints when the one asked for is not there
  */
 export const readRun = async (run: string, checkpoint?: string): Promise<RunRecord> => {
-  const model = checkpoint === undefined ? await modelFolderOf(run) : await checkpointOf(run, checkpoint);
+  const model = await modelFolderOf(run, checkpoint);
   const recipePath = join(run, 'recipe.json');
   const recipe = (await exists(recipePath)) ? await readRecipe(recipePath) : undefined;
   const state = (await exists(join(model, STATE_FILE)))

@@ -16,6 +16,7 @@ import {
 } from '@polygate/core';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import type { BestState } from './best-score.ts';
 
 /** Version of state.json; readers take this and older ones. */
 export const STATE_VERSION = 2;
@@ -36,6 +37,8 @@ export interface RunState {
   readonly tokens: number;
   /** What each source's data are known by, for those that say it. */
   readonly data?: Readonly<Record<string, string>>;
+  /** The best validation so far; absent where the run names no score. */
+  readonly best?: BestState;
   /** Whatever the caller keeps; JSON. */
   readonly extra?: unknown;
   /** The other files of the folder; absent in version 1. */
@@ -71,14 +74,28 @@ const isCounts = (value: unknown): boolean => isRecord(value) && Object.values(v
 const isDigest = (value: unknown): boolean =>
   isRecord(value) && isCount(value['bytes']) && /^[0-9a-f]{64}$/u.test(String(value['sha256']));
 
+const isNumberOrAbsent = (value: unknown): boolean => value === undefined || Number.isFinite(value);
+const isBest = (value: unknown, last: unknown): boolean =>
+  isRecord(value) &&
+  typeof value['name'] === 'string' &&
+  (value['better'] === 'higher' || value['better'] === 'lower') &&
+  isCount(value['stale']) &&
+  isNumberOrAbsent(value['reference']) &&
+  isNumberOrAbsent(value['value']) &&
+  (value['value'] === undefined) === (value['step'] === undefined) &&
+  (value['step'] === undefined || (isCount(value['step']) && value['step'] <= Number(last)));
+
 const checkFields = (state: Readonly<Record<string, unknown>>, refuse: (detail: string) => never): void => {
-  const { step, samples, tokens, cursors, seed, data, files } = state;
+  const { step, samples, tokens, cursors, seed, data, best, files } = state;
   if (![step, samples, tokens].every(isCount) || !isCounts(cursors)) {
     refuse('expected whole numbers of at least 0 for step, samples, tokens and each cursor');
   }
   if (typeof seed !== 'number' || !Number.isFinite(seed)) refuse(`expected a seed, got ${excerpt(seed)}`);
   if (data !== undefined && !(isRecord(data) && Object.values(data).every((id) => typeof id === 'string'))) {
     refuse(`expected data as texts by source, got ${excerpt(data)}`);
+  }
+  if (best !== undefined && !isBest(best, step)) {
+    refuse(`expected the best validation with name, value and step, got ${excerpt(best)}`);
   }
   if (files !== undefined && !(isRecord(files) && Object.values(files).every(isDigest))) {
     refuse(`expected bytes and sha256 of each file, got ${excerpt(files)}`);

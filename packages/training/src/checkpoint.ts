@@ -18,7 +18,18 @@ import {
 import { loadOptimizer, loadParameters, saveOptimizer, saveParameters } from '@polygate/nn';
 import type { AdamW, MovingAverage, ParameterSet } from '@polygate/nn';
 import { randomUUID } from 'node:crypto';
-import { lstat, mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import {
   damagedCheckpoint,
@@ -88,6 +99,26 @@ export const latestCheckpoint = async (runDirectory: string): Promise<Checkpoint
   return places.find(({ path }) => basename(path) === name) ?? places.at(-1);
 };
 
+/**
+ * The checkpoint of the best validation, by the state of the latest one.
+ * @returns undefined for a run that names no score, or has none yet
+ * @throws StateError (code `best-missing`) where its folder is gone; FormatError for a damaged state
+ */
+export const bestCheckpoint = async (runDirectory: string): Promise<CheckpointPlace | undefined> => {
+  const latest = await latestCheckpoint(runDirectory);
+  if (!latest) return undefined;
+  // Folders of models that other tools made have no state.
+  if (!(await stat(join(latest.path, STATE_FILE)).catch(() => undefined))) return undefined;
+  const { best } = await readState(latest);
+  if (best?.step === undefined) return undefined;
+  const place = (await listCheckpoints(runDirectory)).find(({ step }) => step === best.step);
+  if (place) return place;
+  throw new StateError(
+    `checkpoint: expected the best one, step-${best.step}, in ${join(runDirectory, FOLDER)}, got none; restore it from a copy, or ask for the last one (--checkpoint last)`,
+    { code: 'best-missing', fields: { runDirectory, step: best.step } },
+  );
+};
+
 /** Points `latest` to a checkpoint of the folder; it is on the disk when this returns. */
 const moveLatest = async (folder: string, name: string): Promise<void> => {
   const path = join(folder, LATEST);
@@ -121,7 +152,7 @@ export interface WriteCheckpointOptions {
 }
 
 /**
- * Writes a checkpoint, moves `latest` to it and removes the oldest.
+ * Writes a checkpoint, moves `latest` to it and removes the oldest; the one of the best validation stays.
  * @returns its place
  * @throws StateError when the disk is full or not writable; earlier checkpoints are intact then
  */
@@ -151,7 +182,9 @@ export const writeCheckpoint = async (
     await writeFile(join(directory, STATE_FILE), formatState({ ...state, files: digests }));
   });
   await moveLatest(folder, name);
-  const others = (await listCheckpoints(runDirectory)).filter((place) => place.path !== path);
+  const others = (await listCheckpoints(runDirectory)).filter(
+    (place) => place.path !== path && place.step !== state.best?.step,
+  );
   const surplus = others.length - (Math.max(1, keepLast) - 1);
   for (const place of others.slice(0, Math.max(0, surplus))) await removeCheckpoint(place);
   return { step: state.step, path };

@@ -13,10 +13,12 @@ export type {
   TrainResult,
   TrainSource,
 } from './run-options.ts';
+export type { BestOptions, BestState } from './best-score.ts';
 export { lockRun } from './run-lock.ts';
 export { createTaskSampler } from './task-sampler.ts';
 export type { TaskSampler, TaskSamplerOptions, WeightedSource } from './task-sampler.ts';
 export {
+  bestCheckpoint,
   clearLeftovers,
   latestCheckpoint,
   listCheckpoints,

@@ -5,6 +5,7 @@
 import type { Lock, Logger, MetricRecord, MetricSink, Random } from '@polygate/core';
 import type { AdamW, MovingAverage, ParameterSet, Schedule } from '@polygate/nn';
 import type * as tf from '@tensorflow/tfjs';
+import type { BestOptions } from './best-score.ts';
 import type { Progress } from './progress.ts';
 
 /** What a source gets with each request. */
@@ -165,6 +166,8 @@ export interface TrainOptions<Batch> {
   readonly validateEvery?: number;
   /** Numbers for metrics.jsonl, e.g. held-out accuracy. Must not change the parameters. */
   readonly validate?: (step: number) => Promise<Readonly<Record<string, number>>>;
+  /** The validation score by which a best checkpoint is kept, and the run ended early. @default neither */
+  readonly best?: BestOptions;
   readonly measure?: (batch: Batch) => BatchMeasure;
 
   readonly callbacks?: readonly TrainCallback[];
@@ -188,6 +191,10 @@ export interface TrainResult {
   readonly resumedFrom: number;
   /** Folder of the last checkpoint. */
   readonly checkpoint: string;
+  /** The best validation, where the run names a score and has one. */
+  readonly best?: { readonly step: number; readonly value: number };
+  /** Whether the run finished before its steps because the score no longer improved. */
+  readonly endedEarly: boolean;
   /** Smoothed loss of each task that this process trained. */
   readonly losses: Readonly<Record<string, number>>;
 }

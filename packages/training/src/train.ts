@@ -18,6 +18,7 @@ import {
 import * as tf from '@tensorflow/tfjs';
 import { join } from 'node:path';
 import { createBatchQueue } from './batch-queue.ts';
+import { searchBest } from './best-score.ts';
 import type { CheckpointPlace, RunState } from './checkpoint-state.ts';
 import { writeCheckpoint } from './checkpoint.ts';
 import { METRICS_FILE, syncMetrics } from './metrics-file.ts';
@@ -105,6 +106,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
   let { place } = restored;
   let { samples: allSamples, tokens: allTokens } = restored.state;
   let step = resumedFrom;
+  const best = options.best && searchBest(options.best, restored.state.best);
   const queue = createBatchQueue(options.sources, restored.state.cursors, {
     sampler,
     accumulate,
@@ -135,6 +137,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
       samples: allSamples,
       tokens: allTokens,
       data: { ...restored.state.data, ...dataOf(options.sources) },
+      ...(best ? { best: best.state } : {}),
       ...(extra === undefined ? {} : { extra }),
     };
     const written = await writeCheckpoint(options, state, {
@@ -216,14 +219,18 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
     return true;
   };
 
-  const validate = async (): Promise<void> => {
-    if (!options.validate) return;
+  /** @returns whether it is the best so far */
+  const validate = async (): Promise<boolean> => {
+    if (!options.validate) return false;
     const values = await options.validate(step);
+    if (Object.keys(values).length === 0) return false;
     await record({ step, kind: 'validation', values });
     const shown = Object.entries(values).map(([name, value]) => `${name} ${value.toPrecision(4)}`);
     progress.note(`validation at step ${step}: ${shown.join(', ')}`);
     await notify((callback) => callback.onValidation?.(step, values));
+    return best?.take(step, values) ?? false;
   };
+  const isOver = (): boolean => step >= steps || best?.isExhausted === true;
 
   logger.info(
     resumedFrom > 0
@@ -234,15 +241,15 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
     await notify((callback) => callback.onStart?.(resumedFrom));
     progress.start?.(throughput.start(step));
     let stopped = signal?.aborted === true;
-    while (step < steps && !stopped) {
+    while (!isOver() && !stopped) {
       stopped = !(await update());
       if (!stopped) {
-        const last = step === steps;
-        if (validateEvery !== undefined && (step % validateEvery === 0 || last)) {
-          await validate();
+        let isBest = false;
+        if (validateEvery !== undefined && (step % validateEvery === 0 || step === steps)) {
+          isBest = await validate();
           throughput.pause();
         }
-        if (step % checkpointEvery === 0 || last) {
+        if (step % checkpointEvery === 0 || isBest || isOver()) {
           await checkpoint();
           throughput.pause();
         }
@@ -250,10 +257,25 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
       }
     }
     const { path } = await checkpoint();
-    const status = step < steps ? 'stopped' : 'finished';
+    const status = isOver() ? 'finished' : 'stopped';
+    const endedEarly = status === 'finished' && step < steps;
     if (status === 'stopped')
       logger.info(`stopped after step ${step}; the same command resumes from ${path}`);
-    return { status, step, resumedFrom, checkpoint: path, losses: { ...throughput.losses } };
+    const { name = '', value, step: at, stale = 0 } = best?.state ?? {};
+    if (endedEarly) {
+      logger.info(
+        `ended after step ${step} of ${steps}: ${name} has not improved in ${stale} validations; a larger patience goes on`,
+      );
+    }
+    return {
+      status,
+      step,
+      resumedFrom,
+      checkpoint: path,
+      ...(value === undefined || at === undefined ? {} : { best: { step: at, value } }),
+      endedEarly,
+      losses: { ...throughput.losses },
+    };
   } finally {
     progress.stop();
   }

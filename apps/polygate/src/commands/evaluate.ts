@@ -2,9 +2,18 @@ import { evaluate } from '@polygate/app-evaluate';
 import { formatScores } from '@polygate/evaluation';
 import type { Command } from 'commander';
 import type { Terminal } from '../terminal.ts';
-import { engineOptions, list, positive, withEngine, type EngineFlags } from './options.ts';
+import {
+  checkpointOptions,
+  engineOptions,
+  list,
+  positive,
+  withCheckpoint,
+  withEngine,
+  type CheckpointFlags,
+  type EngineFlags,
+} from './options.ts';
 
-interface EvaluateFlags extends EngineFlags {
+interface EvaluateFlags extends EngineFlags, CheckpointFlags {
   readonly run: string;
   readonly suite?: string;
   readonly out?: string;
@@ -17,7 +26,7 @@ interface EvaluateFlags extends EngineFlags {
 
 /** `polygate evaluate`: scores with intervals beside chance and baselines. */
 export const addEvaluate = (program: Command, terminal: Terminal): void => {
-  withEngine(program.command('evaluate'))
+  withCheckpoint(withEngine(program.command('evaluate')))
     .description('scores of a run on held-out splits -> evaluation.json, report.md, sheet.png')
     .requiredOption('--run <folder>', 'folder of a run or of a model')
     .option('--suite <folder>', 'prepared suite (default: the one that the run was trained on)')
@@ -37,6 +46,7 @@ export const addEvaluate = (program: Command, terminal: Terminal): void => {
         {
           run,
           ...engineOptions(flags),
+          ...checkpointOptions(flags),
           ...(suite === undefined ? {} : { suite }),
           ...(out === undefined ? {} : { output: out }),
           ...(splits ? { splits } : {}),

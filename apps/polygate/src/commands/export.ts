@@ -2,9 +2,16 @@ import { exportRun, formatExport } from '@polygate/app-predict';
 import { unknownName } from '@polygate/core';
 import type { Command } from 'commander';
 import type { Terminal } from '../terminal.ts';
-import { engineOptions, list, type EngineFlags } from './options.ts';
+import {
+  checkpointOptions,
+  engineOptions,
+  list,
+  withCheckpoint,
+  type CheckpointFlags,
+  type EngineFlags,
+} from './options.ts';
 
-interface ExportFlags extends Pick<EngineFlags, 'engine'> {
+interface ExportFlags extends Pick<EngineFlags, 'engine'>, CheckpointFlags {
   readonly run: string;
   readonly tasks?: readonly string[];
   readonly out: string;
@@ -21,8 +28,7 @@ const dtype = (value: string): 'F32' | 'BF16' => {
 
 /** `polygate export`: a run as a model folder with merged experts. */
 export const addExport = (program: Command, terminal: Terminal): void => {
-  program
-    .command('export')
+  withCheckpoint(program.command('export'))
     .description('a run’s experts merged for given tasks -> a model folder for predict and evaluate')
     .requiredOption('--run <folder>', 'folder of a run or of a trained model')
     .requiredOption('--out <folder>', 'where the model goes')
@@ -41,6 +47,7 @@ export const addExport = (program: Command, terminal: Terminal): void => {
           run,
           output: out,
           ...engineOptions(flags),
+          ...checkpointOptions(flags),
           ...(tasks ? { tasks } : {}),
           ...(type ? { dtype: type } : {}),
         },

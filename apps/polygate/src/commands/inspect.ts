@@ -46,7 +46,10 @@ export const addInspect = (program: Command, terminal: Terminal): void => {
       'what a step of one task does to the loss of another -> a table and RUN/inspect/interference.json',
     )
     .requiredOption('--run <folder>', 'folder of a run')
-    .option('--checkpoint <name>', 'checkpoint to measure, such as step-1500 (default: the latest)')
+    .option(
+      '--checkpoint <name>',
+      'checkpoint to measure: best, last, or a name such as step-1500 (default: best where there is one, else last)',
+    )
     .option('--suite <folder>', 'prepared suite (default: the one that the run was trained on)')
     .option('--tasks <names>', 'two or more tasks, separated by commas (default: all of the run)', list)
     .option(

@@ -16,6 +16,20 @@ export const withRecipe = (command: Command, fallback: string): Command =>
     .option('--recipe <name|file>', `a recipe of ours or a .json/.js file (default: ${fallback})`)
     .option('--set <path=value>', 'change one setting of the recipe; may be given again', collect, []);
 
+/** Option of every stage that opens a run. */
+export interface CheckpointFlags {
+  readonly checkpoint?: string;
+}
+
+export const withCheckpoint = (command: Command): Command =>
+  command.option(
+    '--checkpoint <name>',
+    'best, last, or a name such as step-1500 (default: the best by the score that the recipe names, else the last)',
+  );
+
+export const checkpointOptions = ({ checkpoint }: CheckpointFlags): CheckpointFlags =>
+  checkpoint === undefined ? {} : { checkpoint };
+
 /** Options of every stage that computes. */
 export interface EngineFlags {
   readonly engine?: string;

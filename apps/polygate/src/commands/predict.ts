@@ -16,12 +16,20 @@ import { StateError } from '@polygate/core';
 import type { Command } from 'commander';
 import { stat } from 'node:fs/promises';
 import type { Terminal } from '../terminal.ts';
-import { engineOptions, list, positive, withEngine, type EngineFlags } from './options.ts';
+import {
+  engineOptions,
+  list,
+  positive,
+  withCheckpoint,
+  withEngine,
+  type CheckpointFlags,
+  type EngineFlags,
+} from './options.ts';
 
 /** Files that an error names. */
 const SHOWN_SKIPPED = 3;
 
-interface PredictFlags extends EngineFlags {
+interface PredictFlags extends EngineFlags, CheckpointFlags {
   readonly run: string;
   readonly task?: string;
   readonly json?: boolean;
@@ -32,13 +40,14 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
   const predict = program.command('predict').description('what a trained model says of pictures and texts');
   const { logger } = terminal;
   const add = (name: string, description: string): Command =>
-    withEngine(predict.command(name))
+    withCheckpoint(withEngine(predict.command(name)))
       .description(description)
       .requiredOption('--run <folder>', 'folder of a run or of a model')
       .option('--task <name>', 'task of the model that is asked (default: the first that fits)')
       .option('--json', 'print JSON: one object, or one a line for several pictures');
-  const common = ({ run, task, ...engine }: PredictFlags) => ({
+  const common = ({ run, task, checkpoint, ...engine }: PredictFlags) => ({
     run,
+    ...(checkpoint === undefined ? {} : { checkpoint }),
     ...(task === undefined ? {} : { task }),
     ...engineOptions(engine),
   });
