@@ -2,12 +2,15 @@
 import { silentLogger, writeFileAtomic, type Logger } from '@polygate/core';
 import type { ScoreReport } from '@polygate/evaluation';
 import {
+  describeOverfitting,
   evaluateSuite,
   loadModel,
   openSuite,
+  readOverfitting,
   readRun,
   requireSuiteOf,
   suiteFolderOf,
+  type RunRecord,
 } from '@polygate/generalist';
 import { selectEngine, type EngineChoice, type EngineOptions } from '@polygate/tensor';
 import { join } from 'node:path';
@@ -53,6 +56,12 @@ export interface EvaluateResult {
   /** Paths of what was written. */
   readonly files: { readonly evaluation: string; readonly report: string; readonly sheet?: string };
 }
+
+/** Which checkpoint it is, and whether it was the best when it was written. */
+const checkpointText = ({ step, best }: NonNullable<RunRecord['state']>): string =>
+  best?.step === step && best.value !== undefined
+    ? `step ${step}, the best by ${best.name} (${best.value.toPrecision(4)})`
+    : `step ${step}`;
 
 /**
  * Scores a run on the held-out splits of a suite and writes the results.
@@ -101,6 +110,8 @@ export const evaluate = async (
       await writeFileAtomic(sheet, await drawSheet(sections, { title, side: model.image.height }));
     }
   }
+  const overfitting = await readOverfitting(run);
+  for (const found of overfitting) logger.warn(describeOverfitting(found));
   const facts: ReportFacts = {
     run,
     suite: data.suite.name,
@@ -114,7 +125,8 @@ export const evaluate = async (
     parameters: model.encoder.parameters.size,
     evaluationSeed: seed,
     ...(recipe ? { recipe: { name: recipe.name, seed: recipe.seed, steps: recipe.steps } } : {}),
-    ...(state ? { state } : {}),
+    ...(state ? { state, checkpoint: checkpointText(state) } : {}),
+    ...(overfitting.length > 0 ? { overfitting } : {}),
     ...(Number.isFinite(limit) ? { limit } : {}),
     ...(sheet === undefined ? {} : { sheet: 'sheet.png' }),
   };

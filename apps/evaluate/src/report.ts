@@ -1,5 +1,6 @@
 /** The report of an evaluation for people: what ran, and every score beside chance and simple baselines. */
 import { beatsChance, formatScores, type ScoreReport } from '@polygate/evaluation';
+import { describeOverfitting, type Overfitting } from '@polygate/generalist';
 
 export interface ReportFacts {
   readonly run: string;
@@ -14,6 +15,10 @@ export interface ReportFacts {
   /** Of masks, choice of rows and resampling. */
   readonly evaluationSeed: number;
   readonly limit?: number;
+  /** Which checkpoint was scored, and by what it was chosen. */
+  readonly checkpoint?: string;
+  /** Tasks that the run overfits. @default none */
+  readonly overfitting?: readonly Overfitting[];
   /** File name of the picture sheet, if there is one. */
   readonly sheet?: string;
 }
@@ -36,6 +41,7 @@ const facts = (report: ReportFacts): readonly (readonly [string, string])[] => [
         ],
       ] as const)
     : []),
+  ...(report.checkpoint === undefined ? [] : ([['checkpoint', report.checkpoint]] as const)),
   ['parameters', `${millions(report.parameters)} (${report.parameters})`],
   ['suite', `${report.suite}: ${report.datasets.join('; ')}`],
   ['engine', report.engineLine],
@@ -71,6 +77,7 @@ export const formatReport = (report: ReportFacts, scores: readonly ScoreReport[]
     '',
     summary(scores),
     '',
+    ...(report.overfitting ?? []).flatMap((found) => [`${describeOverfitting(found)}.`, '']),
     ...(report.sheet === undefined ? [] : [`![Held-out pictures with predictions](${report.sheet})`, '']),
     ...tasks.flatMap((task) => [
       `## ${task}`,

@@ -12,11 +12,13 @@ import {
   buildTaskSources,
   createGeneralist,
   createRoutingSchedule,
+  describeOverfitting,
   encoderOf,
   initialize,
   measureTaskBatch,
   modelFiles,
   openSuite,
+  readOverfitting,
   routingRecords,
   taskLoss,
   taskWeights,
@@ -204,5 +206,16 @@ export const pretrain = async (
     ...(signal ? { signal } : {}),
     ...(lock ? { lock } : {}),
   });
+  for (const found of await readOverfitting(run)) {
+    const remedy = best
+      ? ''
+      : '; validation.best.score keeps the best checkpoint, validation.stop ends there';
+    logger.warn(`${describeOverfitting(found)}${remedy}`);
+  }
+  if (result.best) {
+    logger.info(
+      `best by ${recipe.validation.best?.score}: step ${result.best.step} (${result.best.value.toPrecision(4)}); evaluate and predict use it`,
+    );
+  }
   return { ...result, run, recipe, engine };
 };

@@ -20,6 +20,8 @@ export { measureTaskBatch, taskLoss, taskWeights } from './task-loss.ts';
 export type { TaskLoss, TaskLossOptions, TaskMetrics, TaskWeights } from './task-loss.ts';
 export { createRoutingSchedule, routingRecords } from './routing-telemetry.ts';
 export type { RoutingScheduleOptions } from './routing-telemetry.ts';
+export { describeOverfitting, overfittingOf, readOverfitting } from './overfitting.ts';
+export type { Overfitting } from './overfitting.ts';
 export { readRun, suiteFolderOf } from './run-record.ts';
 export type { RunRecord } from './run-record.ts';
 export { openSuite } from './suite-data.ts';

@@ -1,7 +1,14 @@
 /** Everything that a report shows of one run, read from its folder. */
 import { ConfigError } from '@polygate/core';
 import { UniPerceiver } from '@polygate/encoder';
-import { loadModel, readRun, type Recipe, type TrainedTask } from '@polygate/generalist';
+import {
+  describeOverfitting,
+  loadModel,
+  readOverfitting,
+  readRun,
+  type Recipe,
+  type TrainedTask,
+} from '@polygate/generalist';
 import { basename, join, resolve } from 'node:path';
 import {
   INTERFERENCE_FILE,
@@ -73,6 +80,9 @@ export const viewRun = async (run: string): Promise<RunView> => {
       `${record.state?.step ?? log.lastStep} steps${record.state ? `, ${record.state.samples} samples` : ''}`,
     ],
   ];
+  for (const found of await readOverfitting(run)) {
+    facts.push([`overfitting, ${found.task}`, describeOverfitting(found).replace(/^overfitting: /u, '')]);
+  }
   return {
     name: basename(resolve(run)),
     run,
