@@ -5,7 +5,7 @@ import type { OpenSuite, Recipe, TaskRecipe } from '@polygate/generalist';
 import type { BestOptions } from '@polygate/training';
 
 /** Measures of every task on every held-out split. */
-export const MEASURES = ['loss', 'accuracy'] as const;
+const MEASURES = ['loss', 'accuracy'] as const;
 
 /** Split names by meaning: `val`, `valid` and `dev` are the validation split. */
 const plainName = (split: string): string => knownSplit(split) ?? split;
