@@ -87,6 +87,7 @@ const batchesOf = (
       return pictureBatches(remember(samples, labels), {
         ...shared,
         ...recipe.image,
+        budgets: recipe.budgets,
         onNote: (note) => ledger.note(note),
       });
     case 'text':

@@ -73,9 +73,16 @@ const plan = (
 
 type OwnSource = Exclude<SourceRecipe, { source: 'emoji' | 'mnist' | 'mini-text' }>;
 
+interface OpenContext {
+  /** Folders that links may lead to. */
+  readonly within: readonly string[];
+  readonly budgets: PrepareRecipe['budgets'];
+  readonly onNote: (note: string) => void;
+}
+
 const openOwn = async (
   source: OwnSource,
-  { within, onNote }: { readonly within: readonly string[]; readonly onNote: (note: string) => void },
+  { within, budgets, onNote }: OpenContext,
 ): Promise<{ reader: Reader; kind: DatasetKind; pairs?: boolean }> => {
   switch (source.source) {
     case 'image-folder':
@@ -93,7 +100,7 @@ const openOwn = async (
         kind: 'captioned-image',
       };
     case 'coco-captions':
-      return { reader: await openCocoCaptions({ ...source, within }), kind: 'captioned-image' };
+      return { reader: await openCocoCaptions({ ...source, within, budgets }), kind: 'captioned-image' };
     case 'jsonl': {
       const findClasses = source.kind === 'labelled-image';
       const options = { ...defined(source), within, findClasses, ...columnOf(source) };
@@ -102,11 +109,11 @@ const openOwn = async (
     case 'webdataset': {
       const findClasses = source.kind === 'labelled-image';
       const splitsByName = source.split === undefined;
-      const options = { ...defined(source), findClasses, splitsByName, onNote };
+      const options = { ...defined(source), findClasses, splitsByName, budgets, onNote };
       return { reader: await openWebDataset(options), kind: source.kind };
     }
     case 'plain-text':
-      return { reader: await openPlainText(source), kind: 'text' };
+      return { reader: await openPlainText({ ...source, budgets }), kind: 'text' };
     case 'labelled-tsv':
       return {
         reader: await openLabelledTsv({ ...defined(source), ...columnOf(source) }),
@@ -151,11 +158,12 @@ const splitsOf = (key: string, source: OwnSource, reader: Reader): readonly stri
 const planOwn = async (
   key: string,
   source: OwnSource,
-  { workDirectory, logger }: PackageOptions,
+  { packages, recipe }: { readonly packages: PackageOptions; readonly recipe: PrepareRecipe },
 ): Promise<DatasetPlan> => {
+  const { workDirectory, logger } = packages;
   const onNote = (note: string): void => logger?.warn(`prepare recipe: sources.${key}: ${note}`);
   const within = workDirectory === undefined ? [] : [workDirectory];
-  const { reader, kind, pairs = false } = await openOwn(source, { within, onNote });
+  const { reader, kind, pairs = false } = await openOwn(source, { within, budgets: recipe.budgets, onNote });
   reader.notes?.forEach(onNote);
   const splits = splitsOf(key, source, reader);
   const [split] = source.split === undefined ? [] : splits;
@@ -216,7 +224,7 @@ const planSource = async (
         packages: ['wordnet', 'mobyDick'],
       });
     default:
-      return planOwn(key, source, packages);
+      return planOwn(key, source, context);
   }
 };
 

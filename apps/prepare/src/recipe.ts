@@ -1,5 +1,5 @@
 /** The recipe of a prepared suite: which sources, at which picture size, with which tokenizer. */
-import { checkSettings, ConfigError, laySettings } from '@polygate/core';
+import { type Budgets, checkSettings, ConfigError, defaultBudgets, laySettings } from '@polygate/core';
 import { isColour } from '@polygate/datasets';
 import { z } from 'zod';
 
@@ -204,6 +204,26 @@ const limitsSchema = z.strictObject({
   run: count.default(200),
 });
 
+const budget = (name: keyof Budgets) => count.default(defaultBudgets[name]);
+
+/** Bounds in bytes on the memory that one input may take; what exceeds one is left out and names it. */
+const budgetsSchema = z.strictObject({
+  /** One encoded picture. */
+  imageBytes: budget('imageBytes'),
+  /** Pixels of all pictures that are decoded at once. */
+  decodeBytes: budget('decodeBytes'),
+  /** One member of an archive. */
+  memberBytes: budget('memberBytes'),
+  /** All members of one sample of an archive. */
+  sampleBytes: budget('sampleBytes'),
+  /** One paragraph. */
+  textBytes: budget('textBytes'),
+  /** All paragraphs of a document. */
+  documentBytes: budget('documentBytes'),
+  /** One JSON document, parsed. */
+  jsonBytes: budget('jsonBytes'),
+});
+
 const recipeSchema = z.strictObject({
   /** Folder of the suite below the data folder. */
   name,
@@ -215,6 +235,7 @@ const recipeSchema = z.strictObject({
   /** Sources by key; the key names the dataset. */
   sources: z.record(name, sourceSchema),
   limits: limitsSchema.prefault({}),
+  budgets: budgetsSchema.prefault({}),
   compression: z.enum(['none', 'lz4']).default('lz4'),
   /** Whether scores of simple baselines are computed. */
   baselines: z.boolean().default(true),

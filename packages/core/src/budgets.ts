@@ -14,8 +14,10 @@ export interface Budgets {
   readonly memberBytes: number;
   /** All members of one sample of an archive. @default 134217728 */
   readonly sampleBytes: number;
-  /** One text: a paragraph or a document. @default 33554432 */
+  /** One text: a paragraph. @default 4194304 */
   readonly textBytes: number;
+  /** All paragraphs of a document. @default 33554432 */
+  readonly documentBytes: number;
   /** One JSON document in memory, parsed. @default 1073741824 */
   readonly jsonBytes: number;
   /** One record batch in memory, decompressed. @default 268435456 */
@@ -29,7 +31,8 @@ export const defaultBudgets: Budgets = Object.freeze({
   decodeBytes: 2 ** 29,
   memberBytes: 2 ** 26,
   sampleBytes: 2 ** 27,
-  textBytes: 2 ** 25,
+  textBytes: 2 ** 22,
+  documentBytes: 2 ** 25,
   jsonBytes: 2 ** 30,
   batchBytes: 2 ** 28,
   headerBytes: 2 ** 24,

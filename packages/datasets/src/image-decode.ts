@@ -4,16 +4,16 @@
  * profile in the picture is followed; inks without one are summed (image-inks.ts).
  */
 import { readFile, stat } from 'node:fs/promises';
-import sharp from 'sharp';
+import sharp, { type OutputInfo } from 'sharp';
+import { type Budgets, type ByteGate, overBudget, resolveBudgets } from '@polygate/core';
+import { decodingBytes } from './image-budget.ts';
 import { describeUndecodable } from './image-fault.ts';
 import { frameCount } from './image-frames.ts';
 import { isInkOnly, mixInks } from './image-inks.ts';
 import { resizeSquare } from './pixel-resize.ts';
 import { fault, type Fault, type ImageContent } from './sample.ts';
 
-/** Largest encoded picture, in bytes. */
-const MAX_IMAGE_BYTES = 64 << 20;
-/** Most pixels of an encoded picture, against decompression bombs. */
+/** Most pixels of an encoded picture, whatever the budget. */
 const MAX_IMAGE_PIXELS = 100_000_000;
 
 export interface DecodeOptions {
@@ -23,6 +23,10 @@ export interface DecodeOptions {
   readonly fit?: 'contain' | 'cover';
   /** Colour under transparent parts and beside the picture, as CSS. @default '#ffffff' */
   readonly background?: string;
+  /** `imageBytes` bounds the file, `decodeBytes` what decoding takes by the file's header. @default those of core */
+  readonly budgets?: Partial<Budgets>;
+  /** Shared by pictures that are decoded at once. @default each is on its own */
+  readonly gate?: ByteGate;
 }
 
 /** A decoded picture: row-major H·W·3, 8 bits. */
@@ -53,13 +57,14 @@ export const isColour = (text: string): boolean => {
 const message = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).replace(/\s+/gu, ' ').slice(0, 200);
 
-const load = async (id: string, content: ImageContent): Promise<Uint8Array | Fault> => {
+const load = async (id: string, content: ImageContent, imageBytes: number): Promise<Uint8Array | Fault> => {
+  if (content.kind === 'bytes' && content.bytes.length > imageBytes)
+    return fault(id, 'image-too-large', overBudget('imageBytes', imageBytes, content.bytes.length));
   if (content.kind !== 'path') return content.kind === 'bytes' ? content.bytes : content.pixels;
   const found = await stat(content.path).catch(() => undefined);
   if (!found?.isFile()) return fault(id, 'missing-file', 'expected a picture file, got nothing at its path');
-  if (found.size > MAX_IMAGE_BYTES) {
-    return fault(id, 'image-too-large', `expected at most ${MAX_IMAGE_BYTES} bytes, got ${found.size}`);
-  }
+  if (found.size > imageBytes)
+    return fault(id, 'image-too-large', overBudget('imageBytes', imageBytes, found.size));
   try {
     return await readFile(content.path);
   } catch (error) {
@@ -73,7 +78,8 @@ export const decodeImage = async (
   content: ImageContent,
   options: DecodeOptions,
 ): Promise<DecodedImage | Fault> => {
-  const bytes = await load(id, content);
+  const { imageBytes, decodeBytes } = resolveBudgets(options.budgets);
+  const bytes = await load(id, content, imageBytes);
   if ('kind' in bytes) return bytes;
   if (bytes.length === 0) return fault(id, 'corrupt-image', 'expected a picture, got no bytes');
   const { size, fit = 'contain', background = '#ffffff' } = options;
@@ -96,15 +102,21 @@ export const decodeImage = async (
       : {};
   const input = { ...raw, failOn: 'error', limitInputPixels: MAX_IMAGE_PIXELS } as const;
   try {
-    const inks = content.kind !== 'pixels' && (await isInkOnly(bytes, input));
-    const picture = inks ? await mixInks(bytes, { size, fit }, input) : sharp(bytes, input);
-    const { data, info } = await picture
-      .autoOrient()
-      .resize(size, size, { fit, background })
-      .flatten({ background })
-      .toColourspace('srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
+    const needed = content.kind === 'pixels' ? bytes.length : await decodingBytes(bytes, input);
+    if (needed > decodeBytes)
+      return fault(id, 'image-too-large', overBudget('decodeBytes', decodeBytes, needed));
+    const decode = async (): Promise<{ readonly data: Uint8Array; readonly info: OutputInfo }> => {
+      const inks = content.kind !== 'pixels' && (await isInkOnly(bytes, input));
+      const picture = inks ? await mixInks(bytes, { size, fit }, input) : sharp(bytes, input);
+      return picture
+        .autoOrient()
+        .resize(size, size, { fit, background })
+        .flatten({ background })
+        .toColourspace('srgb')
+        .raw({ depth: 'uchar' })
+        .toBuffer({ resolveWithObject: true });
+    };
+    const { data, info } = await (options.gate ? options.gate.run(needed, decode) : decode());
     if (info.width !== size || info.height !== size || info.channels !== 3) {
       return fault(
         id,

@@ -1,6 +1,6 @@
 /** Samples -> record batches of the prepared kinds: decoding, tokenizing, packing. Faults are handed on, not thrown. */
 import { availableParallelism } from 'node:os';
-import { ConfigError } from '@polygate/core';
+import { ByteGate, ConfigError, resolveBudgets } from '@polygate/core';
 import { buildBatch, type ColumnInput, mapOrdered, type RecordBatch, type Schema } from '@polygate/stream';
 import type { Tokenizer } from '@polygate/tokens';
 import { decodeImage, type DecodeOptions } from './image-decode.ts';
@@ -38,20 +38,36 @@ export interface RowOptions {
 
 type Row = Readonly<Record<string, ColumnInput | string | number>>;
 
+/** Bytes of rows that wait to become a batch: large pictures make batches of fewer rows. */
+const PENDING_BYTES = 2 ** 26;
+
+/** Bytes of the arrays of a row, those of lists of arrays among them. */
+const rowBytes = (row: Row): number => {
+  let bytes = 0;
+  for (const value of Object.values(row)) {
+    const parts: readonly unknown[] = Array.isArray(value) ? (value as readonly unknown[]) : [value];
+    for (const part of parts) if (ArrayBuffer.isView(part)) bytes += part.byteLength;
+  }
+  return bytes;
+};
+
 /** Groups rows into batches; the columns are those of the schema. */
 async function* batchRows(rows: AsyncIterable<Row>, options: RowOptions): AsyncGenerator<RecordBatch> {
   const limit = options.rowsPerBatch ?? 64;
   const names = options.schema.fields.map((field) => field.name);
   let pending: Row[] = [];
+  let bytes = 0;
   const build = (): RecordBatch => {
     const columns = names.map((name) => [name, pending.map((row) => row[name])] as const);
     pending = [];
+    bytes = 0;
     return buildBatch(options.schema, Object.fromEntries(columns) as Record<string, ColumnInput>);
   };
   for await (const row of rows) {
     pending.push(row);
+    bytes += rowBytes(row);
     options.onRow?.();
-    if (pending.length === limit) yield build();
+    if (pending.length === limit || bytes >= PENDING_BYTES) yield build();
   }
   if (pending.length > 0) yield build();
 }
@@ -114,11 +130,13 @@ export async function* pictureBatches(
     throw new ConfigError('pictures: expected a tokenizer for the captions, got none');
   // Told when the row is handed on, so that the order is that of the samples.
   const notes = new Map<Sample, number>();
+  const { decodeBytes, sampleBytes } = resolveBudgets(options.budgets);
+  const gate = new ByteGate(decodeBytes);
   const toRow = async (sample: Sample): Promise<Row | Fault> => {
     if (!sample.image) return fault(sample.id, 'no-image', 'expected a picture, got none');
     if (!captioned && sample.label === undefined)
       return fault(sample.id, 'no-label', 'expected a label, got none');
-    const image = await decodeImage(sample.id, sample.image, options);
+    const image = await decodeImage(sample.id, sample.image, { gate, ...options });
     if (image.kind === 'fault') return image;
     if (image.frames !== undefined) notes.set(sample, image.frames);
     const row = { id: sample.id, image: image.pixels, ...extraColumns(sample, schema) };
@@ -128,6 +146,8 @@ export async function* pictureBatches(
     const concurrency = options.concurrency ?? availableParallelism() + 2;
     const decoded = mapOrdered(samples, async (sample) => ({ sample, row: await toRow(sample) }), {
       concurrency,
+      sizeOf: heldBytes,
+      bytes: sampleBytes,
     });
     for await (const { sample, row } of decoded) {
       const frames = notes.get(sample);
@@ -147,6 +167,10 @@ export async function* pictureBatches(
   }
   yield* batchRows(rows(), options);
 }
+
+/** Bytes of an encoded picture and of its row, which wait until those before them are done. */
+const heldBytes = ({ sample: { image }, row }: { sample: Sample; row: Row | Fault }): number =>
+  (image?.kind === 'bytes' ? image.bytes.length : 0) + (isFault(row) ? 0 : rowBytes(row));
 
 const isFault = (row: Row | Fault): row is Fault => row['kind'] === 'fault';
 
@@ -170,6 +194,7 @@ export async function* textBatches(
   let count = 0;
   let source = '';
   let lines: Int32Array[] = [];
+  let tokens = 0;
   const withSource = schema.fields.some((field) => field.name === 'source');
   const toRow = (packed: PackedRow): Row => ({
     id: `${options.name}/${String(count++).padStart(7, '0')}`,
@@ -180,6 +205,7 @@ export async function* textBatches(
   function* flush(): Generator<Row> {
     for (const packed of packLines(lines, options)) yield toRow(packed);
     lines = [];
+    tokens = 0;
   }
   async function* rows(): AsyncGenerator<Row> {
     for await (const sample of samples) {
@@ -190,7 +216,12 @@ export async function* textBatches(
         const id = (sample.texts?.length ?? 0) > 1 ? `${sample.id}#${index}` : sample.id;
         const ids = encodeText(id, text, tokenizer);
         if ('kind' in ids) onFault(ids);
-        else lines.push(ids);
+        else {
+          lines.push(ids);
+          tokens += ids.length;
+        }
+        // A document of many texts, or lines of a megabyte each, must not be held whole.
+        if (tokens >= PACKED_TOKENS) yield* flush();
       }
       // Rows are packed in pieces of this many lines; only the end of the last one may be short.
       if (lines.length >= PACKED_LINES) yield* flush();
@@ -201,6 +232,8 @@ export async function* textBatches(
 }
 
 const PACKED_LINES = 20_000;
+/** Tokens that are held for packing: 64 MiB. */
+const PACKED_TOKENS = 2 ** 24;
 
 export interface LabelledTextOptions extends RowOptions {
   readonly tokenizer: Tokenizer;

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { excerpt, FormatError, parseJson } from '@polygate/core';
+import { type Budgets, excerpt, FormatError, parseJson, resolveBudgets } from '@polygate/core';
 import type { LinkOptions } from '../folder-listing.ts';
 import { createImageFinder } from '../image-finder.ts';
 import { ImageRows } from '../image-rows.ts';
@@ -8,14 +8,13 @@ import { isJsonFields } from '../json-captions.ts';
 import { requireFile, requireFolder } from '../paths.ts';
 import { fault, type Fault, type Reader, type ReaderItem } from '../sample.ts';
 
-/** Largest annotation file, in bytes; that of COCO 2017 train has 92 MB. */
-const MAX_ANNOTATION_BYTES = 400 << 20;
-
 export interface CocoCaptionsOptions extends LinkOptions {
   /** JSON with `images: [{id, file_name}]` and `annotations: [{image_id, caption}]`. */
   readonly annotations: string;
   /** Folder of the pictures. */
   readonly images: string;
+  /** `jsonBytes` bounds the annotations in memory. @default those of core */
+  readonly budgets?: Partial<Budgets>;
 }
 
 const rows = (document: unknown, key: string, path: string): readonly unknown[] => {
@@ -105,9 +104,12 @@ const collectCaptions = (images: readonly unknown[], annotations: readonly unkno
  */
 export const openCocoCaptions = async (options: CocoCaptionsOptions): Promise<Reader> => {
   const { annotations: path } = options;
-  await requireFile(path, 'COCO annotations', MAX_ANNOTATION_BYTES);
+  // The annotations of COCO 2017 train have 92 MB, and take some 370 MB parsed.
+  const { jsonBytes } = resolveBudgets(options.budgets);
+  await requireFile(path, 'COCO annotations', jsonBytes);
   const document = parseJson(await readFile(path), `COCO captions ${path}`, {
     remedy: 'mend the file, or download it again',
+    jsonBytes,
   });
   await requireFolder(options.images, 'COCO images');
   const images = rows(document, 'images', path);

@@ -1,11 +1,8 @@
 import { basename } from 'node:path';
-import { ConfigError } from '@polygate/core';
+import { type Budgets, ConfigError, overBudget, resolveBudgets } from '@polygate/core';
 import { readLines } from '../lines.ts';
 import { requireFile } from '../paths.ts';
 import { fault, type Reader, type ReaderItem } from '../sample.ts';
-
-/** Longest document that is kept whole, in UTF-16 units. */
-const MAX_DOCUMENT_LENGTH = 32 << 20;
 
 export interface PlainTextOptions {
   /** UTF-8 files, read in this order. */
@@ -15,41 +12,63 @@ export interface PlainTextOptions {
    * whose paragraphs are the sample's texts). @default 'line'
    */
   readonly unit?: 'line' | 'paragraph' | 'document';
+  /** `textBytes` bounds a paragraph, `documentBytes` a document. @default those of core */
+  readonly budgets?: Partial<Budgets>;
 }
 
-/** Blocks of lines between blank ones; faults of single lines come where they stand. */
-async function* paragraphs(file: string, name: string): AsyncGenerator<ReaderItem> {
+/**
+ * Blocks of lines between blank ones; faults of single lines come where they stand. Of a block over the budget nothing
+ * more is kept.
+ */
+async function* paragraphs(
+  file: string,
+  name: string,
+  { textBytes }: Pick<Budgets, 'textBytes'>,
+): AsyncGenerator<ReaderItem> {
   let lines: string[] = [];
   let start = 0;
-  const block = (): ReaderItem => ({ kind: 'sample', id: `${name}:${start}`, texts: [lines.join(' ')] });
+  let bytes = 0;
+  const block = (): ReaderItem => {
+    const id = `${name}:${start}`;
+    if (bytes <= textBytes) return { kind: 'sample', id, texts: [lines.join(' ')] };
+    const problem = overBudget('textBytes', textBytes, bytes);
+    return fault(id, 'text-too-long', `${problem}; or read it by lines`);
+  };
   for await (const line of readLines(file)) {
     if (line.kind === 'bad-line') yield fault(`${name}:${line.number}`, line.code, line.reason);
-    else if (line.text.trim() !== '') {
-      if (lines.length === 0) start = line.number;
-      lines.push(line.text.trim());
-    } else if (lines.length > 0) {
-      yield block();
-      lines = [];
+    else {
+      const text = line.text.trim();
+      if (text !== '') {
+        if (bytes === 0) start = line.number;
+        bytes += Buffer.byteLength(text) + LINE_BYTES;
+        if (bytes <= textBytes) lines.push(text);
+        else lines = [];
+      } else if (bytes > 0) {
+        yield block();
+        lines = [];
+        bytes = 0;
+      }
     }
   }
-  if (lines.length > 0) yield block();
+  if (bytes > 0) yield block();
 }
 
-async function* documents(file: string, name: string): AsyncGenerator<ReaderItem> {
+/** Memory of a line beside its text: many short ones take more than their bytes. */
+const LINE_BYTES = 24;
+
+async function* documents(file: string, name: string, budgets: Budgets): AsyncGenerator<ReaderItem> {
+  const { documentBytes, textBytes } = budgets;
   const texts: string[] = [];
-  let length = 0;
-  for await (const item of paragraphs(file, name)) {
+  let bytes = 0;
+  for await (const item of paragraphs(file, name, { textBytes })) {
     if (item.kind === 'fault') yield item;
     else {
       texts.push(...(item.texts ?? []));
-      length += item.texts?.[0]?.length ?? 0;
+      bytes += Buffer.byteLength(item.texts?.[0] ?? '') + LINE_BYTES;
     }
-    if (length > MAX_DOCUMENT_LENGTH) {
-      yield fault(
-        name,
-        'document-too-long',
-        `expected at most ${MAX_DOCUMENT_LENGTH} characters; read it by paragraphs`,
-      );
+    if (bytes > documentBytes) {
+      const problem = overBudget('documentBytes', documentBytes, `${bytes} or more`);
+      yield fault(name, 'document-too-long', `${problem}; or read it by paragraphs`);
       return;
     }
   }
@@ -77,11 +96,12 @@ export const openPlainText = async (options: PlainTextOptions): Promise<Reader> 
     );
   }
   const unit = options.unit ?? 'line';
+  const budgets = resolveBudgets(options.budgets);
   const pick = { line: lines, paragraph: paragraphs, document: documents }[unit];
   return {
     name: names.length === 1 ? (names[0] ?? '') : `${names.length} text files`,
     async *read(): AsyncGenerator<ReaderItem> {
-      for (const [index, file] of options.files.entries()) yield* pick(file, names[index] ?? file);
+      for (const [index, file] of options.files.entries()) yield* pick(file, names[index] ?? file, budgets);
     },
   };
 };

@@ -349,7 +349,11 @@ describe('WebDataset', () => {
 
   it('groups members by key', async () => {
     const path = await file('s.tar', archive);
-    const reader = await openWebDataset({ files: [path], classes: ['cat', 'dog'], maxEntryBytes: 4096 });
+    const reader = await openWebDataset({
+      files: [path],
+      classes: ['cat', 'dog'],
+      budgets: { memberBytes: 4096 },
+    });
     const items = await all(reader);
     expect(gist(items)).toEqual(expected);
     expect(items[0]).toMatchObject({ image: { kind: 'bytes', bytes: new Uint8Array(Buffer.from('jpeg')) } });
@@ -358,13 +362,16 @@ describe('WebDataset', () => {
   it('decompresses on the way and names what is broken', async () => {
     const packed = await file('s.tar.gz', gzipSync(archive));
     const items = await all(
-      await openWebDataset({ files: [packed], classes: ['cat', 'dog'], maxEntryBytes: 4096 }),
+      await openWebDataset({ files: [packed], classes: ['cat', 'dog'], budgets: { memberBytes: 4096 } }),
     );
     expect(items).toHaveLength(expected.length);
     const unnamed = await file('s.tgz', gzipSync(archive));
     expect(
-      (await all(await openWebDataset({ files: [unnamed], classes: ['cat', 'dog'], maxEntryBytes: 4096 })))
-        .length,
+      (
+        await all(
+          await openWebDataset({ files: [unnamed], classes: ['cat', 'dog'], budgets: { memberBytes: 4096 } }),
+        )
+      ).length,
     ).toBe(expected.length);
     // Two members of gzip, as `cat a.gz b.gz` makes them, are one stream.
     const joined = await file(
@@ -372,7 +379,9 @@ describe('WebDataset', () => {
       Buffer.concat([gzipSync(archive.subarray(0, 3000)), gzipSync(archive.subarray(3000))]),
     );
     expect(
-      await all(await openWebDataset({ files: [joined], classes: ['cat', 'dog'], maxEntryBytes: 4096 })),
+      await all(
+        await openWebDataset({ files: [joined], classes: ['cat', 'dog'], budgets: { memberBytes: 4096 } }),
+      ),
     ).toHaveLength(expected.length);
     const cut = await file('cut.tar.gz', gzipSync(archive.subarray(0, 6000)).subarray(0, -9));
     const notes: string[] = [];

@@ -1,5 +1,5 @@
 /** What the members of one key of an archive are: the picture, the texts, the label. */
-import { excerpt, FormatError, parseJson } from '@polygate/core';
+import { excerpt, FormatError, overBudget, parseJson } from '@polygate/core';
 import { captionsOfJson, firstField, isJsonFields, type CaptionProblem } from '../json-captions.ts';
 import { imageExtensions } from '../paths.ts';
 import { fault, type ReaderItem } from '../sample.ts';
@@ -27,6 +27,8 @@ export interface MemberRules {
   readonly text?: string;
   readonly classes?: readonly string[];
   readonly labelOf?: (value: unknown) => number | undefined;
+  /** Most bytes of a member. */
+  readonly memberBytes: number;
 }
 
 type Members = ReadonlyMap<string, Uint8Array>;
@@ -96,7 +98,7 @@ export const assemble = (id: string, entries: readonly TarEntry[], rules: Member
     return fault(
       id,
       'entry-too-large',
-      `expected a smaller member, got ${large.size} bytes in ${large.path}`,
+      `${large.path}: ${overBudget('memberBytes', rules.memberBytes, large.size)}`,
     );
   const members = membersOf(entries);
   if (members.size < entries.length) {

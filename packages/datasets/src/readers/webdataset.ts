@@ -1,12 +1,12 @@
 import { basename } from 'node:path';
-import { ConfigError } from '@polygate/core';
+import { type Budgets, ConfigError, overBudget, resolveBudgets } from '@polygate/core';
 import { readBytes } from '../byte-source.ts';
 import { ClassFinder, createLabelIndex, labelName } from '../class-names.ts';
 import { isJunk } from '../junk.ts';
 import { requireFile } from '../paths.ts';
 import { fault, type Reader, type ReaderItem } from '../sample.ts';
 import { orderSplits, splitOfFile } from '../split-names.ts';
-import { MAX_TAR_ENTRY_BYTES, readTar, type TarEntry } from '../tar.ts';
+import { readTar, type TarEntry } from '../tar.ts';
 import {
   assemble,
   labelOf,
@@ -32,8 +32,8 @@ export interface WebDatasetOptions {
    * differ. @default true
    */
   readonly splitsByName?: boolean;
-  /** @default MAX_TAR_ENTRY_BYTES */
-  readonly maxEntryBytes?: number;
+  /** `memberBytes` bounds a member, `sampleBytes` all of one key. @default those of core */
+  readonly budgets?: Partial<Budgets>;
   /** Told, once for each archive, what is odd about one that is read all the same, such as a missing end marker. */
   readonly onNote?: (note: string) => void;
 }
@@ -57,13 +57,21 @@ interface Group {
   readonly entries: readonly TarEntry[];
   /** Whether the key was there before in this archive, with other members between. */
   readonly again: boolean;
+  /** Bytes of all members, where they are too many; their content is gone then. */
+  readonly bytes?: number;
 }
 
 async function* groupsOf(
   file: string,
-  options: { readonly name: string; readonly maxEntryBytes: number; readonly onNote: (note: string) => void },
+  options: {
+    readonly name: string;
+    readonly budgets: Budgets;
+    readonly onNote: (note: string) => void;
+  },
 ): AsyncGenerator<Group | ReaderItem> {
-  const { name } = options;
+  const { name, onNote } = options;
+  const { memberBytes, sampleBytes } = options.budgets;
+  let bytes = 0;
   const seen = new Set<string>();
   let entries: TarEntry[] = [];
   let key: string | undefined;
@@ -71,9 +79,9 @@ async function* groupsOf(
     const own = key ?? '';
     const again = seen.has(own);
     seen.add(own);
-    return { id: `${name}/${own}`, entries, again };
+    return { id: `${name}/${own}`, entries, again, ...(bytes > sampleBytes ? { bytes } : {}) };
   };
-  const tar = { ...options, name: basename(file) };
+  const tar = { name: basename(file), maxEntryBytes: memberBytes, onNote };
   for await (const entry of readTar(readBytes(file), tar)) {
     if (isJunk(entry.path)) continue;
     const next = splitName(entry.path);
@@ -88,10 +96,14 @@ async function* groupsOf(
     if (key !== undefined && next.key !== key) {
       yield finish();
       entries = [];
+      bytes = 0;
     }
     key = next.key;
-    // One member too many marks the sample; the rest of such a run is not kept.
-    if (entries.length <= MAX_MEMBERS) entries.push(entry);
+    bytes += entry.body?.length ?? 0;
+    // One member too many, or a byte, marks the sample; the rest of such a run is not kept.
+    if (bytes > sampleBytes) entries = entries.map((each) => ({ ...each, body: undefined }));
+    if (entries.length <= MAX_MEMBERS)
+      entries.push(bytes > sampleBytes ? { ...entry, body: undefined } : entry);
   }
   if (key !== undefined) yield finish();
 }
@@ -106,7 +118,7 @@ export const openWebDataset = async (options: WebDatasetOptions): Promise<Reader
   if (options.files.length === 0)
     throw new ConfigError('WebDataset: expected at least one archive, got none');
   const names = archiveNames(options.files);
-  const maxEntryBytes = options.maxEntryBytes ?? MAX_TAR_ENTRY_BYTES;
+  const budgets = resolveBudgets(options.budgets);
   const told = new Set<string>();
   const onNote = (note: string): void => {
     if (!told.has(note)) options.onNote?.(note);
@@ -123,7 +135,7 @@ export const openWebDataset = async (options: WebDatasetOptions): Promise<Reader
   if (!classes && options.findClasses) {
     const found = new ClassFinder(`WebDataset ${names[0] ?? ''}`);
     for (const { file, name } of archives) {
-      for await (const group of groupsOf(file, { name, maxEntryBytes, onNote })) {
+      for await (const group of groupsOf(file, { name, budgets, onNote })) {
         const label = 'entries' in group ? labelName(labelOf(membersOf(group.entries))) : undefined;
         if (label !== undefined) found.add(label);
       }
@@ -132,6 +144,7 @@ export const openWebDataset = async (options: WebDatasetOptions): Promise<Reader
   }
   const rules: MemberRules = {
     ...options,
+    memberBytes: budgets.memberBytes,
     ...(classes
       ? { classes, labelOf: createLabelIndex(classes, { given: options.classes !== undefined }) }
       : {}),
@@ -142,7 +155,7 @@ export const openWebDataset = async (options: WebDatasetOptions): Promise<Reader
     ...(followed ? { splits: orderSplits(splits.map((split) => split ?? '')) } : {}),
     async *read(): AsyncGenerator<ReaderItem> {
       for (const { file, name, split } of archives) {
-        for await (const group of groupsOf(file, { name, maxEntryBytes, onNote })) {
+        for await (const group of groupsOf(file, { name, budgets, onNote })) {
           if (!('entries' in group)) yield group;
           else if (group.again) {
             yield fault(
@@ -150,6 +163,9 @@ export const openWebDataset = async (options: WebDatasetOptions): Promise<Reader
               'repeated-key',
               'expected the members of a key side by side, got more of it later in the archive; sort the archive by name (tar --sort=name)',
             );
+          } else if (group.bytes !== undefined) {
+            const problem = overBudget('sampleBytes', budgets.sampleBytes, `${group.bytes} or more`);
+            yield fault(group.id, 'sample-too-large', problem);
           } else {
             const item = assemble(group.id, group.entries, rules);
             yield item.kind === 'sample' && split !== undefined ? { ...item, split } : item;

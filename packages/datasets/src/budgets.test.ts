@@ -1,0 +1,180 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import sharp, { type PngOptions } from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FormatError } from '@polygate/core';
+import { decodingBytes } from './image-budget.ts';
+import { decodeImage } from './image-decode.ts';
+import { openCocoCaptions } from './readers/coco-captions.ts';
+import { openPlainText } from './readers/plain-text.ts';
+import { openWebDataset } from './readers/webdataset.ts';
+import type { Reader, ReaderItem } from './sample.ts';
+import { tarEnd, tarMember } from '../test/support/tar-writer.ts';
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'budgets-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const save = async (name: string, content: string | Uint8Array): Promise<string> => {
+  const path = join(folder, name);
+  await writeFile(path, content);
+  return path;
+};
+
+const all = async (reader: Reader): Promise<ReaderItem[]> => {
+  const items: ReaderItem[] = [];
+  for await (const item of reader.read()) items.push(item);
+  return items;
+};
+
+const tarOf = (members: readonly (readonly [string, string])[]): Buffer =>
+  Buffer.concat([...members.map(([path, text]) => tarMember(path, text)), tarEnd]);
+
+const png = (options: PngOptions & { readonly side: number; readonly wide?: boolean }): Promise<Buffer> => {
+  const { side, wide = false, ...rest } = options;
+  const picture = sharp({ create: { width: side, height: side, channels: 3, background: '#123456' } });
+  return (wide ? picture.toColourspace('rgb16') : picture).png(rest).toBuffer();
+};
+
+describe('the budget of decoding', () => {
+  it('counts what comes in passes whole, by channels and depth, and strips for a quarter', async () => {
+    const side = 1100;
+    const whole = side * side * 3;
+    const cases: readonly (readonly [Buffer, number])[] = [
+      [await png({ side, progressive: true, wide: true }), whole * 2],
+      [await png({ side, progressive: true }), whole],
+      [await png({ side }), Math.ceil(whole / 4)],
+      [
+        await sharp(await png({ side }))
+          .jpeg({ progressive: true })
+          .toBuffer(),
+        whole,
+      ],
+      [
+        await sharp(await png({ side }))
+          .jpeg()
+          .withMetadata({ orientation: 6 })
+          .toBuffer(),
+        whole,
+      ],
+      [
+        await sharp(await png({ side }))
+          .gif()
+          .toBuffer(),
+        side * side * 4,
+      ],
+    ];
+    for (const [bytes, expected] of cases) {
+      const { channels, format } = await sharp(bytes).metadata();
+      const own = format === 'gif' ? side * side * channels : expected;
+      expect(await decodingBytes(bytes, {})).toBe(own);
+    }
+    // Small pictures are not asked further: 8 bytes a pixel.
+    expect(await decodingBytes(await png({ side: 10 }), {})).toBe(800);
+  });
+
+  it('refuses a picture that exceeds it before decoding, by name', async () => {
+    const side = 1100;
+    const bytes = await png({ side, progressive: true, wide: true });
+    const decode = (decodeBytes: number) =>
+      decodeImage('a', { kind: 'bytes', bytes }, { size: 4, budgets: { decodeBytes } });
+    expect(await decode(side * side * 6 - 1)).toEqual({
+      kind: 'fault',
+      id: 'a',
+      code: 'image-too-large',
+      reason:
+        'expected at most 7259999 bytes (budget decodeBytes), got 7260000; raise the budget if that is meant',
+    });
+    expect(await decode(side * side * 6)).toMatchObject({ kind: 'image' });
+  });
+
+  it('bounds the encoded picture, in files and in archives', async () => {
+    const bytes = await png({ side: 10 });
+    const path = await save('small.png', bytes);
+    for (const content of [{ kind: 'bytes', bytes } as const, { kind: 'path', path } as const]) {
+      const found = await decodeImage('a', content, { size: 4, budgets: { imageBytes: 20 } });
+      expect(found).toMatchObject({
+        code: 'image-too-large',
+        reason: `expected at most 20 bytes (budget imageBytes), got ${bytes.length}; raise the budget if that is meant`,
+      });
+    }
+  });
+});
+
+describe('the budgets of archives', () => {
+  it('bound a member and all members of a key; the next sample is whole again', async () => {
+    const archive = await save(
+      'a.tar.gz',
+      gzipSync(
+        tarOf([
+          ['one.txt', 'a'.repeat(3000)],
+          ['two.a.txt', 'b'.repeat(900)],
+          ['two.b.txt', 'b'.repeat(900)],
+          ['two.c.txt', 'b'.repeat(900)],
+          ['three.txt', 'a cat'],
+        ]),
+      ),
+    );
+    const budgets = { memberBytes: 1000, sampleBytes: 2000 };
+    expect(await all(await openWebDataset({ files: [archive], budgets }))).toMatchObject([
+      {
+        code: 'entry-too-large',
+        reason:
+          'one.txt: expected at most 1000 bytes (budget memberBytes), got 3000; raise the budget if that is meant',
+      },
+      {
+        code: 'sample-too-large',
+        reason:
+          'expected at most 2000 bytes (budget sampleBytes), got 2700 or more; raise the budget if that is meant',
+      },
+      { kind: 'sample', texts: ['a cat'] },
+    ]);
+  });
+});
+
+describe('the budgets of text', () => {
+  it('bound a paragraph: it is left out with its size, and the next one is read', async () => {
+    const file = await save('a.txt', `${'some words\n'.repeat(100)}\nshort\n`);
+    // A line counts its 10 bytes and 24 beside them.
+    expect(
+      await all(await openPlainText({ files: [file], unit: 'paragraph', budgets: { textBytes: 3399 } })),
+    ).toMatchObject([
+      {
+        id: 'a.txt:1',
+        code: 'text-too-long',
+        reason: expect.stringContaining('expected at most 3399 bytes (budget textBytes), got 3400;'),
+      },
+      { kind: 'sample', id: 'a.txt:102', texts: ['short'] },
+    ]);
+    expect(
+      await all(await openPlainText({ files: [file], unit: 'paragraph', budgets: { textBytes: 3400 } })),
+    ).toHaveLength(2);
+  });
+
+  it('bound a document', async () => {
+    const file = await save('b.txt', 'some words\n\n'.repeat(100));
+    const [item] = await all(
+      await openPlainText({ files: [file], unit: 'document', budgets: { documentBytes: 1000 } }),
+    );
+    expect(item).toMatchObject({
+      code: 'document-too-long',
+      reason: expect.stringContaining('expected at most 1000 bytes (budget documentBytes), got'),
+    });
+  });
+});
+
+describe('the budget of JSON', () => {
+  it('bounds annotations', async () => {
+    const annotations = await save(
+      'coco.json',
+      JSON.stringify({ images: Array(200).fill([]), annotations: [] }),
+    );
+    const open = openCocoCaptions({ annotations, images: folder, budgets: { jsonBytes: 20_000 } });
+    await expect(open).rejects.toThrow(FormatError);
+    await expect(open).rejects.toThrow('expected at most 20000 bytes (budget jsonBytes), got');
+  });
+});
