@@ -32,7 +32,7 @@ const all = async (reader: Reader): Promise<ReaderItem[]> => {
 };
 
 const tarOf = (members: readonly (readonly [string, string])[]): Buffer =>
-  Buffer.concat([...members.map(([path, text]) => tarMember(path, text)), tarEnd]);
+  Buffer.concat([...members.map(([path, text]) => tarMember(path, Buffer.from(text))), tarEnd]);
 
 const png = (options: PngOptions & { readonly side: number; readonly wide?: boolean }): Promise<Buffer> => {
   const { side, wide = false, ...rest } = options;

@@ -10,7 +10,7 @@ import { checksumFits, isZeroBlock, numeric, parsePax, TAR_BLOCK as BLOCK, textF
 /** Largest pax header or GNU long name, in bytes. */
 export const MAX_TAR_HEADER_BYTES = 1 << 20;
 /** Largest member that is kept, in bytes, unless the caller sets another. */
-export const MAX_TAR_ENTRY_BYTES = 64 << 20;
+const MAX_TAR_ENTRY_BYTES = 64 << 20;
 
 /** One regular file of an archive. */
 export interface TarEntry {
