@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import sharp, { type PngOptions } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FormatError } from '@polygate/core';
-import { decodingBytes } from './image-budget.ts';
+import { measurePicture } from './image-budget.ts';
 import { decodeImage } from './image-decode.ts';
 import { openCocoCaptions } from './readers/coco-captions.ts';
 import { openPlainText } from './readers/plain-text.ts';
@@ -71,10 +71,14 @@ describe('the budget of decoding', () => {
     for (const [bytes, expected] of cases) {
       const { channels, format } = await sharp(bytes).metadata();
       const own = format === 'gif' ? side * side * channels : expected;
-      expect(await decodingBytes(bytes, {})).toBe(own);
+      expect((await measurePicture(bytes, {})).decoding).toBe(own);
     }
     // Small pictures are not asked further: 8 bytes a pixel.
-    expect(await decodingBytes(await png({ side: 10 }), {})).toBe(800);
+    expect(await measurePicture(await png({ side: 10 }), {})).toEqual({
+      width: 10,
+      height: 10,
+      decoding: 800,
+    });
   });
 
   it('refuses a picture that exceeds it before decoding, by name', async () => {

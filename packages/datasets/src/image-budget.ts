@@ -6,6 +6,12 @@
  */
 import sharp, { type SharpOptions } from 'sharp';
 
+/** In pixels. */
+interface Sides {
+  readonly width: number;
+  readonly height: number;
+}
+
 /** Bytes of a value of a channel, by the image library's names of depths. */
 const DEPTH_BYTES: ReadonlyMap<string, number> = new Map([
   ['uchar', 1],
@@ -20,35 +26,44 @@ const WHOLE: ReadonlySet<string> = new Set(['gif', 'heif', 'svg']);
 const STRIP_PART = 1 / 4;
 /** Pictures up to this size are not asked further: they take little in any case. */
 const SMALL_PIXELS = 2 ** 20;
-/** Most bytes of a pixel of the formats that {@link pixelsOf} knows: four channels of 16 bits. */
+/** Most bytes of a pixel of the formats that {@link declaredSides} knows: four channels of 16 bits. */
 const MAX_PIXEL_BYTES = 8;
 /** First EXIF orientation that turns a picture by a quarter. */
 const FIRST_TURNED = 5;
 
-/** Pixels that the header of a PNG or JPEG declares; undefined for other formats. */
-const pixelsOf = (bytes: Uint8Array): number | undefined => {
+/** Sides that the header of a PNG or JPEG declares; undefined for other formats. */
+const declaredSides = (bytes: Uint8Array): Sides | undefined => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length >= 24 && view.getUint32(0) === 0x89504e47) return view.getUint32(16) * view.getUint32(20);
+  if (bytes.length >= 24 && view.getUint32(0) === 0x89504e47)
+    return { width: view.getUint32(16), height: view.getUint32(20) };
   if (bytes[0] !== 0xff || bytes[1] !== 0xd8) return undefined;
   for (let at = 2; at + 9 <= bytes.length && bytes[at] === 0xff;) {
     const marker = bytes[at + 1] ?? 0;
     if (marker === 0xff) at += 1;
     else if (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc)
-      return view.getUint16(at + 5) * view.getUint16(at + 7);
+      return { width: view.getUint16(at + 7), height: view.getUint16(at + 5) };
     else at += 2 + view.getUint16(at + 2);
   }
   return undefined;
 };
 
-/** Bytes that decoding takes. @throws what the image library throws for bytes that are no picture */
-export const decodingBytes = async (bytes: Uint8Array, options: SharpOptions): Promise<number> => {
-  const declared = pixelsOf(bytes);
-  if (declared !== undefined && declared <= SMALL_PIXELS) return declared * MAX_PIXEL_BYTES;
+/**
+ * What the header says of a picture.
+ * @returns sides before the picture is turned upright, in pixels, and the bytes that decoding takes
+ * @throws what the image library throws for bytes that are no picture
+ */
+export const measurePicture = async (
+  bytes: Uint8Array,
+  options: SharpOptions,
+): Promise<Sides & { readonly decoding: number }> => {
+  const declared = declaredSides(bytes);
+  const pixels = declared ? declared.width * declared.height : Infinity;
+  if (declared && pixels <= SMALL_PIXELS) return { ...declared, decoding: pixels * MAX_PIXEL_BYTES };
   const { width, height, channels, depth, isProgressive, format, orientation } = await sharp(
     bytes,
     options,
   ).metadata();
   const whole = width * height * channels * (DEPTH_BYTES.get(depth) ?? WIDE_DEPTH_BYTES);
   const held = isProgressive || WHOLE.has(format) || (orientation ?? 1) >= FIRST_TURNED;
-  return Math.ceil(held ? whole : whole * STRIP_PART);
+  return { width, height, decoding: Math.ceil(held ? whole : whole * STRIP_PART) };
 };

@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeImage, type DecodeOptions } from './image-decode.ts';
 import { describeUndecodable } from './image-fault.ts';
-import { resizeSquare } from './pixel-resize.ts';
+import { enlargeToSquare, resizeSquare } from './pixel-resize.ts';
 import type { ImageContent } from './sample.ts';
 
 let root = '';
@@ -52,8 +52,14 @@ describe('decoding', () => {
     expect(at(contained, 8, 0, 0)).toEqual([16, 32, 48]);
     expect(at(contained, 8, 0, 4)).toEqual([0, 0, 255]);
     const covered = await pixelsOf(bytes(png), { size: 8, fit: 'cover' });
-    expect(at(covered, 8, 0, 0)).toEqual([0, 0, 255]);
-    expect(at(covered, 8, 7, 7)).toEqual([0, 255, 0]);
+    // The middle, doubled: the filter's second lobe reaches over the border of the halves (Pillow's ImageOps.fit: the same).
+    expect([0, 1, 2, 3, 4].map((x) => at(covered, 8, x, 0))).toEqual([
+      [0, 8, 247],
+      [0, 0, 255],
+      [0, 0, 255],
+      [0, 54, 201],
+      [0, 201, 54],
+    ]);
   });
 
   it('turns pictures upright by their EXIF orientation', async () => {
@@ -167,6 +173,20 @@ describe('resizing of raw squares', () => {
     const grey = resizeSquare(Uint8Array.from([0, 200, 0, 200]), { from: 2, to: 4 }, 1);
     expect([0, 1, 2, 3].map((x) => grey[x * 3])).toEqual([0, 50, 150, 200]);
     expect([...grey.subarray(3, 6)]).toEqual([50, 50, 50]);
+  });
+
+  it('enlarges as Pillow does by its Lanczos filter', () => {
+    // 3 x 4, each row 0 80 160 240. Recorded of Pillow 13.0.0: resize((8, 6)) and ImageOps.fit((7, 7)).
+    const pixels = Uint8Array.from({ length: 36 }, (_, i) => (Math.floor(i / 3) % 4) * 80);
+    const picture = { pixels, width: 4, height: 3 };
+    const row = (square: Uint8Array, size: number, y: number): number[] =>
+      Array.from({ length: size }, (_, x) => square[(y * size + x) * 3] ?? -1);
+    const contained = enlargeToSquare(picture, { size: 8, fit: 'contain', background: [1, 2, 3] });
+    expect(row(contained, 8, 0)).toEqual(Array(8).fill(1));
+    for (let y = 1; y < 7; y += 1) expect(row(contained, 8, y)).toEqual([0, 11, 54, 102, 138, 186, 229, 247]);
+    expect([...contained.subarray(7 * 8 * 3, 7 * 8 * 3 + 3)]).toEqual([1, 2, 3]);
+    const covered = enlargeToSquare(picture, { size: 7, fit: 'cover', background: [0, 0, 0] });
+    for (let y = 0; y < 7; y += 1) expect(row(covered, 7, y)).toEqual([9, 43, 87, 120, 153, 197, 231]);
   });
 
   it('weighs all covered pixels when it shrinks', () => {

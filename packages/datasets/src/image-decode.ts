@@ -6,11 +6,11 @@
 import { readFile, stat } from 'node:fs/promises';
 import sharp, { type OutputInfo } from 'sharp';
 import { type Budgets, type ByteGate, overBudget, resolveBudgets } from '@polygate/core';
-import { decodingBytes } from './image-budget.ts';
+import { measurePicture } from './image-budget.ts';
 import { describeUndecodable } from './image-fault.ts';
 import { frameCount } from './image-frames.ts';
 import { isInkOnly, mixInks } from './image-inks.ts';
-import { resizeSquare } from './pixel-resize.ts';
+import { enlargeToSquare, grows, resizeSquare } from './pixel-resize.ts';
 import { fault, type Fault, type ImageContent } from './sample.ts';
 
 /** Most pixels of an encoded picture, whatever the budget. */
@@ -52,6 +52,13 @@ export const isColour = (text: string): boolean => {
   } catch {
     return false;
   }
+};
+
+/** Red, green and blue of a CSS colour. @throws what the image library throws for no colour */
+const colourOf = async (background: string): Promise<readonly [number, number, number]> => {
+  const create = { width: 1, height: 1, channels: 3, background } as const;
+  const [red = 0, green = 0, blue = 0] = await sharp({ create }).raw().toBuffer();
+  return [red, green, blue];
 };
 
 const message = (error: unknown): string =>
@@ -102,21 +109,35 @@ export const decodeImage = async (
       : {};
   const input = { ...raw, failOn: 'error', limitInputPixels: MAX_IMAGE_PIXELS } as const;
   try {
-    const needed = content.kind === 'pixels' ? bytes.length : await decodingBytes(bytes, input);
+    const { decoding, ...sides } =
+      content.kind === 'pixels'
+        ? { width: content.width, height: content.height, decoding: bytes.length }
+        : await measurePicture(bytes, input);
+    const larger = grows(sides, { size, fit });
+    const needed = larger ? Math.max(decoding, sides.width * sides.height * 3) : decoding;
     if (needed > decodeBytes)
       return fault(id, 'image-too-large', overBudget('decodeBytes', decodeBytes, needed));
     const decode = async (): Promise<{ readonly data: Uint8Array; readonly info: OutputInfo }> => {
       const inks = content.kind !== 'pixels' && (await isInkOnly(bytes, input));
-      const picture = inks ? await mixInks(bytes, { size, fit }, input) : sharp(bytes, input);
+      const picture = inks
+        ? await mixInks(bytes, larger ? undefined : { size, fit }, input)
+        : sharp(bytes, input);
+      picture.autoOrient();
+      if (!larger) picture.resize(size, size, { fit, background });
       return picture
-        .autoOrient()
-        .resize(size, size, { fit, background })
         .flatten({ background })
         .toColourspace('srgb')
         .raw({ depth: 'uchar' })
         .toBuffer({ resolveWithObject: true });
     };
     const { data, info } = await (options.gate ? options.gate.run(needed, decode) : decode());
+    const frames = content.kind === 'pixels' ? 1 : await frameCount(bytes);
+    const several = frames > 1 ? { frames } : {};
+    if (larger && info.channels === 3) {
+      const picture = { pixels: data, width: info.width, height: info.height };
+      const frame = { size, fit, background: await colourOf(background) };
+      return { kind: 'image', pixels: enlargeToSquare(picture, frame), ...several };
+    }
     if (info.width !== size || info.height !== size || info.channels !== 3) {
       return fault(
         id,
@@ -124,8 +145,7 @@ export const decodeImage = async (
         `expected ${size} x ${size} RGB after decoding, got ${info.width} x ${info.height} with ${info.channels} channels`,
       );
     }
-    const frames = content.kind === 'pixels' ? 1 : await frameCount(bytes);
-    return { kind: 'image', pixels: data, ...(frames > 1 ? { frames } : {}) };
+    return { kind: 'image', pixels: data, ...several };
   } catch (error) {
     // Of sharp's own checks, which come before the decoder, this one is no matter of damage.
     if (message(error).includes('exceeds pixel limit')) {

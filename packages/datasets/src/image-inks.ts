@@ -38,19 +38,18 @@ export const isInkOnly = async (bytes: Uint8Array, options: SharpOptions): Promi
 
 /**
  * The picture upright, in RGB, made no larger than it has to be: `contain` fits it inside the square, `cover` fills it.
+ * @param frame undefined for the picture at its own size
  * @returns a picture of raw RGB that is still to be laid on the background
  */
 export const mixInks = async (
   bytes: Uint8Array,
-  frame: { readonly size: number; readonly fit: 'contain' | 'cover' },
+  frame: { readonly size: number; readonly fit: 'contain' | 'cover' } | undefined,
   options: SharpOptions,
 ): Promise<Sharp> => {
-  const { size, fit } = frame;
+  const upright = sharp(bytes, options).pipelineColourspace('cmyk').autoOrient();
+  if (frame) upright.resize(frame.size, frame.size, { fit: frame.fit === 'contain' ? 'inside' : frame.fit });
   // [H, W, 4] inks, 0 for none
-  const { data, info } = await sharp(bytes, options)
-    .pipelineColourspace('cmyk')
-    .autoOrient()
-    .resize(size, size, { fit: fit === 'contain' ? 'inside' : fit })
+  const { data, info } = await upright
     .toColourspace('cmyk')
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true });

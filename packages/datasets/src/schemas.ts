@@ -5,7 +5,7 @@ import { datasetMetadata, defineSchema, type FieldKind, type Schema } from '@pol
 export type DatasetKind = 'labelled-image' | 'captioned-image' | 'text' | 'labelled-text';
 
 /** Version of the code that decides what rows hold; raised whenever the same input would give other rows. */
-export const DATASET_CODE_VERSION = '3';
+export const DATASET_CODE_VERSION = '4';
 
 export interface DatasetSchemaOptions {
   readonly kind: DatasetKind;
