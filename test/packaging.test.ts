@@ -4,7 +4,7 @@
 import { execFile } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { describeTorch } from '@polygate/backend-torch';
@@ -21,6 +21,14 @@ interface Packed {
   readonly name: string;
   readonly folder: string;
   readonly tarball: string;
+  /** Paths in the tarball. */
+  readonly files: ReadonlySet<string>;
+}
+
+interface Listed {
+  readonly name: string;
+  readonly filename: string;
+  readonly files: readonly { readonly path: string }[];
 }
 
 const publishable = async (): Promise<{ name: string; folder: string }[]> => {
@@ -55,19 +63,75 @@ beforeAll(async () => {
     },
   );
   // npm 10 prints an array, npm 11 an object by package name.
-  const listing = JSON.parse(stdout.slice(stdout.search(/[[{]/u))) as
-    { name: string; filename: string }[] | Record<string, { name: string; filename: string }>;
+  const listing = JSON.parse(stdout.slice(stdout.search(/[[{]/u))) as Listed[] | Record<string, Listed>;
   const entries = Array.isArray(listing) ? listing : Object.values(listing);
   packed = packages.map(({ name, folder }) => {
     const entry = entries.find((candidate) => candidate.name === name);
     if (!entry) throw new Error(`npm pack made no tarball of ${name}`);
-    return { name, folder, tarball: join(work, entry.filename) };
+    const files = new Set(entry.files.map(({ path }) => path));
+    return { name, folder, tarball: join(work, entry.filename), files };
   });
 }, 120_000);
 
 afterAll(() => rm(work, { recursive: true, force: true }));
 
 describe('the packed packages', () => {
+  it('say whose they are, under which licence, and how they are published', async () => {
+    const { stdout } = await run(process.execPath, [join(root, 'tools/manifests.mjs'), '--check']);
+    expect(stdout).toBe('');
+    for (const { folder, files } of packed) {
+      const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Record<
+        string,
+        unknown
+      >;
+      expect(manifest).toMatchObject({
+        license: 'Apache-2.0',
+        repository: { type: 'git', directory: relative(root, folder) },
+        bugs: { url: expect.any(String) as string },
+        homepage: expect.any(String) as string,
+        keywords: expect.arrayContaining(['mixture-of-experts']) as string[],
+        publishConfig: { access: 'public', provenance: true },
+      });
+      expect([...files]).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'dist/index.js']));
+    }
+  });
+
+  it('hold every source that their maps name, and neither build records nor tests', async () => {
+    const missing: string[] = [];
+    for (const { name, folder, files } of packed) {
+      for (const file of files) {
+        if (/tsbuildinfo|\.test\.|\/fixtures\//u.test(file)) missing.push(`${name}: ${file} is packed`);
+        if (!file.endsWith('.map')) continue;
+        const { sources } = JSON.parse(await readFile(join(folder, file), 'utf8')) as { sources: string[] };
+        for (const source of sources)
+          if (!files.has(join(dirname(file), source)))
+            missing.push(`${name}: ${file} names ${source}, which is not packed`);
+      }
+    }
+    expect(missing).toEqual([]);
+  });
+
+  it('depend on each other by ranges, and on Arrow and tfjs as the project has them', async () => {
+    const names = new Set(packed.map(({ name }) => name));
+    for (const { name, folder } of packed) {
+      const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as {
+        dependencies?: Record<string, string>;
+        peerDependencies?: Record<string, string>;
+      };
+      const dependencies = Object.entries(manifest.dependencies ?? {});
+      for (const [dependency, range] of dependencies)
+        if (names.has(dependency)) expect(range, `${name} on ${dependency}`).toMatch(/^\^/u);
+      // The command line is a program, everything else a part of somebody's: a second copy would not know the first's.
+      const own = dependencies.map(([dependency]) => dependency);
+      if (name !== 'polygate')
+        expect(own.filter((dependency) => /^apache-arrow$|^@tensorflow\/tfjs$/u.test(dependency))).toEqual(
+          [],
+        );
+      if (own.includes('@polygate/stream'))
+        expect(manifest.peerDependencies).toHaveProperty(['apache-arrow']);
+    }
+  });
+
   it('have manifests that publint accepts', { timeout: 120_000 }, async () => {
     const complaints: string[] = [];
     for (const { name, tarball } of packed) {
