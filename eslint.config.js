@@ -21,6 +21,14 @@ for (const name of readdirSync(packages)) {
   depConstraints.push({ sourceTag: `pkg:${name}`, onlyDependOnLibsWithTags: dependencies });
 }
 
+/** `@polygate/stream` is the only importer of Arrow. */
+const arrowPath = {
+  name: 'apache-arrow',
+  message: 'Import from @polygate/stream: it is the only importer of apache-arrow.',
+};
+/** Packages that bundle for a browser. What needs Node lies in their `src/node`, behind a `#name` of their package.json. */
+const runAnywhere = ['core'];
+
 export default tseslint.config(
   {
     ignores: [
@@ -55,22 +63,33 @@ export default tseslint.config(
         'error',
         {
           enforceBuildableLibDependency: false,
-          allow: [],
+          // Inside one package: the form that its package.json chooses by the platform.
+          allow: ['#*'],
           checkDynamicDependenciesExceptions: ['.*'],
           depConstraints,
         },
       ],
+      'no-restricted-imports': ['error', { paths: [arrowPath] }],
+    },
+  },
+  {
+    files: runAnywhere.map((name) => `packages/${name}/src/**/*.ts`),
+    ignores: ['**/*.test.ts', '**/src/node/**', '**/src/testing/**'],
+    rules: {
       'no-restricted-imports': [
         'error',
         {
-          paths: [
+          paths: [arrowPath],
+          patterns: [
             {
-              name: 'apache-arrow',
-              message: 'Import from @polygate/stream: it is the only importer of apache-arrow.',
+              regex: '^node:|^\\./node/|^@polygate/core/node$',
+              message:
+                'This package runs in browsers: what needs Node goes to src/node, reached by a # import.',
             },
           ],
         },
       ],
+      'no-restricted-globals': ['error', 'Buffer', 'process'],
     },
   },
   { files: ['packages/stream/**'], rules: { 'no-restricted-imports': 'off' } },

@@ -2,7 +2,7 @@
  * One process of the test of atomic folders and locks: `node kill-at-child.mjs FOLDER CONTENT`. Under the lock of
  * FOLDER it replaces FOLDER by two files that hold CONTENT.
  */
-import { acquireLock, removeTemporaries, writeDirectoryAtomic } from '@polygate/core';
+import { acquireLock, removeTemporaries, writeDirectoryAtomic } from '@polygate/core/node';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 

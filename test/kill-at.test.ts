@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { recoverDirectory } from '@polygate/core';
+import { recoverDirectory } from '@polygate/core/node';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '..');
@@ -67,7 +67,7 @@ it('a lock goes with its process at SIGTERM, and one of many takes over what SIG
     end(signal: NodeJS.Signals): Promise<NodeJS.Signals | null>;
   }> =>
     new Promise((resolve, reject) => {
-      const text = `import { acquireLock } from '@polygate/core';
+      const text = `import { acquireLock } from '@polygate/core/node';
         await acquireLock(process.argv[1], { task: 'test', subject: 'it' }).then(
           () => { console.log('held'); setInterval(() => {}, 1000); },
           (error) => console.log(error.code));`;

@@ -12,7 +12,8 @@ import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { createRandom, sha256File, type Random } from '@polygate/core';
+import { createRandom, type Random } from '@polygate/core';
+import { sha256File } from '@polygate/core/node';
 import { METRICS_FILE, latestCheckpoint } from '@polygate/training';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prepareSmallSuite, smallTrainingRecipe } from './small-suite.ts';

@@ -1,5 +1,6 @@
 /** docs/results/<experiment>.md: a generated part between markers, and below it what people write. */
-import { ConfigError, writeFileAtomic } from '@polygate/core';
+import { ConfigError } from '@polygate/core';
+import { writeFileAtomic } from '@polygate/core/node';
 import { renderFigure } from '@polygate/figures';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,6 +1,7 @@
 /** docs/results/<experiment>.json: finished runs with everything that tables and figures are drawn from. */
 import type { InterferenceRecord } from '@polygate/app-inspect';
-import { ConfigError, FormatError, writeFileAtomic } from '@polygate/core';
+import { ConfigError, FormatError } from '@polygate/core';
+import { writeFileAtomic } from '@polygate/core/node';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ScoredMetric, Variant } from './experiment.ts';

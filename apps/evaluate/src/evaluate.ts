@@ -1,5 +1,6 @@
 /** The evaluate stage: a run folder and a prepared suite -> evaluation.json, report.md and sheet.png. */
-import { silentLogger, writeFileAtomic, type Logger } from '@polygate/core';
+import { silentLogger, type Logger } from '@polygate/core';
+import { writeFileAtomic } from '@polygate/core/node';
 import type { ScoreReport } from '@polygate/evaluation';
 import {
   describeOverfitting,

@@ -1,12 +1,6 @@
 /** The interference part of the inspect stage: a run folder -> RUN/inspect/interference.json. */
-import {
-  ConfigError,
-  createRandom,
-  silentLogger,
-  unknownName,
-  writeFileAtomic,
-  type Logger,
-} from '@polygate/core';
+import { ConfigError, createRandom, silentLogger, unknownName, type Logger } from '@polygate/core';
+import { writeFileAtomic } from '@polygate/core/node';
 import { UniPerceiver } from '@polygate/encoder';
 import {
   buildTaskSources,

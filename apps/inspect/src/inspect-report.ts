@@ -1,5 +1,6 @@
 /** The report part of the inspect stage: a run folder, or two -> RUN/inspect/report.html and its figures. */
-import { silentLogger, writeFileAtomic } from '@polygate/core';
+import { silentLogger } from '@polygate/core';
+import { writeFileAtomic } from '@polygate/core/node';
 import { selectEngine } from '@polygate/tensor';
 import { join } from 'node:path';
 import type { InspectContext } from './inspect-interference.ts';

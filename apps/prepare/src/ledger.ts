@@ -5,7 +5,8 @@
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { PolygateError, StateError, writeError } from '@polygate/core';
+import { PolygateError, StateError } from '@polygate/core';
+import { writeError } from '@polygate/core/node';
 import type { Fault, SampleNote } from '@polygate/datasets';
 import { createQuarantine, type Quarantine } from '@polygate/stream';
 

@@ -1,17 +1,8 @@
 /** The prepare stage: raw files -> one folder of shards, tokenizer and suite.json. */
 import { readdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import {
-  acquireLock,
-  type Lock,
-  type Logger,
-  PolygateError,
-  removeTemporaries,
-  sealJson,
-  silentLogger,
-  unknownName,
-  writeDirectoryAtomic,
-} from '@polygate/core';
+import { type Logger, PolygateError, sealJson, silentLogger, unknownName } from '@polygate/core';
+import { acquireLock, type Lock, removeTemporaries, writeDirectoryAtomic } from '@polygate/core/node';
 import {
   attributionText,
   readSuite,

@@ -4,7 +4,8 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PolygateError, sealOf, sha256File, type FileDigest } from '@polygate/core';
+import { PolygateError, sealOf } from '@polygate/core';
+import { sha256File, type FileDigest } from '@polygate/core/node';
 import { splitFolder, SUITE_FILE, walkFolder, type Suite } from '@polygate/datasets';
 import { openShards } from '@polygate/stream';
 import { loadTokenizer } from '@polygate/tokens';

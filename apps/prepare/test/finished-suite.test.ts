@@ -1,5 +1,6 @@
 /** When a finished suite is used as it is, and when it is prepared again: after damage, and after changes of its files. */
-import { acquireLock, createLogger } from '@polygate/core';
+import { createLogger } from '@polygate/core';
+import { acquireLock } from '@polygate/core/node';
 import { readSuite, SUITE_FILE } from '@polygate/datasets';
 import {
   appendFile,

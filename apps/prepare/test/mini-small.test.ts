@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createLogger, sha256File } from '@polygate/core';
+import { createLogger } from '@polygate/core';
+import { sha256File } from '@polygate/core/node';
 import { prepare, type PreparedSuite } from '@polygate/app-prepare';
 import { bucketOf, isValidationSynset, readSuite, splitFolder, suiteDataset } from '@polygate/datasets';
 import {

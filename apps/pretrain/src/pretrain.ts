@@ -5,9 +5,9 @@ import {
   silentLogger,
   toSteps,
   type DurationContext,
-  type Lock,
   type Logger,
 } from '@polygate/core';
+import { type Lock } from '@polygate/core/node';
 import {
   buildTaskSources,
   createGeneralist,

@@ -1,4 +1,5 @@
-import { ConfigError, parseJson, writeFileAtomic } from '@polygate/core';
+import { ConfigError, parseJson } from '@polygate/core';
+import { writeFileAtomic } from '@polygate/core/node';
 import { readModelConfig, requireSuiteOf, type OpenSuite, type Recipe } from '@polygate/generalist';
 import type { EngineChoice } from '@polygate/tensor';
 import { latestCheckpoint } from '@polygate/training';

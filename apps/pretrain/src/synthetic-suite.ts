@@ -2,7 +2,8 @@
  * A made-up suite with the datasets that a recipe names, of a few rows each: to see that a recipe runs before its data is
  * there. Pictures are noise, texts are drawn words; nothing can be learned from it.
  */
-import { createRandom, sha256, writeDirectoryAtomic, type Random } from '@polygate/core';
+import { createRandom, sha256, type Random } from '@polygate/core';
+import { writeDirectoryAtomic } from '@polygate/core/node';
 import { datasetSchema, SUITE_FILE, SUITE_VERSION, type DatasetKind, type Suite } from '@polygate/datasets';
 import type { Recipe } from '@polygate/generalist';
 import { buildBatch, writeShards, type ColumnInput, type Schema } from '@polygate/stream';

@@ -24,9 +24,3 @@ export const createLogger = (
 
 /** A logger that drops everything. */
 export const silentLogger: Logger = createLogger(() => {});
-
-/** A logger of plain lines on standard error; standard output stays free for results. */
-export const consoleLogger = (level: LogLevel = 'info'): Logger =>
-  createLogger((own, message) => {
-    process.stderr.write(own === 'info' ? `${message}\n` : `${own}: ${message}\n`);
-  }, level);

@@ -1,18 +1,8 @@
 /** suite.json: what a prepared folder holds. The writer is the last to touch a suite, so its presence means complete. */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  ConfigError,
-  excerpt,
-  type FileDigest,
-  FormatError,
-  isPlainName,
-  type LinkPolicy,
-  parseJson,
-  recoverDirectory,
-  requireInside,
-  unknownName,
-} from '@polygate/core';
+import { ConfigError, excerpt, FormatError, isPlainName, parseJson, unknownName } from '@polygate/core';
+import { type FileDigest, type LinkPolicy, recoverDirectory, requireInside } from '@polygate/core/node';
 import type { DatasetKind } from './schemas.ts';
 
 export const SUITE_FILE = 'suite.json';

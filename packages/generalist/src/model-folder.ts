@@ -1,5 +1,6 @@
 /** Model folders in the layout of Hugging Face: config.json, tokenizer.json, model.safetensors. */
-import { ConfigError, createRandom, StateError, unknownName, writeFileAtomic } from '@polygate/core';
+import { ConfigError, createRandom, StateError, unknownName } from '@polygate/core';
+import { writeFileAtomic } from '@polygate/core/node';
 import { loadParameters, saveParameters } from '@polygate/nn';
 import { loadTokenizer, type Tokenizer } from '@polygate/tokens';
 import {

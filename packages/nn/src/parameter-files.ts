@@ -2,7 +2,8 @@
  * Parameters and optimizer state in safetensors files. A parameter keeps its name; the optimizer's tensors are
  * `m.NAME`, `v.NAME` and `count.NAME`.
  */
-import { ConfigError, FormatError, ShapeError, StateError, type FileDigest } from '@polygate/core';
+import { ConfigError, FormatError, ShapeError, StateError } from '@polygate/core';
+import { type FileDigest } from '@polygate/core/node';
 import * as tf from '@tensorflow/tfjs';
 import { basename } from 'node:path';
 import type { AdamW, MomentState } from './adamw.ts';

@@ -2,15 +2,8 @@
  * Reading and writing safetensors files, tensor by tensor, so that a file may be larger than what fits in one buffer.
  * The format is little-endian, and so is every processor that Node runs on but s390x, which is not supported.
  */
-import {
-  ConfigError,
-  excerpt,
-  FormatError,
-  resolveBudgets,
-  writeError,
-  type Budgets,
-  type FileDigest,
-} from '@polygate/core';
+import { ConfigError, excerpt, FormatError, resolveBudgets, type Budgets } from '@polygate/core';
+import { writeError, type FileDigest } from '@polygate/core/node';
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';

@@ -4,7 +4,8 @@
  */
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { ConfigError, StateError, writeError } from '@polygate/core';
+import { ConfigError, StateError } from '@polygate/core';
+import { writeError } from '@polygate/core/node';
 
 /** When a quarantine stops the job, and where it lists what it holds. */
 export interface QuarantineOptions {

@@ -2,16 +2,8 @@
 import { join } from 'node:path';
 import PQueue from 'p-queue';
 import type { RecordBatch, Schema } from 'apache-arrow';
-import {
-  type Budgets,
-  ByteGate,
-  ConfigError,
-  type LinkPolicy,
-  requireInside,
-  resolveBudgets,
-  ShapeError,
-  StateError,
-} from '@polygate/core';
+import { type Budgets, ByteGate, ConfigError, resolveBudgets, ShapeError, StateError } from '@polygate/core';
+import { type LinkPolicy, requireInside } from '@polygate/core/node';
 import { batchBytes, rowBytes } from './arrow-data.ts';
 import { type CacheReport, createBatchCache } from './batch-cache.ts';
 import { createDecoder, type BatchDecoder } from './decode.ts';

@@ -2,14 +2,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RecordBatch, Schema } from 'apache-arrow';
-import {
-  type Budgets,
-  ConfigError,
-  crc32,
-  resolveBudgets,
-  ShapeError,
-  writeDirectoryAtomic,
-} from '@polygate/core';
+import { type Budgets, ConfigError, crc32, resolveBudgets, ShapeError } from '@polygate/core';
+import { writeDirectoryAtomic } from '@polygate/core/node';
 import { refuseNullsIn, rowBytes } from './arrow-data.ts';
 import { createEncoder, type Encoder } from './encode.ts';
 import { joinRuns } from './gather.ts';

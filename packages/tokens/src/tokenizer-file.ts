@@ -1,6 +1,7 @@
 /** Reads and writes `tokenizer.json`. What this package can't honour exactly is refused by name, never ignored. */
 import { readFileSync } from 'node:fs';
-import { excerpt, FormatError, parseJson, StateError, writeFileAtomic } from '@polygate/core';
+import { excerpt, FormatError, parseJson, StateError } from '@polygate/core';
+import { writeFileAtomic } from '@polygate/core/node';
 import { bytesOfToken } from './byte-alphabet.ts';
 import { maxVocabularySize } from './merge-rules.ts';
 import { createTokenizer } from './tokenizer.ts';

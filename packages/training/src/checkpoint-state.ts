@@ -4,16 +4,8 @@
  *
  * Version 1 had neither hashes nor seal; such checkpoints are still read, with the checks that are possible.
  */
-import {
-  excerpt,
-  FormatError,
-  parseJson,
-  sealJson,
-  sealOf,
-  sha256File,
-  StateError,
-  type FileDigest,
-} from '@polygate/core';
+import { excerpt, FormatError, parseJson, sealJson, sealOf, StateError } from '@polygate/core';
+import { sha256File, type FileDigest } from '@polygate/core/node';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { BestState } from './best-score.ts';

@@ -4,17 +4,15 @@
  * when it is complete and on disk; then `checkpoints/latest` is moved to it; then old ones go. So whatever instant the
  * process dies at, `latest` names a complete checkpoint.
  */
+import { PolygateError, sha256, StateError } from '@polygate/core';
 import {
-  PolygateError,
   removeTemporaries,
-  sha256,
-  StateError,
   syncDirectory,
   writeDirectoryAtomic,
   writeError,
   writeFileAtomic,
   type FileDigest,
-} from '@polygate/core';
+} from '@polygate/core/node';
 import { loadOptimizer, loadParameters, saveOptimizer, saveParameters } from '@polygate/nn';
 import type { AdamW, MovingAverage, ParameterSet } from '@polygate/nn';
 import { randomUUID } from 'node:crypto';

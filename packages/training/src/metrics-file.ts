@@ -2,7 +2,7 @@
  * metrics.jsonl: one line for each record, in the order of steps. A resumed run first cuts the file back to the step
  * it resumes from, so that the steps which are made again don't appear twice.
  */
-import { writeError } from '@polygate/core';
+import { writeError } from '@polygate/core/node';
 import { open, type FileHandle } from 'node:fs/promises';
 import { metricLines, parseMetricLine } from './metric-lines.ts';
 

@@ -1,14 +1,8 @@
 /**
  * Where a run begins: afresh, at its latest checkpoint, or at the last one that is not damaged.
  */
-import {
-  ConfigError,
-  PolygateError,
-  silentLogger,
-  StateError,
-  unknownName,
-  writeError,
-} from '@polygate/core';
+import { ConfigError, PolygateError, silentLogger, StateError, unknownName } from '@polygate/core';
+import { writeError } from '@polygate/core/node';
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { damagedCheckpoint, readState, STATE_FILE, STATE_VERSION } from './checkpoint-state.ts';

@@ -1,5 +1,5 @@
 /** One process at a time trains in a run folder. Those that only read it need no lock. */
-import { acquireLock, type Lock } from '@polygate/core';
+import { acquireLock, type Lock } from '@polygate/core/node';
 import { join } from 'node:path';
 
 /** Name of the lock in a run folder; it is there only while a process trains. */

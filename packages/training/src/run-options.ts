@@ -2,7 +2,8 @@
  * The words of a run: what the trainer is given and what it reports. The trainer knows no task, model or data format;
  * a batch is whatever a source hands out and the loss takes in.
  */
-import type { Lock, Logger, MetricRecord, MetricSink, Random } from '@polygate/core';
+import type { Logger, MetricRecord, MetricSink, Random } from '@polygate/core';
+import type { Lock } from '@polygate/core/node';
 import type { AdamW, MovingAverage, ParameterSet, Schedule } from '@polygate/nn';
 import type * as tf from '@tensorflow/tfjs';
 import type { BestOptions } from './best-score.ts';

@@ -8,13 +8,12 @@
 import {
   ConfigError,
   createRandom,
-  jsonlMetricSink,
   PolygateError,
   silentLogger,
   StateError,
-  writeError,
   type MetricRecord,
 } from '@polygate/core';
+import { jsonlMetricSink, writeError } from '@polygate/core/node';
 import * as tf from '@tensorflow/tfjs';
 import { join } from 'node:path';
 import { createBatchQueue } from './batch-queue.ts';

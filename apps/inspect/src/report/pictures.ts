@@ -1,5 +1,5 @@
 /** Figures as files: SVG, and PNG for places that take no SVG. */
-import { writeFileAtomic } from '@polygate/core';
+import { writeFileAtomic } from '@polygate/core/node';
 import { renderFigure, type Figure } from '@polygate/figures';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { StateError } from './errors.ts';
+import { StateError } from '../errors.ts';
 
 const remedies: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full; free space or choose another folder',
@@ -79,6 +79,3 @@ export interface FileDigest {
   /** Hex. */
   readonly sha256: string;
 }
-
-/** SHA-256 of bytes or text, as hex. */
-export const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');

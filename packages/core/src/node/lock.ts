@@ -12,7 +12,7 @@ import { randomUUID } from 'node:crypto';
 import { unlinkSync } from 'node:fs';
 import { link, mkdir, readdir, readFile, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { StateError } from './errors.ts';
+import { StateError } from '../errors.ts';
 import { writeError } from './files.ts';
 import { isRunning, thisProcess, type ProcessIdentity } from './process-identity.ts';
 

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { StateError } from './errors.ts';
+import { StateError } from '../errors.ts';
 import { acquireLock, type Lock } from './lock.ts';
 import { isRunning, thisProcess } from './process-identity.ts';
 

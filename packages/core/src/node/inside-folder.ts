@@ -1,19 +1,7 @@
-/** Keeps what a folder's files name inside that folder: names that others wrote, and symbolic links. */
+/** Keeps what a folder's files name inside that folder: symbolic links. */
 import { realpath } from 'node:fs/promises';
 import { isAbsolute, relative, sep } from 'node:path';
-import { ConfigError } from './errors.ts';
-
-/** Longest name of a file or folder, in UTF-8 bytes, on the usual file systems. */
-const MAX_NAME_BYTES = 255;
-
-/** Whether a name from a file may be used as the name of one folder or file: no path, nothing that leads elsewhere. */
-export const isPlainName = (name: unknown): name is string =>
-  typeof name === 'string' &&
-  name !== '' &&
-  name !== '.' &&
-  name !== '..' &&
-  !/[/\\\0]/u.test(name) &&
-  Buffer.byteLength(name) <= MAX_NAME_BYTES;
+import { ConfigError } from '../errors.ts';
 
 /** Which symbolic links inside a folder are followed. */
 export interface LinkPolicy {
