@@ -43,6 +43,33 @@ describe('parseJson', () => {
   });
 });
 
+describe('what Python writes and JSON does not have', () => {
+  const text = '{"area":NaN,"score":[-Infinity, Infinity],"text":"NaN \\"Infinity, NaN","n":-1}';
+
+  it('is named with its place, or read as null', () => {
+    expect(() => parseJson(text, 'boxes.json')).toThrow(
+      'boxes.json: expected JSON, got NaN at character 8; write null there (Python: json.dumps(..., allow_nan=False) finds the places)',
+    );
+    expect(parseJson(text, 'x', { nonFinite: 'null' })).toEqual({
+      area: null,
+      score: [null, null],
+      text: 'NaN "Infinity, NaN',
+      n: -1,
+    });
+    expect(() => parseJson('{"a":NaN,}', 'x', { nonFinite: 'null' })).toThrow('got "{\\"a\\":null,}"');
+    expect(() => parseJson('{"a":"NaN', 'x', { nonFinite: 'null' })).toThrow(FormatError);
+  });
+
+  it('names a comma behind a value, and Python in place of JSON', () => {
+    expect(() => parseJson('{"a":1},', 'rows.jsonl, line 1')).toThrow(
+      'rows.jsonl, line 1: expected JSON, got a comma behind "{\\"a\\":1}"; leave it out',
+    );
+    expect(() => parseJson("{'a': 1}", 'x')).toThrow(
+      'got names in single quotes ("{\'a\': 1}"); write it as JSON (Python: json.dumps, not str)',
+    );
+  });
+});
+
 describe('the budget of parseJson', () => {
   it('counts text and values before anything is parsed', () => {
     // 8 characters of 2 bytes and 3 values (the list and its two) of 64: 208 bytes.

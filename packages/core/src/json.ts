@@ -12,6 +12,11 @@ export interface ParseJsonOptions {
   readonly maxDepth?: number;
   /** Memory that the text and its value may take. @default that of the budgets */
   readonly jsonBytes?: number;
+  /**
+   * What the bare words NaN, Infinity and -Infinity are, which Python's `json` writes and JSON does not have: an error,
+   * or null. @default 'refuse'
+   */
+  readonly nonFinite?: 'refuse' | 'null';
 }
 
 /** Memory of a parsed value beside its text: an object with a key of its own takes some 100 bytes, a number 8. */
@@ -60,6 +65,54 @@ const measure = (text: string, limit: number): { readonly deepest: number; reado
   return { deepest, values };
 };
 
+const nonFiniteWords = ['-Infinity', 'Infinity', 'NaN'] as const;
+
+/** First bare NaN or Infinity at or behind `from`, outside of strings. */
+const findNonFinite = (text: string, from: number): { at: number; word: string } | undefined => {
+  let quoted = false;
+  for (let at = from; at < text.length; at += 1) {
+    const c = text.charCodeAt(at);
+    if (quoted) {
+      if (c === 92) at += 1;
+      else if (c === 34) quoted = false;
+    } else if (c === 34) quoted = true;
+    else if (c === 78 || c === 73 || c === 45) {
+      const word = nonFiniteWords.find((each) => text.startsWith(each, at));
+      if (word !== undefined) return { at, word };
+    }
+  }
+  return undefined;
+};
+
+const withNulls = (text: string): string => {
+  const parts: string[] = [];
+  let from = 0;
+  for (let next = findNonFinite(text, 0); next; next = findNonFinite(text, from)) {
+    parts.push(text.slice(from, next.at), 'null');
+    from = next.at + next.word.length;
+  }
+  return parts.join('') + text.slice(from);
+};
+
+/** What is wrong with text that does not parse, where that is one of the usual mistakes. */
+const mistakeIn = (text: string): { readonly got: string; readonly remedy: string } | undefined => {
+  const word = findNonFinite(text, 0);
+  if (word)
+    return {
+      got: `${word.word} at character ${word.at}`,
+      remedy: 'write null there (Python: json.dumps(..., allow_nan=False) finds the places)',
+    };
+  const plain = text.trim();
+  if (plain.endsWith(','))
+    return { got: `a comma behind ${excerpt(plain.slice(0, -1))}`, remedy: 'leave it out' };
+  if (/^[[{]\s*'/u.test(plain))
+    return {
+      got: `names in single quotes (${excerpt(plain, 40)})`,
+      remedy: 'write it as JSON (Python: json.dumps, not str)',
+    };
+  return undefined;
+};
+
 /**
  * The value of a JSON text or of its UTF-8 bytes. A byte order mark in front is skipped (RFC 8259, section 8.1).
  * @param what the place that errors begin with, such as a path or `captions.jsonl:12`
@@ -93,7 +146,14 @@ export const parseJson = (
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
-    throw new FormatError(`${what}: expected JSON, got ${excerpt(text)}; ${remedy}`, { code: 'json', cause });
+    if (options.nonFinite === 'null' && findNonFinite(text, 0)) {
+      return parseJson(withNulls(text), what, { ...options, nonFinite: 'refuse' });
+    }
+    const mistake = mistakeIn(text) ?? { got: excerpt(text), remedy };
+    throw new FormatError(`${what}: expected JSON, got ${mistake.got}; ${mistake.remedy}`, {
+      code: 'json',
+      cause,
+    });
   }
 };
 

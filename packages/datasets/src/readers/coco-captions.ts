@@ -110,6 +110,7 @@ export const openCocoCaptions = async (options: CocoCaptionsOptions): Promise<Re
   const document = parseJson(await readFile(path), `COCO captions ${path}`, {
     remedy: 'mend the file, or download it again',
     jsonBytes,
+    nonFinite: 'null',
   });
   await requireFolder(options.images, 'COCO images');
   const images = rows(document, 'images', path);

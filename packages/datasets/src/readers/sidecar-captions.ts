@@ -34,7 +34,7 @@ const readSidecar = async (file: FoundFile, captions: 'file' | 'lines'): Promise
   const bytes = await readFile(file.path);
   if (extension(file.id) === 'json') {
     try {
-      return captionsOfJson(parseJson(bytes, basename(file.path)));
+      return captionsOfJson(parseJson(bytes, basename(file.path), { nonFinite: 'null' }));
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       return { code: 'bad-json', reason: error.message };

@@ -48,7 +48,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 const jsonOf = (members: Members): unknown => {
   const bytes = members.get('json');
-  return bytes && parseJson(bytes, 'the member .json');
+  return bytes && parseJson(bytes, 'the member .json', { nonFinite: 'null' });
 };
 
 const textsOf = (members: Members, asked: string | undefined): Texts => {
@@ -57,7 +57,7 @@ const textsOf = (members: Members, asked: string | undefined): Texts => {
   if (part === undefined || !bytes) return [];
   try {
     if (/(?:^|\.)json$/u.test(part)) {
-      const texts = captionsOfJson(parseJson(bytes, `the member .${part}`));
+      const texts = captionsOfJson(parseJson(bytes, `the member .${part}`, { nonFinite: 'null' }));
       // Beside a picture with its class a .json is often mere metadata.
       return 'code' in texts && texts.code === 'no-caption' ? [] : texts;
     }
