@@ -446,7 +446,7 @@ describe('pretrain refuses', { timeout }, () => {
     await rm(run, { recursive: true });
   });
 
-  it('a start whose experts are placed elsewhere', async () => {
+  it('a start of other sizes', async () => {
     const scratch = await mkdtemp(join(folder, 'start-'));
     const { run: from } = await pretrain({
       recipe: smallTrainingRecipe(good),
@@ -454,9 +454,9 @@ describe('pretrain refuses', { timeout }, () => {
       run: scratch,
     });
     await expectError(
-      train([`initialize.from=${from}`, 'model.moe.attention=false']),
+      train([`initialize.from=${from}`, 'model.hidden=20']),
       ConfigError,
-      "upcycle: expected a dense checkpoint, or one whose experts are placed and chosen as the model's, got other experts: attention (model false, checkpoint true); start from a dense checkpoint, or set model.moe to what the checkpoint has",
+      "transfer: expected a start of the model's sizes, got others: hidden (model 20, start 16); give the model hidden 16, or train a start of the model's sizes",
     );
   });
 

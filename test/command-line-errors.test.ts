@@ -190,11 +190,11 @@ describe('a fault in the command', { timeout }, () => {
     });
   });
 
-  it('a start whose experts are placed elsewhere', async () => {
-    const set = [`initialize.from=${run}`, 'model.moe.attention=false'].flatMap((one) => ['--set', one]);
+  it('a start of other sizes', async () => {
+    const set = [`initialize.from=${run}`, 'model.heads=3'].flatMap((one) => ['--set', one]);
     expect(await pretrain(...set)).toEqual({
       code: exitCodes.usage,
-      line: "error: upcycle: expected a dense checkpoint, or one whose experts are placed and chosen as the model's, got other experts: attention (model false, checkpoint true); start from a dense checkpoint, or set model.moe to what the checkpoint has",
+      line: "error: transfer: expected a start of the model's sizes, got others: heads (model 3, start 2); give the model heads 2, or train a start of the model's sizes",
     });
   });
 

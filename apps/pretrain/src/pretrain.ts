@@ -12,6 +12,7 @@ import {
   buildTaskSources,
   createGeneralist,
   createRoutingSchedule,
+  describeInitialization,
   describeOverfitting,
   encoderOf,
   initialize,
@@ -40,7 +41,8 @@ import {
 import { join } from 'node:path';
 import { resolvePretrainRecipe } from './resolve-recipe.ts';
 import { watchDroppedChoices } from './dropped-choices.ts';
-import { claimRun, requireSameData } from './run-folder.ts';
+import { claimRun, recordStart, requireSameData } from './run-folder.ts';
+import { modelSettings } from './model-settings.ts';
 import { bestOf, validatedScores } from './validated-scores.ts';
 import { createValidation } from './validation.ts';
 
@@ -123,8 +125,10 @@ export const pretrain = async (
   await using data = await openSuite(recipe.suite);
   const image = { ...data.suite.image, channels: 3 };
   const tasks = tasksOf(recipe, data);
+  const resumed = options.resume !== 'never' && (await latestCheckpoint(run)) !== undefined;
+  const settings = await modelSettings(recipe, { image, resumed: resumed ? run : undefined });
   const config = {
-    encoder: encoderOf(recipe.model, {
+    encoder: encoderOf(settings, {
       vocabularySize: data.tokenizer.size,
       channels: image.channels,
       tasks: Object.keys(tasks),
@@ -133,21 +137,23 @@ export const pretrain = async (
     tokenizerHash: data.tokenizer.hash,
     tasks: Object.entries(tasks).map(([name, { family, dataset }]) => ({ name, family, dataset })),
   };
-  if (options.resume !== 'never') await requireSameData(run, data);
+  if (resumed) await requireSameData(run, data);
   using model = createGeneralist(config, data.tokenizer, createRandom(recipe.seed).fork('model'));
   const { parameters } = model.encoder;
   const sources = await buildTaskSources(data, recipe, { image: model.image, vocabulary: model.vocabulary });
-  if (recipe.initialize && (options.resume === 'never' || !(await latestCheckpoint(run)))) {
-    await initialize(model, {
-      ...recipe.initialize,
-      random: createRandom(recipe.seed).fork('initialize'),
-    });
-    logger.info(`start: weights of ${recipe.initialize.from}`);
-  }
+  const start =
+    recipe.initialize && !resumed
+      ? await initialize(model, {
+          ...recipe.initialize,
+          random: createRandom(recipe.seed).fork('initialize'),
+        })
+      : undefined;
+  if (start) logger.info(describeInitialization(start));
   const scores = validatedScores(data, recipe, tasks);
   const best = bestOf(recipe, scores);
   // Only a recipe that fits its suite claims the folder: the corrected one must not be refused after a typo.
   await claimRun(run, recipe, engine);
+  if (start) await recordStart(run, { ...start, gridScale: config.encoder.gridScale ?? 1 });
   const batchSizes = Object.fromEntries(
     Object.entries(tasks).map(([name, { batchSize }]) => [name, batchSize]),
   );

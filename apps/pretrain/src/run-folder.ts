@@ -1,15 +1,28 @@
-import { ConfigError, parseJson } from '@polygate/core';
+import { ConfigError, excerpt, FormatError, parseJson } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
-import { readModelConfig, requireSuiteOf, type OpenSuite, type Recipe } from '@polygate/generalist';
+import {
+  readModelConfig,
+  requireSuiteOf,
+  type Initialization,
+  type OpenSuite,
+  type Recipe,
+} from '@polygate/generalist';
 import type { EngineChoice } from '@polygate/tensor';
 import { latestCheckpoint } from '@polygate/training';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const RECIPE_FILE = 'recipe.json';
+const START_FILE = 'initialize.json';
 
 /** Settings that may change between two parts of one run without changing what it computes. */
 const free = new Set(['engine', 'device', 'threads', 'checkpoint', 'validation', 'telemetry']);
+
+/** Settings of a model that its start decides. */
+interface StartSettings {
+  /** Factor on the grid coordinates of patches. */
+  readonly gridScale: number;
+}
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -29,7 +42,6 @@ const differences = (a: unknown, b: unknown, path = ''): string[] => {
  * @throws StateError for a suite of another tokenizer, ConfigError for one of another picture size
  */
 export const requireSameData = async (run: string, data: OpenSuite): Promise<void> => {
-  if (!(await latestCheckpoint(run))) return;
   // A damaged config.json is named when the checkpoint is opened, which may then go back to an earlier one.
   const model = await readModelConfig(run).catch(() => undefined);
   if (model) requireSuiteOf(model, data, { run });
@@ -58,5 +70,24 @@ export const claimRun = async (run: string, recipe: Recipe, engine: EngineChoice
   await writeFileAtomic(
     path,
     `${JSON.stringify({ recipe, engine: { name, device, precision } }, null, 2)}\n`,
+  );
+};
+
+/** Writes down what a run's start took from other weights, and the grid scale that it decided. */
+export const recordStart = (run: string, start: Initialization & StartSettings): Promise<void> =>
+  writeFileAtomic(join(run, START_FILE), `${JSON.stringify(start, null, 2)}\n`);
+
+/** What a run's start decided of its model; a run of an older version decided nothing. @throws FormatError */
+export const readStart = async (run: string): Promise<StartSettings> => {
+  const path = join(run, START_FILE);
+  const text = await readFile(path, 'utf8').catch(() => '{}');
+  const stored = parseJson(text, `run ${run}: ${START_FILE}`, {
+    remedy: 'start the run over in another folder',
+  });
+  const { gridScale = 1 } = isRecord(stored) ? stored : {};
+  if (typeof gridScale === 'number' && gridScale > 0) return { gridScale };
+  throw new FormatError(
+    `run ${run}: expected a gridScale above 0 in ${START_FILE}, got ${excerpt(gridScale)}; start the run over in another folder`,
+    { fields: { path } },
   );
 };

@@ -1,7 +1,7 @@
 /** Runs of every condition: what their routers did stands in the metrics, and models may start from others. */
 import { loadModel, classify, patchesOf, type RecipeInput } from '@polygate/generalist';
 import { METRICS_FILE } from '@polygate/training';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -128,18 +128,5 @@ describe('a run that starts from another', () => {
     after?.forEach(({ probability }, i) =>
       expect(probability).toBeCloseTo(before?.[i]?.probability ?? NaN, 4),
     );
-  });
-
-  it('is refused before it claims its folder when the start has other experts', async () => {
-    const run = join(scratch, 'refused');
-    const from = join(scratch, 'attribute');
-    const other = recipe(
-      { condition: 'attribute', experts: 3, every: 2, ffn: false },
-      { initialize: { from } },
-    );
-    await expect(pretrain({ recipe: other, run })).rejects.toThrow(
-      "upcycle: expected a dense checkpoint, or one whose experts are placed and chosen as the model's, got other experts: every (model 2, checkpoint 1), ffn (model false, checkpoint true); start from a dense checkpoint, or set model.moe to what the checkpoint has",
-    );
-    await expect(stat(join(run, 'recipe.json'))).rejects.toThrow('ENOENT');
   });
 });

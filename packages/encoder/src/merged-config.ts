@@ -54,7 +54,7 @@ export const rowText = (row: Omit<MergedRow, 'set'>, by: readonly RowField[]): s
   by.map((field) => `${field} ${row[field] ?? ''}`).join(', ');
 
 /** Number of weight sets. */
-const setCount = ({ rows }: MergedSets): number => 1 + Math.max(-1, ...rows.map(({ set }) => set));
+export const setCount = ({ rows }: MergedSets): number => 1 + Math.max(-1, ...rows.map(({ set }) => set));
 
 /** @throws ConfigError naming the field, what it expects and what it got */
 export const resolveMergedConfig = (config: MergedEncoderConfig): ResolvedMergedConfig => {

@@ -1,34 +1,68 @@
-/** Starting a model from another one's weights. */
+/** Starting a model from another one's weights: transfer to new tasks, upcycling, another placement of experts. */
 import { StateError, type Random } from '@polygate/core';
-import { upcycle, type UniPerceiver } from '@polygate/encoder';
+import { sha256File } from '@polygate/core/node';
+import { transferWeights, type UniPerceiver } from '@polygate/encoder';
+import { join } from 'node:path';
 import type { Generalist } from './generalist.ts';
-import { loadModel } from './model-folder.ts';
+import { initialization, type Initialization } from './initialization.ts';
+import type { ModelImage } from './model-config.ts';
+import { loadModel, modelFolderOf, readModelConfig, WEIGHTS_FILE } from './model-folder.ts';
 
-export interface InitializeOptions {
-  /** Folder of a model or a run. */
+/** Which weights a start has. */
+export interface StartChoice {
+  /** Folder of a model (trained, dense or exported) or of a run. */
   readonly from: string;
-  /** Of copied experts, in units of each weight's own deviation. @default 0 */
+  /** Of a run: `best`, `last`, or a name such as `step-1500`. @default the best one where its recipe names a score, else the last */
+  readonly checkpoint?: string | undefined;
+}
+
+export interface InitializeOptions extends StartChoice {
+  /** Of experts that start as copies or means, in units of each weight's own deviation. @default 0 */
   readonly noise?: number;
+  /** Whether every parameter must be taken as it is. @default false */
+  readonly strict?: boolean;
   readonly random: Random;
 }
 
 /**
- * Overwrites a model's weights by those of a saved one: a dense start becomes the copies of every expert (upcycling),
- * one with the same experts is taken as it is.
- * @throws StateError for a start without weights or of another tokenizer; ConfigError for one of other sizes, other
- * placement or another condition
+ * Overwrites a model's weights by those of a saved one as far as they fit, see `planTransfer` of @polygate/encoder. The
+ * tasks of the two need have nothing in common.
+ * @returns what was taken, what is new and why
+ * @throws StateError for a start without weights or of another tokenizer; FormatError for a damaged one; ConfigError for
+ * one of other sizes, or (strict) one that does not fit as a whole
  */
 export const initialize = async (
   model: Generalist<UniPerceiver>,
-  { from, noise = 0, random }: InitializeOptions,
-): Promise<void> => {
-  using start = await loadModel(from);
+  { from, checkpoint, noise = 0, strict = false, random }: InitializeOptions,
+): Promise<Initialization> => {
+  const place = await modelFolderOf(from, checkpoint);
+  using start = await loadModel(place);
   if (start.tokenizer.hash !== model.tokenizer.hash) {
     throw new StateError(
       `initialize: expected a start with the suite's tokenizer (sha256 ${model.tokenizer.hash}), got one with sha256 ${start.tokenizer.hash} in ${from}; prepare the suite for the start: polygate prepare --recipe RECIPE --for ${from}`,
       { code: 'tokenizer-mismatch', fields: { from } },
     );
   }
-  await upcycle(model.encoder, start.encoder, { noise, random });
+  const plan = await transferWeights(model.encoder, start.encoder, { noise, random, strict });
   model.clearCaches();
+  const sha256 = await sha256File(join(place, WEIGHTS_FILE));
+  return initialization(plan, { from, place, sha256 });
+};
+
+/** Patches along the longer side of a model's pictures. */
+const gridOf = ({ height, width }: Pick<ModelImage, 'height' | 'width'>, patch: number): number =>
+  Math.max(height, width) / patch;
+
+/**
+ * The factor on the coordinates of patches with which pictures of another grid span what the start was trained on: what
+ * interpolating its positions to the new grid gives.
+ * @param own picture and patch of the model that starts
+ */
+export const startGridScale = async (
+  { from, checkpoint }: StartChoice,
+  own: { readonly image: Pick<ModelImage, 'height' | 'width'>; readonly patch: number },
+): Promise<number> => {
+  const { config } = await readModelConfig(await modelFolderOf(from, checkpoint));
+  const { patch, gridScale = 1 } = config.encoder;
+  return (gridScale * gridOf(config.image, patch.size)) / gridOf(own.image, own.patch);
 };

@@ -21,7 +21,7 @@ import { parseConfig, serializeConfig, type GeneralistConfig } from './model-con
 
 const CONFIG_FILE = 'config.json';
 export const TOKENIZER_FILE = 'tokenizer.json';
-const WEIGHTS_FILE = 'model.safetensors';
+export const WEIGHTS_FILE = 'model.safetensors';
 
 /** The small files of a model folder by name; a checkpoint takes them beside its weights. */
 export const modelFiles = (

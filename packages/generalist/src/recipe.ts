@@ -116,6 +116,11 @@ const model = z.strictObject({
   maxPositions: count.optional(),
   layerScale: z.number().positive().optional(),
   dropPath: share.optional(),
+  /**
+   * Factor on the grid coordinates of patches: 160 / 224 carries weights of pictures of 160 pixels over to 224.
+   * @default 1; the ratio of the grids where the model starts from another (`initialize`)
+   */
+  gridScale: z.number().positive().optional(),
   /** Conditional experts; null trains the dense model of the preset. @default as in the preset */
   moe: moe.nullable().optional(),
 });
@@ -158,13 +163,17 @@ export const recipeSchema = z.strictObject({
   /** Batches whose gradients make one step. */
   accumulate: count.default(1),
   seed: z.number().int().min(0).default(1),
-  /** Start from another model's weights instead of drawn ones. @default drawn */
+  /** Start from another model's weights, as far as they fit, instead of drawn ones. @default drawn */
   initialize: z
     .strictObject({
-      /** Folder of a model or a run: a dense one becomes the experts' start, one of equal experts is taken as it is. */
+      /** Folder of a model or a run, whatever its tasks; a dense or exported one becomes the experts' start. */
       from: z.string().min(1),
-      /** Deviation of the noise that tells the copies apart, in units of each weight's own deviation. */
+      /** Of a run: best, last, or a name such as step-1500. @default the best by its recipe's score, else the last */
+      checkpoint: z.string().min(1).optional(),
+      /** Deviation of the noise that tells copies of experts apart, in units of each weight's own deviation. */
       noise: z.number().min(0).default(0),
+      /** Refuses a start that does not fit as a whole, instead of telling what is new. */
+      strict: z.boolean().default(false),
     })
     .optional(),
   engine: z.string().default('auto'),

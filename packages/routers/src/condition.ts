@@ -36,6 +36,11 @@ interface ConditionBase extends NamedCondition {
   representationWidth(size: ConditionSize): number;
   /** Parameters, each with leading axis S; their names are relative to the stack's prefix. */
   parameters(size: ConditionSize): readonly ParameterSpec[];
+  /**
+   * Names of the rows of a parameter's second axis, by the parameter's relative name, where every row belongs to a name
+   * (a task, a modality): a model that starts from another takes the rows of the names that both know. @default none
+   */
+  readonly rowNames?: Readonly<Record<string, readonly string[]>>;
 }
 
 /**

@@ -86,6 +86,7 @@ export const embeddingTableCondition = ({
         role: 'gate' as const,
       },
     ],
+    rowNames: Object.freeze({ [`${name}.embedding`]: names }),
     keyOf: nameOf,
     represent: (values: readonly Float32Array[], keys: readonly RoutingKey[], size: ConditionSize) => {
       const indices = keys.map((key) => indexOfName(name, nameOf(key), names));
