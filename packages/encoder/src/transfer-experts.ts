@@ -28,7 +28,7 @@ export interface LinearTransfer {
 }
 
 /** A routing key of which only some fields matter; the others are empty. */
-export const keyOfRow = ({
+const keyOfRow = ({
   attributes = '00000000',
   modality = '',
   task = '',

@@ -15,7 +15,7 @@ import {
 import { maximumDifference, testEngines } from '@polygate/tensor/testing';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { captionBatch, disposeInput, drawnModel, inputOf, keys, tiny } from './tiny-models.ts';
+import { captionBatch, disposeInput, drawnModel, inputOf, tiny } from './tiny-models.ts';
 
 const engines = await testEngines();
 
