@@ -28,11 +28,7 @@ export interface LinearTransfer {
 }
 
 /** A routing key of which only some fields matter; the others are empty. */
-const keyOfRow = ({
-  attributes = '00000000',
-  modality = '',
-  task = '',
-}: Partial<MergedRow>): RoutingKey => ({
+const keyOfRow = ({ attributes = '00000000', modality = '', task = '' }: Partial<MergedRow>): RoutingKey => ({
   attributes: parseRow(attributes),
   modality,
   task,
