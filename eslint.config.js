@@ -28,6 +28,17 @@ const arrowPath = {
 };
 /** Packages that bundle for a browser. What needs Node lies in their `src/node`, behind a `#name` of their package.json. */
 const runAnywhere = ['core'];
+/** Values in error texts have bounds. */
+const boundedErrors = {
+  selector:
+    "NewExpression[callee.name=/Error$/] CallExpression[callee.object.name='JSON'][callee.property.name='stringify']",
+  message: "Show values in errors by core's excerpt: it bounds depth and length.",
+};
+/** JSON of files is read with bounds and names the place of its faults. */
+const boundedJson = {
+  selector: "CallExpression[callee.object.name='JSON'][callee.property.name='parse']",
+  message: "Read JSON by core's parseJson: it skips a byte order mark, has bounds and says where a fault is.",
+};
 
 export default tseslint.config(
   {
@@ -53,6 +64,7 @@ export default tseslint.config(
       'no-console': 'error',
       eqeqeq: 'error',
       'max-lines': ['error', { max: 800 }],
+      'no-restricted-syntax': ['error', boundedErrors],
     },
   },
   {
@@ -91,6 +103,18 @@ export default tseslint.config(
       ],
       'no-restricted-globals': ['error', 'Buffer', 'process'],
     },
+  },
+  {
+    files: ['packages/*/src/**/*.ts', 'apps/*/src/**/*.ts', 'experiments/src/**/*.ts'],
+    // Those that need no place of a fault: a word of the command line, a lock or a torn line of ours, pinned packages.
+    ignores: [
+      '**/*.test.ts',
+      'packages/core/src/{json,json-keys,settings}.ts',
+      'packages/core/src/node/lock.ts',
+      'packages/training/src/metric-lines.ts',
+      'packages/datasets/src/mini/*.ts',
+    ],
+    rules: { 'no-restricted-syntax': ['error', boundedErrors, boundedJson] },
   },
   { files: ['packages/stream/**'], rules: { 'no-restricted-imports': 'off' } },
   {

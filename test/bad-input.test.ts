@@ -359,7 +359,7 @@ describe('pretrain refuses', { timeout }, () => {
     await expectError(
       train([], suite),
       FormatError,
-      'suite.json: expected JSON, got "{\\"name\\":"; run prepare again',
+      'suite.json: expected JSON, got the end of the text at 1:9; run prepare again',
     );
     await writeFile(join(suite, 'suite.json'), '{"name":"small","version":99}');
     await expectError(train([], suite), FormatError, 'expected version 1, got 99; run prepare again');

@@ -1,6 +1,6 @@
 /** docs/results/<experiment>.json: finished runs with everything that tables and figures are drawn from. */
 import type { InterferenceRecord } from '@polygate/app-inspect';
-import { ConfigError, FormatError } from '@polygate/core';
+import { ConfigError, excerpt, FormatError, parseJson } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -86,19 +86,20 @@ export const readResults = async (
   folder = RESULTS_FOLDER,
 ): Promise<ExperimentResults> => {
   const path = fileOf(folder, experiment);
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    text = await readFile(path, 'utf8');
+    bytes = await readFile(path);
   } catch (cause) {
     throw new ConfigError(
       `results: expected ${path}, got no such file; run \`npm run experiment -- ${experiment}\` first`,
       { cause },
     );
   }
-  const value = JSON.parse(text) as Partial<ExperimentResults>;
+  const value = (parseJson(bytes, `results ${path}`, { remedy: 'run it again' }) ??
+    {}) as Partial<ExperimentResults>;
   if (value.experiment !== experiment || !Array.isArray(value.runs)) {
     throw new FormatError(
-      `results ${path}: expected those of the experiment "${experiment}", got ${JSON.stringify(value.experiment)}; run it again`,
+      `results ${path}: expected those of the experiment "${experiment}", got ${excerpt(value.experiment)}; run it again`,
     );
   }
   return value as ExperimentResults;

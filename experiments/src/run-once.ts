@@ -1,7 +1,7 @@
 /** One run of an experiment in this process: train or go on, score, write result.json. */
 import { inspectInterference } from '@polygate/app-inspect';
 import { pretrain } from '@polygate/app-pretrain';
-import { silentLogger } from '@polygate/core';
+import { parseJson, silentLogger } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
 import { loadModel, modelFolderOf, openSuite } from '@polygate/generalist';
 import type { Progress, ProgressReport } from '@polygate/training';
@@ -21,7 +21,7 @@ type StoredResult = Omit<RunResult, 'variant' | 'interference'> & { readonly eng
 
 const readJson = async <T>(path: string): Promise<T | undefined> => {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as T;
+    return parseJson(await readFile(path), path) as T;
   } catch {
     // Not there yet; a result is renamed into place, so it is never half there.
     return undefined;

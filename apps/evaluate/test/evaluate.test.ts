@@ -1,4 +1,5 @@
 import { evaluate, drawSheet, formatReport } from '@polygate/app-evaluate';
+import { readRun } from '@polygate/generalist';
 import type { ScoreReport } from '@polygate/evaluation';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -84,7 +85,12 @@ describe('evaluate', () => {
       'which has no recipe.json that names one; give the folder of a prepared suite',
     );
     await writeFile(join(bare, 'recipe.json'), 'no json');
-    await expect(evaluate({ run: bare })).rejects.toThrow('expected JSON in');
+    await expect(evaluate({ run: bare })).rejects.toThrow(
+      'recipe.json: expected JSON, got "no" at 1:1; is it a run folder?',
+    );
+    const recipe = await readFile(join(run, 'recipe.json'), 'utf8');
+    await writeFile(join(bare, 'recipe.json'), `\ufeff${recipe}`);
+    expect((await readRun(bare)).recipe).toEqual((await readRun(run)).recipe);
     const aborted = AbortSignal.abort();
     await expect(evaluate({ run, pictures: 0 }, { signal: aborted })).rejects.toThrow(
       'evaluation: stopped before all splits were scored; run it again',

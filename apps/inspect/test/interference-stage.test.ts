@@ -36,6 +36,8 @@ describe('inspectInterference', () => {
       const { record, file } = await inspectInterference({ run, tasks: two, batches: 3, directions: 1 });
       expect(file).toBe(join(run, 'inspect', 'interference.json'));
       expect(await readInterference(file)).toEqual(record);
+      await writeFile(file, `\ufeff${await readFile(file, 'utf8')}`);
+      expect(await readInterference(file)).toEqual(record);
       expect(record).toMatchObject({ tasks: two, trainedSteps: 7, batches: 3, directions: 1, repeated: two });
       const [site] = record.sites;
       expect(site).toMatchObject({
@@ -81,7 +83,7 @@ describe('readInterference', () => {
     const path = join(scratch, 'bad.json');
     await writeFile(path, '{');
     await expect(readInterference(path)).rejects.toThrow(
-      'expected JSON, got text that does not parse; measure it again',
+      /expected JSON, got .* at \d+:\d+; measure it again/u,
     );
   });
 });

@@ -88,7 +88,7 @@ it('refuses a recipe.json that is none', async () => {
   const { run } = await train('recipe');
   await writeFile(join(run, 'recipe.json'), '{"recipe":');
   await expect(train('recipe')).rejects.toThrow(
-    `run ${run}: recipe.json: expected JSON, got "{\\"recipe\\":"; choose another run folder`,
+    `run ${run}: recipe.json: expected JSON, got the end of the text at 1:11; choose another run folder`,
   );
   await writeFile(join(run, 'recipe.json'), 'null');
   await expect(train('recipe')).rejects.toMatchObject({ code: 'run-recipe-differs' });

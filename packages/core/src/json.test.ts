@@ -38,7 +38,25 @@ describe('parseJson', () => {
       'recipe.json: expected JSON in UTF-8, got other bytes; mend the file or write it again',
     );
     expect(() => parseJson('nope', 'recipe.json', { remedy: 'write it again' })).toThrow(
-      'recipe.json: expected JSON, got "nope"; write it again',
+      'recipe.json: expected JSON, got "nope" at 1:1; write it again',
+    );
+    expect(() => parseJson('', 'recipe.json')).toThrow(
+      'recipe.json: expected JSON, got the end of the text at 1:1; mend the file or write it again',
+    );
+  });
+
+  it.each(['NaN', 'Infinity', '-Infinity', 'nan', '-inf'])(
+    'names %s with its place and what to write',
+    (got) => {
+      expect(() => parseJson(`\ufeff{\n  "NaN": [1, ${got}]\n}`, 'nan.json', { remedy: 'not said' })).toThrow(
+        `nan.json: expected JSON, got ${got} at 2:14; write null there (Python: json.dumps(..., allow_nan=False) finds the places)`,
+      );
+    },
+  );
+
+  it('counts lines from that of the text in its file', () => {
+    expect(() => parseJson('{"a": NaN}', 'a.jsonl, line 12', { line: 12 })).toThrow(
+      'a.jsonl, line 12: expected JSON, got NaN at 12:7; write null there',
     );
   });
 });
@@ -48,7 +66,7 @@ describe('what Python writes and JSON does not have', () => {
 
   it('is named with its place, or read as null', () => {
     expect(() => parseJson(text, 'boxes.json')).toThrow(
-      'boxes.json: expected JSON, got NaN at character 8; write null there (Python: json.dumps(..., allow_nan=False) finds the places)',
+      'boxes.json: expected JSON, got NaN at 1:9; write null there (Python: json.dumps(..., allow_nan=False) finds the places)',
     );
     expect(parseJson(text, 'x', { nonFinite: 'null' })).toEqual({
       area: null,
@@ -56,16 +74,16 @@ describe('what Python writes and JSON does not have', () => {
       text: 'NaN "Infinity, NaN',
       n: -1,
     });
-    expect(() => parseJson('{"a":NaN,}', 'x', { nonFinite: 'null' })).toThrow('got "{\\"a\\":null,}"');
+    expect(() => parseJson('{"a":NaN,}', 'x', { nonFinite: 'null' })).toThrow('got "}" at 1:11; mend');
     expect(() => parseJson('{"a":"NaN', 'x', { nonFinite: 'null' })).toThrow(FormatError);
   });
 
   it('names a comma behind a value, and Python in place of JSON', () => {
     expect(() => parseJson('{"a":1},', 'rows.jsonl, line 1')).toThrow(
-      'rows.jsonl, line 1: expected JSON, got a comma behind "{\\"a\\":1}"; leave it out',
+      'rows.jsonl, line 1: expected JSON, got a comma at the end, at 1:8; leave it out',
     );
     expect(() => parseJson("{'a': 1}", 'x')).toThrow(
-      'got names in single quotes ("{\'a\': 1}"); write it as JSON (Python: json.dumps, not str)',
+      'got "\'a\': 1}" at 1:2; write it as JSON (Python: json.dumps, not str)',
     );
   });
 });

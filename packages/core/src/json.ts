@@ -1,6 +1,7 @@
 /** Reads JSON that other programs wrote, and shows values in error texts, both with bounds. */
 import { defaultBudgets, overBudget } from './budgets.ts';
 import { FormatError } from './errors.ts';
+import { jsonFault } from './json-fault.ts';
 
 /** Levels of arrays and objects that JSON may have; files of training data have a handful. */
 export const MAX_JSON_DEPTH = 128;
@@ -17,6 +18,8 @@ export interface ParseJsonOptions {
    * or null. @default 'refuse'
    */
   readonly nonFinite?: 'refuse' | 'null';
+  /** Number of the text's first line in its file, for the place of a fault. @default 1 */
+  readonly line?: number;
 }
 
 /** Memory of a parsed value beside its text: an object with a key of its own takes some 100 bytes, a number 8. */
@@ -94,23 +97,25 @@ const withNulls = (text: string): string => {
   return parts.join('') + text.slice(from);
 };
 
-/** What is wrong with text that does not parse, where that is one of the usual mistakes. */
-const mistakeIn = (text: string): { readonly got: string; readonly remedy: string } | undefined => {
-  const word = findNonFinite(text, 0);
-  if (word)
-    return {
-      got: `${word.word} at character ${word.at}`,
-      remedy: 'write null there (Python: json.dumps(..., allow_nan=False) finds the places)',
-    };
-  const plain = text.trim();
-  if (plain.endsWith(','))
-    return { got: `a comma behind ${excerpt(plain.slice(0, -1))}`, remedy: 'leave it out' };
-  if (/^[[{]\s*'/u.test(plain))
-    return {
-      got: `names in single quotes (${excerpt(plain, 40)})`,
-      remedy: 'write it as JSON (Python: json.dumps, not str)',
-    };
-  return undefined;
+/** Numbers that Python and R write where JSON has none. */
+const NOT_A_NUMBER = /^[+-]?(?:NaN|Inf(?:inity)?)$/iu;
+/** Python's own spelling of texts and constants. */
+const PYTHON = /^(?:'|(?:True|False|None)$)/u;
+
+/** What is wrong with a text that is not JSON, from "got" on: its place, and the usual mistakes by name. */
+const describeFault = (text: string, remedy: string, firstLine: number): string => {
+  const fault = jsonFault(text);
+  if (!fault) return `got ${excerpt(text)}; ${remedy}`;
+  const { found, line, column } = fault;
+  const place = `at ${firstLine + line - 1}:${column}`;
+  if (NOT_A_NUMBER.test(found)) {
+    return `got ${found} ${place}; write null there (Python: json.dumps(..., allow_nan=False) finds the places)`;
+  }
+  if (PYTHON.test(found))
+    return `got ${excerpt(found)} ${place}; write it as JSON (Python: json.dumps, not str)`;
+  if (found.startsWith(',') && text.trimEnd().endsWith(found))
+    return `got a comma at the end, ${place}; leave it out`;
+  return `got ${found === '' ? 'the end of the text' : excerpt(found)} ${place}; ${remedy}`;
 };
 
 /**
@@ -149,8 +154,7 @@ export const parseJson = (
     if (options.nonFinite === 'null' && findNonFinite(text, 0)) {
       return parseJson(withNulls(text), what, { ...options, nonFinite: 'refuse' });
     }
-    const mistake = mistakeIn(text) ?? { got: excerpt(text), remedy };
-    throw new FormatError(`${what}: expected JSON, got ${mistake.got}; ${mistake.remedy}`, {
+    throw new FormatError(`${what}: expected JSON, ${describeFault(text, remedy, options.line ?? 1)}`, {
       code: 'json',
       cause,
     });

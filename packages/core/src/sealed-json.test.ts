@@ -9,6 +9,7 @@ describe('sealed JSON', () => {
     const sha256 = createHash('sha256').update(body).digest('hex');
     expect(text).toBe(`${body},\n  "sha256": "${sha256}"\n}\n`);
     expect(JSON.parse(text)).toEqual({ step: 3, names: ['a'], sha256 });
+    expect(sealOf(`\ufeff${text}`)).toBe('intact');
   });
 
   it('shows every changed bit', () => {

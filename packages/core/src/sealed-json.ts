@@ -14,7 +14,8 @@ export const sealJson = (record: object): string => {
 
 /** Whether a text carries a seal, and whether it fits: `absent` where there is none to check. */
 export const sealOf = (text: string): 'intact' | 'broken' | 'absent' => {
-  const match = TAIL.exec(text);
+  // An editor's byte order mark is no change of the content.
+  const match = TAIL.exec(text.replace(/^\ufeff/u, ''));
   if (!match) return 'absent';
   return sha256(match[1] ?? '') === match[2] ? 'intact' : 'broken';
 };

@@ -32,6 +32,8 @@ export interface SettingsSchema<T> extends SchemaNode {
 
 /** Deepest path of a setting. */
 const MAX_PATH = 16;
+/** Longest setting that an error writes out in another form, characters. */
+const MAX_ADVICE = 120;
 const numberPattern = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/iu;
 
 const withArticle = (noun: string): string => `${/^[aeiou]/u.test(noun) ? 'an' : 'a'} ${noun}`;
@@ -96,7 +98,7 @@ const typedValue = (text: string, schemas: readonly SchemaNode[], path: string):
   if (types.has('string')) return unescaped(text);
   const elements = choices.flatMap((schema) => definitionOf(schema).element ?? []);
   if (elements.length > 0 && trimmed !== '' && !/^[[{"]/u.test(trimmed)) {
-    if (text.includes(',')) {
+    if (text.includes(',') && text.length <= MAX_ADVICE) {
       const several = JSON.stringify(trimmed.split(',').map((word) => word.trim()));
       throw refuse(
         `got text with a comma; write ${path}=${several} for several or ${path}=${JSON.stringify([text])} for one`,

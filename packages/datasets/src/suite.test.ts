@@ -44,7 +44,9 @@ describe('suite.json', () => {
     await expect(readSuite(join(root, 'none'))).rejects.toThrow(
       `suite: expected a prepared folder, got no suite.json in ${join(root, 'none')}; run prepare first`,
     );
-    await expect(read('{')).rejects.toThrow('expected JSON, got "{"; run prepare again');
+    await expect(read('{')).rejects.toThrow(
+      'expected JSON, got the end of the text at 1:2; run prepare again',
+    );
     await expect(read({ ...suite, version: 2 })).rejects.toThrow('expected version 1, got 2');
     await expect(read({ ...suite, image: { height: 8 } })).rejects.toThrow(
       'expected "image" with height and width',

@@ -112,7 +112,7 @@ const missing = (
 ): ConfigError => {
   const { wanted, header } = options;
   const { role, option, given, known = [] } = wanted;
-  const names = (given === undefined ? known.slice(0, 8) : [given]).map((name) => JSON.stringify(name));
+  const names = (given === undefined ? known.slice(0, 8) : [given]).map((name) => excerpt(name));
   const got = header
     ? `the columns ${list(columns)}`
     : `${columns.length} columns without names, counted from 0`;

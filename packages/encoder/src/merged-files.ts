@@ -1,5 +1,5 @@
 /** Merged encoders from model folders: `config.json` with the encoder's configuration, and `model.safetensors`. */
-import { createRandom, FormatError, StateError } from '@polygate/core';
+import { createRandom, FormatError, parseJson, StateError } from '@polygate/core';
 import { allocateParameters, loadParameters } from '@polygate/nn';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ export const createMergedEncoder = (config: MergedEncoderConfig): MergedEncoder 
   new MergedEncoder(config, allocateParameters(describeMergedEncoder(config), createRandom(0)));
 
 const readConfig = async (path: string): Promise<MergedEncoderConfig> => {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+  const bytes = await readFile(path).catch((cause: unknown) => {
     throw new StateError(
       `merged encoder: expected a readable ${path}; give the folder of an exported model`,
       {
@@ -20,17 +20,7 @@ const readConfig = async (path: string): Promise<MergedEncoderConfig> => {
       },
     );
   });
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new FormatError(
-      `merged encoder: expected JSON in ${path}, got text that does not parse; export it anew`,
-      {
-        cause,
-      },
-    );
-  }
+  const value = parseJson(bytes, `merged encoder: ${path}`, { remedy: 'export it anew' });
   const { encoder } = (typeof value === 'object' && value !== null ? value : {}) as { encoder?: unknown };
   const config = (encoder ?? value) as MergedEncoderConfig;
   if (typeof config !== 'object' || config === null || !isMergedConfig(config)) {

@@ -1,5 +1,5 @@
 /** What a generalist is, as plain JSON: the encoder, its pictures, and the tokenizer that its weights belong to. */
-import { FormatError } from '@polygate/core';
+import { FormatError, parseJson } from '@polygate/core';
 import { presetNamed, type EncoderConfig, type EncoderShape, type ExpertConfig } from '@polygate/encoder';
 import type { MergedEncoderConfig } from '@polygate/encoder/merged';
 import { taskFamilies, type TaskFamily } from '@polygate/tasks';
@@ -82,19 +82,9 @@ export const serializeConfig = (config: GeneralistConfig): string =>
     2,
   )}\n`;
 
-/** Reads a config.json's text. @throws FormatError naming the field that does not fit */
-export const parseConfig = (text: string, path: string): GeneralistConfig => {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new FormatError(
-      `model config ${path}: expected JSON, got text that does not parse; is it a model folder?`,
-      {
-        cause,
-      },
-    );
-  }
+/** Reads a config.json, as text or bytes. @throws FormatError naming the field that does not fit */
+export const parseConfig = (source: string | Uint8Array, path: string): GeneralistConfig => {
+  const value = parseJson(source, `model config ${path}`, { remedy: 'is it a model folder?' });
   const result = configSchema.safeParse(value);
   if (!result.success) {
     const issue = result.error.issues[0];

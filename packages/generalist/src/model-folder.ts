@@ -114,13 +114,13 @@ export const readModelConfig = async (
 }> => {
   const place = await modelFolderOf(folder);
   const path = join(place, CONFIG_FILE);
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+  const bytes = await readFile(path).catch((cause: unknown) => {
     throw new StateError(`model: expected a readable ${path}; the checkpoint is not one of a generalist`, {
       code: 'model-missing',
       cause,
     });
   });
-  return { place, config: parseConfig(text, path), tokenizerFile: join(place, TOKENIZER_FILE) };
+  return { place, config: parseConfig(bytes, path), tokenizerFile: join(place, TOKENIZER_FILE) };
 };
 
 /**

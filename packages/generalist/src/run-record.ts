@@ -1,5 +1,5 @@
 /** What a run folder says about itself: its recipe, and how far the checkpoint is that is used. */
-import { ConfigError, FormatError } from '@polygate/core';
+import { ConfigError, parseJson } from '@polygate/core';
 import { readState, STATE_FILE, type RunState } from '@polygate/training';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -19,18 +19,9 @@ const exists = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined))?.isFile() === true;
 
 const readRecipe = async (path: string): Promise<Recipe> => {
-  let stored: { readonly recipe?: unknown };
-  try {
-    stored = JSON.parse(await readFile(path, 'utf8')) as { readonly recipe?: unknown };
-  } catch (cause) {
-    throw new FormatError(
-      `run: expected JSON in ${path}, got text that does not parse; is it a run folder?`,
-      {
-        cause,
-      },
-    );
-  }
-  return parseRecipe(stored.recipe ?? stored);
+  const stored = parseJson(await readFile(path), `run record ${path}`, { remedy: 'is it a run folder?' });
+  const isRecord = typeof stored === 'object' && stored !== null;
+  return parseRecipe((isRecord ? (stored as { readonly recipe?: unknown }).recipe : undefined) ?? stored);
 };
 
 /**

@@ -58,6 +58,8 @@ describe('model folders', () => {
   it('come back with the same predictions', async () => {
     const place = join(scratch, 'saved');
     await saveModel(model, place);
+    const marked = join(place, 'config.json');
+    await writeFile(marked, `\ufeff${await readFile(marked, 'utf8')}`);
     using again = await loadModel(place);
     const options = { maximumTokens: 4 };
     expect(await caption(again, images(), options)).toEqual(await caption(model, images(), options));
@@ -82,7 +84,9 @@ describe('model folders', () => {
     await saveModel(model, place);
     const path = join(place, 'config.json');
     await writeFile(path, '{');
-    await expect(loadModel(place)).rejects.toThrow('expected JSON, got text that does not parse');
+    await expect(loadModel(place)).rejects.toThrow(
+      /expected JSON, got .* at \d+:\d+; is it a model folder\?/u,
+    );
     await writeFile(path, '{"modelType":"bert"}');
     await expect(loadModel(place)).rejects.toThrow('expected a Polygate model: modelType');
     const before = tf.memory().numTensors;

@@ -240,6 +240,7 @@ describe('damaged folders', () => {
 
   it('refuses a newer manifest and newer rows with what to do', async () => {
     const manifest = await manifestOf(join(root, 'none'));
+    expect(parseManifest(`\ufeff${formatManifest(manifest)}`, 'm')).toEqual(manifest);
     expect(() => parseManifest(formatManifest({ ...manifest, version: 2 }), 'm')).toThrow(
       'm: version: expected 1 (another version of Polygate wrote this), got 2; prepare the data again',
     );

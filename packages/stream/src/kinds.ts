@@ -19,7 +19,7 @@ import {
   Uint8,
   Utf8,
 } from 'apache-arrow';
-import { ConfigError } from '@polygate/core';
+import { ConfigError, excerpt } from '@polygate/core';
 
 /** Kinds whose rows are one number. */
 export type PrimitiveKind =
@@ -93,7 +93,7 @@ export const parseKind = (value: unknown, place: string, depth = 0): FieldKind =
   }
   throw new ConfigError(
     `${place}: expected a field kind, one of ${knownKinds.join(', ')} (fixed lists of primitives with a size of ` +
-      `1 to ${MAX_FIXED_LIST_SIZE}, lists at most ${MAX_LIST_DEPTH} deep), got ${JSON.stringify(value)}; choose one of these`,
+      `1 to ${MAX_FIXED_LIST_SIZE}, lists at most ${MAX_LIST_DEPTH} deep), got ${excerpt(value)}; choose one of these`,
     { code: 'unknown-kind', fields: { place, got: value } },
   );
 };

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Schema } from 'apache-arrow';
-import { FormatError, sha256 } from '@polygate/core';
+import { excerpt, FormatError, parseJson, sha256 } from '@polygate/core';
 import { parseKind } from './kinds.ts';
 import type { Compression } from './lz4.ts';
 import { checkVersion, rowMetadata } from './metadata.ts';
@@ -106,7 +106,9 @@ export const manifestSchema = (manifest: Manifest): Schema =>
 
 const tail = /^([\s\S]*),"sha256":"([0-9a-f]{64})"\}\n$/u;
 
-const checkedBody = (text: string, path: string): Plain => {
+const checkedBody = (marked: string, path: string): Plain => {
+  // An editor's byte order mark is no change of the content.
+  const text = marked.replace(/^\ufeff/u, '');
   const match = tail.exec(text);
   const body = `${match?.[1] ?? ''}}`;
   const found = sha256(body);
@@ -117,14 +119,14 @@ const checkedBody = (text: string, path: string): Plain => {
       { code: 'manifest-damaged', fields: { path } },
     );
   }
-  return JSON.parse(body) as Plain;
+  return parseJson(body, path, { remedy: 'prepare the data again' }) as Plain;
 };
 
 /** Field readers that name the place of what they refuse. */
 const reader = (path: string) => {
   const fail = (place: string, expected: string, got: unknown): never => {
     throw new FormatError(
-      `${path}: ${place}: expected ${expected}, got ${(JSON.stringify(got) ?? 'nothing').slice(0, 80)}; prepare the data again`,
+      `${path}: ${place}: expected ${expected}, got ${excerpt(got)}; prepare the data again`,
       { code: 'manifest-malformed', fields: { path, place } },
     );
   };

@@ -1,6 +1,6 @@
 /** The metadata that Polygate's own data sets carry in their schema, and the checks that readers make on it. */
 import type { Schema } from 'apache-arrow';
-import { ConfigError, FormatError } from '@polygate/core';
+import { ConfigError, excerpt, FormatError, parseJson } from '@polygate/core';
 import { SCHEMA_VERSION, schemaMetadata, VERSION_KEY } from './schema.ts';
 
 /** What a schema says about its rows. */
@@ -52,16 +52,8 @@ export const checkVersion = (metadata: Readonly<Record<string, string>>, place: 
   );
 };
 
-const parseJson = (text: string, key: string): unknown => {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (cause) {
-    throw new FormatError(
-      `schema metadata ${key}: expected JSON, got "${text.slice(0, 80)}"; prepare the data again`,
-      { cause },
-    );
-  }
-};
+const parseEntry = (text: string, key: string): unknown =>
+  parseJson(text, `schema metadata ${key}`, { remedy: 'prepare the data again' });
 
 const positive = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
 
@@ -72,28 +64,28 @@ export const readDatasetMetadata = (schema: Schema): DatasetMetadata => {
   const kind = metadata[keys.kind];
   if (kind === undefined) {
     throw new FormatError(
-      `schema metadata: expected ${keys.kind}, got only ${Object.keys(metadata).join(', ') || 'nothing'}; ` +
+      `schema metadata: expected ${keys.kind}, got only ${excerpt(Object.keys(metadata))}; ` +
         'write the rows with datasetMetadata() in their schema',
     );
   }
   const result: { -readonly [K in keyof DatasetMetadata]: DatasetMetadata[K] } = { kind };
   const imageText = metadata[keys.image];
   if (imageText !== undefined) {
-    const image = parseJson(imageText, keys.image) as Partial<Record<string, unknown>> | null;
+    const image = parseEntry(imageText, keys.image) as Partial<Record<string, unknown>> | null;
     const { height, width, channels } = image ?? {};
     if (!positive(height) || !positive(width) || !positive(channels)) {
       throw new FormatError(
-        `schema metadata ${keys.image}: expected positive height, width and channels, got ${imageText}; prepare the data again`,
+        `schema metadata ${keys.image}: expected positive height, width and channels, got ${excerpt(image)}; prepare the data again`,
       );
     }
     result.image = { height, width, channels };
   }
   const classText = metadata[keys.classes];
   if (classText !== undefined) {
-    const classes = parseJson(classText, keys.classes);
+    const classes = parseEntry(classText, keys.classes);
     if (!Array.isArray(classes) || !classes.every((name) => typeof name === 'string')) {
       throw new FormatError(
-        `schema metadata ${keys.classes}: expected a list of names, got ${classText.slice(0, 80)}; prepare the data again`,
+        `schema metadata ${keys.classes}: expected a list of names, got ${excerpt(classes)}; prepare the data again`,
       );
     }
     result.classes = classes;

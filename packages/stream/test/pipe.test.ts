@@ -254,14 +254,14 @@ describe('data-set metadata', () => {
     const broken = (key: string, text: string) => () =>
       readDatasetMetadata(make({ ...datasetMetadata(metadata), [key]: text }));
     expect(() => readDatasetMetadata(make({}))).toThrow(
-      'schema metadata: expected polygate.kind, got only polygate.version; write the rows with datasetMetadata() in their schema',
+      'schema metadata: expected polygate.kind, got only ["polygate.version"]; write the rows with datasetMetadata() in their schema',
     );
     expect(broken('polygate.image', '{"height":2}')).toThrow(
       'expected positive height, width and channels, got {"height":2}',
     );
     expect(broken('polygate.classes', '[1]')).toThrow('expected a list of names, got [1]');
     expect(broken('polygate.classes', 'cat')).toThrow(
-      'schema metadata polygate.classes: expected JSON, got "cat"',
+      'schema metadata polygate.classes: expected JSON, got "cat" at 1:1',
     );
     expect(broken('polygate.version', 'x')).toThrow(
       'expected polygate.version of 1 to 1, got "x"; update Polygate',

@@ -55,7 +55,7 @@ export async function* metricLines(file: FileHandle): AsyncGenerator<MetricLine>
 export const parseMetricLine = ({ text }: MetricLine): Readonly<Record<string, unknown>> | undefined => {
   if (text === undefined) return undefined;
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = JSON.parse(text.replace(/^\ufeff/u, ''));
     return typeof value === 'object' && value !== null && !Array.isArray(value)
       ? (value as Readonly<Record<string, unknown>>)
       : undefined;

@@ -1,5 +1,5 @@
 /** interference.json: what was measured, for programs and for the report. */
-import { FormatError } from '@polygate/core';
+import { FormatError, parseJson } from '@polygate/core';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Estimate, InterferenceMatrix } from './interference-matrix.ts';
@@ -73,22 +73,15 @@ export const serializeInterference = (record: InterferenceRecord): string =>
 
 /** Reads an interference.json. @returns undefined when there is none. @throws FormatError for another file */
 export const readInterference = async (path: string): Promise<InterferenceRecord | undefined> => {
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    text = await readFile(path, 'utf8');
+    bytes = await readFile(path);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw cause;
   }
   const remedy = 'measure it again with `polygate inspect interference`';
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new FormatError(`interference ${path}: expected JSON, got text that does not parse; ${remedy}`, {
-      cause,
-    });
-  }
+  const value = parseJson(bytes, `interference ${path}`, { remedy });
   const result = recordSchema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];

@@ -2,7 +2,7 @@
  * The compiled binding: what it offers and how it is found. Everything here is a thin typed view of
  * native/binding.cc; the rest of the package talks to it through the dispatcher only.
  */
-import { EngineError } from '@polygate/core';
+import { EngineError, parseJson } from '@polygate/core';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -115,7 +115,9 @@ export const readBuildStatus = (): BuildStatus => {
       remedy: `run \`node ${packagePath('native/build.mjs')}\` (npm runs install scripts only where they are allowed)`,
     };
   }
-  return JSON.parse(readFileSync(file, 'utf8')) as BuildStatus;
+  return parseJson(readFileSync(file), file, {
+    remedy: `run \`node ${packagePath('native/build.mjs')}\``,
+  }) as BuildStatus;
 };
 
 /**

@@ -2,7 +2,7 @@
  * Writes an operator's arguments into the block of doubles that the binding reads.
  * The layout is described at callOperator in native/operators.h.
  */
-import { EngineError } from '@polygate/core';
+import { EngineError, excerpt } from '@polygate/core';
 import type { Handle } from './binding.ts';
 
 /** What an argument looks like in the block; the numbers are those of native/operators.h. */
@@ -56,7 +56,7 @@ export const encodeArguments = (
   const refuse = (index: number, value: unknown): never => {
     const name = plan.argumentNames[index] ?? `number ${index}`;
     throw new EngineError(
-      `${plan.name}: argument ${name} can't be ${JSON.stringify(value) ?? String(value)}; pass what the operator's schema asks for`,
+      `${plan.name}: argument ${name} can't be ${excerpt(value)}; pass what the operator's schema asks for`,
       { code: 'argument', fields: { operator: plan.name, argument: name } },
     );
   };

@@ -52,7 +52,10 @@ const parseRow = (line: LineItem, file: string): JsonFields | Fault => {
   if (line.kind === 'bad-line') return fault(id, line.code, line.reason);
   let row: unknown;
   try {
-    row = parseJson(line.text, `${basename(file)}, line ${line.number}`, { nonFinite: 'null' });
+    row = parseJson(line.text, `${basename(file)}, line ${line.number}`, {
+      line: line.number,
+      nonFinite: 'null',
+    });
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     return fault(id, 'bad-json', error.message);

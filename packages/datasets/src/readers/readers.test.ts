@@ -109,7 +109,7 @@ describe('COCO captions', () => {
     );
     const broken = await file('broken.json', '{"images": [');
     await expect(openCocoCaptions({ annotations: broken, images })).rejects.toThrow(
-      'expected JSON, got "{\\"images\\": ["; mend the file, or download it again',
+      'expected JSON, got the end of the text at 1:13; mend the file, or download it again',
     );
   });
 });
