@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import ts from 'typescript';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -11,28 +11,97 @@ const scratch = join(root, 'node_modules', '.cache', 'readme-examples');
 mkdirSync(scratch, { recursive: true });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** The first ```ts block of a README: the example that it promises to work as it stands. */
-const exampleOf = (readme: string): string | undefined => /^```ts\n([\s\S]*?)^```$/mu.exec(readme)?.[1];
+interface Example {
+  /** Where it stands, for titles and file names. */
+  readonly title: string;
+  readonly code: string;
+}
+
+/** Every ```ts block of a README: the examples that it promises to work as they stand. */
+const examplesOf = (place: string): readonly Example[] => {
+  const readme = readFileSync(join(root, place, 'README.md'), 'utf8');
+  return [...readme.matchAll(/^```ts\n([\s\S]*?)^```$/gmu)].map(([, code = ''], at) => ({
+    title: `${place === '.' ? 'workspace' : place.replace('/', '-')}-${at + 1}`,
+    code,
+  }));
+};
 
 const packages = ['packages', 'apps'].flatMap((kind) =>
   readdirSync(join(root, kind))
     .map((name) => `${kind}/${name}`)
     .filter((place) => place !== 'apps/polygate'),
 );
+const examples = ['.', ...packages].flatMap(examplesOf);
 
-describe('the example of each package README', () => {
-  it.each(packages)('%s runs as printed', { timeout: 120_000 }, async (name) => {
-    const readme = readFileSync(join(root, name, 'README.md'), 'utf8');
-    const example = exampleOf(readme);
-    expect(example, `${name}/README.md has no \`\`\`ts example`).toBeDefined();
-    const { outputText } = ts.transpileModule(example ?? '', {
+/** The same for a CommonJS module, which has no `await` at its top. */
+const inCommonJs = (code: string): string => {
+  const [, imports = '', body = ''] = /^((?:import [\s\S]*?;\n)*)([\s\S]*)$/u.exec(code) ?? [];
+  return `${imports}export const main = async (): Promise<void> => {\n${body}};\n`;
+};
+
+/** What the compiler of a strict project says about files that use the built packages. */
+const complaints = (files: readonly string[], options: ts.CompilerOptions): readonly string[] => {
+  const program = ts.createProgram(files, {
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: true,
+    noEmit: true,
+    target: ts.ScriptTarget.ES2023,
+    lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
+    types: ['node'],
+    typeRoots: [join(root, 'node_modules/@types')],
+    ...options,
+  });
+  return ts
+    .getPreEmitDiagnostics(program)
+    .map(
+      ({ file, start, messageText }) =>
+        `${file ? `${basename(file.fileName)}:${file.getLineAndCharacterOfPosition(start ?? 0).line + 1}` : ''} ${ts.flattenDiagnosticMessageText(messageText, '\n')}`,
+    );
+};
+
+describe('the examples of the READMEs', () => {
+  it.each(packages)('%s has one', (place) => {
+    expect(examplesOf(place), `${place}/README.md has no \`\`\`ts example`).not.toHaveLength(0);
+  });
+
+  it('pass the compiler as ES modules and as CommonJS, as Node resolves', { timeout: 120_000 }, () => {
+    const files = examples.flatMap(({ title, code }) =>
+      [
+        [`${title}.mts`, code],
+        [`${title}.cts`, inCommonJs(code)],
+      ].map(([name = '', text = '']) => {
+        writeFileSync(join(scratch, name), text);
+        return join(scratch, name);
+      }),
+    );
+    const { NodeNext } = ts.ModuleKind;
+    expect(
+      complaints(files, { module: NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext }),
+    ).toEqual([]);
+  });
+
+  it('pass it as a bundler resolves', { timeout: 120_000 }, () => {
+    const files = examples.map(({ title, code }) => {
+      writeFileSync(join(scratch, `${title}.ts`), code);
+      return join(scratch, `${title}.ts`);
+    });
+    const { ESNext } = ts.ModuleKind;
+    expect(complaints(files, { module: ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler })).toEqual(
+      [],
+    );
+  });
+
+  it.each(examples)('$title runs as printed', { timeout: 120_000 }, async ({ title, code }) => {
+    const { outputText } = ts.transpileModule(code, {
       compilerOptions: {
         module: ts.ModuleKind.ESNext,
         target: ts.ScriptTarget.ES2022,
         verbatimModuleSyntax: true,
       },
     });
-    const file = join(scratch, `${name.replace('/', '-')}.mjs`);
+    const file = join(scratch, `${title}.mjs`);
     writeFileSync(file, outputText);
     // Built packages, a process of its own: what a reader who pastes the example gets.
     await run(process.execPath, [file], { cwd: root, timeout: 110_000 });

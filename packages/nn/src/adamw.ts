@@ -14,7 +14,12 @@
 import { ConfigError, ShapeError, StateError } from '@polygate/core';
 import { adamWStep, globalNorm } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
-import type { ParameterEntry, ParameterSet } from './parameters.ts';
+import {
+  ParameterSet,
+  type ForeignOptions,
+  type ForeignVariable,
+  type ParameterEntry,
+} from './parameters.ts';
 
 /** Settings of {@link AdamW}. */
 export interface AdamWOptions {
@@ -101,6 +106,16 @@ export class AdamW implements Disposable {
     };
     this.#parameters = parameters;
     this.#entries = new Map(parameters.entries().map((entry) => [entry.name, entry]));
+  }
+
+  /**
+   * The optimizer of variables that no set of ours holds: of `tf.variable`, or `model.trainableWeights` of a `tf.layers`
+   * model. Gradients go by the variables' names, as `tf.variableGrads` gives them.
+   * @throws ConfigError for no variables, two of one name, or a setting out of range
+   */
+  static of(variables: readonly ForeignVariable[], options: AdamWOptions & ForeignOptions = {}): AdamW {
+    const { role, ...settings } = options;
+    return new AdamW(ParameterSet.of(variables, role ? { role } : {}), settings);
   }
 
   /**

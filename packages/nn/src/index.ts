@@ -2,6 +2,8 @@ export { DEFAULT_STD, initialValues } from './initializers.ts';
 export type { Initializer } from './initializers.ts';
 export { allocateParameters, parameterGradients, ParameterSet, sizeOf } from './parameters.ts';
 export type { LossGradients, ParameterEntry, ParameterRole, ParameterSpec } from './parameters.ts';
+export type { ForeignOptions, ForeignVariable } from './parameters.ts';
+export { layerParameters } from './layer-parameters.ts';
 export { AdamW } from './adamw.ts';
 export type { AdamWOptions, MomentState, StepOptions, StepReport } from './adamw.ts';
 export { MovingAverage } from './moving-average.ts';

@@ -29,6 +29,23 @@ export interface ParameterEntry {
   readonly variable: tf.Variable;
 }
 
+/** A variable that somebody else made: tfjs's own, or one of a `tf.layers` layer (`model.trainableWeights`). */
+export type ForeignVariable = tf.Variable | tf.LayerVariable;
+
+/** How {@link ParameterSet.of} and `AdamW.of` see variables. */
+export interface ForeignOptions {
+  /**
+   * What a variable is for; only `weight` is decayed.
+   * @default `weight` from two axes on, `bias` otherwise (embedding tables are weights then: say `embedding`)
+   */
+  readonly role?: (variable: tf.Variable) => ParameterRole;
+}
+
+const variableOf = (given: ForeignVariable): tf.Variable =>
+  'read' in given ? (given.read() as tf.Variable) : given;
+
+const roleByRank = ({ rank }: tf.Variable): ParameterRole => (rank > 1 ? 'weight' : 'bias');
+
 /** Number of scalars of a shape. */
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((size, extent) => size * extent, 1);
 
@@ -63,7 +80,7 @@ const nearNames = (got: string, names: readonly string[]): readonly string[] => 
 };
 
 /**
- * The allocated parameters of one model. Owns its variables: `dispose` frees them.
+ * The allocated parameters of one model. Owns its variables: `dispose` frees them. (A set made by `of` borrows them.)
  *
  * The names here are the parameters' own; the variables' tfjs names are unique in the process but otherwise
  * meaningless, so that two models of the same description live side by side. Take gradients with
@@ -74,14 +91,42 @@ export class ParameterSet implements Disposable {
   /** Number of scalars over all parameters. */
   readonly size: number;
   readonly #entries: ReadonlyMap<string, ParameterEntry>;
+  readonly #borrowed: boolean;
   #disposed = false;
 
-  /** Takes over the variables of `entries`. Most callers want {@link allocateParameters}. */
-  constructor(entries: readonly ParameterEntry[]) {
+  /**
+   * Takes over the variables of `entries`, or borrows them. Most callers want {@link allocateParameters} or
+   * {@link ParameterSet.of}.
+   */
+  constructor(
+    entries: readonly ParameterEntry[],
+    { borrowed = false }: { readonly borrowed?: boolean } = {},
+  ) {
+    this.#borrowed = borrowed;
     this.specs = Object.freeze(entries.map(({ spec }) => spec));
     checkSpecs(this.specs);
     this.size = this.specs.reduce((size, { shape }) => size + sizeOf(shape), 0);
     this.#entries = new Map(entries.map((entry) => [entry.name, entry]));
+  }
+
+  /**
+   * A set of variables that a model of another kind owns, such as the `trainableWeights` of a `tf.layers` model that is
+   * built: parameters are named as their variables are, and `dispose` leaves the variables alone. Names of `tf.layers`
+   * count layers of the process, so a program that resumes builds its model in the same order.
+   * @throws ConfigError for no variables, or two of one name
+   */
+  static of(variables: readonly ForeignVariable[], { role = roleByRank }: ForeignOptions = {}): ParameterSet {
+    if (variables.length === 0) {
+      throw new ConfigError(
+        'ParameterSet.of: expected at least one variable, got none; a tf.layers model has its own when it is built, by an inputShape or its first input',
+      );
+    }
+    const entries = variables.map(variableOf).map((variable) => {
+      const { name, shape } = variable;
+      const initializer: Initializer = { kind: 'zeros' };
+      return { name, spec: Object.freeze({ name, shape, initializer, role: role(variable) }), variable };
+    });
+    return new ParameterSet(entries, { borrowed: true });
   }
 
   /** The variable of a name, borrowed. @throws ConfigError for an unknown name; StateError after `dispose` */
@@ -127,6 +172,7 @@ export class ParameterSet implements Disposable {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    if (this.#borrowed) return;
     for (const { variable } of this.#entries.values()) variable.dispose();
   }
 

@@ -145,7 +145,7 @@ export const attributeCondition: LearnedCondition<RoutingKey> = Object.freeze({
 });
 
 /** {@link attributeCondition} by name; it needs nothing of a model. */
-export const attributeFactory: ConditionFactory = Object.freeze({
+export const attributeFactory: ConditionFactory<LearnedCondition<RoutingKey>> = Object.freeze({
   name: 'attribute',
   summary: "the eight attribute bits of the segment's tokens",
   create: () => attributeCondition,

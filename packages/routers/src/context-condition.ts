@@ -69,7 +69,7 @@ const contextCondition: DataDependentCondition = Object.freeze({
 });
 
 /** {@link contextCondition} by name; it needs nothing of a model. */
-export const contextFactory: ConditionFactory = Object.freeze({
+export const contextFactory: ConditionFactory<DataDependentCondition> = Object.freeze({
   name: 'context',
   summary: 'the token and an attention pool of its sequence',
   create: () => contextCondition,

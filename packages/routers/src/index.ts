@@ -1,5 +1,6 @@
 export { attributeCondition, ATTRIBUTE_COUNT } from './attribute-condition.ts';
 export { conditionNamed, conditionNames, registerCondition } from './condition-registry.ts';
+export type { NamedConditions } from './condition-registry.ts';
 export type {
   Condition,
   ConditionSize,
@@ -19,7 +20,7 @@ export type { NoiseOptions } from './noise.ts';
 export { decide } from './router.ts';
 export type { DecideOptions } from './router.ts';
 export { describeRouters } from './router-stack.ts';
-export type { RouterStack, TokenRouterStack } from './router-stack.ts';
+export type { AnyRouterStack, RouterStack, TokenRouterStack } from './router-stack.ts';
 export { routeTokens, unstackRouters } from './token-router.ts';
 export type { RouteOptions, SiteParameters, TokenDecision, TokenPlan } from './token-router.ts';
 export {
@@ -33,3 +34,7 @@ export type { TokenChoices } from './token-choice.ts';
 export { addCounts, countRows, countTokens, routingTelemetry } from './telemetry.ts';
 export type { CountRowsOptions, RoutingCounts, RoutingGroups, RoutingTelemetry } from './telemetry.ts';
 export type { ConditionContext, ConditionFactory, RoutingKey } from './routing-key.ts';
+export { moeLinear } from './moe-linear.ts';
+export type { MoeLinear, MoeLinearCall, MoeLinearConfig, MoeLinearResult } from './moe-linear.ts';
+export { MoeDense, moeDense } from './moe-dense.ts';
+export type { MoeDenseConfig } from './moe-dense.ts';

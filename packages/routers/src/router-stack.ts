@@ -5,7 +5,12 @@
  */
 import { ConfigError } from '@polygate/core';
 import type { ParameterSpec } from '@polygate/nn';
-import type { DataDependentCondition, DataIndependentCondition, FixedCondition } from './condition.ts';
+import type {
+  Condition,
+  DataDependentCondition,
+  DataIndependentCondition,
+  FixedCondition,
+} from './condition.ts';
 import { checkGateRule, type GateRule } from './gate-math.ts';
 
 interface StackBase extends GateRule {
@@ -29,6 +34,31 @@ export interface TokenRouterStack extends StackBase {
   readonly condition: DataDependentCondition;
 }
 
+/** Routers of a condition whose kind is only known when the program runs, as of `conditionNamed` with a name from a file. */
+export interface AnyRouterStack<Key> extends StackBase {
+  readonly condition: Condition<Key>;
+}
+
+/** The stack as one of decisions by rows. @throws ConfigError for a condition on tokens */
+export const stackOfRows = <Key>(stack: AnyRouterStack<Key>): RouterStack<Key> => {
+  const { condition } = stack;
+  if (condition.dataIndependent) return { ...stack, condition };
+  throw new ConfigError(
+    `decide: expected a condition that is known before tokens are, got "${condition.name}", which looks at each token; use routeTokens`,
+    { fields: { condition: condition.name } },
+  );
+};
+
+/** The stack as one of decisions by tokens. @throws ConfigError for a condition on rows */
+export const stackOfTokens = <Key>(stack: AnyRouterStack<Key>): TokenRouterStack => {
+  const { condition } = stack;
+  if (!condition.dataIndependent) return { ...stack, condition };
+  throw new ConfigError(
+    `routeTokens: expected a condition on tokens, got "${condition.name}", which decides for rows; use decide`,
+    { fields: { condition: condition.name } },
+  );
+};
+
 /** Refuses a stack that a fixed condition can't serve. @throws ConfigError */
 export const checkFixedStack = <Key>(
   { name, experts: needed }: FixedCondition<Key>,
@@ -46,9 +76,7 @@ export const checkFixedStack = <Key>(
  * Parameters of a stack: the condition's, then `PREFIX.gate.weight` [S, E, W]. None where decisions are fixed.
  * @throws ConfigError for an impossible gate rule or a stack without sites
  */
-export const describeRouters = <Key>(
-  stack: RouterStack<Key> | TokenRouterStack,
-): readonly ParameterSpec[] => {
+export const describeRouters = <Key>(stack: AnyRouterStack<Key>): readonly ParameterSpec[] => {
   checkGateRule(stack);
   const { condition, prefix, sites, width, experts } = stack;
   if (!Number.isInteger(sites) || sites < 1) {

@@ -12,7 +12,13 @@ import type { GateDecision } from './decision.ts';
 import { gateRows, gateRowsGradient, type GateRows } from './gate-math.ts';
 import { gateLogits, gateLogitsGradient, type GateSize } from './gate-product.ts';
 import { addNoise } from './noise.ts';
-import { checkFixedStack, describeRouters, type RouterStack } from './router-stack.ts';
+import {
+  checkFixedStack,
+  describeRouters,
+  stackOfRows,
+  type AnyRouterStack,
+  type RouterStack,
+} from './router-stack.ts';
 import { entriesOf } from './stacked-tensors.ts';
 
 /** A stack whose decisions are learned. */
@@ -87,13 +93,14 @@ const fixedDecisions = <Key>(
  * Call it inside a tidy: the gates belong to the enclosing scope.
  * @param rows distinct rows, at least one
  * @returns S decisions, each over the R rows in their order
- * @throws ConfigError when rows are missing or noise has no random stream; ShapeError for a row of another condition
+ * @throws ConfigError when rows are missing, noise has no random stream or the condition looks at tokens; ShapeError for a row of another condition
  */
 export const decide = <Key>(
-  stack: RouterStack<Key>,
+  given: AnyRouterStack<Key>,
   rows: readonly Key[],
   options: DecideOptions,
 ): readonly GateDecision[] => {
+  const stack = stackOfRows(given);
   if (rows.length === 0) {
     throw new ConfigError(
       'routers: expected at least one row to decide for, got none; pass the rows of the call',

@@ -20,11 +20,11 @@ export interface ConditionContext {
 }
 
 /** A condition by name, before it is made for a model. */
-export interface ConditionFactory {
+export interface ConditionFactory<C extends Condition<RoutingKey> = Condition<RoutingKey>> {
   /** As in recipes, e.g. `attribute`; lower case with hyphens. */
   readonly name: string;
   /** One line for lists of conditions. */
   readonly summary: string;
   /** @throws ConfigError when the context lacks what the condition needs */
-  create(context: ConditionContext): Condition<RoutingKey>;
+  create(context: ConditionContext): C;
 }

@@ -7,7 +7,7 @@ import { checkNames, indexOfName } from './embedding-table.ts';
 import type { ConditionFactory, RoutingKey } from './routing-key.ts';
 
 /** One expert per task, in the order of the tasks. */
-export const taskSpecificFactory: ConditionFactory = Object.freeze({
+export const taskSpecificFactory: ConditionFactory<FixedCondition<RoutingKey>> = Object.freeze({
   name: 'task-specific',
   summary: 'an expert of its own for each task, no router (baseline)',
   create: ({ tasks }: { readonly tasks: readonly string[] }): FixedCondition<RoutingKey> => {

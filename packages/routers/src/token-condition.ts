@@ -13,7 +13,7 @@ const tokenCondition: DataDependentCondition = Object.freeze({
 });
 
 /** {@link tokenCondition} by name; it needs nothing of a model. */
-export const tokenFactory: ConditionFactory = Object.freeze({
+export const tokenFactory: ConditionFactory<DataDependentCondition> = Object.freeze({
   name: 'token',
   summary: 'the token itself',
   create: () => tokenCondition,

@@ -34,7 +34,12 @@ import {
 import type { TokenContext } from './condition.ts';
 import { DEFAULT_TOP_K, logitsNotFinite, renormalizes, type GateRule } from './gate-math.ts';
 import { noiseStream, tokenNoise } from './noise.ts';
-import { describeRouters, type TokenRouterStack } from './router-stack.ts';
+import {
+  describeRouters,
+  stackOfTokens,
+  type AnyRouterStack,
+  type TokenRouterStack,
+} from './router-stack.ts';
 import { entriesOf } from './stacked-tensors.ts';
 import { choiceGradient, chooseExperts, type TokenChoices } from './token-choice.ts';
 
@@ -90,7 +95,7 @@ export interface TokenDecision {
  * Takes the stacked parameters of all routers apart, once per forward: call it inside the tidy and the tape of the
  * forward and hand the result to every {@link routeTokens} of it.
  */
-export const unstackRouters = (stack: TokenRouterStack, parameters: ParameterSet): SiteParameters => {
+export const unstackRouters = <Key>(stack: AnyRouterStack<Key>, parameters: ParameterSet): SiteParameters => {
   const columns = describeRouters(stack).map(({ name }) => entriesOf(parameters.get(name)));
   return Array.from({ length: stack.sites }, (_, site) => columns.map((column) => column[site] as tf.Tensor));
 };
@@ -286,14 +291,15 @@ const slotOrder = (
  * Decides for every token of a batch at one site. Call it inside a tidy, and let that tidy return what you need of the
  * decision, not all of it: tfjs looks for tensors in every element of what a tidy returns.
  * @returns gates and losses on the tape, the plan and the choices as host values
- * @throws ConfigError when noise has no random stream or the capacity is below one token; StateError (code
+ * @throws ConfigError when noise has no random stream, the capacity is below one token or the condition decides for rows; StateError (code
  * `logits-not-finite`) for a token whose logits have no softmax
  */
-export const routeTokens = (
-  stack: TokenRouterStack,
+export const routeTokens = <Key>(
+  given: AnyRouterStack<Key>,
   context: TokenContext,
   options: RouteOptions,
 ): TokenDecision => {
+  const stack = stackOfTokens(given);
   const { experts, topK = DEFAULT_TOP_K, renormalize = renormalizes(topK), noise } = stack;
   const { training = false, random, batchPriority = false } = options;
   const { capacityFactor = training ? 1 : 2 } = options;
