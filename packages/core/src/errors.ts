@@ -8,16 +8,26 @@ export interface ErrorOptions {
   readonly cause?: unknown;
 }
 
+/** Longest text of an error: content of others may stand in it at any length, and a person reads one line. */
+const MAX_MESSAGE = 2000;
+/** Characters of a cut text that are its end, where the remedy stands. */
+const KEPT_END = 400;
+
+const bounded = (message: string): string =>
+  message.length <= MAX_MESSAGE
+    ? message
+    : `${message.slice(0, MAX_MESSAGE - KEPT_END)} … ${message.slice(-KEPT_END)}`;
+
 /**
  * Base of all errors that users of Polygate are meant to read.
- * The message says what was expected, what came, and the remedy.
+ * The message says what was expected, what came, and the remedy; one that is far too long is cut in its middle.
  */
 export class PolygateError extends Error {
   readonly code: string;
   readonly fields: ErrorFields;
 
   constructor(message: string, defaultCode: string, options: ErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(bounded(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = new.target.name;
     this.code = options.code ?? defaultCode;
     this.fields = Object.freeze({ ...options.fields });
@@ -59,6 +69,11 @@ export class EngineError extends PolygateError {
   }
 }
 
+/** Longest name that suggestions are looked for, and that an error shows whole. */
+const MAX_SHOWN_NAME = 120;
+/** Known names that an error lists, the nearest first. */
+const MAX_LISTED_NAMES = 64;
+
 /** Levenshtein distance, for suggestions in error texts; names are short, so the plain table is enough. */
 const editDistance = (a: string, b: string): number => {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
@@ -73,16 +88,24 @@ const editDistance = (a: string, b: string): number => {
   return row[b.length] ?? 0;
 };
 
+const shown = (name: string): string =>
+  name.length <= MAX_SHOWN_NAME ? name : `${name.slice(0, MAX_SHOWN_NAME)}…`;
+
 /**
- * The error for a name that is not in a registry: lists the known names, the nearest first.
+ * The error for a name that is not in a registry: lists the known names, or the nearest of very many, and suggests one.
+ * Names of any length and number are cut to what a person reads.
  * @example unknownName('engine', 'wsam', ['wasm', 'cpu']).message
  */
 export const unknownName = (kind: string, got: string, known: readonly string[]): ConfigError => {
-  const nearest = [...known].sort((a, b) => editDistance(got, a) - editDistance(got, b));
-  const best = nearest[0];
-  const hint = best !== undefined && editDistance(got, best) <= 2 ? `did you mean "${best}"? ` : '';
-  const list = known.length > 0 ? [...known].sort().join(', ') : '(none)';
-  return new ConfigError(`unknown ${kind} "${got}": ${hint}known: ${list}`, {
+  const near = known
+    .map((name) => ({ name, distance: editDistance(shown(got), shown(name)) }))
+    .sort((a, b) => a.distance - b.distance);
+  const [best] = near;
+  const hint = best !== undefined && best.distance <= 2 ? `did you mean "${best.name}"? ` : '';
+  const listed = near.slice(0, MAX_LISTED_NAMES).map(({ name }) => shown(name));
+  const more = known.length > listed.length ? `, and ${known.length - listed.length} more` : '';
+  const list = known.length > 0 ? `${listed.sort().join(', ')}${more}` : '(none)';
+  return new ConfigError(`unknown ${kind} "${shown(got)}": ${hint}known: ${list}`, {
     code: 'unknown-name',
     fields: { kind, got, known },
   });

@@ -81,6 +81,16 @@ describe('the budget of decoding', () => {
     });
   });
 
+  it('counts very wide pictures by rows, also those that are turned: their strips are as wide', async () => {
+    const wide = (width: number, height: number) =>
+      sharp({ create: { width, height, channels: 3, background: 'red' } });
+    const decoding = async (bytes: Uint8Array) => (await measurePicture(bytes, {})).decoding;
+    expect(await decoding(await wide(100_000, 1).png().toBuffer())).toBe(100_000 * 3 * 1024);
+    expect(await decoding(await wide(1, 100_000).png().toBuffer())).toBe(75_000);
+    const turned = await wide(1, 30_000).jpeg().withMetadata({ orientation: 6 }).toBuffer();
+    expect(await decoding(turned)).toBe(30_000 * 3 * 1024);
+  });
+
   it('refuses a picture that exceeds it before decoding, by name', async () => {
     const side = 1100;
     const bytes = await png({ side, progressive: true, wide: true });

@@ -60,6 +60,40 @@ describe('suite.json', () => {
       await expect(read({ ...suite, datasets: [{ ...digits, splits }] })).rejects.toThrow(FormatError);
   });
 
+  it('refuses scores, overlaps, counts and pictures that are none', async () => {
+    const [digits] = suite.datasets;
+    const overlap = { splits: ['train', 'test'], rows: 1, example: ['a', 'b'] };
+    const good = { ...digits, baselines: { test: { chance: 0.5 } }, overlaps: [overlap] };
+    await expect(read({ ...suite, datasets: [good] })).resolves.toMatchObject({ datasets: [good] });
+    for (const [change, problem] of [
+      [{ baselines: { test: { chance: '0.5' } } }, 'expected baselines by split for digits, got'],
+      [{ overlaps: null }, 'expected overlaps of two splits each for digits, got null'],
+      [{ overlaps: [{ ...overlap, splits: ['train'] }] }, 'expected overlaps of two splits each'],
+      [{ mostFrequentCaption: 3 }, 'expected a text "mostFrequentCaption" for digits, got 3'],
+    ] as const)
+      await expect(read({ ...suite, datasets: [{ ...digits, ...change }] })).rejects.toThrow(problem);
+    for (const [change, problem] of [
+      [{ datasets: [digits, digits] }, 'expected datasets of different names, got "digits" twice'],
+      [{ quarantine: { a: 'b' } }, 'expected counts "quarantine", got {"a":"b"}'],
+      [{ notes: [] }, 'expected counts "notes", got []'],
+      [
+        { image: { height: 8, width: 8, fit: 'fill' } },
+        'expected "image.fit" of contain or cover, got "fill"',
+      ],
+      [
+        { image: { height: 8, width: 8, background: 'whit' } },
+        'expected a colour "image.background", got "whit"',
+      ],
+      [
+        { files: { '../../etc/passwd': { bytes: 1, sha256: 'x' } } },
+        'expected paths of files inside the suite',
+      ],
+      [{ files: { '/etc/passwd': { bytes: 1, sha256: 'x' } } }, 'expected paths of files inside the suite'],
+      [{ files: { 'a/b': { bytes: -1, sha256: 'x' } } }, 'expected bytes and sha256 of "a/b", got'],
+    ] as const)
+      await expect(read({ ...suite, ...change })).rejects.toThrow(problem);
+  });
+
   it('refuses names that leave the folder', async () => {
     const [digits] = suite.datasets;
     for (const name of ['../../etc', '..', '', 'a/b', '/etc', 'a\\b'])

@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, excerpt, FormatError, isPlainName, parseJson, unknownName } from '@polygate/core';
 import { type FileDigest, type LinkPolicy, recoverDirectory, requireInside } from '@polygate/core/node';
+import { isColour } from './image-decode.ts';
 import type { DatasetKind } from './schemas.ts';
 
 export const SUITE_FILE = 'suite.json';
@@ -73,10 +74,18 @@ const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (val
 const isTexts = (value: unknown): boolean =>
   Array.isArray(value) && value.every((text) => typeof text === 'string');
 
+const isNumbers = (value: unknown): boolean =>
+  isRecord(value) && Object.values(value).every((number) => typeof number === 'number');
+
+const isPair = (value: unknown): boolean => isTexts(value) && (value as readonly unknown[]).length === 2;
+
+const isOverlap = (value: unknown): boolean =>
+  isRecord(value) && isPair(value['splits']) && isPair(value['example']) && isCount(value['rows']);
+
 /** What is wrong with a dataset, or undefined. Its names become folders: they must lead nowhere else. */
 const datasetProblem = (dataset: unknown): string | undefined => {
   if (!isRecord(dataset)) return `expected datasets with name and splits, got ${excerpt(dataset)}`;
-  const { name, kind, splits, classes, baselines } = dataset;
+  const { name, kind, splits, classes, baselines, overlaps, mostFrequentCaption } = dataset;
   if (!isPlainName(name)) return `expected names of datasets that are names of folders, got ${excerpt(name)}`;
   if (typeof kind !== 'string') return `expected the kind of ${name}, got ${excerpt(kind)}`;
   if (!isRecord(splits)) return `expected splits by name for ${name}, got ${excerpt(splits)}`;
@@ -88,8 +97,25 @@ const datasetProblem = (dataset: unknown): string | undefined => {
   }
   if (classes !== undefined && !isTexts(classes))
     return `expected a list of class names for ${name}, got ${excerpt(classes)}`;
-  if (baselines !== undefined && !(isRecord(baselines) && Object.values(baselines).every(isRecord)))
+  if (baselines !== undefined && !(isRecord(baselines) && Object.values(baselines).every(isNumbers)))
     return `expected baselines by split for ${name}, got ${excerpt(baselines)}`;
+  if (overlaps !== undefined && !(Array.isArray(overlaps) && overlaps.every(isOverlap)))
+    return `expected overlaps of two splits each for ${name}, got ${excerpt(overlaps)}`;
+  if (mostFrequentCaption !== undefined && typeof mostFrequentCaption !== 'string')
+    return `expected a text "mostFrequentCaption" for ${name}, got ${excerpt(mostFrequentCaption)}`;
+  return undefined;
+};
+
+/** What is wrong with the list of files, or undefined. Its paths are read: they must lead nowhere else. */
+const filesProblem = (files: unknown): string | undefined => {
+  if (files === undefined) return undefined;
+  if (!isRecord(files)) return `expected files by path, got ${excerpt(files)}`;
+  for (const [path, digest] of Object.entries(files)) {
+    if (!path.split('/').every(isPlainName))
+      return `expected paths of files inside the suite, got ${excerpt(path)}`;
+    if (!isRecord(digest) || !isCount(digest['bytes']) || typeof digest['sha256'] !== 'string')
+      return `expected bytes and sha256 of ${excerpt(path)}, got ${excerpt(digest)}`;
+  }
   return undefined;
 };
 
@@ -108,6 +134,11 @@ const check = (value: unknown, path: string): Suite => {
   if (!isRecord(image) || ![image['height'], image['width']].every((side) => isCount(side) && side !== 0)) {
     return fail(`expected "image" with height and width, got ${excerpt(image)}`);
   }
+  const { fit, background } = image;
+  if (fit !== undefined && fit !== 'contain' && fit !== 'cover')
+    return fail(`expected "image.fit" of contain or cover, got ${excerpt(fit)}`);
+  if (background !== undefined && !(typeof background === 'string' && isColour(background)))
+    return fail(`expected a colour "image.background", got ${excerpt(background)}`);
   for (const key of ['name', 'tokenizerHash', 'recipeHash']) {
     if (typeof value[key] !== 'string') return fail(`expected a text "${key}", got ${excerpt(value[key])}`);
   }
@@ -119,8 +150,16 @@ const check = (value: unknown, path: string): Suite => {
     const problem = datasetProblem(dataset);
     if (problem !== undefined) return fail(problem);
   }
-  if (!isRecord(value['quarantine']))
-    return fail(`expected counts "quarantine", got ${excerpt(value['quarantine'])}`);
+  for (const key of ['quarantine', 'notes']) {
+    const counts = value[key];
+    if (!isNumbers(counts) && !(key === 'notes' && counts === undefined))
+      return fail(`expected counts "${key}", got ${excerpt(counts)}`);
+  }
+  const names = (datasets as readonly { readonly name: string }[]).map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) return fail(`expected datasets of different names, got ${excerpt(twice)} twice`);
+  const problem = filesProblem(value['files']);
+  if (problem !== undefined) return fail(problem);
   // The seal is the file's, not the suite's.
   const { sha256: _, ...suite } = value;
   return suite as unknown as Suite;

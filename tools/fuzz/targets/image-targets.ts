@@ -2,7 +2,7 @@
 import { crc32 } from '@polygate/core';
 import { decodeImage, isColour } from '@polygate/datasets';
 import { readPicture } from '@polygate/generalist';
-import { decodingBytes } from '../../../packages/datasets/src/image-budget.ts';
+import { measurePicture } from '../../../packages/datasets/src/image-budget.ts';
 import { frameCount } from '../../../packages/datasets/src/image-frames.ts';
 import { edgeNumbers, pick } from '../byte-mutations.ts';
 import { expectRight, type FuzzTarget, type Mutator } from '../target.ts';
@@ -109,7 +109,7 @@ const imageTarget: FuzzTarget = {
     seeds: await pictureSeeds(),
     mutators: [mutateChunks, mutateSvg],
     async parse(bytes) {
-      const needed = await decodingBytes(bytes, {}).catch(() => 0);
+      const { decoding: needed } = await measurePicture(bytes, {}).catch(() => ({ decoding: 0 }));
       expectRight(Number.isFinite(needed) && needed >= 0, `${needed} bytes needed`);
       const frames = await frameCount(bytes);
       expectRight(Number.isSafeInteger(frames) && frames >= 1, `${frames} frames`);
