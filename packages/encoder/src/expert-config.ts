@@ -1,6 +1,7 @@
 /** Conditional experts of an encoder: how many, where, and what their routers look at. Plain JSON. */
 import { ConfigError } from '@polygate/core';
 import { conditionNamed, type Condition, type RoutingKey } from '@polygate/routers';
+import { checkFields, type FieldType } from './config-fields.ts';
 import { check, checkWhole } from './shape-config.ts';
 
 /** Slots per expert as a multiple of an even load; see `routeTokens` of @polygate/routers. */
@@ -75,6 +76,7 @@ export const conditionOf = ({
 
 const resolveCapacity = (given: ExpertConfig['capacityFactor'] = {}): ResolvedExperts['capacityFactor'] => {
   if (given === 'dropless') return given;
+  checkFields(given, 'moe.capacityFactor', { train: 'number', evaluate: 'number' });
   const factors = { train: 1, evaluate: 2, ...given };
   for (const [phase, factor] of Object.entries(factors)) {
     check(factor > 0 && factor < Infinity, `moe.capacityFactor.${phase}`, [
@@ -85,11 +87,29 @@ const resolveCapacity = (given: ExpertConfig['capacityFactor'] = {}): ResolvedEx
   return factors;
 };
 
+const expertFields = {
+  experts: 'number',
+  topK: 'number',
+  condition: 'text',
+  tasks: 'texts',
+  modalities: 'texts',
+  every: 'number',
+  attention: 'boolean',
+  ffn: 'boolean',
+  renormalize: 'boolean',
+  noise: 'number',
+  separateGates: 'boolean',
+  batchPriority: 'boolean',
+  balanceLoss: 'number',
+  zLoss: 'number',
+} satisfies Record<keyof Omit<ExpertConfig, 'capacityFactor'>, FieldType>;
+
 /**
  * Fills in the defaults and checks the whole.
  * @throws ConfigError naming the field, what it expects and what it got; an unknown condition lists the known ones
  */
 export const resolveExperts = (moe: ExpertConfig): ResolvedExperts => {
+  checkFields(moe, 'moe', expertFields);
   const named = { condition: 'attribute', tasks: [], modalities: MODALITIES, ...moe };
   const condition = conditionOf(named);
   const fixed = condition.dataIndependent && condition.fixed === true ? condition.experts : undefined;

@@ -1,12 +1,19 @@
 /** An encoder whose experts were merged for good: which weight sets it has and which rows they serve. Plain JSON. */
 import { rowKey } from '@polygate/attributes';
-import { ConfigError } from '@polygate/core';
+import { ConfigError, excerpt } from '@polygate/core';
+import { checkFields } from './config-fields.ts';
 import { isConditional, type Placement } from './placement.ts';
 import { pathOf, type LinearPlace } from './block-linears.ts';
 import { describeBody } from './body-description.ts';
 import type { ParameterSpec } from '@polygate/nn';
 import type { SegmentKey } from './sequence.ts';
-import { check, resolveEncoderShape, type EncoderShape, type ResolvedEncoderShape } from './shape-config.ts';
+import {
+  check,
+  checkWhole,
+  resolveEncoderShape,
+  type EncoderShape,
+  type ResolvedEncoderShape,
+} from './shape-config.ts';
 
 /** What tells the rows of an encoder apart. */
 export type RowField = keyof SegmentKey;
@@ -54,12 +61,39 @@ export const rowText = (row: Omit<MergedRow, 'set'>, by: readonly RowField[]): s
   by.map((field) => `${field} ${row[field] ?? ''}`).join(', ');
 
 /** Number of weight sets. */
-export const setCount = ({ rows }: MergedSets): number => 1 + Math.max(-1, ...rows.map(({ set }) => set));
+export const setCount = ({ rows }: MergedSets): number =>
+  1 + rows.reduce((most, { set }) => Math.max(most, set), -1);
+
+const rowFields: readonly RowField[] = ['attributes', 'modality', 'task'];
 
 /** @throws ConfigError naming the field, what it expects and what it got */
 export const resolveMergedConfig = (config: MergedEncoderConfig): ResolvedMergedConfig => {
   const { merged, ...shape } = config;
-  const { rows, by } = merged;
+  checkFields(merged, 'merged', {
+    condition: 'text',
+    by: 'texts',
+    rows: 'list',
+    every: 'number',
+    attention: 'boolean',
+    ffn: 'boolean',
+  });
+  const { rows = [], by = [] } = merged;
+  checkWhole('merged.every', merged.every);
+  check(
+    by.every((field) => rowFields.includes(field)),
+    'merged.by',
+    [`to name some of ${rowFields.join(', ')}`, excerpt(by)],
+  );
+  rows.forEach((row, i) => {
+    checkFields(row, `merged.rows.${i}`, {
+      attributes: 'text',
+      modality: 'text',
+      task: 'text',
+      set: 'number',
+    });
+    const lacking = by.find((field) => !Object.hasOwn(row, field));
+    check(lacking === undefined, `merged.rows.${i}`, [`to have "${lacking ?? ''}"`, excerpt(row)]);
+  });
   check(rows.length > 0, 'merged.rows', ['to name one row or more', 'none']);
   const sets = setCount(merged);
   const used = new Set(rows.map(({ set }) => set));

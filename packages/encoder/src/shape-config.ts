@@ -1,5 +1,6 @@
 /** The sizes, embeddings and regularisation of an encoder: all of its configuration but experts. Plain JSON. */
 import { ConfigError } from '@polygate/core';
+import { checkFields, type FieldType } from './config-fields.ts';
 
 /** An encoder without experts. Lengths are in tokens, widths in channels. */
 export interface EncoderShape {
@@ -64,11 +65,29 @@ export const checkWhole = (field: string, value: number, least = 1): void =>
     value,
   ]);
 
+const shapeFields = {
+  layers: 'number',
+  width: 'number',
+  heads: 'number',
+  hidden: 'number',
+  vocabularySize: 'number',
+  prefixToken: 'number',
+  patch: 'object',
+  maxPositions: 'number',
+  maxFrames: 'number',
+  gridScale: 'number',
+  layerScale: 'number',
+  dropPath: 'number',
+  temperatures: 'texts',
+} satisfies Record<keyof EncoderShape, FieldType>;
+
 /**
  * Fills in the defaults and checks the whole. Fields that are no part of a shape pass through.
  * @throws ConfigError naming the field, what it expects and what it got
  */
 export const resolveEncoderShape = (shape: EncoderShape): ResolvedEncoderShape => {
+  checkFields(shape, '', shapeFields);
+  checkFields(shape.patch, 'patch', { size: 'number', channels: 'number' });
   const resolved = {
     prefixToken: shape.vocabularySize - 2,
     maxPositions: 512,

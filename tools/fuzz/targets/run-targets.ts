@@ -2,7 +2,8 @@
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parsePrepareRecipe, applyPrepareSettings, prepareRecipes } from '@polygate/app-prepare';
-import { acquireLock, createRandom, parseDuration, sealJson } from '@polygate/core';
+import { createRandom, parseDuration, sealJson } from '@polygate/core';
+import { acquireLock } from '@polygate/core/node';
 import type { EncoderConfig } from '@polygate/encoder';
 import { loadMergedEncoder } from '@polygate/encoder/merged';
 import {
@@ -102,7 +103,9 @@ const prepareRecipe: FuzzTarget = {
       budgets: { imageBytes: 1000 },
     };
     return {
-      seeds: [own, ...Object.values(prepareRecipes)].map((each) => utf8(JSON.stringify(each))),
+      seeds: [own, prepareRecipes.mini, prepareRecipes['mini-small']].map((each) =>
+        utf8(JSON.stringify(each)),
+      ),
       mutators: [mutateJson],
       async parse(bytes) {
         const read = parsePrepareRecipe(await readRecipeFile(await save(bytes)));

@@ -28,8 +28,11 @@ const tokenizer: FuzzTarget = {
   name: 'tokenizer-json',
   errors: ['ConfigError', 'FormatError'],
   async open() {
-    const text = JSON.stringify(tiny().toJSON());
-    const pairs = text.replace(/"(\S+) (\S+)"(?=[,\]])/gu, '["$1","$2"]');
+    const file = tiny().toJSON();
+    const text = JSON.stringify(file);
+    // Newer writers give a merge as a pair.
+    const merges = file.model.merges.map((merge) => merge.split(' '));
+    const pairs = JSON.stringify({ ...file, model: { ...file.model, merges } });
     return {
       seeds: [utf8(text), utf8(`\uFEFF${text}`), utf8(pairs)],
       mutators: [mutateJson],

@@ -145,7 +145,7 @@ const captionsCsv: FuzzTarget = {
     return {
       seeds: [
         utf8(csv),
-        utf8(csv.replaceAll(',', '|')),
+        utf8('image|caption\na.png|a cat\nb.png|two dogs\n'),
         utf8('image,caption\na.png#0,one\na.png#1,two\nb.png#0,three\n'),
       ],
       mutators: textMutations,

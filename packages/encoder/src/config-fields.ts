@@ -1,0 +1,50 @@
+/** Types of the fields of a configuration that comes from a file: what TypeScript can't promise there. */
+import { ConfigError, excerpt } from '@polygate/core';
+
+/** What a field holds. All fields may be absent; where one is needed, its own check says so. */
+export type FieldType = 'number' | 'boolean' | 'text' | 'texts' | 'object' | 'list';
+
+const nouns: Readonly<Record<FieldType, string>> = {
+  number: 'a number',
+  boolean: 'true or false',
+  text: 'a text',
+  texts: 'a list of texts',
+  object: 'an object',
+  list: 'a list',
+};
+
+const isObject = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const holds: Readonly<Record<FieldType, (value: unknown) => boolean>> = {
+  number: (value) => typeof value === 'number',
+  boolean: (value) => typeof value === 'boolean',
+  text: (value) => typeof value === 'string',
+  texts: (value) => Array.isArray(value) && value.every((each) => typeof each === 'string'),
+  object: isObject,
+  list: Array.isArray,
+};
+
+/**
+ * Checks an object and those of its fields that are there; others pass.
+ * @param place what errors call it; empty for the whole configuration
+ * @throws ConfigError naming the field, what it expects and what it got
+ */
+export const checkFields = (
+  value: unknown,
+  place: string,
+  fields: Readonly<Record<string, FieldType>>,
+): void => {
+  const refuse = (field: string, type: FieldType, got: unknown): never => {
+    throw new ConfigError(
+      `encoder: expected ${field} to be ${nouns[type]}, got ${excerpt(got)}; write the configuration anew`,
+      { code: 'encoder-config', fields: { field, got } },
+    );
+  };
+  if (!isObject(value)) refuse(place === '' ? 'the configuration' : place, 'object', value);
+  const record = value as Readonly<Record<string, unknown>>;
+  for (const [name, type] of Object.entries(fields)) {
+    const got = Object.hasOwn(record, name) ? record[name] : undefined;
+    if (got !== undefined && !holds[type](got)) refuse(place === '' ? name : `${place}.${name}`, type, got);
+  }
+};
