@@ -1,4 +1,5 @@
 /** What the picture sheet shows: held-out pictures with what the model says about them. */
+import { ownValue } from '@polygate/core';
 import {
   caption,
   classify,
@@ -49,7 +50,7 @@ const twinLabels = async (
 ): Promise<{ dataset: string; classes: readonly string[]; labels: readonly number[] } | undefined> => {
   for (const other of data.suite.datasets) {
     if (other.kind !== 'labelled-image' || !other.classes) continue;
-    if (other.splits[at.split]?.rows !== dataset.splits[at.split]?.rows) continue;
+    if (ownValue(other.splits, at.split)?.rows !== ownValue(dataset.splits, at.split)?.rows) continue;
     const batch = await (await data.shards(other.name, at.split)).read(at.rows);
     if (!at.ids.every((id, row) => textRow(batch, 'id', row) === id)) continue;
     return {
@@ -172,7 +173,7 @@ export const sheetSections = async (
           .filter(([split, { rows }]) => rows > 0 && (options.splits?.includes(split) ?? split !== 'train'))
           .map(([split]) => split);
   const keyOf = (dataset: SuiteDataset, split: string): string =>
-    `${split}/${dataset.splits[split]?.rows ?? 0}`;
+    `${split}/${ownValue(dataset.splits, split)?.rows ?? 0}`;
   for (const dataset of data.suite.datasets.filter(({ kind }) => kind === 'captioned-image')) {
     for (const split of wanted(dataset)) {
       const section = await captionedSection(model, data, { dataset, split, options });

@@ -1,5 +1,5 @@
 /** The interference part of the inspect stage: a run folder -> RUN/inspect/interference.json. */
-import { ConfigError, createRandom, silentLogger, unknownName, type Logger } from '@polygate/core';
+import { ConfigError, createRandom, ownValue, silentLogger, unknownName, type Logger } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
 import { UniPerceiver } from '@polygate/encoder';
 import {
@@ -111,7 +111,7 @@ const drawBatches = async (
   const random = createRandom(options.seed).fork('interference');
   const all: TaskBatch[][] = [];
   for (const { name, next } of sources) {
-    const first = record.state?.cursors[name] ?? 0;
+    const first = ownValue(record.state?.cursors ?? {}, name) ?? 0;
     const own: TaskBatch[] = [];
     for (let k = 0; k < options.batches; k += 1) {
       own.push(await next(first + k, { random: random.fork(name).fork(first + k) }));

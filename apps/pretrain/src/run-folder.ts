@@ -1,4 +1,4 @@
-import { ConfigError, excerpt, FormatError, parseJson } from '@polygate/core';
+import { ConfigError, excerpt, FormatError, ownValue, parseJson } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
 import {
   readModelConfig,
@@ -31,7 +31,7 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 const differences = (a: unknown, b: unknown, path = ''): string[] => {
   if (isRecord(a) && isRecord(b)) {
     return [...new Set([...Object.keys(a), ...Object.keys(b)])].flatMap((key) =>
-      differences(a[key], b[key], path === '' ? key : `${path}.${key}`),
+      differences(ownValue(a, key), ownValue(b, key), path === '' ? key : `${path}.${key}`),
     );
   }
   return JSON.stringify(a) === JSON.stringify(b) ? [] : [path];

@@ -40,6 +40,24 @@ describe('settings', () => {
     );
   });
 
+  it('name keys that no entry can have, at any depth', () => {
+    const named = z.strictObject({
+      sources: z.record(z.string().regex(/^[a-z]+$/u, 'expected letters'), kinds),
+    });
+    const check = (text: string): unknown => checkSettings(named, JSON.parse(text), 'recipe');
+    const source = '{"kind":"table","file":"a"}';
+    expect(check(`{"sources":{"constructor":${source}}}`)).toEqual({
+      sources: { constructor: { kind: 'table', file: 'a' } },
+    });
+    expect(() => check(`{"sources":{"__proto__":${source}}}`)).toThrow(
+      'recipe: expected keys that entries can have, got "sources.__proto__"; choose another name',
+    );
+    expect(() => check(`{"__proto__":{"sources":{}}}`)).toThrow('got "__proto__"; choose another name');
+    expect(() => check(`{"sources":{"toString1":${source}}}`)).toThrow(
+      'recipe: sources: a key: expected letters, got "toString1"; rename it',
+    );
+  });
+
   it('say what is wrong', () => {
     expect(() => lay({}, 'size=one')).toThrow(
       '--set size=one: expected a number, got "one"; write it as JSON, for example size=0.001',

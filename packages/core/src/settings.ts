@@ -19,6 +19,8 @@ interface SchemaIssue {
   readonly message: string;
   readonly keys?: readonly string[] | undefined;
   readonly discriminator?: string | undefined;
+  /** Of a key: what is wrong with it. */
+  readonly issues?: readonly { readonly message: string }[] | undefined;
 }
 
 /** A zod schema of a record of settings. */
@@ -163,12 +165,30 @@ const exampleSetting = (schema: SchemaNode): string => {
   return 'name=value';
 };
 
+/** Path of the first key `__proto__`, which a check of records would pass over without a word. */
+const unusableKey = (value: unknown, depth = 0): readonly string[] | undefined => {
+  if (typeof value !== 'object' || value === null || depth > MAX_PATH) return undefined;
+  if (Object.hasOwn(value, '__proto__')) return ['__proto__'];
+  for (const [key, child] of Object.entries(value)) {
+    const found = unusableKey(child, depth + 1);
+    if (found) return [key, ...found];
+  }
+  return undefined;
+};
+
 /**
  * A record checked against its schema, with its defaults filled in.
  * @param what the word that errors begin with, such as `prepare recipe`
  * @throws ConfigError naming the setting, what is allowed and what came; an unknown key lists the known ones
  */
 export const checkSettings = <T>(schema: SettingsSchema<T>, input: unknown, what: string): T => {
+  const unusable = unusableKey(input);
+  if (unusable) {
+    throw new ConfigError(
+      `${what}: expected keys that entries can have, got "${unusable.join('.')}"; choose another name`,
+      { code: 'recipe', fields: { path: unusable.join('.') } },
+    );
+  }
   const result = schema.safeParse(input);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
@@ -177,6 +197,15 @@ export const checkSettings = <T>(schema: SettingsSchema<T>, input: unknown, what
   if (issue?.code === 'unrecognized_keys') {
     const known = knownKeysAt(schema, path, input).map((key) => at([...path, key]));
     throw unknownName(`${what} key`, at([...path, issue.keys?.[0] ?? '']), known);
+  }
+  if (issue?.code === 'invalid_key') {
+    const [key = '', ...parent] = path.toReversed();
+    const wanted = issue.issues?.[0]?.message ?? issue.message;
+    const place = parent.length > 0 ? `${at(parent.toReversed())}: ` : '';
+    throw new ConfigError(`${what}: ${place}a key: ${wanted}, got ${excerpt(key)}; rename it`, {
+      code: 'recipe',
+      fields: { path: at(path) },
+    });
   }
   const got = path.reduce<unknown>(childOf, input);
   const schemas = schemasAt(schema, path, input);

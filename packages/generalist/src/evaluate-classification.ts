@@ -40,7 +40,7 @@ const readPictures = async (context: SplitContext, split: string, limit: number)
 /** Accuracies of answering the majority class, and the class of the training picture with the nearest pixels. */
 const baselinesOf = async (context: SplitContext): Promise<Readonly<Record<string, number>>> => {
   // What was measured when the suite was prepared holds for the whole split.
-  const whole = (context.dataset.splits[context.split]?.rows ?? 0) <= context.limit;
+  const whole = (ownValue(context.dataset.splits, context.split)?.rows ?? 0) <= context.limit;
   const known = whole ? context.dataset.baselines?.[context.split] : undefined;
   if (known) {
     const { chance: _, ...others } = known;

@@ -41,17 +41,17 @@ const plain = (family: TaskFamily, dataset: string): TaskRecipe => ({
  * captioned ones, masked language modelling of text. Named after the dataset, or dataset and family where it serves two.
  */
 export const defaultTasks = (suite: Suite): Readonly<Record<string, TaskRecipe>> => {
-  const tasks: Record<string, TaskRecipe> = {};
+  const tasks: [name: string, task: TaskRecipe][] = [];
   for (const { name, kind, splits } of suite.datasets) {
     if ((ownValue(splits, 'train')?.rows ?? 0) === 0) continue;
-    if (kind === 'labelled-image') tasks[name] = plain('image-classification', name);
-    if (kind === 'text') tasks[name] = plain('masked-language-modelling', name);
+    if (kind === 'labelled-image') tasks.push([name, plain('image-classification', name)]);
+    if (kind === 'text') tasks.push([name, plain('masked-language-modelling', name)]);
     if (kind === 'captioned-image') {
-      tasks[`${name}/captioning`] = plain('image-captioning', name);
-      tasks[`${name}/retrieval`] = plain('image-text-retrieval', name);
+      tasks.push([`${name}/captioning`, plain('image-captioning', name)]);
+      tasks.push([`${name}/retrieval`, plain('image-text-retrieval', name)]);
     }
   }
-  return tasks;
+  return Object.fromEntries(tasks);
 };
 
 /** What tasks share. */

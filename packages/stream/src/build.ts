@@ -1,6 +1,6 @@
 /** Building record batches from typed arrays (zero-copy where the type already fits) and nested arrays. */
 import type { Data, RecordBatch, Schema } from 'apache-arrow';
-import { ConfigError, ShapeError } from '@polygate/core';
+import { ConfigError, ownValue, ShapeError } from '@polygate/core';
 import { assembleBatch, makeColumn } from './arrow-data.ts';
 import { arrayOf, describeKind, type FieldKind, isPrimitive, type NumericArray } from './kinds.ts';
 import { schemaFields } from './schema.ts';
@@ -179,8 +179,9 @@ export const buildBatch = (schema: Schema, columns: Readonly<Record<string, Colu
   const fields = schemaFields(schema);
   const names = Object.keys(fields);
   for (const name of [...names, ...Object.keys(columns)]) {
-    if (fields[name] !== undefined && columns[name] !== undefined) continue;
-    const problem = fields[name] === undefined ? `unknown column "${name}"` : `missing column "${name}"`;
+    if (ownValue(fields, name) !== undefined && ownValue(columns, name) !== undefined) continue;
+    const problem =
+      ownValue(fields, name) === undefined ? `unknown column "${name}"` : `missing column "${name}"`;
     throw new ConfigError(
       `batch: ${problem}; expected ${names.join(', ')}, got ${Object.keys(columns).join(', ') || '(none)'}`,
       { code: 'columns', fields: { column: name } },

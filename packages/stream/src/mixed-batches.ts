@@ -1,6 +1,6 @@
 /** Batches of several sources in the order of a mixture, read ahead on a guess that a change of weights discards. */
 import type { RecordBatch } from 'apache-arrow';
-import { unknownName } from '@polygate/core';
+import { ownValue, unknownName } from '@polygate/core';
 import type { Draw, Mixture } from './mixture.ts';
 import { turn } from './ordered.ts';
 
@@ -36,7 +36,8 @@ export async function* mixBatches(
   { ahead = 4, signal }: MixedOptions = {},
 ): AsyncGenerator<MixedBatch, never, undefined> {
   for (const name of mixture.names) {
-    if (sources[name] === undefined) throw unknownName('mixture source', name, Object.keys(sources));
+    if (ownValue(sources, name) === undefined)
+      throw unknownName('mixture source', name, Object.keys(sources));
   }
   const planned = new Map<string, Planned>();
   for (;;) {

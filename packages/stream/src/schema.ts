@@ -34,7 +34,7 @@ export const defineSchema = (fields: Fields, metadata: Readonly<Record<string, s
 
 /** The kinds of a schema's columns. @throws ConfigError naming a column whose Arrow type streams don't carry */
 export const schemaFields = (schema: Schema): Fields => {
-  const fields: Record<string, FieldKind> = {};
+  const fields: [name: string, kind: FieldKind][] = [];
   for (const field of schema.fields) {
     const kind = kindOfType(field.type);
     if (kind === undefined) {
@@ -44,9 +44,9 @@ export const schemaFields = (schema: Schema): Fields => {
         { code: 'unknown-kind', fields: { column: field.name } },
       );
     }
-    fields[field.name] = kind;
+    fields.push([field.name, kind]);
   }
-  return fields;
+  return Object.fromEntries(fields);
 };
 
 /** A schema's metadata as a plain record. */

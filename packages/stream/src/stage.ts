@@ -1,6 +1,6 @@
 /** Stages of a stream: what they need, what they add, and helpers to write common ones. */
 import type { RecordBatch, Schema } from 'apache-arrow';
-import { ConfigError, ShapeError } from '@polygate/core';
+import { ConfigError, ownValue, ShapeError } from '@polygate/core';
 import { assembleBatch, columnDataOf } from './arrow-data.ts';
 import { type ColumnInput, columnData } from './build.ts';
 import { joinRuns, takeRows } from './gather.ts';
@@ -61,7 +61,7 @@ export const withColumns = (
   columns: Readonly<Record<string, ColumnInput>>,
 ): RecordBatch => {
   const children = Object.entries(schemaFields(schema)).map(([name, kind]) => {
-    const input = columns[name];
+    const input = ownValue(columns, name);
     if (input === undefined) return columnDataOf(batch, name);
     const data = columnData(kind, input, `column "${name}"`);
     if (data.length === batch.numRows) return data;

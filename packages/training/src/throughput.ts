@@ -29,7 +29,8 @@ export interface Throughput {
 
 /** @param clock milliseconds that never go back */
 export const createThroughput = (steps: number, clock: () => number): Throughput => {
-  const losses: Record<string, number> = {};
+  // By the users' names of tasks, so without the keys that objects inherit.
+  const losses = Object.create(null) as Record<string, number>;
   const window: { readonly milliseconds: number; readonly samples: number; readonly tokens: number }[] = [];
   let last = clock();
   return {

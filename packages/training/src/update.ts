@@ -100,8 +100,8 @@ export const accumulateGradients = async <Batch>(input: UpdateInput<Batch>): Pro
   const { parameters, batches, step, task, lossWeight } = input;
   const alone = batches.length === 1;
   const known = alone || !input.weights ? undefined : knownShares(batches.map(input.weights), task);
-  const gradients: Record<string, tf.Tensor> = {};
-  const metrics: Record<string, number> = {};
+  const gradients = Object.create(null) as Record<string, tf.Tensor>;
+  const metrics = Object.create(null) as Record<string, number>;
   const records: NonNullable<LossResult['records']>[number][] = [];
   const held: tf.Tensor[] = [];
   const hold = <T extends number | tf.Scalar>(value: T): T => {
