@@ -26,8 +26,6 @@ const arrowPath = {
   name: 'apache-arrow',
   message: 'Import from @polygate/stream: it is the only importer of apache-arrow.',
 };
-/** Packages that bundle for a browser. What needs Node lies in their `src/node`, behind a `#name` of their package.json. */
-const runAnywhere = ['core'];
 /** Values in error texts have bounds. */
 const boundedErrors = {
   selector:
@@ -39,6 +37,19 @@ const boundedJson = {
   selector: "CallExpression[callee.object.name='JSON'][callee.property.name='parse']",
   message: "Read JSON by core's parseJson: it skips a byte order mark, has bounds and says where a fault is.",
 };
+/** Packages that bundle for a browser. What needs Node lies in their `src/node`, behind a `#name` of their package.json. */
+const runAnywhere = [
+  'core',
+  'tensor',
+  'tokens',
+  'attributes',
+  'evaluation',
+  'figures',
+  'nn',
+  'losses',
+  'routers',
+  'encoder',
+];
 
 export default tseslint.config(
   {
@@ -96,7 +107,7 @@ export default tseslint.config(
             {
               regex: '^node:|^\\./node/|^@polygate/core/node$',
               message:
-                'This package runs in browsers: what needs Node goes to src/node, reached by a # import.',
+                'This package runs in browsers: files are read through @polygate/core/files; what needs Node goes to src/node, behind a # import of package.json or an entry of its own.',
             },
           ],
         },

@@ -47,7 +47,7 @@ interface Message {
 export interface BrowserPage {
   /** Calls a method of the DevTools protocol. */
   call(method: string, params?: Values): Promise<Values>;
-  /** Runs an expression in the page and returns its JSON value. */
+  /** Runs an expression in the page and returns its JSON value, or that of its promise. */
   evaluate<T>(expression: string): Promise<T>;
   /** Every event since the page was opened. */
   readonly events: readonly { readonly method: string; readonly params: Values }[];
@@ -189,6 +189,7 @@ export const startChromium = async (program: string): Promise<Browser> => {
             const { result, exceptionDetails } = await call('Runtime.evaluate', {
               expression,
               returnByValue: true,
+              awaitPromise: true,
             });
             if (exceptionDetails) throw new Error(JSON.stringify(exceptionDetails));
             return (result as { value: T }).value;

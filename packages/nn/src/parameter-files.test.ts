@@ -1,6 +1,6 @@
 import { createRandom } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -42,6 +42,22 @@ describe('saveParameters and loadParameters', () => {
         Math.abs(exact[i] as number) * 2 ** -8,
       );
     });
+  });
+
+  it('take the bytes of a file for the file', async () => {
+    using first = allocateParameters([spec('a', [3, 5])], createRandom(1));
+    using second = allocateParameters([spec('a', [3, 5])], createRandom(2));
+    const path = join(folder, 'bytes.safetensors');
+    await saveParameters(first, path);
+    const bytes = await readFile(path);
+    // Behind a byte, so that tensors do not lie where their elements are aligned.
+    const shifted = new Uint8Array(bytes.length + 1);
+    shifted.set(bytes, 1);
+    await loadParameters(second, shifted.subarray(1));
+    expect(await second.read('a')).toEqual(await first.read('a'));
+    await expect(loadParameters(second, bytes.subarray(0, -1))).rejects.toThrow(
+      /^safetensors \(bytes\): .*expected the data to end at byte/u,
+    );
   });
 
   it('list missing and unexpected names and change nothing', async () => {

@@ -3,9 +3,8 @@
  * `m.NAME`, `v.NAME` and `count.NAME`.
  */
 import { ConfigError, FormatError, ShapeError, StateError } from '@polygate/core';
-import { type FileDigest } from '@polygate/core/node';
+import type { FileDigest, FileSource } from '@polygate/core/files';
 import * as tf from '@tensorflow/tfjs';
-import { basename } from 'node:path';
 import type { AdamW, MomentState } from './adamw.ts';
 import type { ParameterSet } from './parameters.ts';
 import {
@@ -54,12 +53,15 @@ const firstNotFinite = (values: Float32Array): number => {
   return -1;
 };
 
+/** The last part of a path of any system. */
+const fileName = (path: string): string => path.split(/[/\\]/u).at(-1) ?? path;
+
 /** Values that are about to be written. @throws StateError (code `weights-not-finite`) */
 const savable = (values: Float32Array, path: string, name: string): Float32Array => {
   const at = firstNotFinite(values);
   if (at < 0) return values;
   throw new StateError(
-    `save ${basename(path)}: expected finite values, got ${values[at]} at index ${at} of "${name}"; nothing was written: go back to an earlier checkpoint with a lower learning rate or harder clipping`,
+    `save ${fileName(path)}: expected finite values, got ${values[at]} at index ${at} of "${name}"; nothing was written: go back to an earlier checkpoint with a lower learning rate or harder clipping`,
     { code: 'weights-not-finite', fields: { path, name, index: at } },
   );
 };
@@ -116,16 +118,17 @@ const checkShapes = (parameters: ParameterSet, file: SafetensorsFile, path: stri
 };
 
 /**
- * Loads parameters by name. Names and shapes are checked before any value is changed.
+ * Loads parameters by name, from a file or its bytes (which are borrowed until it returns). Names and shapes are checked before any value is changed.
  * @throws ConfigError listing missing and unexpected names (strict), ShapeError listing shapes that differ, FormatError
  * for a damaged file and (code `weights-not-finite`) for NaN and infinity
  */
 export const loadParameters = async (
   parameters: ParameterSet,
-  path: string,
+  source: FileSource,
   options: LoadOptions = {},
 ): Promise<LoadReport> => {
-  const file = await openSafetensors(path);
+  const file = await openSafetensors(source);
+  const path = file.name;
   try {
     const names = parameters.entries().map(({ name }) => name);
     const missing = names.filter((name) => !file.entries.has(name));
@@ -225,12 +228,13 @@ const readMoments = async (file: SafetensorsFile, path: string, name: string): P
 };
 
 /**
- * Replaces an optimizer's state by a saved one; nothing is changed when it can't be.
+ * Replaces an optimizer's state by a saved one, from a file or its bytes; nothing is changed when it can't be.
  * @throws FormatError for a damaged file: a missing tensor, a count below 1, values that can't be moments; ConfigError,
  * ShapeError for another model's
  */
-export const loadOptimizer = async (optimizer: AdamW, path: string): Promise<void> => {
-  const file = await openSafetensors(path);
+export const loadOptimizer = async (optimizer: AdamW, source: FileSource): Promise<void> => {
+  const file = await openSafetensors(source);
+  const path = file.name;
   const states = new Map<string, MomentState>();
   try {
     for (const name of updatedNames(file, path)) states.set(name, await readMoments(file, path, name));

@@ -3,10 +3,13 @@
  * The format is little-endian, and so is every processor that Node runs on but s390x, which is not supported.
  */
 import { ConfigError, excerpt, FormatError, resolveBudgets, type Budgets } from '@polygate/core';
-import { writeError, type FileDigest } from '@polygate/core/node';
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import {
+  openSource,
+  writeFileDigested,
+  type ByteSource,
+  type FileDigest,
+  type FileSource,
+} from '@polygate/core/files';
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16 } from './half-floats.ts';
 import {
   damaged,
@@ -55,6 +58,8 @@ export type WritableTensor =
 
 /** An open file: its header is read and checked, its tensors are read when asked for. */
 export interface SafetensorsFile extends AsyncDisposable {
+  /** For error texts: the path, or `(bytes)`. */
+  readonly name: string;
   readonly entries: SafetensorsHeader['entries'];
   readonly metadata: SafetensorsHeader['metadata'];
   /** @throws ConfigError for an unknown name; FormatError for a type that isn't read, or when the file has been cut */
@@ -63,19 +68,13 @@ export interface SafetensorsFile extends AsyncDisposable {
 }
 
 const readExactly = async (
-  handle: FileHandle,
-  path: string,
+  source: ByteSource,
   at: { readonly position: number; readonly length: number },
 ): Promise<Uint8Array<ArrayBuffer>> => {
-  const bytes = new Uint8Array(at.length);
-  let done = 0;
-  while (done < at.length) {
-    const { bytesRead } = await handle.read(bytes, done, at.length - done, at.position + done);
-    if (bytesRead === 0)
-      throw damaged(path, at.position + done, `expected ${at.length - done} more bytes, got none`);
-    done += bytesRead;
-  }
-  return bytes;
+  const bytes = await source.read(at.position, at.length);
+  if (bytes.length === at.length) return bytes;
+  const missing = at.length - bytes.length;
+  throw damaged(source.name, at.position + bytes.length, `expected ${missing} more bytes, got none`);
 };
 
 const decode = (dtype: SafetensorsDtype, bytes: Uint8Array<ArrayBuffer>): SafetensorsData => {
@@ -110,10 +109,11 @@ const decode = (dtype: SafetensorsDtype, bytes: Uint8Array<ArrayBuffer>): Safete
   }
 };
 
-const openForReading = async (path: string): Promise<FileHandle> => {
+const openForReading = async (file: FileSource): Promise<ByteSource> => {
   try {
-    return await open(path, 'r');
+    return await openSource(file);
   } catch (cause) {
+    const path = String(file);
     throw new ConfigError(
       `safetensors: expected a readable file at ${path}, got ${cause instanceof Error ? cause.message : String(cause)}; check the path`,
       { code: 'file-missing', fields: { path }, cause },
@@ -127,21 +127,25 @@ export interface OpenSafetensorsOptions {
   readonly budgets?: Partial<Budgets>;
 }
 
-/** Opens a file and checks its header. @throws ConfigError when it can't be opened; FormatError when it is damaged */
+/**
+ * Opens a file, or its bytes, and checks its header. Bytes are borrowed until it is closed.
+ * @throws ConfigError when it can't be opened; FormatError when it is damaged
+ */
 export const openSafetensors = async (
-  path: string,
+  file: FileSource,
   options: OpenSafetensorsOptions = {},
 ): Promise<SafetensorsFile> => {
   const { headerBytes } = resolveBudgets(options.budgets);
-  const handle = await openForReading(path);
+  const source = await openForReading(file);
+  const { name: path, size } = source;
   try {
-    const { size } = await handle.stat();
-    const prefix = await readExactly(handle, path, { position: 0, length: Math.min(PREFIX_BYTES, size) });
+    const prefix = await readExactly(source, { position: 0, length: Math.min(PREFIX_BYTES, size) });
     const length = headerLength(prefix, path, { bytes: size, headerBytes });
-    const bytes = await readExactly(handle, path, { position: PREFIX_BYTES, length });
+    const bytes = await readExactly(source, { position: PREFIX_BYTES, length });
     const { entries, metadata } = parseHeader(bytes, { path, bytes: size });
-    const close = (): Promise<void> => handle.close();
+    const close = (): Promise<void> => source.close();
     return {
+      name: path,
       entries,
       metadata,
       async read(name) {
@@ -159,26 +163,26 @@ export const openSafetensors = async (
             { code: 'safetensors-dtype', fields: { path, name, dtype } },
           );
         }
-        const data = decode(dtype, await readExactly(handle, path, { position: begin, length: end - begin }));
+        const data = decode(dtype, await readExactly(source, { position: begin, length: end - begin }));
         return { dtype, shape, data };
       },
       close,
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {
-    await handle.close();
+    await source.close();
     throw error;
   }
 };
 
-/** Reads a whole file. @throws ConfigError when it can't be opened; FormatError when it is damaged */
+/** Reads a whole file, or its bytes. @throws ConfigError when it can't be opened; FormatError when it is damaged */
 export const readSafetensors = async (
-  path: string,
+  source: FileSource,
 ): Promise<{
   readonly tensors: ReadonlyMap<string, SafetensorsTensor>;
   readonly metadata: Readonly<Record<string, string>>;
 }> => {
-  const file = await openSafetensors(path);
+  const file = await openSafetensors(source);
   try {
     const tensors = new Map<string, SafetensorsTensor>();
     for (const name of file.entries.keys()) tensors.set(name, await file.read(name));
@@ -199,27 +203,6 @@ const encode = async (name: string, tensor: WritableTensor): Promise<Uint8Array>
   }
   const stored = tensor.dtype === 'BF16' ? float32ToBfloat16(data as Float32Array) : data;
   return new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
-};
-
-/** Bytes that are hashed and written at a time: the hash of one piece is made while the disk takes it. */
-const PIECE_BYTES = 8 << 20;
-
-/** Appends to a file and digests what it appends, so that a file need not be read again to be hashed. */
-const digestingWriter = (handle: FileHandle) => {
-  const hash = createHash('sha256');
-  let bytes = 0;
-  return {
-    async write(data: Uint8Array): Promise<void> {
-      for (let from = 0; from < data.length; from += PIECE_BYTES) {
-        const piece = data.subarray(from, from + PIECE_BYTES);
-        const written = handle.writeFile(piece);
-        hash.update(piece);
-        await written;
-        bytes += piece.length;
-      }
-    },
-    finish: (): FileDigest => ({ bytes, sha256: hash.digest('hex') }),
-  };
 };
 
 /** Larger elements first, so that each tensor is aligned to its own element size; names break ties. */
@@ -247,29 +230,13 @@ export const writeSafetensors = async (
     );
   }
   const ordered = writeOrder(tensors);
-  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
-  try {
-    await mkdir(dirname(path), { recursive: true });
-    const handle = await open(temporary, 'w');
-    const file = digestingWriter(handle);
-    try {
-      await file.write(
-        formatHeader(
-          ordered.map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
-          metadata,
-        ),
-      );
-      for (const [name, tensor] of ordered) await file.write(await encode(name, tensor));
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, path);
-    return file.finish();
-  } catch (cause) {
-    await rm(temporary, { force: true }).catch(() => {});
-    throw typeof (cause as NodeJS.ErrnoException | null)?.errno === 'number'
-      ? writeError(path, cause)
-      : cause;
-  }
+  return writeFileDigested(path, async (file) => {
+    await file.append(
+      formatHeader(
+        ordered.map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
+        metadata,
+      ),
+    );
+    for (const [name, tensor] of ordered) await file.append(await encode(name, tensor));
+  });
 };

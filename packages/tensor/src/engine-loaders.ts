@@ -1,8 +1,7 @@
 /** How each engine of the ladder is loaded; best first. Optional packages are reached by name only, so their absence breaks nothing. */
 import { EngineError } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
-import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
+import { wasmFolder } from '#wasm-folder';
 
 /** Engines of the ladder, best first. */
 export type EngineName = 'torch' | 'tfjs-node-gpu' | 'tfjs-node' | 'wasm' | 'cpu';
@@ -170,19 +169,21 @@ const wasm: EngineLoader = {
   devices: ['cpu'],
   precisions: ['f32'],
   remedy:
-    'reinstall @tensorflow/tfjs-backend-wasm: its .wasm files are missing or this Node has no WebAssembly',
+    'reinstall @tensorflow/tfjs-backend-wasm: its .wasm files are missing or this Node has no WebAssembly; in a browser import it first and call its setWasmPaths',
   async load() {
     const name = '@tensorflow/tfjs-backend-wasm';
-    const module = (await importOptional(name, wasm.remedy)) as WasmModule;
-    const entry = createRequire(import.meta.url).resolve(name);
-    if (!startedBackend('wasm')) module.setWasmPaths(`${dirname(entry)}/`);
+    const folder = wasmFolder(name);
+    // In a browser a name cannot be imported: there the page has imported the backend and told it its paths.
+    const registered = folder === undefined && tf.engine().registryFactory['wasm'] !== undefined;
+    const module = registered ? undefined : ((await importOptional(name, wasm.remedy)) as WasmModule);
+    if (folder !== undefined && !startedBackend('wasm')) module?.setWasmPaths(folder);
     return {
       backendName: 'wasm',
       device: 'cpu',
       precision: 'f32',
       deterministic: true,
       description: 'WebAssembly with SIMD',
-      version: module.version_wasm,
+      ...(module ? { version: module.version_wasm } : {}),
     };
   },
 };

@@ -23,14 +23,15 @@ const changed = (change: (file: Record<string, Record<string, unknown>>) => void
 };
 
 describe('tokenizer.json', () => {
-  it('gives the same tokenizer back from path, text and content', async () => {
+  it('gives the same tokenizer back from path, bytes, text and content', async () => {
     const path = join(directory, 'tokenizer.json');
     await saveTokenizer(tokenizer, path);
     const text = readFileSync(path, 'utf8');
     expect(tokenizer.hash).toBe(createHash('sha256').update(text).digest('hex'));
     const marked = join(directory, 'marked.json');
     writeFileSync(marked, `\ufeff${text}`);
-    for (const source of [path, text, JSON.parse(text), marked, `\ufeff${text}`]) {
+    const bytes = readFileSync(path);
+    for (const source of [path, bytes, text, JSON.parse(text), marked, `\ufeff${text}`]) {
       const loaded = loadTokenizer(source, { expectedHash: tokenizer.hash });
       expect(loaded.toJSON()).toEqual(tokenizer.toJSON());
       expect([...loaded.encode('the whale blows 2021')]).toEqual([

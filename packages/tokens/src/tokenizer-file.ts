@@ -1,7 +1,6 @@
 /** Reads and writes `tokenizer.json`. What this package can't honour exactly is refused by name, never ignored. */
-import { readFileSync } from 'node:fs';
 import { excerpt, FormatError, parseJson, StateError } from '@polygate/core';
-import { writeFileAtomic } from '@polygate/core/node';
+import { readBytesSync, writeFileAtomic } from '@polygate/core/files';
 import { bytesOfToken } from './byte-alphabet.ts';
 import { maxVocabularySize } from './merge-rules.ts';
 import { createTokenizer } from './tokenizer.ts';
@@ -15,7 +14,7 @@ export interface LoadTokenizerOptions {
 
 /** Longest text of one token that a file may hold, in characters. */
 const maxTokenLength = 65_536;
-/** Largest file that is read, in characters. */
+/** Largest file that is read, in bytes (a text's characters). */
 const maxFileLength = 256 * 1024 * 1024;
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -160,23 +159,23 @@ const readTokenizerModel = (value: unknown): TokenizerModel => {
   return { tokens, merges, specials, normalized, lowercase, prefixSpace };
 };
 
-const parseText = (text: string, origin: string): unknown => {
+const parseText = (text: string | Uint8Array, origin: string): unknown => {
   if (text.length > maxFileLength) {
     throw new FormatError(
-      `${origin}: expected at most ${maxFileLength} characters, got ${text.length}; is this a tokenizer.json?`,
+      `${origin}: expected at most ${maxFileLength} bytes, got ${text.length}; is this a tokenizer.json?`,
       { code: 'tokenizer-format' },
     );
   }
   return parseJson(text, origin, { remedy: 'the file may be truncated, write it again' });
 };
 
-const readText = (path: string): string => {
+const readFile = (path: string): Uint8Array => {
   try {
-    return readFileSync(path, 'utf8');
+    return readBytesSync(path);
   } catch (cause) {
     throw new StateError(
-      `tokenizer: expected a readable file at ${path}, got ${(cause as NodeJS.ErrnoException).code ?? 'an error'}; ` +
-        'give the path of a tokenizer.json, its text or its parsed content',
+      `tokenizer: expected a readable file at ${path}, got ${(cause as { readonly code?: string }).code ?? 'an error'}; ` +
+        'give the path of a tokenizer.json, its bytes, its text or its parsed content',
       { code: 'tokenizer-missing', fields: { path }, cause },
     );
   }
@@ -193,7 +192,7 @@ export const requireTokenizerHash = (tokenizer: Tokenizer, expectedHash: string,
 };
 
 /**
- * A tokenizer from a `tokenizer.json`: its path, its text (which starts with a brace) or its parsed content.
+ * A tokenizer from a `tokenizer.json`: its path, its bytes, its text (which starts with a brace) or its parsed content.
  * @throws FormatError for content that can't be used, StateError for a missing file or another hash than expected
  */
 export const loadTokenizer = (source: unknown, options: LoadTokenizerOptions = {}): Tokenizer => {
@@ -202,8 +201,8 @@ export const loadTokenizer = (source: unknown, options: LoadTokenizerOptions = {
     const isText = source.trimStart().startsWith('{');
     content = isText
       ? parseText(source, 'tokenizer.json')
-      : parseText(readText(source), `tokenizer.json at ${source}`);
-  }
+      : parseText(readFile(source), `tokenizer.json at ${source}`);
+  } else if (source instanceof Uint8Array) content = parseText(source, 'tokenizer.json');
   const tokenizer = createTokenizer(readTokenizerModel(content));
   if (options.expectedHash !== undefined) requireTokenizerHash(tokenizer, options.expectedHash);
   return tokenizer;

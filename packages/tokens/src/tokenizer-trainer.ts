@@ -13,6 +13,7 @@ import { createTokenizer } from './tokenizer.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { assembleModel, byteTokens, specialTokens } from './vocabulary.ts';
 import type { VocabularyOptions } from './vocabulary.ts';
+import { utf8Bytes } from './utf8.ts';
 
 export interface TrainTokenizerOptions extends VocabularyOptions {
   /** Ids in all: 256 bytes, merges and special tokens. Fewer result when the text has no further pair. */
@@ -46,7 +47,7 @@ const countWords = (texts: Iterable<string>, options: VocabularyOptions): Counte
     }
   }
   return [...counts].map(([word, count]) => ({
-    ids: Array.from(Buffer.from(word, 'utf8'), (byte) => idOfByte[byte] ?? 0),
+    ids: Array.from(utf8Bytes(word), (byte) => idOfByte[byte] ?? 0),
     count,
   }));
 };

@@ -9,6 +9,7 @@ import { lowerCase, specialSplitter, splitWords } from './pre-tokenisation.ts';
 import { serializeTokenizer, tokenizerJson } from './tokenizer-json.ts';
 import type { TokenizerJson } from './tokenizer-json.ts';
 import { wordIndices } from './word-indices.ts';
+import { joinBytes, utf8Bytes, utf8Text } from './utf8.ts';
 
 /** What a tokenizer has learned, and how it treats text. */
 export interface TokenizerModel {
@@ -130,7 +131,7 @@ export const createTokenizer = (model: TokenizerModel): Tokenizer => {
     const known = cache.get(word);
     if (known) return known;
     const ids = mergeWord(
-      Array.from(Buffer.from(word, 'utf8'), (byte) => idOfByte[byte] ?? 0),
+      Array.from(utf8Bytes(word), (byte) => idOfByte[byte] ?? 0),
       rules,
     );
     if (word.length <= cachedWordLength) {
@@ -175,11 +176,11 @@ export const createTokenizer = (model: TokenizerModel): Tokenizer => {
         const bytes = bytesOfId[check(id, 'decode')];
         if (bytes) run.push(bytes);
         else {
-          text += Buffer.concat(run).toString('utf8') + (tokens[id] ?? '');
+          text += utf8Text(joinBytes(run)) + (tokens[id] ?? '');
           run = [];
         }
       }
-      return text + Buffer.concat(run).toString('utf8');
+      return text + utf8Text(joinBytes(run));
     },
     size,
     idOf: (token: string) => idByToken.get(token),

@@ -3,6 +3,7 @@
  * only, also where a sequence was cut inside a word or a character.
  */
 import { splitWords } from './pre-tokenisation.ts';
+import { joinBytes, utf8Text } from './utf8.ts';
 
 interface DecodedRun {
   readonly text: string;
@@ -28,8 +29,7 @@ const decodeWithOffsets = (bytes: Uint8Array): DecodedRun => {
     const expected = lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
     let length = 1;
     while (length < expected && continues(bytes[i + length])) length += 1;
-    const character =
-      length === expected ? Buffer.from(bytes.subarray(i, i + length)).toString('utf8') : '\ufffd';
+    const character = length === expected ? utf8Text(bytes.subarray(i, i + length)) : '\ufffd';
     for (let unit = 0; unit < character.length; unit += 1) offsets.push(i);
     text += character;
     i += length;
@@ -55,7 +55,7 @@ export const wordIndices = (pieces: readonly (Uint8Array | undefined)[]): Int32A
     let end = first;
     while (end < pieces.length && pieces[end] !== undefined) end += 1;
     const run = pieces.slice(first, end).map((bytes) => bytes ?? new Uint8Array(0));
-    const { text, offsets } = decodeWithOffsets(Buffer.concat(run));
+    const { text, offsets } = decodeWithOffsets(joinBytes(run));
     const starts: number[] = [];
     let unit = 0;
     for (const part of splitWords(text)) {

@@ -72,10 +72,3 @@ export const sha256File = async (path: string): Promise<string> => {
   for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
   return hash.digest('hex');
 };
-
-/** Size and SHA-256 of a file's content. */
-export interface FileDigest {
-  readonly bytes: number;
-  /** Hex. */
-  readonly sha256: string;
-}

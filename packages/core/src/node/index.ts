@@ -1,7 +1,8 @@
 /** What needs Node's files and processes: `@polygate/core/node`. The rest of core runs anywhere. */
 export { recoverDirectory, removeTemporaries, writeDirectoryAtomic } from './atomic-directory.ts';
 export { sha256File, syncDirectory, writeError, writeFileAtomic } from './files.ts';
-export type { FileDigest } from './files.ts';
+export { writeFileDigested } from './digested-file.ts';
+export type { DigestedFile, FileDigest } from '../byte-source.ts';
 export { acquireLock } from './lock.ts';
 export type { Lock, LockOptions } from './lock.ts';
 export { jsonlMetricSink } from './jsonl-metrics.ts';
