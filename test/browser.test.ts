@@ -12,12 +12,12 @@ import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findChromium, startChromium } from '../apps/inspect/test/chromium.ts';
 import { conditionalModel, picture, tinyTasks } from '../packages/generalist/test/tiny-suite.ts';
-import { classifyPicture } from './fixtures/browser/classify.ts';
+import { classifyPicture } from './browser/classify.ts';
 
 /** A script for browsers of built packages, as a user's bundler makes it: no settings but the platform. */
 const bundle = async (contents: string): Promise<{ readonly text: string; readonly warnings: number }> => {
   const { outputFiles, warnings } = await build({
-    stdin: { contents, resolveDir: join(import.meta.dirname, 'fixtures/browser'), loader: 'ts' },
+    stdin: { contents, resolveDir: join(import.meta.dirname, 'browser'), loader: 'ts' },
     bundle: true,
     write: false,
     platform: 'browser',
@@ -96,9 +96,7 @@ describe('an exported model', () => {
   });
 
   it.skipIf(!chromium)('answers the same in Chromium, on wasm', { timeout: 120_000 }, async () => {
-    const { text } = await bundle(
-      await readFile(join(import.meta.dirname, 'fixtures/browser/page.ts'), 'utf8'),
-    );
+    const { text } = await bundle(await readFile(join(import.meta.dirname, 'browser/page.ts'), 'utf8'));
     const wasm = dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm'));
     const server = createServer((request, response) => {
       const [, kind = '', name = ''] = (request.url ?? '').split('/');

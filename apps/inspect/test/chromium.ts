@@ -2,6 +2,7 @@
  * A real browser for tests, without a dependency: Chromium over its debugging pipe (messages of the DevTools protocol as
  * JSON, each ended by a zero byte, on file descriptors 3 and 4).
  */
+import { excerpt } from '@polygate/core';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -191,7 +192,7 @@ export const startChromium = async (program: string): Promise<Browser> => {
               returnByValue: true,
               awaitPromise: true,
             });
-            if (exceptionDetails) throw new Error(JSON.stringify(exceptionDetails));
+            if (exceptionDetails) throw new Error(excerpt(exceptionDetails, 1000));
             return (result as { value: T }).value;
           },
         };
