@@ -531,6 +531,15 @@ void allowTf32(const Napi::CallbackInfo& info) {
   });
 }
 
+/** oneDnn(on?) -> whether ATen's operators may use oneDNN from now on; where LibTorch was built without it they never do. */
+Napi::Value oneDnn(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    at::Context& context = at::globalContext();
+    if (info.Length() > 0 && info[0].IsBoolean()) context.setUserEnabledMkldnn(info[0].As<Napi::Boolean>().Value());
+    return Napi::Boolean::New(info.Env(), at::hasMKLDNN() && context.userEnabledMkldnn());
+  });
+}
+
 void synchronize(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
     const c10::Device device(info[0].As<Napi::String>().Utf8Value());
@@ -582,6 +591,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("seed", Napi::Function::New(env, seed));
   exports.Set("deterministic", Napi::Function::New(env, deterministic));
   exports.Set("allowTf32", Napi::Function::New(env, allowTf32));
+  exports.Set("oneDnn", Napi::Function::New(env, oneDnn));
   exports.Set("synchronize", Napi::Function::New(env, synchronize));
   exports.Set("library", Napi::Function::New(env, library));
   return exports;

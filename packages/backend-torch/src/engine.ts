@@ -7,10 +7,13 @@ import { registerFusedKernels } from './fused/index.ts';
 import { registerHostKernels } from './host-kernels.ts';
 import { BACKEND_NAME } from './kernel-registration.ts';
 import { registerStandardKernels } from './kernels/index.ts';
-import { loadBinding, readBuildStatus } from './native/binding.ts';
+import { systemBlas } from './native/blas-kernels.ts';
+import { chosenBlasKernels, loadBinding, readBuildStatus } from './native/binding.ts';
 import { Dispatcher } from './native/dispatcher.ts';
+import { FaultyDispatcher, hasFaults } from './native/faults.ts';
 import { precisionPolicy } from './precision.ts';
 import type { PrecisionName } from './precision.ts';
+import { resetSwitches, workaroundsOf, type TorchWorkaround } from './switches.ts';
 
 export interface TorchEngineOptions {
   /** `cpu`, `cuda` or `cuda:N`. @default 'cpu' */
@@ -34,13 +37,17 @@ export interface TorchEngine {
   readonly precision: PrecisionName;
   /** One line: library, version, device, threads. */
   readonly description: string;
+  /** What its answers to known questions depend on beside the processor: library, build of the binding, settings. */
+  readonly identity: string;
+  /** Other ways of computing for where the usual one is wrong, the cheapest first. */
+  readonly workarounds: readonly TorchWorkaround[];
 }
 
 let dispatcher: Dispatcher | undefined;
 
 /** One dispatcher per process: operators are looked up once, whatever engine uses them. */
 const sharedDispatcher = (): Dispatcher => {
-  dispatcher ??= new Dispatcher(loadBinding());
+  dispatcher ??= hasFaults() ? new FaultyDispatcher(loadBinding()) : new Dispatcher(loadBinding());
   return dispatcher;
 };
 
@@ -101,11 +108,21 @@ export const registerTorchEngine = async (options: TorchEngineOptions = {}): Pro
   if (tf.engine().registryFactory[BACKEND_NAME] !== undefined) tf.removeBackend(BACKEND_NAME);
   tf.registerBackend(BACKEND_NAME, () => new TorchBackend(torch, { device, precision }), 4);
   await tf.setBackend(BACKEND_NAME);
+  resetSwitches(torch);
   return Object.freeze({
     backendName: BACKEND_NAME,
     device,
     precision: precision.name,
     description: `LibTorch ${library.version} on ${device}, ${threads} threads, ${precision.name}`,
+    identity: [
+      library.configuration,
+      readBuildStatus().key ?? '',
+      `threads ${threads}`,
+      `deterministic ${options.deterministic ?? false}`,
+      systemBlas() ?? '',
+      `OpenBLAS ${chosenBlasKernels() ?? process.env['OPENBLAS_CORETYPE'] ?? 'as it is'}`,
+    ].join('\n'),
+    workarounds: workaroundsOf(torch),
   });
 };
 
@@ -121,6 +138,8 @@ export interface TorchReport {
   readonly cudaDevices?: number;
   /** oneDNN: fast convolutions and bf16 products. */
   readonly oneDnn?: boolean;
+  /** Kernels that OpenBLAS was told to take, by what the processor can do; absent where it or the user chose. */
+  readonly blasKernels?: string;
   /** BLAS library, compiler and instruction set, as LibTorch prints them. */
   readonly configuration?: string;
   readonly parallelism?: string;
@@ -139,6 +158,7 @@ export const describeTorch = (): TorchReport => {
       threads: torch.native.threads(),
       cudaDevices: library.cudaDevices,
       oneDnn: library.mkldnn,
+      ...(chosenBlasKernels() === undefined ? {} : { blasKernels: chosenBlasKernels() as string }),
       configuration: library.configuration,
       parallelism: library.parallelism,
     });

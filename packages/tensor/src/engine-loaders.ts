@@ -2,6 +2,9 @@
 import { EngineError } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
 import { wasmFolder } from '#wasm-folder';
+import type { Workaround } from './trust/examine.ts';
+import type { StartedEngine } from './trust/trust.ts';
+import { withdrawal } from './trust/withdrawal.ts';
 
 /** Engines of the ladder, best first. */
 export type EngineName = 'torch' | 'tfjs-node-gpu' | 'tfjs-node' | 'wasm' | 'cpu';
@@ -18,13 +21,9 @@ interface LoadRequest {
 }
 
 /** A loaded engine; its tfjs backend is registered but not yet current. */
-interface LoadedEngine {
-  readonly backendName: string;
-  readonly device: string;
-  readonly precision: Precision;
+export interface LoadedEngine extends StartedEngine {
   readonly deterministic: boolean;
   readonly description: string;
-  readonly version?: string;
 }
 
 /** One rung of the ladder. */
@@ -54,6 +53,8 @@ interface TorchModule {
     readonly description: string;
     readonly version?: string;
     readonly deterministic?: boolean;
+    readonly identity?: string;
+    readonly workarounds?: readonly Workaround[];
   }>;
 }
 
@@ -118,7 +119,11 @@ const torch: EngineLoader = {
     const current = startedBackend('torch');
     const known = current ? torchBackends.get(current) : undefined;
     if (known?.key === key) return known.loaded;
-    const loaded = { deterministic, ...(await module.registerTorchEngine(request)) };
+    const loaded = {
+      deterministic,
+      layouts: ['NHWC', 'NCHW'],
+      ...(await module.registerTorchEngine(request)),
+    };
     torchBackends.set(tf.findBackend('torch'), { key, loaded });
     return loaded;
   },
@@ -164,6 +169,9 @@ const tensorflow = (name: 'tfjs-node-gpu' | 'tfjs-node', device: 'cuda' | 'cpu')
   };
 };
 
+/** It adds to memory that it did not clear. */
+const withoutVolumeGradient = withdrawal('wasm', ['Conv3DBackpropInputV2'], ['volume']);
+
 const wasm: EngineLoader = {
   name: 'wasm',
   devices: ['cpu'],
@@ -184,6 +192,7 @@ const wasm: EngineLoader = {
       deterministic: true,
       description: 'WebAssembly with SIMD',
       ...(module ? { version: module.version_wasm } : {}),
+      workarounds: [withoutVolumeGradient],
     };
   },
 };

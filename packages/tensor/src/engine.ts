@@ -1,7 +1,6 @@
-/** Choosing the engine: the first of the ladder that loads, and one line that says which and why. */
+/** Choosing the engine: the first of the ladder that loads and answers known questions, and one line that says which and why. */
 import { ConfigError, EngineError, unknownName, type Logger } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
-import { registerGradients } from './register-gradients.ts';
 import {
   engineLoaders,
   engineNames,
@@ -9,6 +8,9 @@ import {
   type EngineName,
   type Precision,
 } from './engine-loaders.ts';
+import { speedsOf, startEngine, type EngineSpeeds, type RunningEngine } from './engine-start.ts';
+import { describeWrong } from './trust/ask.ts';
+import type { EngineAnswers } from './trust/examine.ts';
 
 /** What to look for. */
 export interface EngineOptions {
@@ -16,12 +18,17 @@ export interface EngineOptions {
   readonly engine?: EngineName | 'auto';
   /** `cpu`, `cuda` or `cuda:N`. Engines that cannot reach it are passed over. @default 'cpu' */
   readonly device?: string;
-  /** Storage of products and activations; with `auto`, engines without bf16 compute in f32. @default 'f32' */
-  readonly precision?: Precision;
+  /**
+   * Storage of products and activations; with engine `auto`, engines without bf16 compute in f32. `auto` takes the one that
+   * trains faster on this processor, measured once. @default 'f32'
+   */
+  readonly precision?: Precision | 'auto';
   /** Threads of the engine, where it lets them be set. @default the engine's own */
   readonly threads?: number;
   /** Ask for equal bits in two runs, where the engine makes that a choice. @default false */
   readonly deterministic?: boolean;
+  /** When known questions are asked: once for an engine, processor and build, or `always`. @default 'once' */
+  readonly ask?: 'once' | 'always';
   /** Receives the one line. */
   readonly logger?: Logger;
 }
@@ -42,6 +49,10 @@ export interface EngineChoice {
   readonly deterministic: boolean;
   readonly reason: string;
   readonly passedOver: readonly PassedOver[];
+  /** What it answered to known questions, and the other ways of computing that are in use because of them. */
+  readonly answers: EngineAnswers;
+  /** Where precision `auto` had a choice: how fast each trains. */
+  readonly speeds?: EngineSpeeds;
   /** All of it in one line for people. */
   readonly line: string;
 }
@@ -77,7 +88,8 @@ const checkOptions = ({
       fields: { got: device },
     });
   }
-  if (precision !== 'f32' && precision !== 'bf16') throw unknownName('precision', precision, ['f32', 'bf16']);
+  if (precision !== 'f32' && precision !== 'bf16' && precision !== 'auto')
+    throw unknownName('precision', precision, ['f32', 'bf16', 'auto']);
   if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) {
     throw new ConfigError(`threads: expected a whole number above 0, got ${threads}`, {
       fields: { got: threads },
@@ -85,100 +97,137 @@ const checkOptions = ({
   }
 };
 
-/** Why a loader cannot serve a request at all, or undefined. */
-const refusal = (
-  loader: EngineLoader,
-  { device, precision }: { device: string; precision: Precision | undefined },
-): PassedOver | undefined => {
+/** Refuses what a loader cannot serve at all. @throws EngineError */
+const expectServed = (loader: EngineLoader, device: string, precision: Precision | 'auto'): void => {
   if (!loader.devices.includes(device.split(':')[0] ?? device)) {
-    return {
-      name: loader.name,
-      why: `it has no device ${device}`,
-      remedy: loader.devices.includes('cpu') ? 'use --device cpu for it' : 'use --device cuda for it',
-    };
+    const remedy = loader.devices.includes('cpu') ? 'use --device cpu for it' : 'use --device cuda for it';
+    throw new EngineError(`it has no device ${device}`, { fields: { remedy } });
   }
-  if (precision && !loader.precisions.includes(precision)) {
-    return {
-      name: loader.name,
-      why: `it has no ${precision}`,
-      remedy: `use --precision ${loader.precisions.join(' or ')} for it`,
-    };
+  if (precision !== 'auto' && !loader.precisions.includes(precision)) {
+    throw new EngineError(`it has no ${precision}`, {
+      fields: { remedy: `use --precision ${loader.precisions.join(' or ')} for it` },
+    });
   }
-  return undefined;
 };
 
-const lineOf = (choice: Omit<EngineChoice, 'line'>, description: string): string => {
-  const over = choice.passedOver.map(
-    ({ name, why, remedy }) => `${name}: ${why}${remedy ? ` (${remedy})` : ''}`,
-  );
-  const passed = over.length > 0 ? `; passed over ${over.join('; ')}` : '';
-  return `engine ${choice.name} on ${choice.device}, ${choice.precision} (${description}), ${choice.reason}${passed}`;
+const listOf = (passedOver: readonly PassedOver[]): string =>
+  passedOver.map(({ name, why, remedy }) => `${name}: ${why}${remedy ? ` (${remedy})` : ''}`).join('; ');
+
+const lineOf = (
+  choice: Omit<EngineChoice, 'line'>,
+  { description, workarounds = [] }: RunningEngine,
+): string => {
+  const { answers, passedOver } = choice;
+  const passed = passedOver.length > 0 ? `; passed over ${listOf(passedOver)}` : '';
+  const quiet = workarounds.filter((workaround) => workaround.quiet).map(({ name }) => name);
+  const told = answers.workarounds.filter((name) => !quiet.includes(name));
+  const families = workarounds.filter(({ name }) => told.includes(name)).flatMap(({ repairs }) => repairs);
+  const [first, ...more] = answers.found.filter(({ family }) => families.includes(family));
+  const because = first
+    ? `: ${describeWrong(first)}${more.length > 0 ? `, and ${more.length} more` : ''}`
+    : '';
+  const otherwise = told.length > 0 ? `; with ${told.join('; ')}${because}` : '';
+  return `engine ${choice.name} on ${choice.device}, ${choice.precision} (${description}), ${choice.reason}${otherwise}${passed}`;
+};
+
+/** A precision to try, and why it is the one. */
+interface Attempt {
+  readonly precision: Precision;
+  readonly reason: string;
+  readonly speeds?: EngineSpeeds;
+}
+
+const attemptsWith = async (
+  loader: EngineLoader,
+  device: string,
+  options: EngineOptions,
+): Promise<Attempt[]> => {
+  const { engine = 'auto', precision = 'f32' } = options;
+  const first = engine === 'auto' ? 'first of the ladder that works' : 'as asked';
+  if (precision === 'auto') {
+    if (loader.precisions.length === 1) return [{ precision: loader.precisions[0] ?? 'f32', reason: first }];
+    const speeds = await speedsOf(loader, { ...options, device });
+    const [best = 'f32', other = 'f32'] = speeds.order;
+    const times = ((speeds.gigaflops[best] ?? 0) / (speeds.gigaflops[other] ?? Infinity)).toFixed(1);
+    const faster =
+      speeds.order.length > 1 ? `${first}; ${best} trains ${times} times as fast as ${other}` : first;
+    return [{ precision: best, reason: faster, speeds }];
+  }
+  if (engine !== 'auto') return [{ precision, reason: first }];
+  if (!loader.precisions.includes(precision)) {
+    return [{ precision: 'f32', reason: `${first}; ${precision} needs torch` }];
+  }
+  const attempts: Attempt[] = [{ precision, reason: first }];
+  if (precision !== 'f32') attempts.push({ precision: 'f32', reason: `${first}; its ${precision} does not` });
+  return attempts;
 };
 
 /**
- * Makes an engine the current tfjs backend and registers the gradients that tfjs lacks.
+ * Makes an engine the current tfjs backend and registers the gradients that tfjs lacks. Before that it answers known
+ * questions, forward and backward of each family of kernels: where it is wrong it computes in another way, or it is not
+ * taken.
  * @throws ConfigError for an unknown engine, device or precision; EngineError with remedy when the engine asked for is
- * missing, or when none can serve the device
+ * missing or (code `engine-wrong`) computes wrongly, or when none can serve the device
  */
 export const selectEngine = async (options: EngineOptions = {}): Promise<EngineChoice> => {
   checkOptions(options);
   const { engine = 'auto', device, precision = 'f32' } = options;
+  const before = tf.engine().backendName;
   const passedOver: PassedOver[] = [];
   for (const loader of engineLoaders) {
     if (engine !== 'auto' && loader.name !== engine) continue;
     const wanted = device ?? loader.devices[0] ?? 'cpu';
-    const effective = engine === 'auto' && !loader.precisions.includes(precision) ? 'f32' : precision;
-    const refused = refusal(loader, { device: wanted, precision: effective });
     try {
-      if (refused) throw new EngineError(refused.why, { fields: { remedy: refused.remedy } });
-      const loaded = await loader.load({
-        device: wanted,
-        precision: effective,
-        deterministic: options.deterministic ?? false,
-        ...(options.threads === undefined ? {} : { threads: options.threads }),
-      });
-      if (!(await tf.setBackend(loaded.backendName))) {
-        throw new EngineError(`backend ${loaded.backendName} did not start`, {
-          fields: { remedy: loader.remedy },
-        });
+      expectServed(loader, wanted, engine === 'auto' ? 'auto' : precision);
+      const attempts = await attemptsWith(loader, wanted, options);
+      for (const [at, attempt] of attempts.entries()) {
+        try {
+          const running = await startEngine(loader, {
+            ...options,
+            device: wanted,
+            precision: attempt.precision,
+          });
+          const choice = {
+            name: loader.name,
+            device: running.device,
+            precision: running.precision,
+            deterministic: running.deterministic,
+            reason: attempt.reason,
+            passedOver: Object.freeze([...passedOver]),
+            answers: running.answers,
+            ...(attempt.speeds ? { speeds: attempt.speeds } : {}),
+          };
+          const line = lineOf(choice, running);
+          options.logger?.info(line);
+          return Object.freeze({ ...choice, line });
+        } catch (cause) {
+          // A wrong product in bf16 is no reason to leave an engine that is right in f32.
+          const wrong = cause instanceof EngineError && cause.code === 'engine-wrong';
+          if (!wrong || at + 1 === attempts.length) throw cause;
+          passedOver.push(failureOf(loader.name, cause));
+        }
       }
-      await tf.ready();
-      registerGradients();
-      const reason =
-        engine !== 'auto'
-          ? 'as asked'
-          : effective === precision
-            ? 'first of the ladder that works'
-            : `first of the ladder that works; ${precision} needs torch`;
-      const choice = {
-        name: loader.name,
-        device: loaded.device,
-        precision: loaded.precision,
-        deterministic: loaded.deterministic,
-        reason,
-        passedOver: Object.freeze([...passedOver]),
-      };
-      const line = lineOf(choice, loaded.description);
-      options.logger?.info(line);
-      return Object.freeze({ ...choice, line });
     } catch (cause) {
+      if (cause instanceof ConfigError) throw cause;
       const failure = failureOf(loader.name, cause);
       const remedy = failure.remedy || loader.remedy;
+      if (before !== undefined && tf.engine().backendName !== before) await tf.setBackend(before);
       if (engine !== 'auto') {
-        throw new EngineError(`engine ${engine}: expected it to start, got: ${failure.why}; ${remedy}`, {
-          code: 'engine-missing',
-          fields: { engine, remedy },
-          cause,
-        });
+        const wrong = cause instanceof EngineError && cause.code === 'engine-wrong';
+        throw new EngineError(
+          `engine ${engine}: expected it to start${wrong ? ' and to compute rightly' : ''}, got: ${failure.why}; ${remedy}`,
+          {
+            code: wrong ? 'engine-wrong' : 'engine-missing',
+            fields: { ...(wrong ? cause.fields : {}), engine, remedy },
+            cause,
+          },
+        );
       }
       passedOver.push({ ...failure, remedy });
     }
   }
-  const list = passedOver
-    .map(({ name, why, remedy }) => `${name}: ${why}${remedy ? ` (${remedy})` : ''}`)
-    .join('; ');
   throw new EngineError(
-    `engine auto: expected one engine to start on ${device ?? 'cpu'}, got none: ${list}`,
+    `engine auto: expected one engine to start on ${device ?? 'cpu'}, got none: ${listOf(passedOver)}`,
     {
       code: 'engine-missing',
       fields: { passedOver },

@@ -78,7 +78,7 @@ describe('selectEngine', () => {
 
   it.each([
     [{ device: 'gpu' }, 'device: expected cpu, cuda or cuda:N, got "gpu"'],
-    [{ precision: 'f16' as 'f32' }, 'unknown precision "f16": did you mean "bf16"? known: bf16, f32'],
+    [{ precision: 'f16' as 'f32' }, 'unknown precision "f16": did you mean "bf16"? known: auto, bf16, f32'],
     [{ threads: 0 }, 'threads: expected a whole number above 0, got 0'],
   ])('refuses %o', async (options, text) => {
     const error = await failure(() => selectEngine(options));

@@ -28,8 +28,8 @@ inline int64_t blocks(int64_t size) { return (size + kBlock - 1) / kBlock; }
 // Whether the processor and the system can multiply blocks of this type, and nobody switched that off.
 bool available(at::ScalarType type = at::kBFloat16);
 
-// Whether bf16 blocks are multiplied on the tile unit; known before the first product.
-extern const bool hasTileUnit;
+// Whether bf16 blocks are multiplied on the tile unit. Changes between operators only.
+extern bool hasTileUnit;
 
 // Steps of 32 rows whose packed factors are held at once for the gradient of a weight: few stay in the caches, many spare
 // loads and stores of sums, which the tile unit's quick products feel.

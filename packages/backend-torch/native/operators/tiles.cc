@@ -51,7 +51,7 @@ std::atomic<bool> enabled{true};
 
 }  // namespace
 
-const bool hasTileUnit = support.tiles;
+bool hasTileUnit = support.tiles;
 
 bool available(at::ScalarType type) {
   if (!enabled.load(std::memory_order_relaxed)) return false;
@@ -84,10 +84,19 @@ bool useTiles(bool on) {
   return available();
 }
 
+// Switches the tile unit on, where the processor has one, or off: bf16 is then multiplied by pairs in AVX-512 registers.
+// Says whether it is used from now on. Not while an operator runs.
+bool useTileUnit(bool on) {
+  hasTileUnit = on && support.tiles;
+  return hasTileUnit;
+}
+
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(polygate, m) {
   m.def("use_tiles(bool on) -> bool", useTiles);
+  m.def("use_tile_unit(bool on) -> bool", useTileUnit);
+  m.def("has_tile_unit() -> bool", []() { return hasTileUnit; });
   m.def("has_tiles(ScalarType dtype) -> bool", available);
 }
 

@@ -10,6 +10,7 @@ import type { TensorInfo } from '@tensorflow/tfjs';
 import type { KernelContext } from '../kernel-context.ts';
 import { registerTorchKernel } from '../kernel-registration.ts';
 import type { Handle } from '../native/binding.ts';
+import type { Dispatcher } from '../native/dispatcher.ts';
 import type { Activation } from './activations.ts';
 import { applyActivation } from './activations.ts';
 import type { Padding, WindowAxis } from './windows.ts';
@@ -17,6 +18,27 @@ import { channelsFirst, channelsLast, padExplicitly, planPadding, unpadExplicitl
 
 /** ATen's number of the channels-last memory formats, by number of spatial axes. */
 const CHANNELS_LAST_FORMAT: Readonly<Record<number, number>> = { 2: 2, 3: 3 };
+
+/** Dispatchers whose convolutions go past oneDNN. */
+const withoutOneDnn = new WeakSet<Dispatcher>();
+
+/** Whether convolutions may go through oneDNN from now on; nothing else is touched. */
+export const useOneDnnInConvolutions = (torch: Dispatcher, on: boolean): void => {
+  if (on) withoutOneDnn.delete(torch);
+  else withoutOneDnn.add(torch);
+};
+
+/** Runs one convolution of ATen, past oneDNN where that was asked for. */
+const runConvolution = <T>({ dispatcher }: KernelContext, run: () => T): T => {
+  if (!withoutOneDnn.has(dispatcher)) return run();
+  const before = dispatcher.native.oneDnn();
+  dispatcher.native.oneDnn(false);
+  try {
+    return run();
+  } finally {
+    dispatcher.native.oneDnn(before);
+  }
+};
 
 /** Everything about one convolution that both directions need. */
 interface Geometry {
@@ -151,17 +173,19 @@ const convolve = (torch: KernelContext, inputs: ConvolutionInputs, geometry: Geo
   // tfjs lets any broadcastable bias through; ATen takes one value per output channel.
   const perChannel = inputs.bias?.shape.length === 1;
   const bias = inputs.bias !== undefined && perChannel ? torch.tensorOf(inputs.bias, type) : null;
-  return torch.aten(
-    'convolution',
-    x,
-    filter,
-    bias,
-    geometry.strides,
-    geometry.padding.symmetric,
-    geometry.dilations,
-    false,
-    geometry.axes === 3 ? [0, 0, 0] : [0, 0],
-    geometry.groups,
+  return runConvolution(torch, () =>
+    torch.aten(
+      'convolution',
+      x,
+      filter,
+      bias,
+      geometry.strides,
+      geometry.padding.symmetric,
+      geometry.dilations,
+      false,
+      geometry.axes === 3 ? [0, 0, 0] : [0, 0],
+      geometry.groups,
+    ),
   );
 };
 
@@ -241,19 +265,21 @@ const backward = (
     ),
   );
   const wantsInput = operands.x === undefined;
-  const [dx, dw] = torch.atenAll(
-    'convolution_backward',
-    dy,
-    x,
-    filter,
-    null,
-    geometry.strides,
-    padding.symmetric,
-    geometry.dilations,
-    false,
-    axes === 3 ? [0, 0, 0] : [0, 0],
-    geometry.groups,
-    [wantsInput, !wantsInput, false],
+  const [dx, dw] = runConvolution(torch, () =>
+    torch.atenAll(
+      'convolution_backward',
+      dy,
+      x,
+      filter,
+      null,
+      geometry.strides,
+      padding.symmetric,
+      geometry.dilations,
+      false,
+      axes === 3 ? [0, 0, 0] : [0, 0],
+      geometry.groups,
+      [wantsInput, !wantsInput, false],
+    ),
   );
   return wantsInput
     ? fromChannelsFirst(torch, unpadExplicitly(torch, dx as Handle, padding), geometry)

@@ -6,6 +6,7 @@ import { EngineError, parseJson } from '@polygate/core';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { blasKernelsToSet } from './blas-kernels.ts';
 import type { ScalarType } from './scalar-types.ts';
 
 /** A live LibTorch tensor: an integer into the binding's table. Zero means "no tensor". */
@@ -77,6 +78,8 @@ export interface NativeBinding {
   seed(seed: number): void;
   deterministic(on: boolean): void;
   allowTf32(on: boolean): void;
+  /** Whether ATen's operators may use oneDNN from now on; without an argument, whether they do. */
+  oneDnn(on?: boolean): boolean;
   synchronize(device: string): void;
   library(): LibraryDescription;
 }
@@ -84,6 +87,8 @@ export interface NativeBinding {
 /** What the build script left behind. */
 export interface BuildStatus {
   readonly state: 'built' | 'unavailable';
+  /** Hash of sources, headers, flags and the library's version. */
+  readonly key?: string;
   readonly source?: string;
   readonly root?: string;
   readonly cuda?: boolean;
@@ -130,6 +135,26 @@ const limitSpinning = (): void => {
   process.env['GOMP_SPINCOUNT'] ??= '5000';
 };
 
+let chosenKernels: string | undefined;
+
+/** OpenBLAS's kernels that this process chose for it; undefined where it or the user did. */
+export const chosenBlasKernels = (): string | undefined => chosenKernels;
+
+/**
+ * Loads the library with the kernels of OpenBLAS that fit the processor. Processes that are started later choose for
+ * themselves.
+ */
+const withBlasKernels = <T>(root: string | undefined, load: () => T): T => {
+  chosenKernels = blasKernelsToSet(root);
+  if (chosenKernels === undefined) return load();
+  process.env['OPENBLAS_CORETYPE'] = chosenKernels;
+  try {
+    return load();
+  } finally {
+    delete process.env['OPENBLAS_CORETYPE'];
+  }
+};
+
 let loaded: NativeBinding | undefined;
 
 /**
@@ -149,7 +174,10 @@ export const loadBinding = (): NativeBinding => {
   }
   limitSpinning();
   try {
-    loaded = createRequire(import.meta.url)(packagePath('build/polygate_torch.node')) as NativeBinding;
+    loaded = withBlasKernels(
+      status.root,
+      () => createRequire(import.meta.url)(packagePath('build/polygate_torch.node')) as NativeBinding,
+    );
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     const remedy = `LibTorch was at ${status.root ?? 'an unknown place'} when the binding was built; install it again there, or run \`node ${packagePath('native/build.mjs')}\``;

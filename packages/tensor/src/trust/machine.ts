@@ -1,0 +1,50 @@
+/** What an engine's answers depend on beside the engine: the processor, and the code that asks and computes. */
+import { sha256 } from '@polygate/core';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { cpus, homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const processor = (): string => {
+  try {
+    const text = readFileSync('/proc/cpuinfo', 'utf8');
+    // Of the first processor; the numbers that change while it runs are left out.
+    const fields = ['vendor_id', 'cpu family', 'model', 'model name', 'stepping', 'flags', 'Features'];
+    return fields.map((field) => new RegExp(`^${field}\\s*:.*$`, 'mu').exec(text)?.[0] ?? '').join('\n');
+  } catch {
+    return cpus()[0]?.model ?? '';
+  }
+};
+
+/** Sizes and times of the files of a package's code: another build asks again. */
+const codeIn = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.[jt]s$/u.test(entry.name))
+    .map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      const { size, mtimeMs } = statSync(path);
+      return `${path} ${size} ${mtimeMs}`;
+    })
+    .sort();
+
+let own: string | undefined;
+
+/** Hash of the processor and of this package's code. */
+export const machineKey = (): string => {
+  own ??= sha256(
+    [process.versions.node, processor(), ...codeIn(dirname(dirname(fileURLToPath(import.meta.url))))].join(
+      '\n',
+    ),
+  );
+  return own;
+};
+
+/** Where this user's programs keep what they can make again. */
+export const cacheFolder = (): string => {
+  const { env, platform } = process;
+  const named = env['XDG_CACHE_HOME'] ?? '';
+  if (named !== '') return join(named, 'polygate');
+  if (platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'polygate');
+  if (platform === 'win32' && env['LOCALAPPDATA']) return join(env['LOCALAPPDATA'], 'polygate', 'cache');
+  return join(homedir(), '.cache', 'polygate');
+};
