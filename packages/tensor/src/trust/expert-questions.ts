@@ -2,7 +2,7 @@
  * Linear layers of experts: merged ones, whose weights are sums of experts for each row of gates, and dispatched ones,
  * whose experts are chosen token by token. Axes: N tokens · I inputs · O outputs · E experts · R gate rows.
  */
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import { conditionalLinear } from '../conditional-linear.ts';
 import { dispatchedLinear } from '../dispatched-linear.ts';
 import { bilinear, columnSums, known, plusBias, productTerms, tensorOf, type Known } from './known.ts';
