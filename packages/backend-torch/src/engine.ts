@@ -1,7 +1,10 @@
 /** Makes the torch engine available to tfjs, and says what this machine's LibTorch can do. */
 import { ConfigError, EngineError } from '@polygate/core';
+import { codeFingerprint } from '@polygate/core/node';
 import * as tf from '@tensorflow/tfjs';
 import { availableParallelism } from 'node:os';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { TorchBackend } from './backend.ts';
 import { registerFusedKernels } from './fused/index.ts';
 import { registerHostKernels } from './host-kernels.ts';
@@ -117,6 +120,7 @@ export const registerTorchEngine = async (options: TorchEngineOptions = {}): Pro
     identity: [
       library.configuration,
       readBuildStatus().key ?? '',
+      codeFingerprint(dirname(fileURLToPath(import.meta.url))),
       `threads ${threads}`,
       `deterministic ${options.deterministic ?? false}`,
       systemBlas() ?? '',

@@ -1,9 +1,9 @@
 /** Starting an engine of the ladder: loaded, current, and asked known questions; and how fast each of its precisions trains. */
+import { readAnswer, writeAnswer } from '#engine-memory';
 import { EngineError } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
 import type { EngineLoader, LoadedEngine, Precision } from './engine-loaders.ts';
 import { registerGradients } from './register-gradients.ts';
-import { readAnswer, writeAnswer } from './trust/answer-cache.ts';
 import { describeWrong } from './trust/ask.ts';
 import type { EngineAnswers } from './trust/examine.ts';
 import { hasFaults } from './trust/faults.ts';

@@ -8,3 +8,4 @@ export type { Lock, LockOptions } from './lock.ts';
 export { jsonlMetricSink } from './jsonl-metrics.ts';
 export { requireInside } from './inside-folder.ts';
 export type { LinkPolicy } from './inside-folder.ts';
+export { codeFingerprint } from './code-fingerprint.ts';

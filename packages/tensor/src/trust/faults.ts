@@ -3,13 +3,14 @@
  * commas, `wasm/Sum`: tfjs's kernel Sum on the backend wasm, whose float32 results become a quarter too large. Those of
  * torch are its own affair.
  */
+import { testFaults } from '#engine-memory';
 import { ConfigError } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
 
 const TOO_LARGE = 1.25;
 
 /** Whether kernels are wrong on purpose in this process: what engines answer now says nothing about the next. */
-export const hasFaults = (): boolean => (process.env['POLYGATE_TEST_FAULTS'] ?? '') !== '';
+export const hasFaults = (): boolean => testFaults() !== '';
 
 const spoil = (info: tf.TensorInfo, backend: tf.KernelBackend): tf.TensorInfo => {
   if (info.dtype !== 'float32') return info;
@@ -25,7 +26,7 @@ const spoil = (info: tf.TensorInfo, backend: tf.KernelBackend): tf.TensorInfo =>
 /** Kernels that can be wrong already. */
 const spoiled = new WeakSet<object>();
 
-const faults = (): string[] => (process.env['POLYGATE_TEST_FAULTS'] ?? '').split(',');
+const faults = (): string[] => testFaults().split(',');
 
 /**
  * Makes the kernels of a backend wrong that POLYGATE_TEST_FAULTS names, as long as it names them; none outside tests.

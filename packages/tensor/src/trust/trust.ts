@@ -1,11 +1,10 @@
 /** The answers of an engine that has just started: those of the cache where nothing changed since, else new ones. */
+import { machineKey, readAnswer, writeAnswer } from '#engine-memory';
 import { sha256 } from '@polygate/core';
 import type { Precision } from '../engine-loaders.ts';
-import { readAnswer, writeAnswer } from './answer-cache.ts';
 import type { WrongAnswer } from './ask.ts';
 import { examine, type EngineAnswers, type Workaround } from './examine.ts';
 import { applyFaults, hasFaults } from './faults.ts';
-import { machineKey } from './machine.ts';
 import { knownQuestions } from './questions.ts';
 
 /** What an engine must tell to be asked. */

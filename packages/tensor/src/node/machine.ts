@@ -1,6 +1,7 @@
 /** What an engine's answers depend on beside the engine: the processor, and the code that asks and computes. */
 import { sha256 } from '@polygate/core';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { codeFingerprint } from '@polygate/core/node';
+import { readFileSync } from 'node:fs';
 import { cpus, homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,25 +17,17 @@ const processor = (): string => {
   }
 };
 
-/** Sizes and times of the files of a package's code: another build asks again. */
-const codeIn = (folder: string): string[] =>
-  readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.[jt]s$/u.test(entry.name))
-    .map((entry) => {
-      const path = join(entry.parentPath, entry.name);
-      const { size, mtimeMs } = statSync(path);
-      return `${path} ${size} ${mtimeMs}`;
-    })
-    .sort();
-
 let own: string | undefined;
 
 /** Hash of the processor and of this package's code. */
 export const machineKey = (): string => {
   own ??= sha256(
-    [process.versions.node, processor(), ...codeIn(dirname(dirname(fileURLToPath(import.meta.url))))].join(
-      '\n',
-    ),
+    [
+      process.versions.node,
+      processor(),
+      codeFingerprint(dirname(dirname(fileURLToPath(import.meta.url)))),
+    ].join('
+'),
   );
   return own;
 };

@@ -3,7 +3,8 @@
  * folder that cannot be written, a file that cannot be read or that somebody else wrote cost the questions once more, and
  * nothing else.
  */
-import { parseJson, writeFileAtomic } from '@polygate/core';
+import { parseJson } from '@polygate/core';
+import { writeFileAtomic } from '@polygate/core/node';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheFolder } from './machine.ts';
