@@ -26,8 +26,7 @@ export const machineKey = (): string => {
       process.versions.node,
       processor(),
       codeFingerprint(dirname(dirname(fileURLToPath(import.meta.url)))),
-    ].join('
-'),
+    ].join('\n'),
   );
   return own;
 };
