@@ -168,6 +168,32 @@ describe('a run with another run for its start', () => {
   });
 });
 
+describe('a run with an exported model for its start', () => {
+  it.each([
+    [
+      'experts',
+      { ...attribute, experts: 8 },
+      "64 copied: experts shared out among the start's 4 merged sets",
+    ],
+    ['more places', { ...attribute, experts: 8, every: 1 }, ' copied'],
+  ])('goes on with %s where the export ended', async (name, moe, text) => {
+    const exported = at('exported', name);
+    const { code } = await polygate('export', '--run', at('old'), '--out', exported, '--engine', 'cpu');
+    expect(code).toBe(exitCodes.done);
+    const run = `from-exported-${name}`;
+    const log = await transfer(
+      run,
+      recipe(moe, { naming, reading, writing }, { ...still, initialize: { from: exported } }),
+    );
+    expect(log).toMatch(
+      /start: \S+exported.* \(sha256 [0-9a-f]{12}\): \d+ of \d+ parameters taken as they are; /u,
+    );
+    expect(log).toContain(text);
+    for (const task of ['naming', 'reading'])
+      expect(await lossOf(run, task, 1)).toBeCloseTo(await lossOf('old', task, 4), 4);
+  });
+});
+
 describe('a run routed by its tasks', () => {
   it.each(['task', 'task-specific'])(
     'keeps what known tasks had under %s, by their names',

@@ -1,5 +1,5 @@
 /** An encoder whose experts were merged for good: which weight sets it has and which rows they serve. Plain JSON. */
-import { rowKey } from '@polygate/attributes';
+import { parseRow, rowKey } from '@polygate/attributes';
 import { ConfigError, excerpt } from '@polygate/core';
 import { checkFields } from './config-fields.ts';
 import { isConditional, type Placement } from './placement.ts';
@@ -55,6 +55,17 @@ export const rowOf = (key: SegmentKey, by: readonly RowField[]): Omit<MergedRow,
   Object.fromEntries(
     by.map((field) => [field, field === 'attributes' ? rowKey(key.attributes) : key[field]]),
   );
+
+/** The key of a row; fields that don't tell rows apart are empty. */
+export const keyOfRow = ({
+  attributes = '00000000',
+  modality = '',
+  task = '',
+}: Partial<MergedRow>): SegmentKey => ({
+  attributes: parseRow(attributes),
+  modality,
+  task,
+});
 
 /** A row as text: its identity, and how error texts name it. */
 export const rowText = (row: Omit<MergedRow, 'set'>, by: readonly RowField[]): string =>

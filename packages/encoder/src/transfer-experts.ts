@@ -6,11 +6,11 @@
  * the weights, so the mean is what equal gates would compute, and lies amid all that the start's routers could choose.
  */
 import type { FixedCondition, RoutingKey } from '@polygate/routers';
-import { parseRow } from '@polygate/attributes';
 import type { LinearPlace } from './block-linears.ts';
 import { conditionOf, type ResolvedExperts } from './expert-config.ts';
-import { isMergedConfig, type MergedRow } from './merged-config.ts';
+import { isMergedConfig, keyOfRow } from './merged-config.ts';
 import { fieldsOf } from './routing-fields.ts';
+import { shareSets } from './transfer-gates.ts';
 import {
   copiesAt,
   expertsOf,
@@ -26,13 +26,6 @@ export interface LinearTransfer {
   readonly source: (part: string) => TransferSource;
   readonly reason?: string;
 }
-
-/** A routing key of which only some fields matter; the others are empty. */
-const keyOfRow = ({ attributes = '00000000', modality = '', task = '' }: Partial<MergedRow>): RoutingKey => ({
-  attributes: parseRow(attributes),
-  modality,
-  task,
-});
 
 const fixedCondition = (moe: ResolvedExperts): FixedCondition<RoutingKey> | undefined => {
   const condition = conditionOf(moe);
@@ -96,6 +89,7 @@ export const expertTransfer = (
   const fixed = fixedCondition(moe);
   const served = fixed ? setsOfFixed(fixed, start) : undefined;
   const startMoe = expertsOf(start);
+  const shared = isMergedConfig(start) ? shareSets(moe, start) : undefined;
   return (place, expert) => {
     const copies = copiesAt(start, place);
     if (!copies) {
@@ -111,12 +105,17 @@ export const expertTransfer = (
         : fromCopies(copies, all(copies), `an expert of a task that the start does not know`);
     }
     if (copies.kind === 'merged sets') {
-      return copies.paths.length === 1
-        ? {
-            source: (part) => ({ how: 'copied', from: `${copies.paths[0]}.${part}` }),
-            reason: 'experts where the start has one merged set: copies of it',
-          }
-        : fromCopies(copies, all(copies), 'experts where the start has merged sets');
+      const sets = copies.paths.length;
+      const own = sets === 1 ? 0 : shared?.setOf[expert];
+      return own === undefined
+        ? fromCopies(copies, all(copies), 'experts that no row of the start can be sent to')
+        : {
+            source: (part) => ({ how: 'copied', from: `${copies.paths[own]}.${part}` }),
+            reason:
+              sets === 1
+                ? 'experts where the start has one merged set: copies of it'
+                : `experts shared out among the start's ${sets} merged sets`,
+          };
     }
     if (startMoe && isFixed(startMoe)) {
       return fromCopies(
@@ -143,6 +142,6 @@ export const denseTransfer = (start: StartConfig, place: LinearPlace): LinearTra
   };
 };
 
-/** Whether one of these conditional linears is dense in the start. */
-export const copiesDense = (start: StartConfig, places: readonly LinearPlace[]): boolean =>
-  places.some((place) => copiesAt(start, place) === undefined);
+/** Whether experts of one of these linears start as copies of what the start has without gates. */
+export const copiesWhole = (start: StartConfig, places: readonly LinearPlace[]): boolean =>
+  places.some((place) => copiesAt(start, place)?.kind !== 'experts');

@@ -2,7 +2,7 @@
  * Which parameters of an encoder come from another one, and why the others do not; nothing is allocated.
  *
  * What has the same name, shape and meaning is taken. Around it: experts that replace a dense layer are its copies
- * (sparse upcycling, Komatsuzaki et al. 2022), a dense layer that replaces experts is their mean, rows of tables go by
+ * (sparse upcycling, Komatsuzaki et al. 2022), a dense layer that replaces experts is their mean, experts share the merged sets of an exported model, rows of tables go by
  * the names of tasks and modalities, text positions and frames by their index (a longer table has new rows at its end,
  * as language models are extended), and fixed positions of patches have no parameters.
  */
@@ -13,7 +13,7 @@ import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } 
 import { describeEncoder } from './description.ts';
 import { describeMergedEncoder, isMergedConfig, type MergedEncoderConfig } from './merged-config.ts';
 import { BLOCK_LINEARS, isConditional } from './placement.ts';
-import { copiesDense, denseTransfer, expertTransfer, type LinearTransfer } from './transfer-experts.ts';
+import { copiesWhole, denseTransfer, expertTransfer, type LinearTransfer } from './transfer-experts.ts';
 import { routerTransfer } from './transfer-routers.ts';
 import { expertsOf, resolveStart, type StartConfig, type TransferEntry } from './transfer-source.ts';
 
@@ -56,13 +56,13 @@ const placesOf = ({ layers, moe }: ResolvedEncoderConfig, start: StartConfig): r
     BLOCK_LINEARS.filter((linear) => isConditional(moe, block, linear)).map((linear) => ({ block, linear })),
   ).flat();
 
-/** Copies of a dense layer compute what it does only where gates sum to 1. */
+/** Copies of a layer compute what it does only where gates sum to 1. */
 const requireWholeGates = (model: ResolvedEncoderConfig, start: StartConfig): void => {
   const { moe } = model;
-  if (!moe || moe.renormalize || moe.topK >= moe.experts || !copiesDense(start, placesOf(model, start)))
+  if (!moe || moe.renormalize || moe.topK >= moe.experts || !copiesWhole(start, placesOf(model, start)))
     return;
   throw new ConfigError(
-    `transfer: expected gates that sum to 1 where experts start as copies of a dense layer, got the ${moe.topK} largest of ${moe.experts} as they are (renormalize: false), which would scale the layer's output down; set renormalize: true`,
+    `transfer: expected gates that sum to 1 where experts start as copies of a dense layer, or of a merged one, got the ${moe.topK} largest of ${moe.experts} as they are (renormalize: false), which would scale the layer's output down; set renormalize: true`,
     { code: 'gates-below-one' },
   );
 };
@@ -114,7 +114,7 @@ const linearEntry = (name: string, part: string, { source, reason }: LinearTrans
 });
 
 const sourceNames = ({ source }: TransferEntry): readonly string[] => {
-  if (source.how === 'new') return [];
+  if (source.how === 'new' || source.how === 'fitted') return [];
   return source.how === 'averaged' ? source.from : [source.from];
 };
 

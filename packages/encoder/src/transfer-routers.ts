@@ -13,8 +13,11 @@ import { routerStack } from './description.ts';
 import { conditionOf, type ResolvedExperts } from './expert-config.ts';
 import { gateSites } from './placement.ts';
 import { looksAt } from './routing-fields.ts';
+import { shareSets } from './transfer-gates.ts';
 import type { RowPair, StartConfig, TransferEntry } from './transfer-source.ts';
 import { isMergedConfig } from './merged-config.ts';
+
+const FITTED = 'rows of the start go to the experts of their merged sets';
 
 const fresh = (name: string, reason: string): TransferEntry => ({ name, source: { how: 'new' }, reason });
 
@@ -115,6 +118,15 @@ export const routerTransfer = (
   const specs = describeRouters<RoutingKey>(stack);
   const startStack = isMergedConfig(start) ? undefined : routerStack(start);
   const startSpecs = startStack ? describeRouters<RoutingKey>(startStack) : [];
+  const shared = isMergedConfig(start) ? shareSets(model.moe, start) : undefined;
+  if (shared && shared.rows.length > 0) {
+    const { rows, margin } = shared;
+    return specs.map(({ name }) =>
+      name === specs.at(-1)?.name
+        ? { name, source: { how: 'fitted', rows, margin }, reason: FITTED }
+        : fresh(name, 'the start has no routers'),
+    );
+  }
   if (isMergedConfig(start) || !start.moe || startSpecs.length === 0) {
     return specs.map(({ name }) => fresh(name, 'the start has no routers'));
   }

@@ -1,4 +1,5 @@
 /** Where a parameter of one encoder comes from in another: the vocabulary of transfer plans. */
+import type { RoutingKey } from '@polygate/routers';
 import type { EncoderConfig } from './config.ts';
 import { resolveEncoderConfig, type ResolvedEncoderConfig } from './config.ts';
 import { conditionOf, type ResolvedExperts } from './expert-config.ts';
@@ -9,6 +10,12 @@ import { isConditional } from './placement.ts';
 
 /** A row of a parameter and the row of the start that it takes; both count rows of the same size. */
 export type RowPair = readonly [to: number, from: number];
+
+/** A row of the start and the experts that compute what the start did for it. */
+export interface FittedRow {
+  readonly key: RoutingKey;
+  readonly experts: readonly number[];
+}
 
 /** How a parameter gets its values. */
 export type TransferSource =
@@ -25,6 +32,8 @@ export type TransferSource =
       readonly rowSize: number;
       readonly rows: readonly RowPair[];
     }
+  /** As it was drawn, then moved until each row chooses among its own experts. */
+  | { readonly how: 'fitted'; readonly rows: readonly FittedRow[]; readonly margin: number }
   /** As it was drawn. */
   | { readonly how: 'new' };
 

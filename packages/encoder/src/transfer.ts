@@ -1,11 +1,14 @@
 /** Starting an encoder from another one's weights: carries out a {@link planTransfer plan}. */
 import { ConfigError, type Random } from '@polygate/core';
 import type { ParameterSet } from '@polygate/nn';
+import { describeRouters, type RoutingKey } from '@polygate/routers';
 import type { EncoderConfig } from './config.ts';
+import { routerStack } from './description.ts';
 import type { Encoder } from './encoder.ts';
 import type { MergedEncoderConfig } from './merged-config.ts';
 import { planTransfer, type TransferPlan } from './transfer-plan.ts';
-import type { TransferEntry } from './transfer-source.ts';
+import { fitSite } from './transfer-gates.ts';
+import type { TransferEntry, TransferSource } from './transfer-source.ts';
 import type { UniPerceiver } from './uni-perceiver.ts';
 
 /** Settings of {@link transferWeights}. */
@@ -81,9 +84,34 @@ const carry = async (
       parameters.write(name, values);
       return;
     }
+    case 'fitted':
+      // Last, when the values that representations are made of are in their places.
+      return;
     default:
       source satisfies never;
   }
+};
+
+/** Moves the gates of all routers, see {@link fitSite}. */
+const fitGates = async (
+  { config, parameters }: UniPerceiver,
+  { rows, margin }: Extract<TransferSource, { how: 'fitted' }>,
+): Promise<void> => {
+  const stack = routerStack(config);
+  if (!stack?.condition.dataIndependent || stack.condition.fixed === true) return;
+  const { condition, sites, width } = stack;
+  const names = describeRouters<RoutingKey>({ ...stack, condition }).map(({ name }) => name);
+  const values = await Promise.all(names.map((name) => parameters.read(name)));
+  const weight = values.pop() ?? new Float32Array();
+  const keys = rows.map(({ key }) => key);
+  const features = condition.represent(values, keys, { width, sites }).values;
+  const extent = condition.representationWidth({ width, sites });
+  const part = <T extends Float32Array | Float64Array>(all: T, site: number): T =>
+    all.subarray((site * all.length) / sites, ((site + 1) * all.length) / sites) as T;
+  for (let site = 0; site < sites; site += 1) {
+    fitSite({ gates: part(weight, site), features: part(features, site), width: extent }, rows, margin);
+  }
+  parameters.write(names.at(-1) ?? '', weight);
 };
 
 const addNoise = async (
@@ -103,7 +131,7 @@ const addNoise = async (
 
 /**
  * Overwrites an encoder's weights by those of another as far as they fit, see {@link planTransfer}; what is new stays as
- * it was drawn. From a dense start, without noise, the encoder then computes what the start does where gates sum to 1
+ * it was drawn. From a dense or merged start, without noise, the encoder then computes what the start does where gates sum to 1
  * and no token is dropped; from one with the same experts it computes the same for all that both know.
  * @param encoder changed in place; its merged cache is cleared
  * @param start borrowed
@@ -127,6 +155,7 @@ export const transferWeights = async (
       await addNoise(encoder.parameters, name, { noise, random });
     }
   }
+  for (const { source } of plan.entries) if (source.how === 'fitted') await fitGates(encoder, source);
   encoder.clearMergedCache();
   return plan;
 };

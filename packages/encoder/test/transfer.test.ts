@@ -2,12 +2,14 @@
 import { createRandom } from '@polygate/core';
 import {
   createUniPerceiver,
+  exportMerged,
   planTransfer,
   transferWeights,
   type EncodeOptions,
   type Encoder,
   type EncoderConfig,
   type ExpertConfig,
+  type RoutingKey,
   type SequenceInput,
   type TransferPlan,
   type UniPerceiver,
@@ -15,7 +17,7 @@ import {
 import { maximumDifference, testEngines } from '@polygate/tensor/testing';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { captionBatch, disposeInput, drawnModel, inputOf, tiny } from './tiny-models.ts';
+import { captionBatch, disposeInput, drawnModel, inputOf, keys, tiny } from './tiny-models.ts';
 
 const engines = await testEngines();
 
@@ -23,7 +25,7 @@ beforeAll(async () => {
   await engines[0]?.use();
 });
 
-const encoded = (model: UniPerceiver, input: SequenceInput, options: EncodeOptions = {}): Float32Array => {
+const encoded = (model: Encoder, input: SequenceInput, options: EncodeOptions = {}): Float32Array => {
   const hidden = model.encode(input, options);
   const values = Float32Array.from(hidden.dataSync());
   hidden.dispose();
@@ -128,7 +130,7 @@ describe('upcycling', () => {
     const dense = createUniPerceiver(tiny, createRandom(1));
     const low = createUniPerceiver({ ...tiny, moe: { renormalize: false } }, createRandom(1));
     await expect(transferWeights(low, dense)).rejects.toThrow(
-      "transfer: expected gates that sum to 1 where experts start as copies of a dense layer, got the 2 largest of 8 as they are (renormalize: false), which would scale the layer's output down; set renormalize: true",
+      "transfer: expected gates that sum to 1 where experts start as copies of a dense layer, or of a merged one, got the 2 largest of 8 as they are (renormalize: false), which would scale the layer's output down; set renormalize: true",
     );
     await expect(transferWeights(model, dense, { noise: 0.1 })).rejects.toThrow(
       'transfer: expected a random stream for the noise, got none; pass random',
@@ -303,6 +305,83 @@ describe('a transfer to other experts', () => {
       'moe.renormalize (model false, start true)',
     ]);
     for (const own of [start, more.model, fewer.model, other.model]) own.dispose();
+  });
+});
+
+describe('a transfer from merged experts', () => {
+  const exported = (moe: ExpertConfig, rows: readonly RoutingKey[]) => {
+    using trained = drawnModel({ ...tiny, moe }, 50);
+    return exportMerged(trained, rows);
+  };
+  /** Rows of {@link captionBatch}, and one more. */
+  const served = [keys.captionImage, keys.captionText, keys.text];
+
+  it.each([
+    ['attribute', { experts: 8 }, 1e-5],
+    // One expert each and another that is chosen with it: its gate is e^-12.
+    ['attribute', { experts: 3 }, 1e-3],
+    ['modality', { experts: 5, topK: 2 }, 1e-5],
+    ['task', { experts: 4, tasks: ['z', 'a'] }, 1e-5],
+  ])('by %s, %o, computes what the exported encoder does', async (condition, moe, bound) => {
+    const start = exported({ experts: 4, tasks: ['a', 'b'], condition }, served);
+    const sets = start.config.merged.rows.length;
+    const { model, plan } = await transferred({ ...tiny, moe: { condition, ...moe } }, start);
+    const input = inputOf(captionBatch(2, 51));
+    expect(maximumDifference(encoded(model, input), encoded(start, input))).toBeLessThan(bound);
+    expect(others(plan)).toContain(
+      sets === 1
+        ? 'blocks.0.ffn.fc1.experts.1.weight copied: experts where the start has one merged set: copies of it'
+        : `blocks.0.ffn.fc1.experts.1.weight copied: experts shared out among the start's ${sets} merged sets`,
+    );
+    expect(others(plan).some((line) => line.startsWith('routers.gate.weight fitted'))).toBe(sets > 1);
+    expect(plan.left).toEqual([]);
+    disposeInput(input);
+    for (const own of [start, model]) own.dispose();
+  });
+
+  it('keeps the sets apart where gates have to learn, and chooses among all experts of a set', async () => {
+    const start = exported({ experts: 4 }, served);
+    const { model } = await transferred({ ...tiny, moe: { experts: 9, topK: 2 } }, start);
+    const reports = model.routing(served);
+    expect(reports).toHaveLength(6);
+    for (const { chosen, probabilities } of reports) {
+      chosen.forEach((own, row) => {
+        expect(own.map((expert) => Math.floor(expert / 3))).toEqual([row, row]);
+        // No gate is so near to 0 or 1 that its router would learn nothing.
+        expect(probabilities[row * 9 + (own[0] ?? 0)]).toBeLessThan(0.99);
+      });
+    }
+    for (const own of [start, model]) own.dispose();
+  });
+
+  it('gives tasks their own sets by name', async () => {
+    const tasks = ['a', 'b', 'c'];
+    const rows = tasks.map((task) => ({ ...keys.text, task }));
+    const start = exported({ condition: 'task', experts: 4, tasks }, rows);
+    const { model, plan } = await transferred(
+      { ...tiny, moe: { condition: 'task-specific', tasks: ['c', 'new', 'a'] } },
+      start,
+    );
+    const read = (own: Encoder, name: string) =>
+      own.parameters.read(`blocks.2.attention.output.${name}.weight`);
+    expect(await read(model, 'experts.0')).toEqual(await read(start, 'merged.2'));
+    expect(await read(model, 'experts.2')).toEqual(await read(start, 'merged.0'));
+    expect(others(plan)).toContain(
+      "blocks.0.ffn.fc1.experts.1.bias averaged: an expert of a task that the start does not know: the mean of the start's 3 merged sets",
+    );
+    for (const own of [start, model]) own.dispose();
+  });
+
+  it('averages sets that no router can tell apart, and refuses gates that would scale them', async () => {
+    const start = exported({ experts: 4 }, served);
+    const { plan } = await transferred({ ...tiny, moe: { experts: 2, condition: 'token' } }, start);
+    expect(others(plan)).toContain(
+      "blocks.0.ffn.fc1.experts.1.bias averaged: experts that no row of the start can be sent to: the mean of the start's 3 merged sets",
+    );
+    expect(() => planTransfer({ ...tiny, moe: { experts: 8, topK: 1 } }, start.config)).toThrow(
+      'transfer: expected gates that sum to 1 where experts start as copies of a dense layer, or of a merged one, got the 1 largest of 8',
+    );
+    start.dispose();
   });
 });
 
