@@ -1,9 +1,10 @@
 /** Building record batches from typed arrays (zero-copy where the type already fits) and nested arrays. */
-import type { Data, RecordBatch, Schema } from 'apache-arrow';
+import type { Data, RecordBatch } from 'apache-arrow';
 import { ConfigError, ownValue, ShapeError } from '@polygate/core';
 import { assembleBatch, makeColumn } from './arrow-data.ts';
 import { arrayOf, describeKind, type FieldKind, isPrimitive, type NumericArray } from './kinds.ts';
-import { schemaFields } from './schema.ts';
+import type { ColumnsOf } from './row-types.ts';
+import { type Fields, schemaFields, type TypedSchema } from './schema.ts';
 
 /** A list column given as Arrow holds it: row i is values[offsets[i] .. offsets[i + 1]). Borrowed, not copied. */
 export interface ListInput {
@@ -175,7 +176,8 @@ export const columnData = (kind: FieldKind, input: ColumnInput, place: string): 
  * A record batch from values by column name. Typed arrays are borrowed, not copied: do not write to them later.
  * @throws ConfigError for missing or unknown columns; ShapeError for wrong types and unequal lengths
  */
-export const buildBatch = (schema: Schema, columns: Readonly<Record<string, ColumnInput>>): RecordBatch => {
+export const buildBatch = <F extends Fields>(schema: TypedSchema<F>, given: ColumnsOf<F>): RecordBatch => {
+  const columns = given as Readonly<Record<string, ColumnInput>>;
   const fields = schemaFields(schema);
   const names = Object.keys(fields);
   for (const name of [...names, ...Object.keys(columns)]) {

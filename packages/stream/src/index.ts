@@ -8,6 +8,9 @@ export { describeKind, type FieldKind, type NumericArray, type PrimitiveKind } f
 export { type Compression, registerLz4Codec } from './lz4.ts';
 export { contentHash } from './manifest.ts';
 export type { BatchExtent, Extent, Manifest, ShardEntry } from './manifest.ts';
+export { fromRows, type Rows, type RowSource, type RowSourceOptions } from './row-source.ts';
+export type { ColumnOf, ColumnsOf, Row, RowOf, ValueOf } from './row-types.ts';
+export { type ArrowFile, type ArrowFileOptions, arrowFileSink } from './arrow-file.ts';
 export { type DatasetMetadata, datasetMetadata, readDatasetMetadata, requireTokenizer } from './metadata.ts';
 export * from './mixed-batches.ts';
 export * from './mixture.ts';
@@ -16,7 +19,7 @@ export { mapOrdered, type OrderedOptions, type SizedOptions } from './ordered.ts
 export { type Pipe, pipe, type Sink, type StreamSource } from './pipe.ts';
 export * from './quarantine.ts';
 export * from './replacement.ts';
-export { defineSchema, type Fields, SCHEMA_VERSION } from './schema.ts';
+export { defineSchema, type Fields, SCHEMA_VERSION, type TypedSchema } from './schema.ts';
 export { schemaDifference, schemaFields, schemaMetadata } from './schema.ts';
 export { type OpenOptions, openShards, type ShardSet } from './shard-set.ts';
 export { type WriteOptions, writeShards } from './shard-writer.ts';

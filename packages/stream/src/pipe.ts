@@ -1,11 +1,12 @@
 /** Composing a source, stages and a sink; columns are checked when the pipe is made and again on every batch. */
 import type { RecordBatch, Schema } from 'apache-arrow';
-import { ConfigError, PolygateError, StateError } from '@polygate/core';
+import { ConfigError, StateError } from '@polygate/core';
 import { batchBytes, refuseNullsIn } from './arrow-data.ts';
 import { describeKind } from './kinds.ts';
 import { DEFAULT_PREFETCH_BYTES, mapOrdered, type OrderedOptions } from './ordered.ts';
 import { schemaDifference, schemaFields } from './schema.ts';
 import { type BatchStage, type Stage, type StageColumns, stageSchema } from './stage.ts';
+import { named, ofSource, withErrors } from './stage-errors.ts';
 
 /** Batches with a known schema: a shard set, a batch source, another pipe, or a team's own reader. */
 export interface StreamSource {
@@ -76,15 +77,6 @@ async function* checkedBatches(
   }
 }
 
-/** Typed errors say what is wrong themselves; anything else gets the name of the stage that it came from. */
-const named = (error: unknown, who: string): PolygateError =>
-  error instanceof PolygateError
-    ? error
-    : new StateError(
-        `pipe: ${who} failed: ${error instanceof Error ? error.message : String(error)}; see the cause`,
-        { code: 'stage-failed', fields: { stage: who }, cause: error },
-      );
-
 const runStage = (
   stage: Stage,
   batches: AsyncIterable<RecordBatch>,
@@ -93,13 +85,19 @@ const runStage = (
   const { schema, options } = context;
   const who = `stage "${stage.name}"`;
   if ('transform' in stage) {
-    return checkedBatches(stage.transform(batches, { schema, signal: options.signal }), schema, who);
+    const transformed = stage.transform(batches, { schema, signal: options.signal });
+    return checkedBatches(
+      // What a signal ends is not the stage's failure.
+      withErrors(transformed, (error) => (options.signal?.aborted ? error : named(error, who))),
+      schema,
+      who,
+    );
   }
   const apply = async (batch: RecordBatch): Promise<RecordBatch> => {
     try {
       return await stage.apply(batch, { schema, signal: options.signal });
     } catch (error) {
-      throw named(error, who);
+      throw options.signal?.aborted ? error : named(error, who);
     }
   };
   const bounds = {
@@ -128,7 +126,7 @@ const compose = (source: StreamSource, stages: readonly Stage[]): Pipe => {
     const shared = { ...options, bytes };
     return steps.reduce<AsyncIterable<RecordBatch>>(
       (input, step) => runStage(step.stage, input, { schema: step.schema, options: shared }),
-      checkedBatches(source.batches(shared), source.schema, 'the source'),
+      withErrors(checkedBatches(source.batches(shared), source.schema, 'the source'), ofSource),
     );
   };
   return {
@@ -136,8 +134,11 @@ const compose = (source: StreamSource, stages: readonly Stage[]): Pipe => {
     batches,
     [Symbol.asyncIterator]: () => batches()[Symbol.asyncIterator](),
     to(sink, options) {
-      checkNeeds(schema, sink.needs, `sink "${sink.name}"`);
-      return sink.consume(batches(options), schema);
+      const who = `sink "${sink.name}"`;
+      checkNeeds(schema, sink.needs, who);
+      return sink.consume(batches(options), schema).catch((error: unknown) => {
+        throw options?.signal?.aborted ? error : named(error, who);
+      });
     },
   };
 };

@@ -6,6 +6,11 @@ import { arrowType, describeKind, type FieldKind, kindOfType, parseKind } from '
 /** Field kinds by column name, in column order. */
 export type Fields = Readonly<Record<string, FieldKind>>;
 
+declare const kindsOfColumns: unique symbol;
+
+/** A schema whose columns the compiler knows; any other schema is one with unknown columns. */
+export type TypedSchema<F extends Fields = Fields> = Schema & { readonly [kindsOfColumns]?: F };
+
 /** Version of the column and metadata conventions, stored as `polygate.version`. */
 export const SCHEMA_VERSION = 1;
 /** Metadata key of {@link SCHEMA_VERSION}. */
@@ -14,10 +19,13 @@ export const VERSION_KEY = 'polygate.version';
 export const MAX_COLUMNS = 1024;
 
 /**
- * A schema from kinds by column name; all fields are non-nullable. `polygate.version` is added to the metadata
+ * A schema from kinds by column name, whose type keeps them; all fields are non-nullable. `polygate.version` is added to the metadata
  * unless it is given. @throws ConfigError for unknown kinds and for no or too many columns
  */
-export const defineSchema = (fields: Fields, metadata: Readonly<Record<string, string>> = {}): Schema => {
+export const defineSchema = <const F extends Fields>(
+  fields: F,
+  metadata: Readonly<Record<string, string>> = {},
+): TypedSchema<F> => {
   const names = Object.keys(fields);
   if (names.length === 0 || names.length > MAX_COLUMNS) {
     throw new ConfigError(

@@ -73,7 +73,7 @@ describe('shard writer', () => {
     await expect(shards.read([0])).rejects.toThrow('expected rows of 0 to -1, got 0');
   });
 
-  it.each([
+  it.each<[string, Schema, string]>([
     [
       'other kinds',
       defineSchema({ id: 'float32', tokens: { list: 'int32' } }),

@@ -111,7 +111,7 @@ describe('pipe', () => {
     );
   });
 
-  it('names the stage of an error without type, and passes typed ones as they are', async () => {
+  it('names the stage of an error without type, and of typed ones, which keep class and code', async () => {
     const broken = (error: Error): Stage => ({
       name: 'broken',
       needs: [],
@@ -124,7 +124,13 @@ describe('pipe', () => {
       'pipe: stage "broken" failed: x is undefined; see the cause',
     );
     const typed = new ConfigError('no such label');
-    await expect(pipe(source(1), broken(typed)).to(collectSink())).rejects.toBe(typed);
+    const run = pipe(source(1), broken(typed)).to(collectSink());
+    await expect(run).rejects.toThrow(ConfigError);
+    await expect(run).rejects.toMatchObject({
+      message: 'pipe: stage "broken": no such label',
+      code: 'config',
+      cause: typed,
+    });
   });
 
   it('keeps the order when a stage works on several batches at once', async () => {
