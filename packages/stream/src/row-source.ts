@@ -1,6 +1,6 @@
 /** Rows of objects as a source: the way in for readers that know nothing of Arrow. */
 import type { RecordBatch } from 'apache-arrow';
-import { ConfigError, excerpt, StateError } from '@polygate/core';
+import { ConfigError, excerpt, ownValue, StateError } from '@polygate/core';
 import { buildBatch } from './build.ts';
 import type { StreamSource } from './pipe.ts';
 import type { ColumnsOf, Row } from './row-types.ts';
@@ -33,7 +33,9 @@ const toBatch = <F extends Fields>(
         `row ${first + at}: expected an object with ${names.join(', ')}, got ${excerpt(row)}`,
       );
     }
-    const missing = names.find((name) => (row as Readonly<Record<string, unknown>>)[name] === undefined);
+    const missing = names.find(
+      (name) => ownValue(row as Readonly<Record<string, unknown>>, name) === undefined,
+    );
     if (missing !== undefined) {
       throw new ConfigError(
         `row ${first + at}: expected a value for column "${missing}", got ${Object.keys(row).join(', ') || 'no columns'}; give every row every column, and leave out rows that lack one`,
@@ -42,7 +44,7 @@ const toBatch = <F extends Fields>(
     }
   });
   const columns = Object.fromEntries(
-    names.map((name) => [name, rows.map((row) => (row as Readonly<Record<string, unknown>>)[name])]),
+    names.map((name) => [name, rows.map((row) => ownValue(row as Readonly<Record<string, unknown>>, name))]),
   );
   return buildBatch(schema, columns as unknown as ColumnsOf<F>);
 };

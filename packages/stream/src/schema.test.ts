@@ -1,3 +1,4 @@
+import type { Schema } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
 import { buildBatch } from './build.ts';
 import { mixBatches } from './mixed-batches.ts';
@@ -20,7 +21,7 @@ describe.each(['constructor', 'toString', '__proto__'])('a column %s', (name) =>
   it('is missing where it is not given', async () => {
     const schema = defineSchema(one(name, 'int32'));
     expect(() => buildBatch(schema, {})).toThrow(`batch: missing column "${name}"`);
-    expect(() => buildBatch(defineSchema({ id: 'int32' }), one(name, Int32Array.of(1)))).toThrow(
+    expect(() => buildBatch(defineSchema({ id: 'int32' }) as Schema, one(name, Int32Array.of(1)))).toThrow(
       `batch: missing column "id"`,
     );
     expect(() =>
