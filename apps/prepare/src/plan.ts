@@ -100,7 +100,10 @@ const openOwn = async (
         kind: 'captioned-image',
       };
     case 'coco-captions':
-      return { reader: await openCocoCaptions({ ...source, within, budgets }), kind: 'captioned-image' };
+      return {
+        reader: await openCocoCaptions({ ...defined(source), within, budgets }),
+        kind: 'captioned-image',
+      };
     case 'jsonl': {
       const findClasses = source.kind === 'labelled-image';
       const options = { ...defined(source), within, findClasses, ...columnOf(source) };

@@ -46,6 +46,10 @@ const links = z.enum(['inside', 'follow']).default('inside');
 const splitField = z.string().optional();
 const splitColumn = z.union([z.string(), z.number().int().min(0)]).optional();
 const classes = names.min(1).optional();
+/** Cut from the front of the pictures' names. */
+const prefix = text.optional();
+/** A field of JSON lines. */
+const field = text.optional();
 
 /** The kinds of sources; a new one is an entry here and one in sources.ts. */
 const sourceSchemas = {
@@ -85,6 +89,8 @@ const sourceSchemas = {
     imageColumn: column.optional(),
     captionColumn: column.optional(),
     splitColumn,
+    prefix,
+    suffix: text.optional(),
     ...table,
     links,
     ...own,
@@ -93,6 +99,7 @@ const sourceSchemas = {
     source: z.literal('coco-captions'),
     annotations: text,
     images: text,
+    prefix,
     links,
     ...own,
   }),
@@ -112,6 +119,7 @@ const sourceSchemas = {
     labelColumn: column.optional(),
     splitColumn,
     ...table,
+    prefix,
     suffix: text.optional(),
     classes,
     links,
@@ -121,6 +129,11 @@ const sourceSchemas = {
     source: z.literal('jsonl'),
     file: text,
     root: text.optional(),
+    imageColumn: field,
+    captionColumn: field,
+    labelColumn: field,
+    prefix,
+    suffix: text.optional(),
     classes,
     splitColumn: splitField,
     links,

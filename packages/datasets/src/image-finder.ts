@@ -21,7 +21,13 @@ export interface ImageFinder {
   find(name: string): Promise<FoundImage | Fault>;
 }
 
-const OUTSIDE = 'expected a path inside the image folder; give the folder that holds all pictures';
+const OUTSIDE =
+  'expected a path inside the image folder; give the folder that holds all pictures, and as prefix what names have in front of their path in it';
+const REMOTE =
+  'expected the name of a file, got an address; fetch the pictures first, and set prefix to what addresses have in front of the names of the files';
+const INLINE = 'expected the name of a file, got the picture itself as text; write it to a file';
+/** Longest name that is shown. */
+const SHOWN_NAME = 200;
 
 /** Names of one folder, by the spelling that they share. */
 interface Listing {
@@ -59,14 +65,34 @@ const pick = (list: Listing, part: string, last: boolean): string | undefined =>
   return stem?.length === 1 ? stem[0] : undefined;
 };
 
+/** What a name may stand for where no file is called so: escaped as in an address, or a number of a floating-point column. */
+const otherSpellings = (name: string): readonly string[] => {
+  const all: string[] = [];
+  if (/%[0-9a-f]{2}/iu.test(name)) {
+    try {
+      all.push(decodeURIComponent(name));
+    } catch {
+      // No escapes after all.
+    }
+  }
+  const whole = /^(\d+)\.0+$/u.exec(name)?.[1];
+  if (whole !== undefined) all.push(whole);
+  return all;
+};
+
+/** Settings of names in tables, beside those of links. */
+export interface ImageNameOptions extends LinkOptions {
+  /** Cut from the front of names that begin with it, such as `/data/upload/` or `https://example.org/photos/`. */
+  readonly prefix?: string;
+  /** Put behind names without suffix, such as `.jpg`. */
+  readonly suffix?: string;
+}
+
 const isThere = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined)) !== undefined;
 
-/** Opens a folder for look-ups. @param suffix added to names that have none, e.g. `.jpg` */
-export const createImageFinder = (
-  root: string,
-  options: LinkOptions & { readonly suffix?: string } = {},
-): ImageFinder => {
+/** Opens a folder for look-ups. */
+export const createImageFinder = (root: string, options: ImageNameOptions = {}): ImageFinder => {
   const listings = new Map<string, Promise<Listing>>();
   const entered = new Map<string, Promise<boolean>>();
   const listed = (folder: string): Promise<Listing> => {
@@ -74,38 +100,40 @@ export const createImageFinder = (
     listings.set(folder, known);
     return known;
   };
-  const onDisk = async (path: string): Promise<string> => {
+  const onDisk = async (path: string): Promise<string | undefined> => {
     if (await isThere(path)) return path;
     const parts = relative(root, path).split(sep);
     let at = root;
     for (const [index, part] of parts.entries()) {
       const name = pick(await listed(at), part, index === parts.length - 1);
-      if (name === undefined) return path;
+      if (name === undefined) return undefined;
       at = join(at, name);
     }
     return at;
   };
+  const suffixed = (path: string): string =>
+    options.suffix && !isImageName(path) ? `${path}${options.suffix}` : path;
   return {
-    async find(name) {
-      if (/^[a-z][a-z0-9+.-]+:\/\//iu.test(name)) {
-        return fault(
-          name,
-          'remote-image',
-          'expected the name of a file, got an address; fetch the pictures first',
-        );
-      }
-      if (name.includes('\0') || /^[a-z]:[\\/]/iu.test(name)) {
-        return fault(name, 'path-outside', OUTSIDE);
-      }
+    async find(given) {
+      const cut = options.prefix !== undefined && given.startsWith(options.prefix);
+      const name = cut ? given.slice(options.prefix.length).replace(/^[/\\]+/u, '') : given;
+      const shown = given.length > SHOWN_NAME ? `${given.slice(0, SHOWN_NAME)}…` : given;
+      if (/^data:[^,]*,/iu.test(name)) return fault(shown, 'inline-image', INLINE);
+      if (/^[a-z][a-z0-9+.-]+:\/\//iu.test(name)) return fault(shown, 'remote-image', REMOTE);
+      if (name.includes('\0') || /^[a-z]:[\\/]/iu.test(name)) return fault(shown, 'path-outside', OUTSIDE);
       // A backslash parts folders in names from Windows; where a file is really called so, it is taken as it stands.
       const literal = resolveInside(root, name);
       const asked =
         name.includes('\\') && !(literal !== undefined && (await isThere(literal)))
           ? resolveInside(root, name.replace(/\\/gu, '/'))
           : literal;
-      if (asked === undefined) return fault(name, 'path-outside', OUTSIDE);
-      const suffixed = options.suffix && !isImageName(asked) ? `${asked}${options.suffix}` : asked;
-      const path = await onDisk(suffixed);
+      if (asked === undefined) return fault(shown, 'path-outside', OUTSIDE);
+      let found = await onDisk(suffixed(asked));
+      for (const other of found === undefined ? otherSpellings(name) : []) {
+        const path = resolveInside(root, other);
+        if (path !== undefined) found ??= await onDisk(suffixed(path));
+      }
+      const path = found ?? suffixed(asked);
       const folder = dirname(path);
       const inside = entered.get(folder) ?? mayEnter(folder, root, options);
       entered.set(folder, inside);

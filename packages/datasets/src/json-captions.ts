@@ -27,11 +27,14 @@ const textOf = (value: unknown): string | undefined => {
   return typeof inner === 'string' ? inner.trim() : undefined;
 };
 
-/** Captions of a row under any of the usual keys; an empty list where it has none of these. */
-export const captionsOfFields = (fields: JsonFields): readonly string[] | CaptionProblem => {
-  const value = firstField(fields, textKeys);
+/** Captions of a row under the first of `keys` that holds something; an empty list where it has none of these. */
+export const captionsOfFields = (
+  fields: JsonFields,
+  keys: readonly string[] = textKeys,
+): readonly string[] | CaptionProblem => {
+  const value = firstField(fields, keys);
   if (value === undefined) {
-    const named = textKeys.find((key) => Object.hasOwn(fields, key));
+    const named = keys.find((key) => Object.hasOwn(fields, key));
     return named === undefined
       ? []
       : { code: 'no-caption', reason: `expected a text "${named}", got ${excerpt(fields[named])}` };

@@ -2,6 +2,7 @@
 import { ConfigError, excerpt } from '@polygate/core';
 import { readDelimited, type RecordItem } from './delimited.ts';
 import { isImageName } from './paths.ts';
+import { delimiterLine, fitRow, requireUtf8 } from './table-rows.ts';
 import { decideQuotes, usualQuotes, type Quotes } from './table-quotes.ts';
 
 const delimiters = ['|', '\t', ';', ','];
@@ -41,7 +42,7 @@ export interface Table {
   readonly header: boolean;
   /** Index of a column. @throws ConfigError listing the columns, or saying that a name is there twice */
   column(wanted: WantedColumn): number;
-  /** The rows below the header line. */
+  /** The rows below the header line, each with one cell for each column, or a bad record. */
   rows(): AsyncGenerator<RecordItem>;
 }
 
@@ -80,7 +81,6 @@ const findDelimiter = async (
   options: TableOptions,
   wanted: readonly WantedColumn[],
 ): Promise<string> => {
-  if (options.delimiter !== undefined) return options.delimiter;
   const header = options.header ?? true;
   let best = { delimiter: ',', count: 0 };
   for (const delimiter of delimiters) {
@@ -136,10 +136,17 @@ export const openTable = async (
   wanted: readonly WantedColumn[],
 ): Promise<Table> => {
   const header = options.header ?? true;
-  const delimiter = await findDelimiter(file, options, wanted);
+  await requireUtf8(file);
+  const said = await delimiterLine(file);
+  const delimiter = options.delimiter ?? said ?? (await findDelimiter(file, options, wanted));
   const quotes = await decideQuotes(file, delimiter, options.quotes);
-  const records = (): AsyncGenerator<RecordItem> =>
-    readDelimited(file, { delimiter, quoting: quotes === 'csv' });
+  async function* records(): AsyncGenerator<RecordItem> {
+    let skipped = said === undefined;
+    for await (const item of readDelimited(file, { delimiter, quoting: quotes === 'csv' })) {
+      if (skipped) yield item;
+      skipped = true;
+    }
+  }
   let columns: readonly string[] | undefined;
   for await (const item of records()) {
     if (item.kind === 'bad-record' && header) {
@@ -174,8 +181,9 @@ export const openTable = async (
     async *rows() {
       let first = header;
       for await (const item of records()) {
+        const row = fitRow(item, { columns: names, delimiter, quoting: quotes === 'csv' });
         if (first) first = false;
-        else yield item;
+        else if (row) yield row;
       }
     },
   };

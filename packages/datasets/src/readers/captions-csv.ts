@@ -1,7 +1,6 @@
 import { basename } from 'node:path';
 import type { RecordItem } from '../delimited.ts';
-import type { LinkOptions } from '../folder-listing.ts';
-import { createImageFinder, type ImageFinder } from '../image-finder.ts';
+import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../image-finder.ts';
 import { joinRows, rowKey } from '../image-rows.ts';
 import { isImageName, requireFile, requireFolder } from '../paths.ts';
 import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
@@ -11,7 +10,7 @@ import { openTable, type Table, type TableOptions, type WantedColumn } from '../
 const imageNames = ['image', 'image_name', 'filename', 'file_name', 'file', 'path'];
 const captionNames = ['caption', 'comment', 'text', 'description', 'title', 'raw'];
 
-export interface CaptionsCsvOptions extends LinkOptions, TableOptions {
+export interface CaptionsCsvOptions extends ImageNameOptions, TableOptions {
   /** The table, with a header line unless `header` is false. */
   readonly file: string;
   /** Folder of the pictures. */
@@ -29,7 +28,6 @@ interface Layout {
   readonly caption: number;
   /** -1 where no column of splits is followed. */
   readonly split: number;
-  readonly count: number;
 }
 
 /** Flickr30k names a picture once for each of its captions: `1000092795.jpg#0`. */
@@ -48,8 +46,6 @@ const toRow = async (
   if (item.kind === 'bad-record') return fault(id, item.code, item.reason);
   const name = pictureName(item.fields[layout.image]?.trim() ?? '');
   const caption = item.fields[layout.caption]?.trim() ?? '';
-  if (item.fields.length !== layout.count)
-    return fault(id, 'field-count', `expected ${layout.count} fields, got ${item.fields.length}`);
   if (name === '') return fault(id, 'no-image-name', 'expected the name of a picture, got an empty field');
   if (caption === '')
     return fault(`${name} (${id})`, 'empty-caption', 'expected a caption, got an empty text');
@@ -99,7 +95,7 @@ const splitColumn = async (
   const finder = new SplitFinder();
   if (index >= 0) {
     for await (const item of table.rows()) {
-      if (item.kind === 'record' && item.fields.length === columns.length) finder.add(item.fields[index]);
+      if (item.kind === 'record') finder.add(item.fields[index]);
     }
   }
   return { ...finder.decide(columns[index] ?? '', given !== undefined), index };
@@ -136,7 +132,6 @@ export const openCaptionsCsv = async (options: CaptionsCsvOptions): Promise<Read
     image: table.column(wanted.image),
     caption: table.column(wanted.caption),
     split: splits.followed ? splits.index : -1,
-    count: table.columns.length,
   };
   const finder = createImageFinder(options.images, options);
   return {

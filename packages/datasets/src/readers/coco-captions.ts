@@ -1,14 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type Budgets, excerpt, FormatError, parseJson, resolveBudgets } from '@polygate/core';
-import type { LinkOptions } from '../folder-listing.ts';
-import { createImageFinder } from '../image-finder.ts';
+import { createImageFinder, type ImageNameOptions } from '../image-finder.ts';
 import { ImageRows } from '../image-rows.ts';
 import { isJsonFields } from '../json-captions.ts';
 import { requireFile, requireFolder } from '../paths.ts';
 import { fault, type Fault, type Reader, type ReaderItem } from '../sample.ts';
 
-export interface CocoCaptionsOptions extends LinkOptions {
+export interface CocoCaptionsOptions extends ImageNameOptions {
   /** JSON with `images: [{id, file_name}]` and `annotations: [{image_id, caption}]`. */
   readonly annotations: string;
   /** Folder of the pictures. */

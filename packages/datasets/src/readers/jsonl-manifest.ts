@@ -1,20 +1,26 @@
 import { basename, dirname } from 'node:path';
 import { ConfigError, excerpt, FormatError, parseJson } from '@polygate/core';
 import { ClassFinder, createLabelIndex, labelName } from '../class-names.ts';
-import type { LinkOptions } from '../folder-listing.ts';
-import { createImageFinder, type ImageFinder } from '../image-finder.ts';
+import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../image-finder.ts';
 import { ImageRows, rowKey } from '../image-rows.ts';
 import { captionsOfFields, firstField, isJsonFields, type JsonFields } from '../json-captions.ts';
 import { requireFile } from '../paths.ts';
 import { readLines, type LineItem } from '../lines.ts';
 import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
+import { requireUtf8 } from '../table-rows.ts';
 import { canonicalSplit, splitColumns, SplitFinder, type SplitColumn } from '../split-names.ts';
 
-export interface JsonlManifestOptions extends LinkOptions {
+export interface JsonlManifestOptions extends ImageNameOptions {
   /** One JSON object a line: `image` (path), `text` or `texts`, `label` (integer or class name), `split`, `id`. */
   readonly file: string;
   /** Folder that image paths are relative to. @default the folder of the file */
   readonly root?: string;
+  /** Field of the picture's name. @default the first of image, path, file_name, filename and the like */
+  readonly imageColumn?: string;
+  /** Field of the captions. @default the first of texts, captions, text, caption */
+  readonly captionColumn?: string;
+  /** Field of the label. @default the first of label, class, category */
+  readonly labelColumn?: string;
   /** Class names in label order, for `label` values that are names or indices. */
   readonly classes?: readonly string[];
   /** Whether classes are those labels that occur, where none are given. @default false */
@@ -26,12 +32,21 @@ export interface JsonlManifestOptions extends LinkOptions {
 const imageKeys = ['image', 'path', 'file_name', 'filename', 'image_path', 'image_name', 'filepath'] as const;
 const labelKeys = ['label', 'class', 'category'] as const;
 
+/** Fields of a row that are looked at, the first that is there. */
+interface RowKeys {
+  readonly image: readonly string[];
+  /** Undefined for the usual ones. */
+  readonly caption: readonly string[] | undefined;
+  readonly label: readonly string[];
+}
+
 /** What is known of a file before its rows are read. */
 interface Survey {
   readonly classes: readonly string[] | undefined;
   readonly labelOf: ((value: unknown) => number | undefined) | undefined;
   /** Field of the splits, where it is followed. */
   readonly split: string | undefined;
+  readonly keys: RowKeys;
   readonly finder: ImageFinder;
 }
 
@@ -41,8 +56,8 @@ interface Row {
   readonly key?: string;
 }
 
-const imageOf = (fields: JsonFields): unknown => {
-  const value = firstField(fields, imageKeys);
+const imageOf = (fields: JsonFields, keys: readonly string[]): unknown => {
+  const value = firstField(fields, keys);
   // Python's `datasets` writes pictures as { path, bytes }.
   return isJsonFields(value) ? (firstField(value, ['path']) ?? value) : value;
 };
@@ -75,12 +90,12 @@ const splitField = (fields: JsonFields, asked: string | undefined): string | und
 
 const toRow = async (fields: JsonFields, line: number, survey: Survey): Promise<Row | Fault> => {
   const place = `line ${line}`;
-  const name = imageOf(fields);
+  const name = imageOf(fields, survey.keys.image);
   if (name !== undefined && (typeof name !== 'string' || name.trim() === ''))
     return fault(place, 'no-image-name', `expected a text "image", got ${excerpt(name)}`);
-  const texts = captionsOfFields(fields);
+  const texts = captionsOfFields(fields, survey.keys.caption);
   if ('code' in texts) return fault(place, texts.code, texts.reason);
-  const value = firstField(fields, labelKeys);
+  const value = firstField(fields, survey.keys.label);
   const whole = typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : undefined;
   const label = survey.labelOf ? survey.labelOf(value) : whole;
   if (value !== undefined && survey.labelOf && label === undefined) {
@@ -95,7 +110,7 @@ const toRow = async (fields: JsonFields, line: number, survey: Survey): Promise<
     return fault(
       place,
       'empty-row',
-      `expected "image" or "text", got the keys ${excerpt(Object.keys(fields))}`,
+      `expected "image" or "text", got the keys ${excerpt(Object.keys(fields))}; name them by imageColumn and captionColumn`,
     );
   let split: string | undefined;
   if (survey.split !== undefined) {
@@ -151,15 +166,22 @@ const requireLines = async (file: string): Promise<void> => {
 export const openJsonlManifest = async (options: JsonlManifestOptions): Promise<Reader> => {
   const { file } = options;
   await requireFile(file, 'manifest file');
+  await requireUtf8(file);
   await requireLines(file);
   const finder = createImageFinder(options.root ?? dirname(file), options);
+  const { imageColumn, captionColumn, labelColumn } = options;
+  const keys: RowKeys = {
+    image: imageColumn === undefined ? imageKeys : [imageColumn],
+    caption: captionColumn === undefined ? undefined : [captionColumn],
+    label: labelColumn === undefined ? labelKeys : [labelColumn],
+  };
   const found = new ClassFinder(`manifest ${file}`);
   const splits = new SplitFinder();
   let column: string | undefined;
   for await (const line of linesOf(file)) {
     const fields = parseRow(line, file);
     if (isFault(fields)) continue;
-    const name = labelName(firstField(fields, labelKeys));
+    const name = labelName(firstField(fields, keys.label));
     if (name !== undefined && options.findClasses && !options.classes) found.add(name);
     column ??= splitField(fields, options.splitColumn);
     if (column !== undefined) splits.add(Object.hasOwn(fields, column) ? fields[column] : undefined);
@@ -173,6 +195,7 @@ export const openJsonlManifest = async (options: JsonlManifestOptions): Promise<
     classes,
     labelOf: classes && createLabelIndex(classes, { given: options.classes !== undefined }),
     split: decided.followed ? column : undefined,
+    keys,
     finder,
   };
   const rows = new ImageRows();

@@ -2,8 +2,7 @@ import { basename } from 'node:path';
 import { ConfigError } from '@polygate/core';
 import { ClassFinder, createLabelIndex } from '../class-names.ts';
 import type { RecordItem } from '../delimited.ts';
-import type { LinkOptions } from '../folder-listing.ts';
-import { createImageFinder, type ImageFinder } from '../image-finder.ts';
+import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../image-finder.ts';
 import { ImageRows, rowKey } from '../image-rows.ts';
 import { requireFile, requireFolder } from '../paths.ts';
 import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
@@ -39,7 +38,7 @@ const labelNames = [
   'y',
 ] as const;
 
-export interface LabelledTableOptions extends LinkOptions, TableOptions {
+export interface LabelledTableOptions extends ImageNameOptions, TableOptions {
   /** The table, with a header line unless `header` is false. */
   readonly file: string;
   /** Folder of the pictures. */
@@ -50,8 +49,6 @@ export interface LabelledTableOptions extends LinkOptions, TableOptions {
   readonly labelColumn?: string | number;
   /** Column that names the split of a row; `''` for none. @default `split` and the like, where its values name splits */
   readonly splitColumn?: string | number;
-  /** Put behind names without suffix, such as `.jpg`. @default the suffix of the one picture of that name */
-  readonly suffix?: string;
   /** Class names in label order; labels are then names or indices. @default the labels that occur */
   readonly classes?: readonly string[];
 }
@@ -94,8 +91,6 @@ const toRow = async (item: RecordItem, rules: RowRules): Promise<{ key: string; 
   const { layout } = rules;
   const id = `line ${item.line}`;
   if (item.kind === 'bad-record') return fault(id, item.code, item.reason);
-  if (item.fields.length !== layout.columns.length)
-    return fault(id, 'field-count', `expected ${layout.columns.length} fields, got ${item.fields.length}`);
   const cell = (column: number): string => item.fields[column]?.trim() ?? '';
   const name = cell(layout.image);
   if (name === '') return fault(id, 'no-image-name', 'expected the name of a picture, got an empty field');
@@ -136,7 +131,7 @@ export const openLabelledTable = async (options: LabelledTableOptions): Promise<
   const splits = new SplitFinder();
   let records = 0;
   for await (const item of table.rows()) {
-    if (item.kind !== 'record' || item.fields.length !== layout.columns.length) continue;
+    if (item.kind !== 'record') continue;
     records += 1;
     const label = item.fields[layout.label]?.trim() ?? '';
     if (label !== '' && !options.classes) found.add(label);

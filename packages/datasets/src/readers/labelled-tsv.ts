@@ -26,7 +26,6 @@ export interface LabelledTsvOptions extends TableOptions {
 }
 
 interface Layout {
-  readonly count: number;
   readonly texts: readonly number[];
   readonly label: number;
   /** -1 where there is none. */
@@ -40,7 +39,6 @@ const findSplit = (table: Table, given: string | number | undefined): number => 
 };
 
 const readLayout = (table: Table, options: LabelledTsvOptions): Layout => ({
-  count: table.columns.length,
   texts: options.textColumns.map((given) => table.column({ role: 'text', option: 'textColumns', given })),
   label: table.column({ role: 'label', option: 'labelColumn', given: options.labelColumn }),
   split: findSplit(table, options.splitColumn),
@@ -49,8 +47,7 @@ const readLayout = (table: Table, options: LabelledTsvOptions): Layout => ({
 /** Values of one column, of the rows that are whole. */
 async function* cells(table: Table, column: number): AsyncGenerator<string> {
   for await (const item of table.rows()) {
-    if (item.kind === 'record' && item.fields.length === table.columns.length)
-      yield item.fields[column]?.trim() ?? '';
+    if (item.kind === 'record') yield item.fields[column]?.trim() ?? '';
   }
 }
 
@@ -127,9 +124,7 @@ export const openLabelledTsv = async (options: LabelledTsvOptions): Promise<Read
       for await (const item of table.rows()) {
         const id = `line ${item.line}`;
         if (item.kind === 'bad-record') yield fault(id, item.code, item.reason);
-        else if (item.fields.length !== layout.count) {
-          yield fault(id, 'field-count', `expected ${layout.count} fields, got ${item.fields.length}`);
-        } else {
+        else {
           const value = item.fields[layout.label]?.trim() ?? '';
           const label = labels.indexOf(value);
           const texts = layout.texts.map((column) => item.fields[column]?.trim() ?? '');
