@@ -170,15 +170,18 @@ export const writeDataset = async (plan: DatasetPlan, context: WriterContext): P
   }
   if (Object.keys(splits).length === 0) {
     throw new ConfigError(
-      `prepare ${plan.name}: expected rows, got none (${ledger.reasons()}); they are listed in ${ledger.path}: mend the source`,
+      `prepare ${plan.name}: expected rows, got none (${ledger.reasons()}); they are listed in ${ledger.path}: mend the source${ledger.firstReason()}`,
       { code: 'no-rows', fields: { dataset: plan.name } },
     );
   }
   const labelled = plan.kind === 'labelled-image' || plan.kind === 'labelled-text';
   const classes = plan.classes ? { classes: plan.classes } : {};
-  const overlaps = plan.overlaps ? { overlaps: plan.overlaps } : {};
+  const found = {
+    ...(plan.overlaps ? { overlaps: plan.overlaps } : {}),
+    ...(plan.labelConflicts ? { labelConflicts: plan.labelConflicts } : {}),
+  };
   return [
-    { name: plan.name, kind: plan.kind, splits, ...(labelled ? classes : {}), ...overlaps },
+    { name: plan.name, kind: plan.kind, splits, ...(labelled ? classes : {}), ...found },
     ...(plan.labelledTwin === undefined
       ? []
       : [{ name: plan.labelledTwin, kind: 'labelled-image' as const, splits, ...classes }]),

@@ -29,6 +29,8 @@ export class Ledger {
   readonly #counts = new Map<string, number>();
   readonly #notes = new Map<string, { count: number; readonly first: SampleNote }>();
   #file: number | undefined;
+  /** The first bad sample of each reason in the dataset at work. */
+  readonly #firsts = new Map<string, string>();
   #dataset = '';
   #quarantine: Quarantine;
 
@@ -44,6 +46,7 @@ export class Ledger {
   begin(dataset: string): void {
     this.#dataset = dataset;
     this.#quarantine = this.#fresh();
+    this.#firsts.clear();
   }
 
   good(): void {
@@ -54,6 +57,7 @@ export class Ledger {
   bad(fault: Fault): void {
     const { id, code, reason } = fault;
     this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);
+    if (!this.#firsts.has(code)) this.#firsts.set(code, `${cut(id)}: ${cut(reason)}`);
     const line = JSON.stringify({ dataset: this.#dataset, id, code, reason });
     this.#guard(() => {
       if (this.#file !== undefined) writeSync(this.#file, `${line}\n`);
@@ -85,12 +89,17 @@ export class Ledger {
 
   /** Reasons of the dataset's bad samples, most frequent first, such as `missing-file 9, corrupt-image 1`. */
   reasons(): string {
-    const reasons = Object.entries(this.#quarantine.report().reasons).sort(
-      ([a, m], [b, n]) => n - m || (a < b ? -1 : 1),
-    );
+    const reasons = this.#sorted();
     return reasons.length === 0
       ? 'no sample was found'
       : reasons.map(([code, count]) => `${code} ${count}`).join(', ');
+  }
+
+  /** The first sample of the most frequent reason, as a remark in brackets; empty where none was left out. */
+  firstReason(): string {
+    const code = this.#sorted()[0]?.[0];
+    const first = code === undefined ? undefined : this.#firsts.get(code);
+    return first === undefined ? '' : ` (first: ${first})`;
   }
 
   /** Closes the list and moves it into the suite. */
@@ -103,6 +112,12 @@ export class Ledger {
   close(): void {
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
+  }
+
+  #sorted(): [string, number][] {
+    return Object.entries(this.#quarantine.report().reasons).sort(
+      ([a, m], [b, n]) => n - m || (a < b ? -1 : 1),
+    );
   }
 
   #fresh(): Quarantine {

@@ -18,6 +18,7 @@ import {
   openSidecarCaptions,
   openWebDataset,
   type DatasetKind,
+  type LabelConflicts,
   type PackageKey,
   type PackageOptions,
   type Reader,
@@ -25,6 +26,7 @@ import {
   type SplitOverlap,
   type SplitPercents,
 } from '@polygate/datasets';
+import { renameClasses } from './class-renames.ts';
 import { joinPlans } from './plan-join.ts';
 import type { PrepareRecipe, SourceRecipe } from './recipe.ts';
 import { settleSplits } from './settled-splits.ts';
@@ -52,6 +54,8 @@ export interface DatasetPlan {
   readonly classesGiven?: boolean;
   /** Samples that two splits share. */
   readonly overlaps?: readonly SplitOverlap[];
+  /** Samples that show the same under different labels. */
+  readonly labelConflicts?: LabelConflicts;
   readonly parts: readonly PlanPart[];
   /** Further utf8 columns. */
   readonly extra: readonly string[];
@@ -166,7 +170,11 @@ const planOwn = async (
   const { workDirectory, logger } = packages;
   const onNote = (note: string): void => logger?.warn(`prepare recipe: sources.${key}: ${note}`);
   const within = workDirectory === undefined ? [] : [workDirectory];
-  const { reader, kind, pairs = false } = await openOwn(source, { within, budgets: recipe.budgets, onNote });
+  const opened = await openOwn(source, { within, budgets: recipe.budgets, onNote });
+  const { kind, pairs = false } = opened;
+  // An image folder names its classes itself, since its folders may be splits, too.
+  const renames = 'classNames' in source && source.source !== 'image-folder' ? source.classNames : undefined;
+  const reader = renames && kind === 'labelled-image' ? renameClasses(opened.reader, renames) : opened.reader;
   reader.notes?.forEach(onNote);
   const splits = splitsOf(key, source, reader);
   const [split] = source.split === undefined ? [] : splits;

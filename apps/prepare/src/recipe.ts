@@ -46,6 +46,8 @@ const links = z.enum(['inside', 'follow']).default('inside');
 const splitField = z.string().optional();
 const splitColumn = z.union([z.string(), z.number().int().min(0)]).optional();
 const classes = names.min(1).optional();
+/** Words for labels; labels of one word are one class. */
+const classNames = z.record(z.string(), text).optional();
 /** Cut from the front of the pictures' names. */
 const prefix = text.optional();
 /** A field of JSON lines. */
@@ -78,7 +80,7 @@ const sourceSchemas = {
   'image-folder': z.strictObject({
     source: z.literal('image-folder'),
     path: text,
-    classNames: z.record(z.string(), z.string()).optional(),
+    classNames,
     links,
     ...own,
   }),
@@ -122,6 +124,7 @@ const sourceSchemas = {
     prefix,
     suffix: text.optional(),
     classes,
+    classNames,
     links,
     ...own,
   }),
@@ -135,6 +138,7 @@ const sourceSchemas = {
     prefix,
     suffix: text.optional(),
     classes,
+    classNames,
     splitColumn: splitField,
     links,
     kind: z.enum(['captioned-image', 'labelled-image', 'text']).default('captioned-image'),
@@ -148,6 +152,7 @@ const sourceSchemas = {
     /** Member that holds the captions. */
     text: text.optional(),
     classes,
+    classNames,
     kind: z.enum(['captioned-image', 'labelled-image']).default('captioned-image'),
     ...own,
   }),

@@ -8,10 +8,12 @@ import {
   contentKey,
   orderSplits,
   splitByHash,
+  type LabelConflicts,
   type Reader,
   type Sample,
   type SplitOverlap,
 } from '@polygate/datasets';
+import { ConflictFinder } from './label-conflicts.ts';
 import type { DatasetPlan, PlanPart } from './plan.ts';
 
 interface Place {
@@ -66,7 +68,12 @@ class OverlapFinder {
 
 const survey = async (
   part: PlanPart,
-  shared: { readonly taken: Set<string>; readonly overlaps: OverlapFinder; readonly unique: boolean },
+  shared: {
+    readonly taken: Set<string>;
+    readonly overlaps: OverlapFinder;
+    readonly conflicts: ConflictFinder | undefined;
+    readonly unique: boolean;
+  },
 ): Promise<Settled> => {
   const settled: Settled = { splits: [], labels: [], ids: new Map(), open: new Map() };
   for await (const item of part.reader.read()) {
@@ -79,6 +86,7 @@ const survey = async (
     }
     const split = ownSplit(part, item);
     const key = await contentKey(item);
+    if (item.label !== undefined) shared.conflicts?.add(key, { label: item.label, id });
     if (split === undefined) settled.open.set(place, key);
     else shared.overlaps.add(key, { split, id });
     settled.splits.push(split ?? '');
@@ -113,6 +121,9 @@ const settledReader = (part: PlanPart, settled: Settled): Reader => ({
 const warnOf = (overlap: SplitOverlap): string =>
   `${overlap.rows} samples of ${overlap.splits.join(' and ')} show the same, such as ${overlap.example.join(' and ')}: scores on them tell what was learned by heart`;
 
+const conflictWarning = ({ rows, example, labels }: LabelConflicts): string =>
+  `${rows} samples show the same as another one that has another label, such as ${example[0]} (${labels[0]}) and ${example[1]} (${labels[1]}): one of them is wrong`;
+
 /** Classes that are tested and never trained; none where the dataset has no training split. */
 const classesWithoutTraining = (classes: readonly string[], parts: readonly Settled[]): string[] => {
   const trained = new Set<number>();
@@ -136,7 +147,10 @@ export const settleSplits = async (
   if (plan.parts.every((part) => part.draw === undefined)) return plan;
   const overlaps = new OverlapFinder();
   // Rows of text are packed anew and get their own ids.
-  const shared = { taken: new Set<string>(), overlaps, unique: plan.kind !== 'text' };
+  const labelled = plan.kind === 'labelled-image' || plan.kind === 'labelled-text';
+  // A pair of sentences may well have another label in the other order, which its content does not tell.
+  const conflicts = labelled && !plan.pairs ? new ConflictFinder() : undefined;
+  const shared = { taken: new Set<string>(), overlaps, conflicts, unique: plan.kind !== 'text' };
   const all: Settled[] = [];
   for (const part of plan.parts) all.push(await survey(part, shared));
   const parts = plan.parts.map((part, index): PlanPart => {
@@ -149,6 +163,8 @@ export const settleSplits = async (
   });
   const found = overlaps.overlaps();
   for (const overlap of found) logger.warn(`prepare ${plan.name}: ${warnOf(overlap)}`);
+  const labelConflicts = conflicts?.conflicts(plan.classes ?? []);
+  if (labelConflicts) logger.warn(`prepare ${plan.name}: ${conflictWarning(labelConflicts)}`);
   const untrained = classesWithoutTraining(plan.classes ?? [], all);
   if (untrained.length > 0) {
     logger.warn(
@@ -161,5 +177,6 @@ export const settleSplits = async (
     parts,
     splits: orderSplits([...plan.splits, ...used]),
     ...(found.length > 0 ? { overlaps: found } : {}),
+    ...(labelConflicts ? { labelConflicts } : {}),
   };
 };

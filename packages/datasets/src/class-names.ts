@@ -26,7 +26,7 @@ export class ClassFinder {
   }
 
   add(name: string): void {
-    this.#names.add(name);
+    this.#names.add(name.normalize('NFC'));
     if (this.#names.size > MAX_FOUND_CLASSES) {
       throw new ConfigError(
         `${this.#what}: expected at most ${MAX_FOUND_CLASSES} different labels, got more, ${excerpt(name)} among them; is this the label? Else give classes`,
@@ -65,7 +65,7 @@ export const checkClassNames = (classes: readonly string[], what: string): void 
     const other = seen.get(key);
     if (other !== undefined) {
       throw new ConfigError(
-        `${what}: expected class names that differ in letters or digits, got ${excerpt(other)} and ${excerpt(name)}, which read the same; give other names (classes, or classNames of an image folder), or make one class of them`,
+        `${what}: expected class names that differ in letters or digits, got ${excerpt(other)} and ${excerpt(name)}, which read the same; give other names, or both the same one to make one class of them (classNames; in tables of texts labels and classes)`,
         { code: 'class-names', fields: { names: [other, name] } },
       );
     }
@@ -73,9 +73,12 @@ export const checkClassNames = (classes: readonly string[], what: string): void 
   }
 };
 
-/** The text of a label as data has it: a name, a whole number or a truth value; undefined where it is none of these. */
+/**
+ * The text of a label as data has it, in one Unicode form: a name, a whole number or a truth value; undefined where it is
+ * none of these.
+ */
 export const labelName = (value: unknown): string | undefined => {
-  if (typeof value === 'string') return value.trim() === '' ? undefined : value.trim();
+  if (typeof value === 'string') return value.trim() === '' ? undefined : value.trim().normalize('NFC');
   const plain = typeof value === 'boolean' || (typeof value === 'number' && Number.isSafeInteger(value));
   return plain ? String(value) : undefined;
 };
@@ -88,7 +91,7 @@ export const createLabelIndex = (
   classes: readonly string[],
   options: { readonly given: boolean },
 ): ((value: unknown) => number | undefined) => {
-  const byName = new Map(classes.map((name, index) => [name, index]));
+  const byName = new Map(classes.map((name, index) => [name.normalize('NFC'), index]));
   return (value) => {
     const name = labelName(value);
     if (name === undefined) return undefined;

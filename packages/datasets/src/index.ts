@@ -35,7 +35,14 @@ export type {
   TextOptions,
 } from './rows.ts';
 export { readSuite, splitFolder, suiteDataset, SUITE_FILE, SUITE_VERSION } from './suite.ts';
-export type { BaselineScores, SplitOverlap, Suite, SuiteDataset, SuiteImage } from './suite.ts';
+export type {
+  BaselineScores,
+  LabelConflicts,
+  SplitOverlap,
+  Suite,
+  SuiteDataset,
+  SuiteImage,
+} from './suite.ts';
 export { conceptOf, emojiCaptions, emojiSplits, emojiVendors, loadEmoji } from './mini/emoji.ts';
 export type { CaptionOptions, EmojiConcept, EmojiOptions, EmojiSet, EmojiSplit } from './mini/emoji.ts';
 export { digitNames, loadMnist } from './mini/mnist.ts';

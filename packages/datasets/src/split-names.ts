@@ -4,6 +4,7 @@
 const synonyms: ReadonlyMap<string, string> = new Map([
   ['train', 'train'],
   ['training', 'train'],
+  ['trainset', 'train'],
   ['val', 'validation'],
   ['valid', 'validation'],
   ['validation', 'validation'],
@@ -11,8 +12,14 @@ const synonyms: ReadonlyMap<string, string> = new Map([
   ['dev', 'validation'],
   ['devel', 'validation'],
   ['development', 'validation'],
+  ['valset', 'validation'],
+  ['devset', 'validation'],
   ['test', 'test'],
   ['testing', 'test'],
+  ['testset', 'test'],
+  // As the `datasets` library of Hugging Face takes it.
+  ['eval', 'test'],
+  ['evaluation', 'test'],
 ]);
 
 /** Order in which the known splits are written. */
@@ -23,6 +30,19 @@ export const knownSplit = (name: string): string | undefined => {
   const plain = name.trim().toLowerCase();
   return synonyms.get(plain) ?? synonyms.get(plain.replace(/[-_ ]?\d{4}$/u, ''));
 };
+
+/**
+ * The split whose name stands in a name between signs and digits, as in `01_train`, `train_images`, `test-set`; undefined
+ * where there is none, or two that differ.
+ */
+export const splitInName = (name: string): string | undefined => {
+  const exact = knownSplit(name);
+  if (exact !== undefined) return exact;
+  const found = new Set(words(name).flatMap((word) => synonyms.get(word) ?? []));
+  return found.size === 1 ? [...found][0] : undefined;
+};
+
+const words = (name: string): string[] => name.toLowerCase().split(/[\s._\-\d]+/u);
 
 /**
  * The name of a split as it is written: a known one, or a folder name made of the words (`Hold out` -> `hold-out`).
@@ -58,11 +78,10 @@ export const splitColumns: readonly string[] = [
   'data_split',
 ];
 
-/** The split that the name of a file begins with or is, as in `train-00001.tar`, `coco.val.tar`. */
+/** The first split that the name of a file names, as in `train-00001.tar`, `coco.val.tar`, `test0001.tar`. */
 export const splitOfFile = (name: string): string | undefined =>
-  name
-    .split(/[-_.]/u)
-    .map(knownSplit)
+  words(name)
+    .map((word) => synonyms.get(word))
     .find((split) => split !== undefined);
 
 /** How a column of splits is read. */

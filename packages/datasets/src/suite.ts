@@ -23,6 +23,15 @@ export interface SplitOverlap {
   readonly example: readonly [string, string];
 }
 
+/** Samples that show the same under different labels. */
+export interface LabelConflicts {
+  /** Samples whose label is not that of the first one that shows the same. */
+  readonly rows: number;
+  /** Ids of two of them, and the labels that they have. */
+  readonly example: readonly [string, string];
+  readonly labels: readonly [string, string];
+}
+
 /** One prepared dataset. */
 export interface SuiteDataset {
   readonly name: string;
@@ -31,6 +40,8 @@ export interface SuiteDataset {
   readonly classes?: readonly string[];
   /** Where the sources' own splits share samples. */
   readonly overlaps?: readonly SplitOverlap[];
+  /** Where samples that show the same have different labels. */
+  readonly labelConflicts?: LabelConflicts;
   /** By split. */
   readonly baselines?: Readonly<Record<string, BaselineScores>>;
   /** The caption that is most frequent in training, for captioned images. */

@@ -47,7 +47,7 @@ const readLayout = (table: Table, options: LabelledTsvOptions): Layout => ({
 /** Values of one column, of the rows that are whole. */
 async function* cells(table: Table, column: number): AsyncGenerator<string> {
   for await (const item of table.rows()) {
-    if (item.kind === 'record') yield item.fields[column]?.trim() ?? '';
+    if (item.kind === 'record') yield item.fields[column]?.trim().normalize('NFC') ?? '';
   }
 }
 
@@ -106,8 +106,9 @@ export const openLabelledTsv = async (options: LabelledTsvOptions): Promise<Read
   }
   const table = await openTable(options.file, { delimiter: '\t', ...options }, []);
   const layout = readLayout(table, options);
-  if (options.labels) await requireLabels(options, options.labels, cells(table, layout.label));
-  const labels = options.labels ?? (await discoverLabels(options, cells(table, layout.label)));
+  const given = options.labels?.map((label) => label.normalize('NFC'));
+  if (given) await requireLabels(options, given, cells(table, layout.label));
+  const labels = given ?? (await discoverLabels(options, cells(table, layout.label)));
   const classes = options.classes ?? labels;
   if (classes.length !== labels.length) {
     throw new ConfigError(
@@ -125,7 +126,7 @@ export const openLabelledTsv = async (options: LabelledTsvOptions): Promise<Read
         const id = `line ${item.line}`;
         if (item.kind === 'bad-record') yield fault(id, item.code, item.reason);
         else {
-          const value = item.fields[layout.label]?.trim() ?? '';
+          const value = item.fields[layout.label]?.trim().normalize('NFC') ?? '';
           const label = labels.indexOf(value);
           const texts = layout.texts.map((column) => item.fields[column]?.trim() ?? '');
           const split = splits?.followed ? canonicalSplit(item.fields[layout.split] ?? '') : undefined;

@@ -1,0 +1,38 @@
+/** Words for the labels of a source: its classes under other names, two labels of one name as one class. */
+import { excerpt } from '@polygate/core';
+import type { Reader } from '@polygate/datasets';
+
+/** A reader whose classes have the names that the recipe gives them; the order stays that of the labels. */
+export const renameClasses = (reader: Reader, names: Readonly<Record<string, string>>): Reader => {
+  const own = reader.classes ?? [];
+  const given = new Map(Object.entries(names).map(([label, name]) => [label.normalize('NFC'), name]));
+  const renamed = own.map((label) => given.get(label.normalize('NFC')) ?? label);
+  // Only names that were given join labels: others that read the same are a mistake.
+  const places: number[] = [];
+  const classes: string[] = [];
+  const joined = new Map<string, number>();
+  for (const [label, name] of renamed.entries()) {
+    const isGiven = given.has(own[label]?.normalize('NFC') ?? '');
+    const known = isGiven ? joined.get(name) : undefined;
+    if (known === undefined) classes.push(name);
+    const place = known ?? classes.length - 1;
+    if (isGiven) joined.set(name, place);
+    places.push(place);
+  }
+  const unused = [...given.keys()].filter((label) => !own.some((each) => each.normalize('NFC') === label));
+  const notes = [
+    ...(reader.notes ?? []),
+    ...(unused.length > 0 ? [`classNames names labels that are not there: ${excerpt(unused)}`] : []),
+  ];
+  return {
+    ...reader,
+    classes,
+    ...(notes.length > 0 ? { notes } : {}),
+    async *read() {
+      for await (const item of reader.read()) {
+        if (item.kind === 'fault' || item.label === undefined) yield item;
+        else yield { ...item, label: places[item.label] ?? item.label };
+      }
+    },
+  };
+};
