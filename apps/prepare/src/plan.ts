@@ -103,11 +103,11 @@ const openOwn = async (
         reader: await openCaptionsCsv({ ...defined(source), within, ...columnOf(source) }),
         kind: 'captioned-image',
       };
-    case 'coco-captions':
-      return {
-        reader: await openCocoCaptions({ ...defined(source), within, budgets }),
-        kind: 'captioned-image',
-      };
+    case 'coco-captions': {
+      const { kind } = source;
+      const read = kind === 'labelled-image' ? 'labels' : 'captions';
+      return { reader: await openCocoCaptions({ ...defined(source), within, budgets, read }), kind };
+    }
     case 'jsonl': {
       const findClasses = source.kind === 'labelled-image';
       const options = { ...defined(source), within, findClasses, ...columnOf(source) };

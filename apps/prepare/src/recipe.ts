@@ -2,6 +2,7 @@
 import { type Budgets, checkSettings, ConfigError, defaultBudgets, laySettings } from '@polygate/core';
 import { isColour } from '@polygate/datasets';
 import { z } from 'zod';
+import { expandBraces } from './brace-names.ts';
 
 const count = z.number().int().min(1);
 const percent = z.number().min(0).max(90);
@@ -101,6 +102,8 @@ const sourceSchemas = {
     source: z.literal('coco-captions'),
     annotations: text,
     images: text,
+    kind: z.enum(['captioned-image', 'labelled-image']).default('captioned-image'),
+    classNames,
     prefix,
     links,
     ...own,
@@ -272,7 +275,12 @@ export type SourceRecipe = PrepareRecipe['sources'][string];
  */
 export const parsePrepareRecipe = (input: unknown): PrepareRecipe => {
   const recipe = checkSettings(recipeSchema, input, 'prepare recipe');
-  if (Object.keys(recipe.sources).length > 0) return recipe;
+  const sources = Object.entries(recipe.sources).map(([key, source]) => [
+    key,
+    source.source === 'webdataset' ? { ...source, files: source.files.flatMap(expandBraces) } : source,
+  ]);
+  if (sources.length > 0)
+    return { ...recipe, sources: Object.fromEntries(sources) as PrepareRecipe['sources'] };
   throw new ConfigError(
     'prepare recipe: sources: expected at least one source, got none; add one under sources.NAME',
   );

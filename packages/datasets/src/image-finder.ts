@@ -75,7 +75,7 @@ const otherSpellings = (name: string): readonly string[] => {
       // No escapes after all.
     }
   }
-  const whole = /^(\d+)\.0+$/u.exec(name)?.[1];
+  const whole = /^((?:.*[\\/])?\d+)\.0+$/u.exec(name)?.[1];
   if (whole !== undefined) all.push(whole);
   return all;
 };

@@ -121,7 +121,14 @@ export class SplitFinder {
         ],
       };
     }
-    const splits = names.map(canonicalSplit).filter((name) => name !== undefined);
-    return { followed: true, splits: orderSplits(splits), notes: [] };
+    const written = new Map<string, Set<string>>();
+    for (const name of names) {
+      const split = canonicalSplit(name);
+      if (split !== undefined) written.set(split, (written.get(split) ?? new Set()).add(name.toLowerCase()));
+    }
+    const notes = [...written]
+      .filter(([, list]) => list.size > 1)
+      .map(([split, list]) => `${[...list].join(' and ')} of column "${column}" are both read as ${split}`);
+    return { followed: true, splits: orderSplits(written.keys()), notes };
   }
 }

@@ -5,6 +5,7 @@ import { createImageFinder, type ImageNameOptions } from '../image-finder.ts';
 import { ImageRows } from '../image-rows.ts';
 import { isJsonFields } from '../json-captions.ts';
 import { requireFile, requireFolder } from '../paths.ts';
+import { collectCocoLabels } from './coco-labels.ts';
 import { fault, type Fault, type Reader, type ReaderItem } from '../sample.ts';
 
 export interface CocoCaptionsOptions extends ImageNameOptions {
@@ -12,6 +13,11 @@ export interface CocoCaptionsOptions extends ImageNameOptions {
   readonly annotations: string;
   /** Folder of the pictures. */
   readonly images: string;
+  /**
+   * `labels`: the label of a picture is the category that all of its annotations have (`categories: [{id, name}]`,
+   * `annotations: [{image_id, category_id}]`). @default 'captions'
+   */
+  readonly read?: 'captions' | 'labels';
   /** `jsonBytes` bounds the annotations in memory. @default those of core */
   readonly budgets?: Partial<Budgets>;
 }
@@ -80,7 +86,13 @@ const collectCaptions = (images: readonly unknown[], annotations: readonly unkno
     if (other && other[0] === annotation['image_id'] && other[1] === caption)
       faults.push(fault(id, 'repeated-annotation', 'expected an annotation once, got the same one again'));
     else if (typeof caption !== 'string')
-      faults.push(fault(id, 'no-caption', `expected a text "caption", got ${excerpt(caption)}`));
+      faults.push(
+        fault(
+          id,
+          'no-caption',
+          `expected a text "caption", got ${excerpt(caption)}${'category_id' in annotation ? '; categories are read as labels of pictures with the kind labelled-image' : ''}`,
+        ),
+      );
     else if (!list)
       faults.push(
         fault(
@@ -115,7 +127,17 @@ export const openCocoCaptions = async (options: CocoCaptionsOptions): Promise<Re
   const images = rows(document, 'images', path);
   const annotations = rows(document, 'annotations', path);
   refuseRepeats(images, path);
-  const { byImage, faults } = collectCaptions(images, annotations);
+  const labels =
+    options.read === 'labels'
+      ? collectCocoLabels(
+          { annotations, categories: rows(document, 'categories', path) },
+          idText,
+          `COCO annotations ${path}`,
+        )
+      : undefined;
+  const { byImage, faults } = labels
+    ? { byImage: new Map<string, readonly string[]>(), faults: [] }
+    : collectCaptions(images, annotations);
   const finder = createImageFinder(options.images, options);
   const grouped = new ImageRows();
   const items = async function* (): AsyncGenerator<{ readonly item: ReaderItem; readonly key?: string }> {
@@ -144,12 +166,15 @@ export const openCocoCaptions = async (options: CocoCaptionsOptions): Promise<Re
       seen.add(id);
       const found = await finder.find(name.trim());
       const texts = byImage.get(id) ?? [];
+      const label = labels?.labelOf(id);
       if (found.kind === 'fault') yield { item: found };
-      else if (texts.length === 0)
+      else if (label && 'code' in label) yield { item: fault(name, label.code, label.reason) };
+      else if (!label && texts.length === 0)
         yield { item: fault(name, 'no-caption', 'expected at least one caption, got none') };
       else {
-        const content = { kind: 'path', path: found.path } as const;
-        yield { item: { kind: 'sample', id: found.key, image: content, texts }, key: found.key };
+        const image = { kind: 'path', path: found.path } as const;
+        const shown = label ? { label: label.label } : { texts };
+        yield { item: { kind: 'sample', id: found.key, image, ...shown }, key: found.key };
       }
     }
   };
@@ -157,6 +182,7 @@ export const openCocoCaptions = async (options: CocoCaptionsOptions): Promise<Re
   grouped.settle();
   return {
     name: basename(path),
+    ...(labels ? { classes: labels.classes } : {}),
     async *read(): AsyncGenerator<ReaderItem> {
       yield* faults;
       const pass = grouped.begin();

@@ -5,7 +5,7 @@ import { walkFolder, type FoundFile, type LinkOptions } from '../folder-listing.
 import { captionsOfJson, type CaptionProblem } from '../json-captions.ts';
 import { isImageName, requireFolder } from '../paths.ts';
 import { fault, type Fault, type Reader, type ReaderItem } from '../sample.ts';
-import { knownSplit, orderSplits } from '../split-names.ts';
+import { orderSplits, splitInName } from '../split-names.ts';
 
 /** Largest text beside a picture, in bytes. */
 const MAX_SIDECAR_BYTES = 1 << 20;
@@ -62,9 +62,12 @@ interface Group {
   readonly faults: Fault[];
 }
 
+/** What img2dataset writes beside its folders: parts of its list, counts. */
+const isPartFile = (name: string): boolean => /^\d+(?:_stats\.json|\.parquet)$/u.test(name);
+
 const splitOf = (id: string): string | undefined => {
   const cut = id.indexOf('/');
-  return cut < 0 ? undefined : knownSplit(id.slice(0, cut));
+  return cut < 0 ? undefined : splitInName(id.slice(0, cut));
 };
 
 /** Files of one folder, by name without suffix. */
@@ -72,6 +75,7 @@ const group = (files: readonly FoundFile[]): Group[] => {
   const groups = new Map<string, Group>();
   const loose: Fault[] = [];
   for (const file of files) {
+    if (isPartFile(file.name)) continue;
     const key = stem(file.id);
     const own = groups.get(key) ?? { images: [], texts: new Map<string, FoundFile>(), faults: [] };
     if (file.kind === 'broken')
@@ -127,6 +131,7 @@ export const openSidecarCaptions = async (options: SidecarCaptionsOptions): Prom
   let pictures = 0;
   let texts = 0;
   for await (const { id, kind, name } of walkFolder(options.path, options)) {
+    if (isPartFile(name)) continue;
     if (kind === 'file' && isImageName(name)) {
       pictures += 1;
       splits.add(splitOf(id));

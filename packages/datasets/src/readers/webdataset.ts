@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { type Budgets, ConfigError, overBudget, resolveBudgets } from '@polygate/core';
+import { type Budgets, ConfigError, excerpt, overBudget, resolveBudgets } from '@polygate/core';
 import { readBytes } from '../byte-source.ts';
 import { ClassFinder, createLabelIndex, labelName } from '../class-names.ts';
 import { isJunk } from '../junk.ts';
@@ -114,7 +114,15 @@ async function* groupsOf(
  * @throws ConfigError for missing files; while reading, FormatError for a broken archive; members cut short are faults
  */
 export const openWebDataset = async (options: WebDatasetOptions): Promise<Reader> => {
-  for (const file of options.files) await requireFile(file, 'WebDataset archive');
+  for (const file of options.files) {
+    if (/[*?]|(?:^|[\\/])(?:pipe:|[a-z]{2,}:[\\/])/iu.test(file)) {
+      throw new ConfigError(
+        `WebDataset: expected the name of a file, got ${excerpt(basename(file))}; fetch archives first, and write many as shard-{000..127}.tar`,
+        { code: 'archive-name', fields: { file } },
+      );
+    }
+    await requireFile(file, 'WebDataset archive');
+  }
   if (options.files.length === 0)
     throw new ConfigError('WebDataset: expected at least one archive, got none');
   const names = archiveNames(options.files);

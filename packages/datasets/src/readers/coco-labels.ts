@@ -1,0 +1,62 @@
+/** Labels of whole pictures from annotations of COCO: the category of a picture whose annotations have one and the same. */
+import { excerpt } from '@polygate/core';
+import { ClassFinder, labelName } from '../class-names.ts';
+import { isJsonFields } from '../json-captions.ts';
+
+/** A picture's label, or why it has none. */
+export type CocoLabel = { readonly label: number } | { readonly code: string; readonly reason: string };
+
+export interface CocoLabels {
+  /** Names of the categories that occur. */
+  readonly classes: readonly string[];
+  labelOf(imageId: string): CocoLabel;
+}
+
+const NONE: CocoLabel = {
+  code: 'no-label',
+  reason: 'expected annotations with a category_id of the list "categories", got none',
+};
+
+/**
+ * Collects the categories of all pictures.
+ * @param idText the text of an exact id, undefined for others
+ */
+export const collectCocoLabels = (
+  document: Readonly<Record<'annotations' | 'categories', readonly unknown[]>>,
+  idText: (value: unknown) => string | undefined,
+  what: string,
+): CocoLabels => {
+  const names = new Map<string, string>();
+  for (const category of document.categories) {
+    const id = isJsonFields(category) ? idText(category['id']) : undefined;
+    const name = isJsonFields(category) ? labelName(category['name']) : undefined;
+    if (id !== undefined && name !== undefined) names.set(id, name);
+  }
+  const found = new ClassFinder(what);
+  const byImage = new Map<string, Set<string>>();
+  for (const annotation of document.annotations) {
+    if (!isJsonFields(annotation)) continue;
+    const name = names.get(idText(annotation['category_id']) ?? '');
+    const image = idText(annotation['image_id']);
+    if (name === undefined || image === undefined) continue;
+    const own = byImage.get(image) ?? new Set();
+    byImage.set(image, own.add(name));
+  }
+  for (const own of byImage.values()) if (own.size === 1) for (const name of own) found.add(name);
+  const classes = found.classes();
+  const labels = new Map(classes.map((name, label) => [name, label]));
+  return {
+    classes,
+    labelOf(imageId) {
+      const own = [...(byImage.get(imageId) ?? [])];
+      if (own.length === 0) return NONE;
+      if (own.length > 1)
+        return {
+          code: 'several-labels',
+          reason: `expected annotations of one category, got ${excerpt(own)}: boxes of several are no label of the picture`,
+        };
+      const label = labels.get(own[0] ?? '');
+      return label === undefined ? NONE : { label };
+    },
+  };
+};
