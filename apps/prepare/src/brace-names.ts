@@ -1,12 +1,12 @@
 /** Names of files as WebDataset writes those of many archives: `train-{000..127}.tar`, `{train,val}.tar`. */
-import { ConfigError } from '@polygate/core';
+import { ConfigError, excerpt } from '@polygate/core';
 
 /** Most names that one pattern stands for. */
 const MAX_NAMES = 100_000;
 
 const tooMany = (pattern: string): ConfigError =>
   new ConfigError(
-    `files: expected at most ${MAX_NAMES} names, got more by ${JSON.stringify(pattern.slice(0, 200))}; give a smaller range`,
+    `files: expected at most ${MAX_NAMES} names, got more by ${excerpt(pattern)}; give a smaller range`,
     { code: 'brace-names' },
   );
 
