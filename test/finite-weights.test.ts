@@ -104,7 +104,7 @@ const commands: Readonly<Record<'run' | 'model', readonly (() => string[])[]>> =
     () => start(checkpoint(bad.run)),
   ],
   model: [
-    () => ['evaluate', '--run', bad.model, '--suite', suite, '--datasets', 'colours,lines', ...cpu],
+    () => ['evaluate', '--run', bad.model, '--suite', suite, ...cpu],
     () => ['predict', 'fill', 'the ___', '--run', bad.model, ...cpu],
     () => ['export', '--run', bad.model, '--out', at('again'), ...cpu],
     () => start(bad.model),

@@ -82,18 +82,7 @@ describe('tasks with inherited names', () => {
     expect(Object.values(state.cursors).reduce((sum, cursor) => sum + cursor, 0)).toBe(8);
     expect((await polygate(...argv)).code).toBe(exitCodes.done);
 
-    const evaluated = await polygate(
-      'evaluate',
-      '--run',
-      run,
-      '--datasets',
-      'colours,lines',
-      '--limit',
-      '2',
-      '--engine',
-      'cpu',
-      '--json',
-    );
+    const evaluated = await polygate('evaluate', '--run', run, '--limit', '2', '--engine', 'cpu', '--json');
     expect(evaluated.code, evaluated.log).toBe(exitCodes.done);
     const filled = await polygate(
       'predict',

@@ -5,6 +5,7 @@ import {
   classify,
   patchesOf,
   retrieveTexts,
+  servesFamily,
   servingTask,
   type Generalist,
   type LabelChoice,
@@ -103,13 +104,18 @@ const captionedSection = async (
   const patches = patchesOf(pictures, model.image);
   const serving = (family: 'image-captioning' | 'image-text-retrieval') =>
     servingTask(model.config, family, { dataset: dataset.name });
-  const captions = await caption(model, patches, { task: serving('image-captioning') });
+  const serves = (family: Parameters<typeof servesFamily>[1]): boolean =>
+    servesFamily(model, family, { dataset: dataset.name });
+  const captions = serves('image-captioning')
+    ? await caption(model, patches, { task: serving('image-captioning') })
+    : [];
   const gallery = await galleryOf(model, data, [dataset.name, split]);
-  const nearest = await retrieveTexts(model, patches, {
-    texts: gallery,
-    task: serving('image-text-retrieval'),
-  });
-  const twin = await twinLabels(data, dataset, { split, rows, ids });
+  const nearest = serves('image-text-retrieval')
+    ? await retrieveTexts(model, patches, { texts: gallery, task: serving('image-text-retrieval') })
+    : [];
+  const twin = serves('image-classification')
+    ? await twinLabels(data, dataset, { split, rows, ids })
+    : undefined;
   const predicted = twin ? await classify(model, patches, labelsOf(model, twin)) : undefined;
   const entries = pictures.map((pixels, i): SheetEntry => {
     const [first] = nestedListRow(batch, 'captions', i);
@@ -141,11 +147,13 @@ const labelledSection = async (
   const classes = dataset.classes ?? [];
   const pictures = rows.map((_, row) => Uint8Array.from(fixedListRow(batch, 'image', row)));
   const labels = values(batch, 'label');
-  const predicted = await classify(
-    model,
-    patchesOf(pictures, model.image),
-    labelsOf(model, { dataset: dataset.name, classes }),
-  );
+  const predicted = servesFamily(model, 'image-classification', { dataset: dataset.name })
+    ? await classify(
+        model,
+        patchesOf(pictures, model.image),
+        labelsOf(model, { dataset: dataset.name, classes }),
+      )
+    : [];
   const entries = pictures.map((pixels, i): SheetEntry => ({
     pixels,
     name: textRow(batch, 'id', i),

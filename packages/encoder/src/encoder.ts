@@ -9,7 +9,7 @@ import type { ParameterSet } from '@polygate/nn';
 import type * as tf from '@tensorflow/tfjs';
 import type { RunOptions } from './encoder-body.ts';
 import type { RoutingTrace } from './routing-trace.ts';
-import type { SequenceInput } from './sequence.ts';
+import type { SegmentKey, SequenceInput } from './sequence.ts';
 import type { ResolvedEncoderShape } from './shape-config.ts';
 
 /** Settings of one forward. */
@@ -53,6 +53,8 @@ export interface Encoder extends Disposable {
    * @throws ConfigError listing the known names
    */
   temperature(name: string): tf.Scalar;
+  /** Whether it has weights for a kind of segment: not for a task that it does not know, or a row that was not exported. */
+  serves(key: SegmentKey): boolean;
   /** Drops what evaluation cached of the parameters; to be called when they have changed without a forward in training. */
   clearMergedCache(): void;
   dispose(): void;

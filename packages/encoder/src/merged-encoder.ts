@@ -73,6 +73,12 @@ export class MergedEncoder implements Encoder {
     return this.#body.temperature(name);
   }
 
+  /** As {@link Encoder.serves}. */
+  serves(key: SegmentKey): boolean {
+    const { by } = this.config.merged;
+    return this.#sets.has(rowText(rowOf(key, by), by));
+  }
+
   /** Nothing is cached: the weights are merged already. */
   clearMergedCache(): void {}
 

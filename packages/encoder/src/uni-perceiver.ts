@@ -35,6 +35,7 @@ import {
   layOut,
   taskMissing,
   type LayoutOptions,
+  type SegmentKey,
   type SequenceInput,
   type SequenceLayout,
 } from './sequence.ts';
@@ -106,6 +107,11 @@ export class UniPerceiver implements Encoder {
   /** As {@link Encoder.temperature}. */
   temperature(name: string): tf.Scalar {
     return this.#body.temperature(name);
+  }
+
+  /** As {@link Encoder.serves}. */
+  serves({ task }: SegmentKey): boolean {
+    return !this.routesByTask || (this.config.moe?.tasks.includes(task) ?? false);
   }
 
   /**

@@ -1,7 +1,9 @@
 /** Scores of a model on the held-out splits of a suite. */
 import { ConfigError, silentLogger, StateError, unknownName, type Logger } from '@polygate/core';
-import type { SuiteDataset } from '@polygate/datasets';
+import type { DatasetKind, SuiteDataset } from '@polygate/datasets';
+import { isMergedConfig } from '@polygate/encoder/merged';
 import type { ScoreReport } from '@polygate/evaluation';
+import type { TaskFamily } from '@polygate/tasks';
 import { readSplit } from './captioned-rows.ts';
 import { evaluateCaptioning } from './evaluate-captioning.ts';
 import { evaluateClassification } from './evaluate-classification.ts';
@@ -11,6 +13,7 @@ import type { SplitContext } from './evaluation-context.ts';
 import type { Generalist } from './generalist.ts';
 import type { CaptionOptions } from './predict-caption.ts';
 import { datasetText, type OpenSuite } from './suite-data.ts';
+import { servesFamily } from './serving.ts';
 import { requireSuiteOf } from './suite-fit.ts';
 
 export interface EvaluateOptions {
@@ -31,29 +34,44 @@ export interface EvaluateOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How a family scores a split. */
+type Evaluate = (context: SplitContext, options: SplitOptions) => Promise<readonly ScoreReport[]>;
+
+interface SplitOptions {
+  readonly caption: CaptionOptions;
+  /** Rows of a split of captioned pictures, read once for both of its families. */
+  readonly captioned: () => ReturnType<typeof readSplit>;
+}
+
+/** The families that score a kind of rows; labelled text is scored after tuning only. */
+const evaluators: Readonly<Record<DatasetKind, readonly (readonly [TaskFamily, Evaluate])[]>> = {
+  'labelled-image': [['image-classification', evaluateClassification]],
+  text: [['masked-language-modelling', evaluateLanguage]],
+  'captioned-image': [
+    [
+      'image-captioning',
+      async (context, { captioned, caption }) => evaluateCaptioning(context, await captioned(), caption),
+    ],
+    ['image-text-retrieval', async (context, { captioned }) => evaluateRetrieval(context, await captioned())],
+  ],
+  'labelled-text': [],
+};
+
+/** Scores of a split by the families that the model has weights for; the others are told of. */
 const evaluateSplit = async (
   context: SplitContext,
   caption: CaptionOptions,
+  leftOut: (family: TaskFamily) => void,
 ): Promise<readonly ScoreReport[]> => {
-  const { kind } = context.dataset;
-  switch (kind) {
-    case 'labelled-image':
-      return evaluateClassification(context);
-    case 'text':
-      return evaluateLanguage(context);
-    case 'captioned-image': {
-      const captioned = await readSplit(context);
-      return [
-        ...(await evaluateCaptioning(context, captioned, caption)),
-        ...(await evaluateRetrieval(context, captioned)),
-      ];
-    }
-    case 'labelled-text':
-      // Scored after tuning only: the four families have no task for it.
-      return [];
-    default:
-      return kind satisfies never;
+  const { model, dataset } = context;
+  let rows: ReturnType<typeof readSplit> | undefined;
+  const captioned = () => (rows ??= readSplit(context));
+  const reports: ScoreReport[] = [];
+  for (const [family, evaluate] of evaluators[dataset.kind]) {
+    if (!servesFamily(model, family, { dataset: dataset.name })) leftOut(family);
+    else reports.push(...(await evaluate(context, { caption, captioned })));
   }
+  return reports;
 };
 
 /** What was looked for and what is there, for a choice of datasets and splits without a row that a task scores. */
@@ -102,6 +120,10 @@ export const evaluateSuite = async (
     logger.warn(`${dataset.name}, ${split}: left out, since no task scores ${dataset.kind}`);
   }
   const reports: ScoreReport[] = [];
+  const left: string[] = [];
+  const reason = isMergedConfig(model.encoder.config)
+    ? 'the model was not exported for it'
+    : 'experts go by tasks, and the model was trained on none of this family';
   for (const { dataset, split } of scorable) {
     if (options.signal?.aborted) {
       throw new StateError('evaluation: stopped before all splits were scored; run it again', {
@@ -109,10 +131,19 @@ export const evaluateSuite = async (
       });
     }
     const context = { model, data, dataset, split, limit, seed, batchSize };
-    const own = await evaluateSplit(context, options.caption ?? {});
+    const own = await evaluateSplit(context, options.caption ?? {}, (family) => {
+      left.push(`${dataset.name}, ${split}: ${family}`);
+      logger.warn(`${dataset.name}, ${split}: ${family} left out: ${reason}`);
+    });
     reports.push(...own);
     const [first] = own;
     if (first) logger.info(`${dataset.name}, ${split}: ${first.metric} ${first.value.toPrecision(3)}`);
+  }
+  if (reports.length === 0) {
+    throw new ConfigError(
+      `evaluate: expected a family that the model has weights for, got ${left.join('; ')} (${reason}); name datasets of its tasks, or export the run for these tasks`,
+      { code: 'nothing-to-score' },
+    );
   }
   return reports;
 };

@@ -10,7 +10,7 @@ export type { InitializeOptions, StartChoice } from './initialize.ts';
 export { describeInitialization } from './initialization.ts';
 export type { Initialization, TransferGroup } from './initialization.ts';
 export { taskSegments } from './task-segments.ts';
-export { servingTask } from './serving.ts';
+export { servesFamily, servingTask } from './serving.ts';
 export type { ServingOptions } from './serving.ts';
 export { createGeneralist, Generalist } from './generalist.ts';
 export { loadModel, modelFiles, modelFolderOf, readModelConfig, saveModel } from './model-folder.ts';

@@ -1,7 +1,9 @@
 /** Which task of a model a prediction or an evaluation serves: routers may look at it. */
 import { unknownName } from '@polygate/core';
 import type { TaskFamily } from '@polygate/tasks';
+import type { Generalist } from './generalist.ts';
 import type { GeneralistConfig } from './model-config.ts';
+import { taskSegments } from './task-segments.ts';
 
 /** What is asked of a model. */
 export interface ServingOptions {
@@ -28,4 +30,17 @@ export const servingTask = (
   }
   const own = tasks.filter((each) => each.family === family);
   return (own.find((each) => each.dataset === dataset) ?? own[0])?.name;
+};
+
+/**
+ * Whether a model has weights for a family: not where its experts go by tasks and it was trained on none of the family,
+ * nor where it was exported for others.
+ */
+export const servesFamily = (
+  { config, encoder }: Pick<Generalist, 'config' | 'encoder'>,
+  family: TaskFamily,
+  options: ServingOptions = {},
+): boolean => {
+  const name = servingTask(config, family, options) ?? '';
+  return taskSegments({ name, family }).every((segment) => encoder.serves(segment));
 };

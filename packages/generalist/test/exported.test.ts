@@ -1,5 +1,5 @@
 /** Models that were exported with merged experts, and models that start from others. */
-import { createRandom } from '@polygate/core';
+import { createRandom, silentLogger } from '@polygate/core';
 import type { ExpertConfig } from '@polygate/encoder';
 import { MergedEncoder } from '@polygate/encoder/merged';
 import {
@@ -26,7 +26,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { conditionalModel, picture, tinyTasks, writeTinySuite } from './tiny-suite.ts';
+import { conditionalModel, picture, tinyModel, tinyTasks, writeTinySuite } from './tiny-suite.ts';
 
 let folder: string;
 let data: OpenSuite;
@@ -112,6 +112,39 @@ describe('an export for some tasks', () => {
       rows: taskSegments({ name: 'x', family: 'masked-language-modelling' }),
     });
     expect(await fill(rows, 'the ___')).toHaveLength(1);
+  });
+
+  it('is scored by the families that it has weights for', async () => {
+    const families = async (tasks: readonly string[], moe: ExpertConfig) => {
+      using model = conditionalModel(moe);
+      using exported = exportMerged(model, { tasks });
+      const warnings: string[] = [];
+      const logger = { ...silentLogger, warn: (line: string) => void warnings.push(line) };
+      const scores = await evaluateSuite(exported, data, { limit: 2, logger, caption: { maximumTokens: 2 } });
+      return { tasks: [...new Set(scores.map(({ task }) => task))], warnings };
+    };
+    expect(await families(['finding'], { condition: 'task', experts: 3 })).toEqual({
+      tasks: ['pictures retrieval'],
+      warnings: [
+        'colours, test: image-classification left out: the model was not exported for it',
+        'pictures, test: image-captioning left out: the model was not exported for it',
+        'lines, test: masked-language-modelling left out: the model was not exported for it',
+      ],
+    });
+    // Pictures and short texts are the same rows for both.
+    expect((await families(['finding'], { experts: 3 })).tasks).toEqual([
+      'colours classification',
+      'pictures retrieval',
+    ]);
+    using reader = tinyModel(1, {
+      moe: { condition: 'task', experts: 2, tasks: ['reading'] },
+      tasks: tinyTasks.filter(({ name }) => name === 'reading'),
+    });
+    const scores = await evaluateSuite(reader, data, { limit: 2 });
+    expect(new Set(scores.map(({ task }) => task))).toEqual(new Set(['lines masked words']));
+    await expect(evaluateSuite(reader, data, { datasets: ['pictures'] })).rejects.toThrow(
+      'evaluate: expected a family that the model has weights for, got pictures, test: image-captioning; pictures, test: image-text-retrieval (experts go by tasks, and the model was trained on none of this family); name datasets of its tasks, or export the run for these tasks',
+    );
   });
 
   it('says what cannot be exported', async () => {
