@@ -17,11 +17,11 @@ interface Example {
   readonly code: string;
 }
 
-/** Every ```ts block of a README: the examples that it promises to work as they stand. */
+/** Every ```ts block of a page, or of a folder's README: the examples that it promises to work as they stand. */
 const examplesOf = (place: string): readonly Example[] => {
-  const readme = readFileSync(join(root, place, 'README.md'), 'utf8');
-  return [...readme.matchAll(/^```ts\n([\s\S]*?)^```$/gmu)].map(([, code = ''], at) => ({
-    title: `${place === '.' ? 'workspace' : place.replace('/', '-')}-${at + 1}`,
+  const page = readFileSync(join(root, place.endsWith('.md') ? place : join(place, 'README.md')), 'utf8');
+  return [...page.matchAll(/^```ts\n([\s\S]*?)^```$/gmu)].map(([, code = ''], at) => ({
+    title: `${place === '.' ? 'workspace' : place.replace('/', '-').replace('.md', '')}-${at + 1}`,
     code,
   }));
 };
@@ -31,7 +31,10 @@ const packages = ['packages', 'apps'].flatMap((kind) =>
     .map((name) => `${kind}/${name}`)
     .filter((place) => place !== 'apps/polygate'),
 );
-const examples = ['.', ...packages].flatMap(examplesOf);
+const pages = readdirSync(join(root, 'docs'))
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => `docs/${name}`);
+const examples = ['.', ...packages, ...pages].flatMap(examplesOf);
 
 /** The same for a CommonJS module, which has no `await` at its top. */
 const inCommonJs = (code: string): string => {

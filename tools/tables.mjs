@@ -1,5 +1,5 @@
 /**
- * The tables of README.md and docs/performance.md, generated from docs/results/*.json: `node tools/tables.mjs` writes them, `--check` fails when
+ * The tables of README.md, docs/performance.md and docs/results/demo.md, generated from docs/results/*.json: `node tools/tables.mjs` writes them, `--check` fails when
  * they differ. Results files say command, seeds, commit and machine; nothing in a table is typed by hand.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -30,7 +30,7 @@ const baselineText = (baselines) => {
 const intervalText = (interval) =>
   interval ? interval.map((end) => (end === null ? 'unknown' : number(end))).join(' to ') : '';
 
-/** The README shows the main metric of each task on held-out splits; the results file holds all. */
+/** The main metrics of each task on held-out splits; the results file holds all. */
 const shown = new Set([
   'top-1',
   'macro-F1',
@@ -55,11 +55,43 @@ const demoTable = (results) => {
     number(score.chance),
     baselineText(score.baselines),
   ]);
-  const { recipe, engine, measured } = results;
   const head = ['task', 'split', 'metric', 'score', '95 % interval', 'chance', 'baselines'];
   return `${table(head, rows)}
 
-Seed ${recipe.seed}, ${recipe.steps}, engine ${engine.name} ${engine.precision}; \`${measured.command}\` took ${measured.minutes} minutes on ${measured.machine}, commit ${measured.commit}.`;
+${conditionsOfDemo(results)}`;
+};
+
+const conditionsOfDemo = ({ recipe, engine, measured }) =>
+  `Seed ${recipe.seed}, ${recipe.steps}, engine ${engine.name} ${engine.precision}; \`${measured.command}\` took ${measured.minutes} minutes on ${measured.machine}, commit ${measured.commit}.`;
+
+/** What a reader of the README asks first: one score of each task where it is hardest; docs/results/demo.md has all. */
+const demoSummary = (results) => {
+  const questions = [
+    ['group of an emoji, new concept', 'emoji-group classification', 'unseen-concepts', 'top-1'],
+    ['group of an emoji, new vendor', 'emoji-group classification', 'unseen-vendor', 'top-1'],
+    ['caption to a picture, both new', 'emoji-captions retrieval', 'unseen-both', 'text recall@10'],
+    ['writing captions, new concept', 'emoji-captions captioning', 'unseen-concepts', 'token-F1'],
+    ['handwritten digits', 'mnist classification', 'test', 'top-1'],
+    ['masked words', 'text masked words', 'validation', 'accuracy'],
+  ];
+  const rows = questions.flatMap(([question, task, split, metric]) => {
+    const score = results.scores.find((s) => s.task === task && s.split === split && s.metric === metric);
+    if (!score) return [];
+    const { value, interval, chance, baselines } = score;
+    return [
+      [
+        question,
+        metric,
+        `${number(value)} (${intervalText(interval)})`,
+        number(chance),
+        baselineText(baselines),
+      ],
+    ];
+  });
+  const head = ['question', 'metric', 'score (95 % interval)', 'chance', 'baselines'];
+  return `${table(head, rows)}
+
+${conditionsOfDemo(results)}`;
 };
 
 const ratio = (line) =>
@@ -138,9 +170,15 @@ const pages = [
   [
     'README.md',
     [
+      ['demo-summary', readResults('demo.json'), demoSummary],
+      ['bench', bench, benchSummary],
+    ],
+  ],
+  [
+    'docs/results/demo.md',
+    [
       ['demo', readResults('demo.json'), demoTable],
       ['demo-wasm', readResults('demo-wasm.json'), demoTable],
-      ['bench', bench, benchSummary],
     ],
   ],
   [

@@ -44,14 +44,15 @@ export const accuracy = (predicted: Labels, labels: Labels): SampleScores => {
  * Index of the best score of each row. Of equally good ones the seed and the row draw one, so that a model that scores
  * everything alike predicts the first class no more often than another; {@link expectedConfusion} and
  * {@link topKAccuracy} need no draw.
- * @param options.seed @default 1
+ * @param options its seed is 1 unless told
  * @throws ShapeError, ConfigError for NaN
  */
 export const argmaxRows = (
   scores: ArrayLike<number>,
   classes: number,
-  { seed = 1 }: { readonly seed?: number } = {},
+  options: { readonly seed?: number } = {},
 ): Int32Array => {
+  const { seed = 1 } = options;
   const random = createRandom(seed).fork('ties');
   return Int32Array.from(bestOfRows('argmaxRows', scores, classes), (best, row) =>
     best.length === 1 ? (best[0] ?? -1) : (best[random.fork(row).integer(best.length)] ?? -1),

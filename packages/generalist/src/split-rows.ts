@@ -19,7 +19,7 @@ const splitRows = (rowCount: number, options: SplitOptions = {}): readonly numbe
   );
 };
 
-/** Batches of {@link splitRows}. */
+/** Rows of a split in rising order, without repeats, batch by batch. */
 export async function* splitBatches(
   shards: ShardSet,
   options: SplitOptions = {},
