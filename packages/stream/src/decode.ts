@@ -59,12 +59,9 @@ const packedOf = (region: Uint8Array, at: number, budget: number): Packed => {
 
 const expand = async ({ frame, plain, bytes, at }: Packed): Promise<Uint8Array> => {
   if (frame === undefined) return plain ?? new Uint8Array(0);
-  const expanded = await decompressLz4(frame).catch((cause: unknown) => {
-    throw new MessageFault(`an LZ4 frame that does not decode (${String(cause)})`, at);
-  });
-  if (expanded.length !== bytes) {
-    throw new MessageFault(`an LZ4 frame of ${expanded.length} bytes where ${bytes} are claimed`, at);
-  }
+  const expanded = await decompressLz4(frame, bytes);
+  if (expanded === undefined)
+    throw new MessageFault(`an LZ4 frame that does not decode to the ${bytes} bytes that are claimed`, at);
   return aligned(new Uint8Array(expanded.buffer, expanded.byteOffset, expanded.byteLength));
 };
 
