@@ -237,7 +237,7 @@ const budgetsSchema = z.strictObject({
   memberBytes: budget('memberBytes'),
   /** All members of one sample of an archive. */
   sampleBytes: budget('sampleBytes'),
-  /** One paragraph. */
+  /** One paragraph or caption. */
   textBytes: budget('textBytes'),
   /** All paragraphs of a document. */
   documentBytes: budget('documentBytes'),

@@ -14,7 +14,7 @@ export interface Budgets {
   readonly memberBytes: number;
   /** All members of one sample of an archive. @default 134217728 */
   readonly sampleBytes: number;
-  /** One text: a paragraph. @default 4194304 */
+  /** One text: a paragraph, a caption. @default 4194304 */
   readonly textBytes: number;
   /** All paragraphs of a document. @default 33554432 */
   readonly documentBytes: number;

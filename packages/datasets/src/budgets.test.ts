@@ -169,6 +169,40 @@ describe('the budgets of text', () => {
     ).toHaveLength(2);
   });
 
+  it('bound a caption of an archive and of annotations', async () => {
+    const long = 'x'.repeat(1001);
+    const archive = await save(
+      'texts.tar',
+      tarOf([
+        ['one.txt', long],
+        ['two.json', JSON.stringify({ caption: long })],
+        ['three.txt', long.slice(1)],
+      ]),
+    );
+    const budgets = { textBytes: 1000 };
+    const reason =
+      '.txt: expected at most 1000 bytes (budget textBytes), got 1001; raise the budget if that is meant';
+    expect(await all(await openWebDataset({ files: [archive], budgets }))).toMatchObject([
+      { id: 'texts.tar/one', code: 'text-too-long', reason },
+      { id: 'texts.tar/two', code: 'text-too-long' },
+      { kind: 'sample', id: 'texts.tar/three' },
+    ]);
+    const annotations = await save(
+      'long.json',
+      JSON.stringify({
+        images: [{ id: 1, file_name: 'a.png' }],
+        annotations: [
+          { image_id: 1, caption: long },
+          { image_id: 1, caption: 'a cat' },
+        ],
+      }),
+    );
+    expect(await all(await openCocoCaptions({ annotations, images: folder, budgets }))).toMatchObject([
+      { code: 'text-too-long', reason: expect.stringContaining('(budget textBytes), got 1001') },
+      { kind: 'sample', texts: ['a cat'] },
+    ]);
+  });
+
   it('bound a document', async () => {
     const file = await save('b.txt', 'some words\n\n'.repeat(100));
     const [item] = await all(

@@ -113,38 +113,44 @@ export const createImageFinder = (root: string, options: ImageNameOptions = {}):
   };
   const suffixed = (path: string): string =>
     options.suffix && !isImageName(path) ? `${path}${options.suffix}` : path;
+  const search = async (given: string): Promise<FoundImage | Fault> => {
+    const cut = options.prefix !== undefined && given.startsWith(options.prefix);
+    const name = cut ? given.slice(options.prefix.length).replace(/^[/\\]+/u, '') : given;
+    const shown = given.length > SHOWN_NAME ? `${given.slice(0, SHOWN_NAME)}…` : given;
+    if (/^data:[^,]*,/iu.test(name)) return fault(shown, 'inline-image', INLINE);
+    if (/^[a-z][a-z0-9+.-]+:\/\//iu.test(name)) return fault(shown, 'remote-image', REMOTE);
+    if (name.includes('\0') || /^[a-z]:[\\/]/iu.test(name)) return fault(shown, 'path-outside', OUTSIDE);
+    // A backslash parts folders in names from Windows; where a file is really called so, it is taken as it stands.
+    const literal = resolveInside(root, name);
+    const asked =
+      name.includes('\\') && !(literal !== undefined && (await isThere(literal)))
+        ? resolveInside(root, name.replace(/\\/gu, '/'))
+        : literal;
+    if (asked === undefined) return fault(shown, 'path-outside', OUTSIDE);
+    let found = await onDisk(suffixed(asked));
+    for (const other of found === undefined ? otherSpellings(name) : []) {
+      const path = resolveInside(root, other);
+      if (path !== undefined) found ??= await onDisk(suffixed(path));
+    }
+    const path = found ?? suffixed(asked);
+    const folder = dirname(path);
+    const inside = entered.get(folder) ?? mayEnter(folder, root, options);
+    entered.set(folder, inside);
+    if (!(await inside) && (await isThere(folder))) {
+      return fault(
+        name,
+        'link-outside',
+        'expected a path inside the image folder, got a link to a folder elsewhere; set links to "follow" if that is meant',
+      );
+    }
+    return { kind: 'found', path, key: relative(root, path).split(sep).join('/') };
+  };
+  // Tables name a picture in neighbouring rows, once for each of its captions.
+  let last: { readonly name: string; readonly found: Promise<FoundImage | Fault> } | undefined;
   return {
-    async find(given) {
-      const cut = options.prefix !== undefined && given.startsWith(options.prefix);
-      const name = cut ? given.slice(options.prefix.length).replace(/^[/\\]+/u, '') : given;
-      const shown = given.length > SHOWN_NAME ? `${given.slice(0, SHOWN_NAME)}…` : given;
-      if (/^data:[^,]*,/iu.test(name)) return fault(shown, 'inline-image', INLINE);
-      if (/^[a-z][a-z0-9+.-]+:\/\//iu.test(name)) return fault(shown, 'remote-image', REMOTE);
-      if (name.includes('\0') || /^[a-z]:[\\/]/iu.test(name)) return fault(shown, 'path-outside', OUTSIDE);
-      // A backslash parts folders in names from Windows; where a file is really called so, it is taken as it stands.
-      const literal = resolveInside(root, name);
-      const asked =
-        name.includes('\\') && !(literal !== undefined && (await isThere(literal)))
-          ? resolveInside(root, name.replace(/\\/gu, '/'))
-          : literal;
-      if (asked === undefined) return fault(shown, 'path-outside', OUTSIDE);
-      let found = await onDisk(suffixed(asked));
-      for (const other of found === undefined ? otherSpellings(name) : []) {
-        const path = resolveInside(root, other);
-        if (path !== undefined) found ??= await onDisk(suffixed(path));
-      }
-      const path = found ?? suffixed(asked);
-      const folder = dirname(path);
-      const inside = entered.get(folder) ?? mayEnter(folder, root, options);
-      entered.set(folder, inside);
-      if (!(await inside) && (await isThere(folder))) {
-        return fault(
-          name,
-          'link-outside',
-          'expected a path inside the image folder, got a link to a folder elsewhere; set links to "follow" if that is meant',
-        );
-      }
-      return { kind: 'found', path, key: relative(root, path).split(sep).join('/') };
+    find(name) {
+      if (last?.name !== name) last = { name, found: search(name) };
+      return last.found;
     },
   };
 };

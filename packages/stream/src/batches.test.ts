@@ -138,6 +138,20 @@ describe('batches of every kind', () => {
     expect(batchBytes(batch)).toBe(12);
   });
 
+  it('have columns of any name, those of every object among them', () => {
+    const names = ['__proto__', 'constructor', 'toString', 'a'];
+    const odd = defineSchema(Object.fromEntries(names.map((name) => [name, 'int32' as const])));
+    expect(Object.keys(schemaFields(odd))).toEqual(names);
+    const batch = buildBatch(odd, Object.fromEntries(names.map((name, i) => [name, [i]])));
+    expect(batchBytes(batch)).toBe(16);
+    expect(names.map((name) => values(batch, name)[0])).toEqual([0, 1, 2, 3]);
+    expect(() => buildBatch(odd, { a: [1] })).toThrow('missing column "__proto__"');
+    const plain = defineSchema({ a: 'int32' });
+    expect(() => buildBatch(plain, { a: [1], constructor: [2] } as never)).toThrow(
+      'unknown column "constructor"',
+    );
+  });
+
   it('take lists as offsets and values without copying them', () => {
     const tokens = Int32Array.of(5, 6, 7);
     const batch = buildBatch(defineSchema({ tokens: { list: 'int32' } }), {

@@ -190,7 +190,11 @@ export const buildBatch = <F extends Fields>(schema: TypedSchema<F>, given: Colu
     );
   }
   const children = names.map((name) =>
-    columnData(fields[name] as FieldKind, columns[name] as ColumnInput, `batch: column "${name}"`),
+    columnData(
+      ownValue(fields, name) as FieldKind,
+      ownValue(columns, name) as ColumnInput,
+      `batch: column "${name}"`,
+    ),
   );
   const length = children[0]?.length ?? 0;
   children.forEach((child, i) => {

@@ -1,6 +1,6 @@
 /** Composing a source, stages and a sink; columns are checked when the pipe is made and again on every batch. */
 import type { RecordBatch, Schema } from 'apache-arrow';
-import { ConfigError, StateError } from '@polygate/core';
+import { ConfigError, ownValue, StateError } from '@polygate/core';
 import { batchBytes, refuseNullsIn } from './arrow-data.ts';
 import { describeKind } from './kinds.ts';
 import { DEFAULT_PREFETCH_BYTES, mapOrdered, type OrderedOptions } from './ordered.ts';
@@ -39,7 +39,7 @@ const checkNeeds = (schema: Schema, needs: StageColumns['needs'], who: string): 
         describeKind(kind),
       ]);
   for (const [name, kind] of wanted) {
-    const got = fields[name];
+    const got = ownValue(fields, name);
     if (got === undefined) {
       throw new ConfigError(
         `pipe: ${who} needs column "${name}", which nothing before it gives; there are ${known}: ` +

@@ -4,7 +4,6 @@ import { ConfigError, ownValue, ShapeError } from '@polygate/core';
 import { assembleBatch, columnDataOf } from './arrow-data.ts';
 import { type ColumnInput, columnData } from './build.ts';
 import { joinRuns, takeRows } from './gather.ts';
-import type { FieldKind } from './kinds.ts';
 import type { Quarantine } from './quarantine.ts';
 import { defineSchema, type Fields, schemaFields, schemaMetadata } from './schema.ts';
 
@@ -46,9 +45,9 @@ export interface StageContext {
 
 /** Output schema of a stage over an input schema. */
 export const stageSchema = (input: Schema, { adds, drops = [], metadata = {} }: StageColumns): Schema => {
-  const fields: Record<string, FieldKind> = { ...schemaFields(input), ...adds };
-  for (const name of drops) delete fields[name];
-  return defineSchema(fields, { ...schemaMetadata(input), ...metadata });
+  const fields = new Map([...Object.entries(schemaFields(input)), ...Object.entries(adds)]);
+  for (const name of drops) fields.delete(name);
+  return defineSchema(Object.fromEntries(fields), { ...schemaMetadata(input), ...metadata });
 };
 
 /**

@@ -45,6 +45,37 @@ describe('specialSplitter', () => {
     expect(split('')).toEqual([]);
     expect(specialSplitter([])('abc')).toEqual([{ text: 'abc', special: false }]);
   });
+
+  it('cuts as a pattern of all tokens does, the longest first', () => {
+    const token = fc.string({
+      unit: fc.constantFrom('<', '|', 'a', '>', '\u{1F642}'),
+      minLength: 1,
+      maxLength: 4,
+    });
+    const text = fc.string({ unit: fc.constantFrom('<', '|', 'a', '>', 'b', '\u{1F642}'), maxLength: 30 });
+    fc.assert(
+      fc.property(fc.array(token, { minLength: 1, maxLength: 6 }), text, (specials, given) => {
+        const longestFirst = [...specials].sort((a, b) => b.length - a.length);
+        const pattern = new RegExp(longestFirst.map((each) => each.replace(/\|/gu, '\\|')).join('|'), 'g');
+        const parts = specialSplitter(specials)(given);
+        expect(parts.map((part) => part.text).join('')).toBe(given);
+        expect(parts.filter((part) => part.special).map((part) => part.text)).toEqual(
+          given.match(pattern) ?? [],
+        );
+        expect(parts.every((part) => part.text !== '')).toBe(true);
+      }),
+      { seed: 2, numRuns: 300 },
+    );
+  });
+
+  it('takes a vocabulary of very many special tokens', () => {
+    const specials = Array.from({ length: 100_000 }, (_, i) => `<|${i}|>`);
+    const split = specialSplitter(specials);
+    const text = 'a < b <|99999|> c <|100000|> '.repeat(5000);
+    const found = split(text).filter((part) => part.special);
+    expect(found).toHaveLength(5000);
+    expect(found[0]?.text).toBe('<|99999|>');
+  });
 });
 
 describe('the byte alphabet', () => {

@@ -19,20 +19,39 @@ export interface TextPart {
   readonly special: boolean;
 }
 
-/** A splitter that cuts the given special tokens out of a text: leftmost first, the longest where several fit. */
+/** Code units as a class of a pattern. */
+const anyOf = (units: Iterable<number>): RegExp =>
+  new RegExp(`[${[...units].map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('')}]`, 'g');
+
+/**
+ * A splitter that cuts the given special tokens out of a text: leftmost first, the longest where several fit. Its time
+ * goes by the text and the number of different lengths, not by the number of tokens: some vocabularies have thousands.
+ */
 export const specialSplitter = (specials: readonly string[]): ((text: string) => readonly TextPart[]) => {
   if (specials.length === 0) return (text) => (text === '' ? [] : [{ text, special: false }]);
-  const escaped = [...specials]
-    .sort((a, b) => b.length - a.length)
-    .map((token) => token.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'));
-  const pattern = new RegExp(escaped.join('|'), 'g');
+  const known = new Set(specials);
+  const lengths = new Map<number, Set<number>>();
+  for (const token of specials) {
+    const first = token.charCodeAt(0);
+    const own = lengths.get(first) ?? new Set();
+    lengths.set(first, own.add(token.length));
+  }
+  const longestFirst = new Map([...lengths].map(([first, own]) => [first, [...own].sort((a, b) => b - a)]));
+  const begins = anyOf(lengths.keys());
   return (text) => {
     const parts: TextPart[] = [];
     let start = 0;
-    for (const match of text.matchAll(pattern)) {
-      if (match.index > start) parts.push({ text: text.slice(start, match.index), special: false });
-      parts.push({ text: match[0], special: true });
-      start = match.index + match[0].length;
+    begins.lastIndex = 0;
+    for (let match = begins.exec(text); match; match = begins.exec(text)) {
+      const at = match.index;
+      const length = longestFirst
+        .get(text.charCodeAt(at))
+        ?.find((each) => at + each <= text.length && known.has(text.slice(at, at + each)));
+      if (length === undefined) continue;
+      if (at > start) parts.push({ text: text.slice(start, at), special: false });
+      parts.push({ text: text.slice(at, at + length), special: true });
+      start = at + length;
+      begins.lastIndex = start;
     }
     if (start < text.length) parts.push({ text: text.slice(start), special: false });
     return parts;

@@ -108,9 +108,10 @@ export const createTokenizer = (model: TokenizerModel): Tokenizer => {
   });
   const isSpecial = new Set(model.specials);
   const idOfByte = baseIds(idByToken);
-  const bytesOfId = tokens.map((token, id) =>
-    isSpecial.has(id) ? undefined : (bytesOfToken(token) ?? new Uint8Array(0)),
-  );
+  // Made when first asked for: of a vocabulary of a million tokens the bytes take more than all else.
+  const knownBytes: (Uint8Array | undefined)[] = [];
+  const bytesOfId = (id: number): Uint8Array | undefined =>
+    isSpecial.has(id) ? undefined : (knownBytes[id] ??= bytesOfToken(tokens[id] ?? '') ?? new Uint8Array(0));
   const rules = {
     ranks: new Map(model.merges.map(([left, right], rank) => [pairKey(left, right), rank])),
     results: Int32Array.from(
@@ -173,7 +174,7 @@ export const createTokenizer = (model: TokenizerModel): Tokenizer => {
       let text = '';
       let run: Uint8Array[] = [];
       for (const id of ids) {
-        const bytes = bytesOfId[check(id, 'decode')];
+        const bytes = bytesOfId(check(id, 'decode'));
         if (bytes) run.push(bytes);
         else {
           text += utf8Text(joinBytes(run)) + (tokens[id] ?? '');
@@ -186,7 +187,7 @@ export const createTokenizer = (model: TokenizerModel): Tokenizer => {
     idOf: (token: string) => idByToken.get(token),
     tokenOf: (id: number) => tokens[check(id, 'tokenOf')] ?? '',
     specials,
-    words: (ids: ArrayLike<number>) => wordIndices(Array.from(ids, (id) => bytesOfId[check(id, 'words')])),
+    words: (ids: ArrayLike<number>) => wordIndices(Array.from(ids, (id) => bytesOfId(check(id, 'words')))),
     get hash() {
       return (hash ??= sha256(serializeTokenizer(json())));
     },

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { type Budgets, excerpt, FormatError, parseJson, resolveBudgets } from '@polygate/core';
+import { type Budgets, excerpt, FormatError, overBudget, parseJson, resolveBudgets } from '@polygate/core';
 import { createImageFinder, type ImageNameOptions } from '../image-finder.ts';
 import { ImageRows } from '../image-rows.ts';
 import { isJsonFields } from '../json-captions.ts';
@@ -18,7 +18,7 @@ export interface CocoCaptionsOptions extends ImageNameOptions {
    * `annotations: [{image_id, category_id}]`). @default 'captions'
    */
   readonly read?: 'captions' | 'labels';
-  /** `jsonBytes` bounds the annotations in memory. @default those of core */
+  /** `jsonBytes` bounds the annotations in memory, `textBytes` a caption. @default those of core */
   readonly budgets?: Partial<Budgets>;
 }
 
@@ -64,7 +64,11 @@ interface Captions {
   readonly faults: readonly Fault[];
 }
 
-const collectCaptions = (images: readonly unknown[], annotations: readonly unknown[]): Captions => {
+const collectCaptions = (
+  images: readonly unknown[],
+  annotations: readonly unknown[],
+  textBytes: number,
+): Captions => {
   const byImage = new Map<string, string[]>();
   const faults: Fault[] = [];
   for (const image of images) {
@@ -101,6 +105,8 @@ const collectCaptions = (images: readonly unknown[], annotations: readonly unkno
           `expected the id of a listed image, got ${excerpt(annotation['image_id'])}`,
         ),
       );
+    else if (caption.length > textBytes)
+      faults.push(fault(id, 'text-too-long', overBudget('textBytes', textBytes, caption.length)));
     else if (caption.trim() === '')
       faults.push(fault(id, 'empty-caption', 'expected a caption, got an empty text'));
     else list.push(caption.trim());
@@ -116,7 +122,7 @@ const collectCaptions = (images: readonly unknown[], annotations: readonly unkno
 export const openCocoCaptions = async (options: CocoCaptionsOptions): Promise<Reader> => {
   const { annotations: path } = options;
   // The annotations of COCO 2017 train have 92 MB, and take some 370 MB parsed.
-  const { jsonBytes } = resolveBudgets(options.budgets);
+  const { jsonBytes, textBytes } = resolveBudgets(options.budgets);
   await requireFile(path, 'COCO annotations', jsonBytes);
   const document = parseJson(await readFile(path), `COCO captions ${path}`, {
     remedy: 'mend the file, or download it again',
@@ -137,7 +143,7 @@ export const openCocoCaptions = async (options: CocoCaptionsOptions): Promise<Re
       : undefined;
   const { byImage, faults } = labels
     ? { byImage: new Map<string, readonly string[]>(), faults: [] }
-    : collectCaptions(images, annotations);
+    : collectCaptions(images, annotations, textBytes);
   const finder = createImageFinder(options.images, options);
   const grouped = new ImageRows();
   const items = async function* (): AsyncGenerator<{ readonly item: ReaderItem; readonly key?: string }> {

@@ -30,6 +30,9 @@ export interface JsonlManifestOptions extends ImageNameOptions {
 }
 
 const imageKeys = ['image', 'path', 'file_name', 'filename', 'image_path', 'image_name', 'filepath'] as const;
+/** Labels are a column of 32 bits. */
+const MAX_LABEL = 2 ** 31;
+
 const labelKeys = ['label', 'class', 'category'] as const;
 
 /** Fields of a row that are looked at, the first that is there. */
@@ -96,7 +99,10 @@ const toRow = async (fields: JsonFields, line: number, survey: Survey): Promise<
   const texts = captionsOfFields(fields, survey.keys.caption);
   if ('code' in texts) return fault(place, texts.code, texts.reason);
   const value = firstField(fields, survey.keys.label);
-  const whole = typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : undefined;
+  const whole =
+    typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < MAX_LABEL
+      ? value
+      : undefined;
   const label = survey.labelOf ? survey.labelOf(value) : whole;
   if (value !== undefined && survey.labelOf && label === undefined) {
     const known = (survey.classes ?? []).slice(0, 8).join(', ');

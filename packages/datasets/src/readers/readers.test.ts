@@ -158,6 +158,21 @@ describe('captions CSV', () => {
 });
 
 describe('jsonl manifest', () => {
+  it('takes no number for a label that the column of labels does not hold', async () => {
+    const rows = [2 ** 31 - 1, 2 ** 31, 2 ** 53, -1, 1.5].map((label) =>
+      JSON.stringify({ text: 'a', label }),
+    );
+    const manifest = await file('labels.jsonl', rows.join('\n'));
+    const items = await all(await openJsonlManifest({ file: manifest }));
+    expect(items.map((item) => (item.kind === 'sample' ? item.label : item.code))).toEqual([
+      2 ** 31 - 1,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
   it('takes rows of the usual keys and reports the others', async () => {
     const rows = [
       '{"image": "a.png", "text": "one", "id": "first"}',

@@ -29,6 +29,8 @@ export interface MemberRules {
   readonly labelOf?: (value: unknown) => number | undefined;
   /** Most bytes of a member. */
   readonly memberBytes: number;
+  /** Most bytes of a member that is text. */
+  readonly textBytes: number;
 }
 
 type Members = ReadonlyMap<string, Uint8Array>;
@@ -51,10 +53,12 @@ const jsonOf = (members: Members): unknown => {
   return bytes && parseJson(bytes, 'the member .json', { nonFinite: 'null' });
 };
 
-const textsOf = (members: Members, asked: string | undefined): Texts => {
+const textsOf = (members: Members, { text: asked, textBytes }: MemberRules): Texts => {
   const part = asked?.toLowerCase() ?? [...plainParts, 'json'].find((name) => members.has(name));
   const bytes = part === undefined ? undefined : members.get(part);
   if (part === undefined || !bytes) return [];
+  if (bytes.length > textBytes)
+    return { code: 'text-too-long', reason: `.${part}: ${overBudget('textBytes', textBytes, bytes.length)}` };
   try {
     if (/(?:^|\.)json$/u.test(part)) {
       const texts = captionsOfJson(parseJson(bytes, `the member .${part}`, { nonFinite: 'null' }));
@@ -111,7 +115,7 @@ export const assemble = (id: string, entries: readonly TarEntry[], rules: Member
     );
   }
   const part = pictureOf(members, rules.image);
-  const texts = textsOf(members, rules.text);
+  const texts = textsOf(members, rules);
   if ('code' in texts) return fault(id, texts.code, texts.reason);
   const value = labelOf(members);
   const label = rules.labelOf?.(value);

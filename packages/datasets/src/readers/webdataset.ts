@@ -32,7 +32,7 @@ export interface WebDatasetOptions {
    * differ. @default true
    */
   readonly splitsByName?: boolean;
-  /** `memberBytes` bounds a member, `sampleBytes` all of one key. @default those of core */
+  /** `memberBytes` bounds a member, `textBytes` one that is text, `sampleBytes` all of one key. @default those of core */
   readonly budgets?: Partial<Budgets>;
   /** Told, once for each archive, what is odd about one that is read all the same, such as a missing end marker. */
   readonly onNote?: (note: string) => void;
@@ -153,6 +153,7 @@ export const openWebDataset = async (options: WebDatasetOptions): Promise<Reader
   const rules: MemberRules = {
     ...options,
     memberBytes: budgets.memberBytes,
+    textBytes: budgets.textBytes,
     ...(classes
       ? { classes, labelOf: createLabelIndex(classes, { given: options.classes !== undefined }) }
       : {}),
