@@ -1,6 +1,7 @@
 import { ConfigError, excerpt, FormatError, ownValue, parseJson } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
 import {
+  parseRecipe,
   readModelConfig,
   requireSuiteOf,
   type Initialization,
@@ -26,6 +27,15 @@ interface StartSettings {
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** A stored recipe with the defaults of settings that came later; as it stands where it is none of today's. */
+const withDefaults = (stored: unknown): unknown => {
+  try {
+    return parseRecipe(stored);
+  } catch {
+    return stored;
+  }
+};
 
 /** Paths of all leaves at which two JSON values differ. */
 const differences = (a: unknown, b: unknown, path = ''): string[] => {
@@ -58,7 +68,9 @@ export const claimRun = async (run: string, recipe: Recipe, engine: EngineChoice
   if (before !== undefined) {
     const stored = parseJson(before, `run ${run}: ${RECIPE_FILE}`, { remedy: 'choose another run folder' });
     const { recipe: begun } = isRecord(stored) ? stored : {};
-    const changed = differences(begun, recipe).filter((key) => !free.has(key.split('.')[0] ?? ''));
+    const changed = differences(withDefaults(begun), recipe).filter(
+      (key) => !free.has(key.split('.')[0] ?? ''),
+    );
     if (changed.length > 0 && (await latestCheckpoint(run))) {
       throw new ConfigError(
         `run ${run}: expected the recipe that the run began with, got other settings: ${changed.join(', ')}; choose another --run folder, or delete this one to start over`,

@@ -7,6 +7,7 @@ import type { Generalist } from './generalist.ts';
 import { initialization, type Initialization } from './initialization.ts';
 import type { ModelImage } from './model-config.ts';
 import { loadModel, modelFolderOf, readModelConfig, WEIGHTS_FILE } from './model-folder.ts';
+import { howMade } from './suite-fit.ts';
 
 /** Which weights a start has. */
 export interface StartChoice {
@@ -45,8 +46,23 @@ export const initialize = async (
   }
   const plan = await transferWeights(model.encoder, start.encoder, { noise, random, strict });
   model.clearCaches();
+  const settings = [...plan.settings, ...pictureDifferences(model.config.image, start.config.image)];
   const sha256 = await sha256File(join(place, WEIGHTS_FILE));
-  return initialization(plan, { from, place, sha256 });
+  return initialization({ ...plan, settings }, { from, place, sha256 });
+};
+
+/** What differs between the pictures of two models, with both values. */
+const pictureDifferences = (own: ModelImage, start: ModelImage): readonly string[] => {
+  const sizeText = ({ height, width }: ModelImage): string => `${height} x ${width}`;
+  const isMade = own.fit !== undefined && start.fit !== undefined;
+  return [
+    ...(sizeText(own) === sizeText(start)
+      ? []
+      : [`picture size (model ${sizeText(own)}, start ${sizeText(start)})`]),
+    ...(!isMade || howMade(own) === howMade(start)
+      ? []
+      : [`pictures (model ${howMade(own)}, start ${howMade(start)})`]),
+  ];
 };
 
 /** Patches along the longer side of a model's pictures. */

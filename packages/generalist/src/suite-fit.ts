@@ -3,7 +3,8 @@ import { ConfigError, silentLogger, StateError, type Logger } from '@polygate/co
 import type { GeneralistConfig, ModelImage } from './model-config.ts';
 import type { OpenSuite } from './suite-data.ts';
 
-const howMade = ({ fit, background }: Pick<ModelImage, 'fit' | 'background'>): string =>
+/** How pictures are made, in words. */
+export const howMade = ({ fit, background }: Pick<ModelImage, 'fit' | 'background'>): string =>
   `${fit ?? 'contain'} on ${background ?? '#ffffff'}`;
 
 /** What is checked of a model. */

@@ -16,6 +16,7 @@ import {
   patchesOf,
   retrieve,
   saveModel,
+  startGridScale,
   taskSegments,
   type Generalist,
   type OpenSuite,
@@ -178,6 +179,30 @@ describe('initialize', () => {
         (await fill(dense, 'the ___ is red'))[0]?.map(({ word }) => word),
       );
     }
+  });
+
+  it('tells of pictures that the start did not see', async () => {
+    const place = join(scratch, 'larger');
+    using larger = conditionalModel({ experts: 3 }, 9);
+    const image = { ...larger.config.image, height: 16, width: 12, fit: 'contain' as const };
+    using start = createGeneralist(
+      { ...larger.config, encoder: larger.encoder.config, image },
+      larger.tokenizer,
+      createRandom(1),
+    );
+    await saveModel(start, place);
+    using model = createGeneralist(
+      { ...larger.config, encoder: larger.encoder.config, image: { ...larger.config.image, fit: 'cover' } },
+      larger.tokenizer,
+      createRandom(2),
+    );
+    const { settings } = await initialize(model, { from: place, random: createRandom(1) });
+    expect(settings).toEqual([
+      'picture size (model 8 x 8, start 16 x 12)',
+      'pictures (model cover on #ffffff, start contain on #ffffff)',
+    ]);
+    // 4 patches along the longer side of the start's pictures, 2 along that of the model's.
+    expect(await startGridScale({ from: place }, { image: model.config.image, patch: 4 })).toBe(2);
   });
 
   it('refuses a start that does not fit', async () => {
