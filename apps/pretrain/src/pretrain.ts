@@ -41,7 +41,7 @@ import {
 import { join } from 'node:path';
 import { resolvePretrainRecipe } from './resolve-recipe.ts';
 import { watchDroppedChoices } from './dropped-choices.ts';
-import { claimRun, recordStart, requireSameData } from './run-folder.ts';
+import { claimRun, recordStart, requireSameData, precisionOf } from './run-folder.ts';
 import { modelSettings } from './model-settings.ts';
 import { bestOf, validatedScores } from './validated-scores.ts';
 import { createValidation } from './validation.ts';
@@ -117,7 +117,7 @@ export const pretrain = async (
   const lock = context.lock ?? own;
   const engine = await selectEngine({
     engine: recipe.engine as EngineName | 'auto',
-    precision: recipe.precision,
+    precision: await precisionOf(run, recipe),
     logger,
     ...(recipe.device === undefined ? {} : { device: recipe.device }),
     ...(recipe.threads === undefined ? {} : { threads: recipe.threads }),

@@ -58,6 +58,21 @@ export const requireSameData = async (run: string, data: OpenSuite): Promise<voi
 };
 
 /**
+ * The precision that a run computes in. One that its recipe leaves to a measurement stays what it was when the run began:
+ * a run that goes on computes what one that was never stopped computes.
+ */
+export const precisionOf = async (run: string, recipe: Recipe): Promise<Recipe['precision']> => {
+  if (recipe.precision !== 'auto' || !(await latestCheckpoint(run))) return recipe.precision;
+  const stored = await readFile(join(run, RECIPE_FILE), 'utf8')
+    .then((text) => parseJson(text, `run ${run}: ${RECIPE_FILE}`))
+    // A damaged one is named when the run is claimed.
+    .catch(() => undefined);
+  const engine = isRecord(stored) ? stored['engine'] : undefined;
+  const precision = isRecord(engine) ? engine['precision'] : undefined;
+  return precision === 'f32' || precision === 'bf16' ? precision : 'auto';
+};
+
+/**
  * Writes the resolved recipe into the run folder, or checks that a run that is there already has the same one. A run
  * without a checkpoint has nothing to go on from, so its recipe may still be corrected.
  * @throws ConfigError naming the settings that differ; FormatError for a recipe.json that is no JSON

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { pretrain } from '../src/index.ts';
+import { precisionOf } from '../src/run-folder.ts';
 
 let folder = '';
 let suite = '';
@@ -92,4 +93,23 @@ it('refuses a recipe.json that is none', async () => {
   );
   await writeFile(join(run, 'recipe.json'), 'null');
   await expect(train('recipe')).rejects.toMatchObject({ code: 'run-recipe-differs' });
+});
+
+it('goes on in the precision that was measured when it began', async () => {
+  const { recipe } = await train('precision', 4);
+  const run = join(folder, 'precision');
+  const file = join(run, 'recipe.json');
+  const measured = { ...recipe, precision: 'auto' } as const;
+  const stored = JSON.parse(await readFile(file, 'utf8')) as { engine: object };
+  const beginWith = (precision: unknown) =>
+    writeFile(file, JSON.stringify({ recipe: measured, engine: { ...stored.engine, precision } }));
+  await beginWith('bf16');
+  expect(await precisionOf(run, measured)).toBe('bf16');
+  expect(await precisionOf(run, { ...measured, precision: 'f32' })).toBe('f32');
+  await beginWith('f32');
+  expect(await precisionOf(run, measured)).toBe('f32');
+  // A new run measures, and so does one that does not say what it was.
+  expect(await precisionOf(join(folder, 'nowhere'), measured)).toBe('auto');
+  await beginWith(8);
+  expect(await precisionOf(run, measured)).toBe('auto');
 });

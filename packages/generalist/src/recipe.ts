@@ -178,7 +178,8 @@ export const recipeSchema = z.strictObject({
     .optional(),
   engine: z.string().default('auto'),
   device: z.string().optional(),
-  precision: z.enum(['f32', 'bf16']).default('f32'),
+  /** `auto` takes the one that trains faster on the processor that the run begins on. */
+  precision: z.enum(['f32', 'bf16', 'auto']).default('f32'),
   /** @default the engine's own */
   threads: count.optional(),
   checkpoint: z

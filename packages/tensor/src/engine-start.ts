@@ -52,6 +52,12 @@ const wrongError = ({ precision }: LoadedEngine, answers: EngineAnswers): Engine
   );
 };
 
+const loadWith = (
+  loader: EngineLoader,
+  { device, precision, threads, deterministic = false }: StartOptions & { readonly precision: Precision },
+): Promise<LoadedEngine> =>
+  loader.load({ device, precision, deterministic, ...(threads === undefined ? {} : { threads }) });
+
 /**
  * Makes an engine the current tfjs backend.
  * @throws EngineError when it does not start, with code `engine-wrong` when it answers known questions wrongly in all ways
@@ -59,20 +65,9 @@ const wrongError = ({ precision }: LoadedEngine, answers: EngineAnswers): Engine
  */
 export const startEngine = async (
   loader: EngineLoader,
-  {
-    device,
-    precision,
-    threads,
-    deterministic = false,
-    ask = 'once',
-  }: StartOptions & { readonly precision: Precision },
+  options: StartOptions & { readonly precision: Precision },
 ): Promise<RunningEngine> => {
-  const loaded = await loader.load({
-    device,
-    precision,
-    deterministic,
-    ...(threads === undefined ? {} : { threads }),
-  });
+  const loaded = await loadWith(loader, options);
   if (!(await tf.setBackend(loaded.backendName))) {
     throw new EngineError(`backend ${loaded.backendName} did not start`, {
       fields: { remedy: loader.remedy },
@@ -80,7 +75,7 @@ export const startEngine = async (
   }
   await tf.ready();
   registerGradients();
-  const answers = await answersOf(loaded, ask === 'always');
+  const answers = await answersOf(loaded, options.ask === 'always');
   if (answers.wrong.length > 0) throw wrongError(loaded, answers);
   return { ...loaded, answers };
 };
@@ -105,42 +100,59 @@ const speedsIn = (value: unknown, precisions: readonly Precision[]): EngineSpeed
   return fits && entries.length > 0 ? { gigaflops, order: orderOf(gigaflops) } : undefined;
 };
 
+/** What an engine answers and how fast it trains in each of its precisions. */
+export interface EngineExamination {
+  readonly answers: Readonly<Partial<Record<Precision, EngineAnswers>>>;
+  /** Of the precisions that it is right in. */
+  readonly speeds: EngineSpeeds;
+}
+
+/**
+ * Starts an engine in each of its precisions and asks it; where `measured` says so, also times it. Its tensors are gone.
+ * @throws EngineError when it does not start; wrong answers are no error
+ */
+export const examineLoader = async (
+  loader: EngineLoader,
+  options: StartOptions,
+  measured: boolean,
+): Promise<EngineExamination> => {
+  const answers: Partial<Record<Precision, EngineAnswers>> = {};
+  const gigaflops: Partial<Record<Precision, number>> = {};
+  for (const precision of loader.precisions) {
+    try {
+      const running = await startEngine(loader, { ...options, precision });
+      answers[precision] = running.answers;
+      if (measured) gigaflops[precision] = await trainingSpeed();
+    } catch (cause) {
+      if (!(cause instanceof EngineError) || cause.code !== 'engine-wrong') throw cause;
+      answers[precision] = cause.fields['answers'] as EngineAnswers;
+    }
+  }
+  return { answers, speeds: { gigaflops, order: orderOf(gigaflops) } };
+};
+
 /** Speeds that this process knows, by what was asked for: known ones disturb no engine that runs. */
 const rememberedSpeeds = new Map<string, EngineSpeeds>();
 
 /**
- * Measures how fast an engine trains in each of its precisions, once for a processor and a build, and remembers it. Where
- * it has to measure, the engine starts anew: its tensors are gone.
- * @throws EngineError when it does not start, or is wrong in all precisions
+ * How fast an engine trains in each of its precisions, measured once for a processor and a build, and remembered. Where it
+ * has to measure, the engine starts anew: its tensors are gone.
+ * @throws EngineError when it does not start, or (code `engine-wrong`) is wrong in all precisions
  */
 export const speedsOf = async (loader: EngineLoader, options: StartOptions): Promise<EngineSpeeds> => {
   const { device, threads, deterministic, ask = 'once' } = options;
   const asked = JSON.stringify([loader.name, device, threads, deterministic]);
   const remembered = rememberedSpeeds.get(asked);
   if (remembered && ask === 'once') return remembered;
-  const gigaflops: Partial<Record<Precision, number>> = {};
-  let failure: unknown;
-  let key = '';
-  for (const precision of loader.precisions) {
-    try {
-      const running = await startEngine(loader, { ...options, precision });
-      if (key === '') {
-        key = answerKey(running, 'training speeds');
-        const known = speedsIn(await readAnswer(key), loader.precisions);
-        if (known && ask === 'once' && !hasFaults()) {
-          rememberedSpeeds.set(asked, known);
-          return known;
-        }
-      }
-      gigaflops[precision] = await trainingSpeed();
-    } catch (cause) {
-      if (!(cause instanceof EngineError) || cause.code !== 'engine-wrong') throw cause;
-      failure = cause;
-    }
-  }
-  const speeds = { gigaflops, order: orderOf(gigaflops) };
-  if (speeds.order.length === 0) throw failure;
+  const [first = 'f32'] = loader.precisions;
+  const loaded = await loadWith(loader, { ...options, precision: first });
+  const key = answerKey(loaded, 'training speeds');
+  const known =
+    ask === 'always' || hasFaults() ? undefined : speedsIn(await readAnswer(key), loader.precisions);
+  const speeds = known ?? (await examineLoader(loader, options, true)).speeds;
+  // Wrong in all: starting it says what is wrong.
+  if (speeds.order.length === 0) await startEngine(loader, { ...options, precision: first });
   rememberedSpeeds.set(asked, speeds);
-  if (!hasFaults()) await writeAnswer(key, gigaflops);
+  if (!known && !hasFaults()) await writeAnswer(key, speeds.gigaflops);
   return speeds;
 };

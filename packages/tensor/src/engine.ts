@@ -8,7 +8,14 @@ import {
   type EngineName,
   type Precision,
 } from './engine-loaders.ts';
-import { speedsOf, startEngine, type EngineSpeeds, type RunningEngine } from './engine-start.ts';
+import {
+  examineLoader,
+  speedsOf,
+  startEngine,
+  type EngineExamination,
+  type EngineSpeeds,
+  type RunningEngine,
+} from './engine-start.ts';
 import { describeWrong } from './trust/ask.ts';
 import type { EngineAnswers } from './trust/examine.ts';
 
@@ -31,6 +38,12 @@ export interface EngineOptions {
   readonly ask?: 'once' | 'always';
   /** Receives the one line. */
   readonly logger?: Logger;
+}
+
+/** How {@link examineEngine} looks at an engine. */
+export interface ExamineOptions extends Pick<EngineOptions, 'device' | 'threads'> {
+  /** Time engines that have a choice of precisions. @default true */
+  readonly speed?: boolean;
 }
 
 /** An engine that was better placed on the ladder and not taken. */
@@ -250,4 +263,20 @@ export const probeEngines = async (): Promise<EngineReport[]> => {
     }
   }
   return reports;
+};
+
+/**
+ * Asks an engine of this machine all known questions in each precision, whatever was answered before, and times it.
+ * @throws ConfigError for an unknown engine, EngineError when it does not start; wrong answers are no error
+ */
+export const examineEngine = async (
+  name: EngineName,
+  { device, threads, speed = true }: ExamineOptions = {},
+): Promise<EngineExamination> => {
+  const loader = engineLoaders.find((each) => each.name === name);
+  if (!loader) throw unknownName('engine', name, engineNames);
+  const wanted = device ?? loader.devices[0] ?? 'cpu';
+  expectServed(loader, wanted, 'auto');
+  const options = { device: wanted, ask: 'always', ...(threads === undefined ? {} : { threads }) } as const;
+  return examineLoader(loader, options, speed && loader.precisions.length > 1);
 };

@@ -1,5 +1,8 @@
-export { probeEngines, selectEngine } from './engine.ts';
-export type { EngineChoice, EngineOptions, EngineReport, PassedOver } from './engine.ts';
+export { examineEngine, probeEngines, selectEngine } from './engine.ts';
+export type { EngineChoice, EngineOptions, EngineReport, ExamineOptions, PassedOver } from './engine.ts';
+export type { EngineExamination, EngineSpeeds } from './engine-start.ts';
+export { describeWrong, type WrongAnswer } from './trust/ask.ts';
+export type { EngineAnswers } from './trust/examine.ts';
 export type { EngineName, Precision } from './engine-loaders.ts';
 export { registerGradients } from './register-gradients.ts';
 export { linear, type LinearOptions } from './linear.ts';

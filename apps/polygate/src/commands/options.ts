@@ -42,7 +42,10 @@ export const withEngine = (command: Command): Command =>
   command
     .option('--engine <name>', 'auto, torch, tfjs-node-gpu, tfjs-node, wasm or cpu (default: auto)')
     .option('--device <device>', 'cpu, cuda or cuda:N (default: cpu)')
-    .option('--precision <type>', 'f32 or bf16 (default: the recipe’s)')
+    .option(
+      '--precision <type>',
+      'f32, bf16, or auto: the one that trains faster here (default: the recipe’s)',
+    )
     .option('--threads <count>', 'threads of the engine (default: all cores)');
 
 /** The engine flags that were given, as settings of a recipe; where a flag is absent the recipe's setting holds. */
