@@ -19,7 +19,7 @@ import {
 import { withGradients, type Question } from './question.ts';
 
 /** More tokens than a block of 32, a head that is no whole vector of 16. */
-const SIZES = { batch: 1, length: 35, heads: 2, head: 24 };
+const SIZES = { batch: 1, length: 33, heads: 2, head: 20 };
 
 /** One of q, k, v [B h, L, d] out of qkv [B, L, 3, h, d], or back into it. */
 const placeOf = (part: number) => (index: number) => {
@@ -90,7 +90,7 @@ const attentionWith = (name: string, masked: boolean): Question => ({
 });
 
 /** B batch · T tokens · H heads · C channels of a head · D = H C. */
-const POOL = { batch: 2, tokens: 19, heads: 2, channels: 24 };
+const POOL = { batch: 2, tokens: 19, heads: 2, channels: 12 };
 
 /** <q[b, h], k[b, t, h]> for each head and token. */
 const headScores: Terms = (add) => {

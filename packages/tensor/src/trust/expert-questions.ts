@@ -10,7 +10,7 @@ import { withGradients, type Part, type Question } from './question.ts';
 
 const EXPERTS = 3;
 const INPUTS = 40;
-const OUTPUTS = 50;
+const OUTPUTS = 35;
 
 /** Weights and biases of the experts, an eighth as large as other numbers. */
 const drawExperts = (seed: number): { readonly weights: Known[]; readonly biases: Known[] } => {
@@ -59,10 +59,10 @@ const merged: Question = {
   slack: 2,
   ask: (): Part[] => {
     const spans = [
-      { row: 0, start: 0, length: 40 },
-      { row: 1, start: 40, length: 13 },
+      { row: 0, start: 0, length: 33 },
+      { row: 1, start: 33, length: 13 },
     ];
-    const length = 53;
+    const length = 46;
     const chosen = [
       [0, 2],
       [1, 2],
@@ -116,7 +116,7 @@ const dispatched: Question = {
   family: 'expert',
   slack: 2,
   ask: (): Part[] => {
-    const count = 83;
+    const count = 59;
     // Each token takes two neighbouring experts, every seventh one alone and every eleventh none.
     const takes = (n: number, e: number): boolean =>
       n % 11 !== 10 && (n % EXPERTS === e || (n % 7 !== 0 && (n + 1) % EXPERTS === e));
