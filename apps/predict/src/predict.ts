@@ -24,8 +24,8 @@ export interface PicturesOptions extends PredictOptions {
 }
 
 export interface ClassifyManyOptions extends PicturesOptions {
-  /** Any words; two or more tell most. */
-  readonly labels: readonly string[];
+  /** Any words; two or more tell most. @default the names of the classes of the task that is asked */
+  readonly labels?: readonly string[] | undefined;
 }
 
 /**
@@ -48,8 +48,8 @@ export const predictClasses = (
 export interface ClassifyOptions extends PredictOptions {
   /** Picture file. */
   readonly image: string;
-  /** Any words; two or more tell most. */
-  readonly labels: readonly string[];
+  /** Any words; two or more tell most. @default the names of the classes of the task that is asked */
+  readonly labels?: readonly string[] | undefined;
 }
 
 /**

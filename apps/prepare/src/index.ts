@@ -1,5 +1,5 @@
 export { prepare, resolvePrepareRecipe } from './prepare.ts';
 export type { PrepareContext, PreparedSuite, PrepareOptions } from './prepare.ts';
-export { applyPrepareSettings, parsePrepareRecipe } from './recipe.ts';
+export { applyPrepareSettings, definePrepareRecipe, parsePrepareRecipe } from './recipe.ts';
 export type { PrepareRecipe, PrepareRecipeInput, SourceRecipe } from './recipe.ts';
 export { prepareRecipes } from './recipes/index.ts';

@@ -287,6 +287,15 @@ export const parsePrepareRecipe = (input: unknown): PrepareRecipe => {
 };
 
 /**
+ * A recipe file with types, as `defineRecipe` of @polygate/generalist: `export default definePrepareRecipe({ ... })`.
+ * @throws ConfigError as {@link parsePrepareRecipe}
+ */
+export const definePrepareRecipe = (recipe: PrepareRecipeInput): PrepareRecipeInput => {
+  parsePrepareRecipe(recipe);
+  return recipe;
+};
+
+/**
  * Lays settings such as `image.size=32` or `sources.photos.file=captions.csv` over a recipe.
  * @throws ConfigError for text that is not `path=value` and for whatever the recipe does not allow
  */

@@ -24,6 +24,7 @@ import {
   taskLoss,
   taskWeights,
   tasksOf,
+  trainedTasks,
   type Recipe,
 } from '@polygate/generalist';
 import { AdamW, constant, warmupCosine, type Schedule } from '@polygate/nn';
@@ -135,7 +136,7 @@ export const pretrain = async (
     }),
     image,
     tokenizerHash: data.tokenizer.hash,
-    tasks: Object.entries(tasks).map(([name, { family, dataset }]) => ({ name, family, dataset })),
+    tasks: trainedTasks(tasks, data.suite),
   };
   if (resumed) await requireSameData(run, data);
   using model = createGeneralist(config, data.tokenizer, createRandom(recipe.seed).fork('model'));

@@ -1,5 +1,5 @@
 export { applyOverrides } from './recipe-overrides.ts';
-export { parseRecipe, recipeSchema } from './recipe.ts';
+export { defineRecipe, parseRecipe, recipeSchema } from './recipe.ts';
 export type { Recipe, RecipeInput, TaskRecipe } from './recipe.ts';
 export { encoderOf, parseConfig, serializeConfig } from './model-config.ts';
 export type { GeneralistConfig, ModelImage, TrainedTask } from './model-config.ts';
@@ -29,14 +29,16 @@ export type { RunRecord } from './run-record.ts';
 export { openSuite } from './suite-data.ts';
 export { requireSuiteOf } from './suite-fit.ts';
 export type { OpenSuite } from './suite-data.ts';
-export { defaultTasks, makeTask } from './task-recipes.ts';
+export { defaultTasks, makeTask, trainedTasks } from './task-recipes.ts';
 export type { TaskContext } from './task-recipes.ts';
 export { buildTaskSources, labelFrequencies, tasksOf } from './task-sources.ts';
 export type { TaskSourceOptions } from './task-sources.ts';
 export { beamSearch } from './beam-search.ts';
 export type { BeamOptions, BeamRow, BeamText } from './beam-search.ts';
 export { patchesOf, readPicture } from './pictures.ts';
-export type { ReadPictureOptions } from './pictures.ts';
+export { openPredictor, predictorOf } from './predictor.ts';
+export type { PictureSources, Predictor, PredictorOptions } from './predictor.ts';
+export type { PictureSource, ReadPictureOptions } from './pictures.ts';
 export { classify, retrieve, retrieveTexts } from './predict-pictures.ts';
 export type {
   LabelChoice,

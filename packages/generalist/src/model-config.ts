@@ -2,7 +2,7 @@
 import { FormatError, parseJson } from '@polygate/core';
 import { presetNamed, type EncoderConfig, type EncoderShape, type ExpertConfig } from '@polygate/encoder';
 import type { MergedEncoderConfig } from '@polygate/encoder/merged';
-import { taskFamilies, type TaskFamily } from '@polygate/tasks';
+import { resolveImageInput, taskFamilies, type TaskFamily } from '@polygate/tasks';
 import { z } from 'zod';
 import type { Recipe } from './recipe.ts';
 
@@ -26,7 +26,14 @@ const configSchema = z.object({
   tokenizerHash: z.string(),
   maximumTokens: whole,
   tasks: z
-    .array(z.object({ name: z.string(), family: z.enum(taskFamilies), dataset: z.string() }))
+    .array(
+      z.object({
+        name: z.string(),
+        family: z.enum(taskFamilies),
+        dataset: z.string(),
+        classes: z.array(z.string()).optional(),
+      }),
+    )
     .optional(),
 });
 
@@ -35,6 +42,8 @@ export interface TrainedTask {
   readonly name: string;
   readonly family: TaskFamily;
   readonly dataset: string;
+  /** Names of the classes in label order, of a classification. Models of older versions don't say. */
+  readonly classes?: readonly string[];
 }
 
 /** Pictures of a model: their sizes in pixels, and how they are made of files that are not of that size. */
@@ -82,6 +91,33 @@ export const serializeConfig = (config: GeneralistConfig): string =>
     2,
   )}\n`;
 
+/**
+ * Text of a preprocessor_config.json: how a picture becomes what the model sees, under the names that image processors
+ * of Hugging Face give it, for programs that read the weights elsewhere. The model itself goes by its config.json.
+ */
+export const serializePreprocessor = ({ image }: GeneralistConfig): string => {
+  const { height, width, channels, fit = 'contain', background = '#ffffff' } = image;
+  const { mean, std } = resolveImageInput({ height, width, channels, patch: 1 });
+  return `${JSON.stringify(
+    {
+      do_convert_rgb: channels === 3,
+      do_resize: true,
+      size: { height, width },
+      /** Lanczos, as Pillow counts its filters. */
+      resample: 1,
+      fit,
+      background,
+      do_rescale: true,
+      rescale_factor: 1 / 255,
+      do_normalize: true,
+      image_mean: mean,
+      image_std: std,
+    },
+    null,
+    2,
+  )}\n`;
+};
+
 /** Reads a config.json, as text or bytes. @throws FormatError naming the field that does not fit */
 export const parseConfig = (source: string | Uint8Array, path: string): GeneralistConfig => {
   const value = parseJson(source, `model config ${path}`, { remedy: 'is it a model folder?' });
@@ -99,7 +135,7 @@ export const parseConfig = (source: string | Uint8Array, path: string): Generali
     image: defined(image),
     tokenizerHash,
     maximumTokens,
-    ...(tasks ? { tasks } : {}),
+    ...(tasks ? { tasks: tasks.map(defined) } : {}),
   };
 };
 

@@ -1,4 +1,4 @@
-/** Model folders in the layout of Hugging Face: config.json, tokenizer.json, model.safetensors. */
+/** Model folders in the layout of Hugging Face: config.json, preprocessor_config.json, tokenizer.json, model.safetensors. */
 import { ConfigError, createRandom, StateError, unknownName } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
 import { loadParameters, saveParameters } from '@polygate/nn';
@@ -17,9 +17,15 @@ import { basename, join } from 'node:path';
 import { createUniPerceiver } from '@polygate/encoder';
 import { createMergedEncoder, isMergedConfig } from '@polygate/encoder/merged';
 import { generalistWith, type Generalist } from './generalist.ts';
-import { parseConfig, serializeConfig, type GeneralistConfig } from './model-config.ts';
+import {
+  parseConfig,
+  serializeConfig,
+  serializePreprocessor,
+  type GeneralistConfig,
+} from './model-config.ts';
 
 const CONFIG_FILE = 'config.json';
+const PREPROCESSOR_FILE = 'preprocessor_config.json';
 export const TOKENIZER_FILE = 'tokenizer.json';
 export const WEIGHTS_FILE = 'model.safetensors';
 
@@ -29,6 +35,7 @@ export const modelFiles = (
   tokenizer: Tokenizer,
 ): Readonly<Record<string, string>> => ({
   [CONFIG_FILE]: serializeConfig(config),
+  [PREPROCESSOR_FILE]: serializePreprocessor(config),
   // The same text as saveTokenizer writes: its hash is the tokenizer's.
   [TOKENIZER_FILE]: `${JSON.stringify(tokenizer.toJSON(), null, 2)}\n`,
 });

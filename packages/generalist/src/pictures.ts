@@ -1,6 +1,6 @@
 /** Pictures from files and bytes as the patches of a model. */
 import { FormatError, ShapeError, silentLogger, StateError, type Logger } from '@polygate/core';
-import { decodeImage } from '@polygate/datasets';
+import { decodeImage, type ImageContent } from '@polygate/datasets';
 import { shrinkPictures, type PictureSet } from '@polygate/evaluation';
 import type { ImagePatches, ResolvedImageInput } from '@polygate/tasks';
 import { patchifyBatch } from '@polygate/tokens';
@@ -9,34 +9,51 @@ import type { ModelImage } from './model-config.ts';
 export interface ReadPictureOptions extends Pick<ModelImage, 'fit' | 'background'> {
   /** Gets a line where a file holds several pictures, of which the first is used. */
   readonly logger?: Logger;
+  /** What error texts call a picture that has no path. @default 'in memory' */
+  readonly name?: string;
 }
 
+/** A picture as it comes: the path of a file, the bytes of one, or pixels, row-major. */
+export type PictureSource =
+  | string
+  | Uint8Array
+  | {
+      readonly pixels: Uint8Array;
+      readonly height: number;
+      readonly width: number;
+      readonly channels: 1 | 3 | 4;
+    };
+
+const contentOf = (source: PictureSource): ImageContent => {
+  if (typeof source === 'string') return { kind: 'path', path: source };
+  if (source instanceof Uint8Array) return { kind: 'bytes', bytes: source };
+  return { kind: 'pixels', ...source };
+};
+
 /**
- * Decodes a picture file to the size that a model reads, as its suite was prepared: `fit` and `background` are those of
- * the model's `config.image`.
+ * Decodes a picture to the size that a model reads, as its suite was prepared: `fit` and `background` are those of the
+ * model's `config.image`.
+ * @param source the path of a file, its bytes, or pixels
  * @returns [height * width * 3] uint8
  * @throws StateError for a missing or unreadable file, FormatError for one that is no picture
  */
 export const readPicture = async (
-  path: string,
+  source: PictureSource,
   image: ResolvedImageInput,
   options: ReadPictureOptions = {},
 ): Promise<Uint8Array> => {
   const { fit, background, logger = silentLogger } = options;
+  const path = typeof source === 'string' ? source : (options.name ?? 'in memory');
   if (image.height !== image.width || image.channels !== 3) {
     throw new ShapeError(
       `picture ${path}: expected a model of square RGB pictures, got ${image.height} x ${image.width} x ${image.channels}; decode the picture yourself`,
     );
   }
-  const decoded = await decodeImage(
-    path,
-    { kind: 'path', path },
-    {
-      size: image.height,
-      ...(fit === undefined ? {} : { fit }),
-      ...(background === undefined ? {} : { background }),
-    },
-  );
+  const decoded = await decodeImage(path, contentOf(source), {
+    size: image.height,
+    ...(fit === undefined ? {} : { fit }),
+    ...(background === undefined ? {} : { background }),
+  });
   if (decoded.kind === 'image') {
     if (decoded.frames !== undefined) {
       logger.warn(`${path}: the first of ${decoded.frames} frames is used; a picture is one still`);

@@ -14,8 +14,8 @@ export interface LabelPrediction {
 
 /** Labels to choose from. */
 export interface LabelChoice {
-  /** Any words that differ. */
-  readonly labels: readonly string[];
+  /** Any words that differ. @default the names of the classes of the task that is asked */
+  readonly labels?: readonly string[] | undefined;
   /** Classification task of the model that is asked. @default its first */
   readonly task?: string | undefined;
 }
@@ -34,17 +34,31 @@ export interface TextChoice {
   readonly task?: string | undefined;
 }
 
+const isWords = (choice: readonly string[] | LabelChoice): choice is readonly string[] =>
+  Array.isArray(choice);
+
+/** Names of the classes that a task of a model was trained on. @throws ConfigError where the model doesn't say */
+const classesOf = ({ config }: Generalist, task: string | undefined): readonly string[] => {
+  const classes = config.tasks?.find(({ name }) => name === task)?.classes;
+  if (classes) return classes;
+  throw new ConfigError(
+    `classify: expected labels, since the model does not say the names of ${task === undefined ? 'any classes' : `the classes of "${task}"`}; give words to choose from`,
+    { code: 'no-classes', fields: { task } },
+  );
+};
+
 /**
  * Labels of each picture, likeliest first. Any words do: they are encoded as class names.
- * @throws ConfigError for no labels, or two that are the same
+ * @throws ConfigError for no labels, or two that are the same, and where the model doesn't know the names of its classes
  */
 export const classify = async (
   model: Generalist,
   images: ImagePatches,
-  choice: readonly string[] | LabelChoice,
+  choice: readonly string[] | LabelChoice = {},
 ): Promise<readonly (readonly LabelPrediction[])[]> => {
-  const { labels, task: asked } = 'labels' in choice ? choice : { labels: choice, task: undefined };
+  const { labels: given, task: asked }: LabelChoice = isWords(choice) ? { labels: choice } : choice;
   const task = servingTask(model.config, 'image-classification', { task: asked });
+  const labels = given ?? classesOf(model, task);
   if (labels.length === 0 || new Set(labels).size !== labels.length) {
     throw new ConfigError(
       `classify: expected one or more labels that differ, got ${labels.length === 0 ? 'none' : labels.join(', ')}`,

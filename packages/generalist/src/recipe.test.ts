@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { applyOverrides } from './recipe-overrides.ts';
-import { parseRecipe } from './recipe.ts';
+import { defineRecipe, parseRecipe } from './recipe.ts';
 
 describe('parseRecipe', () => {
   it('fills in a whole run from nothing', () => {
@@ -135,5 +135,17 @@ describe('applyOverrides', () => {
       '--set seed=one: expected a number, got "one"; write it as JSON, for example seed=0.001',
     );
     expect(() => applyOverrides({}, ['seed=0.5'])).toThrow('recipe: seed: ');
+  });
+});
+
+describe('defineRecipe', () => {
+  it('gives the recipe as it is, known to the compiler, and checks what that can not see', () => {
+    const recipe = defineRecipe({ suite: 'data/own', model: { layers: 2 }, steps: '100 steps' });
+    expect(recipe).toEqual({ suite: 'data/own', model: { layers: 2 }, steps: '100 steps' });
+    // @ts-expect-error the key is unknown
+    expect(() => defineRecipe({ stepz: 5 })).toThrow('did you mean "steps"?');
+    // @ts-expect-error a number
+    expect(() => defineRecipe({ seed: 'one' })).toThrow('recipe: seed');
+    expect(() => defineRecipe({ optimizer: { beta1: 2 } })).toThrow('recipe: optimizer.beta1: ');
   });
 });

@@ -234,6 +234,16 @@ export type RecipeInput = z.input<typeof recipeSchema>;
 export type TaskRecipe = Recipe['tasks'][string];
 
 /**
+ * A recipe file with types: `export default defineRecipe({ ... })`. The compiler and editors know every setting, and what
+ * they can't see (ranges, names of keys in plain JavaScript) is checked here. Nothing is filled in.
+ * @throws ConfigError as {@link parseRecipe}
+ */
+export const defineRecipe = (recipe: RecipeInput): RecipeInput => {
+  parseRecipe(recipe);
+  return recipe;
+};
+
+/**
  * Checks a recipe and fills in its defaults.
  * @throws ConfigError naming the setting, what is allowed and what came; an unknown key lists the known ones
  */

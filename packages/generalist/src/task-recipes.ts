@@ -13,6 +13,7 @@ import {
   type TaskFamily,
 } from '@polygate/tasks';
 import type { Tokenizer } from '@polygate/tokens';
+import type { TrainedTask } from './model-config.ts';
 import type { TaskRecipe } from './recipe.ts';
 
 /** The kind of dataset that each family reads. */
@@ -145,3 +146,18 @@ export const makeTask = (name: string, recipe: TaskRecipe, context: TaskContext)
       return recipe.family satisfies never;
   }
 };
+
+/** What a model that is trained on these tasks says of them; class names go with it wherever it goes. */
+export const trainedTasks = (
+  tasks: Readonly<Record<string, TaskRecipe>>,
+  suite: Suite,
+): readonly TrainedTask[] =>
+  Object.entries(tasks).map(([name, { family, dataset }]) => {
+    const { classes } = suiteDataset(suite, dataset);
+    return {
+      name,
+      family,
+      dataset,
+      ...(family === 'image-classification' && classes ? { classes } : {}),
+    };
+  });

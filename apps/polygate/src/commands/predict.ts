@@ -87,8 +87,8 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
     !/[*?]/u.test(images[0] ?? '');
 
   add('classify <images...>', 'labels of pictures, likeliest first; files, folders or patterns')
-    .requiredOption('--labels <words>', 'any labels, separated by commas', list)
-    .action(async (images: string[], flags: PredictFlags & { labels: string[] }) => {
+    .option('--labels <words>', "any labels, separated by commas; without them the model's own classes", list)
+    .action(async (images: string[], flags: PredictFlags & { labels?: string[] }) => {
       const asked = { labels: flags.labels, ...common(flags) };
       const [image = ''] = images;
       if (await isOne(images)) {

@@ -1,0 +1,143 @@
+/** A model that is kept and asked again and again: what a server or a script of another team needs of us. */
+import { silentLogger, type Logger } from '@polygate/core';
+import { selectEngine, type EngineOptions } from '@polygate/tensor';
+import type { ImagePatches } from '@polygate/tasks';
+import type { Generalist } from './generalist.ts';
+import { loadModel, modelFolderOf } from './model-folder.ts';
+import { patchesOf, readPicture, type PictureSource } from './pictures.ts';
+import { caption, type CaptionOptions, type CaptionPrediction } from './predict-caption.ts';
+import { fill, type WordPrediction } from './predict-fill.ts';
+import {
+  classify,
+  retrieve,
+  type LabelChoice,
+  type LabelPrediction,
+  type PictureMatch,
+  type TextQuery,
+} from './predict-pictures.ts';
+
+/** Settings of {@link openPredictor}. */
+export interface PredictorOptions extends Pick<EngineOptions, 'device' | 'precision' | 'threads'> {
+  /** Engine by name, or `current` for the one that tfjs has already. @default 'auto' */
+  readonly engine?: EngineOptions['engine'] | 'current';
+  /** Checkpoint of a run: `best`, `last`, or a name such as `step-1500`. @default the best where there is one, else the last */
+  readonly checkpoint?: string;
+  /** Pictures that are encoded at once. @default 32 */
+  readonly batch?: number;
+  /** @default silent */
+  readonly logger?: Logger;
+}
+
+/** One picture or several: paths, the bytes of files, or pixels. */
+export type PictureSources = PictureSource | readonly PictureSource[];
+
+/** A loaded model. Calls may overlap: they are served one after the other. `dispose` frees the model. */
+export interface Predictor extends Disposable {
+  /** For what this record doesn't do. */
+  readonly model: Generalist;
+  /** Names of the classes of each classification task, as far as the model says them. */
+  readonly classes: ReadonlyMap<string, readonly string[]>;
+  /**
+   * Labels of each picture, likeliest first.
+   * @param choice labels and task @default the classes of the model's first classification task
+   * @throws ConfigError for labels that repeat, or none where the model doesn't know its classes; FormatError for bytes
+   * that are no picture; StateError for a file that can't be read
+   */
+  classify(pictures: PictureSources, choice?: LabelChoice): Promise<readonly (readonly LabelPrediction[])[]>;
+  /** The best captions of each picture, best first. @throws as `classify` for pictures */
+  caption(
+    pictures: PictureSources,
+    options?: CaptionOptions,
+  ): Promise<readonly (readonly CaptionPrediction[])[]>;
+  /** Pictures, by index, by how well they go with a text. @throws as `classify` for pictures; ConfigError for no text */
+  retrieve(query: string | TextQuery, pictures: PictureSources): Promise<readonly PictureMatch[]>;
+  /** Likely words for each blank `___` of a text. @throws ConfigError for a text without one */
+  fill(
+    text: string,
+    options?: { readonly count?: number; readonly task?: string },
+  ): Promise<readonly (readonly WordPrediction[])[]>;
+  dispose(): void;
+}
+
+const listOf = (pictures: PictureSources): readonly PictureSource[] =>
+  Array.isArray(pictures) ? (pictures as readonly PictureSource[]) : [pictures as PictureSource];
+
+/** A function that runs what it is given one after the other. */
+const oneByOne = (): (<A>(work: () => Promise<A>) => Promise<A>) => {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const next = last.then(work);
+    last = next.catch(() => undefined);
+    return next;
+  };
+};
+
+/** A predictor around a model, which it takes over. */
+export const predictorOf = (
+  model: Generalist,
+  { batch = 32, logger = silentLogger }: Pick<PredictorOptions, 'batch' | 'logger'> = {},
+): Predictor => {
+  const queue = oneByOne();
+  const { fit, background } = model.config.image;
+  const read = async (pictures: readonly PictureSource[], first: number): Promise<ImagePatches> => {
+    const pixels = await Promise.all(
+      pictures.map((picture, at) =>
+        readPicture(picture, model.image, {
+          logger,
+          name: `number ${first + at}`,
+          ...(fit === undefined ? {} : { fit }),
+          ...(background === undefined ? {} : { background }),
+        }),
+      ),
+    );
+    return patchesOf(pixels, model.image);
+  };
+  const each = async <A>(
+    pictures: PictureSources,
+    predict: (images: ImagePatches) => Promise<readonly A[]>,
+  ): Promise<readonly A[]> => {
+    const all = listOf(pictures);
+    const answers: A[] = [];
+    for (let start = 0; start < all.length; start += batch) {
+      const images = await read(all.slice(start, start + batch), start);
+      answers.push(...(await queue(() => predict(images))));
+    }
+    return answers;
+  };
+  const classes = new Map(
+    (model.config.tasks ?? []).flatMap(({ name, classes: names }) => (names ? [[name, names] as const] : [])),
+  );
+  const dispose = (): void => model.dispose();
+  return {
+    model,
+    classes,
+    classify: (pictures, choice = {}) => each(pictures, (images) => classify(model, images, choice)),
+    caption: (pictures, options = {}) => each(pictures, (images) => caption(model, images, options)),
+    retrieve: async (query, pictures) => {
+      const images = await read(listOf(pictures), 0);
+      return queue(() => retrieve(model, query, images));
+    },
+    fill: (text, options = {}) => queue(() => fill(model, text, options)),
+    dispose,
+    [Symbol.dispose]: dispose,
+  };
+};
+
+/**
+ * Opens the model of a folder (a run, a checkpoint or an exported model) on an engine and keeps it.
+ * @throws EngineError for an engine that isn't there; StateError for a folder without a model; FormatError for damaged
+ * files
+ */
+export const openPredictor = async (folder: string, options: PredictorOptions = {}): Promise<Predictor> => {
+  const { engine = 'auto', device, precision, threads, checkpoint, logger = silentLogger } = options;
+  if (engine !== 'current') {
+    await selectEngine({
+      engine,
+      logger,
+      ...(device === undefined ? {} : { device }),
+      ...(precision === undefined ? {} : { precision }),
+      ...(threads === undefined ? {} : { threads }),
+    });
+  }
+  return predictorOf(await loadModel(await modelFolderOf(folder, checkpoint)), options);
+};
