@@ -62,6 +62,18 @@ describe('tables of other programs', () => {
     expect([ids(splits['train']), quarantine]).toEqual([['1.svg', '2.svg'], { 'invalid-utf8': 1 }]);
   });
 
+  it.each([
+    ['book.xlsx', 'PK\u0003\u0004', 'got a workbook; save its sheet as CSV UTF-8'],
+    ['t.parquet', 'PAR1', 'got Parquet; write it as CSV or JSON lines (pandas: to_csv, to_json('],
+    ['data.arrow', 'ARROW1', 'got Arrow; write it as CSV or JSON lines'],
+    ['t.csv.zip', 'PK\u0003\u0004', 'got zip; unpack it first (unzip t.csv.zip)'],
+  ])('that are no text are named: %s', async (name, head, message) => {
+    const file = await put(name, `${head}${'x'.repeat(20)}`);
+    await pictures('i', 1);
+    expect(await refused({ p: { source: 'captions-csv', file, images: at('i') } })).toContain(message);
+    expect(await refused({ p: { source: 'jsonl', file, root: at('i') } })).toContain(message);
+  });
+
   it('that have more cells than columns are told what to quote', async () => {
     await pictures('i', 2);
     expect(await refused(await table('image,caption\n0.svg,a dog, running\n1.svg,a, b\n'))).toContain(

@@ -24,6 +24,17 @@ const foreign: readonly {
 ];
 const HEAD_BYTES = 512;
 
+/** First bytes of tables in forms that are not read. */
+const tables: readonly { readonly name: string; readonly magic: readonly number[] }[] = [
+  { name: 'Parquet', magic: [0x50, 0x41, 0x52, 0x31] },
+  { name: 'Arrow', magic: [0x41, 0x52, 0x52, 0x4f, 0x57, 0x31] },
+  { name: 'HDF5', magic: [0x89, 0x48, 0x44, 0x46] },
+  { name: 'SQLite', magic: [0x53, 0x51, 0x4c, 0x69, 0x74, 0x65, 0x20] },
+  { name: 'the workbook of an old Excel', magic: [0xd0, 0xcf, 0x11, 0xe0] },
+];
+/** Workbooks are zip archives and told by their names. */
+const workbook = /\.(?:xls[xmb]|ods|numbers)$/iu;
+
 const begins = (bytes: Uint8Array, magic: readonly number[]): boolean =>
   bytes.length >= magic.length && magic.every((byte, i) => byte < 0 || bytes[i] === byte);
 
@@ -57,12 +68,20 @@ export async function* readBytes(path: string): AsyncGenerator<Uint8Array> {
     throw fail('unreadable-file', `expected a readable file, got ${reasonOf(cause)}; check ${path}`, cause);
   }
   const other = foreign.find(({ magic }) => begins(head, magic));
+  if (other?.name === 'zip' && workbook.test(name))
+    throw fail('table-format', 'expected text, got a workbook; save its sheet as CSV UTF-8');
   if (other) {
     throw fail(
       'compression',
       `expected a plain or gzip file, got ${other.name}; unpack it first (${other.remedy} ${name})`,
     );
   }
+  const table = tables.find(({ magic }) => begins(head, magic));
+  if (table)
+    throw fail(
+      'table-format',
+      `expected text, got ${table.name}; write it as CSV or JSON lines (pandas: to_csv, to_json(lines=True, orient="records"))`,
+    );
   const gzip = isGzip(head);
   const file = createReadStream(path);
   const stream = gzip ? file.pipe(createGunzip()) : file;
