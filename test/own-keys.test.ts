@@ -113,6 +113,55 @@ describe('tasks with inherited names', () => {
   });
 });
 
+describe('columns and fields with inherited names', () => {
+  it('are read by the names that the recipe gives', async () => {
+    const svg = (x: number): string =>
+      `<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect x="${x}" width="2" height="8"/></svg>`;
+    const rows = inherited.flatMap((name, n) =>
+      [0, 1, 2].map((i) => ({ file: `${name}-${i}.svg`, name, at: 2 * n + i / 2 })),
+    );
+    for (const { file, at: x } of rows) await put(root, `pictures/${file}`, svg(x));
+    const table = rows.map(({ file, name }, i) => `${file},${name},${i % 3 === 2 ? 'test' : 'train'}`);
+    await put(root, 'table.csv', `__proto__,constructor,toString\n${table.join('\n')}\n`);
+    const lines = rows.map(
+      ({ file, name }) => `{"toString": "${file}", "__proto__": "the ${name} of __proto__ ${file}"}`,
+    );
+    await put(root, 'lines.jsonl', `${lines.join('\n')}\n`);
+    const recipe = {
+      name: 'odd',
+      image: { size: 8 },
+      tokenizer: { vocabularySize: 300 },
+      sources: {
+        constructor: {
+          source: 'labelled-table',
+          file: at('table.csv'),
+          images: at('pictures'),
+          imageColumn: '__proto__',
+          labelColumn: 'constructor',
+          splitColumn: 'toString',
+        },
+        lines: {
+          source: 'jsonl',
+          file: at('lines.jsonl'),
+          root: at('pictures'),
+          imageColumn: 'toString',
+          captionColumn: '__proto__',
+        },
+      },
+    };
+    await put(root, 'prepare.json', JSON.stringify(recipe));
+    const { code, log, out } = await polygate('prepare', '--recipe', at('prepare.json'), '--out', at('data'));
+    expect(code, log).toBe(exitCodes.done);
+    expect(out + log).toContain('constructor (labelled-image): train 8, test 4');
+    const text = await readFile(at('data', 'odd', 'suite.json'), 'utf8');
+    const { datasets } = JSON.parse(text) as { datasets: { name: string; classes?: string[] }[] };
+    expect(datasets.map(({ name, classes }) => [name, classes])).toEqual([
+      ['constructor', [...inherited].sort()],
+      ['lines', undefined],
+    ]);
+  });
+});
+
 /** Command lines with a word to look up, and what they say of it. */
 const lookUps: readonly (readonly [line: (word: string) => string[], text: (word: string) => string])[] = [
   [(word) => [word], (word) => word],
