@@ -405,7 +405,7 @@ describe('pretrain refuses', { timeout }, () => {
     await expectError(
       attempt(),
       FormatError,
-      /colours\/train\/manifest\.json: expected the manifest of a folder of shards, got ENOENT; .*prepare the data first$/u,
+      /colours\/train\/_manifest\.json: expected the manifest of a folder of shards, got ENOENT; .*prepare the data first$/u,
     );
   });
 

@@ -116,8 +116,8 @@ describe('a finished suite that is damaged', () => {
       again(/it is damaged \(quarantine\.jsonl: expected a file of \d+ bytes, got none/u),
     );
 
-    await flip(join(await shard(), '..', 'manifest.json'), -30);
-    expect(await run()).toEqual(again(/manifest\.json: expected another content/u));
+    await flip(join(await shard(), '..', '_manifest.json'), -30);
+    expect(await run()).toEqual(again(/_manifest\.json: expected another content/u));
 
     await writeFile(join(suite, SUITE_FILE), intact.replace('"red"', '"rad"'));
     expect(await run()).toEqual(again(/it is damaged \(suite\.json: expected another content/u));

@@ -81,7 +81,7 @@ const flipBit = async (path: string, at: number, bit: number): Promise<void> => 
 };
 
 const manifestOf = async (directory: string): Promise<Manifest> =>
-  parseManifest(await readFile(join(directory, 'manifest.json'), 'utf8'), 'test');
+  parseManifest(await readFile(join(directory, '_manifest.json'), 'utf8'), 'test');
 
 /** The part of a shard that holds a byte. */
 const partAt = (shard: Manifest['shards'][number], at: number): number | 'header' | 'footer' => {
@@ -164,7 +164,7 @@ describe.each(['none', 'lz4'] as const)('damaged shards, compression %s', (compr
         ...manifest.shards.slice(1),
       ];
       await writeFile(path, bytes);
-      await writeFile(join(directory, 'manifest.json'), formatManifest({ ...manifest, shards }));
+      await writeFile(join(directory, '_manifest.json'), formatManifest({ ...manifest, shards }));
       try {
         expect(await readAll(directory)).toBe(ROWS);
       } catch (error) {
@@ -182,7 +182,7 @@ describe('damaged folders', () => {
   it('refuses a manifest with a bit flipped or cut at any of 200 random offsets', async () => {
     const random = createRandom('manifest');
     const directory = await copyOf('none');
-    const path = join(directory, 'manifest.json');
+    const path = join(directory, '_manifest.json');
     const good = await readFile(path);
     for (let i = 0; i < 200; i += 1) {
       const bytes = Buffer.from(good);
@@ -198,7 +198,7 @@ describe('damaged folders', () => {
   it('names a missing manifest, a missing shard and one that grew', async () => {
     const empty = await failure(join(root, 'nothing-here'));
     expect(empty.message).toContain(
-      'manifest.json: expected the manifest of a folder of shards, got ENOENT; give the folder',
+      '_manifest.json: expected the manifest of a folder of shards, got ENOENT; give the folder',
     );
     const missing = await copyOf('none');
     await unlink(join(missing, 'shard-00001.arrow'));

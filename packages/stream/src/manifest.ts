@@ -1,10 +1,10 @@
 /**
- * manifest.json of a folder of shards: schema, metadata, row counts, and for each batch its place, rows and CRC-32.
+ * _manifest.json of a folder of shards: schema, metadata, row counts, and for each batch its place, rows and CRC-32.
  * The manifest carries the SHA-256 of itself; nothing in it is believed before that, the bounds of each number and
  * the seamless succession of the batches have been checked.
  */
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { lstat, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Schema } from 'apache-arrow';
 import { excerpt, FormatError, parseJson, sha256 } from '@polygate/core';
@@ -38,7 +38,7 @@ export interface ShardEntry {
   readonly footer: Extent;
 }
 
-/** Contents of manifest.json. */
+/** Contents of _manifest.json. */
 export interface Manifest {
   readonly format: 'polygate-shards';
   readonly version: number;
@@ -50,7 +50,10 @@ export interface Manifest {
   readonly shards: readonly ShardEntry[];
 }
 
-export const MANIFEST_FILE = 'manifest.json';
+/** Readers of whole folders, such as PyArrow's datasets, pass over names that begin with an underscore. */
+export const MANIFEST_FILE = '_manifest.json';
+/** Its name in folders that were written before. */
+const FORMER_MANIFEST_FILE = 'manifest.json';
 /** Largest batch of a shard, in bytes of the file; what is read of it at once is a budget. */
 const MAX_EXTENT_BYTES = 2 ** 30;
 /** Version of the manifest's layout. */
@@ -81,7 +84,7 @@ const packManifest = (manifest: Manifest): Plain => ({
   })),
 });
 
-/** Text of manifest.json: one line of JSON whose last entry is the SHA-256 of the text before it. */
+/** Text of _manifest.json: one line of JSON whose last entry is the SHA-256 of the text before it. */
 export const formatManifest = (manifest: Manifest): string => {
   const body = JSON.stringify(packManifest(manifest));
   return `${body.slice(0, -1)},"sha256":"${sha256(body)}"}\n`;
@@ -222,9 +225,20 @@ export const parseManifest = (text: string, path: string): Manifest => {
   };
 };
 
-/** Reads manifest.json of a folder. @throws FormatError with the remedy when it is missing, too big or damaged */
+/** Path of a folder's manifest, by its present or its former name. */
+export const manifestPath = async (directory: string): Promise<string> => {
+  const [path, former] = [MANIFEST_FILE, FORMER_MANIFEST_FILE].map((name) => join(directory, name)) as [
+    string,
+    string,
+  ];
+  const exists = async (file: string): Promise<boolean> =>
+    (await lstat(file).catch(() => undefined)) !== undefined;
+  return (await exists(path)) || !(await exists(former)) ? path : former;
+};
+
+/** Reads the manifest of a folder. @throws FormatError with the remedy when it is missing, too big or damaged */
 export const readManifest = async (directory: string): Promise<Manifest> => {
-  const path = join(directory, MANIFEST_FILE);
+  const path = await manifestPath(directory);
   let text: string;
   try {
     const { size } = await stat(path);
@@ -238,7 +252,7 @@ export const readManifest = async (directory: string): Promise<Manifest> => {
     if (cause instanceof FormatError) throw cause;
     throw new FormatError(
       `${path}: expected the manifest of a folder of shards, got ${(cause as NodeJS.ErrnoException).code ?? String(cause)}; ` +
-        'give the folder that holds manifest.json, or prepare the data first',
+        'give the folder that holds _manifest.json, or prepare the data first',
       { code: 'manifest-missing', fields: { path }, cause },
     );
   }

@@ -11,7 +11,7 @@ import { createGatherer, type Gatherer } from './gather.ts';
 import {
   type BatchExtent,
   type Manifest,
-  MANIFEST_FILE,
+  manifestPath,
   manifestSchema,
   readManifest,
   type ShardEntry,
@@ -243,7 +243,7 @@ export const openShards = async (directory: string, options: OpenOptions = {}): 
   if (!(cacheBytes >= 0)) {
     throw new ConfigError(`open shards: expected cacheBytes of 0 or more, got ${cacheBytes}`);
   }
-  await requireInside(directory, join(directory, MANIFEST_FILE), options);
+  await requireInside(directory, await manifestPath(directory), options);
   const manifest = await readManifest(directory);
   for (const { file } of manifest.shards) await requireInside(directory, join(directory, file), options);
   const set = new OpenShardSet(directory, manifest, options);

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError, StateError } from '@polygate/core';
@@ -27,6 +27,19 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true, force: true }));
 
 describe('shard writer', () => {
+  it('names the manifest so that readers of whole folders pass over it, and opens folders of before', async () => {
+    const folder = join(root, 'names');
+    await writeShards(folder, schema, [rowsOf(0, 3)]);
+    expect((await readdir(folder)).sort()).toEqual(['_manifest.json', 'shard-00000.arrow']);
+    await rename(join(folder, '_manifest.json'), join(folder, 'manifest.json'));
+    const former = await openShards(folder);
+    expect(former.rowCount).toBe(3);
+    await former.close();
+    // A folder that has both was written again by other means: the present name counts.
+    await writeFile(join(folder, '_manifest.json'), '{}');
+    await expect(openShards(folder)).rejects.toThrow('_manifest.json: expected a manifest that ends in');
+  });
+
   it('writes the same bytes however the rows were batched', async () => {
     const whole = await writeShards(join(root, 'whole'), schema, [rowsOf(0, 90)], {
       batchBytes: 200,
@@ -120,14 +133,14 @@ describe('shard writer', () => {
   it('replaces an older folder only when the new one is complete, and passes the source error on as it is', async () => {
     const directory = join(root, 'replaced');
     await writeShards(directory, schema, [rowsOf(0, 3)]);
-    const before = await readFile(join(directory, 'manifest.json'), 'utf8');
+    const before = await readFile(join(directory, '_manifest.json'), 'utf8');
     const fault = Object.assign(new Error('no such picture'), { code: 'ENOENT', errno: -2 });
     async function* broken() {
       yield rowsOf(0, 100);
       throw fault;
     }
     await expect(writeShards(directory, schema, broken(), { rowsPerBatch: 10 })).rejects.toBe(fault);
-    expect(await readFile(join(directory, 'manifest.json'), 'utf8')).toBe(before);
+    expect(await readFile(join(directory, '_manifest.json'), 'utf8')).toBe(before);
     expect((await readdir(root)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
     await writeShards(directory, schema, [rowsOf(5, 2)]);
     await using shards = await openShards(directory);

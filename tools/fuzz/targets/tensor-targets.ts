@@ -202,7 +202,7 @@ const shardMessage = (compression: 'none' | 'lz4'): FuzzTarget => ({
     const place = join(folder, compression);
     await writeSeedShards(place, compression);
     const path = join(place, 'shard-00000.arrow');
-    const manifestPath = join(place, 'manifest.json');
+    const manifestPath = join(place, '_manifest.json');
     const manifest = await readFile(manifestPath, 'utf8');
     const shard = await readFile(path);
     const { shards } = JSON.parse(manifest) as {
@@ -247,7 +247,7 @@ const manifest: FuzzTarget = {
   async open(folder) {
     const place = join(folder, 'shards');
     await writeSeedShards(place, 'none');
-    const path = join(place, 'manifest.json');
+    const path = join(place, '_manifest.json');
     const seed = await readFile(path);
     const expected = await readShards(place);
     return {
