@@ -29,3 +29,7 @@ export { defaultBudgets, overBudget, resolveBudgets } from './budgets.ts';
 export type { Budgets } from './budgets.ts';
 export { ByteGate } from './byte-gate.ts';
 export { isPlainName } from './plain-name.ts';
+export { requireNumber, requireWhole } from './bounds.ts';
+export type { NumberBounds } from './bounds.ts';
+export { formatBytes, requireMemory } from './memory-need.ts';
+export type { MemoryNeed } from './memory-need.ts';

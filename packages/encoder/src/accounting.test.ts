@@ -1,7 +1,8 @@
 import { createRandom } from '@polygate/core';
-import { allocateParameters } from '@polygate/nn';
+import { allocateParameters, sizeOf } from '@polygate/nn';
 import { describe, expect, it } from 'vitest';
 import { accountParameters } from './accounting.ts';
+import type { EncoderConfig } from './config.ts';
 import { describeEncoder } from './description.ts';
 import { presetNamed, presets, type PresetName } from './presets.ts';
 
@@ -88,6 +89,21 @@ describe('accountParameters', () => {
     expect(account.published.deployed).toBe(14.8e6 + Math.round(((rows - 1) * set) / 1e5) * 1e5);
     const gate = { ...config, moe: { ...config.moe, separateGates: true } };
     expect(accountParameters(gate).parts.routers).toBe(2 * routers);
+  });
+
+  it('counts what is described, and huge models at once', () => {
+    const tiny = { ...presets['mini-moe'], layers: 3, width: 8, heads: 2, hidden: 12, vocabularySize: 20 };
+    const described = (config: EncoderConfig): number =>
+      describeEncoder(config).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+    for (const moe of [{}, { every: 2 }, { attention: false }, { condition: 'context', experts: 3 }]) {
+      expect(accountParameters({ ...tiny, moe }).trained).toBe(described({ ...tiny, moe }));
+    }
+    const huge = { ...tiny, layers: 16, width: 131_072, hidden: 1_048_576, moe: { experts: 4096, topK: 2 } };
+    // 16 layers of 4 D D + 2 D H weights, 4096 times: 22.5 thousand million million.
+    expect(accountParameters(huge).parts.experts / 1e15).toBeCloseTo(22.5, 0);
+    expect(() => accountParameters({ ...huge, moe: { experts: 16_384 } })).toThrow(
+      'encoder: expected layers x moe.experts to make at most 262144 expert linears, got 1048576',
+    );
   });
 
   it('counts what is allocated', () => {

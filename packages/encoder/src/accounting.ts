@@ -14,8 +14,10 @@
  * Adding before rounding would give 123 for B: 37.95 + 85.52 million.
  */
 import { sizeOf, type ParameterSpec } from '@polygate/nn';
+import { describeRouters } from '@polygate/routers';
+import { describeBody } from './body-description.ts';
 import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } from './config.ts';
-import { describeEncoder } from './description.ts';
+import { routerStack } from './description.ts';
 import { conditionOf } from './expert-config.ts';
 import { BLOCK_LINEARS, isConditional, linearShape } from './placement.ts';
 import { looksAt } from './routing-fields.ts';
@@ -93,6 +95,31 @@ const countParts = (specs: readonly ParameterSpec[]): Record<ParameterPart, numb
   return parts;
 };
 
+/**
+ * Scalars of each part: those outside of the blocks from their description, those of the blocks by multiplication, so
+ * that the time does not grow with the experts.
+ */
+const countAll = (resolved: ResolvedEncoderConfig): Record<ParameterPart, number> => {
+  const { layers, moe } = resolved;
+  const none = { copies: () => [] };
+  const stack = routerStack(resolved);
+  const outside = describeBody({ ...resolved, layers: 0 }, none);
+  const parts = countParts([...outside, ...(stack ? describeRouters(stack) : [])]);
+  // A block without its linears: norms and scales.
+  const block = countParts(describeBody({ ...resolved, layers: 1 }, none));
+  const name = 'block norms and scales';
+  parts[name] += layers * block[name];
+  for (let at = 0; at < layers; at += 1) {
+    for (const linear of BLOCK_LINEARS) {
+      const [out, input] = linearShape(linear, resolved);
+      const size = out * input + out;
+      if (moe && isConditional(moe, at, linear)) parts.experts += moe.experts * size;
+      else parts['shared linears'] += size;
+    }
+  }
+  return parts;
+};
+
 const TENTHS_BELOW = 10e6;
 
 /** Merged sets of a deployed model: the paper's two for image and text, or one for each task where tasks have their own. */
@@ -112,7 +139,7 @@ export const accountParameters = (config: EncoderConfig, served?: number): Param
   const mergeable = !resolved.moe || conditionOf(resolved.moe).dataIndependent;
   const rows = mergeable ? (served ?? defaultRows(resolved)) : (resolved.moe?.experts ?? 1);
   const { layers, width, vocabularySize } = resolved;
-  const parts = countParts(describeEncoder(config));
+  const parts = countAll(resolved);
   let mergedSet = 0;
   let matrices = width * width;
   for (let block = 0; block < layers; block += 1) {

@@ -83,7 +83,7 @@ describe('resolveEncoderConfig', () => {
   it.each([
     [{ width: 6 }, 'encoder: expected width to be a multiple of 4, for the sin-cos positions, got 6'],
     [{ heads: 3 }, 'encoder: expected heads to divide width (8), got 3'],
-    [{ layers: 0 }, 'encoder: expected layers to be a whole number of at least 1, got 0'],
+    [{ layers: 0 }, 'encoder: expected layers to be a whole number of 1 to 2048, got 0'],
     [{ dropPath: 1 }, 'encoder: expected dropPath to be in [0, 1), got 1'],
     [{ prefixToken: 30 }, 'encoder: expected prefixToken to be below vocabularySize (30), got 30'],
     [

@@ -2,6 +2,7 @@
 import { ConfigError } from '@polygate/core';
 import { conditionNamed, type Condition, type RoutingKey } from '@polygate/routers';
 import { checkFields, type FieldType } from './config-fields.ts';
+import { ENCODER_LIMITS } from './limits.ts';
 import { check, checkWhole } from './shape-config.ts';
 
 /** Slots per expert as a multiple of an even load; see `routeTokens` of @polygate/routers. */
@@ -130,8 +131,8 @@ export const resolveExperts = (moe: ExpertConfig): ResolvedExperts => {
     capacityFactor: resolveCapacity(moe.capacityFactor),
   };
   const { experts, topK, every, attention, ffn, noise, balanceLoss, zLoss } = resolved;
-  checkWhole('moe.experts', experts);
-  checkWhole('moe.topK', topK);
+  checkWhole('moe.experts', experts, { most: ENCODER_LIMITS.experts });
+  checkWhole('moe.topK', topK, { most: ENCODER_LIMITS.experts });
   if (topK > experts) {
     throw new ConfigError(
       `encoder: expected moe.topK to be at most moe.experts (${experts}), got ${topK}; lower moe.topK or raise moe.experts`,
@@ -144,7 +145,7 @@ export const resolveExperts = (moe: ExpertConfig): ResolvedExperts => {
       { fields: { experts, topK, fixed } },
     );
   }
-  checkWhole('moe.every', every);
+  checkWhole('moe.every', every, { most: ENCODER_LIMITS.layers });
   check(attention || ffn, 'moe.attention or moe.ffn', [
     'to be true (leave moe out for a dense encoder)',
     'neither',

@@ -2,11 +2,12 @@
 import { parseRow, rowKey } from '@polygate/attributes';
 import { ConfigError, excerpt } from '@polygate/core';
 import { checkFields } from './config-fields.ts';
-import { isConditional, type Placement } from './placement.ts';
+import { BLOCK_LINEARS, isConditional, type Placement } from './placement.ts';
 import { pathOf, type LinearPlace } from './block-linears.ts';
 import { describeBody } from './body-description.ts';
 import type { ParameterSpec } from '@polygate/nn';
 import type { SegmentKey } from './sequence.ts';
+import { ENCODER_LIMITS } from './limits.ts';
 import {
   check,
   checkWhole,
@@ -89,7 +90,8 @@ export const resolveMergedConfig = (config: MergedEncoderConfig): ResolvedMerged
     ffn: 'boolean',
   });
   const { rows = [], by = [] } = merged;
-  checkWhole('merged.every', merged.every);
+  const { every } = merged;
+  checkWhole('merged.every', every, { most: ENCODER_LIMITS.layers });
   check(
     by.every((field) => rowFields.includes(field)),
     'merged.by',
@@ -112,12 +114,18 @@ export const resolveMergedConfig = (config: MergedEncoderConfig): ResolvedMerged
     `to use the sets 0 to ${sets - 1}`,
     [...used].join(', '),
   ]);
-  const texts = rows.map((row) => rowText(row, by));
-  const twice = texts.find((text, i) => texts.indexOf(text) !== i);
+  const seen = new Set<string>();
+  const twice = rows.map((row) => rowText(row, by)).find((text) => seen.size === seen.add(text).size);
   if (twice !== undefined) {
     throw new ConfigError(`encoder: expected merged.rows that differ, got ${twice} twice; export it anew`);
   }
-  return Object.freeze({ ...resolveEncoderShape(shape), merged: Object.freeze({ ...merged }) });
+  const resolved = resolveEncoderShape(shape);
+  const copies = Math.ceil(resolved.layers / every) * BLOCK_LINEARS.length * sets;
+  check(copies <= ENCODER_LIMITS.expertLinears, 'layers x merged sets', [
+    `to make at most ${ENCODER_LIMITS.expertLinears} linears`,
+    copies,
+  ]);
+  return Object.freeze({ ...resolved, merged: Object.freeze({ ...merged }) });
 };
 
 /** Path of one merged set of a linear. */

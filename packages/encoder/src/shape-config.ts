@@ -1,6 +1,7 @@
 /** The sizes, embeddings and regularisation of an encoder: all of its configuration but experts. Plain JSON. */
-import { ConfigError } from '@polygate/core';
+import { ConfigError, excerpt } from '@polygate/core';
 import { checkFields, type FieldType } from './config-fields.ts';
+import { ENCODER_LIMITS } from './limits.ts';
 
 /** An encoder without experts. Lengths are in tokens, widths in channels. */
 export interface EncoderShape {
@@ -46,6 +47,9 @@ export const TEMPERATURES: readonly string[] = Object.freeze([
   'image-text-retrieval',
 ]);
 
+/** Characters of a text in an error. */
+const MAX_SHOWN = 120;
+
 /** @throws ConfigError naming the field, what it expects and what it got */
 export const check = (
   ok: boolean,
@@ -54,14 +58,20 @@ export const check = (
 ): void => {
   const [expectation, got] = rest;
   if (ok) return;
-  throw new ConfigError(`encoder: expected ${field} ${expectation}, got ${String(got)}`, {
+  // Texts are words of ours or names; they need no quotes.
+  const shown = typeof got === 'string' ? got.slice(0, MAX_SHOWN) : excerpt(got);
+  throw new ConfigError(`encoder: expected ${field} ${expectation}, got ${shown}`, {
     fields: { field, got },
   });
 };
 
-export const checkWhole = (field: string, value: number, least = 1): void =>
-  check(Number.isInteger(value) && value >= least, field, [
-    `to be a whole number of at least ${least}`,
+export const checkWhole = (
+  field: string,
+  value: number,
+  { least = 1, most }: { readonly least?: number; readonly most: number },
+): void =>
+  check(Number.isInteger(value) && value >= least && value <= most, field, [
+    `to be a whole number of ${least} to ${most}`,
     value,
   ]);
 
@@ -99,23 +109,25 @@ export const resolveEncoderShape = (shape: EncoderShape): ResolvedEncoderShape =
     ...shape,
   };
   const { width, heads, patch, prefixToken, vocabularySize, dropPath, temperatures } = resolved;
-  checkWhole('layers', resolved.layers);
-  checkWhole('width', width);
+  const most = ENCODER_LIMITS;
+  checkWhole('layers', resolved.layers, { most: most.layers });
+  checkWhole('width', width, { most: most.width });
   check(width % 4 === 0, 'width', ['to be a multiple of 4, for the sin-cos positions', width]);
-  checkWhole('heads', heads);
+  checkWhole('heads', heads, { most: most.heads });
   check(width % heads === 0, 'heads', [`to divide width (${width})`, heads]);
-  checkWhole('hidden', resolved.hidden);
-  checkWhole('vocabularySize', vocabularySize, 2);
-  checkWhole('prefixToken', prefixToken, 0);
+  checkWhole('hidden', resolved.hidden, { most: most.hidden });
+  checkWhole('vocabularySize', vocabularySize, { least: 2, most: most.vocabularySize });
+  checkWhole('prefixToken', prefixToken, { least: 0, most: most.vocabularySize });
   check(prefixToken < vocabularySize, 'prefixToken', [
     `to be below vocabularySize (${vocabularySize})`,
     prefixToken,
   ]);
-  checkWhole('patch.size', patch.size);
-  checkWhole('patch.channels', patch.channels);
-  checkWhole('maxPositions', resolved.maxPositions);
-  checkWhole('maxFrames', resolved.maxFrames);
-  check(resolved.gridScale > 0, 'gridScale', ['to be above 0', resolved.gridScale]);
+  checkWhole('patch.size', patch.size, { most: most.patchSize });
+  checkWhole('patch.channels', patch.channels, { most: most.channels });
+  checkWhole('maxPositions', resolved.maxPositions, { most: most.maxPositions });
+  checkWhole('maxFrames', resolved.maxFrames, { most: most.maxFrames });
+  const { gridScale } = resolved;
+  check(gridScale > 0 && gridScale < Infinity, 'gridScale', ['to be above 0', gridScale]);
   check(Number.isFinite(resolved.layerScale), 'layerScale', ['to be a finite number', resolved.layerScale]);
   check(dropPath >= 0 && dropPath < 1, 'dropPath', ['to be in [0, 1)', dropPath]);
   check(new Set(temperatures).size === temperatures.length, 'temperatures', [

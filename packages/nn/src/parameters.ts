@@ -4,7 +4,7 @@
  * A model describes its parameters as plain records (shape, start values, role) before anything is allocated; the
  * description alone serves the accounting. A {@link ParameterSet} holds the tfjs variables of one description.
  */
-import { ConfigError, ShapeError, StateError, unknownName, type Random } from '@polygate/core';
+import { ConfigError, requireMemory, ShapeError, StateError, unknownName, type Random } from '@polygate/core';
 import { collectLeafGradients } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { initialValues, type Initializer } from './initializers.ts';
@@ -50,6 +50,8 @@ const roleByRank = ({ rank }: tf.Variable): ParameterRole => (rank > 1 ? 'weight
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((size, extent) => size * extent, 1);
 
 const SHOWN_NAMES = 8;
+/** Values of one parameter: what engines count in 32 bits. */
+const MAX_PARAMETER_SIZE = 2 ** 31 - 1;
 
 const checkSpecs = (specs: readonly ParameterSpec[]): void => {
   const names = new Set<string>();
@@ -60,6 +62,12 @@ const checkSpecs = (specs: readonly ParameterSpec[]): void => {
       );
     }
     names.add(name);
+    if (sizeOf(shape) > MAX_PARAMETER_SIZE) {
+      throw new ShapeError(
+        `parameters: expected at most ${MAX_PARAMETER_SIZE} values for "${name}", got [${shape.join(', ')}]; correct the model's sizes`,
+        { fields: { name, shape } },
+      );
+    }
     if (shape.some((extent) => !Number.isInteger(extent) || extent < 1)) {
       throw new ShapeError(
         `parameters: expected whole positive extents for "${name}", got [${shape.join(', ')}]; correct the model's sizes`,
@@ -190,10 +198,16 @@ export class ParameterSet implements Disposable {
 /**
  * Allocates parameters on the current engine. Each draws from `random.fork(name)`, so its values depend on the seed
  * and its own name alone: adding, removing or reordering other parameters changes nothing.
- * @throws ConfigError for a name given twice; ShapeError for an extent that isn't a positive integer
+ * @throws ConfigError for a name given twice and for weights that the machine's memory does not hold; ShapeError for an
+ * extent that isn't a positive integer
  */
 export const allocateParameters = (specs: readonly ParameterSpec[], random: Random): ParameterSet => {
   checkSpecs(specs);
+  const scalars = specs.reduce((size, { shape }) => size + sizeOf(shape), 0);
+  requireMemory(`parameters: weights of ${scalars} values`, {
+    bytes: Float32Array.BYTES_PER_ELEMENT * scalars,
+    remedy: 'choose smaller sizes, fewer layers or fewer experts',
+  });
   return new ParameterSet(
     specs.map((spec) => {
       const values = initialValues(spec.shape, spec.initializer, random.fork(spec.name));
