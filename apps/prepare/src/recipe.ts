@@ -4,7 +4,10 @@ import { isColour } from '@polygate/datasets';
 import { z } from 'zod';
 import { expandBraces } from './brace-names.ts';
 
-const count = z.number().int().min(1);
+/** A count with a bound that no honest use meets. */
+const count = (most: number) => z.number().min(1).max(most).int();
+const MAX_BYTES = 2 ** 42;
+const MAX_COLUMNS = 2 ** 20;
 const percent = z.number().min(0).max(90);
 const text = z.string().min(1);
 /** Names of a list, each of them once. */
@@ -12,7 +15,7 @@ const names = z
   .array(text)
   .refine((list) => new Set(list).size === list.length, 'expected different names, got one twice');
 /** A column by its name, or by its index from 0. */
-const column = z.union([text, z.number().int().min(0)]);
+const column = z.union([text, z.number().min(0).max(MAX_COLUMNS).int()]);
 const delimiter = z
   .string()
   .regex(
@@ -45,7 +48,7 @@ const own = {
 const links = z.enum(['inside', 'follow']).default('inside');
 /** Column or field that names the split of a row; an empty text for none. @default one that is named so */
 const splitField = z.string().optional();
-const splitColumn = z.union([z.string(), z.number().int().min(0)]).optional();
+const splitColumn = z.union([z.string(), z.number().min(0).max(MAX_COLUMNS).int()]).optional();
 const classes = names.min(1).optional();
 /** Words for labels; labels of one word are one class. */
 const classNames = z.record(z.string(), text).optional();
@@ -71,12 +74,12 @@ const sourceSchemas = {
     testPercent: percent.default(15),
     validationPercent: percent.default(3),
     /** Pictures used of each digit. @default all */
-    perDigit: count.optional(),
+    perDigit: count(1e6).optional(),
   }),
   'mini-text': z.strictObject({
     source: z.literal('mini-text'),
     /** Every n-th synset and chapter is used. */
-    every: count.default(1),
+    every: count(1e6).default(1),
   }),
   'image-folder': z.strictObject({
     source: z.literal('image-folder'),
@@ -213,7 +216,7 @@ const tokenizerSchema = z.strictObject({
   vocabularySize: z.number().int().min(258).max(65_536).default(4096),
   lowercase: z.boolean().default(true),
   /** Characters of training text that merges are learned from. */
-  maxCharacters: count.default(64_000_000),
+  maxCharacters: count(2 ** 32).default(64_000_000),
   /** A tokenizer.json to use as it is, in place of training one. */
   file: text.optional(),
 });
@@ -222,10 +225,10 @@ const limitsSchema = z.strictObject({
   /** Share of bad samples beyond which the preparation stops. */
   rate: z.number().min(0).max(1).default(0.1),
   /** Bad samples in a row beyond which the preparation stops. */
-  run: count.default(200),
+  run: count(1e9).default(200),
 });
 
-const budget = (name: keyof Budgets) => count.default(defaultBudgets[name]);
+const budget = (name: keyof Budgets) => count(MAX_BYTES).default(defaultBudgets[name]);
 
 /** Bounds in bytes on the memory that one input may take; what exceeds one is left out and names it. */
 const budgetsSchema = z.strictObject({
@@ -245,7 +248,7 @@ const budgetsSchema = z.strictObject({
   jsonBytes: budget('jsonBytes'),
 });
 
-const recipeSchema = z.strictObject({
+export const prepareSchema = z.strictObject({
   /** Folder of the suite below the data folder. */
   name,
   image: imageSchema.prefault({}),
@@ -263,9 +266,9 @@ const recipeSchema = z.strictObject({
 });
 
 /** A recipe with everything filled in. */
-export type PrepareRecipe = z.output<typeof recipeSchema>;
+export type PrepareRecipe = z.output<typeof prepareSchema>;
 /** What a recipe file may say. */
-export type PrepareRecipeInput = z.input<typeof recipeSchema>;
+export type PrepareRecipeInput = z.input<typeof prepareSchema>;
 /** One source of a recipe. */
 export type SourceRecipe = PrepareRecipe['sources'][string];
 
@@ -274,7 +277,7 @@ export type SourceRecipe = PrepareRecipe['sources'][string];
  * @throws ConfigError naming the setting and what is allowed there; an unknown key or source lists the known ones
  */
 export const parsePrepareRecipe = (input: unknown): PrepareRecipe => {
-  const recipe = checkSettings(recipeSchema, input, 'prepare recipe');
+  const recipe = checkSettings(prepareSchema, input, 'prepare recipe');
   const sources = Object.entries(recipe.sources).map(([key, source]) => [
     key,
     source.source === 'webdataset' ? { ...source, files: source.files.flatMap(expandBraces) } : source,
@@ -300,4 +303,4 @@ export const definePrepareRecipe = (recipe: PrepareRecipeInput): PrepareRecipeIn
  * @throws ConfigError for text that is not `path=value` and for whatever the recipe does not allow
  */
 export const applyPrepareSettings = (recipe: unknown, settings: readonly string[]): PrepareRecipe =>
-  parsePrepareRecipe(laySettings(recipeSchema, recipe, settings));
+  parsePrepareRecipe(laySettings(prepareSchema, recipe, settings));

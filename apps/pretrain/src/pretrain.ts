@@ -44,6 +44,7 @@ import { resolvePretrainRecipe } from './resolve-recipe.ts';
 import { watchDroppedChoices } from './dropped-choices.ts';
 import { claimRun, recordStart, requireSameData, precisionOf } from './run-folder.ts';
 import { modelSettings } from './model-settings.ts';
+import { estimateSize, requireRoom } from './size-estimate.ts';
 import { bestOf, validatedScores } from './validated-scores.ts';
 import { createValidation } from './validation.ts';
 
@@ -139,6 +140,11 @@ export const pretrain = async (
     tasks: trainedTasks(tasks, data.suite),
   };
   if (resumed) await requireSameData(run, data);
+  if (engine.device === 'cpu') {
+    const { image: pictures, textLength } = data.suite;
+    const pixels = Math.max(pictures.height, pictures.width);
+    requireRoom(recipe, estimateSize({ ...recipe, tasks }, { encoder: config.encoder, pixels, textLength }));
+  }
   using model = createGeneralist(config, data.tokenizer, createRandom(recipe.seed).fork('model'));
   const { parameters } = model.encoder;
   const sources = await buildTaskSources(data, recipe, { image: model.image, vocabulary: model.vocabulary });

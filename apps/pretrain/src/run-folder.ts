@@ -17,7 +17,7 @@ const RECIPE_FILE = 'recipe.json';
 const START_FILE = 'initialize.json';
 
 /** Settings that may change between two parts of one run without changing what it computes. */
-const free = new Set(['engine', 'device', 'threads', 'checkpoint', 'validation', 'telemetry']);
+const free = new Set(['engine', 'device', 'threads', 'memoryBytes', 'checkpoint', 'validation', 'telemetry']);
 
 /** Settings of a model that its start decides. */
 interface StartSettings {

@@ -3,6 +3,7 @@
  *
  * N parameters · B samples of a batch · T positions · L layers · D width · F hidden · H heads
  */
+import { formatBytes, requireMemory } from '@polygate/core';
 import { accountParameters, type EncoderConfig } from '@polygate/encoder';
 import type { Recipe, TaskRecipe } from '@polygate/generalist';
 
@@ -18,6 +19,11 @@ export interface SizeEstimate {
   readonly activationBytes: number;
   /** Task of the largest batch. */
   readonly largestTask: string;
+  /**
+   * What the run needs on any engine: the state, the pictures of the largest batch, and of its activations what no
+   * engine can do without, one block's and the results of the others.
+   */
+  readonly leastBytes: number;
 }
 
 export interface SizeContext {
@@ -55,24 +61,54 @@ const positionsOf = (
  */
 export const estimateSize = (recipe: Recipe, context: SizeContext): SizeEstimate => {
   const { layers, width, hidden, heads } = context.encoder;
+  const { channels } = context.encoder.patch;
   const parameters = accountParameters(context.encoder).trained;
   // Per position and layer: two norms, the fused projection, mixed values, both branches' outputs, hidden twice.
   const perPosition = 9 * width + 2 * hidden;
+  const bytesEach = recipe.precision === 'f32' ? FLOAT : FLOAT / 2;
   let activationBytes = 0;
+  let leastActivationBytes = 0;
   let largestTask = '';
   for (const [name, task] of Object.entries(recipe.tasks)) {
     const positions = positionsOf(task, context);
     const bytes = FLOAT * layers * task.batchSize * (positions * perPosition + heads * positions * positions);
+    const pictures = task.family === 'masked-language-modelling' ? 0 : channels * context.pixels ** 2;
+    const least = bytesEach * task.batchSize * (pictures + positions * (layers * width + perPosition));
+    leastActivationBytes = Math.max(leastActivationBytes, least);
     if (bytes > activationBytes) {
       activationBytes = bytes;
       largestTask = name;
     }
   }
-  return { parameters, stateBytes: FLOAT * COPIES * parameters, activationBytes, largestTask };
+  const stateBytes = FLOAT * COPIES * parameters;
+  return {
+    parameters,
+    stateBytes,
+    activationBytes,
+    largestTask,
+    leastBytes: stateBytes + leastActivationBytes,
+  };
 };
-
-const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
 /** One line for people. */
 export const describeSize = (recipe: Recipe, size: SizeEstimate): string =>
-  `${recipe.name}: ${(size.parameters / 1e6).toFixed(1)}M parameters, ${recipe.steps}, about ${gigabytes(size.stateBytes)} for weights, gradients and moments and ${gigabytes(size.activationBytes)} for the activations of the largest batch (${size.largestTask})`;
+  `${recipe.name}: ${(size.parameters / 1e6).toFixed(1)}M parameters, ${recipe.steps}, about ${formatBytes(size.stateBytes)} for weights, gradients and moments and ${formatBytes(size.activationBytes)} for the activations of the largest batch (${size.largestTask})`;
+
+/**
+ * Refuses a run that the machine has no room for, before anything of it is allocated.
+ * @throws ConfigError (code `memory`) with what it needs, what there is, and how to go on
+ */
+export const requireRoom = (recipe: Recipe, size: SizeEstimate): void => {
+  const { stateBytes, leastBytes, parameters, largestTask } = size;
+  const { memoryBytes } = recipe;
+  const ofBatch = leastBytes - stateBytes > stateBytes;
+  const smaller = ofBatch ? `a smaller tasks.${largestTask}.batchSize with accumulate` : 'a smaller model';
+  requireMemory(
+    `pretrain ${recipe.name}: ${(parameters / 1e6).toFixed(1)}M parameters in training (${formatBytes(stateBytes)}) and the largest batch (task "${largestTask}")`,
+    {
+      bytes: leastBytes,
+      ...(memoryBytes === undefined ? {} : { available: memoryBytes }),
+      remedy: `choose ${smaller}, or set memoryBytes to go on anyway`,
+    },
+  );
+};

@@ -113,3 +113,38 @@ it('goes on in the precision that was measured when it began', async () => {
   await beginWith(8);
   expect(await precisionOf(run, measured)).toBe('auto');
 });
+
+const refused = async (name: string, own: object): Promise<string> => {
+  const error = await pretrain({
+    recipe: {
+      suite,
+      model: { preset: 'mini-moe', layers: 1, width: 8, heads: 2, hidden: 8 },
+      tasks: { colour: { family: 'image-classification', dataset: 'photos', batchSize: 4 } },
+      steps: 1,
+      engine: 'cpu',
+      ...own,
+    },
+    run: join(folder, name),
+  }).then(
+    () => new Error('trained'),
+    (thrown: Error) => thrown,
+  );
+  expect(error).toMatchObject({ name: 'ConfigError', code: 'memory' });
+  return error.message;
+};
+
+it('asks the size of a run before anything of it is allocated', async () => {
+  const large = { preset: 'mini-moe', layers: 64, width: 8192, heads: 2, hidden: 32_768 };
+  // 64 layers, 8 experts of 4 D D + 2 D H weights: 412 thousand million, 16 bytes each.
+  expect(await refused('large', { model: large })).toMatch(
+    /^pretrain pretrain: 4\d{5}\.\dM parameters in training \(6\.\d TiB\) and the largest batch \(task "colour"\): expected to need at most the .* (?:this machine|the control group \(cgroup\) of this process) has, got 6\.\d TiB; choose a smaller model, or set memoryBytes to go on anyway$/u,
+  );
+  const batches = { colour: { family: 'image-classification', dataset: 'photos', batchSize: 2 ** 20 } };
+  const ofBatch =
+    'choose a smaller tasks.colour.batchSize with accumulate, or set memoryBytes to go on anyway';
+  expect(await refused('batch', { tasks: batches, memoryBytes: 2 ** 30 })).toContain(
+    `expected to need at most the 1.0 GiB that were set, got`,
+  );
+  expect(await refused('batch', { tasks: batches, memoryBytes: 2 ** 30 })).toContain(ofBatch);
+  expect(await readdir(folder)).not.toContain('batch');
+});

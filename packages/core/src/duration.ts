@@ -1,4 +1,5 @@
 import { ConfigError } from './errors.ts';
+import { excerpt } from './json.ts';
 
 /** How long something lasts, in one of the units that training knows. */
 export interface Duration {
@@ -16,6 +17,9 @@ export interface DurationContext {
   readonly totalSteps?: number;
 }
 
+/** Longest duration: a step a millisecond for thirty years. */
+const MAX_DURATION = 1e12;
+
 const pattern = /^(\d+(?:\.\d+)?(?:e\d+)?)\s*(steps?|epochs?|samples?|%|percent)?$/u;
 
 /**
@@ -29,7 +33,7 @@ export const parseDuration = (duration: string | number): Duration => {
   // A part without a unit may be meant as a share of the run: it isn't guessed.
   if (!match || (match[2] === undefined && !Number.isInteger(Number(match[1])))) {
     throw new ConfigError(
-      `duration: expected whole steps such as 5000, or a number with a unit such as "5000 steps", "3 epochs", "1e6 samples" or "5%", got "${text}"`,
+      `duration: expected whole steps such as 5000, or a number with a unit such as "5000 steps", "3 epochs", "1e6 samples" or "5%", got ${excerpt(text)}`,
       { fields: { got: text } },
     );
   }
@@ -37,7 +41,17 @@ export const parseDuration = (duration: string | number): Duration => {
     word === '%' || word === 'percent'
       ? 'percent'
       : ((word.endsWith('s') ? word : `${word}s`) as Duration['unit']);
-  return { unit, value: Number(match[1]) };
+  const value = Number(match[1]);
+  const most = unit === 'percent' ? 100 : MAX_DURATION;
+  if (value > most) {
+    throw new ConfigError(
+      `duration: expected at most ${most}${unit === 'percent' ? '%' : ` ${unit}`}, got ${excerpt(text)}`,
+      {
+        fields: { got: text, most },
+      },
+    );
+  }
+  return { unit, value };
 };
 
 const need = (value: number | undefined, name: string, duration: Duration): number => {
@@ -49,8 +63,20 @@ const need = (value: number | undefined, name: string, duration: Duration): numb
   return value;
 };
 
-/** Whole optimizer steps of a duration, rounded up. @throws ConfigError when the context lacks what the unit needs */
+/**
+ * Whole optimizer steps of a duration, rounded up.
+ * @throws ConfigError when the context lacks what the unit needs, and for more than 1e12 steps
+ */
 export const toSteps = (duration: Duration, context: DurationContext = {}): number => {
+  const steps = countSteps(duration, context);
+  if (steps <= MAX_DURATION) return steps;
+  throw new ConfigError(
+    `duration: expected at most ${MAX_DURATION} steps, got ${steps} for "${formatDuration(duration)}"; state it in steps`,
+    { fields: { steps } },
+  );
+};
+
+const countSteps = (duration: Duration, context: DurationContext): number => {
   switch (duration.unit) {
     case 'steps':
       return Math.ceil(duration.value);

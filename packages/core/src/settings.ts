@@ -21,6 +21,14 @@ interface SchemaIssue {
   readonly discriminator?: string | undefined;
   /** Of a key: what is wrong with it. */
   readonly issues?: readonly { readonly message: string }[] | undefined;
+  readonly maximum?: number | bigint | undefined;
+  readonly minimum?: number | bigint | undefined;
+  readonly inclusive?: boolean | undefined;
+  readonly origin?: string | undefined;
+  readonly format?: string | undefined;
+  readonly expected?: string | undefined;
+  /** Of a union: what each choice refuses. */
+  readonly errors?: readonly (readonly SchemaIssue[])[] | undefined;
 }
 
 /** A zod schema of a record of settings. */
@@ -176,6 +184,27 @@ const unusableKey = (value: unknown, depth = 0): readonly string[] | undefined =
   return undefined;
 };
 
+/** Codes of values of another type. */
+const MISFITS: ReadonlySet<string> = new Set(['invalid_type', 'invalid_value']);
+
+/** What the choice of a union says that takes the value's type, where one does; else the union's own issue. */
+const innermost = (issue: SchemaIssue | undefined): SchemaIssue | undefined => {
+  const inner = issue?.errors
+    ?.map(([first]) => first)
+    .find((first) => first && (first.path.length > 0 || !MISFITS.has(first.code)));
+  return issue && inner ? innermost({ ...inner, path: [...issue.path, ...inner.path] }) : issue;
+};
+
+/** The bound that a number exceeds, in words. */
+const boundOf = (issue: SchemaIssue | undefined): string | undefined => {
+  if (issue?.code === 'invalid_type' && issue.format !== undefined) return 'expected a whole number';
+  if (issue?.code === 'invalid_type' && issue.expected === 'number') return 'expected a number';
+  if (issue?.origin !== 'number' && issue?.origin !== 'int') return undefined;
+  if (issue.code === 'too_big') return `expected at most ${issue.maximum}`;
+  if (issue.code !== 'too_small') return undefined;
+  return `expected ${issue.inclusive === false ? 'a number above' : 'at least'} ${issue.minimum}`;
+};
+
 /**
  * A record checked against its schema, with its defaults filled in.
  * @param what the word that errors begin with, such as `prepare recipe`
@@ -191,7 +220,7 @@ export const checkSettings = <T>(schema: SettingsSchema<T>, input: unknown, what
   }
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  const issue = result.error.issues[0];
+  const issue = innermost(result.error.issues[0]);
   const path = (issue?.path ?? []).map(String);
   const at = (keys: readonly string[]): string => keys.join('.');
   if (issue?.code === 'unrecognized_keys') {
@@ -216,7 +245,7 @@ export const checkSettings = <T>(schema: SettingsSchema<T>, input: unknown, what
   const expected =
     issue?.code === 'invalid_union'
       ? `expected ${[...new Set(schemas.flatMap(choicesOf).map(describeChoice))].join(' or ')}`
-      : (issue?.message ?? 'not a recipe');
+      : (boundOf(issue) ?? issue?.message ?? 'not a recipe');
   const place = path.length > 0 ? `${at(path)}: ` : '';
   const isText = schemas.flatMap(choicesOf).some((choice) => definitionOf(choice).type === 'string');
   const remedy =

@@ -8,6 +8,7 @@ export { TEMPERATURES } from './shape-config.ts';
 export type { EncoderShape, ResolvedEncoderShape } from './shape-config.ts';
 export { describeEncoder } from './description.ts';
 export { exportMerged, mergedConfigOf } from './export-merged.ts';
+export { ENCODER_LIMITS } from './limits.ts';
 export { formatExperts } from './expert-text.ts';
 export { countFlops } from './flops.ts';
 export type { FlopsAccount, FlopsOptions } from './flops.ts';

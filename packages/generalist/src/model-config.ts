@@ -1,15 +1,26 @@
 /** What a generalist is, as plain JSON: the encoder, its pictures, and the tokenizer that its weights belong to. */
-import { FormatError, parseJson } from '@polygate/core';
-import { presetNamed, type EncoderConfig, type EncoderShape, type ExpertConfig } from '@polygate/encoder';
+import { excerpt, FormatError, parseJson } from '@polygate/core';
+import {
+  ENCODER_LIMITS,
+  presetNamed,
+  type EncoderConfig,
+  type EncoderShape,
+  type ExpertConfig,
+} from '@polygate/encoder';
 import type { MergedEncoderConfig } from '@polygate/encoder/merged';
 import { resolveImageInput, taskFamilies, type TaskFamily } from '@polygate/tasks';
 import { z } from 'zod';
 import type { Recipe } from './recipe.ts';
 
-const whole = z.number().int().min(1);
+const whole = (most: number) => z.number().min(1).max(most).int();
 
 /** The condition that has one expert for each task, whatever a preset says. */
 const TASK_SPECIFIC = 'task-specific';
+
+/** Side of a model's pictures, pixels. */
+const MAX_SIDE = 2 ** 14;
+/** Patches of one picture: those of 4096 pixels by 8. */
+const MAX_PATCHES = 2 ** 18;
 
 const configSchema = z.object({
   modelType: z.literal('polygate-generalist'),
@@ -17,14 +28,14 @@ const configSchema = z.object({
   /** Checked by the encoder when it is made. */
   encoder: z.record(z.string(), z.unknown()),
   image: z.object({
-    height: whole,
-    width: whole,
-    channels: whole,
+    height: whole(MAX_SIDE),
+    width: whole(MAX_SIDE),
+    channels: whole(ENCODER_LIMITS.channels),
     fit: z.enum(['contain', 'cover']).optional(),
     background: z.string().optional(),
   }),
   tokenizerHash: z.string(),
-  maximumTokens: whole,
+  maximumTokens: whole(ENCODER_LIMITS.maxPositions),
   tasks: z
     .array(
       z.object({
@@ -130,6 +141,14 @@ export const parseConfig = (source: string | Uint8Array, path: string): Generali
     );
   }
   const { encoder, image, tokenizerHash, maximumTokens, tasks } = result.data;
+  const { size } = (encoder['patch'] ?? {}) as { readonly size?: unknown };
+  const patches = Math.floor(image.height / Number(size)) * Math.floor(image.width / Number(size));
+  if (!(patches >= 1 && patches <= MAX_PATCHES)) {
+    throw new FormatError(
+      `model config ${path}: expected pictures of 1 to ${MAX_PATCHES} patches, got ${image.width}x${image.height} pixels by patches of ${excerpt(size)}; restore the file or export the model anew`,
+      { fields: { path } },
+    );
+  }
   return {
     encoder: encoder as unknown as GeneralistConfig['encoder'],
     image: defined(image),

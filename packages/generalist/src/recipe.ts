@@ -3,6 +3,7 @@
  * field has a default, so that `parseRecipe({})` is a whole run.
  */
 import { checkSettings, formatDuration, parseDuration, PolygateError } from '@polygate/core';
+import { ENCODER_LIMITS } from '@polygate/encoder';
 import { z } from 'zod';
 
 /** A text with a unit, or a number of steps. */
@@ -19,7 +20,17 @@ const duration = z.union([z.string(), z.number()]).transform((value, context): s
 });
 
 const share = z.number().min(0).max(1);
-const count = z.number().int().min(1);
+/** A count with a bound that no honest use meets. */
+const count = (most: number) => z.number().min(1).max(most).int();
+/** A number of at least 0, and one above 0: factors, rates, deviations. */
+const amount = (most: number) => z.number().min(0).max(most);
+const above = (most: number) => z.number().positive().max(most);
+
+/** Rows of a batch, of a split or of an evaluation. */
+const MAX_BATCH = 2 ** 20;
+const MAX_ROWS = 2 ** 31;
+const MAX_TOKENS = 2 ** 16;
+const MAX_FACTOR = 1e6;
 
 const augmentation = z.strictObject({
   /** Probability of mirroring left and right. */
@@ -39,10 +50,10 @@ const candidates = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('sampled'),
     /** Draws per batch beside the batch's own labels. */
-    negatives: count,
+    negatives: count(MAX_BATCH),
     distribution: z.enum(['uniform', 'unigram']).default('unigram'),
     /** Label frequencies are raised to this power. */
-    power: z.number().min(0).default(0.75),
+    power: amount(16).default(0.75),
     /** Share of unigram draws that are uniform instead. */
     uniformShare: z.number().positive().max(1).default(0.1),
   }),
@@ -59,11 +70,11 @@ const task = z.strictObject({
   dataset: z.string().min(1),
   split: z.string().min(1).default('train'),
   /** How often the task is drawn, relative to the others. @default the square root of its number of samples */
-  weight: z.number().positive().optional(),
+  weight: above(1e12).optional(),
   /** Factor of its loss. */
-  lossWeight: z.number().min(0).default(1),
+  lossWeight: amount(MAX_FACTOR).default(1),
   /** Samples in one step. */
-  batchSize: count.default(32),
+  batchSize: count(MAX_BATCH).default(32),
   /** @default 0.1 for classification and retrieval, 0 for the vocabulary tasks */
   labelSmoothing: share.optional(),
   /** Candidates in training. @default whole classes; 512 sampled words for vocabularies above 1024 */
@@ -71,56 +82,59 @@ const task = z.strictObject({
   /** Changes of training pictures. @default none */
   augmentation: augmentation.optional(),
   /** Longest text in tokens. @default the family's own */
-  maximumTokens: count.optional(),
+  maximumTokens: count(MAX_TOKENS).optional(),
   /** Share of masked words. */
   maskRate: share.default(0.15),
 });
 
 const moe = z.strictObject({
-  experts: count.optional(),
-  topK: count.optional(),
+  experts: count(ENCODER_LIMITS.experts).optional(),
+  topK: count(ENCODER_LIMITS.experts).optional(),
   /** What routers look at: attribute, modality, task, token, context, task-specific, or one that a package registered. */
   condition: z.string().min(1).optional(),
   /** Conditional layers: 1 all, 2 every other, starting with the first. */
-  every: count.optional(),
+  every: count(ENCODER_LIMITS.layers).optional(),
   attention: z.boolean().optional(),
   ffn: z.boolean().optional(),
   renormalize: z.boolean().optional(),
   /** Gates of their own for the attention output and the second feed-forward linear. */
   separateGates: z.boolean().optional(),
   /** Standard deviation of the routing noise times the number of experts. */
-  noise: z.number().min(0).optional(),
+  noise: amount(MAX_FACTOR).optional(),
   /** Slots of an expert as a multiple of an even load, for token and context; dropless has as many as are chosen. */
   capacityFactor: z
     .union([
       z.literal('dropless'),
-      z.strictObject({ train: z.number().positive().optional(), evaluate: z.number().positive().optional() }),
+      z.strictObject({
+        train: above(ENCODER_LIMITS.experts).optional(),
+        evaluate: above(ENCODER_LIMITS.experts).optional(),
+      }),
     ])
     .optional(),
   /** Likelier choices get their slots first. */
   batchPriority: z.boolean().optional(),
   /** Factor of the balance loss of each router on tokens. */
-  balanceLoss: z.number().min(0).optional(),
+  balanceLoss: amount(MAX_FACTOR).optional(),
   /** Factor of the z-loss of each router on tokens. */
-  zLoss: z.number().min(0).optional(),
+  zLoss: amount(MAX_FACTOR).optional(),
 });
 
 const model = z.strictObject({
   preset: z.string().default('mini-moe'),
-  layers: count.optional(),
-  width: count.optional(),
-  heads: count.optional(),
-  hidden: count.optional(),
+  layers: count(ENCODER_LIMITS.layers).optional(),
+  width: count(ENCODER_LIMITS.width).optional(),
+  heads: count(ENCODER_LIMITS.heads).optional(),
+  hidden: count(ENCODER_LIMITS.hidden).optional(),
   /** Side of a patch in pixels; must divide the picture's sides. */
-  patchSize: count.optional(),
-  maxPositions: count.optional(),
-  layerScale: z.number().positive().optional(),
+  patchSize: count(ENCODER_LIMITS.patchSize).optional(),
+  maxPositions: count(ENCODER_LIMITS.maxPositions).optional(),
+  layerScale: above(MAX_FACTOR).optional(),
   dropPath: share.optional(),
   /**
    * Factor on the grid coordinates of patches: 160 / 224 carries weights of pictures of 160 pixels over to 224.
    * @default 1; the ratio of the grids where the model starts from another (`initialize`)
    */
-  gridScale: z.number().positive().optional(),
+  gridScale: above(MAX_FACTOR).optional(),
   /** Conditional experts; null trains the dense model of the preset. @default as in the preset */
   moe: moe.nullable().optional(),
 });
@@ -136,18 +150,18 @@ export const recipeSchema = z.strictObject({
   mixing: z
     .strictObject({
       /** Task weights default to size ** (1 / temperature): 2 is the square root. */
-      temperature: z.number().positive().default(2),
+      temperature: above(MAX_FACTOR).default(2),
     })
     .prefault({}),
   optimizer: z
     .strictObject({
-      learningRate: z.number().positive().default(5e-4),
+      learningRate: above(MAX_FACTOR).default(5e-4),
       beta1: share.default(0.9),
       beta2: share.default(0.98),
-      epsilon: z.number().positive().default(1e-6),
-      weightDecay: z.number().min(0).default(0.05),
+      epsilon: above(MAX_FACTOR).default(1e-6),
+      weightDecay: amount(MAX_FACTOR).default(0.05),
       /** Largest global norm of the gradients; null does not clip. */
-      clipNorm: z.number().positive().nullable().default(0.5),
+      clipNorm: above(1e12).nullable().default(0.5),
     })
     .prefault({}),
   schedule: z
@@ -155,13 +169,13 @@ export const recipeSchema = z.strictObject({
       kind: z.enum(['warmup-cosine', 'constant']).default('warmup-cosine'),
       warmup: duration.default('5%'),
       /** Learning rate at the end of the cosine. */
-      minimum: z.number().min(0).default(1e-6),
+      minimum: amount(MAX_FACTOR).default(1e-6),
     })
     .prefault({}),
   /** Length of the run. */
   steps: duration.default('1000 steps'),
   /** Batches whose gradients make one step. */
-  accumulate: count.default(1),
+  accumulate: count(2 ** 16).default(1),
   seed: z.number().int().min(0).default(1),
   /** Start from another model's weights, as far as they fit, instead of drawn ones. @default drawn */
   initialize: z
@@ -171,7 +185,7 @@ export const recipeSchema = z.strictObject({
       /** Of a run: best, last, or a name such as step-1500. @default the best by its recipe's score, else the last */
       checkpoint: z.string().min(1).optional(),
       /** Deviation of the noise that tells copies of experts apart, in units of each weight's own deviation. */
-      noise: z.number().min(0).default(0),
+      noise: amount(MAX_FACTOR).default(0),
       /** Refuses a start that does not fit as a whole, instead of telling what is new. */
       strict: z.boolean().default(false),
     })
@@ -181,12 +195,17 @@ export const recipeSchema = z.strictObject({
   /** `auto` takes the one that trains faster on the processor that the run begins on. */
   precision: z.enum(['f32', 'bf16', 'auto']).default('f32'),
   /** @default the engine's own */
-  threads: count.optional(),
+  threads: count(1024).optional(),
+  /**
+   * Bytes of memory that the run may take, by the estimate that is asked before anything is allocated; more than the
+   * machine has goes on anyway. @default the machine's, or its control group's
+   */
+  memoryBytes: count(2 ** 50).optional(),
   checkpoint: z
     .strictObject({
       every: duration.default('10%'),
       /** Complete checkpoints that stay; the last is always among them. */
-      keep: count.default(2),
+      keep: count(MAX_FACTOR).default(2),
     })
     .prefault({}),
   telemetry: z
@@ -199,7 +218,7 @@ export const recipeSchema = z.strictObject({
     .strictObject({
       every: duration.default('20%'),
       /** Samples of each split. */
-      limit: count.default(128),
+      limit: count(MAX_ROWS).default(128),
       /** Splits to look at. @default every split but the training one */
       splits: z.array(z.string()).optional(),
       /**
@@ -218,9 +237,9 @@ export const recipeSchema = z.strictObject({
       stop: z
         .strictObject({
           /** Validations in a row without an improvement. */
-          patience: count,
+          patience: count(MAX_FACTOR),
           /** Least change of the score that is one. */
-          minimumDelta: z.number().min(0).default(0),
+          minimumDelta: amount(1e12).default(0),
         })
         .optional(),
     })
