@@ -5,7 +5,6 @@
 import { ConfigError } from '@polygate/core';
 import { parseRecipe, recipeSchema } from '@polygate/generalist';
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
 import { parsePrepareRecipe, prepareSchema } from '../apps/prepare/src/recipe.ts';
 import { describeRecipe } from '../apps/pretrain/src/describe.ts';
 
@@ -67,8 +66,8 @@ const numbersOf = (
   );
 };
 
-const settingsOf = (schema: z.ZodType): readonly NumericSetting[] =>
-  numbersOf(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema);
+const settingsOf = (schema: typeof recipeSchema | typeof prepareSchema): readonly NumericSetting[] =>
+  numbersOf(schema.toJSONSchema({ io: 'input', unrepresentable: 'any' }) as JsonSchema);
 
 const recipes = [
   {

@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { ConfigError } from './errors.ts';
 import { formatBytes, requireMemory } from './memory-need.ts';
 import { machineMemory } from './node/machine-memory.ts';
+import { machineMemory as unknownMemory } from './unknown-memory.ts';
 
 describe('requireMemory', () => {
   it('compares the need with the machine, or with what was set', () => {
@@ -24,6 +25,10 @@ describe('requireMemory', () => {
       expect(machineMemory()).toEqual({ bytes: totalmem(), source: 'this machine' });
     }
     limit.mockRestore();
+  });
+
+  it('knows no bound outside of Node', () => {
+    expect(unknownMemory().bytes).toBe(Infinity);
   });
 
   it('writes bytes for people', () => {

@@ -73,6 +73,6 @@ describe('a configuration of wrong types, as files may hold it', () => {
     expect(mergedError({ rows: [{ modality: 'text', set: 1e9 }] })).toContain(
       'expected merged.rows to use the sets',
     );
-    expect(mergedError({ every: 0 })).toContain('expected merged.every to be a whole number of at least 1');
+    expect(mergedError({ every: 0 })).toContain('expected merged.every to be a whole number of 1 to 2048');
   });
 });
