@@ -74,6 +74,27 @@ describe('tables of other programs', () => {
     expect(await refused({ p: { source: 'jsonl', file, root: at('i') } })).toContain(message);
   });
 
+  it('call their columns by any of the usual names; an id of a line names no file', async () => {
+    await pictures('i', 2);
+    for (const [image, caption] of [
+      ['filepath', 'title'],
+      ['image_id', 'alt_text'],
+      ['IMG', 'prompt'],
+    ] as const) {
+      const { splits } = await prepared(await table(`${image},${caption}\n0.svg,one\n1.svg,two\n`));
+      expect(texts(splits['train'])).toEqual([['one'], ['two']]);
+    }
+    const file = await put(
+      'rows.jsonl',
+      '{"id":"7","filepath":"0.svg","sentences":[{"raw":"one"},{"raw":"again"}]}\n{"id":"1.svg","text":"two"}\n',
+    );
+    const { splits, quarantine } = await prepared({ p: { source: 'jsonl', file, root: at('i'), ...none } });
+    expect([splits['train'], quarantine]).toEqual([
+      [{ id: '7', texts: ['one', 'again'] }],
+      { 'no-image': 1 },
+    ]);
+  });
+
   it('that have more cells than columns are told what to quote', async () => {
     await pictures('i', 2);
     expect(await refused(await table('image,caption\n0.svg,a dog, running\n1.svg,a, b\n'))).toContain(
@@ -154,7 +175,7 @@ describe('tables of other programs', () => {
     const source = { source: 'jsonl', root: at('i'), ...none };
     const comma = await put('a.jsonl', '{"image":"0.svg","text":"a"},\n{"image":"1.svg","text":"b"},\n');
     expect(await refused({ p: { ...source, file: comma } })).toMatch(
-      /bad-json 2.*got a comma behind .*; leave it out/u,
+      /bad-json 2.*got a comma .*; leave it out/u,
     );
     const python = await put('b.jsonl', "{'image': '0.svg', 'text': 'a'}\n");
     expect(await refused({ p: { ...source, file: python } })).toContain(
@@ -266,6 +287,17 @@ describe('folders', () => {
       ['cat', 'emu'],
       ['cat', 'cat', 'emu'],
     ]);
+  });
+
+  it('hold pictures of formats that are not read, which are named', async () => {
+    await put('f/cat/a.svg', picture(1));
+    for (const name of ['f/cat/b.HEIC', 'f/cat/c.bmp', 'f/cat/notes.txt']) await put(name, 'x');
+    const { quarantine } = await prepared(folder());
+    expect(quarantine).toEqual({ 'not-an-image': 1, 'picture-format': 2 });
+    await put('g/cat/b.bmp', 'x');
+    expect(await refused({ p: { source: 'image-folder', path: at('g') } })).toContain(
+      '(first: cat/b.bmp: expected a picture as PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG, got .bmp; convert it',
+    );
   });
 
   it('of a class without picture, and of one class alone', async () => {

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { captionColumns, imageColumns } from '../column-names.ts';
 import type { RecordItem } from '../delimited.ts';
 import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../image-finder.ts';
 import { joinRows, rowKey } from '../image-rows.ts';
@@ -7,17 +8,14 @@ import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '..
 import { canonicalSplit, splitColumns, SplitFinder, type SplitColumn } from '../split-names.ts';
 import { openTable, type Table, type TableOptions, type WantedColumn } from '../table.ts';
 
-const imageNames = ['image', 'image_name', 'filename', 'file_name', 'file', 'path'];
-const captionNames = ['caption', 'comment', 'text', 'description', 'title', 'raw'];
-
 export interface CaptionsCsvOptions extends ImageNameOptions, TableOptions {
   /** The table, with a header line unless `header` is false. */
   readonly file: string;
   /** Folder of the pictures. */
   readonly images: string;
-  /** By name or index. @default the first of image, image_name, filename, file_name, file, path; without a header the first */
+  /** By name or index. @default the first of image, image_name, filename, file_name and the like; without a header the first */
   readonly imageColumn?: string | number;
-  /** By name or index. @default the first of caption, comment, text, description, title, raw; without a header the last */
+  /** By name or index. @default the first of caption, comment, text and the like; without a header the last */
   readonly captionColumn?: string | number;
   /** Column that names the split of a row; `''` for none. @default `split` and the like, where its values name splits */
   readonly splitColumn?: string | number;
@@ -115,14 +113,14 @@ export const openCaptionsCsv = async (options: CaptionsCsvOptions): Promise<Read
       role: 'image',
       option: 'imageColumn',
       given: options.imageColumn,
-      known: imageNames,
+      known: imageColumns,
       position: 0,
     },
     caption: {
       role: 'caption',
       option: 'captionColumn',
       given: options.captionColumn,
-      known: captionNames,
+      known: captionColumns,
       position: -1,
     },
   } satisfies Record<string, WantedColumn>;

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { excerpt } from '@polygate/core';
 import { listFolder, type LinkOptions } from '../folder-listing.ts';
-import { isImageName, requireFolder } from '../paths.ts';
+import { isImageName, notAnImage, requireFolder } from '../paths.ts';
 import { fault, type Reader, type ReaderItem } from '../sample.ts';
 import { orderSplits } from '../split-names.ts';
 import { readClassFolders } from './class-folders.ts';
@@ -58,9 +58,10 @@ export const openImageFolder = async (options: ImageFolderOptions): Promise<Read
             yield fault(id, 'nested-folder', 'expected a picture, got a folder inside a class');
           else if (entry.kind === 'broken')
             yield fault(id, 'broken-link', 'expected a picture, got a link that leads nowhere');
-          else if (entry.kind === 'other' || !isImageName(entry.name))
-            yield fault(id, 'not-an-image', 'expected a picture, got another kind of file');
-          else {
+          else if (entry.kind === 'other' || !isImageName(entry.name)) {
+            const problem = notAnImage(entry.name);
+            yield fault(id, problem.code, problem.reason);
+          } else {
             const image = { kind: 'path', path: entry.path } as const;
             yield { kind: 'sample', id, image, label, ...(split === undefined ? {} : { split }) };
           }

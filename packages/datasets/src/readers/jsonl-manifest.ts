@@ -1,6 +1,7 @@
 import { basename, dirname } from 'node:path';
 import { ConfigError, excerpt, FormatError, parseJson } from '@polygate/core';
 import { ClassFinder, createLabelIndex, labelName } from '../class-names.ts';
+import { captionColumns, imageColumns, labelColumns } from '../column-names.ts';
 import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../image-finder.ts';
 import { ImageRows, rowKey } from '../image-rows.ts';
 import { captionsOfFields, firstField, isJsonFields, type JsonFields } from '../json-captions.ts';
@@ -17,9 +18,9 @@ export interface JsonlManifestOptions extends ImageNameOptions {
   readonly root?: string;
   /** Field of the picture's name. @default the first of image, path, file_name, filename and the like */
   readonly imageColumn?: string;
-  /** Field of the captions. @default the first of texts, captions, text, caption */
+  /** Field of the captions. @default the first of texts, captions, text, caption and the like */
   readonly captionColumn?: string;
-  /** Field of the label. @default the first of label, class, category */
+  /** Field of the label. @default the first of label, labels, class, category and the like */
   readonly labelColumn?: string;
   /** Class names in label order, for `label` values that are names or indices. */
   readonly classes?: readonly string[];
@@ -29,17 +30,17 @@ export interface JsonlManifestOptions extends ImageNameOptions {
   readonly splitColumn?: string;
 }
 
-const imageKeys = ['image', 'path', 'file_name', 'filename', 'image_path', 'image_name', 'filepath'] as const;
+/** Lists of captions first: a row may have one of them beside them. */
+const captionKeys: readonly string[] = ['texts', 'captions', 'text', ...captionColumns];
+/** In lines an id is one of the row, not the name of a file. */
+const imageKeys = imageColumns.filter((name) => name !== 'id' && name !== 'image_id');
 /** Labels are a column of 32 bits. */
 const MAX_LABEL = 2 ** 31;
-
-const labelKeys = ['label', 'class', 'category'] as const;
 
 /** Fields of a row that are looked at, the first that is there. */
 interface RowKeys {
   readonly image: readonly string[];
-  /** Undefined for the usual ones. */
-  readonly caption: readonly string[] | undefined;
+  readonly caption: readonly string[];
   readonly label: readonly string[];
 }
 
@@ -178,8 +179,8 @@ export const openJsonlManifest = async (options: JsonlManifestOptions): Promise<
   const { imageColumn, captionColumn, labelColumn } = options;
   const keys: RowKeys = {
     image: imageColumn === undefined ? imageKeys : [imageColumn],
-    caption: captionColumn === undefined ? undefined : [captionColumn],
-    label: labelColumn === undefined ? labelKeys : [labelColumn],
+    caption: captionColumn === undefined ? captionKeys : [captionColumn],
+    label: labelColumn === undefined ? labelColumns : [labelColumn],
   };
   const found = new ClassFinder(`manifest ${file}`);
   const splits = new SplitFinder();

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { ConfigError } from '@polygate/core';
 import { ClassFinder, createLabelIndex } from '../class-names.ts';
+import { imageColumns, labelColumns } from '../column-names.ts';
 import type { RecordItem } from '../delimited.ts';
 import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../image-finder.ts';
 import { ImageRows, rowKey } from '../image-rows.ts';
@@ -8,35 +9,6 @@ import { requireFile, requireFolder } from '../paths.ts';
 import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
 import { canonicalSplit, splitColumns, SplitFinder } from '../split-names.ts';
 import { openTable, type Table, type TableOptions, type WantedColumn } from '../table.ts';
-
-const imageNames = [
-  'image',
-  'image_name',
-  'filename',
-  'file_name',
-  'image_id',
-  'image_path',
-  'filepath',
-  'file_path',
-  'path',
-  'file',
-  'img',
-  'img_path',
-  'id',
-  'photo',
-  'picture',
-] as const;
-const labelNames = [
-  'label',
-  'labels',
-  'class',
-  'class_name',
-  'category',
-  'target',
-  'breed',
-  'species',
-  'y',
-] as const;
 
 export interface LabelledTableOptions extends ImageNameOptions, TableOptions {
   /** The table, with a header line unless `header` is false. */
@@ -64,8 +36,8 @@ interface Layout {
 const readTable = async (options: LabelledTableOptions): Promise<{ table: Table; layout: Layout }> => {
   const { file, splitColumn, imageColumn, labelColumn } = options;
   const wanted = {
-    label: { role: 'label', option: 'labelColumn', given: labelColumn, known: labelNames, position: -1 },
-    image: { role: 'image', option: 'imageColumn', given: imageColumn, known: imageNames, position: 0 },
+    label: { role: 'label', option: 'labelColumn', given: labelColumn, known: labelColumns, position: -1 },
+    image: { role: 'image', option: 'imageColumn', given: imageColumn, known: imageColumns, position: 0 },
   } satisfies Record<string, WantedColumn>;
   const table = await openTable(file, options, Object.values(wanted));
   const { columns } = table;

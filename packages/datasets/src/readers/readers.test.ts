@@ -138,19 +138,19 @@ describe('captions CSV', () => {
   });
 
   it('lists the columns found where the wanted one is not there', async () => {
-    const table = await file('wrong.csv', 'picture,words\na.png,x\n');
+    const table = await file('wrong.csv', 'where,words\na.png,x\n');
     await expect(openCaptionsCsv({ file: table, images: root })).rejects.toThrow(
-      'expected the image column to be named "image" or "image_name" or "filename" or "file_name" or "file" or "path", got the columns "picture", "words"; set imageColumn to one of these',
+      'expected the image column to be named "image" or "image_name" or "filename" or "file_name" or "file" or "path" or "image_id" or "image_path", got the columns "where", "words"; set imageColumn to one of these',
     );
     await expect(
-      openCaptionsCsv({ file: table, images: root, imageColumn: 'picture', captionColumn: 'text' }),
+      openCaptionsCsv({ file: table, images: root, imageColumn: 'where', captionColumn: 'text' }),
     ).rejects.toThrow(
-      'expected the caption column to be named "text", got the columns "picture", "words"; set captionColumn',
+      'expected the caption column to be named "text", got the columns "where", "words"; set captionColumn',
     );
     const reader = await openCaptionsCsv({
       file: table,
       images: root,
-      imageColumn: 'picture',
+      imageColumn: 'where',
       captionColumn: 'words',
     });
     expect(gist(await all(reader))).toEqual([['a.png', 'x', undefined]]);

@@ -3,7 +3,7 @@ import { basename, extname } from 'node:path';
 import { ConfigError, FormatError, parseJson } from '@polygate/core';
 import { walkFolder, type FoundFile, type LinkOptions } from '../folder-listing.ts';
 import { captionsOfJson, type CaptionProblem } from '../json-captions.ts';
-import { isImageName, requireFolder } from '../paths.ts';
+import { isImageName, notAnImage, requireFolder } from '../paths.ts';
 import { fault, type Fault, type Reader, type ReaderItem } from '../sample.ts';
 import { orderSplits, splitInName } from '../split-names.ts';
 
@@ -85,8 +85,10 @@ const group = (files: readonly FoundFile[]): Group[] => {
     else if (file.kind === 'file' && isImageName(file.name)) own.images.push(file);
     else if (file.kind === 'file' && textKinds.includes(extension(file.id)))
       own.texts.set(extension(file.id), file);
-    else
-      loose.push(fault(file.id, 'not-an-image', 'expected a picture or its text, got another kind of file'));
+    else {
+      const { code, reason } = notAnImage(file.name);
+      loose.push(fault(file.id, code, reason));
+    }
     if (own.images.length + own.texts.size > 0) groups.set(key, own);
   }
   return [...groups.values(), { images: [], texts: new Map(), faults: loose }];
