@@ -2,6 +2,7 @@ import { unknownName } from '@polygate/core';
 import { Command, CommanderError } from 'commander';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addEngines } from './commands/engines.ts';
 import { addEvaluate } from './commands/evaluate.ts';
 import { addExport } from './commands/export.ts';
 import { addInspect } from './commands/inspect.ts';
@@ -38,6 +39,7 @@ const createProgram = (terminal: Terminal): Command => {
     addExport,
     addInspect,
     addDoctor,
+    addEngines,
   ])
     add(program, terminal);
   const known = program.commands.map((command) => command.name());

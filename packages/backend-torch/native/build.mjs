@@ -3,7 +3,7 @@
 // Runs at install. Without LibTorch or a compiler it leaves build/status.json, says one line, and exits 0:
 // an engine that is missing must never break an install. POLYGATE_BUILD_STRICT=1 turns that into exit 1.
 //
-//   node native/build.mjs [--force] [--quiet]
+//   node native/build.mjs [--force] [--quiet] [--python venv/bin/python]
 import { execFile, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -28,9 +28,20 @@ const addon = join(build, 'polygate_torch.node');
 const statusFile = join(build, 'status.json');
 const force = process.argv.includes('--force');
 const quiet = process.argv.includes('--quiet');
+/** A Python that was named is the only one asked; PYTHON of the environment may mean something else. */
+const namedPython = process.argv.includes('--python')
+  ? process.argv[process.argv.indexOf('--python') + 1]
+  : undefined;
 
-// Works whether or not npm was allowed to run install scripts.
-const REBUILD = `run \`node ${join(native, 'build.mjs')}\``;
+/** The command line's where it is installed, else this script: either works whether or not npm may run install scripts. */
+const hasCommandLine = () => {
+  try {
+    return createRequire(import.meta.url).resolve('polygate/package.json') !== '';
+  } catch {
+    return false;
+  }
+};
+const REBUILD = `run \`${hasCommandLine() ? 'npx polygate engines build torch' : `node ${join(native, 'build.mjs')}`}\``;
 const INSTALL_LIBTORCH = `install LibTorch (Debian/Ubuntu: apt-get install libtorch-dev libopenblas0-pthread g++; or \`pip install torch\`, in a virtual environment named by PYTHON=venv/bin/python; or set POLYGATE_LIBTORCH to an unpacked libtorch), then ${REBUILD}`;
 const INSTALL_COMPILER = `install a C++ compiler (Debian/Ubuntu: apt-get install g++), then ${REBUILD}`;
 
@@ -94,7 +105,9 @@ const abiOf = (libtorch) => {
 };
 
 const fromPython = () => {
-  for (const python of [process.env.PYTHON, 'python3', 'python'].filter(Boolean)) {
+  for (const python of namedPython
+    ? [namedPython]
+    : [process.env.PYTHON, 'python3', 'python'].filter(Boolean)) {
     try {
       const script =
         'import importlib.util as u, os; s = u.find_spec("torch"); print(os.path.dirname(s.origin) if s and s.origin else "")';
@@ -114,6 +127,17 @@ const findLibTorch = () => {
   const named = process.env.POLYGATE_LIBTORCH;
   if (named === 'off')
     throw new Unavailable('switched-off', 'POLYGATE_LIBTORCH=off', 'unset POLYGATE_LIBTORCH');
+  if (namedPython) {
+    const found = fromPython();
+    if (found === undefined) {
+      throw new Unavailable(
+        'libtorch-missing',
+        `${namedPython} has no torch with headers and libraries`,
+        `\`${namedPython} -m pip install torch\`, then ${REBUILD}`,
+      );
+    }
+    return found;
+  }
   if (named) {
     const found = describeRoot('POLYGATE_LIBTORCH', named);
     if (found === undefined) {
@@ -294,8 +318,11 @@ try {
     remedy: known ? error.remedy : 'run `node native/build.mjs --force` in the package and read its output',
   };
   try {
-    rmSync(addon, { force: true });
-    writeStatus(status);
+    // A torch that was named and isn't there says nothing against the binding that is.
+    if (!(namedPython && status.code === 'libtorch-missing')) {
+      rmSync(addon, { force: true });
+      writeStatus(status);
+    }
   } catch {
     // A read-only installation: the loader then reports that nothing was built.
   }

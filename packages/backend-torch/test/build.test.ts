@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -50,6 +50,18 @@ describe('native/build.mjs', () => {
       /^torch engine: not built: (no C\+\+ compiler|LibTorch) was(?: not)? found; install/,
     );
     expect(status()['remedy']).toMatch(/apt-get install/);
+  });
+
+  it('asks the Python that is named and no other, and leaves what was built', () => {
+    writeFileSync(join(root, 'python'), '#!/bin/sh\necho\n', { mode: 0o755 });
+    const built = { state: 'built', key: 'of before' };
+    mkdirSync(join(root, 'build'));
+    writeFileSync(join(root, 'build/status.json'), JSON.stringify(built));
+    const output = build({ POLYGATE_LIBTORCH: '' }, '--python', join(root, 'python'));
+    expect(output).toMatch(
+      /^torch engine: not built: \S+python has no torch with headers and libraries; `\S+python -m pip install torch`, then run `(?:npx polygate engines build torch|node \S+build\.mjs)`\n$/u,
+    );
+    expect(status()).toEqual(built);
   });
 
   it('reports what the compiler said', () => {

@@ -5,7 +5,7 @@
  * once for every table entry. Others use their own gather and segment sum.
  * Axes: V table entries · D width.
  */
-import { EngineError, ShapeError } from '@polygate/core';
+import { ShapeError } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
 import { hasKernel, present, runKernel, withGradient } from './dispatch.ts';
 import { rows } from './products.ts';
@@ -26,15 +26,21 @@ const checkIds = (ids: ArrayLike<number>, entries: number): void => {
   }
 };
 
-/** Runs the engine's kernel; its error for an id without a row becomes the one that all engines have. */
-const runForward = (table: tf.Tensor2D, ids: tf.Tensor1D): tf.Tensor => {
-  try {
-    return present(runKernel('PgEmbedding', { table, ids })[0]);
-  } catch (error) {
-    if (error instanceof EngineError) checkIds(ids.dataSync(), table.shape[0]);
-    throw error;
-  }
-};
+/** Runs an engine's own look-up; its error for an id without a row becomes the one that all engines have. */
+const orRefuseIds =
+  (lookUp: (table: tf.Tensor2D, ids: tf.Tensor1D) => tf.Tensor): typeof lookUp =>
+  (table, ids) => {
+    try {
+      return lookUp(table, ids);
+    } catch (error) {
+      checkIds(ids.dataSync(), table.shape[0]);
+      throw error;
+    }
+  };
+
+const runForward = orRefuseIds((table, ids) => present(runKernel('PgEmbedding', { table, ids })[0]));
+
+const gatherOnEngine = orRefuseIds((table, ids) => tf.gather(table, ids));
 
 const gatherOnHost = (table: tf.Tensor2D, ids: tf.Tensor1D): tf.Tensor2D => {
   const [entries, width] = table.shape;
@@ -62,8 +68,8 @@ const addOnHost = (dy: tf.Tensor2D, ids: tf.Tensor1D, entries: number): tf.Tenso
   return tf.tensor2d(sums, [entries, width]);
 };
 
-const composeForward = (table: tf.Tensor2D, ids: tf.Tensor1D): tf.Tensor2D =>
-  isHostEngine() ? gatherOnHost(table, ids) : (tf.gather(table, ids) as tf.Tensor2D);
+const composeForward = (table: tf.Tensor2D, ids: tf.Tensor1D): tf.Tensor =>
+  isHostEngine() ? gatherOnHost(table, ids) : gatherOnEngine(table, ids);
 
 const composeGradient = (dy: tf.Tensor2D, ids: tf.Tensor1D, entries: number): tf.Tensor2D =>
   !isHostEngine() && hasKernel('UnsortedSegmentSum')

@@ -1,6 +1,7 @@
 /** How each engine of the ladder is loaded; best first. Optional packages are reached by name only, so their absence breaks nothing. */
 import { EngineError } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
+import { tensorflowLoader } from '#tensorflow-engine';
 import { wasmFolder } from '#wasm-folder';
 import type { Workaround } from './trust/examine.ts';
 import type { StartedEngine } from './trust/trust.ts';
@@ -13,7 +14,7 @@ export type EngineName = 'torch' | 'tfjs-node-gpu' | 'tfjs-node' | 'wasm' | 'cpu
 export type Precision = 'f32' | 'bf16';
 
 /** What a loader is asked for. */
-interface LoadRequest {
+export interface LoadRequest {
   readonly device: string;
   readonly precision: Precision;
   readonly deterministic: boolean;
@@ -88,7 +89,7 @@ const importOptional = async (name: string, remedy: string): Promise<unknown> =>
 };
 
 const torchRemedy =
-  'install @polygate/backend-torch and LibTorch: apt-get install libtorch-dev libopenblas0-pthread g++, then `node node_modules/@polygate/backend-torch/native/build.mjs`';
+  'install @polygate/backend-torch and LibTorch: apt-get install libtorch-dev libopenblas0-pthread g++, then `npx polygate engines build torch`';
 
 const importTorch = async (): Promise<TorchModule> => {
   const name = '@polygate/backend-torch';
@@ -142,33 +143,6 @@ const torch: EngineLoader = {
   },
 };
 
-const tensorflow = (name: 'tfjs-node-gpu' | 'tfjs-node', device: 'cuda' | 'cpu'): EngineLoader => {
-  const remedy = `npm install @tensorflow/${name} (it downloads libtensorflow)`;
-  return {
-    name,
-    devices: [device],
-    precisions: ['f32'],
-    remedy,
-    async load() {
-      const module = (await importOptional(`@tensorflow/${name}`, remedy)) as {
-        version?: Record<string, string>;
-      };
-      if (!tf.engine().registryFactory['tensorflow']) {
-        throw new EngineError(`@tensorflow/${name} registered no backend`, { fields: { remedy } });
-      }
-      const version = module.version?.[name];
-      return {
-        backendName: 'tensorflow',
-        device,
-        precision: 'f32',
-        deterministic: false,
-        description: `TensorFlow through ${name}`,
-        ...(version === undefined ? {} : { version }),
-      };
-    },
-  };
-};
-
 /** It adds to memory that it did not clear. */
 const withoutVolumeGradient = withdrawal('wasm', ['Conv3DBackpropInputV2'], ['volume']);
 
@@ -220,8 +194,8 @@ const cpu: EngineLoader = {
 /** The ladder. */
 export const engineLoaders: readonly EngineLoader[] = [
   torch,
-  tensorflow('tfjs-node-gpu', 'cuda'),
-  tensorflow('tfjs-node', 'cpu'),
+  tensorflowLoader('tfjs-node-gpu', 'cuda'),
+  tensorflowLoader('tfjs-node', 'cpu'),
   wasm,
   cpu,
 ];

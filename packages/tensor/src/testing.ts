@@ -6,5 +6,5 @@ export {
 } from './testing/finite-difference.ts';
 export { randomTensor, randomIds } from './testing/random-tensors.ts';
 export { leakedTensors } from './testing/leaks.ts';
-export { eachEngine, testEngines, type TestEngine } from './testing/engines.ts';
+export { eachEngine, requireTestEngines, testEngines, type TestEngine } from './testing/engines.ts';
 export { maximumDifference, relativeDifference } from './testing/differences.ts';

@@ -101,6 +101,16 @@ export interface BuildStatus {
 const packagePath = (relative: string): string =>
   fileURLToPath(new URL(`../../${relative}`, import.meta.url));
 
+/** What builds the binding: the command line where it is installed, else the package's own script. */
+const buildCommand = (): string => {
+  try {
+    createRequire(import.meta.url).resolve('polygate/package.json');
+    return 'npx polygate engines build torch';
+  } catch {
+    return `node ${packagePath('native/build.mjs')}`;
+  }
+};
+
 /** Reads build/status.json; an installation whose scripts were not run has none. POLYGATE_LIBTORCH=off hides it. */
 export const readBuildStatus = (): BuildStatus => {
   if (process.env['POLYGATE_LIBTORCH'] === 'off') {
@@ -117,7 +127,7 @@ export const readBuildStatus = (): BuildStatus => {
       state: 'unavailable',
       code: 'not-built',
       why: 'the native binding was not built when the package was installed',
-      remedy: `run \`node ${packagePath('native/build.mjs')}\` (npm runs install scripts only where they are allowed)`,
+      remedy: `run \`${buildCommand()}\` (npm runs install scripts only where they are allowed)`,
     };
   }
   return parseJson(readFileSync(file), file, {
@@ -166,7 +176,7 @@ export const loadBinding = (): NativeBinding => {
   const status = readBuildStatus();
   if (status.state !== 'built') {
     const why = status.why ?? 'it was not built';
-    const remedy = status.remedy ?? `run \`node ${packagePath('native/build.mjs')}\``;
+    const remedy = status.remedy ?? `run \`${buildCommand()}\``;
     throw new EngineError(`the torch engine is not available: ${why}; ${remedy}`, {
       code: 'torch-unavailable',
       fields: { why, remedy },
@@ -180,7 +190,7 @@ export const loadBinding = (): NativeBinding => {
     );
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    const remedy = `LibTorch was at ${status.root ?? 'an unknown place'} when the binding was built; install it again there, or run \`node ${packagePath('native/build.mjs')}\``;
+    const remedy = `LibTorch was at ${status.root ?? 'an unknown place'} when the binding was built; install it again there, or run \`${buildCommand()}\``;
     throw new EngineError(`the torch engine is not available: ${why}; ${remedy}`, {
       code: 'torch-unavailable',
       fields: { why, remedy },
