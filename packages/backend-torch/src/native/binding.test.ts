@@ -1,10 +1,11 @@
 import { EngineError } from '@polygate/core';
+import type * as files from 'node:fs';
 import { existsSync } from 'node:fs';
 import { expect, it, vi } from 'vitest';
 import { loadBinding } from './binding.ts';
 
 vi.mock('node:fs', async (original) => ({
-  ...(await original<typeof import('node:fs')>()),
+  ...(await original<typeof files>()),
   existsSync: vi.fn(() => false),
 }));
 
