@@ -1,3 +1,4 @@
+import { describeTorch } from '@polygate/backend-torch';
 import { EngineError, StateError } from '@polygate/core';
 import { selectEngine } from '@polygate/tensor';
 import { spawn } from 'node:child_process';
@@ -25,7 +26,10 @@ interface Peer {
 /** A PyTorch process that runs one step per request, so that both sides take turns in one run. */
 const startPeer = async (settings: Readonly<Record<string, unknown>>): Promise<Peer> => {
   const python = process.env['POLYGATE_BENCH_PYTHON'] ?? '/usr/bin/python3';
-  const child = spawn(python, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
+  // Both sides multiply by the same kernels of OpenBLAS.
+  const { blasKernels } = describeTorch();
+  const env = blasKernels === undefined ? process.env : { OPENBLAS_CORETYPE: blasKernels, ...process.env };
+  const child = spawn(python, [script], { stdio: ['pipe', 'pipe', 'inherit'], env });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const failed = new Promise<never>((_, reject) => {
     child.once('error', reject);

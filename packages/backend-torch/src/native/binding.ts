@@ -197,5 +197,15 @@ export const loadBinding = (): NativeBinding => {
       cause,
     });
   }
+  // The newest function that this package calls: an older build has it not.
+  if (typeof (loaded as Partial<NativeBinding>).oneDnn !== 'function') {
+    loaded = undefined;
+    const why = 'the binding was built from an older version of this package';
+    const remedy = `run \`node ${packagePath('native/build.mjs')}\``;
+    throw new EngineError(`the torch engine is not available: ${why}; ${remedy}`, {
+      code: 'torch-unavailable',
+      fields: { why, remedy },
+    });
+  }
   return loaded;
 };
