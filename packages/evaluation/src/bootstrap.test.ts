@@ -53,7 +53,7 @@ describe('bootstrapInterval', () => {
       'expected at least one sample, got none; is the split empty?',
     );
     expect(() => bootstrapInterval([1], { seed: 1, confidence: 1 })).toThrow(
-      'a confidence between 0 and 1, got 2000 and 1',
+      'a confidence between 0 and 1, got 1',
     );
     expect(() => bootstrapInterval([1, 2], { seed: 1, groups: [1] })).toThrow(
       'a group for each of 2 samples, got 1',

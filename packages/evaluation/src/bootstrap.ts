@@ -4,7 +4,7 @@
  * tails are those of Student's t and of the unbiased deviation (Hesterberg, 2015), since a resample of few groups
  * spreads less than the groups do.
  */
-import { ConfigError, createRandom, ShapeError } from '@polygate/core';
+import { ConfigError, createRandom, requireWhole, ShapeError } from '@polygate/core';
 import type { Random } from '@polygate/core';
 import { normalQuantile, normalShare, studentQuantile } from './distributions.ts';
 
@@ -27,13 +27,15 @@ export interface BootstrapSettings {
   readonly confidence: number;
 }
 
+/** Their results are kept until all are there. */
+const MAX_RESAMPLES = 1e7;
+
 /** Options with their defaults. @throws ConfigError */
 export const bootstrapSettings = (options: BootstrapOptions): BootstrapSettings => {
   const { seed, resamples = 2000, confidence = 0.95 } = options;
-  if (!Number.isInteger(resamples) || resamples < 1 || !(confidence > 0 && confidence < 1)) {
-    throw new ConfigError(
-      `bootstrap: expected a whole number of resamples and a confidence between 0 and 1, got ${resamples} and ${confidence}`,
-    );
+  requireWhole('bootstrap: resamples', resamples, { most: MAX_RESAMPLES });
+  if (!(confidence > 0 && confidence < 1)) {
+    throw new ConfigError(`bootstrap: expected a confidence between 0 and 1, got ${confidence}`);
   }
   return { random: createRandom(seed), resamples, confidence };
 };

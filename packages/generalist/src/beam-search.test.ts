@@ -168,6 +168,8 @@ describe('beamSearch', () => {
   it('refuses an empty beam', async () => {
     await expect(
       beamSearch({ items: 1, beam: 0, endToken: END, next: nextOf(language(1, 2)) }),
-    ).rejects.toThrow('expected beam and maximumTokens to be whole numbers above 0, got 0 and 32');
+    ).rejects.toThrow(
+      'expected a beam of 1 to 1024 and maximumTokens of 1 to 65536, whole numbers, got 0 and 32',
+    );
   });
 });

@@ -60,13 +60,20 @@ const insert = <A>(best: A[], entry: A, options: { size: number; value: (entry: 
   if (best.length > size) best.pop();
 };
 
+/** Texts that are followed, and the words of one: more are nobody's caption. */
+const MAX_BEAM = 1024;
+const MAX_TOKENS = 2 ** 16;
+
+const isCount = (value: number, most: number): boolean =>
+  Number.isInteger(value) && value >= 1 && value <= most;
+
 /** The K best texts of every picture, best first. @throws ConfigError for settings below 1 */
 export const beamSearch = async (options: BeamOptions): Promise<readonly (readonly BeamText[])[]> => {
   const { items, beam = 3, maximumTokens = 32, lengthPenalty = 1, endToken, forbidden = [], next } = options;
   const { stop = 'now' } = options;
-  if (!(Number.isInteger(beam) && beam >= 1 && Number.isInteger(maximumTokens) && maximumTokens >= 1)) {
+  if (!(isCount(beam, MAX_BEAM) && isCount(maximumTokens, MAX_TOKENS))) {
     throw new ConfigError(
-      `beam search: expected beam and maximumTokens to be whole numbers above 0, got ${beam} and ${maximumTokens}`,
+      `beam search: expected a beam of 1 to ${MAX_BEAM} and maximumTokens of 1 to ${MAX_TOKENS}, whole numbers, got ${beam} and ${maximumTokens}`,
     );
   }
   const scored = (logp: number, words: number): number => logp / words ** lengthPenalty;

@@ -1,7 +1,7 @@
 /** Model folders in the layout of Hugging Face: config.json, preprocessor_config.json, tokenizer.json, model.safetensors. */
-import { ConfigError, createRandom, StateError, unknownName } from '@polygate/core';
+import { ConfigError, createRandom, formatBytes, FormatError, StateError, unknownName } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
-import { loadParameters, saveParameters } from '@polygate/nn';
+import { loadParameters, saveParameters, sizeOf } from '@polygate/nn';
 import { loadTokenizer, type Tokenizer } from '@polygate/tokens';
 import {
   bestCheckpoint,
@@ -14,8 +14,8 @@ import {
 } from '@polygate/training';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { createUniPerceiver } from '@polygate/encoder';
-import { createMergedEncoder, isMergedConfig } from '@polygate/encoder/merged';
+import { accountParameters, createUniPerceiver } from '@polygate/encoder';
+import { createMergedEncoder, describeMergedEncoder, isMergedConfig } from '@polygate/encoder/merged';
 import { generalistWith, type Generalist } from './generalist.ts';
 import {
   parseConfig,
@@ -130,6 +130,25 @@ export const readModelConfig = async (
   return { place, config: parseConfig(bytes, path), tokenizerFile: join(place, TOKENIZER_FILE) };
 };
 
+/** A file of weights holds two bytes a value, at least. */
+const LEAST_BYTES = 2;
+/** Models below this are left to the reader of the weights, which says which tensor is not as it should be. */
+const SMALL_MODEL = 2 ** 24;
+
+/** Compares what a config.json asks for with the size of the weights beside it, before anything is allocated. */
+const requireWeights = async (encoder: GeneralistConfig['encoder'], place: string): Promise<void> => {
+  const parameters = isMergedConfig(encoder)
+    ? describeMergedEncoder(encoder).reduce((sum, { shape }) => sum + sizeOf(shape), 0)
+    : accountParameters(encoder).trained;
+  const path = join(place, WEIGHTS_FILE);
+  const found = await stat(path).catch(() => undefined);
+  if (!found || parameters < SMALL_MODEL || found.size >= LEAST_BYTES * parameters) return;
+  throw new FormatError(
+    `model ${place}: expected weights of the ${parameters} parameters that ${CONFIG_FILE} describes, got ${WEIGHTS_FILE} of ${formatBytes(found.size)}; restore the folder or export the model anew`,
+    { code: 'model-size', fields: { parameters, bytes: found.size } },
+  );
+};
+
 /**
  * Loads a model folder, or the latest checkpoint of a run folder, on the current engine. An exported model has an encoder
  * with merged experts.
@@ -140,6 +159,7 @@ export const loadModel = async (folder: string): Promise<Generalist> => {
   const { place, config } = await readModelConfig(folder);
   await verifyCheckpoint(place);
   const tokenizer = loadTokenizer(join(place, TOKENIZER_FILE), { expectedHash: config.tokenizerHash });
+  await requireWeights(config.encoder, place);
   // The start values are overwritten at once, so any stream does.
   const encoder = isMergedConfig(config.encoder)
     ? createMergedEncoder(config.encoder)

@@ -1,5 +1,5 @@
 /** Models as folders, candidates as caches, stages in pipes, and recipes that do not fit. */
-import { createRandom } from '@polygate/core';
+import { createRandom, parseJson, PolygateError } from '@polygate/core';
 import {
   buildTaskSources,
   caption,
@@ -87,6 +87,22 @@ describe('model folders', () => {
     await expect(loadModel(place)).rejects.toThrow(
       /expected JSON, got .* at \d+:\d+; is it a model folder\?/u,
     );
+    const saved = parseJson(await readFile(join(scratch, 'saved', 'config.json')), 'saved') as {
+      encoder: object;
+      image: object;
+    };
+    // A config that asks for far more than its weights hold allocates nothing.
+    const huge = { ...saved.encoder, width: 65_536, heads: 2, hidden: 65_536, layers: 64 };
+    await writeFile(path, `\ufeff${JSON.stringify({ ...saved, encoder: huge })}`);
+    await expect(loadModel(place)).rejects.toThrow(
+      /expected weights of the \d+ parameters that config.json/u,
+    );
+    for (const encoder of [{ layers: 1e9 }, { width: 1e15 }, { patch: { size: 1e9, channels: 3 } }]) {
+      await writeFile(path, JSON.stringify({ ...saved, encoder: { ...saved.encoder, ...encoder } }));
+      await expect(loadModel(place)).rejects.toThrow(PolygateError);
+    }
+    await writeFile(path, JSON.stringify({ ...saved, image: { ...saved.image, width: 1e9 } }));
+    await expect(loadModel(place)).rejects.toThrow('image.width');
     await writeFile(path, '{"modelType":"bert"}');
     await expect(loadModel(place)).rejects.toThrow('expected a Polygate model: modelType');
     const before = tf.memory().numTensors;

@@ -123,7 +123,7 @@ describe('checkGateRule', () => {
       'gate: expected topK from 1 to the number of experts (4), got 5; lower topK or add experts',
     );
     expect(() => checkGateRule({ experts: 0 })).toThrow(
-      'gate: expected a whole number of experts of at least 1, got 0; set experts',
+      'gate: expected a whole number of experts of 1 to 1048576, got 0; set experts',
     );
   });
 });

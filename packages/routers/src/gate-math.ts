@@ -40,11 +40,14 @@ export const DEFAULT_TOP_K = 2;
 /** Whether kept values are divided by their sum when a rule doesn't say: a single one would always be 1. */
 export const renormalizes = (topK: number): boolean => topK > 1;
 
+/** Most experts of a gate. */
+const MAX_EXPERTS = 2 ** 20;
+
 /** @throws ConfigError when no such choice is possible */
 export const checkGateRule = ({ experts, topK = DEFAULT_TOP_K }: GateRule): void => {
-  if (!Number.isInteger(experts) || experts < 1) {
+  if (!Number.isInteger(experts) || experts < 1 || experts > MAX_EXPERTS) {
     throw new ConfigError(
-      `gate: expected a whole number of experts of at least 1, got ${experts}; set experts`,
+      `gate: expected a whole number of experts of 1 to ${MAX_EXPERTS}, got ${experts}; set experts`,
       {
         fields: { experts },
       },

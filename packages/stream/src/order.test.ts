@@ -130,7 +130,7 @@ describe('global batches', () => {
   it('refuse ranks that are none', () => {
     expect(() => rankSlice([1, 2], 2, 2)).toThrow(ConfigError);
     expect(() => globalBatch(0, { seed: 0, size: 3, batchSize: 0 })).toThrow(
-      'order: expected a batchSize of at least 1, got 0',
+      'order: expected a batchSize of 1 to 16777216, got 0',
     );
   });
 });

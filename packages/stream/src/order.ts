@@ -8,6 +8,9 @@
  */
 import { ConfigError, hash32 } from '@polygate/core';
 
+/** Most rows of a batch that is drawn. */
+const MAX_BATCH_ROWS = 2 ** 24;
+
 /** What a permutation depends on. */
 export interface OrderKey {
   readonly seed: number;
@@ -68,8 +71,8 @@ export const batchCount = ({ size, batchSize, epochs = Infinity }: BatchOrder): 
   Math.ceil((size * epochs) / batchSize);
 
 const checkOrder = ({ size, batchSize, epochs = Infinity }: BatchOrder): void => {
-  if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
-    throw new ConfigError(`order: expected a batchSize of at least 1, got ${batchSize}`);
+  if (!Number.isSafeInteger(batchSize) || batchSize < 1 || batchSize > MAX_BATCH_ROWS) {
+    throw new ConfigError(`order: expected a batchSize of 1 to ${MAX_BATCH_ROWS}, got ${batchSize}`);
   }
   if (!Number.isSafeInteger(size) || size < 1) {
     throw new ConfigError(`order: expected a size of at least 1 sample, got ${size}; is the data set empty?`);

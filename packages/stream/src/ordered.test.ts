@@ -189,7 +189,7 @@ describe('ordered mapping', () => {
 
   it('refuses bounds that allow nothing', async () => {
     await expect(mapOrdered([1], (i) => i, { bytes: 0 }).next()).rejects.toThrow(
-      'prefetch: expected positive bytes and a positive whole concurrency, got 0 bytes and 4',
+      'prefetch: expected positive bytes and a whole concurrency of 1 to 4096, got 0 bytes and 4',
     );
   });
 });

@@ -44,10 +44,13 @@ interface Slot<R> {
   bytes: number | undefined;
 }
 
+/** Tasks at once; each waits in memory. */
+const MAX_CONCURRENCY = 4096;
+
 const checkBounds = (bytes: number, concurrency: number): void => {
-  if (bytes > 0 && Number.isInteger(concurrency) && concurrency > 0) return;
+  if (bytes > 0 && Number.isInteger(concurrency) && concurrency > 0 && concurrency <= MAX_CONCURRENCY) return;
   throw new ConfigError(
-    `prefetch: expected positive bytes and a positive whole concurrency, got ${bytes} bytes and ${concurrency}`,
+    `prefetch: expected positive bytes and a whole concurrency of 1 to ${MAX_CONCURRENCY}, got ${bytes} bytes and ${concurrency}`,
   );
 };
 

@@ -33,11 +33,11 @@ export const addEvaluate = (program: Command, terminal: Terminal): void => {
     .option('--out <folder>', 'where the results go (default: the run folder)')
     .option('--splits <names>', 'splits to score, separated by commas (default: all but train)', list)
     .option('--datasets <names>', 'datasets to score, separated by commas (default: all)', list)
-    .option('--limit <rows>', 'most rows of a split', positive('--limit'))
+    .option('--limit <rows>', 'most rows of a split', positive('--limit', 2 ** 31))
     .option(
       '--seed <number>',
       'seed of masks, choice of rows and resampling (default: 1)',
-      positive('--seed'),
+      positive('--seed', Number.MAX_SAFE_INTEGER),
     )
     .option('--json', 'print the scores as one JSON object')
     .action(async (flags: EvaluateFlags) => {

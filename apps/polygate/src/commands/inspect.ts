@@ -19,17 +19,20 @@ interface InterferenceFlags extends EngineFlags {
   readonly json?: string;
 }
 
-const numbers = (value: string): number[] => list(value).map(positive('--layers'));
+const numbers = (value: string): number[] => list(value).map(positive('--layers', 2048));
+
+/** Most updates, directions and shares that are measured. */
+const MAX_AMOUNT = 1e6;
 
 /** Reads a number above 0, or 0 where that switches something off. @throws ConfigError naming the option */
 const amount =
   (option: string, least: 'zero' | 'above') =>
   (value: string): number => {
     const number = Number(value);
-    if (value.trim() !== '' && Number.isFinite(number) && (least === 'zero' ? number >= 0 : number > 0))
+    if (value.trim() !== '' && number <= MAX_AMOUNT && (least === 'zero' ? number >= 0 : number > 0))
       return number;
     throw new ConfigError(
-      `${option}: expected a number ${least === 'zero' ? 'of at least 0' : 'above 0'}, got "${value}"`,
+      `${option}: expected a number ${least === 'zero' ? 'of at least 0' : 'above 0'}${number > MAX_AMOUNT ? ` and at most ${MAX_AMOUNT}` : ''}, got "${value}"`,
       { fields: { option, value } },
     );
   };
@@ -62,7 +65,7 @@ export const addInspect = (program: Command, terminal: Terminal): void => {
       'attention.qkv, attention.output, ffn.fc1 or ffn.fc2 (default: ffn.fc2)',
       list,
     )
-    .option('--batches <count>', 'batches of each task (default: 32)', positive('--batches'))
+    .option('--batches <count>', 'batches of each task (default: 32)', positive('--batches', 2 ** 16))
     .option(
       '--directions <count>',
       'steps of each task after which each batch is evaluated; 0 leaves the exact changes out (default: 4)',
@@ -78,8 +81,16 @@ export const addInspect = (program: Command, terminal: Terminal): void => {
       'updates in a row on one task alone, with the run’s optimizer, before all are looked at; 0 for none (default: 0)',
       amount('--updates', 'zero'),
     )
-    .option('--rounds <count>', 'rounds of those updates for each task (default: 8)', positive('--rounds'))
-    .option('--seed <number>', 'seed of masks, augmentation and negatives (default: 1)', positive('--seed'))
+    .option(
+      '--rounds <count>',
+      'rounds of those updates for each task (default: 8)',
+      positive('--rounds', 2 ** 16),
+    )
+    .option(
+      '--seed <number>',
+      'seed of masks, augmentation and negatives (default: 1)',
+      positive('--seed', Number.MAX_SAFE_INTEGER),
+    )
     .option('--json <file>', 'where the result goes (default: RUN/inspect/interference.json)')
     .action(
       async (

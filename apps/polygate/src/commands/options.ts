@@ -1,4 +1,4 @@
-import { ConfigError } from '@polygate/core';
+import { ConfigError, excerpt } from '@polygate/core';
 import type { EngineOptions } from '@polygate/tensor';
 import type { Command } from 'commander';
 
@@ -65,7 +65,7 @@ export const engineOptions = ({
   ...(engine === undefined ? {} : { engine: engine as NonNullable<EngineOptions['engine']> }),
   ...(device === undefined ? {} : { device }),
   ...(precision === undefined ? {} : { precision: precision as NonNullable<EngineOptions['precision']> }),
-  ...(threads === undefined ? {} : { threads: positive('--threads')(threads) }),
+  ...(threads === undefined ? {} : { threads: positive('--threads', 1024)(threads) }),
 });
 
 /** Words separated by commas. */
@@ -75,13 +75,14 @@ export const list = (value: string): string[] =>
     .map((word) => word.trim())
     .filter((word) => word !== '');
 
-/** Reads a whole number above 0. @throws ConfigError naming the option */
+/** Reads a whole number above 0. @param most the largest that makes sense. @throws ConfigError naming the option */
 export const positive =
-  (option: string) =>
+  (option: string, most: number) =>
   (value: string): number => {
     const number = Number(value);
-    if (Number.isInteger(number) && number > 0) return number;
-    throw new ConfigError(`${option}: expected a whole number above 0, got "${value}"`, {
+    if (Number.isInteger(number) && number > 0 && number <= most) return number;
+    const bound = number > most ? ` and at most ${most}` : '';
+    throw new ConfigError(`${option}: expected a whole number above 0${bound}, got ${excerpt(value)}`, {
       fields: { option, value },
     });
   };

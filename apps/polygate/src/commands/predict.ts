@@ -101,11 +101,11 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
     });
 
   add('caption <images...>', 'captions of pictures by beam search, best first; files, folders or patterns')
-    .option('--beam <width>', 'captions that are followed (default: 3)', positive('--beam'))
+    .option('--beam <width>', 'captions that are followed (default: 3)', positive('--beam', 1024))
     .option(
       '--max-tokens <count>',
       'longest caption, end token included (default: 32)',
-      positive('--max-tokens'),
+      positive('--max-tokens', 2 ** 16),
     )
     .action(async (images: string[], flags: PredictFlags & { beam?: number; maxTokens?: number }) => {
       const asked = {
@@ -125,7 +125,7 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
 
   add('retrieve <text>', 'pictures of a folder that go best with a text')
     .requiredOption('--images <folder>', 'folder of pictures, searched with its sub-folders')
-    .option('--count <number>', 'pictures that are listed (default: 5)', positive('--count'))
+    .option('--count <number>', 'pictures that are listed (default: 5)', positive('--count', 2 ** 20))
     .action(async (text: string, flags: PredictFlags & { images: string; count?: number }) => {
       const found = await predictRetrieval(
         {
@@ -140,7 +140,7 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
     });
 
   add('fill <text>', 'words for each blank ___ of a text, likeliest first')
-    .option('--count <number>', 'words for each blank (default: 5)', positive('--count'))
+    .option('--count <number>', 'words for each blank (default: 5)', positive('--count', 2 ** 20))
     .action(async (text: string, flags: PredictFlags & { count?: number }) => {
       const blanks = await predictFill(
         {
