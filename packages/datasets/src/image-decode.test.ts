@@ -1,6 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeImage, type DecodeOptions } from './image-decode.ts';
@@ -27,6 +29,66 @@ const raw = (pixels: number[], width: number, height: number, channels: 1 | 2 | 
   sharp(Uint8Array.from(pixels), { raw: { width, height, channels } });
 
 describe('decoding', () => {
+  it('reads nothing that an SVG refers to: no file, no address', async () => {
+    const red = await sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } })
+      .png()
+      .toBuffer();
+    const file = join(root, 'red.png');
+    await writeFile(file, red);
+    let asked = 0;
+    const server = createServer((_, answer) => {
+      asked += 1;
+      answer.end(red);
+    });
+    await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+    const { port } = server.address() as AddressInfo;
+    const svg = (inner: string) =>
+      Buffer.from(
+        `<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY e SYSTEM "file://${file}">]><svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="8" height="8">${inner}</svg>`,
+      );
+    const picture = (href: string) => `<image xlink:href="${href}" href="${href}" width="8" height="8"/>`;
+    const path = join(root, 'refers.svg');
+    for (const href of [file, `file://${file}`, 'red.png', `http://127.0.0.1:${port}/red.png`]) {
+      for (const inner of [
+        picture(href),
+        `<style>@import url("${href}");</style><rect fill="url(${href}#a)"/>`,
+      ]) {
+        await writeFile(path, svg(inner));
+        for (const content of [bytes(svg(inner)), { kind: 'path', path } as const])
+          expect(new Set(await pixelsOf(content, { size: 8 }))).toEqual(new Set([255]));
+      }
+    }
+    // What is in the file itself is drawn: the test would see the others, too.
+    const inside = svg(picture(`data:image/png;base64,${red.toString('base64')}`));
+    expect(at(await pixelsOf(bytes(inside), { size: 8 }), 8, 4, 4)).toEqual([255, 0, 0]);
+    await new Promise((closed) => server.close(closed));
+    expect(asked).toBe(0);
+  });
+
+  it('takes the first of very many frames, and a header that lies about strips is a fault', async () => {
+    const side = 8;
+    const noise = Uint8Array.from(
+      { length: side * side * 3 * 500 },
+      (_, i) => (Math.imul(i, 2654435761) >>> 24) & 255,
+    );
+    const raw500 = { raw: { width: side, height: side * 500, channels: 3, pageHeight: side } } as const;
+    const animation = await sharp(noise, raw500).gif({ effort: 1 }).toBuffer();
+    expect(await decodeImage('x', bytes(animation), { size: 8 })).toMatchObject({
+      kind: 'image',
+      frames: 500,
+    });
+    const tiff = await sharp(noise, raw500).tiff().toBuffer();
+    const ifd = tiff.readUInt32LE(4);
+    for (let entry = 0; entry < tiff.readUInt16LE(ifd); entry += 1) {
+      const place = ifd + 2 + 12 * entry;
+      // 273 and 279: places and lengths of the strips.
+      if (![273, 279].includes(tiff.readUInt16LE(place))) continue;
+      const lying = Buffer.from(tiff);
+      lying.writeUInt32LE(0x7fffffff, place + 4);
+      expect(await decodeImage('x', bytes(lying), { size: 8 })).toMatchObject({ code: 'corrupt-image' });
+    }
+  });
+
   it('lays transparent pictures on white', async () => {
     // Left pixel opaque red, right one half transparent black: 255 * 0.5 = 127 or 128 on white.
     const png = await raw([255, 0, 0, 255, 0, 0, 0, 128], 2, 1, 4).png().toBuffer();
