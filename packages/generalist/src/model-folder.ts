@@ -2,7 +2,7 @@
 import { ConfigError, createRandom, formatBytes, FormatError, StateError, unknownName } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
 import { loadParameters, saveParameters, sizeOf } from '@polygate/nn';
-import { loadTokenizer, type Tokenizer } from '@polygate/tokens';
+import { loadTokenizer, tokenizerConfig, type Tokenizer } from '@polygate/tokens';
 import {
   bestCheckpoint,
   latestCheckpoint,
@@ -26,6 +26,7 @@ import {
 
 const CONFIG_FILE = 'config.json';
 const PREPROCESSOR_FILE = 'preprocessor_config.json';
+const TOKENIZER_CONFIG_FILE = 'tokenizer_config.json';
 export const TOKENIZER_FILE = 'tokenizer.json';
 export const WEIGHTS_FILE = 'model.safetensors';
 
@@ -38,6 +39,7 @@ export const modelFiles = (
   [PREPROCESSOR_FILE]: serializePreprocessor(config),
   // The same text as saveTokenizer writes: its hash is the tokenizer's.
   [TOKENIZER_FILE]: `${JSON.stringify(tokenizer.toJSON(), null, 2)}\n`,
+  [TOKENIZER_CONFIG_FILE]: `${JSON.stringify(tokenizerConfig(tokenizer), null, 2)}\n`,
 });
 
 export interface SaveModelOptions {

@@ -3,6 +3,8 @@ export type { SpecialIds, Tokenizer, TokenizerModel } from './tokenizer.ts';
 export type { AddedTokenJson, TokenizerJson } from './tokenizer-json.ts';
 export { loadTokenizer, requireTokenizerHash, saveTokenizer } from './tokenizer-file.ts';
 export type { LoadTokenizerOptions } from './tokenizer-file.ts';
+export { tokenizerConfig } from './tokenizer-config.ts';
+export type { TokenizerConfigJson } from './tokenizer-config.ts';
 export { trainTokenizer } from './tokenizer-trainer.ts';
 export type { TrainTokenizerOptions } from './tokenizer-trainer.ts';
 export { tokenizerFromMergeList } from './merge-list.ts';

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FormatError, StateError } from '@polygate/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { tokenizerConfig } from './tokenizer-config.ts';
 import { loadTokenizer, requireTokenizerHash, saveTokenizer } from './tokenizer-file.ts';
 import { trainTokenizer } from './tokenizer-trainer.ts';
 
@@ -38,6 +39,15 @@ describe('tokenizer.json', () => {
         ...tokenizer.encode('the whale blows 2021'),
       ]);
     }
+  });
+
+  it('comes with a configuration that says what the special tokens are for', () => {
+    expect(tokenizerConfig(tokenizer)).toMatchObject({
+      tokenizer_class: 'PreTrainedTokenizerFast',
+      pad_token: '<|endoftext|>',
+      eos_token: '<|endoftext|>',
+      mask_token: '<|spe|>',
+    });
   });
 
   it('reads merges written as pairs, and token texts such as __proto__', () => {
