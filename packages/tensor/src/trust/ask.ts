@@ -12,7 +12,7 @@ export interface WrongAnswer {
   readonly family: string;
   /** The worst result, in words: `gradient to the picture`. */
   readonly part: string;
-  /** Its largest error as a share of the largest right element; null where it is no number, or the engine threw. */
+  /** Its largest error as a share of the largest right element; null where that is not finite, or the engine threw. */
   readonly error: number | null;
   /** What the engine threw, its first line. */
   readonly thrown?: string;
@@ -54,7 +54,7 @@ const wrongIn = (question: Question, precision: Precision): WrongAnswer | undefi
       for (const part of question.ask()) {
         const error = errorOf(part);
         if (error <= tolerance || (wrong && (wrong.error === null || error <= wrong.error))) continue;
-        wrong = { question: name, family, part: part.name, error: Number.isNaN(error) ? null : error };
+        wrong = { question: name, family, part: part.name, error: Number.isFinite(error) ? error : null };
       }
     });
   } catch (cause) {
@@ -82,7 +82,7 @@ export const askQuestions = (
 /** A wrong answer for people: `convolution 3x3: gradient to the picture is off by 1.6 of the largest value`. */
 export const describeWrong = ({ question, part, error, thrown }: WrongAnswer): string => {
   if (thrown !== undefined) return `${question}: refused (${thrown})`;
-  if (error === null) return `${question}: ${part} is not a number`;
+  if (error === null) return `${question}: ${part} is not finite`;
   const share = error >= 0.1 ? `${(error * 100).toFixed(0)} %` : `${(error * 100).toPrecision(2)} %`;
   return `${question}: ${part} is off by ${share} of the largest value`;
 };
