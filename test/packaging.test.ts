@@ -2,7 +2,7 @@
  * What users get: every package packed, installed from the tarballs in an empty project, type-checked and run there.
  */
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
@@ -53,6 +53,8 @@ let packed: Packed[] = [];
 beforeAll(async () => {
   work = await mkdtemp(join(tmpdir(), 'polygate-packaging-'));
   const packages = await publishable();
+  // As `prepack` would, which is left out below: the packages are built, and building each anew takes long.
+  await run(process.execPath, [join(root, 'tools/stale-builds.mjs')]);
   const workspaces = packages.flatMap(({ name }) => ['-w', name]);
   const { stdout } = await run(
     'npm',
@@ -152,7 +154,7 @@ describe('the packed packages', () => {
         createPackageFromTarballData(new Uint8Array(await readFile(tarball))),
       );
       const found = analysis.types === false ? [{ kind: 'NoTypes' }] : analysis.problems;
-      // ES modules only: a CommonJS `require` of them is not promised.
+      // ES modules alone: CommonJS requires them as such, which the six uses try, and Node 10 is long gone.
       const relevant = found.filter(
         (problem) =>
           !(
@@ -172,6 +174,15 @@ describe('a project with the tarballs', () => {
   const node = async (binary: string, ...argv: string[]): Promise<string> =>
     (await run(binary, argv, { cwd: project })).stdout;
 
+  const compile = async (...flags: string[]): Promise<void> => {
+    const compiler = join(root, 'node_modules/typescript/bin/tsc');
+    await run(process.execPath, [compiler, '-p', project, ...flags], { cwd: project }).catch(
+      (error: { readonly stdout?: string }) => {
+        throw new Error(`the compiler refuses the project:\n${error.stdout ?? String(error)}`);
+      },
+    );
+  };
+
   beforeAll(async () => {
     project = join(work, 'project');
     await mkdir(project);
@@ -182,13 +193,17 @@ describe('a project with the tarballs', () => {
       dependencies: {
         ...Object.fromEntries(packed.map(({ name, tarball }) => [name, `file:${tarball}`])),
         '@tensorflow/tfjs': '4.22.0',
+        'apache-arrow': '21.2.0',
       },
     };
     await writeFile(join(project, 'package.json'), JSON.stringify(manifest));
     const compilerOptions = {
       module: 'nodenext',
       target: 'es2022',
+      lib: ['es2023', 'esnext.disposable'],
       strict: true,
+      exactOptionalPropertyTypes: true,
+      noUncheckedIndexedAccess: true,
       skipLibCheck: true,
       outDir: 'out',
       types: ['node'],
@@ -197,7 +212,7 @@ describe('a project with the tarballs', () => {
     };
     await writeFile(
       join(project, 'tsconfig.json'),
-      JSON.stringify({ compilerOptions, include: ['pipeline.ts', 'guide.ts'] }),
+      JSON.stringify({ compilerOptions, include: ['pipeline.ts', 'guide.ts', 'module', 'commonjs'] }),
     );
     await copyFile(join(import.meta.dirname, 'fixtures/consumer-pipeline.ts'), join(project, 'pipeline.ts'));
     await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund'], {
@@ -210,13 +225,45 @@ describe('a project with the tarballs', () => {
       /^## Use the torch engine in your own tfjs program$[\s\S]*?^```ts\n([\s\S]*?)^```$/mu.exec(readme) ??
       [];
     await writeFile(join(project, 'guide.ts'), guide ?? '#error no guide');
-    await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project], {
-      cwd: project,
-    });
+    for (const type of ['module', 'commonjs']) {
+      await cp(join(import.meta.dirname, 'fixtures/consumer'), join(project, type), { recursive: true });
+      // Beside the sources for the compiler, beside what it makes of them for Node.
+      await mkdir(join(project, 'out', type), { recursive: true });
+      for (const place of [type, `out/${type}`])
+        await writeFile(join(project, place, 'package.json'), JSON.stringify({ type }));
+    }
+    await compile();
   }, 420_000);
 
   it('compiles and runs a composed pipeline', { timeout }, async () => {
     expect(await node(process.execPath, 'out/pipeline.js')).toContain('pipeline ok');
+  });
+
+  /** What other teams do with packages of ours: see the heads of the files in fixtures/consumer. */
+  const uses = [
+    'embeddings: 10 embeddings',
+    'ownModel: a layer of experts learns',
+    'ownCondition: a condition of their own routes',
+    'metrics: scores with intervals',
+    'ownLoop: resumed to the last bit',
+    'serving: an upload has a class',
+    '',
+  ];
+
+  it.each(['module', 'commonjs'])('serves its six uses, as %s', { timeout }, async (type) => {
+    expect((await node(process.execPath, `out/${type}/run.js`)).split('\n')).toEqual(uses);
+  });
+
+  it('type-checks as a bundler resolves', { timeout }, async () => {
+    await compile('--noEmit', '--module', 'esnext', '--moduleResolution', 'bundler');
+  });
+
+  it('shares one copy of Arrow and of tfjs with our packages', async () => {
+    const { stdout } = await run('npm', ['ls', 'apache-arrow', '@tensorflow/tfjs', '--all', '--parseable'], {
+      cwd: project,
+    });
+    const copies = new Set(stdout.split('\n').filter((line) => /\/(?:apache-arrow|tfjs)$/u.test(line)));
+    expect(copies.size).toBe(2);
   });
 
   it('runs the guide of the torch engine, on an addon that its own install built', { timeout }, async () => {
@@ -236,6 +283,7 @@ describe('a project with the tarballs', () => {
   it.skipIf(!hasOtherNodes)('runs the same files on other versions of Node', { timeout }, async () => {
     for (const binary of Object.values(await fetchNodes())) {
       expect(await node(binary, 'out/pipeline.js')).toContain('pipeline ok');
+      expect((await node(binary, 'out/module/run.js')).split('\n')).toEqual(uses);
       expect(await node(binary, 'out/guide.js')).toContain(
         describeTorch().available ? ' on torch' : ' on cpu',
       );
