@@ -214,7 +214,7 @@ describe('a project with the tarballs', () => {
       join(project, 'tsconfig.json'),
       JSON.stringify({ compilerOptions, include: ['pipeline.ts', 'guide.ts', 'module', 'commonjs'] }),
     );
-    await copyFile(join(import.meta.dirname, 'fixtures/consumer-pipeline.ts'), join(project, 'pipeline.ts'));
+    await copyFile(join(import.meta.dirname, 'consumer-pipeline.ts'), join(project, 'pipeline.ts'));
     await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund'], {
       cwd: project,
       maxBuffer: 64 * 1024 * 1024,
@@ -226,7 +226,7 @@ describe('a project with the tarballs', () => {
       [];
     await writeFile(join(project, 'guide.ts'), guide ?? '#error no guide');
     for (const type of ['module', 'commonjs']) {
-      await cp(join(import.meta.dirname, 'fixtures/consumer'), join(project, type), { recursive: true });
+      await cp(join(import.meta.dirname, 'consumer'), join(project, type), { recursive: true });
       // Beside the sources for the compiler, beside what it makes of them for Node.
       await mkdir(join(project, 'out', type), { recursive: true });
       for (const place of [type, `out/${type}`])
@@ -239,7 +239,7 @@ describe('a project with the tarballs', () => {
     expect(await node(process.execPath, 'out/pipeline.js')).toContain('pipeline ok');
   });
 
-  /** What other teams do with packages of ours: see the heads of the files in fixtures/consumer. */
+  /** What other teams do with packages of ours: see the heads of the files in consumer. */
   const uses = [
     'embeddings: 10 embeddings',
     'ownModel: a layer of experts learns',
