@@ -79,6 +79,7 @@ describe('pretrain on an engine that is wrong', () => {
       folderOfRun,
     );
     expect(code).toBe(exitCodes.engine);
+    expect(log).toContain('POLYGATE_TEST_FAULTS is set: kernels are wrong on purpose');
     expect(log).toMatch(
       /engine wasm: expected it to start and to compute rightly, got: it answers \d+ of \d+ known questions wrongly in f32: /u,
     );

@@ -32,7 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const train = (name: string, steps = 4) =>
+const train = (name: string, steps = 4, settings: object = {}) =>
   pretrain({
     recipe: {
       suite,
@@ -41,6 +41,7 @@ const train = (name: string, steps = 4) =>
       steps: `${steps} steps`,
       checkpoint: { every: '2 steps', keep: 3 },
       engine: 'cpu',
+      ...settings,
     },
     run: join(folder, name),
   });
@@ -96,11 +97,16 @@ it('refuses a recipe.json that is none', async () => {
 });
 
 it('goes on in the precision that was measured when it began', async () => {
-  const { recipe } = await train('precision', 4);
+  await train('precision', 2, { precision: 'auto' });
+  // The recipe's own word and what came of it are recorded, and the same recipe goes on.
+  const { recipe: measured, step } = await train('precision', 2, { precision: 'auto' });
   const run = join(folder, 'precision');
   const file = join(run, 'recipe.json');
-  const measured = { ...recipe, precision: 'auto' } as const;
   const stored = JSON.parse(await readFile(file, 'utf8')) as { engine: object };
+  expect({ step, stored }).toMatchObject({
+    step: 2,
+    stored: { recipe: { precision: 'auto' }, engine: { name: 'cpu', precision: 'f32' } },
+  });
   const beginWith = (precision: unknown) =>
     writeFile(file, JSON.stringify({ recipe: measured, engine: { ...stored.engine, precision } }));
   await beginWith('bf16');

@@ -18,6 +18,7 @@ import {
 } from './engine-start.ts';
 import { describeWrong } from './trust/ask.ts';
 import type { EngineAnswers } from './trust/examine.ts';
+import { hasFaults } from './trust/faults.ts';
 
 /** What to look for. */
 export interface EngineOptions {
@@ -184,6 +185,7 @@ const attemptsWith = async (
  */
 export const selectEngine = async (options: EngineOptions = {}): Promise<EngineChoice> => {
   checkOptions(options);
+  if (hasFaults()) options.logger?.warn('POLYGATE_TEST_FAULTS is set: kernels are wrong on purpose');
   const { engine = 'auto', device, precision = 'f32' } = options;
   const before = tf.engine().backendName;
   const passedOver: PassedOver[] = [];
