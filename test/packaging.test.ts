@@ -214,7 +214,7 @@ describe('a project with the tarballs', () => {
       join(project, 'tsconfig.json'),
       JSON.stringify({ compilerOptions, include: ['pipeline.ts', 'guide.ts', 'module', 'commonjs'] }),
     );
-    await copyFile(join(import.meta.dirname, 'consumer-pipeline.ts'), join(project, 'pipeline.ts'));
+    await copyFile(join(import.meta.dirname, 'fixtures/consumer-pipeline.ts'), join(project, 'pipeline.ts'));
     await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund'], {
       cwd: project,
       maxBuffer: 64 * 1024 * 1024,

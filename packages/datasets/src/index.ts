@@ -43,6 +43,8 @@ export type {
   SuiteDataset,
   SuiteImage,
 } from './suite.ts';
+export { writeSuite } from './write-suite.ts';
+export type { SuiteParts } from './write-suite.ts';
 export { conceptOf, emojiCaptions, emojiSplits, emojiVendors, loadEmoji } from './mini/emoji.ts';
 export type { CaptionOptions, EmojiConcept, EmojiOptions, EmojiSet, EmojiSplit } from './mini/emoji.ts';
 export { digitNames, loadMnist } from './mini/mnist.ts';

@@ -1,8 +1,16 @@
 /** Columns of the prepared datasets, by kind. Token columns hold ids of the tokenizer that the metadata names. */
 import { datasetMetadata, defineSchema, type FieldKind, type Schema } from '@polygate/stream';
 
+/** What the rows of a prepared dataset can be. */
+export const datasetKinds = Object.freeze([
+  'labelled-image',
+  'captioned-image',
+  'text',
+  'labelled-text',
+] as const);
+
 /** What the rows of a prepared dataset are. */
-export type DatasetKind = 'labelled-image' | 'captioned-image' | 'text' | 'labelled-text';
+export type DatasetKind = (typeof datasetKinds)[number];
 
 /** Version of the code that decides what rows hold; raised whenever the same input would give other rows. */
 export const DATASET_CODE_VERSION = '4';

@@ -1,0 +1,131 @@
+/** Suites from streams of rows that somebody makes: a prepared folder without the prepare stage. */
+import { createHash } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ConfigError, excerpt, isPlainName, sealJson } from '@polygate/core';
+import { writeDirectoryAtomic } from '@polygate/core/node';
+import {
+  contentHash,
+  readDatasetMetadata,
+  requireTokenizer,
+  type Schema,
+  type StreamSource,
+  type WriteOptions,
+  writeShards,
+} from '@polygate/stream';
+import { saveTokenizer, type Tokenizer } from '@polygate/tokens';
+import { type DatasetKind, datasetKinds } from './schemas.ts';
+import { type Suite, SUITE_FILE, SUITE_VERSION, type SuiteDataset, type SuiteImage } from './suite.ts';
+
+/** A suite before it is written. */
+export interface SuiteParts {
+  /** Stands in reports. */
+  readonly name: string;
+  /** What made the token columns; saved with the suite. */
+  readonly tokenizer: Tokenizer;
+  /** Tokens of a row of packed text. @default 64 */
+  readonly textLength?: number;
+  /** Splits by name, such as `train`, of each dataset by name. Schemas are those of `datasetSchema`. */
+  readonly datasets: Readonly<Record<string, Readonly<Record<string, StreamSource>>>>;
+}
+
+const kindOf = (name: string, schema: Schema): DatasetKind => {
+  const { kind } = readDatasetMetadata(schema);
+  const known = datasetKinds.find((each) => each === kind);
+  if (known) return known;
+  throw new ConfigError(
+    `suite: expected dataset "${name}" to be of kind ${datasetKinds.join(', ')}, got ${excerpt(kind)}; make its schema by datasetSchema`,
+    { code: 'dataset-kind', fields: { dataset: name, kind } },
+  );
+};
+
+const requirePlain = (what: string, name: string): void => {
+  if (isPlainName(name)) return;
+  throw new ConfigError(
+    `suite: expected a name of a ${what} that is the name of a folder, got ${excerpt(name)}`,
+  );
+};
+
+/** Size of the pictures of all datasets together; suites without pictures say 1 x 1. */
+const imageOf = (schemas: ReadonlyMap<string, Schema>): SuiteImage => {
+  let found: { readonly name: string; readonly height: number; readonly width: number } | undefined;
+  for (const [name, schema] of schemas) {
+    const { image } = readDatasetMetadata(schema);
+    if (!image) continue;
+    if (found && (found.height !== image.height || found.width !== image.width)) {
+      throw new ConfigError(
+        `suite: expected pictures of one size, got ${found.height} x ${found.width} in "${found.name}" and ${image.height} x ${image.width} in "${name}"; resize them alike`,
+      );
+    }
+    found ??= { name, height: image.height, width: image.width };
+  }
+  return { height: found?.height ?? 1, width: found?.width ?? 1 };
+};
+
+/**
+ * Writes a suite that `pretrain` and `evaluate` take: shards of every split, `tokenizer.json` and `suite.json`. The folder
+ * appears when it is complete, in place of one that was there. Splits without rows are left out.
+ * @throws ConfigError for names that are no names of folders, kinds that no task reads, pictures of several sizes, rows of
+ * another tokenizer, or a dataset without a row; what the sources throw
+ */
+export const writeSuite = async (
+  directory: string,
+  { name, tokenizer, textLength = 64, datasets }: SuiteParts,
+  options: WriteOptions = {},
+): Promise<Suite> => {
+  const schemas = new Map<string, Schema>();
+  for (const [dataset, splits] of Object.entries(datasets)) {
+    requirePlain('dataset', dataset);
+    for (const [split, { schema }] of Object.entries(splits)) {
+      requirePlain('split', split);
+      if (readDatasetMetadata(schema).tokenizer !== undefined) requireTokenizer(schema, tokenizer.hash);
+      kindOf(dataset, schema);
+      schemas.set(dataset, schema);
+    }
+  }
+  const image = imageOf(schemas);
+  let suite: Suite | undefined;
+  await writeDirectoryAtomic(directory, async (folder) => {
+    const written: SuiteDataset[] = [];
+    const hash = createHash('sha256').update(tokenizer.hash);
+    for (const [dataset, sources] of Object.entries(datasets)) {
+      const splits: [string, { rows: number }][] = [];
+      for (const [split, source] of Object.entries(sources)) {
+        const manifest = await writeShards(
+          join(folder, dataset, split),
+          source.schema,
+          source.batches(options.signal ? { signal: options.signal } : {}),
+          options,
+        );
+        hash.update(`\n${dataset}/${split} ${contentHash(manifest)}`);
+        if (manifest.rows > 0) splits.push([split, { rows: manifest.rows }]);
+      }
+      const schema = schemas.get(dataset);
+      if (!schema || splits.length === 0) {
+        throw new ConfigError(
+          `suite: expected rows in dataset "${dataset}", got none; leave it out, or mend its source`,
+        );
+      }
+      const { classes } = readDatasetMetadata(schema);
+      written.push({
+        name: dataset,
+        kind: kindOf(dataset, schema),
+        splits: Object.fromEntries(splits),
+        ...(classes ? { classes } : {}),
+      });
+    }
+    await saveTokenizer(tokenizer, join(folder, 'tokenizer.json'));
+    suite = {
+      name,
+      version: SUITE_VERSION,
+      image,
+      textLength,
+      tokenizerHash: tokenizer.hash,
+      datasets: written,
+      quarantine: {},
+      recipeHash: hash.digest('hex'),
+    };
+    await writeFile(join(folder, SUITE_FILE), sealJson(suite));
+  });
+  return suite as unknown as Suite;
+};
