@@ -5,7 +5,7 @@
 import { link, mkdir, readFile, rm, symlink } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { tarEnd, tarMember } from '../packages/datasets/test/support/tar-writer.ts';
-import { ids, labels, none, picture, useOwnData } from './own-data.ts';
+import { ids, labels, none, picture, texts, useOwnData } from './own-data.ts';
 
 const { at, put, run, prepared, refused } = useOwnData();
 
@@ -62,6 +62,50 @@ describe('identity', () => {
     expect([...sides.values()].every((set) => set.size === 1)).toBe(true);
     // What a source holds out for testing is nowhere in training, even under another name.
     expect([...(sides.get(3) ?? [])]).toEqual(['test']);
+  });
+
+  it('draws once for equal pictures and texts of sources that put different shares aside', async () => {
+    for (let n = 0; n < 40; n += 1)
+      for (const folder of ['a', 'b']) await put(`${folder}/x/${n}.svg`, picture(n));
+    const few = { dataset: 'd', validationPercent: 5, testPercent: 10 };
+    const many = { dataset: 'd', validationPercent: 30, testPercent: 30 };
+    const pictures = await prepared({
+      a: { source: 'image-folder', path: at('a'), ...few },
+      b: { source: 'image-folder', path: at('b'), ...many },
+    });
+    const sides = new Map<string, Set<string>>();
+    for (const [split, rows] of Object.entries(pictures.splits)) {
+      for (const { id } of rows) {
+        const name = id.replace(/^b\//u, '');
+        sides.set(name, (sides.get(name) ?? new Set()).add(split));
+      }
+    }
+    expect([sides.size, Math.max(...[...sides.values()].map((set) => set.size))]).toEqual([40, 1]);
+    const lines = Array.from({ length: 40 }, (_, n) => `w${n} of many`);
+    const one = await put('a.txt', lines.join('\n'));
+    const two = await put('b.txt', lines.join('\n').toUpperCase());
+    const words = await prepared({
+      a: { source: 'plain-text', unit: 'line', files: [one], ...few },
+      b: { source: 'plain-text', unit: 'line', files: [two], ...many },
+    });
+    const shown = Object.values(words.splits).map(
+      (rows) => new Set(texts(rows).flatMap((row) => row?.join(' ').match(/w\d+/gu) ?? [])),
+    );
+    expect(shown.reduce((sum, set) => sum + set.size, 0)).toBe(40);
+  });
+
+  it('warns of samples that one dataset holds out and another one trains on, and records them', async () => {
+    for (let n = 0; n < 8; n += 1) await put(`a/x/${n}.svg`, picture(n));
+    const { overlaps, log } = await prepared({
+      held: { source: 'image-folder', path: at('a'), split: 'test' },
+      more: { source: 'image-folder', path: at('a'), ...none },
+    });
+    expect(overlaps).toEqual([
+      { splits: ['test', 'train'], dataset: 'more', rows: 8, example: ['x/0.svg', 'x/0.svg'] },
+    ]);
+    expect(log.join('\n')).toContain(
+      'prepare held: 8 samples of test and more/train show the same, such as x/0.svg and x/0.svg',
+    );
   });
 
   it('warns of samples that two named splits share, and records them', async () => {

@@ -29,7 +29,8 @@ import {
 import { renameClasses } from './class-renames.ts';
 import { joinPlans } from './plan-join.ts';
 import type { PrepareRecipe, SourceRecipe } from './recipe.ts';
-import { settleSplits } from './settled-splits.ts';
+import { overlapWarning, settleSplits } from './settled-splits.ts';
+import { SuiteOverlaps } from './suite-overlaps.ts';
 
 /** One reader of a dataset. */
 export interface PlanPart {
@@ -52,7 +53,7 @@ export interface DatasetPlan {
   readonly classes?: readonly string[];
   /** Whether the recipe lists the classes, in the order that numbers in the data refer to. @default false */
   readonly classesGiven?: boolean;
-  /** Samples that two splits share. */
+  /** Samples that two splits share, also with the training of another dataset. */
   readonly overlaps?: readonly SplitOverlap[];
   /** Samples that show the same under different labels. */
   readonly labelConflicts?: LabelConflicts;
@@ -268,7 +269,13 @@ export const planDatasets = async (
   const all = [...plans.values()];
   checkNames(all);
   for (const { name, classes = [] } of all) checkClassNames(classes, `prepare ${name}`);
+  const suite = new SuiteOverlaps();
   const settled: DatasetPlan[] = [];
-  for (const each of all) settled.push(await settleSplits(each, packages.logger));
-  return settled;
+  for (const each of all) settled.push(await settleSplits(each, suite, packages.logger));
+  const shared = suite.overlaps();
+  return settled.map((each) => {
+    const more = shared.get(each.name) ?? [];
+    for (const overlap of more) packages.logger?.warn(`prepare ${each.name}: ${overlapWarning(overlap)}`);
+    return more.length === 0 ? each : { ...each, overlaps: [...(each.overlaps ?? []), ...more] };
+  });
 };

@@ -16,6 +16,18 @@ describe('prepare recipe', () => {
     expect(recipe.sources['photos']).toMatchObject({ testPercent: 10, validationPercent: 5 });
   });
 
+  it('refuses shares that leave nothing for training, and names both', () => {
+    const photos = { ...own.sources.photos, validationPercent: 60, testPercent: 40 };
+    expect(() => parsePrepareRecipe({ ...own, sources: { photos } })).toThrow(
+      'sources.photos: expected validationPercent and testPercent below 100 together, so that samples are left for training, got 60 and 40; lower one of them',
+    );
+    const digits = { source: 'mnist', validationPercent: 20, testPercent: 80 };
+    expect(() => parsePrepareRecipe({ ...own, sources: { digits } })).toThrow('got 20 and 80');
+    expect(() =>
+      parsePrepareRecipe({ ...own, sources: { photos: { ...photos, split: 'test' } } }),
+    ).not.toThrow();
+  });
+
   it('takes settings: numbers as numbers, paths as text, lists as JSON', () => {
     const recipe = applyPrepareSettings(own, [
       'image.size=32',

@@ -272,12 +272,25 @@ export type PrepareRecipeInput = z.input<typeof prepareSchema>;
 /** One source of a recipe. */
 export type SourceRecipe = PrepareRecipe['sources'][string];
 
+/** @throws ConfigError where a source would put everything aside */
+const requireTraining = (key: string, source: SourceRecipe): void => {
+  if (!('testPercent' in source)) return;
+  const { validationPercent, testPercent } = source;
+  // Where all rows are of one split nothing is drawn.
+  if (('split' in source && source.split !== undefined) || validationPercent + testPercent < 100) return;
+  throw new ConfigError(
+    `prepare recipe: sources.${key}: expected validationPercent and testPercent below 100 together, so that samples are left for training, got ${validationPercent} and ${testPercent}; lower one of them, or set split: "test" to hold all samples out`,
+    { code: 'percents', fields: { source: key, validationPercent, testPercent } },
+  );
+};
+
 /**
  * Checks a recipe and fills in its defaults.
  * @throws ConfigError naming the setting and what is allowed there; an unknown key or source lists the known ones
  */
 export const parsePrepareRecipe = (input: unknown): PrepareRecipe => {
   const recipe = checkSettings(prepareSchema, input, 'prepare recipe');
+  for (const [key, source] of Object.entries(recipe.sources)) requireTraining(key, source);
   const sources = Object.entries(recipe.sources).map(([key, source]) => [
     key,
     source.source === 'webdataset' ? { ...source, files: source.files.flatMap(expandBraces) } : source,

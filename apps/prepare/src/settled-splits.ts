@@ -15,20 +15,23 @@ import {
 } from '@polygate/datasets';
 import { ConflictFinder } from './label-conflicts.ts';
 import type { DatasetPlan, PlanPart } from './plan.ts';
+import type { SuiteOverlaps } from './suite-overlaps.ts';
 
 interface Place {
   readonly split: string;
   readonly id: string;
 }
 
-/** Splits and ids of the samples of one part, in order. */
+/** What was found of the samples of one part, in order. */
 interface Settled {
+  /** Empty for a sample without split of its own, until it is settled. */
   readonly splits: string[];
   /** New ids of samples whose own id another one has, by place. */
   readonly ids: Map<number, string>;
   readonly labels: (number | undefined)[];
-  /** Keys of samples without split of their own, by place. */
-  readonly open: Map<number, string>;
+  /** What each sample shows, and its id in the dataset. */
+  readonly keys: string[];
+  readonly names: string[];
 }
 
 const ownSplit = (part: PlanPart, sample: Sample): string | undefined =>
@@ -75,7 +78,7 @@ const survey = async (
     readonly unique: boolean;
   },
 ): Promise<Settled> => {
-  const settled: Settled = { splits: [], labels: [], ids: new Map(), open: new Map() };
+  const settled: Settled = { splits: [], labels: [], ids: new Map(), keys: [], names: [] };
   for await (const item of part.reader.read()) {
     if (item.kind === 'fault') continue;
     const place = settled.splits.length;
@@ -87,8 +90,9 @@ const survey = async (
     const split = ownSplit(part, item);
     const key = await contentKey(item);
     if (item.label !== undefined) shared.conflicts?.add(key, { label: item.label, id });
-    if (split === undefined) settled.open.set(place, key);
-    else shared.overlaps.add(key, { split, id });
+    if (split !== undefined) shared.overlaps.add(key, { split, id });
+    settled.keys.push(key);
+    settled.names.push(id);
     settled.splits.push(split ?? '');
     settled.labels.push(item.label);
   }
@@ -118,8 +122,9 @@ const settledReader = (part: PlanPart, settled: Settled): Reader => ({
   },
 });
 
-const warnOf = (overlap: SplitOverlap): string =>
-  `${overlap.rows} samples of ${overlap.splits.join(' and ')} show the same, such as ${overlap.example.join(' and ')}: scores on them tell what was learned by heart`;
+/** What a person is told of an overlap. */
+export const overlapWarning = (overlap: SplitOverlap): string =>
+  `${overlap.rows} samples of ${overlap.splits[0]} and ${overlap.dataset === undefined ? '' : `${overlap.dataset}/`}${overlap.splits[1]} show the same, such as ${overlap.example.join(' and ')}: scores on them tell what was learned by heart`;
 
 const conflictWarning = ({ rows, example, labels }: LabelConflicts): string =>
   `${rows} samples show the same as another one that has another label, such as ${example[0]} (${labels[0]}) and ${example[1]} (${labels[1]}): one of them is wrong`;
@@ -139,9 +144,13 @@ const classesWithoutTraining = (classes: readonly string[], parts: readonly Sett
   return samples === 0 ? [] : classes.filter((_, label) => !trained.has(label));
 };
 
-/** The plan with the split of every sample settled. Datasets of the mini suite have their own rules and stay. */
+/**
+ * The plan with the split of every sample settled. Datasets of the mini suite have their own rules and stay.
+ * @param suite learns what the dataset shows in which split
+ */
 export const settleSplits = async (
   plan: DatasetPlan,
+  suite: SuiteOverlaps,
   logger: Logger = silentLogger,
 ): Promise<DatasetPlan> => {
   if (plan.parts.every((part) => part.draw === undefined)) return plan;
@@ -153,16 +162,21 @@ export const settleSplits = async (
   const shared = { taken: new Set<string>(), overlaps, conflicts, unique: plan.kind !== 'text' };
   const all: Settled[] = [];
   for (const part of plan.parts) all.push(await survey(part, shared));
+  // One draw for a thing that is shown, though sources put different shares aside: the first one's that shows it.
+  const drawn = new Map<string, string>();
   const parts = plan.parts.map((part, index): PlanPart => {
-    const settled = all[index] ?? { splits: [], labels: [], ids: new Map(), open: new Map() };
-    for (const [place, key] of settled.open) {
-      settled.splits[place] = overlaps.splitOf(key) ?? splitByHash(key, part.draw?.percents ?? {});
+    const settled = all[index] ?? { splits: [], labels: [], ids: new Map(), keys: [], names: [] };
+    for (const [place, key] of settled.keys.entries()) {
+      if (settled.splits[place] !== '') continue;
+      const split = overlaps.splitOf(key) ?? drawn.get(key) ?? splitByHash(key, part.draw?.percents ?? {});
+      drawn.set(key, split);
+      settled.splits[place] = split;
     }
-    settled.open.clear();
+    suite.add(plan.name, { splits: settled.splits, keys: settled.keys, ids: settled.names });
     return { reader: settledReader(part, settled), splitOf: (sample) => sample.split ?? 'train' };
   });
   const found = overlaps.overlaps();
-  for (const overlap of found) logger.warn(`prepare ${plan.name}: ${warnOf(overlap)}`);
+  for (const overlap of found) logger.warn(`prepare ${plan.name}: ${overlapWarning(overlap)}`);
   const labelConflicts = conflicts?.conflicts(plan.classes ?? []);
   if (labelConflicts) logger.warn(`prepare ${plan.name}: ${conflictWarning(labelConflicts)}`);
   const untrained = classesWithoutTraining(plan.classes ?? [], all);

@@ -14,9 +14,11 @@ const MAX_SUITE_BYTES = 64 << 20;
 /** Scores of baselines on one split, by name, e.g. `chance`, `majority`, `pixelNearestNeighbour`. */
 export type BaselineScores = Readonly<Record<string, number>>;
 
-/** Samples that show the same in two splits, which their sources named. */
+/** Samples that show the same in two splits, which their sources named or which two datasets drew. */
 export interface SplitOverlap {
   readonly splits: readonly [string, string];
+  /** Dataset of the second split, where it is not this one. */
+  readonly dataset?: string;
   /** Samples of the one whose picture or text the other holds, too. */
   readonly rows: number;
   /** Ids of two that are equal. */
@@ -38,7 +40,7 @@ export interface SuiteDataset {
   readonly kind: DatasetKind;
   readonly splits: Readonly<Record<string, { readonly rows: number }>>;
   readonly classes?: readonly string[];
-  /** Where the sources' own splits share samples. */
+  /** Where the sources' own splits share samples, and where another dataset trains on what this one holds out. */
   readonly overlaps?: readonly SplitOverlap[];
   /** Where samples that show the same have different labels. */
   readonly labelConflicts?: LabelConflicts;
@@ -91,7 +93,11 @@ const isNumbers = (value: unknown): boolean =>
 const isPair = (value: unknown): boolean => isTexts(value) && (value as readonly unknown[]).length === 2;
 
 const isOverlap = (value: unknown): boolean =>
-  isRecord(value) && isPair(value['splits']) && isPair(value['example']) && isCount(value['rows']);
+  isRecord(value) &&
+  isPair(value['splits']) &&
+  isPair(value['example']) &&
+  isCount(value['rows']) &&
+  (value['dataset'] === undefined || typeof value['dataset'] === 'string');
 
 /** What is wrong with a dataset, or undefined. Its names become folders: they must lead nowhere else. */
 const datasetProblem = (dataset: unknown): string | undefined => {
