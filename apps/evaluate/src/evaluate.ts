@@ -84,6 +84,7 @@ export const evaluate = async (
   const engine = await selectEngine({
     engine: options.engine ?? ((recipe?.engine ?? 'auto') as NonNullable<EngineOptions['engine']>),
     precision: options.precision ?? recipe?.precision ?? 'f32',
+    precisionRequired: options.precision !== undefined,
     logger,
     ...(device === undefined ? {} : { device }),
     ...(threads === undefined ? {} : { threads }),

@@ -80,7 +80,7 @@ describe('polygate', () => {
     const { code, log } = await run('evalute');
     expect(code).toBe(exitCodes.usage);
     expect(log).toBe(
-      'error: unknown command "evalute": did you mean "evaluate"? known: demo, doctor, evaluate, export, inspect, predict, prepare, pretrain',
+      'error: unknown command "evalute": did you mean "evaluate"? known: demo, doctor, engines, evaluate, export, inspect, predict, prepare, pretrain',
     );
   });
 

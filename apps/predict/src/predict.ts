@@ -13,7 +13,7 @@ import {
 import { relative } from 'node:path';
 import { pictureFiles, pictureFilesOf } from './picture-files.ts';
 import { predictEach, readPictures, type PicturePredictions, type SkippedPicture } from './predict-each.ts';
-import { withModel, type PredictContext, type PredictOptions } from './session.ts';
+import { warnUntrained, withModel, type PredictContext, type PredictOptions } from './session.ts';
 
 /** Pictures that are asked about. */
 export interface PicturesOptions extends PredictOptions {
@@ -95,6 +95,7 @@ export const predictCaptions = (
 ): Promise<PicturePredictions<CaptionPrediction>> =>
   withModel(options, context, async ({ model }) => {
     const { images, task, bad } = options;
+    warnUntrained(model, 'image-captioning', context);
     return predictEach(model, await pictureFilesOf(images), {
       predict: (patches) => caption(model, patches, { task, ...searchOf(options) }),
       ...(bad === undefined ? {} : { bad }),
@@ -114,6 +115,7 @@ export const predictCaption = async (
 ): Promise<readonly CaptionPrediction[]> =>
   withModel(options, context, async ({ model }) => {
     const { image, task } = options;
+    warnUntrained(model, 'image-captioning', context);
     const { pictures } = await predictEach(model, [image], {
       predict: (patches) => caption(model, patches, { task, ...searchOf(options) }),
       bad: 'throw',
@@ -156,6 +158,7 @@ export const predictRetrieval = (
 ): Promise<Retrieval> =>
   withModel(options, context, async ({ model }) => {
     const { images: folder, text, count = 5 } = options;
+    warnUntrained(model, 'image-text-retrieval', context);
     const skipped: SkippedPicture[] = [];
     const read = await readPictures(model, await pictureFiles(folder), {
       skip: ({ path, reason }) => void skipped.push({ path: relative(folder, path), reason }),
@@ -189,9 +192,10 @@ export const predictFill = (
   options: FillOptions,
   context: PredictContext = {},
 ): Promise<readonly (readonly WordPrediction[])[]> =>
-  withModel(options, context, ({ model }) =>
-    fill(model, options.text, {
+  withModel(options, context, ({ model }) => {
+    warnUntrained(model, 'masked-language-modelling', context);
+    return fill(model, options.text, {
       task: options.task,
       ...(options.count === undefined ? {} : { count: options.count }),
-    }),
-  );
+    });
+  });

@@ -8,8 +8,9 @@ import {
   predictFill,
   predictRetrieval,
 } from '@polygate/app-predict';
+import { silentLogger } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -55,6 +56,33 @@ describe('predictions from a run folder', () => {
     const words = await predictFill({ run, engine, text: 'the ___ is red', count: 3 });
     expect(words[0]).toHaveLength(3);
     expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('warn of what the model was never trained on', async () => {
+    const model = join(scratch, 'model');
+    await cp(join(run, 'checkpoints', 'step-7'), model, { recursive: true });
+    await rm(join(model, 'state.json'));
+    const config = JSON.parse(await readFile(join(model, 'config.json'), 'utf8')) as object;
+    const tasks = [{ name: 'colours', family: 'image-classification', dataset: 'colours' }];
+    await writeFile(join(model, 'config.json'), JSON.stringify({ ...config, tasks }));
+    const warned: string[] = [];
+    const logger = { ...silentLogger, warn: (line: string) => void warned.push(line) };
+    await predictFill({ run: model, engine, text: 'the ___ is red' }, { logger });
+    expect(warned).toEqual([
+      'this model was trained on no masked-language-modelling, only on image-classification: what it says here is a guess',
+    ]);
+  });
+
+  it('compute in the precision of the run', async () => {
+    const path = join(run, 'recipe.json');
+    const record = await readFile(path, 'utf8');
+    await writeFile(path, record.replace('"seed":11', '"seed":11,"precision":"bf16"'));
+    const lines: string[] = [];
+    const logger = { ...silentLogger, info: (line: string) => void lines.push(line) };
+    await predictFill({ run, engine: 'wasm', text: 'the ___ is red' }, { logger });
+    await writeFile(path, record);
+    expect(lines[0]).toContain('engine wasm on cpu, f32');
+    expect(lines[0]).toContain('as asked; bf16 needs torch');
   });
 
   it('search a folder and its sub-folders, and list what can not be read', async () => {

@@ -3,8 +3,8 @@
  *
  * N queries · C candidates · D width
  */
-import { similarityLogits } from '@polygate/losses';
 import { imageSequences, segmentRows, type ImagePatches } from '@polygate/tasks';
+import { exactLinear } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { encodeFeatures } from './features.ts';
 import type { Generalist } from './generalist.ts';
@@ -33,19 +33,24 @@ export const pictureFeatures = (
     return parts.length === 1 && only ? only : tf.concat2d(parts, 0);
   });
 
-/** Scaled similarities [N * C], row by row. Features are borrowed. */
+/**
+ * Scaled similarities [N * C], row by row. Features are borrowed. The product is float32 in every precision: cosines that
+ * are rounded to bf16 tie where the features do not.
+ */
 export const scoresOf = async (
   model: Generalist,
   features: { readonly queries: tf.Tensor2D; readonly candidates: tf.Tensor2D },
   temperature: string,
 ): Promise<Float32Array> => {
-  const logits = tf.tidy(() =>
-    similarityLogits(features.queries, features.candidates, model.encoder.temperature(temperature)),
-  );
+  const { cosines, factor } = tf.tidy(() => ({
+    cosines: exactLinear(features.queries, features.candidates),
+    factor: model.encoder.temperature(temperature),
+  }));
   try {
-    return (await logits.data()) as Float32Array;
+    const [scale = 1] = await factor.data();
+    return ((await cosines.data()) as Float32Array).map((cosine) => cosine * scale);
   } finally {
-    logits.dispose();
+    tf.dispose([cosines, factor]);
   }
 };
 

@@ -31,6 +31,8 @@ export interface EngineOptions {
    * trains faster on this processor, measured once. @default 'f32'
    */
   readonly precision?: Precision | 'auto';
+  /** Whether an engine asked for by name that lacks the precision is refused; otherwise it computes in f32. @default true */
+  readonly precisionRequired?: boolean;
   /** Threads of the engine, where it lets them be set. @default the engine's own */
   readonly threads?: number;
   /** Ask for equal bits in two runs, where the engine makes that a choice. @default false */
@@ -156,7 +158,7 @@ const attemptsWith = async (
   device: string,
   options: EngineOptions,
 ): Promise<Attempt[]> => {
-  const { engine = 'auto', precision = 'f32' } = options;
+  const { engine = 'auto', precision = 'f32', precisionRequired = true } = options;
   const first = engine === 'auto' ? 'first of the ladder that works' : 'as asked';
   if (precision === 'auto') {
     if (loader.precisions.length === 1) return [{ precision: loader.precisions[0] ?? 'f32', reason: first }];
@@ -167,7 +169,7 @@ const attemptsWith = async (
       speeds.order.length > 1 ? `${first}; ${best} trains ${times} times as fast as ${other}` : first;
     return [{ precision: best, reason: faster, speeds }];
   }
-  if (engine !== 'auto') return [{ precision, reason: first }];
+  if (engine !== 'auto' && precisionRequired) return [{ precision, reason: first }];
   if (!loader.precisions.includes(precision)) {
     return [{ precision: 'f32', reason: `${first}; ${precision} needs torch` }];
   }
@@ -186,14 +188,14 @@ const attemptsWith = async (
 export const selectEngine = async (options: EngineOptions = {}): Promise<EngineChoice> => {
   checkOptions(options);
   if (hasFaults()) options.logger?.warn('POLYGATE_TEST_FAULTS is set: kernels are wrong on purpose');
-  const { engine = 'auto', device, precision = 'f32' } = options;
+  const { engine = 'auto', device, precision = 'f32', precisionRequired = true } = options;
   const before = tf.engine().backendName;
   const passedOver: PassedOver[] = [];
   for (const loader of engineLoaders) {
     if (engine !== 'auto' && loader.name !== engine) continue;
     const wanted = device ?? loader.devices[0] ?? 'cpu';
     try {
-      expectServed(loader, wanted, engine === 'auto' ? 'auto' : precision);
+      expectServed(loader, wanted, engine === 'auto' || !precisionRequired ? 'auto' : precision);
       const attempts = await attemptsWith(loader, wanted, options);
       for (const [at, attempt] of attempts.entries()) {
         try {

@@ -94,6 +94,9 @@ describe('selectEngine', () => {
     expect((precision as EngineError).message).toBe(
       'engine wasm: expected it to start, got: it has no bf16; use --precision f32 for it',
     );
+    const choice = await selectEngine({ engine: 'wasm', precision: 'bf16', precisionRequired: false });
+    expect([choice.name, choice.precision]).toEqual(['wasm', 'f32']);
+    expect(choice.reason).toBe('as asked; bf16 needs torch');
     const device = await failure(() => selectEngine({ engine: 'wasm', device: 'cuda' }));
     expect((device as EngineError).message).toBe(
       'engine wasm: expected it to start, got: it has no device cuda; use --device cpu for it',
