@@ -8,7 +8,7 @@
  */
 import { ShapeError } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
-import { expectShape, similarityCrossEntropy, similarityLogits } from './similarity.ts';
+import { expectShape, lossOfNothing, similarityCrossEntropy, similarityLogits } from './similarity.ts';
 
 /** Settings of {@link symmetricContrastive}. */
 export interface SymmetricContrastiveOptions {
@@ -25,7 +25,7 @@ export interface SymmetricContrastiveOptions {
  * @param a float32 [N, D], rows of unit length; borrowed
  * @param b float32 [N, D], row i is the partner of row i of `a`; borrowed
  * @param temperature scalar factor of the cosines, above 0; borrowed
- * @returns float32 scalar, the caller's: cross-entropy from a to b plus from b to a, each a mean over N
+ * @returns float32 scalar, the caller's: cross-entropy from a to b plus from b to a, each a mean over N; 0 of no pairs
  * @throws ShapeError when the pairs don't match; ConfigError for smoothing out of range
  */
 export const symmetricContrastive = (
@@ -48,6 +48,7 @@ export const symmetricContrastive = (
       shape: [pairs, pairs],
       axes: '(N, N)',
     });
+  if (pairs === 0) return lossOfNothing(a, b, temperature);
   return tf.tidy(() => {
     const logits = similarityLogits(a, b, temperature);
     const labels = Int32Array.from({ length: pairs }, (_, pair) => pair);

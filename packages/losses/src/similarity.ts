@@ -13,8 +13,8 @@ import { ConfigError, ShapeError } from '@polygate/core';
 import { softmaxCrossEntropy, type Labels } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 
-/** Least sum of weights that is divided by, so that a batch of padding alone has a loss of 0. */
-const LEAST_WEIGHT = 1e-12;
+/** Engines that read tensors at the price of a copy. */
+const HOST_ENGINES: ReadonlySet<string> = new Set(['cpu', 'wasm', 'tensorflow']);
 
 /** Settings of {@link similarityCrossEntropy}. */
 export interface SimilarityCrossEntropyOptions {
@@ -29,7 +29,8 @@ export interface SimilarityCrossEntropyOptions {
    */
   readonly exclude?: tf.Tensor2D;
   /**
-   * float32 [N], none negative: weights of the queries in the mean; borrowed. Of a query of weight 0, such as padding,
+   * float32 [N], none negative: weights of the queries in the mean; borrowed. Where reading them would stall the engine, a
+   * negative one makes the loss NaN. Of a query of weight 0, such as padding,
    * neither logits nor label are looked at by loss or gradient, but the label must be a candidate. @default all 1
    */
   readonly weights?: tf.Tensor1D;
@@ -110,6 +111,25 @@ const withoutExcluded = (logits: tf.Tensor2D, labels: tf.Tensor1D, exclude: tf.T
 const tensorOf = (labels: Labels): tf.Tensor1D =>
   labels instanceof tf.Tensor ? labels : tf.tensor1d(Int32Array.from(labels), 'int32');
 
+/** @throws ConfigError naming the first weight below 0 */
+const checkWeights = (where: string, weights: tf.Tensor1D): void => {
+  if (!HOST_ENGINES.has(tf.getBackend())) return;
+  const values = weights.dataSync();
+  const row = values.findIndex((weight: number) => weight < 0);
+  if (row < 0) return;
+  throw new ConfigError(
+    `${where}: expected weights of 0 or more, got ${values[row]} for query ${row}; a query of weight 0 does not count`,
+    { fields: { row, weight: values[row] } },
+  );
+};
+
+/** 0 with gradients of 0: the mean over nothing, which engines make NaN or any number of. */
+export const lossOfNothing = (...inputs: tf.Tensor[]): tf.Scalar =>
+  tf.customGrad(() => ({
+    value: tf.scalar(0),
+    gradFunc: () => inputs.map((input) => tf.zeros(input.shape)),
+  }))(...inputs) as tf.Scalar;
+
 /** Weights of the queries, 0 at the ignored ones; undefined where all count alike. */
 const weightsOf = (
   labels: tf.Tensor1D,
@@ -127,9 +147,9 @@ const weightsOf = (
  * @param logits float32 [N, C], of {@link similarityLogits}; borrowed
  * @param labels [N], index into the candidates or `ignoreIndex`; borrowed. Checked as by softmaxCrossEntropy: give them on
  * the host.
- * @returns float32 scalar, the caller's; 0 when the weights sum to 0
+ * @returns float32 scalar, the caller's; 0 when there are no queries or their weights sum to 0
  * @throws ShapeError for shapes that don't go together and labels that are no candidates; ConfigError for smoothing out of
- * range
+ * range and negative weights
  */
 export const similarityCrossEntropy = (
   logits: tf.Tensor2D,
@@ -147,6 +167,8 @@ export const similarityCrossEntropy = (
   if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
     throw new ConfigError(`${where}: expected labelSmoothing in [0, 1), got ${labelSmoothing}; 0.1 is usual`);
   }
+  if (weights) checkWeights(where, weights);
+  if (rows === 0) return lossOfNothing(logits);
   return tf.tidy(() => {
     const corrected = logQ ? (tf.sub(logits, logQ) as tf.Tensor2D) : logits;
     const settings = { labelSmoothing, ...(ignoreIndex === undefined ? {} : { ignoreIndex }) };
@@ -160,7 +182,9 @@ export const similarityCrossEntropy = (
     const counts = tf.greater(each, 0);
     const counted = tf.where<tf.Tensor>(tf.expandDims(counts, 1), among, 0) as tf.Tensor2D;
     const losses = softmaxCrossEntropy(counted, labels, settings);
-    const shares = tf.div(each, tf.maximum(tf.sum(each), LEAST_WEIGHT));
-    return tf.sum(tf.mul(tf.where<tf.Tensor>(counts, losses, 0), shares)) as tf.Scalar;
+    const sum = tf.sum(each);
+    // A batch of padding alone has a loss of 0. Where weights could not be read, one below 0 makes the loss NaN.
+    const divisor = tf.where(tf.any(tf.less(each, 0)), Number.NaN, tf.where(tf.equal(sum, 0), 1, sum));
+    return tf.sum(tf.mul(tf.where<tf.Tensor>(counts, losses, 0), tf.div(each, divisor))) as tf.Scalar;
   });
 };

@@ -127,6 +127,46 @@ describe.each(engines)('on $title', (engine) => {
     });
   });
 
+  it('is 0 with a gradient of nothing for no queries and no pairs', () => {
+    tf.tidy(() => {
+      const none = tf.zeros<tf.Rank.R2>([0, 3]);
+      const { value, grad } = tf.valueAndGrad((x) => similarityCrossEntropy(x as tf.Tensor2D, []))(none);
+      expect(value.dataSync()[0]).toBe(0);
+      expect(grad.shape).toEqual([0, 3]);
+      const excluded = similarityCrossEntropy(none, [], { exclude: none });
+      expect(excluded.dataSync()[0]).toBe(0);
+      const pairs = tf.zeros<tf.Rank.R2>([0, 2]);
+      const both = (a: tf.Tensor, b: tf.Tensor, temperature: tf.Tensor): tf.Scalar =>
+        symmetricContrastive(a as tf.Tensor2D, b as tf.Tensor2D, temperature as tf.Scalar);
+      const contrast = tf.valueAndGrads(both)([pairs, pairs.clone(), tf.scalar(10)]);
+      expect(contrast.value.dataSync()[0]).toBe(0);
+      expect(contrast.grads.map(({ shape }) => shape)).toEqual([[0, 2], [0, 2], []]);
+      expect(contrast.grads[2]?.dataSync()[0]).toBe(0);
+    });
+  });
+
+  it('divides by the weights however small they are', () => {
+    const rows = [
+      [0, 1],
+      [1, 2],
+    ];
+    const { loss } = evaluate(rows, [0, 1], () => ({ weights: tf.tensor1d([1e-14, 1e-14]) }));
+    expect(loss).toBeCloseTo((Math.log(1 + Math.E) + Math.log(1 + Math.exp(-1))) / 2, 5);
+  });
+
+  it('refuses negative weights, or has no loss where it cannot read them', () => {
+    tf.tidy(() => {
+      const [logits, weights] = [tf.zeros<tf.Rank.R2>([2, 2]), tf.tensor1d([1, -1])];
+      if (tf.getBackend() === 'torch') {
+        expect(similarityCrossEntropy(logits, [0, 1], { weights }).dataSync()[0]).toBeNaN();
+        return;
+      }
+      expect(() => similarityCrossEntropy(logits, [0, 1], { weights })).toThrow(
+        'similarityCrossEntropy: expected weights of 0 or more, got -1 for query 1; a query of weight 0 does not count',
+      );
+    });
+  });
+
   it('refuses labels that are no candidates, as a tensor too', () => {
     const text =
       'softmaxCrossEntropy: expected labels in [0, 2), got 2 at row 0; are they of another set of classes?';

@@ -183,6 +183,13 @@ export const attention = (qkv: tf.Tensor3D, options: AttentionOptions): tf.Tenso
   const { mask, promptKeys, promptValues } = options;
   const prompt = promptKeys?.shape;
   const inputs: tf.Tensor[] = promptKeys && promptValues ? [qkv, promptKeys, promptValues] : [qkv];
+  if (geometry.batch === 0) {
+    // Some engines divide by it.
+    return withGradient(inputs, () => ({
+      value: tf.zeros([0, geometry.length, geometry.width]),
+      gradient: () => inputs.map(({ shape }) => tf.zeros(shape)),
+    })) as tf.Tensor3D;
+  }
   return withGradient(inputs, (save) => {
     if (hasKernel('PgAttention') && hasKernel('PgAttentionGrad')) {
       const [value, ...state] = runKernel(

@@ -9,7 +9,7 @@
 import { ConfigError, EngineError, ShapeError } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
 import { hasKernel, present, runKernel, withGradient } from './dispatch.ts';
-import { expectShape } from './shapes.ts';
+import { expectFloat, expectShape } from './shapes.ts';
 
 /** Options of {@link softmaxCrossEntropy}. */
 export interface CrossEntropyOptions {
@@ -116,12 +116,19 @@ const lossOf = (logits: tf.Tensor2D, labels: () => tf.Tensor1D, labelSmoothing: 
     return { value: loss, gradient: (dy, saved) => [composeGradient(dy, saved, labelSmoothing)] };
   }) as tf.Tensor1D;
 
+/** Zeros [N]: without a row or a class nothing counts. Engines differ in what they make of it. */
+const nothingCounts = (logits: tf.Tensor2D): tf.Tensor1D =>
+  withGradient([logits], () => ({
+    value: tf.zeros([logits.shape[0]]),
+    gradient: () => [tf.zeros(logits.shape)],
+  })) as tf.Tensor1D;
+
 /**
  * @param logits float32 [N, C]; borrowed
- * @param labels [N], each in [0, C) or `ignoreIndex`; borrowed. On the host they are checked. An int32 tensor is where
+ * @param labels [N], each in [0, C) or `ignoreIndex`; borrowed. On the host they are checked. A float tensor is too, and an int32 tensor where
  * that costs nothing; on a GPU, where reading it would stall the engine, a label that is no class makes its loss NaN.
  * @returns float32 [N], the loss of each row
- * @throws ShapeError also for a label that is no class; ConfigError
+ * @throws ShapeError also for logits of whole numbers and a label that is no class; ConfigError
  */
 export const softmaxCrossEntropy = (
   logits: tf.Tensor2D,
@@ -133,6 +140,7 @@ export const softmaxCrossEntropy = (
     name: 'logits',
     remedy: 'flatten the leading axes',
   });
+  expectFloat(logits, { operator: OPERATOR, name: 'logits' });
   const [rows, classes] = logits.shape;
   const given = labels instanceof tf.Tensor ? labels : undefined;
   const shape = given ? given.shape : [(labels as ArrayLike<number>).length];
@@ -146,12 +154,11 @@ export const softmaxCrossEntropy = (
       `${OPERATOR}: expected labelSmoothing in [0, 1), got ${labelSmoothing}; 0.1 is usual`,
     );
   }
-  const host = given
-    ? HOST_ENGINES.has(tf.getBackend())
-      ? given.dataSync()
-      : undefined
-    : (labels as ArrayLike<number>);
+  // Floats would be cut to classes, so they are read wherever they are; so is what only ignored labels can be right for.
+  const checked = HOST_ENGINES.has(tf.getBackend()) || given?.dtype === 'float32' || classes === 0;
+  const host = given ? (checked ? given.dataSync() : undefined) : (labels as ArrayLike<number>);
   if (host) checkLabels(host, classes, ignoreIndex);
+  if (rows === 0 || classes === 0) return nothingCounts(logits);
   const ids = (): tf.Tensor1D =>
     given
       ? (tf.cast(given, 'int32') as tf.Tensor1D)

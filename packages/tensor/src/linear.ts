@@ -3,13 +3,13 @@
  *   dz = dy * act'(z),  dx = dz W,  dW = dz^T x,  db = column sums of dz.
  * Axes: N all leading axes of x together · I inputs · O outputs.
  */
-import { ConfigError } from '@polygate/core';
+import { ConfigError, ShapeError } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
 import { hasKernel, present, runKernel, wantsGradient, withGradient } from './dispatch.ts';
 import { gaussianDistribution } from './gaussian.ts';
 import { composeGelu, composeGeluGradient } from './gelu.ts';
 import { columnSums, crossProduct, product, rows } from './products.ts';
-import { expectShape, lastSize } from './shapes.ts';
+import { expectFloat, expectShape, lastSize } from './shapes.ts';
 
 /** Options of {@link linear}. */
 export interface LinearOptions {
@@ -51,6 +51,12 @@ export const expectActivation = (activation: string, operator: string): void => 
 
 const check = ({ x, weight, bias }: Parts): number[] => {
   const inputs = lastSize(x, 'linear');
+  if (inputs === 0) {
+    throw new ShapeError(
+      'linear: expected at least one input feature, got none; is the last axis of x empty?',
+    );
+  }
+  expectFloat(x, { operator: 'linear', name: 'x' });
   expectShape(weight, [null, inputs], {
     operator: 'linear',
     name: 'weight [out, in]',

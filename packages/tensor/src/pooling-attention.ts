@@ -16,8 +16,9 @@ export interface PoolingAttentionOptions {
   readonly visible?: tf.Tensor2D | undefined;
 }
 
-/** Subtracted from the scores of padding: below every score, and finite. */
-const FAR = 1e9;
+/** 0 in place of tokens that do not count: 0 times NaN is NaN, so they are not multiplied away. */
+const onlyVisible = (x: tf.Tensor3D, visible: tf.Tensor2D | undefined): tf.Tensor3D =>
+  visible ? tf.where(tf.notEqual(tf.expandDims(visible, 2), 0), x, 0) : x;
 
 const composeWeights = (
   x: tf.Tensor3D,
@@ -26,9 +27,13 @@ const composeWeights = (
 ): tf.Tensor3D => {
   const scores = tf.matMul(queries, x, false, true);
   if (!visible) return tf.softmax(scores, 2) as tf.Tensor3D;
-  const mask = tf.expandDims(visible, 1);
-  // Where nothing is visible the softmax is even, and the factor makes it zero.
-  return tf.mul(tf.softmax(tf.add(scores, tf.mul(tf.sub(mask, 1), FAR)), 2), mask) as tf.Tensor3D;
+  const counts = tf.notEqual(tf.expandDims(visible, 1), 0);
+  // Where nothing is visible there is no softmax, and the choice makes it zero.
+  return tf.where<tf.Tensor>(
+    counts,
+    tf.softmax(tf.where<tf.Tensor>(counts, scores, -Infinity), 2),
+    0,
+  ) as tf.Tensor3D;
 };
 
 const composeGradient = (
@@ -69,16 +74,22 @@ export const poolingAttention = (
     });
   }
   return withGradient([x, queries], (save) => {
-    const weights = composeWeights(x, queries, visible);
-    save([x, queries, weights]);
+    const counted = onlyVisible(x, visible);
+    const weights = composeWeights(counted, queries, visible);
+    save([counted, queries, weights, ...(visible ? [visible] : [])]);
     return {
-      value: tf.matMul(weights, x),
-      gradient: (dy, [savedX, savedQueries, savedWeights]) =>
-        composeGradient(dy as tf.Tensor3D, {
+      value: tf.matMul(weights, counted),
+      gradient: (dy, [savedX, savedQueries, savedWeights, savedVisible]) => {
+        const [dx, dq] = composeGradient(dy as tf.Tensor3D, {
           x: present(savedX) as tf.Tensor3D,
           queries: present(savedQueries) as tf.Tensor3D,
           weights: present(savedWeights) as tf.Tensor3D,
-        }),
+        });
+        return [
+          onlyVisible(present(dx) as tf.Tensor3D, savedVisible as tf.Tensor2D | undefined),
+          present(dq),
+        ];
+      },
     };
   }) as tf.Tensor3D;
 };

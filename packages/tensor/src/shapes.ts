@@ -35,3 +35,15 @@ export const lastSize = (tensor: tf.Tensor, operator: string): number => {
   }
   return size;
 };
+
+/** Refuses whole numbers and truth values where engines would fail, each in its own words. @throws ShapeError */
+export const expectFloat = (
+  tensor: Pick<tf.Tensor, 'dtype'>,
+  what: { readonly operator: string; readonly name: string },
+): void => {
+  if (tensor.dtype === 'float32') return;
+  throw new ShapeError(
+    `${what.operator}: expected ${what.name} of float32, got ${tensor.dtype}; convert it by tf.cast(tensor, 'float32')`,
+    { fields: { operator: what.operator, got: tensor.dtype } },
+  );
+};

@@ -4,7 +4,14 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { attention, embedding, layerNorm, softmaxCrossEntropy } from '../src/index.ts';
+import {
+  attention,
+  embedding,
+  layerNorm,
+  linear,
+  poolingAttention,
+  softmaxCrossEntropy,
+} from '../src/index.ts';
 import { leakedTensors, testEngines } from '../src/testing.ts';
 
 const engines = await testEngines();
@@ -149,6 +156,40 @@ describe.each(engines)('on $title', (engine) => {
       }
     });
 
+    it('refuses labels between classes, as a tensor too', () => {
+      tf.tidy(() => {
+        const logits = tf.zeros<tf.Rank.R2>([2, 3]);
+        for (const bad of [0.5, NaN]) {
+          const text = `softmaxCrossEntropy: expected labels in [0, 3), got ${bad} at row 0`;
+          expect(() => softmaxCrossEntropy(logits, [bad, 1])).toThrow(text);
+          expect(() => softmaxCrossEntropy(logits, tf.tensor1d([bad, 1]))).toThrow(text);
+          expect(() => softmaxCrossEntropy(logits, tf.tensor1d([bad, 1]), { ignoreIndex: 1 })).toThrow(text);
+        }
+      });
+    });
+
+    it('refuses logits of whole numbers', () => {
+      tf.tidy(() => {
+        const logits = tf.zeros<tf.Rank.R2>([1, 3], 'int32');
+        expect(() => softmaxCrossEntropy(logits, [0])).toThrow(
+          "softmaxCrossEntropy: expected logits of float32, got int32; convert it by tf.cast(tensor, 'float32')",
+        );
+      });
+    });
+
+    it('of no class is 0 where all rows are ignored', () => {
+      tf.tidy(() => {
+        const none = tf.zeros<tf.Rank.R2>([2, 0]);
+        const loss = (x: tf.Tensor): tf.Tensor =>
+          softmaxCrossEntropy(x as tf.Tensor2D, [-1, -1], { ignoreIndex: -1 });
+        close(loss(none).dataSync(), [0, 0]);
+        expect(tf.grad(loss)(none).shape).toEqual([2, 0]);
+        expect(() => softmaxCrossEntropy(none, tf.tensor1d([0, -1], 'int32'), { ignoreIndex: -1 })).toThrow(
+          'softmaxCrossEntropy: expected labels in [0, 0), got 0 at row 0',
+        );
+      });
+    });
+
     it('leaks nothing', () => {
       const logits = tf.tensor2d([[1, 2, -Infinity]]);
       for (const labels of [[0], [-1]]) {
@@ -217,5 +258,51 @@ describe.each(engines)('on $title', (engine) => {
     const mask = tf.tensor4d([-Infinity, -Infinity, 0, 0], [1, 1, 2, 2]);
     close(attention(qkv, { heads: 1, mask }).dataSync(), [NaN, 2]);
     tf.dispose([qkv, mask]);
+  });
+
+  it('attention of no samples is empty', () => {
+    tf.tidy(() => {
+      const none = tf.zeros<tf.Rank.R3>([0, 2, 3]);
+      expect(attention(none, { heads: 1 }).shape).toEqual([0, 2, 1]);
+      expect(tf.grad((x) => attention(x as tf.Tensor3D, { heads: 1 }))(none).shape).toEqual([0, 2, 3]);
+    });
+  });
+
+  it('linear refuses inputs of no features and of whole numbers', () => {
+    tf.tidy(() => {
+      const weight = tf.zeros<tf.Rank.R2>([3, 0]);
+      expect(() => linear(tf.zeros([2, 0]), weight)).toThrow(
+        'linear: expected at least one input feature, got none; is the last axis of x empty?',
+      );
+      expect(() => linear(tf.zeros([2, 3], 'int32'), tf.zeros<tf.Rank.R2>([1, 3]))).toThrow(
+        'linear: expected x of float32, got int32',
+      );
+    });
+  });
+
+  describe('poolingAttention', () => {
+    it.each([NaN, Infinity, -Infinity])('does not look at tokens of %d that are not visible', (value) => {
+      tf.tidy(() => {
+        const x = tf.tensor3d([1, 2, value, value, value, 1, 2, 3], [2, 2, 2]);
+        const queries = tf.tensor3d([1, 1, 1, 1], [2, 1, 2]);
+        const visible = tf.tensor2d([1, 0, 0, 0], [2, 2]);
+        const pool = (tokens: tf.Tensor, q: tf.Tensor): tf.Tensor =>
+          poolingAttention(tokens as tf.Tensor3D, q as tf.Tensor3D, { visible });
+        close(pool(x, queries).dataSync(), [1, 2, 0, 0]);
+        const [dx, dq] = tf.grads(pool)([x, queries]);
+        close(dx?.dataSync() ?? [], [1, 1, 0, 0, 0, 0, 0, 0]);
+        close(dq?.dataSync() ?? [], [0, 0, 0, 0]);
+      });
+    });
+
+    it('counts a visible token however low its score is', () => {
+      tf.tidy(() => {
+        const x = tf.tensor3d([-4e9, 2, 1, 1], [1, 2, 2]);
+        const visible = tf.tensor2d([1, 0], [1, 2]);
+        const pooled = poolingAttention(x, tf.tensor3d([1, 1], [1, 1, 2]), { visible }).dataSync();
+        expect((pooled[0] ?? 0) / -4e9).toBeCloseTo(1, 2);
+        expect(pooled[1]).toBeCloseTo(2, 2);
+      });
+    });
   });
 });
