@@ -43,7 +43,13 @@ describe('split names', () => {
       splits: ['train', 'validation', 'extra'],
       notes: [],
     });
-    expect(finder([1, 2]).decide('set', false)).toEqual({ followed: false, splits: [], notes: [] });
+    expect(finder([1, true]).decide('set', true)).toEqual({
+      followed: false,
+      splits: [],
+      notes: [
+        'column "set" is not used: its values (1, true) name no splits; write train, validation or test for each of them to follow it',
+      ],
+    });
     expect(finder(['a']).decide('set', false).notes).toEqual([
       'column "set" is not used: its values (a) name no splits; set splitColumn to follow it all the same',
     ]);

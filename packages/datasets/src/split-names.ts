@@ -68,21 +68,14 @@ export const orderSplits = (names: Iterable<string>): readonly string[] => {
 /** Most different values of a split column that are kept. */
 const MAX_SPLITS = 32;
 
-/** Names, in lower case, of columns that are looked at for splits. */
-export const splitColumns: readonly string[] = [
-  'split',
-  'splits',
-  'partition',
-  'subset',
-  'set',
-  'data_split',
-];
-
 /** The first split that the name of a file names, as in `train-00001.tar`, `coco.val.tar`, `test0001.tar`. */
 export const splitOfFile = (name: string): string | undefined =>
   words(name)
     .map((word) => synonyms.get(word))
     .find((split) => split !== undefined);
+
+/** Values that say something of a row's split, but not which one: numbers of folds, `is_train`, Kaggle's `Usage`. */
+const isFlag = /^(?:\d+(?:\.0+)?|true|false|t|f|yes|no|y|n|public|private|ignored)$/iu;
 
 /** How a column of splits is read. */
 export interface SplitColumn {
@@ -95,29 +88,37 @@ export interface SplitColumn {
 
 /** Looks at the values of a column and says whether they name splits. */
 export class SplitFinder {
-  readonly #values = new Map<string, number>();
+  readonly #values = new Set<string>();
+  /** Numbers and truth values of JSON, which name no split. */
+  readonly #unnamed = new Set<string>();
   #other = 0;
 
   add(value: unknown): void {
+    if (typeof value === 'number' || typeof value === 'boolean') this.#keep(this.#unnamed, String(value));
     const name = typeof value === 'string' ? value.trim() : '';
-    if (name === '') return;
-    if (this.#values.has(name) || this.#values.size < MAX_SPLITS)
-      this.#values.set(name, (this.#values.get(name) ?? 0) + 1);
+    if (name !== '') this.#keep(this.#values, name);
+  }
+
+  #keep(values: Set<string>, name: string): void {
+    if (values.has(name) || values.size < MAX_SPLITS) values.add(name);
     else this.#other += 1;
   }
 
   /** @param asked whether the user named the column: it is then followed whatever it holds */
   decide(column: string, asked: boolean): SplitColumn {
-    const names = [...this.#values.keys()];
+    const names = [...(this.#values.size > 0 ? this.#values : this.#unnamed)];
     if (names.length === 0) return { followed: false, splits: [], notes: [] };
     const known = names.some((name) => knownSplit(name) !== undefined);
-    if (!asked && (!known || this.#other > 0)) {
+    if (this.#values.size === 0 || (!asked && (!known || this.#other > 0))) {
       const shown = names.slice(0, 4).join(', ');
+      const remedy = names.every((name) => isFlag.test(name))
+        ? 'write train, validation or test for each of them to follow it'
+        : 'set splitColumn to follow it all the same';
       return {
         followed: false,
         splits: [],
         notes: [
-          `column "${column}" is not used: its values (${shown}${names.length > 4 ? ', ...' : ''}) name no splits; set splitColumn to follow it all the same`,
+          `column "${column}" is not used: its values (${shown}${names.length > 4 ? ', ...' : ''}) name no splits; ${remedy}`,
         ],
       };
     }

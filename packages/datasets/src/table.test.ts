@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCaptionsCsv } from './readers/captions-csv.ts';
-import { openLabelledTsv } from './readers/labelled-tsv.ts';
+import { openLabelledTsv, type LabelledTsvOptions } from './readers/labelled-tsv.ts';
 import type { Reader } from './sample.ts';
 import { openTable, type TableOptions, type WantedColumn } from './table.ts';
 
@@ -182,5 +182,42 @@ describe('captions and labels in tables', () => {
       'unknown-label',
       ['b'],
     ]);
+  });
+
+  it('finds columns whose names part their words in another way', async () => {
+    const content = 'File Paths,Alt-Text\na.png,an ant\n';
+    const named = [
+      { role: 'image', option: 'imageColumn', given: undefined, known: ['file_paths'] },
+      { role: 'caption', option: 'captionColumn', given: 'alt_text' },
+    ];
+    const table = await openTable(await file('names', content), {}, named);
+    expect(named.map((column) => table.column(column))).toEqual([0, 1]);
+  });
+
+  it('of texts and labels find their delimiter; the tab goes first', async () => {
+    const open = async (content: string, own: Partial<LabelledTsvOptions> = {}): Promise<unknown[]> =>
+      texts(
+        await openLabelledTsv({
+          file: await file('labelled', content),
+          textColumns: ['review'],
+          labelColumn: 'sentiment',
+          ...own,
+        }),
+      );
+    const quoted = 'review,sentiment\n"good, ""really"" | good",pos\nbad,neg\n';
+    expect(await open(quoted)).toEqual([['good, "really" | good'], ['bad']]);
+    expect(await open('review;sentiment\na, b;pos\n')).toEqual([['a, b']]);
+    expect(await open('review\tsentiment\na, b\tpos\n')).toEqual([['a, b']]);
+    // CoLA has no header line; a row that lacks a cell does not make it a table of commas.
+    const bare = { textColumns: [1], labelColumn: 0, header: false };
+    expect(await open('1\ta, b, c, d\n0\n1\te, f\n', bare)).toEqual([
+      ['a, b, c, d'],
+      'field-count',
+      ['e, f'],
+    ]);
+    expect(await open('1,a\n0,b\n', bare)).toEqual([['a'], ['b']]);
+    await expect(open('text,label\na,b\n')).rejects.toThrow(
+      'expected the text column to be named "review", got the columns "text", "label"; set textColumns to one of these',
+    );
   });
 });

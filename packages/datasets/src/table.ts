@@ -22,6 +22,11 @@ export interface TableOptions {
   readonly header?: boolean;
 }
 
+interface OpenTableOptions extends TableOptions {
+  /** Delimiter that is tried first. */
+  readonly usual?: string;
+}
+
 /** A column that a reader wants. */
 export interface WantedColumn {
   /** The word for what it holds. */
@@ -56,6 +61,13 @@ const firstRecords = async (file: string, delimiter: string, most: number): Prom
   return out;
 };
 
+/** Ways to compare names of columns: as they stand, without letter case, and without what parts their words. */
+const spellings: readonly ((name: string) => string)[] = [
+  (name) => name,
+  (name) => name.toLowerCase(),
+  (name) => name.toLowerCase().replace(/[\s_-]+/gu, ''),
+];
+
 /** Index of a wanted column, the places of a name that is there twice, or nothing. */
 const lookUp = (
   columns: readonly string[],
@@ -67,7 +79,7 @@ const lookUp = (
     return position < 0 ? columns.length + position : position;
   }
   const names = given === undefined ? (header ? known : []) : [String(given)];
-  for (const same of [(name: string) => name, (name: string) => name.toLowerCase()]) {
+  for (const same of spellings) {
     for (const name of names) {
       const places = columns.flatMap((column, index) => (same(column) === same(name) ? [index] : []));
       if (places.length > 0) return places.length === 1 ? places[0] : places;
@@ -78,17 +90,21 @@ const lookUp = (
 
 const findDelimiter = async (
   file: string,
-  options: TableOptions,
+  options: OpenTableOptions,
   wanted: readonly WantedColumn[],
 ): Promise<string> => {
   const header = options.header ?? true;
-  let best = { delimiter: ',', count: 0 };
-  for (const delimiter of delimiters) {
+  const { usual } = options;
+  let best = { delimiter: usual ?? ',', count: 0 };
+  for (const delimiter of usual === undefined ? delimiters : [usual, ...delimiters]) {
     const records = await firstRecords(file, delimiter, header ? 1 : SAMPLED_RECORDS);
     const [first = []] = records;
     const fits = header
       ? wanted.every((column) => lookUp(first, column, header) !== undefined)
-      : first.length > 1 && records.every((record) => record.length === first.length);
+      : first.length > 1 &&
+        wanted.every((column) => lookUp(first, column, header) !== undefined) &&
+        // Where rows lack cells, the usual delimiter is still the likeliest.
+        (delimiter === usual || records.every((record) => record.length === first.length));
     if (fits && (!header || first.length >= 2 || wanted.length < 2)) return delimiter;
     if (first.length > best.count) best = { delimiter, count: first.length };
   }
@@ -132,7 +148,7 @@ const missing = (
  */
 export const openTable = async (
   file: string,
-  options: TableOptions,
+  options: OpenTableOptions,
   wanted: readonly WantedColumn[],
 ): Promise<Table> => {
   const header = options.header ?? true;

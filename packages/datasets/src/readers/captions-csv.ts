@@ -5,7 +5,8 @@ import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../i
 import { joinRows, rowKey } from '../image-rows.ts';
 import { isImageName, requireFile, requireFolder } from '../paths.ts';
 import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
-import { canonicalSplit, splitColumns, SplitFinder, type SplitColumn } from '../split-names.ts';
+import { canonicalSplit } from '../split-names.ts';
+import { tableSplits } from '../table-splits.ts';
 import { openTable, type Table, type TableOptions, type WantedColumn } from '../table.ts';
 
 export interface CaptionsCsvOptions extends ImageNameOptions, TableOptions {
@@ -17,7 +18,7 @@ export interface CaptionsCsvOptions extends ImageNameOptions, TableOptions {
   readonly imageColumn?: string | number;
   /** By name or index. @default the first of caption, comment, text and the like; without a header the last */
   readonly captionColumn?: string | number;
-  /** Column that names the split of a row; `''` for none. @default `split` and the like, where its values name splits */
+  /** Column that names the split of a row; `''` for none. @default one whose values name splits */
   readonly splitColumn?: string | number;
 }
 
@@ -78,27 +79,6 @@ const collect = async (
   return { samples, faults };
 };
 
-/** The column of splits: the one that is named, else the first that is called so. */
-const splitColumn = async (
-  table: Table,
-  given: string | number | undefined,
-): Promise<SplitColumn & { readonly index: number }> => {
-  const { columns } = table;
-  const index =
-    given === ''
-      ? -1
-      : given === undefined
-        ? columns.findIndex((column) => splitColumns.includes(column.toLowerCase()))
-        : table.column({ role: 'split', option: 'splitColumn', given });
-  const finder = new SplitFinder();
-  if (index >= 0) {
-    for await (const item of table.rows()) {
-      if (item.kind === 'record') finder.add(item.fields[index]);
-    }
-  }
-  return { ...finder.decide(columns[index] ?? '', given !== undefined), index };
-};
-
 /**
  * Reads a table of pictures and captions, one caption a row, as Flickr30k (`image_name| comment_number| comment`) and
  * Flickr8k (`image,caption`) have it, or Flickr's `results.token` without a header (`name#n`, tab, caption); one sample
@@ -125,12 +105,9 @@ export const openCaptionsCsv = async (options: CaptionsCsvOptions): Promise<Read
     },
   } satisfies Record<string, WantedColumn>;
   const table = await openTable(options.file, options, Object.values(wanted));
-  const splits = await splitColumn(table, options.splitColumn);
-  const layout: Layout = {
-    image: table.column(wanted.image),
-    caption: table.column(wanted.caption),
-    split: splits.followed ? splits.index : -1,
-  };
+  const [image, caption] = [table.column(wanted.image), table.column(wanted.caption)];
+  const splits = await tableSplits(table, options.splitColumn, [image, caption]);
+  const layout: Layout = { image, caption, split: splits.index };
   const finder = createImageFinder(options.images, options);
   return {
     name: basename(options.file),

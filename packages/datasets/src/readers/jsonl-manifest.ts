@@ -9,7 +9,8 @@ import { requireFile } from '../paths.ts';
 import { readLines, type LineItem } from '../lines.ts';
 import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
 import { requireUtf8 } from '../table-rows.ts';
-import { canonicalSplit, splitColumns, SplitFinder, type SplitColumn } from '../split-names.ts';
+import { canonicalSplit, SplitFinder } from '../split-names.ts';
+import { SplitSearch, type FoundSplits } from '../split-search.ts';
 
 export interface JsonlManifestOptions extends ImageNameOptions {
   /** One JSON object a line: `image` (path), `text` or `texts`, `label` (integer or class name), `split`, `id`. */
@@ -26,7 +27,7 @@ export interface JsonlManifestOptions extends ImageNameOptions {
   readonly classes?: readonly string[];
   /** Whether classes are those labels that occur, where none are given. @default false */
   readonly findClasses?: boolean;
-  /** Field that names the split of a row; `''` for none. @default `split` and the like, where its values name splits */
+  /** Field that names the split of a row; `''` for none. @default one whose values name splits */
   readonly splitColumn?: string;
 }
 
@@ -85,12 +86,25 @@ const parseRow = (line: LineItem, file: string): JsonFields | Fault => {
 const isFault = (value: JsonFields | Fault): value is Fault =>
   value['kind'] === 'fault' && 'code' in value && 'reason' in value;
 
-const splitField = (fields: JsonFields, asked: string | undefined): string | undefined =>
-  asked === ''
-    ? undefined
-    : Object.keys(fields).find((key) =>
-        asked === undefined ? splitColumns.includes(key.toLowerCase()) : key === asked,
-      );
+/** Collects the splits of rows: of the field that is asked for, else of one that is found. */
+const splitsOfFields = (
+  asked: string | undefined,
+  keys: RowKeys,
+): { add(fields: JsonFields): void; decide(): FoundSplits } => {
+  if (asked === undefined) {
+    const search = new SplitSearch([...keys.image, ...keys.caption, ...keys.label]);
+    return {
+      add: (fields) =>
+        search.addRow(Object.entries(fields).map(([key, value]) => ({ key, name: key, value }))),
+      decide: () => search.decide(),
+    };
+  }
+  const finder = new SplitFinder();
+  return {
+    add: (fields) => finder.add(asked !== '' && Object.hasOwn(fields, asked) ? fields[asked] : undefined),
+    decide: () => ({ ...finder.decide(asked, true), key: asked }),
+  };
+};
 
 const toRow = async (fields: JsonFields, line: number, survey: Survey): Promise<Row | Fault> => {
   const place = `line ${line}`;
@@ -183,25 +197,20 @@ export const openJsonlManifest = async (options: JsonlManifestOptions): Promise<
     label: labelColumn === undefined ? labelColumns : [labelColumn],
   };
   const found = new ClassFinder(`manifest ${file}`);
-  const splits = new SplitFinder();
-  let column: string | undefined;
+  const splits = splitsOfFields(options.splitColumn, keys);
   for await (const line of linesOf(file)) {
     const fields = parseRow(line, file);
     if (isFault(fields)) continue;
     const name = labelName(firstField(fields, keys.label));
     if (name !== undefined && options.findClasses && !options.classes) found.add(name);
-    column ??= splitField(fields, options.splitColumn);
-    if (column !== undefined) splits.add(Object.hasOwn(fields, column) ? fields[column] : undefined);
+    splits.add(fields);
   }
-  const decided: SplitColumn =
-    column === undefined
-      ? { followed: false, splits: [], notes: [] }
-      : splits.decide(column, options.splitColumn !== undefined);
+  const decided = splits.decide();
   const classes = options.classes ?? (options.findClasses ? found.classes() : undefined);
   const survey: Survey = {
     classes,
     labelOf: classes && createLabelIndex(classes, { given: options.classes !== undefined }),
-    split: decided.followed ? column : undefined,
+    split: decided.followed ? String(decided.key) : undefined,
     keys,
     finder,
   };

@@ -7,7 +7,8 @@ import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../i
 import { ImageRows, rowKey } from '../image-rows.ts';
 import { requireFile, requireFolder } from '../paths.ts';
 import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
-import { canonicalSplit, splitColumns, SplitFinder } from '../split-names.ts';
+import { canonicalSplit } from '../split-names.ts';
+import { tableSplits, type TableSplits } from '../table-splits.ts';
 import { openTable, type Table, type TableOptions, type WantedColumn } from '../table.ts';
 
 export interface LabelledTableOptions extends ImageNameOptions, TableOptions {
@@ -19,7 +20,7 @@ export interface LabelledTableOptions extends ImageNameOptions, TableOptions {
   readonly imageColumn?: string | number;
   /** @default the first of label, labels, class, class_name, category, target and the like */
   readonly labelColumn?: string | number;
-  /** Column that names the split of a row; `''` for none. @default `split` and the like, where its values name splits */
+  /** Column that names the split of a row; `''` for none. @default one whose values name splits */
   readonly splitColumn?: string | number;
   /** Class names in label order; labels are then names or indices. @default the labels that occur */
   readonly classes?: readonly string[];
@@ -29,26 +30,23 @@ interface Layout {
   readonly columns: readonly string[];
   readonly image: number;
   readonly label: number;
-  /** -1 where there is none. */
+  /** -1 where none is followed. */
   readonly split: number;
 }
 
-const readTable = async (options: LabelledTableOptions): Promise<{ table: Table; layout: Layout }> => {
-  const { file, splitColumn, imageColumn, labelColumn } = options;
+const readTable = async (
+  options: LabelledTableOptions,
+): Promise<{ table: Table; layout: Layout; splits: TableSplits }> => {
+  const { file, imageColumn, labelColumn } = options;
   const wanted = {
     label: { role: 'label', option: 'labelColumn', given: labelColumn, known: labelColumns, position: -1 },
     image: { role: 'image', option: 'imageColumn', given: imageColumn, known: imageColumns, position: 0 },
   } satisfies Record<string, WantedColumn>;
   const table = await openTable(file, options, Object.values(wanted));
   const { columns } = table;
-  const split =
-    splitColumn === ''
-      ? -1
-      : splitColumn === undefined
-        ? columns.findIndex((column) => splitColumns.includes(column.toLowerCase()))
-        : table.column({ role: 'split', option: 'splitColumn', given: splitColumn });
-  const layout = { columns, image: table.column(wanted.image), label: table.column(wanted.label), split };
-  return { table, layout };
+  const [image, label] = [table.column(wanted.image), table.column(wanted.label)];
+  const splits = await tableSplits(table, options.splitColumn, [image, label]);
+  return { table, layout: { columns, image, label, split: splits.index }, splits };
 };
 
 interface RowRules {
@@ -98,18 +96,15 @@ export const openLabelledTable = async (options: LabelledTableOptions): Promise<
   const { file } = options;
   await requireFile(file, 'table file');
   await requireFolder(options.images, 'table images');
-  const { table, layout } = await readTable(options);
+  const { table, layout, splits: column } = await readTable(options);
   const found = new ClassFinder(`labelled table ${file}`);
-  const splits = new SplitFinder();
   let records = 0;
   for await (const item of table.rows()) {
     if (item.kind !== 'record') continue;
     records += 1;
     const label = item.fields[layout.label]?.trim() ?? '';
     if (label !== '' && !options.classes) found.add(label);
-    if (layout.split >= 0) splits.add(item.fields[layout.split]);
   }
-  const column = splits.decide(layout.columns[layout.split] ?? '', options.splitColumn !== undefined);
   const classes = options.classes ?? found.classes();
   if (classes.length === 0) {
     throw new ConfigError(

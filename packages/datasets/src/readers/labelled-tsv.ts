@@ -2,14 +2,15 @@ import { basename } from 'node:path';
 import { ConfigError, excerpt } from '@polygate/core';
 import { requireFile } from '../paths.ts';
 import { fault, type Reader, type ReaderItem } from '../sample.ts';
-import { canonicalSplit, splitColumns, SplitFinder, type SplitColumn } from '../split-names.ts';
-import { openTable, type Table, type TableOptions } from '../table.ts';
+import { canonicalSplit } from '../split-names.ts';
+import { tableSplits } from '../table-splits.ts';
+import { openTable, type Table, type TableOptions, type WantedColumn } from '../table.ts';
 
 /** Most different labels that are collected from a file. */
 const MAX_DISCOVERED_CLASSES = 10_000;
 
 export interface LabelledTsvOptions extends TableOptions {
-  /** A table as the GLUE tasks have it: with tabs and without quoting, unless `delimiter` and `quotes` say otherwise. */
+  /** A table as the GLUE tasks have it, with tabs and without quoting, or one with commas, semicolons or `|`. */
   readonly file: string;
   /** One column for single sentences, two for pairs; names, or indices from 0 where there is no header line. */
   readonly textColumns: readonly (string | number)[];
@@ -20,7 +21,7 @@ export interface LabelledTsvOptions extends TableOptions {
   readonly classes?: readonly string[];
   /**
    * Column that names the split of a row, by name or index; `''` for none.
-   * @default `split` and the like, where its values name splits
+   * @default one whose values name splits
    */
   readonly splitColumn?: string | number;
 }
@@ -28,21 +29,17 @@ export interface LabelledTsvOptions extends TableOptions {
 interface Layout {
   readonly texts: readonly number[];
   readonly label: number;
-  /** -1 where there is none. */
-  readonly split: number;
 }
 
-const findSplit = (table: Table, given: string | number | undefined): number => {
-  if (given === '') return -1;
-  if (given !== undefined) return table.column({ role: 'split', option: 'splitColumn', given });
-  return table.columns.findIndex((column) => splitColumns.includes(column.toLowerCase()));
+const wantedColumns = (options: LabelledTsvOptions) => {
+  const texts = options.textColumns.map((given): WantedColumn => ({
+    role: 'text',
+    option: 'textColumns',
+    given,
+  }));
+  const label: WantedColumn = { role: 'label', option: 'labelColumn', given: options.labelColumn };
+  return { texts, label, all: [...texts, label] };
 };
-
-const readLayout = (table: Table, options: LabelledTsvOptions): Layout => ({
-  texts: options.textColumns.map((given) => table.column({ role: 'text', option: 'textColumns', given })),
-  label: table.column({ role: 'label', option: 'labelColumn', given: options.labelColumn }),
-  split: findSplit(table, options.splitColumn),
-});
 
 /** Values of one column, of the rows that are whole. */
 async function* cells(table: Table, column: number): AsyncGenerator<string> {
@@ -86,16 +83,6 @@ const requireLabels = async (
   );
 };
 
-const readSplits = async (
-  table: Table,
-  layout: Layout,
-  options: LabelledTsvOptions,
-): Promise<SplitColumn> => {
-  const finder = new SplitFinder();
-  for await (const value of cells(table, layout.split)) finder.add(value);
-  return finder.decide(table.columns[layout.split] ?? '', options.splitColumn !== undefined);
-};
-
 /** Reads a labelled table of texts. @throws ConfigError for missing files and columns (listing those found) */
 export const openLabelledTsv = async (options: LabelledTsvOptions): Promise<Reader> => {
   await requireFile(options.file, 'table file');
@@ -104,8 +91,12 @@ export const openLabelledTsv = async (options: LabelledTsvOptions): Promise<Read
       `labelled TSV: expected one or two textColumns, got ${options.textColumns.length}; name a sentence or a pair`,
     );
   }
-  const table = await openTable(options.file, { delimiter: '\t', ...options }, []);
-  const layout = readLayout(table, options);
+  const wanted = wantedColumns(options);
+  const table = await openTable(options.file, { ...options, usual: '\t' }, wanted.all);
+  const layout: Layout = {
+    texts: wanted.texts.map((column) => table.column(column)),
+    label: table.column(wanted.label),
+  };
   const given = options.labels?.map((label) => label.normalize('NFC'));
   if (given) await requireLabels(options, given, cells(table, layout.label));
   const labels = given ?? (await discoverLabels(options, cells(table, layout.label)));
@@ -115,12 +106,12 @@ export const openLabelledTsv = async (options: LabelledTsvOptions): Promise<Read
       `labelled TSV: expected as many classes as labels, got ${classes.length} and ${labels.length}; give one name for each of ${labels.join(', ')}`,
     );
   }
-  const splits = layout.split < 0 ? undefined : await readSplits(table, layout, options);
+  const splits = await tableSplits(table, options.splitColumn, [...layout.texts, layout.label]);
   return {
     name: basename(options.file),
     classes,
-    ...(splits?.followed ? { splits: splits.splits } : {}),
-    ...(splits && splits.notes.length > 0 ? { notes: splits.notes } : {}),
+    ...(splits.followed ? { splits: splits.splits } : {}),
+    ...(splits.notes.length > 0 ? { notes: splits.notes } : {}),
     async *read(): AsyncGenerator<ReaderItem> {
       for await (const item of table.rows()) {
         const id = `line ${item.line}`;
@@ -129,7 +120,7 @@ export const openLabelledTsv = async (options: LabelledTsvOptions): Promise<Read
           const value = item.fields[layout.label]?.trim().normalize('NFC') ?? '';
           const label = labels.indexOf(value);
           const texts = layout.texts.map((column) => item.fields[column]?.trim() ?? '');
-          const split = splits?.followed ? canonicalSplit(item.fields[layout.split] ?? '') : undefined;
+          const split = splits.followed ? canonicalSplit(item.fields[splits.index] ?? '') : undefined;
           if (label < 0)
             yield fault(
               id,
@@ -138,7 +129,7 @@ export const openLabelledTsv = async (options: LabelledTsvOptions): Promise<Read
             );
           else if (texts.includes(''))
             yield fault(id, 'empty-text', 'expected a sentence, got an empty field');
-          else if (splits?.followed && split === undefined)
+          else if (splits.followed && split === undefined)
             yield fault(id, 'no-split', 'expected the name of a split, got an empty field');
           else yield { kind: 'sample', id, texts, label, ...(split === undefined ? {} : { split }) };
         }
