@@ -43,6 +43,7 @@ export type {
   SuiteDataset,
   SuiteImage,
 } from './suite.ts';
+export { requireOwnSplit } from './own-split.ts';
 export { writeSuite } from './write-suite.ts';
 export type { SuiteParts } from './write-suite.ts';
 export { conceptOf, emojiCaptions, emojiSplits, emojiVendors, loadEmoji } from './mini/emoji.ts';

@@ -1,7 +1,7 @@
 /** suite.json: what a prepared folder holds. The writer is the last to touch a suite, so its presence means complete. */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigError, excerpt, FormatError, isPlainName, parseJson, unknownName } from '@polygate/core';
+import { ConfigError, excerpt, FormatError, isPlainName, parseJson, sealOf, unknownName } from '@polygate/core';
 import { type FileDigest, type LinkPolicy, recoverDirectory, requireInside } from '@polygate/core/node';
 import { isColour } from './image-decode.ts';
 import type { DatasetKind } from './schemas.ts';
@@ -184,7 +184,7 @@ const check = (value: unknown, path: string): Suite => {
 
 /**
  * Reads suite.json of a prepared folder. A suite that a killed preparation had set aside is put back first.
- * @throws ConfigError where there is none, or links lead out of the folder; FormatError for a broken one
+ * @throws ConfigError where there is none, or links lead out of the folder; FormatError for one that is broken or was edited
  */
 export const readSuite = async (directory: string, policy: LinkPolicy = {}): Promise<Suite> => {
   const path = join(directory, SUITE_FILE);
@@ -198,10 +198,16 @@ export const readSuite = async (directory: string, policy: LinkPolicy = {}): Pro
   }
   if (found.size > MAX_SUITE_BYTES)
     throw new FormatError(`suite ${path}: expected a small file, got ${found.size} bytes`);
-  const suite = check(
-    parseJson(await readFile(path), `suite ${path}`, { remedy: 'run prepare again' }),
-    path,
-  );
+  const bytes = await readFile(path);
+  const suite = check(parseJson(bytes, `suite ${path}`, { remedy: 'run prepare again' }), path);
+  const seal = sealOf(bytes.toString('utf8'));
+  // Suites that list their files were sealed, all of them: without the seal, too, they were edited.
+  if (seal === 'broken' || (seal === 'absent' && suite.files)) {
+    throw new FormatError(
+      `suite ${path}: expected the SHA-256 of itself at its end, got ${seal === 'broken' ? 'that of another content' : 'none'}; it is damaged or was edited: restore it from a copy or run prepare again`,
+      { code: 'suite-file', fields: { path } },
+    );
+  }
   await requireInside(directory, path, policy);
   for (const dataset of suite.datasets)
     for (const split of Object.keys(dataset.splits))

@@ -1,11 +1,12 @@
 /** Suites from streams of rows that somebody makes: a prepared folder without the prepare stage. */
 import { createHash } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { stat, writeFile } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
 import { ConfigError, excerpt, isPlainName, sealJson } from '@polygate/core';
-import { writeDirectoryAtomic } from '@polygate/core/node';
+import { type FileDigest, sha256File, writeDirectoryAtomic } from '@polygate/core/node';
 import {
   contentHash,
+  manifestPath,
   readDatasetMetadata,
   requireTokenizer,
   type Schema,
@@ -87,6 +88,10 @@ export const writeSuite = async (
   let suite: Suite | undefined;
   await writeDirectoryAtomic(directory, async (folder) => {
     const written: SuiteDataset[] = [];
+    const files: Record<string, FileDigest> = {};
+    const list = async (path: string): Promise<void> => {
+      files[relative(folder, path).split(sep).join('/')] = { bytes: (await stat(path)).size, sha256: await sha256File(path) };
+    };
     const hash = createHash('sha256').update(tokenizer.hash);
     for (const [dataset, sources] of Object.entries(datasets)) {
       const splits: [string, { rows: number }][] = [];
@@ -98,7 +103,9 @@ export const writeSuite = async (
           options,
         );
         hash.update(`\n${dataset}/${split} ${contentHash(manifest)}`);
-        if (manifest.rows > 0) splits.push([split, { rows: manifest.rows }]);
+        if (manifest.rows === 0) continue;
+        splits.push([split, { rows: manifest.rows }]);
+        await list(await manifestPath(join(folder, dataset, split)));
       }
       const schema = schemas.get(dataset);
       if (!schema || splits.length === 0) {
@@ -115,6 +122,7 @@ export const writeSuite = async (
       });
     }
     await saveTokenizer(tokenizer, join(folder, 'tokenizer.json'));
+    await list(join(folder, 'tokenizer.json'));
     suite = {
       name,
       version: SUITE_VERSION,
@@ -124,6 +132,7 @@ export const writeSuite = async (
       datasets: written,
       quarantine: {},
       recipeHash: hash.digest('hex'),
+      files,
     };
     await writeFile(join(folder, SUITE_FILE), sealJson(suite));
   });

@@ -1,5 +1,12 @@
 /** A prepared suite, open for reading: suite.json, its tokenizer, and the shards of its splits. */
-import { readSuite, splitFolder, suiteDataset, type Suite, type SuiteDataset } from '@polygate/datasets';
+import {
+  readSuite,
+  requireOwnSplit,
+  splitFolder,
+  suiteDataset,
+  type Suite,
+  type SuiteDataset,
+} from '@polygate/datasets';
 import { openShards, requireTokenizer, type ShardSet } from '@polygate/stream';
 import { loadTokenizer, type Tokenizer } from '@polygate/tokens';
 import { join } from 'node:path';
@@ -12,7 +19,8 @@ export interface OpenSuite extends AsyncDisposable {
   readonly tokenizer: Tokenizer;
   /**
    * Shards of a split, opened once. Their tokens must be this tokenizer's.
-   * @throws ConfigError listing the known datasets or splits; StateError or FormatError for damaged data
+   * @throws ConfigError listing the known datasets or splits; StateError or FormatError for damaged data, and for shards
+   * that are not those which suite.json was written with
    */
   shards(dataset: string, split: string): Promise<ShardSet>;
   close(): Promise<void>;
@@ -32,6 +40,16 @@ export const openSuite = async (folder: string): Promise<OpenSuite> => {
   const suite = await readSuite(folder);
   const tokenizer = loadTokenizer(join(folder, TOKENIZER_FILE), { expectedHash: suite.tokenizerHash });
   const opened = new Map<string, Promise<ShardSet>>();
+  const openOwn = async (entry: SuiteDataset, split: string): Promise<ShardSet> => {
+    const shards = await openShards(splitFolder(folder, entry, split));
+    try {
+      await requireOwnSplit(suite, entry, { split, shards });
+      return shards;
+    } catch (cause) {
+      await shards.close();
+      throw cause;
+    }
+  };
   const close = async (): Promise<void> => {
     const sets = await Promise.allSettled(opened.values());
     opened.clear();
@@ -44,7 +62,7 @@ export const openSuite = async (folder: string): Promise<OpenSuite> => {
     async shards(dataset, split) {
       const entry = suiteDataset(suite, dataset);
       const place = splitFolder(folder, entry, split);
-      const known = opened.get(place) ?? openShards(place);
+      const known = opened.get(place) ?? openOwn(entry, split);
       opened.set(place, known);
       const set = await known;
       if (entry.kind !== 'labelled-image') requireTokenizer(set.schema, tokenizer.hash);

@@ -6,7 +6,7 @@ export * from './columns.ts';
 export { takeRows } from './gather.ts';
 export { describeKind, type FieldKind, type NumericArray, type PrimitiveKind } from './kinds.ts';
 export { type Compression, registerLz4Codec } from './lz4.ts';
-export { contentHash } from './manifest.ts';
+export { contentHash, manifestPath } from './manifest.ts';
 export type { BatchExtent, Extent, Manifest, ShardEntry } from './manifest.ts';
 export { fromRows, type Rows, type RowSource, type RowSourceOptions } from './row-source.ts';
 export type { ColumnOf, ColumnsOf, Row, RowOf, ValueOf } from './row-types.ts';
