@@ -12,8 +12,16 @@ import { deflateSync } from 'node:zlib';
 import { exportRun, predictClass, predictFill } from '@polygate/app-predict';
 import { prepare } from '@polygate/app-prepare';
 import { pretrain } from '@polygate/app-pretrain';
-import { ConfigError, crc32, EngineError, FormatError, PolygateError, StateError } from '@polygate/core';
-import { loadModel } from '@polygate/generalist';
+import {
+  ConfigError,
+  crc32,
+  EngineError,
+  FormatError,
+  PolygateError,
+  sealJson,
+  StateError,
+} from '@polygate/core';
+import { loadModel, readRun } from '@polygate/generalist';
 import { latestCheckpoint, readState } from '@polygate/training';
 import { saveTokenizer, trainTokenizer } from '@polygate/tokens';
 import * as tf from '@tensorflow/tfjs';
@@ -298,7 +306,10 @@ describe('pretrain refuses', { timeout }, () => {
     expect(error.code).toBe('tokenizer-mismatch');
     // Also where suite.json goes along with it: the shards know theirs.
     const text = await readFile(join(suite, 'suite.json'), 'utf8');
-    await writeFile(join(suite, 'suite.json'), text.replace(tokenizerHash, other.hash));
+    const { sha256: _, ...edited } = JSON.parse(text.replace(tokenizerHash, other.hash)) as {
+      sha256: string;
+    };
+    await writeFile(join(suite, 'suite.json'), sealJson(edited));
     await expectError(
       train([], suite),
       ConfigError,
@@ -529,10 +540,20 @@ describe('a trained model', { timeout }, () => {
       `checkpoint ${checkpoint}: config.json: expected`,
     );
     expect(damage.code).toBe('checkpoint-damaged');
-    // A model folder has no hashes to tell.
+    // A checkpoint whose hashes are gone is not used either: nobody could tell.
     await rm(join(checkpoint, 'state.json'));
+    for (const place of [run, checkpoint, join(run, 'checkpoints', 'latest')])
+      for (const use of [loadModel, readRun])
+        await expectError(
+          use(place),
+          StateError,
+          /expected a readable .*state\.json, got ENOENT; restore it from a copy, use another checkpoint/u,
+        );
+    // A model folder has no hashes to tell.
+    const copied = join(run, 'copied');
+    await cp(checkpoint, copied, { recursive: true });
     await expectError(
-      loadModel(run),
+      loadModel(copied),
       PolygateError,
       /expected exactly the model's \d+ parameters, got \d+ missing in the file \(blocks\.0\.attention\.qkv\.weight, .*; load into a model of the same configuration/u,
     );
@@ -550,13 +571,15 @@ describe('a trained model', { timeout }, () => {
       join(checkpoint, 'tokenizer.json'),
     );
     await expectError(loadModel(run), FormatError, `checkpoint ${checkpoint}: tokenizer.json: expected`);
-    await rm(join(checkpoint, 'state.json'));
-    const error = await expectError(loadModel(run), StateError, 'use the tokenizer.json beside');
+    const copied = join(run, 'copied');
+    await cp(checkpoint, copied, { recursive: true });
+    await rm(join(copied, 'state.json'));
+    const error = await expectError(loadModel(copied), StateError, 'use the tokenizer.json beside');
     expect(error.code).toBe('tokenizer-mismatch');
-    await copyFile(join(good, 'tokenizer.json'), join(checkpoint, 'tokenizer.json'));
-    const weights = join(checkpoint, 'model.safetensors');
+    await copyFile(join(good, 'tokenizer.json'), join(copied, 'tokenizer.json'));
+    const weights = join(copied, 'model.safetensors');
     await truncate(weights, (await readFile(weights)).length - 8);
-    await expectError(loadModel(run), FormatError, /model\.safetensors/u);
+    await expectError(loadModel(copied), FormatError, /model\.safetensors/u);
   });
 });
 

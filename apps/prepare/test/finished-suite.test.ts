@@ -120,7 +120,11 @@ describe('a finished suite that is damaged', () => {
     expect(await run()).toEqual(again(/_manifest\.json: expected another content/u));
 
     await writeFile(join(suite, SUITE_FILE), intact.replace('"red"', '"rad"'));
-    expect(await run()).toEqual(again(/it is damaged \(suite .*suite\.json: expected the SHA-256 of itself at its end, got that of another/u));
+    expect(await run()).toEqual(
+      again(
+        /it is damaged \(suite .*suite\.json: expected the SHA-256 of itself at its end, got that of another/u,
+      ),
+    );
 
     await writeFile(join(suite, SUITE_FILE), '{');
     expect(await run()).toEqual(again(/it is damaged \(suite .*suite\.json: expected JSON/u));

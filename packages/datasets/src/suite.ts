@@ -1,7 +1,15 @@
 /** suite.json: what a prepared folder holds. The writer is the last to touch a suite, so its presence means complete. */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigError, excerpt, FormatError, isPlainName, parseJson, sealOf, unknownName } from '@polygate/core';
+import {
+  ConfigError,
+  excerpt,
+  FormatError,
+  isPlainName,
+  parseJson,
+  sealOf,
+  unknownName,
+} from '@polygate/core';
 import { type FileDigest, type LinkPolicy, recoverDirectory, requireInside } from '@polygate/core/node';
 import { isColour } from './image-decode.ts';
 import type { DatasetKind } from './schemas.ts';

@@ -90,7 +90,10 @@ export const writeSuite = async (
     const written: SuiteDataset[] = [];
     const files: Record<string, FileDigest> = {};
     const list = async (path: string): Promise<void> => {
-      files[relative(folder, path).split(sep).join('/')] = { bytes: (await stat(path)).size, sha256: await sha256File(path) };
+      files[relative(folder, path).split(sep).join('/')] = {
+        bytes: (await stat(path)).size,
+        sha256: await sha256File(path),
+      };
     };
     const hash = createHash('sha256').update(tokenizer.hash);
     for (const [dataset, sources] of Object.entries(datasets)) {

@@ -5,10 +5,9 @@ import { loadParameters, saveParameters, sizeOf } from '@polygate/nn';
 import { loadTokenizer, tokenizerConfig, type Tokenizer } from '@polygate/tokens';
 import {
   bestCheckpoint,
+  checkpointState,
   latestCheckpoint,
   listCheckpoints,
-  readState,
-  STATE_FILE,
   verifyFiles,
   type CheckpointPlace,
 } from '@polygate/training';
@@ -102,11 +101,10 @@ export const modelFolderOf = async (folder: string, checkpoint?: string): Promis
   );
 };
 
-/** Compares the files of a checkpoint with its state; a model folder without one is taken as it is. */
-const verifyCheckpoint = async (path: string): Promise<void> => {
-  if (!(await exists(join(path, STATE_FILE)))) return;
-  const place = { step: 0, path };
-  await verifyFiles(place, await readState(place), [CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE]);
+/** Compares files of a checkpoint with its state; a model folder has none. */
+const verifyCheckpoint = async (path: string, names: readonly string[]): Promise<void> => {
+  const state = await checkpointState(path);
+  if (state) await verifyFiles({ step: state.step, path }, state, names);
 };
 
 /**
@@ -123,6 +121,7 @@ export const readModelConfig = async (
 }> => {
   const place = await modelFolderOf(folder);
   const path = join(place, CONFIG_FILE);
+  await verifyCheckpoint(place, [CONFIG_FILE, TOKENIZER_FILE]);
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw new StateError(`model: expected a readable ${path}; the checkpoint is not one of a generalist`, {
       code: 'model-missing',
@@ -159,7 +158,7 @@ const requireWeights = async (encoder: GeneralistConfig['encoder'], place: strin
  */
 export const loadModel = async (folder: string): Promise<Generalist> => {
   const { place, config } = await readModelConfig(folder);
-  await verifyCheckpoint(place);
+  await verifyCheckpoint(place, [WEIGHTS_FILE]);
   const tokenizer = loadTokenizer(join(place, TOKENIZER_FILE), { expectedHash: config.tokenizerHash });
   await requireWeights(config.encoder, place);
   // The start values are overwritten at once, so any stream does.

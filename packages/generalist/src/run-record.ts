@@ -1,8 +1,8 @@
 /** What a run folder says about itself: its recipe, and how far the checkpoint is that is used. */
 import { ConfigError, parseJson } from '@polygate/core';
-import { readState, STATE_FILE, type RunState } from '@polygate/training';
+import { checkpointState, type RunState } from '@polygate/training';
 import { readFile, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { modelFolderOf } from './model-folder.ts';
 import { parseRecipe, type Recipe } from './recipe.ts';
 
@@ -34,9 +34,7 @@ export const readRun = async (run: string, checkpoint?: string): Promise<RunReco
   const model = await modelFolderOf(run, checkpoint);
   const recipePath = join(run, 'recipe.json');
   const recipe = (await exists(recipePath)) ? await readRecipe(recipePath) : undefined;
-  const state = (await exists(join(model, STATE_FILE)))
-    ? await readState({ step: Number(/\d+$/u.exec(basename(model))?.[0] ?? 0), path: model })
-    : undefined;
+  const state = await checkpointState(model);
   return { run, model, ...(recipe ? { recipe } : {}), ...(state ? { state } : {}) };
 };
 

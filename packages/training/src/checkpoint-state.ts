@@ -135,7 +135,7 @@ export const readState = async (place: CheckpointPlace): Promise<RunState> => {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     const code = (cause as NodeJS.ErrnoException | null)?.code ?? '';
     throw new StateError(
-      `checkpoint: expected a readable ${path}, got ${code}; restore it from a copy, or resume from the last good checkpoint (--resume last-good)`,
+      `checkpoint: expected a readable ${path}, got ${code}; restore it from a copy, use another checkpoint (--checkpoint step-N), or resume from the last good one (--resume last-good)`,
       { code: 'checkpoint-unreadable', fields: { path }, cause },
     );
   });

@@ -28,7 +28,7 @@ import {
   symlink,
   writeFile,
 } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import {
   damagedCheckpoint,
   formatState,
@@ -100,13 +100,12 @@ export const latestCheckpoint = async (runDirectory: string): Promise<Checkpoint
 /**
  * The checkpoint of the best validation, by the state of the latest one.
  * @returns undefined for a run that names no score, or has none yet
- * @throws StateError (code `best-missing`) where its folder is gone; FormatError for a damaged state
+ * @throws StateError (code `best-missing`) where its folder is gone, or (code `checkpoint-unreadable`) the state is;
+ * FormatError for a damaged state
  */
 export const bestCheckpoint = async (runDirectory: string): Promise<CheckpointPlace | undefined> => {
   const latest = await latestCheckpoint(runDirectory);
   if (!latest) return undefined;
-  // Folders of models that other tools made have no state.
-  if (!(await stat(join(latest.path, STATE_FILE)).catch(() => undefined))) return undefined;
   const { best } = await readState(latest);
   if (best?.step === undefined) return undefined;
   const place = (await listCheckpoints(runDirectory)).find(({ step }) => step === best.step);
@@ -115,6 +114,19 @@ export const bestCheckpoint = async (runDirectory: string): Promise<CheckpointPl
     `checkpoint: expected the best one, step-${best.step}, in ${join(runDirectory, FOLDER)}, got none; restore it from a copy, or ask for the last one (--checkpoint last)`,
     { code: 'best-missing', fields: { runDirectory, step: best.step } },
   );
+};
+
+/**
+ * The state of a checkpoint's folder.
+ * @returns undefined for another folder, such as that of an exported model, which has none
+ * @throws StateError (code `checkpoint-unreadable`) for a checkpoint, known by its place in a run, whose state is gone;
+ * FormatError for a damaged one
+ */
+export const checkpointState = async (path: string): Promise<RunState | undefined> => {
+  const found = await stat(join(path, STATE_FILE)).catch(() => undefined);
+  const name = basename(resolve(path));
+  const isStored = (STEP_NAME.test(name) || name === LATEST) && basename(dirname(resolve(path))) === FOLDER;
+  return found || isStored ? readState({ step: 0, path }) : undefined;
 };
 
 /** Points `latest` to a checkpoint of the folder; it is on the disk when this returns. */

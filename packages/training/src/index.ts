@@ -19,6 +19,7 @@ export { createTaskSampler } from './task-sampler.ts';
 export type { TaskSampler, TaskSamplerOptions, WeightedSource } from './task-sampler.ts';
 export {
   bestCheckpoint,
+  checkpointState,
   clearLeftovers,
   latestCheckpoint,
   listCheckpoints,

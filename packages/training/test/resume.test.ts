@@ -199,7 +199,7 @@ describe('resuming that cannot be', () => {
     await expect(runTiny(run)).rejects.toThrow('expected JSON, got');
     await rm(join(run, 'checkpoints', 'step-6', 'state.json'));
     await expect(runTiny(run)).rejects.toThrow(
-      /expected a readable .*state\.json, got ENOENT; restore it from a copy, or resume from the last good/u,
+      /expected a readable .*state\.json, got ENOENT; restore it from a copy, use another checkpoint \(--checkpoint step-N\), or resume from the last good/u,
     );
   });
 });
