@@ -94,8 +94,8 @@ export const formatReport = (report: ReportFacts, scores: readonly ScoreReport[]
     'all captions of all pictures: one of a picture’s own captions among the first k texts, or its picture for each caption.',
     'BLEU-4, CIDEr-D and ROUGE-L take words as the captioning benchmarks do, token-F1 and exact match as SQuAD does, without',
     'articles. Baselines: majority answers the most frequent training class; pixelNearestNeighbour and "nearest picture"',
-    'answer with the training picture whose pixels are nearest; unigram answers by the frequency of words in the training',
-    'text; "most frequent" writes the most frequent training caption.',
+    'answer with the training picture that is nearest after both are shrunk to 16 x 16 pixels (Euclidean); unigram answers by',
+    'the frequency of words in the training text; "most frequent" writes the most frequent training caption.',
     '',
   ].join('\n');
 };
