@@ -94,6 +94,32 @@ describe('identity', () => {
     expect(shown.reduce((sum, set) => sum + set.size, 0)).toBe(40);
   });
 
+  it('knows a picture in another file: drawn on one side, told of in named splits and under another label', async () => {
+    // A comment makes another file of the same picture.
+    const again = (n: number): string => `${picture(n)}<!-- saved again -->`;
+    for (let n = 0; n < 40; n += 1) {
+      await put(`drawn/x/${n}.svg`, picture(n));
+      await put(`drawn/x/${n}-again.svg`, again(n));
+    }
+    const { splits } = await prepared({
+      p: { source: 'image-folder', path: at('drawn'), validationPercent: 20, testPercent: 20 },
+    });
+    for (const rows of Object.values(splits)) {
+      const names = new Set(ids(rows));
+      expect(
+        ids(rows).filter((id) => !names.has(id.replace('.svg', '-again.svg')) && !id.includes('again')),
+      ).toEqual([]);
+    }
+    expect(Object.keys(splits)).toEqual(['train', 'validation', 'test']);
+    await put('named/train/cat/0.svg', picture(1));
+    await put('named/test/dog/0.svg', again(1));
+    const named = await prepared({ p: { source: 'image-folder', path: at('named') } });
+    expect(named.overlaps).toEqual([
+      { splits: ['test', 'train'], rows: 1, example: ['test/dog/0.svg', 'train/cat/0.svg'] },
+    ]);
+    expect(named.labelConflicts).toMatchObject({ rows: 1, labels: ['dog', 'cat'] });
+  });
+
   it('warns of samples that one dataset holds out and another one trains on, and records them', async () => {
     for (let n = 0; n < 8; n += 1) await put(`a/x/${n}.svg`, picture(n));
     const { overlaps, log } = await prepared({

@@ -270,8 +270,9 @@ export const planDatasets = async (
   checkNames(all);
   for (const { name, classes = [] } of all) checkClassNames(classes, `prepare ${name}`);
   const suite = new SuiteOverlaps();
+  const context = { suite, budgets: recipe.budgets, logger: packages.logger };
   const settled: DatasetPlan[] = [];
-  for (const each of all) settled.push(await settleSplits(each, suite, packages.logger));
+  for (const each of all) settled.push(await settleSplits(each, context));
   const shared = suite.overlaps();
   return settled.map((each) => {
     const more = shared.get(each.name) ?? [];

@@ -1,103 +1,20 @@
 /**
  * Which split each sample of a dataset is in, settled once before anything is written. A source says so itself (its
- * recipe, a folder, a column), or the hash of what the sample shows decides: equal pictures and equal texts are on one
- * side, whatever they are called and whichever source they come from.
+ * recipe, a folder, a column), or the hash of its content decides: equal pictures (in files that differ, too) and equal
+ * texts are on one side, whatever they are called and whichever source they come from.
  */
-import { excerpt, type Logger, silentLogger, StateError } from '@polygate/core';
+import { type Budgets, excerpt, type Logger, silentLogger, StateError } from '@polygate/core';
 import {
-  contentKey,
   orderSplits,
   splitByHash,
   type LabelConflicts,
   type Reader,
-  type Sample,
   type SplitOverlap,
 } from '@polygate/datasets';
 import { ConflictFinder } from './label-conflicts.ts';
 import type { DatasetPlan, PlanPart } from './plan.ts';
+import { OverlapFinder, survey, type Settled, type Survey } from './sample-survey.ts';
 import type { SuiteOverlaps } from './suite-overlaps.ts';
-
-interface Place {
-  readonly split: string;
-  readonly id: string;
-}
-
-/** What was found of the samples of one part, in order. */
-interface Settled {
-  /** Empty for a sample without split of its own, until it is settled. */
-  readonly splits: string[];
-  /** New ids of samples whose own id another one has, by place. */
-  readonly ids: Map<number, string>;
-  readonly labels: (number | undefined)[];
-  /** What each sample shows, and its id in the dataset. */
-  readonly keys: string[];
-  readonly names: string[];
-}
-
-const ownSplit = (part: PlanPart, sample: Sample): string | undefined =>
-  part.draw ? (part.draw.split ?? sample.split) : part.splitOf(sample);
-
-const freshId = (id: string, taken: ReadonlySet<string>): string => {
-  for (let n = 2; ; n += 1) if (!taken.has(`${id}~${n}`)) return `${id}~${n}`;
-};
-
-/** Finds equal samples in two splits that their sources name. */
-class OverlapFinder {
-  readonly #first = new Map<string, Place>();
-  readonly #overlaps = new Map<
-    string,
-    { splits: readonly [string, string]; rows: number; example: readonly [string, string] }
-  >();
-
-  add(key: string, place: Place): void {
-    const first = this.#first.get(key);
-    if (!first) this.#first.set(key, place);
-    else if (first.split !== place.split) {
-      const splits = [first.split, place.split].sort() as [string, string];
-      const known = this.#overlaps.get(splits.join('\n'));
-      if (known) known.rows += 1;
-      else this.#overlaps.set(splits.join('\n'), { splits, rows: 1, example: [first.id, place.id] });
-    }
-  }
-
-  splitOf(key: string): string | undefined {
-    return this.#first.get(key)?.split;
-  }
-
-  overlaps(): SplitOverlap[] {
-    return [...this.#overlaps.values()].map((overlap) => ({ ...overlap }));
-  }
-}
-
-const survey = async (
-  part: PlanPart,
-  shared: {
-    readonly taken: Set<string>;
-    readonly overlaps: OverlapFinder;
-    readonly conflicts: ConflictFinder | undefined;
-    readonly unique: boolean;
-  },
-): Promise<Settled> => {
-  const settled: Settled = { splits: [], labels: [], ids: new Map(), keys: [], names: [] };
-  for await (const item of part.reader.read()) {
-    if (item.kind === 'fault') continue;
-    const place = settled.splits.length;
-    let { id } = item;
-    if (shared.unique) {
-      if (shared.taken.has(id)) settled.ids.set(place, (id = freshId(id, shared.taken)));
-      shared.taken.add(id);
-    }
-    const split = ownSplit(part, item);
-    const key = await contentKey(item);
-    if (item.label !== undefined) shared.conflicts?.add(key, { label: item.label, id });
-    if (split !== undefined) shared.overlaps.add(key, { split, id });
-    settled.keys.push(key);
-    settled.names.push(id);
-    settled.splits.push(split ?? '');
-    settled.labels.push(item.label);
-  }
-  return settled;
-};
 
 const settledReader = (part: PlanPart, settled: Settled): Reader => ({
   ...part.reader,
@@ -144,33 +61,38 @@ const classesWithoutTraining = (classes: readonly string[], parts: readonly Sett
   return samples === 0 ? [] : classes.filter((_, label) => !trained.has(label));
 };
 
-/**
- * The plan with the split of every sample settled. Datasets of the mini suite have their own rules and stay.
- * @param suite learns what the dataset shows in which split
- */
-export const settleSplits = async (
-  plan: DatasetPlan,
-  suite: SuiteOverlaps,
-  logger: Logger = silentLogger,
-): Promise<DatasetPlan> => {
+export interface SettleContext {
+  /** Learns what the dataset shows in which split. */
+  readonly suite: SuiteOverlaps;
+  readonly budgets: Partial<Budgets>;
+  readonly logger?: Logger | undefined;
+}
+
+/** The plan with the split of every sample settled. Datasets of the mini suite have their own rules and stay. */
+export const settleSplits = async (plan: DatasetPlan, context: SettleContext): Promise<DatasetPlan> => {
   if (plan.parts.every((part) => part.draw === undefined)) return plan;
+  const { suite, budgets, logger = silentLogger } = context;
   const overlaps = new OverlapFinder();
   // Rows of text are packed anew and get their own ids.
   const labelled = plan.kind === 'labelled-image' || plan.kind === 'labelled-text';
   // A pair of sentences may well have another label in the other order, which its content does not tell.
   const conflicts = labelled && !plan.pairs ? new ConflictFinder() : undefined;
-  const shared = { taken: new Set<string>(), overlaps, conflicts, unique: plan.kind !== 'text' };
+  const shared: Survey = {
+    budgets,
+    taken: new Set(),
+    overlaps,
+    draws: new Map(),
+    conflicts,
+    unique: plan.kind !== 'text',
+  };
   const all: Settled[] = [];
   for (const part of plan.parts) all.push(await survey(part, shared));
-  // One draw for a thing that is shown, though sources put different shares aside: the first one's that shows it.
-  const drawn = new Map<string, string>();
   const parts = plan.parts.map((part, index): PlanPart => {
     const settled = all[index] ?? { splits: [], labels: [], ids: new Map(), keys: [], names: [] };
-    for (const [place, key] of settled.keys.entries()) {
-      if (settled.splits[place] !== '') continue;
-      const split = overlaps.splitOf(key) ?? drawn.get(key) ?? splitByHash(key, part.draw?.percents ?? {});
-      drawn.set(key, split);
-      settled.splits[place] = split;
+    for (const [place, shown] of settled.keys.entries()) {
+      const draw = shared.draws.get(shown);
+      if (settled.splits[place] !== '' || !draw) continue;
+      settled.splits[place] = overlaps.splitOf(shown) ?? splitByHash(draw.key, draw.percents);
     }
     suite.add(plan.name, { splits: settled.splits, keys: settled.keys, ids: settled.names });
     return { reader: settledReader(part, settled), splitOf: (sample) => sample.split ?? 'train' };

@@ -4,7 +4,7 @@ import type { SplitOverlap } from '@polygate/datasets';
 /** The samples of a part of a dataset whose splits are settled, in order. */
 export interface ShownSamples {
   readonly splits: readonly string[];
-  /** What each shows, by {@link contentKey}. */
+  /** What each shows, by `shownKey`. */
   readonly keys: readonly string[];
   readonly ids: readonly string[];
 }

@@ -14,7 +14,7 @@ import { enlargeToSquare, grows, resizeSquare } from './pixel-resize.ts';
 import { fault, type Fault, type ImageContent } from './sample.ts';
 
 /** Most pixels of an encoded picture, whatever the budget. */
-const MAX_IMAGE_PIXELS = 100_000_000;
+export const MAX_IMAGE_PIXELS = 100_000_000;
 
 export interface DecodeOptions {
   /** Side of the square result in pixels. */
@@ -64,7 +64,12 @@ const colourOf = async (background: string): Promise<readonly [number, number, n
 const message = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).replace(/\s+/gu, ' ').slice(0, 200);
 
-const load = async (id: string, content: ImageContent, imageBytes: number): Promise<Uint8Array | Fault> => {
+/** The bytes of a picture's file or its pixels, or why there are none. @param imageBytes most bytes of a file */
+export const loadImage = async (
+  id: string,
+  content: ImageContent,
+  imageBytes: number,
+): Promise<Uint8Array | Fault> => {
   if (content.kind === 'bytes' && content.bytes.length > imageBytes)
     return fault(id, 'image-too-large', overBudget('imageBytes', imageBytes, content.bytes.length));
   if (content.kind !== 'path') return content.kind === 'bytes' ? content.bytes : content.pixels;
@@ -86,7 +91,7 @@ export const decodeImage = async (
   options: DecodeOptions,
 ): Promise<DecodedImage | Fault> => {
   const { imageBytes, decodeBytes } = resolveBudgets(options.budgets);
-  const bytes = await load(id, content, imageBytes);
+  const bytes = await loadImage(id, content, imageBytes);
   if ('kind' in bytes) return bytes;
   if (bytes.length === 0) return fault(id, 'corrupt-image', 'expected a picture, got no bytes');
   const { size, fit = 'contain', background = '#ffffff' } = options;

@@ -11,6 +11,7 @@ export * from './readers/labelled-table.ts';
 export * from './readers/sidecar-captions.ts';
 export { areIndices, checkClassNames, sortClasses } from './class-names.ts';
 export { contentKey } from './content-key.ts';
+export { shownKey, type ShownKeyOptions } from './shown-key.ts';
 export { listFolder, walkFolder } from './folder-listing.ts';
 export type { FolderEntry, FoundFile, LinkOptions } from './folder-listing.ts';
 export { isImageName } from './paths.ts';

@@ -1,0 +1,139 @@
+/**
+ * A first look at all samples of a dataset, before anything is written: what each shows, where its source puts it, and
+ * how its split is to be drawn where the source says nothing.
+ */
+import { availableParallelism } from 'node:os';
+import { type Budgets, ByteGate, resolveBudgets } from '@polygate/core';
+import {
+  contentKey,
+  selectSamples,
+  shownKey,
+  type Sample,
+  type SplitOverlap,
+  type SplitPercents,
+} from '@polygate/datasets';
+import { mapOrdered } from '@polygate/stream';
+import type { ConflictFinder } from './label-conflicts.ts';
+import type { PlanPart } from './plan.ts';
+
+interface Place {
+  readonly split: string;
+  readonly id: string;
+}
+
+/** What was found of the samples of one part, in order. */
+export interface Settled {
+  /** Empty for a sample without split of its own, until it is settled. */
+  readonly splits: string[];
+  /** New ids of samples whose own id another one has, by place. */
+  readonly ids: Map<number, string>;
+  readonly labels: (number | undefined)[];
+  /** What each sample shows, and its id in the dataset. */
+  readonly keys: string[];
+  readonly names: string[];
+}
+
+const ownSplit = (part: PlanPart, sample: Sample): string | undefined =>
+  part.draw ? (part.draw.split ?? sample.split) : part.splitOf(sample);
+
+const freshId = (id: string, taken: ReadonlySet<string>): string => {
+  for (let n = 2; ; n += 1) if (!taken.has(`${id}~${n}`)) return `${id}~${n}`;
+};
+
+/** Finds equal samples in two splits that their sources name. */
+export class OverlapFinder {
+  readonly #first = new Map<string, Place>();
+  readonly #overlaps = new Map<
+    string,
+    { splits: readonly [string, string]; rows: number; example: readonly [string, string] }
+  >();
+
+  add(key: string, place: Place): void {
+    const first = this.#first.get(key);
+    if (!first) this.#first.set(key, place);
+    else if (first.split !== place.split) {
+      const splits = [first.split, place.split].sort() as [string, string];
+      const known = this.#overlaps.get(splits.join('\n'));
+      if (known) known.rows += 1;
+      else this.#overlaps.set(splits.join('\n'), { splits, rows: 1, example: [first.id, place.id] });
+    }
+  }
+
+  splitOf(key: string): string | undefined {
+    return this.#first.get(key)?.split;
+  }
+
+  overlaps(): SplitOverlap[] {
+    return [...this.#overlaps.values()].map((overlap) => ({ ...overlap }));
+  }
+}
+
+/** How the split of something shown is drawn. */
+interface Draw {
+  /** The least of the keys of all files that show it, whichever comes first. */
+  readonly key: string;
+  /** Those of the first source that has it. */
+  readonly percents: SplitPercents;
+}
+
+/** What is known of a dataset's samples while its parts are looked at. */
+export interface Survey {
+  readonly budgets: Partial<Budgets>;
+  readonly taken: Set<string>;
+  readonly overlaps: OverlapFinder;
+  /** Of samples without split of their own, by what they show. */
+  readonly draws: Map<string, Draw>;
+  readonly conflicts: ConflictFinder | undefined;
+  readonly unique: boolean;
+}
+
+interface Keyed {
+  readonly sample: Sample;
+  readonly shown: string;
+  readonly content: string;
+}
+
+const heldBytes = ({ sample: { image } }: Keyed): number =>
+  image?.kind === 'bytes' ? image.bytes.length : 0;
+
+/** The samples of a part and their keys, in order; several pictures are decoded at once. */
+const keyedSamples = (part: PlanPart, budgets: Partial<Budgets>): AsyncIterable<Keyed> => {
+  const { decodeBytes, sampleBytes } = resolveBudgets(budgets);
+  const options = { budgets, gate: new ByteGate(decodeBytes) };
+  return mapOrdered(
+    selectSamples(part.reader, { accept: () => true }),
+    async (sample) => ({
+      sample,
+      shown: await shownKey(sample, options),
+      content: await contentKey(sample),
+    }),
+    { concurrency: availableParallelism() + 2, sizeOf: heldBytes, bytes: sampleBytes },
+  );
+};
+
+export const survey = async (part: PlanPart, shared: Survey): Promise<Settled> => {
+  const settled: Settled = { splits: [], labels: [], ids: new Map(), keys: [], names: [] };
+  for await (const { sample, shown, content } of keyedSamples(part, shared.budgets)) {
+    const place = settled.splits.length;
+    let { id } = sample;
+    if (shared.unique) {
+      if (shared.taken.has(id)) settled.ids.set(place, (id = freshId(id, shared.taken)));
+      shared.taken.add(id);
+    }
+    const split = ownSplit(part, sample);
+    if (sample.label !== undefined) shared.conflicts?.add(shown, { label: sample.label, id });
+    if (split !== undefined) shared.overlaps.add(shown, { split, id });
+    else {
+      const { key, percents } = shared.draws.get(shown) ?? {
+        key: content,
+        percents: part.draw?.percents ?? {},
+      };
+      shared.draws.set(shown, { key: content < key ? content : key, percents });
+    }
+    settled.keys.push(shown);
+    settled.names.push(id);
+    settled.splits.push(split ?? '');
+    settled.labels.push(sample.label);
+  }
+  return settled;
+};
