@@ -429,6 +429,30 @@ describe('splits that the source names', () => {
     }
   });
 
+  it('takes what other programs write for no value as no split, and tells names of no letters', async () => {
+    const rows = ['train', 'test', 'NaN', '<NA>', 'None', 'null', 'N/A', '', '.'];
+    for (const n of rows.keys()) await put(`i/${n}.svg`, picture(n));
+    const table = await put(
+      'na.csv',
+      ['image,label,split', ...rows.map((split, n) => `${n}.svg,c,${split}`)].join('\n'),
+    );
+    const limits = ['--set', 'limits.rate=1'];
+    const told = async (): Promise<string> => readFile(at('data/own/quarantine.jsonl'), 'utf8');
+    for (const more of [{}, { splitColumn: 'split' }]) {
+      const source = { source: 'labelled-table', file: table, images: at('i'), ...more };
+      const { splits, quarantine } = await prepared({ p: source }, ...limits);
+      expect([Object.keys(splits), quarantine]).toEqual([['train', 'test'], { 'no-split': 7 }]);
+      for (const got of ['\\"NaN\\"', 'an empty field'])
+        expect(await told()).toContain(`expected the name of a split, got ${got}`);
+      expect(await told()).toContain('expected a name of letters and digits for a split, got \\".\\"');
+    }
+    const lines = rows.map((split, n) => JSON.stringify({ text: `words ${n}`, split }));
+    const jsonl = await put('na.jsonl', lines.join('\n'));
+    const { splits } = await prepared({ p: { source: 'jsonl', kind: 'text', file: jsonl } }, ...limits);
+    expect(Object.keys(splits)).toEqual(['train', 'test']);
+    expect(await told()).toContain('expected the name of a split in \\"split\\", got \\"None\\"');
+  });
+
   it('follows the names of archives and a column of a table of texts', async () => {
     const shard = (n: number) =>
       Buffer.concat([

@@ -1,4 +1,5 @@
 /** Which column of a table, or field of JSON lines, says the split of each row. */
+import { isAbsent } from './split-cell.ts';
 import { knownSplit, SplitFinder, type SplitColumn } from './split-names.ts';
 
 /** A name without letter case, its words apart by `_`. */
@@ -81,8 +82,9 @@ export class SplitSearch {
         candidate = { name, finder: new SplitFinder(), called, rows: 0 };
         this.#candidates.set(key, candidate);
       }
-      if (!candidate.called && isThere(value) && !namesSplit(value)) this.#candidates.delete(key);
-      else if (isThere(value)) {
+      if (isAbsent(value)) continue;
+      if (!candidate.called && !namesSplit(value)) this.#candidates.delete(key);
+      else {
         candidate.finder.add(value);
         candidate.rows += 1;
       }
@@ -111,8 +113,5 @@ export class SplitSearch {
     return { followed: true, splits: chosen.column.splits, notes, key: chosen.key };
   }
 }
-
-const isThere = (value: unknown): boolean =>
-  value !== undefined && value !== null && !(typeof value === 'string' && value.trim() === '');
 
 const namesSplit = (value: unknown): boolean => typeof value === 'string' && knownSplit(value) !== undefined;

@@ -1,4 +1,5 @@
 /** The column of splits of a table: the one that is named, else one that is found. */
+import { isAbsent } from './split-cell.ts';
 import { SplitFinder, type SplitColumn } from './split-names.ts';
 import { SplitSearch } from './split-search.ts';
 import type { Table } from './table.ts';
@@ -23,7 +24,10 @@ export const tableSplits = async (
   if (given !== undefined) {
     const index = table.column({ role: 'split', option: 'splitColumn', given });
     const finder = new SplitFinder();
-    for await (const item of table.rows()) if (item.kind === 'record') finder.add(item.fields[index]);
+    for await (const item of table.rows()) {
+      const value = item.kind === 'record' ? item.fields[index] : undefined;
+      if (!isAbsent(value)) finder.add(value);
+    }
     const column = finder.decide(table.columns[index] ?? '', true);
     return { ...column, index: column.followed ? index : -1 };
   }

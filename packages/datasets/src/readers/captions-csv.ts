@@ -5,7 +5,7 @@ import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../i
 import { joinRows, rowKey } from '../image-rows.ts';
 import { isImageName, requireFile, requireFolder } from '../paths.ts';
 import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
-import { canonicalSplit } from '../split-names.ts';
+import { noSplit, splitOfCell } from '../split-cell.ts';
 import { tableSplits } from '../table-splits.ts';
 import { openTable, type Table, type TableOptions, type WantedColumn } from '../table.ts';
 
@@ -48,9 +48,9 @@ const toRow = async (
   if (name === '') return fault(id, 'no-image-name', 'expected the name of a picture, got an empty field');
   if (caption === '')
     return fault(`${name} (${id})`, 'empty-caption', 'expected a caption, got an empty text');
-  const split = layout.split < 0 ? undefined : canonicalSplit(item.fields[layout.split] ?? '');
+  const split = layout.split < 0 ? undefined : splitOfCell(item.fields[layout.split]);
   if (layout.split >= 0 && split === undefined)
-    return fault(`${name} (${id})`, 'no-split', 'expected the name of a split, got an empty field');
+    return noSplit(`${name} (${id})`, item.fields[layout.split] ?? '');
   const found = await finder.find(name);
   if (found.kind === 'fault') return found;
   const image = { kind: 'path', path: found.path } as const;

@@ -9,7 +9,8 @@ import { requireFile } from '../paths.ts';
 import { readLines, type LineItem } from '../lines.ts';
 import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
 import { requireUtf8 } from '../table-rows.ts';
-import { canonicalSplit, SplitFinder } from '../split-names.ts';
+import { isAbsent, noSplit, splitOfCell } from '../split-cell.ts';
+import { SplitFinder } from '../split-names.ts';
 import { SplitSearch, type FoundSplits } from '../split-search.ts';
 
 export interface JsonlManifestOptions extends ImageNameOptions {
@@ -101,7 +102,10 @@ const splitsOfFields = (
   }
   const finder = new SplitFinder();
   return {
-    add: (fields) => finder.add(asked !== '' && Object.hasOwn(fields, asked) ? fields[asked] : undefined),
+    add: (fields) => {
+      const value = asked !== '' && Object.hasOwn(fields, asked) ? fields[asked] : undefined;
+      if (!isAbsent(value)) finder.add(value);
+    },
     decide: () => ({ ...finder.decide(asked, true), key: asked }),
   };
 };
@@ -136,13 +140,8 @@ const toRow = async (fields: JsonFields, line: number, survey: Survey): Promise<
   let split: string | undefined;
   if (survey.split !== undefined) {
     const written = Object.hasOwn(fields, survey.split) ? fields[survey.split] : undefined;
-    split = typeof written === 'string' ? canonicalSplit(written) : undefined;
-    if (split === undefined)
-      return fault(
-        place,
-        'no-split',
-        `expected the name of a split in "${survey.split}", got ${excerpt(written)}`,
-      );
+    split = splitOfCell(written);
+    if (split === undefined) return noSplit(place, written, ` in "${survey.split}"`);
   }
   const found = typeof name === 'string' ? await survey.finder.find(name.trim()) : undefined;
   if (found?.kind === 'fault') return found;

@@ -7,7 +7,7 @@ import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../i
 import { ImageRows, rowKey } from '../image-rows.ts';
 import { requireFile, requireFolder } from '../paths.ts';
 import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
-import { canonicalSplit } from '../split-names.ts';
+import { noSplit, splitOfCell } from '../split-cell.ts';
 import { tableSplits, type TableSplits } from '../table-splits.ts';
 import { openTable, type Table, type TableOptions, type WantedColumn } from '../table.ts';
 
@@ -71,9 +71,8 @@ const toRow = async (item: RecordItem, rules: RowRules): Promise<{ key: string; 
     const known = rules.classes.slice(0, 8).join(', ');
     return fault(`${name} (${id})`, 'unknown-label', `expected one of ${known}, got "${value.slice(0, 80)}"`);
   }
-  const split = rules.followed ? canonicalSplit(cell(layout.split)) : undefined;
-  if (rules.followed && split === undefined)
-    return fault(`${name} (${id})`, 'no-split', 'expected the name of a split, got an empty field');
+  const split = rules.followed ? splitOfCell(cell(layout.split)) : undefined;
+  if (rules.followed && split === undefined) return noSplit(`${name} (${id})`, cell(layout.split));
   const found = await rules.finder.find(name);
   if (found.kind === 'fault') return found;
   const image = { kind: 'path', path: found.path } as const;

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { ConfigError, excerpt } from '@polygate/core';
 import { requireFile } from '../paths.ts';
 import { fault, type Reader, type ReaderItem } from '../sample.ts';
-import { canonicalSplit } from '../split-names.ts';
+import { noSplit, splitOfCell } from '../split-cell.ts';
 import { tableSplits } from '../table-splits.ts';
 import { openTable, type Table, type TableOptions, type WantedColumn } from '../table.ts';
 
@@ -120,7 +120,7 @@ export const openLabelledTsv = async (options: LabelledTsvOptions): Promise<Read
           const value = item.fields[layout.label]?.trim().normalize('NFC') ?? '';
           const label = labels.indexOf(value);
           const texts = layout.texts.map((column) => item.fields[column]?.trim() ?? '');
-          const split = splits.followed ? canonicalSplit(item.fields[splits.index] ?? '') : undefined;
+          const split = splits.followed ? splitOfCell(item.fields[splits.index]) : undefined;
           if (label < 0)
             yield fault(
               id,
@@ -129,8 +129,7 @@ export const openLabelledTsv = async (options: LabelledTsvOptions): Promise<Read
             );
           else if (texts.includes(''))
             yield fault(id, 'empty-text', 'expected a sentence, got an empty field');
-          else if (splits.followed && split === undefined)
-            yield fault(id, 'no-split', 'expected the name of a split, got an empty field');
+          else if (splits.followed && split === undefined) yield noSplit(id, item.fields[splits.index] ?? '');
           else yield { kind: 'sample', id, texts, label, ...(split === undefined ? {} : { split }) };
         }
       }
