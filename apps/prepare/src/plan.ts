@@ -154,13 +154,14 @@ const splitsOf = (key: string, source: OwnSource, reader: Reader): readonly stri
     const hashed = ['train', ...(validation > 0 ? ['validation'] : []), ...(test > 0 ? ['test'] : [])];
     return reader.splits ?? hashed;
   }
-  if (reader.splits) {
+  const split = canonicalSplit(source.split) ?? source.split;
+  if (reader.splits && !(reader.splits.length === 1 && reader.splits[0] === split)) {
     throw new ConfigError(
       `prepare recipe: sources.${key}: expected either split "${source.split}" or the splits ${reader.splits.join(', ')} that the source itself names, got both; leave split out, or give the folder of that split alone`,
       { code: 'splits-disagree', fields: { source: key } },
     );
   }
-  return [canonicalSplit(source.split) ?? source.split];
+  return [split];
 };
 
 const planOwn = async (

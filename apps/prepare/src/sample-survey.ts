@@ -81,7 +81,7 @@ export interface Survey {
   readonly budgets: Partial<Budgets>;
   readonly taken: Set<string>;
   readonly overlaps: OverlapFinder;
-  /** Of samples without split of their own, by what they show. */
+  /** Of samples that the recipe puts into no split, by what they show. */
   readonly draws: Map<string, Draw>;
   readonly conflicts: ConflictFinder | undefined;
   readonly unique: boolean;
@@ -123,7 +123,8 @@ export const survey = async (part: PlanPart, shared: Survey): Promise<Settled> =
     const split = ownSplit(part, sample);
     if (sample.label !== undefined) shared.conflicts?.add(shown, { label: sample.label, id });
     if (split !== undefined) shared.overlaps.add(shown, { split, id });
-    else {
+    // Those that a source names are drawn where all of them are train.
+    if (split === undefined || part.draw?.split === undefined) {
       const { key, percents } = shared.draws.get(shown) ?? {
         key: content,
         percents: part.draw?.percents ?? {},

@@ -61,6 +61,19 @@ const classesWithoutTraining = (classes: readonly string[], parts: readonly Sett
   return samples === 0 ? [] : classes.filter((_, label) => !trained.has(label));
 };
 
+/** Samples by split, in the order in which splits are written. */
+const countSplits = (parts: readonly Settled[]): ReadonlyMap<string, number> => {
+  const counts = new Map<string, number>();
+  for (const { splits } of parts) for (const split of splits) counts.set(split, (counts.get(split) ?? 0) + 1);
+  return new Map(orderSplits(counts.keys()).map((split) => [split, counts.get(split) ?? 0]));
+};
+
+/** Whether the sources name `train` for every sample, the recipe no split for any, and shares are to be put aside. */
+const isTrainAlone = (parts: readonly PlanPart[], all: readonly Settled[]): boolean =>
+  parts.every(({ draw }) => draw !== undefined && draw.split === undefined) &&
+  parts.some(({ draw }) => (draw?.percents.validation ?? 0) + (draw?.percents.test ?? 0) > 0) &&
+  all.every(({ splits }) => splits.every((split) => split === 'train'));
+
 export interface SettleContext {
   /** Learns what the dataset shows in which split. */
   readonly suite: SuiteOverlaps;
@@ -72,7 +85,7 @@ export interface SettleContext {
 export const settleSplits = async (plan: DatasetPlan, context: SettleContext): Promise<DatasetPlan> => {
   if (plan.parts.every((part) => part.draw === undefined)) return plan;
   const { suite, budgets, logger = silentLogger } = context;
-  const overlaps = new OverlapFinder();
+  let overlaps = new OverlapFinder();
   // Rows of text are packed anew and get their own ids.
   const labelled = plan.kind === 'labelled-image' || plan.kind === 'labelled-text';
   // A pair of sentences may well have another label in the other order, which its content does not tell.
@@ -87,6 +100,12 @@ export const settleSplits = async (plan: DatasetPlan, context: SettleContext): P
   };
   const all: Settled[] = [];
   for (const part of plan.parts) all.push(await survey(part, shared));
+  const trainAlone = isTrainAlone(plan.parts, all);
+  if (trainAlone) {
+    for (const { splits } of all) splits.fill('');
+    // What is drawn anew overlaps with nothing that a source names.
+    overlaps = new OverlapFinder();
+  }
   const parts = plan.parts.map((part, index): PlanPart => {
     const settled = all[index] ?? { splits: [], labels: [], ids: new Map(), keys: [], names: [] };
     for (const [place, shown] of settled.keys.entries()) {
@@ -107,7 +126,18 @@ export const settleSplits = async (plan: DatasetPlan, context: SettleContext): P
       `prepare ${plan.name}: ${untrained.length} of ${plan.classes?.length ?? 0} classes have no training sample: ${excerpt(untrained, 160)}`,
     );
   }
-  const used = all.flatMap(({ splits }) => [...new Set(splits)]);
+  const counts = countSplits(all);
+  const text = [...counts].map(([split, rows]) => `${split} ${rows}`).join(', ');
+  if (counts.size === 1 && counts.has('train')) {
+    logger.warn(
+      `prepare ${plan.name}: nothing is held out (${text}), so evaluate will have nothing to score: set validationPercent and testPercent, or add a source of this dataset with "split": "test"`,
+    );
+  } else if (trainAlone) {
+    logger.warn(
+      `prepare ${plan.name}: the source names the split train alone: others are drawn from it (${text}); "split": "train" leaves all samples there`,
+    );
+  }
+  const used = counts.keys();
   return {
     ...plan,
     parts,

@@ -45,7 +45,7 @@ import { watchDroppedChoices } from './dropped-choices.ts';
 import { claimRun, recordStart, requireSameData, precisionOf } from './run-folder.ts';
 import { modelSettings } from './model-settings.ts';
 import { estimateSize, requireRoom } from './size-estimate.ts';
-import { bestOf, validatedScores } from './validated-scores.ts';
+import { bestOf, datasetsWithoutHeldOut, validatedScores } from './validated-scores.ts';
 import { createValidation } from './validation.ts';
 
 export interface PretrainOptions {
@@ -173,7 +173,12 @@ export const pretrain = async (
     `pretrain ${recipe.name}: ${(parameters.size / 1e6).toFixed(2)}M parameters, ${sources.length} tasks, ${steps} steps, seed ${recipe.seed} -> ${run}`,
   );
   const validation = createValidation({ model, data, recipe, tasks });
-  if (scores.length === 0) {
+  const unheld = datasetsWithoutHeldOut(data, tasks);
+  if (unheld.length > 0) {
+    logger.warn(
+      `pretrain ${recipe.name}: nothing of ${unheld.join(', ')} is held out, so it can be neither validated nor evaluated: prepare it with validationPercent and testPercent`,
+    );
+  } else if (scores.length === 0) {
     logger.info(
       'nothing is validated: the datasets of the tasks have no held-out split that the recipe asks for',
     );

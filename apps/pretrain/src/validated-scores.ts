@@ -26,6 +26,16 @@ export const heldOutSplits = (
   );
 };
 
+/** Names of the datasets of tasks that have rows in the trained splits alone. */
+export const datasetsWithoutHeldOut = (
+  data: Pick<OpenSuite, 'suite'>,
+  tasks: Readonly<Record<string, TaskRecipe>>,
+): readonly string[] => [
+  ...new Set(
+    Object.values(tasks).flatMap((task) => (heldOutSplits(data, task).length === 0 ? [task.dataset] : [])),
+  ),
+];
+
 /**
  * Names of all values that a validation gives, `<task>/<split>/<measure>`.
  * @throws ConfigError for a split of the recipe that no dataset has

@@ -79,11 +79,17 @@ const nothingToScore = (
   { folder, suite }: OpenSuite,
   { chosen, wanted }: { readonly chosen: readonly SuiteDataset[]; readonly wanted: readonly string[] },
 ): ConfigError => {
-  const splits = wanted.length === 0 ? 'no split but train' : `splits ${wanted.join(', ')}`;
-  const looked = `${splits} of ${chosen.map(({ name }) => name).join(', ') || 'no dataset'}`;
+  const names = chosen.map(({ name }) => name).join(', ') || 'no dataset';
   const found = suite.datasets.map(datasetText).join('; ') || 'nothing';
+  if (wanted.length === 0) {
+    return new ConfigError(
+      `evaluate: expected a held-out split in ${folder}, got no split beside train in ${names}; the suite holds ${found}. Prepare it again with validationPercent and testPercent, or with a source of its own for the test split; --splits train scores what was trained on`,
+      { code: 'nothing-to-score' },
+    );
+  }
+  const splits = `the split${wanted.length > 1 ? 's' : ''} ${wanted.join(', ')}`;
   return new ConfigError(
-    `evaluate: expected rows to score in ${folder}, got none for ${looked}; the suite holds ${found}. Classification, captioning, retrieval and masked words are scored, of labelled-image, captioned-image and text; name other splits or datasets, or prepare a held-out split`,
+    `evaluate: expected rows to score in ${folder}, got none in ${splits} of ${names}; the suite holds ${found}. Classification, captioning, retrieval and masked words are scored, of labelled-image, captioned-image and text; name other splits or datasets, or prepare a held-out split`,
     { code: 'nothing-to-score' },
   );
 };

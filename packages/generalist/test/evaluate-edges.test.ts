@@ -195,7 +195,7 @@ describe('a suite with nothing to score', () => {
   it('is an error that says what was looked for and what is there', async () => {
     const training = await writeSuite({ train: { captions } });
     expect(await refusal(training)).toContain(
-      'got none for no split but train of pictures; the suite holds pictures (captioned-image: train 1).',
+      'got no split beside train in pictures; the suite holds pictures (captioned-image: train 1). Prepare it again with validationPercent and testPercent,',
     );
     const reviews = {
       name: 'reviews',
@@ -204,12 +204,14 @@ describe('a suite with nothing to score', () => {
       splits: { train: { rows: 3 }, test: { rows: 2 } },
     };
     expect(await refusal(await writeSuite({}, [reviews]))).toContain(
-      'got none for splits test of reviews; the suite holds reviews (labelled-text: train 3, test 2). Classification, captioning, retrieval and masked words are scored',
+      'got none in the split test of reviews; the suite holds reviews (labelled-text: train 3, test 2). Classification, captioning, retrieval and masked words are scored',
     );
     const empty = await writeSuite({ train: { captions }, test: { captions: [] } });
     expect(await refusal(empty)).toContain('pictures (captioned-image: train 1, test 0)');
     const both = await writeSuite({ train: { captions }, test: { captions } }, [reviews]);
-    expect(await refusal(both, { datasets: ['reviews'] })).toContain('got none for splits test of reviews;');
+    expect(await refusal(both, { datasets: ['reviews'] })).toContain(
+      'got none in the split test of reviews;',
+    );
     expect(await refusal(training, { splits: ['train'] })).toBe('no error');
   });
 

@@ -338,6 +338,17 @@ describe('labelled TSV', () => {
 });
 
 describe('WebDataset', () => {
+  it.each([
+    ['train-0.tar', undefined, ['train']],
+    ['test-0.tar', undefined, ['test']],
+    ['0.tar', undefined, undefined],
+    ['train-0.tar', false, undefined],
+  ])('reads the split of a single archive from its name: %s', async (name, splitsByName, splits) => {
+    const files = [await file(name, Buffer.alloc(1024))];
+    const reader = await openWebDataset({ files, ...(splitsByName === undefined ? {} : { splitsByName }) });
+    expect(reader.splits).toEqual(splits);
+  });
+
   const archive = Buffer.concat([
     tarMember('d/0001.jpg', Buffer.from('jpeg')),
     tarMember('d/0001.txt', Buffer.from(' a caption ')),

@@ -28,8 +28,8 @@ export interface WebDatasetOptions {
   /** Whether classes are those labels that occur, where none are given. @default false */
   readonly findClasses?: boolean;
   /**
-   * Whether names of archives such as `train-0001.tar` and `val-0001.tar` say the splits, where all have one and they
-   * differ. @default true
+   * Whether names of archives such as `train-0001.tar` and `val-0001.tar` say the splits, where all have one.
+   * @default true
    */
   readonly splitsByName?: boolean;
   /** `memberBytes` bounds a member, `textBytes` one that is text, `sampleBytes` all of one key. @default those of core */
@@ -133,7 +133,7 @@ export const openWebDataset = async (options: WebDatasetOptions): Promise<Reader
     told.add(note);
   };
   const splits = options.files.map((file) => splitOfFile(basename(file)));
-  const followed = (options.splitsByName ?? true) && !splits.includes(undefined) && new Set(splits).size > 1;
+  const followed = (options.splitsByName ?? true) && !splits.includes(undefined);
   const archives = options.files.map((file, index) => ({
     file,
     name: names[index] ?? file,
