@@ -3,7 +3,7 @@
  * brevity penalty with the nearest reference length (the shorter of two equally near). No smoothing: an order without
  * a match makes BLEU of that order 0.
  */
-import { ConfigError } from '@polygate/core';
+import { ConfigError, ShapeError } from '@polygate/core';
 import { captionWords, countNgrams } from './caption-words.ts';
 import type { CaptionPair, WordSplitter } from './caption-words.ts';
 
@@ -85,6 +85,9 @@ export const sumBleuCounts = (counts: readonly BleuCounts[], indices?: ArrayLike
   return sum;
 };
 
-/** BLEU-1 to BLEU-4 of a corpus. */
-export const bleu = (pairs: readonly CaptionPair[], words: WordSplitter = captionWords): BleuScores =>
-  bleuOfCounts(sumBleuCounts(pairs.map((pair) => bleuCounts(pair, words))));
+/** BLEU-1 to BLEU-4 of a corpus. @throws ShapeError for no pairs, ConfigError for a pair without references */
+export const bleu = (pairs: readonly CaptionPair[], words: WordSplitter = captionWords): BleuScores => {
+  if (pairs.length === 0)
+    throw new ShapeError('bleu: expected at least one pair, got none; is the split empty?');
+  return bleuOfCounts(sumBleuCounts(pairs.map((pair) => bleuCounts(pair, words))));
+};

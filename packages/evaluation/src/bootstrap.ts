@@ -34,6 +34,9 @@ const MAX_RESAMPLES = 1e7;
 export const bootstrapSettings = (options: BootstrapOptions): BootstrapSettings => {
   const { seed, resamples = 2000, confidence = 0.95 } = options;
   requireWhole('bootstrap: resamples', resamples, { most: MAX_RESAMPLES });
+  if (!Number.isFinite(seed)) {
+    throw new ConfigError(`bootstrap: expected a seed that is a number, got ${seed}; 1 is as good as any`);
+  }
   if (!(confidence > 0 && confidence < 1)) {
     throw new ConfigError(`bootstrap: expected a confidence between 0 and 1, got ${confidence}`);
   }
@@ -50,7 +53,7 @@ export const quantile = (sorted: ArrayLike<number>, share: number): number => {
   return low === high ? low : low + (place - below) * (high - low);
 };
 
-/** Sample indices of each group, in order of first occurrence. @throws ShapeError */
+/** Sample indices of each group, in order of first occurrence. @throws ShapeError, ConfigError */
 export const gatherGroups = (
   count: number,
   groups: BootstrapOptions['groups'],
@@ -63,7 +66,12 @@ export const gatherGroups = (
   }
   const lists = new Map<number | string, number[]>();
   for (let i = 0; i < count; i += 1) {
-    const key = groups[i] as number | string;
+    const key = groups[i];
+    if (key === undefined || Number.isNaN(key)) {
+      throw new ConfigError(
+        `bootstrap: expected groups that are numbers or texts, got ${key} for sample ${i}; leave groups out where every sample is one`,
+      );
+    }
     const list = lists.get(key);
     if (list) list.push(i);
     else lists.set(key, [i]);
@@ -131,6 +139,13 @@ const correctedInterval = (resampled: Resampled): Interval => {
 export const bootstrapInterval = (values: ArrayLike<number>, options: BootstrapOptions): Interval => {
   const { random, resamples, confidence } = bootstrapSettings(options);
   const groups = gatherGroups(values.length, options.groups);
+  for (let i = 0; i < values.length; i += 1) {
+    if (Number.isFinite(values[i])) continue;
+    throw new ConfigError(
+      `bootstrap: expected finite values, got ${values[i]} for sample ${i}; has the model diverged?`,
+      { code: 'nan-score' },
+    );
+  }
   const sums = Float64Array.from(groups, (group) => group.reduce((sum, i) => sum + (values[i] ?? 0), 0));
   const sizes = Int32Array.from(groups, (group) => group.length);
   const total = sums.reduce((sum, own) => sum + own, 0);

@@ -1,5 +1,5 @@
 /** Scores of guessing, and of answers that look at no input: what every score is shown beside. */
-import { ConfigError, excerpt, unknownName } from '@polygate/core';
+import { ConfigError, excerpt, requireWhole, ShapeError, unknownName } from '@polygate/core';
 import { accuracy } from './classification.ts';
 import type { Labels, SampleScores } from './classification.ts';
 
@@ -66,10 +66,13 @@ export const chanceRecall = (options: {
 /**
  * Macro-F1 of a uniform guess, each class's counts taken at their means: with n of N samples in a class of C,
  * F1 = 2 (n / C) / (n + N / C). It is what {@link expectedConfusion} of equal scores gives.
- * @throws ConfigError for a label outside the classes
+ * @throws ShapeError for no labels; ConfigError for a label outside the classes
  */
 export const chanceMacroF1 = (options: { readonly labels: Labels; readonly classes: number }): number => {
   const { labels, classes } = options;
+  if (labels.length === 0) {
+    throw new ShapeError('chanceMacroF1: expected at least one label, got none; is the split empty?');
+  }
   const counts = new Float64Array(chanceTopK({ classes }) > 0 ? classes : 0);
   for (let i = 0; i < labels.length; i += 1) {
     const label = labels[i] ?? -1;
@@ -104,6 +107,9 @@ export const majorityBaseline = (
   labels: Labels,
 ): SampleScores & { readonly label: number } => {
   const label = mostFrequent('majorityBaseline', training);
+  if (Number.isNaN(label)) {
+    throw new ConfigError('majorityBaseline: expected training labels that are numbers, got NaN most often');
+  }
   return Object.freeze({
     ...accuracy(
       Int32Array.from({ length: labels.length }, () => label),
@@ -140,6 +146,7 @@ export const unigramBaseline = (
   options: UnigramOptions,
 ): UnigramBaseline => {
   const { size, smoothing = 1 } = options;
+  requireWhole('unigramBaseline: size', size, { most: 1e8 });
   const counts = new Float64Array(size).fill(smoothing);
   let total = smoothing * size;
   for (const token of training) {

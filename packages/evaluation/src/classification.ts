@@ -32,11 +32,20 @@ export const checkPair = (name: string, predicted: ArrayLike<number>, labels: Ar
   );
 };
 
-/** Share of samples whose prediction is the label. @throws ShapeError */
+/** Share of samples whose prediction is the label. @throws ShapeError, ConfigError for NaN, which is no miss */
 export const accuracy = (predicted: Labels, labels: Labels): SampleScores => {
   checkPair('accuracy', predicted, labels);
   return meanScore(
-    Float64Array.from({ length: labels.length }, (_, i) => (predicted[i] === labels[i] ? 1 : 0)),
+    Float64Array.from({ length: labels.length }, (_, i) => {
+      for (const [of, index] of [['prediction', predicted[i]] as const, ['label', labels[i]] as const]) {
+        if (index === undefined || Number.isNaN(index)) {
+          throw new ConfigError(`accuracy: expected numbers, got ${index} as ${of} of sample ${i}`, {
+            code: 'nan-score',
+          });
+        }
+      }
+      return predicted[i] === labels[i] ? 1 : 0;
+    }),
   );
 };
 

@@ -2,8 +2,11 @@
  * Confusion and what follows from it: F1 and the Matthews correlation. N samples · C classes. Counts are whole for
  * predictions and expected ones for scores with ties.
  */
-import { ConfigError, ShapeError } from '@polygate/core';
+import { ConfigError, requireWhole, ShapeError } from '@polygate/core';
 import { bestOfRows, checkPair, classesOf, type Labels } from './classification.ts';
+
+/** Their table of 2^28 counts takes 2 GiB. */
+const MOST_CLASSES = 2 ** 14;
 
 const checkClass = (
   name: string,
@@ -19,6 +22,7 @@ const checkClass = (
 /** Counts of (label, prediction), int32 [C, C]: row = label, column = prediction. @throws ConfigError, ShapeError */
 export const confusionMatrix = (predicted: Labels, labels: Labels, classes: number): Int32Array => {
   checkPair('confusionMatrix', predicted, labels);
+  requireWhole('confusionMatrix: classes', classes, { most: MOST_CLASSES });
   const counts = new Int32Array(classes * classes);
   for (let i = 0; i < labels.length; i += 1) {
     for (const index of [labels[i] ?? -1, predicted[i] ?? -1]) {
@@ -38,6 +42,7 @@ export const confusionMatrix = (predicted: Labels, labels: Labels, classes: numb
  */
 export const expectedConfusion = (scores: ArrayLike<number>, labels: Labels): Float64Array => {
   const classes = classesOf('expectedConfusion', scores, labels);
+  requireWhole('expectedConfusion: classes', classes, { most: MOST_CLASSES });
   const counts = new Float64Array(classes * classes);
   for (const [i, best] of bestOfRows('expectedConfusion', scores, classes).entries()) {
     const label = labels[i] ?? -1;
@@ -102,7 +107,12 @@ const marginals = (confusion: ArrayLike<number>): Marginals => {
   const predicted = new Float64Array(classes);
   for (let i = 0; i < classes; i += 1) {
     for (let j = 0; j < classes; j += 1) {
-      const count = confusion[i * classes + j] ?? 0;
+      const count = confusion[i * classes + j] ?? Number.NaN;
+      if (!(count >= 0 && count <= Number.MAX_SAFE_INTEGER)) {
+        throw new ConfigError(
+          `confusion matrix: expected counts of 0 or more, got ${count} for label ${i} and prediction ${j}`,
+        );
+      }
       actual[i] = (actual[i] ?? 0) + count;
       predicted[j] = (predicted[j] ?? 0) + count;
       if (i === j) hits[i] = count;

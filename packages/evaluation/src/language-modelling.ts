@@ -3,7 +3,12 @@ import { ConfigError, ShapeError } from '@polygate/core';
 import { meanScore } from './classification.ts';
 import type { Labels, SampleScores } from './classification.ts';
 
-/** Log probability of each position's label under softmax(logits). @param logits [N, V] row by row */
+/**
+ * Log probability of each position's label under softmax(logits).
+ * @param logits [N, V] row by row; -Infinity shuts a token out
+ * @throws ShapeError; ConfigError for labels outside the vocabulary and for rows without a softmax (NaN or Infinity, or
+ * -Infinity alone)
+ */
 export const labelLogProbabilities = (logits: ArrayLike<number>, labels: Labels): Float64Array => {
   const size = logits.length / labels.length;
   if (!Number.isInteger(size) || size === 0) {
@@ -22,6 +27,12 @@ export const labelLogProbabilities = (logits: ArrayLike<number>, labels: Labels)
     for (let v = 0; v < size; v += 1) largest = Math.max(largest, logits[i * size + v] ?? Number.NaN);
     let sum = 0;
     for (let v = 0; v < size; v += 1) sum += Math.exp((logits[i * size + v] ?? Number.NaN) - largest);
+    if (!(Number.isFinite(largest) && Number.isFinite(sum))) {
+      throw new ConfigError(
+        `labelLogProbabilities: expected finite logits, got ${Number.isFinite(largest) ? sum : largest} at position ${i}; has the model diverged?`,
+        { code: 'nan-score' },
+      );
+    }
     return (logits[i * size + label] ?? Number.NaN) - largest - Math.log(sum);
   });
 };

@@ -56,42 +56,53 @@ interface Relevance {
   readonly picturesOfColumn: readonly (readonly number[])[];
 }
 
+/** The least whole number from 0 that is not among the values. */
+const firstAbsent = (values: Float64Array): number => {
+  const there = new Set(values);
+  let absent = 0;
+  while (there.has(absent)) absent += 1;
+  return absent;
+};
+
 const relevanceOf = (pairs: RetrievalPairs): Relevance => {
   const { pictures, pictureOfText, columnOfText } = pairs;
   const texts = pictureOfText.length;
   if (columnOfText && columnOfText.length !== texts) {
     throw new ShapeError(`recall: expected a column for each of ${texts} texts, got ${columnOfText.length}`);
   }
-  let columns = 0;
-  for (let t = 0; t < texts; t += 1) columns = Math.max(columns, (columnOfText?.[t] ?? t) + 1);
-  const ofPicture = Array.from({ length: pictures }, () => new Set<number>());
-  const ofColumn = Array.from({ length: columns }, () => new Set<number>());
+  const pictureOf = Float64Array.from({ length: texts }, (_, t) => pictureOfText[t] ?? -1);
+  const columnOf = Float64Array.from({ length: texts }, (_, t) => columnOfText?.[t] ?? t);
   for (let t = 0; t < texts; t += 1) {
-    const picture = pictureOfText[t] ?? -1;
-    const column = columnOfText?.[t] ?? t;
-    const own = ofPicture[picture];
-    if (!own) {
+    const [picture, column] = [pictureOf[t] as number, columnOf[t] as number];
+    if (!(Number.isInteger(picture) && picture >= 0 && picture < pictures)) {
       throw new ConfigError(
         `recall: expected pictures from 0 to ${pictures - 1}, got ${picture} for text ${t}`,
       );
     }
-    if (!ofColumn[column]) {
+    if (!(Number.isInteger(column) && column >= 0)) {
       throw new ConfigError(`recall: expected columns from 0, got ${column} for text ${t}`);
     }
-    own.add(column);
-    ofColumn[column].add(picture);
   }
-  const without = ofPicture.findIndex((own) => own.size === 0);
-  if (without >= 0) {
+  // Before anything of their number is allocated: there are at most as many pictures and columns as texts.
+  const without = firstAbsent(pictureOf);
+  if (without < pictures) {
     throw new ConfigError(
       `recall: expected a text for every picture, got none for picture ${without}; leave it out`,
     );
   }
-  const unread = ofColumn.findIndex((own) => own.size === 0);
-  if (unread >= 0) {
+  const columns = columnOf.reduce((most, column) => Math.max(most, column + 1), 0);
+  const unread = firstAbsent(columnOf);
+  if (unread < columns) {
     throw new ConfigError(
       `recall: expected a caption for every column, got none for column ${unread}; leave it out`,
     );
+  }
+  const ofPicture = Array.from({ length: pictures }, () => new Set<number>());
+  const ofColumn = Array.from({ length: columns }, () => new Set<number>());
+  for (const [t, picture] of pictureOf.entries()) {
+    const column = columnOf[t] as number;
+    ofPicture[picture]?.add(column);
+    ofColumn[column]?.add(picture);
   }
   return {
     columns,
@@ -133,6 +144,9 @@ export const retrievalRecall = (
 ): RetrievalScores => {
   const { pictures, pictureOfText, columnOfText } = pairs;
   const texts = pictureOfText.length;
+  if (ks.length === 0) {
+    throw new ConfigError('recall: expected at least one k, got none; [1, 5, 10] is usual');
+  }
   const { columns, columnsOfPicture, picturesOfColumn } = relevanceOf(pairs);
   if (pictures === 0 || texts === 0 || similarities.length !== pictures * columns) {
     throw new ShapeError(

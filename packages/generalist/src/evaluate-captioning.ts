@@ -1,8 +1,8 @@
 /**
  * Scores of captioning on a split: token-F1 (the one to look at first), BLEU-4, CIDEr-D, ROUGE-L and exact match of beam
- * search against all captions of each picture. Chance is a random caption of a random training picture.
+ * search against all captions of each picture. Chance is the expectation of a random
+ * caption of a random training picture, see {@link captionChance}.
  */
-import { createRandom } from '@polygate/core';
 import {
   bleuCounts,
   bleuOfCounts,
@@ -17,6 +17,7 @@ import {
   type CaptionPair,
   type ScoreReport,
 } from '@polygate/evaluation';
+import { captionChance } from './caption-chance.ts';
 import { rowPatches, type CaptionedRows, type CaptionedSplit } from './captioned-rows.ts';
 import type { SplitContext } from './evaluation-context.ts';
 import { caption, type CaptionOptions } from './predict-caption.ts';
@@ -27,22 +28,16 @@ const longestCaption = ({ longest }: CaptionedRows, maximum: number): number =>
   Math.min(maximum, Math.max(2, longest + 1));
 
 /** Systems that write captions without a model. */
-const simpleCaptions = (
-  { rows, training, nearest }: CaptionedSplit,
-  seed: number,
-): { chance?: readonly string[]; baselines: Readonly<Record<string, readonly string[]>> } => {
-  if (!training || !nearest) return { baselines: {} };
-  const random = createRandom(seed).fork('chance');
+const simpleCaptions = ({
+  rows,
+  training,
+  nearest,
+}: CaptionedSplit): Readonly<Record<string, readonly string[]>> => {
+  if (!training || !nearest) return {};
   const most = mostFrequentCaption(training.captions.flat());
   return {
-    chance: rows.captions.map(() => {
-      const captions = training.captions[random.integer(training.captions.length)] ?? [];
-      return captions[random.integer(captions.length)] ?? '';
-    }),
-    baselines: {
-      'most frequent': rows.captions.map(() => most),
-      'nearest picture': Array.from(nearest, (index) => training.captions[index]?.[0] ?? ''),
-    },
+    'most frequent': rows.captions.map(() => most),
+    'nearest picture': Array.from(nearest, (index) => training.captions[index]?.[0] ?? ''),
   };
 };
 
@@ -69,28 +64,33 @@ export const evaluateCaptioning = async (
   const pairs = (texts: readonly string[]): readonly CaptionPair[] =>
     texts.map((candidate, i) => ({ candidate, references: rows.captions[i] ?? [] }));
   const own = pairs(written.map((texts) => texts[0]?.text ?? ''));
-  const simple = simpleCaptions(captioned, seed);
+  const simple = simpleCaptions(captioned);
+  const guess = captioned.nearest && training && captionChance(training.captions, rows.captions, { seed });
   const bootstrap = { seed, groups: [...rows.groups] };
   const name = { task: `${dataset.name} captioning`, split };
 
-  const compared = (score: (texts: readonly CaptionPair[]) => number) => ({
-    chance: simple.chance ? score(pairs(simple.chance)) : null,
+  const compared = (chance: number | undefined, score: (texts: readonly CaptionPair[]) => number) => ({
+    chance: chance ?? null,
     baselines: Object.fromEntries(
-      Object.entries(simple.baselines).map(([system, texts]) => [system, score(pairs(texts))]),
+      Object.entries(simple).map(([system, texts]) => [system, score(pairs(texts))]),
     ),
   });
   const reports = Object.entries(means).map(([metric, { score, range }]) =>
-    reportMean({ ...name, metric, ...compared((texts) => score(texts).value) }, score(own).perSample, {
-      ...bootstrap,
-      range,
-    }),
+    reportMean(
+      { ...name, metric, ...compared(guess?.mean(score), (texts) => score(texts).value) },
+      score(own).perSample,
+      {
+        ...bootstrap,
+        range,
+      },
+    ),
   );
   const counts = own.map((pair) => bleuCounts(pair));
   const bleu4 = (indices?: Int32Array): number => bleuOfCounts(sumBleuCounts(counts, indices)).bleu[3];
   const plain = (texts: readonly CaptionPair[]): number =>
     bleuOfCounts(sumBleuCounts(texts.map((pair) => bleuCounts(pair)))).bleu[3];
   const bleu = reportStatistic(
-    { ...name, metric: 'BLEU-4', ...compared(plain) },
+    { ...name, metric: 'BLEU-4', ...compared(guess?.bleu4(), plain) },
     { count: own.length, statistic: bleu4 },
     { ...bootstrap, range: [0, 1] },
   );

@@ -20,6 +20,10 @@ export interface ResidualOptions {
 const broadcastKeep = (keep: tf.Tensor1D, rank: number): tf.Tensor =>
   tf.reshape(keep, [keep.size, ...Array.from({ length: rank - 1 }, () => 1)]);
 
+/** A dropped branch is not looked at: 0 times NaN is NaN. */
+const times = (branch: tf.Tensor, keep: tf.Tensor): tf.Tensor =>
+  tf.where(tf.equal(keep, 0), 0, tf.mul(branch, keep));
+
 /**
  * @param x float32 [B, ..., D]; borrowed
  * @param branch float32 of x's shape; borrowed
@@ -66,14 +70,18 @@ export const residual = <T extends tf.Tensor>(x: T, branch: T, { scale, keep }: 
         ],
       };
     }
-    const kept = keep ? tf.mul(branch, broadcastKeep(keep, x.rank)) : branch;
+    const kept = keep ? times(branch, broadcastKeep(keep, x.rank)) : branch;
     return {
       value: tf.add(x, scale ? tf.mul(kept, scale) : kept),
       gradient: (dy, saved) => {
         const inner = restore(saved);
-        const g = inner.keep ? tf.mul(dy, broadcastKeep(inner.keep as tf.Tensor1D, dy.rank)) : dy;
+        const column = inner.keep && broadcastKeep(inner.keep as tf.Tensor1D, dy.rank);
+        const g = column ? times(dy, column) : dy;
         const gradients = [dy.clone(), inner.scale ? tf.mul(g, inner.scale) : g.clone()];
-        if (inner.branch) gradients.push(columnSums(rows(tf.mul(g, inner.branch))));
+        if (inner.branch) {
+          const along = tf.mul(dy, inner.branch);
+          gradients.push(columnSums(rows(column ? times(along, column) : along)));
+        }
         return gradients;
       },
     };

@@ -6,10 +6,12 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   attention,
+  attentionPool,
   embedding,
   layerNorm,
   linear,
   poolingAttention,
+  residual,
   softmaxCrossEntropy,
 } from '../src/index.ts';
 import { leakedTensors, testEngines } from '../src/testing.ts';
@@ -303,6 +305,45 @@ describe.each(engines)('on $title', (engine) => {
         expect((pooled[0] ?? 0) / -4e9).toBeCloseTo(1, 2);
         expect(pooled[1]).toBeCloseTo(2, 2);
       });
+    });
+  });
+
+  it.each([NaN, Infinity, -Infinity])('attentionPool does not look at hidden tokens of %d', (value) => {
+    tf.tidy(() => {
+      const [matrix, vector] = [tf.eye(2), tf.zeros<tf.Rank.R1>([2])];
+      const weights = {
+        queryWeight: matrix,
+        queryBias: vector,
+        keyWeight: matrix,
+        valueWeight: matrix,
+        valueBias: vector,
+        outputWeight: matrix,
+        outputBias: vector,
+      };
+      const visible = tf.tensor2d([1, 0, 0, 0], [2, 2]);
+      const pool = (x: tf.Tensor, valueWeight: tf.Tensor): tf.Tensor =>
+        attentionPool(x as tf.Tensor3D, { ...weights, valueWeight: valueWeight as tf.Tensor2D }, { visible });
+      const x = tf.tensor3d([1, 2, value, value, value, 1, 2, 3], [2, 2, 2]);
+      close(pool(x, matrix).dataSync(), [1, 2, 0, 0]);
+      // Of its own, since the other weights are `matrix`.
+      const [dx, dw] = tf.grads(pool)([x, tf.eye(2)]);
+      close(dx?.dataSync() ?? [], [1, 1, 0, 0, 0, 0, 0, 0]);
+      close(dw?.dataSync() ?? [], [1, 2, 1, 2]);
+    });
+  });
+
+  it.each([NaN, Infinity])('residual does not look at a dropped branch of %d', (value) => {
+    tf.tidy(() => {
+      const x = tf.tensor2d([1, 2, 3, 4], [2, 2]);
+      const branch = tf.tensor2d([value, value, 1, 2], [2, 2]);
+      const keep = tf.tensor1d([0, 2]);
+      close(residual(x, branch, { keep }).dataSync(), [1, 2, 5, 8]);
+      const [dx, db, dScale] = tf.grads((a, b, scale) =>
+        residual(a, b, { keep, scale: scale as tf.Tensor1D }),
+      )([x, branch, tf.tensor1d([1, 10])]);
+      close(dx?.dataSync() ?? [], [1, 1, 1, 1]);
+      close(db?.dataSync() ?? [], [0, 0, 2, 20]);
+      close(dScale?.dataSync() ?? [], [2, 4]);
     });
   });
 });

@@ -83,10 +83,14 @@ POLYGATE_CLONES void softmax(float* scores, const float* visible, int64_t tokens
   POLYGATE_INLINE void widen(const X* x, float* row, int64_t width) {                                                   \
     _Pragma("omp simd") for (int64_t d = 0; d < width; ++d) row[d] = load(x, d);                                        \
   }                                                                                                                     \
-  /* scores[h, t] = <rows[h], x[t]> */                                                                                  \
-  POLYGATE_CLONES void scoreTokens(const X* x, const float* rows, float* row, float* scores, int64_t tokens,            \
-                                   int64_t width, int64_t heads) {                                                      \
+  /* scores[h, t] = <rows[h], x[t]>, 0 at tokens that do not count: what they hold is not looked at */                  \
+  POLYGATE_CLONES void scoreTokens(const X* x, const float* visible, const float* rows, float* row, float* scores,      \
+                                   int64_t tokens, int64_t width, int64_t heads) {                                      \
     for (int64_t t = 0; t < tokens; ++t, x += width) {                                                                  \
+      if (visible != nullptr && visible[t] == 0) {                                                                      \
+        for (int64_t h = 0; h < heads; ++h) scores[h * tokens + t] = 0;                                                 \
+        continue;                                                                                                       \
+      }                                                                                                                 \
       widen(x, row, width);                                                                                             \
       for (int64_t h = 0; h < heads; h += 4) {                                                                          \
         float own[4];                                                                                                   \
@@ -97,9 +101,11 @@ POLYGATE_CLONES void softmax(float* scores, const float* visible, int64_t tokens
     }                                                                                                                   \
   }                                                                                                                     \
   /* means[h] += sum_t weights[h, t] x[t] */                                                                            \
-  POLYGATE_CLONES void weighTokens(const X* x, const float* weights, float* row, float* means, int64_t tokens,          \
-                                   int64_t width, int64_t heads) {                                                      \
+  /* Tokens that do not count are passed over, since 0 times NaN is NaN. */                                             \
+  POLYGATE_CLONES void weighTokens(const X* x, const float* visible, const float* weights, float* row, float* means,    \
+                                   int64_t tokens, int64_t width, int64_t heads) {                                      \
     for (int64_t t = 0; t < tokens; ++t, x += width) {                                                                  \
+      if (visible != nullptr && visible[t] == 0) continue;                                                              \
       widen(x, row, width);                                                                                             \
       for (int64_t h = 0; h < heads; ++h) {                                                                             \
         const float a = weights[h * tokens + t];                                                                        \
@@ -113,8 +119,11 @@ POLYGATE_CLONES void softmax(float* scores, const float* visible, int64_t tokens
                                       const float* queries, const float* toMean, const float* visible, float share,     \
                                       float* row, X* dx, int64_t tokens, int64_t width, int64_t heads) {                \
     for (int64_t t = 0; t < tokens; ++t, dx += width) {                                                                 \
-      const float own = visible == nullptr || visible[t] != 0 ? share : 0;                                              \
-      _Pragma("omp simd") for (int64_t d = 0; d < width; ++d) row[d] = own * toMean[d];                                 \
+      if (visible != nullptr && visible[t] == 0) {                                                                      \
+        _Pragma("omp simd") for (int64_t d = 0; d < width; ++d) store(dx, d, 0.0f);                                     \
+        continue;                                                                                                       \
+      }                                                                                                                 \
+      _Pragma("omp simd") for (int64_t d = 0; d < width; ++d) row[d] = share * toMean[d];                               \
       for (int64_t h = 0; h < heads; ++h) {                                                                             \
         const float a = weights[h * tokens + t], s = toScores[h * tokens + t];                                          \
         const float *g = toPooled + h * width, *q = queries + h * width;                                                \
@@ -175,13 +184,13 @@ void poolSample(const X* x, const float* visible, const Weights& w, const Vector
   const float share = shareOf(visible, tokens);
   // The weights' place serves the mean first.
   for (int64_t t = 0; t < tokens; ++t) v.weights[t] = visible == nullptr || visible[t] != 0 ? share : 0;
-  weighTokens(x, v.weights, row, v.mean, tokens, width, 1);
+  weighTokens(x, visible, v.weights, row, v.mean, tokens, width, 1);
   project(w.query, w.queryBias, v.mean, v.query, width, width);
   for (int64_t h = 0; h < heads; ++h)
     projectBack(w.key + h * channels * width, v.query + h * channels, size.scale(), v.absorbed + h * width, channels, width);
-  scoreTokens(x, v.absorbed, row, v.weights, tokens, width, heads);
+  scoreTokens(x, visible, v.absorbed, row, v.weights, tokens, width, heads);
   for (int64_t h = 0; h < heads; ++h) softmax(v.weights + h * tokens, visible, tokens);
-  weighTokens(x, v.weights, row, v.pooled, tokens, width, heads);
+  weighTokens(x, visible, v.weights, row, v.pooled, tokens, width, heads);
   for (int64_t h = 0; h < heads; ++h)
     project(w.value + h * channels * width, w.valueBias + h * channels, v.pooled + h * width, v.values + h * channels, channels, width);
   project(w.output, w.outputBias, v.values, y, width, width);
@@ -261,14 +270,14 @@ void poolSampleBackward(const float* dy, const X* x, const float* visible, const
     outer(room.values + first, v.pooled + h * width, 1, sums.value + first * width, channels, width);
     projectBack(w.value + first * width, room.values + first, 1, room.pooled + h * width, channels, width);
   }
-  scoreTokens(x, room.pooled, row, room.weights, tokens, width, heads);
+  scoreTokens(x, visible, room.pooled, row, room.weights, tokens, width, heads);
   for (int64_t h = 0; h < heads; ++h) {
     const float* a = v.weights + h * tokens;
     float *s = room.weights + h * tokens, along = 0;
     for (int64_t t = 0; t < tokens; ++t) along += a[t] * s[t];
     for (int64_t t = 0; t < tokens; ++t) s[t] = a[t] * (s[t] - along);
   }
-  weighTokens(x, room.weights, row, room.absorbed, tokens, width, heads);
+  weighTokens(x, visible, room.weights, row, room.absorbed, tokens, width, heads);
   for (int64_t h = 0; h < heads; ++h) {
     const int64_t first = h * channels;
     outer(v.query + first, room.absorbed + h * width, scale, sums.key + first * width, channels, width);

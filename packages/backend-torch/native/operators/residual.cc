@@ -12,6 +12,11 @@ namespace {
       const X* a = x + n * width;                                                                               \
       const R* b = branch + n * width;                                                                          \
       Y* out = y + n * width;                                                                                   \
+      /* A dropped branch is not looked at: 0 times NaN is NaN. */                                              \
+      if (k == 0) {                                                                                             \
+        _Pragma("omp simd") for (int64_t d = 0; d < width; ++d) store(out, d, load(a, d));                      \
+        continue;                                                                                               \
+      }                                                                                                         \
       if (gamma == nullptr) {                                                                                   \
         _Pragma("omp simd") for (int64_t d = 0; d < width; ++d) store(out, d, load(a, d) + k * load(b, d));     \
       } else {                                                                                                  \
@@ -33,6 +38,10 @@ POLYGATE_RESIDUAL(Bits, Bits, float)
       const float k = keep == nullptr ? 1.0f : keep[n / rowsPerSample];                                          \
       const G* g = dy + n * width;                                                                               \
       R* out = dBranch + n * width;                                                                              \
+      if (k == 0) {                                                                                              \
+        _Pragma("omp simd") for (int64_t d = 0; d < width; ++d) store(out, d, 0.0f);                             \
+        continue;                                                                                                \
+      }                                                                                                          \
       if (gamma == nullptr) {                                                                                    \
         _Pragma("omp simd") for (int64_t d = 0; d < width; ++d) store(out, d, k * load(g, d));                   \
       } else {                                                                                                   \

@@ -27,9 +27,6 @@ const WEIGHTS = [
 /** What the gradient needs: mean, query, values [B, D], absorbed queries, pooled tokens [B, H, D], weights [B, H, T]. */
 const KEPT = 6;
 
-/** Added to the scores of padding. */
-const FAR = -1e9;
-
 interface Operands {
   readonly x: TensorInfo;
   readonly visible: TensorInfo | undefined;
@@ -62,6 +59,8 @@ const operators = (torch: KernelContext, { heads, shape: { batch, width } }: Ope
   return {
     scale: Math.sqrt(heads / width),
     swap,
+    without: (of: Handle, hidden: Handle, value: number): Handle =>
+      torch.aten('masked_fill.Scalar', of, hidden, value),
     add: (a: Handle, b: Handle): Handle => torch.aten('add.Tensor', a, b),
     mul: (a: Handle, b: Handle): Handle => torch.aten('mul.Tensor', a, b),
     times: (a: Handle, factor: number): Handle => torch.aten('mul.Scalar', a, factor),
@@ -78,7 +77,7 @@ const operators = (torch: KernelContext, { heads, shape: { batch, width } }: Ope
   };
 };
 
-/** [B, T, 1] 1 at visible tokens, and their share in the mean, [B, 1, 1]. */
+/** [B, T, 1] 1 at visible tokens, true at hidden ones, and the share of visible ones in the mean, [B, 1, 1]. */
 const visibleOf = (torch: KernelContext, { visible, shape: { batch, tokens } }: Operands) => {
   const { exact } = torch.precision;
   const mask =
@@ -90,22 +89,23 @@ const visibleOf = (torch: KernelContext, { visible, shape: { batch, tokens } }: 
           exact,
         );
   const count = torch.aten('sum.dim_IntList', mask, [1], true);
-  return { mask, share: torch.aten('reciprocal', torch.aten('clamp_min', count, 1)) };
+  const hidden = torch.aten('eq.Scalar', mask, 0);
+  return { mask, hidden, share: torch.aten('reciprocal', torch.aten('clamp_min', count, 1)) };
 };
 
 const composeForward = (torch: KernelContext, o: Operands): Handle[] => {
   const op = operators(torch, o);
   const [wq, bq, wk, wv, bv, wo, bo] = o.weights as [Handle, Handle, Handle, Handle, Handle, Handle, Handle];
-  const x = torch.tensorOf(o.x, torch.precision.exact);
-  const { mask, share } = visibleOf(torch, o);
+  const { mask, hidden, share } = visibleOf(torch, o);
+  // 0 times NaN is NaN, so hidden tokens are not multiplied away.
+  const x = op.without(torch.tensorOf(o.x, torch.precision.exact), hidden, 0);
   const mean = op.sum(op.mul(x, op.mul(mask, share)), 1);
   const query = op.add(op.mm(mean, op.swap(wq, 0, 1)), bq);
   const absorbed = op.swap(op.bmm(op.times(op.byHead(query), op.scale), op.headsOf(wk)), 0, 1);
-  const seen = op.swap(mask, 1, 2);
-  const hidden = op.times(torch.aten('rsub.Scalar', seen, 1), FAR);
-  const scores = op.add(op.bmm(absorbed, op.swap(x, 1, 2)), hidden);
-  // Where nothing is visible the softmax is even, and the factor makes it zero.
-  const weights = op.mul(torch.aten('_softmax', scores, 2, false), seen);
+  const unseen = op.swap(hidden, 1, 2);
+  const scores = op.without(op.bmm(absorbed, op.swap(x, 1, 2)), unseen, -Infinity);
+  // Where nothing is visible there is no softmax, and the choice makes it zero.
+  const weights = op.without(torch.aten('_softmax', scores, 2, false), unseen, 0);
   const pooled = op.bmm(weights, x);
   const values = op.add(op.joined(op.bmm(op.swap(pooled, 0, 1), op.swap(op.headsOf(wv), 1, 2))), bv);
   const y = op.add(op.mm(values, op.swap(wo, 0, 1)), bo);
@@ -128,8 +128,9 @@ const composeGradient = (
     Handle,
     Handle,
   ];
-  const x = torch.tensorOf(o.x, torch.precision.exact);
-  const { mask, share } = visibleOf(torch, o);
+  const { mask, hidden, share } = visibleOf(torch, o);
+  // 0 times NaN is NaN, so hidden tokens are not multiplied away.
+  const x = op.without(torch.tensorOf(o.x, torch.precision.exact), hidden, 0);
   const toValues = op.mm(dy, wo);
   const valuesByHead = op.byHead(toValues);
   const toPooled = op.swap(op.bmm(valuesByHead, op.headsOf(wv)), 0, 1);
@@ -146,7 +147,7 @@ const composeGradient = (
   const cross = (a: Handle, b: Handle): Handle => op.mm(op.swap(a, 0, 1), b);
   const crossByHead = (a: Handle, b: Handle): Handle => op.square(op.bmm(op.swap(a, 1, 2), b));
   return [
-    dx,
+    op.without(dx, hidden, 0),
     cross(toQuery, mean),
     op.sum(toQuery, 0),
     crossByHead(op.byHead(query), toAbsorbed),

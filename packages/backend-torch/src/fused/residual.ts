@@ -24,7 +24,9 @@ interface ResidualGradInputs {
 const kept = (torch: KernelContext, x: Handle, keep: TensorInfo): Handle => {
   const samples = keep.shape[0] ?? 1;
   const column = torch.tensorOf({ ...keep, shape: [samples, 1] }, torch.precision.exact);
-  return torch.aten('mul.Tensor', torch.aten('reshape', x, [samples, -1]), column);
+  const product = torch.aten('mul.Tensor', torch.aten('reshape', x, [samples, -1]), column);
+  // A dropped branch is not looked at: 0 times NaN is NaN.
+  return torch.aten('masked_fill.Scalar', product, torch.aten('eq.Scalar', column, 0), 0);
 };
 
 const composed = (
@@ -84,8 +86,12 @@ export const registerResidual = (): void => {
       } else {
         dBranch = torch.aten('to.dtype', composed(torch, g, { scale, keep, width }), activation);
         if (wantsScale) {
-          const unscaled = composed(torch, g, { keep, width });
-          dScale = columnSums(torch, torch.aten('mul.Tensor', unscaled, storedMatrixOf(torch, branch)));
+          const along = torch.aten(
+            'mul.Tensor',
+            torch.aten('to.dtype', g, torch.precision.exact),
+            storedMatrixOf(torch, branch),
+          );
+          dScale = columnSums(torch, composed(torch, along, { keep, width }));
         }
       }
       const outputs = [torch.output(dBranch, dy.shape)];
