@@ -1,4 +1,4 @@
-import { ConfigError, excerpt, FormatError, ownValue, parseJson } from '@polygate/core';
+import { ConfigError, excerpt, FormatError, ownValue, parseJson, StateError } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
 import {
   parseRecipe,
@@ -75,11 +75,18 @@ export const precisionOf = async (run: string, recipe: Recipe): Promise<Recipe['
 /**
  * Writes the resolved recipe into the run folder, or checks that a run that is there already has the same one. A run
  * without a checkpoint has nothing to go on from, so its recipe may still be corrected.
- * @throws ConfigError naming the settings that differ; FormatError for a recipe.json that is no JSON
+ * @throws ConfigError naming the settings that differ; FormatError for a recipe.json that is no JSON; StateError (code
+ * `run-recipe-missing`) where there are checkpoints without one
  */
 export const claimRun = async (run: string, recipe: Recipe, engine: EngineChoice): Promise<void> => {
   const path = join(run, RECIPE_FILE);
   const before = await readFile(path, 'utf8').catch(() => undefined);
+  if (before === undefined && (await latestCheckpoint(run))) {
+    throw new StateError(
+      `run ${run}: expected ${RECIPE_FILE} with the settings that its checkpoints were made with, got none that can be read; restore it from a copy, or choose another --run folder`,
+      { code: 'run-recipe-missing', fields: { run } },
+    );
+  }
   if (before !== undefined) {
     const stored = parseJson(before, `run ${run}: ${RECIPE_FILE}`, { remedy: 'choose another run folder' });
     const { recipe: begun } = isRecord(stored) ? stored : {};

@@ -94,6 +94,11 @@ it('refuses a recipe.json that is none', async () => {
   );
   await writeFile(join(run, 'recipe.json'), 'null');
   await expect(train('recipe')).rejects.toMatchObject({ code: 'run-recipe-differs' });
+  // Without it nobody knows what the checkpoints were made with: any settings would do.
+  await rm(join(run, 'recipe.json'));
+  await expect(train('recipe')).rejects.toThrow(
+    `run ${run}: expected recipe.json with the settings that its checkpoints were made with, got none that can be read; restore it from a copy, or choose another --run folder`,
+  );
 });
 
 it('goes on in the precision that was measured when it began', async () => {

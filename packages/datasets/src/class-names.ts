@@ -49,28 +49,34 @@ const reading = (name: string): string => {
   return words === '' ? plain : words;
 };
 
+/** Two names that differ in signs and letter case alone: they are read as text. */
+export const namesAlike = (names: readonly string[]): readonly [string, string] | undefined => {
+  const seen = new Map<string, string>();
+  for (const name of names) {
+    const key = reading(name);
+    const other = seen.get(key);
+    if (other !== undefined) return [other, name];
+    seen.set(key, name);
+  }
+  return undefined;
+};
+
 /**
  * Checks that every class has a name and that names differ by more than signs and letter case: they are read as text.
  * @throws ConfigError naming two that read the same
  */
 export const checkClassNames = (classes: readonly string[], what: string): void => {
-  const seen = new Map<string, string>();
-  for (const name of classes) {
-    const key = reading(name);
-    if (key === '') {
-      throw new ConfigError(`${what}: expected names for all classes, got an empty one; name it in classes`, {
-        code: 'class-name',
-      });
-    }
-    const other = seen.get(key);
-    if (other !== undefined) {
-      throw new ConfigError(
-        `${what}: expected class names that differ in letters or digits, got ${excerpt(other)} and ${excerpt(name)}, which read the same; give other names, or both the same one to make one class of them (classNames; in tables of texts labels and classes)`,
-        { code: 'class-names', fields: { names: [other, name] } },
-      );
-    }
-    seen.set(key, name);
+  if (classes.some((name) => reading(name) === '')) {
+    throw new ConfigError(`${what}: expected names for all classes, got an empty one; name it in classes`, {
+      code: 'class-name',
+    });
   }
+  const alike = namesAlike(classes);
+  if (!alike) return;
+  throw new ConfigError(
+    `${what}: expected class names that differ in letters or digits, got ${excerpt(alike[0])} and ${excerpt(alike[1])}, which read the same; give other names, or both the same one to make one class of them (classNames; in tables of texts labels and classes)`,
+    { code: 'class-names', fields: { names: alike } },
+  );
 };
 
 /**

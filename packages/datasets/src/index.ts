@@ -9,7 +9,7 @@ export * from './readers/labelled-tsv.ts';
 export * from './readers/webdataset.ts';
 export * from './readers/labelled-table.ts';
 export * from './readers/sidecar-captions.ts';
-export { areIndices, checkClassNames, sortClasses } from './class-names.ts';
+export { areIndices, checkClassNames, namesAlike, sortClasses } from './class-names.ts';
 export { contentKey } from './content-key.ts';
 export { shownKey, type ShownKeyOptions } from './shown-key.ts';
 export { listFolder, walkFolder } from './folder-listing.ts';

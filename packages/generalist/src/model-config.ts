@@ -1,5 +1,6 @@
 /** What a generalist is, as plain JSON: the encoder, its pictures, and the tokenizer that its weights belong to. */
 import { excerpt, FormatError, parseJson } from '@polygate/core';
+import type { FileDigest } from '@polygate/core/node';
 import {
   ENCODER_LIMITS,
   presetNamed,
@@ -36,6 +37,7 @@ const configSchema = z.object({
   }),
   tokenizerHash: z.string(),
   maximumTokens: whole(ENCODER_LIMITS.maxPositions),
+  weights: z.object({ bytes: z.number().min(0).int(), sha256: z.string() }).optional(),
   tasks: z
     .array(
       z.object({
@@ -86,8 +88,8 @@ const defined = <T extends object>(value: T): { [K in keyof T]: Exclude<T[K], un
     [K in keyof T]: Exclude<T[K], undefined>;
   };
 
-/** Text of a config.json. */
-export const serializeConfig = (config: GeneralistConfig): string =>
+/** Text of a config.json. @param weights what the file of weights beside it is known by, where nothing else says it */
+export const serializeConfig = (config: GeneralistConfig, weights?: FileDigest): string =>
   `${JSON.stringify(
     {
       modelType: 'polygate-generalist',
@@ -97,6 +99,7 @@ export const serializeConfig = (config: GeneralistConfig): string =>
       tokenizerHash: config.tokenizerHash,
       maximumTokens: config.maximumTokens ?? 50,
       ...(config.tasks ? { tasks: config.tasks } : {}),
+      ...(weights ? { weights: { bytes: weights.bytes, sha256: weights.sha256 } } : {}),
     },
     null,
     2,
@@ -130,7 +133,10 @@ export const serializePreprocessor = ({ image }: GeneralistConfig): string => {
 };
 
 /** Reads a config.json, as text or bytes. @throws FormatError naming the field that does not fit */
-export const parseConfig = (source: string | Uint8Array, path: string): GeneralistConfig => {
+export const parseConfig = (
+  source: string | Uint8Array,
+  path: string,
+): GeneralistConfig & { readonly weights?: FileDigest } => {
   const value = parseJson(source, `model config ${path}`, { remedy: 'is it a model folder?' });
   const result = configSchema.safeParse(value);
   if (!result.success) {
@@ -140,7 +146,7 @@ export const parseConfig = (source: string | Uint8Array, path: string): Generali
       { fields: { path } },
     );
   }
-  const { encoder, image, tokenizerHash, maximumTokens, tasks } = result.data;
+  const { encoder, image, tokenizerHash, maximumTokens, tasks, weights } = result.data;
   const { size } = (encoder['patch'] ?? {}) as { readonly size?: unknown };
   const patches = Math.floor(image.height / Number(size)) * Math.floor(image.width / Number(size));
   if (!(patches >= 1 && patches <= MAX_PATCHES)) {
@@ -155,6 +161,7 @@ export const parseConfig = (source: string | Uint8Array, path: string): Generali
     tokenizerHash,
     maximumTokens,
     ...(tasks ? { tasks: tasks.map(defined) } : {}),
+    ...(weights ? { weights } : {}),
   };
 };
 

@@ -1,6 +1,6 @@
 /** Model folders in the layout of Hugging Face: config.json, preprocessor_config.json, tokenizer.json, model.safetensors. */
 import { ConfigError, createRandom, formatBytes, FormatError, StateError, unknownName } from '@polygate/core';
-import { writeFileAtomic } from '@polygate/core/node';
+import { sha256File, writeFileAtomic, type FileDigest } from '@polygate/core/node';
 import { loadParameters, saveParameters, sizeOf } from '@polygate/nn';
 import { loadTokenizer, tokenizerConfig, type Tokenizer } from '@polygate/tokens';
 import {
@@ -52,10 +52,14 @@ export const saveModel = async (
   folder: string,
   options: SaveModelOptions = {},
 ): Promise<void> => {
-  for (const [name, text] of Object.entries(modelFiles(model.config, model.tokenizer))) {
+  const weights = await saveParameters(model.encoder.parameters, join(folder, WEIGHTS_FILE), options);
+  const files = modelFiles(model.config, model.tokenizer);
+  for (const [name, text] of Object.entries({
+    ...files,
+    [CONFIG_FILE]: serializeConfig(model.config, weights),
+  })) {
     await writeFileAtomic(join(folder, name), text);
   }
-  await saveParameters(model.encoder.parameters, join(folder, WEIGHTS_FILE), options);
 };
 
 const exists = async (path: string): Promise<boolean> =>
@@ -116,6 +120,8 @@ export const readModelConfig = async (
 ): Promise<{
   readonly place: string;
   readonly config: GeneralistConfig;
+  /** What its weights are known by; checkpoints say it in their state, exports of older versions don't. */
+  readonly weights?: FileDigest;
   /** Path of its tokenizer.json. */
   readonly tokenizerFile: string;
 }> => {
@@ -128,7 +134,8 @@ export const readModelConfig = async (
       cause,
     });
   });
-  return { place, config: parseConfig(bytes, path), tokenizerFile: join(place, TOKENIZER_FILE) };
+  const { weights, ...config } = parseConfig(bytes, path);
+  return { place, config, tokenizerFile: join(place, TOKENIZER_FILE), ...(weights ? { weights } : {}) };
 };
 
 /** A file of weights holds two bytes a value, at least. */
@@ -150,6 +157,20 @@ const requireWeights = async (encoder: GeneralistConfig['encoder'], place: strin
   );
 };
 
+/** Compares the weights of a saved model with the digest in its config.json. */
+const verifyWeights = async (place: string, expected: FileDigest): Promise<void> => {
+  const path = join(place, WEIGHTS_FILE);
+  const found = await stat(path).catch(() => undefined);
+  // A missing file is named by the reader of the weights.
+  if (!found) return;
+  const sha256 = await sha256File(path);
+  if (sha256 === expected.sha256) return;
+  throw new FormatError(
+    `model ${place}: expected ${WEIGHTS_FILE} of ${expected.bytes} bytes and SHA-256 ${expected.sha256}, which ${CONFIG_FILE} says, got ${found.size} bytes and ${sha256}; the weights are damaged or another model's: restore the folder or export the model anew`,
+    { code: 'weights-differ', fields: { path } },
+  );
+};
+
 /**
  * Loads a model folder, or the latest checkpoint of a run folder, on the current engine. An exported model has an encoder
  * with merged experts.
@@ -157,10 +178,11 @@ const requireWeights = async (encoder: GeneralistConfig['encoder'], place: strin
  * files, also where only a checkpoint's hashes tell; ConfigError or ShapeError for weights of another configuration
  */
 export const loadModel = async (folder: string): Promise<Generalist> => {
-  const { place, config } = await readModelConfig(folder);
+  const { place, config, weights } = await readModelConfig(folder);
   await verifyCheckpoint(place, [WEIGHTS_FILE]);
   const tokenizer = loadTokenizer(join(place, TOKENIZER_FILE), { expectedHash: config.tokenizerHash });
   await requireWeights(config.encoder, place);
+  if (weights) await verifyWeights(place, weights);
   // The start values are overwritten at once, so any stream does.
   const encoder = isMergedConfig(config.encoder)
     ? createMergedEncoder(config.encoder)

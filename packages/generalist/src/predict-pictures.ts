@@ -1,5 +1,6 @@
 /** Predictions about pictures: any class names, and texts that look for pictures. */
-import { ConfigError } from '@polygate/core';
+import { ConfigError, excerpt } from '@polygate/core';
+import { namesAlike } from '@polygate/datasets';
 import { nameCandidates, segmentRows, type ImagePatches } from '@polygate/tasks';
 import { encodeCandidates } from './features.ts';
 import type { Generalist } from './generalist.ts';
@@ -62,6 +63,13 @@ export const classify = async (
   if (labels.length === 0 || new Set(labels).size !== labels.length) {
     throw new ConfigError(
       `classify: expected one or more labels that differ, got ${labels.length === 0 ? 'none' : labels.join(', ')}`,
+    );
+  }
+  const alike = given && namesAlike(given);
+  if (alike) {
+    throw new ConfigError(
+      `classify: expected labels that differ in letters or digits, got ${excerpt(alike[0])} and ${excerpt(alike[1])}, which read the same; leave one out, or give another name`,
+      { code: 'labels-alike', fields: { labels: alike } },
     );
   }
   const set = nameCandidates('labels', labels, {

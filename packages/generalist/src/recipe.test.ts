@@ -44,6 +44,15 @@ describe('parseRecipe', () => {
       'recipe: steps: duration: expected whole steps such as 5000, or a number with a unit such as "5000 steps"',
     );
     expect(() => parseRecipe({ optimizer: { beta1: 2 } })).toThrow('recipe: optimizer.beta1: ');
+    expect(() => parseRecipe({ optimizer: { beta2: 1 } })).toThrow('recipe: optimizer.beta2: ');
+    for (const [key, value] of [
+      ['steps', { steps: 0 }],
+      ['validation.every', { validation: { every: 0 } }],
+      ['checkpoint.every', { checkpoint: { every: '0%' } }],
+    ] as const)
+      expect(() => parseRecipe(value)).toThrow(`recipe: ${key}: expected more than 0, such as "1 step"`);
+    for (const name of ['../../x', '..', '', 'a/b'])
+      expect(() => parseRecipe({ name })).toThrow('recipe: name: expected the name of a folder, no path');
   });
 });
 

@@ -2,7 +2,7 @@
  * The recipe of a training run: one typed record of everything that decides its result. Unknown keys are refused; every
  * field has a default, so that `parseRecipe({})` is a whole run.
  */
-import { checkSettings, formatDuration, parseDuration, PolygateError } from '@polygate/core';
+import { checkSettings, formatDuration, isPlainName, parseDuration, PolygateError } from '@polygate/core';
 import { ENCODER_LIMITS } from '@polygate/encoder';
 import { z } from 'zod';
 
@@ -18,6 +18,12 @@ const duration = z.union([z.string(), z.number()]).transform((value, context): s
     return z.NEVER;
   }
 });
+
+/** A duration that is not over at once. */
+const stretch = duration.refine(
+  (text) => parseDuration(text).value > 0,
+  'expected more than 0, such as "1 step"',
+);
 
 const share = z.number().min(0).max(1);
 /** A count with a bound that no honest use meets. */
@@ -140,8 +146,8 @@ const model = z.strictObject({
 });
 
 export const recipeSchema = z.strictObject({
-  /** Stands in reports. */
-  name: z.string().default('pretrain'),
+  /** Stands in reports, and names the folder of the run. */
+  name: z.string().refine(isPlainName, 'expected the name of a folder, no path').default('pretrain'),
   /** Folder of a prepared suite. */
   suite: z.string().default('data/mini'),
   model: model.prefault({}),
@@ -156,8 +162,8 @@ export const recipeSchema = z.strictObject({
   optimizer: z
     .strictObject({
       learningRate: above(MAX_FACTOR).default(5e-4),
-      beta1: share.default(0.9),
-      beta2: share.default(0.98),
+      beta1: z.number().min(0).lt(1).default(0.9),
+      beta2: z.number().min(0).lt(1).default(0.98),
       epsilon: above(MAX_FACTOR).default(1e-6),
       weightDecay: amount(MAX_FACTOR).default(0.05),
       /** Largest global norm of the gradients; null does not clip. */
@@ -173,7 +179,7 @@ export const recipeSchema = z.strictObject({
     })
     .prefault({}),
   /** Length of the run. */
-  steps: duration.default('1000 steps'),
+  steps: stretch.default('1000 steps'),
   /** Batches whose gradients make one step. */
   accumulate: count(2 ** 16).default(1),
   seed: z.number().int().min(0).default(1),
@@ -203,7 +209,7 @@ export const recipeSchema = z.strictObject({
   memoryBytes: count(2 ** 50).optional(),
   checkpoint: z
     .strictObject({
-      every: duration.default('10%'),
+      every: stretch.default('10%'),
       /** Complete checkpoints that stay; the last is always among them. */
       keep: count(MAX_FACTOR).default(2),
     })
@@ -216,7 +222,7 @@ export const recipeSchema = z.strictObject({
     .prefault({}),
   validation: z
     .strictObject({
-      every: duration.default('20%'),
+      every: stretch.default('20%'),
       /** Samples of each split. */
       limit: count(MAX_ROWS).default(128),
       /** Splits to look at. @default every split but the training one */

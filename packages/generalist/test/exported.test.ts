@@ -23,7 +23,7 @@ import {
 } from '@polygate/generalist';
 import { trainTokenizer } from '@polygate/tokens';
 import * as tf from '@tensorflow/tfjs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -73,6 +73,20 @@ describe.each<readonly [string, ExpertConfig, number]>([
     using loaded = await loadModel(place);
     expect(loaded.encoder).toBeInstanceOf(MergedEncoder);
     expect(loaded.config).toEqual(exported.config);
+    // One bit of the weights would change answers and nothing else.
+    const weights = join(place, 'model.safetensors');
+    const whole = await readFile(weights);
+    await writeFile(
+      weights,
+      whole.map((byte, i) => (i === whole.length - 2 ? byte ^ 1 : byte)),
+    );
+    await expect(loadModel(place)).rejects.toThrow(
+      new RegExp(
+        `^model .*: expected model\\.safetensors of ${whole.length} bytes and SHA-256 [0-9a-f]{64}, which config\\.json says, got ${whole.length} bytes and [0-9a-f]{64}; the weights are damaged or another model's: restore the folder or export the model anew$`,
+        'u',
+      ),
+    );
+    await writeFile(weights, whole);
     expect(JSON.parse(await readFile(join(place, 'config.json'), 'utf8'))).toMatchObject({
       encoder: { merged: { condition: name } },
     });

@@ -24,20 +24,31 @@ describe('truncateMetrics', () => {
     expect(await readFile(path, 'utf8')).toBe('');
   });
 
-  it('cuts torn and foreign lines, and all after them', async () => {
+  it('cuts a torn last line and empty ones, and says nothing of them', async () => {
     const path = join(folder, 'b.jsonl');
-    for (const tail of [
-      '{"step":2,"ki',
-      '{"step":2',
-      'null\n',
-      '\n',
-      '{"step":"2"}\n',
-      `garbage\n${line(2)}`,
-    ]) {
+    for (const tail of ['{"step":2,"ki', '{"step":2', '\n', `${line(10)}garbage\n`]) {
       await writeFile(path, line(1) + tail);
-      await truncateMetrics(path, 9);
+      expect(await truncateMetrics(path, 9)).toEqual({ damaged: [], lastStep: 1 });
       expect(await readFile(path, 'utf8')).toBe(line(1));
     }
+  });
+
+  it('keeps damaged lines and all good ones behind them, and gives their numbers', async () => {
+    const path = join(folder, 'damaged.jsonl');
+    for (const damage of ['null\n', '{"step":"2"}\n', 'garbage\n', '{"step":2,\n']) {
+      const kept = line(1) + damage + line(2);
+      await writeFile(path, kept + line(10) + line(11));
+      expect(await truncateMetrics(path, 9)).toEqual({ damaged: [2], lastStep: 2 });
+      expect(await readFile(path, 'utf8')).toBe(kept);
+      await writeFile(path, line(1) + damage);
+      expect(await truncateMetrics(path, 9)).toEqual({ damaged: [2], lastStep: 1 });
+      expect(await readFile(path, 'utf8')).toBe(line(1) + damage);
+    }
+    // A flipped digit makes a step of the future: what follows is not thrown away for it.
+    const wild = line(1) + line(71) + 'null\n' + line(3);
+    await writeFile(path, wild + line(12));
+    expect(await truncateMetrics(path, 9)).toEqual({ damaged: [3], lastStep: 3 });
+    expect(await readFile(path, 'utf8')).toBe(wild);
   });
 
   it('keeps exactly the whole lines up to the step, however the file was cut and however long the lines', async () => {
@@ -75,8 +86,7 @@ describe('truncateMetrics', () => {
     const records: unknown[] = [];
     for await (const record of readMetricRecords(path)) records.push(record);
     expect(records).toEqual([{ step: 1, kind: 'é', x: '' }, undefined, { step: 2, kind: 'é', x: '' }]);
-    await truncateMetrics(path, 9);
-    expect(await readFile(path, 'utf8')).toBe(line(1));
+    expect(await truncateMetrics(path, 9)).toEqual({ damaged: [2], lastStep: 2 });
   });
 
   it('leaves a missing file missing', async () => {

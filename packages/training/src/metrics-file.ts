@@ -9,15 +9,46 @@ import { metricLines, parseMetricLine } from './metric-lines.ts';
 /** Name of the metrics file in a run directory. */
 export const METRICS_FILE = 'metrics.jsonl';
 
-/** Length of the longest beginning made of whole lines of steps up to `step`. */
-const keptBytes = async (file: FileHandle, step: number): Promise<number> => {
-  let kept = 0;
+/** What was found when a metrics file was cut back. */
+export interface MetricsFinding {
+  /** Numbers of lines, from 1, that are no records of a run; they stay. */
+  readonly damaged: readonly number[];
+  /** Step of the last record that stays; 0 for a file without one. */
+  readonly lastStep: number;
+}
+
+/** Where a file is to be cut: behind the last record of at most `step`, and lines behind it that belong to no later one. */
+const findEnd = async (
+  file: FileHandle,
+  step: number,
+): Promise<MetricsFinding & { readonly end: number }> => {
+  const damaged: number[] = [];
+  /** Damaged lines behind a record of a later step: they stay only if a record that stays follows. */
+  let doubtful: number[] = [];
+  let [end, number, lastStep] = [0, 0, 0];
+  let isLater = false;
   for await (const line of metricLines(file)) {
+    number += 1;
+    // A torn last line is what a killed process leaves.
+    if (!line.isWhole) break;
+    if (line.text?.trim() === '') continue;
     const found = parseMetricLine(line)?.['step'];
-    if (!line.isWhole || typeof found !== 'number' || found > step) break;
-    kept = line.end;
+    if (typeof found === 'number' && found <= step) {
+      damaged.push(...doubtful);
+      doubtful = [];
+      isLater = false;
+      lastStep = found;
+      end = line.end;
+    } else if (typeof found === 'number') {
+      isLater = true;
+    } else if (isLater) {
+      doubtful.push(number);
+    } else {
+      damaged.push(number);
+      end = line.end;
+    }
   }
-  return kept;
+  return { damaged, lastStep, end };
 };
 
 /**
@@ -39,21 +70,24 @@ export async function* readMetricRecords(
 }
 
 /**
- * Cuts a metrics file after the last whole line of a step of at most `step`; a missing file is left missing.
+ * Cuts a metrics file after the last whole line of a step of at most `step`; a missing file is left missing. Lines that
+ * are damaged stay where they are.
+ * @returns which lines are damaged, and how far the file goes
  * @throws StateError when the file can't be written
  */
-export const truncateMetrics = async (path: string, step: number): Promise<void> => {
+export const truncateMetrics = async (path: string, step: number): Promise<MetricsFinding> => {
   let handle;
   try {
     handle = await open(path, 'r+');
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return;
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return { damaged: [], lastStep: 0 };
     throw writeError(path, cause);
   }
   try {
-    const kept = await keptBytes(handle, step);
-    await handle.truncate(kept);
+    const { end, ...finding } = await findEnd(handle, step);
+    await handle.truncate(end);
     await handle.sync();
+    return finding;
   } finally {
     await handle.close();
   }

@@ -1,7 +1,14 @@
 /**
  * Where a run begins: afresh, at its latest checkpoint, or at the last one that is not damaged.
  */
-import { ConfigError, PolygateError, silentLogger, StateError, unknownName } from '@polygate/core';
+import {
+  ConfigError,
+  PolygateError,
+  silentLogger,
+  StateError,
+  unknownName,
+  type Logger,
+} from '@polygate/core';
 import { writeError } from '@polygate/core/node';
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -111,13 +118,31 @@ const openLastGood = async <Batch>(
   );
 };
 
+/** Cuts the metrics back to a step, and warns of what is damaged or gone: weights go on without it, figures do not. */
+const cutMetrics = async (runDirectory: string, step: number, logger: Logger): Promise<void> => {
+  const path = join(runDirectory, METRICS_FILE);
+  const { damaged, lastStep } = await truncateMetrics(path, step);
+  const [first] = damaged;
+  if (first !== undefined) {
+    const more = damaged.length > 1 ? ` and ${damaged.length - 1} more lines` : '';
+    logger.warn(
+      `${path}:${first}${more}: expected records of the run, got damaged lines; they stay, and figures leave them out`,
+    );
+  }
+  if (lastStep < step) {
+    logger.warn(
+      `${path}: expected records up to step ${step}, got ${lastStep === 0 ? 'none' : `those up to step ${lastStep}`}; the run goes on, and figures lack those steps: restore the file from a copy if there is one`,
+    );
+  }
+};
+
 /**
  * Loads the checkpoint that the options ask for, if there is one, and cuts the metrics back to it.
  * @throws FormatError (code `checkpoint-damaged`) for a damaged one; StateError for a run of another seed or on other
  * data; ConfigError for an unknown way to resume
  */
 export const restore = async <Batch>(options: TrainOptions<Batch>): Promise<Beginning> => {
-  const { runDirectory, seed, resume = 'auto' } = options;
+  const { runDirectory, seed, resume = 'auto', logger = silentLogger } = options;
   if (!modes.includes(resume)) throw unknownName('way to resume', String(resume), modes);
   // Before anything is computed: a folder that can't be written should not be found out at the first checkpoint.
   await mkdir(runDirectory, { recursive: true }).catch((cause: unknown) => {
@@ -146,6 +171,6 @@ export const restore = async <Batch>(options: TrainOptions<Batch>): Promise<Begi
     const { extra } = beginning.state;
     if (extra !== undefined) options.extraState?.restore(extra);
   }
-  await truncateMetrics(join(runDirectory, METRICS_FILE), beginning.state.step);
+  await cutMetrics(runDirectory, beginning.state.step, logger);
   return beginning;
 };

@@ -1,10 +1,11 @@
+import { createLogger } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
-import { mkdir, mkdtemp, readdir, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { latestCheckpoint, readState, type TrainOptions } from '../src/index.ts';
+import { latestCheckpoint, METRICS_FILE, readState, type TrainOptions } from '../src/index.ts';
 import { lossSequence, runTiny, STEPS, type TinyBatch } from './tiny-run.ts';
 
 let folder = '';
@@ -93,6 +94,26 @@ describe('a run that is killed and resumed', () => {
     expect(await lossSequence(run)).toEqual(await lossSequence(whole));
     expect((await readdir(checkpoints)).sort()).toEqual(['latest', `step-15`, `step-20`, `step-${STEPS}`]);
     expect(await readlink(join(checkpoints, 'latest'))).toBe(`step-${STEPS}`);
+  });
+
+  it('says which of its metrics are damaged or gone, and goes on', async () => {
+    const run = newRun();
+    await expect(runTiny(run, dying({ at: 12, moment: 'step' }))).rejects.toThrow(Killed);
+    const path = join(run, METRICS_FILE);
+    const lines = (await readFile(path, 'utf8')).split('\n');
+    const warned: string[] = [];
+    const logger = createLogger((_, message) => warned.push(message));
+    await writeFile(path, lines.map((line, i) => (i === 2 ? line.slice(1) : line)).join('\n'));
+    await expect(runTiny(run, { logger, ...dying({ at: 12, moment: 'step' }) })).rejects.toThrow(Killed);
+    expect(warned).toContain(
+      `${path}:3: expected records of the run, got damaged lines; they stay, and figures leave them out`,
+    );
+    expect((await readFile(path, 'utf8')).split('\n')).toHaveLength(lines.length);
+    await rm(path);
+    await runTiny(run, { logger });
+    expect(warned).toContain(
+      `${path}: expected records up to step 10, got none; the run goes on, and figures lack those steps: restore the file from a copy if there is one`,
+    );
   });
 
   it('takes the newest checkpoint when latest points nowhere or is a text file', async () => {
