@@ -27,7 +27,7 @@ const polygate = async (...argv: string[]) => {
 const WEIGHTS = 'model.safetensors';
 const checkpoint = (run: string): string => join(run, 'checkpoints', 'step-2');
 
-/** Puts a value into a parameter of a saved model, and its new hash into the checkpoint's state where there is one. */
+/** Puts a value into a parameter of a saved model, and its new hash into the checkpoint's state, or the model's config. */
 const damage = async (folder: string, name: string, value: number): Promise<void> => {
   const path = join(folder, WEIGHTS);
   const { tensors } = await readSafetensors(path);
@@ -35,10 +35,16 @@ const damage = async (folder: string, name: string, value: number): Promise<void
   await writeSafetensors(path, new Map([...tensors].map(([key, tensor]) => [key, tensor] as const)) as never);
   const statePath = join(folder, 'state.json');
   const text = await readFile(statePath, 'utf8').catch(() => undefined);
-  if (text === undefined) return;
-  const { sha256: _, ...state } = JSON.parse(text) as { files: Record<string, unknown>; sha256: string };
   const bytes = await readFile(path);
-  state.files[WEIGHTS] = { bytes: bytes.length, sha256: sha256(bytes) };
+  const digest = { bytes: bytes.length, sha256: sha256(bytes) };
+  if (text === undefined) {
+    const config = join(folder, 'config.json');
+    const stored = JSON.parse(await readFile(config, 'utf8')) as object;
+    await writeFile(config, JSON.stringify({ ...stored, weights: digest }));
+    return;
+  }
+  const { sha256: _, ...state } = JSON.parse(text) as { files: Record<string, unknown>; sha256: string };
+  state.files[WEIGHTS] = digest;
   await writeFile(statePath, sealJson(state));
 };
 

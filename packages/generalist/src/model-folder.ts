@@ -166,7 +166,7 @@ const verifyWeights = async (place: string, expected: FileDigest): Promise<void>
   const sha256 = await sha256File(path);
   if (sha256 === expected.sha256) return;
   throw new FormatError(
-    `model ${place}: expected ${WEIGHTS_FILE} of ${expected.bytes} bytes and SHA-256 ${expected.sha256}, which ${CONFIG_FILE} says, got ${found.size} bytes and ${sha256}; the weights are damaged or another model's: restore the folder or export the model anew`,
+    `model ${place}: expected ${WEIGHTS_FILE} of ${expected.bytes} bytes and SHA-256 ${expected.sha256}, which ${CONFIG_FILE} says, got ${found.size} bytes and ${sha256}; the weights are damaged or another model's: restore the folder or export the model anew; if you changed them on purpose, leave "weights" out of ${CONFIG_FILE}`,
     { code: 'weights-differ', fields: { path } },
   );
 };

@@ -82,7 +82,7 @@ describe.each<readonly [string, ExpertConfig, number]>([
     );
     await expect(loadModel(place)).rejects.toThrow(
       new RegExp(
-        `^model .*: expected model\\.safetensors of ${whole.length} bytes and SHA-256 [0-9a-f]{64}, which config\\.json says, got ${whole.length} bytes and [0-9a-f]{64}; the weights are damaged or another model's: restore the folder or export the model anew$`,
+        `^model .*: expected model\\.safetensors of ${whole.length} bytes and SHA-256 [0-9a-f]{64}, which config\\.json says, got ${whole.length} bytes and [0-9a-f]{64}; the weights are damaged or another model's: restore the folder or export the model anew; if you changed them on purpose, leave "weights" out of config\\.json$`,
         'u',
       ),
     );
