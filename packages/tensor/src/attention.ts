@@ -17,6 +17,7 @@ export interface AttentionOptions {
   /**
    * Added to the scores: float32 [B|1, 1, L, L] or [B|1, 1, 1, L], a constant. Forbid with -Infinity or a large negative
    * number such as -1e4. A query for which all keys are -Infinity has no softmax: its output is NaN, and no other's.
+   * What a key holds must be finite even where it is forbidden (0 times NaN is NaN): pad with zeros.
    */
   readonly mask?: tf.Tensor4D;
   /** Keys in front of the sequence's, [P, D] for all samples or [B, P, D]. Given together with the values. */
