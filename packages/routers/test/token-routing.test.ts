@@ -448,7 +448,8 @@ describe('routeTokens', () => {
       const changed = batch.x.map((value, i) => (batch.visible[Math.floor(i / 6)] === 0 ? 1e3 : value));
       const host = ({ gates, plan, losses }: TokenDecision) => ({
         gates: [...gates.dataSync()],
-        plan,
+        // Read while the decision is there; engines may keep more beside these.
+        plan: { starts: plan.starts, tokens: plan.tokens },
         balance: losses.balance.dataSync()[0],
         z: losses.z.dataSync()[0],
       });
