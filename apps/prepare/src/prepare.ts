@@ -1,7 +1,7 @@
 /** The prepare stage: raw files -> one folder of shards, tokenizer and suite.json. */
 import { readdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type Logger, PolygateError, sealJson, silentLogger, unknownName } from '@polygate/core';
+import { ConfigError, type Logger, PolygateError, sealJson, silentLogger, unknownName } from '@polygate/core';
 import { acquireLock, type Lock, removeTemporaries, writeDirectoryAtomic } from '@polygate/core/node';
 import {
   attributionText,
@@ -18,7 +18,7 @@ import { fingerprint } from './fingerprint.ts';
 import { Ledger } from './ledger.ts';
 import { recipeForModel } from './model-settings.ts';
 import { planDatasets, type DatasetPlan } from './plan.ts';
-import { applyPrepareSettings, type PrepareRecipe } from './recipe.ts';
+import { applyPrepareSettings, isSourceName, type PrepareRecipe } from './recipe.ts';
 import { prepareRecipes } from './recipes/index.ts';
 import { withBaselines } from './suite-baselines.ts';
 import { digestFiles, suiteDamage } from './suite-check.ts';
@@ -66,6 +66,12 @@ export interface PreparedSuite {
 export const resolvePrepareRecipe = (options: Pick<PrepareOptions, 'recipe' | 'set'>): PrepareRecipe => {
   const { recipe, set = [] } = options;
   if (typeof recipe !== 'string') return applyPrepareSettings(recipe, set);
+  if (isSourceName(recipe)) {
+    throw new ConfigError(
+      `prepare recipe: expected a recipe's name (${Object.keys(prepareRecipes).join(', ')}) or file, got the source "${recipe}"; sources stand in a recipe file, given by --recipe own.json: {"name": "own", "sources": {"photos": {"source": "${recipe}", ...}}} (docs/own-data.md)`,
+      { code: 'unknown-name', fields: { got: recipe } },
+    );
+  }
   if (!Object.hasOwn(prepareRecipes, recipe)) {
     throw unknownName('prepare recipe', recipe, Object.keys(prepareRecipes));
   }
@@ -164,6 +170,10 @@ const fillSuite = async (directory: string, parts: SuiteParts, context: PrepareC
   const shared = { directory, recipe, tokenizer, ledger, progress, ...(signal ? { signal } : {}) };
   const datasets: SuiteDataset[] = [];
   for (const plan of plans) {
+    if (plan.kind === 'labelled-text')
+      logger.warn(
+        `prepare ${plan.name}: no task family reads labelled-text yet: pretrain and evaluate leave it out`,
+      );
     for (const dataset of await writeDataset(plan, shared)) {
       const splits = Object.entries(dataset.splits).map(([split, { rows }]) => `${split} ${rows}`);
       logger.info(`prepare ${recipe.name}: ${dataset.name} (${dataset.kind}): ${splits.join(', ')}`);

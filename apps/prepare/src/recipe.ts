@@ -181,6 +181,9 @@ const sourceSchemas = {
   }),
 } as const;
 
+/** Whether a word names a kind of source. */
+export const isSourceName = (word: string): boolean => Object.hasOwn(sourceSchemas, word);
+
 const sourceSchema = z.discriminatedUnion('source', [
   sourceSchemas.emoji,
   sourceSchemas.mnist,

@@ -195,10 +195,11 @@ const innermost = (issue: SchemaIssue | undefined): SchemaIssue | undefined => {
   return issue && inner ? innermost({ ...inner, path: [...issue.path, ...inner.path] }) : issue;
 };
 
-/** The bound that a number exceeds, in words. */
+/** The bound that a number exceeds, or the type that is wanted, in words. */
 const boundOf = (issue: SchemaIssue | undefined): string | undefined => {
   if (issue?.code === 'invalid_type' && issue.format !== undefined) return 'expected a whole number';
   if (issue?.code === 'invalid_type' && issue.expected === 'number') return 'expected a number';
+  if (issue?.code === 'invalid_type' && issue.expected === 'array') return 'expected a list';
   if (issue?.origin !== 'number' && issue?.origin !== 'int') return undefined;
   if (issue.code === 'too_big') return `expected at most ${issue.maximum}`;
   if (issue.code !== 'too_small') return undefined;
@@ -248,8 +249,10 @@ export const checkSettings = <T>(schema: SettingsSchema<T>, input: unknown, what
       : (boundOf(issue) ?? issue?.message ?? 'not a recipe');
   const place = path.length > 0 ? `${at(path)}: ` : '';
   const isText = schemas.flatMap(choicesOf).some((choice) => definitionOf(choice).type === 'string');
-  const remedy =
-    isText && (typeof got === 'number' || typeof got === 'boolean')
+  const listWanted = issue?.code === 'invalid_type' && issue.expected === 'array';
+  const remedy = listWanted
+    ? `; write a list${typeof got === 'string' ? `, [${excerpt(got)}]` : ', [...]'}`
+    : isText && (typeof got === 'number' || typeof got === 'boolean')
       ? `; a text is written in quotes, "${String(got)}"`
       : path.length > 0
         ? `; set it with --set ${at(path)}=VALUE`

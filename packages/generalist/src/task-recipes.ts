@@ -24,6 +24,12 @@ const kindOfFamily: Readonly<Record<TaskFamily, DatasetKind>> = Object.freeze({
   'image-text-retrieval': 'captioned-image',
 });
 
+/** Each family and the kind that it reads, as text. */
+export const familyKinds = (): string =>
+  Object.entries(kindOfFamily)
+    .map(([family, kind]) => `${family} reads ${kind}`)
+    .join(', ');
+
 /** Above this many words, training samples its candidates unless the recipe says otherwise. */
 const WHOLE_VOCABULARY = 1024;
 const DEFAULT_NEGATIVES = 512;

@@ -8,7 +8,7 @@ import type { CandidateSet, ImageInput, TaskBatch } from '@polygate/tasks';
 import type { TrainSource } from '@polygate/training';
 import type { Recipe, TaskRecipe } from './recipe.ts';
 import { datasetText, type OpenSuite } from './suite-data.ts';
-import { defaultTasks, makeTask, needsFrequencies } from './task-recipes.ts';
+import { defaultTasks, familyKinds, makeTask, needsFrequencies } from './task-recipes.ts';
 
 /** Rows that are read to count labels; more would change the sampling little. */
 const MOST_COUNTED_ROWS = 20_000;
@@ -77,7 +77,7 @@ export const buildTaskSources = async (
   const tasks = Object.entries(tasksOf(recipe, data));
   if (tasks.length === 0) {
     throw new ConfigError(
-      `tasks: expected a dataset of labelled-image, captioned-image or text with rows in a split "train" in ${data.folder}, got ${data.suite.datasets.map(datasetText).join('; ') || 'no dataset'}; prepare one or name tasks in the recipe`,
+      `tasks: expected a dataset of labelled-image, captioned-image or text with rows in a split "train" in ${data.folder}, got ${data.suite.datasets.map(datasetText).join('; ') || 'no dataset'}; prepare one or name tasks in the recipe (${familyKinds()})`,
     );
   }
   const context = { suite: data.suite, tokenizer: data.tokenizer, ...options };

@@ -228,6 +228,9 @@ describe('a suite with nothing to score', () => {
       'expected a dataset of labelled-image, captioned-image or text with rows in a split "train"',
     );
     expect(await refused(await writeSuite({}, [reviews]))).toContain(
+      '(image-classification reads labelled-image, masked-language-modelling reads text,',
+    );
+    expect(await refused(await writeSuite({}, [reviews]))).toContain(
       'got reviews (labelled-text: train 3); prepare',
     );
     const empty = await writeSuite({ train: { captions: [] }, test: { captions } });

@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
-import { type Budgets, ConfigError, overBudget, resolveBudgets } from '@polygate/core';
+import { type Budgets, ConfigError, excerpt, overBudget, resolveBudgets } from '@polygate/core';
 import { readLines } from '../lines.ts';
 import { requireFile } from '../paths.ts';
 import { fault, type Reader, type ReaderItem } from '../sample.ts';
@@ -86,7 +87,15 @@ async function* lines(file: string, name: string): AsyncGenerator<ReaderItem> {
 
 /** Reads text files by lines, paragraphs or whole. @throws ConfigError where a file is missing or two share a name */
 export const openPlainText = async (options: PlainTextOptions): Promise<Reader> => {
-  for (const file of options.files) await requireFile(file, 'text file');
+  for (const file of options.files) {
+    if (/[*?]/u.test(basename(file)) && !existsSync(file)) {
+      throw new ConfigError(
+        `text files: expected names of files, got the pattern ${excerpt(basename(file))}; list the files: "files": ["a.txt", "b.txt"]`,
+        { code: 'text-files', fields: { file } },
+      );
+    }
+    await requireFile(file, 'text file');
+  }
   const names = options.files.map((file) => basename(file));
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (options.files.length === 0 || twice !== undefined) {
