@@ -91,7 +91,7 @@ make_root() { # SUITE
   # Dates of a mirror may lag behind.
   echo 'Acquire::Check-Valid-Until "false"; Acquire::Check-Date "false";' >"$root/etc/apt/apt.conf.d/99dates"
   at=$root/proc
-  mountpoint -q "$at" || mount -t proc proc "$at" 2>/dev/null || mount --bind /proc "$at"
+  mountpoint -q "$at" || mount -t proc proc "$at" 2>/dev/null || mount --bind /proc "$at" || say "$suite has no /proc"
   chroot "$root" sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
     nodejs python3 g++ libtorch-dev libopenblas0-pthread' >/dev/null
   rm -rf "$root/srv/checkout"
