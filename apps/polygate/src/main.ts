@@ -59,6 +59,10 @@ const createProgram = (terminal: Terminal): Command => {
   return program;
 };
 
+/** Whether work ended because it was told to: the error of an aborted signal, also as the cause of another. */
+const isAbort = (error: unknown): boolean =>
+  error instanceof Error && (error.name === 'AbortError' || isAbort(error.cause));
+
 /** `--verbose`, or a `DEBUG` that names this program or all, as the convention goes. */
 const wantsTrace = (argv: readonly string[]): boolean =>
   argv.includes('--verbose') ||
@@ -77,6 +81,10 @@ export const main = async (argv: readonly string[], given?: Terminal): Promise<n
     return terminal.signal.aborted ? exitCodes.interrupted : exitCodes.done;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done;
+    if (terminal.signal.aborted && isAbort(error)) {
+      terminal.logger.info('stopped');
+      return exitCodes.interrupted;
+    }
     terminal.logger.error(errorText(error, wantsTrace(argv)).replace(/^(?:error: )+/u, ''));
     return exitCodeOf(error);
   } finally {

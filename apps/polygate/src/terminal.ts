@@ -4,7 +4,7 @@ import { createScreen, type TerminalStream } from '@polygate/training';
 /** What a command may use of the world: its two streams, a logger, and the signal that ends long work. */
 export interface Terminal {
   readonly logger: Logger;
-  /** Aborted by SIGINT and SIGTERM; long work writes a checkpoint and returns. */
+  /** Aborted by SIGINT, SIGTERM and SIGHUP; long work writes a checkpoint and returns. */
   readonly signal: AbortSignal;
   /** Where progress goes: a bar when a person watches, plain lines otherwise. */
   readonly stream: TerminalStream;
@@ -36,8 +36,14 @@ export const processTerminal = (): Terminal & { release(): void } => {
     screen.write('stopping after this step; once more to stop at once\n');
     controller.abort();
   };
+  // The terminal is gone then, and writing to it fails: the work is to end well all the same.
+  const onHangUp = (): void => {
+    for (const stream of [process.stdout, stderr]) stream.on('error', () => {});
+    onSignal();
+  };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  process.on('SIGHUP', onHangUp);
   return {
     logger: createLogger((level, message) =>
       screen.write(level === 'info' ? `${message}\n` : `${level}: ${message}\n`),
@@ -49,6 +55,7 @@ export const processTerminal = (): Terminal & { release(): void } => {
       screen.hide();
       process.off('SIGINT', onSignal);
       process.off('SIGTERM', onSignal);
+      process.off('SIGHUP', onHangUp);
     },
   };
 };

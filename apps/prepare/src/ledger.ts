@@ -109,6 +109,12 @@ export class Ledger {
     await rm(this.#options.path);
   }
 
+  /** Closes the list and removes it, where nobody needs it. */
+  async discard(): Promise<void> {
+    this.close();
+    await rm(this.#options.path, { force: true });
+  }
+
   close(): void {
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;

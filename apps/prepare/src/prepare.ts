@@ -270,14 +270,18 @@ export const prepare = async (
     `prepare ${recipe.name}: ${model ? `the tokenizer of ${options.for}, pictures of ${recipe.image.size} pixels` : 'learning the tokenizer'}`,
   );
   const tokenizer = await makeTokenizer(plans, local);
+  signal?.throwIfAborted();
   const ledger = new Ledger({ path: join(output, `${recipe.name}.quarantine.jsonl`), ...recipe.limits });
   let suite: Suite | undefined;
   try {
     await writeDirectoryAtomic(directory, async (temporary) => {
       suite = await fillSuite(temporary, { recipe: local, recipeHash, plans, tokenizer, ledger }, context);
     });
-  } finally {
-    ledger.close();
+  } catch (cause) {
+    // Errors that name the list want it read; after others it is a leftover.
+    if (cause instanceof PolygateError && cause.message.includes(ledger.path)) ledger.close();
+    else await ledger.discard();
+    throw cause;
   }
   const made = suite ?? (await readSuite(directory));
   const left = Object.entries(made.quarantine).map(([code, count]) => `${code} ${count}`);

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -108,7 +108,16 @@ describe('a lock', () => {
         `got a lock file that does not say whose it is; remove ${path} if no other process works there`,
       );
     }
-    await rm(path);
+    // Nobody goes on writing one that has lain so for a while: it is taken over, by one.
+    for (const text of ['', '{"pid":']) {
+      await writeFile(path, text);
+      await utimes(path, new Date(Date.now() - 60_000), new Date(Date.now() - 60_000));
+      const all = await Promise.allSettled(Array.from({ length: 12 }, take));
+      const won = all.filter((result) => result.status === 'fulfilled');
+      expect(won).toHaveLength(1);
+      await won[0]?.value.release();
+      expect(await readdir(root)).toEqual([]);
+    }
     await mkdir(path);
     await expect(take()).rejects.toThrow(`write ${path}: expected to write the file, got EISDIR`);
   });

@@ -10,8 +10,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import { unlinkSync } from 'node:fs';
-import { link, mkdir, readdir, readFile, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rename, rm, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { sha256 } from '#hashes';
 import { StateError } from '../errors.ts';
 import { writeError } from './files.ts';
 import { isRunning, thisProcess, type ProcessIdentity } from './process-identity.ts';
@@ -40,6 +42,8 @@ export interface LockOptions {
   readonly subject: string;
 }
 
+/** Process number of a torn lock; no process has it. */
+const NO_PROCESS = -1;
 const ID = /^[0-9a-f-]{36}$/u;
 const NO_HARD_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK']);
 /** Takings that may come in between before an attempt is given up. */
@@ -51,7 +55,19 @@ const absent = (cause: unknown): undefined => {
   throw cause;
 };
 
-/** @returns undefined where there is no file, `unreadable` for one that holds no record */
+/** Age at which a lock without a record is that of a process that was killed while it wrote, in milliseconds. */
+const TORN_AFTER_MS = 10_000;
+
+/** What stands for a torn lock that nobody goes on writing: a record of no process, which takings follow like any other. */
+const tornRecord = async (path: string): Promise<LockRecord | 'unreadable' | undefined> => {
+  const found = await stat(path).catch(absent);
+  if (!found) return undefined;
+  if (!found.isFile() || Date.now() - found.mtimeMs < TORN_AFTER_MS) return 'unreadable';
+  const digits = sha256(`${found.ino} ${found.mtimeMs} ${found.size}`).slice(0, 36);
+  return { id: digits, pid: NO_PROCESS, host: hostname(), started: null, task: '', since: '' };
+};
+
+/** @returns undefined where there is no file, `unreadable` for one that holds no record and may yet get one */
 const readRecord = async (path: string): Promise<LockRecord | 'unreadable' | undefined> => {
   const text = await readFile(path, 'utf8').catch(absent);
   if (text === undefined) return undefined;
@@ -59,10 +75,11 @@ const readRecord = async (path: string): Promise<LockRecord | 'unreadable' | und
     const value = JSON.parse(text) as Partial<LockRecord> | null;
     const whole =
       Number.isSafeInteger(value?.pid) && typeof value?.host === 'string' && ID.test(value.id ?? '');
-    return whole ? (value as LockRecord) : 'unreadable';
+    if (whole) return value as LockRecord;
   } catch {
-    return 'unreadable';
+    // Torn.
   }
+  return tornRecord(path);
 };
 
 /** Makes a file of a lock that appears with its whole content. @returns false where the name is taken, or try again */
@@ -142,7 +159,8 @@ const take = async (path: string, record: LockRecord, options: LockOptions): Pro
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     const { owner, next } = await follow(path);
     if (owner === 'unreadable') throw refuse(path, options, owner, record.host);
-    if (owner !== undefined && (owner.host !== record.host || (await isRunning(owner)))) {
+    const isLeft = owner === undefined || owner.pid === NO_PROCESS;
+    if (!isLeft && (owner.host !== record.host || (await isRunning(owner)))) {
       throw refuse(path, options, owner, record.host);
     }
     if (!(await createWhole(path, next, text))) continue;
