@@ -3,7 +3,7 @@
  * kind, and a trace only for whoever asks for one.
  */
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -107,6 +107,16 @@ describe('a fault in the input', { timeout }, () => {
     expect(log).toContain('prepare small: left out: corrupt-image 1 (quarantine.jsonl)');
     const listed = await readFile(join(out, 'small/quarantine.jsonl'), 'utf8');
     expect(listed).toContain('"id":"red/broken.png","code":"corrupt-image","reason":"expected a picture');
+  });
+
+  it('a prepare that is stopped ends with the code of an interruption, one line and nothing left over', async () => {
+    const terminal = { ...memoryTerminal(), signal: AbortSignal.abort() };
+    const out = join(folder, 'stopped');
+    expect(await main(['prepare', '--recipe', prepareRecipe, '--out', out], terminal)).toBe(
+      exitCodes.interrupted,
+    );
+    expect(terminal.log.at(-1)).toBe('stopped');
+    expect(await readdir(folder)).not.toContain('stopped');
   });
 
   it('a missing file and a table of other columns', async () => {
