@@ -472,7 +472,7 @@ describe('splits that the source names', () => {
     const file = await put('t.tsv', rows.join('\n'));
     const source = { source: 'labelled-tsv', file, textColumns: ['text'], labelColumn: 'label' };
     const { code, log } = await run({ p: source });
-    expect([code, log.filter((line) => line.includes('labelled-text'))]).toEqual([
+    expect([code, log.filter((line) => line.includes('(labelled-text)'))]).toEqual([
       0,
       ['prepare own: p (labelled-text): train 2, validation 1'],
     ]);

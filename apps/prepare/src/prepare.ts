@@ -66,7 +66,7 @@ export interface PreparedSuite {
 export const resolvePrepareRecipe = (options: Pick<PrepareOptions, 'recipe' | 'set'>): PrepareRecipe => {
   const { recipe, set = [] } = options;
   if (typeof recipe !== 'string') return applyPrepareSettings(recipe, set);
-  if (isSourceName(recipe)) {
+  if (isSourceName(recipe) && !Object.hasOwn(prepareRecipes, recipe)) {
     throw new ConfigError(
       `prepare recipe: expected a recipe's name (${Object.keys(prepareRecipes).join(', ')}) or file, got the source "${recipe}"; sources stand in a recipe file, given by --recipe own.json: {"name": "own", "sources": {"photos": {"source": "${recipe}", ...}}} (docs/own-data.md)`,
       { code: 'unknown-name', fields: { got: recipe } },

@@ -148,7 +148,8 @@ export const parseConfig = (
   }
   const { encoder, image, tokenizerHash, maximumTokens, tasks, weights } = result.data;
   const { size } = (encoder['patch'] ?? {}) as { readonly size?: unknown };
-  const patches = Math.floor(image.height / Number(size)) * Math.floor(image.width / Number(size));
+  const side = typeof size === 'number' ? size : Number.NaN;
+  const patches = Math.floor(image.height / side) * Math.floor(image.width / side);
   if (!(patches >= 1 && patches <= MAX_PATCHES)) {
     throw new FormatError(
       `model config ${path}: expected pictures of 1 to ${MAX_PATCHES} patches, got ${image.width}x${image.height} pixels by patches of ${excerpt(size)}; restore the file or export the model anew`,

@@ -208,8 +208,10 @@ const metrics: FuzzTarget = {
         await truncateMetrics(path, 1);
         const kept = await readFile(path);
         expectRight(Buffer.from(bytes.subarray(0, kept.length)).equals(kept), 'not a beginning of the file');
-        for await (const record of readMetricRecords(path))
-          expectRight(typeof record?.['step'] === 'number' && record['step'] <= 1, 'a line of a later step');
+        // Damaged lines stay, with what stands between them and a line of an earlier step.
+        let last: unknown = 0;
+        for await (const record of readMetricRecords(path)) last = record?.['step'] ?? last;
+        expectRight(typeof last === 'number' && last <= 1, 'a line of a later step at the end');
       },
     };
   },
@@ -400,8 +402,8 @@ const run: FuzzTarget = {
   async open(folder) {
     const place = join(folder, 'run');
     await rm(place, { recursive: true, force: true });
-    await mkdir(join(place, 'checkpoints', 'step-7'), { recursive: true });
-    await writeFile(join(place, 'checkpoints', 'step-7', 'config.json'), '{}');
+    await mkdir(place, { recursive: true });
+    await writeFile(join(place, 'config.json'), '{}');
     const record = { recipe: trainingRecipe, engine: { name: 'cpu', device: 'cpu', precision: 'f32' } };
     const seeds = [utf8(JSON.stringify(record)), utf8(JSON.stringify(trainingRecipe))];
     await cp(place, join(folder, 'copy'), { recursive: true });
