@@ -1,32 +1,20 @@
 /** The checkpoint that evaluate and predict use, and runs that end early, through the command line. */
 import type { RecipeInput } from '@polygate/generalist';
-import { main, memoryTerminal } from 'polygate';
 import { mkdtemp, readFile, rm, writeFile, rename } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeTinySuite } from '../packages/generalist/test/tiny-suite.ts';
+import { polygate, tinyModel } from './polygate.ts';
 
 let root = '';
 let suite = '';
 const at = (...path: string[]): string => join(root, ...path);
 
-const polygate = async (...argv: string[]) => {
-  const terminal = memoryTerminal();
-  const code = await main(argv, terminal);
-  return { code, out: terminal.out.join('\n'), log: terminal.log.join('\n') };
-};
-
 const recipe = (validation: RecipeInput['validation'], change: RecipeInput = {}): RecipeInput => ({
   suite,
   model: {
-    preset: 'mini',
-    layers: 1,
-    width: 16,
-    heads: 2,
-    hidden: 32,
-    patchSize: 4,
-    maxPositions: 32,
+    ...tinyModel,
     moe: null,
   },
   tasks: { naming: { family: 'image-classification', dataset: 'colours', batchSize: 4 } },

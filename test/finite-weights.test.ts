@@ -3,13 +3,14 @@ import { createRandom, FormatError, sealJson, sha256 } from '@polygate/core';
 import { loadMergedEncoder } from '@polygate/encoder/merged';
 import { initialize, loadModel, type RecipeInput } from '@polygate/generalist';
 import { loadParameters, readSafetensors, writeSafetensors } from '@polygate/nn';
-import { exitCodes, main, memoryTerminal } from 'polygate';
+import { exitCodes } from 'polygate';
 import { cp, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { conditionalModel, writeTinySuite } from '../packages/generalist/test/tiny-suite.ts';
 import { put } from './small-suite.ts';
+import { polygate, tinyModel } from './polygate.ts';
 
 let root = '';
 let suite = '';
@@ -17,12 +18,6 @@ let suite = '';
 let good = { run: '', model: '' };
 let bad = { run: '', model: '' };
 const at = (...path: string[]): string => join(root, ...path);
-
-const polygate = async (...argv: string[]) => {
-  const terminal = memoryTerminal();
-  const code = await main(argv, terminal);
-  return { code, log: terminal.log.join('\n') };
-};
 
 const WEIGHTS = 'model.safetensors';
 const checkpoint = (run: string): string => join(run, 'checkpoints', 'step-2');
@@ -51,13 +46,7 @@ const damage = async (folder: string, name: string, value: number): Promise<void
 const recipe = (change: RecipeInput = {}): RecipeInput => ({
   suite,
   model: {
-    preset: 'mini',
-    layers: 1,
-    width: 16,
-    heads: 2,
-    hidden: 32,
-    patchSize: 4,
-    maxPositions: 32,
+    ...tinyModel,
     moe: { experts: 2, topK: 2 },
   },
   tasks: {

@@ -3,13 +3,14 @@
  * they are names like any other, and as names to look up they are unknown ones.
  */
 import type { RecipeInput } from '@polygate/generalist';
-import { exitCodes, main, memoryTerminal } from 'polygate';
+import { exitCodes } from 'polygate';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeTinySuite } from '../packages/generalist/test/tiny-suite.ts';
 import { put } from './small-suite.ts';
+import { polygate, tinyModel } from './polygate.ts';
 
 const inherited = ['constructor', 'toString', '__proto__', 'hasOwnProperty'] as const;
 
@@ -17,12 +18,6 @@ let root = '';
 let suite = '';
 let run = '';
 const at = (...path: string[]): string => join(root, ...path);
-
-const polygate = async (...argv: string[]) => {
-  const terminal = memoryTerminal();
-  const code = await main(argv, terminal);
-  return { code, out: terminal.out.join('\n'), log: terminal.log.join('\n') };
-};
 
 type Task = NonNullable<RecipeInput['tasks']>[string];
 const task = (family: Task['family'], dataset: string): Task => ({ family, dataset, batchSize: 2 });
@@ -40,13 +35,7 @@ beforeAll(async () => {
   const recipe: RecipeInput = {
     suite,
     model: {
-      preset: 'mini',
-      layers: 1,
-      width: 16,
-      heads: 2,
-      hidden: 32,
-      patchSize: 4,
-      maxPositions: 32,
+      ...tinyModel,
       moe: { condition: 'task', experts: 2, topK: 1, renormalize: true },
     },
     tasks,

@@ -6,12 +6,12 @@ import { decodeImage } from '@polygate/datasets';
 import { readPicture, loadModel, type RecipeInput } from '@polygate/generalist';
 import { fixedListRow, openShards, textRow } from '@polygate/stream';
 import { selectEngine } from '@polygate/tensor';
-import { main, memoryTerminal } from 'polygate';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { polygate, tinyModel } from './polygate.ts';
 
 let root = '';
 const at = (...path: string[]): string => join(root, ...path);
@@ -21,12 +21,6 @@ const put = async (path: string, content: string | Uint8Array): Promise<string> 
   await mkdir(dirname(file), { recursive: true });
   await writeFile(file, content);
   return file;
-};
-
-const polygate = async (...argv: string[]) => {
-  const terminal = memoryTerminal();
-  const code = await main(argv, terminal);
-  return { code, out: terminal.out.join('\n'), log: terminal.log.join('\n') };
 };
 
 const COLOURS = ['red', 'blue', 'lime'];
@@ -53,13 +47,7 @@ const prepareFolder = async (folder: string, name: string, ...settings: string[]
 const recipe = (suite: string, tasks: RecipeInput['tasks']): RecipeInput => ({
   suite,
   model: {
-    preset: 'mini',
-    layers: 1,
-    width: 16,
-    heads: 2,
-    hidden: 32,
-    patchSize: 4,
-    maxPositions: 32,
+    ...tinyModel,
     moe: null,
   },
   ...(tasks ? { tasks } : {}),

@@ -1,21 +1,16 @@
 /** Runs that start from other runs, through the command line: what is taken, what is new, and what old tasks then score. */
 import type { Initialization, RecipeInput } from '@polygate/generalist';
-import { exitCodes, main, memoryTerminal } from 'polygate';
+import { exitCodes } from 'polygate';
 import { access, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeTinySuite } from '../packages/generalist/test/tiny-suite.ts';
+import { polygate, tinyModel } from './polygate.ts';
 
 let root = '';
 let suite = '';
 const at = (...path: string[]): string => join(root, ...path);
-
-const polygate = async (...argv: string[]) => {
-  const terminal = memoryTerminal();
-  const code = await main(argv, terminal);
-  return { code, out: terminal.out.join('\n'), log: terminal.log.join('\n') };
-};
 
 const naming = { family: 'image-classification', dataset: 'colours', batchSize: 4 } as const;
 const reading = { family: 'masked-language-modelling', dataset: 'lines', batchSize: 4 } as const;
@@ -33,13 +28,8 @@ type Experts = NonNullable<RecipeInput['model']>['moe'];
 const recipe = (moe: Experts, tasks: RecipeInput['tasks'], change: RecipeInput = {}): RecipeInput => ({
   suite,
   model: {
-    preset: 'mini',
+    ...tinyModel,
     layers: 2,
-    width: 16,
-    heads: 2,
-    hidden: 32,
-    patchSize: 4,
-    maxPositions: 32,
     layerScale: 0.5,
     moe,
   },

@@ -10,7 +10,7 @@ import { decodeImage } from './image-decode.ts';
 import { openCocoCaptions } from './readers/coco-captions.ts';
 import { openPlainText } from './readers/plain-text.ts';
 import { openWebDataset } from './readers/webdataset.ts';
-import type { Reader, ReaderItem } from './sample.ts';
+import { readAll } from '../test/support/read-all.ts';
 import { tarEnd, tarMember } from '../test/support/tar-writer.ts';
 
 let folder = '';
@@ -23,12 +23,6 @@ const save = async (name: string, content: string | Uint8Array): Promise<string>
   const path = join(folder, name);
   await writeFile(path, content);
   return path;
-};
-
-const all = async (reader: Reader): Promise<ReaderItem[]> => {
-  const items: ReaderItem[] = [];
-  for await (const item of reader.read()) items.push(item);
-  return items;
 };
 
 const tarOf = (members: readonly (readonly [string, string])[]): Buffer =>
@@ -134,7 +128,7 @@ describe('the budgets of archives', () => {
       ),
     );
     const budgets = { memberBytes: 1000, sampleBytes: 2000 };
-    expect(await all(await openWebDataset({ files: [archive], budgets }))).toMatchObject([
+    expect(await readAll(await openWebDataset({ files: [archive], budgets }))).toMatchObject([
       {
         code: 'entry-too-large',
         reason:
@@ -155,7 +149,7 @@ describe('the budgets of text', () => {
     const file = await save('a.txt', `${'some words\n'.repeat(100)}\nshort\n`);
     // A line counts its 10 bytes and 24 beside them.
     expect(
-      await all(await openPlainText({ files: [file], unit: 'paragraph', budgets: { textBytes: 3399 } })),
+      await readAll(await openPlainText({ files: [file], unit: 'paragraph', budgets: { textBytes: 3399 } })),
     ).toMatchObject([
       {
         id: 'a.txt:1',
@@ -165,7 +159,7 @@ describe('the budgets of text', () => {
       { kind: 'sample', id: 'a.txt:102', texts: ['short'] },
     ]);
     expect(
-      await all(await openPlainText({ files: [file], unit: 'paragraph', budgets: { textBytes: 3400 } })),
+      await readAll(await openPlainText({ files: [file], unit: 'paragraph', budgets: { textBytes: 3400 } })),
     ).toHaveLength(2);
   });
 
@@ -182,7 +176,7 @@ describe('the budgets of text', () => {
     const budgets = { textBytes: 1000 };
     const reason =
       '.txt: expected at most 1000 bytes (budget textBytes), got 1001; raise the budget if that is meant';
-    expect(await all(await openWebDataset({ files: [archive], budgets }))).toMatchObject([
+    expect(await readAll(await openWebDataset({ files: [archive], budgets }))).toMatchObject([
       { id: 'texts.tar/one', code: 'text-too-long', reason },
       { id: 'texts.tar/two', code: 'text-too-long' },
       { kind: 'sample', id: 'texts.tar/three' },
@@ -197,7 +191,7 @@ describe('the budgets of text', () => {
         ],
       }),
     );
-    expect(await all(await openCocoCaptions({ annotations, images: folder, budgets }))).toMatchObject([
+    expect(await readAll(await openCocoCaptions({ annotations, images: folder, budgets }))).toMatchObject([
       { code: 'text-too-long', reason: expect.stringContaining('(budget textBytes), got 1001') },
       { kind: 'sample', texts: ['a cat'] },
     ]);
@@ -205,7 +199,7 @@ describe('the budgets of text', () => {
 
   it('bound a document', async () => {
     const file = await save('b.txt', 'some words\n\n'.repeat(100));
-    const [item] = await all(
+    const [item] = await readAll(
       await openPlainText({ files: [file], unit: 'document', budgets: { documentBytes: 1000 } }),
     );
     expect(item).toMatchObject({

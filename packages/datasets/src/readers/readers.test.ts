@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readAll } from '../../test/support/read-all.ts';
 import { tarEnd, tarMember } from '../../test/support/tar-writer.ts';
-import type { Reader, ReaderItem } from '../sample.ts';
+import type { ReaderItem } from '../sample.ts';
 import { openCaptionsCsv } from './captions-csv.ts';
 import { openCocoCaptions } from './coco-captions.ts';
 import { openImageFolder } from './image-folder.ts';
@@ -26,12 +27,6 @@ const file = async (name: string, content: string | Uint8Array): Promise<string>
   return path;
 };
 
-const all = async (reader: Reader): Promise<ReaderItem[]> => {
-  const items: ReaderItem[] = [];
-  for await (const item of reader.read()) items.push(item);
-  return items;
-};
-
 /** The gist of an item: id with code, or id with its texts and label. */
 const gist = (items: readonly ReaderItem[]): unknown[] =>
   items.map((item) =>
@@ -49,7 +44,7 @@ describe('image folder', () => {
     await file('classes/stray.png', '');
     const reader = await openImageFolder({ path: join(root, 'classes'), classNames: { n02: 'dog' } });
     expect(reader.classes).toEqual(['dog', 'wild cat']);
-    expect(gist(await all(reader))).toEqual([
+    expect(gist(await readAll(reader))).toEqual([
       ['stray.png', 'outside-class'],
       ['n02/deep', 'nested-folder'],
       ['n02/notes.txt', 'not-an-image'],
@@ -89,7 +84,7 @@ describe('COCO captions', () => {
       ],
     };
     const annotations = await file('coco.json', JSON.stringify(document));
-    const items = await all(await openCocoCaptions({ annotations, images: root }));
+    const items = await readAll(await openCocoCaptions({ annotations, images: root }));
     expect(gist(items)).toEqual([
       ['annotation 13', 'empty-caption'],
       ['annotation 14', 'unknown-image'],
@@ -120,7 +115,7 @@ describe('captions CSV', () => {
       'flickr.csv',
       'image_name| comment_number| comment\n1.jpg| 0| Two "young" guys .\n2.jpg| 0| A dog .\n1.jpg| 1| Two men .\n2.jpg| 4   A dog runs .\n2.jpg| 1|  \n',
     );
-    expect(gist(await all(await openCaptionsCsv({ file: table, images: root })))).toEqual([
+    expect(gist(await readAll(await openCaptionsCsv({ file: table, images: root })))).toEqual([
       ['line 5', 'field-count'],
       ['2.jpg (line 6)', 'empty-caption'],
       ['1.jpg', 'Two "young" guys .', 'Two men .', undefined],
@@ -130,7 +125,7 @@ describe('captions CSV', () => {
 
   it('reads commas and quotes, and never leaves the image folder', async () => {
     const table = await file('plain.csv', 'image,caption\na.png,"red, round"\n/etc/passwd,x\n,y\n');
-    expect(gist(await all(await openCaptionsCsv({ file: table, images: root })))).toEqual([
+    expect(gist(await readAll(await openCaptionsCsv({ file: table, images: root })))).toEqual([
       ['/etc/passwd', 'path-outside'],
       ['line 4', 'no-image-name'],
       ['a.png', 'red, round', undefined],
@@ -153,7 +148,7 @@ describe('captions CSV', () => {
       imageColumn: 'where',
       captionColumn: 'words',
     });
-    expect(gist(await all(reader))).toEqual([['a.png', 'x', undefined]]);
+    expect(gist(await readAll(reader))).toEqual([['a.png', 'x', undefined]]);
   });
 });
 
@@ -163,7 +158,7 @@ describe('jsonl manifest', () => {
       JSON.stringify({ text: 'a', label }),
     );
     const manifest = await file('labels.jsonl', rows.join('\n'));
-    const items = await all(await openJsonlManifest({ file: manifest }));
+    const items = await readAll(await openJsonlManifest({ file: manifest }));
     expect(items.map((item) => (item.kind === 'sample' ? item.label : item.code))).toEqual([
       2 ** 31 - 1,
       undefined,
@@ -188,7 +183,7 @@ describe('jsonl manifest', () => {
       '',
     ];
     const manifest = await file('rows.jsonl', rows.join('\n'));
-    const items = await all(await openJsonlManifest({ file: manifest, classes: ['cat', 'dog'] }));
+    const items = await readAll(await openJsonlManifest({ file: manifest, classes: ['cat', 'dog'] }));
     expect(gist(items)).toEqual([
       ['first', 'one', undefined],
       ['b.png', 'one', 'two', 1],
@@ -220,7 +215,7 @@ describe('jsonl manifest of another layout', () => {
       openJsonlManifest({ file: await file('one.json', '{\n"image": "a.png"\n}') }),
     ).rejects.toThrow('got an object over several lines; write each object on a line of its own (jq -c .)');
     const packed = await file('rows.jsonl.gz', gzipSync('{"text": "one"}\n'));
-    expect(gist(await all(await openJsonlManifest({ file: packed })))).toEqual([
+    expect(gist(await readAll(await openJsonlManifest({ file: packed })))).toEqual([
       ['line 1', 'one', undefined],
     ]);
   });
@@ -231,7 +226,7 @@ describe('plain text', () => {
     const read = async (
       content: string | Uint8Array,
       unit: 'line' | 'paragraph' | 'document' = 'paragraph',
-    ) => gist(await all(await openPlainText({ files: [await file('t.txt', content)], unit })));
+    ) => gist(await readAll(await openPlainText({ files: [await file('t.txt', content)], unit })));
     const expected = [
       ['t.txt:1', 'one two', undefined],
       ['t.txt:4', 'three', undefined],
@@ -265,16 +260,16 @@ describe('plain text', () => {
   it('reads lines, paragraphs or documents', async () => {
     const path = await file('text.txt', 'one\ntwo\n\n\nthree\n');
     const empty = await file('empty.txt', '\n');
-    expect(gist(await all(await openPlainText({ files: [path] })))).toEqual([
+    expect(gist(await readAll(await openPlainText({ files: [path] })))).toEqual([
       ['text.txt:1', 'one', undefined],
       ['text.txt:2', 'two', undefined],
       ['text.txt:5', 'three', undefined],
     ]);
-    expect(gist(await all(await openPlainText({ files: [path], unit: 'paragraph' })))).toEqual([
+    expect(gist(await readAll(await openPlainText({ files: [path], unit: 'paragraph' })))).toEqual([
       ['text.txt:1', 'one two', undefined],
       ['text.txt:5', 'three', undefined],
     ]);
-    expect(gist(await all(await openPlainText({ files: [path, empty], unit: 'document' })))).toEqual([
+    expect(gist(await readAll(await openPlainText({ files: [path, empty], unit: 'document' })))).toEqual([
       ['text.txt', 'one two', 'three', undefined],
       ['empty.txt', 'empty-document'],
     ]);
@@ -301,7 +296,7 @@ describe('labelled TSV', () => {
       labelColumn: 'label',
     });
     expect(reader.classes).toEqual(['entailment', 'not_entailment']);
-    expect(gist(await all(reader))).toEqual([
+    expect(gist(await readAll(reader))).toEqual([
       ['line 2', 'A "b.', 'C.', 0],
       ['line 3', 'D.', 'E.', 1],
       ['line 4', 'field-count'],
@@ -320,7 +315,7 @@ describe('labelled TSV', () => {
       classes: ['unacceptable', 'acceptable'],
     });
     expect(reader.classes).toEqual(['unacceptable', 'acceptable']);
-    expect(gist(await all(reader))).toEqual([
+    expect(gist(await readAll(reader))).toEqual([
       ['line 1', 'Good.', 1],
       ['line 2', 'Bad is.', 0],
       ['line 3', 'unknown-label'],
@@ -380,21 +375,21 @@ describe('WebDataset', () => {
       classes: ['cat', 'dog'],
       budgets: { memberBytes: 4096 },
     });
-    const items = await all(reader);
+    const items = await readAll(reader);
     expect(gist(items)).toEqual(expected);
     expect(items[0]).toMatchObject({ image: { kind: 'bytes', bytes: new Uint8Array(Buffer.from('jpeg')) } });
   });
 
   it('decompresses on the way and names what is broken', async () => {
     const packed = await file('s.tar.gz', gzipSync(archive));
-    const items = await all(
+    const items = await readAll(
       await openWebDataset({ files: [packed], classes: ['cat', 'dog'], budgets: { memberBytes: 4096 } }),
     );
     expect(items).toHaveLength(expected.length);
     const unnamed = await file('s.tgz', gzipSync(archive));
     expect(
       (
-        await all(
+        await readAll(
           await openWebDataset({ files: [unnamed], classes: ['cat', 'dog'], budgets: { memberBytes: 4096 } }),
         )
       ).length,
@@ -405,21 +400,23 @@ describe('WebDataset', () => {
       Buffer.concat([gzipSync(archive.subarray(0, 3000)), gzipSync(archive.subarray(3000))]),
     );
     expect(
-      await all(
+      await readAll(
         await openWebDataset({ files: [joined], classes: ['cat', 'dog'], budgets: { memberBytes: 4096 } }),
       ),
     ).toHaveLength(expected.length);
     const cut = await file('cut.tar.gz', gzipSync(archive.subarray(0, 6000)).subarray(0, -9));
     const notes: string[] = [];
-    const left = await all(await openWebDataset({ files: [cut], onNote: (note) => void notes.push(note) }));
+    const left = await readAll(
+      await openWebDataset({ files: [cut], onNote: (note) => void notes.push(note) }),
+    );
     expect(left.at(-1)).toMatchObject({ kind: 'fault', code: 'truncated-member' });
     const damaged = gzipSync(archive);
     damaged.fill(0xff, 60, 90);
-    await expect(all(await openWebDataset({ files: [await file('bad.tar.gz', damaged)] }))).rejects.toThrow(
-      /^bad\.tar\.gz: expected gzip data, got .*; fetch it again$/u,
-    );
+    await expect(
+      readAll(await openWebDataset({ files: [await file('bad.tar.gz', damaged)] })),
+    ).rejects.toThrow(/^bad\.tar\.gz: expected gzip data, got .*; fetch it again$/u);
     const zip = await file('z.tar', Buffer.from('PK\u0003\u0004rest'));
-    await expect(all(await openWebDataset({ files: [zip] }))).rejects.toThrow(
+    await expect(readAll(await openWebDataset({ files: [zip] }))).rejects.toThrow(
       'z.tar: expected a plain or gzip file, got zip; unpack it first (unzip z.tar)',
     );
     const missing = join(root, 'none.tar');
@@ -431,7 +428,7 @@ describe('WebDataset', () => {
   it('does not keep a key of endless members', async () => {
     const many = Array.from({ length: 40 }, (_, i) => tarMember(`k.p${i}`, Buffer.from('x')));
     const path = await file('many.tar', Buffer.concat([...many, tarEnd]));
-    expect(gist(await all(await openWebDataset({ files: [path] })))).toEqual([
+    expect(gist(await readAll(await openWebDataset({ files: [path] })))).toEqual([
       ['many.tar/k', 'too-many-members'],
     ]);
   });
