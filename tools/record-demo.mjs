@@ -29,7 +29,8 @@ const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding:
 const measured = { command, minutes: Number(minutes), machine, commit };
 const results = {
   measured,
-  recipe,
+  // Where the suite lay is the machine's business.
+  recipe: { ...recipe, suite: `data/${suite}` },
   engine,
   suite,
   datasets,
