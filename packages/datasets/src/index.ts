@@ -1,5 +1,5 @@
-export { fault } from './sample.ts';
-export type { Fault, ImageContent, Reader, ReaderItem, Sample } from './sample.ts';
+export { fault } from './samples/sample.ts';
+export type { Fault, ImageContent, Reader, ReaderItem, Sample } from './samples/sample.ts';
 export * from './readers/image-folder.ts';
 export * from './readers/coco-captions.ts';
 export * from './readers/captions-csv.ts';
@@ -9,24 +9,24 @@ export * from './readers/labelled-tsv.ts';
 export * from './readers/webdataset.ts';
 export * from './readers/labelled-table.ts';
 export * from './readers/sidecar-captions.ts';
-export { areIndices, checkClassNames, namesAlike, sortClasses } from './class-names.ts';
-export { contentKey } from './content-key.ts';
-export { shownKey, type ShownKeyOptions } from './shown-key.ts';
-export { listFolder, walkFolder } from './folder-listing.ts';
-export type { FolderEntry, FoundFile, LinkOptions } from './folder-listing.ts';
-export { isImageName } from './paths.ts';
-export { canonicalSplit, knownSplit, orderSplits } from './split-names.ts';
-export { readTar } from './tar.ts';
-export type { TarEntry, TarOptions } from './tar.ts';
-export { decodeImage, isColour } from './image-decode.ts';
-export type { DecodedImage, DecodeOptions } from './image-decode.ts';
-export { bucketOf, splitByHash } from './split.ts';
-export type { SplitPercents } from './split.ts';
-export { DATASET_CODE_VERSION, datasetSchema } from './schemas.ts';
-export type { DatasetKind, DatasetSchemaOptions } from './schemas.ts';
-export { packLines } from './packing.ts';
-export type { PackedRow } from './packing.ts';
-export { labelledTextBatches, pictureBatches, selectSamples, textBatches } from './rows.ts';
+export { areIndices, checkClassNames, namesAlike, sortClasses } from './samples/class-names.ts';
+export { contentKey } from './splits/content-key.ts';
+export { shownKey, type ShownKeyOptions } from './splits/shown-key.ts';
+export { listFolder, walkFolder } from './files/folder-listing.ts';
+export type { FolderEntry, FoundFile, LinkOptions } from './files/folder-listing.ts';
+export { isImageName } from './files/paths.ts';
+export { canonicalSplit, knownSplit, orderSplits } from './splits/split-names.ts';
+export { readTar } from './archives/tar.ts';
+export type { TarEntry, TarOptions } from './archives/tar.ts';
+export { decodeImage, isColour } from './pictures/image-decode.ts';
+export type { DecodedImage, DecodeOptions } from './pictures/image-decode.ts';
+export { bucketOf, splitByHash } from './splits/split.ts';
+export type { SplitPercents } from './splits/split.ts';
+export { DATASET_CODE_VERSION, datasetSchema } from './suite/schemas.ts';
+export type { DatasetKind, DatasetSchemaOptions } from './suite/schemas.ts';
+export { packLines } from './suite/packing.ts';
+export type { PackedRow } from './suite/packing.ts';
+export { labelledTextBatches, pictureBatches, selectSamples, textBatches } from './suite/rows.ts';
 export type {
   FaultHandler,
   LabelledTextOptions,
@@ -34,8 +34,8 @@ export type {
   RowOptions,
   SampleNote,
   TextOptions,
-} from './rows.ts';
-export { readSuite, splitFolder, suiteDataset, SUITE_FILE, SUITE_VERSION } from './suite.ts';
+} from './suite/rows.ts';
+export { readSuite, splitFolder, suiteDataset, SUITE_FILE, SUITE_VERSION } from './suite/suite.ts';
 export type {
   BaselineScores,
   LabelConflicts,
@@ -43,10 +43,10 @@ export type {
   Suite,
   SuiteDataset,
   SuiteImage,
-} from './suite.ts';
-export { requireOwnSplit } from './own-split.ts';
-export { writeSuite } from './write-suite.ts';
-export type { SuiteParts } from './write-suite.ts';
+} from './suite/suite.ts';
+export { requireOwnSplit } from './splits/own-split.ts';
+export { writeSuite } from './suite/write-suite.ts';
+export type { SuiteParts } from './suite/write-suite.ts';
 export { conceptOf, emojiCaptions, emojiSplits, emojiVendors, loadEmoji } from './mini/emoji.ts';
 export type { CaptionOptions, EmojiConcept, EmojiOptions, EmojiSet, EmojiSplit } from './mini/emoji.ts';
 export { digitNames, loadMnist } from './mini/mnist.ts';

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readDelimited } from '../src/delimited.ts';
+import { readDelimited } from '../src/tables/delimited.ts';
 
 interface Fixture {
   readonly cases: readonly {

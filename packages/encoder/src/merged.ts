@@ -1,9 +1,9 @@
 /** Encoders with merged experts, without the code that trains and merges them: `@polygate/encoder/merged`. */
-export type { Encoder, EncodeOptions } from './encoder.ts';
-export { describeMergedEncoder, isMergedConfig } from './merged-config.ts';
-export type { MergedEncoderConfig, MergedRow, MergedSets, RowField } from './merged-config.ts';
-export { MergedEncoder } from './merged-encoder.ts';
-export { createMergedEncoder, loadMergedEncoder, type MergedModelFiles } from './merged-files.ts';
-export type { PatchGrid } from './positions.ts';
-export type { SequenceInput, TextSegment, VisualSegment } from './sequence.ts';
-export type { EncoderShape } from './shape-config.ts';
+export type { Encoder, EncodeOptions } from './models/encoder.ts';
+export { describeMergedEncoder, isMergedConfig } from './merged/merged-config.ts';
+export type { MergedEncoderConfig, MergedRow, MergedSets, RowField } from './merged/merged-config.ts';
+export { MergedEncoder } from './merged/merged-encoder.ts';
+export { createMergedEncoder, loadMergedEncoder, type MergedModelFiles } from './merged/merged-files.ts';
+export type { PatchGrid } from './sequence/positions.ts';
+export type { SequenceInput, TextSegment, VisualSegment } from './sequence/sequence.ts';
+export type { EncoderShape } from './config/shape-config.ts';

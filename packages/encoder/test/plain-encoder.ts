@@ -3,8 +3,8 @@
  * y = sum_e g_e (W_e x + b_e). Written from the formulas; shares no code with the encoder.
  */
 import type { AttributeRow } from '@polygate/attributes';
-import type { ResolvedEncoderConfig } from '../src/config.ts';
-import type { UniPerceiver } from '../src/uni-perceiver.ts';
+import type { ResolvedEncoderConfig } from '../src/config/config.ts';
+import type { UniPerceiver } from '../src/models/uni-perceiver.ts';
 
 /** One sample of a segment. */
 export type PlainSegment =

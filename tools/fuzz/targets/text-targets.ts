@@ -10,8 +10,8 @@ import {
   openLabelledTsv,
   openPlainText,
 } from '@polygate/datasets';
-import { readDelimited } from '../../../packages/datasets/src/delimited.ts';
-import { readLines } from '../../../packages/datasets/src/lines.ts';
+import { readDelimited } from '../../../packages/datasets/src/tables/delimited.ts';
+import { readLines } from '../../../packages/datasets/src/tables/lines.ts';
 import { mutateJson, mutateJsonLine } from '../json-mutations.ts';
 import { expectRight, type FuzzTarget } from '../target.ts';
 import { textMutations } from '../text-mutations.ts';

@@ -12,8 +12,8 @@
  *   unseen-both      held-out vendor · concepts that `train` lacks
  */
 import { ConfigError, FormatError, unknownName } from '@polygate/core';
-import { fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
-import { bucketOf } from '../split.ts';
+import { fault, type Reader, type ReaderItem, type Sample } from '../samples/sample.ts';
+import { bucketOf } from '../splits/split.ts';
 import { iconPicture, parseIconSet, type IconSet } from './icon-set.ts';
 import { openPackage, type PackageOptions } from './packages.ts';
 import { pins, type PinnedPackage } from './pins.ts';

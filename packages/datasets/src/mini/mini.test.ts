@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Reader, Sample } from '../sample.ts';
+import type { Reader, Sample } from '../samples/sample.ts';
 import { attributionText } from './attribution.ts';
 import { conceptOf, emojiCaptions, loadEmoji, type EmojiSet } from './emoji.ts';
 import { iconPicture, parseIconSet } from './icon-set.ts';

@@ -3,8 +3,8 @@
  * the official sides, so the split is by the hash of the pixels: equal pictures are on one side.
  */
 import { FormatError } from '@polygate/core';
-import type { Reader, ReaderItem, Sample } from '../sample.ts';
-import { splitByHash } from '../split.ts';
+import type { Reader, ReaderItem, Sample } from '../samples/sample.ts';
+import { splitByHash } from '../splits/split.ts';
 import { openPackage, type PackageOptions } from './packages.ts';
 import { pins } from './pins.ts';
 

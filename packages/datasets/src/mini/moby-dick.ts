@@ -1,5 +1,5 @@
 /** Moby-Dick by chapters; those from 121 on and the epilogue are validation. */
-import type { Reader, ReaderItem, Sample } from '../sample.ts';
+import type { Reader, ReaderItem, Sample } from '../samples/sample.ts';
 import { openPackage, type PackageOptions } from './packages.ts';
 import { pins } from './pins.ts';
 

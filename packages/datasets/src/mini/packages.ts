@@ -8,8 +8,8 @@ import { promisify } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import { type Logger, FormatError, sha256, StateError } from '@polygate/core';
 import { writeDirectoryAtomic } from '@polygate/core/node';
-import { readTar } from '../tar.ts';
-import { resolveInside } from '../paths.ts';
+import { readTar } from '../archives/tar.ts';
+import { resolveInside } from '../files/paths.ts';
 import type { PinnedPackage } from './pins.ts';
 
 /** Most bytes of one file of a data package. */

@@ -3,8 +3,8 @@
  * A synset with any lemma on the validation side (by hash) is validation, so that no gloss of such a lemma is in
  * training; what training shares word for word with validation is left out and counted.
  */
-import { fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
-import { bucketOf } from '../split.ts';
+import { fault, type Reader, type ReaderItem, type Sample } from '../samples/sample.ts';
+import { bucketOf } from '../splits/split.ts';
 import { openPackage, type PackageOptions } from './packages.ts';
 import { pins } from './pins.ts';
 

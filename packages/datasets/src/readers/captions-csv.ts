@@ -1,13 +1,13 @@
 import { basename } from 'node:path';
-import { captionColumns, imageColumns } from '../column-names.ts';
-import type { RecordItem } from '../delimited.ts';
-import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../image-finder.ts';
-import { joinRows, rowKey } from '../image-rows.ts';
-import { isImageName, requireFile, requireFolder } from '../paths.ts';
-import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
-import { noSplit, splitOfCell } from '../split-cell.ts';
-import { tableSplits } from '../table-splits.ts';
-import { openTable, type Table, type TableOptions, type WantedColumn } from '../table.ts';
+import { captionColumns, imageColumns } from '../tables/column-names.ts';
+import type { RecordItem } from '../tables/delimited.ts';
+import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../pictures/image-finder.ts';
+import { joinRows, rowKey } from '../suite/image-rows.ts';
+import { isImageName, requireFile, requireFolder } from '../files/paths.ts';
+import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../samples/sample.ts';
+import { noSplit, splitOfCell } from '../splits/split-cell.ts';
+import { tableSplits } from '../tables/table-splits.ts';
+import { openTable, type Table, type TableOptions, type WantedColumn } from '../tables/table.ts';
 
 export interface CaptionsCsvOptions extends ImageNameOptions, TableOptions {
   /** The table, with a header line unless `header` is false. */

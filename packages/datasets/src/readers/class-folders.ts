@@ -2,11 +2,11 @@
 import { readdir } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { ConfigError } from '@polygate/core';
-import { listFolder, type FolderEntry } from '../folder-listing.ts';
-import { isHiddenFolder } from '../junk.ts';
-import { isImageName } from '../paths.ts';
-import { fault, type ReaderItem } from '../sample.ts';
-import { knownSplit, splitInName } from '../split-names.ts';
+import { listFolder, type FolderEntry } from '../files/folder-listing.ts';
+import { isHiddenFolder } from '../files/junk.ts';
+import { isImageName } from '../files/paths.ts';
+import { fault, type ReaderItem } from '../samples/sample.ts';
+import { knownSplit, splitInName } from '../splits/split-names.ts';
 import type { ImageFolderOptions } from './image-folder.ts';
 
 /** A folder of pictures of one class. */

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type Budgets, excerpt, FormatError, overBudget, parseJson, resolveBudgets } from '@polygate/core';
-import { createImageFinder, type ImageNameOptions } from '../image-finder.ts';
-import { ImageRows } from '../image-rows.ts';
-import { isJsonFields } from '../json-captions.ts';
-import { requireFile, requireFolder } from '../paths.ts';
+import { createImageFinder, type ImageNameOptions } from '../pictures/image-finder.ts';
+import { ImageRows } from '../suite/image-rows.ts';
+import { isJsonFields } from '../samples/json-captions.ts';
+import { requireFile, requireFolder } from '../files/paths.ts';
 import { collectCocoLabels } from './coco-labels.ts';
-import { fault, type Fault, type Reader, type ReaderItem } from '../sample.ts';
+import { fault, type Fault, type Reader, type ReaderItem } from '../samples/sample.ts';
 
 export interface CocoCaptionsOptions extends ImageNameOptions {
   /** JSON with `images: [{id, file_name}]` and `annotations: [{image_id, caption}]`. */

@@ -1,7 +1,7 @@
 /** Labels of whole pictures from annotations of COCO: the category of a picture whose annotations have one and the same. */
 import { excerpt } from '@polygate/core';
-import { ClassFinder, labelName } from '../class-names.ts';
-import { isJsonFields } from '../json-captions.ts';
+import { ClassFinder, labelName } from '../samples/class-names.ts';
+import { isJsonFields } from '../samples/json-captions.ts';
 
 /** A picture's label, or why it has none. */
 export type CocoLabel = { readonly label: number } | { readonly code: string; readonly reason: string };

@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
 import { excerpt } from '@polygate/core';
-import { listFolder, type LinkOptions } from '../folder-listing.ts';
-import { isImageName, notAnImage, requireFolder } from '../paths.ts';
-import { fault, type Reader, type ReaderItem } from '../sample.ts';
-import { orderSplits } from '../split-names.ts';
+import { listFolder, type LinkOptions } from '../files/folder-listing.ts';
+import { isImageName, notAnImage, requireFolder } from '../files/paths.ts';
+import { fault, type Reader, type ReaderItem } from '../samples/sample.ts';
+import { orderSplits } from '../splits/split-names.ts';
 import { readClassFolders } from './class-folders.ts';
 
 export interface ImageFolderOptions extends LinkOptions {

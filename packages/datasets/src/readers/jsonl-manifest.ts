@@ -1,17 +1,17 @@
 import { basename, dirname } from 'node:path';
 import { ConfigError, excerpt, FormatError, parseJson } from '@polygate/core';
-import { ClassFinder, createLabelIndex, labelName } from '../class-names.ts';
-import { captionColumns, imageColumns, labelColumns } from '../column-names.ts';
-import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../image-finder.ts';
-import { ImageRows, rowKey } from '../image-rows.ts';
-import { captionsOfFields, firstField, isJsonFields, type JsonFields } from '../json-captions.ts';
-import { requireFile } from '../paths.ts';
-import { readLines, type LineItem } from '../lines.ts';
-import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
-import { requireUtf8 } from '../table-rows.ts';
-import { isAbsent, noSplit, splitOfCell } from '../split-cell.ts';
-import { SplitFinder } from '../split-names.ts';
-import { SplitSearch, type FoundSplits } from '../split-search.ts';
+import { ClassFinder, createLabelIndex, labelName } from '../samples/class-names.ts';
+import { captionColumns, imageColumns, labelColumns } from '../tables/column-names.ts';
+import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../pictures/image-finder.ts';
+import { ImageRows, rowKey } from '../suite/image-rows.ts';
+import { captionsOfFields, firstField, isJsonFields, type JsonFields } from '../samples/json-captions.ts';
+import { requireFile } from '../files/paths.ts';
+import { readLines, type LineItem } from '../tables/lines.ts';
+import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../samples/sample.ts';
+import { requireUtf8 } from '../tables/table-rows.ts';
+import { isAbsent, noSplit, splitOfCell } from '../splits/split-cell.ts';
+import { SplitFinder } from '../splits/split-names.ts';
+import { SplitSearch, type FoundSplits } from '../splits/split-search.ts';
 
 export interface JsonlManifestOptions extends ImageNameOptions {
   /** One JSON object a line: `image` (path), `text` or `texts`, `label` (integer or class name), `split`, `id`. */

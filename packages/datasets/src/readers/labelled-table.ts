@@ -1,15 +1,15 @@
 import { basename } from 'node:path';
 import { ConfigError } from '@polygate/core';
-import { ClassFinder, createLabelIndex } from '../class-names.ts';
-import { imageColumns, labelColumns } from '../column-names.ts';
-import type { RecordItem } from '../delimited.ts';
-import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../image-finder.ts';
-import { ImageRows, rowKey } from '../image-rows.ts';
-import { requireFile, requireFolder } from '../paths.ts';
-import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../sample.ts';
-import { noSplit, splitOfCell } from '../split-cell.ts';
-import { tableSplits, type TableSplits } from '../table-splits.ts';
-import { openTable, type Table, type TableOptions, type WantedColumn } from '../table.ts';
+import { ClassFinder, createLabelIndex } from '../samples/class-names.ts';
+import { imageColumns, labelColumns } from '../tables/column-names.ts';
+import type { RecordItem } from '../tables/delimited.ts';
+import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../pictures/image-finder.ts';
+import { ImageRows, rowKey } from '../suite/image-rows.ts';
+import { requireFile, requireFolder } from '../files/paths.ts';
+import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../samples/sample.ts';
+import { noSplit, splitOfCell } from '../splits/split-cell.ts';
+import { tableSplits, type TableSplits } from '../tables/table-splits.ts';
+import { openTable, type Table, type TableOptions, type WantedColumn } from '../tables/table.ts';
 
 export interface LabelledTableOptions extends ImageNameOptions, TableOptions {
   /** The table, with a header line unless `header` is false. */

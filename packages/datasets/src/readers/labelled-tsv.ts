@@ -1,10 +1,10 @@
 import { basename } from 'node:path';
 import { ConfigError, excerpt } from '@polygate/core';
-import { requireFile } from '../paths.ts';
-import { fault, type Reader, type ReaderItem } from '../sample.ts';
-import { noSplit, splitOfCell } from '../split-cell.ts';
-import { tableSplits } from '../table-splits.ts';
-import { openTable, type Table, type TableOptions, type WantedColumn } from '../table.ts';
+import { requireFile } from '../files/paths.ts';
+import { fault, type Reader, type ReaderItem } from '../samples/sample.ts';
+import { noSplit, splitOfCell } from '../splits/split-cell.ts';
+import { tableSplits } from '../tables/table-splits.ts';
+import { openTable, type Table, type TableOptions, type WantedColumn } from '../tables/table.ts';
 
 /** Most different labels that are collected from a file. */
 const MAX_DISCOVERED_CLASSES = 10_000;

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type Budgets, ConfigError, excerpt, overBudget, resolveBudgets } from '@polygate/core';
-import { readLines } from '../lines.ts';
-import { requireFile } from '../paths.ts';
-import { fault, type Reader, type ReaderItem } from '../sample.ts';
+import { readLines } from '../tables/lines.ts';
+import { requireFile } from '../files/paths.ts';
+import { fault, type Reader, type ReaderItem } from '../samples/sample.ts';
 
 export interface PlainTextOptions {
   /** UTF-8 files, read in this order. */

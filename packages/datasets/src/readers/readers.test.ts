@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readAll } from '../../test/support/read-all.ts';
 import { tarEnd, tarMember } from '../../test/support/tar-writer.ts';
-import type { ReaderItem } from '../sample.ts';
+import type { ReaderItem } from '../samples/sample.ts';
 import { openCaptionsCsv } from './captions-csv.ts';
 import { openCocoCaptions } from './coco-captions.ts';
 import { openImageFolder } from './image-folder.ts';

@@ -1,11 +1,11 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { ConfigError, FormatError, parseJson } from '@polygate/core';
-import { walkFolder, type FoundFile, type LinkOptions } from '../folder-listing.ts';
-import { captionsOfJson, type CaptionProblem } from '../json-captions.ts';
-import { isImageName, notAnImage, requireFolder } from '../paths.ts';
-import { fault, type Fault, type Reader, type ReaderItem } from '../sample.ts';
-import { orderSplits, splitInName } from '../split-names.ts';
+import { walkFolder, type FoundFile, type LinkOptions } from '../files/folder-listing.ts';
+import { captionsOfJson, type CaptionProblem } from '../samples/json-captions.ts';
+import { isImageName, notAnImage, requireFolder } from '../files/paths.ts';
+import { fault, type Fault, type Reader, type ReaderItem } from '../samples/sample.ts';
+import { orderSplits, splitInName } from '../splits/split-names.ts';
 
 /** Largest text beside a picture, in bytes. */
 const MAX_SIDECAR_BYTES = 1 << 20;

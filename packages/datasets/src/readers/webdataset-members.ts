@@ -1,9 +1,9 @@
 /** What the members of one key of an archive are: the picture, the texts, the label. */
 import { excerpt, FormatError, overBudget, parseJson } from '@polygate/core';
-import { captionsOfJson, firstField, isJsonFields, type CaptionProblem } from '../json-captions.ts';
-import { imageExtensions } from '../paths.ts';
-import { fault, type ReaderItem } from '../sample.ts';
-import type { TarEntry } from '../tar.ts';
+import { captionsOfJson, firstField, isJsonFields, type CaptionProblem } from '../samples/json-captions.ts';
+import { imageExtensions } from '../files/paths.ts';
+import { fault, type ReaderItem } from '../samples/sample.ts';
+import type { TarEntry } from '../archives/tar.ts';
 
 /**
  * WebDataset's own rule: `images/0001.left.jpg` has key `images/0001` and part `left.jpg`, since the first dot of the

@@ -1,12 +1,12 @@
 import { basename } from 'node:path';
 import { type Budgets, ConfigError, excerpt, overBudget, resolveBudgets } from '@polygate/core';
-import { readBytes } from '../byte-source.ts';
-import { ClassFinder, createLabelIndex, labelName } from '../class-names.ts';
-import { isJunk } from '../junk.ts';
-import { requireFile } from '../paths.ts';
-import { fault, type Reader, type ReaderItem } from '../sample.ts';
-import { orderSplits, splitOfFile } from '../split-names.ts';
-import { readTar, type TarEntry } from '../tar.ts';
+import { readBytes } from '../archives/byte-source.ts';
+import { ClassFinder, createLabelIndex, labelName } from '../samples/class-names.ts';
+import { isJunk } from '../files/junk.ts';
+import { requireFile } from '../files/paths.ts';
+import { fault, type Reader, type ReaderItem } from '../samples/sample.ts';
+import { orderSplits, splitOfFile } from '../splits/split-names.ts';
+import { readTar, type TarEntry } from '../archives/tar.ts';
 import {
   assemble,
   labelOf,

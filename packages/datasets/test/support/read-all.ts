@@ -1,4 +1,4 @@
-import type { Reader, ReaderItem } from '../../src/sample.ts';
+import type { Reader, ReaderItem } from '../../src/samples/sample.ts';
 
 /** Samples and faults of a reader, in its order. */
 export const readAll = async (reader: Reader): Promise<ReaderItem[]> => {

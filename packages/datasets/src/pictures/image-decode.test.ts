@@ -1,0 +1,268 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodeImage, type DecodeOptions } from './image-decode.ts';
+import { describeUndecodable } from './image-fault.ts';
+import { enlargeToSquare, resizeSquare } from './pixel-resize.ts';
+import type { ImageContent } from '../samples/sample.ts';
+
+let root = '';
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'polygate-decode-'));
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+const pixelsOf = async (content: ImageContent, options: DecodeOptions): Promise<number[]> => {
+  const image = await decodeImage('x', content, options);
+  if (image.kind === 'fault') throw new Error(image.reason);
+  return [...image.pixels];
+};
+
+const bytes = (content: Uint8Array): ImageContent => ({ kind: 'bytes', bytes: content });
+const at = (pixels: readonly number[], size: number, x: number, y: number): number[] =>
+  pixels.slice((y * size + x) * 3, (y * size + x) * 3 + 3);
+const raw = (pixels: number[], width: number, height: number, channels: 1 | 2 | 3 | 4) =>
+  sharp(Uint8Array.from(pixels), { raw: { width, height, channels } });
+
+describe('decoding', () => {
+  it('reads nothing that an SVG refers to: no file, no address', async () => {
+    const red = await sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } })
+      .png()
+      .toBuffer();
+    const file = join(root, 'red.png');
+    await writeFile(file, red);
+    let asked = 0;
+    const server = createServer((_, answer) => {
+      asked += 1;
+      answer.end(red);
+    });
+    await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+    const { port } = server.address() as AddressInfo;
+    const svg = (inner: string) =>
+      Buffer.from(
+        `<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY e SYSTEM "file://${file}">]><svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="8" height="8">${inner}</svg>`,
+      );
+    const picture = (href: string) => `<image xlink:href="${href}" href="${href}" width="8" height="8"/>`;
+    const path = join(root, 'refers.svg');
+    for (const href of [file, `file://${file}`, 'red.png', `http://127.0.0.1:${port}/red.png`]) {
+      for (const inner of [
+        picture(href),
+        `<style>@import url("${href}");</style><rect fill="url(${href}#a)"/>`,
+      ]) {
+        await writeFile(path, svg(inner));
+        for (const content of [bytes(svg(inner)), { kind: 'path', path } as const])
+          expect(new Set(await pixelsOf(content, { size: 8 }))).toEqual(new Set([255]));
+      }
+    }
+    // What is in the file itself is drawn: the test would see the others, too.
+    const inside = svg(picture(`data:image/png;base64,${red.toString('base64')}`));
+    expect(at(await pixelsOf(bytes(inside), { size: 8 }), 8, 4, 4)).toEqual([255, 0, 0]);
+    await new Promise((closed) => server.close(closed));
+    expect(asked).toBe(0);
+  });
+
+  it('takes the first of very many frames, and a header that lies about strips is a fault', async () => {
+    const side = 8;
+    const noise = Uint8Array.from(
+      { length: side * side * 3 * 500 },
+      (_, i) => (Math.imul(i, 2654435761) >>> 24) & 255,
+    );
+    const raw500 = { raw: { width: side, height: side * 500, channels: 3, pageHeight: side } } as const;
+    const animation = await sharp(noise, raw500).gif({ effort: 1 }).toBuffer();
+    expect(await decodeImage('x', bytes(animation), { size: 8 })).toMatchObject({
+      kind: 'image',
+      frames: 500,
+    });
+    const tiff = await sharp(noise, raw500).tiff().toBuffer();
+    const ifd = tiff.readUInt32LE(4);
+    for (let entry = 0; entry < tiff.readUInt16LE(ifd); entry += 1) {
+      const place = ifd + 2 + 12 * entry;
+      // 273 and 279: places and lengths of the strips.
+      if (![273, 279].includes(tiff.readUInt16LE(place))) continue;
+      const lying = Buffer.from(tiff);
+      lying.writeUInt32LE(0x7fffffff, place + 4);
+      expect(await decodeImage('x', bytes(lying), { size: 8 })).toMatchObject({ code: 'corrupt-image' });
+    }
+  });
+
+  it('lays transparent pictures on white', async () => {
+    // Left pixel opaque red, right one half transparent black: 255 * 0.5 = 127 or 128 on white.
+    const png = await raw([255, 0, 0, 255, 0, 0, 0, 128], 2, 1, 4).png().toBuffer();
+    const pixels = await pixelsOf(
+      bytes(await sharp(png).resize(16, 8, { kernel: 'nearest' }).png().toBuffer()),
+      {
+        size: 16,
+      },
+    );
+    expect(at(pixels, 16, 1, 8)).toEqual([255, 0, 0]);
+    const [r = 0, g = 0, b = 0] = at(pixels, 16, 14, 8);
+    expect(r === g && g === b && Math.abs(r - 127) <= 1).toBe(true);
+    expect(at(pixels, 16, 8, 0)).toEqual([255, 255, 255]); // beside a picture twice as wide as high
+  });
+
+  it('contains or covers the square', async () => {
+    // 8 x 4: left half blue, right half green.
+    const row = [...Array<number[]>(4).fill([0, 0, 255]), ...Array<number[]>(4).fill([0, 255, 0])].flat();
+    const png = await raw([...row, ...row, ...row, ...row], 8, 4, 3)
+      .png()
+      .toBuffer();
+    const contained = await pixelsOf(bytes(png), { size: 8, background: '#102030' });
+    expect(at(contained, 8, 0, 0)).toEqual([16, 32, 48]);
+    expect(at(contained, 8, 0, 4)).toEqual([0, 0, 255]);
+    const covered = await pixelsOf(bytes(png), { size: 8, fit: 'cover' });
+    // The middle, doubled: the filter's second lobe reaches over the border of the halves (Pillow's ImageOps.fit: the same).
+    expect([0, 1, 2, 3, 4].map((x) => at(covered, 8, x, 0))).toEqual([
+      [0, 8, 247],
+      [0, 0, 255],
+      [0, 0, 255],
+      [0, 54, 201],
+      [0, 201, 54],
+    ]);
+  });
+
+  it('turns pictures upright by their EXIF orientation', async () => {
+    // Stored: top black, bottom white; orientation 3 turns by half.
+    const dark = Array<number>(8 * 4 * 3).fill(0);
+    const light = Array<number>(8 * 4 * 3).fill(255);
+    const png = await raw([...dark, ...light], 8, 8, 3)
+      .withMetadata({ orientation: 3 })
+      .png()
+      .toBuffer();
+    const pixels = await pixelsOf(bytes(png), { size: 8 });
+    expect(at(pixels, 8, 4, 0)).toEqual([255, 255, 255]);
+    expect(at(pixels, 8, 4, 7)).toEqual([0, 0, 0]);
+  });
+
+  it('gives RGB bytes for grey, 16-bit and CMYK pictures', async () => {
+    const grey = await raw(Array<number>(16).fill(100), 4, 4, 1).toColourspace('b-w').png().toBuffer();
+    expect(at(await pixelsOf(bytes(grey), { size: 4 }), 4, 1, 1)).toEqual([100, 100, 100]);
+    const deep = await raw(Array<number>(48).fill(200), 4, 4, 3).toColourspace('rgb16').png().toBuffer();
+    expect(at(await pixelsOf(bytes(deep), { size: 4 }), 4, 1, 1)).toEqual([200, 200, 200]);
+    const print = await raw(Array<number>(48).fill(255), 4, 4, 3).toColourspace('cmyk').jpeg().toBuffer();
+    expect(at(await pixelsOf(bytes(print), { size: 4 }), 4, 1, 1).every((value) => value > 250)).toBe(true);
+  });
+
+  it('reports what is no picture, damaged, missing or empty', async () => {
+    const noise = Array.from({ length: 32 * 32 * 3 }, (_, i) => (i * 7919) % 256);
+    const png = await raw(noise, 32, 32, 3).png().toBuffer();
+    const flipped = Buffer.from(png);
+    flipped[120] = (flipped[120] ?? 0) ^ 0xff;
+    const path = join(root, 'text.png');
+    await writeFile(path, 'this is no picture');
+    const contents: ImageContent[] = [
+      bytes(flipped),
+      bytes(png.subarray(0, png.length / 2)),
+      { kind: 'path', path },
+      { kind: 'path', path: join(root, 'none.png') },
+      bytes(new Uint8Array(0)),
+      { kind: 'pixels', pixels: new Uint8Array(5), height: 2, width: 2, channels: 1 },
+    ];
+    const results = await Promise.all(contents.map((content) => decodeImage('id', content, { size: 8 })));
+    expect(results.map((result) => (result.kind === 'fault' ? result.code : result.kind))).toEqual([
+      'corrupt-image',
+      'corrupt-image',
+      'corrupt-image',
+      'missing-file',
+      'corrupt-image',
+      'corrupt-image',
+    ]);
+    expect(results[2]).toMatchObject({
+      id: 'id',
+      // "this is " in ASCII
+      reason:
+        'expected a picture that can be decoded, got 18 bytes of no known format, beginning with 74 68 69 73 20 69 73 20',
+    });
+  });
+});
+
+describe('the reason for a damaged picture', () => {
+  it('says what it looks like and where it is damaged', async () => {
+    const grey = raw(Array<number>(16).fill(100), 4, 4, 1);
+    const png = await grey.png().toBuffer();
+    const jpeg = await raw(Array<number>(16).fill(100), 4, 4, 1).jpeg().toBuffer();
+    const flip = (content: Buffer, at: number): Buffer => {
+      const damaged = Buffer.from(content);
+      damaged[at] = (damaged[at] ?? 0) ^ 0xff;
+      return damaged;
+    };
+    const data = png.indexOf('IDAT') - 4;
+    const end = png.indexOf('IEND') - 4;
+    const reasons: [Uint8Array, string][] = [
+      [flip(png, data + 9), `${png.length} bytes of PNG whose chunk IDAT at byte ${data} fails its checksum`],
+      // The letters of the type themselves: 'I' ^ 0xff is none.
+      [flip(png, data + 4), `${png.length} bytes of PNG whose chunk at byte ${data} fails its checksum`],
+      [png.subarray(0, data + 10), `${data + 10} bytes of PNG which ends within the chunk at byte ${data}`],
+      [png.subarray(0, end), `${end} bytes of PNG which ends before its last chunk`],
+      [png, `${png.length} bytes of a damaged PNG`],
+      [jpeg.subarray(0, 100), '100 bytes of JPEG which does not end as one'],
+      [flip(jpeg, 30), `${jpeg.length} bytes of a damaged JPEG`],
+      [Buffer.from('GIF89a'), '6 bytes of a damaged GIF'],
+      [Buffer.from('<?xml version="1.0"?><svg'), '25 bytes of a damaged SVG'],
+      [Buffer.from('RIFF1234WEBP'), '12 bytes of a damaged WebP'],
+      [Uint8Array.of(7), '1 bytes of no known format, beginning with 07'],
+    ];
+    for (const [content, reason] of reasons) {
+      expect(describeUndecodable(content)).toBe(`expected a picture that can be decoded, got ${reason}`);
+    }
+  });
+
+  it('is the same whatever else is decoded at the time', async () => {
+    const noise = Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 7919) % 256);
+    const png = await raw(noise, 64, 64, 3).png().toBuffer();
+    // Damage at 40 places, all decoded at once, twice.
+    const damaged = Array.from({ length: 40 }, (_, i) => {
+      const copy = Buffer.from(png.subarray(0, png.length - (i % 3) * 50));
+      const place = png.indexOf('IDAT') + 8 + ((i * 37) % (png.length - 300));
+      copy[place] = (copy[place] ?? 0) ^ 0xff;
+      return bytes(copy);
+    });
+    const decode = () =>
+      Promise.all(damaged.map((content, i) => decodeImage(String(i), content, { size: 8 })));
+    const [first, second] = [await decode(), await decode()];
+    expect(first.every(({ kind }) => kind === 'fault')).toBe(true);
+    expect(second).toEqual(first);
+  });
+});
+
+describe('resizing of raw squares', () => {
+  it('interpolates between pixel centres', () => {
+    // 2 -> 4: centres of the output lie at 0.25, 0.75, 1.25, 1.75 of input pixels with centres 0.5 and 1.5. The first
+    // and last are beside the centres and keep their pixel; the others mix 3:1: 0.75 * 0 + 0.25 * 200 = 50, and 150.
+    const grey = resizeSquare(Uint8Array.from([0, 200, 0, 200]), { from: 2, to: 4 }, 1);
+    expect([0, 1, 2, 3].map((x) => grey[x * 3])).toEqual([0, 50, 150, 200]);
+    expect([...grey.subarray(3, 6)]).toEqual([50, 50, 50]);
+  });
+
+  it('enlarges as Pillow does by its Lanczos filter', () => {
+    // 3 x 4, each row 0 80 160 240. Recorded of Pillow 13.0.0: resize((8, 6)) and ImageOps.fit((7, 7)).
+    const pixels = Uint8Array.from({ length: 36 }, (_, i) => (Math.floor(i / 3) % 4) * 80);
+    const picture = { pixels, width: 4, height: 3 };
+    const row = (square: Uint8Array, size: number, y: number): number[] =>
+      Array.from({ length: size }, (_, x) => square[(y * size + x) * 3] ?? -1);
+    const contained = enlargeToSquare(picture, { size: 8, fit: 'contain', background: [1, 2, 3] });
+    expect(row(contained, 8, 0)).toEqual(Array(8).fill(1));
+    for (let y = 1; y < 7; y += 1) expect(row(contained, 8, y)).toEqual([0, 11, 54, 102, 138, 186, 229, 247]);
+    expect([...contained.subarray(7 * 8 * 3, 7 * 8 * 3 + 3)]).toEqual([1, 2, 3]);
+    const covered = enlargeToSquare(picture, { size: 7, fit: 'cover', background: [0, 0, 0] });
+    for (let y = 0; y < 7; y += 1) expect(row(covered, 7, y)).toEqual([9, 43, 87, 120, 153, 197, 231]);
+  });
+
+  it('weighs all covered pixels when it shrinks', () => {
+    // 4 -> 2 with a triangle of radius 2 around 1.0: pixels at 0.5, 1.5, 2.5 weigh 0.75, 0.75, 0.25 (sum 1.75).
+    const image = Uint8Array.from([70, 0, 0, 0, 70, 0, 0, 0, 70, 0, 0, 0, 70, 0, 0, 0]);
+    const small = resizeSquare(image, { from: 4, to: 2 }, 1);
+    expect(small[0]).toBe(Math.round((70 * 0.75) / 1.75)); // 30
+  });
+
+  it('keeps pictures of the same side and constant ones', () => {
+    const image = Uint8Array.from({ length: 75 }, (_, i) => (i * 31) % 256);
+    expect(resizeSquare(image, { from: 5, to: 5 }, 3)).toEqual(image);
+    expect(new Set(resizeSquare(new Uint8Array(28 * 28).fill(77), { from: 28, to: 48 }, 1))).toEqual(
+      new Set([77]),
+    );
+  });
+});

@@ -1,0 +1,161 @@
+/**
+ * Pictures of any usual format -> square RGB bytes of the prepared size.
+ * Order: turn upright by EXIF, resize (Lanczos; premultiplied alpha), lay on the background, sRGB, 8 bits. A colour
+ * profile in the picture is followed; inks without one are summed (image-inks.ts).
+ */
+import { readFile, stat } from 'node:fs/promises';
+import sharp, { type OutputInfo } from 'sharp';
+import { type Budgets, type ByteGate, overBudget, resolveBudgets } from '@polygate/core';
+import { measurePicture } from './image-budget.ts';
+import { describeUndecodable } from './image-fault.ts';
+import { frameCount } from './image-frames.ts';
+import { isInkOnly, mixInks } from './image-inks.ts';
+import { enlargeToSquare, grows, resizeSquare } from './pixel-resize.ts';
+import { fault, type Fault, type ImageContent } from '../samples/sample.ts';
+
+/** Most pixels of an encoded picture, whatever the budget. */
+export const MAX_IMAGE_PIXELS = 100_000_000;
+
+export interface DecodeOptions {
+  /** Side of the square result in pixels. */
+  readonly size: number;
+  /** `contain` keeps the whole picture and fills the rest with the background; `cover` crops. @default 'contain' */
+  readonly fit?: 'contain' | 'cover';
+  /** Colour under transparent parts and beside the picture, as CSS. @default '#ffffff' */
+  readonly background?: string;
+  /** `imageBytes` bounds the file, `decodeBytes` what decoding takes by the file's header. @default those of core */
+  readonly budgets?: Partial<Budgets>;
+  /** Shared by pictures that are decoded at once. @default each is on its own */
+  readonly gate?: ByteGate;
+}
+
+/** A decoded picture: row-major H·W·3, 8 bits. */
+export interface DecodedImage {
+  readonly kind: 'image';
+  readonly pixels: Uint8Array;
+  /** Frames or pages of the file, of which these are the pixels of the first; absent where there is one alone. */
+  readonly frames?: number;
+}
+
+/**
+ * Whether a text is a colour that pictures can be laid on, as the decoder reads it: of any CSS notation, but opaque,
+ * since prepared pictures have no alpha.
+ */
+export const isColour = (text: string): boolean => {
+  const alpha = /^#(?:...(.)|.{6}(..))$/u.exec(text);
+  if (text === 'transparent' || (alpha && !/^f{1,2}$/iu.test(alpha[1] ?? alpha[2] ?? ''))) return false;
+  const parts = /^(?:rgb|hsl)a?\((.*)\)$/iu.exec(text)?.[1]?.split(/[\s,/]+/u) ?? [];
+  if (parts[3] !== undefined && parts[3] !== '1' && parts[3] !== '100%') return false;
+  try {
+    sharp({ create: { width: 1, height: 1, channels: 3, background: text } });
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** Red, green and blue of a CSS colour. @throws what the image library throws for no colour */
+const colourOf = async (background: string): Promise<readonly [number, number, number]> => {
+  const create = { width: 1, height: 1, channels: 3, background } as const;
+  const [red = 0, green = 0, blue = 0] = await sharp({ create }).raw().toBuffer();
+  return [red, green, blue];
+};
+
+const message = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).replace(/\s+/gu, ' ').slice(0, 200);
+
+/** The bytes of a picture's file or its pixels, or why there are none. @param imageBytes most bytes of a file */
+export const loadImage = async (
+  id: string,
+  content: ImageContent,
+  imageBytes: number,
+): Promise<Uint8Array | Fault> => {
+  if (content.kind === 'bytes' && content.bytes.length > imageBytes)
+    return fault(id, 'image-too-large', overBudget('imageBytes', imageBytes, content.bytes.length));
+  if (content.kind !== 'path') return content.kind === 'bytes' ? content.bytes : content.pixels;
+  const found = await stat(content.path).catch(() => undefined);
+  if (!found?.isFile()) return fault(id, 'missing-file', 'expected a picture file, got nothing at its path');
+  if (found.size > imageBytes)
+    return fault(id, 'image-too-large', overBudget('imageBytes', imageBytes, found.size));
+  try {
+    return await readFile(content.path);
+  } catch (error) {
+    return fault(id, 'unreadable-file', `expected a readable file, got ${message(error)}`);
+  }
+};
+
+/** Decodes a picture to [size, size, 3]. What can't be decoded is a fault with the reason, never a guess. */
+export const decodeImage = async (
+  id: string,
+  content: ImageContent,
+  options: DecodeOptions,
+): Promise<DecodedImage | Fault> => {
+  const { imageBytes, decodeBytes } = resolveBudgets(options.budgets);
+  const bytes = await loadImage(id, content, imageBytes);
+  if ('kind' in bytes) return bytes;
+  if (bytes.length === 0) return fault(id, 'corrupt-image', 'expected a picture, got no bytes');
+  const { size, fit = 'contain', background = '#ffffff' } = options;
+  if (content.kind === 'pixels') {
+    const { height, width, channels } = content;
+    if (bytes.length !== height * width * channels) {
+      return fault(
+        id,
+        'corrupt-image',
+        `expected ${height} x ${width} x ${channels} bytes of pixels, got ${bytes.length}`,
+      );
+    }
+    if (height === width && channels !== 4) {
+      return { kind: 'image', pixels: resizeSquare(bytes, { from: width, to: size }, channels) };
+    }
+  }
+  const raw =
+    content.kind === 'pixels'
+      ? { raw: { width: content.width, height: content.height, channels: content.channels } }
+      : {};
+  const input = { ...raw, failOn: 'error', limitInputPixels: MAX_IMAGE_PIXELS } as const;
+  try {
+    const { decoding, ...sides } =
+      content.kind === 'pixels'
+        ? { width: content.width, height: content.height, decoding: bytes.length }
+        : await measurePicture(bytes, input);
+    const larger = grows(sides, { size, fit });
+    const needed = larger ? Math.max(decoding, sides.width * sides.height * 3) : decoding;
+    if (needed > decodeBytes)
+      return fault(id, 'image-too-large', overBudget('decodeBytes', decodeBytes, needed));
+    const decode = async (): Promise<{ readonly data: Uint8Array; readonly info: OutputInfo }> => {
+      const inks = content.kind !== 'pixels' && (await isInkOnly(bytes, input));
+      const picture = inks
+        ? await mixInks(bytes, larger ? undefined : { size, fit }, input)
+        : sharp(bytes, input);
+      picture.autoOrient();
+      if (!larger) picture.resize(size, size, { fit, background });
+      return picture
+        .flatten({ background })
+        .toColourspace('srgb')
+        .raw({ depth: 'uchar' })
+        .toBuffer({ resolveWithObject: true });
+    };
+    const { data, info } = await (options.gate ? options.gate.run(needed, decode) : decode());
+    const frames = content.kind === 'pixels' ? 1 : await frameCount(bytes);
+    const several = frames > 1 ? { frames } : {};
+    if (larger && info.channels === 3) {
+      const picture = { pixels: data, width: info.width, height: info.height };
+      const frame = { size, fit, background: await colourOf(background) };
+      return { kind: 'image', pixels: enlargeToSquare(picture, frame), ...several };
+    }
+    if (info.width !== size || info.height !== size || info.channels !== 3) {
+      return fault(
+        id,
+        'corrupt-image',
+        `expected ${size} x ${size} RGB after decoding, got ${info.width} x ${info.height} with ${info.channels} channels`,
+      );
+    }
+    return { kind: 'image', pixels: data, ...several };
+  } catch (error) {
+    // Of sharp's own checks, which come before the decoder, this one is no matter of damage.
+    if (message(error).includes('exceeds pixel limit')) {
+      return fault(id, 'image-too-large', `expected at most ${MAX_IMAGE_PIXELS} pixels, got more`);
+    }
+    return fault(id, 'corrupt-image', describeUndecodable(bytes));
+  }
+};

@@ -1,0 +1,169 @@
+/**
+ * Parameter counts: exact ones by part, and the figures of Uni-Perceiver-MoE, Table 6 and Table 4.
+ *
+ * The rule behind the paper's figures is not written there. This one gives every printed number:
+ * - vocabulary: the word table alone;
+ * - encoder: the matrices of the four linears of each block, one set of them, and the matrix of the output projection;
+ *   no vectors (biases, norms, LayerScale), no patch or position embeddings, no routers;
+ * - each column is rounded (to 0.1 million where the encoder is below 10 million, else to a million), and the total is
+ *   the sum of the rounded columns (Ti 9.5 + 5.3 = 14.8, B 38 + 86 = 124, L 51 + 303 = 354);
+ * - deployed: the total and, for each merged weight set beyond the first, the conditional linears once more, weights
+ *   and biases, rounded likewise (B 124 + 43 = 167, L 354 + 151 = 505). Image-text models keep two sets, one for the
+ *   visual input and one for text.
+ * Where every token chooses its own experts nothing is merged, and deployed counts all experts, without routers.
+ * Adding before rounding would give 123 for B: 37.95 + 85.52 million.
+ */
+import { sizeOf, type ParameterSpec } from '@polygate/nn';
+import { describeRouters } from '@polygate/routers';
+import { describeBody } from '../blocks/body-description.ts';
+import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } from '../config/config.ts';
+import { routerStack } from '../models/description.ts';
+import { conditionOf } from '../config/expert-config.ts';
+import { BLOCK_LINEARS, isConditional, linearShape } from '../experts/placement.ts';
+import { looksAt } from '../experts/routing-fields.ts';
+
+/** Disjoint parts of an encoder; every parameter is in exactly one. */
+export type ParameterPart =
+  | 'vocabulary'
+  | 'text embedding'
+  | 'visual embedding'
+  | 'embedding norm'
+  | 'shared linears'
+  | 'experts'
+  | 'block norms and scales'
+  | 'routers'
+  | 'output head'
+  | 'temperatures';
+
+/** The paper's columns, in scalars after rounding. */
+export interface PublishedCounts {
+  readonly vocabulary: number;
+  readonly encoder: number;
+  readonly total: number;
+  readonly deployed: number;
+  /** Scalars that one unit of the last printed digit stands for: 1e5 or 1e6. */
+  readonly unit: number;
+}
+
+/** What an encoder holds. Exact scalars, but for `published`. */
+export interface ParameterAccount {
+  readonly parts: Readonly<Record<ParameterPart, number>>;
+  /** All that is trained: the sum of the parts, every expert counted. */
+  readonly trained: number;
+  /** The same encoder without experts: one weight set and no routers. */
+  readonly dense: number;
+  /** Whether experts can be merged for deployment: they are chosen before a token is embedded. True for a dense encoder. */
+  readonly mergeable: boolean;
+  /**
+   * After merging: `dense` and one more set of the conditional linears for each further row. All that is trained where
+   * every token chooses its own experts.
+   */
+  readonly deployed: number;
+  /** Scalars of one merged set: weights and biases of all conditional linears. */
+  readonly mergedSet: number;
+  /** Merged sets that `deployed` counts; the number of experts where they can't be merged. */
+  readonly rows: number;
+  readonly published: PublishedCounts;
+}
+
+const partOf = (name: string): ParameterPart => {
+  if (name === 'embedding.word') return 'vocabulary';
+  if (name === 'embedding.position' || name === 'embedding.type') return 'text embedding';
+  if (name.startsWith('embedding.norm')) return 'embedding norm';
+  if (name.startsWith('embedding.')) return 'visual embedding';
+  if (name.includes('.experts.')) return 'experts';
+  if (name.startsWith('routers.')) return 'routers';
+  if (name.startsWith('head.')) return 'output head';
+  if (name.startsWith('temperature.')) return 'temperatures';
+  return /\.(?:norm|scale)[12]/u.test(name) ? 'block norms and scales' : 'shared linears';
+};
+
+const countParts = (specs: readonly ParameterSpec[]): Record<ParameterPart, number> => {
+  const parts: Record<ParameterPart, number> = {
+    vocabulary: 0,
+    'text embedding': 0,
+    'visual embedding': 0,
+    'embedding norm': 0,
+    'shared linears': 0,
+    experts: 0,
+    'block norms and scales': 0,
+    routers: 0,
+    'output head': 0,
+    temperatures: 0,
+  };
+  for (const { name, shape } of specs) parts[partOf(name)] += sizeOf(shape);
+  return parts;
+};
+
+/**
+ * Scalars of each part: those outside of the blocks from their description, those of the blocks by multiplication, so
+ * that the time does not grow with the experts.
+ */
+const countAll = (resolved: ResolvedEncoderConfig): Record<ParameterPart, number> => {
+  const { layers, moe } = resolved;
+  const none = { copies: () => [] };
+  const stack = routerStack(resolved);
+  const outside = describeBody({ ...resolved, layers: 0 }, none);
+  const parts = countParts([...outside, ...(stack ? describeRouters(stack) : [])]);
+  // A block without its linears: norms and scales.
+  const block = countParts(describeBody({ ...resolved, layers: 1 }, none));
+  const name = 'block norms and scales';
+  parts[name] += layers * block[name];
+  for (let at = 0; at < layers; at += 1) {
+    for (const linear of BLOCK_LINEARS) {
+      const [out, input] = linearShape(linear, resolved);
+      const size = out * input + out;
+      if (moe && isConditional(moe, at, linear)) parts.experts += moe.experts * size;
+      else parts['shared linears'] += size;
+    }
+  }
+  return parts;
+};
+
+const TENTHS_BELOW = 10e6;
+
+/** Merged sets of a deployed model: the paper's two for image and text, or one for each task where tasks have their own. */
+const defaultRows = ({ moe }: ResolvedEncoderConfig): number => {
+  const condition = moe && conditionOf(moe);
+  return condition?.dataIndependent && looksAt(condition, 'task') ? (moe?.tasks.length ?? 1) : 2;
+};
+
+/**
+ * Counts the parameters of an encoder; allocates none.
+ * @param served merged weight sets that a deployed model keeps, e.g. 1 for one modality. @default 2, for image and
+ * text; the number of tasks for conditions on the task
+ * @throws ConfigError for a configuration that makes no encoder
+ */
+export const accountParameters = (config: EncoderConfig, served?: number): ParameterAccount => {
+  const resolved = resolveEncoderConfig(config);
+  const mergeable = !resolved.moe || conditionOf(resolved.moe).dataIndependent;
+  const rows = mergeable ? (served ?? defaultRows(resolved)) : (resolved.moe?.experts ?? 1);
+  const { layers, width, vocabularySize } = resolved;
+  const parts = countAll(resolved);
+  let mergedSet = 0;
+  let matrices = width * width;
+  for (let block = 0; block < layers; block += 1) {
+    for (const name of BLOCK_LINEARS) {
+      const [out, input] = linearShape(name, resolved);
+      matrices += out * input;
+      if (isConditional(resolved.moe, block, name)) mergedSet += out * input + out;
+    }
+  }
+  const trained = Object.values(parts).reduce((sum, count) => sum + count, 0);
+  const dense = trained - parts.experts - parts.routers + mergedSet;
+  const unit = matrices < TENTHS_BELOW ? 1e5 : 1e6;
+  const rounded = (count: number): number => Math.round(count / unit) * unit;
+  const vocabulary = rounded(vocabularySize * width);
+  const encoder = rounded(matrices);
+  const total = vocabulary + encoder;
+  return {
+    parts,
+    trained,
+    dense,
+    mergeable,
+    deployed: mergeable ? dense + (rows - 1) * mergedSet : trained,
+    mergedSet,
+    rows,
+    published: { vocabulary, encoder, total, deployed: total + rounded((rows - 1) * mergedSet), unit },
+  };
+};

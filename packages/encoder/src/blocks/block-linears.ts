@@ -1,0 +1,54 @@
+/**
+ * How the linear layers of the blocks are computed in one forward. A block asks for a linear by its place and gets
+ * y = act(x W^T + b); which weights serve which token is the business of the implementation: one dense set, one merged
+ * set per row, experts with the decision of their row, or experts chosen token by token.
+ *
+ * B batch · L tokens · I inputs · O outputs
+ */
+import type { ParameterSet } from '@polygate/nn';
+import { linear, type LinearExpert } from '@polygate/tensor';
+import type * as tf from '@tensorflow/tfjs';
+import { matrixOf, vectorOf } from './parameter-access.ts';
+import type { BlockLinear } from '../experts/placement.ts';
+
+/** Which linear of which block. */
+export interface LinearPlace {
+  readonly block: number;
+  readonly linear: BlockLinear;
+}
+
+/** Settings of one application. */
+export interface ApplyOptions {
+  /** @default 'none' */
+  readonly activation?: 'none' | 'gelu';
+  /** Whether `x` holds deep prompts, which go with the first segment, in place of the sequence. @default false */
+  readonly prompts?: boolean;
+  /**
+   * What a router of this linear looks at, [B, L, D], where the linear's own input has another width.
+   * @default x
+   */
+  readonly seen?: tf.Tensor3D;
+}
+
+/** The linears of one forward. What it makes belongs to the enclosing tidy. */
+export interface BlockLinears {
+  /** [B, L, I] -> [B, L, O] */
+  apply(x: tf.Tensor3D, place: LinearPlace, options?: ApplyOptions): tf.Tensor3D;
+}
+
+/** Dotted path of a linear's parameters. */
+export const pathOf = ({ block, linear: name }: LinearPlace): string => `blocks.${block}.${name}`;
+
+/** Weight and bias under a path, borrowed from the set. */
+export const pairOf = (parameters: ParameterSet, path: string): LinearExpert => ({
+  weight: matrixOf(parameters, `${path}.weight`),
+  bias: vectorOf(parameters, `${path}.bias`),
+});
+
+/** One set of weights for all tokens. */
+export const denseLinears = (parameters: ParameterSet): BlockLinears => ({
+  apply(x, place, { activation = 'none' } = {}) {
+    const { weight, bias } = pairOf(parameters, pathOf(place));
+    return linear(x, weight, bias, { activation }) as tf.Tensor3D;
+  },
+});

@@ -1,0 +1,105 @@
+/**
+ * The parameters of an encoder's body as records, nothing allocated; knows of no experts.
+ *
+ * Names: `embedding.*`, `blocks.N.{norm1,attention.qkv,attention.output,scale1,norm2,ffn.fc1,ffn.fc2,scale2}`,
+ * `head.{norm,linear}`, `temperature.NAME`. A linear that is kept in copies has them under its own path.
+ *
+ * Start values follow the published code: Xavier-uniform linears (the fused query-key-value as three square matrices),
+ * zero biases, embeddings normal with deviation 0.02, unit norms, temperatures ln(1 / 0.07). Copies are drawn
+ * independently of each other.
+ */
+import type { Initializer, ParameterRole, ParameterSpec } from '@polygate/nn';
+import { pathOf, type LinearPlace } from './block-linears.ts';
+import { BLOCK_LINEARS, linearShape } from '../experts/placement.ts';
+import type { ResolvedEncoderShape } from '../config/shape-config.ts';
+
+/** Start value of a temperature's logarithm; similarities are multiplied by its exponential. */
+const INITIAL_LOG_TEMPERATURE = Math.log(1 / 0.07);
+
+/** What a body is described with. */
+export interface BodyDescription {
+  /** Paths under which a linear's copies stand, or undefined for a linear that is not kept in copies. */
+  readonly copies: (place: LinearPlace) => readonly string[] | undefined;
+  /** Parameters between the blocks and the head. */
+  readonly routers?: readonly ParameterSpec[];
+}
+
+const spec = (
+  name: string,
+  shape: readonly number[],
+  { initializer, role }: { readonly initializer: Initializer; readonly role: ParameterRole },
+): ParameterSpec => ({ name, shape, initializer, role });
+
+const zeros = { kind: 'zeros' } as const;
+const bias = { initializer: zeros, role: 'bias' } as const;
+const embedding = { initializer: { kind: 'normal', std: 0.02 }, role: 'embedding' } as const;
+
+const norm = (name: string, width: number): readonly ParameterSpec[] => [
+  spec(`${name}.weight`, [width], { initializer: { kind: 'ones' }, role: 'norm' }),
+  spec(`${name}.bias`, [width], { initializer: zeros, role: 'norm' }),
+];
+
+/** A linear layer `[out, in]`; `fanOut` counts one square matrix of a fused one. */
+const linear = (
+  name: string,
+  [out, input]: readonly [number, number],
+  fanOut: number = out,
+): readonly ParameterSpec[] => [
+  spec(`${name}.weight`, [out, input], {
+    initializer: { kind: 'xavierUniform', fans: [input, fanOut] },
+    role: 'weight',
+  }),
+  spec(`${name}.bias`, [out], bias),
+];
+
+const blockSpecs = (
+  config: ResolvedEncoderShape,
+  block: number,
+  { copies }: BodyDescription,
+): readonly ParameterSpec[] => {
+  const { width, layerScale } = config;
+  const scale = { initializer: { kind: 'constant', value: layerScale }, role: 'scale' } as const;
+  const path = `blocks.${block}`;
+  const [qkv = [], output = [], fc1 = [], fc2 = []] = BLOCK_LINEARS.map((name) => {
+    const place = { block, linear: name };
+    const shape = linearShape(name, config);
+    const fanOut = name === 'attention.qkv' ? width : shape[0];
+    return (copies(place) ?? [pathOf(place)]).flatMap((copy) => linear(copy, shape, fanOut));
+  });
+  return [
+    ...norm(`${path}.norm1`, width),
+    ...qkv,
+    ...output,
+    spec(`${path}.scale1`, [width], scale),
+    ...norm(`${path}.norm2`, width),
+    ...fc1,
+    ...fc2,
+    spec(`${path}.scale2`, [width], scale),
+  ];
+};
+
+/** All parameters of a body, in a fixed order. */
+export const describeBody = (
+  config: ResolvedEncoderShape,
+  description: BodyDescription,
+): readonly ParameterSpec[] => {
+  const { layers, width, vocabularySize, patch, maxPositions, maxFrames, temperatures } = config;
+  return [
+    spec('embedding.word', [vocabularySize, width], embedding),
+    spec('embedding.position', [maxPositions, width], embedding),
+    spec('embedding.type', [1, width], embedding),
+    ...linear('embedding.patch', [width, patch.size * patch.size * patch.channels]),
+    spec('embedding.frame', [maxFrames, width], embedding),
+    ...norm('embedding.norm', width),
+    ...Array.from({ length: layers }, (_, block) => blockSpecs(config, block, description)).flat(),
+    ...(description.routers ?? []),
+    ...norm('head.norm', width),
+    ...linear('head.linear', [width, width]),
+    ...temperatures.map((name) =>
+      spec(`temperature.${name}`, [], {
+        initializer: { kind: 'constant', value: INITIAL_LOG_TEMPERATURE },
+        role: 'temperature',
+      }),
+    ),
+  ];
+};

@@ -1,0 +1,151 @@
+/**
+ * What every encoder does with its parameters, however its linears are computed: embed, run the blocks, project,
+ * temperatures. Knows of no experts.
+ *
+ * B batch · T = 1 + tokens · N hidden states · P prompts · D width
+ */
+import { ConfigError, ShapeError, StateError, unknownName, type Random } from '@polygate/core';
+import type { ParameterSet } from '@polygate/nn';
+import { l2Normalize, layerNorm, linear } from '@polygate/tensor';
+import * as tf from '@tensorflow/tfjs';
+import type { BlockLinears } from './block-linears.ts';
+import { runBlock } from './block.ts';
+import { embedSequence } from '../sequence/embedding.ts';
+import { matrixOf, vectorOf } from './parameter-access.ts';
+import { spatialPositions, type PatchGrid } from '../sequence/positions.ts';
+import type { SequenceInput, SequenceLayout } from '../sequence/sequence.ts';
+import type { ResolvedEncoderShape } from '../config/shape-config.ts';
+
+/** Largest factor on similarities. */
+const MAXIMAL_TEMPERATURE = 100;
+
+/** What may differ between forwards. */
+export interface RunOptions {
+  /** Whether drop path is on. @default false */
+  readonly training?: boolean;
+  /** Needed in training where drop path draws; advanced by it. */
+  readonly random?: Random;
+  /** Deep prompts by block, [P, D] each; they join the keys and values of that block. @default none */
+  readonly prompts?: readonly (tf.Tensor2D | undefined)[];
+}
+
+/** Draws the drop-path multipliers of one branch: 0 with the configured probability p, else 1 / (1 - p). */
+const dropPathOf = (
+  dropPath: number,
+  batch: number,
+  { training = false, random }: RunOptions,
+): (() => tf.Tensor1D | undefined) => {
+  if (!training || dropPath === 0) return () => undefined;
+  if (!random) {
+    throw new ConfigError(
+      'encode: expected a random stream for drop path in training, got none; pass random',
+    );
+  }
+  const kept = 1 / (1 - dropPath);
+  return () => tf.tensor1d(Float32Array.from({ length: batch }, () => (random.next() < dropPath ? 0 : kept)));
+};
+
+/** Shape, parameters and fixed tables of an encoder. Owns the parameters: `dispose` frees all. */
+export class EncoderBody implements Disposable {
+  readonly config: ResolvedEncoderShape;
+  readonly parameters: ParameterSet;
+  readonly #spatial = new Map<string, tf.Tensor2D>();
+  #disposed = false;
+
+  constructor(config: ResolvedEncoderShape, parameters: ParameterSet) {
+    this.config = config;
+    this.parameters = parameters;
+  }
+
+  /** @throws StateError after `dispose` */
+  requireLive(): void {
+    if (this.#disposed) {
+      throw new StateError('encoder: expected a live encoder, got one that was disposed; create it anew');
+    }
+  }
+
+  /**
+   * Prepares a forward of a sequence that was laid out: checks what may be missing, draws nothing yet.
+   * @returns a function to be called inside a tidy; its hidden states are [B, T, D] float32, position 0 the prefix
+   * @throws ConfigError when drop path lacks a random stream
+   */
+  forward(
+    input: SequenceInput,
+    layout: SequenceLayout,
+    options: RunOptions,
+  ): (linears: BlockLinears) => tf.Tensor3D {
+    const { config, parameters } = this;
+    const { layers, heads, dropPath } = config;
+    const keep = dropPathOf(dropPath, layout.batch, options);
+    return (linears) => {
+      const spatial = (grid: PatchGrid): tf.Tensor2D => this.#positions(grid);
+      const context = { parameters, heads, linears, mask: input.mask, keep };
+      let x = embedSequence(input, layout, { config, parameters, spatial });
+      for (let block = 0; block < layers; block += 1) {
+        x = runBlock(x, { block, prompts: options.prompts?.[block] }, context);
+      }
+      return x;
+    };
+  }
+
+  /** As `Encoder.project`. */
+  project(hidden: tf.Tensor2D): tf.Tensor2D {
+    this.requireLive();
+    const { config, parameters } = this;
+    if (hidden.rank !== 2 || hidden.shape[1] !== config.width) {
+      throw new ShapeError(
+        `project: expected hidden states of shape [count, ${config.width}], got [${hidden.shape.join(', ')}]; gather the compared positions first`,
+        { fields: { got: hidden.shape, width: config.width } },
+      );
+    }
+    return tf.tidy(() => {
+      const normed = layerNorm(
+        hidden,
+        vectorOf(parameters, 'head.norm.weight'),
+        vectorOf(parameters, 'head.norm.bias'),
+      );
+      const projected = linear(
+        normed,
+        matrixOf(parameters, 'head.linear.weight'),
+        vectorOf(parameters, 'head.linear.bias'),
+      );
+      return l2Normalize(projected) as tf.Tensor2D;
+    });
+  }
+
+  /** As `Encoder.temperature`. */
+  temperature(name: string): tf.Scalar {
+    this.requireLive();
+    const { temperatures } = this.config;
+    if (!temperatures.includes(name)) throw unknownName('temperature', name, temperatures);
+    return tf.tidy(() =>
+      tf.minimum(tf.exp(this.parameters.get(`temperature.${name}`)), MAXIMAL_TEMPERATURE),
+    ) as tf.Scalar;
+  }
+
+  /** @returns whether there was something to free */
+  dispose(): boolean {
+    if (this.#disposed) return false;
+    this.#disposed = true;
+    for (const table of this.#spatial.values()) table.dispose();
+    this.#spatial.clear();
+    this.parameters.dispose();
+    return true;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Fixed positions of a grid, made once. */
+  #positions(grid: PatchGrid): tf.Tensor2D {
+    const key = `${grid.rows}x${grid.columns}`;
+    const known = this.#spatial.get(key);
+    if (known) return known;
+    const { width, gridScale } = this.config;
+    const values = spatialPositions(grid, width, gridScale);
+    const table = tf.keep(tf.tensor2d(values, [grid.rows * grid.columns, width], 'float32'));
+    this.#spatial.set(key, table);
+    return table;
+  }
+}

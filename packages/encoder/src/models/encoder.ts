@@ -1,0 +1,61 @@
+/**
+ * What callers may expect of an encoder, whether its experts are trained ({@link UniPerceiver}) or were merged for good
+ * (`MergedEncoder` of `@polygate/encoder/merged`).
+ *
+ * B batch · T = 1 + tokens · N hidden states · D width
+ */
+import type { Random } from '@polygate/core';
+import type { ParameterSet } from '@polygate/nn';
+import type * as tf from '@tensorflow/tfjs';
+import type { RunOptions } from '../blocks/encoder-body.ts';
+import type { RoutingTrace } from '../routing/routing-trace.ts';
+import type { SegmentKey, SequenceInput } from '../sequence/sequence.ts';
+import type { ResolvedEncoderShape } from '../config/shape-config.ts';
+
+/** Settings of one forward. */
+export interface EncodeOptions extends RunOptions {
+  /** Gate noise and drop path are on; merged weights that evaluation cached are dropped. @default false */
+  readonly training?: boolean;
+  /** Needed in training where noise or drop path draw; advanced by it. Give each forward a stream or position of its own. */
+  readonly random?: Random;
+  /**
+   * Whether conditional linears use cached merged weights, which no gradient passes to experts and routers. Off, the
+   * experts of this forward are merged on the tape. @default true outside training; training never uses the cache
+   */
+  readonly merged?: boolean;
+  /** Gets the auxiliary losses of routers that look at tokens, and reports where it wants them. @default none */
+  readonly routing?: RoutingTrace;
+}
+
+/** An encoder with its parameters. */
+export interface Encoder extends Disposable {
+  readonly config: ResolvedEncoderShape;
+  /** Owned by the encoder. */
+  readonly parameters: ParameterSet;
+  /** Whether the weights of a token may depend on the name of the task: then every sequence must name one. */
+  readonly routesByTask: boolean;
+  /**
+   * Encodes a batch of sequences.
+   * @returns hidden states [B, T, D] float32, position 0 the prefix; owned by the caller or the enclosing tidy
+   * @throws ShapeError for a sequence that doesn't fit the encoder; ConfigError for one whose row or task it doesn't
+   * know, or when training lacks a random stream; StateError after `dispose`
+   */
+  encode(input: SequenceInput, options?: EncodeOptions): tf.Tensor3D;
+  /**
+   * Projects hidden states to the space in which inputs and targets are compared: layer norm, linear, unit length.
+   * @param hidden [N, D] float32, borrowed
+   * @returns [N, D] float32, rows of length 1
+   * @throws ShapeError when hidden states have another width
+   */
+  project(hidden: tf.Tensor2D): tf.Tensor2D;
+  /**
+   * The factor on similarities of a family of tasks: min(exp(s), 100), learned.
+   * @throws ConfigError listing the known names
+   */
+  temperature(name: string): tf.Scalar;
+  /** Whether it has weights for a kind of segment: not for a task that it does not know, or a row that was not exported. */
+  serves(key: SegmentKey): boolean;
+  /** Drops what evaluation cached of the parameters; to be called when they have changed without a forward in training. */
+  clearMergedCache(): void;
+  dispose(): void;
+}

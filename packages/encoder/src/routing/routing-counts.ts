@@ -1,0 +1,100 @@
+/**
+ * Decisions of a forward as sums by router and group of tokens: the tokens of one modality and attribute row.
+ *
+ * B batch · T length · N = B T tokens · G groups
+ */
+import { rowKey } from '@polygate/attributes';
+import { countRows, countTokens, type GateDecision, type TokenDecision } from '@polygate/routers';
+import type { GateSite } from '../experts/placement.ts';
+import type { SiteReport } from './routing-trace.ts';
+import type { SequenceInput, SequenceLayout } from '../sequence/sequence.ts';
+
+/** A group of tokens and the positions of a sequence that belong to it. */
+interface Group {
+  readonly modality: string;
+  readonly attributes: string;
+  readonly task: string;
+  /** Tokens of each row of the layout, padding left out. */
+  readonly tokens: number[];
+}
+
+interface Groups {
+  readonly groups: readonly Group[];
+  /** [T] group of each position. */
+  readonly ids: readonly number[];
+}
+
+/** [T] tokens of the batch at each position, padding left out. */
+const tokensByPosition = (visible: SequenceInput['visible'], { batch, length }: SequenceLayout): number[] => {
+  if (!visible) return new Array<number>(length).fill(batch);
+  const values = visible.dataSync<'float32'>();
+  return Array.from({ length }, (_, t) => {
+    let count = 0;
+    for (let b = 0; b < batch; b += 1) if (values[b * length + t] !== 0) count += 1;
+    return count;
+  });
+};
+
+const groupsOf = (layout: SequenceLayout, visible: SequenceInput['visible']): Groups => {
+  const tokens = tokensByPosition(visible, layout);
+  const groups: Group[] = [];
+  const ids: number[] = [];
+  for (const { key, row, length } of layout.segments) {
+    const { modality, task } = key;
+    const attributes = rowKey(key.attributes);
+    const known = groups.findIndex((each) => each.modality === modality && each.attributes === attributes);
+    const id =
+      known >= 0 ? known : groups.push({ modality, attributes, task, tokens: layout.rows.map(() => 0) }) - 1;
+    const own = groups[id]?.tokens ?? [];
+    for (let t = 0; t < length; t += 1) {
+      own[row] = (own[row] ?? 0) + (tokens[ids.length] ?? 0);
+      ids.push(id);
+    }
+  }
+  return { groups, ids };
+};
+
+/** Reports of routers that decided for rows, in the order of the sites. */
+export const countDecided = (
+  sites: readonly GateSite[],
+  decisions: readonly GateDecision[],
+  { layout, visible }: { readonly layout: SequenceLayout; readonly visible?: SequenceInput['visible'] },
+): readonly SiteReport[] => {
+  const { groups } = groupsOf(layout, visible);
+  return sites.map((site, index) => ({
+    ...site,
+    groups: groups.flatMap(({ tokens, ...group }) => {
+      const [counts] = countRows(decisions[index] as GateDecision, { tokens });
+      return counts && counts.tokens > 0 ? [{ ...group, counts }] : [];
+    }),
+  }));
+};
+
+/** Reports of routers that decided for tokens, in the order of the sites; a site that nothing passed reports nothing. */
+export const countDispatched = (
+  sites: readonly GateSite[],
+  decisions: ReadonlyMap<number, TokenDecision>,
+  layout: SequenceLayout,
+): readonly SiteReport[] => {
+  const { groups, ids } = groupsOf(layout, undefined);
+  const byToken = Int32Array.from(
+    { length: layout.batch * layout.length },
+    (_, n) => ids[n % ids.length] ?? 0,
+  );
+  return sites.flatMap((site, index) => {
+    const decision = decisions.get(index);
+    if (!decision) return [];
+    const counted = countTokens(decision, { ids: byToken, count: groups.length });
+    const { balance, z } = decision.loss;
+    return [
+      {
+        ...site,
+        groups: groups.flatMap(({ modality, attributes, task }, g) => {
+          const counts = counted[g];
+          return counts && counts.tokens > 0 ? [{ modality, attributes, task, counts }] : [];
+        }),
+        losses: { balance, z },
+      },
+    ];
+  });
+};
