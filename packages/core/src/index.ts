@@ -29,6 +29,8 @@ export { defaultBudgets, overBudget, resolveBudgets } from './budgets.ts';
 export type { Budgets } from './budgets.ts';
 export { ByteGate } from './byte-gate.ts';
 export { isPlainName } from './plain-name.ts';
+export { createRegistry } from './registry.ts';
+export type { NamedRecord, Registry } from './registry.ts';
 export { requireNumber, requireWhole } from './bounds.ts';
 export type { NumberBounds } from './bounds.ts';
 export { formatBytes, requireMemory } from './memory-need.ts';

@@ -1,5 +1,5 @@
 /** Conditions by name: those of this package and those that other packages register. */
-import { ConfigError, unknownName } from '@polygate/core';
+import { createRegistry } from '@polygate/core';
 import { attributeFactory } from './attribute-condition.ts';
 import { modalityFactory } from './modality-condition.ts';
 import { contextFactory } from './context-condition.ts';
@@ -19,16 +19,14 @@ export interface NamedConditions {
   readonly 'task-specific': FixedCondition<RoutingKey>;
 }
 
-const own: readonly ConditionFactory[] = [
+const registry = createRegistry<ConditionFactory>('condition', [
   tokenFactory,
   contextFactory,
   modalityFactory,
   taskFactory,
   attributeFactory,
   taskSpecificFactory,
-];
-
-const factories = new Map<string, ConditionFactory>(own.map((factory) => [factory.name, factory]));
+]);
 
 /**
  * Makes a condition known under its name, for the whole process. Call it before models that use it are built.
@@ -37,23 +35,7 @@ const factories = new Map<string, ConditionFactory>(own.map((factory) => [factor
  */
 export const registerCondition = <C extends Condition<RoutingKey>>(
   factory: ConditionFactory<C>,
-): ConditionFactory<C> => {
-  const { name } = factory;
-  if (!/^[a-z][a-z0-9-]*$/u.test(name)) {
-    throw new ConfigError(
-      `registerCondition: expected a name of lower-case letters, digits and hyphens, got "${name}"; recipes and file names use it`,
-      { fields: { name } },
-    );
-  }
-  if (factories.has(name)) {
-    throw new ConfigError(
-      `registerCondition: expected a name that is free, got "${name}"; choose another, taken are ${conditionNames().join(', ')}`,
-      { fields: { name } },
-    );
-  }
-  factories.set(name, factory);
-  return factory;
-};
+): ConditionFactory<C> => registry.register(factory);
 
 /**
  * The condition of a name. A name that is written out gives its own kind of condition; one that is read from somewhere
@@ -65,10 +47,8 @@ export function conditionNamed<Name extends keyof NamedConditions>(
 ): ConditionFactory<NamedConditions[Name]>;
 export function conditionNamed(name: string): ConditionFactory;
 export function conditionNamed(name: string): ConditionFactory {
-  const factory = factories.get(name);
-  if (!factory) throw unknownName('condition', name, conditionNames());
-  return factory;
+  return registry.named(name);
 }
 
 /** Names of all conditions, those of this package first. */
-export const conditionNames = (): readonly string[] => [...factories.keys()];
+export const conditionNames = (): readonly string[] => registry.names();

@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError } from './errors.ts';
+import { createRegistry, type NamedRecord } from './registry.ts';
+
+interface Shape extends NamedRecord {
+  readonly corners: number;
+}
+
+const triangle = { name: 'triangle', summary: 'three corners', corners: 3 } as const;
+const shapes = () => createRegistry<Shape>('flat shape', [triangle]);
+
+describe('createRegistry', () => {
+  it('has the records it starts with, then those registered, in order', () => {
+    const registry = shapes();
+    const square = { name: 'square', summary: 'four corners', corners: 4, right: true };
+    const registered = registry.register(square);
+    expect(registered.right).toBe(true);
+    expect(registry.names()).toEqual(['triangle', 'square']);
+    expect(registry.all()).toEqual([triangle, square]);
+    expect(registry.named('square')).toBe(square);
+    expect(registry.has('square')).toBe(true);
+    expect(shapes().names()).toEqual(['triangle']);
+  });
+
+  it('lists the registered names where one is unknown, those of objects too', () => {
+    expect(() => shapes().named('triangel')).toThrow(
+      'unknown flat shape "triangel": did you mean "triangle"? known: triangle',
+    );
+    for (const name of ['constructor', '__proto__', 'toString']) {
+      expect(shapes().has(name)).toBe(false);
+      expect(() => shapes().named(name)).toThrow(`unknown flat shape "${name}": known: triangle`);
+    }
+  });
+
+  it('takes the same record again, but no other of its name', () => {
+    const registry = shapes();
+    expect(registry.register(triangle)).toBe(triangle);
+    expect(registry.names()).toEqual(['triangle']);
+    expect(() => registry.register({ ...triangle })).toThrow(
+      'registerFlatShape: expected a name that is free, got "triangle"; choose another, taken are triangle',
+    );
+  });
+
+  it('refuses names that recipes and files could not have, and records that help could not list', () => {
+    for (const name of ['My shape', '', '3d', 'a/b', '__proto__', undefined]) {
+      expect(() => shapes().register({ ...triangle, name } as Shape)).toThrow(ConfigError);
+    }
+    expect(() => shapes().register({ ...triangle, name: 'Disc' })).toThrow(
+      'registerFlatShape: expected a name of lower-case letters, digits and hyphens, got "Disc"; recipes and file names use it',
+    );
+    expect(() => shapes().register({ name: 'disc', corners: 0 } as Shape)).toThrow(
+      'registerFlatShape: expected a summary of "disc" in one line, got none; help and lists show it',
+    );
+  });
+});
