@@ -14,7 +14,7 @@ import {
 } from '@polygate/evaluation';
 import { fixedListValues, values } from '@polygate/stream';
 import { createImageClassification } from '@polygate/tasks';
-import { encodeFeatures } from './features.ts';
+import { encodeFeatures } from './models/uni-perceiver/features.ts';
 import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from './evaluation-context.ts';
 import { shrunkPictures } from './pictures.ts';
 import { servingTask } from './serving.ts';

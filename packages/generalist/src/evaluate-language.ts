@@ -12,7 +12,7 @@ import {
 } from '@polygate/evaluation';
 import { listRow } from '@polygate/stream';
 import { createMaskedLanguageModelling } from '@polygate/tasks';
-import { encodeFeatures } from './features.ts';
+import { encodeFeatures } from './models/uni-perceiver/features.ts';
 import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from './evaluation-context.ts';
 import { servingTask } from './serving.ts';
 import { scoresOf } from './similarity.ts';

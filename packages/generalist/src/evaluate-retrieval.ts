@@ -14,7 +14,7 @@ import {
 import { endedTokens, segmentRows, textSequences } from '@polygate/tasks';
 import { rowPatches, type CaptionedRows, type CaptionedSplit } from './captioned-rows.ts';
 import type { SplitContext } from './evaluation-context.ts';
-import { encodeCandidates } from './features.ts';
+import { encodeCandidates } from './models/uni-perceiver/features.ts';
 import { servingTask } from './serving.ts';
 import { pictureFeatures, scoresOf } from './similarity.ts';
 

@@ -10,7 +10,7 @@ import { evaluateClassification } from './evaluate-classification.ts';
 import { evaluateLanguage } from './evaluate-language.ts';
 import { evaluateRetrieval } from './evaluate-retrieval.ts';
 import type { SplitContext } from './evaluation-context.ts';
-import type { Generalist } from './generalist.ts';
+import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
 import type { CaptionOptions } from './predict-caption.ts';
 import { datasetText, type OpenSuite } from './suite-data.ts';
 import { servesFamily } from './serving.ts';

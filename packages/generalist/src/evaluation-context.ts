@@ -1,7 +1,7 @@
 /** What every evaluator of a split is given. */
 import type { SuiteDataset } from '@polygate/datasets';
 import { hasColumn, textRow, type RecordBatch } from '@polygate/stream';
-import type { Generalist } from './generalist.ts';
+import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
 import type { OpenSuite } from './suite-data.ts';
 
 export interface SplitContext {

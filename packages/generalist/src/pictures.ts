@@ -4,7 +4,7 @@ import { decodeImage, type ImageContent } from '@polygate/datasets';
 import { shrinkPictures, type PictureSet } from '@polygate/evaluation';
 import type { ImagePatches, ResolvedImageInput } from '@polygate/tasks';
 import { patchifyBatch } from '@polygate/tokens';
-import type { ModelImage } from './model-config.ts';
+import type { ModelImage } from './models/model-config.ts';
 
 export interface ReadPictureOptions extends Pick<ModelImage, 'fit' | 'background'> {
   /** Gets a line where a file holds several pictures, of which the first is used. */

@@ -6,8 +6,8 @@ import { similarityLogits } from '@polygate/losses';
 import { captionStep, segmentRows, type ImagePatches } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import { beamSearch, type BeamRow } from './beam-search.ts';
-import { encodeFeatures } from './features.ts';
-import type { Generalist } from './generalist.ts';
+import { encodeFeatures } from './models/uni-perceiver/features.ts';
+import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
 import { pieces, range, takePatches } from './pictures.ts';
 import { servingTask } from './serving.ts';
 

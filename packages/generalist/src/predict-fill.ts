@@ -1,8 +1,8 @@
 /** Words for the blanks of a text, by masked language modelling. */
 import { ConfigError } from '@polygate/core';
 import { segmentRows, textSequences } from '@polygate/tasks';
-import { encodeFeatures } from './features.ts';
-import type { Generalist } from './generalist.ts';
+import { encodeFeatures } from './models/uni-perceiver/features.ts';
+import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
 import { servingTask } from './serving.ts';
 import { largest, scoresOf, softmaxRows } from './similarity.ts';
 

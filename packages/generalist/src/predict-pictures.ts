@@ -2,8 +2,8 @@
 import { ConfigError, excerpt } from '@polygate/core';
 import { namesAlike } from '@polygate/datasets';
 import { nameCandidates, segmentRows, type ImagePatches } from '@polygate/tasks';
-import { encodeCandidates } from './features.ts';
-import type { Generalist } from './generalist.ts';
+import { encodeCandidates } from './models/uni-perceiver/features.ts';
+import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
 import { servingTask } from './serving.ts';
 import { largest, pictureFeatures, scoresOf, softmaxRows } from './similarity.ts';
 

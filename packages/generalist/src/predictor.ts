@@ -2,8 +2,8 @@
 import { silentLogger, type Logger } from '@polygate/core';
 import { selectEngine, type EngineOptions } from '@polygate/tensor';
 import type { ImagePatches } from '@polygate/tasks';
-import type { Generalist } from './generalist.ts';
-import { loadModel, modelFolderOf } from './model-folder.ts';
+import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
+import { loadModel, modelFolderOf } from './models/model-folder.ts';
 import { patchesOf, readPicture, type PictureSource } from './pictures.ts';
 import { caption, type CaptionOptions, type CaptionPrediction } from './predict-caption.ts';
 import { fill, type WordPrediction } from './predict-fill.ts';

@@ -3,7 +3,7 @@ import { ConfigError, parseJson } from '@polygate/core';
 import { checkpointState, type RunState } from '@polygate/training';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { modelFolderOf } from './model-folder.ts';
+import { modelFolderOf } from './models/model-folder.ts';
 import { parseRecipe, type Recipe } from './recipe.ts';
 
 export interface RunRecord {

@@ -1,8 +1,8 @@
 /** Which task of a model a prediction or an evaluation serves: routers may look at it. */
 import { unknownName } from '@polygate/core';
 import type { TaskFamily } from '@polygate/tasks';
-import type { Generalist } from './generalist.ts';
-import type { GeneralistConfig } from './model-config.ts';
+import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
+import type { GeneralistConfig } from './models/model-config.ts';
 import { taskSegments } from './task-segments.ts';
 
 /** What is asked of a model. */

@@ -6,8 +6,8 @@
 import { imageSequences, segmentRows, type ImagePatches } from '@polygate/tasks';
 import { exactLinear } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
-import { encodeFeatures } from './features.ts';
-import type { Generalist } from './generalist.ts';
+import { encodeFeatures } from './models/uni-perceiver/features.ts';
+import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
 import { pieces, range, takePatches } from './pictures.ts';
 
 /** Pictures that are encoded at once. */

@@ -11,8 +11,8 @@ import {
 } from '@polygate/tasks';
 import { ConfigError } from '@polygate/core';
 import type { RecordBatch } from '@polygate/stream';
-import { encodeCandidates } from './features.ts';
-import type { Generalist } from './generalist.ts';
+import { encodeCandidates } from './models/uni-perceiver/features.ts';
+import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
 import { servingTask } from './serving.ts';
 import { pictureFeatures, scoresOf, softmaxRows } from './similarity.ts';
 

@@ -10,7 +10,7 @@ import {
 import { openShards, requireTokenizer, type ShardSet } from '@polygate/stream';
 import { loadTokenizer, type Tokenizer } from '@polygate/tokens';
 import { join } from 'node:path';
-import { TOKENIZER_FILE } from './model-folder.ts';
+import { TOKENIZER_FILE } from './models/model-folder.ts';
 
 /** Owns the shards that it opened. */
 export interface OpenSuite extends AsyncDisposable {

@@ -1,6 +1,6 @@
 /** Whether a suite is one that a model can read: ids of its tokenizer, pictures as it was trained on. */
 import { ConfigError, silentLogger, StateError, type Logger } from '@polygate/core';
-import type { GeneralistConfig, ModelImage } from './model-config.ts';
+import type { GeneralistConfig, ModelImage } from './models/model-config.ts';
 import type { OpenSuite } from './suite-data.ts';
 
 /** How pictures are made, in words. */

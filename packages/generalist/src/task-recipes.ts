@@ -13,7 +13,7 @@ import {
   type TaskFamily,
 } from '@polygate/tasks';
 import type { Tokenizer } from '@polygate/tokens';
-import type { TrainedTask } from './model-config.ts';
+import type { TrainedTask } from './models/model-config.ts';
 import type { TaskRecipe } from './recipe.ts';
 
 /** The kind of dataset that each family reads. */

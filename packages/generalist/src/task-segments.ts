@@ -1,7 +1,7 @@
 /** What a family of tasks shows to routers: the kinds of segments of its inputs and candidates. */
 import type { RoutingKey } from '@polygate/encoder';
 import { segmentRows, type TaskFamily } from '@polygate/tasks';
-import type { TrainedTask } from './model-config.ts';
+import type { TrainedTask } from './models/model-config.ts';
 
 type SegmentName = keyof typeof segmentRows;
 

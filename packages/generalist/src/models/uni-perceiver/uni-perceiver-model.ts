@@ -14,7 +14,7 @@ import {
 import type { Tokenizer } from '@polygate/tokens';
 import * as tf from '@tensorflow/tfjs';
 import { encodeCandidates } from './features.ts';
-import type { GeneralistConfig } from './model-config.ts';
+import type { GeneralistConfig } from '../model-config.ts';
 
 /**
  * Owns the encoder and all cached features; `dispose` frees them. The encoder is a {@link UniPerceiver} where it is

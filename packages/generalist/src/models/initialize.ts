@@ -3,11 +3,11 @@ import { StateError, type Random } from '@polygate/core';
 import { sha256File } from '@polygate/core/node';
 import { transferWeights, type UniPerceiver } from '@polygate/encoder';
 import { join } from 'node:path';
-import type { Generalist } from './generalist.ts';
+import type { Generalist } from './uni-perceiver/uni-perceiver-model.ts';
 import { initialization, type Initialization } from './initialization.ts';
 import type { ModelImage } from './model-config.ts';
 import { loadModel, modelFolderOf, readModelConfig, WEIGHTS_FILE } from './model-folder.ts';
-import { howMade } from './suite-fit.ts';
+import { howMade } from '../suite-fit.ts';
 
 /** Which weights a start has. */
 export interface StartChoice {

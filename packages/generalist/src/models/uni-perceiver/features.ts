@@ -9,8 +9,8 @@ import type { RoutingTrace } from '@polygate/encoder';
 import { takeSequences, type SequenceBatch } from '@polygate/tasks';
 import { embedding } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
-import type { Generalist } from './generalist.ts';
-import { checkIds, sequenceInput } from './sequence-tensors.ts';
+import type { Generalist } from './uni-perceiver-model.ts';
+import { checkIds, sequenceInput } from '../../sequence-tensors.ts';
 
 export interface FeatureOptions {
   /** @default false */

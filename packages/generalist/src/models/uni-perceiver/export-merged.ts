@@ -2,9 +2,9 @@
 import { ConfigError, unknownName } from '@polygate/core';
 import { exportMerged as mergeEncoder, UniPerceiver, type RoutingKey } from '@polygate/encoder';
 import type { MergedEncoder } from '@polygate/encoder/merged';
-import { generalistWith, type Generalist } from './generalist.ts';
-import type { TrainedTask } from './model-config.ts';
-import { taskSegments } from './task-segments.ts';
+import { generalistWith, type Generalist } from './uni-perceiver-model.ts';
+import type { TrainedTask } from '../model-config.ts';
+import { taskSegments } from '../../task-segments.ts';
 
 /** What an exported model is for. */
 export type ExportChoice =

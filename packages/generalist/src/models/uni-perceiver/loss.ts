@@ -9,7 +9,7 @@ import { similarityCrossEntropy, similarityLogits, symmetricContrastive } from '
 import type { SequenceBatch, TaskBatch } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import { encodeFeatures } from './features.ts';
-import type { Generalist } from './generalist.ts';
+import type { Generalist } from './uni-perceiver-model.ts';
 
 export interface TaskLossOptions {
   readonly training: boolean;

@@ -11,7 +11,7 @@ import {
 import type { MergedEncoderConfig } from '@polygate/encoder/merged';
 import { resolveImageInput, taskFamilies, type TaskFamily } from '@polygate/tasks';
 import { z } from 'zod';
-import type { Recipe } from './recipe.ts';
+import type { Recipe } from '../recipe.ts';
 
 const whole = (most: number) => z.number().min(1).max(most).int();
 

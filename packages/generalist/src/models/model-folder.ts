@@ -15,7 +15,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { accountParameters, createUniPerceiver } from '@polygate/encoder';
 import { createMergedEncoder, describeMergedEncoder, isMergedConfig } from '@polygate/encoder/merged';
-import { generalistWith, type Generalist } from './generalist.ts';
+import { generalistWith, type Generalist } from './uni-perceiver/uni-perceiver-model.ts';
 import {
   parseConfig,
   serializeConfig,
