@@ -17,6 +17,7 @@ import {
   openPlainText,
   openSidecarCaptions,
   openWebDataset,
+  renameClasses,
   type DatasetKind,
   type LabelConflicts,
   type PackageKey,
@@ -26,7 +27,6 @@ import {
   type SplitOverlap,
   type SplitPercents,
 } from '@polygate/datasets';
-import { renameClasses } from './class-renames.ts';
 import { joinPlans } from './plan-join.ts';
 import type { PrepareRecipe, SourceRecipe } from './recipe.ts';
 import { overlapWarning, settleSplits } from './settled-splits.ts';

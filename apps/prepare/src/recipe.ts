@@ -1,8 +1,7 @@
 /** The recipe of a prepared suite: which sources, at which picture size, with which tokenizer. */
 import { type Budgets, checkSettings, ConfigError, defaultBudgets, laySettings } from '@polygate/core';
-import { isColour } from '@polygate/datasets';
+import { expandBraces, isColour } from '@polygate/datasets';
 import { z } from 'zod';
-import { expandBraces } from './brace-names.ts';
 
 /** A count with a bound that no honest use meets. */
 const count = (most: number) => z.number().min(1).max(most).int();

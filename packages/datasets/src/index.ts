@@ -18,8 +18,8 @@ export { isImageName } from './files/paths.ts';
 export { canonicalSplit, knownSplit, orderSplits } from './splits/split-names.ts';
 export { readTar } from './archives/tar.ts';
 export type { TarEntry, TarOptions } from './archives/tar.ts';
-export { decodeImage, isColour } from './pictures/image-decode.ts';
-export type { DecodedImage, DecodeOptions } from './pictures/image-decode.ts';
+export { decodeImage, isColour } from './images/image-decode.ts';
+export type { DecodedImage, DecodeOptions } from './images/image-decode.ts';
 export { bucketOf, splitByHash } from './splits/split.ts';
 export type { SplitPercents } from './splits/split.ts';
 export { DATASET_CODE_VERSION, datasetSchema } from './suite/schemas.ts';
@@ -44,7 +44,7 @@ export type {
   SuiteDataset,
   SuiteImage,
 } from './suite/suite.ts';
-export { requireOwnSplit } from './splits/own-split.ts';
+export { requireOwnSplit } from './suite/split-files.ts';
 export { writeSuite } from './suite/write-suite.ts';
 export type { SuiteParts } from './suite/write-suite.ts';
 export { conceptOf, emojiCaptions, emojiSplits, emojiVendors, loadEmoji } from './mini/emoji.ts';
@@ -59,3 +59,5 @@ export { attributionText } from './mini/attribution.ts';
 export type { PackageKey } from './mini/attribution.ts';
 export type { PackageOptions } from './mini/packages.ts';
 export { pins } from './mini/pins.ts';
+export { expandBraces } from './files/brace-names.ts';
+export { renameClasses } from './samples/class-renames.ts';

@@ -2,8 +2,8 @@
 import { crc32 } from '@polygate/core';
 import { decodeImage, isColour } from '@polygate/datasets';
 import { readPicture } from '@polygate/generalist';
-import { measurePicture } from '../../../packages/datasets/src/pictures/image-budget.ts';
-import { frameCount } from '../../../packages/datasets/src/pictures/image-frames.ts';
+import { measurePicture } from '../../../packages/datasets/src/images/image-budget.ts';
+import { frameCount } from '../../../packages/datasets/src/images/image-frames.ts';
 import { edgeNumbers, pick } from '../byte-mutations.ts';
 import { expectRight, type FuzzTarget, type Mutator } from '../target.ts';
 import { fileIn, utf8 } from './reading.ts';

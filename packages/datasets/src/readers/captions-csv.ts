@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
 import { captionColumns, imageColumns } from '../tables/column-names.ts';
 import type { RecordItem } from '../tables/delimited.ts';
-import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../pictures/image-finder.ts';
-import { joinRows, rowKey } from '../suite/image-rows.ts';
+import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../images/image-finder.ts';
+import { joinRows, rowKey } from '../samples/image-rows.ts';
 import { isImageName, requireFile, requireFolder } from '../files/paths.ts';
 import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../samples/sample.ts';
 import { noSplit, splitOfCell } from '../splits/split-cell.ts';

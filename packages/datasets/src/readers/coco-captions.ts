@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type Budgets, excerpt, FormatError, overBudget, parseJson, resolveBudgets } from '@polygate/core';
-import { createImageFinder, type ImageNameOptions } from '../pictures/image-finder.ts';
-import { ImageRows } from '../suite/image-rows.ts';
+import { createImageFinder, type ImageNameOptions } from '../images/image-finder.ts';
+import { ImageRows } from '../samples/image-rows.ts';
 import { isJsonFields } from '../samples/json-captions.ts';
 import { requireFile, requireFolder } from '../files/paths.ts';
 import { collectCocoLabels } from './coco-labels.ts';

@@ -8,8 +8,8 @@ import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import { resolveBudgets, type Budgets, type ByteGate } from '@polygate/core';
 import { contentKey } from './content-key.ts';
-import { measurePicture } from '../pictures/image-budget.ts';
-import { loadImage, MAX_IMAGE_PIXELS } from '../pictures/image-decode.ts';
+import { measurePicture } from '../images/image-budget.ts';
+import { loadImage, MAX_IMAGE_PIXELS } from '../images/image-decode.ts';
 import type { ImageContent, Sample } from '../samples/sample.ts';
 
 /**

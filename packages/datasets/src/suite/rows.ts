@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { ByteGate, ConfigError, resolveBudgets } from '@polygate/core';
 import { buildBatch, type ColumnInput, mapOrdered, type RecordBatch, type Schema } from '@polygate/stream';
 import type { Tokenizer } from '@polygate/tokens';
-import { decodeImage, type DecodeOptions } from '../pictures/image-decode.ts';
+import { decodeImage, type DecodeOptions } from '../images/image-decode.ts';
 import { packLines, type PackedRow } from './packing.ts';
 import { fault, type Fault, type Reader, type Sample } from '../samples/sample.ts';
 

@@ -11,7 +11,7 @@ import {
   unknownName,
 } from '@polygate/core';
 import { type FileDigest, type LinkPolicy, recoverDirectory, requireInside } from '@polygate/core/node';
-import { isColour } from '../pictures/image-decode.ts';
+import { isColour } from '../images/image-decode.ts';
 import type { DatasetKind } from './schemas.ts';
 
 export const SUITE_FILE = 'suite.json';

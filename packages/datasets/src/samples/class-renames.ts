@@ -1,6 +1,6 @@
 /** Words for the labels of a source: its classes under other names, two labels of one name as one class. */
 import { excerpt } from '@polygate/core';
-import type { Reader } from '@polygate/datasets';
+import type { Reader } from './sample.ts';
 
 /** A reader whose classes have the names that the recipe gives them; the order stays that of the labels. */
 export const renameClasses = (reader: Reader, names: Readonly<Record<string, string>>): Reader => {

@@ -3,7 +3,7 @@ import { FormatError } from '@polygate/core';
 import { sha256File } from '@polygate/core/node';
 import { manifestPath, type ShardSet } from '@polygate/stream';
 import { basename } from 'node:path';
-import { SUITE_FILE, type Suite, type SuiteDataset } from '../suite/suite.ts';
+import { SUITE_FILE, type Suite, type SuiteDataset } from './suite.ts';
 
 /**
  * Compares the manifest of an opened split with the digest that suite.json lists, and its rows with the number there.

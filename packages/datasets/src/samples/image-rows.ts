@@ -1,5 +1,5 @@
 /** Rows that name one picture -> one sample with the captions of all of them. */
-import { fault, type Fault, type Sample } from '../samples/sample.ts';
+import { fault, type Fault, type Sample } from './sample.ts';
 
 /** What rows are joined by: the picture, and the split where the source names one. */
 export const rowKey = (path: string, sample: Sample): string => `${sample.split ?? ''}\n${path}`;
