@@ -12,21 +12,25 @@ export type {
   Sampler,
   TaskTokenizer,
 } from './candidates.ts';
-export { captionLayout, captionStep, captionVisibility } from './caption-layout.ts';
-export type { CaptionLayout, CaptionLayoutOptions, CaptionStepOptions } from './caption-layout.ts';
-export { chooseCaption, rowCaptions } from './captions.ts';
-export { createImageCaptioning } from './captioning.ts';
-export type { ImageCaptioningOptions } from './captioning.ts';
-export { createImageClassification } from './classification.ts';
-export type { ImageClassificationOptions } from './classification.ts';
+export { captionLayout, captionStep, captionVisibility } from './families/image-captioning/caption-layout.ts';
+export type {
+  CaptionLayout,
+  CaptionLayoutOptions,
+  CaptionStepOptions,
+} from './families/image-captioning/caption-layout.ts';
+export { chooseCaption, rowCaptions } from './families/captions.ts';
+export { createImageCaptioning } from './families/image-captioning/collate.ts';
+export type { ImageCaptioningOptions } from './families/image-captioning/collate.ts';
+export { createImageClassification } from './families/image-classification/collate.ts';
+export type { ImageClassificationOptions } from './families/image-classification/collate.ts';
 export { imageInputOf, imageNetMean, imageNetStd, imagePatches, resolveImageInput } from './image-input.ts';
 export type { ImageInput, ImagePatchOptions, ResolvedImageInput } from './image-input.ts';
-export { createMaskedLanguageModelling } from './masked-language.ts';
-export type { MaskedLanguageOptions } from './masked-language.ts';
-export { maskWords, wordSpans } from './masking.ts';
-export type { MaskedText, MaskingOptions } from './masking.ts';
-export { createImageTextRetrieval, sameMeaning } from './retrieval.ts';
-export type { ImageTextRetrievalOptions } from './retrieval.ts';
+export { createMaskedLanguageModelling } from './families/masked-language-modelling/collate.ts';
+export type { MaskedLanguageOptions } from './families/masked-language-modelling/collate.ts';
+export { maskWords, wordSpans } from './families/masked-language-modelling/masking.ts';
+export type { MaskedText, MaskingOptions } from './families/masked-language-modelling/masking.ts';
+export { createImageTextRetrieval, sameMeaning } from './families/image-text-retrieval/collate.ts';
+export type { ImageTextRetrievalOptions } from './families/image-text-retrieval/collate.ts';
 export { endedTokens, imageSequences, takeSequences, textSequences, visualPart } from './sequence.ts';
 export type {
   ImagePatches,

@@ -7,7 +7,7 @@
  */
 import type { AttributeRow } from '@polygate/attributes';
 import { ShapeError } from '@polygate/core';
-import { visualPart, type ImagePatches, type SequenceBatch } from './sequence.ts';
+import { visualPart, type ImagePatches, type SequenceBatch } from '../../sequence.ts';
 
 export interface CaptionLayoutOptions {
   readonly imageRow: AttributeRow;

@@ -2,11 +2,11 @@
  * Image-text retrieval: the prefix of each picture against the prefix of each caption of the batch, in both directions.
  * Rows that share a caption mean the same and are marked so that they don't count as each other's negatives.
  */
-import { createCaptionReader, type CaptionSettings } from './captions.ts';
-import { createPictureReader, type PictureSettings } from './image-input.ts';
-import { imageSequences, textSequences } from './sequence.ts';
-import { imageToText, segmentRows } from './signatures.ts';
-import { defineTask, type Task, type TaskSettings } from './task.ts';
+import { createCaptionReader, type CaptionSettings } from '../captions.ts';
+import { createPictureReader, type PictureSettings } from '../../image-input.ts';
+import { imageSequences, textSequences } from '../../sequence.ts';
+import { imageToText, segmentRows } from '../../signatures.ts';
+import { defineTask, type Task, type TaskSettings } from '../../task.ts';
 
 export interface ImageTextRetrievalOptions extends TaskSettings, PictureSettings, CaptionSettings {}
 

@@ -9,11 +9,11 @@ import {
   vocabularyCandidates,
   type TaskTokenizer,
   type VocabularySettings,
-} from './candidates.ts';
+} from '../../candidates.ts';
 import { maskWords } from './masking.ts';
-import { textSequences } from './sequence.ts';
-import { segmentRows, textToText } from './signatures.ts';
-import { defineTask, type Task, type TaskSettings } from './task.ts';
+import { textSequences } from '../../sequence.ts';
+import { segmentRows, textToText } from '../../signatures.ts';
+import { defineTask, type Task, type TaskSettings } from '../../task.ts';
 
 export interface MaskedLanguageOptions extends TaskSettings, VocabularySettings {
   readonly tokenizer: TaskTokenizer;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { captionLayout, captionStep, captionVisibility } from './caption-layout.ts';
-import { segmentRows } from './signatures.ts';
+import { segmentRows } from '../../signatures.ts';
 
 const images = (size: number, patchCount: number) => ({
   size,

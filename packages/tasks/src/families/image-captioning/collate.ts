@@ -2,12 +2,12 @@
  * Image captioning: appended query tokens predict the words of a caption, each from the picture and the words before it,
  * against the vocabulary candidates. See caption-layout.ts.
  */
-import { createTaskCandidates, vocabularyCandidates, type VocabularySettings } from './candidates.ts';
+import { createTaskCandidates, vocabularyCandidates, type VocabularySettings } from '../../candidates.ts';
 import { captionLayout } from './caption-layout.ts';
-import { createCaptionReader, type CaptionSettings } from './captions.ts';
-import { createPictureReader, type PictureSettings } from './image-input.ts';
-import { imageAndTextToText, segmentRows } from './signatures.ts';
-import { defineTask, type Task, type TaskSettings } from './task.ts';
+import { createCaptionReader, type CaptionSettings } from '../captions.ts';
+import { createPictureReader, type PictureSettings } from '../../image-input.ts';
+import { imageAndTextToText, segmentRows } from '../../signatures.ts';
+import { defineTask, type Task, type TaskSettings } from '../../task.ts';
 
 export interface ImageCaptioningOptions
   extends TaskSettings, PictureSettings, CaptionSettings, VocabularySettings {}

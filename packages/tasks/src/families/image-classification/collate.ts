@@ -8,11 +8,11 @@ import {
   nameCandidates,
   type CandidateSettings,
   type TaskTokenizer,
-} from './candidates.ts';
-import { createPictureReader, type PictureSettings } from './image-input.ts';
-import { imageSequences } from './sequence.ts';
-import { imageToText, segmentRows } from './signatures.ts';
-import { defineTask, type Task, type TaskSettings } from './task.ts';
+} from '../../candidates.ts';
+import { createPictureReader, type PictureSettings } from '../../image-input.ts';
+import { imageSequences } from '../../sequence.ts';
+import { imageToText, segmentRows } from '../../signatures.ts';
+import { defineTask, type Task, type TaskSettings } from '../../task.ts';
 
 export interface ImageClassificationOptions extends TaskSettings, PictureSettings, CandidateSettings {
   /** Class names in label order. */
