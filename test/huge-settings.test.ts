@@ -6,7 +6,7 @@ import { ConfigError } from '@polygate/core';
 import { parseRecipe, recipeSchema } from '@polygate/generalist';
 import { describe, expect, it } from 'vitest';
 import { parsePrepareRecipe, prepareSchema } from '../apps/prepare/src/recipe.ts';
-import { describeRecipe } from '../apps/pretrain/src/describe.ts';
+import { describeRecipe } from '@polygate/runs';
 
 interface JsonSchema {
   readonly type?: string;

@@ -4,7 +4,7 @@
  * node live-progress-child.mjs FILE: draws on the file as if it were a terminal.
  */
 import { openSync, readFileSync, writeSync } from 'node:fs';
-import { createScreen, createProgress } from '@polygate/training';
+import { createScreen, createProgress } from '@polygate/terminal';
 import { createLogger } from '@polygate/core';
 
 const file = process.argv[2];

@@ -1,10 +1,9 @@
 /** One run of an experiment in this process: train or go on, score, write result.json. */
 import { inspectInterference } from '@polygate/app-inspect';
 import { pretrain } from '@polygate/app-pretrain';
-import { parseJson, silentLogger } from '@polygate/core';
+import { parseJson, silentLogger, type Progress, type ProgressReport } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
 import { loadModel, modelFolderOf, openSuite } from '@polygate/generalist';
-import type { Progress, ProgressReport } from '@polygate/training';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commitOf } from './machine.ts';

@@ -1,5 +1,5 @@
 import { createLogger, type Logger } from '@polygate/core';
-import { createScreen, type TerminalStream } from '@polygate/training';
+import { createScreen, type TerminalStream } from '@polygate/terminal';
 
 /** What a command may use of the world: its two streams, a logger, and the signal that ends long work. */
 export interface Terminal {

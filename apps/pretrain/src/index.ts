@@ -1,6 +1,4 @@
-export { pretrain } from './pretrain.ts';
-export type { PretrainContext, PretrainOptions, PretrainResult } from './pretrain.ts';
-export { pretrainSynthetic } from './pretrain-synthetic.ts';
-export { describeRecipe } from './describe.ts';
+export { pretrain, pretrainSynthetic } from './pretrain.ts';
+export type { PretrainOptions } from './pretrain.ts';
 export { resolvePretrainRecipe } from './resolve-recipe.ts';
 export { pretrainRecipes } from './recipes/index.ts';

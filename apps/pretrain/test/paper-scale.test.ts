@@ -1,9 +1,10 @@
 import { createLogger } from '@polygate/core';
+import { describeRecipe } from '@polygate/runs';
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { describeRecipe, pretrainRecipes, pretrainSynthetic, resolvePretrainRecipe } from '../src/index.ts';
+import { pretrainRecipes, pretrainSynthetic, resolvePretrainRecipe } from '../src/index.ts';
 
 const recipeOf = (name: string, ...set: string[]) => resolvePretrainRecipe({ recipe: name, set });
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { pretrain } from '../src/index.ts';
-import { precisionOf } from '../src/run-folder.ts';
+import { precisionOf } from '../../../packages/runs/src/run-folder.ts';
 
 let folder = '';
 let suite = '';

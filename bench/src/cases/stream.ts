@@ -4,7 +4,7 @@
  */
 import { prepare } from '@polygate/app-prepare';
 import { resolvePretrainRecipe } from '@polygate/app-pretrain';
-import { crc32, createRandom, StateError } from '@polygate/core';
+import { crc32, createRandom, silentProgress, StateError } from '@polygate/core';
 import {
   buildTaskSources,
   createGeneralist,
@@ -20,13 +20,7 @@ import { AdamW, constant } from '@polygate/nn';
 import { forEachSink, pipe } from '@polygate/stream';
 import { imageToText, patchStage, tagStage, type TaskBatch } from '@polygate/tasks';
 import { selectEngine } from '@polygate/tensor';
-import {
-  createTaskSampler,
-  silentProgress,
-  train,
-  type StepReport,
-  type TrainSource,
-} from '@polygate/training';
+import { createTaskSampler, train, type StepReport, type TrainSource } from '@polygate/training';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -17,6 +17,8 @@ export { createLogger, silentLogger } from './logger.ts';
 export type { Logger, LogLevel } from './logger.ts';
 export { memoryMetricSink } from './metrics.ts';
 export type { MetricRecord, MetricSink } from './metrics.ts';
+export { silentProgress } from './progress.ts';
+export type { Progress, ProgressReport } from './progress.ts';
 export { sealJson, sealOf } from './sealed-json.ts';
 export { crc32, sha256 } from '#hashes';
 export { excerpt, MAX_JSON_DEPTH, parseJson } from './json.ts';

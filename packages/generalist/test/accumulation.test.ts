@@ -1,5 +1,5 @@
 /** Accumulated batches against one batch of all their rows: losses, metrics and gradients of every parameter. */
-import { createRandom } from '@polygate/core';
+import { createRandom, silentProgress } from '@polygate/core';
 import {
   makeTask,
   openSuite,
@@ -11,7 +11,7 @@ import {
 } from '@polygate/generalist';
 import { AdamW, constant } from '@polygate/nn';
 import { takeSequences, type TaskBatch } from '@polygate/tasks';
-import { silentProgress, train, type StepReport } from '@polygate/training';
+import { train, type StepReport } from '@polygate/training';
 import * as tf from '@tensorflow/tfjs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -29,11 +29,6 @@ export {
 export type { Checkpointed, WriteCheckpointOptions } from './checkpoint.ts';
 export { readState, STATE_FILE, STATE_VERSION, verifyFiles } from './checkpoint-state.ts';
 export type { CheckpointPlace, RunState } from './checkpoint-state.ts';
-export { createProgress, plainProgress, screenProgress, silentProgress } from './progress.ts';
-export { describeReport } from './progress-words.ts';
-export { createScreen } from './screen.ts';
-export type { Screen, ScreenStream } from './screen.ts';
-export type { PlainProgressOptions, Progress, ProgressReport, TerminalStream } from './progress.ts';
 export { METRICS_FILE, readMetricRecords, truncateMetrics } from './metrics-file.ts';
 export { streamSource } from './stream-source.ts';
 export type { Collate, StreamSourceOptions } from './stream-source.ts';

@@ -2,12 +2,11 @@
  * The words of a run: what the trainer is given and what it reports. The trainer knows no task, model or data format;
  * a batch is whatever a source hands out and the loss takes in.
  */
-import type { Logger, MetricRecord, MetricSink, Random } from '@polygate/core';
+import type { Logger, MetricRecord, MetricSink, Progress, Random } from '@polygate/core';
 import type { Lock } from '@polygate/core/node';
 import type { AdamW, MovingAverage, ParameterSet, Schedule } from '@polygate/nn';
 import type * as tf from '@tensorflow/tfjs';
 import type { BestOptions } from './best-score.ts';
-import type { Progress } from './progress.ts';
 
 /** What a source gets with each request. */
 export interface BatchContext {
@@ -175,6 +174,7 @@ export interface TrainOptions<Batch> {
   /** Gets every record besides metrics.jsonl. */
   readonly metrics?: MetricSink;
   readonly logger?: Logger;
+  /** @default none; checkpoints and validations are told to the logger */
   readonly progress?: Progress;
   /** When it aborts, the step at work is finished, a checkpoint written, and `train` returns. */
   readonly signal?: AbortSignal;

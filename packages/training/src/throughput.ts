@@ -1,7 +1,7 @@
 /**
  * Rates and smoothed losses for the display. Nothing here feeds back into training.
  */
-import type { ProgressReport } from './progress.ts';
+import type { ProgressReport } from '@polygate/core';
 
 /** Updates over which rates are measured. */
 const WINDOW = 50;

@@ -10,6 +10,7 @@ import {
   createRandom,
   PolygateError,
   silentLogger,
+  silentProgress,
   StateError,
   type MetricRecord,
 } from '@polygate/core';
@@ -21,7 +22,6 @@ import { searchBest } from './best-score.ts';
 import type { CheckpointPlace, RunState } from './checkpoint-state.ts';
 import { writeCheckpoint } from './checkpoint.ts';
 import { METRICS_FILE, syncMetrics } from './metrics-file.ts';
-import { plainProgress } from './progress.ts';
 import { dataOf, freshState, restore } from './resume.ts';
 import type { BatchMeasure, StepReport, TrainCallback, TrainOptions, TrainResult } from './run-options.ts';
 import { lockRun } from './run-lock.ts';
@@ -113,7 +113,8 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
     random,
   });
   const file = jsonlMetricSink(metricsPath);
-  const progress = options.progress ?? plainProgress(logger);
+  // Without a display, what it would keep goes to the logger: checkpoints and validations.
+  const progress = options.progress ?? { ...silentProgress, note: (line: string) => logger.info(line) };
   const throughput = createThroughput(steps, clock);
 
   const record = async (entry: MetricRecord): Promise<void> => {

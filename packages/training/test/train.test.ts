@@ -1,11 +1,12 @@
-import { createRandom, createLogger, memoryMetricSink, StateError } from '@polygate/core';
+import { createRandom, createLogger, memoryMetricSink, silentProgress, StateError } from '@polygate/core';
 import { MovingAverage, readSafetensors } from '@polygate/nn';
+import { plainProgress } from '@polygate/terminal';
 import * as tf from '@tensorflow/tfjs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { listCheckpoints, silentProgress, train, type StepReport, type TrainOptions } from '../src/index.ts';
+import { listCheckpoints, train, type StepReport, type TrainOptions } from '../src/index.ts';
 import { readMetrics, runTiny, STEPS, tinyModel, tinyOptions, type TinyBatch } from './tiny-run.ts';
 
 let folder = '';
@@ -199,7 +200,13 @@ describe('train', () => {
     const sink = memoryMetricSink();
     const lines: string[] = [];
     const logger = createLogger((_, message) => void lines.push(message));
-    const { result } = await runTiny(run, { steps: 200, metrics: sink, logger, schedule: () => 0.05 });
+    const { result } = await runTiny(run, {
+      steps: 200,
+      metrics: sink,
+      logger,
+      progress: plainProgress(logger),
+      schedule: () => 0.05,
+    });
     expect(result).toMatchObject({ status: 'finished', step: 200, resumedFrom: 0 });
     const metrics = await readMetrics(run);
     expect(metrics.map(({ step }) => step)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));

@@ -2,7 +2,7 @@ import { evaluate } from '@polygate/app-evaluate';
 import { prepare } from '@polygate/app-prepare';
 import { pretrain } from '@polygate/app-pretrain';
 import { selectEngine } from '@polygate/tensor';
-import { createProgress } from '@polygate/training';
+import { createProgress } from '@polygate/terminal';
 import type { Command } from 'commander';
 import { join } from 'node:path';
 import type { Terminal } from '../terminal.ts';

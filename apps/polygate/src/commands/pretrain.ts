@@ -1,11 +1,7 @@
-import {
-  describeRecipe,
-  pretrain,
-  pretrainRecipes,
-  pretrainSynthetic,
-  resolvePretrainRecipe,
-} from '@polygate/app-pretrain';
-import { createProgress, type ResumeMode } from '@polygate/training';
+import { pretrain, pretrainRecipes, pretrainSynthetic, resolvePretrainRecipe } from '@polygate/app-pretrain';
+import { describeRecipe } from '@polygate/runs';
+import { createProgress } from '@polygate/terminal';
+import type { ResumeMode } from '@polygate/training';
 import type { Command } from 'commander';
 import { readRecipeFile } from '../recipe-file.ts';
 import type { Terminal } from '../terminal.ts';

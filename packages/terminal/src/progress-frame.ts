@@ -1,6 +1,6 @@
 /** One frame of the live bar: a pure function of what was last reported and of the time. */
+import type { ProgressReport } from '@polygate/core';
 import { describeReport, formatSeconds } from './progress-words.ts';
-import type { ProgressReport } from './progress.ts';
 
 /** What a frame is drawn from. Times are milliseconds since the epoch, which all threads share. */
 export interface BarState {

@@ -1,5 +1,5 @@
 /** The words of a progress report. */
-import type { ProgressReport } from './progress.ts';
+import type { ProgressReport } from '@polygate/core';
 
 const twoDigits = (value: number): string => String(value).padStart(2, '0');
 

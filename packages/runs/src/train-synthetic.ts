@@ -4,10 +4,14 @@ import { presetNamed } from '@polygate/encoder';
 import { encoderOf, type Recipe } from '@polygate/generalist';
 import { lockRun } from '@polygate/training';
 import { join } from 'node:path';
-import { pretrain, type PretrainContext, type PretrainOptions, type PretrainResult } from './pretrain.ts';
-import { resolvePretrainRecipe } from './resolve-recipe.ts';
 import { describeSize, estimateSize } from './size-estimate.ts';
 import { writeSyntheticSuite } from './synthetic-suite.ts';
+import {
+  trainRecipe,
+  type TrainRecipeContext,
+  type TrainRecipeOptions,
+  type TrainRecipeResult,
+} from './train-recipe.ts';
 
 /** Samples of a step of every task: enough for a contrastive loss, small enough for any machine. */
 const SYNTHETIC_BATCH = 4;
@@ -31,16 +35,16 @@ const shrunk = (recipe: Recipe, suite: string): Recipe => ({
 });
 
 /**
- * As {@link pretrain}, but on pictures of noise and drawn words in the run folder, with small batches and a small
+ * As {@link trainRecipe}, but on pictures of noise and drawn words in the run folder, with small batches and a small
  * vocabulary; model, tasks and optimisation are the recipe's. Warns of what the recipe itself will need.
- * @throws as {@link pretrain}
+ * @throws as {@link trainRecipe}
  */
-export const pretrainSynthetic = async (
-  options: PretrainOptions,
-  context: PretrainContext = {},
-): Promise<PretrainResult> => {
+export const trainSynthetic = async (
+  options: TrainRecipeOptions,
+  context: TrainRecipeContext = {},
+): Promise<TrainRecipeResult> => {
   const { logger = silentLogger } = context;
-  const recipe = resolvePretrainRecipe(options);
+  const { recipe } = options;
   const { vocabularySize, patch } = presetNamed(recipe.model.preset);
   const encoder = encoderOf(recipe.model, {
     vocabularySize,
@@ -56,6 +60,5 @@ export const pretrainSynthetic = async (
   const suite = join(run, 'synthetic-suite');
   await using lock = await lockRun(run, 'pretrain');
   await writeSyntheticSuite(suite, recipe, { pixels });
-  const { set: _, ...rest } = options;
-  return await pretrain({ ...rest, recipe: shrunk(recipe, suite), run }, { ...context, lock });
+  return await trainRecipe({ ...options, recipe: shrunk(recipe, suite), run }, { ...context, lock });
 };

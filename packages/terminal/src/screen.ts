@@ -2,13 +2,14 @@
  * A terminal that lines and one live bar share. The bar stays below the lines and keeps moving while the main thread is
  * busy, because a worker thread redraws it. Both write under one lock, so nothing is torn apart.
  */
+import type { ProgressReport } from '@polygate/core';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { barOf, CLEAR_LINE, fitLine, frameOf, type BarState } from './progress-frame.ts';
 import { describeReport, formatSeconds } from './progress-words.ts';
-import type { ProgressReport, TerminalStream } from './progress.ts';
 import { createControl, noteDrawn, setShown, withLock, type ScreenControl } from './screen-control.ts';
+import type { TerminalStream } from './terminal-stream.ts';
 
 /** The terminal behind a screen, such as `process.stderr`. */
 export interface ScreenStream extends TerminalStream {
