@@ -112,6 +112,7 @@ const represent = (
 export const attributeCondition: LearnedCondition<RoutingKey> = Object.freeze({
   name: 'attribute',
   dataIndependent: true as const,
+  reads: ['attributes'] as const,
   representationWidth: ({ width }: ConditionSize) => width,
   parameters: ({ width, sites }: ConditionSize) =>
     Object.freeze([
@@ -140,6 +141,10 @@ export const attributeCondition: LearnedCondition<RoutingKey> = Object.freeze({
         role: 'norm' as const,
       },
     ]),
+  // A sum of the set bits' columns, at most all of them, the norm, and the gates.
+  flops: ({ width, experts }: ConditionSize & { readonly experts: number }) => ({
+    decision: ATTRIBUTE_COUNT * width + 2 * experts * width,
+  }),
   keyOf: ({ attributes }: RoutingKey) => rowKey(attributes),
   represent,
 });

@@ -1,10 +1,16 @@
 /** Conditions by name: those of this package and those that other packages register. */
-import { createRegistry } from '@polygate/core';
+import { checkSettings, ConfigError, createRegistry, excerpt } from '@polygate/core';
 import { attributeFactory } from './attribute-condition.ts';
 import { modalityFactory } from './modality-condition.ts';
 import { contextFactory } from './context-condition.ts';
-import type { Condition, DataDependentCondition, FixedCondition, LearnedCondition } from './condition.ts';
-import type { ConditionFactory, RoutingKey } from './routing-key.ts';
+import {
+  checkCondition,
+  type Condition,
+  type DataDependentCondition,
+  type FixedCondition,
+  type LearnedCondition,
+} from './condition.ts';
+import type { ConditionContext, ConditionFactory, RoutingKey } from './routing-key.ts';
 import { taskFactory } from './task-condition.ts';
 import { taskSpecificFactory } from './task-specific-condition.ts';
 import { tokenFactory } from './token-condition.ts';
@@ -19,7 +25,7 @@ export interface NamedConditions {
   readonly 'task-specific': FixedCondition<RoutingKey>;
 }
 
-const registry = createRegistry<ConditionFactory>('condition', [
+const conditions = createRegistry<ConditionFactory>('condition', [
   tokenFactory,
   contextFactory,
   modalityFactory,
@@ -31,15 +37,15 @@ const registry = createRegistry<ConditionFactory>('condition', [
 /**
  * Makes a condition known under its name, for the whole process. Call it before models that use it are built.
  * @returns the factory, with the type of the condition that it makes
- * @throws ConfigError when the name is taken
+ * @throws ConfigError when the name is taken, or no name for a recipe
  */
 export const registerCondition = <C extends Condition<RoutingKey>>(
   factory: ConditionFactory<C>,
-): ConditionFactory<C> => registry.register(factory);
+): ConditionFactory<C> => conditions.register(factory);
 
 /**
  * The condition of a name. A name that is written out gives its own kind of condition; one that is read from somewhere
- * gives any, which `decide` and `routeTokens` take too and check.
+ * gives any, which `routeRows` and `routeTokens` take too and check.
  * @throws ConfigError listing the known names
  */
 export function conditionNamed<Name extends keyof NamedConditions>(
@@ -47,8 +53,30 @@ export function conditionNamed<Name extends keyof NamedConditions>(
 ): ConditionFactory<NamedConditions[Name]>;
 export function conditionNamed(name: string): ConditionFactory;
 export function conditionNamed(name: string): ConditionFactory {
-  return registry.named(name);
+  return conditions.named(name);
 }
 
+/**
+ * The condition of a name for a model, its settings checked by its schema and its declarations by
+ * {@link checkCondition}.
+ * @throws ConfigError listing the known names, for settings that it does not have, or for a condition that does not say
+ * what it reads and costs
+ */
+export const createCondition = (name: string, context: ConditionContext): Condition<RoutingKey> => {
+  const factory = conditions.named(name);
+  const { settings: given = {} } = context;
+  const { settings: schema } = factory;
+  if (!schema && Object.keys(given).length > 0) {
+    throw new ConfigError(
+      `${name} condition: expected no settings of its own, got ${excerpt(given)}; leave conditionSettings out`,
+      { fields: { condition: name, settings: given } },
+    );
+  }
+  const settings = schema ? checkSettings(schema, given, `${name} condition`) : {};
+  const condition = factory.create({ ...context, settings });
+  checkCondition(condition);
+  return condition;
+};
+
 /** Names of all conditions, those of this package first. */
-export const conditionNames = (): readonly string[] => registry.names();
+export const conditionNames = (): readonly string[] => conditions.names();

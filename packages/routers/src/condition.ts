@@ -2,11 +2,15 @@
  * What a router looks at: R(x) of Uni-Perceiver-MoE, Eq. 5 to 9. A condition is one file that exports one record of
  * one of the two kinds below; gates, merging and telemetry do not depend on which.
  *
+ * A condition declares what it reads (`reads`) and what it costs (`parameters`, `flops`): merging, export and accounts go by
+ * that, nothing is tried out.
+ *
  * A model has many routers (one per block and branch). Their parameters are stacked along a leading axis of S sites,
  * because each alone is tiny and an engine's cost per tensor would outweigh the arithmetic.
  *
  * S sites (routers) · R rows · W width of the representation · D model width
  */
+import { ConfigError, excerpt } from '@polygate/core';
 import type { ParameterSpec } from '@polygate/nn';
 import type * as tf from '@tensorflow/tfjs';
 
@@ -26,9 +30,40 @@ export interface Representation {
   backward(gradient: Float64Array): readonly Float32Array[];
 }
 
+/**
+ * What a condition may read of a token: its own content, its sequence, or what is said of its segment before any token is
+ * embedded (attribute row, modality, task).
+ */
+export type ConditionField = 'attributes' | 'modality' | 'task' | 'token' | 'context';
+
+/** All of them, those of a segment first. */
+export const CONDITION_FIELDS: readonly ConditionField[] = Object.freeze([
+  'attributes',
+  'modality',
+  'task',
+  'token',
+  'context',
+]);
+
+/**
+ * Floating-point operations of one router, a multiplication and an addition counting as two, its gates included.
+ * Parameters are counted by their description.
+ */
+export interface RouterFlops {
+  /** Of each decision: of a row, or of a token. */
+  readonly decision: number;
+  /** Once for each sequence, whatever its length. @default 0 */
+  readonly sequence?: number;
+}
+
 interface NamedCondition {
   /** As in recipes and error texts, e.g. `attribute`. */
   readonly name: string;
+  /**
+   * What its decisions depend on, all of it: rows that differ in nothing else share decisions and merged weights. With
+   * `token` or `context` every token is decided for, else every row.
+   */
+  readonly reads: readonly ConditionField[];
 }
 
 interface ConditionBase extends NamedCondition {
@@ -36,6 +71,8 @@ interface ConditionBase extends NamedCondition {
   representationWidth(size: ConditionSize): number;
   /** Parameters, each with leading axis S; their names are relative to the stack's prefix. */
   parameters(size: ConditionSize): readonly ParameterSpec[];
+  /** What one router costs. */
+  flops(size: ConditionSize & { readonly experts: number }): RouterFlops;
   /**
    * Names of the rows of a parameter's second axis, by the parameter's relative name, where every row belongs to a name
    * (a task, a modality): a model that starts from another takes the rows of the names that both know. @default none
@@ -114,3 +151,36 @@ export interface DataDependentCondition extends ConditionBase {
 
 /** Any condition. */
 export type Condition<Key = never> = DataIndependentCondition<Key> | DataDependentCondition;
+
+/**
+ * Refuses a condition that does not say what it reads and costs: merging, caches and accounts go by it.
+ * @throws ConfigError naming what is missing
+ */
+export const checkCondition = <Key>(condition: Condition<Key>): void => {
+  const { name } = condition;
+  // Conditions of other packages may be JavaScript: their types alone are not trusted.
+  const reads: unknown = condition.reads;
+  const fits =
+    Array.isArray(reads) && reads.length > 0 && reads.every((field) => CONDITION_FIELDS.includes(field));
+  if (!fits) {
+    throw new ConfigError(
+      `${name} condition: expected "reads", what its decisions depend on, some of ${CONDITION_FIELDS.join(', ')}, got ${excerpt(reads)}; declare it in the condition`,
+      { code: 'condition-undeclared', fields: { condition: name } },
+    );
+  }
+  const byToken = reads.includes('token') || reads.includes('context');
+  if (byToken === condition.dataIndependent) {
+    throw new ConfigError(
+      `${name} condition: expected dataIndependent ${!byToken} of a condition that reads ${reads.join(', ')}, got ${condition.dataIndependent}; correct one of the two`,
+      { code: 'condition-undeclared', fields: { condition: name } },
+    );
+  }
+  if (condition.dataIndependent && condition.fixed === true) return;
+  const flops: unknown = condition.flops;
+  if (typeof flops !== 'function') {
+    throw new ConfigError(
+      `${name} condition: expected "flops", what one of its routers costs, got ${excerpt(flops)}; declare it in the condition, with the product of its gates`,
+      { code: 'condition-undeclared', fields: { condition: name } },
+    );
+  }
+};

@@ -52,6 +52,7 @@ const zero = (name: string, { width, sites }: ConditionSize) => ({
 const contextCondition: DataDependentCondition = Object.freeze({
   name: 'context',
   dataIndependent: false as const,
+  reads: ['token', 'context'] as const,
   representationWidth: ({ width }: ConditionSize) => 2 * width,
   parameters: (size: ConditionSize) => [
     square('query', size),
@@ -62,6 +63,12 @@ const contextCondition: DataDependentCondition = Object.freeze({
     square('output', size),
     zero('output', size),
   ],
+  // The mean of the tokens, H scores and H means of each, and four products of D x D with the gates of the pool once a
+  // sequence.
+  flops: ({ width, experts }: ConditionSize & { readonly experts: number }) => ({
+    decision: 2 * experts * width + 2 * width + 2 * 2 * headsOf(width) * width,
+    sequence: 4 * 2 * width * width + 2 * experts * width,
+  }),
   represent: (parameters: readonly tf.Tensor[], context: TokenContext) => ({
     tokens: context.tokens,
     samples: pool(parameters, context),

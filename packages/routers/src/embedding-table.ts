@@ -17,8 +17,8 @@ export interface NamedTable {
   readonly name: string;
   /** Names with an embedding each, in the order of the table. */
   readonly names: readonly string[];
-  /** The name in a key. */
-  nameOf(key: RoutingKey): string;
+  /** The field of a key that holds the name. */
+  readonly reads: 'modality' | 'task';
 }
 
 /** Refuses a list of names that can't number a table or experts. @throws ConfigError */
@@ -68,15 +68,12 @@ const represent = (
 };
 
 /** A condition with one parameter, `NAME.embedding` [S, M, D]. @throws ConfigError for an unusable list of names */
-export const embeddingTableCondition = ({
-  name,
-  names,
-  nameOf,
-}: NamedTable): LearnedCondition<RoutingKey> => {
+export const embeddingTableCondition = ({ name, names, reads }: NamedTable): LearnedCondition<RoutingKey> => {
   checkNames(name, name, names);
   return Object.freeze({
     name,
     dataIndependent: true as const,
+    reads: [reads],
     representationWidth: ({ width }: ConditionSize) => width,
     parameters: ({ width, sites }: ConditionSize) => [
       {
@@ -87,9 +84,12 @@ export const embeddingTableCondition = ({
       },
     ],
     rowNames: Object.freeze({ [`${name}.embedding`]: names }),
-    keyOf: nameOf,
+    flops: ({ width, experts }: ConditionSize & { readonly experts: number }) => ({
+      decision: 2 * experts * width,
+    }),
+    keyOf: (key: RoutingKey) => key[reads],
     represent: (values: readonly Float32Array[], keys: readonly RoutingKey[], size: ConditionSize) => {
-      const indices = keys.map((key) => indexOfName(name, nameOf(key), names));
+      const indices = keys.map((key) => indexOfName(name, key[reads], names));
       return represent(values[0] ?? new Float32Array(), indices, { ...size, names: names.length });
     },
   });

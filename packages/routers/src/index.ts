@@ -1,14 +1,17 @@
 export { attributeCondition, ATTRIBUTE_COUNT } from './attribute-condition.ts';
-export { conditionNamed, conditionNames, registerCondition } from './condition-registry.ts';
+export { CONDITION_FIELDS, checkCondition } from './condition.ts';
+export { conditionNamed, conditionNames, createCondition, registerCondition } from './condition-registry.ts';
 export type { NamedConditions } from './condition-registry.ts';
 export type {
   Condition,
+  ConditionField,
   ConditionSize,
   DataDependentCondition,
   DataIndependentCondition,
   FixedCondition,
   LearnedCondition,
   Representation,
+  RouterFlops,
   TokenContext,
   TokenRepresentation,
 } from './condition.ts';
@@ -17,12 +20,12 @@ export { gate } from './gate.ts';
 export type { GateOptions } from './gate.ts';
 export type { GateRule } from './gate-math.ts';
 export type { NoiseOptions } from './noise.ts';
-export { decide } from './router.ts';
-export type { DecideOptions } from './router.ts';
+export { routeRows } from './router.ts';
+export type { RouteRowsOptions } from './router.ts';
 export { describeRouters } from './router-stack.ts';
 export type { AnyRouterStack, RouterStack, TokenRouterStack } from './router-stack.ts';
 export { routeTokens, unstackRouters } from './token-router.ts';
-export type { RouteOptions, SiteParameters, TokenDecision, TokenPlan } from './token-router.ts';
+export type { RouteTokensOptions, SiteParameters, TokenDecision, TokenPlan } from './token-router.ts';
 export {
   weightedRouterLoss,
   type LossFactors,

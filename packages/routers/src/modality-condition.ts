@@ -8,5 +8,5 @@ export const modalityFactory: ConditionFactory<LearnedCondition<RoutingKey>> = O
   name: 'modality',
   summary: "a learned embedding of the segment's modality",
   create: ({ modalities }: { readonly modalities: readonly string[] }) =>
-    embeddingTableCondition({ name: 'modality', names: modalities, nameOf: ({ modality }) => modality }),
+    embeddingTableCondition({ name: 'modality', names: modalities, reads: 'modality' }),
 });

@@ -15,9 +15,9 @@ import * as tf from '@tensorflow/tfjs';
 import { weightedRouterLoss } from './balance-losses.ts';
 import type { CapacityFactor } from './capacity.ts';
 import type { Condition } from './condition.ts';
-import { conditionNamed } from './condition-registry.ts';
+import { createCondition } from './condition-registry.ts';
 import type { GateRule } from './gate-math.ts';
-import { decide } from './router.ts';
+import { routeRows } from './router.ts';
 import { describeRouters, type AnyRouterStack } from './router-stack.ts';
 import type { RoutingKey } from './routing-key.ts';
 import { countRows, countTokens, type RoutingCounts } from './telemetry.ts';
@@ -89,9 +89,7 @@ export interface MoeLinear {
 }
 
 const conditionOf = (given: string | Condition<RoutingKey>): Condition<RoutingKey> =>
-  typeof given === 'string'
-    ? conditionNamed(given).create({ modalities: ['visual', 'text'], tasks: [] })
-    : given;
+  typeof given === 'string' ? createCondition(given, { modalities: ['visual', 'text'], tasks: [] }) : given;
 
 const checkExtent = (name: string, value: number): void => {
   if (!Number.isInteger(value) || value < 1)
@@ -182,7 +180,7 @@ export const moeLinear = (config: MoeLinearConfig): MoeLinear => {
       );
     }
     const segments = call.segments ?? [{ row: 0, start: 0, length }];
-    const decision = decide(stack, rows, { parameters, training, random })[0];
+    const decision = routeRows(stack, rows, { parameters, training, random })[0];
     if (!decision) throw new ConfigError('moeLinear: expected a decision of its router');
     const { gates, chosen } = decision;
     const options = { gates, chosen, experts: expertsOf(parameters), segments, activation };

@@ -5,11 +5,12 @@
  */
 import { ConfigError } from '@polygate/core';
 import type { ParameterSpec } from '@polygate/nn';
-import type {
-  Condition,
-  DataDependentCondition,
-  DataIndependentCondition,
-  FixedCondition,
+import {
+  checkCondition,
+  type Condition,
+  type DataDependentCondition,
+  type DataIndependentCondition,
+  type FixedCondition,
 } from './condition.ts';
 import { checkGateRule, type GateRule } from './gate-math.ts';
 
@@ -24,7 +25,7 @@ interface StackBase extends GateRule {
   readonly noise?: number;
 }
 
-/** Routers whose decisions are known before tokens are: see `decide`. */
+/** Routers whose decisions are known before tokens are: see `routeRows`. */
 export interface RouterStack<Key> extends StackBase {
   readonly condition: DataIndependentCondition<Key>;
 }
@@ -44,7 +45,7 @@ export const stackOfRows = <Key>(stack: AnyRouterStack<Key>): RouterStack<Key> =
   const { condition } = stack;
   if (condition.dataIndependent) return { ...stack, condition };
   throw new ConfigError(
-    `decide: expected a condition that is known before tokens are, got "${condition.name}", which looks at each token; use routeTokens`,
+    `routeRows: expected a condition that is known before tokens are, got "${condition.name}", which looks at each token; use routeTokens`,
     { fields: { condition: condition.name } },
   );
 };
@@ -54,7 +55,7 @@ export const stackOfTokens = <Key>(stack: AnyRouterStack<Key>): TokenRouterStack
   const { condition } = stack;
   if (!condition.dataIndependent) return { ...stack, condition };
   throw new ConfigError(
-    `routeTokens: expected a condition on tokens, got "${condition.name}", which decides for rows; use decide`,
+    `routeTokens: expected a condition on tokens, got "${condition.name}", which decides for rows; use routeRows`,
     { fields: { condition: condition.name } },
   );
 };
@@ -78,6 +79,7 @@ export const checkFixedStack = <Key>(
  */
 export const describeRouters = <Key>(stack: AnyRouterStack<Key>): readonly ParameterSpec[] => {
   checkGateRule(stack);
+  checkCondition(stack.condition);
   const { condition, prefix, sites, width, experts } = stack;
   if (!Number.isInteger(sites) || sites < 1) {
     throw new ConfigError(

@@ -26,8 +26,8 @@ interface LearnedStack<Key> extends RouterStack<Key> {
   readonly condition: LearnedCondition<Key>;
 }
 
-/** Settings of one call of {@link decide}. */
-export interface DecideOptions {
+/** Settings of one call of {@link routeRows}. */
+export interface RouteRowsOptions {
   /** The set that holds the stack's parameters, borrowed. */
   readonly parameters: ParameterSet;
   /** Whether noise is added. @default false */
@@ -44,7 +44,7 @@ interface HostForward {
 const forward = <Key>(
   stack: LearnedStack<Key>,
   values: readonly Float32Array[],
-  call: { readonly rows: readonly Key[]; readonly options: DecideOptions },
+  call: { readonly rows: readonly Key[]; readonly options: RouteRowsOptions },
 ): HostForward => {
   const { condition, sites, width, experts, noise } = stack;
   const { training, random } = call.options;
@@ -95,10 +95,10 @@ const fixedDecisions = <Key>(
  * @returns S decisions, each over the R rows in their order
  * @throws ConfigError when rows are missing, noise has no random stream or the condition looks at tokens; ShapeError for a row of another condition
  */
-export const decide = <Key>(
+export const routeRows = <Key>(
   given: AnyRouterStack<Key>,
   rows: readonly Key[],
-  options: DecideOptions,
+  options: RouteRowsOptions,
 ): readonly GateDecision[] => {
   const stack = stackOfRows(given);
   if (rows.length === 0) {

@@ -1,5 +1,6 @@
 /** What conditions that do not look at token content may look at, and how a condition is made for a model. */
 import type { AttributeRow } from '@polygate/attributes';
+import type { NamedRecord, SettingsSchema } from '@polygate/core';
 import type { Condition } from './condition.ts';
 
 /** What is known of a segment before any of its tokens is embedded. */
@@ -17,14 +18,19 @@ export interface ConditionContext {
   readonly modalities: readonly string[];
   /** Tasks by name, in the order of their embeddings or experts. */
   readonly tasks: readonly string[];
+  /** Settings of the condition itself, checked by its schema; see {@link ConditionFactory.settings}. @default none */
+  readonly settings?: Readonly<Record<string, unknown>>;
 }
 
 /** A condition by name, before it is made for a model. */
-export interface ConditionFactory<C extends Condition<RoutingKey> = Condition<RoutingKey>> {
-  /** As in recipes, e.g. `attribute`; lower case with hyphens. */
-  readonly name: string;
-  /** One line for lists of conditions. */
-  readonly summary: string;
+export interface ConditionFactory<
+  C extends Condition<RoutingKey> = Condition<RoutingKey>,
+> extends NamedRecord {
+  /**
+   * Zod schema of what recipes may say under `conditionSettings`, beside the condition's name; its defaults are filled in.
+   * @default the condition has no settings
+   */
+  readonly settings?: SettingsSchema<Readonly<Record<string, unknown>>>;
   /** @throws ConfigError when the context lacks what the condition needs */
   create(context: ConditionContext): C;
 }

@@ -8,5 +8,5 @@ export const taskFactory: ConditionFactory<LearnedCondition<RoutingKey>> = Objec
   name: 'task',
   summary: 'a learned embedding of the task that the sequence serves',
   create: ({ tasks }: { readonly tasks: readonly string[] }) =>
-    embeddingTableCondition({ name: 'task', names: tasks, nameOf: ({ task }) => task }),
+    embeddingTableCondition({ name: 'task', names: tasks, reads: 'task' }),
 });

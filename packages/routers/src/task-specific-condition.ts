@@ -16,6 +16,7 @@ export const taskSpecificFactory: ConditionFactory<FixedCondition<RoutingKey>> =
       name: 'task-specific',
       dataIndependent: true as const,
       fixed: true as const,
+      reads: ['task'] as const,
       experts: tasks.length,
       keyOf: ({ task }: RoutingKey) => task,
       expertOf: ({ task }: RoutingKey) => indexOfName('task', task, tasks),

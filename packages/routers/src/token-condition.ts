@@ -7,8 +7,12 @@ import type { ConditionFactory } from './routing-key.ts';
 const tokenCondition: DataDependentCondition = Object.freeze({
   name: 'token',
   dataIndependent: false as const,
+  reads: ['token'] as const,
   representationWidth: ({ width }: ConditionSize) => width,
   parameters: () => [],
+  flops: ({ width, experts }: ConditionSize & { readonly experts: number }) => ({
+    decision: 2 * experts * width,
+  }),
   represent: (_parameters: readonly tf.Tensor[], { tokens }: TokenContext) => ({ tokens }),
 });
 

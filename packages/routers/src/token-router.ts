@@ -47,7 +47,7 @@ import { choiceGradient, chooseExperts, type TokenChoices } from './token-choice
 export type SiteParameters = readonly (readonly tf.Tensor[])[];
 
 /** Settings of one call of {@link routeTokens}. */
-export interface RouteOptions {
+export interface RouteTokensOptions {
   /** Made by {@link unstackRouters}; borrowed. */
   readonly parameters: SiteParameters;
   /** Whether noise is added. @default false */
@@ -150,7 +150,7 @@ const gateValues = (choices: TokenChoices, kept: Uint8Array): Float32Array => {
   return gates;
 };
 
-const decideOnHost = (
+const routeOnHost = (
   logits: tf.Tensor2D,
   visible: tf.Tensor | undefined,
   { experts, topK, renormalize, capacityFactor, batchPriority, order, ...noisy }: DecisionRule,
@@ -215,7 +215,7 @@ const checkLogits = (
 };
 
 /** The same in one call of an engine that brings kernels for it. */
-const decideOnEngine = (
+const routeOnEngine = (
   logits: tf.Tensor2D,
   visible: tf.Tensor | undefined,
   { experts, topK, renormalize, capacityFactor, batchPriority, order, ...noisy }: DecisionRule,
@@ -281,7 +281,7 @@ const decideOnEngine = (
 
 const slotOrder = (
   tokens: number,
-  { training, random, capacityFactor, batchPriority }: RouteOptions,
+  { training, random, capacityFactor, batchPriority }: RouteTokensOptions,
 ): SlotOrder =>
   training && random && capacityFactor !== 'dropless' && !batchPriority
     ? drawSlotOrder(tokens, random)
@@ -297,7 +297,7 @@ const slotOrder = (
 export const routeTokens = <Key>(
   given: AnyRouterStack<Key>,
   context: TokenContext,
-  options: RouteOptions,
+  options: RouteTokensOptions,
 ): TokenDecision => {
   const stack = stackOfTokens(given);
   const { experts, topK = DEFAULT_TOP_K, renormalize = renormalizes(topK), noise } = stack;
@@ -313,8 +313,7 @@ export const routeTokens = <Key>(
   const { logits, tokens } = gateLogits(stack, context, own);
   const order = slotOrder(logits.shape[0], options);
   const rule = { experts, topK, renormalize, capacityFactor, batchPriority, order, training, noise, random };
-  const outcome =
-    decideOnEngine(logits, context.visible, rule) ?? decideOnHost(logits, context.visible, rule);
+  const outcome = routeOnEngine(logits, context.visible, rule) ?? routeOnHost(logits, context.visible, rule);
   const { choices, slots, own: decided } = outcome;
   const values = lossValues(choices, slots.wanted, decided?.squares);
   const { balance, z, shares } = values;

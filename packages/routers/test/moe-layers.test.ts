@@ -4,7 +4,7 @@ import { createRandom } from '@polygate/core';
 import { AdamW, allocateParameters, ParameterSet, parameterGradients } from '@polygate/nn';
 import {
   conditionNamed,
-  decide,
+  routeRows,
   describeRouters,
   moeDense,
   moeLinear,
@@ -169,15 +169,17 @@ describe('conditions by name', () => {
       create: () => ({
         name: 'moe-layers-mean',
         dataIndependent: false,
+        reads: ['token', 'context'],
         representationWidth: ({ width }) => width,
         parameters: () => [],
+        flops: ({ width, experts }) => ({ decision: width, sequence: 2 * experts * width }),
         represent: (_parameters, context) => ({ samples: tf.mean(context.tokens, 1) as tf.Tensor2D }),
       }),
     });
     const mean = { ...sizes, condition: own.create(nobody) };
     tf.tidy(() => {
       using ofRows = allocateParameters(describeRouters(rows), createRandom(1));
-      expect(decide(rows, [key], { parameters: ofRows })[0]?.gates.shape).toEqual([1, 2]);
+      expect(routeRows(rows, [key], { parameters: ofRows })[0]?.gates.shape).toEqual([1, 2]);
       for (const stack of [tokens, mean]) {
         using parameters = allocateParameters(describeRouters(stack), createRandom(1));
         const context = { site: 0, tokens: tf.ones<tf.Rank.R3>([1, 3, 2]) };
@@ -190,12 +192,12 @@ describe('conditions by name', () => {
   it('of a name that only the program knows are checked where they are used', () => {
     const named = (name: string) => ({ ...sizes, condition: conditionNamed(name).create(nobody) });
     using parameters = allocateParameters(describeRouters(named('token')), createRandom(1));
-    expect(() => decide(named('token'), [key], { parameters })).toThrow(
-      'decide: expected a condition that is known before tokens are, got "token", which looks at each token; use routeTokens',
+    expect(() => routeRows(named('token'), [key], { parameters })).toThrow(
+      'routeRows: expected a condition that is known before tokens are, got "token", which looks at each token; use routeTokens',
     );
     const context = { site: 0, tokens: tf.ones<tf.Rank.R3>([1, 3, 2]) };
     expect(() => routeTokens(named('modality'), context, { parameters: [] })).toThrow(
-      'routeTokens: expected a condition on tokens, got "modality", which decides for rows; use decide',
+      'routeTokens: expected a condition on tokens, got "modality", which decides for rows; use routeRows',
     );
   });
 });

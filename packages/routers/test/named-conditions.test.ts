@@ -4,7 +4,7 @@ import { createRandom } from '@polygate/core';
 import { allocateParameters, parameterGradients } from '@polygate/nn';
 import {
   conditionNamed,
-  decide,
+  routeRows,
   describeRouters,
   type DataIndependentCondition,
   type RouterStack,
@@ -53,7 +53,7 @@ describe.each(['modality', 'task'])('%s condition', (name) => {
       'routers.gate.weight',
       Float32Array.from([...new Array<number>(6).fill(0), 0, 0, ln2, 0, 0, ln2]),
     );
-    const decisions = decide(stack, [other(0), other(1)], { parameters });
+    const decisions = routeRows(stack, [other(0), other(1)], { parameters });
     // Logits 0, ln 2, 2 ln 2; softmax [1, 2, 4] / 7; kept 2/6 and 4/6. The first name's logits are all 0.
     expect(decisions[1]?.chosen).toEqual([
       [0, 1],
@@ -91,7 +91,7 @@ describe.each(['modality', 'task'])('%s condition', (name) => {
     const evaluate = (): tf.Scalar =>
       tf.tidy(() =>
         tf
-          .stack(decide(stack, [other(1), other(0)], { parameters }).map(({ gates }) => gates))
+          .stack(routeRows(stack, [other(1), other(0)], { parameters }).map(({ gates }) => gates))
           .mul(factors)
           .sum(),
       );
@@ -126,7 +126,7 @@ describe.each(['modality', 'task'])('%s condition', (name) => {
     const stack = stackOf(name);
     const parameters = allocateParameters(describeRouters(stack), createRandom(1));
     const known = name === 'task' ? 'captioning, classification, retrieval' : 'text, visual';
-    expect(() => decide(stack, [key('audio', 'audio')], { parameters })).toThrow(
+    expect(() => routeRows(stack, [key('audio', 'audio')], { parameters })).toThrow(
       `unknown ${name} "audio": known: ${known}`,
     );
     parameters.dispose();
@@ -141,7 +141,7 @@ describe('task-specific condition', () => {
     const parameters = allocateParameters([], createRandom(1));
     const rows = [key('text', 'retrieval'), key('visual', 'captioning')];
     const left = leakedTensors(() => {
-      const decisions = decide(stack, rows, { parameters, training: true });
+      const decisions = routeRows(stack, rows, { parameters, training: true });
       expect(decisions).toHaveLength(2);
       for (const { gates, chosen, values } of decisions) {
         expect(chosen).toEqual([[2], [0]]);
@@ -151,7 +151,7 @@ describe('task-specific condition', () => {
       }
     });
     expect(left).toEqual({ tensors: 0, buffers: 0 });
-    expect(() => decide(stack, [key('text', 'captoning')], { parameters })).toThrow(
+    expect(() => routeRows(stack, [key('text', 'captoning')], { parameters })).toThrow(
       'unknown task "captoning": did you mean "captioning"? known: captioning, classification, retrieval',
     );
     parameters.dispose();

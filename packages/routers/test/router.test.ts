@@ -3,7 +3,7 @@ import { createRandom, type Random } from '@polygate/core';
 import { allocateParameters, parameterGradients, type ParameterSet } from '@polygate/nn';
 import {
   attributeCondition,
-  decide,
+  routeRows,
   describeRouters,
   type RouterStack,
   type RoutingKey,
@@ -94,7 +94,7 @@ describe('describeRouters', () => {
   });
 });
 
-describe.each(engines)('decide on $title', (engine) => {
+describe.each(engines)('routeRows on $title', (engine) => {
   beforeAll(() => engine.use());
 
   it.each([
@@ -105,7 +105,7 @@ describe.each(engines)('decide on $title', (engine) => {
   ])('equals the formulas written out, top-%i, renormalised: %s', (topK, renormalize) => {
     const of = { ...stack, topK, renormalize };
     const parameters = drawnParameters(of, 21);
-    const decisions = decide(of, rows, { parameters });
+    const decisions = routeRows(of, rows, { parameters });
     expect(decisions).toHaveLength(3);
     for (const [site, { gates, chosen, values }] of decisions.entries()) {
       const got = gates.dataSync();
@@ -123,8 +123,8 @@ describe.each(engines)('decide on $title', (engine) => {
   it('permutes with its rows', () => {
     const parameters = drawnParameters(stack, 22);
     const order = [2, 0, 1];
-    const plain = decide(stack, rows, { parameters });
-    const moved = decide(
+    const plain = routeRows(stack, rows, { parameters });
+    const moved = routeRows(
       stack,
       order.map((r) => rows[r] as RoutingKey),
       { parameters },
@@ -148,12 +148,12 @@ describe.each(engines)('decide on $title', (engine) => {
         parameters,
         () =>
           tf.tidy(() =>
-            tf.addN(decide(stack, rows, { parameters }).map(({ gates }) => gates.square().sum())),
+            tf.addN(routeRows(stack, rows, { parameters }).map(({ gates }) => gates.square().sum())),
           ) as tf.Scalar,
       );
       loss.dispose();
       tf.dispose(gradients);
-      for (const { gates } of decide(stack, rows, { parameters })) gates.dispose();
+      for (const { gates } of routeRows(stack, rows, { parameters })) gates.dispose();
     };
     run();
     expect(leakedTensors(run)).toEqual({ tensors: 0, buffers: 0 });
@@ -161,7 +161,7 @@ describe.each(engines)('decide on $title', (engine) => {
   });
 });
 
-describe('decide', () => {
+describe('routeRows', () => {
   beforeAll(async () => {
     await engines[0]?.use();
   });
@@ -178,7 +178,7 @@ describe('decide', () => {
     const factors = Float32Array.from({ length: upstream }, () => weigher.normal());
     const evaluate = (): tf.Scalar =>
       tf.tidy(() => {
-        const decisions = decide(of, rows, {
+        const decisions = routeRows(of, rows, {
           parameters,
           // The same draw at every evaluation: noise is a constant of the function.
           ...(noisy ? { training: true, random: createRandom(33) } : {}),
@@ -221,7 +221,7 @@ describe('decide', () => {
     const lone = { ...stack, sites: 1 };
     const parameters = drawnParameters(lone, 36);
     const { loss, gradients } = parameterGradients(parameters, () =>
-      tf.tidy(() => tf.sum(tf.square(decide(lone, rows, { parameters })[0]?.gates ?? tf.scalar(NaN)))),
+      tf.tidy(() => tf.sum(tf.square(routeRows(lone, rows, { parameters })[0]?.gates ?? tf.scalar(NaN)))),
     );
     expect(Object.keys(gradients)).toHaveLength(5);
     loss.dispose();
@@ -234,7 +234,7 @@ describe('decide', () => {
     const twin = createRandom(42);
     const random = createRandom(42);
     const values = (source?: Random): number[] =>
-      decide(stack, rows, { parameters, ...(source ? { training: true, random: source } : {}) }).flatMap(
+      routeRows(stack, rows, { parameters, ...(source ? { training: true, random: source } : {}) }).flatMap(
         ({ gates, probabilities }) => {
           gates.dispose();
           return [...probabilities];
@@ -259,7 +259,7 @@ describe('decide', () => {
     const wide = { ...stack, sites: 24 };
     const parameters = drawnParameters(wide, 51);
     const { kernelNames } = await tf.profile(() => {
-      tf.dispose(decide(wide, rows, { parameters }).map(({ gates }) => gates));
+      tf.dispose(routeRows(wide, rows, { parameters }).map(({ gates }) => gates));
       return tf.scalar(0);
     });
     // The unnamed one is the decision itself, computed on the host.
@@ -269,13 +269,13 @@ describe('decide', () => {
 
   it('says what it lacks', () => {
     const parameters = drawnParameters(stack, 61);
-    expect(() => decide(stack, [], { parameters })).toThrow(
+    expect(() => routeRows(stack, [], { parameters })).toThrow(
       'routers: expected at least one row to decide for, got none; pass the rows of the call',
     );
-    expect(() => decide(stack, rows, { parameters, training: true })).toThrow(
+    expect(() => routeRows(stack, rows, { parameters, training: true })).toThrow(
       'gate: expected a random stream for the training noise, got none',
     );
-    expect(() => decide({ ...stack, prefix: 'gates' }, rows, { parameters })).toThrow(
+    expect(() => routeRows({ ...stack, prefix: 'gates' }, rows, { parameters })).toThrow(
       'unknown parameter "gates.attribute.weight"',
     );
     parameters.dispose();

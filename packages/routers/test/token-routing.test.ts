@@ -7,7 +7,7 @@ import {
   routeTokens,
   unstackRouters,
   type DataDependentCondition,
-  type RouteOptions,
+  type RouteTokensOptions,
   type TokenContext,
   type TokenDecision,
   type TokenRouterStack,
@@ -44,7 +44,7 @@ const drawnParameters = (stack: TokenRouterStack, seed: number): ParameterSet =>
   return parameters;
 };
 
-type Settings = Omit<RouteOptions, 'parameters'>;
+type Settings = Omit<RouteTokensOptions, 'parameters'>;
 
 /** Routes inside a tidy; what `use` returns are host values. */
 const route = <T>(

@@ -20,7 +20,6 @@ import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } 
 import { routerStack } from '../models/description.ts';
 import { conditionOf } from '../config/expert-config.ts';
 import { BLOCK_LINEARS, isConditional, linearShape } from '../experts/placement.ts';
-import { looksAt } from '../experts/routing-fields.ts';
 
 /** Disjoint parts of an encoder; every parameter is in exactly one. */
 export type ParameterPart =
@@ -125,7 +124,7 @@ const TENTHS_BELOW = 10e6;
 /** Merged sets of a deployed model: the paper's two for image and text, or one for each task where tasks have their own. */
 const defaultRows = ({ moe }: ResolvedEncoderConfig): number => {
   const condition = moe && conditionOf(moe);
-  return condition?.dataIndependent && looksAt(condition, 'task') ? (moe?.tasks.length ?? 1) : 2;
+  return condition?.dataIndependent && condition.reads.includes('task') ? (moe?.tasks.length ?? 1) : 2;
 };
 
 /**

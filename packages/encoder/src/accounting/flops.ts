@@ -61,26 +61,15 @@ const linearSizes = (
   return { all, conditional };
 };
 
-/** Channels of a head of the attention pool, where they divide the width. */
-const POOL_HEAD = 64;
-
-/**
- * Routers that look at tokens. By context: the mean of the tokens, H scores and H means of each, and four products of
- * D x D with the gates of the pool once a sequence.
- */
+/** Routers that look at tokens, as their condition declares. */
 const routingFlops = (config: ResolvedEncoderConfig, length: number): number => {
   const { moe, width } = config;
   if (!moe) return 0;
   const condition = conditionOf(moe);
   if (condition.dataIndependent) return 0;
   const sites = gateSites(config).length;
-  const gates = 2 * moe.experts * width;
-  if (condition.name !== 'context') {
-    return sites * length * 2 * moe.experts * condition.representationWidth({ width, sites: 1 });
-  }
-  const heads = width % POOL_HEAD === 0 ? width / POOL_HEAD : 1;
-  const pool = length * (2 * width + 2 * 2 * heads * width) + 4 * 2 * width * width;
-  return sites * (length * gates + pool + gates);
+  const { decision, sequence = 0 } = condition.flops({ width, sites, experts: moe.experts });
+  return sites * (length * decision + sequence);
 };
 
 /** Counts the operations of one sequence. @throws ConfigError for a configuration that makes no encoder */

@@ -1,6 +1,6 @@
 /** Conditional experts of an encoder: how many, where, and what their routers look at. Plain JSON. */
 import { ConfigError } from '@polygate/core';
-import { conditionNamed, type Condition, type RoutingKey } from '@polygate/routers';
+import { createCondition, type Condition, type RoutingKey } from '@polygate/routers';
 import { checkFields, type FieldType } from './config-fields.ts';
 import { ENCODER_LIMITS } from './limits.ts';
 import { check, checkWhole } from './shape-config.ts';
@@ -73,7 +73,7 @@ export const conditionOf = ({
   tasks,
   modalities,
 }: Pick<ResolvedExperts, 'condition' | 'tasks' | 'modalities'>): Condition<RoutingKey> =>
-  conditionNamed(condition).create({ tasks, modalities });
+  createCondition(condition, { tasks, modalities });
 
 const resolveCapacity = (given: ExpertConfig['capacityFactor'] = {}): ResolvedExperts['capacityFactor'] => {
   if (given === 'dropless') return given;

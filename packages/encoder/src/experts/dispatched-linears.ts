@@ -53,7 +53,7 @@ export const dispatchedLinears = (options: DispatchedLinearsOptions): Dispatched
   const limit =
     capacityFactor === 'dropless' ? capacityFactor : capacityFactor[training ? 'train' : 'evaluate'];
 
-  const decide = (site: number, tokens: tf.Tensor3D): TokenDecision => {
+  const route = (site: number, tokens: tf.Tensor3D): TokenDecision => {
     const known = decisions.get(site);
     if (known) return known;
     const seen = { site, tokens, ...(visible ? { visible } : {}), ...(context ? { context } : {}) };
@@ -64,7 +64,7 @@ export const dispatchedLinears = (options: DispatchedLinearsOptions): Dispatched
     return decision;
   };
   /** Prompts are a sequence of their own that nothing is dropped from; they count in no loss. */
-  const decidePrompts = (site: number, tokens: tf.Tensor3D): TokenDecision =>
+  const routePrompts = (site: number, tokens: tf.Tensor3D): TokenDecision =>
     routeTokens(stack, { site, tokens }, { parameters, training, random, capacityFactor: 'dropless' });
 
   return {
@@ -72,7 +72,7 @@ export const dispatchedLinears = (options: DispatchedLinearsOptions): Dispatched
     apply(x, place, { activation = 'none', prompts = false, seen = x } = {}) {
       const site = table.site(place);
       if (site === undefined) return dense.apply(x, place, { activation });
-      const { gates, plan, tokens } = prompts ? decidePrompts(site, x) : decide(site, seen);
+      const { gates, plan, tokens } = prompts ? routePrompts(site, x) : route(site, seen);
       // The first linear of a site goes on with what its router gives back; a later one has an input of its own.
       const own = sources.get(tokens) === x ? tokens : x;
       return dispatchedLinear(own, { gates, plan, experts: table.experts(place), activation });

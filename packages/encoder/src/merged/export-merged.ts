@@ -6,15 +6,14 @@ import { ConfigError } from '@polygate/core';
 import type { DataIndependentCondition, RoutingKey } from '@polygate/routers';
 import { resolveEncoderConfig, type EncoderConfig } from '../config/config.ts';
 import { conditionOf } from '../config/expert-config.ts';
-import { rowOf, rowText, type MergedEncoderConfig, type MergedRow } from './merged-config.ts';
+import { isRowField, rowOf, rowText, type MergedEncoderConfig, type MergedRow } from './merged-config.ts';
 import type { MergedEncoder } from './merged-encoder.ts';
 import { createMergedEncoder } from './merged-files.ts';
-import { fieldsOf } from '../experts/routing-fields.ts';
 import type { UniPerceiver } from '../models/uni-perceiver.ts';
 
 /** Segments that an exported encoder serves. */
 const distinct = (condition: DataIndependentCondition<RoutingKey>, keys: readonly RoutingKey[]) => {
-  const by = fieldsOf(condition);
+  const by = condition.reads.filter((field) => isRowField(field));
   const sets = new Map<string, RoutingKey>();
   const rows = new Map<string, MergedRow>();
   const order: string[] = [];

@@ -3,7 +3,7 @@
  * its experts are summed once and every later forward costs what a dense one does (Uni-Perceiver-MoE, section 3.3).
  */
 import type { ParameterSet } from '@polygate/nn';
-import { decide, type RouterStack, type RoutingKey } from '@polygate/routers';
+import { routeRows, type RouterStack, type RoutingKey } from '@polygate/routers';
 import { mergeExperts, type LinearExpert } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { pathOf, type LinearPlace } from '../blocks/block-linears.ts';
@@ -39,7 +39,7 @@ export const mergeRows = (source: MergeSource, rows: readonly RoutingKey[]): rea
   const { stack, sites, table, parameters } = source;
   const merged = rows.map(() => new Map<string, LinearExpert>());
   tf.tidy(() => {
-    const decisions = decide(stack, rows, { parameters });
+    const decisions = routeRows(stack, rows, { parameters });
     for (const [index, { block, linears }] of sites.entries()) {
       const { gates, chosen } = decisions[index] as (typeof decisions)[number];
       for (const linear of linears) {

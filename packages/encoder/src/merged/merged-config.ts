@@ -78,6 +78,9 @@ export const setCount = ({ rows }: MergedSets): number =>
 
 const rowFields: readonly RowField[] = ['attributes', 'modality', 'task'];
 
+/** Whether a field tells rows apart. */
+export const isRowField = (field: string): field is RowField => rowFields.includes(field as RowField);
+
 /** @throws ConfigError naming the field, what it expects and what it got */
 export const resolveMergedConfig = (config: MergedEncoderConfig): ResolvedMergedConfig => {
   const { merged, ...shape } = config;

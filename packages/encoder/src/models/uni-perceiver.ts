@@ -8,7 +8,7 @@
 import type { Random } from '@polygate/core';
 import { allocateParameters, type ParameterSet } from '@polygate/nn';
 import {
-  decide,
+  routeRows,
   unstackRouters,
   type GateDecision,
   type RouterStack,
@@ -30,7 +30,6 @@ import { MergedCache, mergeRows, type MergedWeights, type MergeSource } from '..
 import { mergedLinears } from '../merged/merged-linears.ts';
 import { gateSites, type GateSite } from '../experts/placement.ts';
 import { countDecided, countDispatched } from '../routing/routing-counts.ts';
-import { looksAt } from '../experts/routing-fields.ts';
 import {
   layOut,
   taskMissing,
@@ -70,7 +69,7 @@ export class UniPerceiver implements Encoder {
     const stack = routerStack(this.config);
     if (stack && isTokenStack(stack)) this.#tokenStack = stack;
     else this.#stack = stack;
-    this.routesByTask = this.#stack !== undefined && looksAt(this.#stack.condition, 'task');
+    this.routesByTask = this.#stack !== undefined && this.#stack.condition.reads.includes('task');
     this.#sites = gateSites(this.config);
     this.#table = expertTable(this.config, parameters);
     this.#dense = denseLinears(parameters);
@@ -125,7 +124,7 @@ export class UniPerceiver implements Encoder {
     if (!stack) return [];
     const reports: RoutingReport[] = [];
     tf.tidy(() => {
-      for (const [index, decision] of decide(stack, rows, { parameters: this.parameters }).entries()) {
+      for (const [index, decision] of routeRows(stack, rows, { parameters: this.parameters }).entries()) {
         const { chosen, probabilities, values, experts } = decision;
         reports.push({
           ...(this.#sites[index] as GateSite),
@@ -190,7 +189,7 @@ export class UniPerceiver implements Encoder {
     const dense = this.#dense;
     if (!this.#stack || !this.#merged) return dense;
     if (merged && !training) return mergedLinears({ dense, spans, of: this.#merged.lookUp(rows) });
-    const decisions = decide(this.#stack, rows, { parameters: this.parameters, training, random });
+    const decisions = routeRows(this.#stack, rows, { parameters: this.parameters, training, random });
     if (routing?.telemetry) {
       const { visible } = input;
       routing.reports.push(...countDecided(this.#sites, decisions, { layout, visible }));

@@ -9,7 +9,6 @@ import type { FixedCondition, RoutingKey } from '@polygate/routers';
 import type { LinearPlace } from '../blocks/block-linears.ts';
 import { conditionOf, type ResolvedExperts } from '../config/expert-config.ts';
 import { isMergedConfig, keyOfRow } from '../merged/merged-config.ts';
-import { fieldsOf } from '../experts/routing-fields.ts';
 import { shareSets } from './transfer-gates.ts';
 import {
   copiesAt,
@@ -50,17 +49,17 @@ const setsOfFixed = (
   const note = (expert: number | undefined, set: number | undefined): void => {
     if (expert !== undefined && set !== undefined) sets.set(expert, (sets.get(expert) ?? new Set()).add(set));
   };
-  const needed = fieldsOf(condition);
+  const needed = condition.reads;
   if (isMergedConfig(start)) {
     const { by, rows } = start.merged;
-    if (!needed.every((field) => by.includes(field))) return sets;
+    if (!needed.every((field) => (by as readonly string[]).includes(field))) return sets;
     for (const row of rows) note(expertFor(condition, keyOfRow(row)), row.set);
     return sets;
   }
   const moe = expertsOf(start);
   const own = moe && fixedCondition(moe);
   // Rows that differ in more than the task's name can't be listed.
-  if (!own || needed.join() !== 'task' || fieldsOf(own).join() !== 'task') return sets;
+  if (!own || needed.join() !== 'task' || own.reads.join() !== 'task') return sets;
   for (const task of moe.tasks) {
     const key = keyOfRow({ task });
     note(expertFor(condition, key), expertFor(own, key));

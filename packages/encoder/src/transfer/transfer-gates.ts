@@ -8,7 +8,6 @@
 import type { LearnedCondition, RoutingKey } from '@polygate/routers';
 import { conditionOf, type ResolvedExperts } from '../config/expert-config.ts';
 import { keyOfRow, type ResolvedMergedConfig } from '../merged/merged-config.ts';
-import { fieldsOf } from '../experts/routing-fields.ts';
 import type { FittedRow } from './transfer-source.ts';
 
 /** Distance of logits that the noise of training, of deviation 1 / E, seldom bridges. */
@@ -32,8 +31,8 @@ const servedRows = (
   moe: ResolvedExperts,
   { merged }: ResolvedMergedConfig,
 ): ReadonlyMap<string, { readonly key: RoutingKey; readonly set: number }> | undefined => {
-  const fields = fieldsOf(condition);
-  if (!fields.every((field) => merged.by.includes(field))) return undefined;
+  const fields = condition.reads;
+  if (!fields.every((field) => (merged.by as readonly string[]).includes(field))) return undefined;
   const served = new Map<string, { readonly key: RoutingKey; readonly set: number }>();
   for (const row of merged.rows) {
     const key = keyOfRow(row);

@@ -12,7 +12,6 @@ import type { ResolvedEncoderConfig } from '../config/config.ts';
 import { routerStack } from '../models/description.ts';
 import { conditionOf, type ResolvedExperts } from '../config/expert-config.ts';
 import { gateSites } from '../experts/placement.ts';
-import { looksAt } from '../experts/routing-fields.ts';
 import { shareSets } from './transfer-gates.ts';
 import type { RowPair, StartConfig, TransferEntry } from './transfer-source.ts';
 import { isMergedConfig } from '../merged/merged-config.ts';
@@ -46,8 +45,8 @@ const unnamedTables = (model: ResolvedExperts, start: ResolvedExperts): boolean 
   const condition = conditionOf(model);
   if (!condition.dataIndependent) return false;
   return (
-    (looksAt(condition, 'task') && model.tasks.join('\n') !== start.tasks.join('\n')) ||
-    (looksAt(condition, 'modality') && model.modalities.join('\n') !== start.modalities.join('\n'))
+    (condition.reads.includes('task') && model.tasks.join('\n') !== start.tasks.join('\n')) ||
+    (condition.reads.includes('modality') && model.modalities.join('\n') !== start.modalities.join('\n'))
   );
 };
 
