@@ -66,7 +66,9 @@ const numbersOf = (
   );
 };
 
-const settingsOf = (schema: typeof recipeSchema | typeof prepareSchema): readonly NumericSetting[] =>
+const settingsOf = (
+  schema: typeof recipeSchema | ReturnType<typeof prepareSchema>,
+): readonly NumericSetting[] =>
   numbersOf(schema.toJSONSchema({ io: 'input', unrepresentable: 'any' }) as JsonSchema);
 
 const recipes = [
@@ -78,7 +80,7 @@ const recipes = [
   },
   {
     name: 'prepare',
-    settings: settingsOf(prepareSchema),
+    settings: settingsOf(prepareSchema()),
     base: { name: 'a', sources: { a: { source: 'mnist' } } },
     plan: (input: unknown) => JSON.stringify(parsePrepareRecipe(input)),
   },

@@ -24,7 +24,7 @@ import {
 } from '@polygate/stream';
 import type { Tokenizer } from '@polygate/tokens';
 import type { Ledger } from './ledger.ts';
-import type { DatasetPlan } from './plan.ts';
+import type { DatasetPlan } from '@polygate/datasets';
 import type { PrepareRecipe } from './recipe.ts';
 
 /** What writing needs beside the plan. */
@@ -43,8 +43,8 @@ const schemaOf = (plan: DatasetPlan, kind: DatasetPlan['kind'], context: WriterC
   const options: DatasetSchemaOptions = {
     kind,
     imageSize: context.recipe.image.size,
-    extra: plan.extra,
-    pairs: plan.pairs,
+    extra: plan.extra ?? [],
+    pairs: plan.pairs ?? false,
     ...(kind === 'labelled-image' ? {} : { tokenizer: context.tokenizer.hash }),
     ...((kind === 'labelled-image' || kind === 'labelled-text') && plan.classes
       ? { classes: plan.classes }

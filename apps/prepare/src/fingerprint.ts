@@ -1,48 +1,25 @@
 /** What decides a suite's content, as one hash: so that a second run sees that there is nothing to do. */
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { sha256 } from '@polygate/core';
-import { DATASET_CODE_VERSION, pins, SUITE_VERSION } from '@polygate/datasets';
-import type { PrepareRecipe } from './recipe.ts';
-import { stampOf, type StampOptions } from './stamps.ts';
+import { DATASET_CODE_VERSION, pins, readerNamed, SUITE_VERSION, type SourceInput } from '@polygate/datasets';
+import type { PrepareRecipe, SourceRecipe } from './recipe.ts';
+import { stampOf } from './stamps.ts';
 
-/** A file or folder that a source reads. */
-interface SourcePath {
-  readonly path: string;
-  /** Which files of a folder count. @default 'all' */
-  readonly of?: StampOptions['of'];
-}
-
-const pathsOf = (recipe: PrepareRecipe): SourcePath[] => {
-  const own = Object.values(recipe.sources).flatMap((source): SourcePath[] => {
-    switch (source.source) {
-      case 'emoji':
-      case 'mnist':
-      case 'mini-text':
-        return [];
-      case 'image-folder':
-      case 'sidecar-captions':
-        return [{ path: source.path }];
-      case 'captions-csv':
-      case 'labelled-table':
-        return [{ path: source.file }, { path: source.images, of: 'pictures' }];
-      case 'coco-captions':
-        return [{ path: source.annotations }, { path: source.images, of: 'pictures' }];
-      case 'jsonl':
-        // Names count from the file's own folder where no root is given.
-        return source.kind === 'text'
-          ? [{ path: source.file }]
-          : [{ path: source.file }, { path: source.root ?? dirname(source.file), of: 'pictures' }];
-      case 'labelled-tsv':
-        return [{ path: source.file }];
-      case 'webdataset':
-      case 'plain-text':
-        return source.files.map((path) => ({ path }));
-      default:
-        return source satisfies never;
-    }
+/** Files and folders that a source reads, by the settings of its reader that hold paths. */
+const inputsOf = (source: SourceRecipe): readonly SourceInput[] => {
+  const reader = readerNamed(source.source);
+  if (reader.inputs) return reader.inputs(source);
+  return Object.entries(reader.paths).flatMap(([name, of]) => {
+    const value = source[name];
+    const paths: readonly unknown[] = Array.isArray(value) ? value : [value];
+    return paths.filter((path) => typeof path === 'string').map((path) => ({ path, of }));
   });
-  return recipe.tokenizer.file === undefined ? own : [...own, { path: recipe.tokenizer.file }];
 };
+
+const pathsOf = (recipe: PrepareRecipe): readonly SourceInput[] => [
+  ...Object.values(recipe.sources).flatMap(inputsOf),
+  ...(recipe.tokenizer.file === undefined ? [] : [{ path: recipe.tokenizer.file }]),
+];
 
 /**
  * SHA-256, hex, of the recipe, the code versions, the pinned packages and the state of the user's files: size and time

@@ -1,7 +1,7 @@
 /** Several sources that make one dataset, such as a training and a validation folder. */
 import { ConfigError, excerpt } from '@polygate/core';
 import { areIndices, orderSplits, sortClasses, type Reader, type Sample } from '@polygate/datasets';
-import type { DatasetPlan, PlanPart } from './plan.ts';
+import type { DatasetPlan, PlanPart } from '@polygate/datasets';
 
 /** A reader whose ids carry a prefix, so that two files may have rows of the same number, and whose labels count in `classes`. */
 const relabelled = (part: PlanPart, prefix: string, classes: readonly string[] | undefined): PlanPart => {
@@ -90,7 +90,7 @@ const joinClasses = (known: Named, next: Named, key: string): readonly string[] 
  * @throws ConfigError where the two hold different kinds of rows, or disagree about the classes
  */
 export const joinPlans = (known: DatasetPlan, next: DatasetPlan, key: string): DatasetPlan => {
-  if (known.kind !== next.kind || known.pairs !== next.pairs) {
+  if (known.kind !== next.kind || (known.pairs ?? false) !== (next.pairs ?? false)) {
     throw new ConfigError(
       `prepare recipe: sources.${key}: expected rows of kind ${known.kind} as in the rest of dataset "${known.name}", got ${next.kind}; give it a dataset name of its own`,
     );
@@ -103,11 +103,11 @@ export const joinPlans = (known: DatasetPlan, next: DatasetPlan, key: string): D
     ...(joint ? { classes: joint } : {}),
     ...(known.classesGiven || next.classesGiven ? { classesGiven: true } : {}),
     splits: orderSplits([...known.splits, ...next.splits]),
-    extra: [...new Set([...known.extra, ...next.extra])],
+    extra: [...new Set([...(known.extra ?? []), ...(next.extra ?? [])])],
     parts: [
       ...known.parts.map((part) => (isJoint(part.reader.classes) ? part : relabelled(part, '', joint))),
       ...next.parts.map((part) => relabelled(part, key, joint)),
     ],
-    packages: [...known.packages, ...next.packages],
+    packages: [...(known.packages ?? []), ...(next.packages ?? [])],
   };
 };

@@ -5,10 +5,13 @@ import { ConfigError, type Logger, PolygateError, sealJson, silentLogger, unknow
 import { acquireLock, type Lock, removeTemporaries, writeDirectoryAtomic } from '@polygate/core/node';
 import {
   attributionText,
+  readerNamed,
+  readerNames,
   readSuite,
   selectSamples,
   SUITE_FILE,
   SUITE_VERSION,
+  type DatasetPlan,
   type Suite,
   type SuiteDataset,
 } from '@polygate/datasets';
@@ -17,8 +20,8 @@ import { writeDataset } from './dataset-writer.ts';
 import { fingerprint } from './fingerprint.ts';
 import { Ledger } from './ledger.ts';
 import { recipeForModel } from './model-settings.ts';
-import { planDatasets, type DatasetPlan } from './plan.ts';
-import { applyPrepareSettings, isSourceName, type PrepareRecipe } from './recipe.ts';
+import { planDatasets } from './plan.ts';
+import { applyPrepareSettings, type PrepareRecipe, type SourceRecipe } from './recipe.ts';
 import { prepareRecipes } from './recipes/index.ts';
 import { withBaselines } from './suite-baselines.ts';
 import { digestFiles, suiteDamage } from './suite-check.ts';
@@ -66,7 +69,7 @@ export interface PreparedSuite {
 export const resolvePrepareRecipe = (options: Pick<PrepareOptions, 'recipe' | 'set'>): PrepareRecipe => {
   const { recipe, set = [] } = options;
   if (typeof recipe !== 'string') return applyPrepareSettings(recipe, set);
-  if (isSourceName(recipe) && !Object.hasOwn(prepareRecipes, recipe)) {
+  if (readerNames().includes(recipe) && !Object.hasOwn(prepareRecipes, recipe)) {
     throw new ConfigError(
       `prepare recipe: expected a recipe's name (${Object.keys(prepareRecipes).join(', ')}) or file, got the source "${recipe}"; sources stand in a recipe file, given by --recipe own.json: {"name": "own", "sources": {"photos": {"source": "${recipe}", ...}}} (docs/own-data.md)`,
       { code: 'unknown-name', fields: { got: recipe } },
@@ -138,19 +141,25 @@ const clearRemains = async (output: string, name: string): Promise<void> => {
 };
 
 const withAbsolutePaths = (recipe: PrepareRecipe, workDirectory: string): PrepareRecipe => {
-  const absolute = (value: unknown, key: string): unknown => {
-    if (Array.isArray(value) && key === 'files')
-      return value.map((entry) => resolve(workDirectory, String(entry)));
-    const isPath =
-      ['path', 'file', 'images', 'annotations', 'root'].includes(key) && typeof value === 'string';
-    return isPath ? resolve(workDirectory, value) : value;
-  };
-  const walk = <T extends object>(entry: T): T =>
-    Object.fromEntries(Object.entries(entry).map(([key, value]) => [key, absolute(value, key)])) as T;
+  const absolute = (value: unknown): unknown =>
+    Array.isArray(value)
+      ? value.map(absolute)
+      : typeof value === 'string'
+        ? resolve(workDirectory, value)
+        : value;
+  const { file } = recipe.tokenizer;
+  const sources = Object.entries(recipe.sources).map(([key, source]) => {
+    const { paths } = readerNamed(source.source);
+    const settings = Object.entries(source).map(([name, value]) => [
+      name,
+      Object.hasOwn(paths, name) ? absolute(value) : value,
+    ]);
+    return [key, Object.fromEntries(settings) as SourceRecipe] as const;
+  });
   return {
     ...recipe,
-    tokenizer: walk(recipe.tokenizer),
-    sources: Object.fromEntries(Object.entries(recipe.sources).map(([key, source]) => [key, walk(source)])),
+    tokenizer: { ...recipe.tokenizer, ...(file === undefined ? {} : { file: resolve(workDirectory, file) }) },
+    sources: Object.fromEntries(sources),
   };
 };
 
@@ -183,7 +192,7 @@ const fillSuite = async (directory: string, parts: SuiteParts, context: PrepareC
       );
     }
   }
-  const packages = plans.flatMap((plan) => plan.packages);
+  const packages = plans.flatMap((plan) => plan.packages ?? []);
   if (packages.length > 0) await writeFile(join(directory, 'ATTRIBUTION.md'), attributionText(packages));
   await ledger.moveTo(join(directory, 'quarantine.jsonl'));
   const notes = ledger.notes();

@@ -14,7 +14,7 @@ import {
 } from '@polygate/datasets';
 import { mapOrdered } from '@polygate/stream';
 import type { ConflictFinder } from './label-conflicts.ts';
-import type { PlanPart } from './plan.ts';
+import type { PlanPart } from '@polygate/datasets';
 
 interface Place {
   readonly split: string;

@@ -12,7 +12,7 @@ import {
   type SplitOverlap,
 } from '@polygate/datasets';
 import { ConflictFinder } from './label-conflicts.ts';
-import type { DatasetPlan, PlanPart } from './plan.ts';
+import type { DatasetPlan, PlanPart } from '@polygate/datasets';
 import { OverlapFinder, survey, type Settled, type Survey } from './sample-survey.ts';
 import type { SuiteOverlaps } from './suite-overlaps.ts';
 

@@ -14,8 +14,8 @@ const CONCURRENCY = 64;
 
 /** Settings of {@link stampOf}. */
 export interface StampOptions {
-  /** `pictures`: files that look like one, in a folder that may hold other things, too. */
-  readonly of: 'all' | 'pictures';
+  /** `images`: files that look like one, in a folder that may hold other things, too. */
+  readonly of: 'all' | 'images';
   /** A folder below it that is no part of it. */
   readonly without: string;
 }

@@ -9,6 +9,20 @@ export * from './readers/labelled-tsv.ts';
 export * from './readers/webdataset.ts';
 export * from './readers/labelled-table.ts';
 export * from './readers/sidecar-captions.ts';
+export { defineReader, isDatasetPlan } from './readers/dataset-reader.ts';
+export type {
+  DatasetReader,
+  OpenedReader,
+  ReaderContext,
+  ReaderFit,
+  ReaderSettings,
+  SourceInput,
+} from './readers/dataset-reader.ts';
+export { allReaders, readerNamed, readerNames, registerReader } from './readers/reader-registry.ts';
+export type { NamedReaders } from './readers/reader-registry.ts';
+export * from './readers/reader-settings.ts';
+export type { PathSurvey, SurveyedFile, SurveyedTable } from './survey/path-survey.ts';
+export type { DatasetPlan, PlanPart } from './suite/dataset-plan.ts';
 export { areIndices, checkClassNames, namesAlike, sortClasses } from './samples/class-names.ts';
 export { contentKey } from './splits/content-key.ts';
 export { shownKey, type ShownKeyOptions } from './splits/shown-key.ts';
@@ -59,5 +73,3 @@ export { attributionText } from './mini/attribution.ts';
 export type { PackageKey } from './mini/attribution.ts';
 export type { PackageOptions } from './mini/packages.ts';
 export { pins } from './mini/pins.ts';
-export { expandBraces } from './files/brace-names.ts';
-export { renameClasses } from './samples/class-renames.ts';

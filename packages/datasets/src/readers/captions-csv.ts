@@ -8,6 +8,16 @@ import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '..
 import { noSplit, splitOfCell } from '../splits/split-cell.ts';
 import { tableSplits } from '../tables/table-splits.ts';
 import { openTable, type Table, type TableOptions, type WantedColumn } from '../tables/table.ts';
+import { defineReader } from './dataset-reader.ts';
+import {
+  columnSetting,
+  linksSetting,
+  prefixSetting,
+  splitColumnOf,
+  splitColumnSetting,
+  tableSettings,
+  textSetting,
+} from './reader-settings.ts';
 
 export interface CaptionsCsvOptions extends ImageNameOptions, TableOptions {
   /** The table, with a header line unless `header` is false. */
@@ -120,3 +130,26 @@ export const openCaptionsCsv = async (options: CaptionsCsvOptions): Promise<Read
     },
   };
 };
+
+export const captionsCsvReader = defineReader({
+  name: 'captions-csv',
+  summary: 'a table of images and captions, one caption a row (Flickr8k, Flickr30k, pandas)',
+  needs: 'a table with a column of names of images, one of captions, and the folder of the images',
+  settings: {
+    file: textSetting,
+    images: textSetting,
+    imageColumn: columnSetting.optional(),
+    captionColumn: columnSetting.optional(),
+    splitColumn: splitColumnSetting,
+    prefix: prefixSetting,
+    suffix: textSetting.optional(),
+    ...tableSettings,
+    links: linksSetting,
+  },
+  kinds: ['captioned-image'],
+  paths: { file: 'all', images: 'images' },
+  open: async (settings, { within }) => ({
+    reader: await openCaptionsCsv({ ...settings, within, ...splitColumnOf(settings) }),
+    kind: 'captioned-image',
+  }),
+});

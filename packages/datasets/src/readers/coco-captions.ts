@@ -7,6 +7,10 @@ import { isJsonFields } from '../samples/json-captions.ts';
 import { requireFile, requireFolder } from '../files/paths.ts';
 import { collectCocoLabels } from './coco-labels.ts';
 import { fault, type Fault, type Reader, type ReaderItem } from '../samples/sample.ts';
+import { z } from 'zod';
+import { renameClasses } from '../samples/class-renames.ts';
+import { defineReader } from './dataset-reader.ts';
+import { classNamesSetting, linksSetting, prefixSetting, textSetting } from './reader-settings.ts';
 
 export interface CocoCaptionsOptions extends ImageNameOptions {
   /** JSON with `images: [{id, file_name}]` and `annotations: [{image_id, caption}]`. */
@@ -200,3 +204,25 @@ export const openCocoCaptions = async (options: CocoCaptionsOptions): Promise<Re
     },
   };
 };
+
+export const cocoCaptionsReader = defineReader({
+  name: 'coco-captions',
+  summary: 'annotations of COCO: captions of images, or the category of each',
+  needs: 'a JSON file with "images" and "annotations", and the folder of the images',
+  settings: {
+    annotations: textSetting,
+    images: textSetting,
+    kind: z.enum(['captioned-image', 'labelled-image']).default('captioned-image'),
+    classNames: classNamesSetting,
+    prefix: prefixSetting,
+    links: linksSetting,
+  },
+  kinds: ['captioned-image', 'labelled-image'],
+  paths: { annotations: 'all', images: 'images' },
+  async open(settings, { within, budgets }) {
+    const { kind, classNames } = settings;
+    const read = kind === 'labelled-image' ? 'labels' : 'captions';
+    const reader = await openCocoCaptions({ ...settings, within, budgets, read });
+    return { kind, reader: read === 'labels' ? renameClasses(reader, classNames) : reader };
+  },
+});

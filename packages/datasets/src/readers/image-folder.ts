@@ -5,6 +5,8 @@ import { isImageName, notAnImage, requireFolder } from '../files/paths.ts';
 import { fault, type Reader, type ReaderItem } from '../samples/sample.ts';
 import { orderSplits } from '../splits/split-names.ts';
 import { readClassFolders } from './class-folders.ts';
+import { defineReader } from './dataset-reader.ts';
+import { classNamesSetting, linksSetting, textSetting } from './reader-settings.ts';
 
 export interface ImageFolderOptions extends LinkOptions {
   /** Folder that holds one folder per class, or one per split (`train`, `val`, `test` ...) with these in it. */
@@ -70,3 +72,16 @@ export const openImageFolder = async (options: ImageFolderOptions): Promise<Read
     },
   };
 };
+
+export const imageFolderReader = defineReader({
+  name: 'image-folder',
+  summary: 'folders of images named after classes, with or without folders of splits above them',
+  needs: 'a folder with one folder per class, or one per split with these in it, and images in them',
+  settings: { path: textSetting, classNames: classNamesSetting, links: linksSetting },
+  kinds: ['labelled-image'],
+  paths: { path: 'all' },
+  open: async (settings, { within }) => ({
+    reader: await openImageFolder({ ...settings, within }),
+    kind: 'labelled-image',
+  }),
+});

@@ -12,6 +12,18 @@ import { requireUtf8 } from '../tables/table-rows.ts';
 import { isAbsent, noSplit, splitOfCell } from '../splits/split-cell.ts';
 import { SplitFinder } from '../splits/split-names.ts';
 import { SplitSearch, type FoundSplits } from '../splits/split-search.ts';
+import { z } from 'zod';
+import { renameClasses } from '../samples/class-renames.ts';
+import { defineReader } from './dataset-reader.ts';
+import {
+  classesSetting,
+  classNamesSetting,
+  linksSetting,
+  prefixSetting,
+  splitColumnOf,
+  splitFieldSetting,
+  textSetting,
+} from './reader-settings.ts';
 
 export interface JsonlManifestOptions extends ImageNameOptions {
   /** One JSON object a line: `image` (path), `text` or `texts`, `label` (integer or class name), `split`, `id`. */
@@ -241,3 +253,40 @@ export const openJsonlManifest = async (options: JsonlManifestOptions): Promise<
     },
   };
 };
+
+export const jsonlReader = defineReader({
+  name: 'jsonl',
+  summary:
+    'one JSON object a line: images with captions or labels, or texts (`datasets`, pandas, Label Studio)',
+  needs: 'a file with a JSON object on each line that names an image or holds a text',
+  settings: {
+    file: textSetting,
+    root: textSetting.optional(),
+    imageColumn: textSetting.optional(),
+    captionColumn: textSetting.optional(),
+    labelColumn: textSetting.optional(),
+    prefix: prefixSetting,
+    suffix: textSetting.optional(),
+    classes: classesSetting,
+    classNames: classNamesSetting,
+    splitColumn: splitFieldSetting,
+    links: linksSetting,
+    kind: z.enum(['captioned-image', 'labelled-image', 'text']).default('captioned-image'),
+  },
+  kinds: ['captioned-image', 'labelled-image', 'text'],
+  paths: { file: 'all', root: 'images' },
+  // Names count from the file's own folder where no root is given.
+  inputs: ({ file, root, kind }) =>
+    kind === 'text' ? [{ path: file }] : [{ path: file }, { path: root ?? dirname(file), of: 'images' }],
+  async open(settings, { within }) {
+    const { kind, classes, classNames } = settings;
+    const findClasses = kind === 'labelled-image';
+    const options = { ...settings, within, findClasses, ...splitColumnOf(settings) };
+    const reader = await openJsonlManifest(options);
+    return {
+      kind,
+      reader: findClasses ? renameClasses(reader, classNames) : reader,
+      classesGiven: classes !== undefined,
+    };
+  },
+});

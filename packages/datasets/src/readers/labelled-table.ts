@@ -10,6 +10,19 @@ import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '..
 import { noSplit, splitOfCell } from '../splits/split-cell.ts';
 import { tableSplits, type TableSplits } from '../tables/table-splits.ts';
 import { openTable, type Table, type TableOptions, type WantedColumn } from '../tables/table.ts';
+import { renameClasses } from '../samples/class-renames.ts';
+import { defineReader } from './dataset-reader.ts';
+import {
+  classesSetting,
+  classNamesSetting,
+  columnSetting,
+  linksSetting,
+  prefixSetting,
+  splitColumnOf,
+  splitColumnSetting,
+  tableSettings,
+  textSetting,
+} from './reader-settings.ts';
 
 export interface LabelledTableOptions extends ImageNameOptions, TableOptions {
   /** The table, with a header line unless `header` is false. */
@@ -140,3 +153,32 @@ export const openLabelledTable = async (options: LabelledTableOptions): Promise<
     },
   };
 };
+
+export const labelledTableReader = defineReader({
+  name: 'labelled-table',
+  summary: 'a table of images and labels, with or without a column of splits (Kaggle, pandas, Excel)',
+  needs: 'a table with a column of names of images, one of labels, and the folder of the images',
+  settings: {
+    file: textSetting,
+    images: textSetting,
+    imageColumn: columnSetting.optional(),
+    labelColumn: columnSetting.optional(),
+    splitColumn: splitColumnSetting,
+    ...tableSettings,
+    prefix: prefixSetting,
+    suffix: textSetting.optional(),
+    classes: classesSetting,
+    classNames: classNamesSetting,
+    links: linksSetting,
+  },
+  kinds: ['labelled-image'],
+  paths: { file: 'all', images: 'images' },
+  async open(settings, { within }) {
+    const reader = await openLabelledTable({ ...settings, within, ...splitColumnOf(settings) });
+    return {
+      reader: renameClasses(reader, settings.classNames),
+      kind: 'labelled-image',
+      classesGiven: settings.classes !== undefined,
+    };
+  },
+});

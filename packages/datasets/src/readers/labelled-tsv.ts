@@ -5,6 +5,17 @@ import { fault, type Reader, type ReaderItem } from '../samples/sample.ts';
 import { noSplit, splitOfCell } from '../splits/split-cell.ts';
 import { tableSplits } from '../tables/table-splits.ts';
 import { openTable, type Table, type TableOptions, type WantedColumn } from '../tables/table.ts';
+import { z } from 'zod';
+import { defineReader } from './dataset-reader.ts';
+import {
+  classesSetting,
+  columnSetting,
+  namesSetting,
+  splitColumnOf,
+  splitColumnSetting,
+  tableSettings,
+  textSetting,
+} from './reader-settings.ts';
 
 /** Most different labels that are collected from a file. */
 const MAX_DISCOVERED_CLASSES = 10_000;
@@ -136,3 +147,26 @@ export const openLabelledTsv = async (options: LabelledTsvOptions): Promise<Read
     },
   };
 };
+
+export const labelledTsvReader = defineReader({
+  name: 'labelled-tsv',
+  summary: 'a table of sentences, or pairs of them, with labels (GLUE, pandas)',
+  needs: 'a table with one or two columns of texts and one of labels',
+  settings: {
+    file: textSetting,
+    textColumns: z.array(columnSetting).min(1).max(2),
+    labelColumn: columnSetting,
+    splitColumn: splitColumnSetting,
+    ...tableSettings,
+    labels: namesSetting.optional(),
+    classes: classesSetting,
+  },
+  kinds: ['labelled-text'],
+  paths: { file: 'all' },
+  open: async (settings) => ({
+    reader: await openLabelledTsv({ ...settings, ...splitColumnOf(settings) }),
+    kind: 'labelled-text',
+    pairs: settings.textColumns.length === 2,
+    classesGiven: settings.classes !== undefined,
+  }),
+});

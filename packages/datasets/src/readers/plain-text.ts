@@ -4,6 +4,9 @@ import { type Budgets, ConfigError, excerpt, overBudget, resolveBudgets } from '
 import { readLines } from '../tables/lines.ts';
 import { requireFile } from '../files/paths.ts';
 import { fault, type Reader, type ReaderItem } from '../samples/sample.ts';
+import { z } from 'zod';
+import { defineReader } from './dataset-reader.ts';
+import { textSetting } from './reader-settings.ts';
 
 export interface PlainTextOptions {
   /** UTF-8 files, read in this order. */
@@ -114,3 +117,19 @@ export const openPlainText = async (options: PlainTextOptions): Promise<Reader> 
     },
   };
 };
+
+export const plainTextReader = defineReader({
+  name: 'plain-text',
+  summary: 'text files, by lines, paragraphs or documents',
+  needs: 'files of UTF-8 text',
+  settings: {
+    files: z.array(textSetting).min(1),
+    unit: z.enum(['line', 'paragraph', 'document']).default('paragraph'),
+  },
+  kinds: ['text'],
+  paths: { files: 'all' },
+  open: async (settings, { budgets }) => ({
+    reader: await openPlainText({ ...settings, budgets }),
+    kind: 'text',
+  }),
+});

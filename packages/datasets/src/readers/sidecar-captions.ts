@@ -6,6 +6,9 @@ import { captionsOfJson, type CaptionProblem } from '../samples/json-captions.ts
 import { isImageName, notAnImage, requireFolder } from '../files/paths.ts';
 import { fault, type Fault, type Reader, type ReaderItem } from '../samples/sample.ts';
 import { orderSplits, splitInName } from '../splits/split-names.ts';
+import { z } from 'zod';
+import { defineReader } from './dataset-reader.ts';
+import { linksSetting, textSetting } from './reader-settings.ts';
 
 /** Largest text beside a picture, in bytes. */
 const MAX_SIDECAR_BYTES = 1 << 20;
@@ -178,3 +181,21 @@ export const openSidecarCaptions = async (options: SidecarCaptionsOptions): Prom
     },
   };
 };
+
+export const sidecarCaptionsReader = defineReader({
+  name: 'sidecar-captions',
+  summary: 'images with a text beside each, of the same name (img2dataset)',
+  needs: 'images with a .txt or .caption of the same name beside them',
+  settings: {
+    path: textSetting,
+    /** Whether each line of a text is a caption of its own. */
+    captions: z.enum(['file', 'lines']).default('file'),
+    links: linksSetting,
+  },
+  kinds: ['captioned-image'],
+  paths: { path: 'all' },
+  open: async (settings, { within }) => ({
+    reader: await openSidecarCaptions({ ...settings, within }),
+    kind: 'captioned-image',
+  }),
+});

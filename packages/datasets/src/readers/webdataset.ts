@@ -15,6 +15,11 @@ import {
   splitName,
   type MemberRules,
 } from './webdataset-members.ts';
+import { z } from 'zod';
+import { expandBraces } from '../files/brace-names.ts';
+import { renameClasses } from '../samples/class-renames.ts';
+import { defineReader } from './dataset-reader.ts';
+import { classesSetting, classNamesSetting, textSetting } from './reader-settings.ts';
 
 export interface WebDatasetOptions {
   /** Archives, plain or gzip, read in this order. */
@@ -184,3 +189,36 @@ export const openWebDataset = async (options: WebDatasetOptions): Promise<Reader
     },
   };
 };
+
+export const webDatasetReader = defineReader({
+  name: 'webdataset',
+  summary: 'tar archives of WebDataset, plain or gzip',
+  needs: '.tar or .tar.gz archives whose members KEY.jpg, KEY.txt, KEY.cls ... stand side by side',
+  settings: {
+    /** `train-{000..127}.tar` stands for many. */
+    files: z
+      .array(textSetting)
+      .min(1)
+      .transform((files) => files.flatMap(expandBraces)),
+    /** Member that is the image, such as `depth.png`. */
+    image: textSetting.optional(),
+    /** Member that holds the captions. */
+    text: textSetting.optional(),
+    classes: classesSetting,
+    classNames: classNamesSetting,
+    kind: z.enum(['captioned-image', 'labelled-image']).default('captioned-image'),
+  },
+  kinds: ['captioned-image', 'labelled-image'],
+  paths: { files: 'all' },
+  async open(settings, { budgets, onNote }) {
+    const { kind, classes, classNames, split } = settings;
+    const findClasses = kind === 'labelled-image';
+    const splitsByName = split === undefined;
+    const reader = await openWebDataset({ ...settings, findClasses, splitsByName, budgets, onNote });
+    return {
+      kind,
+      reader: findClasses ? renameClasses(reader, classNames) : reader,
+      classesGiven: classes !== undefined,
+    };
+  },
+});

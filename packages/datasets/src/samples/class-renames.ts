@@ -2,8 +2,12 @@
 import { excerpt } from '@polygate/core';
 import type { Reader } from './sample.ts';
 
-/** A reader whose classes have the names that the recipe gives them; the order stays that of the labels. */
-export const renameClasses = (reader: Reader, names: Readonly<Record<string, string>>): Reader => {
+/** A reader whose classes have the names that the recipe gives them, if any; the order stays that of the labels. */
+export const renameClasses = (
+  reader: Reader,
+  names: Readonly<Record<string, string>> | undefined,
+): Reader => {
+  if (!names) return reader;
   const own = reader.classes ?? [];
   const given = new Map(Object.entries(names).map(([label, name]) => [label.normalize('NFC'), name]));
   const renamed = own.map((label) => given.get(label.normalize('NFC')) ?? label);

@@ -1,0 +1,51 @@
+/** Dataset readers by name: those of this package and those that other packages register. */
+import { createRegistry } from '@polygate/core';
+import { captionsCsvReader } from './captions-csv.ts';
+import { cocoCaptionsReader } from './coco-captions.ts';
+import type { DatasetReader } from './dataset-reader.ts';
+import { emojiReader } from './emoji.ts';
+import { imageFolderReader } from './image-folder.ts';
+import { jsonlReader } from './jsonl-manifest.ts';
+import { labelledTableReader } from './labelled-table.ts';
+import { labelledTsvReader } from './labelled-tsv.ts';
+import { miniTextReader } from './mini-text.ts';
+import { mnistReader } from './mnist.ts';
+import { plainTextReader } from './plain-text.ts';
+import { sidecarCaptionsReader } from './sidecar-captions.ts';
+import { webDatasetReader } from './webdataset.ts';
+
+/** The readers of this package. */
+const readers = [
+  emojiReader,
+  mnistReader,
+  miniTextReader,
+  imageFolderReader,
+  captionsCsvReader,
+  cocoCaptionsReader,
+  sidecarCaptionsReader,
+  labelledTableReader,
+  jsonlReader,
+  webDatasetReader,
+  plainTextReader,
+  labelledTsvReader,
+] as const;
+
+type PackageReaders = { readonly [R in (typeof readers)[number] as R['name']]: R };
+
+/**
+ * The readers whose settings are checked by the compiler, too, in recipes that say `satisfies PrepareRecipeInput`.
+ * Packages that register others may merge theirs into this interface.
+ */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- its members come from elsewhere
+export interface NamedReaders extends PackageReaders {}
+
+const registry = createRegistry<DatasetReader>('reader', readers as readonly DatasetReader[]);
+
+/** Makes a reader available to recipes and to `prepare --from`. @throws ConfigError for a name that is taken */
+export const registerReader = registry.register;
+/** The reader of a name. @throws ConfigError listing the registered ones */
+export const readerNamed = registry.named;
+/** Names of all readers, those of this package first. */
+export const readerNames = registry.names;
+/** All readers. */
+export const allReaders = registry.all;

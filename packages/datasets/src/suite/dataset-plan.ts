@@ -1,0 +1,42 @@
+/** What one dataset of a suite is made of: its readers, how samples fall into splits, and what rows hold. */
+import type { PackageKey } from '../mini/attribution.ts';
+import type { Reader, Sample } from '../samples/sample.ts';
+import type { SplitPercents } from '../splits/split.ts';
+import type { DatasetKind } from './schemas.ts';
+import type { LabelConflicts, SplitOverlap } from './suite.ts';
+
+/** One reader of a dataset. */
+export interface PlanPart {
+  readonly reader: Reader;
+  splitOf(sample: Sample): string;
+  /** How splits are drawn that no rule of the dataset gives, until they are settled. */
+  readonly draw?: {
+    /** Split of all rows. */
+    readonly split?: string;
+    readonly percents: SplitPercents;
+  };
+}
+
+/** One dataset to be written. */
+export interface DatasetPlan {
+  readonly name: string;
+  readonly kind: DatasetKind;
+  /** In the order in which they are written. */
+  readonly splits: readonly string[];
+  readonly classes?: readonly string[];
+  /** Whether the recipe lists the classes, in the order that numbers in the data refer to. @default false */
+  readonly classesGiven?: boolean;
+  /** Samples that two splits share, also with the training of another dataset. */
+  readonly overlaps?: readonly SplitOverlap[];
+  /** Samples that show the same under different labels. */
+  readonly labelConflicts?: LabelConflicts;
+  readonly parts: readonly PlanPart[];
+  /** Further utf8 columns. @default none */
+  readonly extra?: readonly string[];
+  /** Whether labelled texts are pairs. @default false */
+  readonly pairs?: boolean;
+  /** Name of a labelled-image dataset made of the same images. */
+  readonly labelledTwin?: string;
+  /** Packages whose licences the suite repeats. @default none */
+  readonly packages?: readonly PackageKey[];
+}
