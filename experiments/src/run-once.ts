@@ -91,7 +91,7 @@ const train = async (
       trainStepMs: progress.stepMs(),
       inferenceMs,
       peakMegabytes: Math.round(process.resourceUsage().maxRSS / 1024),
-      parameters: model.encoder.parameters.size,
+      parameters: model.parameters.size,
     },
     hours: (processorMs() - began) / 3_600_000,
     engine: trained.engine.line,

@@ -124,7 +124,7 @@ export const evaluate = async (
           .join(', ')})`,
     ),
     engineLine: engine.line,
-    parameters: model.encoder.parameters.size,
+    parameters: model.parameters.size,
     evaluationSeed: seed,
     ...(recipe ? { recipe: { name: recipe.name, seed: recipe.seed, steps: recipe.steps } } : {}),
     ...(state ? { state, checkpoint: checkpointText(state) } : {}),

@@ -62,8 +62,8 @@ export const exportRun = async (
       condition,
       sets: new Set(rows.map(({ set }) => set)).size,
       parameters: {
-        trained: model.encoder.parameters.size,
-        exported: exported.encoder.parameters.size,
+        trained: model.parameters.size,
+        exported: exported.parameters.size,
       },
     };
     logger.info(`export ${options.run} -> ${output}`);

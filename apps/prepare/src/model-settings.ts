@@ -1,6 +1,6 @@
 /** What a suite takes over from the model that it is prepared for. */
 import { ConfigError } from '@polygate/core';
-import { readModelConfig } from '@polygate/generalist';
+import { modelSize, readModelConfig } from '@polygate/generalist';
 import { loadTokenizer } from '@polygate/tokens';
 import type { PrepareRecipe } from './recipe.ts';
 
@@ -54,7 +54,7 @@ export const recipeForModel = async (
         ...(fit === undefined ? {} : { fit }),
         ...(background === undefined ? {} : { background }),
       },
-      text: { ...recipe.text, length: Math.min(recipe.text.length, config.encoder.maxPositions ?? Infinity) },
+      text: { ...recipe.text, length: Math.min(recipe.text.length, modelSize(config).textLength) },
       tokenizer: { vocabularySize, lowercase, maxCharacters },
     },
     tokenizerFile,

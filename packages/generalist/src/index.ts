@@ -1,11 +1,27 @@
 export { applyOverrides } from './recipe-overrides.ts';
 export { defineRecipe, parseRecipe, recipeSchema } from './recipe.ts';
 export type { Recipe, RecipeInput, TaskRecipe } from './recipe.ts';
-export { encoderOf, parseConfig, serializeConfig } from './models/model-config.ts';
-export type { GeneralistConfig, ModelImage, TrainedTask } from './models/model-config.ts';
+export { parseConfig, serializeConfig } from './models/config-file.ts';
+export type { ModelConfig, ModelImage } from './models/model-config.ts';
+export { modelNamed, modelNames, registerModel } from './models/registry.ts';
+export type { ModelArchitecture, ModelData, ModelParts, ModelSize } from './models/architecture.ts';
+export type {
+  EpochEnd,
+  ExportChoice,
+  ExportedModel,
+  GeneralistModel,
+  ModelEmbedding,
+  ModelLoss,
+  ModelLossOptions,
+  ModelRouting,
+  StartOptions,
+  StartReport,
+} from './models/model.ts';
+export { encoderOf } from './models/uni-perceiver/encoder-of.ts';
+export type { UniPerceiverConfig } from './models/uni-perceiver/uni-perceiver-config.ts';
+export type { TrainedTask } from '@polygate/tasks';
 export { exportMerged } from './models/uni-perceiver/export-merged.ts';
-export type { ExportChoice } from './models/uni-perceiver/export-merged.ts';
-export { initialize, startGridScale } from './models/initialize.ts';
+export { initialize, settingsOfStart } from './models/initialize.ts';
 export type { InitializeOptions, StartChoice } from './models/initialize.ts';
 export { describeInitialization } from './models/initialization.ts';
 export type { Initialization, TransferGroup } from './models/initialization.ts';
@@ -13,15 +29,23 @@ export { taskSegments } from './task-segments.ts';
 export { servesFamily, servingTask } from './serving.ts';
 export type { ServingOptions } from './serving.ts';
 export { createGeneralist, Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
-export { loadModel, modelFiles, modelFolderOf, readModelConfig, saveModel } from './models/model-folder.ts';
+export {
+  createModel,
+  loadModel,
+  modelSize,
+  modelFiles,
+  modelFolderOf,
+  readModelConfig,
+  saveModel,
+} from './models/model-folder.ts';
 export type { SaveModelOptions } from './models/model-folder.ts';
 export { encodeCandidates, encodeFeatures } from './models/uni-perceiver/features.ts';
 export type { FeatureOptions } from './models/uni-perceiver/features.ts';
 export { attentionMask, sequenceInput } from './sequence-tensors.ts';
 export { measureTaskBatch, taskLoss, taskWeights } from './models/uni-perceiver/loss.ts';
-export type { TaskLoss, TaskLossOptions, TaskMetrics, TaskWeights } from './models/uni-perceiver/loss.ts';
-export { createRoutingSchedule, routingRecords } from './models/uni-perceiver/routing-telemetry.ts';
-export type { RoutingScheduleOptions } from './models/uni-perceiver/routing-telemetry.ts';
+export type { TaskLoss, TaskMetrics, TaskWeights } from './models/uni-perceiver/loss.ts';
+export { createTelemetrySchedule } from './models/telemetry-schedule.ts';
+export type { TelemetryScheduleOptions } from './models/telemetry-schedule.ts';
 export { describeOverfitting, overfittingOf, readOverfitting } from './overfitting.ts';
 export type { Overfitting } from './overfitting.ts';
 export { readRun, suiteFolderOf } from './run-record.ts';

@@ -3,8 +3,9 @@
  * field has a default, so that `parseRecipe({})` is a whole run.
  */
 import { checkSettings, formatDuration, isPlainName, parseDuration, PolygateError } from '@polygate/core';
-import { ENCODER_LIMITS } from '@polygate/encoder';
 import { z } from 'zod';
+import { above, amount, count, MAX_FACTOR, share } from './number-settings.ts';
+import { uniPerceiverSettings } from './models/uni-perceiver/settings.ts';
 
 /** A text with a unit, or a number of steps. */
 const duration = z.union([z.string(), z.number()]).transform((value, context): string => {
@@ -25,18 +26,10 @@ const stretch = duration.refine(
   'expected more than 0, such as "1 step"',
 );
 
-const share = z.number().min(0).max(1);
-/** A count with a bound that no honest use meets. */
-const count = (most: number) => z.number().min(1).max(most).int();
-/** A number of at least 0, and one above 0: factors, rates, deviations. */
-const amount = (most: number) => z.number().min(0).max(most);
-const above = (most: number) => z.number().positive().max(most);
-
 /** Rows of a batch, of a split or of an evaluation. */
 const MAX_BATCH = 2 ** 20;
 const MAX_ROWS = 2 ** 31;
 const MAX_TOKENS = 2 ** 16;
-const MAX_FACTOR = 1e6;
 
 const augmentation = z.strictObject({
   /** Probability of mirroring left and right. */
@@ -93,57 +86,7 @@ const task = z.strictObject({
   maskRate: share.default(0.15),
 });
 
-const moe = z.strictObject({
-  experts: count(ENCODER_LIMITS.experts).optional(),
-  topK: count(ENCODER_LIMITS.experts).optional(),
-  /** What routers look at: attribute, modality, task, token, context, task-specific, or one that a package registered. */
-  condition: z.string().min(1).optional(),
-  /** Conditional layers: 1 all, 2 every other, starting with the first. */
-  every: count(ENCODER_LIMITS.layers).optional(),
-  attention: z.boolean().optional(),
-  ffn: z.boolean().optional(),
-  renormalize: z.boolean().optional(),
-  /** Gates of their own for the attention output and the second feed-forward linear. */
-  separateGates: z.boolean().optional(),
-  /** Standard deviation of the routing noise times the number of experts. */
-  noise: amount(MAX_FACTOR).optional(),
-  /** Slots of an expert as a multiple of an even load, for token and context; dropless has as many as are chosen. */
-  capacityFactor: z
-    .union([
-      z.literal('dropless'),
-      z.strictObject({
-        train: above(ENCODER_LIMITS.experts).optional(),
-        evaluate: above(ENCODER_LIMITS.experts).optional(),
-      }),
-    ])
-    .optional(),
-  /** Likelier choices get their slots first. */
-  batchPriority: z.boolean().optional(),
-  /** Factor of the balance loss of each router on tokens. */
-  balanceLoss: amount(MAX_FACTOR).optional(),
-  /** Factor of the z-loss of each router on tokens. */
-  zLoss: amount(MAX_FACTOR).optional(),
-});
-
-const model = z.strictObject({
-  preset: z.string().default('mini-moe'),
-  layers: count(ENCODER_LIMITS.layers).optional(),
-  width: count(ENCODER_LIMITS.width).optional(),
-  heads: count(ENCODER_LIMITS.heads).optional(),
-  hidden: count(ENCODER_LIMITS.hidden).optional(),
-  /** Side of a patch in pixels; must divide the picture's sides. */
-  patchSize: count(ENCODER_LIMITS.patchSize).optional(),
-  maxPositions: count(ENCODER_LIMITS.maxPositions).optional(),
-  layerScale: above(MAX_FACTOR).optional(),
-  dropPath: share.optional(),
-  /**
-   * Factor on the grid coordinates of patches: 160 / 224 carries weights of pictures of 160 pixels over to 224.
-   * @default 1; the ratio of the grids where the model starts from another (`initialize`)
-   */
-  gridScale: above(MAX_FACTOR).optional(),
-  /** Conditional experts; null trains the dense model of the preset. @default as in the preset */
-  moe: moe.nullable().optional(),
-});
+const model = z.strictObject(uniPerceiverSettings);
 
 export const recipeSchema = z.strictObject({
   /** Stands in reports, and names the folder of the run. */

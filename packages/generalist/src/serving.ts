@@ -2,7 +2,7 @@
 import { unknownName } from '@polygate/core';
 import type { TaskFamily } from '@polygate/tasks';
 import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
-import type { GeneralistConfig } from './models/model-config.ts';
+import type { ModelConfig } from './models/model-config.ts';
 import { taskSegments } from './task-segments.ts';
 
 /** What is asked of a model. */
@@ -19,7 +19,7 @@ export interface ServingOptions {
  * @throws ConfigError for a task that the model wasn't trained on (lists those that it was)
  */
 export const servingTask = (
-  { tasks = [] }: Pick<GeneralistConfig, 'tasks'>,
+  { tasks = [] }: Pick<ModelConfig, 'tasks'>,
   family: TaskFamily,
   { task, dataset }: ServingOptions = {},
 ): string | undefined => {

@@ -1,6 +1,6 @@
 /** Whether a suite is one that a model can read: ids of its tokenizer, pictures as it was trained on. */
 import { ConfigError, silentLogger, StateError, type Logger } from '@polygate/core';
-import type { GeneralistConfig, ModelImage } from './models/model-config.ts';
+import type { ModelConfig, ModelImage } from './models/model-config.ts';
 import type { OpenSuite } from './suite-data.ts';
 
 /** How pictures are made, in words. */
@@ -9,7 +9,7 @@ export const howMade = ({ fit, background }: Pick<ModelImage, 'fit' | 'backgroun
 
 /** What is checked of a model. */
 export interface SuiteReader {
-  readonly config: Pick<GeneralistConfig, 'tokenizerHash' | 'image'>;
+  readonly config: Pick<ModelConfig, 'tokenizerHash' | 'image'>;
 }
 
 export interface RequireSuiteOptions {

@@ -11,9 +11,9 @@ import {
   type ImageInput,
   type Task,
   type TaskFamily,
+  type TrainedTask,
 } from '@polygate/tasks';
 import type { Tokenizer } from '@polygate/tokens';
-import type { TrainedTask } from './models/model-config.ts';
 import type { TaskRecipe } from './recipe.ts';
 
 /** The kind of dataset that each family reads. */

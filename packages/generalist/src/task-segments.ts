@@ -1,7 +1,6 @@
 /** What a family of tasks shows to routers: the kinds of segments of its inputs and candidates. */
 import type { RoutingKey } from '@polygate/encoder';
-import { segmentRows, type TaskFamily } from '@polygate/tasks';
-import type { TrainedTask } from './models/model-config.ts';
+import { segmentRows, type TaskFamily, type TrainedTask } from '@polygate/tasks';
 
 type SegmentName = keyof typeof segmentRows;
 

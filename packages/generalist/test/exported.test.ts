@@ -16,7 +16,8 @@ import {
   patchesOf,
   retrieve,
   saveModel,
-  startGridScale,
+  parseRecipe,
+  settingsOfStart,
   taskSegments,
   type Generalist,
   type OpenSuite,
@@ -216,7 +217,9 @@ describe('initialize', () => {
       'pictures (model cover on #ffffff, start contain on #ffffff)',
     ]);
     // 4 patches along the longer side of the start's pictures, 2 along that of the model's.
-    expect(await startGridScale({ from: place }, { image: model.config.image, patch: 4 })).toBe(2);
+    const recipe = parseRecipe({ model: { patchSize: 4 } });
+    const own = { model: recipe.model, image: model.config.image };
+    expect(await settingsOfStart({ from: place }, own)).toEqual({ gridScale: 2 });
   });
 
   it('refuses a start that does not fit', async () => {

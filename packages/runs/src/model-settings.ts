@@ -1,5 +1,4 @@
-import { presetNamed } from '@polygate/encoder';
-import { startGridScale, type ModelImage, type Recipe } from '@polygate/generalist';
+import { settingsOfStart, type ModelImage, type Recipe } from '@polygate/generalist';
 import { readStart } from './run-folder.ts';
 
 /** What decides settings of the model that the recipe leaves open. */
@@ -20,10 +19,9 @@ export const modelSettings = async (
 ): Promise<Recipe['model']> => {
   const { model, initialize } = recipe;
   if (!initialize || model.gridScale !== undefined) return model;
-  const patch = model.patchSize ?? presetNamed(model.preset).patch.size;
   const gridScale =
     resumed === undefined
-      ? await startGridScale(initialize, { image, patch })
+      ? ((await settingsOfStart(initialize, { model, image })).gridScale ?? 1)
       : (await readStart(resumed)).gridScale;
   return gridScale === 1 ? model : { ...model, gridScale };
 };

@@ -13,7 +13,7 @@ import { type Lock } from '@polygate/core/node';
 import {
   buildTaskSources,
   createGeneralist,
-  createRoutingSchedule,
+  createTelemetrySchedule,
   describeInitialization,
   describeOverfitting,
   encoderOf,
@@ -22,9 +22,6 @@ import {
   modelFiles,
   openSuite,
   readOverfitting,
-  routingRecords,
-  taskLoss,
-  taskWeights,
   tasksOf,
   trainedTasks,
   type Recipe,
@@ -142,7 +139,7 @@ export const trainRecipe = async (
     requireRoom(recipe, estimateSize({ ...recipe, tasks }, { encoder: config.encoder, pixels, textLength }));
   }
   using model = createGeneralist(config, data.tokenizer, createRandom(recipe.seed).fork('model'));
-  const { parameters } = model.encoder;
+  const { parameters } = model;
   const sources = await buildTaskSources(data, recipe, { image: model.image, vocabulary: model.vocabulary });
   const start =
     recipe.initialize && !resumed
@@ -182,7 +179,7 @@ export const trainRecipe = async (
   const lookedAt =
     recipe.telemetry.every === null
       ? () => false
-      : createRoutingSchedule({
+      : createTelemetrySchedule({
           every: Math.max(1, every(recipe.telemetry.every)),
           taskOf: createTaskSampler(sources, { seed: recipe.seed, temperature: recipe.mixing.temperature })
             .pick,
@@ -193,18 +190,16 @@ export const trainRecipe = async (
     optimizer,
     schedule: scheduleOf(recipe, steps),
     sources,
-    loss: (batch, { random, step, task }) => {
-      const telemetry = model.encoder.config.moe !== undefined && lookedAt(step);
-      const { reports, ...result } = taskLoss(model, batch, { training: true, random, telemetry });
-      const records = routingRecords(model.encoder, task, reports);
-      watchDropped(records);
-      return { ...result, records };
+    loss: (batch, { random, step }) => {
+      const result = model.loss(batch, { training: true, random, telemetry: lookedAt(step) });
+      watchDropped(result.records);
+      return result;
     },
     steps,
     seed: recipe.seed,
     runDirectory: run,
     accumulate: recipe.accumulate,
-    weights: taskWeights,
+    weights: (batch) => model.weights(batch),
     temperature: recipe.mixing.temperature,
     checkpointEvery: every(recipe.checkpoint.every),
     keepLast: recipe.checkpoint.keep,

@@ -2,24 +2,22 @@ import { createRandom } from '@polygate/core';
 import {
   makeTask,
   splitBatches,
-  taskLoss,
-  type Generalist,
+  type GeneralistModel,
   type OpenSuite,
   type Recipe,
   type TaskRecipe,
 } from '@polygate/generalist';
-import * as tf from '@tensorflow/tfjs';
 import { heldOutSplits } from './validated-scores.ts';
 
 export interface ValidationContext {
-  readonly model: Generalist;
+  readonly model: GeneralistModel;
   readonly data: OpenSuite;
   readonly recipe: Recipe;
   readonly tasks: Readonly<Record<string, TaskRecipe>>;
 }
 
 /**
- * Loss and accuracy of every task on its held-out splits, against whole candidate sets, without augmentation.
+ * Loss and metrics, such as accuracy, of every task on its held-out splits, against whole candidate sets, without augmentation.
  * @returns a function for `train` whose values are keyed `<task>/<split>/loss` and `.../accuracy`
  */
 export const createValidation =
@@ -38,9 +36,7 @@ export const createValidation =
         const shards = await data.shards(own.dataset, split);
         // Masked words are drawn from the same stream every time: scores of two steps are comparable.
         const random = createRandom(recipe.seed).fork(`validation/${name}/${split}`);
-        let queries = 0;
-        let loss = 0;
-        let accuracy = 0;
+        const means = new Map<string, { sum: number; weight: number }>();
         // A drawn sample, the same every time: the first rows of a split are often all of one class.
         const { limit } = recipe.validation;
         for await (const rows of splitBatches(shards, {
@@ -49,20 +45,17 @@ export const createValidation =
           batchSize: own.batchSize,
         })) {
           const batch = task.collate(rows, { random, training: false });
-          const result = taskLoss(model, batch, { training: false });
-          const [[batchLoss = 0], [batchAccuracy = 0]] = await Promise.all([
-            result.loss.data(),
-            result.metrics.accuracy.data(),
-          ]);
-          tf.dispose([result.loss, result.metrics.accuracy]);
-          const weight = batch.labels.length;
-          queries += weight;
-          loss += weight * batchLoss;
-          accuracy += weight * batchAccuracy;
+          const { loss, weight, metrics } = model.loss(batch, { training: false });
+          for (const [metric, scalar] of Object.entries({ loss, ...metrics })) {
+            const [value = 0] = await scalar.data();
+            scalar.dispose();
+            const mean = means.get(metric) ?? { sum: 0, weight: 0 };
+            means.set(metric, { sum: mean.sum + weight * value, weight: mean.weight + weight });
+          }
         }
-        if (queries === 0) continue;
-        values[`${name}/${split}/loss`] = loss / queries;
-        values[`${name}/${split}/accuracy`] = accuracy / queries;
+        for (const [metric, { sum, weight }] of means) {
+          if (weight > 0) values[`${name}/${split}/${metric}`] = sum / weight;
+        }
       }
     }
     // The next step changes the weights that these features were made with.

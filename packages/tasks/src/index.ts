@@ -43,5 +43,6 @@ export type {
 export { imageAndTextToText, imageToText, segmentRows, textToText } from './signatures.ts';
 export { taskFamilies } from './task.ts';
 export type { CollateOptions, Task, TaskBatch, TaskFamily, TaskSettings, TaskTargets } from './task.ts';
+export type { ScoredBatch, TaskModel, TrainedTask } from './model.ts';
 export { patchStage, tagStage } from './stages.ts';
 export type { ColumnStage, PatchStageOptions, TagStageOptions } from './stages.ts';

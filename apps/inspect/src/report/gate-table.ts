@@ -2,8 +2,7 @@
  * Which expert each kind of token takes, site by site (Uni-Perceiver-MoE, Figure 3): read from the routers of a
  * checkpoint where decisions are by row, from the run's routing records where they are by token.
  */
-import { UniPerceiver } from '@polygate/encoder';
-import type { Generalist, TrainedTask } from '@polygate/generalist';
+import type { GeneralistModel, TrainedTask } from '@polygate/generalist';
 import type { RoutingEntry } from './metrics-log.ts';
 import { segmentName, tokenKinds } from './token-kinds.ts';
 
@@ -26,23 +25,23 @@ export interface GateTable {
 }
 
 /** Gates of a model whose condition is on rows. @returns undefined for a dense model, a merged one or one that routes by token */
-export const gateTableOf = (model: Generalist, tasks: readonly TrainedTask[]): GateTable | undefined => {
-  const { encoder } = model;
-  if (!(encoder instanceof UniPerceiver)) return undefined;
-  const { moe } = encoder.config;
-  if (!moe) return undefined;
-  const kinds = tokenKinds(tasks, moe);
+export const gateTableOf = (model: GeneralistModel, tasks: readonly TrainedTask[]): GateTable | undefined => {
+  const { routing } = model;
+  if (!routing) return undefined;
+  const kinds = tokenKinds(tasks, routing);
   if (kinds.length === 0) return undefined;
-  const sites = encoder
-    .routing(kinds.map(({ key }) => key))
+  const sites = routing
+    .gates(kinds.map(({ key }) => key))
     .map(({ block, linears, values, experts }): GateSiteView => ({
       layer: block + 1,
       linears,
-      values: kinds.map((_, row) => Array.from(values.subarray(row * experts, (row + 1) * experts))),
+      values: kinds.map((_, row) =>
+        Array.from({ length: experts }, (_, e) => values[row * experts + e] ?? 0),
+      ),
     }));
   return {
-    condition: moe.condition,
-    experts: moe.experts,
+    condition: routing.condition,
+    experts: routing.experts,
     meaning: 'gate',
     rows: kinds.map(({ label, detail }) => ({ label, detail })),
     sites,

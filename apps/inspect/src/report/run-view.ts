@@ -1,6 +1,5 @@
 /** Everything that a report shows of one run, read from its folder. */
 import { ConfigError } from '@polygate/core';
-import { UniPerceiver } from '@polygate/encoder';
 import {
   describeOverfitting,
   loadModel,
@@ -52,8 +51,6 @@ export const viewRun = async (run: string): Promise<RunView> => {
   const tasks = config.tasks ?? recipeTasks(record.recipe);
   const gates = gateTableOf(model, tasks) ?? shareTableOf(log.routing);
   const interference = await readInterference(join(run, 'inspect', INTERFERENCE_FILE));
-  const { layers, width, heads, hidden } = model.encoder.config;
-  const moe = model.encoder instanceof UniPerceiver ? model.encoder.config.moe : undefined;
   const facts: (readonly [string, string])[] = [
     ['folder', run],
     ...(record.recipe
@@ -62,19 +59,8 @@ export const viewRun = async (run: string): Promise<RunView> => {
           ['tasks', tasks.map(({ name }) => name).join(', ')],
         ] as const)
       : []),
-    ['encoder', `${layers} layers, width ${width}, ${heads} heads, hidden ${hidden}`],
-    [
-      'experts',
-      moe
-        ? `${moe.experts}, top ${moe.topK} by ${moe.condition}, every ${moe.every === 1 ? '' : `${moe.every}. `}layer, ${[
-            moe.attention ? 'attention' : '',
-            moe.ffn ? 'feed-forward' : '',
-          ]
-            .filter(Boolean)
-            .join(' and ')}`
-        : 'none (dense)',
-    ],
-    ['parameters', `${(model.encoder.parameters.size / 1e6).toFixed(2)} million`],
+    ...model.describe(),
+    ['parameters', `${(model.parameters.size / 1e6).toFixed(2)} million`],
     [
       'trained',
       `${record.state?.step ?? log.lastStep} steps${record.state ? `, ${record.state.samples} samples` : ''}`,

@@ -1,6 +1,6 @@
 /** What a model's start from another one took: a record for the run folder, and one line for people. */
-import type { TransferPlan } from '@polygate/encoder';
 import { basename } from 'node:path';
+import type { StartReport } from './model.ts';
 
 /** Parameters that got their values in one way for one reason. */
 export interface TransferGroup {
@@ -54,7 +54,7 @@ const grouped = (entries: readonly Transferred[]): readonly TransferGroup[] => {
 };
 
 /** The record of a plan that was carried out. */
-export const initialization = (plan: TransferPlan, weights: StartWeights): Initialization => {
+export const initialization = (plan: StartReport, weights: StartWeights): Initialization => {
   const [, step] = /^step-(\d+)$/u.exec(basename(weights.place)) ?? [];
   return {
     ...weights,

@@ -1,11 +1,12 @@
 /** Starting a model from another one's weights: transfer to new tasks, upcycling, another placement of experts. */
-import { StateError, type Random } from '@polygate/core';
+import { ConfigError, StateError } from '@polygate/core';
 import { sha256File } from '@polygate/core/node';
-import { transferWeights, type UniPerceiver } from '@polygate/encoder';
 import { join } from 'node:path';
-import type { Generalist } from './uni-perceiver/uni-perceiver-model.ts';
+import type { GeneralistModel, StartOptions } from './model.ts';
 import { initialization, type Initialization } from './initialization.ts';
-import type { ModelImage } from './model-config.ts';
+import { FIRST_ARCHITECTURE, type ModelImage } from './model-config.ts';
+import { modelNamed } from './registry.ts';
+import type { Recipe } from '../recipe.ts';
 import { loadModel, modelFolderOf, readModelConfig, WEIGHTS_FILE } from './model-folder.ts';
 import { howMade } from '../suite-fit.ts';
 
@@ -17,24 +18,19 @@ export interface StartChoice {
   readonly checkpoint?: string | undefined;
 }
 
-export interface InitializeOptions extends StartChoice {
-  /** Of experts that start as copies or means, in units of each weight's own deviation. @default 0 */
-  readonly noise?: number;
-  /** Whether every parameter must be taken as it is. @default false */
-  readonly strict?: boolean;
-  readonly random: Random;
-}
+/** A start and how it is taken. */
+export interface InitializeOptions extends StartChoice, StartOptions {}
 
 /**
- * Overwrites a model's weights by those of a saved one as far as they fit, see `planTransfer` of @polygate/encoder. The
- * tasks of the two need have nothing in common.
+ * Overwrites a model's weights by those of a saved one as far as they fit, see its `startFrom`. The tasks of the two need
+ * have nothing in common.
  * @returns what was taken, what is new and why
  * @throws StateError for a start without weights or of another tokenizer; FormatError for a damaged one; ConfigError for
- * one of other sizes, or (strict) one that does not fit as a whole
+ * one of another architecture or other sizes, or (strict) one that does not fit as a whole
  */
 export const initialize = async (
-  model: Generalist<UniPerceiver>,
-  { from, checkpoint, noise = 0, strict = false, random }: InitializeOptions,
+  model: GeneralistModel,
+  { from, checkpoint, ...options }: InitializeOptions,
 ): Promise<Initialization> => {
   const place = await modelFolderOf(from, checkpoint);
   using start = await loadModel(place);
@@ -44,8 +40,13 @@ export const initialize = async (
       { code: 'tokenizer-mismatch', fields: { from } },
     );
   }
-  const plan = await transferWeights(model.encoder, start.encoder, { noise, random, strict });
-  model.clearCaches();
+  if (!model.startFrom || start.architecture !== model.architecture) {
+    throw new ConfigError(
+      `initialize: expected a start of the model's architecture, ${model.architecture}${model.startFrom ? '' : ', which takes none'}, got one of ${start.architecture} in ${from}; leave initialize out of the recipe, or give another start`,
+      { code: 'architecture-differs', fields: { from } },
+    );
+  }
+  const plan = await model.startFrom(start, options);
   const settings = [...plan.settings, ...pictureDifferences(model.config.image, start.config.image)];
   const sha256 = await sha256File(join(place, WEIGHTS_FILE));
   return initialization({ ...plan, settings }, { from, place, sha256 });
@@ -65,20 +66,17 @@ const pictureDifferences = (own: ModelImage, start: ModelImage): readonly string
   ];
 };
 
-/** Patches along the longer side of a model's pictures. */
-const gridOf = ({ height, width }: Pick<ModelImage, 'height' | 'width'>, patch: number): number =>
-  Math.max(height, width) / patch;
-
 /**
- * The factor on the coordinates of patches with which pictures of another grid span what the start was trained on: what
- * interpolating its positions to the new grid gives.
- * @param own picture and patch of the model that starts
+ * Settings of a recipe's model that its start decides and the recipe leaves open.
+ * @param own the recipe's model and the images that it is for
  */
-export const startGridScale = async (
+export const settingsOfStart = async (
   { from, checkpoint }: StartChoice,
-  own: { readonly image: Pick<ModelImage, 'height' | 'width'>; readonly patch: number },
-): Promise<number> => {
-  const { config } = await readModelConfig(await modelFolderOf(from, checkpoint));
-  const { patch, gridScale = 1 } = config.encoder;
-  return (gridScale * gridOf(config.image, patch.size)) / gridOf(own.image, own.patch);
+  own: { readonly model: Recipe['model']; readonly image: ModelImage },
+): Promise<Partial<Recipe['model']>> => {
+  const { config: start } = await readModelConfig(await modelFolderOf(from, checkpoint));
+  const { model, image } = own;
+  // A start of another architecture is named when its weights are asked for.
+  if ((start.architecture ?? FIRST_ARCHITECTURE) !== FIRST_ARCHITECTURE) return {};
+  return modelNamed(FIRST_ARCHITECTURE).settingsOfStart?.(model, { start, image }) ?? {};
 };

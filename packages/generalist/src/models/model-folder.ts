@@ -1,7 +1,15 @@
 /** Model folders in the layout of Hugging Face: config.json, preprocessor_config.json, tokenizer.json, model.safetensors. */
-import { ConfigError, createRandom, formatBytes, FormatError, StateError, unknownName } from '@polygate/core';
+import {
+  ConfigError,
+  createRandom,
+  formatBytes,
+  FormatError,
+  StateError,
+  unknownName,
+  type Random,
+} from '@polygate/core';
 import { sha256File, writeFileAtomic, type FileDigest } from '@polygate/core/node';
-import { loadParameters, saveParameters, sizeOf } from '@polygate/nn';
+import { loadParameters, saveParameters } from '@polygate/nn';
 import { loadTokenizer, tokenizerConfig, type Tokenizer } from '@polygate/tokens';
 import {
   bestCheckpoint,
@@ -13,15 +21,12 @@ import {
 } from '@polygate/training';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { accountParameters, createUniPerceiver } from '@polygate/encoder';
-import { createMergedEncoder, describeMergedEncoder, isMergedConfig } from '@polygate/encoder/merged';
-import { generalistWith, type Generalist } from './uni-perceiver/uni-perceiver-model.ts';
-import {
-  parseConfig,
-  serializeConfig,
-  serializePreprocessor,
-  type GeneralistConfig,
-} from './model-config.ts';
+import { parseConfig, serializeConfig, serializePreprocessor, type SavedWith } from './config-file.ts';
+import type { ModelArchitecture, ModelSize } from './architecture.ts';
+import { FIRST_ARCHITECTURE, type ModelConfig } from './model-config.ts';
+import type { GeneralistModel } from './model.ts';
+import { modelNamed } from './registry.ts';
+import type { Generalist } from './uni-perceiver/uni-perceiver-model.ts';
 
 const CONFIG_FILE = 'config.json';
 const PREPROCESSOR_FILE = 'preprocessor_config.json';
@@ -30,10 +35,7 @@ export const TOKENIZER_FILE = 'tokenizer.json';
 export const WEIGHTS_FILE = 'model.safetensors';
 
 /** The small files of a model folder by name; a checkpoint takes them beside its weights. */
-export const modelFiles = (
-  config: GeneralistConfig,
-  tokenizer: Tokenizer,
-): Readonly<Record<string, string>> => ({
+export const modelFiles = (config: ModelConfig, tokenizer: Tokenizer): Readonly<Record<string, string>> => ({
   [CONFIG_FILE]: serializeConfig(config),
   [PREPROCESSOR_FILE]: serializePreprocessor(config),
   // The same text as saveTokenizer writes: its hash is the tokenizer's.
@@ -48,19 +50,32 @@ export interface SaveModelOptions {
 
 /** Writes a model folder. @throws StateError for a full or unwritable disk */
 export const saveModel = async (
-  model: Generalist,
+  model: GeneralistModel,
   folder: string,
   options: SaveModelOptions = {},
 ): Promise<void> => {
-  const weights = await saveParameters(model.encoder.parameters, join(folder, WEIGHTS_FILE), options);
+  const weights = await saveParameters(model.parameters, join(folder, WEIGHTS_FILE), options);
   const files = modelFiles(model.config, model.tokenizer);
   for (const [name, text] of Object.entries({
     ...files,
-    [CONFIG_FILE]: serializeConfig(model.config, weights),
+    [CONFIG_FILE]: serializeConfig(model.config, { weights, state: model.extraState?.save() }),
   })) {
     await writeFileAtomic(join(folder, name), text);
   }
 };
+
+const architectureOf = ({ architecture = FIRST_ARCHITECTURE }: ModelConfig): ModelArchitecture =>
+  modelNamed(architecture);
+
+/** Sizes of the model of a configuration; nothing is allocated. @throws ConfigError for one that makes no model */
+export const modelSize = (config: ModelConfig): ModelSize => architectureOf(config).size(config);
+
+/**
+ * A model of any architecture with fresh weights on the current engine.
+ * @throws ConfigError, StateError when tokenizer and configuration don't belong together
+ */
+export const createModel = (config: ModelConfig, tokenizer: Tokenizer, random: Random): GeneralistModel =>
+  architectureOf(config).create(config, { tokenizer, random });
 
 const exists = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined))?.isFile() === true;
@@ -119,9 +134,9 @@ export const readModelConfig = async (
   folder: string,
 ): Promise<{
   readonly place: string;
-  readonly config: GeneralistConfig;
-  /** What its weights are known by; checkpoints say it in their state, exports of older versions don't. */
-  readonly weights?: FileDigest;
+  readonly config: ModelConfig;
+  /** What a saved model says beside it; checkpoints say it in their state, exports of older versions don't. */
+  readonly saved: SavedWith;
   /** Path of its tokenizer.json. */
   readonly tokenizerFile: string;
 }> => {
@@ -134,8 +149,8 @@ export const readModelConfig = async (
       cause,
     });
   });
-  const { weights, ...config } = parseConfig(bytes, path);
-  return { place, config, tokenizerFile: join(place, TOKENIZER_FILE), ...(weights ? { weights } : {}) };
+  const { config, saved } = parseConfig(bytes, path);
+  return { place, config, saved, tokenizerFile: join(place, TOKENIZER_FILE) };
 };
 
 /** A file of weights holds two bytes a value, at least. */
@@ -144,10 +159,8 @@ const LEAST_BYTES = 2;
 const SMALL_MODEL = 2 ** 24;
 
 /** Compares what a config.json asks for with the size of the weights beside it, before anything is allocated. */
-const requireWeights = async (encoder: GeneralistConfig['encoder'], place: string): Promise<void> => {
-  const parameters = isMergedConfig(encoder)
-    ? describeMergedEncoder(encoder).reduce((sum, { shape }) => sum + sizeOf(shape), 0)
-    : accountParameters(encoder).trained;
+const requireWeights = async (config: ModelConfig, place: string): Promise<void> => {
+  const { parameters } = modelSize(config);
   const path = join(place, WEIGHTS_FILE);
   const found = await stat(path).catch(() => undefined);
   if (!found || parameters < SMALL_MODEL || found.size >= LEAST_BYTES * parameters) return;
@@ -171,6 +184,12 @@ const verifyWeights = async (place: string, expected: FileDigest): Promise<void>
   );
 };
 
+/** What the state of a checkpoint says of the model beside its weights; undefined where there is none. */
+const extraStateOf = async (place: string): Promise<unknown> => {
+  const extra = (await checkpointState(place))?.extra as { readonly model?: unknown } | null | undefined;
+  return extra?.model;
+};
+
 /**
  * Loads a model folder, or the latest checkpoint of a run folder, on the current engine. An exported model has an encoder
  * with merged experts.
@@ -178,19 +197,18 @@ const verifyWeights = async (place: string, expected: FileDigest): Promise<void>
  * files, also where only a checkpoint's hashes tell; ConfigError or ShapeError for weights of another configuration
  */
 export const loadModel = async (folder: string): Promise<Generalist> => {
-  const { place, config, weights } = await readModelConfig(folder);
+  const { place, config, saved } = await readModelConfig(folder);
   await verifyCheckpoint(place, [WEIGHTS_FILE]);
   const tokenizer = loadTokenizer(join(place, TOKENIZER_FILE), { expectedHash: config.tokenizerHash });
-  await requireWeights(config.encoder, place);
-  if (weights) await verifyWeights(place, weights);
+  await requireWeights(config, place);
+  if (saved.weights) await verifyWeights(place, saved.weights);
   // The start values are overwritten at once, so any stream does.
-  const encoder = isMergedConfig(config.encoder)
-    ? createMergedEncoder(config.encoder)
-    : createUniPerceiver(config.encoder, createRandom(0));
-  const model = generalistWith(encoder, { config, tokenizer });
+  const model = createModel(config, tokenizer, createRandom(0));
   try {
-    await loadParameters(model.encoder.parameters, join(place, WEIGHTS_FILE));
-    return model;
+    await loadParameters(model.parameters, join(place, WEIGHTS_FILE));
+    const state = (await extraStateOf(place)) ?? saved.state;
+    if (state !== undefined) model.extraState?.restore(state);
+    return model as Generalist;
   } catch (error) {
     model.dispose();
     throw error;

@@ -1,17 +1,12 @@
 /** Models for use alone: experts merged into dense weights for the segments that given tasks meet. */
 import { ConfigError, unknownName } from '@polygate/core';
-import { exportMerged as mergeEncoder, UniPerceiver, type RoutingKey } from '@polygate/encoder';
+import { exportMerged as mergeEncoder } from '@polygate/encoder';
 import type { MergedEncoder } from '@polygate/encoder/merged';
+import type { TrainedTask } from '@polygate/tasks';
+import type { ExportChoice, ExportedModel } from '../model.ts';
+import { isTrained } from './routing.ts';
 import { generalistWith, type Generalist } from './uni-perceiver-model.ts';
-import type { TrainedTask } from '../model-config.ts';
 import { taskSegments } from '../../task-segments.ts';
-
-/** What an exported model is for. */
-export type ExportChoice =
-  /** Tasks that the model was trained on, by name. */
-  | { readonly tasks: readonly string[] }
-  /** Kinds of segments, for uses that no task of the model has. */
-  | { readonly rows: readonly RoutingKey[] };
 
 const chosenTasks = (known: readonly TrainedTask[], names: readonly string[]): readonly TrainedTask[] => {
   if (known.length === 0) {
@@ -39,7 +34,7 @@ const chosenTasks = (known: readonly TrainedTask[], names: readonly string[]): r
  */
 export const exportMerged = (model: Generalist, choice: ExportChoice): Generalist<MergedEncoder> => {
   const { encoder, tokenizer, config } = model;
-  if (!(encoder instanceof UniPerceiver)) {
+  if (!isTrained(encoder)) {
     throw new ConfigError(
       'export: expected a trained model, got one that was exported before; give the run that it was exported from',
       { code: 'nothing-to-merge' },
@@ -50,4 +45,11 @@ export const exportMerged = (model: Generalist, choice: ExportChoice): Generalis
   const merged = mergeEncoder(encoder, 'rows' in choice ? choice.rows : tasks.flatMap(taskSegments));
   const kept = { ...config, encoder: merged.config, ...(config.tasks ? { tasks } : {}) };
   return generalistWith(merged, { config: kept, tokenizer });
+};
+
+/** {@link exportMerged} with what reports say of it. */
+export const exportedOf = (model: Generalist, choice: ExportChoice): ExportedModel => {
+  const exported = exportMerged(model, choice);
+  const { condition, rows } = exported.encoder.config.merged;
+  return { model: exported, condition, sets: new Set(rows.map(({ set }) => set)).size };
 };

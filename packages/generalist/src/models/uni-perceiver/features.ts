@@ -99,3 +99,20 @@ export const encodeCandidates = (
     return parts.length === 1 && only ? only : tf.concat2d(parts, 0);
   });
 };
+
+/** Sequences that are embedded at once. */
+const EMBEDDED_AT_ONCE = 64;
+
+/** Features of sequences as values, [C * D]. */
+export const embedSequences = async (
+  model: Encoding,
+  sequences: SequenceBatch,
+  task: string | undefined,
+): Promise<Float32Array> => {
+  const features = encodeCandidates(model, sequences, { chunk: EMBEDDED_AT_ONCE, task });
+  try {
+    return (await features.data()) as Float32Array;
+  } finally {
+    features.dispose();
+  }
+};

@@ -3,26 +3,16 @@
  *
  * N queries · C candidates · D width
  */
-import type { Random } from '@polygate/core';
 import { createRoutingTrace, type RoutingTrace, type SiteReport } from '@polygate/encoder';
 import { similarityCrossEntropy, similarityLogits, symmetricContrastive } from '@polygate/losses';
 import type { SequenceBatch, TaskBatch } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
+import type { ModelLoss, ModelLossOptions } from '../model.ts';
 import { encodeFeatures } from './features.ts';
 import type { Generalist } from './uni-perceiver-model.ts';
 
-export interface TaskLossOptions {
-  readonly training: boolean;
-  /** Needed in training. */
-  readonly random?: Random;
-  /**
-   * Outside training: compute everything anew and on the tape, as training does but without noise and drop path, so
-   * that gradients of the loss as it is evaluated reach all parameters. Nothing is cached. @default false
-   */
-  readonly differentiable?: boolean;
-  /** In training: whether reports of the routers are wanted; they cost a pass over all decisions. @default false */
-  readonly telemetry?: boolean;
-}
+/** Losses of task batches that a similarity is trained by. */
+export const lossNames = ['cross-entropy', 'contrastive'] as const;
 
 /** Values of a batch. */
 export type TaskMetrics = {
@@ -47,14 +37,12 @@ export interface TaskWeights extends Readonly<Record<string, number>> {
   readonly auxiliary: number;
 }
 
-export interface TaskLoss {
+export interface TaskLoss extends Omit<ModelLoss, 'records'> {
   /**
    * Without the task's loss weight. In training of routers that look at tokens it includes their auxiliary losses; a
    * loss that is evaluated never does.
    */
   readonly loss: tf.Scalar;
-  /** Queries that the loss is a mean over. */
-  readonly weight: number;
   /**
    * In training of routers that look at tokens: the summands of `loss`, which are means over what {@link taskWeights}
    * says under their names.
@@ -137,7 +125,7 @@ const compared = (
  * whole candidate sets come from the model's cache.
  * The scalars belong to the caller or the enclosing tidy.
  */
-export const taskLoss = (model: Generalist, batch: TaskBatch, options: TaskLossOptions): TaskLoss => {
+export const taskLoss = (model: Generalist, batch: TaskBatch, options: ModelLossOptions): TaskLoss => {
   const { training, random, differentiable = false, telemetry = false } = options;
   const routing = training ? createRoutingTrace({ telemetry }) : undefined;
   const own = (label: string) => ({

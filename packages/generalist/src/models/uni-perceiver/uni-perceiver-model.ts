@@ -3,35 +3,63 @@
  */
 import { ConfigError, StateError, type Random } from '@polygate/core';
 import { createUniPerceiver, type Encoder, type EncoderConfig, type UniPerceiver } from '@polygate/encoder';
+import { isMergedConfig } from '@polygate/encoder/merged';
+import type { ParameterSet } from '@polygate/nn';
 import {
   resolveImageInput,
   segmentRows,
   vocabularyCandidates,
   type CandidateSet,
   type ResolvedImageInput,
+  type ScoredBatch,
+  type TaskBatch,
   type TaskTargets,
+  type TrainedTask,
 } from '@polygate/tasks';
 import type { Tokenizer } from '@polygate/tokens';
+import type { LossWeights } from '@polygate/training';
 import * as tf from '@tensorflow/tfjs';
-import { encodeCandidates } from './features.ts';
-import type { GeneralistConfig } from '../model-config.ts';
+import { taskSegments } from '../../task-segments.ts';
+import { DEFAULT_MAXIMUM_TOKENS, FIRST_ARCHITECTURE } from '../model-config.ts';
+import type {
+  GeneralistModel,
+  ModelEmbedding,
+  ModelLoss,
+  ModelLossOptions,
+  ModelRouting,
+  StartOptions,
+  StartReport,
+} from '../model.ts';
+import { describeEncoderOf } from './description.ts';
+import { encodeCandidates, embedSequences } from './features.ts';
+import { exportedOf } from './export-merged.ts';
+import { lossNames, taskLoss, taskWeights } from './loss.ts';
+import { routingOf, routingRecords } from './routing.ts';
+import { scoreBatch } from './scores.ts';
+import { startEncoder } from './start.ts';
+import type { UniPerceiverConfig } from './uni-perceiver-config.ts';
 
 /**
  * Owns the encoder and all cached features; `dispose` frees them. The encoder is a {@link UniPerceiver} where it is
  * trained, and may be one with merged experts where it only predicts.
  */
-export class Generalist<E extends Encoder = Encoder> implements Disposable {
-  readonly config: GeneralistConfig;
+export class Generalist<E extends Encoder = Encoder> implements GeneralistModel {
+  readonly architecture = FIRST_ARCHITECTURE;
+  readonly config: UniPerceiverConfig;
   readonly encoder: E;
+  readonly losses = lossNames;
   readonly tokenizer: Tokenizer;
   readonly image: ResolvedImageInput;
   /** Every token as a candidate, shared by all tasks of the model. */
   readonly vocabulary: CandidateSet;
+  readonly maximumTokens: number;
+  readonly tasks: readonly TrainedTask[];
+  readonly embedding: ModelEmbedding;
   readonly #features = new Map<string, { readonly targets: TaskTargets; readonly values: tf.Tensor2D }>();
   #disposed = false;
 
   /** Takes over the encoder. Most callers want {@link createGeneralist} or `loadModel`. */
-  constructor(config: GeneralistConfig, parts: { readonly encoder: E; readonly tokenizer: Tokenizer }) {
+  constructor(config: UniPerceiverConfig, parts: { readonly encoder: E; readonly tokenizer: Tokenizer }) {
     const { encoder, tokenizer } = parts;
     if (tokenizer.hash !== config.tokenizerHash) {
       throw new StateError(
@@ -49,6 +77,62 @@ export class Generalist<E extends Encoder = Encoder> implements Disposable {
     this.tokenizer = tokenizer;
     this.image = resolveImageInput({ ...config.image, patch: encoder.config.patch.size });
     this.vocabulary = vocabularyCandidates(tokenizer, segmentRows.vocabulary);
+    this.maximumTokens = config.maximumTokens ?? DEFAULT_MAXIMUM_TOKENS;
+    this.tasks = config.tasks ?? [];
+    this.embedding = {
+      width: encoder.config.width,
+      maximumTokens: encoder.config.maxPositions,
+      encode: (sequences, { task } = {}) => embedSequences(this, sequences, task),
+    };
+  }
+
+  /** All parameters of the encoder, which owns them. */
+  get parameters(): ParameterSet {
+    return this.encoder.parameters;
+  }
+
+  get isExported(): boolean {
+    return isMergedConfig(this.encoder.config);
+  }
+
+  get routing(): ModelRouting | undefined {
+    return routingOf(this.encoder);
+  }
+
+  get exports(): GeneralistModel['exports'] {
+    return { merged: (choice) => exportedOf(this, choice) };
+  }
+
+  /** As {@link GeneralistModel.loss}; see {@link taskLoss}. */
+  loss(batch: TaskBatch, options: ModelLossOptions): ModelLoss {
+    const { reports, ...loss } = taskLoss(this, batch, options);
+    return { ...loss, records: routingRecords(this.encoder, batch.task, reports) };
+  }
+
+  /** As {@link GeneralistModel.weights}; see {@link taskWeights}. */
+  weights(batch: TaskBatch): LossWeights {
+    return taskWeights(batch);
+  }
+
+  /** As {@link TaskModel.scores}. */
+  scores(batch: ScoredBatch, { task }: { readonly task?: string | undefined } = {}): Promise<Float32Array> {
+    return scoreBatch(this, batch, task);
+  }
+
+  /** Whether its encoder has weights for all segments of a task. */
+  serves(task: Pick<TrainedTask, 'name' | 'family'>): boolean {
+    return taskSegments(task).every((segment) => this.encoder.serves(segment));
+  }
+
+  describe(): readonly (readonly [name: string, value: string])[] {
+    return describeEncoderOf(this.encoder);
+  }
+
+  /** As {@link GeneralistModel.startFrom}. The start has the same architecture. @throws as {@link startEncoder} */
+  async startFrom(start: GeneralistModel, options: StartOptions): Promise<StartReport> {
+    const plan = await startEncoder(this.encoder, (start as Generalist).encoder, options);
+    this.clearCaches();
+    return plan;
   }
 
   /**
@@ -95,7 +179,7 @@ export class Generalist<E extends Encoder = Encoder> implements Disposable {
  * @throws ConfigError, StateError when tokenizer and configuration don't belong together
  */
 export const createGeneralist = (
-  config: GeneralistConfig<EncoderConfig>,
+  config: UniPerceiverConfig<EncoderConfig>,
   tokenizer: Tokenizer,
   random: Random,
 ): Generalist<UniPerceiver> =>
@@ -104,7 +188,7 @@ export const createGeneralist = (
 /** A model around an encoder, which it takes over; the encoder is freed when they don't fit. @throws as the constructor */
 export const generalistWith = <E extends Encoder>(
   encoder: E,
-  parts: { readonly config: GeneralistConfig; readonly tokenizer: Tokenizer },
+  parts: { readonly config: UniPerceiverConfig; readonly tokenizer: Tokenizer },
 ): Generalist<E> => {
   const { config, tokenizer } = parts;
   try {

@@ -1,0 +1,76 @@
+/**
+ * An architecture as a record: everything that the rest of the product must know of a kind of model before one of it
+ * exists. A model of another package is a record that it registers; see docs/extending.md.
+ */
+import type { Random } from '@polygate/core';
+import type { Tokenizer } from '@polygate/tokens';
+import type { z } from 'zod';
+import type { GeneralistModel } from './model.ts';
+import type { ModelConfig } from './model-config.ts';
+
+/** What data decide of a model. */
+export interface ModelData extends Omit<ModelConfig, 'architecture'> {
+  /** Tokens of the tokenizer. */
+  readonly vocabularySize: number;
+}
+
+/** Sizes of a model, for estimates. */
+export interface ModelSize {
+  /** Scalars of all parameters. */
+  readonly parameters: number;
+  /** Side of a patch of its images, pixels. */
+  readonly patch: number;
+  /** Longest text in tokens. */
+  readonly textLength: number;
+  /** Values that the forward of one sample of so many positions keeps for its backward. */
+  activations(positions: number): number;
+  /** Of those, what no engine can do without. */
+  leastActivations(positions: number): number;
+}
+
+/** What a model is made of besides its configuration. */
+export interface ModelParts {
+  readonly tokenizer: Tokenizer;
+  /** Draws the start values. */
+  readonly random: Random;
+}
+
+/** How a recipe's model follows from the one that it starts from. */
+export interface StartContext {
+  readonly start: ModelConfig;
+  /** Images that the new model is for. */
+  readonly image: ModelConfig['image'];
+}
+
+/** A kind of models. */
+export interface ModelArchitecture<
+  Config extends ModelConfig = ModelConfig,
+  Settings extends object = Readonly<Record<string, unknown>>,
+> {
+  /** `architecture` in recipes and in config.json. */
+  readonly name: string;
+  /** One line for lists of names. */
+  readonly summary: string;
+  /** What `model` of a recipe may say beside `architecture`: a zod shape, every key with a default or optional. */
+  readonly settings: z.ZodRawShape;
+  /** What config.json has beside the fields of {@link ModelConfig}: a zod shape. */
+  readonly config: z.ZodRawShape;
+  /** What of a config.json can't be, beside what its shape says. @default nothing */
+  problemOf?(config: Config): { readonly expected: string; readonly got: string } | undefined;
+  /** The configuration that settings ask for. @throws ConfigError for settings that make no model */
+  configure(settings: Settings, data: ModelData): Config;
+  /**
+   * A model with fresh weights on the current engine.
+   * @throws ConfigError, StateError when tokenizer and configuration don't belong together
+   */
+  create(config: Config, parts: ModelParts): GeneralistModel;
+  /** Nothing is allocated. @throws ConfigError for a configuration that makes no model */
+  size(config: Config): ModelSize;
+  /**
+   * Sizes and costs as text, for `--describe`; nothing is allocated.
+   * @param tasks names of the tasks
+   */
+  describe(settings: Settings, tasks: readonly string[]): string;
+  /** Settings that a start decides and the recipe leaves open. @default none */
+  settingsOfStart?(settings: Settings, context: StartContext): Partial<Settings>;
+}

@@ -1,0 +1,134 @@
+/** config.json and preprocessor_config.json of a model folder: what a model is, as text. */
+import { FormatError, parseJson } from '@polygate/core';
+import type { FileDigest } from '@polygate/core/node';
+import { ENCODER_LIMITS } from '@polygate/encoder';
+import { resolveImageInput, taskFamilies } from '@polygate/tasks';
+import { z } from 'zod';
+import { count } from '../number-settings.ts';
+import { defined } from './defined.ts';
+import { FIRST_ARCHITECTURE, type ModelConfig } from './model-config.ts';
+import { modelNamed } from './registry.ts';
+
+/** Side of a model's pictures, pixels. */
+const MAX_SIDE = 2 ** 14;
+
+/** What every config.json has; the architecture adds its own fields. */
+const commonShape = {
+  modelType: z.literal('polygate-generalist'),
+  version: z.literal(1),
+  architecture: z.string().optional(),
+  image: z.object({
+    height: count(MAX_SIDE),
+    width: count(MAX_SIDE),
+    channels: count(ENCODER_LIMITS.channels),
+    fit: z.enum(['contain', 'cover']).optional(),
+    background: z.string().optional(),
+  }),
+  tokenizerHash: z.string(),
+  maximumTokens: count(ENCODER_LIMITS.maxPositions),
+  weights: z.object({ bytes: z.number().min(0).int(), sha256: z.string() }).optional(),
+  /** What the model knows beside its weights, where no state.json says it. */
+  state: z.unknown().optional(),
+  tasks: z
+    .array(
+      z.object({
+        name: z.string(),
+        family: z.enum(taskFamilies),
+        dataset: z.string(),
+        classes: z.array(z.string()).optional(),
+      }),
+    )
+    .optional(),
+};
+
+/** What a saved model has in its config.json beside its configuration; a checkpoint says it in its state.json. */
+export interface SavedWith {
+  /** What the file of weights is known by. */
+  readonly weights?: FileDigest;
+  /** The model's extra state. */
+  readonly state?: unknown;
+}
+
+/** Text of a config.json. @throws ConfigError for an architecture that is not registered */
+export const serializeConfig = (config: ModelConfig, saved: SavedWith = {}): string => {
+  const { architecture = FIRST_ARCHITECTURE, image, tokenizerHash, maximumTokens = 50, tasks } = config;
+  const { weights, state } = saved;
+  const fields = Object.keys(modelNamed(architecture).config);
+  const own = fields.map((field) => [field, (config as unknown as Record<string, unknown>)[field]]);
+  return `${JSON.stringify(
+    {
+      modelType: 'polygate-generalist',
+      version: 1,
+      ...(architecture === FIRST_ARCHITECTURE ? {} : { architecture }),
+      ...Object.fromEntries(own),
+      image,
+      tokenizerHash,
+      maximumTokens,
+      ...(tasks ? { tasks } : {}),
+      ...(weights ? { weights: { bytes: weights.bytes, sha256: weights.sha256 } } : {}),
+      ...(state === undefined ? {} : { state }),
+    },
+    null,
+    2,
+  )}\n`;
+};
+
+/**
+ * Text of a preprocessor_config.json: how a picture becomes what the model sees, under the names that image processors
+ * of Hugging Face give it, for programs that read the weights elsewhere. The model itself goes by its config.json.
+ */
+export const serializePreprocessor = ({ image }: ModelConfig): string => {
+  const { height, width, channels, fit = 'contain', background = '#ffffff' } = image;
+  const { mean, std } = resolveImageInput({ height, width, channels, patch: 1 });
+  return `${JSON.stringify(
+    {
+      do_convert_rgb: channels === 3,
+      do_resize: true,
+      size: { height, width },
+      /** Lanczos, as Pillow counts its filters. */
+      resample: 1,
+      fit,
+      background,
+      do_rescale: true,
+      rescale_factor: 1 / 255,
+      do_normalize: true,
+      image_mean: mean,
+      image_std: std,
+    },
+    null,
+    2,
+  )}\n`;
+};
+
+const named = (value: unknown): string => {
+  const architecture = (value as { readonly architecture?: unknown } | null)?.architecture;
+  return typeof architecture === 'string' ? architecture : FIRST_ARCHITECTURE;
+};
+
+/**
+ * Reads a config.json, as text or bytes.
+ * @throws FormatError naming the field that does not fit; ConfigError for an architecture that is not registered
+ */
+export const parseConfig = (
+  source: string | Uint8Array,
+  path: string,
+): { readonly config: ModelConfig; readonly saved: SavedWith } => {
+  const value = parseJson(source, `model config ${path}`, { remedy: 'is it a model folder?' });
+  const record = modelNamed(named(value));
+  const result = z.object({ ...commonShape, ...record.config }).safeParse(value);
+  if (!result.success) {
+    const issue = result.error.issues[0];
+    throw new FormatError(
+      `model config ${path}: expected a Polygate model: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}; give the folder of a checkpoint or of a saved model`,
+      { fields: { path } },
+    );
+  }
+  const { modelType: _, version: __, weights, state, image, tasks, ...rest } = result.data;
+  const config = defined({ ...rest, image: defined(image), tasks: tasks?.map(defined) }) as ModelConfig;
+  const problem = record.problemOf?.(config);
+  if (problem === undefined) return { config, saved: { ...(weights ? { weights } : {}), state } };
+  throw new FormatError(
+    `model config ${path}: expected ${problem.expected}, got ${problem.got}; restore the file or export the model anew`,
+    { fields: { path } },
+  );
+};

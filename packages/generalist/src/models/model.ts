@@ -1,0 +1,163 @@
+/**
+ * What the rest of the product needs of a model, whatever its architecture: training asks for losses, evaluation and
+ * predictions for scores, reports for descriptions. What only some architectures have is optional.
+ */
+import type { MetricRecord, Random } from '@polygate/core';
+import type { ParameterSet } from '@polygate/nn';
+import type { RoutingKey } from '@polygate/routers';
+import type { SequenceBatch, TaskBatch, TaskModel, TrainedTask } from '@polygate/tasks';
+import type { ExtraState, LossResult, LossWeights } from '@polygate/training';
+import type * as tf from '@tensorflow/tfjs';
+import type { ModelConfig } from './model-config.ts';
+
+/** How a loss is computed. */
+export interface ModelLossOptions {
+  readonly training: boolean;
+  /** Needed in training: routing noise, drop path, dropout. */
+  readonly random?: Random;
+  /**
+   * Outside training: compute everything anew and on the tape, as training does but without noise and drop path, so
+   * that gradients of the loss as it is evaluated reach all parameters. Nothing is cached. @default false
+   */
+  readonly differentiable?: boolean;
+  /** In training: whether records of what happens inside, such as routing, are wanted; they may cost. @default false */
+  readonly telemetry?: boolean;
+}
+
+/** The loss of a batch without its task's loss weight, as `train` takes it. */
+export interface ModelLoss extends LossResult {
+  /** What the loss is a mean over: queries, rows. */
+  readonly weight: number;
+  /** Values of the batch, means over the same unless {@link GeneralistModel.weights} says otherwise. */
+  readonly metrics: Readonly<Record<string, tf.Scalar>>;
+  /** Records for metrics.jsonl; empty unless telemetry was wanted. */
+  readonly records: readonly Omit<MetricRecord, 'step'>[];
+}
+
+/** Sequences as points of the space in which inputs and targets are compared. */
+export interface ModelEmbedding {
+  /** Values of a point. */
+  readonly width: number;
+  /** Longest text in tokens. */
+  readonly maximumTokens: number;
+  /**
+   * @param options `task` that the sequences serve
+   * @returns [size * width], points of length 1
+   */
+  encode(sequences: SequenceBatch, options?: { readonly task?: string | undefined }): Promise<Float32Array>;
+}
+
+/** Gates of one router for given rows, as host values. */
+export interface RouterGates {
+  /** Counted from 0. */
+  readonly block: number;
+  readonly linears: readonly string[];
+  readonly experts: number;
+  /** [rows * experts], 0 for an expert that is not chosen. */
+  readonly values: ArrayLike<number>;
+}
+
+/** Routers of a model. */
+export interface ModelRouting {
+  /** Name of what they look at. */
+  readonly condition: string;
+  readonly experts: number;
+  readonly topK: number;
+  /** Names of the tasks that they tell apart; empty where they do not look at the task. */
+  readonly tasks: readonly string[];
+  /** Names of the modalities that they tell apart. */
+  readonly modalities: readonly string[];
+  /** Gates of every router for kinds of segments, without noise; empty where routers look at tokens. */
+  gates(rows: readonly RoutingKey[]): readonly RouterGates[];
+}
+
+/** What an exported model is for. */
+export type ExportChoice =
+  /** Tasks that the model was trained on, by name. */
+  | { readonly tasks: readonly string[] }
+  /** Kinds of segments, for uses that no task of the model has. */
+  | { readonly rows: readonly RoutingKey[] };
+
+/** The outcome of an export. The model shares nothing with the one that it was made of; the caller disposes of it. */
+export interface ExportedModel {
+  readonly model: GeneralistModel;
+  /** What the experts were chosen by. */
+  readonly condition: string;
+  /** Weight sets, one for each kind of segment that is served. */
+  readonly sets: number;
+}
+
+/** How a model is started from another one's weights. */
+export interface StartOptions {
+  /** Of experts that start as copies or means, in units of each weight's own deviation. @default 0 */
+  readonly noise?: number;
+  /** Whether every parameter must be taken as it is. @default false */
+  readonly strict?: boolean;
+  readonly random: Random;
+}
+
+/** What became of every parameter of a model that was started from another one's weights. */
+export interface StartReport {
+  /** In the order of the model's parameters. `how`: taken, copied, averaged, partly taken, new. */
+  readonly entries: readonly {
+    readonly name: string;
+    readonly source: { readonly how: string };
+    readonly reason?: string;
+  }[];
+  /** Parameters of the start that the model has no use for. */
+  readonly left: readonly { readonly name: string; readonly reason: string }[];
+  /** Settings without parameters that change what the taken weights compute, with both values. */
+  readonly settings: readonly string[];
+}
+
+/** The moment at which an epoch ends: as many samples were seen as all sources of the run hold. */
+export interface EpochEnd {
+  /** Epochs that have ended, this one included. */
+  readonly epoch: number;
+  /** Updates made. */
+  readonly step: number;
+  /** Scores of the held-out splits as the run validates: `<task>/<split>/loss` and others. */
+  validate(): Promise<Readonly<Record<string, number>>>;
+}
+
+/** A model of any architecture, with its parameters: `dispose` frees them and all that it caches. */
+export interface GeneralistModel extends TaskModel, Disposable {
+  /** Name of its record, see `registerModel`. */
+  readonly architecture: string;
+  readonly config: ModelConfig;
+  /** All that its weights file holds. Owned by the model. */
+  readonly parameters: ParameterSet;
+  /** Names of the losses of task batches that it can be trained by. */
+  readonly losses: readonly string[];
+  /** Whether it was made by an export: for use alone, not for training. */
+  readonly isExported: boolean;
+
+  /**
+   * Loss and metrics of a batch; differentiable in all parameters that took part when `training` is set. Runs on the
+   * gradient tape, must not await. The scalars belong to the caller or the enclosing tidy.
+   * @throws ConfigError (code `unknown-loss`) for a batch whose loss it does not know
+   */
+  loss(batch: TaskBatch, options: ModelLossOptions): ModelLoss;
+  /** What the means of a batch's loss and metrics will be taken over, known before they are computed. */
+  weights(batch: TaskBatch): LossWeights;
+  /** Whether it has weights for a task: not for one that it was not trained on where those differ, or not exported for. */
+  serves(task: Pick<TrainedTask, 'name' | 'family'>): boolean;
+  /** Facts for reports: name and value. */
+  describe(): readonly (readonly [name: string, value: string])[];
+  /** Drops what evaluation cached of the parameters. Call it when they have changed. */
+  clearCaches(): void;
+  dispose(): void;
+
+  /** Absent where inputs and targets have no space in common. */
+  readonly embedding?: ModelEmbedding;
+  /** Absent without routers. */
+  readonly routing?: ModelRouting | undefined;
+  /** What it can be exported to, by the name of the form. */
+  readonly exports?: { readonly merged?: (choice: ExportChoice) => ExportedModel } | undefined;
+  /** Overwrites its weights by those of a model of its own architecture as far as they fit. The start is borrowed. */
+  readonly startFrom?: (start: GeneralistModel, options: StartOptions) => Promise<StartReport>;
+  /** Called when an epoch of training ends, before the checkpoint of that step. */
+  readonly endOfEpoch?: (epoch: EpochEnd) => Promise<void> | void;
+  /** What it knows beside parameters: in every checkpoint and saved model, restored before it is used. */
+  readonly extraState?: ExtraState;
+}

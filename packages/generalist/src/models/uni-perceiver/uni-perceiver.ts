@@ -1,0 +1,64 @@
+/** The Uni-Perceiver with its similarity head as a record: one encoder for the inputs and targets of every task. */
+import { excerpt } from '@polygate/core';
+import { createUniPerceiver, presetNamed } from '@polygate/encoder';
+import { createMergedEncoder, isMergedConfig } from '@polygate/encoder/merged';
+import type { ModelArchitecture } from '../architecture.ts';
+import { FIRST_ARCHITECTURE, type ModelImage } from '../model-config.ts';
+import { z } from 'zod';
+import { describeSettings } from './description.ts';
+import { encoderOf } from './encoder-of.ts';
+import { uniPerceiverSettings, type UniPerceiverSettings } from './settings.ts';
+import { uniPerceiverSize } from './size.ts';
+import type { UniPerceiverConfig } from './uni-perceiver-config.ts';
+import { generalistWith } from './uni-perceiver-model.ts';
+
+/** Patches of one picture: those of 4096 pixels by 8. */
+const MAX_PATCHES = 2 ** 18;
+
+/** Patches along the longer side of a model's pictures. */
+const gridOf = ({ height, width }: Pick<ModelImage, 'height' | 'width'>, patch: number): number =>
+  Math.max(height, width) / patch;
+
+export const uniPerceiver: ModelArchitecture<UniPerceiverConfig, UniPerceiverSettings> = {
+  name: FIRST_ARCHITECTURE,
+  summary:
+    'one Transformer for inputs and targets of every task, scored by similarity; dense or with experts',
+  settings: uniPerceiverSettings,
+  /** Checked by the encoder when it is made. */
+  config: { encoder: z.record(z.string(), z.unknown()) },
+  problemOf({ encoder, image }) {
+    const { size } = (encoder.patch ?? {}) as { readonly size?: unknown };
+    const side = typeof size === 'number' ? size : Number.NaN;
+    const patches = Math.floor(image.height / side) * Math.floor(image.width / side);
+    return patches >= 1 && patches <= MAX_PATCHES
+      ? undefined
+      : {
+          expected: `pictures of 1 to ${MAX_PATCHES} patches`,
+          got: `${image.width}x${image.height} pixels by patches of ${excerpt(size)}`,
+        };
+  },
+  configure(settings, { vocabularySize, ...data }) {
+    const { image, tasks = [] } = data;
+    const sizes = { vocabularySize, channels: image.channels, tasks: tasks.map(({ name }) => name) };
+    return { ...data, encoder: encoderOf(settings, sizes) };
+  },
+  create(config, { tokenizer, random }) {
+    const { encoder } = config;
+    return generalistWith(
+      isMergedConfig(encoder) ? createMergedEncoder(encoder) : createUniPerceiver(encoder, random),
+      { config, tokenizer },
+    );
+  },
+  size: uniPerceiverSize,
+  describe: describeSettings,
+  /**
+   * The factor on the coordinates of patches with which pictures of another grid span what the start was trained on: what
+   * interpolating its positions to the new grid gives.
+   */
+  settingsOfStart(settings, { start, image }) {
+    if (settings.gridScale !== undefined) return {};
+    const { patch, gridScale = 1 } = (start as UniPerceiverConfig).encoder;
+    const own = settings.patchSize ?? presetNamed(settings.preset).patch.size;
+    return { gridScale: (gridScale * gridOf(start.image, patch.size)) / gridOf(image, own) };
+  },
+};
