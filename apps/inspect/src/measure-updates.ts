@@ -1,7 +1,7 @@
 /** Updates on one task alone, of a run's checkpoint: its optimizer, its rate, the batches that it would draw next. */
 import { ownValue, StateError, type Logger, type Random } from '@polygate/core';
 import type { Generalist, Recipe, RunRecord } from '@polygate/generalist';
-import { createOptimizer, type Optimizer, type ParameterSet } from '@polygate/nn';
+import { AdamW, loadOptimizer } from '@polygate/nn';
 import type { TaskBatch } from '@polygate/tasks';
 import { METRICS_FILE, readMetricRecords, verifyFiles, type TrainSource } from '@polygate/training';
 import { access } from 'node:fs/promises';
@@ -58,18 +58,18 @@ export const measureUpdates = async (
       { fields: { path }, cause },
     );
   });
-  const { learningRate: base, clipNorm } = recipe.optimizer;
-  const create = (parameters: ParameterSet): Optimizer => createOptimizer(parameters, recipe.optimizer);
+  const { learningRate: base, beta1, beta2, epsilon, weightDecay, clipNorm } = recipe.optimizer;
+  const settings = { beta1, beta2, epsilon, weightDecay };
   const learningRate = (await rateAt(record.run, record.state?.step ?? 0)) ?? base;
-  using stored = create(model.encoder.parameters);
+  using stored = new AdamW(model.encoder.parameters, settings);
   const { state, model: place } = record;
   if (state) await verifyFiles({ step: state.step, path: place }, state, [basename(path)]);
-  await stored.load(path);
+  await loadOptimizer(stored, path);
   const options = {
     batches,
     updates,
     lossWeights: sources.map(({ lossWeight = 1 }) => lossWeight),
-    optimizer: { create, learningRate, clipNorm: clipNorm ?? undefined, state: stored.state() },
+    optimizer: { settings, learningRate, clipNorm: clipNorm ?? undefined, moments: stored.state() },
     random: random.fork('updates'),
     next: async (task: number, { round, update }: { round: number; update: number }) => {
       const { name, next } = sources[task] as TrainSource<TaskBatch>;

@@ -22,6 +22,8 @@ export interface Budgets {
   readonly jsonBytes: number;
   /** One record batch in memory, decompressed. @default 268435456 */
   readonly batchBytes: number;
+  /** One row group of a Parquet file or batch of an Arrow file of others, of the columns that are read. @default 1073741824 */
+  readonly groupBytes: number;
   /** The header of a safetensors file. @default 16777216 */
   readonly headerBytes: number;
 }
@@ -35,6 +37,7 @@ export const defaultBudgets: Budgets = Object.freeze({
   documentBytes: 2 ** 25,
   jsonBytes: 2 ** 30,
   batchBytes: 2 ** 28,
+  groupBytes: 2 ** 30,
   headerBytes: 2 ** 24,
 });
 

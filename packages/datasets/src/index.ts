@@ -8,6 +8,10 @@ export * from './readers/plain-text.ts';
 export * from './readers/labelled-tsv.ts';
 export * from './readers/webdataset.ts';
 export * from './readers/labelled-table.ts';
+export { openParquetFile, type ParquetFile } from './parquet/parquet-file.ts';
+export { openParquet, type ParquetOptions } from './readers/parquet.ts';
+export type { ValueReader, ValueReaderOptions } from './values/value-reader.ts';
+export type { ValueColumn, ValueRows, ValueType } from './values/value-type.ts';
 export * from './readers/sidecar-captions.ts';
 export { defineReader, isDatasetPlan } from './readers/dataset-reader.ts';
 export type {

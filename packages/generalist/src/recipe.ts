@@ -3,7 +3,6 @@
  * field has a default, so that `parseRecipe({})` is a whole run.
  */
 import { checkSettings, formatDuration, isPlainName, parseDuration, PolygateError } from '@polygate/core';
-import { optimizerSchema } from '@polygate/nn';
 import { z } from 'zod';
 import { above, amount, count, MAX_FACTOR, share } from './number-settings.ts';
 import { uniPerceiverSettings } from './models/uni-perceiver/settings.ts';
@@ -103,8 +102,17 @@ export const recipeSchema = z.strictObject({
       temperature: above(MAX_FACTOR).default(2),
     })
     .prefault({}),
-  /** What updates the weights: `kind` (adamw by default), its settings, groups of parameters with rates of their own. */
-  optimizer: optimizerSchema().prefault({}),
+  optimizer: z
+    .strictObject({
+      learningRate: above(MAX_FACTOR).default(5e-4),
+      beta1: z.number().min(0).lt(1).default(0.9),
+      beta2: z.number().min(0).lt(1).default(0.98),
+      epsilon: above(MAX_FACTOR).default(1e-6),
+      weightDecay: amount(MAX_FACTOR).default(0.05),
+      /** Largest global norm of the gradients; null does not clip. */
+      clipNorm: above(1e12).nullable().default(0.5),
+    })
+    .prefault({}),
   schedule: z
     .strictObject({
       kind: z.enum(['warmup-cosine', 'constant']).default('warmup-cosine'),

@@ -91,6 +91,11 @@ export class SplitSearch {
     }
   }
 
+  /** Keys of the columns that may still be the one, once a row was added. */
+  open(): readonly (string | number)[] {
+    return [...this.#candidates.keys()];
+  }
+
   decide(): FoundSplits {
     const list = [...this.#candidates].map(([key, candidate]) => {
       const { name, finder, called, rows } = candidate;

@@ -1,0 +1,45 @@
+/** Types of the cells of tables whose cells are values, as Parquet and Arrow have them, and what stands in a cell. */
+
+/** What cells of a column hold. `other` is what no reader makes use of, such as times. */
+export type ValueType =
+  | 'text'
+  | 'bytes'
+  | 'number'
+  | 'boolean'
+  | 'other'
+  | { readonly list: ValueType }
+  | { readonly struct: ReadonlyMap<string, ValueType> };
+
+/** A column of a table of values. */
+export interface ValueColumn {
+  readonly name: string;
+  readonly type: ValueType;
+}
+
+/** A type in words, for errors: `list of text`. */
+export const describeType = (type: ValueType): string => {
+  if (typeof type === 'string') return type;
+  if ('list' in type) return `list of ${describeType(type.list)}`;
+  return `{ ${[...type.struct.keys()].slice(0, 8).join(', ')} }`;
+};
+
+/** Cells of one column, of a stretch of rows. */
+export type ValueCells = ArrayLike<unknown>;
+
+/** A stretch of rows of some columns. */
+export interface ValueRows {
+  /** Number of the first row in its file. */
+  readonly start: number;
+  readonly length: number;
+  readonly columns: ReadonlyMap<string, ValueCells>;
+}
+
+/** A cell as readers take it: whole numbers that fit are numbers, others texts; what is missing is undefined. */
+export const plainValue = (value: unknown): unknown => {
+  if (typeof value === 'bigint') {
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : String(value);
+  }
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? undefined : value.toISOString();
+  return value ?? undefined;
+};

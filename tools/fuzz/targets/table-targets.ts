@@ -1,0 +1,99 @@
+/** Tables whose cells are values: Parquet. */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openParquet, openParquetFile } from '@polygate/datasets';
+import { pick } from '../byte-mutations.ts';
+import { expectRight, type FuzzTarget, type Mutator } from '../target.ts';
+import { checkKeys, fileIn, readTwice } from './reading.ts';
+
+const packages = join(import.meta.dirname, '..', '..', '..', 'packages');
+/** The script is built into another folder than the sources lie in. */
+const fixturesOf = async (...path: string[]): Promise<readonly Uint8Array[]> => {
+  const folders = [join(packages, ...path), join(process.cwd(), 'packages', ...path)];
+  for (const folder of folders) {
+    const names = await readdir(folder).catch(() => []);
+    if (names.length > 0) return Promise.all(names.sort().map((name) => readFile(join(folder, name))));
+  }
+  throw new Error(`no fixtures in ${folders.join(' or ')}`);
+};
+
+/** Bytes of the magic at either end, and of the footer's length before the last. */
+const MAGIC = 4;
+const TAIL = 8;
+
+/** Damages one byte between two places, so that what stands there counts something else. */
+const damage = (bytes: Uint8Array, from: number, to: number, random: Parameters<Mutator>[1]): Uint8Array => {
+  const copy = Buffer.from(bytes);
+  const at = from + random.integer(Math.max(1, to - from));
+  if (at >= copy.length) return copy;
+  const value = copy[at] ?? 0;
+  copy[at] =
+    pick(random, [value ^ (1 << random.integer(8)), value + 1, value - 1, 0, 0x7f, 0x80, 0xff, 0xfe]) & 0xff;
+  return copy;
+};
+
+const footerStart = (bytes: Uint8Array): number => {
+  if (bytes.length < TAIL + MAGIC) return 0;
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(bytes.length - TAIL, true);
+  return Math.max(0, bytes.length - TAIL - length);
+};
+
+const mutateFooter: Mutator = (bytes, random) =>
+  damage(bytes, footerStart(bytes), bytes.length - TAIL, random);
+const mutatePages: Mutator = (bytes, random) => damage(bytes, MAGIC, footerStart(bytes), random);
+/** Several bytes in a row that read as one large number. */
+const mutateVarint: Mutator = (bytes, random) => {
+  const copy = Buffer.from(bytes);
+  const at = random.integer(Math.max(1, copy.length - TAIL - 5));
+  copy.fill(0xff, at, at + 1 + random.integer(4));
+  copy[at + 4] = pick(random, [0x07, 0x0f, 0x7f, 0x01]);
+  return copy;
+};
+
+const parquet: FuzzTarget = {
+  name: 'parquet',
+  errors: ['FormatError'],
+  async open(folder) {
+    const save = fileIn(folder, 'table.parquet');
+    return {
+      seeds: await fixturesOf('datasets', 'test', 'fixtures', 'parquet'),
+      mutators: [mutateFooter, mutatePages, mutatePages, mutateVarint],
+      async parse(bytes) {
+        const file = await openParquetFile(await save(bytes), { groupBytes: 2 ** 24 });
+        let rows = 0;
+        for await (const { length, columns } of file.groups(file.columns.map(({ name }) => name))) {
+          rows += length;
+          for (const [name, cells] of columns)
+            expectRight(cells.length === length, `${cells.length} cells of "${name}" in ${length} rows`);
+        }
+        expectRight(rows === file.rows, `${rows} rows of ${file.rows}`);
+      },
+    };
+  },
+};
+
+const parquetReader: FuzzTarget = {
+  name: 'parquet-reader',
+  errors: ['ConfigError', 'FormatError'],
+  async open(folder) {
+    const save = fileIn(folder, 'table.parquet');
+    return {
+      seeds: await fixturesOf('datasets', 'test', 'fixtures', 'parquet'),
+      mutators: [mutateFooter, mutatePages, mutateVarint],
+      async parse(bytes) {
+        const files = await save(bytes);
+        const budgets = { groupBytes: 2 ** 24 };
+        const labels = { kind: 'labelled-image', imageColumn: 'image' } as const;
+        const texts = {
+          kind: 'labelled-text',
+          textColumns: ['text', 'words'],
+          labelColumn: 'truth',
+        } as const;
+        for (const options of [labels, texts, { kind: 'text', textColumns: ['big_text'] } as const])
+          await checkKeys(await readTwice((await openParquet({ files, budgets, ...options })).reader));
+      },
+    };
+  },
+};
+
+export const tableTargets: readonly FuzzTarget[] = [parquet, parquetReader];
