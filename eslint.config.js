@@ -50,6 +50,7 @@ const runAnywhere = [
   'nn',
   'losses',
   'routers',
+  'modalities',
   'encoder',
 ];
 

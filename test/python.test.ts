@@ -4,8 +4,9 @@
  * test/python/requirements.txt; where it is not set and python3 lacks the packages, the tests are skipped.
  */
 import { encodeFeatures, loadModel, openSuite, saveModel } from '@polygate/generalist';
+import { imageSequences, textSequences } from '@polygate/modalities';
 import { buildBatch, defineSchema, fixedListValues, textRow, values, writeShards } from '@polygate/stream';
-import { imageSequences, segmentRows, textSequences } from '@polygate/tasks';
+import { segmentRows } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import { execFile, spawnSync } from 'node:child_process';
 import { cp, mkdtemp, rename, rm } from 'node:fs/promises';

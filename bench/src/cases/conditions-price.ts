@@ -12,7 +12,7 @@ import { dispatchedLinear, linear, selectEngine, type LinearExpert } from '@poly
 import * as tf from '@tensorflow/tfjs';
 import { availableParallelism } from 'node:os';
 import { measurePair, type PairLine } from '../pair.ts';
-import { createTrainer, disposeInput, makeInput, sharedSizes, TASK, validateMerged } from './image-text.ts';
+import { createTrainer, makeInput, sharedSizes, TASK, validateMerged } from './image-text.ts';
 
 const DEFAULT_BATCH = 64;
 const EXPERTS = 8;
@@ -137,7 +137,6 @@ async function* priceOf(
   } finally {
     plain.dispose();
     routed.dispose();
-    disposeInput(input);
   }
 }
 

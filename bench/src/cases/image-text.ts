@@ -8,9 +8,9 @@ import {
   createRoutingTrace,
   createUniPerceiver,
   type EncoderConfig,
-  type SequenceInput,
   type UniPerceiver,
 } from '@polygate/encoder';
+import { joinSegments, textSegment, visualSegment, type SequenceBatch } from '@polygate/modalities';
 import { AdamW, parameterGradients } from '@polygate/nn';
 import * as tf from '@tensorflow/tfjs';
 
@@ -27,27 +27,20 @@ export const sharedSizes = { vocabularySize: 512, dropPath: 0, layerScale: 1 } a
 /** Name of the task of all samples, for conditions that look at it. */
 export const TASK = 'captioning';
 
-/** A batch of image-text samples; the caller disposes of it with {@link disposeInput}. */
-export const makeInput = (batch: number): SequenceInput => {
+/** A batch of image-text samples. */
+export const makeInput = (batch: number): SequenceBatch => {
   const random = createRandom(3);
   const patches = Float32Array.from({ length: batch * 144 * 768 }, () => random.normal());
   const ids = Int32Array.from({ length: batch * 52 }, () => random.integer(512));
+  const grid = { rows: 12, columns: 12, frames: 1 };
+  const images = { size: batch, patches, patchCount: 144, patchWidth: 768, grid };
   return {
-    segments: [
-      {
-        kind: 'visual',
-        patches: tf.tensor3d(patches, [batch, 144, 768]),
-        grid: { rows: 12, columns: 12, frames: 1 },
-        row: visualRow,
-      },
-      { kind: 'text', ids: tf.tensor2d(ids, [batch, 52], 'int32'), row: textRow },
-    ],
+    ...joinSegments(batch, [
+      { segment: visualSegment(images, visualRow) },
+      { segment: textSegment({ ids, length: 52 }, textRow) },
+    ]),
     task: TASK,
   };
-};
-
-export const disposeInput = (input: SequenceInput): void => {
-  for (const segment of input.segments) tf.dispose(segment.kind === 'visual' ? segment.patches : segment.ids);
 };
 
 /** An encoder with its optimizer. */
@@ -60,7 +53,7 @@ export interface Trainer {
   dispose(): void;
 }
 
-export const createTrainer = (config: EncoderConfig, input: SequenceInput): Trainer => {
+export const createTrainer = (config: EncoderConfig, input: SequenceBatch): Trainer => {
   const model = createUniPerceiver(config, createRandom(5));
   const optimizer = new AdamW(model.parameters, { learningRate: 1e-4 });
   const random = createRandom(6);
@@ -101,7 +94,7 @@ export const createTrainer = (config: EncoderConfig, input: SequenceInput): Trai
  */
 export const validateMerged = async (
   model: UniPerceiver,
-  input: SequenceInput,
+  input: SequenceBatch,
   options: { readonly name: string; readonly tolerance: number },
 ): Promise<string> => {
   const difference = tf.tidy(() =>

@@ -3,12 +3,13 @@
  * all layers, against its dense form. A sample has two segments with a row each: prefix and 144 patches, 52 words. The
  * memory of each side is measured before the other is made.
  */
-import { presets, type EncoderConfig, type SequenceInput } from '@polygate/encoder';
+import { presets, type EncoderConfig } from '@polygate/encoder';
+import type { SequenceBatch } from '@polygate/modalities';
 import { selectEngine } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { availableParallelism } from 'node:os';
 import { measurePair, type PairLine } from '../pair.ts';
-import { createTrainer, disposeInput, makeInput, sharedSizes, validateMerged } from './image-text.ts';
+import { createTrainer, makeInput, sharedSizes, validateMerged } from './image-text.ts';
 
 const dense: EncoderConfig = { ...presets.ti, ...sharedSizes };
 const conditional: EncoderConfig = { ...presets['ti-moe'], ...sharedSizes };
@@ -23,7 +24,7 @@ interface Memory {
 
 const resettable = (backend: object): backend is { resetPeak(): void } => 'resetPeak' in backend;
 
-const memoryOf = async (config: EncoderConfig, input: SequenceInput): Promise<Memory> => {
+const memoryOf = async (config: EncoderConfig, input: SequenceBatch): Promise<Memory> => {
   const trainer = createTrainer(config, input);
   try {
     // The first step makes the moments.
@@ -69,7 +70,6 @@ async function* priceAt(batch: number, precision: 'f32' | 'bf16'): AsyncIterable
   } finally {
     plain.dispose();
     experts.dispose();
-    disposeInput(input);
   }
 }
 

@@ -35,7 +35,7 @@ type Sources = readonly TrainSource<TaskBatch>[];
 /** Checksum of what the model would see of a batch. */
 const checksum = ({ inputs, labels, targets }: TaskBatch): number => {
   const parts = [inputs, targets.sequences].flatMap(({ segments }) =>
-    segments.map((segment) => (segment.kind === 'visual' ? segment.patches : segment.ids)),
+    segments.flatMap(({ arrays }) => Object.values(arrays)),
   );
   return [...parts, labels].reduce(
     (sum, { buffer, byteOffset, byteLength }) => crc32(new Uint8Array(buffer, byteOffset, byteLength), sum),

@@ -16,12 +16,10 @@ export { formatParameterParts, formatParameterTable } from './accounting/paramet
 export type { NamedEncoder } from './accounting/parameter-table.ts';
 export { gateSites } from './experts/placement.ts';
 export type { BlockLinear, GateSite } from './experts/placement.ts';
-export { spatialPositions } from './sequence/positions.ts';
-export type { PatchGrid } from './sequence/positions.ts';
+export { attentionMask } from './sequence/sequence-tensors.ts';
 export type { RoutingKey } from '@polygate/routers';
 export { presetNamed, presets } from './config/presets.ts';
 export type { PresetName } from './config/presets.ts';
-export type { SequenceInput, TextSegment, VisualSegment } from './sequence/sequence.ts';
 export { planTransfer } from './transfer/transfer-plan.ts';
 export type { LeftParameter, TransferPlan } from './transfer/transfer-plan.ts';
 export { transferWeights } from './transfer/transfer.ts';

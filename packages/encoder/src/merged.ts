@@ -4,6 +4,4 @@ export { describeMergedEncoder, isMergedConfig } from './merged/merged-config.ts
 export type { MergedEncoderConfig, MergedRow, MergedSets, RowField } from './merged/merged-config.ts';
 export { MergedEncoder } from './merged/merged-encoder.ts';
 export { createMergedEncoder, loadMergedEncoder, type MergedModelFiles } from './merged/merged-files.ts';
-export type { PatchGrid } from './sequence/positions.ts';
-export type { SequenceInput, TextSegment, VisualSegment } from './sequence/sequence.ts';
 export type { EncoderShape } from './config/shape-config.ts';

@@ -1,5 +1,12 @@
 import { createRandom } from '@polygate/core';
-import { createUniPerceiver, type SequenceInput, type UniPerceiver } from '@polygate/encoder';
+import { createUniPerceiver, type UniPerceiver } from '@polygate/encoder';
+import {
+  joinSegments,
+  textSegment,
+  visualSegment,
+  type Segment,
+  type SequenceBatch,
+} from '@polygate/modalities';
 import { parameterGradients } from '@polygate/nn';
 import { leakedTensors, maximumDifference, relativeDifference, testEngines } from '@polygate/tensor/testing';
 import * as tf from '@tensorflow/tfjs';
@@ -7,7 +14,6 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   captionBatch,
-  disposeInput,
   drawnModel,
   inputOf,
   keys,
@@ -25,12 +31,11 @@ const encoded = (model: UniPerceiver, batch: PlainBatch, mask?: number[][]): Flo
   const hidden = model.encode(input);
   const values = Float32Array.from(hidden.dataSync());
   hidden.dispose();
-  disposeInput(input);
   return values;
 };
 
 /** A scalar that depends on every hidden state, the head and every temperature. */
-const anyLoss = (model: UniPerceiver, input: SequenceInput, seed: number): tf.Scalar =>
+const anyLoss = (model: UniPerceiver, input: SequenceBatch, seed: number): tf.Scalar =>
   tf.tidy(() => {
     const hidden = model.encode(input, { training: true, random: createRandom(seed) });
     const [batch, length, width] = hidden.shape;
@@ -112,7 +117,6 @@ describe.each(engines)('UniPerceiver on $title', (engine) => {
       own.dispose();
     };
     expect(leakedTensors(life)).toEqual({ tensors: 0, buffers: 0 });
-    disposeInput(input);
   });
 });
 
@@ -145,7 +149,6 @@ describe('gradients', () => {
       }
     }
     tf.dispose([loss, ...Object.values(gradients)]);
-    disposeInput(input);
     quiet.dispose();
     model.dispose();
   });
@@ -190,7 +193,6 @@ describe('gradients', () => {
     }
     expect(compared).toBeGreaterThan(35);
     tf.dispose([loss, ...Object.values(gradients)]);
-    disposeInput(input);
     model.dispose();
   });
 
@@ -208,7 +210,6 @@ describe('gradients', () => {
     expect(names(true)).toEqual([]);
     expect(names(true)).toEqual([]);
     expect(names(false).length).toBeGreaterThan(20);
-    disposeInput(input);
     model.dispose();
   });
 });
@@ -234,8 +235,6 @@ describe('merged weights', () => {
     model.encode(text).dispose();
     model.clearMergedCache();
     expect(model.mergedRows).toBe(0);
-    disposeInput(caption);
-    disposeInput(text);
     model.dispose();
   });
 
@@ -312,41 +311,56 @@ describe('error texts', () => {
 
   it('say what a sequence lacks', () => {
     const model = createUniPerceiver({ ...sparse, dropPath: 0.1 }, createRandom(51));
-    const ids = tf.zeros([2, 3], 'int32') as tf.Tensor2D;
-    const text = { kind: 'text', ids, row: rows.text } as const;
+    const ids = new Int32Array(6);
+    const words = textSegment({ ids, length: 3 }, rows.text);
     const grid = { rows: 2, columns: 2, frames: 1 };
-    const patches = tf.zeros([2, 4, 4]) as tf.Tensor3D;
-    const visual = { kind: 'visual', patches, grid, row: rows.image } as const;
+    const images = { size: 2, patches: new Float32Array(2 * 4 * 4), patchCount: 4, patchWidth: 4, grid };
+    const picture = visualSegment(images, rows.image);
     const encode =
-      (...segments: SequenceInput['segments']) =>
+      (...segments: readonly Segment[]) =>
       () =>
-        model.encode({ segments });
+        model.encode(
+          joinSegments(
+            2,
+            segments.map((segment) => ({ segment })),
+          ),
+        );
     expect(encode()).toThrow('encode: expected at least one segment, got none; give text or patches');
-    expect(encode({ ...text, ids: tf.zeros([2, 3]) as tf.Tensor2D })).toThrow(
-      'encode: expected segment 0 (text): ids of shape [batch, length] and dtype int32, got [2, 3] of float32',
+    expect(encode({ ...words, arrays: { ids: new Float32Array(6) } })).toThrow(
+      'encode: expected segment 0 (text): 2 x 3 ids, an Int32Array, got 6 of Float32Array',
     );
-    expect(encode({ ...text, ids: tf.zeros([2, 7], 'int32') as tf.Tensor2D })).toThrow(
+    expect(encode({ ...words, arrays: { ids: new Int32Array(14) }, length: 7 })).toThrow(
       'encode: expected segment 0 (text): at most 6 tokens, got 7; cut the text or raise maxPositions before training',
     );
-    expect(encode({ ...text, positions: tf.tensor1d([0, 1], 'int32') })).toThrow(
-      'encode: expected segment 0 (text): positions of shape [3] and dtype int32, got [2] of int32',
+    expect(encode({ ...words, layout: { positions: Int32Array.of(0, 1) } })).toThrow(
+      'encode: expected segment 0 (text): 3 positions, an Int32Array, got 2 of Int32Array',
     );
-    expect(encode(text, { ...visual, patches: tf.zeros([2, 4, 5]) as tf.Tensor3D })).toThrow(
-      'encode: expected segment 1 (visual): patches of shape [batch, patches, 4] (2 x 2 pixels, 1 channels), got [2, 4, 5]',
+    expect(encode(words, visualSegment({ ...images, patchWidth: 5 }, rows.image))).toThrow(
+      'encode: expected segment 1 (visual): patches of 4 values (2 x 2 pixels, 1 channels), got 5',
     );
-    expect(encode({ ...visual, grid: { ...grid, frames: 2 } })).toThrow(
+    expect(encode(visualSegment({ ...images, grid: { ...grid, frames: 2 } }, rows.image))).toThrow(
       'encode: expected segment 0 (visual): 8 patches (2 x 2 x 2), got 4; correct grid',
     );
-    expect(encode({ ...visual, startFrame: 4 })).toThrow(
+    expect(encode({ ...picture, layout: { ...picture.layout, startFrame: 4 } })).toThrow(
       'encode: expected segment 0 (visual): frames within the 4 temporal positions, got 1 from position 4; use fewer frames or an earlier startFrame',
     );
-    expect(encode(text, { ...visual, patches: tf.zeros([3, 4, 4]) as tf.Tensor3D })).toThrow(
-      "encode: expected segment 1: a batch of 2 like the first segment's, got 3",
+    expect(encode(words, visualSegment({ ...images, patches: new Float32Array(48) }, rows.image))).toThrow(
+      'encode: expected segment 1 (visual): 2 x 4 x 4 values, a Float32Array, got 48 of Float32Array',
     );
-    expect(() => model.encode({ segments: [text], mask: tf.zeros([1, 1, 3, 3]) as tf.Tensor4D })).toThrow(
-      'encode: expected a mask of shape [2 or 1, 1, 4 or 1, 4] (position 0 is the prefix token), got [1, 1, 3, 3]',
+    expect(encode({ ...words, modality: 'audio' })).toThrow(
+      'unknown modality of the encoder "audio": known: text, visual',
     );
-    expect(() => model.encode({ segments: [text] }, { training: true })).toThrow(
+    const batch = joinSegments(2, [{ segment: words }]);
+    expect(() => model.encode({ ...batch, length: 3 })).toThrow(
+      'encode: expected a length of 4 (the prefix token and all segments), got 3',
+    );
+    expect(() => model.encode({ ...batch, visibility: new Uint8Array(9) })).toThrow(
+      'encode: expected visibility of 4 x 4 flags (position 0 is the prefix token), got 9',
+    );
+    expect(() => model.encode({ ...batch, keyPadding: new Uint8Array(9) })).toThrow(
+      'encode: expected keyPadding of 2 x 4 flags (position 0 is the prefix token), got 9',
+    );
+    expect(() => model.encode(batch, { training: true })).toThrow(
       'encode: expected a random stream for drop path in training, got none; pass random',
     );
     expect(() => model.project(tf.zeros([2, 7]))).toThrow(
@@ -354,7 +368,7 @@ describe('error texts', () => {
     );
     expect(() => model.temperature('captioning')).toThrow('unknown temperature "captioning"');
     model.dispose();
-    expect(encode(text)).toThrow(
+    expect(encode(words)).toThrow(
       'encoder: expected a live encoder, got one that was disposed; create it anew',
     );
   });

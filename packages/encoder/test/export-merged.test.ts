@@ -17,7 +17,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { captionBatch, disposeInput, drawnModel, inputOf, keys, textBatch, tiny } from './tiny-models.ts';
+import { captionBatch, drawnModel, inputOf, keys, textBatch, tiny } from './tiny-models.ts';
 
 const engines = await testEngines();
 let scratch: string;
@@ -65,7 +65,6 @@ describe.each(engines)('exported encoders on $title', (engine) => {
         engine.precision === 'bf16' ? 0.03 : 1e-5,
       );
       tf.dispose([live, own]);
-      disposeInput(input);
     }
     tf.dispose(prompts.filter((prompt) => prompt !== undefined));
     model.dispose();
@@ -124,7 +123,6 @@ describe('exporting', () => {
     exported.encode(input).dispose();
     exported.dispose();
     expect(() => exported.encode(input)).toThrow('expected a live encoder, got one that was disposed');
-    disposeInput(input);
   });
 
   it('says why an encoder has nothing to merge, and which segments it lacks', () => {
@@ -161,7 +159,6 @@ describe('exporting', () => {
     );
     ofA.dispose();
     byTask.dispose();
-    disposeInput(input);
   });
 });
 
@@ -182,7 +179,6 @@ describe('the loader of exported encoders', () => {
     expect(Array.from(a.dataSync())).toEqual(Array.from(b.dataSync()));
     expect(loaded.config).toEqual(exported.config);
     tf.dispose([a, b]);
-    disposeInput(input);
     for (const own of [loaded, exported, model]) own.dispose();
   });
 

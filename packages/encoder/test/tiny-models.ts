@@ -1,13 +1,8 @@
 /** Encoders of a few hundred parameters, and batches for them, as plain numbers and as tensors. */
 import { parseRow } from '@polygate/attributes';
 import { createRandom } from '@polygate/core';
-import {
-  createUniPerceiver,
-  type EncoderConfig,
-  type SequenceInput,
-  type UniPerceiver,
-} from '@polygate/encoder';
-import * as tf from '@tensorflow/tfjs';
+import { createUniPerceiver, type EncoderConfig, type UniPerceiver } from '@polygate/encoder';
+import { joinSegments, textSegment, visualSegment, type SequenceBatch } from '@polygate/modalities';
 import type { PlainSegment } from './plain-encoder.ts';
 
 export const tiny: EncoderConfig = {
@@ -94,42 +89,51 @@ export const textBatch = (size: number, length: number, seed: number): PlainBatc
   ]);
 };
 
-/** The tensors of a batch; the caller disposes of them with {@link disposeInput}. */
+/** Flags of positions as bytes. @param shown how a flag of the plain form is written */
+const flagsOf = (rows: readonly (readonly number[])[], shown: (flag: number) => boolean): Uint8Array =>
+  Uint8Array.from(rows.flat(), (flag) => (shown(flag) ? 1 : 0));
+
+/**
+ * A batch as encoders read it.
+ * @param mask [T][T], 0 to attend and -1e4 not to
+ * @param visible [B][T], 0 at padding
+ */
 export const inputOf = (
   batch: PlainBatch,
-  mask?: number[][],
-  flags: { readonly visible?: number[][]; readonly context?: number[][] } = {},
-): SequenceInput => {
+  mask?: readonly (readonly number[])[],
+  { visible }: { readonly visible?: readonly (readonly number[])[] } = {},
+): SequenceBatch => {
   const [first = []] = batch;
   const segments = first.map((segment, s) => {
     const all = batch.map((sample) => sample[s] as PlainSegment);
     if (segment.kind === 'text') {
-      const ids = tf.tensor2d(
-        all.map((own) => (own.kind === 'text' ? own.ids : [])),
-        undefined,
-        'int32',
-      );
-      const positions = segment.positions && tf.tensor1d(segment.positions, 'int32');
-      return { kind: 'text' as const, ids, row: segment.row, ...(positions ? { positions } : {}) };
+      const ids = Int32Array.from(all.flatMap((own) => (own.kind === 'text' ? own.ids : [])));
+      const positions = segment.positions && Int32Array.from(segment.positions);
+      const length = segment.ids.length;
+      return { segment: textSegment({ ids, length, ...(positions ? { positions } : {}) }, segment.row) };
     }
-    const { rows: height, columns, startFrame = 0, row } = segment;
+    const { rows: height, columns, startFrame, row } = segment;
     const grid = { rows: height, columns, frames: segment.patches.length / (height * columns) };
-    const patches = tf.tensor3d(all.map((own) => (own.kind === 'visual' ? own.patches : [])));
-    return { kind: 'visual' as const, patches, grid, startFrame, row };
+    const patches = Float32Array.from(
+      all.flatMap((own) => (own.kind === 'visual' ? own.patches.flat() : [])),
+    );
+    const [patch = []] = segment.patches;
+    const images = {
+      size: batch.length,
+      patches,
+      patchCount: segment.patches.length,
+      patchWidth: patch.length,
+      grid,
+    };
+    const visual = visualSegment(images, row);
+    return {
+      segment: startFrame === undefined ? visual : { ...visual, layout: { ...visual.layout, startFrame } },
+    };
   });
   return {
-    segments,
+    ...joinSegments(batch.length, segments),
     task: 'a',
-    ...(mask ? { mask: tf.tensor4d([[mask]]) } : {}),
-    ...(flags.visible ? { visible: tf.tensor2d(flags.visible) } : {}),
-    ...(flags.context ? { context: tf.tensor2d(flags.context) } : {}),
+    ...(mask ? { visibility: flagsOf(mask, (added) => added === 0) } : {}),
+    ...(visible ? { keyPadding: flagsOf(visible, (flag) => flag === 0) } : {}),
   };
-};
-
-export const disposeInput = ({ segments, mask, visible, context }: SequenceInput): void => {
-  for (const segment of segments) {
-    if (segment.kind === 'text') tf.dispose([segment.ids, ...(segment.positions ? [segment.positions] : [])]);
-    else segment.patches.dispose();
-  }
-  for (const tensor of [mask, visible, context]) tensor?.dispose();
 };

@@ -10,14 +10,14 @@ import {
   type EncoderConfig,
   type ExpertConfig,
   type RoutingKey,
-  type SequenceInput,
   type TransferPlan,
   type UniPerceiver,
 } from '@polygate/encoder';
+import type { SequenceBatch } from '@polygate/modalities';
 import { maximumDifference, testEngines } from '@polygate/tensor/testing';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { captionBatch, disposeInput, drawnModel, inputOf, keys, tiny } from './tiny-models.ts';
+import { captionBatch, drawnModel, inputOf, keys, tiny } from './tiny-models.ts';
 
 const engines = await testEngines();
 
@@ -25,7 +25,7 @@ beforeAll(async () => {
   await engines[0]?.use();
 });
 
-const encoded = (model: Encoder, input: SequenceInput, options: EncodeOptions = {}): Float32Array => {
+const encoded = (model: Encoder, input: SequenceBatch, options: EncodeOptions = {}): Float32Array => {
   const hidden = model.encode(input, options);
   const values = Float32Array.from(hidden.dataSync());
   hidden.dispose();
@@ -59,7 +59,6 @@ describe('upcycling', () => {
       ? model.parameters.get('routers.gate.weight').dataSync()
       : [1];
     expect(Math.max(...gate)).toBeGreaterThan(0);
-    disposeInput(input);
     dense.dispose();
     model.dispose();
   });
@@ -116,7 +115,6 @@ describe('upcycling', () => {
     const before = tf.memory().numTensors;
     await transferWeights(model, dense, { noise: 0.1, random: createRandom(13) });
     expect(tf.memory().numTensors).toBe(before);
-    disposeInput(input);
     dense.dispose();
     model.dispose();
   });
@@ -177,7 +175,6 @@ describe('a transfer to other tasks', () => {
       expect(plan.left).toEqual([]);
       const input = inputOf(captionBatch(2, 21));
       expect(maximumDifference(encoded(model, input), encoded(start, input))).toBe(0);
-      disposeInput(input);
       for (const own of [start, model]) own.dispose();
     },
   );
@@ -204,7 +201,6 @@ describe('a transfer to other tasks', () => {
     }
     const input = inputOf(captionBatch(2, 23));
     expect(maximumDifference(encoded(model, input), encoded(start, input))).toBe(0);
-    disposeInput(input);
     for (const own of [start, model, fresh]) own.dispose();
   });
 
@@ -230,7 +226,6 @@ describe('a transfer to other tasks', () => {
     });
     const input = inputOf(captionBatch(1, 25));
     expect(maximumDifference(encoded(model, input), encoded(start, input))).toBe(0);
-    disposeInput(input);
     for (const own of [start, model]) own.dispose();
   });
 });
@@ -250,7 +245,6 @@ describe('a transfer to other experts', () => {
     );
     const input = inputOf(captionBatch(2, 27));
     expect(maximumDifference(encoded(model, input), encoded(start, input))).toBeLessThan(1e-5);
-    disposeInput(input);
     for (const own of [start, model]) own.dispose();
   });
 
@@ -260,7 +254,6 @@ describe('a transfer to other experts', () => {
     expect(others(plan).every((line) => line.startsWith('routers.'))).toBe(true);
     const input = inputOf(captionBatch(2, 29));
     expect(maximumDifference(encoded(model, input), encoded(start, input))).toBeLessThan(1e-6);
-    disposeInput(input);
     for (const own of [start, model]) own.dispose();
   });
 
@@ -335,7 +328,6 @@ describe('a transfer from merged experts', () => {
     );
     expect(others(plan).some((line) => line.startsWith('routers.gate.weight fitted'))).toBe(sets > 1);
     expect(plan.left).toEqual([]);
-    disposeInput(input);
     for (const own of [start, model]) own.dispose();
   });
 

@@ -6,7 +6,6 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { plainEncoder, type PlainOptions } from './plain-encoder.ts';
 import {
   captionBatch,
-  disposeInput,
   drawnModel,
   inputOf,
   textBatch,
@@ -45,7 +44,6 @@ const differences = (model: UniPerceiver, given: Case, ways: readonly EncodeOpti
     hidden.dispose();
     return relativeDifference(got, expected);
   });
-  disposeInput(input);
   tf.dispose(deep ?? []);
   return results;
 };

@@ -1,8 +1,8 @@
 /** Captioned pictures of a split as texts and pixels, for captioning, retrieval and their baselines. */
 import { ShapeError } from '@polygate/core';
 import { pixelNeighbours } from '@polygate/evaluation';
+import type { ImagePatches } from '@polygate/modalities';
 import { fixedListValues, nestedListRow } from '@polygate/stream';
-import type { ImagePatches } from '@polygate/tasks';
 import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from './evaluation-context.ts';
 import { patchesOf, shrunkPictures } from './pictures.ts';
 import { splitBatches } from './split-rows.ts';

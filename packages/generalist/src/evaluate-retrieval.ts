@@ -11,7 +11,8 @@ import {
   type RetrievalScores,
   type ScoreReport,
 } from '@polygate/evaluation';
-import { endedTokens, segmentRows, textSequences } from '@polygate/tasks';
+import { endedTokens, textSequences } from '@polygate/modalities';
+import { segmentRows } from '@polygate/tasks';
 import { rowPatches, type CaptionedRows, type CaptionedSplit } from './captioned-rows.ts';
 import type { SplitContext } from './evaluation-context.ts';
 import { encodeCandidates } from './models/uni-perceiver/features.ts';

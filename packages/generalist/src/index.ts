@@ -41,7 +41,6 @@ export {
 export type { SaveModelOptions } from './models/model-folder.ts';
 export { encodeCandidates, encodeFeatures } from './models/uni-perceiver/features.ts';
 export type { FeatureOptions } from './models/uni-perceiver/features.ts';
-export { attentionMask, sequenceInput } from './sequence-tensors.ts';
 export { measureTaskBatch, taskLoss, taskWeights } from './models/uni-perceiver/loss.ts';
 export type { TaskLoss, TaskMetrics, TaskWeights } from './models/uni-perceiver/loss.ts';
 export { createTelemetrySchedule } from './models/telemetry-schedule.ts';

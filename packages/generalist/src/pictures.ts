@@ -2,7 +2,7 @@
 import { FormatError, ShapeError, silentLogger, StateError, type Logger } from '@polygate/core';
 import { decodeImage, type ImageContent } from '@polygate/datasets';
 import { shrinkPictures, type PictureSet } from '@polygate/evaluation';
-import type { ImagePatches, ResolvedImageInput } from '@polygate/tasks';
+import type { ImagePatches, ResolvedImageInput } from '@polygate/modalities';
 import { patchifyBatch } from '@polygate/tokens';
 import type { ModelImage } from './models/model-config.ts';
 

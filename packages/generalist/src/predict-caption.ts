@@ -3,7 +3,8 @@
  * keys and values), many pictures at once, all beams of a picture in one sequence.
  */
 import { similarityLogits } from '@polygate/losses';
-import { captionStep, segmentRows, type ImagePatches } from '@polygate/tasks';
+import type { ImagePatches } from '@polygate/modalities';
+import { captionStep, segmentRows } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import { beamSearch, type BeamRow } from './beam-search.ts';
 import { encodeFeatures } from './models/uni-perceiver/features.ts';

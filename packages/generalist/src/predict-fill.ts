@@ -1,6 +1,7 @@
 /** Words for the blanks of a text, by masked language modelling. */
 import { ConfigError } from '@polygate/core';
-import { segmentRows, textSequences } from '@polygate/tasks';
+import { textSequences } from '@polygate/modalities';
+import { segmentRows } from '@polygate/tasks';
 import { encodeFeatures } from './models/uni-perceiver/features.ts';
 import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
 import { servingTask } from './serving.ts';

@@ -1,7 +1,8 @@
 /** Predictions about pictures: any class names, and texts that look for pictures. */
 import { ConfigError, excerpt } from '@polygate/core';
 import { namesAlike } from '@polygate/datasets';
-import { nameCandidates, segmentRows, type ImagePatches } from '@polygate/tasks';
+import type { ImagePatches } from '@polygate/modalities';
+import { nameCandidates, segmentRows } from '@polygate/tasks';
 import { encodeCandidates } from './models/uni-perceiver/features.ts';
 import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
 import { servingTask } from './serving.ts';

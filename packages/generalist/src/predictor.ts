@@ -1,7 +1,7 @@
 /** A model that is kept and asked again and again: what a server or a script of another team needs of us. */
 import { silentLogger, type Logger } from '@polygate/core';
+import type { ImagePatches } from '@polygate/modalities';
 import { selectEngine, type EngineOptions } from '@polygate/tensor';
-import type { ImagePatches } from '@polygate/tasks';
 import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
 import { loadModel, modelFolderOf } from './models/model-folder.ts';
 import { patchesOf, readPicture, type PictureSource } from './pictures.ts';

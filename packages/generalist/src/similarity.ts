@@ -3,7 +3,8 @@
  *
  * N queries · C candidates · D width
  */
-import { imageSequences, segmentRows, type ImagePatches } from '@polygate/tasks';
+import { imageSequences, type ImagePatches } from '@polygate/modalities';
+import { segmentRows } from '@polygate/tasks';
 import { exactLinear } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { encodeFeatures } from './models/uni-perceiver/features.ts';

@@ -1,14 +1,7 @@
 /** Encoding and scoring as stages of a stream. */
+import { endedTokens, imageSequences, textSequences, type SequenceBatch } from '@polygate/modalities';
 import { listRow, mapStage } from '@polygate/stream';
-import {
-  endedTokens,
-  imagePatches,
-  imageSequences,
-  nameCandidates,
-  segmentRows,
-  textSequences,
-  type SequenceBatch,
-} from '@polygate/tasks';
+import { imagePatches, nameCandidates, segmentRows } from '@polygate/tasks';
 import { ConfigError } from '@polygate/core';
 import type { RecordBatch } from '@polygate/stream';
 import { encodeCandidates } from './models/uni-perceiver/features.ts';
@@ -32,10 +25,7 @@ export interface EncodeStageOptions {
 
 const sequencesOf = (model: Generalist, batch: RecordBatch, options: EncodeStageOptions): SequenceBatch => {
   if (options.from === 'image') {
-    return imageSequences(
-      imagePatches(batch, model.image, options.source === undefined ? {} : { image: options.source }),
-      segmentRows.image,
-    );
+    return imageSequences(imagePatches(batch, model.image, { column: options.source }), segmentRows.image);
   }
   const endToken = model.tokenizer.specials.endoftext;
   const maximum = model.encoder.config.maxPositions;

@@ -1,6 +1,7 @@
 /** From the tasks of a recipe to tasks: what a suite allows, and each task with its columns, classes and candidates. */
 import { ConfigError, ownValue } from '@polygate/core';
 import { suiteDataset, type DatasetKind, type Suite } from '@polygate/datasets';
+import type { ImageInput } from '@polygate/modalities';
 import {
   createImageCaptioning,
   createImageClassification,
@@ -8,7 +9,6 @@ import {
   createMaskedLanguageModelling,
   type CandidateChoice,
   type CandidateSet,
-  type ImageInput,
   type Task,
   type TaskFamily,
   type TrainedTask,

@@ -3,8 +3,9 @@
  * from one integer per task.
  */
 import { ConfigError, hashText } from '@polygate/core';
+import type { ImageInput } from '@polygate/modalities';
 import { contentHash, createBatchSource, listRow, nestedListRow, type ShardSet } from '@polygate/stream';
-import type { CandidateSet, ImageInput, TaskBatch } from '@polygate/tasks';
+import type { CandidateSet, TaskBatch } from '@polygate/tasks';
 import type { TrainSource } from '@polygate/training';
 import type { Recipe, TaskRecipe } from './recipe.ts';
 import { datasetText, type OpenSuite } from './suite-data.ts';

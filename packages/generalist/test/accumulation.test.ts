@@ -9,8 +9,9 @@ import {
   type Generalist,
   type OpenSuite,
 } from '@polygate/generalist';
+import { takeSequences } from '@polygate/modalities';
 import { AdamW, constant } from '@polygate/nn';
-import { takeSequences, type TaskBatch } from '@polygate/tasks';
+import { type TaskBatch } from '@polygate/tasks';
 import { train, type StepReport } from '@polygate/training';
 import * as tf from '@tensorflow/tfjs';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -19,8 +19,9 @@ import {
   type Generalist,
   type OpenSuite,
 } from '@polygate/generalist';
+import { imageSequences } from '@polygate/modalities';
 import { buildBatch, defineSchema } from '@polygate/stream';
-import { imageSequences, segmentRows } from '@polygate/tasks';
+import { segmentRows } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,6 @@
 import { createRandom } from '@polygate/core';
 import fc from 'fast-check';
+import { isTextSegment } from '@polygate/modalities';
 import { describe, expect, it } from 'vitest';
 import {
   createCandidateChooser,
@@ -29,7 +30,7 @@ describe('candidate sets', () => {
     const targets = nameCandidates('classes', ['cat', 'ox'], { tokenizer, row: segmentRows.name }).whole();
     const text = targets.sequences.segments[0];
     // c a t END / o x END pad
-    expect(text?.kind === 'text' && Array.from(text.ids)).toEqual([2, 0, 19, 27, 14, 23, 27, 27]);
+    expect(isTextSegment(text) && Array.from(text.arrays.ids)).toEqual([2, 0, 19, 27, 14, 23, 27, 27]);
     expect(text?.row).toEqual([1, 0, 0, 1, 0, 1, 0, 0]);
     expect(Array.from(targets.sequences.keyPadding ?? [])).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
     expect(Array.from(targets.ids)).toEqual([0, 1]);
@@ -39,7 +40,7 @@ describe('candidate sets', () => {
     const set = vocabularyCandidates(tokenizer, segmentRows.vocabulary);
     const text = set.whole().sequences.segments[0];
     expect(set.whole()).toBe(set.whole());
-    expect(text?.kind === 'text' && Array.from(text.ids.subarray(0, 6))).toEqual([0, 27, 1, 27, 2, 27]);
+    expect(isTextSegment(text) && Array.from(text.arrays.ids.subarray(0, 6))).toEqual([0, 27, 1, 27, 2, 27]);
     expect(set.whole().sequences.size).toBe(28);
     expect(text?.row).toEqual([1, 1, 0, 1, 0, 1, 0, 0]);
   });

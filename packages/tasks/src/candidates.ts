@@ -11,7 +11,7 @@
  */
 import { ConfigError, ShapeError, type Random } from '@polygate/core';
 import type { AttributeRow } from '@polygate/attributes';
-import { endedTokens, textSequences, type SequenceBatch } from './sequence.ts';
+import { endedTokens, textSequences, type SequenceBatch } from '@polygate/modalities';
 import type { CollateOptions, TaskTargets } from './task.ts';
 
 /** The part of a tokenizer that tasks use. */

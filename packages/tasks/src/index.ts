@@ -23,23 +23,13 @@ export { createImageCaptioning } from './families/image-captioning/collate.ts';
 export type { ImageCaptioningOptions } from './families/image-captioning/collate.ts';
 export { createImageClassification } from './families/image-classification/collate.ts';
 export type { ImageClassificationOptions } from './families/image-classification/collate.ts';
-export { imageInputOf, imageNetMean, imageNetStd, imagePatches, resolveImageInput } from './image-input.ts';
-export type { ImageInput, ImagePatchOptions, ResolvedImageInput } from './image-input.ts';
+export { columnsOf, imageInputOf, imagePatches } from './images.ts';
 export { createMaskedLanguageModelling } from './families/masked-language-modelling/collate.ts';
 export type { MaskedLanguageOptions } from './families/masked-language-modelling/collate.ts';
 export { maskWords, wordSpans } from './families/masked-language-modelling/masking.ts';
 export type { MaskedText, MaskingOptions } from './families/masked-language-modelling/masking.ts';
 export { createImageTextRetrieval, sameMeaning } from './families/image-text-retrieval/collate.ts';
 export type { ImageTextRetrievalOptions } from './families/image-text-retrieval/collate.ts';
-export { endedTokens, imageSequences, takeSequences, textSequences, visualPart } from './sequence.ts';
-export type {
-  ImagePatches,
-  PatchGrid,
-  SequenceBatch,
-  TextPart,
-  TextSequenceOptions,
-  VisualPart,
-} from './sequence.ts';
 export { imageAndTextToText, imageToText, segmentRows, textToText } from './signatures.ts';
 export { taskFamilies } from './task.ts';
 export type { CollateOptions, Task, TaskBatch, TaskFamily, TaskSettings, TaskTargets } from './task.ts';

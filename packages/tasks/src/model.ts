@@ -1,7 +1,7 @@
 /** What evaluation and predictions of a task need of a model, whatever its architecture. */
 import type { Tokenizer } from '@polygate/tokens';
 import type { CandidateSet } from './candidates.ts';
-import type { ResolvedImageInput } from './image-input.ts';
+import type { ResolvedImageInput } from '@polygate/modalities';
 import type { TaskBatch, TaskFamily } from './task.ts';
 
 /** A task that a model was trained on. */

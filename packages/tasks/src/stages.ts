@@ -1,9 +1,10 @@
 /** Patching and tagging as stages of a stream, for pipelines that don't go through a task. */
 import { createRandom } from '@polygate/core';
 import { attributeRow, rowKey, type SegmentAttributes, type TaskSignature } from '@polygate/attributes';
+import { resolveImageInput, type ImageInput } from '@polygate/modalities';
 import { mapStage, textRow } from '@polygate/stream';
 import type { Augmentation } from '@polygate/tokens';
-import { imagePatches, resolveImageInput, type ImageInput } from './image-input.ts';
+import { imagePatches } from './images.ts';
 
 /** A stage that computes its columns from each batch; see `mapStage` of the stream package. */
 export type ColumnStage = ReturnType<typeof mapStage>;
@@ -43,7 +44,9 @@ export const patchStage = (input: ImageInput, options: PatchStageOptions = {}): 
         ? { augmentation, rowRandom: (row: number) => random.fork(textRow(batch, 'id', row)) }
         : {};
       // A column of that name from before is what the stage replaces, not what it reads.
-      return { [patches]: imagePatches(batch, resolved, { image, patches: '', ...changed }).patches };
+      return {
+        [patches]: imagePatches(batch, resolved, { column: image, patchColumn: '', ...changed }).patches,
+      };
     },
   );
 };

@@ -5,7 +5,7 @@
 import type { Random } from '@polygate/core';
 import type { TaskSignature } from '@polygate/attributes';
 import type { RecordBatch } from '@polygate/stream';
-import type { SequenceBatch } from './sequence.ts';
+import type { SequenceBatch } from '@polygate/modalities';
 
 /** The families of this package; each has its own learned temperature of the same name. */
 export const taskFamilies = [

@@ -18,6 +18,7 @@ import {
   patchStage,
   tagStage,
 } from '@polygate/tasks';
+import { isTextSegment, isVisualSegment } from '@polygate/modalities';
 import { describe, expect, it } from 'vitest';
 
 /** One token per letter a..z, then <|spe|> = 26 and <|endoftext|> = 27. */
@@ -70,7 +71,7 @@ describe('image classification', () => {
     expect(Array.from(batch.labels)).toEqual([1, 0]);
     expect(batch.targets.whole).toBe(true);
     const names = batch.targets.sequences.segments[0];
-    expect(names?.kind === 'text' && Array.from(names.ids)).toEqual([
+    expect(isTextSegment(names) && Array.from(names.arrays.ids)).toEqual([
       2, 0, 19, 27, 3, 14, 6, 27, 14, 23, 27, 27,
     ]);
     expect(batch.inputs.segments[0]?.row).toEqual([1, 0, 0, 1, 1, 0, 0, 1]);
@@ -80,12 +81,12 @@ describe('image classification', () => {
   it('normalises pixels by the statistics of ImageNet and cuts them into patches', () => {
     const batch = task.collate(labelled, evaluate());
     const visual = batch.inputs.segments[0];
-    if (visual?.kind !== 'visual') throw new Error('expected a visual segment');
-    expect(visual.grid).toEqual({ rows: 2, columns: 2, frames: 1 });
+    if (!isVisualSegment(visual)) throw new Error('expected a visual segment');
+    expect(visual.layout.grid).toEqual({ rows: 2, columns: 2, frames: 1 });
     // The second patch of the first picture starts at pixel (0, 2): bytes 6, 7, 8 = 42, 49, 56.
-    expect(visual.patches[12]).toBeCloseTo((42 / 255 - 0.485) / 0.229, 5);
-    expect(visual.patches[13]).toBeCloseTo((49 / 255 - 0.456) / 0.224, 5);
-    expect(visual.patches[14]).toBeCloseTo((56 / 255 - 0.406) / 0.225, 5);
+    expect(visual.arrays.patches[12]).toBeCloseTo((42 / 255 - 0.485) / 0.229, 5);
+    expect(visual.arrays.patches[13]).toBeCloseTo((49 / 255 - 0.456) / 0.224, 5);
+    expect(visual.arrays.patches[14]).toBeCloseTo((56 / 255 - 0.406) / 0.225, 5);
   });
 
   it('smooths labels and changes pictures in training only, by the stream alone', () => {
@@ -98,7 +99,7 @@ describe('image classification', () => {
     });
     const patches = (options: { random: ReturnType<typeof createRandom>; training: boolean }) => {
       const visual = changing.collate(labelled, options).inputs.segments[0];
-      return visual?.kind === 'visual' ? Array.from(visual.patches) : [];
+      return isVisualSegment(visual) ? Array.from(visual.arrays.patches) : [];
     };
     expect(patches(train(1))).toEqual(patches(train(1)));
     expect(patches(train(1))).not.toEqual(patches(train(2)));

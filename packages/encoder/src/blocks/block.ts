@@ -17,7 +17,7 @@ export interface BlockContext {
   readonly parameters: ParameterSet;
   readonly heads: number;
   readonly linears: BlockLinears;
-  /** As `SequenceInput.mask`. */
+  /** Added to the attention scores, [B or 1, 1, T or 1, T]; see `attentionMask`. */
   readonly mask?: tf.Tensor4D | undefined;
   /** Drop-path multipliers [B] for the next branch; undefined where nothing is dropped. */
   keep(): tf.Tensor1D | undefined;

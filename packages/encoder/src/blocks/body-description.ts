@@ -8,9 +8,11 @@
  * zero biases, embeddings normal with deviation 0.02, unit norms, temperatures ln(1 / 0.07). Copies are drawn
  * independently of each other.
  */
+import { linearSpecs, modalityNamed, tableSpec } from '@polygate/modalities';
 import type { Initializer, ParameterRole, ParameterSpec } from '@polygate/nn';
 import { pathOf, type LinearPlace } from './block-linears.ts';
 import { BLOCK_LINEARS, linearShape } from '../experts/placement.ts';
+import { prefixModality, PREFIX_PARAMETER } from '../sequence/embedding.ts';
 import type { ResolvedEncoderShape } from '../config/shape-config.ts';
 
 /** Start value of a temperature's logarithm; similarities are multiplied by its exponential. */
@@ -31,26 +33,24 @@ const spec = (
 ): ParameterSpec => ({ name, shape, initializer, role });
 
 const zeros = { kind: 'zeros' } as const;
-const bias = { initializer: zeros, role: 'bias' } as const;
-const embedding = { initializer: { kind: 'normal', std: 0.02 }, role: 'embedding' } as const;
 
 const norm = (name: string, width: number): readonly ParameterSpec[] => [
   spec(`${name}.weight`, [width], { initializer: { kind: 'ones' }, role: 'norm' }),
   spec(`${name}.bias`, [width], { initializer: zeros, role: 'norm' }),
 ];
 
-/** A linear layer `[out, in]`; `fanOut` counts one square matrix of a fused one. */
-const linear = (
-  name: string,
-  [out, input]: readonly [number, number],
-  fanOut: number = out,
-): readonly ParameterSpec[] => [
-  spec(`${name}.weight`, [out, input], {
-    initializer: { kind: 'xavierUniform', fans: [input, fanOut] },
-    role: 'weight',
-  }),
-  spec(`${name}.bias`, [out], bias),
-];
+/** What embeds the modalities: first the one that has the prefix token, or a prefix of its own, then the others. */
+const embeddingSpecs = ({ modalities, width }: ResolvedEncoderShape): readonly ParameterSpec[] => {
+  const owner = prefixModality({ modalities });
+  const specsOf = (name: string): readonly ParameterSpec[] =>
+    modalityNamed(name).parameters(modalities[name] ?? {}, width);
+  return [
+    ...(owner === undefined ? [tableSpec(PREFIX_PARAMETER, 1, width)] : specsOf(owner)),
+    ...Object.keys(modalities)
+      .filter((name) => name !== owner)
+      .flatMap(specsOf),
+  ];
+};
 
 const blockSpecs = (
   config: ResolvedEncoderShape,
@@ -64,7 +64,7 @@ const blockSpecs = (
     const place = { block, linear: name };
     const shape = linearShape(name, config);
     const fanOut = name === 'attention.qkv' ? width : shape[0];
-    return (copies(place) ?? [pathOf(place)]).flatMap((copy) => linear(copy, shape, fanOut));
+    return (copies(place) ?? [pathOf(place)]).flatMap((copy) => linearSpecs(copy, shape, fanOut));
   });
   return [
     ...norm(`${path}.norm1`, width),
@@ -83,18 +83,14 @@ export const describeBody = (
   config: ResolvedEncoderShape,
   description: BodyDescription,
 ): readonly ParameterSpec[] => {
-  const { layers, width, vocabularySize, patch, maxPositions, maxFrames, temperatures } = config;
+  const { layers, width, temperatures } = config;
   return [
-    spec('embedding.word', [vocabularySize, width], embedding),
-    spec('embedding.position', [maxPositions, width], embedding),
-    spec('embedding.type', [1, width], embedding),
-    ...linear('embedding.patch', [width, patch.size * patch.size * patch.channels]),
-    spec('embedding.frame', [maxFrames, width], embedding),
+    ...embeddingSpecs(config),
     ...norm('embedding.norm', width),
     ...Array.from({ length: layers }, (_, block) => blockSpecs(config, block, description)).flat(),
     ...(description.routers ?? []),
     ...norm('head.norm', width),
-    ...linear('head.linear', [width, width]),
+    ...linearSpecs('head.linear', [width, width]),
     ...temperatures.map((name) =>
       spec(`temperature.${name}`, [], {
         initializer: { kind: 'constant', value: INITIAL_LOG_TEMPERATURE },

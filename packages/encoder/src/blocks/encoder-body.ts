@@ -5,6 +5,7 @@
  * B batch · T = 1 + tokens · N hidden states · P prompts · D width
  */
 import { ConfigError, ShapeError, StateError, unknownName, type Random } from '@polygate/core';
+import type { SequenceBatch } from '@polygate/modalities';
 import type { ParameterSet } from '@polygate/nn';
 import { l2Normalize, layerNorm, linear } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
@@ -12,8 +13,7 @@ import type { BlockLinears } from './block-linears.ts';
 import { runBlock } from './block.ts';
 import { embedSequence } from '../sequence/embedding.ts';
 import { matrixOf, vectorOf } from './parameter-access.ts';
-import { spatialPositions, type PatchGrid } from '../sequence/positions.ts';
-import type { SequenceInput, SequenceLayout } from '../sequence/sequence.ts';
+import { attentionMask } from '../sequence/sequence-tensors.ts';
 import type { ResolvedEncoderShape } from '../config/shape-config.ts';
 
 /** Largest factor on similarities. */
@@ -49,7 +49,8 @@ const dropPathOf = (
 export class EncoderBody implements Disposable {
   readonly config: ResolvedEncoderShape;
   readonly parameters: ParameterSet;
-  readonly #spatial = new Map<string, tf.Tensor2D>();
+  /** Fixed tensors that modalities embed with. */
+  readonly #constants = new Map<string, tf.Tensor>();
   #disposed = false;
 
   constructor(config: ResolvedEncoderShape, parameters: ParameterSet) {
@@ -65,22 +66,18 @@ export class EncoderBody implements Disposable {
   }
 
   /**
-   * Prepares a forward of a sequence that was laid out: checks what may be missing, draws nothing yet.
+   * Prepares a forward of a batch that was laid out: checks what may be missing, draws nothing yet.
    * @returns a function to be called inside a tidy; its hidden states are [B, T, D] float32, position 0 the prefix
    * @throws ConfigError when drop path lacks a random stream
    */
-  forward(
-    input: SequenceInput,
-    layout: SequenceLayout,
-    options: RunOptions,
-  ): (linears: BlockLinears) => tf.Tensor3D {
+  forward(batch: SequenceBatch, options: RunOptions): (linears: BlockLinears) => tf.Tensor3D {
     const { config, parameters } = this;
     const { layers, heads, dropPath } = config;
-    const keep = dropPathOf(dropPath, layout.batch, options);
+    const keep = dropPathOf(dropPath, batch.size, options);
     return (linears) => {
-      const spatial = (grid: PatchGrid): tf.Tensor2D => this.#positions(grid);
-      const context = { parameters, heads, linears, mask: input.mask, keep };
-      let x = embedSequence(input, layout, { config, parameters, spatial });
+      const constant = (key: string, make: () => tf.Tensor): tf.Tensor => this.#constant(key, make);
+      const context = { parameters, heads, linears, mask: attentionMask(batch), keep };
+      let x = embedSequence(batch, { config, parameters, constant });
       for (let block = 0; block < layers; block += 1) {
         x = runBlock(x, { block, prompts: options.prompts?.[block] }, context);
       }
@@ -127,8 +124,8 @@ export class EncoderBody implements Disposable {
   dispose(): boolean {
     if (this.#disposed) return false;
     this.#disposed = true;
-    for (const table of this.#spatial.values()) table.dispose();
-    this.#spatial.clear();
+    for (const constant of this.#constants.values()) constant.dispose();
+    this.#constants.clear();
     this.parameters.dispose();
     return true;
   }
@@ -137,15 +134,11 @@ export class EncoderBody implements Disposable {
     this.dispose();
   }
 
-  /** Fixed positions of a grid, made once. */
-  #positions(grid: PatchGrid): tf.Tensor2D {
-    const key = `${grid.rows}x${grid.columns}`;
-    const known = this.#spatial.get(key);
-    if (known) return known;
-    const { width, gridScale } = this.config;
-    const values = spatialPositions(grid, width, gridScale);
-    const table = tf.keep(tf.tensor2d(values, [grid.rows * grid.columns, width], 'float32'));
-    this.#spatial.set(key, table);
-    return table;
+  #constant(key: string, make: () => tf.Tensor): tf.Tensor {
+    const present = this.#constants.get(key);
+    if (present) return present;
+    const made = tf.keep(make());
+    this.#constants.set(key, made);
+    return made;
   }
 }

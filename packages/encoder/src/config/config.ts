@@ -2,7 +2,8 @@
 import { resolveExperts, type ExpertConfig, type ResolvedExperts } from './expert-config.ts';
 import { ENCODER_LIMITS } from './limits.ts';
 import { BLOCK_LINEARS, isConditional } from '../experts/placement.ts';
-import { check, resolveEncoderShape, type EncoderShape, type ResolvedEncoderShape } from './shape-config.ts';
+import { check } from '@polygate/modalities';
+import { resolveEncoderShape, type EncoderShape, type ResolvedEncoderShape } from './shape-config.ts';
 
 /** An encoder. */
 export interface EncoderConfig extends EncoderShape {

@@ -1,9 +1,8 @@
 /** Conditional experts of an encoder: how many, where, and what their routers look at. Plain JSON. */
 import { ConfigError } from '@polygate/core';
 import { createCondition, type Condition, type RoutingKey } from '@polygate/routers';
-import { checkFields, type FieldType } from './config-fields.ts';
+import { check, checkFields, checkWhole, type FieldType } from '@polygate/modalities';
 import { ENCODER_LIMITS } from './limits.ts';
-import { check, checkWhole } from './shape-config.ts';
 
 /** Slots per expert as a multiple of an even load; see `routeTokens` of @polygate/routers. */
 export interface CapacityFactors {

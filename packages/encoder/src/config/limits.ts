@@ -1,3 +1,5 @@
+import { MODALITY_LIMITS } from '@polygate/modalities';
+
 /**
  * Largest sizes of an encoder: well above the largest that anybody trained, and small enough that describing and counting
  * such a model takes no time. Whether its weights have room is another question.
@@ -7,11 +9,7 @@ export const ENCODER_LIMITS = Object.freeze({
   width: 2 ** 17,
   heads: 4096,
   hidden: 2 ** 20,
-  vocabularySize: 2 ** 24,
-  patchSize: 1024,
-  channels: 1024,
-  maxPositions: 2 ** 20,
-  maxFrames: 2 ** 16,
+  ...MODALITY_LIMITS,
   experts: 2 ** 14,
   /** Expert linears of all layers together: parameters by name, of which there are two each. */
   expertLinears: 2 ** 18,

@@ -1,6 +1,13 @@
 /** The sizes, embeddings and regularisation of an encoder: all of its configuration but experts. Plain JSON. */
-import { ConfigError, excerpt } from '@polygate/core';
-import { checkFields, type FieldType } from './config-fields.ts';
+import {
+  check,
+  checkFields,
+  checkWhole,
+  modalityNamed,
+  type FieldType,
+  type TextSettings,
+  type VisualSettings,
+} from '@polygate/modalities';
 import { ENCODER_LIMITS } from './limits.ts';
 
 /** An encoder without experts. Lengths are in tokens, widths in channels. */
@@ -36,7 +43,10 @@ export interface EncoderShape {
 }
 
 /** A checked shape with nothing left open. */
-export type ResolvedEncoderShape = Required<EncoderShape>;
+export interface ResolvedEncoderShape extends Required<EncoderShape> {
+  /** Settings of each modality that the encoder embeds, with nothing left open, in the order of the names. */
+  readonly modalities: Readonly<Record<string, object>>;
+}
 
 /** Temperatures that pre-training uses, one for each family of tasks. */
 export const TEMPERATURES: readonly string[] = Object.freeze([
@@ -46,34 +56,6 @@ export const TEMPERATURES: readonly string[] = Object.freeze([
   'image-captioning',
   'image-text-retrieval',
 ]);
-
-/** Characters of a text in an error. */
-const MAX_SHOWN = 120;
-
-/** @throws ConfigError naming the field, what it expects and what it got */
-export const check = (
-  ok: boolean,
-  field: string,
-  rest: readonly [expectation: string, got: unknown],
-): void => {
-  const [expectation, got] = rest;
-  if (ok) return;
-  // Texts are words of ours or names; they need no quotes.
-  const shown = typeof got === 'string' ? got.slice(0, MAX_SHOWN) : excerpt(got);
-  throw new ConfigError(`encoder: expected ${field} ${expectation}, got ${shown}`, {
-    fields: { field, got },
-  });
-};
-
-export const checkWhole = (
-  field: string,
-  value: number,
-  { least = 1, most }: { readonly least?: number; readonly most: number },
-): void =>
-  check(Number.isInteger(value) && value >= least && value <= most, field, [
-    `to be a whole number of ${least} to ${most}`,
-    value,
-  ]);
 
 const shapeFields = {
   layers: 'number',
@@ -97,18 +79,26 @@ const shapeFields = {
  */
 export const resolveEncoderShape = (shape: EncoderShape): ResolvedEncoderShape => {
   checkFields(shape, '', shapeFields);
-  checkFields(shape.patch, 'patch', { size: 'number', channels: 'number' });
+  const visual = modalityNamed('visual').resolve({
+    patch: shape.patch,
+    ...(shape.maxFrames === undefined ? {} : { maxFrames: shape.maxFrames }),
+    ...(shape.gridScale === undefined ? {} : { gridScale: shape.gridScale }),
+  }) as Required<VisualSettings>;
+  const text = modalityNamed('text').resolve({
+    vocabularySize: shape.vocabularySize,
+    ...(shape.prefixToken === undefined ? {} : { prefixToken: shape.prefixToken }),
+    ...(shape.maxPositions === undefined ? {} : { maxPositions: shape.maxPositions }),
+  }) as Required<TextSettings>;
   const resolved = {
-    prefixToken: shape.vocabularySize - 2,
-    maxPositions: 512,
-    maxFrames: 8,
-    gridScale: 1,
     layerScale: 1e-3,
     dropPath: 0,
     temperatures: TEMPERATURES,
     ...shape,
+    ...visual,
+    ...text,
+    modalities: Object.freeze({ visual, text }),
   };
-  const { width, heads, patch, prefixToken, vocabularySize, dropPath, temperatures } = resolved;
+  const { width, heads, dropPath, temperatures } = resolved;
   const most = ENCODER_LIMITS;
   checkWhole('layers', resolved.layers, { most: most.layers });
   checkWhole('width', width, { most: most.width });
@@ -116,18 +106,6 @@ export const resolveEncoderShape = (shape: EncoderShape): ResolvedEncoderShape =
   checkWhole('heads', heads, { most: most.heads });
   check(width % heads === 0, 'heads', [`to divide width (${width})`, heads]);
   checkWhole('hidden', resolved.hidden, { most: most.hidden });
-  checkWhole('vocabularySize', vocabularySize, { least: 2, most: most.vocabularySize });
-  checkWhole('prefixToken', prefixToken, { least: 0, most: most.vocabularySize });
-  check(prefixToken < vocabularySize, 'prefixToken', [
-    `to be below vocabularySize (${vocabularySize})`,
-    prefixToken,
-  ]);
-  checkWhole('patch.size', patch.size, { most: most.patchSize });
-  checkWhole('patch.channels', patch.channels, { most: most.channels });
-  checkWhole('maxPositions', resolved.maxPositions, { most: most.maxPositions });
-  checkWhole('maxFrames', resolved.maxFrames, { most: most.maxFrames });
-  const { gridScale } = resolved;
-  check(gridScale > 0 && gridScale < Infinity, 'gridScale', ['to be above 0', gridScale]);
   check(Number.isFinite(resolved.layerScale), 'layerScale', ['to be a finite number', resolved.layerScale]);
   check(dropPath >= 0 && dropPath < 1, 'dropPath', ['to be in [0, 1)', dropPath]);
   check(new Set(temperatures).size === temperatures.length, 'temperatures', [

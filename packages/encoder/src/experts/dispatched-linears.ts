@@ -33,9 +33,9 @@ export interface DispatchedLinearsOptions {
   readonly training: boolean;
   /** Needed in training with noise; advanced at every site. */
   readonly random: Random | undefined;
-  /** As `SequenceInput.visible`. */
+  /** [B, T] 1 at tokens that count, 0 at padding. @default all count */
   readonly visible: tf.Tensor2D | undefined;
-  /** As `SequenceInput.context`. */
+  /** [B, T] 1 at tokens that routers may take for context. @default visible */
   readonly context: tf.Tensor2D | undefined;
 }
 

@@ -1,20 +1,14 @@
 /** An encoder whose experts were merged for good: which weight sets it has and which rows they serve. Plain JSON. */
 import { parseRow, rowKey } from '@polygate/attributes';
 import { ConfigError, excerpt } from '@polygate/core';
-import { checkFields } from '../config/config-fields.ts';
+import { check, checkFields, checkWhole } from '@polygate/modalities';
 import { BLOCK_LINEARS, isConditional, type Placement } from '../experts/placement.ts';
 import { pathOf, type LinearPlace } from '../blocks/block-linears.ts';
 import { describeBody } from '../blocks/body-description.ts';
 import type { ParameterSpec } from '@polygate/nn';
-import type { SegmentKey } from '../sequence/sequence.ts';
+import type { SegmentKey } from '../sequence/layout.ts';
 import { ENCODER_LIMITS } from '../config/limits.ts';
-import {
-  check,
-  checkWhole,
-  resolveEncoderShape,
-  type EncoderShape,
-  type ResolvedEncoderShape,
-} from '../config/shape-config.ts';
+import { resolveEncoderShape, type EncoderShape, type ResolvedEncoderShape } from '../config/shape-config.ts';
 
 /** What tells the rows of an encoder apart. */
 export type RowField = keyof SegmentKey;

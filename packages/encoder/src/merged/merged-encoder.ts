@@ -3,6 +3,7 @@
  * its tasks meet, no gates, no experts. Its modules import nothing of the mixture of experts.
  */
 import { ConfigError } from '@polygate/core';
+import type { SequenceBatch } from '@polygate/modalities';
 import type { ParameterSet } from '@polygate/nn';
 import type { LinearExpert } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
@@ -19,7 +20,7 @@ import {
   type ResolvedMergedConfig,
 } from './merged-config.ts';
 import { mergedLinears } from './merged-linears.ts';
-import { layOut, taskMissing, type SegmentKey, type SequenceInput } from '../sequence/sequence.ts';
+import { drawSegments, layOut, taskMissing, type SegmentKey } from '../sequence/layout.ts';
 
 /** The encoder with its parameters. Owns them: `dispose` frees all. */
 export class MergedEncoder implements Encoder {
@@ -47,14 +48,16 @@ export class MergedEncoder implements Encoder {
    * As {@link Encoder.encode}.
    * @throws ConfigError for a row that was not exported, naming those that were
    */
-  encode(input: SequenceInput, options: EncodeOptions = {}): tf.Tensor3D {
+  encode(batch: SequenceBatch, options: EncodeOptions = {}): tf.Tensor3D {
     this.#body.requireLive();
+    const { training = false, random } = options;
+    const input = training && random ? drawSegments(batch, this.config, random) : batch;
     if (this.routesByTask && input.task === undefined) {
       const { condition, rows } = this.config.merged;
       throw taskMissing(condition, [...new Set(rows.map(({ task = '' }) => task))]);
     }
     const layout = layOut(input, this.config, { keyOf: (key) => String(this.#setOf(key)) });
-    const forward = this.#body.forward(input, layout, options);
+    const forward = this.#body.forward(input, options);
     const sets = layout.rows.map((key) => this.#setOf(key));
     const of = (place: Parameters<BlockLinears['apply']>[1]): readonly LinearExpert[] | undefined =>
       isMerged(this.config, place)

@@ -85,7 +85,10 @@ describe('resolveEncoderConfig', () => {
     [{ heads: 3 }, 'encoder: expected heads to divide width (8), got 3'],
     [{ layers: 0 }, 'encoder: expected layers to be a whole number of 1 to 2048, got 0'],
     [{ dropPath: 1 }, 'encoder: expected dropPath to be in [0, 1), got 1'],
-    [{ prefixToken: 30 }, 'encoder: expected prefixToken to be below vocabularySize (30), got 30'],
+    [
+      { prefixToken: 30 },
+      'encoder: expected modalities.text.prefixToken to be below vocabularySize (30), got 30',
+    ],
     [
       { moe: { topK: 9 } },
       'encoder: expected moe.topK to be at most moe.experts (8), got 9; lower moe.topK or raise moe.experts',

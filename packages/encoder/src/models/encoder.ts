@@ -5,11 +5,12 @@
  * B batch · T = 1 + tokens · N hidden states · D width
  */
 import type { Random } from '@polygate/core';
+import type { SequenceBatch } from '@polygate/modalities';
 import type { ParameterSet } from '@polygate/nn';
 import type * as tf from '@tensorflow/tfjs';
 import type { RunOptions } from '../blocks/encoder-body.ts';
 import type { RoutingTrace } from '../routing/routing-trace.ts';
-import type { SegmentKey, SequenceInput } from '../sequence/sequence.ts';
+import type { SegmentKey } from '../sequence/layout.ts';
 import type { ResolvedEncoderShape } from '../config/shape-config.ts';
 
 /** Settings of one forward. */
@@ -35,12 +36,13 @@ export interface Encoder extends Disposable {
   /** Whether the weights of a token may depend on the name of the task: then every sequence must name one. */
   readonly routesByTask: boolean;
   /**
-   * Encodes a batch of sequences.
+   * Encodes a batch of sequences. In training, what its segments leave open is drawn first (the position of a clip in
+   * time).
    * @returns hidden states [B, T, D] float32, position 0 the prefix; owned by the caller or the enclosing tidy
-   * @throws ShapeError for a sequence that doesn't fit the encoder; ConfigError for one whose row or task it doesn't
-   * know, or when training lacks a random stream; StateError after `dispose`
+   * @throws ShapeError for a sequence that doesn't fit the encoder; ConfigError for one whose modality, row or task
+   * it doesn't know, or when training lacks a random stream; StateError after `dispose`
    */
-  encode(input: SequenceInput, options?: EncodeOptions): tf.Tensor3D;
+  encode(batch: SequenceBatch, options?: EncodeOptions): tf.Tensor3D;
   /**
    * Projects hidden states to the space in which inputs and targets are compared: layer norm, linear, unit length.
    * @param hidden [N, D] float32, borrowed

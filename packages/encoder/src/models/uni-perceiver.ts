@@ -6,6 +6,7 @@
  * B batch · T = 1 + tokens · N hidden states · D width
  */
 import type { Random } from '@polygate/core';
+import type { SequenceBatch } from '@polygate/modalities';
 import { allocateParameters, type ParameterSet } from '@polygate/nn';
 import {
   routeRows,
@@ -31,13 +32,14 @@ import { mergedLinears } from '../merged/merged-linears.ts';
 import { gateSites, type GateSite } from '../experts/placement.ts';
 import { countDecided, countDispatched } from '../routing/routing-counts.ts';
 import {
+  drawSegments,
   layOut,
   taskMissing,
   type LayoutOptions,
   type SegmentKey,
-  type SequenceInput,
   type SequenceLayout,
-} from '../sequence/sequence.ts';
+} from '../sequence/layout.ts';
+import { contextTokens, visibleTokens } from '../sequence/sequence-tensors.ts';
 
 /** What one router decides, as host values. */
 export interface RoutingReport extends GateSite, Omit<GateDecision, 'gates'> {}
@@ -77,12 +79,14 @@ export class UniPerceiver implements Encoder {
   }
 
   /** As {@link Encoder.encode}. */
-  encode(input: SequenceInput, options: EncodeOptions = {}): tf.Tensor3D {
+  encode(batch: SequenceBatch, options: EncodeOptions = {}): tf.Tensor3D {
     this.#body.requireLive();
+    const { training = false, random } = options;
+    const input = training && random ? drawSegments(batch, this.config, random) : batch;
     const layout = layOut(input, this.config, this.#layoutOptions(input));
-    const forward = this.#body.forward(input, layout, options);
+    const forward = this.#body.forward(input, options);
     // Training is about to change the weights: what was merged from the old ones must not outlive them.
-    if (options.training) this.clearMergedCache();
+    if (training) this.clearMergedCache();
     const stack = this.#tokenStack;
     if (!stack) return tf.tidy(() => forward(this.#linears(layout, input, options)));
     const { routing } = options;
@@ -174,7 +178,7 @@ export class UniPerceiver implements Encoder {
     return { stack, sites: this.#sites, table: this.#table, parameters: this.parameters };
   }
 
-  #layoutOptions(input: SequenceInput): LayoutOptions {
+  #layoutOptions(input: SequenceBatch): LayoutOptions {
     const condition = this.#stack?.condition;
     if (!condition) return {};
     if (this.routesByTask && input.task === undefined) {
@@ -183,7 +187,7 @@ export class UniPerceiver implements Encoder {
     return { keyOf: condition.keyOf };
   }
 
-  #linears(layout: SequenceLayout, input: SequenceInput, options: EncodeOptions): BlockLinears {
+  #linears(layout: SequenceLayout, input: SequenceBatch, options: EncodeOptions): BlockLinears {
     const { training = false, merged = !training, random, routing } = options;
     const { rows, spans } = layout;
     const dense = this.#dense;
@@ -191,13 +195,13 @@ export class UniPerceiver implements Encoder {
     if (merged && !training) return mergedLinears({ dense, spans, of: this.#merged.lookUp(rows) });
     const decisions = routeRows(this.#stack, rows, { parameters: this.parameters, training, random });
     if (routing?.telemetry) {
-      const { visible } = input;
-      routing.reports.push(...countDecided(this.#sites, decisions, { layout, visible }));
+      const { keyPadding } = input;
+      routing.reports.push(...countDecided(this.#sites, decisions, { layout, keyPadding }));
     }
     return decidedLinears({ dense, table: this.#table, decisions, spans });
   }
 
-  #dispatched(stack: TokenRouterStack, input: SequenceInput, options: EncodeOptions): DispatchedLinears {
+  #dispatched(stack: TokenRouterStack, input: SequenceBatch, options: EncodeOptions): DispatchedLinears {
     const { training = false, random } = options;
     return dispatchedLinears({
       dense: this.#dense,
@@ -207,8 +211,8 @@ export class UniPerceiver implements Encoder {
       experts: this.config.moe as ResolvedExperts,
       training,
       random,
-      visible: input.visible,
-      context: input.context,
+      visible: visibleTokens(input),
+      context: contextTokens(input),
     });
   }
 }

@@ -4,10 +4,11 @@
  * B batch · T length · N = B T tokens · G groups
  */
 import { rowKey } from '@polygate/attributes';
+import type { SequenceBatch } from '@polygate/modalities';
 import { countRows, countTokens, type GateDecision, type TokenDecision } from '@polygate/routers';
 import type { GateSite } from '../experts/placement.ts';
 import type { SiteReport } from './routing-trace.ts';
-import type { SequenceInput, SequenceLayout } from '../sequence/sequence.ts';
+import type { SequenceLayout } from '../sequence/layout.ts';
 
 /** A group of tokens and the positions of a sequence that belong to it. */
 interface Group {
@@ -24,19 +25,19 @@ interface Groups {
   readonly ids: readonly number[];
 }
 
+/** Which tokens of a batch are padding, [B * T]; undefined where none is. */
+type Padding = SequenceBatch['keyPadding'];
+
 /** [T] tokens of the batch at each position, padding left out. */
-const tokensByPosition = (visible: SequenceInput['visible'], { batch, length }: SequenceLayout): number[] => {
-  if (!visible) return new Array<number>(length).fill(batch);
-  const values = visible.dataSync<'float32'>();
-  return Array.from({ length }, (_, t) => {
+const tokensByPosition = (keyPadding: Padding, { batch, length }: SequenceLayout): number[] =>
+  Array.from({ length }, (_, t) => {
     let count = 0;
-    for (let b = 0; b < batch; b += 1) if (values[b * length + t] !== 0) count += 1;
+    for (let b = 0; b < batch; b += 1) if (keyPadding?.[b * length + t] !== 1) count += 1;
     return count;
   });
-};
 
-const groupsOf = (layout: SequenceLayout, visible: SequenceInput['visible']): Groups => {
-  const tokens = tokensByPosition(visible, layout);
+const groupsOf = (layout: SequenceLayout, keyPadding: Padding): Groups => {
+  const tokens = tokensByPosition(keyPadding, layout);
   const groups: Group[] = [];
   const ids: number[] = [];
   for (const { key, row, length } of layout.segments) {
@@ -58,9 +59,9 @@ const groupsOf = (layout: SequenceLayout, visible: SequenceInput['visible']): Gr
 export const countDecided = (
   sites: readonly GateSite[],
   decisions: readonly GateDecision[],
-  { layout, visible }: { readonly layout: SequenceLayout; readonly visible?: SequenceInput['visible'] },
+  { layout, keyPadding }: { readonly layout: SequenceLayout; readonly keyPadding?: Padding },
 ): readonly SiteReport[] => {
-  const { groups } = groupsOf(layout, visible);
+  const { groups } = groupsOf(layout, keyPadding);
   return sites.map((site, index) => ({
     ...site,
     groups: groups.flatMap(({ tokens, ...group }) => {

@@ -1,97 +1,90 @@
 /**
- * Tokens to vectors. The prefix is its word vector alone; text is word + learned position + type; patches are a linear
- * projection + fixed spatial + learned temporal position. One layer norm, shared by all, follows.
+ * Tokens to vectors: each modality embeds its segments, the prefix token comes first, and one layer norm, shared by all,
+ * follows. The prefix is a token of the first modality that has one, or else a vector of its own.
  *
- * B batch · L tokens of a segment · N patches · D width · T = 1 + all segment lengths
+ * B batch · D width · T = 1 + all segment lengths
  */
+import { modalityNamed, type Segment, type SequenceBatch } from '@polygate/modalities';
 import type { ParameterSet } from '@polygate/nn';
-import { embedding, layerNorm, linear } from '@polygate/tensor';
+import { layerNorm } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import type { ResolvedEncoderShape } from '../config/shape-config.ts';
-import { matrixOf, vectorOf } from '../blocks/parameter-access.ts';
-import type { PatchGrid } from './positions.ts';
-import type { SequenceInput, SequenceLayout, TextSegment, VisualSegment } from './sequence.ts';
+import { vectorOf } from '../blocks/parameter-access.ts';
 
 /** What embedding needs of its model. All borrowed. */
-export interface EmbeddingContext {
+export interface SequenceEmbedding {
   readonly config: ResolvedEncoderShape;
   readonly parameters: ParameterSet;
-  /** Spatial positions of one frame, [rows * columns, D]. */
-  spatial(grid: PatchGrid): tf.Tensor2D;
+  /** A fixed tensor that the encoder keeps, as `EmbeddingContext.constant` of @polygate/modalities. */
+  constant(key: string, make: () => tf.Tensor): tf.Tensor;
 }
 
-/** [L] positions of a text segment. */
-const positionsOf = ({ ids, positions }: TextSegment): tf.Tensor1D =>
-  positions ?? tf.range(0, ids.shape[1], 1, 'int32');
+/** The modality whose token the prefix is. @returns undefined where none has one */
+export const prefixModality = ({
+  modalities,
+}: Pick<ResolvedEncoderShape, 'modalities'>): string | undefined =>
+  Object.keys(modalities).find((name) => modalityNamed(name).hasPrefix);
 
-/**
- * Word vectors of the prefix and of all text segments, with positions and type on the latter, [B, 1 + text, D]. One
- * look-up serves them all, because the gradient of each look-up is as large as the whole table.
- */
-const embedWords = (
-  segments: readonly TextSegment[],
-  batch: number,
-  { config, parameters }: EmbeddingContext,
-): tf.Tensor3D => {
-  const prefix = tf.fill([batch, 1], config.prefixToken, 'int32') as tf.Tensor2D;
-  const ids = segments.length === 0 ? prefix : tf.concat([prefix, ...segments.map((s) => s.ids)], 1);
-  const words = embedding(matrixOf(parameters, 'embedding.word'), ids) as tf.Tensor3D;
-  if (segments.length === 0) return words;
-  const positions = embedding(
-    matrixOf(parameters, 'embedding.position'),
-    tf.concat(segments.map(positionsOf)),
-  );
-  const offsets = tf.concat([
-    tf.zeros([1, config.width]),
-    positions.add(parameters.get('embedding.type')) as tf.Tensor2D,
-  ]);
-  return words.add(offsets);
-};
+/** Name of the prefix's vector where it is no token of a modality. */
+export const PREFIX_PARAMETER = 'embedding.prefix';
 
-/** [B, N, D] */
-const embedPatches = (
-  segment: VisualSegment,
-  { config, parameters, spatial }: EmbeddingContext,
-): tf.Tensor3D => {
-  const { patches, grid, startFrame = 0 } = segment;
-  const { width } = config;
-  const projected = linear(
-    patches,
-    matrixOf(parameters, 'embedding.patch.weight'),
-    vectorOf(parameters, 'embedding.patch.bias'),
-  ) as tf.Tensor3D;
-  const frames = tf.slice(parameters.get('embedding.frame'), [startFrame, 0], [grid.frames, width]);
-  // [frames, 1, D] + [1, rows * columns, D] -> [N, D]
-  const positions = frames
-    .reshape([grid.frames, 1, width])
-    .add(spatial(grid).reshape([1, grid.rows * grid.columns, width]))
-    .reshape([grid.rows * grid.columns * grid.frames, width]);
-  return projected.add(positions);
-};
-
-/** Embeds a checked sequence: [B, T, D] float32, the prefix at position 0. Call it inside a tidy. */
-export const embedSequence = (
-  { segments }: SequenceInput,
-  { batch }: Pick<SequenceLayout, 'batch'>,
-  context: EmbeddingContext,
-): tf.Tensor3D => {
-  const texts = segments.filter((segment) => segment.kind === 'text');
-  const words = embedWords(texts, batch, context);
-  let sequence = words;
-  if (texts.length < segments.length) {
-    const lengths = [1, ...texts.map(({ ids }) => ids.shape[1])];
-    const [prefix = words, ...pieces] =
-      texts.length === 0 ? [words] : (tf.split(words, lengths, 1) as tf.Tensor3D[]);
-    let next = 0;
-    const parts = segments.map((segment) =>
-      segment.kind === 'text' ? (pieces[next++] ?? words) : embedPatches(segment, context),
-    );
-    sequence = tf.concat([prefix, ...parts], 1);
+/** Segments by modality, those of the prefix first. */
+const groupsOf = (
+  segments: readonly Segment[],
+  prefix: string | undefined,
+): ReadonlyMap<string, readonly Segment[]> => {
+  const groups = new Map<string, Segment[]>(prefix === undefined ? [] : [[prefix, []]]);
+  for (const segment of segments) {
+    const group = groups.get(segment.modality);
+    if (group) group.push(segment);
+    else groups.set(segment.modality, [segment]);
   }
-  const { parameters } = context;
-  return layerNorm(
-    sequence,
-    vectorOf(parameters, 'embedding.norm.weight'),
-    vectorOf(parameters, 'embedding.norm.bias'),
-  );
+  return groups;
 };
+
+/** The parts of what a modality embedded: the prefix where it is among them, then each segment. */
+const split = (joined: tf.Tensor3D, lengths: readonly number[]): readonly tf.Tensor3D[] =>
+  lengths.length === 1 ? [joined] : (tf.split(joined, [...lengths], 1) as tf.Tensor3D[]);
+
+const embedTokens = (
+  { segments, size }: SequenceBatch,
+  { config, parameters, constant }: SequenceEmbedding,
+): tf.Tensor3D => {
+  const owner = prefixModality(config);
+  const groups = groupsOf(segments, owner);
+  const parts = new Map<Segment | 'prefix', tf.Tensor3D>();
+  for (const [name, group] of groups) {
+    const prefix = name === owner;
+    const joined = modalityNamed(name).embed(group, {
+      settings: config.modalities[name] ?? {},
+      width: config.width,
+      size,
+      prefix,
+      parameter: (parameter) => parameters.get(parameter),
+      constant,
+    });
+    // Segments of one modality alone lie as they were embedded.
+    if (prefix && groups.size === 1) return joined;
+    const lengths = group.map(({ length }) => length);
+    const [...pieces] = split(joined, prefix ? [1, ...lengths] : lengths);
+    const first = prefix ? pieces.shift() : undefined;
+    if (first) parts.set('prefix', first);
+    group.forEach((segment, i) => parts.set(segment, pieces[i] as tf.Tensor3D));
+  }
+  const prefix =
+    parts.get('prefix') ??
+    (tf.tile(tf.reshape(parameters.get(PREFIX_PARAMETER), [1, 1, config.width]), [
+      size,
+      1,
+      1,
+    ]) as tf.Tensor3D);
+  return tf.concat([prefix, ...segments.map((segment) => parts.get(segment) as tf.Tensor3D)], 1);
+};
+
+/** Embeds a checked batch: [B, T, D] float32, the prefix at position 0. Call it inside a tidy. */
+export const embedSequence = (batch: SequenceBatch, context: SequenceEmbedding): tf.Tensor3D =>
+  layerNorm(
+    embedTokens(batch, context),
+    vectorOf(context.parameters, 'embedding.norm.weight'),
+    vectorOf(context.parameters, 'embedding.norm.bias'),
+  );

@@ -2,7 +2,8 @@
 import { FormatError, parseJson } from '@polygate/core';
 import type { FileDigest } from '@polygate/core/node';
 import { ENCODER_LIMITS } from '@polygate/encoder';
-import { resolveImageInput, taskFamilies } from '@polygate/tasks';
+import { resolveImageInput } from '@polygate/modalities';
+import { taskFamilies } from '@polygate/tasks';
 import { z } from 'zod';
 import { count } from '../number-settings.ts';
 import { defined } from './defined.ts';

@@ -3,9 +3,10 @@
  * predictions for scores, reports for descriptions. What only some architectures have is optional.
  */
 import type { MetricRecord, Random } from '@polygate/core';
+import type { SequenceBatch } from '@polygate/modalities';
 import type { ParameterSet } from '@polygate/nn';
 import type { RoutingKey } from '@polygate/routers';
-import type { SequenceBatch, TaskBatch, TaskModel, TrainedTask } from '@polygate/tasks';
+import type { TaskBatch, TaskModel, TrainedTask } from '@polygate/tasks';
 import type { ExtraState, LossResult, LossWeights } from '@polygate/training';
 import type * as tf from '@tensorflow/tfjs';
 import type { ModelConfig } from './model-config.ts';

@@ -1,8 +1,8 @@
 /** Captions of a row: a list of token lists, without end tokens. */
 import { ShapeError, type Random } from '@polygate/core';
+import { endedTokens } from '@polygate/modalities';
 import { hasColumn, nestedListRow, textRow, type RecordBatch } from '@polygate/stream';
 import type { TaskTokenizer } from '../candidates.ts';
-import { endedTokens } from '../sequence.ts';
 import type { CollateOptions } from '../task.ts';
 
 /** All captions of row `row`, each cut to `maximum` ids and ended. @throws ShapeError for a row without a caption */

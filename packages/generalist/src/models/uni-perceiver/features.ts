@@ -6,16 +6,15 @@
  */
 import type { Random } from '@polygate/core';
 import type { RoutingTrace } from '@polygate/encoder';
-import { takeSequences, type SequenceBatch } from '@polygate/tasks';
+import { takeSequences, type SequenceBatch } from '@polygate/modalities';
 import { embedding } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import type { Generalist } from './uni-perceiver-model.ts';
-import { checkIds, sequenceInput } from '../../sequence-tensors.ts';
 
 export interface FeatureOptions {
   /** @default false */
   readonly training?: boolean;
-  /** Needed in training: routing noise, drop path, start frame. */
+  /** Needed in training: routing noise, drop path, what segments leave open. */
   readonly random?: Random;
   /** As in the encoder's options: off, experts are merged on the tape. @default true outside training */
   readonly merged?: boolean;
@@ -29,13 +28,6 @@ export interface FeatureOptions {
 
 type Encoding = Pick<Generalist, 'encoder'>;
 
-/** In training the first frame's temporal position is drawn, so that all of them learn; see the encoder's segments. */
-const startFrameOf = (model: Encoding, batch: SequenceBatch, random: Random | undefined): number => {
-  const visual = batch.segments.find((segment) => segment.kind === 'visual');
-  if (!random || !visual) return 0;
-  return random.integer(Math.max(1, model.encoder.config.maxFrames - visual.grid.frames + 1));
-};
-
 /**
  * Features of sequences, [N, D] of unit length; they belong to the caller or the enclosing tidy.
  * @throws ShapeError for sequences that don't fit the encoder, or tokens of another vocabulary
@@ -48,11 +40,9 @@ export const encodeFeatures = (
   const { training = false, random, merged, queries = 'prefix', routing } = options;
   const before = routing?.losses.length ?? 0;
   const [features] = tf.tidy((): [tf.Tensor2D, ...tf.Tensor[]] => {
-    checkIds(batch, model.encoder.config.vocabularySize);
-    const startFrame = training ? startFrameOf(model, batch, random) : 0;
     const task = options.task ?? batch.task;
     const sequences = task === undefined ? batch : { ...batch, task };
-    const hidden = model.encoder.encode(sequenceInput(sequences, startFrame), {
+    const hidden = model.encoder.encode(sequences, {
       training,
       ...(random ? { random } : {}),
       ...(merged === undefined ? {} : { merged }),

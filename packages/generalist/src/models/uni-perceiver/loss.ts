@@ -5,7 +5,8 @@
  */
 import { createRoutingTrace, type RoutingTrace, type SiteReport } from '@polygate/encoder';
 import { similarityCrossEntropy, similarityLogits, symmetricContrastive } from '@polygate/losses';
-import type { SequenceBatch, TaskBatch } from '@polygate/tasks';
+import type { SequenceBatch } from '@polygate/modalities';
+import type { TaskBatch } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import type { ModelLoss, ModelLossOptions } from '../model.ts';
 import { encodeFeatures } from './features.ts';

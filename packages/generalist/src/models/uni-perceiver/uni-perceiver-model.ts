@@ -4,13 +4,12 @@
 import { ConfigError, StateError, type Random } from '@polygate/core';
 import { createUniPerceiver, type Encoder, type EncoderConfig, type UniPerceiver } from '@polygate/encoder';
 import { isMergedConfig } from '@polygate/encoder/merged';
+import { resolveImageInput, type ResolvedImageInput } from '@polygate/modalities';
 import type { ParameterSet } from '@polygate/nn';
 import {
-  resolveImageInput,
   segmentRows,
   vocabularyCandidates,
   type CandidateSet,
-  type ResolvedImageInput,
   type ScoredBatch,
   type TaskBatch,
   type TaskTargets,

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { isTextSegment } from '@polygate/modalities';
 import { describe, expect, it } from 'vitest';
 import { captionLayout, captionStep, captionVisibility } from './caption-layout.ts';
 import { segmentRows } from '../../signatures.ts';
@@ -63,11 +64,11 @@ describe('captionLayout', () => {
     const layout = captionLayout(images(2, 1), [Int32Array.of(7, 8, 51), Int32Array.of(9, 51)], options);
     const text = layout.sequences.segments[1];
     // L = 3, T = 1 + 1 + 6 = 8: [SPE v | w1 w2 w3 | s1 s2 s3]
-    expect(text).toMatchObject({ kind: 'text', length: 6, row: [1, 1, 0, 1, 0, 1, 1, 1] });
-    expect(text?.kind === 'text' && Array.from(text.ids)).toEqual([
+    expect(text).toMatchObject({ modality: 'text', length: 6, row: [1, 1, 0, 1, 0, 1, 1, 1] });
+    expect(isTextSegment(text) && Array.from(text.arrays.ids)).toEqual([
       7, 8, 51, 50, 50, 50, 9, 51, 51, 50, 50, 51,
     ]);
-    expect(text?.kind === 'text' && Array.from(text.positions ?? [])).toEqual([0, 1, 2, 0, 1, 2]);
+    expect(isTextSegment(text) && Array.from(text.layout.positions ?? [])).toEqual([0, 1, 2, 0, 1, 2]);
     expect(layout.sequences.segments[0]?.row).toEqual([1, 1, 0, 1, 1, 0, 0, 1]);
     expect(layout.sequences.length).toBe(8);
     // Row 0: s at 5, 6, 7. Row 1: s1, s2 at 8 + 5, 8 + 6; its third word and query are padding.
@@ -104,9 +105,9 @@ describe('captionStep', () => {
     // Training with L = 3 words: s3 sees SPE, v, w1, w2 and itself. Writing with t = 2: the last of [SPE v w1 w2 s].
     const step = captionStep(images(1, 1), Int32Array.of(7, 8), { ...options, written: 2 });
     const text = step.sequences.segments[1];
-    expect(text?.kind === 'text' && Array.from(text.ids)).toEqual([7, 8, 50]);
+    expect(isTextSegment(text) && Array.from(text.arrays.ids)).toEqual([7, 8, 50]);
     // s has the position of w3
-    expect(text?.kind === 'text' && Array.from(text.positions ?? [])).toEqual([0, 1, 2]);
+    expect(isTextSegment(text) && Array.from(text.layout.positions ?? [])).toEqual([0, 1, 2]);
     expect(Array.from(step.sequences.visibility ?? [])).toEqual(
       [
         [1, 1, 0, 0, 0],
@@ -128,8 +129,8 @@ describe('captionStep', () => {
   it('shows each beam the picture and itself alone', () => {
     const step = captionStep(images(2, 1), Int32Array.of(7, 8, 9, 6), { ...options, written: 1, beams: 2 });
     const text = step.sequences.segments[1];
-    expect(text?.kind === 'text' && Array.from(text.ids)).toEqual([7, 50, 8, 50, 9, 50, 6, 50]);
-    expect(text?.kind === 'text' && Array.from(text.positions ?? [])).toEqual([0, 1, 0, 1]);
+    expect(isTextSegment(text) && Array.from(text.arrays.ids)).toEqual([7, 50, 8, 50, 9, 50, 6, 50]);
+    expect(isTextSegment(text) && Array.from(text.layout.positions ?? [])).toEqual([0, 1, 0, 1]);
     // T = 6: SPE v | w s | w s
     expect(Array.from(step.sequences.visibility ?? [])).toEqual(
       [

@@ -7,7 +7,7 @@
  */
 import type { AttributeRow } from '@polygate/attributes';
 import { ShapeError } from '@polygate/core';
-import { visualPart, type ImagePatches, type SequenceBatch } from '../../sequence.ts';
+import { textSegment, visualSegment, type ImagePatches, type SequenceBatch } from '@polygate/modalities';
 
 export interface CaptionLayoutOptions {
   readonly imageRow: AttributeRow;
@@ -85,8 +85,8 @@ export const captionLayout = (
     sequences: {
       size,
       segments: [
-        visualPart(images, imageRow),
-        { kind: 'text', ids, length: 2 * words, positions, row: textRow },
+        visualSegment(images, imageRow),
+        textSegment({ ids, length: 2 * words, positions }, textRow),
       ],
       length: total,
       ...(keyPadding.includes(1) ? { keyPadding } : {}),
@@ -144,14 +144,8 @@ export const captionStep = (
     sequences: {
       size,
       segments: [
-        visualPart(images, imageRow),
-        {
-          kind: 'text',
-          ids,
-          length,
-          positions: Int32Array.from({ length }, (_, i) => i % own),
-          row: textRow,
-        },
+        visualSegment(images, imageRow),
+        textSegment({ ids, length, positions: Int32Array.from({ length }, (_, i) => i % own) }, textRow),
       ],
       length: total,
       visibility,

@@ -5,7 +5,7 @@
 import { createTaskCandidates, vocabularyCandidates, type VocabularySettings } from '../../candidates.ts';
 import { captionLayout } from './caption-layout.ts';
 import { createCaptionReader, type CaptionSettings } from '../captions.ts';
-import { createPictureReader, type PictureSettings } from '../../image-input.ts';
+import { createPictureReader, type PictureSettings } from '../../images.ts';
 import { imageAndTextToText, segmentRows } from '../../signatures.ts';
 import { defineTask, type Task, type TaskSettings } from '../../task.ts';
 

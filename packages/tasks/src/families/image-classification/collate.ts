@@ -2,6 +2,7 @@
  * Image classification: the prefix of the picture against the prefix of each class name (bare name and end token).
  */
 import { ConfigError, ShapeError } from '@polygate/core';
+import { imageSequences } from '@polygate/modalities';
 import { values } from '@polygate/stream';
 import {
   createTaskCandidates,
@@ -9,8 +10,7 @@ import {
   type CandidateSettings,
   type TaskTokenizer,
 } from '../../candidates.ts';
-import { createPictureReader, type PictureSettings } from '../../image-input.ts';
-import { imageSequences } from '../../sequence.ts';
+import { createPictureReader, type PictureSettings } from '../../images.ts';
 import { imageToText, segmentRows } from '../../signatures.ts';
 import { defineTask, type Task, type TaskSettings } from '../../task.ts';
 

@@ -2,9 +2,9 @@
  * Image-text retrieval: the prefix of each picture against the prefix of each caption of the batch, in both directions.
  * Rows that share a caption mean the same and are marked so that they don't count as each other's negatives.
  */
+import { imageSequences, textSequences } from '@polygate/modalities';
 import { createCaptionReader, type CaptionSettings } from '../captions.ts';
-import { createPictureReader, type PictureSettings } from '../../image-input.ts';
-import { imageSequences, textSequences } from '../../sequence.ts';
+import { createPictureReader, type PictureSettings } from '../../images.ts';
 import { imageToText, segmentRows } from '../../signatures.ts';
 import { defineTask, type Task, type TaskSettings } from '../../task.ts';
 

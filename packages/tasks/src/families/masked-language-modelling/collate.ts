@@ -3,6 +3,7 @@
  * [token, end token].
  */
 import { ShapeError } from '@polygate/core';
+import { textSequences } from '@polygate/modalities';
 import { listRow } from '@polygate/stream';
 import {
   createTaskCandidates,
@@ -11,7 +12,6 @@ import {
   type VocabularySettings,
 } from '../../candidates.ts';
 import { maskWords } from './masking.ts';
-import { textSequences } from '../../sequence.ts';
 import { segmentRows, textToText } from '../../signatures.ts';
 import { defineTask, type Task, type TaskSettings } from '../../task.ts';
 

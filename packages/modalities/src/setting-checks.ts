@@ -1,4 +1,4 @@
-/** Types of the fields of a configuration that comes from a file: what TypeScript can't promise there. */
+/** Checks of the fields of an encoder's configuration that may come from a file: what TypeScript can't promise there. */
 import { ConfigError, excerpt } from '@polygate/core';
 
 /** What a field holds. All fields may be absent; where one is needed, its own check says so. */
@@ -48,3 +48,32 @@ export const checkFields = (
     if (got !== undefined && !holds[type](got)) refuse(place === '' ? name : `${place}.${name}`, type, got);
   }
 };
+
+/** Characters of a text in an error. */
+const MAX_SHOWN = 120;
+
+/** @throws ConfigError naming the field, what it expects and what it got */
+export const check = (
+  ok: boolean,
+  field: string,
+  rest: readonly [expectation: string, got: unknown],
+): void => {
+  const [expectation, got] = rest;
+  if (ok) return;
+  // Texts are words of ours or names; they need no quotes.
+  const shown = typeof got === 'string' ? got.slice(0, MAX_SHOWN) : excerpt(got);
+  throw new ConfigError(`encoder: expected ${field} ${expectation}, got ${shown}`, {
+    fields: { field, got },
+  });
+};
+
+/** @throws ConfigError for a fraction, or a value outside of the bounds */
+export const checkWhole = (
+  field: string,
+  value: number,
+  { least = 1, most }: { readonly least?: number; readonly most: number },
+): void =>
+  check(Number.isInteger(value) && value >= least && value <= most, field, [
+    `to be a whole number of ${least} to ${most}`,
+    value,
+  ]);

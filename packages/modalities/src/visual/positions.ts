@@ -5,18 +5,12 @@
  * N patches (rows x columns, row-major) · D width · Q = D / 4 frequencies
  *
  * A patch at (row y, column x) has [sin x w | cos x w | sin y w | cos y w] with w_i = 10000^(-i / Q), each part Q
- * channels; x and y are multiplied by `gridScale`, so that a larger picture spans the coordinates that a smaller one
+ * channels; x and y are multiplied by `gridScale`, so that a larger image spans the coordinates that a smaller one
  * was trained on. The order of the four parts is ours: the sources don't state one, and a learned patch projection
  * makes them equivalent.
  */
 
-/** A grid of patches. */
-export interface PatchGrid {
-  readonly rows: number;
-  readonly columns: number;
-  /** Pictures in the sequence, frame after frame; 1 for an image. */
-  readonly frames: number;
-}
+import type { PatchGrid } from './visual-segment.ts';
 
 const FREQUENCY_BASE = 10000;
 

@@ -1,8 +1,14 @@
 import { parseRow, rowKey } from '@polygate/attributes';
-import * as tf from '@tensorflow/tfjs';
-import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  joinSegments,
+  textSegment,
+  visualSegment,
+  type Segment,
+  type SequenceBatch,
+} from '@polygate/modalities';
+import { describe, expect, it } from 'vitest';
 import { resolveEncoderConfig } from '../config/config.ts';
-import { layOut, type SegmentKey, type TextSegment, type VisualSegment } from './sequence.ts';
+import { layOut, type SegmentKey } from './layout.ts';
 
 const config = resolveEncoderConfig({
   layers: 1,
@@ -15,30 +21,33 @@ const config = resolveEncoderConfig({
 const first = parseRow('11011001');
 const second = parseRow('11010111');
 
-beforeAll(async () => {
-  await tf.setBackend('cpu');
-});
-
 const image: SegmentKey = { attributes: first, modality: 'visual', task: '' };
 const words: SegmentKey = { attributes: second, modality: 'text', task: '' };
 const byRow = { keyOf: ({ attributes }: SegmentKey) => rowKey(attributes) };
 
-const text = (length: number, row = second): TextSegment => ({
-  kind: 'text',
-  ids: tf.zeros([2, length], 'int32'),
-  row,
-});
-const visual = (patches: number, row = first): VisualSegment => ({
-  kind: 'visual',
-  patches: tf.zeros([2, patches, 1]),
-  grid: { rows: 1, columns: patches, frames: 1 },
-  row,
-});
+const text = (length: number, row = second): Segment =>
+  textSegment({ ids: new Int32Array(2 * length), length }, row);
+const visual = (patches: number, row = first): Segment =>
+  visualSegment(
+    {
+      size: 2,
+      patches: new Float32Array(2 * patches),
+      patchCount: patches,
+      patchWidth: 1,
+      grid: { rows: 1, columns: patches, frames: 1 },
+    },
+    row,
+  );
+const batchOf = (...segments: readonly Segment[]): SequenceBatch =>
+  joinSegments(
+    2,
+    segments.map((segment) => ({ segment })),
+  );
 
 describe('layOut', () => {
   it('gives the prefix to the first segment and joins neighbours of equal row', () => {
     // Prefix 0, patches 1-4, words 5-7, queries 8-10 with the words' row.
-    expect(layOut({ segments: [visual(4), text(3), text(3)] }, config, byRow)).toEqual({
+    expect(layOut(batchOf(visual(4), text(3), text(3)), config, byRow)).toEqual({
       batch: 2,
       length: 11,
       rows: [image, words],
@@ -55,7 +64,7 @@ describe('layOut', () => {
   });
 
   it('comes back to a row that it has met', () => {
-    const { rows, spans } = layOut({ segments: [text(2), visual(3), text(1)] }, config, byRow);
+    const { rows, spans } = layOut(batchOf(text(2), visual(3), text(1)), config, byRow);
     expect(rows).toEqual([words, image]);
     expect(spans).toEqual([
       { row: 0, start: 0, length: 3 },
@@ -66,7 +75,7 @@ describe('layOut', () => {
 
   it('knows rows by their bits, not by their identity', () => {
     const { rows, spans } = layOut(
-      { segments: [text(2, parseRow('01010101')), text(2, parseRow('01010101'))] },
+      batchOf(text(2, parseRow('01010101')), text(2, parseRow('01010101'))),
       config,
       byRow,
     );
@@ -75,26 +84,16 @@ describe('layOut', () => {
   });
 
   it('asks the condition which rows are one, and names task and modality of each', () => {
-    const clip = { ...visual(2), modality: 'video' };
-    const input = { segments: [visual(1), text(2), clip], task: 'reading' };
+    const input = { ...batchOf(visual(1), text(2), visual(2)), task: 'reading' };
     const ofModality = layOut(input, config, { keyOf: ({ modality }) => modality });
     expect(ofModality.rows.map(({ modality, task }) => `${modality} ${task}`)).toEqual([
       'visual reading',
       'text reading',
-      'video reading',
     ]);
     const ofTask = layOut(input, config, { keyOf: ({ task }) => task });
     expect(ofTask.spans).toEqual([{ row: 0, start: 0, length: 6 }]);
-    expect(ofTask.segments.map(({ key }) => key.modality)).toEqual(['visual', 'text', 'video']);
+    expect(ofTask.segments.map(({ key }) => key.modality)).toEqual(['visual', 'text', 'visual']);
     // Nobody asks: all tokens share their weights.
     expect(layOut(input, config).spans).toEqual(ofTask.spans);
-  });
-
-  it('refuses flags of another shape', () => {
-    for (const name of ['visible', 'context'] as const) {
-      expect(() => layOut({ segments: [text(2)], [name]: tf.zeros([2, 2]) }, config)).toThrow(
-        `encode: expected ${name} of shape [2, 3] (position 0 is the prefix token), got [2, 2]`,
-      );
-    }
   });
 });

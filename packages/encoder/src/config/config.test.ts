@@ -45,10 +45,12 @@ const mergedError = (change: object) => {
 describe('a configuration of wrong types, as files may hold it', () => {
   it('is refused by the name of the field', () => {
     expect(encoderError({ ...shape, patch: undefined })).toBe(
-      'encoder: expected patch to be an object, got nothing; write the configuration anew',
+      'encoder: expected modalities.visual.patch to be an object, got nothing; write the configuration anew',
     );
     expect(encoderError({ ...shape, width: '8' })).toContain('expected width to be a number, got "8";');
-    expect(encoderError({ ...shape, patch: { size: null } })).toContain('expected patch.size to be a number');
+    expect(encoderError({ ...shape, patch: { size: null } })).toContain(
+      'expected modalities.visual.patch.size to be a number',
+    );
     expect(encoderError({ ...shape, temperatures: 'all' })).toContain(
       'expected temperatures to be a list of texts, got "all";',
     );

@@ -1,20 +1,13 @@
 /**
- * Pictures of a record batch as normalised patches: raw uint8 column -> optional augmentation -> patches. A batch that
+ * Images of a batch of rows as normalised patches: raw uint8 column -> optional augmentation -> patches. A batch that
  * already has patches (the patch stage ran before) is taken as it is.
  *
- * B rows · H, W, C picture · N patches · P = patch * patch * C
+ * B rows · H, W, C image · N patches · P = patch * patch * C
  */
 import { ConfigError, ShapeError, type Random } from '@polygate/core';
-import {
-  fixedListValues,
-  hasColumn,
-  readDatasetMetadata,
-  type RecordBatch,
-  type Schema,
-} from '@polygate/stream';
 import { augmentPixels, checkAugmentation, patchifyBatch, type Augmentation } from '@polygate/tokens';
-import type { ImagePatches } from './sequence.ts';
-import type { CollateOptions } from './task.ts';
+import type { BatchColumns } from '../columns.ts';
+import type { ImagePatches } from './visual-segment.ts';
 
 /** Per-channel mean and standard deviation of ImageNet, on values from 0 to 1. */
 export const imageNetMean: readonly number[] = Object.freeze([0.485, 0.456, 0.406]);
@@ -27,6 +20,8 @@ export interface ImageInput {
   readonly width: number;
   /** @default 3 */
   readonly channels?: number;
+  /** Frames of a clip, one after another in the row; 1 for an image. @default 1 */
+  readonly frames?: number;
   /** Side of a patch in pixels. */
   readonly patch: number;
   /** @default ImageNet's, for three channels; 0.5 otherwise */
@@ -37,16 +32,19 @@ export interface ImageInput {
 
 /** An {@link ImageInput} with everything filled in and derived. */
 export interface ResolvedImageInput extends Required<ImageInput> {
+  /** Patches of all frames. */
   readonly patchCount: number;
   readonly patchWidth: number;
-  /** Values of one picture. */
+  /** Values of one image or clip. */
   readonly pixels: number;
 }
 
 /** @throws ConfigError when the sides are no multiple of the patch */
 export const resolveImageInput = (input: ImageInput): ResolvedImageInput => {
-  const { height, width, patch, channels = 3 } = input;
-  const whole = [height, width, patch, channels].every((value) => Number.isInteger(value) && value > 0);
+  const { height, width, patch, channels = 3, frames = 1 } = input;
+  const whole = [height, width, patch, channels, frames].every(
+    (value) => Number.isInteger(value) && value > 0,
+  );
   if (!whole || height % patch !== 0 || width % patch !== 0) {
     throw new ConfigError(
       `image input: expected height and width to be multiples of the patch, got ${height} x ${width} with patch ${patch}; choose a patch that divides both`,
@@ -57,53 +55,51 @@ export const resolveImageInput = (input: ImageInput): ResolvedImageInput => {
     height,
     width,
     channels,
+    frames,
     patch,
     mean: input.mean ?? (channels === 3 ? imageNetMean : half),
     std: input.std ?? (channels === 3 ? imageNetStd : half),
-    patchCount: (height / patch) * (width / patch),
+    patchCount: frames * (height / patch) * (width / patch),
     patchWidth: patch * patch * channels,
-    pixels: height * width * channels,
+    pixels: frames * height * width * channels,
   };
 };
 
-/** The picture shape that a schema's metadata names, cut into patches. @throws ConfigError, FormatError */
-export const imageInputOf = (schema: Schema, patch: number): ResolvedImageInput => {
-  const { image, kind } = readDatasetMetadata(schema);
-  if (!image) {
-    throw new ConfigError(
-      `image input: expected rows with pictures, got rows of kind "${kind}" whose metadata names no image size`,
-    );
-  }
-  return resolveImageInput({ ...image, patch });
-};
-
+/** How the patches of a batch are made. */
 export interface ImagePatchOptions {
-  readonly augmentation?: Augmentation;
-  /** Stream of row `i`; needed with `augmentation`. */
-  readonly rowRandom?: (row: number) => Random;
+  /** Changes each image by its stream. @default none */
+  readonly augmentation?: Augmentation | undefined;
+  /** Stream of row `i`; nothing is changed without. */
+  readonly rowRandom?: ((row: number) => Random) | undefined;
   /** Column of raw pixels. @default 'image' */
-  readonly image?: string;
+  readonly column?: string | undefined;
   /** Column of ready patches, used when the batch has it. @default 'patches' */
-  readonly patches?: string;
+  readonly patchColumn?: string | undefined;
 }
 
-/** @throws ShapeError when a row holds another number of pixels or patch values than `input` says */
-export const imagePatches = (
-  batch: RecordBatch,
+/** What the images of a model look like, and how they are read. */
+export interface VisualInput extends ImageInput, Omit<ImagePatchOptions, 'rowRandom'> {}
+
+/**
+ * The patches of a batch of images, or of clips frame after frame.
+ * @throws ShapeError when a row holds another number of pixels or patch values than `input` says
+ */
+export const patchImages = (
+  columns: BatchColumns,
   input: ResolvedImageInput,
   options: ImagePatchOptions = {},
 ): ImagePatches => {
-  const { image = 'image', patches = 'patches', augmentation, rowRandom } = options;
-  const size = batch.numRows;
+  const { column: image = 'image', patchColumn: patches = 'patches', augmentation, rowRandom } = options;
+  const { size } = columns;
   const shape = {
     size,
     patchCount: input.patchCount,
     patchWidth: input.patchWidth,
-    grid: { rows: input.height / input.patch, columns: input.width / input.patch, frames: 1 },
+    grid: { rows: input.height / input.patch, columns: input.width / input.patch, frames: input.frames },
   };
-  const ready = hasColumn(batch, patches);
+  const ready = columns.has(patches);
   const width = ready ? input.patchCount * input.patchWidth : input.pixels;
-  const values = fixedListValues(batch, ready ? patches : image);
+  const values = columns.fixed(ready ? patches : image);
   if (values.length !== size * width) {
     throw new ShapeError(
       `image patches: expected ${width} values a row (${input.height} x ${input.width} x ${input.channels}) in column "${
@@ -121,30 +117,13 @@ export const imagePatches = (
   if (augmentation && rowRandom) {
     checkAugmentation(augmentation);
     pixels = new Uint8Array(values.length);
-    for (let i = 0; i < size; i += 1) {
-      const raw = values.subarray(i * width, (i + 1) * width);
-      pixels.set(augmentPixels(raw, input, { ...augmentation, random: rowRandom(i) }), i * width);
+    const frame = width / input.frames;
+    for (let i = 0; i < size * input.frames; i += 1) {
+      const raw = values.subarray(i * frame, (i + 1) * frame);
+      // The frames of a clip are changed alike: each begins the row's stream anew.
+      const random = rowRandom(Math.floor(i / input.frames));
+      pixels.set(augmentPixels(raw, input, { ...augmentation, random }), i * frame);
     }
   }
-  return { ...shape, patches: patchifyBatch(pixels, { ...input, count: size }) };
-};
-
-/** Settings of every task that shows pictures. */
-export interface PictureSettings {
-  readonly image: ImageInput;
-  /** Applied in training only. @default none */
-  readonly augmentation?: Augmentation;
-}
-
-/** How a task reads its pictures: in training each row is changed by a stream of its own. @throws ConfigError */
-export const createPictureReader = (
-  settings: PictureSettings,
-): ((batch: RecordBatch, options: CollateOptions) => ImagePatches) => {
-  const { augmentation } = settings;
-  const image = resolveImageInput(settings.image);
-  return (batch, { random, training }) => {
-    if (!training || !augmentation) return imagePatches(batch, image);
-    const own = random.fork('augmentation');
-    return imagePatches(batch, image, { augmentation, rowRandom: (row) => own.fork(row) });
-  };
+  return { ...shape, patches: patchifyBatch(pixels, { ...input, count: size * input.frames }) };
 };

@@ -1,0 +1,171 @@
+/**
+ * Images and clips: patches on a grid, frame after frame. A patch is projected linearly; to it come a fixed spatial
+ * position and a learned temporal one.
+ *
+ * B batch · N patches · P values of a patch · D width
+ */
+import { linear } from '@polygate/tensor';
+import * as tf from '@tensorflow/tfjs';
+import type { Random } from '@polygate/core';
+import { MODALITY_LIMITS } from '../limits.ts';
+import type { CheckContext, EmbeddingContext, Modality, ReadOptions } from '../modality.ts';
+import type { BatchColumns } from '../columns.ts';
+import { linearSpecs, tableSpec } from '../parameter-specs.ts';
+import { refuseSegment } from '../segment-checks.ts';
+import type { SegmentRows } from '../segment.ts';
+import { check, checkFields, checkWhole } from '../setting-checks.ts';
+import { patchImages, resolveImageInput, type VisualInput } from './image-input.ts';
+import { spatialPositions } from './positions.ts';
+import { visualSegment, type VisualSegment } from './visual-segment.ts';
+
+/** Images and clips in an encoder. */
+export interface VisualSettings {
+  /** Side of a square patch in pixels and its channels. */
+  readonly patch: { readonly size: number; readonly channels: number };
+  /** Most frames of a clip. @default 8 */
+  readonly maxFrames?: number;
+  /**
+   * Factor on the grid coordinates of patches; 160 / 224 carries an encoder trained at 160 pixels over to 224.
+   * @default 1
+   */
+  readonly gridScale?: number;
+}
+
+/** What error texts call the settings. */
+const PLACE = 'modalities.visual';
+
+type Resolved = Required<VisualSettings>;
+
+const resolve = (given: unknown): Resolved => {
+  checkFields(given, PLACE, { patch: 'object', maxFrames: 'number', gridScale: 'number' });
+  const settings = given as VisualSettings;
+  checkFields(settings.patch, `${PLACE}.patch`, { size: 'number', channels: 'number' });
+  const resolved = { maxFrames: 8, gridScale: 1, ...settings };
+  const { patch, maxFrames, gridScale } = resolved;
+  checkWhole(`${PLACE}.patch.size`, patch.size, { most: MODALITY_LIMITS.patchSize });
+  checkWhole(`${PLACE}.patch.channels`, patch.channels, { most: MODALITY_LIMITS.channels });
+  checkWhole(`${PLACE}.maxFrames`, maxFrames, { most: MODALITY_LIMITS.maxFrames });
+  check(gridScale > 0 && gridScale < Infinity, `${PLACE}.gridScale`, ['to be above 0', gridScale]);
+  return Object.freeze(resolved);
+};
+
+/** P */
+const patchValues = ({ patch: { size, channels } }: Resolved): number => size * size * channels;
+
+const checkSegment = (
+  { arrays: { patches }, layout, length }: VisualSegment,
+  { settings, size, label }: CheckContext<Resolved>,
+): void => {
+  const { grid, patchWidth, startFrame = 0 } = layout;
+  const { patch, maxFrames } = settings;
+  const values = patchValues(settings);
+  if (patchWidth !== values) {
+    refuseSegment(
+      label,
+      `patches of ${values} values (${patch.size} x ${patch.size} pixels, ${patch.channels} channels)`,
+      String(patchWidth),
+    );
+  }
+  const { rows, columns, frames } = grid;
+  const count = rows * columns * frames;
+  if (length !== count) {
+    refuseSegment(label, `${count} patches (${rows} x ${columns} x ${frames})`, `${length}; correct grid`);
+  }
+  if (!(patches instanceof Float32Array) || patches.length !== size * count * values) {
+    refuseSegment(
+      label,
+      `${size} x ${count} x ${values} values, a Float32Array`,
+      `${patches?.length} of ${patches?.constructor.name}`,
+    );
+  }
+  if (!Number.isInteger(startFrame) || startFrame < 0 || startFrame + frames > maxFrames) {
+    refuseSegment(
+      label,
+      `frames within the ${maxFrames} temporal positions`,
+      `${frames} from position ${startFrame}; use fewer frames or an earlier startFrame`,
+    );
+  }
+};
+
+/** In training the first frame's temporal position is drawn, so that all of them learn. */
+const draw = (segment: VisualSegment, { maxFrames }: Resolved, random: Random): VisualSegment => {
+  const { layout } = segment;
+  if (layout.startFrame !== undefined) return segment;
+  const startFrame = random.integer(Math.max(1, maxFrames - layout.grid.frames + 1));
+  return { ...segment, layout: { ...layout, startFrame } };
+};
+
+/** [B, N, D] */
+const embedOne = (segment: VisualSegment, context: EmbeddingContext<Resolved>): tf.Tensor3D => {
+  const { settings, width, size, parameter, constant } = context;
+  const {
+    arrays: { patches },
+    layout: { grid, patchWidth, startFrame = 0 },
+    length,
+  } = segment;
+  const projected = linear(
+    tf.tensor3d(patches, [size, length, patchWidth]),
+    parameter('embedding.patch.weight') as tf.Tensor2D,
+    parameter('embedding.patch.bias') as tf.Tensor1D,
+  ) as tf.Tensor3D;
+  const { rows, columns, frames } = grid;
+  const spatial = constant(`visual ${rows}x${columns}`, () =>
+    tf.tensor2d(spatialPositions(grid, width, settings.gridScale), [rows * columns, width], 'float32'),
+  );
+  const temporal = tf.slice(parameter('embedding.frame'), [startFrame, 0], [frames, width]);
+  // [frames, 1, D] + [1, rows * columns, D] -> [N, D]
+  const positions = temporal
+    .reshape([frames, 1, width])
+    .add(spatial.reshape([1, rows * columns, width]))
+    .reshape([length, width]);
+  return projected.add(positions);
+};
+
+const embed = (segments: readonly VisualSegment[], context: EmbeddingContext<Resolved>): tf.Tensor3D => {
+  const parts = segments.map((segment) => embedOne(segment, context));
+  const [only] = parts;
+  return only && parts.length === 1 ? only : tf.concat(parts, 1);
+};
+
+const read = (
+  columns: BatchColumns,
+  input: VisualInput,
+  { row, rowRandom }: ReadOptions,
+): SegmentRows<VisualSegment> => ({
+  segment: visualSegment(patchImages(columns, resolveImageInput(input), { ...input, rowRandom }), row),
+});
+
+/** Images and clips by patches. */
+export const visual: Modality<Resolved, VisualInput, VisualSegment> = Object.freeze({
+  name: 'visual',
+  summary: 'patches of images and clips on a grid with frames',
+  attribute: 'visual',
+
+  columns: (input: VisualInput) => ({
+    [input.column ?? 'image']: { fixedList: 'uint8' as const, size: resolveImageInput(input).pixels },
+  }),
+  read,
+  tokens: (input: VisualInput) => resolveImageInput(input).patchCount,
+  values: (input: VisualInput) => resolveImageInput(input).pixels,
+  synthetic: (random: Random, input: VisualInput, rows: number) => ({
+    [input.column ?? 'image']: Uint8Array.from({ length: rows * resolveImageInput(input).pixels }, () =>
+      random.integer(256),
+    ),
+  }),
+
+  resolve,
+  parameters: (settings: Resolved, width: number) => [
+    ...linearSpecs('embedding.patch', [width, patchValues(settings)]),
+    tableSpec('embedding.frame', settings.maxFrames, width),
+  ],
+  partOf: () => 'visual embedding',
+  operations: (settings: Resolved, width: number) => 2 * patchValues(settings) * width,
+  transfer: {
+    told: ['gridScale'],
+    tables: { 'embedding.frame': 'frames' },
+    mismatch: 'patches of another size or other channels in the start',
+  },
+  check: checkSegment,
+  draw,
+  embed,
+} satisfies Modality<Resolved, VisualInput, VisualSegment>);
