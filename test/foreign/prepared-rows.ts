@@ -24,7 +24,10 @@ export interface PreparedRow {
 }
 
 /** All rows of a dataset, split by split in the order of the suite. */
-export const preparedRows = async (prepared: PreparedSuite, name: string): Promise<PreparedRow[]> => {
+export const preparedRows = async (
+  prepared: Pick<PreparedSuite, 'suite' | 'directory'>,
+  name: string,
+): Promise<PreparedRow[]> => {
   const dataset = suiteDataset(prepared.suite, name);
   const tokenizer = await loadTokenizer(join(prepared.directory, 'tokenizer.json'));
   const decode = (ids: ArrayLike<number | bigint>): string => tokenizer.decode(Array.from(ids, Number));

@@ -64,6 +64,8 @@ const budgetsSchema = z.strictObject({
   documentBytes: budget('documentBytes'),
   /** One JSON document, parsed. */
   jsonBytes: budget('jsonBytes'),
+  /** One row group of a Parquet file or batch of an Arrow file, of the columns that are read. */
+  groupBytes: budget('groupBytes'),
 });
 
 const sections = {

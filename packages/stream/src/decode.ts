@@ -8,7 +8,8 @@ import { assembleBatch, makeColumn } from './arrow-data.ts';
 import { LENGTH_PREFIX, STORED } from './encode.ts';
 import { arrayOf, type FieldKind, isPrimitive, type NumericArray } from './kinds.ts';
 import { decompressLz4, lz4FrameBound } from './lz4.ts';
-import { type BatchMessage, MessageFault, readBatchMessage } from './message.ts';
+import { MessageFault } from './flatbuffer.ts';
+import { type BatchMessage, readBatchMessage } from './message.ts';
 import { schemaFields } from './schema.ts';
 
 interface Counts {

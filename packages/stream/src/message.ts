@@ -4,6 +4,7 @@
  * DataView, which refuses positions outside the bytes; counts are compared with what the schema demands before any
  * loop runs; so no content, however damaged, makes it run long or allocate more than the message's own size.
  */
+import { flatbuffer, MessageFault, STRUCT_BYTES } from './flatbuffer.ts';
 import type { Compression } from './lz4.ts';
 
 /** Place and length of one buffer in the body, in bytes. */
@@ -23,50 +24,12 @@ export interface BatchMessage {
   readonly compression: Compression;
 }
 
-/** Thrown inside the decoder; the caller adds file and batch. */
-export class MessageFault extends Error {
-  readonly offset: number;
-
-  constructor(detail: string, offset: number) {
-    super(detail);
-    this.offset = offset;
-  }
-}
-
 /** Largest metadata block of a message: about 24 bytes per buffer are needed, 1,024 columns of 4 nested lists fit. */
 export const MAX_MESSAGE_BYTES = 1 << 20;
 
 const CONTINUATION = 0xffffffff;
 const RECORD_BATCH = 3;
 const PREFIX_BYTES = 8;
-const STRUCT_BYTES = 16;
-
-/** Flatbuffer tables over bounded reads; positions count from the start of the whole message. */
-const flatbuffer = (view: DataView) => {
-  const integer = (at: number): number => {
-    const value = Number(view.getBigInt64(at, true));
-    if (!Number.isSafeInteger(value) || value < 0) throw new MessageFault(`a length of ${value}`, at);
-    return value;
-  };
-  const pointer = (at: number): number => at + view.getUint32(at, true);
-  /** Position of field `index` of the table at `table`, or 0 when it is left out. */
-  const field = (table: number, index: number): number => {
-    const vtable = table - view.getInt32(table, true);
-    const size = view.getUint16(vtable, true);
-    const slot = 4 + 2 * index;
-    const offset = slot + 2 > size ? 0 : view.getUint16(vtable + slot, true);
-    return offset === 0 ? 0 : table + offset;
-  };
-  const structs = (table: number, index: number, expected: number, name: string): number => {
-    const at = field(table, index);
-    const vector = at === 0 ? 0 : pointer(at);
-    const count = at === 0 ? 0 : view.getUint32(vector, true);
-    if (count !== expected)
-      throw new MessageFault(`${count} ${name} where the schema has ${expected}`, vector);
-    return vector + 4;
-  };
-  return { integer, pointer, field, structs, view };
-};
 
 const readCompression = (fb: ReturnType<typeof flatbuffer>, batch: number): Compression => {
   const at = fb.field(batch, 3);

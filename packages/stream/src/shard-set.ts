@@ -16,7 +16,7 @@ import {
   readManifest,
   type ShardEntry,
 } from './manifest.ts';
-import { MessageFault } from './message.ts';
+import { MessageFault } from './flatbuffer.ts';
 import { mapOrdered, type OrderedOptions, turn } from './ordered.ts';
 import { damagedShard, ShardFiles } from './shard-files.ts';
 

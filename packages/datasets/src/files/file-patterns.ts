@@ -19,7 +19,7 @@ export interface PatternFile {
 }
 
 /** Whether a text is a pattern: a `*`, a `?` or a list of characters in brackets. */
-export const isPattern = (text: string): boolean => /[*?]|\[[^\]]+\]/u.test(text);
+const isPattern = (text: string): boolean => /[*?]|\[[^\]]+\]/u.test(text);
 
 const escape = (text: string): string => text.replace(/[.+^${}()|\\]/gu, '\\$&');
 
@@ -123,3 +123,9 @@ export const expandFiles = async (
     id: relative(common, absolute).split(sep).join('/'),
   }));
 };
+
+/** Paths whose state decides what {@link expandFiles} gives: the folder of a pattern stands for all that it may match. */
+export const inputsOfFiles = (texts: string | readonly string[]): readonly { readonly path: string }[] =>
+  (typeof texts === 'string' ? [texts] : texts).map((text) => ({
+    path: isPattern(text) ? splitPattern(text).folder : text,
+  }));

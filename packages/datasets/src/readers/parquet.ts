@@ -1,12 +1,23 @@
 import { dirname } from 'node:path';
-import { expandFiles } from '../files/file-patterns.ts';
+import { ConfigError, FormatError } from '@polygate/core';
+import { z } from 'zod';
+import { expandFiles, inputsOfFiles } from '../files/file-patterns.ts';
 import type { LinkOptions } from '../files/folder-listing.ts';
+import { isImageName } from '../files/paths.ts';
 import { openParquetFile } from '../parquet/parquet-file.ts';
 import { splitsOfFiles } from '../splits/file-splits.ts';
 import { splitInName } from '../splits/split-names.ts';
 import { featuresOfMetadata } from '../values/features.ts';
 import { openValueTable, type ValueReader, type ValueReaderOptions } from '../values/value-reader.ts';
+import { rolesOf, valueKinds } from '../values/value-roles.ts';
 import type { ValuePart } from '../values/value-table.ts';
+import { describeType } from '../values/value-type.ts';
+import type { SurveyedFile } from '../survey/path-survey.ts';
+import { defineReader } from './dataset-reader.ts';
+import { splitColumnOf, textSetting } from './reader-settings.ts';
+import { openedTable, valueTableSettings } from './value-table-settings.ts';
+
+const extensions = ['.parquet', '.pq'];
 
 export interface ParquetOptions extends ValueReaderOptions, LinkOptions {
   /** Files, folders and patterns such as `data/train-*.parquet`. */
@@ -58,3 +69,51 @@ export const openParquet = async (options: ParquetOptions): Promise<ValueReader>
   const notes = [...byName.notes, ...folderNotes(ids), ...(opened.reader.notes ?? [])];
   return { ...opened, reader: { ...opened.reader, ...(notes.length > 0 ? { notes } : {}) } };
 };
+
+const isParquet = ({ extension }: SurveyedFile): boolean => extensions.includes(extension);
+
+export const parquetReader = defineReader({
+  name: 'parquet',
+  summary:
+    "Parquet files: datasets of Hugging Face's hub, tables of pandas and others with images, texts and labels",
+  needs: '.parquet files with a column of images or texts, and one of labels or captions',
+  settings: {
+    /** A file, a folder, a pattern such as `data/train-*.parquet`, or a list of these. */
+    files: z.union([textSetting, z.array(textSetting).min(1)]),
+    ...valueTableSettings,
+  },
+  kinds: valueKinds,
+  paths: { files: 'all', images: 'images' },
+  inputs: ({ files, images }) => [
+    ...inputsOfFiles(files),
+    ...(images === undefined ? [] : [{ path: images, of: 'images' } as const]),
+  ],
+  async open(settings, { within, budgets }) {
+    const splitsByName = settings.split === undefined && settings.splitColumn === undefined;
+    const options = { ...settings, within, budgets, splitsByName, ...splitColumnOf(settings) };
+    return openedTable(await openParquet(options), settings);
+  },
+  async detect(survey) {
+    const files = survey.files.filter(isParquet);
+    const [first] = files;
+    // A folder that holds images, too, is described by its table; other readers know it.
+    if (!first || survey.files.some(({ name }) => isImageName(name))) return undefined;
+    const shown = `${files.length} Parquet ${files.length === 1 ? 'file' : 'files'}`;
+    try {
+      const file = await openParquetFile(survey.at(first.id));
+      const columns = file.columns.slice(0, 8).map(({ name, type }) => `${name} (${describeType(type)})`);
+      const part = {
+        id: first.id,
+        folder: '.',
+        columns: file.columns,
+        features: featuresOfMetadata(file.metadata),
+      };
+      const { kind } = rolesOf({ name: shown, parts: [{ ...part, groups: file.groups }] }, {});
+      const reason = `${shown} with the columns ${columns.join(', ')}, read as ${kind}`;
+      return { fit: 'sure', reason, sources: [{ files: survey.at(), kind }] };
+    } catch (error) {
+      if (!(error instanceof ConfigError || error instanceof FormatError)) throw error;
+      return { fit: 'nearly', reason: `${shown}, but ${error.message}` };
+    }
+  },
+});

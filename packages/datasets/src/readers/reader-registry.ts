@@ -10,6 +10,7 @@ import { labelledTableReader } from './labelled-table.ts';
 import { labelledTsvReader } from './labelled-tsv.ts';
 import { miniTextReader } from './mini-text.ts';
 import { mnistReader } from './mnist.ts';
+import { parquetReader } from './parquet.ts';
 import { plainTextReader } from './plain-text.ts';
 import { sidecarCaptionsReader } from './sidecar-captions.ts';
 import { webDatasetReader } from './webdataset.ts';
@@ -28,6 +29,7 @@ const readers = [
   webDatasetReader,
   plainTextReader,
   labelledTsvReader,
+  parquetReader,
 ] as const;
 
 type PackageReaders = { readonly [R in (typeof readers)[number] as R['name']]: R };
