@@ -56,7 +56,10 @@ export const choicesOf = (schema: SchemaNode): readonly SchemaNode[] => {
   return definitionOf(inner).options?.flatMap(choicesOf) ?? [inner];
 };
 
-/** The choices of a union whose discriminator says what `value` says; all of them where it says nothing. */
+/**
+ * The choices of a union whose discriminator says what `value` says; where it says nothing the one that needs no word, or
+ * all of them.
+ */
 const fittingChoices = (schema: SchemaNode, value: unknown): readonly SchemaNode[] => {
   const { discriminator, options } = definitionOf(innerSchema(schema));
   const choices = choicesOf(schema);
@@ -64,7 +67,10 @@ const fittingChoices = (schema: SchemaNode, value: unknown): readonly SchemaNode
   const kind = ownValue(value, discriminator);
   const fitting = choices.filter((choice) => {
     const field = ownValue(definitionOf(choice).shape ?? {}, discriminator);
-    return field !== undefined && wordsOf(innerSchema(field))?.includes(kind);
+    if (field === undefined) return false;
+    return kind === undefined
+      ? definitionOf(field).type === 'optional'
+      : wordsOf(innerSchema(field))?.includes(kind);
   });
   return fitting.length > 0 ? fitting : choices;
 };

@@ -40,6 +40,30 @@ describe('settings', () => {
     );
   });
 
+  it('follow the kind that needs no word where none is named', () => {
+    const models = z.strictObject({
+      model: z
+        .discriminatedUnion('kind', [
+          z.strictObject({ kind: z.literal('first').optional(), size: z.number().optional() }),
+          z.strictObject({ kind: z.literal('second'), size: z.string(), depth: z.number().default(2) }),
+        ])
+        .prefault({}),
+    });
+    expect(checkSettings(models, laySettings(models, {}, ['model.size=5']), 'recipe')).toEqual({
+      model: { size: 5 },
+    });
+    const second = laySettings(models, {}, ['model.kind=second', 'model.size=5']);
+    expect(checkSettings(models, second, 'recipe')).toEqual({
+      model: { kind: 'second', size: '5', depth: 2 },
+    });
+    expect(() => checkSettings(models, { model: { depht: 1 } }, 'recipe')).toThrow(
+      'unknown recipe key "model.depht": known: model.kind, model.size',
+    );
+    expect(() => checkSettings(models, { model: { kind: 'third' } }, 'recipe')).toThrow(
+      'unknown kind "third": known: first, second',
+    );
+  });
+
   it('name keys that no entry can have, at any depth', () => {
     const named = z.strictObject({
       sources: z.record(z.string().regex(/^[a-z]+$/u, 'expected letters'), kinds),

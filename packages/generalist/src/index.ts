@@ -17,6 +17,8 @@ export type {
   StartOptions,
   StartReport,
 } from './models/model.ts';
+export { architectureOf, configureModel, standInData } from './models/model-settings.ts';
+export type { ModelSettings } from './models/model-settings.ts';
 export { encoderOf } from './models/uni-perceiver/encoder-of.ts';
 export type { UniPerceiverConfig } from './models/uni-perceiver/uni-perceiver-config.ts';
 export type { TrainedTask } from '@polygate/tasks';

@@ -5,7 +5,7 @@
 import { checkSettings, formatDuration, isPlainName, parseDuration, PolygateError } from '@polygate/core';
 import { z } from 'zod';
 import { above, amount, count, MAX_FACTOR, share } from './number-settings.ts';
-import { uniPerceiverSettings } from './models/uni-perceiver/settings.ts';
+import { modelSettingsSchema } from './models/model-settings.ts';
 
 /** A text with a unit, or a number of steps. */
 const duration = z.union([z.string(), z.number()]).transform((value, context): string => {
@@ -86,14 +86,12 @@ const task = z.strictObject({
   maskRate: share.default(0.15),
 });
 
-const model = z.strictObject(uniPerceiverSettings);
-
 export const recipeSchema = z.strictObject({
   /** Stands in reports, and names the folder of the run. */
   name: z.string().refine(isPlainName, 'expected the name of a folder, no path').default('pretrain'),
   /** Folder of a prepared suite. */
   suite: z.string().default('data/mini'),
-  model: model.prefault({}),
+  model: modelSettingsSchema().prefault({}),
   /** Tasks by name. @default every task that the suite's training splits allow, see defaultTasks */
   tasks: z.record(z.string(), task).default({}),
   mixing: z

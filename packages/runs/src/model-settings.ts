@@ -9,19 +9,14 @@ export interface ModelSettingsContext {
   readonly resumed: string | undefined;
 }
 
-/**
- * The recipe's model with the grid scale of its start: patches of a larger or smaller picture span the coordinates that
- * the start was trained on.
- */
+/** The recipe's model with the settings that its start decides, such as the scale of its grid. */
 export const modelSettings = async (
   recipe: Recipe,
   { image, resumed }: ModelSettingsContext,
 ): Promise<Recipe['model']> => {
   const { model, initialize } = recipe;
-  if (!initialize || model.gridScale !== undefined) return model;
-  const gridScale =
-    resumed === undefined
-      ? ((await settingsOfStart(initialize, { model, image })).gridScale ?? 1)
-      : (await readStart(resumed)).gridScale;
-  return gridScale === 1 ? model : { ...model, gridScale };
+  if (!initialize) return model;
+  const decided =
+    resumed === undefined ? await settingsOfStart(initialize, { model, image }) : await readStart(resumed);
+  return { ...decided, ...model };
 };

@@ -5,6 +5,7 @@ import {
   readModelConfig,
   requireSuiteOf,
   type Initialization,
+  type ModelSettings,
   type OpenSuite,
   type Recipe,
 } from '@polygate/generalist';
@@ -18,12 +19,6 @@ const START_FILE = 'initialize.json';
 
 /** Settings that may change between two parts of one run without changing what it computes. */
 const free = new Set(['engine', 'device', 'threads', 'memoryBytes', 'checkpoint', 'validation', 'telemetry']);
-
-/** Settings of a model that its start decides. */
-interface StartSettings {
-  /** Factor on the grid coordinates of patches. */
-  readonly gridScale: number;
-}
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -107,21 +102,25 @@ export const claimRun = async (run: string, recipe: Recipe, engine: EngineChoice
   );
 };
 
-/** Writes down what a run's start took from other weights, and the grid scale that it decided. */
-export const recordStart = (run: string, start: Initialization & StartSettings): Promise<void> =>
-  writeFileAtomic(join(run, START_FILE), `${JSON.stringify(start, null, 2)}\n`);
+/** Writes down what a run's start took from other weights, and the settings of the model with what it decided of them. */
+export const recordStart = (run: string, start: Initialization, model: ModelSettings): Promise<void> =>
+  writeFileAtomic(join(run, START_FILE), `${JSON.stringify({ ...start, model }, null, 2)}\n`);
 
-/** What a run's start decided of its model; a run of an older version decided nothing. @throws FormatError */
-export const readStart = async (run: string): Promise<StartSettings> => {
+/**
+ * What a run's start decided of its model's settings. A run of an older version decided the scale of its grid, or
+ * nothing.
+ * @throws FormatError
+ */
+export const readStart = async (run: string): Promise<Partial<ModelSettings>> => {
   const path = join(run, START_FILE);
   const text = await readFile(path, 'utf8').catch(() => '{}');
   const stored = parseJson(text, `run ${run}: ${START_FILE}`, {
     remedy: 'start the run over in another folder',
   });
-  const { gridScale = 1 } = isRecord(stored) ? stored : {};
-  if (typeof gridScale === 'number' && gridScale > 0) return { gridScale };
+  const { gridScale, model = gridScale === undefined ? {} : { gridScale } } = isRecord(stored) ? stored : {};
+  if (isRecord(model)) return model;
   throw new FormatError(
-    `run ${run}: expected a gridScale above 0 in ${START_FILE}, got ${excerpt(gridScale)}; start the run over in another folder`,
+    `run ${run}: expected settings of the model in ${START_FILE}, got ${excerpt(model)}; start the run over in another folder`,
     { fields: { path } },
   );
 };

@@ -4,8 +4,7 @@
  * N parameters · B samples of a batch · T positions · L layers · D width · F hidden · H heads
  */
 import { formatBytes, requireMemory } from '@polygate/core';
-import { accountParameters, type EncoderConfig } from '@polygate/encoder';
-import type { Recipe, TaskRecipe } from '@polygate/generalist';
+import type { ModelSize, Recipe, TaskRecipe } from '@polygate/generalist';
 
 const FLOAT = 4;
 /** Weight, gradient and two moments of AdamW, float32 each. */
@@ -27,7 +26,9 @@ export interface SizeEstimate {
 }
 
 export interface SizeContext {
-  readonly encoder: EncoderConfig;
+  readonly model: ModelSize;
+  /** Of the pictures. */
+  readonly channels: number;
   /** Side of the pictures, pixels. */
   readonly pixels: number;
   /** Tokens of a row of text. */
@@ -37,9 +38,9 @@ export interface SizeContext {
 /** Positions of one sample of a task, prefix and queries included. */
 const positionsOf = (
   { family, maximumTokens }: TaskRecipe,
-  { encoder, pixels, textLength }: SizeContext,
+  { model, pixels, textLength }: SizeContext,
 ): number => {
-  const patches = Math.floor(pixels / encoder.patch.size) ** 2;
+  const patches = Math.floor(pixels / model.patch) ** 2;
   const words = maximumTokens ?? textLength;
   switch (family) {
     case 'image-classification':
@@ -60,20 +61,17 @@ const positionsOf = (
  * out, though a whole vocabulary may be as large as the batch.
  */
 export const estimateSize = (recipe: Recipe, context: SizeContext): SizeEstimate => {
-  const { layers, width, hidden, heads } = context.encoder;
-  const { channels } = context.encoder.patch;
-  const parameters = accountParameters(context.encoder).trained;
-  // Per position and layer: two norms, the fused projection, mixed values, both branches' outputs, hidden twice.
-  const perPosition = 9 * width + 2 * hidden;
+  const { model, channels } = context;
+  const { parameters } = model;
   const bytesEach = recipe.precision === 'f32' ? FLOAT : FLOAT / 2;
   let activationBytes = 0;
   let leastActivationBytes = 0;
   let largestTask = '';
   for (const [name, task] of Object.entries(recipe.tasks)) {
     const positions = positionsOf(task, context);
-    const bytes = FLOAT * layers * task.batchSize * (positions * perPosition + heads * positions * positions);
+    const bytes = FLOAT * task.batchSize * model.activations(positions);
     const pictures = task.family === 'masked-language-modelling' ? 0 : channels * context.pixels ** 2;
-    const least = bytesEach * task.batchSize * (pictures + positions * (layers * width + perPosition));
+    const least = bytesEach * task.batchSize * (pictures + model.leastActivations(positions));
     leastActivationBytes = Math.max(leastActivationBytes, least);
     if (bytes > activationBytes) {
       activationBytes = bytes;

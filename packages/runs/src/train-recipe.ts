@@ -12,14 +12,15 @@ import {
 import { type Lock } from '@polygate/core/node';
 import {
   buildTaskSources,
-  createGeneralist,
+  configureModel,
+  createModel,
   createTelemetrySchedule,
   describeInitialization,
   describeOverfitting,
-  encoderOf,
   initialize,
   measureTaskBatch,
   modelFiles,
+  modelSize,
   openSuite,
   readOverfitting,
   tasksOf,
@@ -122,23 +123,20 @@ export const trainRecipe = async (
   const tasks = tasksOf(recipe, data);
   const resumed = options.resume !== 'never' && (await latestCheckpoint(run)) !== undefined;
   const settings = await modelSettings(recipe, { image, resumed: resumed ? run : undefined });
-  const config = {
-    encoder: encoderOf(settings, {
-      vocabularySize: data.tokenizer.size,
-      channels: image.channels,
-      tasks: Object.keys(tasks),
-    }),
+  const config = configureModel(settings, {
+    vocabularySize: data.tokenizer.size,
     image,
     tokenizerHash: data.tokenizer.hash,
     tasks: trainedTasks(tasks, data.suite),
-  };
+  });
   if (resumed) await requireSameData(run, data);
   if (engine.device === 'cpu') {
     const { image: pictures, textLength } = data.suite;
     const pixels = Math.max(pictures.height, pictures.width);
-    requireRoom(recipe, estimateSize({ ...recipe, tasks }, { encoder: config.encoder, pixels, textLength }));
+    const context = { model: modelSize(config), channels: image.channels, pixels, textLength };
+    requireRoom(recipe, estimateSize({ ...recipe, tasks }, context));
   }
-  using model = createGeneralist(config, data.tokenizer, createRandom(recipe.seed).fork('model'));
+  using model = createModel(config, data.tokenizer, createRandom(recipe.seed).fork('model'));
   const { parameters } = model;
   const sources = await buildTaskSources(data, recipe, { image: model.image, vocabulary: model.vocabulary });
   const start =
@@ -153,7 +151,7 @@ export const trainRecipe = async (
   const best = bestOf(recipe, scores);
   // Only a recipe that fits its suite claims the folder: the corrected one must not be refused after a typo.
   await claimRun(run, recipe, engine);
-  if (start) await recordStart(run, { ...start, gridScale: config.encoder.gridScale ?? 1 });
+  if (start) await recordStart(run, start, settings);
   const batchSizes = Object.fromEntries(
     Object.entries(tasks).map(([name, { batchSize }]) => [name, batchSize]),
   );

@@ -1,10 +1,10 @@
 /** A recipe on made-up data: whether it runs, and how large it will be, before its data and machines are there. */
 import { silentLogger } from '@polygate/core';
-import { presetNamed } from '@polygate/encoder';
-import { encoderOf, type Recipe } from '@polygate/generalist';
+import type { Recipe } from '@polygate/generalist';
 import { lockRun } from '@polygate/training';
 import { join } from 'node:path';
-import { describeSize, estimateSize } from './size-estimate.ts';
+import { estimateAhead } from './describe-recipe.ts';
+import { describeSize } from './size-estimate.ts';
 import { writeSyntheticSuite } from './synthetic-suite.ts';
 import {
   trainRecipe,
@@ -17,9 +17,6 @@ import {
 const SYNTHETIC_BATCH = 4;
 /** Patches along a side of the made-up pictures. */
 const SYNTHETIC_GRID = 2;
-/** Tokens of a row of text, for the estimate: the paper's. */
-const TEXT_LENGTH = 128;
-const PIXELS = 224;
 
 const shrunk = (recipe: Recipe, suite: string): Recipe => ({
   ...recipe,
@@ -45,16 +42,10 @@ export const trainSynthetic = async (
 ): Promise<TrainRecipeResult> => {
   const { logger = silentLogger } = context;
   const { recipe } = options;
-  const { vocabularySize, patch } = presetNamed(recipe.model.preset);
-  const encoder = encoderOf(recipe.model, {
-    vocabularySize,
-    channels: patch.channels,
-    tasks: Object.keys(recipe.tasks),
-  });
-  const size = estimateSize(recipe, { encoder, pixels: PIXELS, textLength: TEXT_LENGTH });
-  const pixels = SYNTHETIC_GRID * encoder.patch.size;
+  const { model, estimate } = estimateAhead(recipe);
+  const pixels = SYNTHETIC_GRID * model.patch;
   logger.warn(
-    `${describeSize(recipe, size)}; this run has made-up pictures of ${pixels}x${pixels} and at most ${SYNTHETIC_BATCH} samples a step`,
+    `${describeSize(recipe, estimate)}; this run has made-up pictures of ${pixels}x${pixels} and at most ${SYNTHETIC_BATCH} samples a step`,
   );
   const run = options.run ?? join('runs', `${recipe.name}-synthetic`);
   const suite = join(run, 'synthetic-suite');

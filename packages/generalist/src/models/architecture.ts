@@ -66,6 +66,8 @@ export interface ModelArchitecture<
   create(config: Config, parts: ModelParts): GeneralistModel;
   /** Nothing is allocated. @throws ConfigError for a configuration that makes no model */
   size(config: Config): ModelSize;
+  /** Data that its settings were made for, for estimates before there are any. @default 4096 tokens, 224 x 224 pixels */
+  standIn?(settings: Settings): Pick<ModelData, 'vocabularySize' | 'image'>;
   /**
    * Sizes and costs as text, for `--describe`; nothing is allocated.
    * @param tasks names of the tasks

@@ -4,9 +4,8 @@ import { sha256File } from '@polygate/core/node';
 import { join } from 'node:path';
 import type { GeneralistModel, StartOptions } from './model.ts';
 import { initialization, type Initialization } from './initialization.ts';
-import { FIRST_ARCHITECTURE, type ModelImage } from './model-config.ts';
-import { modelNamed } from './registry.ts';
-import type { Recipe } from '../recipe.ts';
+import type { ModelImage } from './model-config.ts';
+import { architectureOf, type ModelSettings } from './model-settings.ts';
 import { loadModel, modelFolderOf, readModelConfig, WEIGHTS_FILE } from './model-folder.ts';
 import { howMade } from '../suite-fit.ts';
 
@@ -72,11 +71,11 @@ const pictureDifferences = (own: ModelImage, start: ModelImage): readonly string
  */
 export const settingsOfStart = async (
   { from, checkpoint }: StartChoice,
-  own: { readonly model: Recipe['model']; readonly image: ModelImage },
-): Promise<Partial<Recipe['model']>> => {
+  own: { readonly model: ModelSettings; readonly image: ModelImage },
+): Promise<Partial<ModelSettings>> => {
   const { config: start } = await readModelConfig(await modelFolderOf(from, checkpoint));
   const { model, image } = own;
+  const record = architectureOf(model);
   // A start of another architecture is named when its weights are asked for.
-  if ((start.architecture ?? FIRST_ARCHITECTURE) !== FIRST_ARCHITECTURE) return {};
-  return modelNamed(FIRST_ARCHITECTURE).settingsOfStart?.(model, { start, image }) ?? {};
+  return (architectureOf(start) === record && record.settingsOfStart?.(model, { start, image })) || {};
 };

@@ -22,10 +22,10 @@ import {
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parseConfig, serializeConfig, serializePreprocessor, type SavedWith } from './config-file.ts';
-import type { ModelArchitecture, ModelSize } from './architecture.ts';
-import { FIRST_ARCHITECTURE, type ModelConfig } from './model-config.ts';
+import type { ModelSize } from './architecture.ts';
+import type { ModelConfig } from './model-config.ts';
+import { architectureOf } from './model-settings.ts';
 import type { GeneralistModel } from './model.ts';
-import { modelNamed } from './registry.ts';
 import type { Generalist } from './uni-perceiver/uni-perceiver-model.ts';
 
 const CONFIG_FILE = 'config.json';
@@ -63,9 +63,6 @@ export const saveModel = async (
     await writeFileAtomic(join(folder, name), text);
   }
 };
-
-const architectureOf = ({ architecture = FIRST_ARCHITECTURE }: ModelConfig): ModelArchitecture =>
-  modelNamed(architecture);
 
 /** Sizes of the model of a configuration; nothing is allocated. @throws ConfigError for one that makes no model */
 export const modelSize = (config: ModelConfig): ModelSize => architectureOf(config).size(config);

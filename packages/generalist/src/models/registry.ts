@@ -22,5 +22,8 @@ export const registerModel = <Config extends ModelConfig, Settings extends objec
 /** The architecture of a name. @throws ConfigError listing the known names */
 export const modelNamed = (name: string): ModelArchitecture => registry.named(name);
 
+/** All architectures, those of this package first. */
+export const modelRecords = (): readonly ModelArchitecture[] => registry.all();
+
 /** Names of all architectures, those of this package first. */
 export const modelNames = (): readonly string[] => registry.names();

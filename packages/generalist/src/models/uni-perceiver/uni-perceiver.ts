@@ -42,6 +42,11 @@ export const uniPerceiver: ModelArchitecture<UniPerceiverConfig, UniPerceiverSet
     const sizes = { vocabularySize, channels: image.channels, tasks: tasks.map(({ name }) => name) };
     return { ...data, encoder: encoderOf(settings, sizes) };
   },
+  /** The paper's images; a suite's vocabulary replaces the preset's when it is trained. */
+  standIn({ preset }) {
+    const { vocabularySize, patch } = presetNamed(preset);
+    return { vocabularySize, image: { height: 224, width: 224, channels: patch.channels } };
+  },
   create(config, { tokenizer, random }) {
     const { encoder } = config;
     return generalistWith(
@@ -59,6 +64,7 @@ export const uniPerceiver: ModelArchitecture<UniPerceiverConfig, UniPerceiverSet
     if (settings.gridScale !== undefined) return {};
     const { patch, gridScale = 1 } = (start as UniPerceiverConfig).encoder;
     const own = settings.patchSize ?? presetNamed(settings.preset).patch.size;
-    return { gridScale: (gridScale * gridOf(start.image, patch.size)) / gridOf(image, own) };
+    const scale = (gridScale * gridOf(start.image, patch.size)) / gridOf(image, own);
+    return scale === 1 ? {} : { gridScale: scale };
   },
 };
