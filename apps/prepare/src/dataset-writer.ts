@@ -1,17 +1,8 @@
-/** Writes the splits of one planned dataset, and of the labelled twin that shares its pictures. */
+/** Writes the splits of one planned dataset, and of the labelled twin that shares its images. */
 import { join } from 'node:path';
 import { rm } from 'node:fs/promises';
 import { ConfigError } from '@polygate/core';
-import {
-  datasetSchema,
-  labelledTextBatches,
-  pictureBatches,
-  selectSamples,
-  textBatches,
-  type DatasetSchemaOptions,
-  type Sample,
-  type SuiteDataset,
-} from '@polygate/datasets';
+import { datasetSchema, kindNamed, selectSamples, type Sample, type SuiteDataset } from '@polygate/datasets';
 import {
   buildBatch,
   fixedListValues,
@@ -25,7 +16,10 @@ import {
 import type { Tokenizer } from '@polygate/tokens';
 import type { Ledger } from './ledger.ts';
 import type { DatasetPlan } from '@polygate/datasets';
-import type { PrepareRecipe } from './recipe.ts';
+import { kindSettings, type PrepareRecipe } from './recipe.ts';
+
+/** Kind of the twin that has the labels of a captioned dataset. */
+const TWIN_KIND = 'labelled-image';
 
 /** What writing needs beside the plan. */
 export interface WriterContext {
@@ -39,18 +33,16 @@ export interface WriterContext {
   readonly signal?: AbortSignal;
 }
 
-const schemaOf = (plan: DatasetPlan, kind: DatasetPlan['kind'], context: WriterContext): Schema => {
-  const options: DatasetSchemaOptions = {
-    kind,
+const schemaOf = (plan: DatasetPlan, kindName: string, context: WriterContext): Schema => {
+  const kind = kindNamed(kindName);
+  return datasetSchema({
+    kind: kind.name,
     imageSize: context.recipe.image.size,
     extra: plan.extra ?? [],
-    pairs: plan.pairs ?? false,
-    ...(kind === 'labelled-image' ? {} : { tokenizer: context.tokenizer.hash }),
-    ...((kind === 'labelled-image' || kind === 'labelled-text') && plan.classes
-      ? { classes: plan.classes }
-      : {}),
-  };
-  return datasetSchema(options);
+    settings: kindSettings(plan, context.recipe),
+    ...(kind.needsTokenizer ? { tokenizer: context.tokenizer.hash } : {}),
+    ...(kind.hasClasses && plan.classes ? { classes: plan.classes } : {}),
+  });
 };
 
 /** Faults of the readers are counted in the pass of the first split only; every pass reads all samples. */
@@ -70,33 +62,24 @@ const batchesOf = (
 ): AsyncIterable<RecordBatch> => {
   const { schema, tokenizer, recipe, ledger, labels } = context;
   let rows = 0;
-  const shared = {
+  const samples = samplesOf(plan, split, context);
+  const told = plan.labelledTwin === undefined ? samples : remember(samples, labels);
+  return kindNamed(plan.kind).batches(told, {
     schema,
     tokenizer,
-    onFault: (fault: Parameters<Ledger['bad']>[0]) => ledger.bad(fault),
+    image: recipe.image,
+    textLength: recipe.text.length,
+    name: `${plan.name}/${split}`,
+    settings: kindSettings(plan, recipe),
+    budgets: recipe.budgets,
+    onFault: (fault) => ledger.bad(fault),
+    onNote: (note) => ledger.note(note),
     onRow: () => {
       ledger.good();
       rows += 1;
       if (rows % 500 === 0) context.progress(`${plan.name}/${split}`, rows);
     },
-  };
-  const samples = samplesOf(plan, split, context);
-  switch (plan.kind) {
-    case 'labelled-image':
-    case 'captioned-image':
-      return pictureBatches(remember(samples, labels), {
-        ...shared,
-        ...recipe.image,
-        budgets: recipe.budgets,
-        onNote: (note) => ledger.note(note),
-      });
-    case 'text':
-      return textBatches(samples, { ...shared, length: recipe.text.length, name: `${plan.name}/${split}` });
-    case 'labelled-text':
-      return labelledTextBatches(samples, shared);
-    default:
-      return plan.kind satisfies never;
-  }
+  });
 };
 
 async function* remember(
@@ -109,7 +92,7 @@ async function* remember(
   }
 }
 
-/** The rows of a captioned split with labels in place of captions; the pictures are not decoded again. */
+/** The rows of a captioned split with labels in place of captions; the images are not decoded again. */
 async function* relabel(
   source: string,
   schema: Schema,
@@ -140,7 +123,7 @@ async function* relabel(
 export const writeDataset = async (plan: DatasetPlan, context: WriterContext): Promise<SuiteDataset[]> => {
   const { directory, recipe, ledger } = context;
   const schema = schemaOf(plan, plan.kind, context);
-  const twinSchema = plan.labelledTwin === undefined ? undefined : schemaOf(plan, 'labelled-image', context);
+  const twinSchema = plan.labelledTwin === undefined ? undefined : schemaOf(plan, TWIN_KIND, context);
   const write = { compression: recipe.compression, ...(context.signal ? { signal: context.signal } : {}) };
   const splits: Record<string, { rows: number }> = {};
   ledger.begin(plan.name);
@@ -174,16 +157,21 @@ export const writeDataset = async (plan: DatasetPlan, context: WriterContext): P
       { code: 'no-rows', fields: { dataset: plan.name } },
     );
   }
-  const labelled = plan.kind === 'labelled-image' || plan.kind === 'labelled-text';
   const classes = plan.classes ? { classes: plan.classes } : {};
   const found = {
     ...(plan.overlaps ? { overlaps: plan.overlaps } : {}),
     ...(plan.labelConflicts ? { labelConflicts: plan.labelConflicts } : {}),
   };
   return [
-    { name: plan.name, kind: plan.kind, splits, ...(labelled ? classes : {}), ...found },
+    {
+      name: plan.name,
+      kind: plan.kind,
+      splits,
+      ...(kindNamed(plan.kind).hasClasses ? classes : {}),
+      ...found,
+    },
     ...(plan.labelledTwin === undefined
       ? []
-      : [{ name: plan.labelledTwin, kind: 'labelled-image' as const, splits, ...classes }]),
+      : [{ name: plan.labelledTwin, kind: TWIN_KIND, splits, ...classes }]),
   ];
 };

@@ -90,7 +90,10 @@ const joinClasses = (known: Named, next: Named, key: string): readonly string[] 
  * @throws ConfigError where the two hold different kinds of rows, or disagree about the classes
  */
 export const joinPlans = (known: DatasetPlan, next: DatasetPlan, key: string): DatasetPlan => {
-  if (known.kind !== next.kind || (known.pairs ?? false) !== (next.pairs ?? false)) {
+  if (
+    known.kind !== next.kind ||
+    JSON.stringify(known.settings ?? {}) !== JSON.stringify(next.settings ?? {})
+  ) {
     throw new ConfigError(
       `prepare recipe: sources.${key}: expected rows of kind ${known.kind} as in the rest of dataset "${known.name}", got ${next.kind}; give it a dataset name of its own`,
     );

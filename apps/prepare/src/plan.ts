@@ -4,6 +4,7 @@ import {
   canonicalSplit,
   checkClassNames,
   isDatasetPlan,
+  kindNamed,
   readerNamed,
   type DatasetPlan,
   type PackageOptions,
@@ -48,23 +49,22 @@ const planSource = async (
     onNote,
   });
   if (isDatasetPlan(opened)) return opened;
-  const { kind, reader, pairs = false, classesGiven = false } = opened;
+  const { kind, reader, settings, classesGiven = false } = opened;
   reader.notes?.forEach(onNote);
   const splits = splitsOf(key, source, reader);
   const [split] = source.split === undefined ? [] : splits;
   const percents = { test: source.testPercent ?? 0, validation: source.validationPercent ?? 0 };
-  const labelled = kind === 'labelled-image' || kind === 'labelled-text';
   return {
     name: source.dataset ?? key,
     kind,
     splits,
-    ...(reader.classes && labelled ? { classes: reader.classes } : {}),
+    ...(reader.classes && kindNamed(kind).hasClasses ? { classes: reader.classes } : {}),
     ...(classesGiven ? { classesGiven } : {}),
     // Until splits are settled nobody asks for one.
     parts: [
       { reader, splitOf: () => 'train', draw: { ...(split === undefined ? {} : { split }), percents } },
     ],
-    pairs,
+    ...(settings ? { settings } : {}),
   };
 };
 

@@ -7,7 +7,12 @@ import {
   isColour,
   nameSetting,
   textSetting,
+  kindNamed,
+  kindNames,
+  readerNamed,
+  type DatasetPlan,
   type DatasetReader,
+  type KindSettings,
   type NamedReaders,
 } from '@polygate/datasets';
 import { z } from 'zod';
@@ -92,14 +97,29 @@ const sourceSchema = ({ name, settings, givesPlans }: DatasetReader) =>
     ...(givesPlans ? {} : commonSettings),
   });
 
-/** The schema of recipes with all readers that are registered now. */
+/** Sections of the recipe that belong to kinds of datasets, by name. */
+const kindSections = (kinds: Iterable<string>) => {
+  const shapes = new Map<string, z.ZodRawShape>();
+  for (const name of kinds) {
+    const { section } = kindNamed(name);
+    if (section) shapes.set(section.name, section.settings);
+  }
+  return shapes;
+};
+
+/** The schema of recipes with all readers and kinds of datasets that are registered now. */
 export const prepareSchema = () => {
+  const kinds = [...kindSections(kindNames())].map(([section, shape]) => [
+    section,
+    z.strictObject(shape).optional(),
+  ]);
   const [first, ...rest] = allReaders().map(sourceSchema);
   return z.strictObject({
     ...sections,
     /** Sources by key; the key names the dataset. */
     sources: z.record(nameSetting, z.discriminatedUnion('source', [first, ...rest] as [typeof first & {}])),
     ...limits,
+    ...(Object.fromEntries(kinds) as Record<never, z.ZodOptional<z.ZodObject>>),
   });
 };
 
@@ -117,7 +137,11 @@ export interface SourceRecipe {
 type Sections = z.ZodObject<typeof sections & typeof limits>;
 
 /** A recipe with everything filled in. */
-export type PrepareRecipe = z.output<Sections> & { readonly sources: Readonly<Record<string, SourceRecipe>> };
+export type PrepareRecipe = z.output<Sections> & {
+  readonly sources: Readonly<Record<string, SourceRecipe>>;
+  /** Settings of a kind of datasets, where a source may give that kind. */
+  readonly [section: string]: unknown;
+};
 
 type SourceInput = {
   [N in keyof NamedReaders]: { source: N } & z.input<z.ZodObject<NamedReaders[N]['settings']>> &
@@ -143,7 +167,14 @@ const requireTraining = (key: string, source: SourceRecipe): void => {
  * @throws ConfigError naming the setting and what is allowed there; an unknown key or source lists the known ones
  */
 export const parsePrepareRecipe = (input: unknown): PrepareRecipe => {
-  const recipe = checkSettings(prepareSchema(), input, 'prepare recipe') as PrepareRecipe;
+  const checked = checkSettings(prepareSchema(), input, 'prepare recipe') as PrepareRecipe;
+  // Kinds that no source gives say nothing: a recipe is the same whatever else is registered.
+  const kinds = Object.values(checked.sources).flatMap(({ source }) => readerNamed(source).kinds);
+  const defaults = [...kindSections(kinds)].map(([section, shape]) => [
+    section,
+    z.strictObject(shape).parse(checked[section] ?? {}),
+  ]);
+  const recipe = { ...checked, ...Object.fromEntries(defaults) } as PrepareRecipe;
   for (const [key, source] of Object.entries(recipe.sources)) requireTraining(key, source);
   if (Object.keys(recipe.sources).length > 0) return recipe;
   throw new ConfigError(
@@ -166,3 +197,12 @@ export const definePrepareRecipe = (recipe: PrepareRecipeInput): PrepareRecipeIn
  */
 export const applyPrepareSettings = (recipe: unknown, settings: readonly string[]): PrepareRecipe =>
   parsePrepareRecipe(laySettings(prepareSchema(), recipe, settings));
+
+/** Settings of a dataset's kind: those of the recipe's section of it, and over them those that its source decides. */
+export const kindSettings = (
+  { kind, settings }: Pick<DatasetPlan, 'kind' | 'settings'>,
+  recipe: PrepareRecipe,
+): KindSettings => {
+  const { section } = kindNamed(kind);
+  return { ...(section ? (recipe[section.name] as KindSettings) : {}), ...settings };
+};

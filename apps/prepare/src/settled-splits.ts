@@ -5,6 +5,7 @@
  */
 import { type Budgets, excerpt, type Logger, silentLogger, StateError } from '@polygate/core';
 import {
+  kindNamed,
   orderSplits,
   splitByHash,
   type LabelConflicts,
@@ -86,17 +87,17 @@ export const settleSplits = async (plan: DatasetPlan, context: SettleContext): P
   if (plan.parts.every((part) => part.draw === undefined)) return plan;
   const { suite, budgets, logger = silentLogger } = context;
   let overlaps = new OverlapFinder();
-  // Rows of text are packed anew and get their own ids.
-  const labelled = plan.kind === 'labelled-image' || plan.kind === 'labelled-text';
+  const { hasClasses, keepsSamples = true } = kindNamed(plan.kind);
   // A pair of sentences may well have another label in the other order, which its content does not tell.
-  const conflicts = labelled && !plan.pairs ? new ConflictFinder() : undefined;
+  const conflicts = hasClasses && plan.settings?.['pairs'] !== true ? new ConflictFinder() : undefined;
   const shared: Survey = {
     budgets,
     taken: new Set(),
     overlaps,
     draws: new Map(),
     conflicts,
-    unique: plan.kind !== 'text',
+    // Rows that are packed anew get ids of their own.
+    unique: keepsSamples,
   };
   const all: Settled[] = [];
   for (const part of plan.parts) all.push(await survey(part, shared));

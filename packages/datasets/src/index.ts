@@ -41,18 +41,29 @@ export type { DecodedImage, DecodeOptions } from './images/image-decode.ts';
 export { bucketOf, splitByHash } from './splits/split.ts';
 export type { SplitPercents } from './splits/split.ts';
 export { DATASET_CODE_VERSION, datasetSchema } from './suite/schemas.ts';
-export type { DatasetKind, DatasetSchemaOptions } from './suite/schemas.ts';
-export { packLines } from './suite/packing.ts';
-export type { PackedRow } from './suite/packing.ts';
-export { labelledTextBatches, pictureBatches, selectSamples, textBatches } from './suite/rows.ts';
+export type { DatasetSchemaOptions } from './suite/schemas.ts';
 export type {
-  FaultHandler,
-  LabelledTextOptions,
-  PictureOptions,
-  RowOptions,
-  SampleNote,
-  TextOptions,
-} from './suite/rows.ts';
+  BaselineContext,
+  ColumnOptions,
+  DatasetKind,
+  KindRowOptions,
+  KindSection,
+  KindSettings,
+  SyntheticOptions,
+} from './kinds/dataset-kind.ts';
+export { kindNamed, kindNames, registerKind } from './kinds/kind-registry.ts';
+export { packLines } from './kinds/packing.ts';
+export type { PackedRow } from './kinds/packing.ts';
+export { batchRows } from './kinds/row-batches.ts';
+export type { Row, RowOptions, SampleNote } from './kinds/row-batches.ts';
+export { imageBatches } from './kinds/image-rows.ts';
+export type { ImageRowOptions } from './kinds/image-rows.ts';
+export { labelledTextBatches } from './kinds/labelled-text.ts';
+export type { LabelledTextOptions } from './kinds/labelled-text.ts';
+export { textBatches } from './kinds/text.ts';
+export type { TextOptions } from './kinds/text.ts';
+export { selectSamples } from './samples/select-samples.ts';
+export type { FaultHandler } from './samples/select-samples.ts';
 export { readSuite, splitFolder, suiteDataset, SUITE_FILE, SUITE_VERSION } from './suite/suite.ts';
 export type {
   BaselineScores,

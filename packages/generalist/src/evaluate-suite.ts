@@ -1,6 +1,6 @@
 /** Scores of a model on the held-out splits of a suite. */
 import { ConfigError, silentLogger, StateError, unknownName, type Logger } from '@polygate/core';
-import type { DatasetKind, SuiteDataset } from '@polygate/datasets';
+import type { SuiteDataset } from '@polygate/datasets';
 import { isMergedConfig } from '@polygate/encoder/merged';
 import type { ScoreReport } from '@polygate/evaluation';
 import type { TaskFamily } from '@polygate/tasks';
@@ -44,7 +44,7 @@ interface SplitOptions {
 }
 
 /** The families that score a kind of rows; labelled text is scored after tuning only. */
-const evaluators: Readonly<Record<DatasetKind, readonly (readonly [TaskFamily, Evaluate])[]>> = {
+const evaluators: Readonly<Record<string, readonly (readonly [TaskFamily, Evaluate])[]>> = {
   'labelled-image': [['image-classification', evaluateClassification]],
   text: [['masked-language-modelling', evaluateLanguage]],
   'captioned-image': [
@@ -67,7 +67,7 @@ const evaluateSplit = async (
   let rows: ReturnType<typeof readSplit> | undefined;
   const captioned = () => (rows ??= readSplit(context));
   const reports: ScoreReport[] = [];
-  for (const [family, evaluate] of evaluators[dataset.kind]) {
+  for (const [family, evaluate] of evaluators[dataset.kind] ?? []) {
     if (!servesFamily(model, family, { dataset: dataset.name })) leftOut(family);
     else reports.push(...(await evaluate(context, { caption, captioned })));
   }

@@ -1,5 +1,6 @@
 /** A prepared suite, open for reading: suite.json, its tokenizer, and the shards of its splits. */
 import {
+  kindNamed,
   readSuite,
   requireOwnSplit,
   splitFolder,
@@ -65,7 +66,7 @@ export const openSuite = async (folder: string): Promise<OpenSuite> => {
       const known = opened.get(place) ?? openOwn(entry, split);
       opened.set(place, known);
       const set = await known;
-      if (entry.kind !== 'labelled-image') requireTokenizer(set.schema, tokenizer.hash);
+      if (kindNamed(entry.kind).needsTokenizer) requireTokenizer(set.schema, tokenizer.hash);
       return set;
     },
     close,

@@ -1,6 +1,6 @@
 /** From the tasks of a recipe to tasks: what a suite allows, and each task with its columns, classes and candidates. */
 import { ConfigError, ownValue } from '@polygate/core';
-import { suiteDataset, type DatasetKind, type Suite } from '@polygate/datasets';
+import { suiteDataset, type Suite } from '@polygate/datasets';
 import type { ImageInput } from '@polygate/modalities';
 import {
   createImageCaptioning,
@@ -17,7 +17,7 @@ import type { Tokenizer } from '@polygate/tokens';
 import type { TaskRecipe } from './recipe.ts';
 
 /** The kind of dataset that each family reads. */
-const kindOfFamily: Readonly<Record<TaskFamily, DatasetKind>> = Object.freeze({
+const kindOfFamily: Readonly<Record<TaskFamily, string>> = Object.freeze({
   'image-classification': 'labelled-image',
   'masked-language-modelling': 'text',
   'image-captioning': 'captioned-image',

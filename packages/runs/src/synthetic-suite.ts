@@ -1,18 +1,18 @@
 /**
  * A made-up suite with the datasets that a recipe names, of a few rows each: to see that a recipe runs before its data is
- * there. Pictures are noise, texts are drawn words; nothing can be learned from it.
+ * there. Images are noise, texts are drawn words; nothing can be learned from it.
  */
-import { createRandom, sha256, type Random } from '@polygate/core';
+import { createRandom, sha256 } from '@polygate/core';
 import { writeDirectoryAtomic } from '@polygate/core/node';
-import { datasetSchema, SUITE_FILE, SUITE_VERSION, type DatasetKind, type Suite } from '@polygate/datasets';
+import { datasetSchema, kindNamed, SUITE_FILE, SUITE_VERSION, type Suite } from '@polygate/datasets';
 import type { Recipe } from '@polygate/generalist';
-import { buildBatch, writeShards, type ColumnInput, type Schema } from '@polygate/stream';
-import { saveTokenizer, trainTokenizer, type Tokenizer } from '@polygate/tokens';
+import { buildBatch, writeShards, type Schema } from '@polygate/stream';
+import { saveTokenizer, trainTokenizer } from '@polygate/tokens';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export interface SyntheticOptions {
-  /** Side of the pictures, pixels; a multiple of the patches'. */
+  /** Side of the images, pixels; a multiple of the patches'. */
   readonly pixels: number;
   /** Rows of every split. @default 16 */
   readonly rows?: number;
@@ -24,42 +24,11 @@ const WORDS = ['red', 'blue', 'small', 'large', 'house', 'tree', 'dog', 'sea', '
 const CLASSES = WORDS.flatMap((first) => WORDS.slice(4).map((second) => `${first} ${second}`));
 const TEXT_TOKENS = 24;
 
-const kinds: Readonly<Record<Recipe['tasks'][string]['family'], DatasetKind>> = {
+const kinds: Readonly<Record<Recipe['tasks'][string]['family'], string>> = {
   'image-classification': 'labelled-image',
   'masked-language-modelling': 'text',
   'image-captioning': 'captioned-image',
   'image-text-retrieval': 'captioned-image',
-};
-
-const phrase = (random: Random, count: number): string =>
-  Array.from({ length: count }, () => WORDS[random.integer(WORDS.length)]).join(' ');
-
-const columnsOf = (
-  kind: DatasetKind,
-  tokenizer: Tokenizer,
-  { rows, pixels, random }: { readonly rows: number; readonly pixels: number; readonly random: Random },
-): Record<string, ColumnInput> => {
-  const id = Array.from({ length: rows }, (_, row) => `row-${row}`);
-  const image = Uint8Array.from({ length: rows * pixels * pixels * 3 }, () => random.integer(256));
-  switch (kind) {
-    case 'labelled-image':
-      return { id, image, label: Int32Array.from({ length: rows }, () => random.integer(CLASSES.length)) };
-    case 'captioned-image': {
-      const captions = id.map(() => [Array.from(tokenizer.encode(phrase(random, 2 + random.integer(5))))]);
-      return { id, image, captions };
-    }
-    case 'text': {
-      const tokens = id.map(() => [
-        ...Array.from(tokenizer.encode(phrase(random, TEXT_TOKENS))).slice(0, TEXT_TOKENS - 1),
-        tokenizer.specials.endoftext,
-      ]);
-      return { id, tokens, words: tokens.map((ids) => Array.from(tokenizer.words(ids))) };
-    }
-    case 'labelled-text':
-      return { id };
-    default:
-      return kind satisfies never;
-  }
 };
 
 /** Writes the suite into a folder, which is replaced. @returns what its suite.json holds */
@@ -86,7 +55,7 @@ export const writeSyntheticSuite = async (
       name,
       kind,
       splits: { [split]: { rows }, validation: { rows } },
-      ...(kind === 'labelled-image' ? { classes: CLASSES } : {}),
+      ...(kindNamed(kind).hasClasses ? { classes: CLASSES } : {}),
     })),
     quarantine: {},
     recipeHash: sha256(JSON.stringify([[...datasets], pixels, rows, seed])),
@@ -98,11 +67,19 @@ export const writeSyntheticSuite = async (
         kind,
         imageSize: pixels,
         ...(classes ? { classes } : {}),
-        ...(kind === 'labelled-image' ? {} : { tokenizer: tokenizer.hash }),
+        ...(kindNamed(kind).needsTokenizer ? { tokenizer: tokenizer.hash } : {}),
       });
       for (const split of Object.keys(splits)) {
-        const random = createRandom(seed).fork(`${name}/${split}`);
-        const columns = columnsOf(kind, tokenizer, { rows, pixels, random });
+        const columns = kindNamed(kind).synthetic({
+          rows,
+          imageSize: pixels,
+          textLength: TEXT_TOKENS,
+          tokenizer,
+          words: WORDS,
+          classes: CLASSES,
+          random: createRandom(seed).fork(`${name}/${split}`),
+          settings: {},
+        });
         await writeShards(join(directory, name, split), schema, [buildBatch(schema, columns)]);
       }
     }

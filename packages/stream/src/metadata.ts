@@ -9,6 +9,8 @@ export interface DatasetMetadata {
   readonly kind: string;
   /** Pixels of the `image` column. */
   readonly image?: { readonly height: number; readonly width: number; readonly channels: number };
+  /** Settings of the kind that the rows were made with, as JSON values. */
+  readonly settings?: Readonly<Record<string, unknown>>;
   /** Class names; a `label` is an index into them. */
   readonly classes?: readonly string[];
   /** SHA-256 of the tokenizer.json whose ids the columns hold, as hex. */
@@ -20,6 +22,7 @@ export interface DatasetMetadata {
 const keys = {
   kind: 'polygate.kind',
   image: 'polygate.image',
+  settings: 'polygate.settings',
   classes: 'polygate.classes',
   tokenizer: 'polygate.tokenizer',
   code: 'polygate.code',
@@ -30,6 +33,7 @@ export const datasetMetadata = (metadata: DatasetMetadata): Record<string, strin
   [VERSION_KEY]: String(SCHEMA_VERSION),
   [keys.kind]: metadata.kind,
   ...(metadata.image === undefined ? {} : { [keys.image]: JSON.stringify(metadata.image) }),
+  ...(metadata.settings === undefined ? {} : { [keys.settings]: JSON.stringify(metadata.settings) }),
   ...(metadata.classes === undefined ? {} : { [keys.classes]: JSON.stringify(metadata.classes) }),
   ...(metadata.tokenizer === undefined ? {} : { [keys.tokenizer]: metadata.tokenizer }),
   ...(metadata.code === undefined ? {} : { [keys.code]: metadata.code }),
@@ -79,6 +83,16 @@ export const readDatasetMetadata = (schema: Schema): DatasetMetadata => {
       );
     }
     result.image = { height, width, channels };
+  }
+  const settingsText = metadata[keys.settings];
+  if (settingsText !== undefined) {
+    const settings = parseEntry(settingsText, keys.settings);
+    if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
+      throw new FormatError(
+        `schema metadata ${keys.settings}: expected settings by name, got ${excerpt(settings)}; prepare the data again`,
+      );
+    }
+    result.settings = settings as Readonly<Record<string, unknown>>;
   }
   const classText = metadata[keys.classes];
   if (classText !== undefined) {

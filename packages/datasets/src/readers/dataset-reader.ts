@@ -4,10 +4,10 @@
  */
 import type { Budgets, NamedRecord } from '@polygate/core';
 import type { z } from 'zod';
+import type { KindSettings } from '../kinds/dataset-kind.ts';
 import type { PackageOptions } from '../mini/packages.ts';
 import type { Reader } from '../samples/sample.ts';
 import type { DatasetPlan } from '../suite/dataset-plan.ts';
-import type { DatasetKind } from '../suite/schemas.ts';
 import type { PathSurvey } from '../survey/path-survey.ts';
 import type { commonSettings } from './reader-settings.ts';
 
@@ -36,9 +36,9 @@ export interface ReaderContext {
 export interface OpenedReader {
   readonly reader: Reader;
   /** Name of the kind of its rows. */
-  readonly kind: DatasetKind;
-  /** Whether labelled texts are pairs. @default false */
-  readonly pairs?: boolean;
+  readonly kind: string;
+  /** Settings of the kind that the source decides, such as `{ pairs: true }`. @default none */
+  readonly settings?: KindSettings;
   /** Whether the settings list the classes, in the order that numbers in the data refer to. @default false */
   readonly classesGiven?: boolean;
 }

@@ -1,8 +1,8 @@
 /** What one dataset of a suite is made of: its readers, how samples fall into splits, and what rows hold. */
+import type { KindSettings } from '../kinds/dataset-kind.ts';
 import type { PackageKey } from '../mini/attribution.ts';
 import type { Reader, Sample } from '../samples/sample.ts';
 import type { SplitPercents } from '../splits/split.ts';
-import type { DatasetKind } from './schemas.ts';
 import type { LabelConflicts, SplitOverlap } from './suite.ts';
 
 /** One reader of a dataset. */
@@ -20,7 +20,8 @@ export interface PlanPart {
 /** One dataset to be written. */
 export interface DatasetPlan {
   readonly name: string;
-  readonly kind: DatasetKind;
+  /** Name of the kind of its rows. */
+  readonly kind: string;
   /** In the order in which they are written. */
   readonly splits: readonly string[];
   readonly classes?: readonly string[];
@@ -33,8 +34,8 @@ export interface DatasetPlan {
   readonly parts: readonly PlanPart[];
   /** Further utf8 columns. @default none */
   readonly extra?: readonly string[];
-  /** Whether labelled texts are pairs. @default false */
-  readonly pairs?: boolean;
+  /** Settings of the kind that the source decides, such as `{ pairs: true }`. @default none */
+  readonly settings?: KindSettings;
   /** Name of a labelled-image dataset made of the same images. */
   readonly labelledTwin?: string;
   /** Packages whose licences the suite repeats. @default none */

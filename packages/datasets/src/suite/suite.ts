@@ -12,7 +12,6 @@ import {
 } from '@polygate/core';
 import { type FileDigest, type LinkPolicy, recoverDirectory, requireInside } from '@polygate/core/node';
 import { isColour } from '../images/image-decode.ts';
-import type { DatasetKind } from './schemas.ts';
 
 export const SUITE_FILE = 'suite.json';
 export const SUITE_VERSION = 1;
@@ -45,7 +44,8 @@ export interface LabelConflicts {
 /** One prepared dataset. */
 export interface SuiteDataset {
   readonly name: string;
-  readonly kind: DatasetKind;
+  /** Name of the kind of its rows. */
+  readonly kind: string;
   readonly splits: Readonly<Record<string, { readonly rows: number }>>;
   readonly classes?: readonly string[];
   /** Where the sources' own splits share samples, and where another dataset trains on what this one holds out. */

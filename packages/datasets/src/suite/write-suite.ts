@@ -15,7 +15,7 @@ import {
   writeShards,
 } from '@polygate/stream';
 import { saveTokenizer, type Tokenizer } from '@polygate/tokens';
-import { type DatasetKind, datasetKinds } from './schemas.ts';
+import { kindNames } from '../kinds/kind-registry.ts';
 import { type Suite, SUITE_FILE, SUITE_VERSION, type SuiteDataset, type SuiteImage } from './suite.ts';
 
 /** A suite before it is written. */
@@ -30,12 +30,12 @@ export interface SuiteParts {
   readonly datasets: Readonly<Record<string, Readonly<Record<string, StreamSource>>>>;
 }
 
-const kindOf = (name: string, schema: Schema): DatasetKind => {
+/** @throws ConfigError for a kind that is not registered */
+const kindOf = (name: string, schema: Schema): string => {
   const { kind } = readDatasetMetadata(schema);
-  const known = datasetKinds.find((each) => each === kind);
-  if (known) return known;
+  if (kindNames().includes(kind)) return kind;
   throw new ConfigError(
-    `suite: expected dataset "${name}" to be of kind ${datasetKinds.join(', ')}, got ${excerpt(kind)}; make its schema by datasetSchema`,
+    `suite: expected dataset "${name}" to be of kind ${kindNames().join(', ')}, got ${excerpt(kind)}; make its schema by datasetSchema`,
     { code: 'dataset-kind', fields: { dataset: name, kind } },
   );
 };

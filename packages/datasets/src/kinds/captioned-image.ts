@@ -1,0 +1,26 @@
+import { captionBaselines } from './caption-baselines.ts';
+import type { DatasetKind } from './dataset-kind.ts';
+import { imageBatches, imageColumn, imageMetadata } from './image-rows.ts';
+import { drawnPhrase, noiseImages, rowIds } from './synthetic-rows.ts';
+
+/** Images with one or several captions each; `captions` are token ids without end token. */
+export const captionedImage: DatasetKind = Object.freeze({
+  name: 'captioned-image',
+  summary: 'images with one or several captions each',
+  modalities: ['visual', 'text'],
+  hasClasses: false,
+  needsTokenizer: true,
+  columns: (options) => ({
+    id: 'utf8',
+    image: imageColumn(options),
+    captions: { list: { list: 'int32' } },
+  }),
+  metadata: imageMetadata,
+  batches: (samples, options) => imageBatches(samples, { ...options, ...options.image }),
+  baselines: captionBaselines,
+  synthetic: (options) => ({
+    id: rowIds(options),
+    image: noiseImages(options),
+    captions: rowIds(options).map(() => [drawnPhrase(options)]),
+  }),
+} satisfies DatasetKind);

@@ -1,0 +1,92 @@
+/**
+ * The record of a kind of dataset: which columns its rows have, how samples become rows, and what the stages must know
+ * of it. A kind of another package is prepared, trained on and evaluated like these.
+ */
+import type { Budgets, NamedRecord, Random } from '@polygate/core';
+import type { ColumnInput, DatasetMetadata, FieldKind, RecordBatch } from '@polygate/stream';
+import type { Tokenizer } from '@polygate/tokens';
+import type { z } from 'zod';
+import type { DecodeOptions } from '../images/image-decode.ts';
+import type { Sample } from '../samples/sample.ts';
+import type { SuiteDataset } from '../suite/suite.ts';
+import type { RowOptions, SampleNote } from './row-batches.ts';
+
+/** Settings of a kind: those of its section of the recipe, and those that the source decides. */
+export type KindSettings = Readonly<Record<string, unknown>>;
+
+/** What the columns of a dataset depend on. */
+export interface ColumnOptions {
+  /** Side of the square images in pixels. */
+  readonly imageSize: number;
+  readonly settings: KindSettings;
+}
+
+/** What samples are made rows with. */
+export interface KindRowOptions extends RowOptions {
+  readonly tokenizer: Tokenizer;
+  /** Size, fit and background of images. */
+  readonly image: DecodeOptions;
+  /** Most tokens of a row of text. */
+  readonly textLength: number;
+  /** `DATASET/SPLIT`, for rows that have no sample's id. */
+  readonly name: string;
+  readonly settings: KindSettings;
+  readonly budgets?: Partial<Budgets>;
+  /** Told of samples that are used although something of them is lost. */
+  readonly onNote?: (note: SampleNote) => void;
+}
+
+/** A written dataset, as baselines read it. */
+export interface BaselineContext {
+  /** Folder of the suite. */
+  readonly directory: string;
+  readonly dataset: SuiteDataset;
+  readonly imageSize: number;
+  readonly tokenizer: Tokenizer;
+}
+
+/** What made-up rows are made of. */
+export interface SyntheticOptions {
+  readonly rows: number;
+  /** Side of the images, pixels. */
+  readonly imageSize: number;
+  /** Most tokens of a text. */
+  readonly textLength: number;
+  readonly tokenizer: Tokenizer;
+  /** Words that the tokenizer knows. */
+  readonly words: readonly string[];
+  readonly classes: readonly string[];
+  readonly random: Random;
+  readonly settings: KindSettings;
+}
+
+/** A section of the recipe of prepare that belongs to one or several kinds. */
+export interface KindSection {
+  /** Key in the recipe, such as `video`. */
+  readonly name: string;
+  /** Its settings as zod schemas, all with defaults. */
+  readonly settings: z.ZodRawShape;
+}
+
+/** A kind of dataset, registered by `registerKind`. */
+export interface DatasetKind extends NamedRecord {
+  /** Names of the modalities that a row holds. */
+  readonly modalities: readonly string[];
+  /** Whether rows have a label that is an index into the classes of the dataset. */
+  readonly hasClasses: boolean;
+  /** Whether rows hold ids of the suite's tokenizer. */
+  readonly needsTokenizer: boolean;
+  /** Whether each sample is a row that has its id; else rows are packed of several. @default true */
+  readonly keepsSamples?: boolean;
+  /** Further settings of the recipe. @default none */
+  readonly section?: KindSection;
+  columns(options: ColumnOptions): Readonly<Record<string, FieldKind>>;
+  /** What the schema says of the rows beside kind, classes and tokenizer. @default nothing */
+  metadata?(options: ColumnOptions): Pick<DatasetMetadata, 'image' | 'settings'>;
+  /** Rows of samples, as the schema says. Samples that can't be used are handed to `onFault`. */
+  batches(samples: AsyncIterable<Sample>, options: KindRowOptions): AsyncIterable<RecordBatch>;
+  /** Scores of simple baselines on the splits that are held out, from the written rows. @default none */
+  baselines?(context: BaselineContext): Promise<Pick<SuiteDataset, 'baselines' | 'mostFrequentCaption'>>;
+  /** Columns of made-up rows, of which nothing can be learned. */
+  synthetic(options: SyntheticOptions): Readonly<Record<string, ColumnInput>>;
+}

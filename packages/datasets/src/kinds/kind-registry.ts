@@ -1,0 +1,21 @@
+/** Kinds of datasets by name: those of this package and those that other packages register. */
+import { createRegistry } from '@polygate/core';
+import { captionedImage } from './captioned-image.ts';
+import type { DatasetKind } from './dataset-kind.ts';
+import { labelledImage } from './labelled-image.ts';
+import { labelledText } from './labelled-text.ts';
+import { text } from './text.ts';
+
+const registry = createRegistry<DatasetKind>('dataset kind', [
+  labelledImage,
+  captionedImage,
+  text,
+  labelledText,
+]);
+
+/** Makes a kind of dataset available to readers and tasks. @throws ConfigError for a name that is taken */
+export const registerKind = registry.register;
+/** The kind of a name. @throws ConfigError listing the registered ones */
+export const kindNamed = registry.named;
+/** Names of all kinds, those of this package first. */
+export const kindNames = registry.names;
