@@ -166,7 +166,7 @@ export const labelledTsvReader = defineReader({
   open: async (settings) => ({
     reader: await openLabelledTsv({ ...settings, ...splitColumnOf(settings) }),
     kind: 'labelled-text',
-    settings: { pairs: settings.textColumns.length === 2 },
+    ...(settings.textColumns.length === 2 ? { settings: { pairs: true } } : {}),
     classesGiven: settings.classes !== undefined,
   }),
 });

@@ -42,6 +42,6 @@ export const openedTable = (
 ): OpenedReader => ({
   reader: kind.startsWith('labelled') ? renameClasses(reader, settings.classNames) : reader,
   kind,
-  pairs,
+  ...(pairs ? { settings: { pairs } } : {}),
   classesGiven: settings.classes !== undefined,
 });
