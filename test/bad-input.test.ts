@@ -21,7 +21,8 @@ import {
   sealJson,
   StateError,
 } from '@polygate/core';
-import { loadModel, readRun } from '@polygate/generalist';
+import { loadModel } from '@polygate/generalist';
+import { readRun } from '@polygate/runs';
 import { latestCheckpoint, readState } from '@polygate/training';
 import { saveTokenizer, trainTokenizer } from '@polygate/tokens';
 import * as tf from '@tensorflow/tfjs';

@@ -8,7 +8,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { readInterference } from '@polygate/app-inspect';
+import { readInterference } from '@polygate/interference';
 import { exitCodes, main, memoryTerminal } from 'polygate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 

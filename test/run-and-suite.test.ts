@@ -4,6 +4,7 @@
  */
 import { decodeImage } from '@polygate/datasets';
 import { readPicture, loadModel, type RecipeInput } from '@polygate/generalist';
+import { readRun } from '@polygate/runs';
 import { fixedListRow, openShards, textRow } from '@polygate/stream';
 import { selectEngine } from '@polygate/tensor';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -164,10 +165,10 @@ describe('pictures of a run', () => {
   it('are told of as made by the defaults where an older run does not say', async () => {
     const old = at('runs', 'old');
     await cp(at('runs', 'wide'), old, { recursive: true, dereference: true });
-    const { model } = await (await import('@polygate/generalist')).readRun(old);
-    const config = JSON.parse(await readFile(join(model, 'config.json'), 'utf8')) as { image: object };
+    const { weights } = await readRun(old);
+    const config = JSON.parse(await readFile(join(weights, 'config.json'), 'utf8')) as { image: object };
     const exported = at('models', 'old');
-    await cp(model, exported, { recursive: true });
+    await cp(weights, exported, { recursive: true });
     await rm(join(exported, 'state.json'));
     await writeFile(
       join(exported, 'config.json'),

@@ -1,5 +1,5 @@
 /** docs/results/<experiment>.json: finished runs with everything that tables and figures are drawn from. */
-import type { InterferenceRecord } from '@polygate/app-inspect';
+import type { InterferenceRecord } from '@polygate/interference';
 import { ConfigError, excerpt, FormatError, parseJson } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
 import { readFile } from 'node:fs/promises';

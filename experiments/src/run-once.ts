@@ -1,9 +1,8 @@
 /** One run of an experiment in this process: train or go on, score, write result.json. */
-import { inspectInterference } from '@polygate/app-inspect';
-import { pretrain } from '@polygate/app-pretrain';
 import { parseJson, silentLogger, type Progress, type ProgressReport } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
-import { loadModel, modelFolderOf, openSuite } from '@polygate/generalist';
+import { runInterference } from '@polygate/interference';
+import { openRun, trainRecipe } from '@polygate/runs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commitOf } from './machine.ts';
@@ -70,13 +69,14 @@ const train = async (
 ): Promise<'finished' | 'stopped'> => {
   const progress = meter(context.report);
   const began = processorMs();
-  const trained = await pretrain(
+  const trained = await trainRecipe(
     { recipe: order.recipe, run: order.folder },
     { logger: silentLogger, progress, ...(context.signal ? { signal: context.signal } : {}) },
   );
   if (trained.status === 'stopped') return 'stopped';
-  await using data = await openSuite(order.recipe.suite);
-  using model = await loadModel(await modelFolderOf(order.folder));
+  using opened = await openRun(order.folder);
+  await using data = await opened.openSuite();
+  const { model } = opened;
   const { scores, inferenceMs } = await scoreTasks(order.scored, { model, data, recipe: order.recipe });
   const words = await captionWordScore(order, { model, data });
   // A run that was finished before this process came to it has no time of its own.
@@ -117,7 +117,7 @@ export const runOnce = async (
     for (const checkpoint of order.interference.checkpoints) {
       context.report(`interference at ${checkpoint}`);
       const { checkpoints: _all, ...plan } = order.interference;
-      const { record } = await inspectInterference({ run: order.folder, checkpoint, threads: 1, ...plan });
+      const record = await runInterference(order.folder, { checkpoint, threads: 1, ...plan });
       const { updates, rounds, learningRate, model } = record;
       const sites = record.sites.map(({ firstOrder, exact, ...rest }) => ({
         ...rest,

@@ -2,31 +2,17 @@
 import { silentLogger, type Logger } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
 import type { ScoreReport } from '@polygate/evaluation';
-import {
-  describeOverfitting,
-  evaluateSuite,
-  loadModel,
-  openSuite,
-  readOverfitting,
-  readRun,
-  requireSuiteOf,
-  suiteFolderOf,
-  type RunRecord,
-} from '@polygate/generalist';
-import { selectEngine, type EngineChoice, type EngineOptions } from '@polygate/tensor';
+import { describeOverfitting, evaluateSuite, readOverfitting } from '@polygate/generalist';
+import { openRun, type OpenRunOptions, type RunRecord } from '@polygate/runs';
+import type { EngineChoice } from '@polygate/tensor';
 import { join } from 'node:path';
 import { formatReport, type ReportFacts } from './report.ts';
 import { sheetSections } from './sheet-entries.ts';
 import { drawSheet } from './sheet.ts';
 
-export interface EvaluateOptions extends Pick<EngineOptions, 'engine' | 'device' | 'precision' | 'threads'> {
+export interface EvaluateOptions extends Omit<OpenRunOptions, 'logger'> {
   /** Folder of a run or of a model. */
   readonly run: string;
-  /**
-   * Checkpoint that is scored: `best`, `last`, or a name such as `step-1500`.
-   * @default the best by the score that the run's recipe names, else the last
-   */
-  readonly checkpoint?: string;
   /** Folder of a prepared suite. @default the one that the run was trained on */
   readonly suite?: string;
   /** Where the results go. @default the run folder */
@@ -76,23 +62,10 @@ export const evaluate = async (
   const { logger = silentLogger, signal } = context;
   const { run, output = run, seed = 1, pictures = 9, splits, datasets } = options;
   const { limit = 2000 } = options;
-  const record = await readRun(run, options.checkpoint);
-  const suiteFolder = suiteFolderOf(record, options.suite);
-  const { recipe, state } = record;
-  const device = options.device ?? recipe?.device;
-  const threads = options.threads ?? recipe?.threads;
-  const engine = await selectEngine({
-    engine: options.engine ?? ((recipe?.engine ?? 'auto') as NonNullable<EngineOptions['engine']>),
-    precision: options.precision ?? recipe?.precision ?? 'f32',
-    precisionRequired: options.precision !== undefined,
-    logger,
-    ...(device === undefined ? {} : { device }),
-    ...(threads === undefined ? {} : { threads }),
-  });
-  await using data = await openSuite(suiteFolder);
-  using model = await loadModel(record.model);
-  requireSuiteOf(model, data, { run });
-  logger.info(`evaluate ${record.model} on ${suiteFolder}`);
+  using opened = await openRun(run, { ...options, logger });
+  const { model, engine, recipe, state } = opened;
+  await using data = await opened.openSuite(options.suite);
+  logger.info(`evaluate ${opened.weights} on ${data.folder}`);
   const choice = { ...(splits ? { splits } : {}), ...(datasets ? { datasets } : {}), seed };
   const scores = await evaluateSuite(model, data, {
     ...choice,
@@ -108,7 +81,7 @@ export const evaluate = async (
     const sections = await sheetSections(model, data, { ...choice, count: pictures });
     if (sections.length > 0) {
       sheet = join(output, 'sheet.png');
-      const title = `${recipe?.name ?? 'model'}, ${state ? `step ${state.step}` : record.model}: random held-out pictures`;
+      const title = `${recipe?.name ?? 'model'}, ${state ? `step ${state.step}` : opened.weights}: random held-out pictures`;
       await writeFileAtomic(sheet, await drawSheet(sections, { title, side: model.image.height }));
     }
   }

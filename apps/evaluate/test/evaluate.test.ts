@@ -1,5 +1,5 @@
 import { evaluate, drawSheet, formatReport } from '@polygate/app-evaluate';
-import { readRun } from '@polygate/generalist';
+import { readRun } from '@polygate/runs';
 import type { ScoreReport } from '@polygate/evaluation';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

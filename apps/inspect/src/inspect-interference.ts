@@ -1,63 +1,17 @@
 /** The interference part of the inspect stage: a run folder -> RUN/inspect/interference.json. */
-import { ConfigError, createRandom, ownValue, silentLogger, unknownName, type Logger } from '@polygate/core';
-import { writeFileAtomic } from '@polygate/core/node';
-import { UniPerceiver } from '@polygate/encoder';
-import {
-  buildTaskSources,
-  loadModel,
-  openSuite,
-  readRun,
-  requireSuiteOf,
-  suiteFolderOf,
-  type Generalist,
-  type RunRecord,
-} from '@polygate/generalist';
-import type { TaskBatch } from '@polygate/tasks';
-import { selectEngine, type EngineOptions } from '@polygate/tensor';
-import type { TrainSource } from '@polygate/training';
-import { join } from 'node:path';
+import type { Logger } from '@polygate/core';
 import {
   INTERFERENCE_FILE,
-  plainMatrix,
-  serializeInterference,
+  runInterference,
+  writeInterference,
   type InterferenceRecord,
-  type SiteRecord,
-} from './interference/interference-record.ts';
-import { measureInterference } from './interference/measure-interference.ts';
-import { weightSites } from './interference/weight-site.ts';
-import { measureUpdates } from './measure-updates.ts';
+  type RunInterferenceOptions,
+} from '@polygate/interference';
+import { join } from 'node:path';
 
-export interface InterferenceStageOptions extends Pick<
-  EngineOptions,
-  'engine' | 'device' | 'precision' | 'threads'
-> {
+export interface InterferenceStageOptions extends RunInterferenceOptions {
   /** Folder of a run. */
   readonly run: string;
-  /** Checkpoint to measure: `best`, `last`, or a name such as `step-1500`. @default as in `readRun` */
-  readonly checkpoint?: string;
-  /** Folder of a prepared suite. @default the one that the run was trained on */
-  readonly suite?: string;
-  /** Names of the tasks, two or more. @default all of the run */
-  readonly tasks?: readonly string[];
-  /** Counted from 1. @default a third of the way up, and the last */
-  readonly layers?: readonly number[];
-  /** Among attention.qkv, attention.output, ffn.fc1, ffn.fc2. @default ffn.fc2 */
-  readonly linears?: readonly string[];
-  /** Batches of each task, of the size that the run trains with. @default 32 */
-  readonly batches?: number;
-  /** Steps of each task after which a batch is evaluated for the exact changes; 0 leaves them out. @default 4 */
-  readonly directions?: number;
-  /** Length of a step as a share of the weights' norm. @default 1e-3 */
-  readonly step?: number;
-  /**
-   * Updates in a row of all weights that the run's optimizer makes on one task alone before the losses of all tasks are
-   * looked at; 0 leaves that out. @default 0
-   */
-  readonly updates?: number;
-  /** Rounds of those updates for each task, from 3. @default 8 */
-  readonly rounds?: number;
-  /** Of masks, augmentation, negatives, noise and the errors' bootstrap. @default 1 */
-  readonly seed?: number;
   /** Where the result goes. @default RUN/inspect/interference.json */
   readonly json?: string;
 }
@@ -73,181 +27,13 @@ export interface InterferenceStageResult {
   readonly file: string;
 }
 
-const DEFAULT_BATCHES = 32;
-const DEFAULT_ROUNDS = 8;
-
-const checkUpdates = (updates: number, rounds: number): void => {
-  if (Number.isInteger(updates) && updates >= 0 && Number.isInteger(rounds) && rounds >= 3) return;
-  throw new ConfigError(
-    `interference: expected a whole number of updates, 0 for none, in at least 3 rounds, got ${updates} and ${rounds}; errors need three rounds`,
-    { fields: { updates, rounds } },
-  );
-};
-
-const chosenSources = (
-  sources: readonly TrainSource<TaskBatch>[],
-  names: readonly string[] | undefined,
-): readonly TrainSource<TaskBatch>[] => {
-  const known = sources.map(({ name }) => name);
-  const chosen = (names ?? known).map((name) => {
-    const source = sources.find((each) => each.name === name);
-    if (!source) throw unknownName('task', name, known);
-    return source;
-  });
-  if (chosen.length < 2) {
-    throw new ConfigError(
-      `interference: expected two or more tasks, got ${chosen.length} (${chosen.map(({ name }) => name).join(', ')}); one task has nothing to interfere with`,
-    );
-  }
-  return chosen;
-};
-
-/** The batches that the run would draw next, with augmentation, masks and negatives as in training. */
-const drawBatches = async (
-  sources: readonly TrainSource<TaskBatch>[],
-  record: RunRecord,
-  options: { readonly batches: number; readonly seed: number },
-): Promise<readonly (readonly TaskBatch[])[]> => {
-  const random = createRandom(options.seed).fork('interference');
-  const all: TaskBatch[][] = [];
-  for (const { name, next } of sources) {
-    const first = ownValue(record.state?.cursors ?? {}, name) ?? 0;
-    const own: TaskBatch[] = [];
-    for (let k = 0; k < options.batches; k += 1) {
-      own.push(await next(first + k, { random: random.fork(name).fork(first + k) }));
-    }
-    all.push(own);
-  }
-  return all;
-};
-
-const measureSites = async (
-  model: Generalist,
-  batches: readonly (readonly TaskBatch[])[],
-  {
-    options,
-    logger,
-    signal,
-  }: { options: InterferenceStageOptions; logger: Logger; signal: AbortSignal | undefined },
-): Promise<readonly SiteRecord[]> => {
-  const { layers, linears, step, directions, seed } = options;
-  const { encoder } = model;
-  const moe = encoder instanceof UniPerceiver ? encoder.config.moe : undefined;
-  const sites = weightSites(encoder, {
-    ...(layers ? { layers } : {}),
-    ...(linears ? { linears } : {}),
-  });
-  const records: SiteRecord[] = [];
-  for (const site of sites) {
-    const measured = await measureInterference(model, site, {
-      batches,
-      ...(step === undefined ? {} : { step }),
-      ...(directions === undefined ? {} : { directions }),
-      ...(seed === undefined ? {} : { seed }),
-      ...(signal ? { signal } : {}),
-      progress: (text) => logger.info(`interference: layer ${site.layer} ${site.linear}: ${text}`),
-    });
-    records.push({
-      layer: site.layer,
-      layers: encoder.config.layers,
-      linear: site.linear,
-      experts: site.experts,
-      condition: site.experts > 0 ? (moe?.condition ?? null) : null,
-      weights: measured.weights,
-      step: measured.step,
-      firstOrder: plainMatrix(measured.firstOrder),
-      exact: measured.exact ? plainMatrix(measured.exact) : null,
-    });
-  }
-  return records;
-};
-
-/**
- * Measures the interference between the tasks of a run and writes it down. Computes in float32 unless told otherwise:
- * the exact changes are small differences of losses, which bf16 rounds away.
- * @throws StateError for a run without checkpoint, or when the signal aborts; ConfigError for unknown checkpoints, tasks, layers or
- * linears; EngineError for an engine that isn't there
- */
+/** Measures the interference between the tasks of a run and writes it down. @throws as `runInterference` */
 export const inspectInterference = async (
   options: InterferenceStageOptions,
   context: InspectContext = {},
 ): Promise<InterferenceStageResult> => {
-  const { logger = silentLogger, signal } = context;
-  const { run, batches: count = DEFAULT_BATCHES, directions = 4, step = 1e-3, seed = 1 } = options;
-  const { updates = 0, rounds = DEFAULT_ROUNDS } = options;
-  checkUpdates(updates, rounds);
-  const record = await readRun(run, options.checkpoint);
-  const { recipe } = record;
-  if (!recipe) {
-    throw new ConfigError(
-      `interference: expected a run folder with recipe.json, which names the tasks, got ${run}; give the folder that pretrain wrote`,
-    );
-  }
-  const device = options.device ?? recipe.device;
-  const threads = options.threads ?? recipe.threads;
-  const engine = await selectEngine({
-    engine: options.engine ?? (recipe.engine as NonNullable<EngineOptions['engine']>),
-    precision: options.precision ?? 'f32',
-    logger,
-    ...(device === undefined ? {} : { device }),
-    ...(threads === undefined ? {} : { threads }),
-  });
-  await using data = await openSuite(suiteFolderOf(record, options.suite));
-  using model = await loadModel(record.model);
-  requireSuiteOf(model, data, { run, logger });
-  const sources = chosenSources(
-    await buildTaskSources(data, recipe, { image: model.image, vocabulary: model.vocabulary }),
-    options.tasks,
-  );
-  const drawn = await drawBatches(sources, record, {
-    batches: Math.max(count, updates > 0 ? rounds : 0),
-    seed,
-  });
-  const batches = drawn.map((own) => own.slice(0, count));
-  const repeated = sources.filter(
-    ({ size }, task) =>
-      (batches[task] ?? []).reduce((sum, { inputs }) => sum + inputs.size, 0) > (size ?? Infinity),
-  );
-  const sites = await measureSites(model, batches, {
-    options: { ...options, directions: Math.min(directions, count - 1), step, seed },
-    logger,
-    signal,
-  });
-  const trained =
-    updates > 0
-      ? await measureUpdates(model, {
-          record,
-          recipe,
-          sources,
-          batches: drawn.map((own) => own.slice(0, rounds)),
-          from: drawn[0]?.length ?? 0,
-          updates,
-          random: createRandom(seed).fork('interference'),
-          seed,
-          logger,
-          signal,
-        })
-      : undefined;
-  const { name, device: usedDevice, precision } = engine;
-  const result: InterferenceRecord = {
-    kind: 'polygate-interference',
-    version: 1,
-    run,
-    trainedSteps: record.state?.step ?? null,
-    tasks: sources.map((source) => source.name),
-    batches: count,
-    directions: Math.min(directions, count - 1),
-    stepShare: step,
-    seed,
-    updates,
-    rounds: trained ? rounds : 0,
-    learningRate: trained?.learningRate ?? null,
-    model: trained ? { weights: trained.weights, updates: trained.matrix } : null,
-    repeated: repeated.map((source) => source.name),
-    engine: { name, device: usedDevice, precision },
-    sites: [...sites],
-  };
-  const file = options.json ?? join(run, 'inspect', INTERFERENCE_FILE);
-  await writeFileAtomic(file, serializeInterference(result));
-  return { record: result, file };
+  const { run, json: file = join(run, 'inspect', INTERFERENCE_FILE) } = options;
+  const record = await runInterference(run, { ...options, ...context });
+  await writeInterference(file, record);
+  return { record, file };
 };

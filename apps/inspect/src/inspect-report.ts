@@ -1,7 +1,6 @@
 /** The report part of the inspect stage: a run folder, or two -> RUN/inspect/report.html and its figures. */
 import { silentLogger } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
-import { selectEngine } from '@polygate/tensor';
 import { join } from 'node:path';
 import type { InspectContext } from './inspect-interference.ts';
 import { renderPage } from './report/page.ts';
@@ -50,8 +49,6 @@ export const inspectReport = async (
 ): Promise<ReportStageResult> => {
   const { logger = silentLogger } = context;
   const { run, against, output = join(run, 'inspect') } = options;
-  // Only the routers compute, and they do so on the host: the smallest engine will do.
-  await selectEngine({ engine: 'cpu' });
   const runs: RunView[] = [];
   for (const folder of against === undefined ? [run] : [run, against]) {
     logger.info(`report: reading ${folder}`);

@@ -1,11 +1,15 @@
 /** Run folders as training and measuring leave them, of untrained tiny models, with made-up curves. */
 import { createRandom } from '@polygate/core';
-import { interferenceMatrix, type InterferenceRecord } from '@polygate/app-inspect';
 import type { EncoderConfig } from '@polygate/encoder';
 import { createGeneralist, saveModel } from '@polygate/generalist';
+import {
+  interferenceMatrix,
+  plainMatrix,
+  writeInterference,
+  type InterferenceRecord,
+} from '@polygate/interference';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { plainMatrix, serializeInterference } from '../src/interference/interference-record.ts';
 import { tinyModel } from '../../../packages/generalist/test/tiny-suite.ts';
 
 const tasks = {
@@ -152,8 +156,5 @@ export const writeFixtureRun = async (run: string, options: FixtureOptions = {})
   await writeFile(join(run, 'metrics.jsonl'), `${metricLines(seed, experts).join('\n')}\n{"step":40`);
   if (!interference) return;
   await mkdir(join(run, 'inspect'), { recursive: true });
-  await writeFile(
-    join(run, 'inspect', 'interference.json'),
-    serializeInterference(fixtureInterference(run, seed, experts)),
-  );
+  await writeInterference(join(run, 'inspect', 'interference.json'), fixtureInterference(run, seed, experts));
 };

@@ -1,13 +1,17 @@
-import { formatInterference, inspectInterference, readInterference } from '@polygate/app-inspect';
+import { formatInterference, inspectInterference } from '@polygate/app-inspect';
+import {
+  firstOrderChanges,
+  interferenceMatrix,
+  plainMatrix,
+  readInterference,
+  type InterferenceRecord,
+} from '@polygate/interference';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeTinyRun } from '../../../packages/generalist/test/tiny-run.ts';
 import { writeTinySuite } from '../../../packages/generalist/test/tiny-suite.ts';
-import { plainMatrix, type InterferenceRecord } from '../src/interference/interference-record.ts';
-import { firstOrderChanges } from '../src/interference/first-order.ts';
-import { interferenceMatrix } from '../src/interference/interference-matrix.ts';
 
 let scratch: string;
 let suite: string;

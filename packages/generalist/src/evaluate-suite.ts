@@ -105,7 +105,7 @@ export const evaluateSuite = async (
   options: EvaluateOptions = {},
 ): Promise<readonly ScoreReport[]> => {
   const { limit = Number.POSITIVE_INFINITY, seed = 1, batchSize = 64, logger = silentLogger } = options;
-  requireSuiteOf(model, data, { logger });
+  requireSuiteOf(model, data);
   const { datasets } = data.suite;
   const names = datasets.map(({ name }) => name);
   const known = [...new Set(datasets.flatMap(({ splits }) => Object.keys(splits)))];

@@ -1,9 +1,7 @@
 /** A model that is kept and asked again and again: what a server or a script of another team needs of us. */
 import { silentLogger, type Logger } from '@polygate/core';
 import type { ImagePatches } from '@polygate/modalities';
-import { selectEngine, type EngineOptions } from '@polygate/tensor';
 import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
-import { loadModel, modelFolderOf } from './models/model-folder.ts';
 import { patchesOf, readPicture, type PictureSource } from './pictures.ts';
 import { caption, type CaptionOptions, type CaptionPrediction } from './predict-caption.ts';
 import { fill, type WordPrediction } from './predict-fill.ts';
@@ -16,12 +14,8 @@ import {
   type TextQuery,
 } from './predict-pictures.ts';
 
-/** Settings of {@link openPredictor}. */
-export interface PredictorOptions extends Pick<EngineOptions, 'device' | 'precision' | 'threads'> {
-  /** Engine by name, or `current` for the one that tfjs has already. @default 'auto' */
-  readonly engine?: EngineOptions['engine'] | 'current';
-  /** Checkpoint of a run: `best`, `last`, or a name such as `step-1500`. @default the best where there is one, else the last */
-  readonly checkpoint?: string;
+/** Settings of {@link predictorOf}. */
+export interface PredictorOptions {
   /** Pictures that are encoded at once. @default 32 */
   readonly batch?: number;
   /** @default silent */
@@ -75,7 +69,7 @@ const oneByOne = (): (<A>(work: () => Promise<A>) => Promise<A>) => {
 /** A predictor around a model, which it takes over. */
 export const predictorOf = (
   model: Generalist,
-  { batch = 32, logger = silentLogger }: Pick<PredictorOptions, 'batch' | 'logger'> = {},
+  { batch = 32, logger = silentLogger }: PredictorOptions = {},
 ): Predictor => {
   const queue = oneByOne();
   const { fit, background } = model.config.image;
@@ -121,23 +115,4 @@ export const predictorOf = (
     dispose,
     [Symbol.dispose]: dispose,
   };
-};
-
-/**
- * Opens the model of a folder (a run, a checkpoint or an exported model) on an engine and keeps it.
- * @throws EngineError for an engine that isn't there; StateError for a folder without a model; FormatError for damaged
- * files
- */
-export const openPredictor = async (folder: string, options: PredictorOptions = {}): Promise<Predictor> => {
-  const { engine = 'auto', device, precision, threads, checkpoint, logger = silentLogger } = options;
-  if (engine !== 'current') {
-    await selectEngine({
-      engine,
-      logger,
-      ...(device === undefined ? {} : { device }),
-      ...(precision === undefined ? {} : { precision }),
-      ...(threads === undefined ? {} : { threads }),
-    });
-  }
-  return predictorOf(await loadModel(await modelFolderOf(folder, checkpoint)), options);
 };

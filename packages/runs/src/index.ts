@@ -1,4 +1,10 @@
 export { trainRecipe } from './train-recipe.ts';
 export type { TrainRecipeContext, TrainRecipeOptions, TrainRecipeResult } from './train-recipe.ts';
 export { trainSynthetic } from './train-synthetic.ts';
+export { openRun } from './open-run.ts';
+export type { OpenRun, OpenRunOptions } from './open-run.ts';
+export { openPredictor } from './open-predictor.ts';
+export type { OpenPredictorOptions } from './open-predictor.ts';
+export { readRun, suiteFolderOf } from './run-record.ts';
+export type { RecordedEngine, RunRecord } from './run-record.ts';
 export { describeRecipe } from './describe-recipe.ts';

@@ -13,15 +13,12 @@ import type { EngineChoice } from '@polygate/tensor';
 import { latestCheckpoint } from '@polygate/training';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isRecord, RECIPE_FILE, recordedEngine } from './run-record.ts';
 
-const RECIPE_FILE = 'recipe.json';
 const START_FILE = 'initialize.json';
 
 /** Settings that may change between two parts of one run without changing what it computes. */
 const free = new Set(['engine', 'device', 'threads', 'memoryBytes', 'checkpoint', 'validation', 'telemetry']);
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** A stored recipe with the defaults of settings that came later; as it stands where it is none of today's. */
 const withDefaults = (stored: unknown): unknown => {
@@ -62,9 +59,7 @@ export const precisionOf = async (run: string, recipe: Recipe): Promise<Recipe['
     .then((text) => parseJson(text, `run ${run}: ${RECIPE_FILE}`))
     // A damaged one is named when the run is claimed.
     .catch(() => undefined);
-  const engine = isRecord(stored) ? stored['engine'] : undefined;
-  const precision = isRecord(engine) ? engine['precision'] : undefined;
-  return precision === 'f32' || precision === 'bf16' ? precision : 'auto';
+  return recordedEngine(stored)?.precision ?? 'auto';
 };
 
 /**

@@ -12,12 +12,13 @@ import {
   exportMerged,
   loadModel,
   parseRecipe,
-  readRun,
   saveModel,
   type RecipeInput,
   type TrainedTask,
 } from '@polygate/generalist';
+import { readInterference } from '@polygate/interference';
 import { AdamW, allocateParameters } from '@polygate/nn';
+import { readRun } from '@polygate/runs';
 import { selectEngine } from '@polygate/tensor';
 import { trainTokenizer } from '@polygate/tokens';
 import {
@@ -30,7 +31,6 @@ import {
   verifyFiles,
   writeCheckpoint,
 } from '@polygate/training';
-import { readInterference } from '../../../apps/inspect/src/interference/interference-record.ts';
 import { readMetrics } from '../../../apps/inspect/src/report/metrics-log.ts';
 import { readRecipeFile } from '../../../apps/polygate/src/recipe-file.ts';
 import { mutateJson, mutateJsonLine, mutateJsonText } from '../json-mutations.ts';

@@ -1,6 +1,6 @@
 /** Interference matrices (Uni-Perceiver-MoE, Table 1), those of two runs side by side. */
 import { gridFigure, signedMatrix, type Figure, type MatrixCell } from '@polygate/figures';
-import type { InterferenceRecord, SiteRecord } from '../interference/interference-record.ts';
+import type { InterferenceRecord, SiteRecord } from '@polygate/interference';
 import { formatError, formatValue, shortNames } from '../numbers.ts';
 
 type Matrix = SiteRecord['firstOrder'];

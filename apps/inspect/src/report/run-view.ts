@@ -1,19 +1,9 @@
 /** Everything that a report shows of one run, read from its folder. */
 import { ConfigError } from '@polygate/core';
-import {
-  describeOverfitting,
-  loadModel,
-  readOverfitting,
-  readRun,
-  type Recipe,
-  type TrainedTask,
-} from '@polygate/generalist';
+import { describeOverfitting, readOverfitting, type Recipe, type TrainedTask } from '@polygate/generalist';
+import { INTERFERENCE_FILE, readInterference, type InterferenceRecord } from '@polygate/interference';
+import { openRun } from '@polygate/runs';
 import { basename, join, resolve } from 'node:path';
-import {
-  INTERFERENCE_FILE,
-  readInterference,
-  type InterferenceRecord,
-} from '../interference/interference-record.ts';
 import { gateTableOf, shareTableOf, type GateTable } from './gate-table.ts';
 import { readMetrics, type MetricsLog } from './metrics-log.ts';
 
@@ -35,36 +25,34 @@ const recipeTasks = (recipe: Recipe | undefined): readonly TrainedTask[] =>
   Object.entries(recipe?.tasks ?? {}).map(([name, { family, dataset }]) => ({ name, family, dataset }));
 
 /**
- * Reads a run on the current engine.
+ * Reads a run.
  * @throws StateError for a folder without checkpoint or metrics; FormatError for files that are damaged
  */
 export const viewRun = async (run: string): Promise<RunView> => {
-  const record = await readRun(run);
+  // Only the routers compute, and they do so on the host: the smallest engine will do.
+  using opened = await openRun(run, { engine: 'cpu', precision: 'f32' });
+  const { model, recipe, state } = opened;
   const log = await readMetrics(run);
   if (log.lastStep === 0) {
     throw new ConfigError(
       `report: expected a run with at least one step in metrics.jsonl, got an empty one at ${run}; train it first`,
     );
   }
-  using model = await loadModel(record.model);
   const { config } = model;
-  const tasks = config.tasks ?? recipeTasks(record.recipe);
+  const tasks = config.tasks ?? recipeTasks(recipe);
   const gates = gateTableOf(model, tasks) ?? shareTableOf(log.routing);
   const interference = await readInterference(join(run, 'inspect', INTERFERENCE_FILE));
   const facts: (readonly [string, string])[] = [
     ['folder', run],
-    ...(record.recipe
+    ...(recipe
       ? ([
-          ['recipe', `${record.recipe.name}, seed ${record.recipe.seed}`],
+          ['recipe', `${recipe.name}, seed ${recipe.seed}`],
           ['tasks', tasks.map(({ name }) => name).join(', ')],
         ] as const)
       : []),
     ...model.describe(),
     ['parameters', `${(model.parameters.size / 1e6).toFixed(2)} million`],
-    [
-      'trained',
-      `${record.state?.step ?? log.lastStep} steps${record.state ? `, ${record.state.samples} samples` : ''}`,
-    ],
+    ['trained', `${state?.step ?? log.lastStep} steps${state ? `, ${state.samples} samples` : ''}`],
   ];
   for (const found of await readOverfitting(run)) {
     facts.push([`overfitting, ${found.task}`, describeOverfitting(found).replace(/^overfitting: /u, '')]);

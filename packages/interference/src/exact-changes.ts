@@ -5,7 +5,7 @@
  * T tasks · N batches of each · K steps that each batch is looked at after
  */
 import { StateError } from '@polygate/core';
-import type { Generalist } from '@polygate/generalist';
+import type { GeneralistModel } from '@polygate/generalist';
 import type { TaskBatch } from '@polygate/tasks';
 import { batchLoss, innerProduct, type BatchGradient } from './batch-gradients.ts';
 import type { LossChanges } from './interference-matrix.ts';
@@ -33,10 +33,10 @@ export interface MeasuredTasks {
 }
 
 /** Puts `values` into the weights of a site. */
-const write = (model: Generalist, site: WeightSite, values: readonly (Float32Array | undefined)[]): void => {
+const write = (model: GeneralistModel, site: WeightSite, values: readonly (Float32Array | undefined)[]): void => {
   for (const [at, { name }] of site.weights.entries()) {
     const own = values[at];
-    if (own) model.encoder.parameters.write(name, own);
+    if (own) model.parameters.write(name, own);
   }
   model.clearCaches();
 };
@@ -57,7 +57,7 @@ const stepped = (
  * @throws StateError when the signal aborts
  */
 export const exactChanges = async (
-  model: Generalist,
+  model: GeneralistModel,
   site: WeightSite,
   measured: MeasuredTasks & ExactOptions,
 ): Promise<LossChanges> => {
@@ -66,7 +66,7 @@ export const exactChanges = async (
   const count = batches[0]?.length ?? 0;
   const { directions = count - 1 } = measured;
   const values = new Float64Array(tasks * tasks * count * count).fill(NaN);
-  const { parameters } = model.encoder;
+  const { parameters } = model;
   const before = await Promise.all(site.weights.map(({ name }) => parameters.read(name)));
   let done = 0;
   try {

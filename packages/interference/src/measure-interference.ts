@@ -1,6 +1,6 @@
 /** Interference of tasks on the weights of one site, first order and exact. */
 import { ConfigError, StateError } from '@polygate/core';
-import type { Generalist } from '@polygate/generalist';
+import type { GeneralistModel } from '@polygate/generalist';
 import type { TaskBatch } from '@polygate/tasks';
 import { batchGradient, innerProducts, type BatchGradient } from './batch-gradients.ts';
 import { exactChanges } from './exact-changes.ts';
@@ -35,11 +35,11 @@ export interface SiteInterference {
   readonly exact?: InterferenceMatrix;
 }
 
-const normOf = async (model: Generalist, site: WeightSite): Promise<{ norm: number; count: number }> => {
+const normOf = async (model: GeneralistModel, site: WeightSite): Promise<{ norm: number; count: number }> => {
   let sum = 0;
   let count = 0;
   for (const { name } of site.weights) {
-    const values = await model.encoder.parameters.read(name);
+    const values = await model.parameters.read(name);
     for (const value of values) sum += value * value;
     count += values.length;
   }
@@ -52,7 +52,7 @@ const normOf = async (model: Generalist, site: WeightSite): Promise<{ norm: numb
  * @throws ConfigError for fewer than two tasks or three batches; StateError when the signal aborts or a loss is no number
  */
 export const measureInterference = async (
-  model: Generalist,
+  model: GeneralistModel,
   site: WeightSite,
   options: MeasureOptions,
 ): Promise<SiteInterference> => {

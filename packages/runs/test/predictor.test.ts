@@ -2,13 +2,13 @@
 import {
   classify,
   exportMerged,
-  openPredictor,
   patchesOf,
   predictorOf,
   saveModel,
   trainedTasks,
   type TaskRecipe,
 } from '@polygate/generalist';
+import { openPredictor } from '@polygate/runs';
 import { StateError } from '@polygate/core';
 import { readSuite } from '@polygate/datasets';
 import * as tf from '@tensorflow/tfjs';
@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { classes, conditionalModel, picture, tinyModel, tinyTasks, writeTinySuite } from './tiny-suite.ts';
+import { classes, conditionalModel, picture, tinyModel, tinyTasks, writeTinySuite } from '../../generalist/test/tiny-suite.ts';
 
 let folder = '';
 const pixels = [picture('red', 'bar', 1), picture('blue', 'square', 2), picture('white', 'bar', 3)];

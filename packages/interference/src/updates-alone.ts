@@ -10,7 +10,7 @@
  */
 import { StateError, type Random } from '@polygate/core';
 import { AdamW, parameterGradients, type AdamWOptions, type MomentState } from '@polygate/nn';
-import { taskLoss, type Generalist } from '@polygate/generalist';
+import type { GeneralistModel } from '@polygate/generalist';
 import type { TaskBatch } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import { batchLoss } from './batch-gradients.ts';
@@ -48,7 +48,7 @@ export interface UpdatesAloneOptions {
 }
 
 const meanLosses = async (
-  model: Generalist,
+  model: GeneralistModel,
   batches: readonly (readonly TaskBatch[])[],
 ): Promise<readonly (readonly number[])[]> => {
   const losses: number[][] = [];
@@ -65,10 +65,10 @@ const meanLosses = async (
  * something throws.
  * @throws StateError when the signal aborts or a gradient is no number
  */
-export const updatesAlone = async (model: Generalist, options: UpdatesAloneOptions): Promise<LossChanges> => {
+export const updatesAlone = async (model: GeneralistModel, options: UpdatesAloneOptions): Promise<LossChanges> => {
   const { batches, next, updates, lossWeights, random, signal, progress } = options;
   const { settings, learningRate, clipNorm, moments } = options.optimizer;
-  const { parameters } = model.encoder;
+  const { parameters } = model;
   const tasks = batches.length;
   const count = batches[0]?.length ?? 0;
   const before = await Promise.all(
@@ -80,7 +80,7 @@ export const updatesAlone = async (model: Generalist, options: UpdatesAloneOptio
   };
   const update = async (optimizer: AdamW, batch: TaskBatch, own: { task: number; random: Random }) => {
     const { loss, gradients } = parameterGradients(parameters, () => {
-      const made = taskLoss(model, batch, { training: true, random: own.random }).loss;
+      const made = model.loss(batch, { training: true, random: own.random }).loss;
       return tf.mul(made, lossWeights[own.task] ?? 1);
     });
     try {

@@ -1,14 +1,15 @@
 /** Updates on one task alone, of a run's checkpoint: its optimizer, its rate, the batches that it would draw next. */
 import { ownValue, StateError, type Logger, type Random } from '@polygate/core';
-import type { Generalist, Recipe, RunRecord } from '@polygate/generalist';
+import type { GeneralistModel, Recipe } from '@polygate/generalist';
 import { AdamW, loadOptimizer } from '@polygate/nn';
+import type { RunRecord } from '@polygate/runs';
 import type { TaskBatch } from '@polygate/tasks';
 import { METRICS_FILE, readMetricRecords, verifyFiles, type TrainSource } from '@polygate/training';
 import { access } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { interferenceMatrix } from './interference/interference-matrix.ts';
-import { plainMatrix, type SiteRecord } from './interference/interference-record.ts';
-import { updatesAlone } from './interference/updates-alone.ts';
+import { interferenceMatrix } from './interference-matrix.ts';
+import { plainMatrix, type SiteRecord } from './interference-record.ts';
+import { updatesAlone } from './updates-alone.ts';
 
 /** Rate of the last update up to a step, as the run wrote it down; undefined without a record. */
 const rateAt = async (run: string, step: number): Promise<number | undefined> => {
@@ -47,11 +48,11 @@ export interface MeasuredUpdates {
 
 /** @throws StateError for a checkpoint without its optimizer, or when the signal aborts */
 export const measureUpdates = async (
-  model: Generalist,
+  model: GeneralistModel,
   measure: UpdatesMeasure,
 ): Promise<MeasuredUpdates> => {
   const { record, recipe, sources, batches, from, updates, random, seed, logger, signal } = measure;
-  const path = join(record.model, 'optimizer.safetensors');
+  const path = join(record.weights, 'optimizer.safetensors');
   await access(path).catch((cause: unknown) => {
     throw new StateError(
       `interference: expected the run's optimizer at ${path}, got none; measure a checkpoint that pretrain wrote, or leave updates out`,
@@ -61,9 +62,9 @@ export const measureUpdates = async (
   const { learningRate: base, beta1, beta2, epsilon, weightDecay, clipNorm } = recipe.optimizer;
   const settings = { beta1, beta2, epsilon, weightDecay };
   const learningRate = (await rateAt(record.run, record.state?.step ?? 0)) ?? base;
-  using stored = new AdamW(model.encoder.parameters, settings);
-  const { state, model: place } = record;
-  if (state) await verifyFiles({ step: state.step, path: place }, state, [basename(path)]);
+  using stored = new AdamW(model.parameters, settings);
+  const { state, weights: folder } = record;
+  if (state) await verifyFiles({ step: state.step, path: folder }, state, [basename(path)]);
   await loadOptimizer(stored, path);
   const options = {
     batches,
@@ -87,7 +88,7 @@ export const measureUpdates = async (
   });
   return {
     learningRate,
-    weights: model.encoder.parameters.size,
+    weights: model.parameters.size,
     matrix: plainMatrix(interferenceMatrix(changes, { seed })),
   };
 };

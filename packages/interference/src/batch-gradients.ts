@@ -5,7 +5,7 @@
  * the same weights give the same number.
  */
 import { parameterGradients, ParameterSet } from '@polygate/nn';
-import { taskLoss, type Generalist } from '@polygate/generalist';
+import type { GeneralistModel } from '@polygate/generalist';
 import type { TaskBatch } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import { setImmediate } from 'node:timers/promises';
@@ -19,8 +19,8 @@ export interface BatchGradient {
 }
 
 /** Loss of a batch with the present weights. */
-export const batchLoss = async (model: Generalist, batch: TaskBatch): Promise<number> => {
-  const { loss, metrics } = taskLoss(model, batch, { training: false, differentiable: true });
+export const batchLoss = async (model: GeneralistModel, batch: TaskBatch): Promise<number> => {
+  const { loss, metrics } = model.loss(batch, { training: false, differentiable: true });
   try {
     return (await loss.data())[0] ?? NaN;
   } finally {
@@ -30,7 +30,7 @@ export const batchLoss = async (model: Generalist, batch: TaskBatch): Promise<nu
 
 /** Loss of a batch and its gradient. Only the way back to the site is computed. */
 export const batchGradient = async (
-  model: Generalist,
+  model: GeneralistModel,
   batch: TaskBatch,
   site: WeightSite,
 ): Promise<BatchGradient> => {
@@ -38,7 +38,7 @@ export const batchGradient = async (
   const subset = new ParameterSet(site.weights);
   const { loss, gradients } = parameterGradients(
     subset,
-    () => taskLoss(model, batch, { training: false, differentiable: true }).loss,
+    () => model.loss(batch, { training: false, differentiable: true }).loss,
   );
   try {
     const parts = await Promise.all(

@@ -14,11 +14,11 @@ import type { TaskBatch } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { measureInterference, weightSites } from '@polygate/app-inspect';
+import { measureInterference, weightSites } from '@polygate/interference';
 import { tinyModel, writeTinySuite } from '../../../packages/generalist/test/tiny-suite.ts';
-import { batchGradient, batchLoss, innerProducts } from '../src/interference/batch-gradients.ts';
-import { exactChanges } from '../src/interference/exact-changes.ts';
-import { firstOrderChanges } from '../src/interference/first-order.ts';
+import { batchGradient, batchLoss, innerProducts } from '../src/batch-gradients.ts';
+import { exactChanges } from '../src/exact-changes.ts';
+import { firstOrderChanges } from '../src/first-order.ts';
 
 let folder: string;
 let data: OpenSuite;
@@ -61,7 +61,7 @@ const batchesOf = async (model: Generalist, count: number): Promise<TaskBatch[][
 };
 
 const allValues = async (model: Generalist): Promise<Float32Array[]> =>
-  Promise.all(model.encoder.parameters.entries().map(({ name }) => model.encoder.parameters.read(name)));
+  Promise.all(model.parameters.entries().map(({ name }) => model.parameters.read(name)));
 
 const tasks = Object.keys(recipe.tasks);
 const kinds: readonly (readonly [string, ExpertConfig | undefined])[] = [
@@ -88,7 +88,7 @@ describe.each(kinds)('interference in a model: %s', (_, moe) => {
     async () => {
       using model = modelWith(moe);
       const batches = await batchesOf(model, 3);
-      const [site] = weightSites(model.encoder, { layers: [1] });
+      const [site] = weightSites(model.parameters, { layers: [1] });
       if (!site) throw new Error('expected a site');
       expect(site.weights.length).toBe(moe ? (moe.experts ?? 2) : 1);
       const before = await allValues(model);
@@ -130,11 +130,11 @@ describe.each(kinds)('interference in a model: %s', (_, moe) => {
   it('takes the gradient that differences of losses give', async () => {
     using model = modelWith(moe);
     const [[batch]] = (await batchesOf(model, 1)) as [[TaskBatch]];
-    const [site] = weightSites(model.encoder, { layers: [1] });
+    const [site] = weightSites(model.parameters, { layers: [1] });
     if (!site) throw new Error('expected a site');
     const { parts, loss } = await batchGradient(model, batch, site);
     expect(await batchLoss(model, batch)).toBe(loss);
-    const { parameters } = model.encoder;
+    const { parameters } = model;
     for (const [expert, { name }] of site.weights.entries()) {
       const values = await parameters.read(name);
       const slopes = parts[expert] ?? new Float32Array(values.length);
@@ -159,7 +159,7 @@ describe('measureInterference', () => {
   it('gives both matrices with errors, and the same ones again', async () => {
     using model = modelWith({ experts: 3, topK: 1 });
     const batches = await batchesOf(model, 3);
-    const [site] = weightSites(model.encoder, { layers: [1], linears: ['attention.output'] });
+    const [site] = weightSites(model.parameters, { layers: [1], linears: ['attention.output'] });
     if (!site) throw new Error('expected a site');
     const once = await measureInterference(model, site, { batches, directions: 1, step: 0.05 });
     expect(once.weights).toBe(3 * 16 * 16);
@@ -173,7 +173,7 @@ describe('measureInterference', () => {
   it('restores the weights also when it is stopped in the middle', async () => {
     using model = modelWith(undefined);
     const batches = await batchesOf(model, 3);
-    const [site] = weightSites(model.encoder, { layers: [1] });
+    const [site] = weightSites(model.parameters, { layers: [1] });
     if (!site) throw new Error('expected a site');
     const before = await allValues(model);
     const gradients = await Promise.all(
@@ -195,7 +195,7 @@ describe('measureInterference', () => {
   it('says what it needs', async () => {
     using model = modelWith(undefined);
     const batches = await batchesOf(model, 2);
-    const [site] = weightSites(model.encoder, { layers: [1] });
+    const [site] = weightSites(model.parameters, { layers: [1] });
     if (!site) throw new Error('expected a site');
     await expect(measureInterference(model, site, { batches })).rejects.toThrow(
       'expected two or more tasks with the same number of batches, at least 3, got 2, 2',
@@ -204,12 +204,12 @@ describe('measureInterference', () => {
     await expect(measureInterference(model, site, { batches: three })).rejects.toThrow(
       'expected a step above 0 and from 0 to 2 directions, got 0.001 and 4',
     );
-    expect(() => weightSites(model.encoder, { layers: [0] })).toThrow(
+    expect(() => weightSites(model.parameters, { layers: [0] })).toThrow(
       'expected layers from 1 to 1, got 0; layers are counted from 1',
     );
-    expect(() => weightSites(model.encoder, { linears: ['ffn.fc3'] })).toThrow(
+    expect(() => weightSites(model.parameters, { linears: ['ffn.fc3'] })).toThrow(
       'unknown linear "ffn.fc3": did you mean "ffn.fc',
     );
-    expect(weightSites(model.encoder).map(({ layer, linear }) => [layer, linear])).toEqual([[1, 'ffn.fc2']]);
+    expect(weightSites(model.parameters).map(({ layer, linear }) => [layer, linear])).toEqual([[1, 'ffn.fc2']]);
   });
 });

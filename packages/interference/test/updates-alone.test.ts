@@ -8,11 +8,11 @@ import { appendFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { inspectInterference } from '@polygate/app-inspect';
+import { runInterference } from '@polygate/interference';
 import { writeTinyRun } from '../../../packages/generalist/test/tiny-run.ts';
 import { tinyModel, writeTinySuite } from '../../../packages/generalist/test/tiny-suite.ts';
-import { batchLoss } from '../src/interference/batch-gradients.ts';
-import { updatesAlone, type StoredOptimizer } from '../src/interference/updates-alone.ts';
+import { batchLoss } from '../src/batch-gradients.ts';
+import { updatesAlone, type StoredOptimizer } from '../src/updates-alone.ts';
 
 let folder: string;
 let data: OpenSuite;
@@ -55,7 +55,7 @@ describe('updatesAlone', () => {
   it('is what a plain loop of updates gives, from the stored moments, and leaves all as it was', async () => {
     const { model, batches, next } = await setUp();
     using own = model;
-    const { parameters } = own.encoder;
+    const { parameters } = own;
     using stored = new AdamW(parameters, settings);
     const step = async (optimizer: AdamW, batch: TaskBatch, task: number, random: Random) => {
       const { loss, gradients } = parameterGradients(parameters, () =>
@@ -107,7 +107,7 @@ describe('updatesAlone', () => {
   it('puts the weights back when it is stopped', async () => {
     const { model, batches, next } = await setUp();
     using own = model;
-    const { parameters } = own.encoder;
+    const { parameters } = own;
     const name = parameters.specs[0]?.name ?? '';
     const before = await parameters.read(name);
     const stop = new AbortController();
@@ -130,7 +130,7 @@ describe('updatesAlone', () => {
   });
 });
 
-describe('inspectInterference with updates', () => {
+describe('runInterference with updates', () => {
   it(
     'takes the optimizer and the rate of the checkpoint, and says when there is none',
     { timeout: 120_000 },
@@ -139,18 +139,17 @@ describe('inspectInterference with updates', () => {
       const run = join(scratch, 'run');
       await writeTinyRun(run, folder);
       const measured = {
-        run,
         tasks: ['colours', 'pictures/retrieval'],
         batches: 3,
         directions: 0,
         updates: 2,
         rounds: 3,
       };
-      await expect(inspectInterference(measured)).rejects.toThrow(
+      await expect(runInterference(run, measured)).rejects.toThrow(
         `expected the run's optimizer at ${join(run, 'checkpoints', 'step-7', 'optimizer.safetensors')}, got none; measure a checkpoint that pretrain wrote`,
       );
       using model = tinyModel(3);
-      using optimizer = new AdamW(model.encoder.parameters, settings);
+      using optimizer = new AdamW(model.parameters, settings);
       await saveOptimizer(optimizer, join(run, 'checkpoints', 'step-7', 'optimizer.safetensors'));
       // The rate of step 7; the recipe's own is another.
       for (const step of [6, 7, 8]) {
@@ -159,14 +158,14 @@ describe('inspectInterference with updates', () => {
           `{"step":${step},"kind":"train","learningRate":0.00${step}}\n`,
         );
       }
-      const { record } = await inspectInterference(measured);
+      const record = await runInterference(run, measured);
       expect(record).toMatchObject({ updates: 2, rounds: 3, learningRate: 0.007 });
-      expect(record.model?.weights).toBe(model.encoder.parameters.size);
+      expect(record.model?.weights).toBe(model.parameters.size);
       expect(record.model?.updates.own.every(({ value }) => Number.isFinite(value))).toBe(true);
-      await expect(inspectInterference({ ...measured, rounds: 2 })).rejects.toThrow(
+      await expect(runInterference(run, { ...measured, rounds: 2 })).rejects.toThrow(
         'expected a whole number of updates, 0 for none, in at least 3 rounds, got 2 and 2',
       );
-      await expect(inspectInterference({ ...measured, updates: 1.5 })).rejects.toThrow('got 1.5 and 3');
+      await expect(runInterference(run, { ...measured, updates: 1.5 })).rejects.toThrow('got 1.5 and 3');
       await rm(scratch, { recursive: true, force: true });
     },
   );

@@ -1,7 +1,6 @@
 /** Interference as a table for a terminal. */
-import { formatError, formatValue, shortNames } from '../numbers.ts';
-import type { Estimate } from './interference-matrix.ts';
-import type { InterferenceRecord, SiteRecord } from './interference-record.ts';
+import type { Estimate, InterferenceRecord, SiteRecord } from '@polygate/interference';
+import { formatError, formatValue, shortNames } from './numbers.ts';
 
 type Matrix = SiteRecord['firstOrder'];
 

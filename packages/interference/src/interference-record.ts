@@ -1,5 +1,6 @@
 /** interference.json: what was measured, for programs and for the report. */
 import { FormatError, parseJson } from '@polygate/core';
+import { writeFileAtomic } from '@polygate/core/node';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Estimate, InterferenceMatrix } from './interference-matrix.ts';
@@ -67,9 +68,13 @@ export type SiteRecord = InterferenceRecord['sites'][number];
 export const INTERFERENCE_FILE = 'interference.json';
 
 /** Text of an interference.json. */
-export const serializeInterference = (record: InterferenceRecord): string =>
+const serializeInterference = (record: InterferenceRecord): string =>
   // NaN becomes null by JSON's own rule.
   `${JSON.stringify(record, null, 1)}\n`;
+
+/** Writes an interference.json. @throws StateError for a full or unwritable disk */
+export const writeInterference = (path: string, record: InterferenceRecord): Promise<void> =>
+  writeFileAtomic(path, serializeInterference(record));
 
 /** Reads an interference.json. @returns undefined when there is none. @throws FormatError for another file */
 export const readInterference = async (path: string): Promise<InterferenceRecord | undefined> => {

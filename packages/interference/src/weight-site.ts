@@ -1,7 +1,7 @@
 /** Which weights interference is measured on: one linear of one block, dense or with experts. */
 import { ConfigError, unknownName } from '@polygate/core';
-import type { BlockLinear, Encoder } from '@polygate/encoder';
-import type { ParameterEntry } from '@polygate/nn';
+import type { BlockLinear } from '@polygate/encoder';
+import type { ParameterEntry, ParameterSet } from '@polygate/nn';
 
 /** The linears of a block by their names in parameter paths. */
 const blockLinears: readonly BlockLinear[] = Object.freeze([
@@ -35,12 +35,19 @@ export interface SiteOptions {
  */
 const defaultLayers = (layers: number): readonly number[] => [...new Set([Math.ceil(layers / 3), layers])];
 
+/** Layers of a model: blocks by the names of their parameters, `blocks.0` and on. */
+export const layersOf = (parameters: Pick<ParameterSet, 'specs'>): number =>
+  new Set(parameters.specs.flatMap(({ name }) => /^blocks\.\d+\./u.exec(name) ?? [])).size;
+
 /**
  * Sites by layer and then linear.
- * @throws ConfigError for a layer or linear that the encoder lacks, and for one whose experts were merged for good
+ * @throws ConfigError for a layer or linear that the model lacks, and for one whose experts were merged for good
  */
-export const weightSites = (encoder: Encoder, options: SiteOptions = {}): readonly WeightSite[] => {
-  const { layers: count } = encoder.config;
+export const weightSites = (
+  parameters: ParameterSet,
+  options: SiteOptions = {},
+): readonly WeightSite[] => {
+  const count = layersOf(parameters);
   const { layers = defaultLayers(count), linears = ['ffn.fc2'] } = options;
   for (const layer of layers) {
     if (!Number.isInteger(layer) || layer < 1 || layer > count) {
@@ -55,7 +62,7 @@ export const weightSites = (encoder: Encoder, options: SiteOptions = {}): readon
   return layers.flatMap((layer) =>
     (linears as readonly BlockLinear[]).map((linear) => {
       const path = `blocks.${layer - 1}.${linear}`;
-      const entries = encoder.parameters.entries();
+      const entries = parameters.entries();
       const dense = entries.filter(({ name }) => name === `${path}.weight`);
       const experts = entries.filter(
         ({ name }) => name.startsWith(`${path}.experts.`) && name.endsWith('.weight'),

@@ -1,0 +1,72 @@
+/** What a run folder says about itself: its recipe, the engine of its training, and how far a checkpoint is. */
+import { ConfigError, parseJson } from '@polygate/core';
+import { modelFolderOf, parseRecipe, type Recipe } from '@polygate/generalist';
+import { checkpointState, type RunState } from '@polygate/training';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Name of the file with the resolved recipe and the engine that trained it. */
+export const RECIPE_FILE = 'recipe.json';
+
+/** The engine that a run was last trained on. */
+export interface RecordedEngine {
+  readonly name: string;
+  readonly device: string;
+  readonly precision: 'f32' | 'bf16';
+}
+
+export interface RunRecord {
+  readonly run: string;
+  /** Folder of the weights: a checkpoint of the run, or the model folder itself. */
+  readonly weights: string;
+  /** Absent for a model folder without a run. */
+  readonly recipe?: Recipe;
+  /** Absent where recipe.json does not say it. */
+  readonly trainedOn?: RecordedEngine;
+  readonly state?: RunState;
+}
+
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The engine of a parsed recipe.json. */
+export const recordedEngine = (stored: unknown): RecordedEngine | undefined => {
+  const engine = isRecord(stored) ? stored['engine'] : undefined;
+  if (!isRecord(engine)) return undefined;
+  const { name, device, precision } = engine;
+  if (typeof name !== 'string' || typeof device !== 'string') return undefined;
+  return precision === 'f32' || precision === 'bf16' ? { name, device, precision } : undefined;
+};
+
+const readRecipe = async (path: string): Promise<Pick<RunRecord, 'recipe' | 'trainedOn'>> => {
+  const stored = parseJson(await readFile(path), `run record ${path}`, { remedy: 'is it a run folder?' });
+  const trainedOn = recordedEngine(stored);
+  // Written by hand, it may be the recipe alone.
+  const recipe = parseRecipe((isRecord(stored) ? stored['recipe'] : undefined) ?? stored);
+  return { recipe, ...(trainedOn ? { trainedOn } : {}) };
+};
+
+/**
+ * Reads a run folder, or a model folder on its own; no weights are read.
+ * @param checkpoint `best`, `last`, or a name such as `step-1500`. @default the best by the score that the run's recipe
+ * names, else the last
+ * @throws StateError when there are no weights; ConfigError listing the checkpoints when the one asked for is not there
+ */
+export const readRun = async (run: string, checkpoint?: string): Promise<RunRecord> => {
+  const weights = await modelFolderOf(run, checkpoint);
+  const path = join(run, RECIPE_FILE);
+  const isRun = (await stat(path).catch(() => undefined))?.isFile() === true;
+  const state = await checkpointState(weights);
+  return { run, weights, ...(isRun ? await readRecipe(path) : {}), ...(state ? { state } : {}) };
+};
+
+/** The suite to work on: the one asked for, or the one that the run was trained on. @throws ConfigError */
+export const suiteFolderOf = (record: RunRecord, asked?: string): string => {
+  const folder = asked ?? record.recipe?.suite;
+  if (folder === undefined) {
+    throw new ConfigError(
+      `run: expected a suite for ${record.run}, which has no recipe.json that names one; give the folder of a prepared suite`,
+    );
+  }
+  return folder;
+};
