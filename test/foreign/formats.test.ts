@@ -51,7 +51,7 @@ describe('datasets that Python tools wrote', () => {
   it.each(cases)(
     'give what the tool reads: $name',
     async ({ name, sources, rows, classes, kind, quarantine = {}, size = 4 }) => {
-      const slug = name.toLowerCase().replace(/\W+/gu, '-');
+      const slug = name.toLowerCase().replace(/[^a-z0-9]+/gu, '-');
       const recipe = join(root, `${slug}.json`);
       const own = Object.fromEntries(Object.entries(sources).map(([key, source]) => [key, located(source)]));
       const settings = {

@@ -10,6 +10,7 @@ export * from './readers/webdataset.ts';
 export * from './readers/labelled-table.ts';
 export { openParquetFile, type ParquetFile } from './parquet/parquet-file.ts';
 export { openParquet, type ParquetOptions } from './readers/parquet.ts';
+export { openSavedDataset, type SavedDatasetOptions } from './readers/saved-dataset.ts';
 export type { ValueReader, ValueReaderOptions } from './values/value-reader.ts';
 export type { ValueColumn, ValueRows, ValueType } from './values/value-type.ts';
 export * from './readers/sidecar-captions.ts';

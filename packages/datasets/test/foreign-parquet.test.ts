@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openArrowTable } from '@polygate/stream';
 import { openParquetFile } from '../src/parquet/parquet-file.ts';
 import { describeType, plainValue } from '../src/values/value-type.ts';
 
@@ -31,7 +32,7 @@ describe('Parquet files that pyarrow wrote', () => {
     for await (const group of file.groups(names)) {
       expect(group.start).toBe(rows.length);
       for (let row = 0; row < group.length; row += 1)
-        rows.push(Object.fromEntries(names.map((each) => [each, plain(group.columns.get(each)?.[row])])));
+        rows.push(Object.fromEntries(names.map((each) => [each, plain(group.columns.get(each)?.(row))])));
     }
     expect(rows).toEqual(record.rows);
   });
@@ -59,6 +60,65 @@ describe('Parquet files that pyarrow wrote', () => {
       expect([...columns.keys()].sort()).toEqual(['image', 'label']);
     }
     expect(lengths).toEqual([12, 12, 6]);
+  });
+});
+
+describe('Arrow files that pyarrow wrote', () => {
+  it.each([
+    ['stream.arrow', [12, 12, 6]],
+    ['packed.feather', [20, 10]],
+  ])('hold the values that pyarrow reads: %s', async (name, expected) => {
+    const table = await openArrowTable(join(fixtures, 'arrow', name));
+    const names = table.columns.map((column) => column.name);
+    expect(names).toHaveLength(17);
+    const rows: Record<string, unknown>[] = [];
+    const lengths: number[] = [];
+    for await (const { start, length, columns } of table.batches(names)) {
+      expect(start).toBe(rows.length);
+      lengths.push(length);
+      for (let row = 0; row < length; row += 1)
+        rows.push(Object.fromEntries(names.map((each) => [each, plain(columns.get(each)?.(row))])));
+    }
+    expect(lengths).toEqual(expected);
+    const wanted = record.rows.map(({ decimal: _, time: __, day: ___, ...row }) => row);
+    expect(rows).toEqual(wanted);
+  });
+
+  it('give single columns without the bytes of others', async () => {
+    const table = await openArrowTable(join(fixtures, 'arrow', 'stream.arrow'), { groupBytes: 400 });
+    let rows = 0;
+    for await (const { length, columns } of table.batches(['label'])) {
+      expect([...columns.keys()]).toEqual(['label']);
+      rows += length;
+    }
+    expect(rows).toBe(record.rows.length);
+    const all = async (): Promise<void> => {
+      for await (const _ of table.batches(['image', 'images', 'large', 'double', 'text']));
+    };
+    await expect(all()).rejects.toThrow(/expected at most 400 bytes \(budget groupBytes\)/u);
+  });
+
+  it.each([
+    ['text', Buffer.from('image,label\na,b\n'), /expected an Arrow file that can be read, got/u],
+    ['nothing', Buffer.alloc(0), /got no schema$/u],
+    [
+      'a stream cut short',
+      readFileSync(join(fixtures, 'arrow', 'stream.arrow')).subarray(0, 6000),
+      /where \d+ are left$/u,
+    ],
+  ])('%s is a FormatError', async (_, bytes, text) => {
+    const folder = await mkdtemp(join(tmpdir(), 'polygate-arrow-'));
+    const path = join(folder, 'data.arrow');
+    await writeFile(path, bytes);
+    const readAll = async (): Promise<void> => {
+      const table = await openArrowTable(path);
+      for await (const _ of table.batches(['label']));
+    };
+    await expect(readAll()).rejects.toMatchObject({
+      name: 'FormatError',
+      message: expect.stringMatching(text),
+    });
+    await rm(folder, { recursive: true });
   });
 });
 

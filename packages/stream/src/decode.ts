@@ -36,7 +36,12 @@ interface Packed {
   readonly at: number;
 }
 
-const packedOf = (region: Uint8Array, at: number, budget: number): Packed => {
+const packedOf = (
+  region: Uint8Array,
+  at: number,
+  budget: number,
+  name: 'batchBytes' | 'groupBytes' = 'batchBytes',
+): Packed => {
   if (region.length === 0) return { bytes: 0, plain: region, at };
   if (region.length < LENGTH_PREFIX)
     throw new MessageFault(`a compressed buffer of ${region.length} bytes`, at);
@@ -45,7 +50,7 @@ const packedOf = (region: Uint8Array, at: number, budget: number): Packed => {
   if (claimed === STORED) return { bytes: 0, plain: aligned(stored), at };
   if (claimed < 0n || claimed > BigInt(budget)) {
     throw new MessageFault(
-      `a buffer that claims ${claimed} bytes: ${overBudget('batchBytes', budget, String(claimed))}`,
+      `a buffer that claims ${claimed} bytes: ${overBudget(name, budget, String(claimed))}`,
       at,
     );
   }
@@ -65,6 +70,10 @@ const expand = async ({ frame, plain, bytes, at }: Packed): Promise<Uint8Array> 
     throw new MessageFault(`an LZ4 frame that does not decode to the ${bytes} bytes that are claimed`, at);
   return aligned(new Uint8Array(expanded.buffer, expanded.byteOffset, expanded.byteLength));
 };
+
+/** A buffer of others that LZ4 compressed, of `budget` bytes (groupBytes) at most. @throws MessageFault */
+export const expandBuffer = (region: Uint8Array, at: number, budget: number): Promise<Uint8Array> =>
+  expand(packedOf(region, at, budget, 'groupBytes'));
 
 /** Bounds on what is decompressed. */
 export interface DecodeBounds {

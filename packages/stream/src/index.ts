@@ -10,6 +10,8 @@ export { contentHash, manifestPath } from './manifest.ts';
 export type { BatchExtent, Extent, Manifest, ShardEntry } from './manifest.ts';
 export { fromRows, type Rows, type RowSource, type RowSourceOptions } from './row-source.ts';
 export type { ColumnOf, ColumnsOf, Row, RowOf, ValueOf } from './row-types.ts';
+export { type ArrowRows, type ArrowTable, openArrowTable } from './foreign/arrow-table.ts';
+export type { ValueType } from './foreign/arrow-types.ts';
 export { type ArrowFile, type ArrowFileOptions, arrowFileSink } from './arrow-file.ts';
 export { type DatasetMetadata, datasetMetadata, readDatasetMetadata, requireTokenizer } from './metadata.ts';
 export * from './mixed-batches.ts';

@@ -1,7 +1,8 @@
-/** Tables whose cells are values: Parquet. */
+/** Tables whose cells are values: Parquet, Arrow of others. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openParquet, openParquetFile } from '@polygate/datasets';
+import { openArrowTable } from '@polygate/stream';
 import { pick } from '../byte-mutations.ts';
 import { expectRight, type FuzzTarget, type Mutator } from '../target.ts';
 import { checkKeys, fileIn, readTwice } from './reading.ts';
@@ -50,6 +51,9 @@ const mutateVarint: Mutator = (bytes, random) => {
   return copy;
 };
 
+/** Damage of the schema and of the first batch's description, which come first. */
+const mutateHead: Mutator = (bytes, random) => damage(bytes, 0, Math.min(bytes.length, 6000), random);
+
 const parquet: FuzzTarget = {
   name: 'parquet',
   errors: ['FormatError'],
@@ -63,8 +67,7 @@ const parquet: FuzzTarget = {
         let rows = 0;
         for await (const { length, columns } of file.groups(file.columns.map(({ name }) => name))) {
           rows += length;
-          for (const [name, cells] of columns)
-            expectRight(cells.length === length, `${cells.length} cells of "${name}" in ${length} rows`);
+          for (const read of columns.values()) for (let row = 0; row < length; row += 1) read(row);
         }
         expectRight(rows === file.rows, `${rows} rows of ${file.rows}`);
       },
@@ -96,4 +99,22 @@ const parquetReader: FuzzTarget = {
   },
 };
 
-export const tableTargets: readonly FuzzTarget[] = [parquet, parquetReader];
+const arrow: FuzzTarget = {
+  name: 'arrow-table',
+  errors: ['FormatError'],
+  async open(folder) {
+    const save = fileIn(folder, 'table.arrow');
+    return {
+      seeds: await fixturesOf('datasets', 'test', 'fixtures', 'arrow'),
+      mutators: [mutateHead, mutateVarint],
+      async parse(bytes) {
+        const table = await openArrowTable(await save(bytes), { groupBytes: 2 ** 24 });
+        const names = table.columns.map(({ name }) => name);
+        for await (const { length, columns } of table.batches(names))
+          for (const read of columns.values()) for (let row = 0; row < length; row += 1) read(row);
+      },
+    };
+  },
+};
+
+export const tableTargets: readonly FuzzTarget[] = [parquet, parquetReader, arrow];

@@ -184,7 +184,7 @@ const readGroup = async (
     const cells = flatten(result.value.data);
     if (cells.length !== rows)
       throw new ParquetDamage(`column "${name}" of ${cells.length} rows where the row group has ${rows}`);
-    out.set(name, cells);
+    out.set(name, (row) => cells[row]);
   }
   return out;
 };

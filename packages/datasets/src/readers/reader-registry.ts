@@ -12,6 +12,7 @@ import { miniTextReader } from './mini-text.ts';
 import { mnistReader } from './mnist.ts';
 import { parquetReader } from './parquet.ts';
 import { plainTextReader } from './plain-text.ts';
+import { savedDatasetReader } from './saved-dataset.ts';
 import { sidecarCaptionsReader } from './sidecar-captions.ts';
 import { webDatasetReader } from './webdataset.ts';
 
@@ -30,6 +31,7 @@ const readers = [
   plainTextReader,
   labelledTsvReader,
   parquetReader,
+  savedDatasetReader,
 ] as const;
 
 type PackageReaders = { readonly [R in (typeof readers)[number] as R['name']]: R };

@@ -42,7 +42,7 @@ const tableOf = (
     async *groups(wanted) {
       const length = Object.values(cells)[0]?.length ?? 0;
       for (let start = 0; start < length; start += 2) {
-        const columns = wanted.map((name) => [name, (cells[name] ?? []).slice(start, start + 2)] as const);
+        const columns = wanted.map((name) => [name, (row: number) => cells[name]?.[start + row]] as const);
         yield { start, length: Math.min(2, length - start), columns: new Map(columns) };
       }
     },

@@ -52,7 +52,7 @@ const columnsOf = ({ image, label, id, texts }: ValueRoles, { splitColumn }: Val
 const toRow = async (rows: ValueRows, index: number, rules: RowRules): Promise<Row | Fault> => {
   const { roles, survey, budgets, finder, part } = rules;
   const place = `${part.id}/${rows.start + index}`;
-  const cell = (name: string): unknown => plainValue(rows.columns.get(name)?.[index]);
+  const cell = (name: string): unknown => plainValue(rows.columns.get(name)?.(index));
   const named = roles.id === undefined ? undefined : labelName(cell(roles.id));
   const id = named ?? place;
   const texts: string[] = [];

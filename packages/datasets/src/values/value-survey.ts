@@ -64,7 +64,7 @@ const classesOf = (table: ValueTable, label: string): readonly string[] | undefi
 async function* cellsOf(part: ValuePart, columns: readonly string[]): AsyncGenerator<readonly unknown[]> {
   for await (const { length, columns: cells } of part.groups(columns)) {
     const lists = columns.map((name) => cells.get(name));
-    for (let row = 0; row < length; row += 1) yield lists.map((list) => plainValue(list?.[row]));
+    for (let row = 0; row < length; row += 1) yield lists.map((list) => plainValue(list?.(row)));
   }
 }
 
@@ -98,7 +98,7 @@ const columnOfSplits = async (
     for await (const { length, columns } of all) {
       for (let row = 0; row < length; row += 1)
         search.addRow(
-          wanted.map((name) => ({ key: name, name, value: plainValue(columns.get(name)?.[row]) })),
+          wanted.map((name) => ({ key: name, name, value: plainValue(columns.get(name)?.(row)) })),
         );
       if (search.open().length === 0) break;
     }

@@ -1,14 +1,7 @@
 /** Types of the cells of tables whose cells are values, as Parquet and Arrow have them, and what stands in a cell. */
+import type { ValueType } from '@polygate/stream';
 
-/** What cells of a column hold. `other` is what no reader makes use of, such as times. */
-export type ValueType =
-  | 'text'
-  | 'bytes'
-  | 'number'
-  | 'boolean'
-  | 'other'
-  | { readonly list: ValueType }
-  | { readonly struct: ReadonlyMap<string, ValueType> };
+export type { ValueType };
 
 /** A column of a table of values. */
 export interface ValueColumn {
@@ -23,8 +16,8 @@ export const describeType = (type: ValueType): string => {
   return `{ ${[...type.struct.keys()].slice(0, 8).join(', ')} }`;
 };
 
-/** Cells of one column, of a stretch of rows. */
-export type ValueCells = ArrayLike<unknown>;
+/** The value of a row of a stretch, counted from 0; nothing where the row has none. */
+export type ValueCells = (row: number) => unknown;
 
 /** A stretch of rows of some columns. */
 export interface ValueRows {
