@@ -9,7 +9,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { deflateSync } from 'node:zlib';
-import { exportRun, predictClass, predictFill } from '@polygate/app-predict';
+import { exportRun, predictImage, predictTexts } from '@polygate/app-predict';
 import { prepare } from '@polygate/app-prepare';
 import { pretrain } from '@polygate/app-pretrain';
 import {
@@ -517,16 +517,16 @@ describe('a trained model', { timeout }, () => {
     const output = join(folder, 'exported');
     await exportRun({ run, engine: 'cpu', output, tasks: ['colours'] });
     const error = await expectError(
-      predictFill({ run: output, engine: 'cpu', text: 'the bar is ___' }),
+      predictTexts('fill', { run: output, engine: 'cpu', texts: ['the bar is ___'] }),
       ConfigError,
       missingRow,
     );
     expect(error.message).toContain('export the trained model again with the task that has it');
     // The task that it was exported with.
     const image = join(root, 'good/pictures/red/left-2.svg');
-    expect(await predictClass({ run: output, engine: 'cpu', image, labels: ['red', 'blue'] })).toHaveLength(
-      2,
-    );
+    expect(
+      await predictImage('classify', { run: output, engine: 'cpu', image, labels: ['red', 'blue'] }),
+    ).toHaveLength(2);
   });
 
   it('does not take weights whose experts are placed elsewhere', async () => {

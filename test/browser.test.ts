@@ -1,5 +1,6 @@
 /** What runs in a browser: the packages that bundle, and an exported model's answers in Chromium, from bytes alone. */
-import { classify, exportMerged, patchesOf, saveModel } from '@polygate/generalist';
+import { exportMerged, saveModel } from '@polygate/generalist';
+import { classify, patchesOf } from '@polygate/tasks';
 import { selectEngine } from '@polygate/tensor';
 import { build } from 'esbuild';
 import { createServer } from 'node:http';

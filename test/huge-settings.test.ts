@@ -67,14 +67,14 @@ const numbersOf = (
 };
 
 const settingsOf = (
-  schema: typeof recipeSchema | ReturnType<typeof prepareSchema>,
+  schema: ReturnType<typeof recipeSchema> | ReturnType<typeof prepareSchema>,
 ): readonly NumericSetting[] =>
   numbersOf(schema.toJSONSchema({ io: 'input', unrepresentable: 'any' }) as JsonSchema);
 
 const recipes = [
   {
     name: 'pretrain',
-    settings: settingsOf(recipeSchema),
+    settings: settingsOf(recipeSchema()),
     base: { tasks: { t: { family: 'image-captioning', dataset: 'd' } } },
     plan: (input: unknown) => describeRecipe(parseRecipe(input)),
   },

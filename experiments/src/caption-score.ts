@@ -1,8 +1,8 @@
 /** Token-F1 of written captions on a few pictures, articles included: what a reader of captions sees, beside the loss. */
 import { captionWords, tokenF1 } from '@polygate/evaluation';
-import { caption, splitBatches, type Generalist, type OpenSuite } from '@polygate/generalist';
+import { type Generalist, type OpenSuite } from '@polygate/generalist';
+import { caption, imagePatches, splitBatches } from '@polygate/tasks';
 import { nestedListRow } from '@polygate/stream';
-import { imagePatches } from '@polygate/tasks';
 import type { RunOrder } from './plan.ts';
 
 /** Pictures whose captions are written; beam search takes a forward a word. */

@@ -1,13 +1,7 @@
 /** Scores of a trained model on held-out rows, by the tasks' own losses: fine-grained, and the same rows for all runs. */
 import { ConfigError, createRandom } from '@polygate/core';
-import {
-  makeTask,
-  splitBatches,
-  taskLoss,
-  type Generalist,
-  type OpenSuite,
-  type Recipe,
-} from '@polygate/generalist';
+import { makeTask, taskLoss, type Generalist, type OpenSuite, type Recipe } from '@polygate/generalist';
+import { splitBatches } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import type { ScoredTask } from './experiment.ts';
 import type { Scores } from './results.ts';
@@ -30,12 +24,13 @@ const batchesOf = async (
       `scoring: expected a task of the recipe, got "${scored.task}"; known are ${Object.keys(recipe.tasks).join(', ')}`,
     );
   }
-  const { augmentation: _, ...plain } = own;
-  const task = makeTask(
-    scored.task,
-    { ...plain, candidates: { kind: 'whole' } },
-    { suite: data.suite, tokenizer: data.tokenizer, image: model.image, vocabulary: model.vocabulary },
-  );
+  const task = makeTask(scored.task, own, {
+    suite: data.suite,
+    tokenizer: data.tokenizer,
+    image: model.image,
+    vocabulary: model.vocabulary,
+    training: false,
+  });
   const random = createRandom(SCORING_SEED).fork(`${scored.task}/${scored.split}`);
   const batches: Batch[] = [];
   const shards = await data.shards(own.dataset, scored.split);

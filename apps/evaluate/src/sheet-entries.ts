@@ -1,16 +1,7 @@
 /** What the picture sheet shows: held-out pictures with what the model says about them. */
 import { ownValue } from '@polygate/core';
-import {
-  caption,
-  classify,
-  patchesOf,
-  retrieveTexts,
-  servesFamily,
-  servingTask,
-  type Generalist,
-  type LabelChoice,
-  type OpenSuite,
-} from '@polygate/generalist';
+import { servesFamily, type Generalist, type OpenSuite } from '@polygate/generalist';
+import { caption, classify, patchesOf, retrieveTexts, servingTask, type LabelChoice } from '@polygate/tasks';
 import type { SuiteDataset } from '@polygate/datasets';
 import { fixedListRow, nestedListRow, permute, textRow, values } from '@polygate/stream';
 
@@ -87,7 +78,7 @@ const labelsOf = (
   { dataset, classes }: { readonly dataset: string; readonly classes: readonly string[] },
 ): LabelChoice => ({
   labels: classes,
-  task: servingTask(model.config, 'image-classification', { dataset }),
+  task: servingTask(model, 'image-classification', { dataset }),
 });
 
 const captionedSection = async (
@@ -102,10 +93,8 @@ const captionedSection = async (
   const pictures = rows.map((_, row) => Uint8Array.from(fixedListRow(batch, 'image', row)));
   const ids = rows.map((_, row) => textRow(batch, 'id', row));
   const patches = patchesOf(pictures, model.image);
-  const serving = (family: 'image-captioning' | 'image-text-retrieval') =>
-    servingTask(model.config, family, { dataset: dataset.name });
-  const serves = (family: Parameters<typeof servesFamily>[1]): boolean =>
-    servesFamily(model, family, { dataset: dataset.name });
+  const serving = (family: string) => servingTask(model, family, { dataset: dataset.name });
+  const serves = (family: string): boolean => servesFamily(model, family, { dataset: dataset.name });
   const captions = serves('image-captioning')
     ? await caption(model, patches, { task: serving('image-captioning') })
     : [];

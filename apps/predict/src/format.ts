@@ -1,18 +1,7 @@
 /** Predictions as text for people; `--json` prints the values themselves. */
-import type { CaptionPrediction, LabelPrediction, WordPrediction } from '@polygate/generalist';
 import type { ExportResult } from './export-run.ts';
 import type { PicturePrediction } from './predict-each.ts';
 import type { Retrieval } from './predict.ts';
-
-const percent = (probability: number): string => `${(100 * probability).toFixed(1).padStart(5)} %`;
-
-/** One label a line, with its probability. */
-export const formatClass = (labels: readonly LabelPrediction[]): string =>
-  labels.map(({ label, probability }) => `${percent(probability)}  ${label}`).join('\n');
-
-/** One caption a line, the best first, with its score. */
-export const formatCaption = (captions: readonly CaptionPrediction[]): string =>
-  captions.map(({ text, score }) => `${score.toFixed(3).padStart(7)}  ${text}`).join('\n');
 
 /** Each picture's path above what is said of it. */
 export const formatPictures = <A>(
@@ -26,21 +15,6 @@ export const formatRetrieval = ({ pictures, searched, skipped }: Retrieval): str
     ...pictures.map(({ path, similarity }) => `${similarity.toFixed(3).padStart(6)}  ${path}`),
     `(${searched} pictures searched${skipped.length > 0 ? `, ${skipped.length} skipped` : ''})`,
   ].join('\n');
-
-/** The text with its best words, then the choices for each blank. */
-export const formatFill = (text: string, blanks: readonly (readonly WordPrediction[])[]): string => {
-  let number = 0;
-  const filled = text.replace(/_{3,}/gu, (blank) => {
-    const word = blanks[number]?.[0]?.word ?? blank;
-    number += 1;
-    return word;
-  });
-  const choices = blanks.map((words, i) => {
-    const list = words.map(({ word, probability }) => `${word} ${percent(probability).trim()}`).join(', ');
-    return blanks.length > 1 ? `blank ${i + 1}: ${list}` : list;
-  });
-  return [filled, ...choices].join('\n');
-};
 
 const millions = (count: number): string => `${(count / 1e6).toFixed(2)}M`;
 

@@ -1,32 +1,15 @@
-export {
-  predictCaption,
-  predictCaptions,
-  predictClass,
-  predictClasses,
-  predictFill,
-  predictRetrieval,
-} from './predict.ts';
+export { predictGallery, predictImage, predictImages, predictTexts } from './predict.ts';
 export type {
-  CaptionImageOptions,
-  CaptionManyOptions,
-  CaptionSearch,
-  ClassifyManyOptions,
-  ClassifyOptions,
-  FillOptions,
-  PicturesOptions,
+  GalleryOptions,
+  ImageOptions,
+  ImagesOptions,
   RetrievedPicture,
   Retrieval,
-  RetrieveOptions,
+  TextsOptions,
+  VerbOptions,
 } from './predict.ts';
 export type { PicturePrediction, PicturePredictions, SkippedPicture } from './predict-each.ts';
 export { exportRun } from './export-run.ts';
 export type { ExportOptions, ExportResult } from './export-run.ts';
-export {
-  formatCaption,
-  formatClass,
-  formatExport,
-  formatFill,
-  formatPictures,
-  formatRetrieval,
-} from './format.ts';
+export { formatExport, formatPictures, formatRetrieval } from './format.ts';
 export type { PredictContext, PredictOptions } from './session.ts';

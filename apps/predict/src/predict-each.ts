@@ -1,6 +1,7 @@
 /** One prediction for each of many pictures in one start: read, decoded and predicted in pieces that bound the memory. */
 import { PolygateError, silentLogger, type Logger } from '@polygate/core';
-import { patchesOf, readPicture, type Generalist } from '@polygate/generalist';
+import { readPicture, type Generalist } from '@polygate/generalist';
+import { patchesOf } from '@polygate/tasks';
 
 /** Pictures that are decoded and predicted at once. */
 const AT_ONCE = 64;

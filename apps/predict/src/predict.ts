@@ -1,134 +1,113 @@
-/** The predict stage: what the model of a run says about pictures and texts, as values. */
-import { ConfigError } from '@polygate/core';
-import {
-  caption,
-  classify,
-  fill,
-  patchesOf,
-  retrieve,
-  type CaptionPrediction,
-  type LabelPrediction,
-  type WordPrediction,
-} from '@polygate/generalist';
+/** The predict stage: what the model of a run says about images and texts, as values. The verbs are the task families'. */
+import { ConfigError, unknownName } from '@polygate/core';
+import { patchesOf, taskPredictors, type FamilyPredictor, type TaskFamily } from '@polygate/tasks';
 import { relative } from 'node:path';
 import { pictureFiles, pictureFilesOf } from './picture-files.ts';
 import { predictEach, readPictures, type PicturePredictions, type SkippedPicture } from './predict-each.ts';
 import { warnUntrained, withModel, type PredictContext, type PredictOptions } from './session.ts';
 
-/** Pictures that are asked about. */
-export interface PicturesOptions extends PredictOptions {
+type Input = FamilyPredictor['input'];
+type PredictorOf<I extends Input> = Extract<FamilyPredictor, { readonly input: I }>;
+
+/** What a verb of an input is asked with, beside that input: options of the family by name. */
+export type VerbOptions = PredictOptions & Readonly<Record<string, unknown>>;
+
+/** The predictor of a verb. @throws ConfigError listing the verbs that are given such an input */
+const verbOf = <I extends Input>(
+  verb: string,
+  input: I,
+): { readonly family: TaskFamily; readonly predictor: PredictorOf<I> } => {
+  const fitting = taskPredictors().filter(({ predictor }) => predictor.input === input);
+  const found = fitting.find(({ predictor }) => predictor.verb === verb);
+  if (found) return found as { readonly family: TaskFamily; readonly predictor: PredictorOf<I> };
+  throw unknownName(
+    `verb about ${input}`,
+    verb,
+    fitting.map(({ predictor }) => predictor.verb),
+  );
+};
+
+/** What the family is told: its own options that are given, and the task. */
+const askedOf = ({ options = [] }: FamilyPredictor, given: VerbOptions) => ({
+  task: given.task,
+  ...Object.fromEntries(
+    options.flatMap(({ name }) => (given[name] === undefined ? [] : [[name, given[name]] as const])),
+  ),
+});
+
+/** Images that are asked about. */
+export interface ImagesOptions extends VerbOptions {
   /** Files, folders (searched with their sub-folders) and patterns such as `photos/*.jpg`. */
   readonly images: readonly string[];
   /** What is done with a file that can't be read: it is listed, or ends the work. @default 'skip' */
   readonly bad?: 'skip' | 'throw';
 }
 
-export interface ClassifyManyOptions extends PicturesOptions {
-  /** Any words; two or more tell most. @default the names of the classes of the task that is asked */
-  readonly labels?: readonly string[] | undefined;
-}
-
 /**
- * Labels of each picture, likeliest first. A file that can't be read is skipped, listed and logged.
- * @throws ConfigError where there is no picture, and for labels that repeat
+ * Answers about each of many images, best first. A file that can't be read is skipped, listed and logged.
+ * @param verb such as `classify` or `caption`
+ * @throws ConfigError where there is no image, and for options that the verb refuses
  */
-export const predictClasses = (
-  options: ClassifyManyOptions,
+export const predictImages = <Answer>(
+  verb: string,
+  options: ImagesOptions,
   context: PredictContext = {},
-): Promise<PicturePredictions<LabelPrediction>> =>
-  withModel(options, context, async ({ model }) => {
-    const { images, labels, task, bad } = options;
-    return predictEach(model, await pictureFilesOf(images), {
-      predict: (patches) => classify(model, patches, { labels, task }),
+): Promise<PicturePredictions<Answer>> => {
+  const { family, predictor } = verbOf(verb, 'images');
+  return withModel(options, context, async ({ model }) => {
+    const { images, bad } = options;
+    warnUntrained(model, family.name, context);
+    const answers = await predictEach(model, await pictureFilesOf(images), {
+      predict: (patches) => predictor.predict(model, patches, askedOf(predictor, options)),
       ...(bad === undefined ? {} : { bad }),
       ...context,
     });
+    return answers as PicturePredictions<Answer>;
   });
+};
 
-export interface ClassifyOptions extends PredictOptions {
-  /** Picture file. */
+export interface ImageOptions extends VerbOptions {
+  /** Image file. */
   readonly image: string;
-  /** Any words; two or more tell most. @default the names of the classes of the task that is asked */
-  readonly labels?: readonly string[] | undefined;
 }
 
 /**
- * Labels of one picture, likeliest first.
+ * Answers about one image, best first.
  * @throws StateError for a missing or unreadable file, FormatError for one that is no picture
  */
-export const predictClass = async (
-  options: ClassifyOptions,
+export const predictImage = async <Answer>(
+  verb: string,
+  options: ImageOptions,
   context: PredictContext = {},
-): Promise<readonly LabelPrediction[]> =>
-  withModel(options, context, async ({ model }) => {
-    const { image, labels, task } = options;
-    const { pictures } = await predictEach(model, [image], {
-      predict: (patches) => classify(model, patches, { labels, task }),
-      bad: 'throw',
-      ...context,
-    });
-    return pictures[0]?.predictions ?? [];
-  });
+): Promise<readonly Answer[]> => {
+  const { image, ...rest } = options;
+  const { pictures } = await predictImages<Answer>(verb, { ...rest, images: [image], bad: 'throw' }, context);
+  return pictures[0]?.predictions ?? [];
+};
 
-/** Settings of the search for captions. */
-export interface CaptionSearch {
-  /** @default 3 */
-  readonly beam?: number;
-  /** Most tokens, end token included. @default 32 */
-  readonly maximumTokens?: number;
-  /** Power of the length that a sum of log p is divided by. @default 1 */
-  readonly lengthPenalty?: number;
+export interface TextsOptions extends VerbOptions {
+  readonly texts: readonly string[];
 }
 
-const searchOf = ({ beam, maximumTokens, lengthPenalty }: CaptionSearch): CaptionSearch => ({
-  ...(beam === undefined ? {} : { beam }),
-  ...(maximumTokens === undefined ? {} : { maximumTokens }),
-  ...(lengthPenalty === undefined ? {} : { lengthPenalty }),
-});
-
-export interface CaptionManyOptions extends PicturesOptions, CaptionSearch {}
-
-/** Captions of each picture, best first; files that can't be read as in {@link predictClasses}. */
-export const predictCaptions = (
-  options: CaptionManyOptions,
+/** Answers about each of some texts, best first. @param verb such as `fill` */
+export const predictTexts = <Answer>(
+  verb: string,
+  options: TextsOptions,
   context: PredictContext = {},
-): Promise<PicturePredictions<CaptionPrediction>> =>
-  withModel(options, context, async ({ model }) => {
-    const { images, task, bad } = options;
-    warnUntrained(model, 'image-captioning', context);
-    return predictEach(model, await pictureFilesOf(images), {
-      predict: (patches) => caption(model, patches, { task, ...searchOf(options) }),
-      ...(bad === undefined ? {} : { bad }),
-      ...context,
-    });
+): Promise<readonly (readonly Answer[])[]> => {
+  const { family, predictor } = verbOf(verb, 'texts');
+  return withModel(options, context, async ({ model }) => {
+    warnUntrained(model, family.name, context);
+    const answers = await predictor.predict(model, options.texts, askedOf(predictor, options));
+    return answers as readonly (readonly Answer[])[];
   });
+};
 
-export interface CaptionImageOptions extends PredictOptions, CaptionSearch {
-  /** Picture file. */
-  readonly image: string;
-}
-
-/** Captions of one picture, best first; at most `beam`. @throws as {@link predictClass} */
-export const predictCaption = async (
-  options: CaptionImageOptions,
-  context: PredictContext = {},
-): Promise<readonly CaptionPrediction[]> =>
-  withModel(options, context, async ({ model }) => {
-    const { image, task } = options;
-    warnUntrained(model, 'image-captioning', context);
-    const { pictures } = await predictEach(model, [image], {
-      predict: (patches) => caption(model, patches, { task, ...searchOf(options) }),
-      bad: 'throw',
-      ...context,
-    });
-    return pictures[0]?.predictions ?? [];
-  });
-
-export interface RetrieveOptions extends PredictOptions {
+export interface GalleryOptions extends VerbOptions {
   readonly text: string;
-  /** Folder of pictures; its sub-folders are searched too. */
+  /** Folder of images; its sub-folders are searched too. */
   readonly images: string;
-  /** Pictures that are listed. @default 5 */
+  /** Images that are listed. @default 5 */
   readonly count?: number;
 }
 
@@ -142,23 +121,26 @@ export interface RetrievedPicture {
 export interface Retrieval {
   /** Best first. */
   readonly pictures: readonly RetrievedPicture[];
-  /** Pictures that were compared. */
+  /** Images that were compared. */
   readonly searched: number;
   /** Files that are no pictures that can be read, with the reason. */
   readonly skipped: readonly SkippedPicture[];
 }
 
 /**
- * The pictures of a folder that go best with a text. A file that can't be decoded is skipped, listed and logged.
+ * The images of a folder that go best with a text. A file that can't be decoded is skipped, listed and logged.
+ * @param verb such as `retrieve`
  * @throws StateError for an unreadable folder, ConfigError for one without pictures
  */
-export const predictRetrieval = (
-  options: RetrieveOptions,
+export const predictGallery = (
+  verb: string,
+  options: GalleryOptions,
   context: PredictContext = {},
-): Promise<Retrieval> =>
-  withModel(options, context, async ({ model }) => {
+): Promise<Retrieval> => {
+  const { family, predictor } = verbOf(verb, 'gallery');
+  return withModel(options, context, async ({ model }) => {
     const { images: folder, text, count = 5 } = options;
-    warnUntrained(model, 'image-text-retrieval', context);
+    warnUntrained(model, family.name, context);
     const skipped: SkippedPicture[] = [];
     const read = await readPictures(model, await pictureFiles(folder), {
       skip: ({ path, reason }) => void skipped.push({ path: relative(folder, path), reason }),
@@ -166,11 +148,12 @@ export const predictRetrieval = (
     });
     if (read.length === 0) {
       throw new ConfigError(
-        `retrieve: expected pictures that can be read in ${folder}, got ${skipped.length} that can't; the first: ${skipped[0]?.reason ?? ''}`,
+        `${verb}: expected pictures that can be read in ${folder}, got ${skipped.length} that can't; the first: ${skipped[0]?.reason ?? ''}`,
       );
     }
     const pixels = read.map((each) => each.pixels);
-    const matches = await retrieve(model, { text, task: options.task }, patchesOf(pixels, model.image));
+    const query = { text, images: patchesOf(pixels, model.image) };
+    const matches = await predictor.predict(model, query, askedOf(predictor, options));
     return {
       pictures: matches
         .slice(0, count)
@@ -179,23 +162,4 @@ export const predictRetrieval = (
       skipped,
     };
   });
-
-export interface FillOptions extends PredictOptions {
-  /** With one blank `___` or more. */
-  readonly text: string;
-  /** Words for each blank. @default 5 */
-  readonly count?: number;
-}
-
-/** Words for each blank of a text, likeliest first. */
-export const predictFill = (
-  options: FillOptions,
-  context: PredictContext = {},
-): Promise<readonly (readonly WordPrediction[])[]> =>
-  withModel(options, context, ({ model }) => {
-    warnUntrained(model, 'masked-language-modelling', context);
-    return fill(model, options.text, {
-      task: options.task,
-      ...(options.count === undefined ? {} : { count: options.count }),
-    });
-  });
+};

@@ -36,11 +36,11 @@ export const withModel = async <A>(
 
 /** Says so where a model was trained on no task of a family: it answers all the same, but by chance. */
 export const warnUntrained = (
-  { config }: Generalist,
-  family: NonNullable<Generalist['config']['tasks']>[number]['family'],
+  { tasks }: Pick<Generalist, 'tasks'>,
+  family: string,
   { logger = silentLogger }: PredictContext,
 ): void => {
-  const families = config.tasks?.map((task) => task.family) ?? [];
+  const families = tasks.map((task) => task.family);
   if (families.length === 0 || families.includes(family)) return;
   logger.warn(
     `this model was trained on no ${family}, only on ${[...new Set(families)].join(', ')}: what it says here is a guess`,

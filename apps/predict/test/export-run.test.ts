@@ -1,4 +1,5 @@
-import { exportRun, formatExport, predictCaption, predictClass, predictFill } from '@polygate/app-predict';
+import { exportRun, formatExport, predictImage, predictTexts } from '@polygate/app-predict';
+import type { CaptionPrediction, LabelPrediction } from '@polygate/tasks';
 import { saveModel } from '@polygate/generalist';
 import * as tf from '@tensorflow/tfjs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
@@ -39,16 +40,26 @@ describe('export', () => {
     expect(result.parameters.exported).toBeGreaterThan(result.parameters.trained * 0.5);
     const labels = ['red', 'blue'];
     const [own, exported] = [
-      await predictClass({ run, engine, image, labels }),
-      await predictClass({ run: output, engine, image, labels }),
+      await predictImage<LabelPrediction>('classify', { run, engine, image, labels }),
+      await predictImage<LabelPrediction>('classify', { run: output, engine, image, labels }),
     ];
     expect(exported.map(({ label }) => label)).toEqual(own.map(({ label }) => label));
     expect(exported[0]?.probability).toBeCloseTo(own[0]?.probability ?? 0, 4);
-    const written = await predictCaption({ run: output, engine, image, maximumTokens: 2 });
-    const expected = await predictCaption({ run, engine, image, maximumTokens: 2 });
+    const written = await predictImage<CaptionPrediction>('caption', {
+      run: output,
+      engine,
+      image,
+      maximumTokens: 2,
+    });
+    const expected = await predictImage<CaptionPrediction>('caption', {
+      run,
+      engine,
+      image,
+      maximumTokens: 2,
+    });
     expect(written.map(({ text }) => text)).toEqual(expected.map(({ text }) => text));
     expect(tf.memory().numTensors).toBe(before);
-    await expect(predictFill({ run: output, engine, text: 'the ___' })).rejects.toThrow(
+    await expect(predictTexts('fill', { run: output, engine, texts: ['the ___'] })).rejects.toThrow(
       /expected a row that this merged model was exported with: .* \(polygate export --tasks\)/u,
     );
   });
@@ -61,7 +72,13 @@ describe('export', () => {
     await exportRun({ run, engine, output: half, dtype: 'BF16' });
     const size = async (folder: string) => (await stat(join(folder, 'model.safetensors'))).size;
     expect((await size(half)) / (await size(whole))).toBeLessThan(0.6);
-    const [label] = await predictClass({ run: half, engine, image, labels: ['red', 'blue'], task: 'naming' });
+    const [label] = await predictImage<LabelPrediction>('classify', {
+      run: half,
+      engine,
+      image,
+      labels: ['red', 'blue'],
+      task: 'naming',
+    });
     expect(label?.label).toMatch(/red|blue/u);
   });
 

@@ -1,14 +1,12 @@
-import {
-  formatCaption,
-  formatClass,
-  formatFill,
-  formatRetrieval,
-  predictCaption,
-  predictClass,
-  predictFill,
-  predictRetrieval,
-} from '@polygate/app-predict';
+import { formatRetrieval, predictGallery, predictImage, predictTexts } from '@polygate/app-predict';
 import { silentLogger } from '@polygate/core';
+import {
+  taskPredictors,
+  type CaptionPrediction,
+  type ImagePredictor,
+  type LabelPrediction,
+  type TextPredictor,
+} from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -46,14 +44,25 @@ describe('predictions from a run folder', () => {
     await tf.setBackend('cpu');
     const before = tf.memory().numTensors;
     const options = { run, engine, image: join(images, 'red.png'), labels: ['red', 'blue', 'a green bar'] };
-    const labels = await predictClass(options);
+    const labels = await predictImage<LabelPrediction>('classify', options);
     expect(labels.map(({ label }) => label).sort()).toEqual(['a green bar', 'blue', 'red']);
     expect(labels.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 5);
-    expect(await predictClass(options)).toEqual(labels);
-    const captions = await predictCaption({ run, engine, image: options.image, beam: 2, maximumTokens: 4 });
+    expect(await predictImage<LabelPrediction>('classify', options)).toEqual(labels);
+    const captions = await predictImage<CaptionPrediction>('caption', {
+      run,
+      engine,
+      image: options.image,
+      beam: 2,
+      maximumTokens: 4,
+    });
     expect(captions).toHaveLength(2);
     expect(captions[0]?.score).toBeGreaterThanOrEqual(captions[1]?.score ?? 0);
-    const words = await predictFill({ run, engine, text: 'the ___ is red', count: 3 });
+    const [words = []] = await predictTexts<unknown[]>('fill', {
+      run,
+      engine,
+      texts: ['the ___ is red'],
+      count: 3,
+    });
     expect(words[0]).toHaveLength(3);
     expect(tf.memory().numTensors).toBe(before);
   });
@@ -67,7 +76,7 @@ describe('predictions from a run folder', () => {
     await writeFile(join(model, 'config.json'), JSON.stringify({ ...config, tasks }));
     const warned: string[] = [];
     const logger = { ...silentLogger, warn: (line: string) => void warned.push(line) };
-    await predictFill({ run: model, engine, text: 'the ___ is red' }, { logger });
+    await predictTexts('fill', { run: model, engine, texts: ['the ___ is red'] }, { logger });
     expect(warned).toEqual([
       'this model was trained on no masked-language-modelling, only on image-classification: what it says here is a guess',
     ]);
@@ -79,7 +88,7 @@ describe('predictions from a run folder', () => {
     await writeFile(path, record.replace('"seed":11', '"seed":11,"precision":"bf16"'));
     const lines: string[] = [];
     const logger = { ...silentLogger, info: (line: string) => void lines.push(line) };
-    await predictFill({ run, engine: 'wasm', text: 'the ___ is red' }, { logger });
+    await predictTexts('fill', { run, engine: 'wasm', texts: ['the ___ is red'] }, { logger });
     await writeFile(path, record);
     expect(lines[0]).toContain('engine wasm on cpu, f32');
     expect(lines[0]).toContain('as asked; bf16 needs torch');
@@ -100,45 +109,57 @@ describe('predictions from a run folder', () => {
       warn: (line: string) => warnings.push(line),
       error: () => {},
     };
-    const all = await predictRetrieval({ run, engine, text: 'a red square', images });
+    const all = await predictGallery('retrieve', { run, engine, text: 'a red square', images });
     expect(all.pictures.map(({ path }) => path).sort()).toEqual(['red.png', join('sub', 'blue.png')]);
-    const some = await predictRetrieval({ run, engine, text: 'a red square', images: broken }, { logger });
+    const some = await predictGallery(
+      'retrieve',
+      { run, engine, text: 'a red square', images: broken },
+      { logger },
+    );
     expect(some.pictures.map(({ path }) => path)).toEqual(['a.png']);
     expect(some.skipped.map(({ path }) => path)).toEqual(['b.png']);
     expect(warnings[0]).toMatch(/^skipped: picture .*b.png/u);
   });
 
   it('say what is wrong with what they were given', async () => {
-    await expect(predictCaption({ run, engine, image: join(images, 'none.png') })).rejects.toThrow(
-      'expected a picture file, got nothing at its path',
-    );
-    await expect(predictFill({ run, engine, text: 'no blank' })).rejects.toThrow(
+    await expect(
+      predictImage<CaptionPrediction>('caption', { run, engine, image: join(images, 'none.png') }),
+    ).rejects.toThrow('expected a picture file, got nothing at its path');
+    await expect(predictTexts('fill', { run, engine, texts: ['no blank'] })).rejects.toThrow(
       'expected a text with a blank ___',
     );
-    await expect(predictClass({ run, engine, image: join(images, 'red.png'), labels: [] })).rejects.toThrow(
-      'classify: expected one or more labels that differ, got none',
-    );
     await expect(
-      predictRetrieval({ run, engine, text: 'x', images: join(scratch, 'absent') }),
+      predictImage<LabelPrediction>('classify', { run, engine, image: join(images, 'red.png'), labels: [] }),
+    ).rejects.toThrow('classify: expected one or more labels that differ, got none');
+    await expect(
+      predictGallery('retrieve', { run, engine, text: 'x', images: join(scratch, 'absent') }),
     ).rejects.toThrow('expected a readable folder of pictures');
     await expect(
-      predictRetrieval({ run, engine, text: 'x', images: join(run, 'checkpoints') }),
+      predictGallery('retrieve', { run, engine, text: 'x', images: join(run, 'checkpoints') }),
     ).rejects.toThrow('expected pictures (PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG)');
-    await expect(predictFill({ run: scratch, engine, text: '___' })).rejects.toThrow(
+    await expect(predictTexts('fill', { run: scratch, engine, texts: ['___'] })).rejects.toThrow(
       'expected a model folder or a run with a checkpoint',
     );
   });
 });
 
+const predictorOf = (verb: string) => {
+  const found = taskPredictors().find(({ predictor }) => predictor.verb === verb);
+  if (!found) throw new Error(`expected a predictor for ${verb}`);
+  return found.predictor;
+};
+
 describe('formats', () => {
   it('print one prediction a line', () => {
     expect(
-      formatClass([
+      (predictorOf('classify') as ImagePredictor).format([
         { label: 'cat', probability: 0.9234 },
         { label: 'dog', probability: 0.0766 },
       ]),
     ).toBe(' 92.3 %  cat\n  7.7 %  dog');
-    expect(formatCaption([{ text: 'a cat', tokens: [1], score: -0.5 }])).toBe(' -0.500  a cat');
+    expect(
+      (predictorOf('caption') as ImagePredictor).format([{ text: 'a cat', tokens: [1], score: -0.5 }]),
+    ).toBe(' -0.500  a cat');
     expect(
       formatRetrieval({
         pictures: [{ path: 'a.png', similarity: 0.25 }],
@@ -149,12 +170,13 @@ describe('formats', () => {
   });
 
   it('fill in the blanks and list the choices', () => {
+    const fill = predictorOf('fill') as TextPredictor;
     const one = [
       { word: 'sea', probability: 0.5 },
       { word: 'sky', probability: 0.25 },
     ];
-    expect(formatFill('the ___ is blue', [one])).toBe('the sea is blue\nsea 50.0 %, sky 25.0 %');
-    expect(formatFill('the ___ is ____', [one, [{ word: 'blue', probability: 1 }]])).toBe(
+    expect(fill.format([one], 'the ___ is blue')).toBe('the sea is blue\nsea 50.0 %, sky 25.0 %');
+    expect(fill.format([one, [{ word: 'blue', probability: 1 }]], 'the ___ is ____')).toBe(
       'the sea is blue\nblank 1: sea 50.0 %, sky 25.0 %\nblank 2: blue 100.0 %',
     );
   });

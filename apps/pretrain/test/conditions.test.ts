@@ -1,5 +1,6 @@
 /** Runs of every condition: what their routers did stands in the metrics, and models may start from others. */
-import { loadModel, classify, patchesOf, type RecipeInput } from '@polygate/generalist';
+import { loadModel, type RecipeInput } from '@polygate/generalist';
+import { classify, patchesOf } from '@polygate/tasks';
 import { METRICS_FILE } from '@polygate/training';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,20 +1,20 @@
 /** Scores of a model on the held-out splits of a suite. */
-import { ConfigError, silentLogger, StateError, unknownName, type Logger } from '@polygate/core';
+import { ConfigError, ownValue, silentLogger, StateError, unknownName, type Logger } from '@polygate/core';
 import type { SuiteDataset } from '@polygate/datasets';
 import { isMergedConfig } from '@polygate/encoder/merged';
 import type { ScoreReport } from '@polygate/evaluation';
-import type { TaskFamily } from '@polygate/tasks';
-import { readSplit } from './captioned-rows.ts';
-import { evaluateCaptioning } from './evaluate-captioning.ts';
-import { evaluateClassification } from './evaluate-classification.ts';
-import { evaluateLanguage } from './evaluate-language.ts';
-import { evaluateRetrieval } from './evaluate-retrieval.ts';
-import type { SplitContext } from './evaluation-context.ts';
+import {
+  createShared,
+  taskFamilies,
+  type SplitContext,
+  type TaskFamily,
+  type TaskModel,
+} from '@polygate/tasks';
 import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
-import type { CaptionOptions } from './predict-caption.ts';
-import { datasetText, type OpenSuite } from './suite-data.ts';
 import { servesFamily } from './serving.ts';
+import { datasetText, type OpenSuite } from './suite-data.ts';
 import { requireSuiteOf } from './suite-fit.ts';
+import { familyKinds } from './task-recipes.ts';
 
 export interface EvaluateOptions {
   /** Splits to score. @default all but `train` */
@@ -27,49 +27,37 @@ export interface EvaluateOptions {
   readonly seed?: number;
   /** Rows at once. @default 64 */
   readonly batchSize?: number;
-  readonly caption?: CaptionOptions;
+  /** Options of the families' predictions, by family, such as `{ 'image-captioning': { beam: 2 } }`. */
+  readonly predict?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Gets a line for each split. */
   readonly logger?: Logger;
   /** When it aborts, the split at work is finished and a StateError thrown. */
   readonly signal?: AbortSignal;
 }
 
-/** How a family scores a split. */
-type Evaluate = (context: SplitContext, options: SplitOptions) => Promise<readonly ScoreReport[]>;
-
-interface SplitOptions {
-  readonly caption: CaptionOptions;
-  /** Rows of a split of captioned pictures, read once for both of its families. */
-  readonly captioned: () => ReturnType<typeof readSplit>;
-}
-
-/** The families that score a kind of rows; labelled text is scored after tuning only. */
-const evaluators: Readonly<Record<string, readonly (readonly [TaskFamily, Evaluate])[]>> = {
-  'labelled-image': [['image-classification', evaluateClassification]],
-  text: [['masked-language-modelling', evaluateLanguage]],
-  'captioned-image': [
-    [
-      'image-captioning',
-      async (context, { captioned, caption }) => evaluateCaptioning(context, await captioned(), caption),
-    ],
-    ['image-text-retrieval', async (context, { captioned }) => evaluateRetrieval(context, await captioned())],
-  ],
-  'labelled-text': [],
-};
+/** The families that score a dataset: those that it is a dataset of by default, and those that the model was trained on. */
+const familiesOf = (model: Pick<TaskModel, 'tasks'>, { kind }: SuiteDataset): readonly TaskFamily[] =>
+  taskFamilies().filter(
+    (family) =>
+      family.kind === kind &&
+      (family.taskName !== undefined || model.tasks.some((task) => task.family === family.name)),
+  );
 
 /** Scores of a split by the families that the model has weights for; the others are told of. */
 const evaluateSplit = async (
-  context: SplitContext,
-  caption: CaptionOptions,
-  leftOut: (family: TaskFamily) => void,
+  model: Generalist,
+  split: Omit<SplitContext, 'model' | 'options' | 'shared'>,
+  { options, leftOut }: { readonly options: EvaluateOptions; readonly leftOut: (family: string) => void },
 ): Promise<readonly ScoreReport[]> => {
-  const { model, dataset } = context;
-  let rows: ReturnType<typeof readSplit> | undefined;
-  const captioned = () => (rows ??= readSplit(context));
+  const shared = createShared();
   const reports: ScoreReport[] = [];
-  for (const [family, evaluate] of evaluators[dataset.kind] ?? []) {
-    if (!servesFamily(model, family, { dataset: dataset.name })) leftOut(family);
-    else reports.push(...(await evaluate(context, { caption, captioned })));
+  for (const family of familiesOf(model, split.dataset)) {
+    if (!servesFamily(model, family.name, { dataset: split.dataset.name })) leftOut(family.name);
+    else {
+      const asked = ownValue(options.predict ?? {}, family.name);
+      const context = { ...split, model, shared, ...(asked ? { options: asked } : {}) };
+      reports.push(...(await family.evaluate(context)));
+    }
   }
   return reports;
 };
@@ -89,7 +77,7 @@ const nothingToScore = (
   }
   const splits = `the split${wanted.length > 1 ? 's' : ''} ${wanted.join(', ')}`;
   return new ConfigError(
-    `evaluate: expected rows to score in ${folder}, got none in ${splits} of ${names}; the suite holds ${found}. Classification, captioning, retrieval and masked words are scored, of labelled-image, captioned-image and text; name other splits or datasets, or prepare a held-out split`,
+    `evaluate: expected rows to score in ${folder}, got none in ${splits} of ${names}; the suite holds ${found}. What is scored: ${familyKinds()}; name other splits or datasets, or prepare a held-out split`,
     { code: 'nothing-to-score' },
   );
 };
@@ -119,10 +107,12 @@ export const evaluateSuite = async (
       .filter(([split, { rows }]) => wanted.includes(split) && rows > 0)
       .map(([split]) => ({ dataset, split })),
   );
-  const scorable = places.filter(({ dataset }) => dataset.kind !== 'labelled-text');
+  const isScored = ({ dataset }: (typeof places)[number]): boolean => familiesOf(model, dataset).length > 0;
+  const scorable = places.filter(isScored);
   if (scorable.length === 0) throw nothingToScore(data, { chosen, wanted });
-  for (const { dataset, split } of places) {
-    if (dataset.kind !== 'labelled-text') continue;
+  for (const place of places) {
+    if (isScored(place)) continue;
+    const { dataset, split } = place;
     logger.warn(`${dataset.name}, ${split}: left out, since no task scores ${dataset.kind}`);
   }
   const reports: ScoreReport[] = [];
@@ -136,13 +126,17 @@ export const evaluateSuite = async (
         code: 'interrupted',
       });
     }
-    const context = { model, data, dataset, split, limit, seed, batchSize };
-    const own = await evaluateSplit(context, options.caption ?? {}, (family) => {
+    const leftOut = (family: string): void => {
       left.push(`${dataset.name}, ${split}: ${family}`);
       logger.warn(`${dataset.name}, ${split}: ${family} left out: ${reason}`);
-    });
-    reports.push(...own);
-    const [first] = own;
+    };
+    const scores = await evaluateSplit(
+      model,
+      { data, dataset, split, limit, seed, batchSize },
+      { options, leftOut },
+    );
+    reports.push(...scores);
+    const [first] = scores;
     if (first) logger.info(`${dataset.name}, ${split}: ${first.metric} ${first.value.toPrecision(3)}`);
   }
   if (reports.length === 0) {

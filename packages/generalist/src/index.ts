@@ -1,6 +1,6 @@
 export { applyOverrides } from './recipe-overrides.ts';
 export { defineRecipe, parseRecipe, recipeSchema } from './recipe.ts';
-export type { Recipe, RecipeInput, TaskRecipe } from './recipe.ts';
+export type { Recipe, RecipeInput } from './recipe.ts';
 export { parseConfig, serializeConfig } from './models/config-file.ts';
 export type { ModelConfig, ModelImage } from './models/model-config.ts';
 export { modelNamed, modelNames, registerModel } from './models/registry.ts';
@@ -21,15 +21,13 @@ export { architectureOf, configureModel, standInData } from './models/model-sett
 export type { ModelSettings } from './models/model-settings.ts';
 export { encoderOf } from './models/uni-perceiver/encoder-of.ts';
 export type { UniPerceiverConfig } from './models/uni-perceiver/uni-perceiver-config.ts';
-export type { TrainedTask } from '@polygate/tasks';
 export { exportMerged } from './models/uni-perceiver/export-merged.ts';
 export { initialize, settingsOfStart } from './models/initialize.ts';
 export type { InitializeOptions, StartChoice } from './models/initialize.ts';
 export { describeInitialization } from './models/initialization.ts';
 export type { Initialization, TransferGroup } from './models/initialization.ts';
 export { taskSegments } from './task-segments.ts';
-export { servesFamily, servingTask } from './serving.ts';
-export type { ServingOptions } from './serving.ts';
+export { servesFamily } from './serving.ts';
 export { createGeneralist, Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
 export {
   createModel,
@@ -52,31 +50,15 @@ export type { Overfitting } from './overfitting.ts';
 export { openSuite } from './suite-data.ts';
 export { requireSuiteOf } from './suite-fit.ts';
 export type { OpenSuite } from './suite-data.ts';
-export { defaultTasks, makeTask, trainedTasks } from './task-recipes.ts';
+export { defaultTasks, familyKinds, makeTask, trainedTasks } from './task-recipes.ts';
 export type { TaskContext } from './task-recipes.ts';
 export { buildTaskSources, labelFrequencies, tasksOf } from './task-sources.ts';
 export type { TaskSourceOptions } from './task-sources.ts';
-export { beamSearch } from './beam-search.ts';
-export type { BeamOptions, BeamRow, BeamText } from './beam-search.ts';
-export { patchesOf, readPicture } from './pictures.ts';
+export { readPicture } from './pictures.ts';
 export { predictorOf } from './predictor.ts';
-export type { PictureSources, Predictor, PredictorOptions } from './predictor.ts';
+export type { PictureSources, Predictor, PredictorOptions, PredictorVerbs } from './predictor.ts';
 export type { PictureSource, ReadPictureOptions } from './pictures.ts';
-export { classify, retrieve, retrieveTexts } from './predict-pictures.ts';
-export type {
-  LabelChoice,
-  LabelPrediction,
-  PictureMatch,
-  TextChoice,
-  TextQuery,
-} from './predict-pictures.ts';
-export { caption } from './predict-caption.ts';
-export type { CaptionOptions, CaptionPrediction } from './predict-caption.ts';
-export { fill } from './predict-fill.ts';
-export type { WordPrediction } from './predict-fill.ts';
 export { evaluateSuite } from './evaluate-suite.ts';
 export type { EvaluateOptions } from './evaluate-suite.ts';
 export { encodeStage, scoreStage } from './stages.ts';
 export type { EncodeStageOptions, ModelStage, ScoreStageOptions } from './stages.ts';
-export { splitBatches } from './split-rows.ts';
-export type { SplitOptions } from './split-rows.ts';

@@ -1,18 +1,21 @@
 /** A model that is kept and asked again and again: what a server or a script of another team needs of us. */
 import { silentLogger, type Logger } from '@polygate/core';
-import type { ImagePatches } from '@polygate/modalities';
-import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
-import { patchesOf, readPicture, type PictureSource } from './pictures.ts';
-import { caption, type CaptionOptions, type CaptionPrediction } from './predict-caption.ts';
-import { fill, type WordPrediction } from './predict-fill.ts';
 import {
-  classify,
-  retrieve,
+  patchesOf,
+  taskPredictors,
+  type CaptionOptions,
+  type CaptionPrediction,
+  type FamilyPredictor,
+  type ImageMatch,
   type LabelChoice,
   type LabelPrediction,
-  type PictureMatch,
+  type PredictOptions,
   type TextQuery,
-} from './predict-pictures.ts';
+  type WordPrediction,
+} from '@polygate/tasks';
+import type { ImagePatches } from '@polygate/modalities';
+import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
+import { readPicture, type PictureSource } from './pictures.ts';
 
 /** Settings of {@link predictorOf}. */
 export interface PredictorOptions {
@@ -25,12 +28,11 @@ export interface PredictorOptions {
 /** One picture or several: paths, the bytes of files, or pixels. */
 export type PictureSources = PictureSource | readonly PictureSource[];
 
-/** A loaded model. Calls may overlap: they are served one after the other. `dispose` frees the model. */
-export interface Predictor extends Disposable {
-  /** For what this record doesn't do. */
-  readonly model: Generalist;
-  /** Names of the classes of each classification task, as far as the model says them. */
-  readonly classes: ReadonlyMap<string, readonly string[]>;
+/**
+ * The verbs of the task families of @polygate/tasks. A predictor has one method for each verb that is registered; packages
+ * that register others may merge theirs into this interface.
+ */
+export interface PredictorVerbs {
   /**
    * Labels of each picture, likeliest first.
    * @param choice labels and task @default the classes of the model's first classification task
@@ -44,12 +46,20 @@ export interface Predictor extends Disposable {
     options?: CaptionOptions,
   ): Promise<readonly (readonly CaptionPrediction[])[]>;
   /** Pictures, by index, by how well they go with a text. @throws as `classify` for pictures; ConfigError for no text */
-  retrieve(query: string | TextQuery, pictures: PictureSources): Promise<readonly PictureMatch[]>;
+  retrieve(query: string | TextQuery, pictures: PictureSources): Promise<readonly ImageMatch[]>;
   /** Likely words for each blank `___` of a text. @throws ConfigError for a text without one */
   fill(
     text: string,
     options?: { readonly count?: number; readonly task?: string },
   ): Promise<readonly (readonly WordPrediction[])[]>;
+}
+
+/** A loaded model. Calls may overlap: they are served one after the other. `dispose` frees the model. */
+export interface Predictor extends PredictorVerbs, Disposable {
+  /** For what this record doesn't do. */
+  readonly model: Generalist;
+  /** Names of the classes of each classification task, as far as the model says them. */
+  readonly classes: ReadonlyMap<string, readonly string[]>;
   dispose(): void;
 }
 
@@ -98,21 +108,31 @@ export const predictorOf = (
     }
     return answers;
   };
+  /** The method of a verb: its first argument is what it is given, the last its options. */
+  const methodOf = (predictor: FamilyPredictor) => {
+    if (predictor.input === 'images') {
+      return (pictures: PictureSources, options: PredictOptions = {}) =>
+        each(pictures, (images) => predictor.predict(model, images, options));
+    }
+    if (predictor.input === 'texts') {
+      return async (texts: string | readonly string[], options: PredictOptions = {}) => {
+        const all = typeof texts === 'string' ? [texts] : texts;
+        const answers = await queue(() => predictor.predict(model, all, options));
+        return typeof texts === 'string' ? answers[0] : answers;
+      };
+    }
+    return async (query: string | TextQuery, pictures: PictureSources, options: PredictOptions = {}) => {
+      const { text, task = options.task } = typeof query === 'string' ? { text: query } : query;
+      const images = await read(listOf(pictures), 0);
+      return queue(() => predictor.predict(model, { text, images }, { ...options, task }));
+    };
+  };
+  const verbs = Object.fromEntries(
+    taskPredictors().map(({ predictor }) => [predictor.verb, methodOf(predictor)]),
+  ) as unknown as PredictorVerbs;
   const classes = new Map(
-    (model.config.tasks ?? []).flatMap(({ name, classes: names }) => (names ? [[name, names] as const] : [])),
+    model.tasks.flatMap(({ name, classes: names }) => (names ? [[name, names] as const] : [])),
   );
   const dispose = (): void => model.dispose();
-  return {
-    model,
-    classes,
-    classify: (pictures, choice = {}) => each(pictures, (images) => classify(model, images, choice)),
-    caption: (pictures, options = {}) => each(pictures, (images) => caption(model, images, options)),
-    retrieve: async (query, pictures) => {
-      const images = await read(listOf(pictures), 0);
-      return queue(() => retrieve(model, query, images));
-    },
-    fill: (text, options = {}) => queue(() => fill(model, text, options)),
-    dispose,
-    [Symbol.dispose]: dispose,
-  };
+  return { ...verbs, model, classes, dispose, [Symbol.dispose]: dispose };
 };

@@ -8,4 +8,4 @@ import { parseRecipe, recipeSchema, type Recipe, type RecipeInput } from './reci
  * not fit
  */
 export const applyOverrides = (recipe: RecipeInput, settings: readonly string[]): Recipe =>
-  parseRecipe(laySettings(recipeSchema, recipe, settings));
+  parseRecipe(laySettings(recipeSchema(), recipe, settings));

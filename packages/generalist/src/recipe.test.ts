@@ -88,7 +88,7 @@ describe('applyOverrides', () => {
     expect(recipe.optimizer.clipNorm).toBeNull();
     expect(recipe.validation.splits).toEqual(['a', 'b']);
     expect(recipe.tasks['mnist']?.weight).toBe(2);
-    expect(recipe.tasks['mnist']?.candidates).toEqual({ kind: 'whole' });
+    expect(recipe.tasks['mnist']).toMatchObject({ candidates: { kind: 'whole' } });
     expect(recipe.name).toBe('7');
     expect(applyOverrides({}, ['model.moe=null']).model.moe).toBeNull();
   });

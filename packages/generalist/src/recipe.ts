@@ -3,9 +3,10 @@
  * field has a default, so that `parseRecipe({})` is a whole run.
  */
 import { checkSettings, formatDuration, isPlainName, parseDuration, PolygateError } from '@polygate/core';
+import { taskRecipeSchema, type TaskRecipe, type TaskRecipeInput } from '@polygate/tasks';
 import { z } from 'zod';
-import { above, amount, count, MAX_FACTOR, share } from './number-settings.ts';
-import { modelSettingsSchema } from './models/model-settings.ts';
+import { above, amount, count, MAX_FACTOR } from './number-settings.ts';
+import { modelSettingsSchema, type ModelSettings, type ModelSettingsInput } from './models/model-settings.ts';
 
 /** A text with a unit, or a number of steps. */
 const duration = z.union([z.string(), z.number()]).transform((value, context): string => {
@@ -26,178 +27,128 @@ const stretch = duration.refine(
   'expected more than 0, such as "1 step"',
 );
 
-/** Rows of a batch, of a split or of an evaluation. */
-const MAX_BATCH = 2 ** 20;
+/** Rows of a split or of an evaluation. */
 const MAX_ROWS = 2 ** 31;
-const MAX_TOKENS = 2 ** 16;
 
-const augmentation = z.strictObject({
-  /** Probability of mirroring left and right. */
-  flip: share.default(0),
-  /** Largest shift as a share of the side. */
-  shift: share.default(0),
-  /** Largest relative zoom each way, on a log scale. */
-  zoom: z.number().min(0).max(4).default(0),
-  /** Largest turn each way, degrees. */
-  turn: z.number().min(0).max(180).default(0),
-  /** Largest relative change of brightness and of contrast. */
-  tone: share.default(0),
-});
-
-const candidates = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('whole') }),
+const schemaWith = (
+  task: z.ZodType<TaskRecipe, TaskRecipeInput>,
+  model: z.ZodType<ModelSettings, ModelSettingsInput>,
+) =>
   z.strictObject({
-    kind: z.literal('sampled'),
-    /** Draws per batch beside the batch's own labels. */
-    negatives: count(MAX_BATCH),
-    distribution: z.enum(['uniform', 'unigram']).default('unigram'),
-    /** Label frequencies are raised to this power. */
-    power: amount(16).default(0.75),
-    /** Share of unigram draws that are uniform instead. */
-    uniformShare: z.number().positive().max(1).default(0.1),
-  }),
-]);
+    /** Stands in reports, and names the folder of the run. */
+    name: z.string().refine(isPlainName, 'expected the name of a folder, no path').default('pretrain'),
+    /** Folder of a prepared suite. */
+    suite: z.string().default('data/mini'),
+    model: model.prefault({}),
+    /** Tasks by name. @default every task that the suite's training splits allow, see defaultTasks */
+    tasks: z.record(z.string(), task).default({}),
+    mixing: z
+      .strictObject({
+        /** Task weights default to size ** (1 / temperature): 2 is the square root. */
+        temperature: above(MAX_FACTOR).default(2),
+      })
+      .prefault({}),
+    optimizer: z
+      .strictObject({
+        learningRate: above(MAX_FACTOR).default(5e-4),
+        beta1: z.number().min(0).lt(1).default(0.9),
+        beta2: z.number().min(0).lt(1).default(0.98),
+        epsilon: above(MAX_FACTOR).default(1e-6),
+        weightDecay: amount(MAX_FACTOR).default(0.05),
+        /** Largest global norm of the gradients; null does not clip. */
+        clipNorm: above(1e12).nullable().default(0.5),
+      })
+      .prefault({}),
+    schedule: z
+      .strictObject({
+        kind: z.enum(['warmup-cosine', 'constant']).default('warmup-cosine'),
+        warmup: duration.default('5%'),
+        /** Learning rate at the end of the cosine. */
+        minimum: amount(MAX_FACTOR).default(1e-6),
+      })
+      .prefault({}),
+    /** Length of the run. */
+    steps: stretch.default('1000 steps'),
+    /** Batches whose gradients make one step. */
+    accumulate: count(2 ** 16).default(1),
+    seed: z.number().int().min(0).default(1),
+    /** Start from another model's weights, as far as they fit, instead of drawn ones. @default drawn */
+    initialize: z
+      .strictObject({
+        /** Folder of a model or a run, whatever its tasks; a dense or exported one becomes the experts' start. */
+        from: z.string().min(1),
+        /** Of a run: best, last, or a name such as step-1500. @default the best by its recipe's score, else the last */
+        checkpoint: z.string().min(1).optional(),
+        /** Deviation of the noise that tells copies of experts apart, in units of each weight's own deviation. */
+        noise: amount(MAX_FACTOR).default(0),
+        /** Refuses a start that does not fit as a whole, instead of telling what is new. */
+        strict: z.boolean().default(false),
+      })
+      .optional(),
+    engine: z.string().default('auto'),
+    device: z.string().optional(),
+    /** `auto` takes the one that trains faster on the processor that the run begins on. */
+    precision: z.enum(['f32', 'bf16', 'auto']).default('f32'),
+    /** @default the engine's own */
+    threads: count(1024).optional(),
+    /**
+     * Bytes of memory that the run may take, by the estimate that is asked before anything is allocated; more than the
+     * machine has goes on anyway. @default the machine's, or its control group's
+     */
+    memoryBytes: count(2 ** 50).optional(),
+    checkpoint: z
+      .strictObject({
+        every: stretch.default('10%'),
+        /** Complete checkpoints that stay; the last is always among them. */
+        keep: count(MAX_FACTOR).default(2),
+      })
+      .prefault({}),
+    telemetry: z
+      .strictObject({
+        /** Stretch of steps in which the routers are looked at once for each task; null never looks. */
+        every: duration.nullable().default('2%'),
+      })
+      .prefault({}),
+    validation: z
+      .strictObject({
+        every: stretch.default('20%'),
+        /** Samples of each split. */
+        limit: count(MAX_ROWS).default(128),
+        /** Splits to look at. @default every split but the training one */
+        splits: z.array(z.string()).optional(),
+        /**
+         * Score whose best checkpoint is kept, and used by evaluate and predict: a value of validation such as
+         * `mnist/validation/accuracy`, or the end of several, such as `validation/loss` or `loss`, for their mean.
+         * @default none: the last checkpoint is used
+         */
+        best: z
+          .strictObject({
+            score: z.string().min(1),
+            /** @default lower for losses, higher for accuracies */
+            better: z.enum(['higher', 'lower']).optional(),
+          })
+          .optional(),
+        /** Ends the run when the best score no longer improves. Needs `best`. @default trains to the end */
+        stop: z
+          .strictObject({
+            /** Validations in a row without an improvement. */
+            patience: count(MAX_FACTOR),
+            /** Least change of the score that is one. */
+            minimumDelta: amount(1e12).default(0),
+          })
+          .optional(),
+      })
+      .prefault({}),
+  });
 
-const task = z.strictObject({
-  family: z.enum([
-    'image-classification',
-    'masked-language-modelling',
-    'image-captioning',
-    'image-text-retrieval',
-  ]),
-  /** Dataset of the suite. */
-  dataset: z.string().min(1),
-  split: z.string().min(1).default('train'),
-  /** How often the task is drawn, relative to the others. @default the square root of its number of samples */
-  weight: above(1e12).optional(),
-  /** Factor of its loss. */
-  lossWeight: amount(MAX_FACTOR).default(1),
-  /** Samples in one step. */
-  batchSize: count(MAX_BATCH).default(32),
-  /** @default 0.1 for classification and retrieval, 0 for the vocabulary tasks */
-  labelSmoothing: share.optional(),
-  /** Candidates in training. @default whole classes; 512 sampled words for vocabularies above 1024 */
-  candidates: candidates.optional(),
-  /** Changes of training pictures. @default none */
-  augmentation: augmentation.optional(),
-  /** Longest text in tokens. @default the family's own */
-  maximumTokens: count(MAX_TOKENS).optional(),
-  /** Share of masked words. */
-  maskRate: share.default(0.15),
-});
-
-export const recipeSchema = z.strictObject({
-  /** Stands in reports, and names the folder of the run. */
-  name: z.string().refine(isPlainName, 'expected the name of a folder, no path').default('pretrain'),
-  /** Folder of a prepared suite. */
-  suite: z.string().default('data/mini'),
-  model: modelSettingsSchema().prefault({}),
-  /** Tasks by name. @default every task that the suite's training splits allow, see defaultTasks */
-  tasks: z.record(z.string(), task).default({}),
-  mixing: z
-    .strictObject({
-      /** Task weights default to size ** (1 / temperature): 2 is the square root. */
-      temperature: above(MAX_FACTOR).default(2),
-    })
-    .prefault({}),
-  optimizer: z
-    .strictObject({
-      learningRate: above(MAX_FACTOR).default(5e-4),
-      beta1: z.number().min(0).lt(1).default(0.9),
-      beta2: z.number().min(0).lt(1).default(0.98),
-      epsilon: above(MAX_FACTOR).default(1e-6),
-      weightDecay: amount(MAX_FACTOR).default(0.05),
-      /** Largest global norm of the gradients; null does not clip. */
-      clipNorm: above(1e12).nullable().default(0.5),
-    })
-    .prefault({}),
-  schedule: z
-    .strictObject({
-      kind: z.enum(['warmup-cosine', 'constant']).default('warmup-cosine'),
-      warmup: duration.default('5%'),
-      /** Learning rate at the end of the cosine. */
-      minimum: amount(MAX_FACTOR).default(1e-6),
-    })
-    .prefault({}),
-  /** Length of the run. */
-  steps: stretch.default('1000 steps'),
-  /** Batches whose gradients make one step. */
-  accumulate: count(2 ** 16).default(1),
-  seed: z.number().int().min(0).default(1),
-  /** Start from another model's weights, as far as they fit, instead of drawn ones. @default drawn */
-  initialize: z
-    .strictObject({
-      /** Folder of a model or a run, whatever its tasks; a dense or exported one becomes the experts' start. */
-      from: z.string().min(1),
-      /** Of a run: best, last, or a name such as step-1500. @default the best by its recipe's score, else the last */
-      checkpoint: z.string().min(1).optional(),
-      /** Deviation of the noise that tells copies of experts apart, in units of each weight's own deviation. */
-      noise: amount(MAX_FACTOR).default(0),
-      /** Refuses a start that does not fit as a whole, instead of telling what is new. */
-      strict: z.boolean().default(false),
-    })
-    .optional(),
-  engine: z.string().default('auto'),
-  device: z.string().optional(),
-  /** `auto` takes the one that trains faster on the processor that the run begins on. */
-  precision: z.enum(['f32', 'bf16', 'auto']).default('f32'),
-  /** @default the engine's own */
-  threads: count(1024).optional(),
-  /**
-   * Bytes of memory that the run may take, by the estimate that is asked before anything is allocated; more than the
-   * machine has goes on anyway. @default the machine's, or its control group's
-   */
-  memoryBytes: count(2 ** 50).optional(),
-  checkpoint: z
-    .strictObject({
-      every: stretch.default('10%'),
-      /** Complete checkpoints that stay; the last is always among them. */
-      keep: count(MAX_FACTOR).default(2),
-    })
-    .prefault({}),
-  telemetry: z
-    .strictObject({
-      /** Stretch of steps in which the routers are looked at once for each task; null never looks. */
-      every: duration.nullable().default('2%'),
-    })
-    .prefault({}),
-  validation: z
-    .strictObject({
-      every: stretch.default('20%'),
-      /** Samples of each split. */
-      limit: count(MAX_ROWS).default(128),
-      /** Splits to look at. @default every split but the training one */
-      splits: z.array(z.string()).optional(),
-      /**
-       * Score whose best checkpoint is kept, and used by evaluate and predict: a value of validation such as
-       * `mnist/validation/accuracy`, or the end of several, such as `validation/loss` or `loss`, for their mean.
-       * @default none: the last checkpoint is used
-       */
-      best: z
-        .strictObject({
-          score: z.string().min(1),
-          /** @default lower for losses, higher for accuracies */
-          better: z.enum(['higher', 'lower']).optional(),
-        })
-        .optional(),
-      /** Ends the run when the best score no longer improves. Needs `best`. @default trains to the end */
-      stop: z
-        .strictObject({
-          /** Validations in a row without an improvement. */
-          patience: count(MAX_FACTOR),
-          /** Least change of the score that is one. */
-          minimumDelta: amount(1e12).default(0),
-        })
-        .optional(),
-    })
-    .prefault({}),
-});
+/** The schema of recipes, with the task families and models that are registered now. */
+export const recipeSchema = (): ReturnType<typeof schemaWith> =>
+  schemaWith(taskRecipeSchema(), modelSettingsSchema());
 
 /** A recipe with everything filled in. */
-export type Recipe = z.output<typeof recipeSchema>;
+export type Recipe = z.output<ReturnType<typeof schemaWith>>;
 /** What a recipe file may say. */
-export type RecipeInput = z.input<typeof recipeSchema>;
-export type TaskRecipe = Recipe['tasks'][string];
+export type RecipeInput = z.input<ReturnType<typeof schemaWith>>;
 
 /**
  * A recipe file with types: `export default defineRecipe({ ... })`. The compiler and editors know every setting, and what
@@ -213,4 +164,4 @@ export const defineRecipe = (recipe: RecipeInput): RecipeInput => {
  * Checks a recipe and fills in its defaults.
  * @throws ConfigError naming the setting, what is allowed and what came; an unknown key lists the known ones
  */
-export const parseRecipe = (input: unknown): Recipe => checkSettings(recipeSchema, input, 'recipe');
+export const parseRecipe = (input: unknown): Recipe => checkSettings(recipeSchema(), input, 'recipe');

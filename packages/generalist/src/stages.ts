@@ -1,13 +1,11 @@
 /** Encoding and scoring as stages of a stream. */
-import { endedTokens, imageSequences, textSequences, type SequenceBatch } from '@polygate/modalities';
 import { listRow, mapStage } from '@polygate/stream';
-import { imagePatches, nameCandidates, segmentRows } from '@polygate/tasks';
+import { imagePatches, nameCandidates, segmentRows, servingTask, softmaxRows } from '@polygate/tasks';
+import { endedTokens, imageSequences, textSequences, type SequenceBatch } from '@polygate/modalities';
 import { ConfigError } from '@polygate/core';
 import type { RecordBatch } from '@polygate/stream';
 import { encodeCandidates } from './models/uni-perceiver/features.ts';
 import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
-import { servingTask } from './serving.ts';
-import { pictureFeatures, scoresOf, softmaxRows } from './similarity.ts';
 
 /** A stage that computes its columns from each batch; see `mapStage` of the stream package. */
 export type ModelStage = ReturnType<typeof mapStage>;
@@ -45,7 +43,7 @@ const sequencesOf = (model: Generalist, batch: RecordBatch, options: EncodeStage
  */
 export const encodeStage = (model: Generalist, options: EncodeStageOptions): ModelStage => {
   const { from, column = 'embedding' } = options;
-  const task = servingTask(model.config, 'image-text-retrieval', options);
+  const task = servingTask(model, 'image-text-retrieval', options);
   const source = options.source ?? (from === 'image' ? 'image' : 'tokens');
   const kind =
     from === 'image'
@@ -87,7 +85,7 @@ export interface ScoreStageOptions {
  */
 export const scoreStage = (model: Generalist, options: ScoreStageOptions): ModelStage => {
   const { labels, column = 'scores' } = options;
-  const task = servingTask(model.config, 'image-classification', options);
+  const task = servingTask(model, 'image-classification', options);
   if (labels.length === 0) throw new ConfigError('score stage: expected one or more labels, got none');
   const set = nameCandidates(`labels:${column}`, labels, {
     tokenizer: model.tokenizer,
@@ -101,14 +99,12 @@ export const scoreStage = (model: Generalist, options: ScoreStageOptions): Model
       metadata: { [`polygate.labels.${column}`]: JSON.stringify(labels) },
     },
     async (batch) => {
-      const queries = pictureFeatures(model, imagePatches(batch, model.image), task);
-      try {
-        const candidates = model.candidateFeatures(set.whole(), task);
-        const scores = await scoresOf(model, { queries, candidates }, 'image-classification');
-        return { [column]: softmaxRows(scores, labels.length) };
-      } finally {
-        queries.dispose();
-      }
+      const inputs = imageSequences(imagePatches(batch, model.image), segmentRows.image);
+      const scores = await model.scores(
+        { inputs, queries: 'prefix', targets: set.whole(), temperature: 'image-classification' },
+        { task },
+      );
+      return { [column]: softmaxRows(scores, labels.length) };
     },
   );
 };

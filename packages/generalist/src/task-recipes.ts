@@ -1,110 +1,75 @@
 /** From the tasks of a recipe to tasks: what a suite allows, and each task with its columns, classes and candidates. */
 import { ConfigError, ownValue } from '@polygate/core';
-import { suiteDataset, type Suite } from '@polygate/datasets';
-import type { ImageInput } from '@polygate/modalities';
+import { suiteDataset, type Suite, type SuiteDataset } from '@polygate/datasets';
 import {
-  createImageCaptioning,
-  createImageClassification,
-  createImageTextRetrieval,
-  createMaskedLanguageModelling,
-  type CandidateChoice,
-  type CandidateSet,
+  taskFamilies,
+  taskFamilyNamed,
+  taskRecipeSchema,
   type Task,
-  type TaskFamily,
+  type TaskContext as FamilyContext,
+  type TaskRecipe,
   type TrainedTask,
 } from '@polygate/tasks';
-import type { Tokenizer } from '@polygate/tokens';
-import type { TaskRecipe } from './recipe.ts';
-
-/** The kind of dataset that each family reads. */
-const kindOfFamily: Readonly<Record<TaskFamily, string>> = Object.freeze({
-  'image-classification': 'labelled-image',
-  'masked-language-modelling': 'text',
-  'image-captioning': 'captioned-image',
-  'image-text-retrieval': 'captioned-image',
-});
 
 /** Each family and the kind that it reads, as text. */
 export const familyKinds = (): string =>
-  Object.entries(kindOfFamily)
-    .map(([family, kind]) => `${family} reads ${kind}`)
+  taskFamilies()
+    .map(({ name, kind }) => `${name} reads ${kind}`)
     .join(', ');
 
-/** Above this many words, training samples its candidates unless the recipe says otherwise. */
-const WHOLE_VOCABULARY = 1024;
-const DEFAULT_NEGATIVES = 512;
+/** Kinds of datasets that families read, as text. */
+export const readKinds = (): string => {
+  const kinds = [...new Set(taskFamilies().map(({ kind }) => kind))];
+  const last = kinds.pop() ?? '';
+  return kinds.length === 0 ? last : `${kinds.join(', ')} or ${last}`;
+};
 
-const plain = (family: TaskFamily, dataset: string): TaskRecipe => ({
-  family,
-  dataset,
-  split: 'train',
-  lossWeight: 1,
-  batchSize: 32,
-  maskRate: 0.15,
-});
+/** A task with its family's defaults. */
+const plain = (family: string, dataset: string): TaskRecipe =>
+  taskRecipeSchema().parse({ family, dataset }) as TaskRecipe;
 
 /**
- * Every task that the training splits of a suite allow: classification of labelled pictures, captioning and retrieval of
- * captioned ones, masked language modelling of text. Named after the dataset, or dataset and family where it serves two.
+ * Every task that the training splits of a suite allow: one of each family that reads the kind of the dataset, under the
+ * name that the family gives it. Families that give none are trained on demand alone.
+ * @throws ConfigError where two families give a task of one dataset the same name
  */
 export const defaultTasks = (suite: Suite): Readonly<Record<string, TaskRecipe>> => {
-  const tasks: [name: string, task: TaskRecipe][] = [];
-  for (const { name, kind, splits } of suite.datasets) {
+  const tasks = new Map<string, TaskRecipe>();
+  for (const { name: dataset, kind, splits } of suite.datasets) {
     if ((ownValue(splits, 'train')?.rows ?? 0) === 0) continue;
-    if (kind === 'labelled-image') tasks.push([name, plain('image-classification', name)]);
-    if (kind === 'text') tasks.push([name, plain('masked-language-modelling', name)]);
-    if (kind === 'captioned-image') {
-      tasks.push([`${name}/captioning`, plain('image-captioning', name)]);
-      tasks.push([`${name}/retrieval`, plain('image-text-retrieval', name)]);
+    for (const family of taskFamilies()) {
+      const name = family.kind === kind ? family.taskName?.(dataset) : undefined;
+      if (name === undefined) continue;
+      const taken = tasks.get(name);
+      if (taken) {
+        throw new ConfigError(
+          `tasks: expected one task "${name}" of dataset ${dataset}, got two, of ${taken.family} and ${family.name}; name the tasks in the recipe`,
+        );
+      }
+      tasks.set(name, plain(family.name, dataset));
     }
   }
   return Object.fromEntries(tasks);
 };
 
 /** What tasks share. */
-export interface TaskContext {
+export interface TaskContext extends Omit<FamilyContext, 'dataset'> {
   readonly suite: Suite;
-  readonly tokenizer: Tokenizer;
-  readonly image: ImageInput;
-  /** The model's own, so that features are encoded once. @default one per task */
-  readonly vocabulary?: CandidateSet;
-  /** How often each token is a label of this task; for the correction of sampled candidates. */
-  readonly frequencies?: ArrayLike<number>;
-  /** How often each token is a label of any task; what negatives are drawn by. @default frequencies */
-  readonly drawFrequencies?: ArrayLike<number>;
 }
 
-/** Whether a task samples vocabulary candidates, and so wants to know how often each is a label. */
-export const needsFrequencies = (recipe: TaskRecipe, vocabularySize: number): boolean => {
-  if (recipe.family !== 'masked-language-modelling' && recipe.family !== 'image-captioning') return false;
-  return choiceOf(recipe, { vocabularySize }).kind === 'sampled';
-};
-
-const choiceOf = (
-  { family, candidates }: TaskRecipe,
-  sizes: Pick<TaskContext, 'frequencies' | 'drawFrequencies'> & { readonly vocabularySize: number },
-): CandidateChoice => {
-  const { vocabularySize, frequencies, drawFrequencies } = sizes;
-  const ofWords = family === 'masked-language-modelling' || family === 'image-captioning';
-  const asked =
-    candidates ??
-    (ofWords && vocabularySize > WHOLE_VOCABULARY
-      ? ({
-          kind: 'sampled',
-          negatives: DEFAULT_NEGATIVES,
-          distribution: 'unigram',
-          power: 0.75,
-          uniformShare: 0.1,
-        } as const)
-      : ({ kind: 'whole' } as const));
-  if (asked.kind === 'whole') return asked;
-  // Class labels have no counts here, so classes are drawn evenly.
-  if (!ofWords) return { ...asked, distribution: 'uniform' };
-  return {
-    ...asked,
-    ...(frequencies ? { frequencies } : {}),
-    ...(drawFrequencies ? { drawFrequencies } : {}),
-  };
+/** The dataset of a task. @throws ConfigError for an unknown dataset, or one that the family doesn't read */
+export const taskDataset = (name: string, recipe: TaskRecipe, suite: Suite): SuiteDataset => {
+  const dataset = suiteDataset(suite, recipe.dataset);
+  const { kind } = taskFamilyNamed(recipe.family);
+  if (dataset.kind === kind) return dataset;
+  throw new ConfigError(
+    `task "${name}": expected a dataset of kind ${kind} for ${recipe.family}, got "${dataset.name}" of kind ${dataset.kind}; ${
+      suite.datasets
+        .filter((each) => each.kind === kind)
+        .map((each) => each.name)
+        .join(', ') || 'no dataset of the suite'
+    } would do`,
+  );
 };
 
 /**
@@ -112,45 +77,9 @@ const choiceOf = (
  * @throws ConfigError for an unknown dataset, one of another kind, or settings that the family refuses
  */
 export const makeTask = (name: string, recipe: TaskRecipe, context: TaskContext): Task => {
-  const { suite, tokenizer, image, vocabulary, frequencies, drawFrequencies } = context;
-  const dataset = suiteDataset(suite, recipe.dataset);
-  const kind = kindOfFamily[recipe.family];
-  if (dataset.kind !== kind) {
-    throw new ConfigError(
-      `task "${name}": expected a dataset of kind ${kind} for ${recipe.family}, got "${dataset.name}" of kind ${dataset.kind}; ${
-        suite.datasets
-          .filter((each) => each.kind === kind)
-          .map((each) => each.name)
-          .join(', ') || 'no dataset of the suite'
-      } would do`,
-    );
-  }
-  const settings = {
-    name,
-    tokenizer,
-    lossWeight: recipe.lossWeight,
-    ...(recipe.labelSmoothing === undefined ? {} : { labelSmoothing: recipe.labelSmoothing }),
-    ...(recipe.maximumTokens === undefined ? {} : { maximumTokens: recipe.maximumTokens }),
-    candidates: choiceOf(recipe, {
-      vocabularySize: tokenizer.size,
-      ...(frequencies ? { frequencies } : {}),
-      ...(drawFrequencies ? { drawFrequencies } : {}),
-    }),
-    ...(vocabulary ? { vocabulary } : {}),
-  };
-  const pictures = { image, ...(recipe.augmentation ? { augmentation: recipe.augmentation } : {}) };
-  switch (recipe.family) {
-    case 'image-classification':
-      return createImageClassification({ ...settings, ...pictures, classes: dataset.classes ?? [] });
-    case 'masked-language-modelling':
-      return createMaskedLanguageModelling({ ...settings, rate: recipe.maskRate });
-    case 'image-captioning':
-      return createImageCaptioning({ ...settings, ...pictures });
-    case 'image-text-retrieval':
-      return createImageTextRetrieval({ ...settings, ...pictures });
-    default:
-      return recipe.family satisfies never;
-  }
+  const { suite, ...shared } = context;
+  const dataset = taskDataset(name, recipe, suite);
+  return taskFamilyNamed(recipe.family).create(name, recipe, { ...shared, dataset });
 };
 
 /** What a model that is trained on these tasks says of them; class names go with it wherever it goes. */
@@ -158,12 +87,15 @@ export const trainedTasks = (
   tasks: Readonly<Record<string, TaskRecipe>>,
   suite: Suite,
 ): readonly TrainedTask[] =>
-  Object.entries(tasks).map(([name, { family, dataset }]) => {
+  Object.entries(tasks).map(([name, recipe]) => {
+    const { family, dataset } = recipe;
+    const { keepsClasses = false, kept } = taskFamilyNamed(family);
     const { classes } = suiteDataset(suite, dataset);
     return {
       name,
       family,
       dataset,
-      ...(family === 'image-classification' && classes ? { classes } : {}),
+      ...(keepsClasses && classes ? { classes } : {}),
+      ...(kept ? { settings: kept(recipe) } : {}),
     };
   });

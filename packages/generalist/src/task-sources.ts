@@ -3,40 +3,29 @@
  * from one integer per task.
  */
 import { ConfigError, hashText } from '@polygate/core';
+import { contentHash, createBatchSource, type ShardSet } from '@polygate/stream';
+import { taskFamilyNamed, type CandidateSet, type TaskBatch, type TaskRecipe } from '@polygate/tasks';
 import type { ImageInput } from '@polygate/modalities';
-import { contentHash, createBatchSource, listRow, nestedListRow, type ShardSet } from '@polygate/stream';
-import type { CandidateSet, TaskBatch } from '@polygate/tasks';
+import type { Tokenizer } from '@polygate/tokens';
 import type { TrainSource } from '@polygate/training';
-import type { Recipe, TaskRecipe } from './recipe.ts';
+import type { Recipe } from './recipe.ts';
 import { datasetText, type OpenSuite } from './suite-data.ts';
-import { defaultTasks, familyKinds, makeTask, needsFrequencies } from './task-recipes.ts';
+import { defaultTasks, familyKinds, makeTask, readKinds, taskDataset } from './task-recipes.ts';
 
 /** Rows that are read to count labels; more would change the sampling little. */
 const MOST_COUNTED_ROWS = 20_000;
 
-/** How often each token is a label of a task: words of texts, or words and ends of captions. */
+/** How often each token is a label of a task whose family says which are. */
 export const labelFrequencies = async (
   shards: ShardSet,
-  recipe: TaskRecipe,
-  tokenizer: { readonly size: number; readonly specials: { readonly endoftext: number } },
+  family: string,
+  tokenizer: Pick<Tokenizer, 'size' | 'specials'>,
 ): Promise<Float64Array> => {
   const counts = new Float64Array(tokenizer.size);
-  const count = (id: number): void => {
-    counts[id] = (counts[id] ?? 0) + 1;
-  };
-  const captions = recipe.family === 'image-captioning';
+  const { labelCounts } = taskFamilyNamed(family);
   let rows = 0;
   for await (const batch of shards.batches()) {
-    for (let row = 0; row < batch.numRows; row += 1) {
-      if (!captions) {
-        for (const id of listRow(batch, 'tokens', row)) if (id !== tokenizer.specials.endoftext) count(id);
-        continue;
-      }
-      for (const caption of nestedListRow(batch, 'captions', row)) {
-        for (const id of caption) count(id);
-        count(tokenizer.specials.endoftext);
-      }
-    }
+    for (const id of labelCounts?.labels(batch, tokenizer) ?? []) counts[id] = (counts[id] ?? 0) + 1;
     rows += batch.numRows;
     if (rows >= MOST_COUNTED_ROWS) break;
   }
@@ -78,17 +67,17 @@ export const buildTaskSources = async (
   const tasks = Object.entries(tasksOf(recipe, data));
   if (tasks.length === 0) {
     throw new ConfigError(
-      `tasks: expected a dataset of labelled-image, captioned-image or text with rows in a split "train" in ${data.folder}, got ${data.suite.datasets.map(datasetText).join('; ') || 'no dataset'}; prepare one or name tasks in the recipe (${familyKinds()})`,
+      `tasks: expected a dataset of ${readKinds()} with rows in a split "train" in ${data.folder}, got ${data.suite.datasets.map(datasetText).join('; ') || 'no dataset'}; prepare one or name tasks in the recipe (${familyKinds()})`,
     );
   }
   const context = { suite: data.suite, tokenizer: data.tokenizer, ...options };
   const counted = new Map<string, Float64Array>();
   for (const [name, own] of tasks) {
     // The kind is checked before shards are opened: a wrong dataset has other columns.
-    makeTask(name, { ...own, candidates: { kind: 'whole' } }, context);
-    if (!needsFrequencies(own, data.tokenizer.size)) continue;
+    taskDataset(name, own, data.suite);
+    if (!taskFamilyNamed(own.family).labelCounts?.needed(own, data.tokenizer)) continue;
     const shards = await data.shards(own.dataset, own.split);
-    counted.set(name, await labelFrequencies(shards, own, data.tokenizer));
+    counted.set(name, await labelFrequencies(shards, own.family, data.tokenizer));
   }
   const drawFrequencies = sharedFrequencies([...counted.values()]);
   const sources: TrainSource<TaskBatch>[] = [];

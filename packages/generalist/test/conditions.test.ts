@@ -1,27 +1,21 @@
 /** Models of every condition: tasks reach the routers, caches know them, folders keep them. */
 import { createRandom } from '@polygate/core';
 import {
-  caption,
-  classify,
   encodeFeatures,
   encoderOf,
   evaluateSuite,
-  fill,
   loadModel,
   makeTask,
   openSuite,
   parseRecipe,
-  patchesOf,
-  retrieve,
   saveModel,
-  servingTask,
   taskLoss,
   type Generalist,
   type OpenSuite,
 } from '@polygate/generalist';
+import { caption, classify, fill, patchesOf, retrieve, segmentRows, servingTask } from '@polygate/tasks';
 import { imageSequences } from '@polygate/modalities';
 import { buildBatch, defineSchema } from '@polygate/stream';
-import { segmentRows } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -87,7 +81,10 @@ describe.each([
     using again = await loadModel(place);
     expect(again.config).toEqual(model.config);
     expect(await answers(again)).toEqual(before);
-    const scores = await evaluateSuite(again, data, { limit: 3, caption: { maximumTokens: 2 } });
+    const scores = await evaluateSuite(again, data, {
+      limit: 3,
+      predict: { 'image-captioning': { maximumTokens: 2 } },
+    });
     expect(new Set(scores.map(({ task }) => task)).size).toBe(4);
   });
 });
@@ -230,7 +227,7 @@ describe('servingTask', () => {
     expect(of({ dataset: 'grey' })).toBe('shades');
     expect(of({ dataset: 'elsewhere' })).toBe('naming');
     expect(of({ dataset: 'grey', task: 'naming' })).toBe('naming');
-    expect(servingTask({}, 'image-classification')).toBeUndefined();
+    expect(servingTask({ tasks: [] }, 'image-classification')).toBeUndefined();
     expect(() => of({ task: 'shadow' })).toThrow('unknown task "shadow"');
   });
 

@@ -97,7 +97,9 @@ const fiveCaptions = (i: number): readonly string[] =>
 
 const scoresOf = async (folder: string) => {
   await using data = await openSuite(folder);
-  const reports = await evaluateSuite(model, data, { caption: { maximumTokens: 4, beam: 1 } });
+  const reports = await evaluateSuite(model, data, {
+    predict: { 'image-captioning': { maximumTokens: 4, beam: 1 } },
+  });
   return (metric: string) => {
     const report = reports.find((each) => each.metric === metric);
     if (!report) throw new Error(`no ${metric}`);
@@ -204,7 +206,7 @@ describe('a suite with nothing to score', () => {
       splits: { train: { rows: 3 }, test: { rows: 2 } },
     };
     expect(await refusal(await writeSuite({}, [reviews]))).toContain(
-      'got none in the split test of reviews; the suite holds reviews (labelled-text: train 3, test 2). Classification, captioning, retrieval and masked words are scored',
+      'got none in the split test of reviews; the suite holds reviews (labelled-text: train 3, test 2). What is scored: image-classification reads labelled-image',
     );
     const empty = await writeSuite({ train: { captions }, test: { captions: [] } });
     expect(await refusal(empty)).toContain('pictures (captioned-image: train 1, test 0)');
@@ -225,7 +227,7 @@ describe('a suite with nothing to score', () => {
     };
     const reviews = { name: 'reviews', kind: 'labelled-text', splits: { train: { rows: 3 } } };
     expect(await refused(await writeSuite({}, [reviews]))).toContain(
-      'expected a dataset of labelled-image, captioned-image or text with rows in a split "train"',
+      'expected a dataset of labelled-image, text or captioned-image with rows in a split "train"',
     );
     expect(await refused(await writeSuite({}, [reviews]))).toContain(
       '(image-classification reads labelled-image, masked-language-modelling reads text,',
@@ -247,7 +249,10 @@ describe('a suite with nothing to score', () => {
     };
     const reviews = { name: 'reviews', kind: 'labelled-text', splits: { test: { rows: 2 } } };
     await using data = await openSuite(await writeSuite({ test: { captions } }, [reviews]));
-    const reports = await evaluateSuite(model, data, { logger, caption: { maximumTokens: 3, beam: 1 } });
+    const reports = await evaluateSuite(model, data, {
+      logger,
+      predict: { 'image-captioning': { maximumTokens: 3, beam: 1 } },
+    });
     expect(reports.length).toBeGreaterThan(0);
     expect(lines).toEqual(['reviews, test: left out, since no task scores labelled-text']);
   });

@@ -3,18 +3,13 @@ import { createRandom, silentLogger } from '@polygate/core';
 import type { ExpertConfig } from '@polygate/encoder';
 import { MergedEncoder } from '@polygate/encoder/merged';
 import {
-  caption,
-  classify,
   createGeneralist,
   encodeFeatures,
   evaluateSuite,
   exportMerged,
-  fill,
   initialize,
   loadModel,
   openSuite,
-  patchesOf,
-  retrieve,
   saveModel,
   parseRecipe,
   settingsOfStart,
@@ -22,6 +17,7 @@ import {
   type Generalist,
   type OpenSuite,
 } from '@polygate/generalist';
+import { caption, classify, fill, patchesOf, retrieve } from '@polygate/tasks';
 import { trainTokenizer } from '@polygate/tokens';
 import * as tf from '@tensorflow/tfjs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -106,7 +102,10 @@ describe.each<readonly [string, ExpertConfig, number]>([
       expect(probability).toBeCloseTo(labels.flat()[i]?.probability ?? 0, 4);
     });
     expect(await retrieve(loaded, 'a red bar', images(loaded))).toHaveLength(2);
-    const scores = await evaluateSuite(loaded, data, { limit: 3, caption: { maximumTokens: 2 } });
+    const scores = await evaluateSuite(loaded, data, {
+      limit: 3,
+      predict: { 'image-captioning': { maximumTokens: 2 } },
+    });
     expect(new Set(scores.map(({ task }) => task)).size).toBe(4);
   });
 });
@@ -136,7 +135,11 @@ describe('an export for some tasks', () => {
       using exported = exportMerged(model, { tasks });
       const warnings: string[] = [];
       const logger = { ...silentLogger, warn: (line: string) => void warnings.push(line) };
-      const scores = await evaluateSuite(exported, data, { limit: 2, logger, caption: { maximumTokens: 2 } });
+      const scores = await evaluateSuite(exported, data, {
+        limit: 2,
+        logger,
+        predict: { 'image-captioning': { maximumTokens: 2 } },
+      });
       return { tasks: [...new Set(scores.map(({ task }) => task))], warnings };
     };
     expect(await families(['finding'], { condition: 'task', experts: 3 })).toEqual({

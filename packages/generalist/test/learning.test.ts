@@ -2,21 +2,16 @@
 import { createRandom } from '@polygate/core';
 import {
   buildTaskSources,
-  caption,
-  classify,
   evaluateSuite,
-  fill,
   openSuite,
   parseRecipe,
-  patchesOf,
-  retrieve,
   taskLoss,
   type Generalist,
   type OpenSuite,
 } from '@polygate/generalist';
+import { caption, classify, createImageCaptioning, fill, patchesOf, retrieve } from '@polygate/tasks';
 import { AdamW, parameterGradients } from '@polygate/nn';
 import { buildBatch, defineSchema } from '@polygate/stream';
-import { createImageCaptioning } from '@polygate/tasks';
 import { selectEngine } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -180,7 +175,9 @@ describe('a tiny model', () => {
   it('scores held-out splits beside chance and baselines, and leaks nothing', async () => {
     model.clearCaches();
     const before = tf.memory().numTensors;
-    const reports = await evaluateSuite(model, data, { caption: { maximumTokens: 12 } });
+    const reports = await evaluateSuite(model, data, {
+      predict: { 'image-captioning': { maximumTokens: 12 } },
+    });
     const of = (task: string, metric: string) =>
       reports.find((report) => report.task === task && report.metric === metric);
     const top = of('colours classification', 'top-1');
@@ -197,7 +194,9 @@ describe('a tiny model', () => {
     expect(perplexity?.interval[0]).toBeLessThanOrEqual(perplexity?.value ?? 0);
     model.clearCaches();
     expect(tf.memory().numTensors).toBe(before);
-    const again = await evaluateSuite(model, data, { caption: { maximumTokens: 12 } });
+    const again = await evaluateSuite(model, data, {
+      predict: { 'image-captioning': { maximumTokens: 12 } },
+    });
     expect(again).toEqual(reports);
   });
 

@@ -2,7 +2,7 @@ import { testEngines } from '@polygate/tensor/testing';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Generalist } from '../src/models/uni-perceiver/uni-perceiver-model.ts';
-import { scoresOf } from '../src/similarity.ts';
+import { scoresOf } from '../src/models/uni-perceiver/scores.ts';
 
 describe.each(await testEngines())('scores of candidates on $title', (engine) => {
   beforeAll(() => engine.use());

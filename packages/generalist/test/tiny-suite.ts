@@ -1,7 +1,8 @@
 /** A prepared suite of a few made-up pictures and sentences, and a model small enough for the cpu engine. */
 import { createRandom } from '@polygate/core';
 import type { EncoderConfig, ExpertConfig, UniPerceiver } from '@polygate/encoder';
-import { createGeneralist, type Generalist, type TrainedTask } from '@polygate/generalist';
+import { createGeneralist, type Generalist } from '@polygate/generalist';
+import type { TrainedTask } from '@polygate/tasks';
 import { buildBatch, datasetMetadata, defineSchema, writeShards } from '@polygate/stream';
 import { saveTokenizer, trainTokenizer, type Tokenizer } from '@polygate/tokens';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';

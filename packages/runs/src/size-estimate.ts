@@ -4,7 +4,8 @@
  * N parameters · B samples of a batch · T positions · L layers · D width · F hidden · H heads
  */
 import { formatBytes, requireMemory } from '@polygate/core';
-import type { ModelSize, Recipe, TaskRecipe } from '@polygate/generalist';
+import type { ModelSize, Recipe } from '@polygate/generalist';
+import { taskFamilyNamed } from '@polygate/tasks';
 
 const FLOAT = 4;
 /** Weight, gradient and two moments of AdamW, float32 each. */
@@ -35,43 +36,26 @@ export interface SizeContext {
   readonly textLength: number;
 }
 
-/** Positions of one sample of a task, prefix and queries included. */
-const positionsOf = (
-  { family, maximumTokens }: TaskRecipe,
-  { model, pixels, textLength }: SizeContext,
-): number => {
-  const patches = Math.floor(pixels / model.patch) ** 2;
-  const words = maximumTokens ?? textLength;
-  switch (family) {
-    case 'image-classification':
-      return 1 + patches;
-    case 'masked-language-modelling':
-      return 1 + words;
-    case 'image-captioning':
-      return 1 + patches + 2 * words;
-    case 'image-text-retrieval':
-      return 2 + patches + words;
-    default:
-      return family satisfies never;
-  }
-};
-
 /**
  * What a run will need, to within a factor of about two: engines keep more or less for the backward. Candidates are left
  * out, though a whole vocabulary may be as large as the batch.
  */
 export const estimateSize = (recipe: Recipe, context: SizeContext): SizeEstimate => {
-  const { model, channels } = context;
+  const { model, channels, pixels, textLength } = context;
   const { parameters } = model;
+  const input = {
+    patches: Math.floor(pixels / model.patch) ** 2,
+    imageValues: channels * pixels ** 2,
+    textLength,
+  };
   const bytesEach = recipe.precision === 'f32' ? FLOAT : FLOAT / 2;
   let activationBytes = 0;
   let leastActivationBytes = 0;
   let largestTask = '';
   for (const [name, task] of Object.entries(recipe.tasks)) {
-    const positions = positionsOf(task, context);
+    const { positions, values } = taskFamilyNamed(task.family).size(task, input);
     const bytes = FLOAT * task.batchSize * model.activations(positions);
-    const pictures = task.family === 'masked-language-modelling' ? 0 : channels * context.pixels ** 2;
-    const least = bytesEach * task.batchSize * (pictures + model.leastActivations(positions));
+    const least = bytesEach * task.batchSize * (values + model.leastActivations(positions));
     leastActivationBytes = Math.max(leastActivationBytes, least);
     if (bytes > activationBytes) {
       activationBytes = bytes;

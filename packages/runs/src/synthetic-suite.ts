@@ -7,6 +7,7 @@ import { writeDirectoryAtomic } from '@polygate/core/node';
 import { datasetSchema, kindNamed, SUITE_FILE, SUITE_VERSION, type Suite } from '@polygate/datasets';
 import type { Recipe } from '@polygate/generalist';
 import { buildBatch, writeShards, type Schema } from '@polygate/stream';
+import { taskFamilyNamed } from '@polygate/tasks';
 import { saveTokenizer, trainTokenizer } from '@polygate/tokens';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -24,13 +25,6 @@ const WORDS = ['red', 'blue', 'small', 'large', 'house', 'tree', 'dog', 'sea', '
 const CLASSES = WORDS.flatMap((first) => WORDS.slice(4).map((second) => `${first} ${second}`));
 const TEXT_TOKENS = 24;
 
-const kinds: Readonly<Record<Recipe['tasks'][string]['family'], string>> = {
-  'image-classification': 'labelled-image',
-  'masked-language-modelling': 'text',
-  'image-captioning': 'captioned-image',
-  'image-text-retrieval': 'captioned-image',
-};
-
 /** Writes the suite into a folder, which is replaced. @returns what its suite.json holds */
 export const writeSyntheticSuite = async (
   folder: string,
@@ -42,7 +36,7 @@ export const writeSyntheticSuite = async (
   const datasets = new Map(
     Object.values(recipe.tasks).map(({ dataset, family, split }) => [
       dataset,
-      { kind: kinds[family], split },
+      { kind: taskFamilyNamed(family).kind, split },
     ]),
   );
   const suite: Suite = {

@@ -1,7 +1,8 @@
 /** Which scores a run's validation gives, and the one that its recipe keeps the best checkpoint by. */
 import { ConfigError, unknownName } from '@polygate/core';
 import { knownSplit } from '@polygate/datasets';
-import type { OpenSuite, Recipe, TaskRecipe } from '@polygate/generalist';
+import type { OpenSuite, Recipe } from '@polygate/generalist';
+import type { TaskRecipe } from '@polygate/tasks';
 import type { BestOptions } from '@polygate/training';
 
 /** Measures of every task on every held-out split. */

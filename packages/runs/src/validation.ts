@@ -1,12 +1,11 @@
 import { createRandom } from '@polygate/core';
 import {
   makeTask,
-  splitBatches,
   type GeneralistModel,
   type OpenSuite,
   type Recipe,
-  type TaskRecipe,
 } from '@polygate/generalist';
+import { splitBatches, type TaskRecipe } from '@polygate/tasks';
 import { heldOutSplits } from './validated-scores.ts';
 
 export interface ValidationContext {
@@ -26,12 +25,13 @@ export const createValidation =
     const values: Record<string, number> = {};
     model.clearCaches();
     for (const [name, own] of Object.entries(tasks)) {
-      const { augmentation: _, ...plain } = own;
-      const task = makeTask(
-        name,
-        { ...plain, candidates: { kind: 'whole' } },
-        { suite: data.suite, tokenizer: data.tokenizer, image: model.image, vocabulary: model.vocabulary },
-      );
+      const task = makeTask(name, own, {
+        suite: data.suite,
+        tokenizer: data.tokenizer,
+        image: model.image,
+        vocabulary: model.vocabulary,
+        training: false,
+      });
       for (const split of heldOutSplits(data, own, recipe.validation.splits)) {
         const shards = await data.shards(own.dataset, split);
         // Masked words are drawn from the same stream every time: scores of two steps are comparable.

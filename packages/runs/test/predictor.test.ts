@@ -1,14 +1,7 @@
 /** A model that is kept: pictures from files, bytes and pixels; class names that go with the model. */
-import {
-  classify,
-  exportMerged,
-  patchesOf,
-  predictorOf,
-  saveModel,
-  trainedTasks,
-  type TaskRecipe,
-} from '@polygate/generalist';
+import { exportMerged, predictorOf, saveModel, trainedTasks } from '@polygate/generalist';
 import { openPredictor } from '@polygate/runs';
+import { classify, patchesOf, type TaskRecipe } from '@polygate/tasks';
 import { StateError } from '@polygate/core';
 import { readSuite } from '@polygate/datasets';
 import * as tf from '@tensorflow/tfjs';
@@ -127,7 +120,7 @@ describe('a model folder', () => {
 
   it('gets its classes from the suite', async () => {
     const place = await writeTinySuite();
-    const recipe = { split: 'train', lossWeight: 1, batchSize: 1, maskRate: 0.15 };
+    const recipe = { split: 'train', lossWeight: 1, batchSize: 1, labelSmoothing: 0.1 };
     const tasks: Record<string, TaskRecipe> = {
       naming: { ...recipe, family: 'image-classification', dataset: 'colours' },
       writing: { ...recipe, family: 'image-captioning', dataset: 'pictures' },

@@ -241,13 +241,13 @@ export const createCandidateChooser = (set: CandidateSet, choice: CandidateChoic
 /** Settings of every task whose candidates may be sampled. */
 export interface CandidateSettings {
   /** Candidates in training. @default whole */
-  readonly candidates?: CandidateChoice;
+  readonly candidates?: CandidateChoice | undefined;
 }
 
 /** Settings of every task that is scored against the vocabulary. */
 export interface VocabularySettings extends CandidateSettings {
   /** Shared vocabulary candidates, so that several tasks keep one set. @default a set of its own */
-  readonly vocabulary?: CandidateSet;
+  readonly vocabulary?: CandidateSet | undefined;
 }
 
 /** How a task chooses candidates: as told in training, all of them otherwise. @throws ConfigError */

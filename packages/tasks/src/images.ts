@@ -50,7 +50,7 @@ export const imagePatches = (
 export interface PictureSettings {
   readonly image: ImageInput;
   /** Applied in training only. @default none */
-  readonly augmentation?: Augmentation;
+  readonly augmentation?: Augmentation | undefined;
 }
 
 /** How a task reads its images: in training each row is changed by a stream of its own. @throws ConfigError */

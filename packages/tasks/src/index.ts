@@ -12,27 +12,86 @@ export type {
   Sampler,
   TaskTokenizer,
 } from './candidates.ts';
+export { createShared, groupsOf, MOST_BASELINE_ROWS } from './evaluation/context.ts';
+export type { SplitContext, SplitData } from './evaluation/context.ts';
+export { splitBatches } from './evaluation/split-rows.ts';
+export type { SplitOptions } from './evaluation/split-rows.ts';
+export { defineTaskFamily } from './families/family.ts';
+export type {
+  LabelCounts,
+  SampleSize,
+  SettingFields,
+  SettingsOf,
+  SizeInput,
+  TaskContext,
+  TaskFamily,
+  TaskSegment,
+} from './families/family.ts';
+export {
+  familySegments,
+  hasTaskFamily,
+  registerTaskFamily,
+  taskFamilies,
+  taskFamilyNamed,
+  taskFamilyNames,
+  taskPredictors,
+  taskRecipeSchema,
+  temperatureOf,
+} from './families/registry.ts';
+export type { NamedTaskFamilies, TaskRecipe, TaskRecipeInput } from './families/registry.ts';
+export type {
+  FamilyPredictor,
+  GalleryPredictor,
+  ImagePredictor,
+  PredictOption,
+  PredictOptions,
+  TextPredictor,
+} from './families/predictor.ts';
+export { augmentation, candidates, commonSettings, maximumTokens } from './families/settings.ts';
+export type { CommonSettings, FamilyDefaults } from './families/settings.ts';
+export { chooseCaption, rowCaptions } from './families/captions.ts';
+export { beamSearch } from './families/image-captioning/beam-search.ts';
+export type { BeamOptions, BeamRow, BeamText } from './families/image-captioning/beam-search.ts';
 export { captionLayout, captionStep, captionVisibility } from './families/image-captioning/caption-layout.ts';
 export type {
   CaptionLayout,
   CaptionLayoutOptions,
   CaptionStepOptions,
 } from './families/image-captioning/caption-layout.ts';
-export { chooseCaption, rowCaptions } from './families/captions.ts';
 export { createImageCaptioning } from './families/image-captioning/collate.ts';
 export type { ImageCaptioningOptions } from './families/image-captioning/collate.ts';
+export { caption } from './families/image-captioning/predict.ts';
+export type { CaptionOptions, CaptionPrediction } from './families/image-captioning/predict.ts';
 export { createImageClassification } from './families/image-classification/collate.ts';
 export type { ImageClassificationOptions } from './families/image-classification/collate.ts';
 export { columnsOf, imageInputOf, imagePatches } from './images.ts';
+export { classify } from './families/image-classification/predict.ts';
+export type { LabelChoice, LabelPrediction } from './families/image-classification/predict.ts';
+export { createImageTextRetrieval, sameMeaning } from './families/image-text-retrieval/collate.ts';
+export type { ImageTextRetrievalOptions } from './families/image-text-retrieval/collate.ts';
+export { retrieve, retrieveTexts } from './families/image-text-retrieval/predict.ts';
+export type { ImageMatch, TextChoice, TextQuery } from './families/image-text-retrieval/predict.ts';
 export { createMaskedLanguageModelling } from './families/masked-language-modelling/collate.ts';
 export type { MaskedLanguageOptions } from './families/masked-language-modelling/collate.ts';
 export { maskWords, wordSpans } from './families/masked-language-modelling/masking.ts';
 export type { MaskedText, MaskingOptions } from './families/masked-language-modelling/masking.ts';
-export { createImageTextRetrieval, sameMeaning } from './families/image-text-retrieval/collate.ts';
-export type { ImageTextRetrievalOptions } from './families/image-text-retrieval/collate.ts';
+export { fill } from './families/masked-language-modelling/predict.ts';
+export type { WordPrediction } from './families/masked-language-modelling/predict.ts';
+export { patchesOf } from './image-patches.ts';
+export type { ScoredBatch, ScoreOptions, TaskModel, TrainedTask } from './model.ts';
+export { softmaxRows, topIndices } from './scores.ts';
 export { imageAndTextToText, imageToText, segmentRows, textToText } from './signatures.ts';
-export { taskFamilies } from './task.ts';
-export type { CollateOptions, Task, TaskBatch, TaskFamily, TaskSettings, TaskTargets } from './task.ts';
-export type { ScoredBatch, TaskModel, TrainedTask } from './model.ts';
+export { servedTask, servingTask } from './serving.ts';
+export type { ServingOptions } from './serving.ts';
+export { defineTask } from './task.ts';
+export type {
+  CollatedRows,
+  CollateOptions,
+  Task,
+  TaskBatch,
+  TaskFacts,
+  TaskSettings,
+  TaskTargets,
+} from './task.ts';
 export { patchStage, tagStage } from './stages.ts';
 export type { ColumnStage, PatchStageOptions, TagStageOptions } from './stages.ts';

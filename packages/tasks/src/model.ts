@@ -1,37 +1,48 @@
-/** What evaluation and predictions of a task need of a model, whatever its architecture. */
+/**
+ * What evaluators and predictions of task families need of a model: scores of queries against candidates, and what is
+ * known of its data. They use nothing else, so that any model that answers this is evaluated and asked alike.
+ */
 import type { Tokenizer } from '@polygate/tokens';
 import type { CandidateSet } from './candidates.ts';
 import type { ResolvedImageInput } from '@polygate/modalities';
-import type { TaskBatch, TaskFamily } from './task.ts';
+import type { TaskBatch } from './task.ts';
 
 /** A task that a model was trained on. */
 export interface TrainedTask {
   readonly name: string;
-  readonly family: TaskFamily;
+  /** Name of its task family. */
+  readonly family: string;
   readonly dataset: string;
   /** Names of the classes in label order, of a classification. Models of older versions don't say. */
   readonly classes?: readonly string[];
+  /** What the family keeps of its settings for predictions. */
+  readonly settings?: Readonly<Record<string, unknown>>;
 }
 
-/** What is scored: inputs, the positions that ask, and the candidates. */
+/** What is scored of a batch. */
 export type ScoredBatch = Pick<TaskBatch, 'inputs' | 'queries' | 'targets' | 'temperature'>;
 
-/** A model as tasks see it. */
+export interface ScoreOptions {
+  /** Task of the model that the batch serves, for routers that look at it. @default the batch's own */
+  readonly task?: string | undefined;
+  /** Without it similarities stay cosines, -1 to 1, where the model has them. @default true */
+  readonly scaled?: boolean;
+}
+
+/** A model, by what task families ask of it. */
 export interface TaskModel {
   readonly tokenizer: Tokenizer;
+  /** Pictures that it reads. */
   readonly image: ResolvedImageInput;
-  /** Every token as a candidate, shared by all tasks of the model. */
+  /** Every token as a candidate; one set for all tasks, so that its features are encoded once. */
   readonly vocabulary: CandidateSet;
-  /** Longest caption, end token included. */
+  /** Longest caption or name in tokens, end token included. */
   readonly maximumTokens: number;
-  /** Tasks that it was trained on; empty where it doesn't say. */
+  /** Empty where the model doesn't say what it was trained on. */
   readonly tasks: readonly TrainedTask[];
   /**
-   * Scores of every query against every candidate, such as scaled similarities or the logits of a head. Whole candidate
-   * sets are encoded once and kept.
-   * @param options `task`: name of the task that is served, where it isn't that of the inputs
-   * @returns [queries * candidates], row by row
-   * @throws ShapeError for sequences that don't fit the model, or tokens of another vocabulary
+   * Scores [Q * C], row by row: scaled similarities, or logits of a head. Sequences are encoded in pieces that bound the
+   * memory; the features of whole candidate sets are kept until the model changes.
    */
-  scores(batch: ScoredBatch, options?: { readonly task?: string | undefined }): Promise<Float32Array>;
+  scores(batch: ScoredBatch, options?: ScoreOptions): Promise<Float32Array>;
 }

@@ -7,16 +7,6 @@ import type { TaskSignature } from '@polygate/attributes';
 import type { RecordBatch } from '@polygate/stream';
 import type { SequenceBatch } from '@polygate/modalities';
 
-/** The families of this package; each has its own learned temperature of the same name. */
-export const taskFamilies = [
-  'image-classification',
-  'masked-language-modelling',
-  'image-captioning',
-  'image-text-retrieval',
-] as const;
-
-export type TaskFamily = (typeof taskFamilies)[number];
-
 /** Candidate targets of a batch. */
 export interface TaskTargets {
   /**
@@ -37,7 +27,8 @@ export interface TaskTargets {
 /** One step's worth of a task, in plain arrays. */
 export interface TaskBatch {
   readonly task: string;
-  readonly family: TaskFamily;
+  /** Name of its task family. */
+  readonly family: string;
   /** Name of the learned temperature. */
   readonly temperature: string;
   readonly lossWeight: number;
@@ -47,7 +38,10 @@ export interface TaskBatch {
   /** [queries] index into `targets.ids`. */
   readonly labels: Int32Array;
   readonly targets: TaskTargets;
-  readonly loss: 'cross-entropy' | 'contrastive';
+  /** Name of the loss: `cross-entropy`, `contrastive`, or one that a model has beside them; others are refused. */
+  readonly loss: string;
+  /** Targets of a loss that compares numbers, row by row: regression, or one flag a class. */
+  readonly values?: Float32Array;
   /** [B * B] for the contrastive loss: 1 where row and column mean the same and must not repel each other. */
   readonly same?: Uint8Array;
   readonly labelSmoothing: number;
@@ -62,7 +56,8 @@ export interface CollateOptions {
 
 export interface Task {
   readonly name: string;
-  readonly family: TaskFamily;
+  /** Name of its task family. */
+  readonly family: string;
   readonly signature: TaskSignature;
   readonly temperature: string;
   readonly lossWeight: number;

@@ -14,9 +14,9 @@ import {
   parseRecipe,
   saveModel,
   type RecipeInput,
-  type TrainedTask,
 } from '@polygate/generalist';
 import { readInterference } from '@polygate/interference';
+import type { TrainedTask } from '@polygate/tasks';
 import { AdamW, allocateParameters } from '@polygate/nn';
 import { readRun } from '@polygate/runs';
 import { selectEngine } from '@polygate/tensor';

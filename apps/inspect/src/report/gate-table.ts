@@ -2,7 +2,8 @@
  * Which expert each kind of token takes, site by site (Uni-Perceiver-MoE, Figure 3): read from the routers of a
  * checkpoint where decisions are by row, from the run's routing records where they are by token.
  */
-import type { GeneralistModel, TrainedTask } from '@polygate/generalist';
+import type { GeneralistModel } from '@polygate/generalist';
+import type { TrainedTask } from '@polygate/tasks';
 import type { RoutingEntry } from './metrics-log.ts';
 import { segmentName, tokenKinds } from './token-kinds.ts';
 

@@ -1,8 +1,9 @@
 /** Everything that a report shows of one run, read from its folder. */
 import { ConfigError } from '@polygate/core';
-import { describeOverfitting, readOverfitting, type Recipe, type TrainedTask } from '@polygate/generalist';
+import { describeOverfitting, readOverfitting, type Recipe } from '@polygate/generalist';
 import { INTERFERENCE_FILE, readInterference, type InterferenceRecord } from '@polygate/interference';
 import { openRun } from '@polygate/runs';
+import type { TrainedTask } from '@polygate/tasks';
 import { basename, join, resolve } from 'node:path';
 import { gateTableOf, shareTableOf, type GateTable } from './gate-table.ts';
 import { readMetrics, type MetricsLog } from './metrics-log.ts';

@@ -3,9 +3,9 @@
  * so on. Kinds that a condition on rows does not tell apart are one.
  */
 import { rowKey } from '@polygate/attributes';
-import { taskSegments, type TrainedTask } from '@polygate/generalist';
+import { taskSegments } from '@polygate/generalist';
+import { segmentRows, type TrainedTask } from '@polygate/tasks';
 import { conditionNamed, type RoutingKey } from '@polygate/routers';
-import { segmentRows } from '@polygate/tasks';
 
 /** What tokens of an attribute row are; names and captions share theirs. */
 const names: ReadonlyMap<string, string> = new Map([

@@ -1,18 +1,21 @@
 import {
-  formatCaption,
-  formatClass,
-  formatFill,
   formatPictures,
   formatRetrieval,
-  predictCaption,
-  predictCaptions,
-  predictClass,
-  predictClasses,
-  predictFill,
-  predictRetrieval,
+  predictGallery,
+  predictImage,
+  predictImages,
+  predictTexts,
   type PicturePredictions,
 } from '@polygate/app-predict';
 import { StateError } from '@polygate/core';
+import {
+  taskPredictors,
+  type FamilyPredictor,
+  type GalleryPredictor,
+  type ImagePredictor,
+  type PredictOption,
+  type TextPredictor,
+} from '@polygate/tasks';
 import type { Command } from 'commander';
 import { stat } from 'node:fs/promises';
 import type { Terminal } from '../terminal.ts';
@@ -28,6 +31,8 @@ import {
 
 /** Files that an error names. */
 const SHOWN_SKIPPED = 3;
+/** Largest count of an option that names no other. */
+const MAX_COUNT = 2 ** 20;
 
 interface PredictFlags extends EngineFlags, CheckpointFlags {
   readonly run: string;
@@ -35,7 +40,30 @@ interface PredictFlags extends EngineFlags, CheckpointFlags {
   readonly json?: boolean;
 }
 
-/** `polygate predict classify|caption|retrieve|fill`. */
+/** The flag of an option, as commander reads it: `--max-tokens <count>` is `maxTokens`. */
+const flagOf = ({ name, flag = name }: PredictOption): string => flag;
+const attributeOf = (option: PredictOption): string =>
+  flagOf(option).replace(/-(\w)/gu, (_, letter: string) => letter.toUpperCase());
+
+const withOption = (command: Command, option: PredictOption): Command => {
+  const { type, summary, most = MAX_COUNT } = option;
+  const flag = `--${flagOf(option)}`;
+  if (type === 'text') return command.option(`${flag} <text>`, summary);
+  return type === 'words'
+    ? command.option(`${flag} <words>`, summary, list)
+    : command.option(`${flag} <number>`, summary, positive(flag, most));
+};
+
+/** The values of a verb's options that were given. */
+const givenOptions = ({ options = [] }: FamilyPredictor, flags: object): Record<string, unknown> =>
+  Object.fromEntries(
+    options.flatMap((option) => {
+      const value = (flags as Readonly<Record<string, unknown>>)[attributeOf(option)];
+      return value === undefined ? [] : [[option.name, value] as const];
+    }),
+  );
+
+/** `polygate predict VERB`: one verb for each task family that answers one. */
 export const addPredict = (program: Command, terminal: Terminal): void => {
   const predict = program.command('predict').description('what a trained model says of pictures and texts');
   const { logger } = terminal;
@@ -86,70 +114,60 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
     !(await stat(images[0] ?? '').catch(() => undefined))?.isDirectory() &&
     !/[*?]/u.test(images[0] ?? '');
 
-  add('classify <images...>', 'labels of pictures, likeliest first; files, folders or patterns')
-    .option('--labels <words>', "any labels, separated by commas; without them the model's own classes", list)
-    .action(async (images: string[], flags: PredictFlags & { labels?: string[] }) => {
-      const asked = { labels: flags.labels, ...common(flags) };
+  const addImages = (predictor: ImagePredictor): void => {
+    const { verb, key, options = [] } = predictor;
+    const format = (answers: readonly unknown[]): string => predictor.format(answers);
+    const command = add(`${verb} <images...>`, predictor.summary);
+    for (const option of options) withOption(command, option);
+    command.action(async (images: string[], flags: PredictFlags) => {
+      const asked = { ...givenOptions(predictor, flags), ...common(flags) };
       const [image = ''] = images;
       if (await isOne(images)) {
-        const labels = await predictClass({ image, ...asked }, { logger });
-        answer(flags, { image, labels }, formatClass(labels));
+        const answers = await predictImage(verb, { image, ...asked }, { logger });
+        answer(flags, { image, [key]: answers }, format(answers));
         return;
       }
-      const found = await predictClasses({ images, ...asked }, { logger });
-      answerEach(flags, 'labels', { found, format: formatClass });
+      const found = await predictImages<unknown>(verb, { images, ...asked }, { logger });
+      answerEach(flags, key, { found, format });
     });
+  };
 
-  add('caption <images...>', 'captions of pictures by beam search, best first; files, folders or patterns')
-    .option('--beam <width>', 'captions that are followed (default: 3)', positive('--beam', 1024))
-    .option(
-      '--max-tokens <count>',
-      'longest caption, end token included (default: 32)',
-      positive('--max-tokens', 2 ** 16),
-    )
-    .action(async (images: string[], flags: PredictFlags & { beam?: number; maxTokens?: number }) => {
-      const asked = {
-        ...common(flags),
-        ...(flags.beam === undefined ? {} : { beam: flags.beam }),
-        ...(flags.maxTokens === undefined ? {} : { maximumTokens: flags.maxTokens }),
-      };
-      const [image = ''] = images;
-      if (await isOne(images)) {
-        const captions = await predictCaption({ image, ...asked }, { logger });
-        answer(flags, { image, captions }, formatCaption(captions));
-        return;
-      }
-      const found = await predictCaptions({ images, ...asked }, { logger });
-      answerEach(flags, 'captions', { found, format: formatCaption });
+  const addTexts = (predictor: TextPredictor): void => {
+    const { verb, key, options = [] } = predictor;
+    const command = add(`${verb} <texts...>`, predictor.summary);
+    for (const option of options) withOption(command, option);
+    command.action(async (texts: string[], flags: PredictFlags) => {
+      const asked = { texts, ...givenOptions(predictor, flags), ...common(flags) };
+      const answers = await predictTexts<unknown>(verb, asked, { logger });
+      texts.forEach((text, i) => {
+        const own = answers[i] ?? [];
+        const heading = texts.length > 1 ? `${i > 0 ? '\n' : ''}${text}\n` : '';
+        answer(flags, { text, [key]: own }, `${heading}${predictor.format(own, text)}`);
+      });
     });
+  };
 
-  add('retrieve <text>', 'pictures of a folder that go best with a text')
-    .requiredOption('--images <folder>', 'folder of pictures, searched with its sub-folders')
-    .option('--count <number>', 'pictures that are listed (default: 5)', positive('--count', 2 ** 20))
-    .action(async (text: string, flags: PredictFlags & { images: string; count?: number }) => {
-      const found = await predictRetrieval(
-        {
-          text,
-          images: flags.images,
-          ...common(flags),
-          ...(flags.count === undefined ? {} : { count: flags.count }),
-        },
+  const addGallery = (predictor: GalleryPredictor): void => {
+    const { verb, options = [] } = predictor;
+    const command = add(`${verb} <text>`, predictor.summary)
+      .requiredOption('--images <folder>', 'folder of pictures, searched with its sub-folders')
+      .option('--count <number>', 'pictures that are listed (default: 5)', positive('--count', MAX_COUNT));
+    for (const option of options) withOption(command, option);
+    command.action(async (text: string, flags: PredictFlags & { images: string; count?: number }) => {
+      const { images, count } = flags;
+      const asked = { text, images, ...givenOptions(predictor, flags), ...common(flags) };
+      const found = await predictGallery(
+        verb,
+        { ...asked, ...(count === undefined ? {} : { count }) },
         { logger },
       );
       answer(flags, { text, ...found }, formatRetrieval(found));
     });
+  };
 
-  add('fill <text>', 'words for each blank ___ of a text, likeliest first')
-    .option('--count <number>', 'words for each blank (default: 5)', positive('--count', 2 ** 20))
-    .action(async (text: string, flags: PredictFlags & { count?: number }) => {
-      const blanks = await predictFill(
-        {
-          text,
-          ...common(flags),
-          ...(flags.count === undefined ? {} : { count: flags.count }),
-        },
-        { logger },
-      );
-      answer(flags, { text, blanks }, formatFill(text, blanks));
-    });
+  for (const { predictor } of taskPredictors()) {
+    if (predictor.input === 'images') addImages(predictor);
+    else if (predictor.input === 'texts') addTexts(predictor);
+    else addGallery(predictor);
+  }
 };

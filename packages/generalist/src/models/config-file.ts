@@ -3,7 +3,6 @@ import { FormatError, parseJson } from '@polygate/core';
 import type { FileDigest } from '@polygate/core/node';
 import { ENCODER_LIMITS } from '@polygate/encoder';
 import { resolveImageInput } from '@polygate/modalities';
-import { taskFamilies } from '@polygate/tasks';
 import { z } from 'zod';
 import { count } from '../number-settings.ts';
 import { defined } from './defined.ts';
@@ -34,9 +33,10 @@ const commonShape = {
     .array(
       z.object({
         name: z.string(),
-        family: z.enum(taskFamilies),
+        family: z.string(),
         dataset: z.string(),
         classes: z.array(z.string()).optional(),
+        settings: z.record(z.string(), z.unknown()).optional(),
       }),
     )
     .optional(),

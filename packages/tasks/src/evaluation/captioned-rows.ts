@@ -1,10 +1,10 @@
 /** Captioned pictures of a split as texts and pixels, for captioning, retrieval and their baselines. */
 import { ShapeError } from '@polygate/core';
 import { pixelNeighbours } from '@polygate/evaluation';
-import type { ImagePatches } from '@polygate/modalities';
 import { fixedListValues, nestedListRow } from '@polygate/stream';
-import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from './evaluation-context.ts';
-import { patchesOf, shrunkPictures } from './pictures.ts';
+import { patchesOf, shrunkImages } from '../image-patches.ts';
+import type { ImagePatches } from '@polygate/modalities';
+import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from './context.ts';
 import { splitBatches } from './split-rows.ts';
 
 export interface CaptionedRows {
@@ -58,8 +58,8 @@ const readTraining = async (context: SplitContext): Promise<CaptionedRows | unde
 /** The training picture with the nearest pixels, for each picture. */
 const nearestTraining = (context: SplitContext, rows: CaptionedRows, training: CaptionedRows): Int32Array =>
   pixelNeighbours(
-    shrunkPictures(rows.pixels, context.model.image),
-    shrunkPictures(training.pixels, context.model.image),
+    shrunkImages(rows.pixels, context.model.image),
+    shrunkImages(training.pixels, context.model.image),
   ).indices;
 
 /** A split with what its simple baselines need, read once for captioning and retrieval. */
@@ -71,13 +71,17 @@ export interface CaptionedSplit {
   readonly nearest?: Int32Array;
 }
 
-export const readSplit = async (context: SplitContext): Promise<CaptionedSplit> => {
+const readSplit = async (context: SplitContext): Promise<CaptionedSplit> => {
   const rows = await readCaptioned(context, context.split, context.limit);
   const training = await readTraining(context);
   return training && training.captions.length > 0
     ? { rows, training, nearest: nearestTraining(context, rows, training) }
     : { rows };
 };
+
+/** The split of a context, read once for all families that score it. */
+export const captionedSplit = (context: SplitContext): Promise<CaptionedSplit> =>
+  context.shared('captioned rows', () => readSplit(context));
 
 /** All pictures as patches of the model. */
 export const rowPatches = (context: SplitContext, rows: CaptionedRows): ImagePatches => {

@@ -1,12 +1,17 @@
 /** What every evaluator of a split is given. */
 import type { SuiteDataset } from '@polygate/datasets';
-import { hasColumn, textRow, type RecordBatch } from '@polygate/stream';
-import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
-import type { OpenSuite } from './suite-data.ts';
+import { hasColumn, textRow, type RecordBatch, type ShardSet } from '@polygate/stream';
+import type { TaskModel } from '../model.ts';
+
+/** Where the rows of splits come from. */
+export interface SplitData {
+  /** Shards of a split; the lender closes them. @throws ConfigError listing the known datasets or splits */
+  shards(dataset: string, split: string): Promise<ShardSet>;
+}
 
 export interface SplitContext {
-  readonly model: Generalist;
-  readonly data: OpenSuite;
+  readonly model: TaskModel;
+  readonly data: SplitData;
   readonly dataset: SuiteDataset;
   readonly split: string;
   /** Most rows of the split, and of the training split that baselines look at. */
@@ -14,21 +19,37 @@ export interface SplitContext {
   /** Chooses rows, masks words and resamples. */
   readonly seed: number;
   readonly batchSize: number;
+  /** Options of the family's own prediction, such as a beam width. @default the family's */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** What several families need of the split, made by the first that asks. */
+  shared<T>(key: string, make: () => Promise<T>): Promise<T>;
 }
+
+/** A {@link SplitContext.shared} of its own. */
+export const createShared = (): SplitContext['shared'] => {
+  const made = new Map<string, Promise<unknown>>();
+  return <T>(key: string, make: () => Promise<T>): Promise<T> => {
+    const before = made.get(key) as Promise<T> | undefined;
+    if (before) return before;
+    const value = make();
+    made.set(key, value);
+    return value;
+  };
+};
 
 /** Most training rows that a baseline looks at. */
 export const MOST_BASELINE_ROWS = 8000;
 
 /**
- * What the samples of a batch share, for intervals: pictures of one concept are no independent samples. Rows without a
+ * What the samples of a batch share, for intervals: images of one concept are no independent samples. Rows without a
  * concept stand for themselves.
  */
 export const groupsOf = (batch: RecordBatch): readonly string[] => {
   const [concept, id] = ['concept', 'id'].map((name) => hasColumn(batch, name));
   return Array.from({ length: batch.numRows }, (_, row) => {
-    const own = concept ? textRow(batch, 'concept', row) : '';
+    const name = concept ? textRow(batch, 'concept', row) : '';
     // Ids and concepts are different things, also where they are spelled alike.
-    if (own !== '') return `concept ${own}`;
+    if (name !== '') return `concept ${name}`;
     return id ? `id ${textRow(batch, 'id', row)}` : `row ${row}`;
   });
 };

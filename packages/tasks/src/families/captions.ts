@@ -36,7 +36,7 @@ export const chooseCaption = (
 export interface CaptionSettings {
   readonly tokenizer: TaskTokenizer;
   /** Longest caption in tokens, end token included; longer ones are cut and ended. @default 50 */
-  readonly maximumTokens?: number;
+  readonly maximumTokens?: number | undefined;
 }
 
 /** Captions of a batch, row by row. */

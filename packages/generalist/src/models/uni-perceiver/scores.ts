@@ -1,45 +1,63 @@
 /**
- * Scores of queries against candidates: similarities of their features, scaled by a learned temperature.
+ * Scores of queries against candidates on the host, for predictions and evaluation.
  *
  * N queries · C candidates · D width
  */
-import type { ScoredBatch } from '@polygate/tasks';
-import type * as tf from '@tensorflow/tfjs';
-import { scoresOf } from '../../similarity.ts';
+import type { ScoredBatch, ScoreOptions } from '@polygate/tasks';
+import { exactLinear } from '@polygate/tensor';
+import * as tf from '@tensorflow/tfjs';
 import { encodeCandidates, encodeFeatures } from './features.ts';
 import type { Generalist } from './uni-perceiver-model.ts';
 
-/** Sequences that are encoded at once where only their prefixes are asked. */
-const ROWS_AT_ONCE = 64;
-/** Texts of a gallery that are encoded at once. */
-const TEXTS_AT_ONCE = 512;
+/** Sequences of inputs that are encoded at once where their prefixes are compared. */
+const INPUTS_AT_ONCE = 64;
 
+type Inputs = Pick<ScoredBatch, 'inputs' | 'queries'>;
+
+/** [N, D] of unit length, the caller's. */
 const queryFeatures = (
   model: Generalist,
-  { inputs, queries }: Pick<ScoredBatch, 'inputs' | 'queries'>,
+  { inputs, queries }: Inputs,
   task: string | undefined,
 ): tf.Tensor2D =>
   queries === 'prefix'
-    ? encodeCandidates(model, inputs, { chunk: ROWS_AT_ONCE, task })
+    ? encodeCandidates(model, inputs, { chunk: INPUTS_AT_ONCE, task })
     : encodeFeatures(model, inputs, { queries, task });
 
 /**
- * Scores of a batch, row by row. A whole candidate set is encoded once and kept by the model.
- * @throws ShapeError for sequences that don't fit the encoder, or tokens of another vocabulary
+ * Scaled similarities [N * C], row by row; cosines without a temperature. Features are borrowed. The product is float32 in
+ * every precision: cosines that are rounded to bf16 tie where the features do not.
  */
+export const scoresOf = async (
+  model: Pick<Generalist, 'encoder'>,
+  features: { readonly queries: tf.Tensor2D; readonly candidates: tf.Tensor2D },
+  temperature?: string,
+): Promise<Float32Array> => {
+  const { cosines, factor } = tf.tidy(() => ({
+    cosines: exactLinear(features.queries, features.candidates),
+    factor: temperature === undefined ? tf.scalar(1) : model.encoder.temperature(temperature),
+  }));
+  try {
+    const [scale = 1] = await factor.data();
+    return ((await cosines.data()) as Float32Array).map((cosine) => cosine * scale);
+  } finally {
+    tf.dispose([cosines, factor]);
+  }
+};
+
+/** As `TaskModel.scores`, by features of both sides. */
 export const scoreBatch = async (
   model: Generalist,
   batch: ScoredBatch,
-  task: string | undefined,
+  { task, scaled = true }: ScoreOptions = {},
 ): Promise<Float32Array> => {
   const { targets, temperature } = batch;
   const queries = queryFeatures(model, batch, task);
-  const kept = targets.whole ? model.candidateFeatures(targets, task) : undefined;
-  const candidates = kept ?? encodeCandidates(model, targets.sequences, { chunk: TEXTS_AT_ONCE, task });
+  const cached = targets.whole ? model.candidateFeatures(targets, task) : undefined;
+  const candidates = cached ?? encodeCandidates(model, targets.sequences, { task });
   try {
-    return await scoresOf(model, { queries, candidates }, temperature);
+    return await scoresOf(model, { queries, candidates }, scaled ? temperature : undefined);
   } finally {
-    queries.dispose();
-    if (!kept) candidates.dispose();
+    tf.dispose([queries, ...(cached ? [] : [candidates])]);
   }
 };

@@ -11,6 +11,7 @@ import {
   vocabularyCandidates,
   type CandidateSet,
   type ScoredBatch,
+  type ScoreOptions,
   type TaskBatch,
   type TaskTargets,
   type TrainedTask,
@@ -114,8 +115,8 @@ export class Generalist<E extends Encoder = Encoder> implements GeneralistModel 
   }
 
   /** As {@link TaskModel.scores}. */
-  scores(batch: ScoredBatch, { task }: { readonly task?: string | undefined } = {}): Promise<Float32Array> {
-    return scoreBatch(this, batch, task);
+  scores(batch: ScoredBatch, options: ScoreOptions = {}): Promise<Float32Array> {
+    return scoreBatch(this, batch, options);
   }
 
   /** Whether its encoder has weights for all segments of a task. */

@@ -17,11 +17,16 @@ import {
   type CaptionPair,
   type ScoreReport,
 } from '@polygate/evaluation';
+import {
+  captionedSplit,
+  rowPatches,
+  type CaptionedRows,
+  type CaptionedSplit,
+} from '../../evaluation/captioned-rows.ts';
+import type { SplitContext } from '../../evaluation/context.ts';
+import { servingTask } from '../../serving.ts';
 import { captionChance } from './caption-chance.ts';
-import { rowPatches, type CaptionedRows, type CaptionedSplit } from './captioned-rows.ts';
-import type { SplitContext } from './evaluation-context.ts';
-import { caption, type CaptionOptions } from './predict-caption.ts';
-import { servingTask } from './serving.ts';
+import { caption } from './predict.ts';
 
 /** Tokens of the longest caption seen in training, end token included: no text has a reason to be longer. */
 const longestCaption = ({ longest }: CaptionedRows, maximum: number): number =>
@@ -49,16 +54,13 @@ const means = {
   'exact match': { score: exactMatch, range: [0, 1] },
 } as const;
 
-export const evaluateCaptioning = async (
-  context: SplitContext,
-  captioned: CaptionedSplit,
-  options: CaptionOptions = {},
-): Promise<readonly ScoreReport[]> => {
-  const { model, dataset, split, seed } = context;
+export const evaluateCaptioning = async (context: SplitContext): Promise<readonly ScoreReport[]> => {
+  const { model, dataset, split, seed, options = {} } = context;
+  const captioned = await captionedSplit(context);
   const { rows, training } = captioned;
   const written = await caption(model, rowPatches(context, rows), {
-    ...(training ? { maximumTokens: longestCaption(training, model.config.maximumTokens ?? 50) } : {}),
-    task: servingTask(model.config, 'image-captioning', { dataset: dataset.name }),
+    ...(training ? { maximumTokens: longestCaption(training, model.maximumTokens) } : {}),
+    task: servingTask(model, 'image-captioning', { dataset: dataset.name }),
     ...options,
   });
   const pairs = (texts: readonly string[]): readonly CaptionPair[] =>

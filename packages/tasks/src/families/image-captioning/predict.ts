@@ -2,15 +2,17 @@
  * Captions of pictures by beam search over the vocabulary. Each step encodes picture and words anew (the encoder keeps no
  * keys and values), many pictures at once, all beams of a picture in one sequence.
  */
-import { similarityLogits } from '@polygate/losses';
+import { pieces, range, takePatches } from '../../image-patches.ts';
+import type { TaskModel } from '../../model.ts';
+import { logSoftmaxRows } from '../../scores.ts';
 import type { ImagePatches } from '@polygate/modalities';
-import { captionStep, segmentRows } from '@polygate/tasks';
-import * as tf from '@tensorflow/tfjs';
+import { servingTask } from '../../serving.ts';
+import { segmentRows } from '../../signatures.ts';
+import type { ImagePredictor } from '../predictor.ts';
 import { beamSearch, type BeamRow } from './beam-search.ts';
-import { encodeFeatures } from './models/uni-perceiver/features.ts';
-import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
-import { pieces, range, takePatches } from './pictures.ts';
-import { servingTask } from './serving.ts';
+import { captionStep } from './caption-layout.ts';
+
+const CAPTIONING = 'image-captioning';
 
 export interface CaptionOptions {
   /** Beams of a picture. @default 3 */
@@ -34,11 +36,10 @@ export interface CaptionPrediction {
 
 /** Log-probabilities of the next word of each row, [rows * V]. Rows of one picture follow each other. */
 const nextWords = async (
-  model: Generalist,
+  model: TaskModel,
   { images, task }: { readonly images: ImagePatches; readonly task: string | undefined },
   rows: readonly BeamRow[],
 ): Promise<Float32Array> => {
-  const candidates = model.candidateFeatures(model.vocabulary.whole(), task);
   const written = rows[0]?.words.length ?? 0;
   const items = [...new Set(rows.map(({ item }) => item))];
   const place = new Map(items.map((item, i) => [item, i]));
@@ -55,38 +56,35 @@ const nextWords = async (
     before = item;
     return (place.get(item) ?? 0) * beams + beam;
   });
-  const logps = tf.tidy(() => {
-    const step = captionStep(takePatches(images, items), words, {
-      imageRow: segmentRows.captionImage,
-      textRow: segmentRows.captionText,
-      queryToken: model.tokenizer.specials.spe,
-      written,
-      beams,
-    });
-    const queries = encodeFeatures(model, step.sequences, {
-      task,
-      queries: Int32Array.from(slots, (slot) => step.queries[slot] ?? 0),
-    });
-    const temperature = model.encoder.temperature('image-captioning');
-    return tf.logSoftmax(similarityLogits(queries, candidates, temperature));
+  const step = captionStep(takePatches(images, items), words, {
+    imageRow: segmentRows.captionImage,
+    textRow: segmentRows.captionText,
+    queryToken: model.tokenizer.specials.spe,
+    written,
+    beams,
   });
-  try {
-    return (await logps.data()) as Float32Array;
-  } finally {
-    logps.dispose();
-  }
+  const scores = await model.scores(
+    {
+      inputs: step.sequences,
+      queries: Int32Array.from(slots, (slot) => step.queries[slot] ?? 0),
+      targets: model.vocabulary.whole(),
+      temperature: CAPTIONING,
+    },
+    { task },
+  );
+  return logSoftmaxRows(scores, model.vocabulary.size);
 };
 
 /** The best captions of each picture, best first; at most `beam`. */
 export const caption = async (
-  model: Generalist,
+  model: TaskModel,
   images: ImagePatches,
   options: CaptionOptions = {},
 ): Promise<readonly (readonly CaptionPrediction[])[]> => {
   const { batch = 32, beam = 3, lengthPenalty = 1 } = options;
-  const task = servingTask(model.config, 'image-captioning', options);
-  const { tokenizer, config } = model;
-  const maximumTokens = options.maximumTokens ?? Math.min(32, config.maximumTokens ?? 32);
+  const task = servingTask(model, CAPTIONING, options);
+  const { tokenizer } = model;
+  const maximumTokens = options.maximumTokens ?? Math.min(32, model.maximumTokens);
   const captions: (readonly CaptionPrediction[])[] = [];
   for (const [start, end] of pieces(images.size, batch)) {
     const part = takePatches(images, range(start, end));
@@ -106,4 +104,25 @@ export const caption = async (
     }
   }
   return captions;
+};
+
+/** `predict caption`. */
+export const captionPredictor: ImagePredictor<CaptionPrediction> = {
+  verb: 'caption',
+  summary: 'captions of pictures by beam search, best first; files, folders or patterns',
+  input: 'images',
+  options: [
+    { name: 'beam', type: 'count', summary: 'captions that are followed (default: 3)', most: 1024 },
+    {
+      name: 'maximumTokens',
+      flag: 'max-tokens',
+      type: 'count',
+      summary: 'longest caption, end token included (default: 32)',
+      most: 2 ** 16,
+    },
+  ],
+  key: 'captions',
+  predict: (model, images, options) => caption(model, images, options as CaptionOptions),
+  format: (answers) =>
+    answers.map(({ text, score }) => `${score.toFixed(3).padStart(7)}  ${text}`).join('\n'),
 };

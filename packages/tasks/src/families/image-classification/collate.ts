@@ -19,7 +19,7 @@ export interface ImageClassificationOptions extends TaskSettings, PictureSetting
   readonly classes: readonly string[];
   readonly tokenizer: TaskTokenizer;
   /** Longest class name in tokens, end token included. @default 32 */
-  readonly maximumTokens?: number;
+  readonly maximumTokens?: number | undefined;
 }
 
 /** A task over the columns `image` (or `patches`) and `label`. Label smoothing 0.1 unless told. @throws ConfigError */

@@ -13,13 +13,11 @@ import {
   type ScoreReport,
 } from '@polygate/evaluation';
 import { fixedListValues, values } from '@polygate/stream';
-import { createImageClassification } from '@polygate/tasks';
-import { encodeFeatures } from './models/uni-perceiver/features.ts';
-import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from './evaluation-context.ts';
-import { shrunkPictures } from './pictures.ts';
-import { servingTask } from './serving.ts';
-import { scoresOf } from './similarity.ts';
-import { splitBatches } from './split-rows.ts';
+import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from '../../evaluation/context.ts';
+import { splitBatches } from '../../evaluation/split-rows.ts';
+import { shrunkImages } from '../../image-patches.ts';
+import { servingTask } from '../../serving.ts';
+import { createImageClassification } from './collate.ts';
 
 interface Pictures {
   readonly pixels: Uint8Array;
@@ -51,8 +49,8 @@ const baselinesOf = async (context: SplitContext): Promise<Readonly<Record<strin
   const own = await readPictures(context, context.split, context.limit);
   const train = await readPictures(context, 'train', MOST_BASELINE_ROWS);
   const near = neighbourLabels(
-    shrunkPictures(own.pixels, context.model.image),
-    shrunkPictures(train.pixels, context.model.image),
+    shrunkImages(own.pixels, context.model.image),
+    shrunkImages(train.pixels, context.model.image),
     train.labels,
   );
   return {
@@ -70,19 +68,13 @@ export const evaluateClassification = async (context: SplitContext): Promise<rea
     tokenizer: model.tokenizer,
     image: model.image,
   });
-  const serving = servingTask(model.config, 'image-classification', { dataset: dataset.name });
+  const serving = servingTask(model, 'image-classification', { dataset: dataset.name });
   const scores: Float32Array[] = [];
   const labels: number[] = [];
   const groups: string[] = [];
   for await (const rows of splitBatches(await data.shards(dataset.name, split), context)) {
     const batch = task.collate(rows, { random: createRandom(seed), training: false });
-    const queries = encodeFeatures(model, batch.inputs, { queries: batch.queries, task: serving });
-    try {
-      const candidates = model.candidateFeatures(batch.targets, serving);
-      scores.push(await scoresOf(model, { queries, candidates }, batch.temperature));
-    } finally {
-      queries.dispose();
-    }
+    scores.push(await model.scores(batch, { task: serving }));
     labels.push(...batch.labels);
     groups.push(...groupsOf(rows));
   }

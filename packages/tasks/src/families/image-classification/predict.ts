@@ -1,12 +1,15 @@
-/** Predictions about pictures: any class names, and texts that look for pictures. */
+/** Labels of images: any class names. */
 import { ConfigError, excerpt } from '@polygate/core';
 import { namesAlike } from '@polygate/datasets';
-import type { ImagePatches } from '@polygate/modalities';
-import { nameCandidates, segmentRows } from '@polygate/tasks';
-import { encodeCandidates } from './models/uni-perceiver/features.ts';
-import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
-import { servingTask } from './serving.ts';
-import { largest, pictureFeatures, scoresOf, softmaxRows } from './similarity.ts';
+import { nameCandidates } from '../../candidates.ts';
+import type { TaskModel } from '../../model.ts';
+import { softmaxRows, topIndices } from '../../scores.ts';
+import { imageSequences, type ImagePatches } from '@polygate/modalities';
+import { servingTask } from '../../serving.ts';
+import { segmentRows } from '../../signatures.ts';
+import type { ImagePredictor } from '../predictor.ts';
+
+const CLASSIFICATION = 'image-classification';
 
 export interface LabelPrediction {
   readonly label: string;
@@ -22,26 +25,12 @@ export interface LabelChoice {
   readonly task?: string | undefined;
 }
 
-/** A text that looks for pictures. */
-export interface TextQuery {
-  readonly text: string;
-  /** Retrieval task of the model that is asked. @default its first */
-  readonly task?: string | undefined;
-}
-
-/** Texts to choose from. */
-export interface TextChoice {
-  readonly texts: readonly string[];
-  /** Retrieval task of the model that is asked. @default its first */
-  readonly task?: string | undefined;
-}
-
 const isWords = (choice: readonly string[] | LabelChoice): choice is readonly string[] =>
   Array.isArray(choice);
 
 /** Names of the classes that a task of a model was trained on. @throws ConfigError where the model doesn't say */
-const classesOf = ({ config }: Generalist, task: string | undefined): readonly string[] => {
-  const classes = config.tasks?.find(({ name }) => name === task)?.classes;
+const classesOf = ({ tasks }: TaskModel, task: string | undefined): readonly string[] => {
+  const classes = tasks.find(({ name }) => name === task)?.classes;
   if (classes) return classes;
   throw new ConfigError(
     `classify: expected labels, since the model does not say the names of ${task === undefined ? 'any classes' : `the classes of "${task}"`}; give words to choose from`,
@@ -54,12 +43,12 @@ const classesOf = ({ config }: Generalist, task: string | undefined): readonly s
  * @throws ConfigError for no labels, or two that are the same, and where the model doesn't know the names of its classes
  */
 export const classify = async (
-  model: Generalist,
+  model: TaskModel,
   images: ImagePatches,
   choice: readonly string[] | LabelChoice = {},
 ): Promise<readonly (readonly LabelPrediction[])[]> => {
   const { labels: given, task: asked }: LabelChoice = isWords(choice) ? { labels: choice } : choice;
-  const task = servingTask(model.config, 'image-classification', { task: asked });
+  const task = servingTask(model, CLASSIFICATION, { task: asked });
   const labels = given ?? classesOf(model, task);
   if (labels.length === 0 || new Set(labels).size !== labels.length) {
     throw new ConfigError(
@@ -76,85 +65,41 @@ export const classify = async (
   const set = nameCandidates('labels', labels, {
     tokenizer: model.tokenizer,
     row: segmentRows.name,
-    maximum: model.config.maximumTokens ?? 50,
+    maximum: model.maximumTokens,
   });
-  const queries = pictureFeatures(model, images, task);
-  try {
-    const candidates = model.candidateFeatures(set.whole(), task);
-    const scores = await scoresOf(model, { queries, candidates }, 'image-classification');
-    const probabilities = softmaxRows(scores, labels.length);
-    return Array.from({ length: images.size }, (_, i) => {
-      const own = probabilities.subarray(i * labels.length, (i + 1) * labels.length);
-      return largest(own, labels.length).map((c) => ({ label: labels[c] ?? '', probability: own[c] ?? 0 }));
-    });
-  } finally {
-    queries.dispose();
-  }
+  const scores = await model.scores(
+    {
+      inputs: imageSequences(images, segmentRows.image),
+      queries: 'prefix',
+      targets: set.whole(),
+      temperature: CLASSIFICATION,
+    },
+    { task },
+  );
+  const probabilities = softmaxRows(scores, labels.length);
+  return Array.from({ length: images.size }, (_, i) => {
+    const row = probabilities.subarray(i * labels.length, (i + 1) * labels.length);
+    return topIndices(row, labels.length).map((c) => ({ label: labels[c] ?? '', probability: row[c] ?? 0 }));
+  });
 };
 
-export interface PictureMatch {
-  /** Index of the picture. */
-  readonly index: number;
-  /** Cosine, -1 to 1. */
-  readonly similarity: number;
-}
+/** Probability of a label as a share of hundred, of equal width. */
+const percent = (probability: number): string => `${(100 * probability).toFixed(1).padStart(5)} %`;
 
-/** Pictures by how well they go with a text, best first. @throws ConfigError for a text without a token */
-export const retrieve = async (
-  model: Generalist,
-  query: string | TextQuery,
-  images: ImagePatches,
-): Promise<readonly PictureMatch[]> => {
-  const { text, task: asked } = typeof query === 'string' ? { text: query, task: undefined } : query;
-  const task = servingTask(model.config, 'image-text-retrieval', { task: asked });
-  const set = nameCandidates('query', [text], {
-    tokenizer: model.tokenizer,
-    row: segmentRows.caption,
-    maximum: model.config.maximumTokens ?? 50,
-  });
-  const queries = pictureFeatures(model, images, task);
-  const candidates = encodeCandidates(model, set.whole().sequences, { task });
-  const factor = model.encoder.temperature('image-text-retrieval');
-  try {
-    const scores = await scoresOf(model, { queries, candidates }, 'image-text-retrieval');
-    const [scale = 1] = await factor.data();
-    return largest(scores, images.size).map((index) => ({ index, similarity: (scores[index] ?? 0) / scale }));
-  } finally {
-    queries.dispose();
-    candidates.dispose();
-    factor.dispose();
-  }
-};
-
-/** Most texts that are encoded at once. */
-const TEXTS_AT_ONCE = 512;
-
-/**
- * The text of a gallery that goes best with each picture, by index.
- * @throws ConfigError for no texts, or one without a token
- */
-export const retrieveTexts = async (
-  model: Generalist,
-  images: ImagePatches,
-  choice: readonly string[] | TextChoice,
-): Promise<Int32Array> => {
-  const { texts, task: asked } = 'texts' in choice ? choice : { texts: choice, task: undefined };
-  const task = servingTask(model.config, 'image-text-retrieval', { task: asked });
-  const set = nameCandidates('gallery', texts, {
-    tokenizer: model.tokenizer,
-    row: segmentRows.caption,
-    maximum: model.config.maximumTokens ?? 50,
-  });
-  const queries = pictureFeatures(model, images, task);
-  const candidates = encodeCandidates(model, set.whole().sequences, { chunk: TEXTS_AT_ONCE, task });
-  try {
-    const scores = await scoresOf(model, { queries, candidates }, 'image-text-retrieval');
-    return Int32Array.from({ length: images.size }, (_, i) => {
-      const own = scores.subarray(i * texts.length, (i + 1) * texts.length);
-      return largest(own, 1)[0] ?? 0;
-    });
-  } finally {
-    queries.dispose();
-    candidates.dispose();
-  }
+/** `predict classify`. */
+export const classPredictor: ImagePredictor<LabelPrediction> = {
+  verb: 'classify',
+  summary: 'labels of pictures, likeliest first; files, folders or patterns',
+  input: 'images',
+  options: [
+    {
+      name: 'labels',
+      type: 'words',
+      summary: "any labels, separated by commas; without them the model's own classes",
+    },
+  ],
+  key: 'labels',
+  predict: (model, images, options) => classify(model, images, options as LabelChoice),
+  format: (answers) =>
+    answers.map(({ label, probability }) => `${percent(probability)}  ${label}`).join('\n'),
 };

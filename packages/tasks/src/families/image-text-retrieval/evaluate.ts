@@ -11,13 +11,18 @@ import {
   type RetrievalScores,
   type ScoreReport,
 } from '@polygate/evaluation';
-import { endedTokens, textSequences } from '@polygate/modalities';
-import { segmentRows } from '@polygate/tasks';
-import { rowPatches, type CaptionedRows, type CaptionedSplit } from './captioned-rows.ts';
-import type { SplitContext } from './evaluation-context.ts';
-import { encodeCandidates } from './models/uni-perceiver/features.ts';
-import { servingTask } from './serving.ts';
-import { pictureFeatures, scoresOf } from './similarity.ts';
+import {
+  captionedSplit,
+  rowPatches,
+  type CaptionedRows,
+  type CaptionedSplit,
+} from '../../evaluation/captioned-rows.ts';
+import type { SplitContext } from '../../evaluation/context.ts';
+import { endedTokens, imageSequences, textSequences, type ImagePatches } from '@polygate/modalities';
+import { servingTask } from '../../serving.ts';
+import { segmentRows } from '../../signatures.ts';
+
+const RETRIEVAL = 'image-text-retrieval';
 
 interface Gallery {
   /** Texts that differ, each once. */
@@ -55,30 +60,28 @@ const galleryOf = (rows: CaptionedRows): Gallery => {
   };
 };
 
-const modelScores = async (
-  context: SplitContext,
-  rows: CaptionedRows,
+const modelScores = (
+  { model, dataset }: SplitContext,
+  images: ImagePatches,
   gallery: Gallery,
 ): Promise<Float32Array> => {
-  const { model } = context;
   const endToken = model.tokenizer.specials.endoftext;
-  const maximum = model.config.maximumTokens ?? 50;
-  const task = servingTask(model.config, 'image-text-retrieval', { dataset: context.dataset.name });
-  const queries = pictureFeatures(model, rowPatches(context, rows), task);
-  const candidates = encodeCandidates(
-    model,
-    textSequences(
-      gallery.tokens.map((tokens) => endedTokens(tokens, { endToken, maximum })),
-      { row: segmentRows.caption, padding: endToken },
-    ),
-    { task },
+  const maximum = model.maximumTokens;
+  const texts = gallery.tokens.map((tokens) => endedTokens(tokens, { endToken, maximum }));
+  return model.scores(
+    {
+      inputs: imageSequences(images, segmentRows.image),
+      queries: 'prefix',
+      targets: {
+        key: 'gallery',
+        whole: false,
+        ids: Int32Array.from(texts, (_, text) => text),
+        sequences: textSequences(texts, { row: segmentRows.caption, padding: endToken }),
+      },
+      temperature: RETRIEVAL,
+    },
+    { task: servingTask(model, RETRIEVAL, { dataset: dataset.name }) },
   );
-  try {
-    return await scoresOf(model, { queries, candidates }, 'image-text-retrieval');
-  } finally {
-    queries.dispose();
-    candidates.dispose();
-  }
 };
 
 /** Word overlap of every text with the captions of each picture's nearest training picture. */
@@ -98,14 +101,15 @@ const baselineScores = (
   return retrievalRecall(scores, pairs);
 };
 
-export const evaluateRetrieval = async (
-  context: SplitContext,
-  captioned: CaptionedSplit,
-): Promise<readonly ScoreReport[]> => {
+export const evaluateRetrieval = async (context: SplitContext): Promise<readonly ScoreReport[]> => {
   const { dataset, split, seed } = context;
+  const captioned = await captionedSplit(context);
   const { rows } = captioned;
   const gallery = galleryOf(rows);
-  const scores = retrievalRecall(await modelScores(context, rows, gallery), gallery.pairs);
+  const scores = retrievalRecall(
+    await modelScores(context, rowPatches(context, rows), gallery),
+    gallery.pairs,
+  );
   const simple = baselineScores(captioned, gallery);
   const { pictures, texts, distinctTexts } = scores.gallery;
   const sizes = { pictures, texts, ...(distinctTexts === texts ? {} : { 'different texts': distinctTexts }) };

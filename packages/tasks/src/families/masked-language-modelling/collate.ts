@@ -20,7 +20,7 @@ export interface MaskedLanguageOptions extends TaskSettings, VocabularySettings 
   /** Probability of choosing a word. @default 0.15 */
   readonly rate?: number;
   /** Longer rows are cut. @default as prepared */
-  readonly maximumTokens?: number;
+  readonly maximumTokens?: number | undefined;
 }
 
 /** A task over the columns `tokens` and `words`. No label smoothing unless told. */

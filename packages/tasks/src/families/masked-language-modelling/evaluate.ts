@@ -11,12 +11,10 @@ import {
   type ScoreReport,
 } from '@polygate/evaluation';
 import { listRow } from '@polygate/stream';
-import { createMaskedLanguageModelling } from '@polygate/tasks';
-import { encodeFeatures } from './models/uni-perceiver/features.ts';
-import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from './evaluation-context.ts';
-import { servingTask } from './serving.ts';
-import { scoresOf } from './similarity.ts';
-import { splitBatches } from './split-rows.ts';
+import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from '../../evaluation/context.ts';
+import { splitBatches } from '../../evaluation/split-rows.ts';
+import { servingTask } from '../../serving.ts';
+import { createMaskedLanguageModelling } from './collate.ts';
 
 /** Words of the training split, for the unigram baseline; without end tokens, which are never masked. */
 const trainingTokens = async (context: SplitContext): Promise<readonly number[]> => {
@@ -36,7 +34,7 @@ export const evaluateLanguage = async (context: SplitContext): Promise<readonly 
   const { model, data, dataset, split, seed } = context;
   const { tokenizer, vocabulary } = model;
   const task = createMaskedLanguageModelling({ name: dataset.name, tokenizer, vocabulary });
-  const serving = servingTask(model.config, 'masked-language-modelling', { dataset: dataset.name });
+  const serving = servingTask(model, 'masked-language-modelling', { dataset: dataset.name });
   const logps: number[] = [];
   const hits: number[] = [];
   const labels: number[] = [];
@@ -47,15 +45,9 @@ export const evaluateLanguage = async (context: SplitContext): Promise<readonly 
     // The same words are masked whatever the model, so that models can be compared.
     const batch = task.collate(rows, { random: random.fork(number), training: false });
     number += 1;
-    const queries = encodeFeatures(model, batch.inputs, { queries: batch.queries, task: serving });
-    try {
-      const candidates = model.candidateFeatures(batch.targets, serving);
-      const scores = await scoresOf(model, { queries, candidates }, batch.temperature);
-      logps.push(...labelLogProbabilities(scores, batch.labels));
-      hits.push(...topK(labelRanks(scores, batch.labels), 1).perSample);
-    } finally {
-      queries.dispose();
-    }
+    const scores = await model.scores(batch, { task: serving });
+    logps.push(...labelLogProbabilities(scores, batch.labels));
+    hits.push(...topK(labelRanks(scores, batch.labels), 1).perSample);
     labels.push(...batch.labels);
     const names = groupsOf(rows);
     const asked = typeof batch.queries === 'string' ? [] : batch.queries;

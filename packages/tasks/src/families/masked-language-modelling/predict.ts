@@ -1,11 +1,13 @@
 /** Words for the blanks of a text, by masked language modelling. */
 import { ConfigError } from '@polygate/core';
+import type { TaskModel } from '../../model.ts';
+import { softmaxRows, topIndices } from '../../scores.ts';
 import { textSequences } from '@polygate/modalities';
-import { segmentRows } from '@polygate/tasks';
-import { encodeFeatures } from './models/uni-perceiver/features.ts';
-import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
-import { servingTask } from './serving.ts';
-import { largest, scoresOf, softmaxRows } from './similarity.ts';
+import { servingTask } from '../../serving.ts';
+import { segmentRows } from '../../signatures.ts';
+import type { TextPredictor } from '../predictor.ts';
+
+const LANGUAGE = 'masked-language-modelling';
 
 export interface WordPrediction {
   readonly word: string;
@@ -20,7 +22,7 @@ const SPACE = 'Ġ';
 
 /** Token ids with the mask token for each blank, and the blanks' positions. */
 const tokensOf = (
-  model: Generalist,
+  model: TaskModel,
   text: string,
 ): { readonly ids: readonly number[]; readonly blanks: readonly { position: number; spaced: boolean }[] } => {
   const { tokenizer } = model;
@@ -46,7 +48,7 @@ const tokensOf = (
  * @throws ConfigError for a text without a blank
  */
 export const fill = async (
-  model: Generalist,
+  model: TaskModel,
   text: string,
   options: { readonly count?: number; readonly task?: string | undefined } = {},
 ): Promise<readonly (readonly WordPrediction[])[]> => {
@@ -62,27 +64,57 @@ export const fill = async (
     row: segmentRows.maskedText,
     padding: tokenizer.specials.endoftext,
   });
-  const task = servingTask(model.config, 'masked-language-modelling', options);
-  const queries = encodeFeatures(model, sequences, {
-    task,
-    queries: Int32Array.from(blanks, ({ position }) => 1 + position),
+  const scores = await model.scores(
+    {
+      inputs: sequences,
+      queries: Int32Array.from(blanks, ({ position }) => 1 + position),
+      targets: model.vocabulary.whole(),
+      temperature: LANGUAGE,
+    },
+    { task: servingTask(model, LANGUAGE, options) },
+  );
+  const probabilities = softmaxRows(scores, tokenizer.size);
+  const { spe, endoftext } = tokenizer.specials;
+  return blanks.map(({ spaced }, i) => {
+    const row = probabilities.slice(i * tokenizer.size, (i + 1) * tokenizer.size);
+    // After a space only pieces that begin a word fit; special tokens never do.
+    const fits = (id: number): boolean =>
+      id !== spe && id !== endoftext && (!spaced || tokenizer.tokenOf(id).startsWith(SPACE));
+    const ranked = row.map((probability, id) => (fits(id) ? probability : -1));
+    return topIndices(ranked, count)
+      .filter((id) => (ranked[id] ?? -1) >= 0)
+      .map((id) => ({ word: tokenizer.decode([id]).trim(), probability: row[id] ?? 0 }));
   });
-  try {
-    const candidates = model.candidateFeatures(model.vocabulary.whole(), task);
-    const scores = await scoresOf(model, { queries, candidates }, 'masked-language-modelling');
-    const probabilities = softmaxRows(scores, tokenizer.size);
-    const { spe, endoftext } = tokenizer.specials;
-    return blanks.map(({ spaced }, i) => {
-      const own = probabilities.slice(i * tokenizer.size, (i + 1) * tokenizer.size);
-      // After a space only pieces that begin a word fit; special tokens never do.
-      const fits = (id: number): boolean =>
-        id !== spe && id !== endoftext && (!spaced || tokenizer.tokenOf(id).startsWith(SPACE));
-      const ranked = own.map((probability, id) => (fits(id) ? probability : -1));
-      return largest(ranked, count)
-        .filter((id) => (ranked[id] ?? -1) >= 0)
-        .map((id) => ({ word: tokenizer.decode([id]).trim(), probability: own[id] ?? 0 }));
-    });
-  } finally {
-    queries.dispose();
-  }
+};
+
+const percent = (probability: number): string => `${(100 * probability).toFixed(1)} %`;
+
+/** The text with its best words, then the choices for each blank. */
+const formatBlanks = (blanks: readonly (readonly WordPrediction[])[], text: string): string => {
+  let number = 0;
+  const filled = text.replace(/_{3,}/gu, (gap) => {
+    const word = blanks[number]?.[0]?.word ?? gap;
+    number += 1;
+    return word;
+  });
+  const choices = blanks.map((words, i) => {
+    const list = words.map(({ word, probability }) => `${word} ${percent(probability)}`).join(', ');
+    return blanks.length > 1 ? `blank ${i + 1}: ${list}` : list;
+  });
+  return [filled, ...choices].join('\n');
+};
+
+/** `predict fill`. */
+export const blankPredictor: TextPredictor<readonly WordPrediction[]> = {
+  verb: 'fill',
+  summary: 'words for each blank ___ of a text, likeliest first',
+  input: 'texts',
+  options: [{ name: 'count', type: 'count', summary: 'words for each blank (default: 5)' }],
+  key: 'blanks',
+  predict: async (model, texts, options) => {
+    const answers: (readonly (readonly WordPrediction[])[])[] = [];
+    for (const text of texts) answers.push(await fill(model, text, options as { readonly count?: number }));
+    return answers;
+  },
+  format: formatBlanks,
 };

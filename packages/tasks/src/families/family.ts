@@ -1,0 +1,108 @@
+/**
+ * What a task family is to everything else: one record. Recipes, defaults, temperatures, help, size estimates, evaluation
+ * and predictions are derived from the records that are registered.
+ */
+import type { NamedRecord } from '@polygate/core';
+import type { AttributeRow, TaskSignature } from '@polygate/attributes';
+import type { ScoreReport } from '@polygate/evaluation';
+import type { RecordBatch } from '@polygate/stream';
+import type { Tokenizer } from '@polygate/tokens';
+import type { z } from 'zod';
+import type { CandidateSet } from '../candidates.ts';
+import type { SplitContext } from '../evaluation/context.ts';
+import type { ImageInput } from '@polygate/modalities';
+import type { Task } from '../task.ts';
+import type { FamilyPredictor } from './predictor.ts';
+import type { CommonSettings, FamilyDefaults } from './settings.ts';
+
+/** Fields of a zod object: the settings that a family has beside the common ones. */
+export type SettingFields = z.ZodRawShape;
+
+/** A task of a recipe: the common settings, and the family's own. */
+export type SettingsOf<Fields extends SettingFields> = CommonSettings &
+  Readonly<z.output<z.ZodObject<Fields>>>;
+
+/** A kind of segment that a task shows to routers. */
+export interface TaskSegment {
+  /** Name of its modality. */
+  readonly modality: string;
+  readonly row: AttributeRow;
+}
+
+/** What a task is made from, beside its settings. */
+export interface TaskContext {
+  readonly dataset: { readonly name: string; readonly classes?: readonly string[] };
+  readonly tokenizer: Tokenizer;
+  readonly image: ImageInput;
+  /** The model's own, so that features are encoded once. @default one per task */
+  readonly vocabulary?: CandidateSet;
+  /** Whether batches are for training: elsewhere candidates are whole. @default true */
+  readonly training?: boolean;
+  /** How often each token is a label of this task; for the correction of sampled candidates. */
+  readonly frequencies?: ArrayLike<number>;
+  /** How often each token is a label of any task; what negatives are drawn by. @default frequencies */
+  readonly drawFrequencies?: ArrayLike<number>;
+}
+
+/** Which tokens are labels of a task, for draws of candidates by frequency. */
+export interface LabelCounts<Fields extends SettingFields = SettingFields> {
+  /** Whether the task draws candidates by them. */
+  needed(settings: SettingsOf<Fields>, tokenizer: Pick<Tokenizer, 'size'>): boolean;
+  /** Tokens that are labels of the rows of a batch. */
+  labels(batch: RecordBatch, tokenizer: Pick<Tokenizer, 'specials'>): Iterable<number>;
+}
+
+/** What sizes are estimated from. */
+export interface SizeInput {
+  /** Patches of an image. */
+  readonly patches: number;
+  /** Numbers of an image. */
+  readonly imageValues: number;
+  /** Tokens of a row of text. */
+  readonly textLength: number;
+}
+
+/** Size of one sample. */
+export interface SampleSize {
+  /** Positions of the encoder, prefixes and queries included; candidates that are encoded once are left out. */
+  readonly positions: number;
+  /** Numbers of its images or other raw inputs. */
+  readonly values: number;
+}
+
+/** A task family. Make one with {@link defineTaskFamily}. */
+export interface TaskFamily<Fields extends SettingFields = SettingFields> extends NamedRecord {
+  /** Kind of dataset that it reads. */
+  readonly kind: string;
+  /** Settings beside the common ones, as fields of a zod object. */
+  readonly settings: Fields;
+  readonly defaults: FamilyDefaults;
+  readonly signature: TaskSignature;
+  /** Kinds of segments of its inputs, then of its candidates. */
+  readonly segments: readonly TaskSegment[];
+  /** Name of the learned temperature. @default the family's name */
+  readonly temperature?: string;
+  /**
+   * Name of the task that a recipe without tasks gets for a dataset of the kind.
+   * @default none: recipes must ask for the family
+   */
+  taskName?(dataset: string): string;
+  /** @throws ConfigError for settings that don't fit the dataset */
+  create(name: string, settings: SettingsOf<Fields>, context: TaskContext): Task;
+  /** @default none: candidates are whole or drawn evenly */
+  readonly labelCounts?: LabelCounts<Fields>;
+  size(settings: SettingsOf<Fields>, input: SizeInput): SampleSize;
+  /** Settings that the model keeps for predictions. @default none */
+  kept?(settings: SettingsOf<Fields>): Readonly<Record<string, unknown>>;
+  /** Whether the names of the dataset's classes go with the model. @default false */
+  readonly keepsClasses?: boolean;
+  /** Scores of a split with chance and baselines, the one to look at first before the others. */
+  evaluate(context: SplitContext): Promise<readonly ScoreReport[]>;
+  /** @default none: the family has no verb of `predict` */
+  readonly predict?: FamilyPredictor;
+}
+
+/** A family with its settings typed. */
+export const defineTaskFamily = <Fields extends SettingFields>(
+  family: TaskFamily<Fields>,
+): TaskFamily<Fields> => Object.freeze(family);

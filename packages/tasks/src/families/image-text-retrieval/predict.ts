@@ -1,0 +1,97 @@
+/** Texts that look for images, and images that look for texts. */
+import { nameCandidates } from '../../candidates.ts';
+import type { TaskModel } from '../../model.ts';
+import { topIndices } from '../../scores.ts';
+import { imageSequences, type ImagePatches } from '@polygate/modalities';
+import { servingTask } from '../../serving.ts';
+import { segmentRows } from '../../signatures.ts';
+import type { TaskTargets } from '../../task.ts';
+import type { GalleryPredictor } from '../predictor.ts';
+
+const RETRIEVAL = 'image-text-retrieval';
+
+/** A text that looks for pictures. */
+export interface TextQuery {
+  readonly text: string;
+  /** Retrieval task of the model that is asked. @default its first */
+  readonly task?: string | undefined;
+}
+
+/** Texts to choose from. */
+export interface TextChoice {
+  readonly texts: readonly string[];
+  /** Retrieval task of the model that is asked. @default its first */
+  readonly task?: string | undefined;
+}
+
+export interface ImageMatch {
+  /** Index of the image. */
+  readonly index: number;
+  /** Cosine, -1 to 1. */
+  readonly similarity: number;
+}
+
+/** Texts as targets that are encoded anew at each call: they are a user's. @throws ConfigError for one without a token */
+const textTargets = (model: TaskModel, key: string, texts: readonly string[]): TaskTargets => ({
+  ...nameCandidates(key, texts, {
+    tokenizer: model.tokenizer,
+    row: segmentRows.caption,
+    maximum: model.maximumTokens,
+  }).whole(),
+  whole: false,
+});
+
+/** Images by how well they go with a text, best first. @throws ConfigError for a text without a token */
+export const retrieve = async (
+  model: TaskModel,
+  query: string | TextQuery,
+  images: ImagePatches,
+): Promise<readonly ImageMatch[]> => {
+  const { text, task: asked } = typeof query === 'string' ? { text: query, task: undefined } : query;
+  const task = servingTask(model, RETRIEVAL, { task: asked });
+  const cosines = await model.scores(
+    {
+      inputs: imageSequences(images, segmentRows.image),
+      queries: 'prefix',
+      targets: textTargets(model, 'query', [text]),
+      temperature: RETRIEVAL,
+    },
+    { task, scaled: false },
+  );
+  return topIndices(cosines, images.size).map((index) => ({ index, similarity: cosines[index] ?? 0 }));
+};
+
+/**
+ * The text of a gallery that goes best with each image, by index.
+ * @throws ConfigError for no texts, or one without a token
+ */
+export const retrieveTexts = async (
+  model: TaskModel,
+  images: ImagePatches,
+  choice: readonly string[] | TextChoice,
+): Promise<Int32Array> => {
+  const { texts, task: asked } = 'texts' in choice ? choice : { texts: choice, task: undefined };
+  const task = servingTask(model, RETRIEVAL, { task: asked });
+  const scores = await model.scores(
+    {
+      inputs: imageSequences(images, segmentRows.image),
+      queries: 'prefix',
+      targets: textTargets(model, 'gallery', texts),
+      temperature: RETRIEVAL,
+    },
+    { task },
+  );
+  return Int32Array.from({ length: images.size }, (_, i) => {
+    const row = scores.subarray(i * texts.length, (i + 1) * texts.length);
+    return topIndices(row, 1)[0] ?? 0;
+  });
+};
+
+/** `predict retrieve`. */
+export const imagePredictor: GalleryPredictor = {
+  verb: 'retrieve',
+  summary: 'pictures of a folder that go best with a text',
+  input: 'gallery',
+  key: 'pictures',
+  predict: (model, { text, images }, { task }) => retrieve(model, { text, task }, images),
+};

@@ -1,0 +1,73 @@
+/**
+ * What a family answers when a model is asked: a verb with what it is given, its options, and the form of its answer. The
+ * command line and `openPredictor` are made of these.
+ */
+import type { TaskModel } from '../model.ts';
+import type { ImagePatches } from '@polygate/modalities';
+
+/** An option of a verb. */
+export interface PredictOption {
+  /** Key in the record of options. */
+  readonly name: string;
+  /** As on the command line, without dashes. @default the name */
+  readonly flag?: string;
+  /** `count` is a whole number above 0, `words` a list of texts separated by commas. */
+  readonly type: 'count' | 'words' | 'text';
+  /** One line for `--help`. */
+  readonly summary: string;
+  /** Largest count. @default 2 ** 20 */
+  readonly most?: number;
+}
+
+/** Options of a call, by name; `task` is the task of the model that is asked. */
+export type PredictOptions = { readonly task?: string | undefined } & Readonly<Record<string, unknown>>;
+
+interface PredictorFacts {
+  /** Word of the command line. */
+  readonly verb: string;
+  /** One line for `--help`. */
+  readonly summary: string;
+  readonly options?: readonly PredictOption[];
+  /** Key of the answers in JSON. */
+  readonly key: string;
+}
+
+/** Answers about each of many images. */
+export interface ImagePredictor<Answer = unknown> extends PredictorFacts {
+  readonly input: 'images';
+  /** @returns answers of each image, best first */
+  predict(
+    model: TaskModel,
+    images: ImagePatches,
+    options: PredictOptions,
+  ): Promise<readonly (readonly Answer[])[]>;
+  /** The answers of one image as text. */
+  format(answers: readonly Answer[]): string;
+}
+
+/** Answers about each of many texts. */
+export interface TextPredictor<Answer = unknown> extends PredictorFacts {
+  readonly input: 'texts';
+  /** @returns answers of each text, best first */
+  predict(
+    model: TaskModel,
+    texts: readonly string[],
+    options: PredictOptions,
+  ): Promise<readonly (readonly Answer[])[]>;
+  /** The answers of one text as text. */
+  format(answers: readonly Answer[], text: string): string;
+}
+
+/** Images that go with a text. */
+export interface GalleryPredictor extends PredictorFacts {
+  readonly input: 'gallery';
+  /** @returns indices of images with their similarity, best first */
+  predict(
+    model: TaskModel,
+    query: { readonly text: string; readonly images: ImagePatches },
+    options: PredictOptions,
+  ): Promise<readonly { readonly index: number; readonly similarity: number }[]>;
+}
+
+/** A family's verb, by what it is given. */
+export type FamilyPredictor = ImagePredictor | TextPredictor | GalleryPredictor;

@@ -1,0 +1,101 @@
+/** Task families by name: those of this package and those that other packages register. */
+import { ConfigError, createRegistry } from '@polygate/core';
+import { z } from 'zod';
+import type { TaskSegment, SettingFields, TaskFamily } from './family.ts';
+import { imageCaptioning } from './image-captioning/family.ts';
+import { imageClassification } from './image-classification/family.ts';
+import { imageTextRetrieval } from './image-text-retrieval/family.ts';
+import { maskedLanguageModelling } from './masked-language-modelling/family.ts';
+import type { FamilyPredictor } from './predictor.ts';
+import { commonSettings } from './settings.ts';
+
+/** The families of this package by name. Packages that register others may merge theirs into this interface. */
+export interface NamedTaskFamilies {
+  readonly 'image-classification': typeof imageClassification;
+  readonly 'masked-language-modelling': typeof maskedLanguageModelling;
+  readonly 'image-captioning': typeof imageCaptioning;
+  readonly 'image-text-retrieval': typeof imageTextRetrieval;
+}
+
+const registry = createRegistry<TaskFamily>('task family', [
+  imageClassification,
+  maskedLanguageModelling,
+  imageCaptioning,
+  imageTextRetrieval,
+]);
+
+/**
+ * Makes a family known under its name, for the whole process. Call it before recipes that use it are read.
+ * @throws ConfigError when the name or the verb of its predictions is taken
+ */
+export const registerTaskFamily = <Fields extends SettingFields>(
+  family: TaskFamily<Fields>,
+): TaskFamily<Fields> => {
+  const verb = family.predict?.verb;
+  const taken = registry.all().find((each) => each.predict?.verb === verb && each.name !== family.name);
+  if (verb !== undefined && taken) {
+    throw new ConfigError(
+      `registerTaskFamily: expected a verb of predict that is free, got "${verb}", which ${taken.name} has; choose another`,
+      { fields: { name: family.name, verb } },
+    );
+  }
+  return registry.register(family);
+};
+
+/** The family of a name. @throws ConfigError listing the registered names */
+export const taskFamilyNamed = (name: string): TaskFamily => registry.named(name);
+
+/** Whether a family of that name is registered. */
+export const hasTaskFamily = (name: string): boolean => registry.has(name);
+
+/** All families, in the order of registration. */
+export const taskFamilies = (): readonly TaskFamily[] => registry.all();
+
+/** Names of all families, those of this package first. */
+export const taskFamilyNames = (): readonly string[] => registry.names();
+
+/** Name of the learned temperature of a family. */
+export const temperatureOf = ({ name, temperature = name }: TaskFamily): string => temperature;
+
+/** The families that answer a verb of `predict`, with what they answer. */
+export const taskPredictors = (): readonly {
+  readonly family: TaskFamily;
+  readonly predictor: FamilyPredictor;
+}[] => registry.all().flatMap((family) => (family.predict ? [{ family, predictor: family.predict }] : []));
+
+/** The kinds of segments of a family's tasks, inputs first. */
+export const familySegments = (family: string): readonly TaskSegment[] => registry.named(family).segments;
+
+/** The zod object of a family's tasks, as recipes hold them. */
+const familySchema = <Name extends string, Fields extends SettingFields>(
+  family: TaskFamily<Fields> & { readonly name: Name },
+) =>
+  z.strictObject({
+    family: z.literal(family.name),
+    ...commonSettings(family.defaults),
+    ...family.settings,
+  });
+
+type FamilySchema<Name extends keyof NamedTaskFamilies> =
+  NamedTaskFamilies[Name] extends TaskFamily<infer Fields>
+    ? z.ZodObject<{ family: z.ZodLiteral<Name> } & ReturnType<typeof commonSettings> & Fields, z.core.$strict>
+    : never;
+
+/** A task of a recipe with everything filled in, of a family that {@link NamedTaskFamilies} names. */
+export type TaskRecipe = {
+  [Name in keyof NamedTaskFamilies]: z.output<FamilySchema<Name>>;
+}[keyof NamedTaskFamilies];
+/** What a recipe may say of a task. */
+export type TaskRecipeInput = {
+  [Name in keyof NamedTaskFamilies]: z.input<FamilySchema<Name>>;
+}[keyof NamedTaskFamilies];
+
+/** The schema of a task of a recipe: a choice among all families that are registered now. */
+export const taskRecipeSchema = (): z.ZodType<TaskRecipe, TaskRecipeInput> => {
+  const [first, ...others] = registry.all().map(familySchema);
+  if (!first) throw new ConfigError('task families: expected one or more, got none; register one');
+  return z.discriminatedUnion('family', [first, ...others]) as unknown as z.ZodType<
+    TaskRecipe,
+    TaskRecipeInput
+  >;
+};

@@ -1,0 +1,75 @@
+/** Settings of tasks, as recipes write them: those that every family has, and those that several share. */
+import { z } from 'zod';
+
+export const share = z.number().min(0).max(1);
+/** A count with a bound that no honest use meets. */
+const count = (most: number) => z.number().min(1).max(most).int();
+
+/** Rows of a batch, and draws of candidates. */
+const MAX_BATCH = 2 ** 20;
+const MAX_TOKENS = 2 ** 16;
+const MAX_FACTOR = 1e6;
+
+/** What tasks of every family may say, beside their family. @param defaults those of the family */
+export const commonSettings = (defaults: FamilyDefaults) => ({
+  /** Dataset of the suite. */
+  dataset: z.string().min(1),
+  split: z.string().min(1).default('train'),
+  /** How often the task is drawn, relative to the others. @default the square root of its number of samples */
+  weight: z.number().positive().max(1e12).optional(),
+  /** Factor of its loss. */
+  lossWeight: z.number().min(0).max(MAX_FACTOR).default(1),
+  /** Samples in one step. */
+  batchSize: count(MAX_BATCH).default(32),
+  /** Share of the target mass spread evenly over the candidates. @default the family's own */
+  labelSmoothing: share.default(defaults.labelSmoothing),
+});
+
+/** What a family says where a recipe is silent, of the settings that all families have. */
+export interface FamilyDefaults {
+  /** 0 to 1. */
+  readonly labelSmoothing: number;
+}
+
+/** Settings that tasks of every family have. */
+export type CommonSettings = { readonly family: string } & Readonly<
+  z.output<z.ZodObject<ReturnType<typeof commonSettings>>>
+>;
+
+/** Changes of training images. @default none */
+export const augmentation = z
+  .strictObject({
+    /** Probability of mirroring left and right. */
+    flip: share.default(0),
+    /** Largest shift as a share of the side. */
+    shift: share.default(0),
+    /** Largest relative zoom each way, on a log scale. */
+    zoom: z.number().min(0).max(4).default(0),
+    /** Largest turn each way, degrees. */
+    turn: z.number().min(0).max(180).default(0),
+    /** Largest relative change of brightness and of contrast. */
+    tone: share.default(0),
+  })
+  .optional();
+
+/** Candidates in training. @default whole classes; 512 sampled tokens for vocabularies above 1024 */
+export const candidates = z
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('whole') }),
+    z.strictObject({
+      kind: z.literal('sampled'),
+      /** Draws per batch beside the batch's own labels. */
+      negatives: count(MAX_BATCH),
+      distribution: z.enum(['uniform', 'unigram']).default('unigram'),
+      /** Label frequencies are raised to this power. */
+      power: z.number().min(0).max(16).default(0.75),
+      /** Share of unigram draws that are uniform instead. */
+      uniformShare: z.number().positive().max(1).default(0.1),
+    }),
+  ])
+  .optional();
+
+export type CandidateSettingsInput = z.output<typeof candidates>;
+
+/** Longest text in tokens. @default the family's own */
+export const maximumTokens = count(MAX_TOKENS).optional();
