@@ -3,22 +3,8 @@ import type { Data, RecordBatch } from 'apache-arrow';
 import { ConfigError, ownValue, ShapeError } from '@polygate/core';
 import { assembleBatch, makeColumn } from './arrow-data.ts';
 import { arrayOf, describeKind, type FieldKind, isPrimitive, type NumericArray } from './kinds.ts';
-import type { ColumnsOf } from './row-types.ts';
+import type { ColumnInput, ColumnsOf } from './row-types.ts';
 import { type Fields, schemaFields, type TypedSchema } from './schema.ts';
-
-/** A list column given as Arrow holds it: row i is values[offsets[i] .. offsets[i + 1]). Borrowed, not copied. */
-export interface ListInput {
-  readonly offsets: Int32Array;
-  readonly values: ColumnInput;
-}
-
-/**
- * Values of one column. Primitives: a typed array (kept, zero-copy, when its type is the column's) or numbers.
- * utf8: strings. binary: byte arrays. fixedList: one flat typed array of rows * size values, or one array per row.
- * list: one array per row, or {@link ListInput}.
- */
-export type ColumnInput =
-  NumericArray | readonly number[] | readonly string[] | readonly ColumnInput[] | ListInput;
 
 /** Largest offset that Arrow's 32-bit list, text and binary columns can hold. */
 const MAX_OFFSET = 2 ** 31 - 1;

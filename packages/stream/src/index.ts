@@ -1,7 +1,8 @@
 export type { RecordBatch, Schema, Vector } from 'apache-arrow';
 export { batchBytes } from './arrow-data.ts';
 export * from './batch-source.ts';
-export { buildBatch, type ColumnInput, type ListInput } from './build.ts';
+export { buildBatch } from './build.ts';
+export type { ColumnInput, ListInput } from './row-types.ts';
 export * from './columns.ts';
 export { takeRows } from './gather.ts';
 export { describeKind, type FieldKind, type NumericArray, type PrimitiveKind } from './kinds.ts';

@@ -1,7 +1,20 @@
 /** What the rows and the columns of a typed schema are to the compiler. */
-import type { ColumnInput, ListInput } from './build.ts';
 import type { FieldKind, NumericArray, PrimitiveKind } from './kinds.ts';
 import type { Fields, TypedSchema } from './schema.ts';
+
+/** A list column given as Arrow holds it: row i is values[offsets[i] .. offsets[i + 1]). Borrowed, not copied. */
+export interface ListInput {
+  readonly offsets: Int32Array;
+  readonly values: ColumnInput;
+}
+
+/**
+ * Values of one column. Primitives: a typed array (kept, zero-copy, when its type is the column's) or numbers.
+ * utf8: strings. binary: byte arrays. fixedList: one flat typed array of rows * size values, or one array per row.
+ * list: one array per row, or {@link ListInput}.
+ */
+export type ColumnInput =
+  NumericArray | readonly number[] | readonly string[] | readonly ColumnInput[] | ListInput;
 
 /** One value of a column. */
 export type ValueOf<K extends FieldKind> = K extends PrimitiveKind

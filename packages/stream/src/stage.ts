@@ -2,7 +2,8 @@
 import type { RecordBatch, Schema } from 'apache-arrow';
 import { ConfigError, ownValue, ShapeError } from '@polygate/core';
 import { assembleBatch, columnDataOf } from './arrow-data.ts';
-import { type ColumnInput, columnData } from './build.ts';
+import { columnData } from './build.ts';
+import type { ColumnInput } from './row-types.ts';
 import { joinRuns, takeRows } from './gather.ts';
 import type { Quarantine } from './quarantine.ts';
 import { defineSchema, type Fields, schemaFields, schemaMetadata } from './schema.ts';

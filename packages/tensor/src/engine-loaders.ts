@@ -3,41 +3,10 @@ import { EngineError } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
 import { tensorflowLoader } from '#tensorflow-engine';
 import { wasmFolder } from '#wasm-folder';
+import type { EngineLoader, LoadedEngine, LoadRequest } from './engine-loader.ts';
+import type { EngineName, Precision } from './engine-names.ts';
 import type { Workaround } from './trust/examine.ts';
-import type { StartedEngine } from './trust/trust.ts';
 import { withdrawal } from './trust/withdrawal.ts';
-
-/** Engines of the ladder, best first. */
-export type EngineName = 'torch' | 'tfjs-node-gpu' | 'tfjs-node' | 'wasm' | 'cpu';
-
-/** How products and stored activations are kept; everything else is float32. */
-export type Precision = 'f32' | 'bf16';
-
-/** What a loader is asked for. */
-export interface LoadRequest {
-  readonly device: string;
-  readonly precision: Precision;
-  readonly deterministic: boolean;
-  readonly threads?: number;
-}
-
-/** A loaded engine; its tfjs backend is registered but not yet current. */
-export interface LoadedEngine extends StartedEngine {
-  readonly deterministic: boolean;
-  readonly description: string;
-}
-
-/** One rung of the ladder. */
-export interface EngineLoader {
-  readonly name: EngineName;
-  /** The first is the default. */
-  readonly devices: readonly string[];
-  readonly precisions: readonly Precision[];
-  readonly remedy: string;
-  readonly load: (request: LoadRequest) => Promise<LoadedEngine>;
-  /** Says whether it would load without disturbing what runs on it. @default load with the default device */
-  readonly probe?: () => Promise<Pick<LoadedEngine, 'description' | 'version'>>;
-}
 
 interface TorchModule {
   readonly describeTorch: () => {

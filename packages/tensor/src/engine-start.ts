@@ -2,7 +2,8 @@
 import { readAnswer, writeAnswer } from '#engine-memory';
 import { EngineError } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
-import type { EngineLoader, LoadedEngine, Precision } from './engine-loaders.ts';
+import type { EngineLoader, LoadedEngine } from './engine-loader.ts';
+import type { Precision } from './engine-names.ts';
 import { registerGradients } from './register-gradients.ts';
 import { describeWrong } from './trust/ask.ts';
 import type { EngineAnswers } from './trust/examine.ts';

@@ -1,13 +1,9 @@
 /** Choosing the engine: the first of the ladder that loads and answers known questions, and one line that says which and why. */
 import { ConfigError, EngineError, unknownName, type Logger } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
-import {
-  engineLoaders,
-  engineNames,
-  type EngineLoader,
-  type EngineName,
-  type Precision,
-} from './engine-loaders.ts';
+import type { EngineLoader } from './engine-loader.ts';
+import { engineLoaders, engineNames } from './engine-loaders.ts';
+import type { EngineName, Precision } from './engine-names.ts';
 import {
   examineLoader,
   speedsOf,

@@ -3,7 +3,7 @@ export type { EngineChoice, EngineOptions, EngineReport, ExamineOptions, PassedO
 export type { EngineExamination, EngineSpeeds } from './engine-start.ts';
 export { describeWrong, type WrongAnswer } from './trust/ask.ts';
 export type { EngineAnswers } from './trust/examine.ts';
-export type { EngineName, Precision } from './engine-loaders.ts';
+export type { EngineName, Precision } from './engine-names.ts';
 export { registerGradients } from './register-gradients.ts';
 export { linear, type LinearOptions } from './linear.ts';
 export { layerNorm, type LayerNormOptions } from './layer-norm.ts';

@@ -1,6 +1,6 @@
 /** What `#tensorflow-engine` is where there is no Node. */
 import { EngineError } from '@polygate/core';
-import type { EngineLoader } from './engine-loaders.ts';
+import type { EngineLoader } from './engine-loader.ts';
 
 /** A rung that never loads. */
 export const tensorflowLoader = (name: 'tfjs-node' | 'tfjs-node-gpu', device: string): EngineLoader => {

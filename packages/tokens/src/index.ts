@@ -1,5 +1,6 @@
 export { createTokenizer, endoftextToken, speToken } from './tokenizer.ts';
-export type { SpecialIds, Tokenizer, TokenizerModel } from './tokenizer.ts';
+export type { TokenizerModel } from './tokenizer-model.ts';
+export type { SpecialIds, Tokenizer } from './tokenizer.ts';
 export type { AddedTokenJson, TokenizerJson } from './tokenizer-json.ts';
 export { loadTokenizer, requireTokenizerHash, saveTokenizer } from './tokenizer-file.ts';
 export type { LoadTokenizerOptions } from './tokenizer-file.ts';

@@ -4,7 +4,8 @@ import { readBytesSync, writeFileAtomic } from '@polygate/core/files';
 import { bytesOfToken } from './byte-alphabet.ts';
 import { maxVocabularySize } from './merge-rules.ts';
 import { createTokenizer } from './tokenizer.ts';
-import type { Tokenizer, TokenizerModel } from './tokenizer.ts';
+import type { TokenizerModel } from './tokenizer-model.ts';
+import type { Tokenizer } from './tokenizer.ts';
 import { serializeTokenizer } from './tokenizer-json.ts';
 
 export interface LoadTokenizerOptions {

@@ -1,5 +1,5 @@
 /** The `tokenizer.json` form of the Hugging Face libraries, for byte-level BPE with optional lower-casing. */
-import type { TokenizerModel } from './tokenizer.ts';
+import type { TokenizerModel } from './tokenizer-model.ts';
 
 export interface AddedTokenJson {
   readonly id: number;

@@ -2,7 +2,7 @@
 import { ConfigError } from '@polygate/core';
 import { baseBytes, byteSymbols, bytesOfToken } from './byte-alphabet.ts';
 import { endoftextToken, speToken } from './tokenizer.ts';
-import type { TokenizerModel } from './tokenizer.ts';
+import type { TokenizerModel } from './tokenizer-model.ts';
 
 export interface VocabularyOptions {
   /** Lower-case all text first. @default false */

@@ -1,6 +1,7 @@
 /** The engines that this machine can test: cpu and wasm always, TensorFlow and torch where they are. */
 import { ConfigError, EngineError, unknownName } from '@polygate/core';
-import { engineNames, type EngineName, type Precision } from '../engine-loaders.ts';
+import { engineNames } from '../engine-loaders.ts';
+import type { EngineName, Precision } from '../engine-names.ts';
 import { probeEngines, selectEngine, type EngineReport } from '../engine.ts';
 
 /** An engine to run a test body on. */

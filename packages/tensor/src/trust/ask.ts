@@ -1,5 +1,5 @@
 /** Asking the engine in use known questions, and what is wrong with its answers. */
-import type { Precision } from '../engine-loaders.ts';
+import type { Precision } from '../engine-names.ts';
 import * as tf from '@tensorflow/tfjs';
 import type { Part, Question } from './question.ts';
 

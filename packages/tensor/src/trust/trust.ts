@@ -1,7 +1,7 @@
 /** The answers of an engine that has just started: those of the cache where nothing changed since, else new ones. */
 import { machineKey, readAnswer, writeAnswer } from '#engine-memory';
 import { sha256 } from '@polygate/core';
-import type { Precision } from '../engine-loaders.ts';
+import type { Precision } from '../engine-names.ts';
 import type { WrongAnswer } from './ask.ts';
 import { examine, type EngineAnswers, type Workaround } from './examine.ts';
 import { applyFaults, hasFaults } from './faults.ts';

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import util from 'node:util';
-import type { EngineLoader, LoadRequest } from '../../engine-loaders.ts';
+import type { EngineLoader, LoadRequest } from '../../engine-loader.ts';
 import { registerGradients } from '../../register-gradients.ts';
 import {
   buildCommand,
