@@ -19,6 +19,7 @@ export type {
 } from './models/model.ts';
 export { architectureOf, configureModel, standInData } from './models/model-settings.ts';
 export type { ModelSettings } from './models/model-settings.ts';
+export { requireLoss } from './models/known-losses.ts';
 export { encoderOf } from './models/uni-perceiver/encoder-of.ts';
 export type { UniPerceiverConfig } from './models/uni-perceiver/uni-perceiver-config.ts';
 export { exportMerged } from './models/uni-perceiver/export-merged.ts';

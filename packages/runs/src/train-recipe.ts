@@ -39,6 +39,7 @@ import {
 } from '@polygate/training';
 import { join } from 'node:path';
 import { watchDroppedChoices } from './dropped-choices.ts';
+import { epochCallbacks, modelState } from './epochs.ts';
 import { claimRun, recordStart, requireSameData, precisionOf } from './run-folder.ts';
 import { modelSettings } from './model-settings.ts';
 import { estimateSize, requireRoom } from './size-estimate.ts';
@@ -183,6 +184,7 @@ export const trainRecipe = async (
             .pick,
         });
   const watchDropped = watchDroppedChoices(logger);
+  const extraState = modelState(model);
   const result = await train({
     parameters,
     optimizer,
@@ -206,6 +208,8 @@ export const trainRecipe = async (
     validateEvery: every(recipe.validation.every),
     validate: validation,
     ...(best ? { best } : {}),
+    ...(extraState ? { extraState } : {}),
+    callbacks: epochCallbacks(model, { durations, validate: validation }),
     measure: measureTaskBatch,
     logger,
     progress,

@@ -36,7 +36,12 @@ export interface CandidateSet {
 export const createCandidateSet = (
   key: string,
   entries: readonly Int32Array[],
-  options: { readonly row: AttributeRow; readonly padding: number },
+  options: {
+    readonly row: AttributeRow;
+    readonly padding: number;
+    /** As in {@link TaskTargets}. */
+    readonly names?: readonly string[];
+  },
 ): CandidateSet => {
   if (entries.length === 0) {
     throw new ConfigError(`candidate set "${key}": expected one or more candidates, got none`);
@@ -62,7 +67,8 @@ export const createCandidateSet = (
     whole() {
       if (!whole) {
         const ids = Int32Array.from(entries, (_, i) => i);
-        whole = Object.freeze({ key, whole: true, ids, sequences: pick(ids) });
+        const { names } = options;
+        whole = Object.freeze({ key, whole: true, ids, sequences: pick(ids), ...(names ? { names } : {}) });
       }
       return whole;
     },
@@ -88,7 +94,7 @@ export const nameCandidates = (
       ...(options.maximum === undefined ? {} : { maximum: options.maximum }),
     });
   });
-  return createCandidateSet(key, entries, { row: options.row, padding: endToken });
+  return createCandidateSet(key, entries, { row: options.row, padding: endToken, names });
 };
 
 /** Every token of the vocabulary as the candidate [token, end token]; candidate id = token id. */

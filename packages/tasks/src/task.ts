@@ -20,6 +20,8 @@ export interface TaskTargets {
   readonly ids: Int32Array;
   /** C sequences. */
   readonly sequences: SequenceBatch;
+  /** [C] the candidates as they are called, of a whole set that has names: what a head has its outputs by. */
+  readonly names?: readonly string[];
   /** [C] log of the probability that sampling put the candidate into this batch; present for sampled sets. */
   readonly logQ?: Float32Array;
 }

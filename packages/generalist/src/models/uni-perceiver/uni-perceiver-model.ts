@@ -30,6 +30,7 @@ import type {
   StartOptions,
   StartReport,
 } from '../model.ts';
+import { requireLoss } from '../known-losses.ts';
 import { describeEncoderOf } from './description.ts';
 import { encodeCandidates, embedSequences } from './features.ts';
 import { exportedOf } from './export-merged.ts';
@@ -105,6 +106,7 @@ export class Generalist<E extends Encoder = Encoder> implements GeneralistModel 
 
   /** As {@link GeneralistModel.loss}; see {@link taskLoss}. */
   loss(batch: TaskBatch, options: ModelLossOptions): ModelLoss {
+    requireLoss(this, batch);
     const { reports, ...loss } = taskLoss(this, batch, options);
     return { ...loss, records: routingRecords(this.encoder, batch.task, reports) };
   }
