@@ -1,3 +1,4 @@
+import type { EpochEnd } from '@polygate/generalist';
 import type { StepReport } from '@polygate/training';
 import { describe, expect, it } from 'vitest';
 import { epochCallbacks, modelState } from './epochs.ts';
@@ -6,11 +7,10 @@ import { epochCallbacks, modelState } from './epochs.ts';
 const toldOf = async (steps: number, batchSize: number, epochSamples: number): Promise<string[]> => {
   const told: string[] = [];
   const model = {
-    async endOfEpoch({ epoch, step, validate }: Parameters<NonNullable<typeof endOfEpoch>>[0]) {
+    async endOfEpoch({ epoch, step, validate }: EpochEnd) {
       told.push(`${epoch} after ${step}: ${JSON.stringify(await validate())}`);
     },
   };
-  const { endOfEpoch } = model;
   const durations = { batchSize, epochSamples };
   const callbacks = epochCallbacks(model, { durations, validate: () => Promise.resolve({ loss: 1 }) });
   for (let step = 1; step <= steps; step += 1) {
