@@ -73,7 +73,10 @@ describe('memory', () => {
             // counted out, and everything else must be the same after every update.
             const moments = [...optimizer.state().values()];
             const { numTensors, numBytes } = tf.memory();
-            const momentBytes = moments.reduce((sum, { m, v }) => sum + 4 * (m.size + v.size), 0);
+            const momentBytes = moments.reduce(
+              (sum, { slots: { m, v } }) => sum + 4 * ((m?.size ?? NaN) + (v?.size ?? NaN)),
+              0,
+            );
             seen.push({ step, tensors: numTensors - 2 * moments.length, bytes: numBytes - momentBytes });
           },
         },

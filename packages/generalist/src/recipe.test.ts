@@ -6,6 +6,7 @@ describe('parseRecipe', () => {
   it('fills in a whole run from nothing', () => {
     const recipe = parseRecipe({});
     expect(recipe.optimizer).toEqual({
+      kind: 'adamw',
       learningRate: 5e-4,
       beta1: 0.9,
       beta2: 0.98,

@@ -3,6 +3,7 @@
  * field has a default, so that `parseRecipe({})` is a whole run.
  */
 import { checkSettings, formatDuration, isPlainName, parseDuration, PolygateError } from '@polygate/core';
+import { optimizerSchema } from '@polygate/nn';
 import { taskRecipeSchema, type TaskRecipe, type TaskRecipeInput } from '@polygate/tasks';
 import { z } from 'zod';
 import { above, amount, count, MAX_FACTOR } from './number-settings.ts';
@@ -48,17 +49,8 @@ const schemaWith = (
         temperature: above(MAX_FACTOR).default(2),
       })
       .prefault({}),
-    optimizer: z
-      .strictObject({
-        learningRate: above(MAX_FACTOR).default(5e-4),
-        beta1: z.number().min(0).lt(1).default(0.9),
-        beta2: z.number().min(0).lt(1).default(0.98),
-        epsilon: above(MAX_FACTOR).default(1e-6),
-        weightDecay: amount(MAX_FACTOR).default(0.05),
-        /** Largest global norm of the gradients; null does not clip. */
-        clipNorm: above(1e12).nullable().default(0.5),
-      })
-      .prefault({}),
+    /** What updates the weights: `kind` (adamw by default), its settings, groups of parameters with rates of their own. */
+    optimizer: optimizerSchema().prefault({}),
     schedule: z
       .strictObject({
         kind: z.enum(['warmup-cosine', 'constant']).default('warmup-cosine'),
@@ -141,7 +133,7 @@ const schemaWith = (
       .prefault({}),
   });
 
-/** The schema of recipes, with the task families and models that are registered now. */
+/** The schema of recipes, with the task families, models and optimizers that are registered now. */
 export const recipeSchema = (): ReturnType<typeof schemaWith> =>
   schemaWith(taskRecipeSchema(), modelSettingsSchema());
 

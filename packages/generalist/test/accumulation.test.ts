@@ -97,7 +97,8 @@ const updateOf = async (
     callbacks: [{ onStep: (report) => void reports.push(report) }],
   });
   const moments = new Map<string, Float32Array>();
-  for (const [name, { m }] of optimizer.state()) moments.set(name, (await m.data()) as Float32Array);
+  for (const [name, { slots }] of optimizer.state())
+    moments.set(name, (await (slots['m'] as tf.Tensor).data()) as Float32Array);
   return { report: reports[0] as StepReport, moments };
 };
 

@@ -1,7 +1,7 @@
 /** Updates on one task alone, of a run's checkpoint: its optimizer, its rate, the batches that it would draw next. */
 import { ownValue, StateError, type Logger, type Random } from '@polygate/core';
 import type { GeneralistModel, Recipe } from '@polygate/generalist';
-import { AdamW, loadOptimizer } from '@polygate/nn';
+import { createOptimizer, type Optimizer, type ParameterSet } from '@polygate/nn';
 import type { RunRecord } from '@polygate/runs';
 import type { TaskBatch } from '@polygate/tasks';
 import { METRICS_FILE, readMetricRecords, verifyFiles, type TrainSource } from '@polygate/training';
@@ -59,18 +59,18 @@ export const measureUpdates = async (
       { fields: { path }, cause },
     );
   });
-  const { learningRate: base, beta1, beta2, epsilon, weightDecay, clipNorm } = recipe.optimizer;
-  const settings = { beta1, beta2, epsilon, weightDecay };
+  const { learningRate: base, clipNorm } = recipe.optimizer;
+  const create = (parameters: ParameterSet): Optimizer => createOptimizer(parameters, recipe.optimizer);
   const learningRate = (await rateAt(record.run, record.state?.step ?? 0)) ?? base;
-  using stored = new AdamW(model.parameters, settings);
+  using stored = create(model.parameters);
   const { state, weights: folder } = record;
   if (state) await verifyFiles({ step: state.step, path: folder }, state, [basename(path)]);
-  await loadOptimizer(stored, path);
+  await stored.load(path);
   const options = {
     batches,
     updates,
     lossWeights: sources.map(({ lossWeight = 1 }) => lossWeight),
-    optimizer: { settings, learningRate, clipNorm: clipNorm ?? undefined, moments: stored.state() },
+    optimizer: { create, learningRate, clipNorm: clipNorm ?? undefined, state: stored.state() },
     random: random.fork('updates'),
     next: async (task: number, { round, update }: { round: number; update: number }) => {
       const { name, next } = sources[task] as TrainSource<TaskBatch>;

@@ -9,7 +9,7 @@
  * T tasks · N rounds of each, and N batches of each that losses are taken on
  */
 import { StateError, type Random } from '@polygate/core';
-import { AdamW, parameterGradients, type AdamWOptions, type MomentState } from '@polygate/nn';
+import { parameterGradients, type Optimizer, type ParameterSet, type ParameterState } from '@polygate/nn';
 import type { GeneralistModel } from '@polygate/generalist';
 import type { TaskBatch } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
@@ -18,13 +18,14 @@ import type { LossChanges } from './interference-matrix.ts';
 
 /** The run's optimizer as the checkpoint holds it. */
 export interface StoredOptimizer {
-  readonly settings: AdamWOptions;
+  /** A new one with the run's settings. */
+  readonly create: (parameters: ParameterSet) => Optimizer;
   /** Of the checkpoint's step; it stays. */
   readonly learningRate: number;
   /** Largest global norm of gradients. */
   readonly clipNorm?: number | undefined;
   /** Borrowed. */
-  readonly moments: ReadonlyMap<string, MomentState>;
+  readonly state: ReadonlyMap<string, ParameterState>;
 }
 
 export interface UpdatesAloneOptions {
@@ -67,7 +68,7 @@ const meanLosses = async (
  */
 export const updatesAlone = async (model: GeneralistModel, options: UpdatesAloneOptions): Promise<LossChanges> => {
   const { batches, next, updates, lossWeights, random, signal, progress } = options;
-  const { settings, learningRate, clipNorm, moments } = options.optimizer;
+  const { create, learningRate, clipNorm, state } = options.optimizer;
   const { parameters } = model;
   const tasks = batches.length;
   const count = batches[0]?.length ?? 0;
@@ -78,7 +79,7 @@ export const updatesAlone = async (model: GeneralistModel, options: UpdatesAlone
     for (const { name, values } of before) parameters.write(name, values);
     model.clearCaches();
   };
-  const update = async (optimizer: AdamW, batch: TaskBatch, own: { task: number; random: Random }) => {
+  const update = async (optimizer: Optimizer, batch: TaskBatch, own: { task: number; random: Random }) => {
     const { loss, gradients } = parameterGradients(parameters, () => {
       const made = model.loss(batch, { training: true, random: own.random }).loss;
       return tf.mul(made, lossWeights[own.task] ?? 1);
@@ -96,8 +97,8 @@ export const updatesAlone = async (model: GeneralistModel, options: UpdatesAlone
     const start = await meanLosses(model, batches);
     for (let j = 0; j < tasks; j += 1) {
       for (let round = 0; round < count; round += 1) {
-        using optimizer = new AdamW(parameters, settings);
-        optimizer.restore(moments);
+        using optimizer = create(parameters);
+        optimizer.restore(state);
         for (let k = 0; k < updates; k += 1) {
           if (signal?.aborted) {
             throw new StateError(

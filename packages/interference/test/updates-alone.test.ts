@@ -1,7 +1,7 @@
 /** Updates on one task alone, on a real, tiny model on the cpu engine: against a plain loop, and that all is undone. */
 import { createRandom, type Random } from '@polygate/core';
 import { buildTaskSources, openSuite, parseRecipe, taskLoss, type OpenSuite } from '@polygate/generalist';
-import { AdamW, parameterGradients, saveOptimizer } from '@polygate/nn';
+import { AdamW, parameterGradients } from '@polygate/nn';
 import type { TaskBatch } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import { appendFile, mkdtemp, rm } from 'node:fs/promises';
@@ -71,10 +71,10 @@ describe('updatesAlone', () => {
       ),
     );
     const optimizer: StoredOptimizer = {
-      settings,
+      create: (all) => new AdamW(all, settings),
       learningRate: 2e-2,
       clipNorm: 0.3,
-      moments: stored.state(),
+      state: stored.state(),
     };
     const tensors = tf.memory().numTensors;
     const { values } = await updatesAlone(own, {
@@ -111,7 +111,11 @@ describe('updatesAlone', () => {
     const name = parameters.specs[0]?.name ?? '';
     const before = await parameters.read(name);
     const stop = new AbortController();
-    const optimizer = { settings, learningRate: 1e-2, moments: new Map() };
+    const optimizer: StoredOptimizer = {
+      create: (all) => new AdamW(all, settings),
+      learningRate: 1e-2,
+      state: new Map(),
+    };
     await expect(
       updatesAlone(own, {
         batches,
@@ -150,7 +154,7 @@ describe('runInterference with updates', () => {
       );
       using model = tinyModel(3);
       using optimizer = new AdamW(model.parameters, settings);
-      await saveOptimizer(optimizer, join(run, 'checkpoints', 'step-7', 'optimizer.safetensors'));
+      await optimizer.save(join(run, 'checkpoints', 'step-7', 'optimizer.safetensors'));
       // The rate of step 7; the recipe's own is another.
       for (const step of [6, 7, 8]) {
         await appendFile(

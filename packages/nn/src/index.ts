@@ -1,11 +1,25 @@
 export { DEFAULT_STD, initialValues } from './initializers.ts';
 export type { Initializer } from './initializers.ts';
-export { allocateParameters, parameterGradients, ParameterSet, sizeOf } from './parameters.ts';
-export type { LossGradients, ParameterEntry, ParameterRole, ParameterSpec } from './parameters.ts';
+export { allocateParameters, ParameterSet, sizeOf } from './parameters.ts';
+export type { ParameterEntry, ParameterRole, ParameterSetOptions, ParameterSpec } from './parameters.ts';
 export type { ForeignOptions, ForeignVariable } from './parameters.ts';
+export { parameterGradients, type LossGradients } from './parameter-gradients.ts';
+export type { ParameterRule, ParameterSelection } from './parameter-rules.ts';
+export { layerDecayGroups } from './parameter-groups.ts';
+export type { LayerDecayOptions, ParameterGroup } from './parameter-groups.ts';
+export type { Optimizer, OptimizerOptions, ParameterState, StepOptions, StepReport } from './optimizer.ts';
+export { SlotOptimizer, type SlotItem, type UpdateRule } from './slot-optimizer.ts';
+export {
+  createOptimizer,
+  optimizerNamed,
+  optimizerNames,
+  optimizerSchema,
+  registerOptimizer,
+} from './optimizer-registry.ts';
+export type { OptimizerInput, OptimizerRecord, OptimizerSettings } from './optimizer-registry.ts';
 export { layerParameters } from './layer-parameters.ts';
-export { AdamW } from './adamw.ts';
-export type { AdamWOptions, MomentState, StepOptions, StepReport } from './adamw.ts';
+export { AdamW, type AdamWOptions } from './adamw.ts';
+export { Sgd, type SgdOptions } from './sgd.ts';
 export { MovingAverage } from './moving-average.ts';
 export type { MovingAverageOptions } from './moving-average.ts';
 export { constant, warmupCosine } from './schedules.ts';
@@ -14,5 +28,5 @@ export { openSafetensors, readSafetensors, writeSafetensors } from './safetensor
 export type { SafetensorsData, SafetensorsFile, SafetensorsTensor, WritableTensor } from './safetensors.ts';
 export type { OpenSafetensorsOptions } from './safetensors.ts';
 export type { SafetensorsDtype, SafetensorsEntry } from './safetensors-header.ts';
-export { loadOptimizer, loadParameters, saveOptimizer, saveParameters } from './parameter-files.ts';
+export { loadParameters, saveParameters } from './parameter-files.ts';
 export type { LoadOptions, LoadReport, SaveOptions } from './parameter-files.ts';

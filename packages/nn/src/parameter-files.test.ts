@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AdamW } from './adamw.ts';
-import { loadOptimizer, loadParameters, saveOptimizer, saveParameters } from './parameter-files.ts';
+import { loadParameters, saveParameters } from './parameter-files.ts';
 import { allocateParameters, type ParameterSpec } from './parameters.ts';
 import { readSafetensors, writeSafetensors, type WritableTensor } from './safetensors.ts';
 
@@ -98,7 +98,7 @@ describe('saveParameters and loadParameters', () => {
   });
 });
 
-describe('saveOptimizer and loadOptimizer', () => {
+describe('save and load of an optimizer', () => {
   it('go on bit for bit, counts per parameter included', async () => {
     const specs = [spec('a', [2]), spec('b', [2]), spec('never', [2])];
     using parameters = allocateParameters(specs, createRandom(1));
@@ -107,12 +107,12 @@ describe('saveOptimizer and loadOptimizer', () => {
     await optimizer.step({ a: gradient, b: gradient });
     await optimizer.step({ a: gradient });
     const path = join(folder, 'optimizer.safetensors');
-    await saveOptimizer(optimizer, path);
+    await optimizer.save(path);
     using copy = allocateParameters(specs, createRandom(9));
     for (const { name } of specs) copy.write(name, await parameters.read(name));
     using resumed = new AdamW(copy);
     const before = tf.memory().numTensors;
-    await loadOptimizer(resumed, path);
+    await resumed.load(path);
     expect(tf.memory().numTensors).toBe(before + 4);
     expect([...resumed.state()].map(([name, { count }]) => [name, count])).toEqual([
       ['a', 2],
@@ -137,8 +137,6 @@ describe('saveOptimizer and loadOptimizer', () => {
         ['count.a', { dtype: 'I32', shape: [], data: Int32Array.of(1) }],
       ]),
     );
-    await expect(loadOptimizer(optimizer, path)).rejects.toThrow(
-      'expected a tensor of shape [2] for "a", got [3]',
-    );
+    await expect(optimizer.load(path)).rejects.toThrow('expected a tensor of shape [2] for "a", got [3]');
   });
 });

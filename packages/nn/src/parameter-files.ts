@@ -1,11 +1,6 @@
-/**
- * Parameters and optimizer state in safetensors files. A parameter keeps its name; the optimizer's tensors are
- * `m.NAME`, `v.NAME` and `count.NAME`.
- */
+/** Parameters in safetensors files, each under its own name. */
 import { ConfigError, FormatError, ShapeError, StateError } from '@polygate/core';
 import type { FileDigest, FileSource } from '@polygate/core/files';
-import * as tf from '@tensorflow/tfjs';
-import type { AdamW, MomentState } from './adamw.ts';
 import type { ParameterSet } from './parameters.ts';
 import {
   openSafetensors,
@@ -57,7 +52,7 @@ const firstNotFinite = (values: Float32Array): number => {
 const fileName = (path: string): string => path.split(/[/\\]/u).at(-1) ?? path;
 
 /** Values that are about to be written. @throws StateError (code `weights-not-finite`) */
-const savable = (values: Float32Array, path: string, name: string): Float32Array => {
+export const savableFloats = (values: Float32Array, path: string, name: string): Float32Array => {
   const at = firstNotFinite(values);
   if (at < 0) return values;
   throw new StateError(
@@ -79,13 +74,21 @@ export const saveParameters = (
   const { dtype = 'F32', metadata = {} } = options;
   const tensors = new Map<string, WritableTensor>();
   for (const { name, spec } of parameters.entries()) {
-    const data = async (): Promise<Float32Array> => savable(await parameters.read(name), path, name);
+    const data = async (): Promise<Float32Array> => savableFloats(await parameters.read(name), path, name);
     tensors.set(name, { dtype, shape: spec.shape, data });
   }
   return writeSafetensors(path, tensors, { format: 'pt', ...metadata });
 };
 
-const floats = async (file: SafetensorsFile, path: string, name: string): Promise<Float32Array> => {
+/**
+ * Values of a tensor of a file.
+ * @throws FormatError for integers, and (code `weights-not-finite`) for NaN and infinity
+ */
+export const finiteFloats = async (
+  file: SafetensorsFile,
+  path: string,
+  name: string,
+): Promise<Float32Array> => {
   const { data, dtype } = await file.read(name);
   if (data instanceof Float32Array) {
     const at = firstNotFinite(data);
@@ -147,100 +150,9 @@ export const loadParameters = async (
     }
     checkShapes(parameters, file, path);
     const loaded = names.filter((name) => file.entries.has(name));
-    for (const name of loaded) parameters.write(name, await floats(file, path, name));
+    for (const name of loaded) parameters.write(name, await finiteFloats(file, path, name));
     return { loaded, missing, unexpected };
   } finally {
-    await file.close();
-  }
-};
-
-/**
- * Writes moments and counts of every parameter that was ever updated.
- * @returns size and SHA-256 of the file
- * @throws StateError for a failed write, or (code `weights-not-finite`) for NaN and infinity
- */
-export const saveOptimizer = (optimizer: AdamW, path: string): Promise<FileDigest> => {
-  const tensors = new Map<string, WritableTensor>();
-  for (const [name, { m, v, count }] of optimizer.state()) {
-    for (const [kind, tensor] of [
-      ['m', m],
-      ['v', v],
-    ] as const) {
-      const key = `${kind}.${name}`;
-      tensors.set(key, {
-        dtype: 'F32',
-        shape: tensor.shape,
-        data: async () => savable((await tensor.data()) as Float32Array, path, key),
-      });
-    }
-    tensors.set(`count.${name}`, { dtype: 'I32', shape: [], data: Int32Array.of(count) });
-  }
-  return writeSafetensors(path, tensors);
-};
-
-/** Parameters that a file has moments of. @throws FormatError where one of the three tensors lacks, or another is there */
-const updatedNames = (file: SafetensorsFile, path: string): readonly string[] => {
-  const kinds = ['count', 'm', 'v'];
-  const names = new Set<string>();
-  for (const key of file.entries.keys()) {
-    const dot = key.indexOf('.');
-    const name = key.slice(dot + 1);
-    const lacking = kinds.filter((kind) => !file.entries.has(`${kind}.${name}`));
-    if (dot < 0 || !kinds.includes(key.slice(0, dot)) || lacking.length > 0) {
-      const wanted =
-        dot > 0 && lacking.length < kinds.length
-          ? `${lacking.map((kind) => `"${kind}.${name}"`).join(' and ')} beside "${key}"`
-          : 'count, m and v of parameters';
-      throw new FormatError(
-        `safetensors ${path}: expected ${wanted}, got ${lacking.length < kinds.length ? 'none' : `"${key}"`}; the file is damaged or is no optimizer's: take another checkpoint`,
-        { code: 'optimizer-damaged', fields: { path, name: key } },
-      );
-    }
-    names.add(name);
-  }
-  return [...names];
-};
-
-const readMoments = async (file: SafetensorsFile, path: string, name: string): Promise<MomentState> => {
-  const damaged = (expected: string, got: unknown): FormatError =>
-    new FormatError(
-      `safetensors ${path}: expected ${expected}, got ${String(got)}; the file is damaged: take another checkpoint`,
-      { code: 'optimizer-damaged', fields: { path, name } },
-    );
-  const [first] = (await file.read(`count.${name}`)).data;
-  const count = Number(first);
-  if (!Number.isSafeInteger(count) || count < 1) {
-    throw damaged(`a count of at least 1 in "count.${name}"`, first);
-  }
-  const shape = [...(file.entries.get(`m.${name}`)?.shape ?? [])];
-  const shapeOfV = file.entries.get(`v.${name}`)?.shape ?? [];
-  if (shapeOfV.join() !== shape.join()) {
-    throw damaged(
-      `"v.${name}" of the shape of "m.${name}", [${shape.join(', ')}]`,
-      `[${shapeOfV.join(', ')}]`,
-    );
-  }
-  const means = await floats(file, path, `m.${name}`);
-  const squares = await floats(file, path, `v.${name}`);
-  const negative = squares.findIndex((value) => value < 0);
-  if (negative >= 0) throw damaged(`squares in "v.${name}"`, `${squares[negative]} at index ${negative}`);
-  return { count, m: tf.tensor(means, shape), v: tf.tensor(squares, shape) };
-};
-
-/**
- * Replaces an optimizer's state by a saved one, from a file or its bytes; nothing is changed when it can't be.
- * @throws FormatError for a damaged file: a missing tensor, a count below 1, values that can't be moments; ConfigError,
- * ShapeError for another model's
- */
-export const loadOptimizer = async (optimizer: AdamW, source: FileSource): Promise<void> => {
-  const file = await openSafetensors(source);
-  const path = file.name;
-  const states = new Map<string, MomentState>();
-  try {
-    for (const name of updatedNames(file, path)) states.set(name, await readMoments(file, path, name));
-    optimizer.restore(states);
-  } finally {
-    for (const { m, v } of states.values()) tf.dispose([m, v]);
     await file.close();
   }
 };

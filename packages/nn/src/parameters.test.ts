@@ -3,7 +3,8 @@ import { embedding, layerNorm, linear } from '@polygate/tensor';
 import { relativeDifference } from '@polygate/tensor/testing';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { allocateParameters, parameterGradients, ParameterSet, type ParameterSpec } from './parameters.ts';
+import { parameterGradients } from './parameter-gradients.ts';
+import { allocateParameters, ParameterSet, type ParameterSpec } from './parameters.ts';
 
 beforeAll(async () => {
   await tf.setBackend('cpu');

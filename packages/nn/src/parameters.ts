@@ -5,9 +5,9 @@
  * description alone serves the accounting. A {@link ParameterSet} holds the tfjs variables of one description.
  */
 import { ConfigError, requireMemory, ShapeError, StateError, unknownName, type Random } from '@polygate/core';
-import { collectLeafGradients } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { initialValues, type Initializer } from './initializers.ts';
+import { nearNames, selectSpecs, type ParameterSelection } from './parameter-rules.ts';
 
 /** What a parameter is for. The optimizer decays `weight` alone. */
 export type ParameterRole = 'weight' | 'bias' | 'norm' | 'embedding' | 'gate' | 'temperature' | 'scale';
@@ -32,6 +32,14 @@ export interface ParameterEntry {
 /** A variable that somebody else made: tfjs's own, or one of a `tf.layers` layer (`model.trainableWeights`). */
 export type ForeignVariable = tf.Variable | tf.LayerVariable;
 
+/** Who owns the variables of a set. @default the set itself */
+export interface ParameterSetOptions {
+  /** Whether others than sets own them. @default false */
+  readonly borrowed?: boolean;
+  /** Sets that own them: this one is a view. @default none */
+  readonly owners?: readonly ParameterSet[];
+}
+
 /** How {@link ParameterSet.of} and `AdamW.of` see variables. */
 export interface ForeignOptions {
   /**
@@ -49,7 +57,6 @@ const roleByRank = ({ rank }: tf.Variable): ParameterRole => (rank > 1 ? 'weight
 /** Number of scalars of a shape. */
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((size, extent) => size * extent, 1);
 
-const SHOWN_NAMES = 8;
 /** Values of one parameter: what engines count in 32 bits. */
 const MAX_PARAMETER_SIZE = 2 ** 31 - 1;
 
@@ -77,22 +84,16 @@ const checkSpecs = (specs: readonly ParameterSpec[]): void => {
   }
 };
 
-/** Names that share the longest beginning with `got`: what a person who mistyped it looks for. */
-const nearNames = (got: string, names: readonly string[]): readonly string[] => {
-  const shared = (name: string): number => {
-    let length = 0;
-    while (length < name.length && name[length] === got[length]) length += 1;
-    return length;
-  };
-  return [...names].sort((a, b) => shared(b) - shared(a)).slice(0, SHOWN_NAMES);
-};
-
 /**
- * The allocated parameters of one model. Owns its variables: `dispose` frees them. (A set made by `of` borrows them.)
+ * The allocated parameters of one model. Owns its variables: `dispose` frees them. (Sets made by `of`, `select` and
+ * `join` borrow them.)
  *
  * The names here are the parameters' own; the variables' tfjs names are unique in the process but otherwise
  * meaningless, so that two models of the same description live side by side. Take gradients with
  * {@link parameterGradients}, which keys them by parameter name.
+ *
+ * Parts of a model are views: `select` and `join` give sets that share the variables of others and own none of them. A
+ * view lives as long as the sets that it is of.
  */
 export class ParameterSet implements Disposable {
   readonly specs: readonly ParameterSpec[];
@@ -100,6 +101,8 @@ export class ParameterSet implements Disposable {
   readonly size: number;
   readonly #entries: ReadonlyMap<string, ParameterEntry>;
   readonly #borrowed: boolean;
+  /** Sets whose variables these are; none for a set that owns its variables, or borrows those of others than sets. */
+  readonly #owners: readonly ParameterSet[];
   #disposed = false;
 
   /**
@@ -108,9 +111,10 @@ export class ParameterSet implements Disposable {
    */
   constructor(
     entries: readonly ParameterEntry[],
-    { borrowed = false }: { readonly borrowed?: boolean } = {},
+    { borrowed = false, owners = [] }: ParameterSetOptions = {},
   ) {
-    this.#borrowed = borrowed;
+    this.#borrowed = borrowed || owners.length > 0;
+    this.#owners = owners;
     this.specs = Object.freeze(entries.map(({ spec }) => spec));
     checkSpecs(this.specs);
     this.size = this.specs.reduce((size, { shape }) => size + sizeOf(shape), 0);
@@ -135,6 +139,33 @@ export class ParameterSet implements Disposable {
       return { name, spec: Object.freeze({ name, shape, initializer, role: role(variable) }), variable };
     });
     return new ParameterSet(entries, { borrowed: true });
+  }
+
+  /**
+   * One view of several sets, such as a base and the adapters on it, in their order.
+   * @throws ConfigError for no sets, or a name that two of them have
+   */
+  static join(sets: readonly ParameterSet[]): ParameterSet {
+    if (sets.length === 0) {
+      throw new ConfigError('ParameterSet.join: expected at least one set, got none; give the sets to join');
+    }
+    return new ParameterSet(
+      sets.flatMap((set) => set.entries()),
+      { owners: [...sets] },
+    );
+  }
+
+  /**
+   * A view of some of the parameters, in the order of this set.
+   * @param selection names or patterns (`blocks.*.ffn.*`), a rule of names and roles, or a predicate
+   * @throws ConfigError for a name or pattern that fits none, and for a selection of none
+   */
+  select(selection: ParameterSelection): ParameterSet {
+    const selected = new Set(selectSpecs(this.specs, selection, 'parameters.select').map(({ name }) => name));
+    return new ParameterSet(
+      this.entries().filter(({ name }) => selected.has(name)),
+      { owners: [this] },
+    );
   }
 
   /** The variable of a name, borrowed. @throws ConfigError for an unknown name; StateError after `dispose` */
@@ -188,8 +219,12 @@ export class ParameterSet implements Disposable {
     this.dispose();
   }
 
+  #isDisposed(): boolean {
+    return this.#disposed || this.#owners.some((owner) => owner.#isDisposed());
+  }
+
   #live(): void {
-    if (this.#disposed) {
+    if (this.#isDisposed()) {
       throw new StateError('parameters: expected a live set, got one that was disposed; allocate it anew');
     }
   }
@@ -217,76 +252,4 @@ export const allocateParameters = (specs: readonly ParameterSpec[], random: Rand
       return { name: spec.name, spec: Object.freeze({ ...spec }), variable };
     }),
   );
-};
-
-/** A loss and the gradients of the parameters that took part in it. The caller disposes of all of them. */
-export interface LossGradients {
-  readonly loss: tf.Scalar;
-  /** By parameter name; a parameter that the loss doesn't reach is absent. */
-  readonly gradients: Readonly<Record<string, tf.Tensor>>;
-}
-
-/** Frees what tfjs keeps for the backward pass when the forward pass throws; its own cleaning comes after both. */
-const clearTape = (): void => {
-  const { state } = tf.engine();
-  if (state.gradientDepth > 0) return;
-  for (const node of state.activeTape ?? []) for (const tensor of node.saved ?? []) tensor.dispose();
-  state.activeTape = [];
-};
-
-/** The trainable ones of the variables that nodes of the tape have as inputs. */
-const readOnTape = (variables: readonly tf.Variable[]): readonly tf.Variable[] => {
-  const read = new Set<tf.Tensor>();
-  for (const { inputs } of tf.engine().state.activeTape ?? []) {
-    for (const name in inputs) read.add(inputs[name] as tf.Tensor);
-  }
-  return variables.filter((variable) => variable.trainable && read.has(variable));
-};
-
-/**
- * Runs `loss` on the tape and returns its value and the gradients by parameter name.
- * @param loss returns a scalar; all other tensors made in it are freed, also when it throws
- */
-export const parameterGradients = (parameters: ParameterSet, loss: () => tf.Scalar): LossGradients => {
-  const entries = parameters.entries();
-  const variables = entries.map(({ variable }) => variable);
-  const onTape = new Map<tf.Tensor, tf.Tensor>();
-  let made: tf.Scalar | undefined;
-  try {
-    const { result: value, gradients: collected } = collectLeafGradients(variables, (anchor) => {
-      // tfjs looks at these when the forward pass is done, and once for every input of every node.
-      const xs: tf.Tensor[] = [anchor];
-      const forward = (): tf.Scalar => {
-        made = loss();
-        xs.push(...readOnTape(variables));
-        return made;
-      };
-      const { value: total, grads } = tf.engine().gradients(forward, xs, undefined, true);
-      if (!grads.some(Boolean) || total.rank !== 0) {
-        for (const gradient of grads) gradient?.dispose();
-        throw new ConfigError(
-          `parameterGradients: expected a scalar loss that depends on a parameter, got ${total.rank === 0 ? 'one that depends on none' : `a tensor of shape [${total.shape.join(', ')}]`}`,
-        );
-      }
-      xs.forEach((x, at) => {
-        const gradient = grads[at];
-        if (x === anchor) gradient?.dispose();
-        else if (gradient) onTape.set(x, gradient);
-      });
-      return total as tf.Scalar;
-    });
-    const gradients: Record<string, tf.Tensor> = {};
-    for (const { name, variable } of entries) {
-      const tape = onTape.get(variable);
-      const pastIt = collected.get(variable);
-      const gradient = tape && pastIt ? tf.add(tape, pastIt) : (tape ?? pastIt);
-      if (gradient) gradients[name] = gradient;
-      if (tape && pastIt) tf.dispose([tape, pastIt]);
-    }
-    return { loss: value, gradients };
-  } catch (error) {
-    made?.dispose();
-    clearTape();
-    throw error;
-  }
 };

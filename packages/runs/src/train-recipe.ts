@@ -27,7 +27,7 @@ import {
   trainedTasks,
   type Recipe,
 } from '@polygate/generalist';
-import { AdamW, constant, warmupCosine, type Schedule } from '@polygate/nn';
+import { constant, createOptimizer, warmupCosine, type Schedule } from '@polygate/nn';
 import { selectEngine, type EngineChoice, type EngineName } from '@polygate/tensor';
 import {
   createTaskSampler,
@@ -159,8 +159,8 @@ export const trainRecipe = async (
   const durations = durationContext(sources, recipe, batchSizes);
   const steps = toSteps(parseDuration(recipe.steps), durations);
   const every = (text: string): number => toSteps(parseDuration(text), { ...durations, totalSteps: steps });
-  const { learningRate, beta1, beta2, epsilon, weightDecay, clipNorm } = recipe.optimizer;
-  using optimizer = new AdamW(parameters, { learningRate, beta1, beta2, epsilon, weightDecay });
+  const { clipNorm } = recipe.optimizer;
+  using optimizer = createOptimizer(parameters, recipe.optimizer);
   logger.info(
     `pretrain ${recipe.name}: ${(parameters.size / 1e6).toFixed(2)}M parameters, ${sources.length} tasks, ${steps} steps, seed ${recipe.seed} -> ${run}`,
   );

@@ -17,21 +17,18 @@ export interface AdamWItem {
   readonly m: tf.Variable;
   /** Second moment; written. */
   readonly v: tf.Variable;
-  /** Whether weight decay applies. */
-  readonly decay: boolean;
-  /** Updates of this parameter including this one, where parameters are updated unevenly. @default the options' step */
-  readonly step?: number;
+  /** Number of this update of the parameter, from 1; sets the bias correction. */
+  readonly step: number;
+  readonly learningRate: number;
+  /** Decay per unit of the learning rate; 0 is none. */
+  readonly weightDecay: number;
 }
 
 /** Settings of one step. */
 export interface AdamWStepOptions {
-  readonly learningRate: number;
   readonly beta1: number;
   readonly beta2: number;
   readonly epsilon: number;
-  readonly weightDecay: number;
-  /** Number of this update, from 1; sets the bias correction. */
-  readonly step: number;
   /** Multiplies every gradient, e.g. clip / norm. @default 1 */
   readonly gradScale?: number;
 }
@@ -44,15 +41,15 @@ interface Scalars {
 }
 
 const scalarsOf = (item: AdamWItem, options: AdamWStepOptions): Scalars => {
-  const t = item.step ?? options.step;
+  const { step: t, learningRate, weightDecay } = item;
   if (!(t >= 1)) {
     throw new ConfigError(
       `adamWStep: expected a step from 1 on, got ${t}; count the update that is being made`,
     );
   }
   return {
-    decayFactor: item.decay ? 1 - options.learningRate * options.weightDecay : 1,
-    stepSize: options.learningRate / (1 - options.beta1 ** t),
+    decayFactor: 1 - learningRate * weightDecay,
+    stepSize: learningRate / (1 - options.beta1 ** t),
     secondCorrection: 1 / Math.sqrt(1 - options.beta2 ** t),
   };
 };

@@ -196,7 +196,8 @@ describe.each(engines)('$title', (engine) => {
     const plain = tf.variable(tf.tensor1d([1]));
     const m = [tf.variable(tf.zeros([2])), tf.variable(tf.zeros([1]))];
     const v = [tf.variable(tf.zeros([2])), tf.variable(tf.zeros([1]))];
-    const options = { learningRate: 0.1, beta1: 0.9, beta2: 0.98, epsilon: 1e-12, weightDecay: 0.5, step: 1 };
+    const options = { beta1: 0.9, beta2: 0.98, epsilon: 1e-12 };
+    const first = { learningRate: 0.1, step: 1 };
     adamWStep(
       [
         {
@@ -204,14 +205,16 @@ describe.each(engines)('$title', (engine) => {
           gradient: tf.tensor1d([3, -7]),
           m: m[0] as tf.Variable,
           v: v[0] as tf.Variable,
-          decay: true,
+          ...first,
+          weightDecay: 0.5,
         },
         {
           variable: plain,
           gradient: tf.tensor1d([4]),
           m: m[1] as tf.Variable,
           v: v[1] as tf.Variable,
-          decay: false,
+          ...first,
+          weightDecay: 0,
         },
       ],
       { ...options, gradScale: 0.5 },
@@ -228,16 +231,11 @@ describe.each(engines)('$title', (engine) => {
     const weight = tf.variable(tf.tensor2d([[1, 2]]));
     const before = weight.clone();
     const [m, v] = [tf.variable(tf.zeros([1, 2])), tf.variable(tf.zeros([1, 2]))];
+    const options = { beta1: 0.9, beta2: 0.98, epsilon: 1e-12 };
+    const first = { learningRate: 1, weightDecay: 0, step: 1 };
     const x = tf.tensor2d([[1, 1]]);
     close(linear(x, weight as unknown as tf.Tensor2D), [3]);
-    adamWStep([{ variable: weight, gradient: tf.tensor2d([[1, 1]]), m, v, decay: false }], {
-      learningRate: 1,
-      beta1: 0.9,
-      beta2: 0.98,
-      epsilon: 1e-12,
-      weightDecay: 0,
-      step: 1,
-    });
+    adamWStep([{ variable: weight, gradient: tf.tensor2d([[1, 1]]), m, v, ...first }], options);
     close(before, [1, 2]);
     close(weight.clone(), [0, 1]);
     close(linear(x, weight as unknown as tf.Tensor2D), [1]);
@@ -250,8 +248,9 @@ describe.each(engines)('$title', (engine) => {
     const variable = tf.variable(part);
     part.dispose();
     const [m, v] = [tf.variable(tf.zeros([2])), tf.variable(tf.zeros([2]))];
-    const options = { learningRate: 1, beta1: 0.9, beta2: 0.98, epsilon: 1e-12, weightDecay: 0, step: 1 };
-    adamWStep([{ variable, gradient: tf.tensor1d([1, -1]), m, v, decay: false }], options);
+    const options = { beta1: 0.9, beta2: 0.98, epsilon: 1e-12 };
+    const first = { learningRate: 1, weightDecay: 0, step: 1 };
+    adamWStep([{ variable, gradient: tf.tensor1d([1, -1]), m, v, ...first }], options);
     close(variable.clone(), [1, 4]);
     close(whole, [1, 2, 3, 4]);
     tf.dispose([variable, m, v]);

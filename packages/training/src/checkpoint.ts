@@ -13,8 +13,8 @@ import {
   writeFileAtomic,
   type FileDigest,
 } from '@polygate/core/node';
-import { loadOptimizer, loadParameters, saveOptimizer, saveParameters } from '@polygate/nn';
-import type { AdamW, MovingAverage, ParameterSet } from '@polygate/nn';
+import { loadParameters, saveParameters } from '@polygate/nn';
+import type { MovingAverage, Optimizer, ParameterSet } from '@polygate/nn';
 import { randomUUID } from 'node:crypto';
 import {
   lstat,
@@ -43,7 +43,7 @@ import {
 /** The live objects whose content a checkpoint holds. */
 export interface Checkpointed {
   readonly parameters: ParameterSet;
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer;
   /** Stored as average.safetensors. */
   readonly average?: MovingAverage;
 }
@@ -181,7 +181,7 @@ export const writeCheckpoint = async (
   await writeDirectoryAtomic(path, async (directory) => {
     const digests: Record<string, FileDigest> = {};
     digests[MODEL_FILE] = await saveParameters(live.parameters, join(directory, MODEL_FILE));
-    digests[OPTIMIZER_FILE] = await saveOptimizer(live.optimizer, join(directory, OPTIMIZER_FILE));
+    digests[OPTIMIZER_FILE] = await live.optimizer.save(join(directory, OPTIMIZER_FILE));
     if (live.average) {
       digests[AVERAGE_FILE] = await saveParameters(live.average.averages, join(directory, AVERAGE_FILE));
     }
@@ -218,7 +218,7 @@ export const readCheckpoint = async (live: Checkpointed, place: CheckpointPlace)
     }
   };
   await load(MODEL_FILE, (path) => loadParameters(live.parameters, path));
-  await load(OPTIMIZER_FILE, (path) => loadOptimizer(live.optimizer, path));
+  await load(OPTIMIZER_FILE, (path) => live.optimizer.load(path));
   const { average } = live;
   if (average) await load(AVERAGE_FILE, (path) => loadParameters(average.averages, path));
   for (const [name, { count }] of live.optimizer.state()) {

@@ -4,7 +4,7 @@
  */
 import type { Logger, MetricRecord, MetricSink, Progress, Random } from '@polygate/core';
 import type { Lock } from '@polygate/core/node';
-import type { AdamW, MovingAverage, ParameterSet, Schedule } from '@polygate/nn';
+import type { MovingAverage, Optimizer, ParameterSet, Schedule } from '@polygate/nn';
 import type * as tf from '@tensorflow/tfjs';
 import type { BestOptions } from './best-score.ts';
 
@@ -123,7 +123,7 @@ export type ResumeMode = 'auto' | 'never' | 'must' | 'last-good';
 export interface TrainOptions<Batch> {
   /** Borrowed, and trained in place. */
   readonly parameters: ParameterSet;
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer;
   readonly schedule: Schedule;
   readonly sources: readonly TrainSource<Batch>[];
   /** Runs on the gradient tape; must not await. Batches are borrowed. */

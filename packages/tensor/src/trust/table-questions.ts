@@ -179,7 +179,10 @@ const optimizer: Question = {
       right.w[i] = (weight.values[i] as number) * (1 - learningRate * weightDecay) - learningRate * update;
     }
     try {
-      adamWStep([{ variable: w, gradient: tensorOf(gradient), m, v, decay: true }], options);
+      adamWStep(
+        [{ variable: w, gradient: tensorOf(gradient), m, v, step, learningRate, weightDecay }],
+        options,
+      );
       return [
         { name: 'the weight', given: tf.clone(w), right: right.w },
         { name: 'the first moment', given: tf.clone(m), right: right.m },
