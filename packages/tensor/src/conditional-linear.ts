@@ -9,7 +9,7 @@
  * Axes: B batch · L tokens · I inputs · O outputs · R gate rows · E experts.
  */
 import * as tf from '@tensorflow/tfjs';
-import { hasKernel, present, runKernel, withGradient } from './dispatch.ts';
+import { hasKernel, present, runKernel, wantsGradient, withGradient } from './dispatch.ts';
 import { gelu } from './gelu.ts';
 import { expectActivation } from './linear.ts';
 import {
@@ -21,6 +21,7 @@ import {
   type LinearExpert,
 } from './merge-experts.ts';
 import { columnSums, crossProduct, product } from './products.ts';
+import { expectRates } from './weight-rates.ts';
 import { expectSpans, joinSpans, spanRows, type SegmentSpan } from './segments.ts';
 import { expectShape } from './shapes.ts';
 
@@ -30,6 +31,8 @@ export interface ConditionalLinearOptions extends ExpertMixture {
   readonly segments: readonly SegmentSpan[];
   /** Applied to the result; `gelu` is the exact form. @default 'none' */
   readonly activation?: 'none' | 'gelu';
+  /** Factors of the gate rows in the gradients of weights and biases alone; see {@link expectRates}. @default 1 */
+  readonly weightRates?: readonly number[] | undefined;
 }
 
 /** What the portable gradient needs to know beside tensors. */
@@ -39,6 +42,8 @@ interface Plan {
   readonly chosen: readonly (readonly number[])[];
   /** Experts that some span uses, ascending. */
   readonly used: readonly number[];
+  /** Whether a gradient of an expert or a gate is asked for. */
+  readonly wantsWeights: boolean;
 }
 
 const composeForward = (
@@ -76,12 +81,13 @@ const composeGradient = (
   dy: tf.Tensor3D,
   saved: {
     x: tf.Tensor3D;
+    /** Gates times the rates of their rows. */
     gates: tf.Tensor2D;
     merged: readonly tf.Tensor2D[];
     experts: readonly LinearExpert[];
   },
   plan: Plan,
-): tf.Tensor[] => {
+): (tf.Tensor | undefined)[] => {
   const { x, gates, merged, experts } = saved;
   let next = 0;
   const weightOf = plan.chosen.map((ids) => (ids.length > 0 ? merged[next++] : undefined));
@@ -89,6 +95,8 @@ const composeGradient = (
     span.length === 0 ? null : product(spanRows(dy, span), present(weightOf[span.row])),
   );
   const dx = joinSpans(dParts, { batch: x.shape[0], segments: plan.segments, width: x.shape[2] });
+
+  if (!plan.wantsWeights) return [dx, undefined, ...experts.flatMap(() => [undefined, undefined])];
 
   const perRow = rowGradients(dy, x, plan);
   const weights = new Map<number, LinearExpert>();
@@ -160,7 +168,8 @@ export const conditionalLinear = (x: tf.Tensor3D, options: ConditionalLinearOpti
     name: 'x [B, L, I]',
     remedy: 'the last axis is the input width of the experts',
   });
-  const { gates, experts, segments, activation = 'none' } = options;
+  const { gates, experts, segments, activation = 'none', weightRates } = options;
+  if (weightRates) expectRates(weightRates, options.chosen.length, operator);
   expectActivation(activation, operator);
   expectSpans(segments, { operator, length: x.shape[1], rowCount: options.chosen.length });
   const active = new Set(segments.filter((span) => span.length > 0).map((span) => span.row));
@@ -168,8 +177,9 @@ export const conditionalLinear = (x: tf.Tensor3D, options: ConditionalLinearOpti
     return tf.zeros([x.shape[0], x.shape[1], present(experts[0]).weight.shape[0]]);
   const chosen = options.chosen.map((ids, row) => (active.has(row) ? ids : []));
   const { used, inputs: named } = kernelExperts(experts, chosen);
-  const plan: Plan = { segments, chosen, used };
   const usedTensors = used.flatMap((id) => [present(experts[id]).weight, present(experts[id]).bias]);
+  const wantsWeights = [gates, ...usedTensors].some(wantsGradient);
+  const plan: Plan = { segments, chosen, used, wantsWeights };
   const expertsOf = (tensors: readonly tf.Tensor[]): LinearExpert[] =>
     used.map((_, at) => ({
       weight: tensors[2 * at] as tf.Tensor2D,
@@ -189,9 +199,16 @@ export const conditionalLinear = (x: tf.Tensor3D, options: ConditionalLinearOpti
       gradient: (dy, [savedX, savedGates, ...saved]) => {
         const savedExperts = saved.slice(0, usedTensors.length);
         const savedMerged = saved.slice(usedTensors.length, usedTensors.length + merged.length);
+        // Gates share a row's gradient out to its experts; their own gradient does not depend on their values.
+        const shares = weightRates
+          ? (tf.mul(
+              present(savedGates),
+              tf.tensor2d([...weightRates], [weightRates.length, 1]),
+            ) as tf.Tensor2D)
+          : (present(savedGates) as tf.Tensor2D);
         if (kernel) {
           const z = saved[usedTensors.length + merged.length];
-          const inputs: Record<string, tf.Tensor | undefined> = { dy, x: savedX, gates: savedGates, z };
+          const inputs: Record<string, tf.Tensor | undefined> = { dy, x: savedX, gates: shares, z };
           expertsOf(savedExperts).forEach(({ weight, bias }, at) => {
             inputs[`weight${at}`] = weight;
             inputs[`bias${at}`] = bias;
@@ -199,13 +216,14 @@ export const conditionalLinear = (x: tf.Tensor3D, options: ConditionalLinearOpti
           savedMerged.forEach((weight, at) => {
             inputs[`merged${at}`] = weight;
           });
-          return runKernel('PgConditionalLinearGrad', inputs, attributes);
+          const gradients = runKernel('PgConditionalLinearGrad', inputs, { ...attributes, wantsWeights });
+          return [x, gates, ...usedTensors].map((_, at) => gradients[at]);
         }
         return composeGradient(
           dy as tf.Tensor3D,
           {
             x: present(savedX) as tf.Tensor3D,
-            gates: present(savedGates) as tf.Tensor2D,
+            gates: shares,
             merged: savedMerged.map((weight) => weight as tf.Tensor2D),
             experts: expertsOf(savedExperts),
           },

@@ -6,10 +6,13 @@
 import * as tf from '@tensorflow/tfjs';
 import { openCollection, type LeafCollection } from './leaf-gradients.ts';
 
-/** A forward value and the function from its gradient to the gradients of the inputs, in the inputs' order. */
+/**
+ * A forward value and the function from its gradient to the gradients of the inputs, in the inputs' order; undefined for
+ * one that {@link wantsGradient} says no of.
+ */
 export interface Differentiated {
   readonly value: tf.Tensor;
-  readonly gradient: (dy: tf.Tensor, saved: readonly tf.Tensor[]) => readonly tf.Tensor[];
+  readonly gradient: (dy: tf.Tensor, saved: readonly tf.Tensor[]) => readonly (tf.Tensor | undefined)[];
 }
 
 /** Marks tensors that the gradient needs; outside a gradient tape it keeps nothing. */
@@ -36,41 +39,46 @@ export const runKernel = (
   return Array.isArray(out) ? out : [out];
 };
 
+/** Whether no gradient of an input is asked for: a frozen variable, or what was made of such alone. */
+const isConstant = (collection: LeafCollection, input: tf.Tensor): boolean =>
+  collection.isFrozen(input) || !collection.reaches(input);
+
+const isVariable = (tensor: tf.Tensor): boolean => tensor instanceof tf.Variable;
+
 /** Gradients of the inputs that are on the tape; those of leaves go to the collection. */
 const handOver = (
   collection: LeafCollection,
   inputs: readonly tf.Tensor[],
-  gradients: readonly tf.Tensor[],
+  gradients: readonly (tf.Tensor | undefined)[],
 ): tf.Tensor[] => {
   const onTape: tf.Tensor[] = [];
   inputs.forEach((input, at) => {
-    const gradient = present(gradients[at]);
-    if (collection.has(input)) collection.add(input, gradient);
-    else onTape.push(gradient);
+    if (collection.has(input)) collection.add(input, present(gradients[at]));
+    else if (!isConstant(collection, input)) onTape.push(present(gradients[at]));
   });
   return onTape;
 };
 
-/** {@link withGradient} where some inputs are leaves of an open collection: they are no inputs of the node. */
+/** {@link withGradient} where some inputs are leaves or constants of an open collection: they are no inputs of the node. */
 const withLeaves = (
   collection: LeafCollection,
   inputs: readonly tf.Tensor[],
   forward: (save: Save, recorded: boolean) => Differentiated,
 ): tf.Tensor => {
-  const onTape = inputs.filter((input) => !collection.has(input));
-  const anchored = !onTape.some((input) => collection.reaches(input));
+  const onTape = inputs.filter((input) => !collection.has(input) && !isConstant(collection, input));
+  const anchored = onTape.length === 0;
   const operator = tf.customGrad((...received: (tf.Tensor | tf.GradSaveFunc)[]) => {
     const save = received[received.length - 1] as tf.GradSaveFunc;
     let wanted: readonly tf.Tensor[] = [];
     const { value, gradient } = forward((tensors) => {
       wanted = tensors;
       // A variable lives through both directions: only what is made on the way is kept for the second.
-      save(tensors.filter((tensor) => !collection.has(tensor)));
+      save(tensors.filter((tensor) => !isVariable(tensor)));
     }, true);
     const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor[] =>
       tf.tidy(() => {
         let at = 0;
-        const all = wanted.map((tensor) => (collection.has(tensor) ? tensor : present(saved[at++])));
+        const all = wanted.map((tensor) => (isVariable(tensor) ? tensor : present(saved[at++])));
         const own = handOver(collection, inputs, gradient(dy, all));
         return anchored ? [...own, collection.anchorGradient()] : own;
       });
@@ -90,10 +98,14 @@ export const withGradient = (
   forward: (save: Save, recorded: boolean) => Differentiated,
 ): tf.Tensor => {
   const collection = openCollection();
-  if (collection && inputs.some((input) => collection.has(input))) {
-    const value = withLeaves(collection, inputs, forward);
-    collection.reached(value);
-    return value;
+  if (collection) {
+    if (inputs.some((input) => collection.has(input) || collection.reaches(input))) {
+      const value = withLeaves(collection, inputs, forward);
+      collection.reached(value);
+      return value;
+    }
+    // Nothing that is trained comes before it: a constant of the tape, which keeps nothing for it.
+    return tf.tidy(() => forward(() => {}, false).value);
   }
   const recorded = tf.engine().state.gradientDepth > 0;
   const operator = tf.customGrad((...received: (tf.Tensor | tf.GradSaveFunc)[]) => {
@@ -101,17 +113,21 @@ export const withGradient = (
     const { value, gradient } = forward((tensors) => save([...tensors]), recorded);
     return {
       value,
-      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.tidy(() => [...gradient(dy, saved)]),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.tidy(() => gradient(dy, saved).map(present)),
     };
   });
-  const value = operator(...inputs);
-  if (collection && inputs.some((input) => collection.reaches(input))) collection.reached(value);
-  return value;
+  return operator(...inputs);
 };
 
-/** False for a variable that was made with `trainable = false`: no gradient of it is computed. */
-export const wantsGradient = (tensor: tf.Tensor): boolean =>
-  !(tensor instanceof tf.Variable) || tensor.trainable;
+/**
+ * Whether a gradient of an input is asked for. Not of a variable that was made with `trainable = false`, and under
+ * `collectLeafGradients` not of what depends on none of its variables.
+ */
+export const wantsGradient = (tensor: tf.Tensor): boolean => {
+  const collection = openCollection();
+  if (collection) return collection.has(tensor) || !isConstant(collection, tensor);
+  return !(tensor instanceof tf.Variable) || tensor.trainable;
+};
 
 /** Throws away the `undefined` that an index check adds; for positions that are known to exist. */
 export const present = <T>(value: T | undefined): T => {

@@ -11,7 +11,7 @@
  */
 import { ConfigError } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
-import { hasKernel, present, runKernel, withGradient } from './dispatch.ts';
+import { hasKernel, present, runKernel, wantsGradient, withGradient } from './dispatch.ts';
 import { expectPlan, usedExperts, type DispatchPlan } from './dispatch-plan.ts';
 import { dispatchTables, type DispatchTables } from './dispatch-tables.ts';
 import { gaussianDistribution } from './gaussian.ts';
@@ -19,6 +19,7 @@ import { composeGelu, composeGeluGradient } from './gelu.ts';
 import { expectExperts, type LinearExpert } from './merge-experts.ts';
 import { batchedProduct } from './products.ts';
 import { expectShape } from './shapes.ts';
+import { expectRowRates, ratedRows } from './weight-rates.ts';
 
 /** Options of {@link dispatchedLinear}. */
 export interface DispatchedLinearOptions {
@@ -29,6 +30,11 @@ export interface DispatchedLinearOptions {
   readonly plan: DispatchPlan;
   /** Applied to the sum over experts; `gelu` is the exact form. @default 'none' */
   readonly activation?: 'none' | 'gelu';
+  /**
+   * float32 [...] as the leading axes of x: factors of tokens in the gradients of weights and biases alone, constants
+   * without a gradient; see weight-rates.ts. @default 1
+   */
+  readonly weightRates?: tf.Tensor | undefined;
 }
 
 const indices = (values: Int32Array): tf.Tensor1D => tf.tensor1d(values, 'int32');
@@ -79,11 +85,13 @@ interface SavedForGradient {
   readonly gates: tf.Tensor2D;
   readonly experts: readonly LinearExpert[];
   readonly slotValues: tf.Tensor2D;
+  /** [N] */
+  readonly rates: tf.Tensor1D | undefined;
 }
 
 /** Gradients in the order x, gates, then weight and bias of each used expert. */
 const composeGradient = (dz: tf.Tensor2D, saved: SavedForGradient, tables: DispatchTables): tf.Tensor[] => {
-  const { x, gates, experts, slotValues } = saved;
+  const { x, gates, experts, slotValues, rates } = saved;
   const used = experts.length;
   const { slots, tokenOfSlot } = tables;
   const { weight } = stackExperts(experts);
@@ -102,8 +110,11 @@ const composeGradient = (dz: tf.Tensor2D, saved: SavedForGradient, tables: Dispa
   const dSlots = tf.reshape(batchedProduct(weighted, weight), [used * slots, inputs]) as tf.Tensor2D;
   const dx = combine(dSlots, tables);
   const grouped = tf.reshape(tf.gather(x, indices(tokenOfSlot)), [used, slots, inputs]) as tf.Tensor3D;
-  const dWeights = tf.unstack(batchedProduct(weighted, grouped, { transposeA: true }));
-  const dBiases = tf.unstack(tf.sum(weighted, 1));
+  const rated = rates
+    ? (tf.mul(weighted, tf.reshape(tf.gather(rates, indices(tokenOfSlot)), [used, slots, 1])) as tf.Tensor3D)
+    : weighted;
+  const dWeights = tf.unstack(batchedProduct(rated, grouped, { transposeA: true }));
+  const dBiases = tf.unstack(tf.sum(rated, 1));
   return [dx, dGates, ...dWeights.flatMap((dWeight, at) => [dWeight, present(dBiases[at])])];
 };
 
@@ -140,7 +151,9 @@ const check = (x: tf.Tensor, options: DispatchedLinearOptions): readonly [number
  */
 export const dispatchedLinear = <X extends tf.Tensor>(x: X, options: DispatchedLinearOptions): X => {
   const [count, outputs] = check(x, options);
-  const { gates, experts, plan, activation = 'none' } = options;
+  const { gates, experts, plan, activation = 'none', weightRates: rates } = options;
+  if (rates) expectRowRates(rates, x, 'dispatchedLinear');
+  const rated = rates ? [rates] : [];
   const used = usedExperts(plan);
   const shape = [...x.shape.slice(0, -1), outputs];
   if (used.length === 0) return tf.zeros(shape) as X;
@@ -152,28 +165,37 @@ export const dispatchedLinear = <X extends tf.Tensor>(x: X, options: DispatchedL
       bias: tensors[2 * at + 1] as tf.Tensor1D,
     }));
 
+  const wantsWeights = ownTensors.some(wantsGradient);
   return withGradient([x, gates, ...ownTensors], (save, recorded) => {
     if (hasKernel('PgDispatchedLinear') && hasKernel('PgDispatchedLinearGrad')) {
       const tokens = plan.slots ?? indices(plan.tokens);
       const attributes = { starts: plan.starts, used, activation, keep: recorded, held: !recorded };
       const [y, z] = runKernel('PgDispatchedLinear', { x, gates, tokens }, { ...attributes, experts: own });
-      save([x, gates, tokens, ...ownTensors, ...(z ? [z] : [])]);
+      save([x, gates, tokens, ...ownTensors, ...rated, ...(z ? [z] : [])]);
       return {
         value: present(y),
         gradient: (dy, [savedX, savedGates, slots, ...rest]) => {
-          const inputs = { dy, x: savedX, gates: savedGates, tokens: slots, z: rest[ownTensors.length] };
-          return runKernel('PgDispatchedLinearGrad', inputs, { ...attributes, experts: expertsOf(rest) });
+          const z = rest[ownTensors.length + rated.length];
+          const run = (of: tf.Tensor): tf.Tensor[] => {
+            const inputs = { dy: of, x: savedX, gates: savedGates, tokens: slots, z };
+            return runKernel('PgDispatchedLinearGrad', inputs, { ...attributes, experts: expertsOf(rest) });
+          };
+          const gradients = run(dy);
+          if (!rates || !wantsWeights) return gradients;
+          // What is scaled and what is not are two calls of the engine.
+          const scaled = run(ratedRows(dy, present(rest[ownTensors.length])));
+          return [...gradients.slice(0, 2), ...scaled.slice(2)];
         },
       };
     }
     const tables = dispatchTables(plan, used, count);
     const flat = tf.reshape(x, [count, -1]) as tf.Tensor2D;
     const { z, slotValues } = composeForward(flat, { gates, experts: own }, tables);
-    save([flat, gates, ...ownTensors, slotValues, ...(activation === 'gelu' ? [z] : [])]);
+    save([flat, gates, ...ownTensors, ...rated, slotValues, ...(activation === 'gelu' ? [z] : [])]);
     return {
       value: tf.reshape(activation === 'gelu' ? composeGelu(z).value : z, shape),
       gradient: (dy, [savedX, savedGates, ...rest]) => {
-        const savedZ = rest[ownTensors.length + 1];
+        const [savedValues, savedZ] = rest.slice(ownTensors.length + rated.length);
         const given = tf.reshape(dy, [count, outputs]) as tf.Tensor2D;
         const dz = savedZ ? composeGeluGradient(given, savedZ, gaussianDistribution(savedZ)) : given;
         const [dx, ...others] = composeGradient(
@@ -182,7 +204,8 @@ export const dispatchedLinear = <X extends tf.Tensor>(x: X, options: DispatchedL
             x: present(savedX) as tf.Tensor2D,
             gates: present(savedGates) as tf.Tensor2D,
             experts: expertsOf(rest),
-            slotValues: present(rest[ownTensors.length]) as tf.Tensor2D,
+            slotValues: present(savedValues) as tf.Tensor2D,
+            rates: rates ? tf.reshape(present(rest[ownTensors.length]), [-1]) : undefined,
           },
           tables,
         );

@@ -16,7 +16,9 @@ export interface LeafCollection {
   anchorGradient(): tf.Tensor;
   /** Whether gradients of this tensor are collected here. */
   has(tensor: tf.Tensor): boolean;
-  /** Whether this tensor is known to depend on a leaf or the anchor. */
+  /** Whether a tensor is a variable that no gradient is asked of: a constant of this tape. */
+  isFrozen(tensor: tf.Tensor): boolean;
+  /** Whether this tensor depends on a leaf or the anchor. */
   reaches(tensor: tf.Tensor): boolean;
   /** Notes that it does. */
   reached(tensor: tf.Tensor): void;
@@ -51,7 +53,7 @@ const release = (tensor: tf.Tensor): void => {
 };
 
 /**
- * Runs `run` with a collection open for the trainable ones of `variables`. It takes gradients once, of the variables and
+ * Runs `run` with a collection open for the trainable ones of `variables`; all other variables are constants of the tape. It takes gradients once, of the variables and
  * of the anchor: a variable's gradient is what the tape says plus what was collected, either of which may be missing.
  */
 export const collectLeafGradients = <T>(
@@ -60,6 +62,18 @@ export const collectLeafGradients = <T>(
 ): CollectedGradients<T> => {
   const leaves = new Set<tf.Tensor>(variables.filter(({ trainable }) => trainable));
   const known = new WeakSet<tf.Tensor>();
+  /** Ids of tensors that nodes of the tape made from what reaches a leaf; nodes come in the order of the forward pass. */
+  const made = new Set<number>();
+  let looked = 0;
+  const isKnown = (tensor: tf.Tensor): boolean =>
+    known.has(tensor) || leaves.has(tensor) || made.has(tensor.id) || tensor === anchor;
+  const lookAtTape = (): void => {
+    const tape = tf.engine().state.activeTape ?? [];
+    for (; looked < tape.length; looked += 1) {
+      const { inputs, outputs } = tape[looked] as (typeof tape)[number];
+      if (Object.values(inputs).some(isKnown)) for (const { id } of outputs) made.add(id);
+    }
+  };
   const gradients = new Map<tf.Variable, tf.Tensor>();
   const zero = tf.scalar(0);
   const anchor = tf.variable(zero);
@@ -70,7 +84,12 @@ export const collectLeafGradients = <T>(
     anchorGradient: () => anchor.clone(),
     depth: tf.engine().state.gradientDepth + 1,
     has: (tensor) => leaves.has(tensor),
-    reaches: (tensor) => known.has(tensor) || leaves.has(tensor),
+    isFrozen: (tensor) => tensor instanceof tf.Variable && tensor !== anchor && !leaves.has(tensor),
+    reaches: (tensor) => {
+      if (isKnown(tensor)) return true;
+      lookAtTape();
+      return made.has(tensor.id);
+    },
     reached: (tensor) => void known.add(tensor),
     add: (leaf, gradient) => {
       const before = gradients.get(leaf as tf.Variable);

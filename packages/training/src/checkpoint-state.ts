@@ -2,7 +2,8 @@
  * state.json of a checkpoint: how far the run is, and size and SHA-256 of every other file of the folder. It is sealed
  * by the SHA-256 of itself, so a flipped bit anywhere in the folder is found before anything of it is used.
  *
- * Version 1 had neither hashes nor seal; such checkpoints are still read, with the checks that are possible.
+ * Version 1 had neither hashes nor seal; such checkpoints are still read, with the checks that are possible. Version 3 is
+ * that of checkpoints whose weights are a part of a model: it names the base that they belong to.
  */
 import { excerpt, FormatError, parseJson, sealJson, sealOf, StateError } from '@polygate/core';
 import { sha256File, type FileDigest } from '@polygate/core/node';
@@ -10,16 +11,26 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { BestState } from './best-score.ts';
 
-/** Version of state.json; readers take this and older ones. */
+/** Version of state.json of a checkpoint with all weights of its model; readers take this and older ones, and the next. */
 export const STATE_VERSION = 2;
+/** Version of state.json of a checkpoint with a base. */
+export const BASED_STATE_VERSION = 3;
 /** Name of the file. */
 export const STATE_FILE = 'state.json';
 /** Checkpoint folders by the number of updates made. */
 export const STEP_NAME = /^step-(\d+)$/u;
 
+/** The model whose weights a checkpoint lacks: it holds those that are trained alone. */
+export interface CheckpointBase {
+  /** Folder of the model or checkpoint, where it was when the run began; relative to the run's folder or absolute. */
+  readonly path: string;
+  /** SHA-256 of its weights file, in hexadecimal: what it is known by. */
+  readonly sha256: string;
+}
+
 /** What a run needs besides weights and moments to go on. */
 export interface RunState {
-  readonly version: 1 | typeof STATE_VERSION;
+  readonly version: 1 | typeof STATE_VERSION | typeof BASED_STATE_VERSION;
   /** Updates made. */
   readonly step: number;
   readonly seed: number;
@@ -29,6 +40,8 @@ export interface RunState {
   readonly tokens: number;
   /** What each source's data are known by, for those that say it. */
   readonly data?: Readonly<Record<string, string>>;
+  /** Absent where the checkpoint holds all weights of its model. */
+  readonly base?: CheckpointBase;
   /** The best validation so far; absent where the run names no score. */
   readonly best?: BestState;
   /** Whatever the caller keeps; JSON. */
@@ -66,6 +79,12 @@ const isCounts = (value: unknown): boolean => isRecord(value) && Object.values(v
 const isDigest = (value: unknown): boolean =>
   isRecord(value) && isCount(value['bytes']) && /^[0-9a-f]{64}$/u.test(String(value['sha256']));
 
+const isBase = (value: unknown): boolean =>
+  isRecord(value) &&
+  typeof value['path'] === 'string' &&
+  value['path'] !== '' &&
+  /^[0-9a-f]{64}$/u.test(String(value['sha256']));
+
 const isNumberOrAbsent = (value: unknown): boolean => value === undefined || Number.isFinite(value);
 const isBest = (value: unknown, last: unknown): boolean =>
   isRecord(value) &&
@@ -78,13 +97,18 @@ const isBest = (value: unknown, last: unknown): boolean =>
   (value['step'] === undefined || (isCount(value['step']) && value['step'] <= Number(last)));
 
 const checkFields = (state: Readonly<Record<string, unknown>>, refuse: (detail: string) => never): void => {
-  const { step, samples, tokens, cursors, seed, data, best, files } = state;
+  const { version, step, samples, tokens, cursors, seed, data, base, best, files } = state;
   if (![step, samples, tokens].every(isCount) || !isCounts(cursors)) {
     refuse('expected whole numbers of at least 0 for step, samples, tokens and each cursor');
   }
   if (typeof seed !== 'number' || !Number.isFinite(seed)) refuse(`expected a seed, got ${excerpt(seed)}`);
   if (data !== undefined && !(isRecord(data) && Object.values(data).every((id) => typeof id === 'string'))) {
     refuse(`expected data as texts by source, got ${excerpt(data)}`);
+  }
+  if (version === BASED_STATE_VERSION ? !isBase(base) : base !== undefined) {
+    refuse(
+      `expected a base with path and SHA-256 in version ${BASED_STATE_VERSION} alone, got ${excerpt(base)}`,
+    );
   }
   if (best !== undefined && !isBest(best, step)) {
     refuse(`expected the best validation with name, value and step, got ${excerpt(best)}`);
@@ -108,16 +132,16 @@ const parseState = (text: string, place: string): RunState => {
   }
   if (!isRecord(value)) return refuse(`expected an object, got ${excerpt(value)}`);
   const { version, sha256: _, ...state } = value;
-  if (version !== 1 && version !== STATE_VERSION) {
-    return refuse(`expected a state of version 1 to ${STATE_VERSION}, got ${excerpt(version)}`);
+  if (version !== 1 && version !== STATE_VERSION && version !== BASED_STATE_VERSION) {
+    return refuse(`expected a state of version 1 to ${BASED_STATE_VERSION}, got ${excerpt(version)}`);
   }
   const seal = sealOf(text);
   // A changed version must not switch the checks off: what carries hashes is checked by them.
-  const isSealed = version === STATE_VERSION || value['files'] !== undefined || value['sha256'] !== undefined;
+  const isSealed = version !== 1 || value['files'] !== undefined || value['sha256'] !== undefined;
   if (isSealed && (seal !== 'intact' || version === 1)) {
     return refuse('expected the SHA-256 of itself at its end, got another content or none');
   }
-  checkFields(state, refuse);
+  checkFields({ version, ...state }, refuse);
   if (isSealed && state['files'] === undefined) return refuse('expected a list of files, got none');
   return { version, ...state } as unknown as RunState;
 };

@@ -28,7 +28,8 @@ export {
 } from './checkpoint.ts';
 export type { Checkpointed, WriteCheckpointOptions } from './checkpoint.ts';
 export { readState, STATE_FILE, STATE_VERSION, verifyFiles } from './checkpoint-state.ts';
-export type { CheckpointPlace, RunState } from './checkpoint-state.ts';
+export type { CheckpointBase, CheckpointPlace, RunState } from './checkpoint-state.ts';
+export { baseOf, requireBase } from './checkpoint-base.ts';
 export { METRICS_FILE, readMetricRecords, truncateMetrics } from './metrics-file.ts';
 export { streamSource } from './stream-source.ts';
 export type { Collate, StreamSourceOptions } from './stream-source.ts';

@@ -44,7 +44,7 @@ export const dataOf = (
 
 /** @throws StateError or ConfigError for a checkpoint of another run, or of one on other data */
 const checkFits = <Batch>(stored: RunState, options: TrainOptions<Batch>): void => {
-  const { runDirectory, seed, steps, sources } = options;
+  const { runDirectory, seed, steps, sources, base } = options;
   if (stored.seed !== seed) {
     throw new StateError(
       `train: expected the run's seed ${stored.seed} at ${runDirectory}, got ${seed}; resume with that seed or choose another folder`,
@@ -55,6 +55,13 @@ const checkFits = <Batch>(stored: RunState, options: TrainOptions<Batch>): void 
     throw new ConfigError(
       `train: expected at least the ${stored.step} steps that the run at ${runDirectory} has made, got ${steps}; raise steps or choose another folder`,
       { fields: { made: stored.step, steps } },
+    );
+  }
+  if (stored.base?.sha256 !== base?.sha256) {
+    const words = (of: typeof base): string => (of ? `the base with SHA-256 ${of.sha256}` : 'no base');
+    throw new StateError(
+      `train: expected ${words(stored.base)}, which the run at ${runDirectory} began on, got ${words(base)}; resume with that one or choose another folder`,
+      { code: 'base-differs', fields: { expected: stored.base?.sha256, got: base?.sha256 } },
     );
   }
   const before = new Map(Object.entries(stored.data ?? {}));

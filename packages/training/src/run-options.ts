@@ -7,6 +7,7 @@ import type { Lock } from '@polygate/core/node';
 import type { MovingAverage, Optimizer, ParameterSet, Schedule } from '@polygate/nn';
 import type * as tf from '@tensorflow/tfjs';
 import type { BestOptions } from './best-score.ts';
+import type { CheckpointBase } from './checkpoint-state.ts';
 
 /** What a source gets with each request. */
 export interface BatchContext {
@@ -121,8 +122,13 @@ export type ResumeMode = 'auto' | 'never' | 'must' | 'last-good';
 
 /** Everything a run needs. */
 export interface TrainOptions<Batch> {
-  /** Borrowed, and trained in place. */
+  /** What is trained, in place; borrowed. Others that the loss reads are frozen: a set or a view of one. */
   readonly parameters: ParameterSet;
+  /**
+   * What the parameters belong to, where they are a part of a model and the rest is frozen: checkpoints hold the
+   * parameters alone, and name it. @default the parameters are all of the model
+   */
+  readonly base?: CheckpointBase;
   readonly optimizer: Optimizer;
   readonly schedule: Schedule;
   readonly sources: readonly TrainSource<Batch>[];

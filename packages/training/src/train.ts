@@ -19,7 +19,7 @@ import * as tf from '@tensorflow/tfjs';
 import { join } from 'node:path';
 import { createBatchQueue } from './batch-queue.ts';
 import { searchBest } from './best-score.ts';
-import type { CheckpointPlace, RunState } from './checkpoint-state.ts';
+import { BASED_STATE_VERSION, type CheckpointPlace, type RunState } from './checkpoint-state.ts';
 import { writeCheckpoint } from './checkpoint.ts';
 import { METRICS_FILE, syncMetrics } from './metrics-file.ts';
 import { dataOf, freshState, restore } from './resume.ts';
@@ -137,6 +137,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
       samples: allSamples,
       tokens: allTokens,
       data: { ...restored.state.data, ...dataOf(options.sources) },
+      ...(options.base ? { version: BASED_STATE_VERSION, base: options.base } : {}),
       ...(best ? { best: best.state } : {}),
       ...(extra === undefined ? {} : { extra }),
     };

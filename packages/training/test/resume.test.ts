@@ -209,8 +209,8 @@ describe('resuming that cannot be', () => {
       /expected the run's seed 5 at .*, got 6; resume with that seed/u,
     );
     await expect(runTiny(run, { steps: 3 })).rejects.toThrow('expected at least the 6 steps that the run at');
-    await writeFile(join(run, 'checkpoints', 'step-6', 'state.json'), '{"version":3}');
-    await expect(runTiny(run)).rejects.toThrow('expected a state of version 1 to 2, got 3');
+    await writeFile(join(run, 'checkpoints', 'step-6', 'state.json'), '{"version":4}');
+    await expect(runTiny(run)).rejects.toThrow('expected a state of version 1 to 3, got 4');
     await writeFile(
       join(run, 'checkpoints', 'step-6', 'state.json'),
       '{"version":1,"step":6,"seed":5,"samples":1,"tokens":1,"cursors":{"often":-1}}',

@@ -156,6 +156,11 @@ export const registerConditionalLinear = (): void => {
           torch.tensorOf(required(inputs, `merged${at}`), torch.precision.product),
         ),
       };
+      if (attrs.wantsWeights === false) {
+        const input = spanInput(torch, mixture.x, saved.merged, mixture.spans);
+        const { dx } = spanBackward(torch, input, { ...saved, wantsWeights: false, wantsBiases: false });
+        return torch.output(dx, mixture.x.shape);
+      }
       const { dx, dGates, weights, biases } = backward(torch, mixture, saved);
       const outputs: TensorInfo[] = [
         torch.output(dx, mixture.x.shape),

@@ -72,12 +72,14 @@ const registerSegments = (): void => {
     'PgSegmentLinearGrad',
     ({ inputs, attrs, torch }) => {
       const { infos, input } = read(torch, inputs, attrs.segments);
+      const { wantsWeights = true } = attrs;
       const { dx, weights, biases } = spanBackward(torch, input, {
         dy: torch.storedTensorOf(required(inputs, 'dy')),
         z: keptOf(torch, inputs['z']),
-        wantsWeights: true,
-        wantsBiases: true,
+        wantsWeights,
+        wantsBiases: wantsWeights,
       });
+      if (!wantsWeights) return torch.output(dx, required(inputs, 'x').shape);
       return [
         torch.output(dx, required(inputs, 'x').shape),
         ...infos.flatMap(({ shape }, row) => [

@@ -18,6 +18,8 @@ export interface SegmentAttributes {
   readonly keep: boolean;
   /** Whether no gradient will be asked for: the weights are likely to stay as they are. */
   readonly held?: boolean;
+  /** Whether the gradient gives more than that of x. @default true */
+  readonly wantsWeights?: boolean;
 }
 
 /** Spans by the place of their row among `rows`; empty ones are left out. */

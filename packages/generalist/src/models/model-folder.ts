@@ -9,13 +9,14 @@ import {
   type Random,
 } from '@polygate/core';
 import { sha256File, writeFileAtomic, type FileDigest } from '@polygate/core/node';
-import { loadParameters, saveParameters } from '@polygate/nn';
+import { loadParameters, saveParameters, type ParameterSet } from '@polygate/nn';
 import { loadTokenizer, tokenizerConfig, type Tokenizer } from '@polygate/tokens';
 import {
   bestCheckpoint,
   checkpointState,
   latestCheckpoint,
   listCheckpoints,
+  requireBase,
   verifyFiles,
   type CheckpointPlace,
 } from '@polygate/training';
@@ -150,6 +151,7 @@ export const readModelConfig = async (
   return { place, config, saved, tokenizerFile: join(place, TOKENIZER_FILE) };
 };
 
+const SHOWN_NAMES = 5;
 /** A file of weights holds two bytes a value, at least. */
 const LEAST_BYTES = 2;
 /** Models below this are left to the reader of the weights, which says which tensor is not as it should be. */
@@ -187,22 +189,50 @@ const extraStateOf = async (place: string): Promise<unknown> => {
   return extra?.model;
 };
 
+/** Weights of a folder; those of its base first where it is a checkpoint that has one. */
+const loadWeights = async (
+  parameters: ParameterSet,
+  place: string,
+  given: string | undefined,
+): Promise<void> => {
+  const state = await checkpointState(place);
+  const base = state && (await requireBase({ step: state.step, path: place }, state, given));
+  const weights = join(place, WEIGHTS_FILE);
+  if (base === undefined) {
+    await loadParameters(parameters, weights);
+    return;
+  }
+  // What the base lacks, such as adapters, is the checkpoint's; what the checkpoint lacks is the base's.
+  const { missing } = await loadParameters(parameters, base, { strict: false });
+  const { loaded, unexpected } = await loadParameters(parameters, weights, { strict: false });
+  const lacking = missing.filter((name) => !loaded.includes(name));
+  if (lacking.length + unexpected.length === 0) return;
+  throw new ConfigError(
+    `model ${place}: expected the model's parameters in the checkpoint and its base, got ${lacking.length} missing and ${unexpected.length} unexpected (${[...lacking, ...unexpected].slice(0, SHOWN_NAMES).join(', ')}); open it with the configuration that it was trained with`,
+    { code: 'parameters-differ', fields: { path: place, missing: lacking, unexpected } },
+  );
+};
+
 /**
  * Loads a model folder, or the latest checkpoint of a run folder, on the current engine. An exported model has an encoder
- * with merged experts.
- * @throws StateError for missing files or a tokenizer that the weights were not made with; FormatError for damaged
+ * with merged experts; a checkpoint that holds a part of the weights gets the others from its base.
+ * @param options `base`: folder of the base, where it is no longer where the checkpoint says
+ * @throws StateError for missing files, a missing base or another one, or a tokenizer that the weights were not made with; FormatError for damaged
  * files, also where only a checkpoint's hashes tell; ConfigError or ShapeError for weights of another configuration
  */
-export const loadModel = async (folder: string): Promise<Generalist> => {
+export const loadModel = async (
+  folder: string,
+  options: { readonly base?: string | undefined } = {},
+): Promise<Generalist> => {
   const { place, config, saved } = await readModelConfig(folder);
   await verifyCheckpoint(place, [WEIGHTS_FILE]);
   const tokenizer = loadTokenizer(join(place, TOKENIZER_FILE), { expectedHash: config.tokenizerHash });
-  await requireWeights(config, place);
+  if (!(await checkpointState(place))?.base) await requireWeights(config, place);
   if (saved.weights) await verifyWeights(place, saved.weights);
   // The start values are overwritten at once, so any stream does.
   const model = createModel(config, tokenizer, createRandom(0));
   try {
-    await loadParameters(model.parameters, join(place, WEIGHTS_FILE));
+    await loadWeights(model.parameters, place, options.base);
     const state = (await extraStateOf(place)) ?? saved.state;
     if (state !== undefined) model.extraState?.restore(state);
     return model as Generalist;
