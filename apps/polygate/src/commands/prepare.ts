@@ -1,4 +1,7 @@
-import { prepare, prepareRecipes } from '@polygate/app-prepare';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describePathRecipe, prepare, prepareRecipes, recipeForPath } from '@polygate/app-prepare';
+import { ConfigError } from '@polygate/core';
 import type { Command } from 'commander';
 import { readRecipeFile } from '../recipe-file.ts';
 import type { Terminal } from '../terminal.ts';
@@ -9,12 +12,44 @@ interface PrepareFlags extends RecipeFlags {
   readonly for?: string;
   readonly force?: boolean;
   readonly verify?: boolean;
+  readonly from?: string;
+  readonly reader?: string;
+  readonly show?: boolean;
 }
+
+/**
+ * The recipe that the flags name, or the one that reads the path of `--from`, which is said.
+ * @returns undefined where it was only to be shown
+ */
+const recipeOf = async (
+  { from, reader, show, recipe, set, out }: PrepareFlags,
+  terminal: Terminal,
+): Promise<string | object | undefined> => {
+  if (from === undefined) {
+    const flag = reader === undefined ? (show ? '--show' : undefined) : '--reader';
+    if (flag === undefined) return readRecipeFile(recipe ?? 'mini');
+    throw new ConfigError(`prepare: expected --from PATH with ${flag}, got none; name the file or folder`);
+  }
+  if (recipe !== undefined) {
+    throw new ConfigError(
+      `prepare: expected --from or --recipe, got both; change the recipe that --from makes by --set`,
+    );
+  }
+  const found = await recipeForPath(from, { set, output: out, ...(reader === undefined ? {} : { reader }) });
+  for (const line of describePathRecipe(found)) terminal.print(line);
+  return show ? undefined : found.input;
+};
 
 /** `polygate prepare`: raw files or the mini suite to Arrow shards. */
 export const addPrepare = (program: Command, terminal: Terminal): void => {
   withRecipe(program.command('prepare'), 'mini')
     .description('raw files or the mini suite -> Arrow shards, tokenizer and suite.json')
+    .option(
+      '--from <path>',
+      'a file or folder of your own: the reader that fits is found, and its recipe shown',
+    )
+    .option('--reader <name>', 'with --from: the reader to use')
+    .option('--show', 'with --from: only say which reader fits and show the recipe')
     .option('--out <folder>', 'folder that holds the suites', 'data')
     .option(
       '--for <folder>',
@@ -26,9 +61,11 @@ export const addPrepare = (program: Command, terminal: Terminal): void => {
     .action(async (flags: PrepareFlags) => {
       const started = performance.now();
       let last = 0;
+      const recipe = await recipeOf(flags, terminal);
+      if (recipe === undefined) return;
       const { directory, suite, reused } = await prepare(
         {
-          recipe: await readRecipeFile(flags.recipe ?? 'mini'),
+          recipe,
           set: flags.set,
           output: flags.out,
           ...(flags.for === undefined ? {} : { for: flags.for }),
@@ -47,6 +84,11 @@ export const addPrepare = (program: Command, terminal: Terminal): void => {
           },
         },
       );
+      if (flags.from !== undefined) {
+        const file = join(flags.out, `${suite.name}.recipe.json`);
+        await writeFile(file, `${JSON.stringify(recipe, null, 2)}\n`);
+        terminal.logger.info(`its recipe is ${file}`);
+      }
       const seconds = ((performance.now() - started) / 1000).toFixed(1);
       terminal.logger.info(
         reused ? `${directory} is there already, nothing to do` : `prepared ${directory} in ${seconds} s`,

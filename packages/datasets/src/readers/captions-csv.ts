@@ -18,6 +18,7 @@ import {
   tableSettings,
   textSetting,
 } from './reader-settings.ts';
+import { imageTableVerdict, tableFit } from '../survey/table-fit.ts';
 
 export interface CaptionsCsvOptions extends ImageNameOptions, TableOptions {
   /** The table, with a header line unless `header` is false. */
@@ -152,4 +153,8 @@ export const captionsCsvReader = defineReader({
     reader: await openCaptionsCsv({ ...settings, within, ...splitColumnOf(settings) }),
     kind: 'captioned-image',
   }),
+  detect: (survey) =>
+    tableFit(survey, (table) =>
+      imageTableVerdict(survey, table, { images: imageColumns, names: captionColumns, role: 'captions' }),
+    ),
 });

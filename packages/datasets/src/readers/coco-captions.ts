@@ -11,6 +11,7 @@ import { z } from 'zod';
 import { renameClasses } from '../samples/class-renames.ts';
 import { defineReader } from './dataset-reader.ts';
 import { classNamesSetting, linksSetting, prefixSetting, textSetting } from './reader-settings.ts';
+import { cocoFit } from './coco-fit.ts';
 
 export interface CocoCaptionsOptions extends ImageNameOptions {
   /** JSON with `images: [{id, file_name}]` and `annotations: [{image_id, caption}]`. */
@@ -225,4 +226,5 @@ export const cocoCaptionsReader = defineReader({
     const reader = await openCocoCaptions({ ...settings, within, budgets, read });
     return { kind, reader: read === 'labels' ? renameClasses(reader, classNames) : reader };
   },
+  detect: cocoFit,
 });

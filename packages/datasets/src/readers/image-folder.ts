@@ -7,6 +7,7 @@ import { orderSplits } from '../splits/split-names.ts';
 import { readClassFolders } from './class-folders.ts';
 import { defineReader } from './dataset-reader.ts';
 import { classNamesSetting, linksSetting, textSetting } from './reader-settings.ts';
+import { classFoldersFit } from './class-folders-fit.ts';
 
 export interface ImageFolderOptions extends LinkOptions {
   /** Folder that holds one folder per class, or one per split (`train`, `val`, `test` ...) with these in it. */
@@ -84,4 +85,5 @@ export const imageFolderReader = defineReader({
     reader: await openImageFolder({ ...settings, within }),
     kind: 'labelled-image',
   }),
+  detect: classFoldersFit,
 });

@@ -24,6 +24,7 @@ import {
   splitFieldSetting,
   textSetting,
 } from './reader-settings.ts';
+import { jsonlFit } from './jsonl-fit.ts';
 
 export interface JsonlManifestOptions extends ImageNameOptions {
   /** One JSON object a line: `image` (path), `text` or `texts`, `label` (integer or class name), `split`, `id`. */
@@ -289,4 +290,5 @@ export const jsonlReader = defineReader({
       classesGiven: classes !== undefined,
     };
   },
+  detect: jsonlFit,
 });

@@ -23,6 +23,7 @@ import {
   tableSettings,
   textSetting,
 } from './reader-settings.ts';
+import { imageTableVerdict, tableFit } from '../survey/table-fit.ts';
 
 export interface LabelledTableOptions extends ImageNameOptions, TableOptions {
   /** The table, with a header line unless `header` is false. */
@@ -181,4 +182,8 @@ export const labelledTableReader = defineReader({
       classesGiven: settings.classes !== undefined,
     };
   },
+  detect: (survey) =>
+    tableFit(survey, (table) =>
+      imageTableVerdict(survey, table, { images: imageColumns, names: labelColumns, role: 'labels' }),
+    ),
 });

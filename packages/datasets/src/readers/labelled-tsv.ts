@@ -16,6 +16,7 @@ import {
   tableSettings,
   textSetting,
 } from './reader-settings.ts';
+import { tableFit, textTableVerdict } from '../survey/table-fit.ts';
 
 /** Most different labels that are collected from a file. */
 const MAX_DISCOVERED_CLASSES = 10_000;
@@ -169,4 +170,5 @@ export const labelledTsvReader = defineReader({
     ...(settings.textColumns.length === 2 ? { settings: { pairs: true } } : {}),
     classesGiven: settings.classes !== undefined,
   }),
+  detect: (survey) => tableFit(survey, textTableVerdict),
 });

@@ -7,6 +7,7 @@ import { fault, type Reader, type ReaderItem } from '../samples/sample.ts';
 import { z } from 'zod';
 import { defineReader } from './dataset-reader.ts';
 import { textSetting } from './reader-settings.ts';
+import { isImageName } from '../files/paths.ts';
 
 export interface PlainTextOptions {
   /** UTF-8 files, read in this order. */
@@ -132,4 +133,13 @@ export const plainTextReader = defineReader({
     reader: await openPlainText({ ...settings, budgets }),
     kind: 'text',
   }),
+  async detect(survey) {
+    const files = survey.files.filter(({ extension }) => extension === '.txt' || extension === '.md');
+    const others = survey.files.filter(({ name }) => isImageName(name)).length;
+    if (files.length === 0 || others > 0) return undefined;
+    const readable = (await Promise.all(files.slice(0, 4).map(({ id }) => survey.lines(id)))).every(Boolean);
+    if (!readable) return { fit: 'nearly', reason: `${files[0]?.id ?? ''} is not UTF-8 text` };
+    const reason = `${files.length === 1 ? (files[0]?.id ?? '') : `${files.length} files`} of text`;
+    return { fit: 'likely', reason, sources: [{ files: files.map(({ id }) => survey.at(id)) }] };
+  },
 });

@@ -198,4 +198,18 @@ export const sidecarCaptionsReader = defineReader({
     reader: await openSidecarCaptions({ ...settings, within }),
     kind: 'captioned-image',
   }),
+  detect(survey) {
+    const texts = new Set(
+      survey.files
+        .filter(({ extension }) => extension === '.txt' || extension === '.caption')
+        .map(({ id, extension }) => id.slice(0, -extension.length)),
+    );
+    const images = survey.files.filter(({ name }) => isImageName(name));
+    const paired = images.filter(({ id, extension }) => texts.has(id.slice(0, -extension.length)));
+    if (survey.kind === 'file' || paired.length === 0) return undefined;
+    const reason = `a text of the same name beside ${paired.length} of ${images.length} images`;
+    return paired.length * 2 < images.length
+      ? { fit: 'nearly', reason: `${reason}: those without are left out` }
+      : { fit: 'sure', reason, sources: [{ path: survey.path }] };
+  },
 });

@@ -20,6 +20,7 @@ import { expandBraces } from '../files/brace-names.ts';
 import { renameClasses } from '../samples/class-renames.ts';
 import { defineReader } from './dataset-reader.ts';
 import { classesSetting, classNamesSetting, textSetting } from './reader-settings.ts';
+import { webDatasetFit } from './webdataset-fit.ts';
 
 export interface WebDatasetOptions {
   /** Archives, plain or gzip, read in this order. */
@@ -221,4 +222,5 @@ export const webDatasetReader = defineReader({
       classesGiven: classes !== undefined,
     };
   },
+  detect: webDatasetFit,
 });

@@ -8,7 +8,6 @@ export interface SurveyedFile {
   readonly extension: string;
   /** Id of its folder; empty for the surveyed one. */
   readonly folder: string;
-  readonly bytes: number;
 }
 
 /** The first rows of a table of text. */
@@ -33,7 +32,7 @@ export interface PathSurvey {
   readonly folders: readonly string[];
   /** Whether all files were listed; a large folder is listed in part. */
   readonly complete: boolean;
-  /** The path of a file or folder as a recipe names it; the surveyed folder without id. */
+  /** The path of a file or folder as a recipe names it: the given path without id, the surveyed folder for an empty one. */
   at(id?: string): string;
   /** Files right in a folder. */
   filesIn(folder: string): readonly SurveyedFile[];

@@ -1,0 +1,68 @@
+/** Whether files of JSON lines name images or hold texts. */
+import { isImageName } from '../files/paths.ts';
+import { firstField, type JsonFields } from '../samples/json-captions.ts';
+import { namedImages } from '../survey/named-images.ts';
+import type { PathSurvey, SurveyedFile } from '../survey/path-survey.ts';
+import { someOf, splitSources, type FittingFile } from '../survey/split-sources.ts';
+import { captionColumns, imageColumns, labelColumns } from '../tables/column-names.ts';
+import type { ReaderFit } from './dataset-reader.ts';
+
+const MAX_FILES = 24;
+const imageFields = imageColumns.filter((name) => name !== 'id' && name !== 'image_id');
+const textFields = ['texts', 'captions', 'text', ...captionColumns];
+
+type Fitting = FittingFile & { readonly reason: string };
+
+const judge = (
+  survey: PathSurvey,
+  file: SurveyedFile,
+  rows: readonly JsonFields[],
+): Fitting | { readonly nearly: string } | undefined => {
+  const has = (keys: readonly string[]): boolean => rows.some((row) => firstField(row, keys) !== undefined);
+  const named = rows.flatMap((row) => {
+    const value = firstField(row, imageFields);
+    return typeof value === 'string' ? [value] : [];
+  });
+  const shared = { id: file.id, name: file.name };
+  if (named.some(isImageName)) {
+    const found = namedImages(survey, named);
+    if (!found) return { nearly: `${file.id} names images such as ${named[0] ?? ''}, which are not there` };
+    const kind = has(textFields) ? 'captioned-image' : has(labelColumns) ? 'labelled-image' : undefined;
+    if (!kind) return { nearly: `${file.id} names images, but neither captions nor labels` };
+    const root = found.folder === file.folder ? {} : { root: survey.at(found.folder) };
+    const said = kind === 'captioned-image' ? 'captions' : 'labels';
+    return {
+      ...shared,
+      settings: { file: survey.at(file.id), ...root, kind },
+      reason: `${file.id} names images and their ${said}, one JSON object a line`,
+    };
+  }
+  if (!has(textFields)) return undefined;
+  const reason = `${file.id} holds texts, one JSON object a line`;
+  return { ...shared, settings: { file: survey.at(file.id), kind: 'text' }, reason };
+};
+
+/** Its reading of the JSON lines among the files. */
+export const jsonlFit = async (survey: PathSurvey): Promise<ReaderFit | undefined> => {
+  const files = survey.files.filter(({ name }) => /\.(?:jsonl|ndjson)(?:\.gz)?$/iu.test(name));
+  const fitting: Fitting[] = [];
+  let nearly: string | undefined;
+  for (const file of files.slice(0, MAX_FILES)) {
+    const rows = await survey.jsonLines(file.id);
+    const verdict = rows ? judge(survey, file, rows) : { nearly: `${file.id} is not one JSON object a line` };
+    if (verdict && 'nearly' in verdict) nearly ??= verdict.nearly;
+    else if (verdict) fitting.push(verdict);
+  }
+  const [first] = fitting;
+  if (!first) return nearly === undefined ? undefined : { fit: 'nearly', reason: nearly };
+  const sources = splitSources(fitting);
+  if ('unclear' in sources) {
+    return {
+      fit: 'nearly',
+      reason: `${sources.unclear.length} files of JSON lines fit (${someOf(sources.unclear)}) and their names do not say their splits: give the path of one of them`,
+    };
+  }
+  // Beside images, a file of this name is a convention with a reader of its own.
+  const convention = files.some(({ name }) => /^metadata\.jsonl$/iu.test(name));
+  return { fit: convention ? 'likely' : 'sure', reason: first.reason, sources };
+};

@@ -1,0 +1,143 @@
+/** Whether tables among the surveyed files have the columns that a reader wants. */
+import { isImageName } from '../files/paths.ts';
+import type { ReaderFit } from '../readers/dataset-reader.ts';
+import { imageColumns } from '../tables/column-names.ts';
+import { namedImages } from './named-images.ts';
+import type { PathSurvey, SurveyedFile, SurveyedTable } from './path-survey.ts';
+import { someOf, splitSources, type FittingFile } from './split-sources.ts';
+
+/** Tables that are opened, for a folder. */
+const MAX_TABLES = 24;
+const tableName = /\.(?:csv|tsv|tab|txt|token)(?:\.gz)?$/iu;
+
+const spelling = (name: string): string => name.toLowerCase().replace(/[\s_-]+/gu, '');
+
+/** Index of the first of the usual names among the columns, -1 where there is none. */
+export const columnIn = (header: readonly string[], names: readonly string[]): number => {
+  const columns = header.map(spelling);
+  for (const name of names) {
+    const index = columns.indexOf(spelling(name));
+    if (index >= 0) return index;
+  }
+  return -1;
+};
+
+/** The table files of a survey: the given one, or those of the first two levels of a folder. */
+const tablesOf = (survey: PathSurvey): readonly SurveyedFile[] =>
+  survey.files
+    .filter(({ name, id }) => tableName.test(name) && id.split('/').length <= 2)
+    .slice(0, MAX_TABLES);
+
+/** Cells of a column without what Flickr30k puts behind names. */
+const cellsOf = (rows: readonly (readonly string[])[], column: number): string[] =>
+  rows.map((row) => (row[column] ?? '').replace(/#\d+$/u, '')).filter((cell) => cell !== '');
+
+/** What a reader of tables says of one. */
+export type TableVerdict =
+  | { readonly settings: Readonly<Record<string, unknown>>; readonly reason: string }
+  | { readonly nearly: string }
+  | undefined;
+
+/** Looks at the tables of a survey, and puts those that fit together. */
+export const tableFit = async (
+  survey: PathSurvey,
+  judge: (table: SurveyedTable, file: SurveyedFile) => TableVerdict,
+): Promise<ReaderFit | undefined> => {
+  const fitting: (FittingFile & { readonly reason: string })[] = [];
+  let nearly: string | undefined;
+  for (const file of tablesOf(survey)) {
+    const table = await survey.table(file.id);
+    const verdict = table && judge(table, file);
+    if (!verdict) continue;
+    if ('nearly' in verdict) nearly ??= `${file.id}: ${verdict.nearly}`;
+    else
+      fitting.push({
+        id: file.id,
+        name: file.name,
+        settings: { file: survey.at(file.id), ...verdict.settings },
+        reason: `${file.id} ${verdict.reason}`,
+      });
+  }
+  const [first] = fitting;
+  if (!first) return nearly === undefined ? undefined : { fit: 'nearly', reason: nearly };
+  const sources = splitSources(fitting);
+  if ('unclear' in sources) {
+    return {
+      fit: 'nearly',
+      reason: `${sources.unclear.length} tables fit (${someOf(sources.unclear)}) and their names do not say their splits: give the path of one of them`,
+    };
+  }
+  const more = fitting.length > 1 ? `, and ${fitting.length - 1} more for other splits` : '';
+  return { fit: 'sure', reason: `${first.reason}${more}`, sources };
+};
+
+/**
+ * Judges a table of images and something else about them.
+ * @param names usual names of the other column
+ * @param role what it is, for reasons
+ */
+export const imageTableVerdict = (
+  survey: PathSurvey,
+  table: SurveyedTable,
+  wanted: { readonly images: readonly string[]; readonly names: readonly string[]; readonly role: string },
+): TableVerdict => {
+  const { header, rows } = table;
+  const image = columnIn(header, wanted.images);
+  const other = columnIn(header, wanted.names);
+  if (image < 0 || other < 0 || image === other) return undefined;
+  const columns = `has the columns ${header[image] ?? ''} (images) and ${header[other] ?? ''} (${wanted.role})`;
+  const names = cellsOf(rows, image);
+  const found = namedImages(survey, names);
+  if (!found) {
+    // A column called id is one of images only where images are called so.
+    if (!names.some(isImageName)) return undefined;
+    return {
+      nearly: `${columns}, but no image is called ${names[0] ?? ''}: give the folder that holds both`,
+    };
+  }
+  const folder = found.folder === '' ? 'beside it' : `in ${found.folder}`;
+  return {
+    settings: {
+      images: survey.at(found.folder),
+      ...(found.suffix === undefined ? {} : { suffix: found.suffix }),
+    },
+    reason: `${columns}, and the images are ${folder}`,
+  };
+};
+
+/** Columns of texts, and of pairs of them, as the usual benchmarks call them. */
+const textColumns: readonly (readonly string[])[] = [
+  ['sentence1', 'sentence2'],
+  ['premise', 'hypothesis'],
+  ['question1', 'question2'],
+  ['question', 'sentence'],
+  ['text1', 'text2'],
+  ['#1 String', '#2 String'],
+  ...['text', 'sentence', 'review', 'content', 'tweet', 'comment', 'title'].map((name) => [name]),
+];
+const textLabels: readonly string[] = [
+  'label',
+  'labels',
+  'gold_label',
+  'class',
+  'category',
+  'sentiment',
+  'target',
+  'is_duplicate',
+  'quality',
+];
+
+/** Judges a table of texts with labels. */
+export const textTableVerdict = ({ header, rows }: SurveyedTable): TableVerdict => {
+  const columns = textColumns.find((names) => names.every((name) => columnIn(header, [name]) >= 0));
+  const texts = columns?.map((name) => header[columnIn(header, [name])] ?? name);
+  const label = columnIn(header, textLabels);
+  if (!texts) return undefined;
+  if (label < 0) return { nearly: `texts in ${texts.join(' and ')}, but no column of labels` };
+  const image = columnIn(header, imageColumns);
+  if (image >= 0 && rows.some((row) => isImageName(row[image] ?? ''))) return undefined;
+  return {
+    settings: { textColumns: texts, labelColumn: header[label] ?? '' },
+    reason: `has texts in ${texts.join(' and ')} and labels in ${header[label] ?? ''}`,
+  };
+};

@@ -1,0 +1,244 @@
+/** `prepare --from PATH`: which reader fits what somebody has, why, and the suite that comes of it. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { picture, readPrepared, useOwnData } from './own-data.ts';
+import { polygate } from './polygate.ts';
+import { tarEnd, tarMember } from '../packages/datasets/test/support/tar-writer.ts';
+
+const own = useOwnData();
+
+const images = async (folder: string, names: readonly string[], from = 0): Promise<void> => {
+  for (const [at, name] of names.entries()) await own.put(`${folder}/${name}`, picture(from + at));
+};
+const numbered = (count: number): string[] => Array.from({ length: count }, (_, at) => `${at}.svg`);
+
+/** Prepares what lies at a path, with small images. */
+const from = (path: string, ...more: string[]) =>
+  polygate('prepare', '--from', own.at(path), '--out', own.at('data'), '--set', 'image.size=8', ...more);
+
+const lines = (rows: readonly object[]): string => rows.map((row) => JSON.stringify(row)).join('\n');
+
+/** What each layout is made of, the reader that is to be found, and the kind of rows. */
+const layouts: readonly [
+  what: string,
+  reader: string,
+  kind: string,
+  make: () => Promise<unknown>,
+  path?: string,
+][] = [
+  [
+    'folders of classes in folders of splits',
+    'image-folder',
+    'labelled-image',
+    async () => {
+      for (const [at, split] of ['train', 'val'].entries())
+        for (const name of ['cat', 'dog'])
+          await images(`own/${split}/${name}`, numbered(4), at * 8 + name.length);
+    },
+  ],
+  [
+    'a table of captions beside a folder of images',
+    'captions-csv',
+    'captioned-image',
+    async () => {
+      await images('own/photos', numbered(8));
+      await own.put(
+        'own/captions.csv',
+        `image,caption\n${numbered(8)
+          .map((name) => `${name},"a red, ${name}"`)
+          .join('\n')}`,
+      );
+    },
+  ],
+  [
+    'a table of labels whose names lack their suffix',
+    'labelled-table',
+    'labelled-image',
+    async () => {
+      await images('own/train', numbered(8));
+      await own.put(
+        'own/train.csv',
+        `id,label\n${numbered(8)
+          .map((_, at) => `${at},${at % 2 ? 'a' : 'b'}`)
+          .join('\n')}`,
+      );
+    },
+  ],
+  [
+    'a table that is pointed at itself',
+    'labelled-table',
+    'labelled-image',
+    async () => {
+      await images('own/train', numbered(8));
+      await own.put(
+        'own/train.csv',
+        `image;class\n${numbered(8)
+          .map((name, at) => `${name};${at % 2}`)
+          .join('\n')}`,
+      );
+    },
+    'own/train.csv',
+  ],
+  [
+    'annotations of COCO',
+    'coco-captions',
+    'captioned-image',
+    async () => {
+      await images('own/train2017', numbered(8));
+      await own.put(
+        'own/annotations/captions_train2017.json',
+        JSON.stringify({
+          images: numbered(8).map((file_name, id) => ({ id, file_name })),
+          annotations: numbered(8).map((name, id) => ({ id, image_id: id, caption: `a ${name}` })),
+        }),
+      );
+    },
+  ],
+  [
+    'texts beside images',
+    'sidecar-captions',
+    'captioned-image',
+    async () => {
+      await images('own', numbered(8));
+      for (const at of numbered(8).keys()) await own.put(`own/${at}.txt`, `a square ${at}`);
+    },
+  ],
+  [
+    'JSON lines of images and captions',
+    'jsonl',
+    'captioned-image',
+    async () => {
+      await images('own/images', numbered(8));
+      const row = (name: string) => ({ file_name: `images/${name}`, text: `a ${name}` });
+      await own.put('own/rows.jsonl', lines(numbered(8).map(row)));
+    },
+  ],
+  [
+    'an archive of WebDataset',
+    'webdataset',
+    'captioned-image',
+    async () => {
+      const members = numbered(8).flatMap((name, at) => [
+        tarMember(name, Buffer.from(picture(at))),
+        tarMember(`${at}.txt`, Buffer.from(`a square ${at}`)),
+      ]);
+      await own.put('own/train-000.tar', Buffer.concat([...members, tarEnd]));
+    },
+  ],
+  [
+    'tables of sentences, one for each split',
+    'labelled-tsv',
+    'labelled-text',
+    async () => {
+      const table = (rows: number, word: string): string =>
+        `sentence\tlabel\n${numbered(rows)
+          .map((_, at) => `${word} ${at}, all in all\t${at % 2}`)
+          .join('\n')}`;
+      await own.put('own/train.tsv', table(8, 'fine'));
+      await own.put('own/dev.tsv', table(4, 'poor'));
+    },
+  ],
+  [
+    'a book',
+    'plain-text',
+    'text',
+    () =>
+      own.put('own/book.txt', Array.from({ length: 40 }, (_, at) => `Line ${at}, of a book.`).join('\n\n')),
+  ],
+];
+
+describe('prepare --from', () => {
+  it.each(layouts)('reads %s', async (...[, reader, kind, make, path = 'own']) => {
+    await make();
+    const { code, out, log } = await from(path);
+    expect([code, code === 0 ? '' : log]).toEqual([0, '']);
+    expect(out).toContain(`read by ${reader}: `);
+    expect(out).toContain(`(${kind}): `);
+    // Its recipe gives the same suite once more.
+    const name = path === 'own' ? 'own' : 'train';
+    const again = await polygate(
+      'prepare',
+      '--recipe',
+      own.at(`data/${name}.recipe.json`),
+      '--out',
+      own.at('data'),
+    );
+    expect(again.log).toContain('nothing to do');
+  });
+
+  it('follows splits that names of files say', async () => {
+    await layouts.find(([what]) => what.startsWith('tables of sentences'))?.[3]();
+    expect((await from('own')).code).toBe(0);
+    const { splits, classes } = await readPrepared(own.at('data/own'));
+    expect(Object.entries(splits).map(([split, rows]) => [split, rows.length])).toEqual([
+      ['train', 8],
+      ['validation', 4],
+    ]);
+    expect(classes).toEqual(['0', '1']);
+  });
+
+  it('only says which reader fits, and why others do not', async () => {
+    await images('own/photos', numbered(4));
+    await own.put(
+      'own/captions.csv',
+      `image,caption\n${numbered(4)
+        .map((name) => `${name},a ${name}`)
+        .join('\n')}`,
+    );
+    const { code, out } = await from('own', '--show');
+    expect(code).toBe(0);
+    expect(out).toContain(`seen: 5 files (4 .svg, 1 .csv) in 1 folder below ${own.at('own')}`);
+    expect(out).toContain(
+      'read by captions-csv: captions.csv has the columns image (images) and caption (captions), and the images are in photos',
+    );
+    expect(out).toContain(
+      'not by image-folder: one folder of images alone (photos): classes are two folders or more',
+    );
+    await expect(readFile(join(own.at('data'), 'own.recipe.json'))).rejects.toThrow('ENOENT');
+  });
+
+  it('asks which reader is meant where several fit', async () => {
+    await images('own/photos', numbered(4));
+    const rows = numbered(4).map((name, at) => `${name},a ${name},${at % 2}`);
+    await own.put('own/all.csv', `image,caption,label\n${rows.join('\n')}`);
+    const { code, log } = await from('own');
+    expect(code).toBe(2);
+    expect(log).toContain(
+      'expected one reader that fits, got 2: captions-csv (all.csv has the columns image (images) and caption (captions), and the images are in photos); labelled-table (all.csv has the columns image (images) and label (labels), and the images are in photos); say which by --reader NAME',
+    );
+    const chosen = await from('own', '--reader', 'labelled-table');
+    expect([chosen.code, chosen.out]).toEqual([0, expect.stringContaining('own (labelled-image): ')]);
+    expect((await from('own', '--reader', 'image-folder')).log).toContain(
+      'expected what image-folder reads (a folder with one folder per class',
+    );
+    expect((await from('own', '--reader', 'mnist')).log).toContain('this reader is given by a recipe alone');
+  });
+
+  it('says what it saw and what readers need where none fits', async () => {
+    await own.put('own/model.bin', 'x');
+    await own.put('own/names.csv', 'image,caption\nmissing.png,a cat\nother.png,a dog\n');
+    const { code, log } = await from('own');
+    expect(code).toBe(2);
+    expect(log).toContain('got 2 files (1 .bin, 1 .csv) in 0 folders below');
+    expect(log).toContain('no image is called missing.png: give the folder that holds both');
+    expect(log).toContain('image-folder: a folder with one folder per class');
+    expect((await from('nothing')).log).toContain('survey: expected a file or folder, got nothing at');
+  });
+
+  it('never takes the place of what it reads', async () => {
+    for (const name of ['cat', 'dog']) await images(`data/pets/${name}`, numbered(5), name.length);
+    const { code, out } = await from('data/pets');
+    expect([code, out]).toEqual([0, expect.stringContaining('"name": "pets-suite"')]);
+    expect(await readFile(own.at('data/pets/cat/0.svg'), 'utf8')).toBe(picture(3));
+  });
+
+  it('goes with no recipe, and other flags go with it', async () => {
+    await images('own/a', numbered(4));
+    expect((await from('own', '--recipe', 'mini')).log).toContain('expected --from or --recipe, got both');
+    expect((await polygate('prepare', '--show')).log).toContain('expected --from PATH with --show, got none');
+    expect((await polygate('prepare', '--reader', 'jsonl')).log).toContain(
+      'expected --from PATH with --reader, got none',
+    );
+  });
+});
