@@ -13,7 +13,7 @@ const tableName = /\.(?:csv|tsv|tab|txt|token)(?:\.gz)?$/iu;
 const spelling = (name: string): string => name.toLowerCase().replace(/[\s_-]+/gu, '');
 
 /** Index of the first of the usual names among the columns, -1 where there is none. */
-export const columnIn = (header: readonly string[], names: readonly string[]): number => {
+const columnIn = (header: readonly string[], names: readonly string[]): number => {
   const columns = header.map(spelling);
   for (const name of names) {
     const index = columns.indexOf(spelling(name));
