@@ -55,12 +55,12 @@ export const exportRun = async (
     const tasks = options.tasks ?? (model.config.tasks ?? []).map(({ name }) => name);
     using exported = exportMerged(model, { tasks });
     await saveModel(exported, output, { dtype });
-    const { condition, rows } = exported.encoder.config.merged;
+    const { groups } = exported.encoder.config.merged;
     const result = {
       output,
       tasks,
-      condition,
-      sets: new Set(rows.map(({ set }) => set)).size,
+      condition: [...new Set(groups.map(({ condition }) => condition))].join(' and '),
+      sets: Math.max(...groups.map(({ rows }) => new Set(rows.map(({ set }) => set)).size)),
       parameters: {
         trained: model.parameters.size,
         exported: exported.parameters.size,

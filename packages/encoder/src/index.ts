@@ -2,8 +2,16 @@ export { accountParameters } from './accounting/accounting.ts';
 export type { ParameterAccount, ParameterPart, PublishedCounts } from './accounting/accounting.ts';
 export { resolveEncoderConfig } from './config/config.ts';
 export type { EncoderConfig, ResolvedEncoderConfig } from './config/config.ts';
-export type { Encoder, EncodeOptions } from './models/encoder.ts';
-export type { CapacityFactors, ExpertConfig, ResolvedExperts } from './config/expert-config.ts';
+export type { Encoder, EncodeOptions, MergedWeights, RoutingReport } from './models/encoder.ts';
+export type { ExpertConfig, ResolvedExperts } from './config/expert-config.ts';
+export { conditionOf } from './config/expert-groups.ts';
+export type {
+  BlockRange,
+  CapacityFactors,
+  ExpertGroup,
+  ExpertGroupConfig,
+  GroupSettings,
+} from './config/expert-groups.ts';
 export { TEMPERATURES } from './config/shape-config.ts';
 export type { EncoderShape, ResolvedEncoderShape } from './config/shape-config.ts';
 export { describeEncoder } from './models/description.ts';
@@ -14,8 +22,11 @@ export { countFlops } from './accounting/flops.ts';
 export type { FlopsAccount, FlopsOptions } from './accounting/flops.ts';
 export { formatParameterParts, formatParameterTable } from './accounting/parameter-table.ts';
 export type { NamedEncoder } from './accounting/parameter-table.ts';
-export { gateSites } from './experts/placement.ts';
-export type { BlockLinear, GateSite } from './experts/placement.ts';
+export { gateSites, groupAt } from './experts/sites.ts';
+export type { GateSite } from './experts/sites.ts';
+export type { TopKRule } from './experts/expert-group.ts';
+export { blockLinears } from './blocks/linears.ts';
+export type { BlockLinear, LinearSpec } from './blocks/linears.ts';
 export { attentionMask } from './sequence/sequence-tensors.ts';
 export type { RoutingKey } from '@polygate/routers';
 export { presetNamed, presets } from './config/presets.ts';
@@ -26,7 +37,6 @@ export { transferWeights } from './transfer/transfer.ts';
 export type { TransferOptions } from './transfer/transfer.ts';
 export type { TransferEntry, TransferSource } from './transfer/transfer-source.ts';
 export { createUniPerceiver, UniPerceiver } from './models/uni-perceiver.ts';
-export type { RoutingReport } from './models/uni-perceiver.ts';
 export { routingFigures } from './routing/routing-figures.ts';
 export type { GroupFigures, SiteFigures } from './routing/routing-figures.ts';
 export { createRoutingTrace } from './routing/routing-trace.ts';

@@ -90,18 +90,22 @@ describe('exporting', () => {
     const config = { ...tiny, moe: { condition: 'modality', experts: 4 } };
     const { merged } = mergedConfigOf(config, [keys.image, keys.captionImage, keys.name, keys.text]);
     expect(merged).toEqual({
-      condition: 'modality',
-      every: 1,
-      attention: true,
-      ffn: true,
-      by: ['modality'],
-      rows: [
-        { modality: 'visual', set: 0 },
-        { modality: 'text', set: 1 },
+      groups: [
+        {
+          name: 'experts',
+          condition: 'modality',
+          blocks: [0, 1, 2],
+          linears: ['attention.qkv', 'attention.output', 'ffn.fc1', 'ffn.fc2'],
+          by: ['modality'],
+          rows: [
+            { modality: 'visual', set: 0 },
+            { modality: 'text', set: 1 },
+          ],
+        },
       ],
     });
     const byRow = mergedConfigOf({ ...tiny, moe: {} }, [keys.image, keys.name]).merged;
-    expect(byRow.rows).toEqual([
+    expect(byRow.groups[0]?.rows).toEqual([
       { attributes: '10011001', set: 0 },
       { attributes: '10010100', set: 1 },
     ]);

@@ -42,6 +42,8 @@ export interface PlainOptions {
 interface PlainFlags extends Pick<PlainOptions, 'visible' | 'context'> {
   /** Prompts are a sequence of their own that nothing is dropped from. */
   readonly prompts?: boolean;
+  /** [T] experts that each token chooses. */
+  readonly topKs?: readonly number[];
 }
 
 /** What a router may look at. */
@@ -106,25 +108,29 @@ export const plainEncoder = (model: UniPerceiver) => {
   const named = (x: readonly number[], path: string): number[] =>
     norm(x, vector(`${path}.weight`), vector(`${path}.bias`));
 
-  /** Parameters of the router that serves a linear; routers are counted by block, attention before feed-forward. */
+  /** The group of experts that a linear belongs to. */
+  const groupOf = (block: number, linear: string) =>
+    config.moe?.groups.find(
+      ({ blocks, linears }) => blocks.includes(block) && linears.some((own) => own.includes(linear)),
+    );
+
+  /** Parameters of the router that serves a linear; routers of a group are counted by block, then as they are listed. */
   const routerOf = (block: number, linear: string): ((name: string, size: number) => number[]) => {
-    const { moe } = config;
-    if (!moe) return () => [];
-    const perBlock = moe.separateGates
-      ? [
-          ...(moe.attention ? ['attention.qkv', 'attention.output'] : []),
-          ...(moe.ffn ? ['ffn.fc1', 'ffn.fc2'] : []),
-        ]
-      : [...(moe.attention ? ['attention'] : []), ...(moe.ffn ? ['ffn'] : [])];
-    const own = perBlock.findIndex((name) => linear.startsWith(name));
-    const site = (block / moe.every) * perBlock.length + own;
+    const group = groupOf(block, linear);
+    if (!group) return () => [];
+    const own = group.linears.findIndex((linears) => linears.includes(linear));
+    const site = group.blocks.indexOf(block) * group.linears.length + own;
+    const prefix = group.name === 'experts' ? 'routers' : `routers.${group.name}`;
     return (name, size) =>
-      [...(values.get(`routers.${name}`)?.data ?? [])].slice(site * size, (site + 1) * size);
+      [...(values.get(`${prefix}.${name}`)?.data ?? [])].slice(site * size, (site + 1) * size);
   };
 
   const gatesOf = (block: number, linear: string, { row, kind, task }: PlainKey): number[] => {
-    const { moe } = config;
-    if (!moe) return [];
+    const group = groupOf(block, linear);
+    if (!group || !config.moe) return [];
+    const { tasks, modalities } = config.moe;
+    const moe = { ...group, tasks, modalities };
+    const topK = group.topKByModality[kind] ?? group.topK;
     if (moe.condition === 'task-specific') return moe.tasks.map((name) => (name === task ? 1 : 0));
     const part = routerOf(block, linear);
     const embedded = (names: readonly string[], name: string): number[] => {
@@ -146,7 +152,7 @@ export const plainEncoder = (model: UniPerceiver) => {
     const p = softmax(
       Array.from({ length: moe.experts }, (_, e) => dot(g.slice(e * width, (e + 1) * width), r)),
     );
-    const kept = [...p.keys()].sort((a, b) => (p[b] ?? 0) - (p[a] ?? 0)).slice(0, moe.topK);
+    const kept = [...p.keys()].sort((a, b) => (p[b] ?? 0) - (p[a] ?? 0)).slice(0, topK);
     const total = moe.renormalize ? kept.reduce((sum, e) => sum + (p[e] ?? 0), 0) : 1;
     return p.map((value, e) => (kept.includes(e) ? value / total : 0));
   };
@@ -177,9 +183,9 @@ export const plainEncoder = (model: UniPerceiver) => {
   const tokenGates = (
     lines: readonly (readonly number[])[],
     { block, name }: { block: number; name: string },
-    { visible = lines.map(() => 1), context = visible, prompts = false }: PlainFlags,
+    { visible = lines.map(() => 1), context = visible, prompts = false, topKs }: PlainFlags,
   ): number[][] => {
-    const { moe } = config;
+    const moe = groupOf(block, name);
     if (!moe) return [];
     const { experts, topK, renormalize, capacityFactor } = moe;
     const part = routerOf(block, name);
@@ -197,18 +203,20 @@ export const plainEncoder = (model: UniPerceiver) => {
         Array.from({ length: experts }, (_, e) => dot([...x, ...shared], w.slice(e * wide, (e + 1) * wide))),
       ),
     );
-    const kept = p.map((row) => [...row.keys()].sort((a, b) => (row[b] ?? 0) - (row[a] ?? 0)).slice(0, topK));
-    const counted = visible.filter((flag) => flag !== 0).length;
+    const kept = p.map((gate, row) =>
+      [...gate.keys()].sort((a, b) => (gate[b] ?? 0) - (gate[a] ?? 0)).slice(0, topKs?.[row] ?? topK),
+    );
+    const total = visible.reduce((sum, flag, t) => sum + (flag === 0 ? 0 : (topKs?.[t] ?? topK)), 0);
     const slots =
       prompts || capacityFactor === 'dropless'
         ? Infinity
-        : Math.ceil((capacityFactor.evaluate * topK * counted) / experts);
+        : Math.ceil((capacityFactor.evaluate * total) / experts);
     const gates = p.map((row) => row.map(() => 0));
     const used = new Array<number>(experts).fill(0);
-    for (let k = 0; k < topK; k += 1) {
+    for (let k = 0; k < experts; k += 1) {
       for (const [t, row] of p.entries()) {
-        const e = kept[t]?.[k] ?? 0;
-        if (visible[t] === 0) continue;
+        const e = kept[t]?.[k];
+        if (e === undefined || visible[t] === 0) continue;
         used[e] = (used[e] ?? 0) + 1;
         if ((used[e] ?? 0) > slots) continue;
         const total = renormalize ? (kept[t] ?? []).reduce((sum, id) => sum + (row[id] ?? 0), 0) : 1;
@@ -295,16 +303,19 @@ export const plainEncoder = (model: UniPerceiver) => {
     for (let block = 0; block < config.layers; block += 1) {
       const path = `blocks.${block}`;
       const flags = { ...(visible ? { visible } : {}), ...(context ? { context } : {}) };
-      const moe = config.moe;
-      const byToken = moe?.condition === 'token' || moe?.condition === 'context';
+      const byTokenOf = (name: string): boolean =>
+        ['token', 'context'].includes(groupOf(block, name)?.condition ?? '');
+      const topKsOf = (name: string): readonly number[] =>
+        rows.map(({ kind }) => groupOf(block, name)?.topKByModality[kind] ?? groupOf(block, name)?.topK ?? 0);
       /** Decisions of this block by the first linear that uses them. */
       const decided = new Map<string, number[][]>();
-      const each = (lines: readonly number[][], name: string, seen = lines): number[][] => {
-        if (!byToken || values.has(`${path}.${name}.weight`)) {
+      const each = (lines: readonly number[][], name: string, routed = lines): number[][] => {
+        if (!byTokenOf(name)) {
           return lines.map((line, t) => linear(line, rows[t] ?? keyOf(first), { block, name }));
         }
-        const site = moe.separateGates ? name : (name.split('.')[0] ?? '');
-        const gates = decided.get(site) ?? tokenGates(seen, { block, name }, flags);
+        const site = groupOf(block, name)?.linears.find((own) => own.includes(name))?.[0] ?? name;
+        const gates =
+          decided.get(site) ?? tokenGates(routed, { block, name }, { ...flags, topKs: topKsOf(name) });
         decided.set(site, gates);
         return lines.map((line, t) => mixed(line, `${path}.${name}`, gates[t] ?? []));
       };
@@ -318,19 +329,34 @@ export const plainEncoder = (model: UniPerceiver) => {
       const normed = (lines: readonly number[][], name: string): number[][] =>
         lines.map((line) => named(line, `${path}.${name}`));
       const prompted = normed(prompts?.[block] ?? [], 'norm1');
-      const place = { block, name: 'attention.qkv' };
-      const promptGates =
-        byToken && prompted.length > 0 ? tokenGates(prompted, place, { prompts: true }) : [];
-      const deep = prompted.map((line, n) =>
-        byToken && !values.has(`${path}.attention.qkv.weight`)
-          ? mixed(line, `${path}.attention.qkv`, promptGates[n] ?? [])
-          : linear(line, keyOf(first), place),
-      );
-      const attended = attend(each(normed(x, 'norm1'), 'attention.qkv'), mask, deep);
+      const deepOf = (name: string): number[][] => {
+        const gates =
+          byTokenOf(name) && prompted.length > 0
+            ? tokenGates(
+                prompted,
+                { block, name },
+                { prompts: true, topKs: prompted.map(() => topKsOf(name)[0] ?? 0) },
+              )
+            : [];
+        return prompted.map((line, n) =>
+          byTokenOf(name)
+            ? mixed(line, `${path}.${name}`, gates[n] ?? [])
+            : linear(line, keyOf(first), { block, name }),
+        );
+      };
+      const sideBySide = (parts: readonly number[][][]): number[][] =>
+        (parts[0] ?? []).map((_, t) => parts.flatMap((part) => part[t] ?? []));
+      const split = ['attention.query', 'attention.key', 'attention.value'];
+      const normal = normed(x, 'norm1');
+      const qkv = config.splitAttention
+        ? sideBySide(split.map((name) => each(normal, name)))
+        : each(normal, 'attention.qkv');
+      const deep = config.splitAttention ? sideBySide(split.map(deepOf)) : deepOf('attention.qkv');
+      const attended = attend(qkv, mask, deep);
       x = join(x, each(attended, 'attention.output'), 1);
-      const seen = normed(x, 'norm2');
-      const wide = each(seen, 'ffn.fc1').map((line) => line.map(gelu));
-      x = join(x, each(wide, 'ffn.fc2', seen), 2);
+      const inner = normed(x, 'norm2');
+      const wide = each(inner, 'ffn.fc1').map((line) => line.map(gelu));
+      x = join(x, each(wide, 'ffn.fc2', inner), 2);
     }
     return x;
   };

@@ -142,9 +142,10 @@ describe('padding and capacity', () => {
 const traced = (model: UniPerceiver, input: SequenceBatch, options: EncodeOptions = {}) => {
   const routing = createRoutingTrace({ telemetry: true });
   model.encode(input, { ...options, routing }).dispose();
-  const losses = routing.losses.map(({ weighted, balance, z }) => {
-    const values = [weighted, balance, z].map((scalar) => scalar.dataSync()[0] ?? NaN);
-    tf.dispose([weighted, balance, z]);
+  const losses = routing.losses.map(({ weighted, means }) => {
+    const scalars = [weighted, ...Object.values(means)];
+    const values = scalars.map((scalar) => scalar.dataSync()[0] ?? NaN);
+    tf.dispose(scalars);
     return values;
   });
   return { losses, reports: routing.reports };

@@ -317,7 +317,7 @@ describe('a transfer from merged experts', () => {
     ['task', { experts: 4, tasks: ['z', 'a'] }, 1e-5],
   ])('by %s, %o, computes what the exported encoder does', async (condition, moe, bound) => {
     const start = exported({ experts: 4, tasks: ['a', 'b'], condition }, served);
-    const sets = start.config.merged.rows.length;
+    const sets = start.config.merged.groups[0]?.rows.length ?? 0;
     const { model, plan } = await transferred({ ...tiny, moe: { condition, ...moe } }, start);
     const input = inputOf(captionBatch(2, 51));
     expect(maximumDifference(encoded(model, input), encoded(start, input))).toBeLessThan(bound);

@@ -85,9 +85,9 @@ describe.each<readonly [string, ExpertConfig, number]>([
     );
     await writeFile(weights, whole);
     expect(JSON.parse(await readFile(join(place, 'config.json'), 'utf8'))).toMatchObject({
-      encoder: { merged: { condition: name } },
+      encoder: { merged: { groups: [{ condition: name }] } },
     });
-    const { rows } = exported.encoder.config.merged;
+    const rows = exported.encoder.config.merged.groups.flatMap((group) => group.rows);
     expect(new Set(rows.map(({ set }) => set)).size).toBe(sets);
     expect(apart(model, loaded, 'reading')).toBeLessThan(1e-5);
 
@@ -114,7 +114,7 @@ describe('an export for some tasks', () => {
   it('keeps their rows alone, and names them where another is asked for', async () => {
     using model = conditionalModel({ experts: 3 });
     using exported = exportMerged(model, { tasks: ['naming', 'finding'] });
-    expect(exported.encoder.config.merged.rows.map(({ attributes }) => attributes)).toEqual([
+    expect(exported.encoder.config.merged.groups[0]?.rows.map(({ attributes }) => attributes)).toEqual([
       '10011001',
       '10010100',
     ]);

@@ -84,6 +84,15 @@ const drawBatches = async (
   return all;
 };
 
+/** What the experts of a linear are chosen by; null for a dense one. */
+const conditionAt = (
+  { routing }: Pick<GeneralistModel, 'routing'>,
+  { layer, linear }: { readonly layer: number; readonly linear: string },
+): string | null =>
+  routing?.groups.find(
+    ({ blocks, linears }) => blocks.includes(layer - 1) && linears.some((own) => own.includes(linear)),
+  )?.condition ?? null;
+
 const measureSites = async (
   model: GeneralistModel,
   batches: readonly (readonly TaskBatch[])[],
@@ -109,7 +118,7 @@ const measureSites = async (
       layers: layersOf(model.parameters),
       linear: site.linear,
       experts: site.experts,
-      condition: site.experts > 0 ? (model.routing?.condition ?? null) : null,
+      condition: conditionAt(model, site),
       weights: measured.weights,
       step: measured.step,
       firstOrder: plainMatrix(measured.firstOrder),

@@ -9,7 +9,7 @@ const chosenFrom = (rows: readonly (readonly number[])[], topK: number, visible?
   chooseExperts(
     Float32Array.from(rows.flat().map(Math.log)),
     { experts: rows[0]?.length ?? 0, topK, renormalize: false },
-    visible,
+    { visible },
   );
 
 const slotsOf = (choices: TokenChoices, options: CapacityOptions) => {
@@ -148,7 +148,7 @@ describe('giveSlots', () => {
     fc.assert(
       fc.property(batches, ({ seed, tokens, experts, factor, batchPriority, drawn }) => {
         const { topK, visible, logits, rule } = drawChoices(seed, tokens, experts);
-        const choices = chooseExperts(logits, rule, visible);
+        const choices = chooseExperts(logits, rule, { visible });
         const { plan, kept, wanted, dropped } = giveSlots(choices, {
           capacityFactor: factor,
           batchPriority,
@@ -184,7 +184,7 @@ describe('giveSlots', () => {
           places.flatMap((token) => [...logits.subarray(token * experts, (token + 1) * experts)]),
         );
         const options = { capacityFactor: factor, batchPriority };
-        const padded = giveSlots(chooseExperts(logits, rule, visible), options);
+        const padded = giveSlots(chooseExperts(logits, rule, { visible }), options);
         const dense = giveSlots(chooseExperts(packed, rule), options);
         expect(padded.plan.starts).toEqual(dense.plan.starts);
         expect([...padded.plan.tokens]).toEqual([...dense.plan.tokens].map((token) => places[token]));

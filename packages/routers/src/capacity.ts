@@ -98,7 +98,7 @@ export const capacityOf = (
       { fields: { factor, topK, tokens, experts } },
     );
   }
-  return ceilProduct(factor, topK * tokens, experts);
+  return ceilProduct(factor, Math.round(topK * tokens), experts);
 };
 
 /** Tokens are numbered in 21 bits where they are sorted by a 32-bit key in one double. */
@@ -130,8 +130,13 @@ const byPriority = ({ ids, topK, probabilities, experts }: TokenChoices): Int32A
  * @throws ConfigError when the factor leaves no expert a whole token
  */
 export const giveSlots = (choices: TokenChoices, options: CapacityOptions): Slots => {
-  const { ids, topK, experts, counted } = choices;
-  const capacity = capacityOf(options.capacityFactor, { tokens: counted, experts, topK });
+  const { ids, topK, experts, counted, total } = choices;
+  // Where tokens choose different numbers of experts an even load is that of all choices.
+  const capacity = capacityOf(options.capacityFactor, {
+    tokens: counted,
+    experts,
+    topK: counted === 0 ? topK : total / counted,
+  });
   const kept = new Uint8Array(ids.length);
   const wanted = new Int32Array(experts);
   const ranked =
@@ -165,5 +170,5 @@ export const giveSlots = (choices: TokenChoices, options: CapacityOptions): Slot
       next[e] = slot + 1;
     }
   }
-  return { plan: { tokens: slots, starts }, kept, wanted, dropped: counted * topK - served };
+  return { plan: { tokens: slots, starts }, kept, wanted, dropped: total - served };
 };

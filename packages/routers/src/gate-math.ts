@@ -53,6 +53,11 @@ export const checkGateRule = ({ experts, topK = DEFAULT_TOP_K }: GateRule): void
       },
     );
   }
+  checkTopK(topK, experts);
+};
+
+/** @throws ConfigError for a number of experts that none of `experts` can be */
+export const checkTopK = (topK: number, experts: number): void => {
   if (!Number.isInteger(topK) || topK < 1 || topK > experts) {
     throw new ConfigError(
       `gate: expected topK from 1 to the number of experts (${experts}), got ${topK}; lower topK or add experts`,
@@ -86,8 +91,8 @@ const softmaxInto = (target: Float64Array, logits: Float64Array, at: number, exp
   return sum;
 };
 
-/** The `topK` largest logits of a row, largest first; of equal ones (also of two -Infinity) the lower id wins. */
-const largestOf = (values: Float64Array, at: number, { experts, topK }: Required<GateRule>): number[] =>
+/** Indices of the `topK` largest logits of a row, largest first; of equal ones (also of two -Infinity) the lower wins. */
+const topKIndices = (values: Float64Array, at: number, { experts, topK }: Required<GateRule>): number[] =>
   Array.from({ length: experts }, (_, e) => e)
     .sort((a, b) => (values[at + b] ?? 0) - (values[at + a] ?? 0) || a - b)
     .slice(0, topK);
@@ -98,10 +103,11 @@ const keptSum = (values: Float64Array, at: number, chosen: readonly number[]): n
 /**
  * Chooses experts for each row and computes their gate values.
  * @param logits [N, E] row-major, noise already added
+ * @param topKs how many each row keeps, repeated over the rows where there are more. @default the rule's
  * @throws StateError (code `logits-not-finite`) naming the row when its logits have no softmax: one is NaN or +Infinity,
  * or all are -Infinity
  */
-export const gateRows = (logits: Float64Array, rule: GateRule): GateRows => {
+export const gateRows = (logits: Float64Array, rule: GateRule, topKs?: readonly number[]): GateRows => {
   const { experts, topK = DEFAULT_TOP_K, renormalize = renormalizes(topK) } = rule;
   const count = logits.length / experts;
   const probabilities = new Float64Array(logits.length);
@@ -111,7 +117,7 @@ export const gateRows = (logits: Float64Array, rule: GateRule): GateRows => {
     const at = row * experts;
     const sum = softmaxInto(probabilities, logits, at, experts);
     if (!(sum < Infinity)) throw logitsNotFinite('row', row, logits.subarray(at, at + experts));
-    const ids = largestOf(logits, at, { experts, topK, renormalize });
+    const ids = topKIndices(logits, at, { experts, topK: topKs?.[row % topKs.length] ?? topK, renormalize });
     const divisor = renormalize ? Math.max(keptSum(probabilities, at, ids), MINIMAL_SUM) : 1;
     for (const e of ids) gates[at + e] = (probabilities[at + e] ?? 0) / divisor;
     chosen.push(ids);

@@ -27,11 +27,15 @@ export type { AnyRouterStack, RouterStack, TokenRouterStack } from './router-sta
 export { routeTokens, unstackRouters } from './token-router.ts';
 export type { RouteTokensOptions, SiteParameters, TokenDecision, TokenPlan } from './token-router.ts';
 export {
+  auxiliaryLossNamed,
+  auxiliaryLossNames,
+  registerAuxiliaryLoss,
   weightedRouterLoss,
-  type LossFactors,
+  type AuxiliaryLoss,
+  type AuxiliaryLossInput,
   type RouterLoss,
   type RouterLosses,
-} from './balance-losses.ts';
+} from './auxiliary-losses.ts';
 export type { CapacityFactor } from './capacity.ts';
 export type { TokenChoices } from './token-choice.ts';
 export { addCounts, countRows, countTokens, routingTelemetry } from './telemetry.ts';

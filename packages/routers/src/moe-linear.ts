@@ -12,7 +12,7 @@ import { ConfigError, ShapeError, type Random } from '@polygate/core';
 import type { ParameterSet, ParameterSpec } from '@polygate/nn';
 import { conditionalLinear, dispatchedLinear, type LinearExpert, type SegmentSpan } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
-import { weightedRouterLoss } from './balance-losses.ts';
+import { weightedRouterLoss } from './auxiliary-losses.ts';
 import type { CapacityFactor } from './capacity.ts';
 import type { Condition } from './condition.ts';
 import { createCondition } from './condition-registry.ts';

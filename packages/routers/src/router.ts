@@ -9,7 +9,7 @@ import type { ParameterSet } from '@polygate/nn';
 import * as tf from '@tensorflow/tfjs';
 import type { ConditionSize, FixedCondition, LearnedCondition } from './condition.ts';
 import type { GateDecision } from './decision.ts';
-import { gateRows, gateRowsGradient, type GateRows } from './gate-math.ts';
+import { checkTopK, gateRows, gateRowsGradient, type GateRows } from './gate-math.ts';
 import { gateLogits, gateLogitsGradient, type GateSize } from './gate-product.ts';
 import { addNoise } from './noise.ts';
 import {
@@ -34,6 +34,8 @@ export interface RouteRowsOptions {
   readonly training?: boolean | undefined;
   /** Needed in training with noise: advanced by S * R * E normal draws. */
   readonly random?: Random | undefined;
+  /** Experts that each row chooses. @default the stack's topK for all */
+  readonly topK?: readonly number[] | undefined;
 }
 
 interface HostForward {
@@ -59,7 +61,7 @@ const forward = <Key>(
   };
   const logits = gateLogits(representation.values, weight, gateSize);
   addNoise(logits, experts, { training, noise, random });
-  const outcome = gateRows(logits, stack);
+  const outcome = gateRows(logits, stack, call.options.topK);
   return {
     outcome,
     backward: (gradient) => {
@@ -107,6 +109,7 @@ export const routeRows = <Key>(
     );
   }
   const { sites, experts, condition } = stack;
+  for (const topK of options.topK ?? []) checkTopK(topK, experts);
   if (condition.fixed) {
     checkFixedStack(condition, stack);
     return fixedDecisions({ condition, sites, experts }, rows);

@@ -61,7 +61,7 @@ describe('routingTelemetry', () => {
     const choices = chooseExperts(
       Float32Array.from([ln3, 0, ln3, 0, 9, 9, 0, 0]),
       { experts: 2, topK: 1, renormalize: false },
-      [1, 1, 0, 1],
+      { visible: [1, 1, 0, 1] },
     );
     const kept = Uint8Array.from([1, 0, 0, 1]);
     const [all] = countTokens({ choices, kept });

@@ -11,7 +11,7 @@ describe('chooseExperts', () => {
     // softmax([ln 1, ln 4, ln 2, ln 1]) = [1, 4, 2, 1] / 8: kept 1/2 and 1/4; divided by 3/4: 2/3 and 1/3.
     const logits = Float32Array.from([log(1), log(4), log(2), log(1), 5, 5, 5, 5, 0, 0, 0, 0]);
     const rule = { experts: 4, topK: 2, renormalize: true };
-    const choices = chooseExperts(logits, rule, [1, 0, 1]);
+    const choices = chooseExperts(logits, rule, { visible: [1, 0, 1] });
     expect([...choices.ids]).toEqual([1, 2, -1, -1, 0, 1]);
     [2 / 3, 1 / 3, 0, 0, 0.5, 0.5].forEach((g, i) => expect(choices.weights[i]).toBeCloseTo(g, 6));
     [0.125, 0.5, 0.25, 0.125, 0, 0, 0, 0, 0.25].forEach((p, i) =>
@@ -20,7 +20,7 @@ describe('chooseExperts', () => {
     // ln(1 + 4 + 2 + 1), padding, ln 4
     [log(8), 0, log(4)].forEach((z, i) => expect(choices.logSums[i]).toBeCloseTo(z, 6));
     expect(choices.counted).toBe(2);
-    const plain = chooseExperts(logits, { ...rule, renormalize: false }, [1, 0, 1]);
+    const plain = chooseExperts(logits, { ...rule, renormalize: false }, { visible: [1, 0, 1] });
     [0.5, 0.25, 0, 0, 0.25, 0.25].forEach((g, i) => expect(plain.weights[i]).toBeCloseTo(g, 6));
   });
 
@@ -138,6 +138,8 @@ describe('chooseExperts', () => {
     expect(() => chooseExperts(Float32Array.from(both), rule)).toThrow(text('token'));
     expect(() => gateRows(Float64Array.from(both), rule)).toThrow(text('row'));
     // Padding may hold anything.
-    expect([...chooseExperts(Float32Array.from(both), rule, [1, 0]).ids]).toEqual([2, 1, -1, -1]);
+    expect([...chooseExperts(Float32Array.from(both), rule, { visible: [1, 0] }).ids]).toEqual([
+      2, 1, -1, -1,
+    ]);
   });
 });

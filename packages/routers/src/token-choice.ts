@@ -10,12 +10,13 @@ import { logitsNotFinite, type GateRule } from './gate-math.ts';
 /** What a gate makes of N rows of logits. */
 export interface TokenChoices {
   readonly experts: number;
+  /** Most experts that a token chooses. */
   readonly topK: number;
   /** [N, E] softmax, noise included; 0 at padding. */
   readonly probabilities: Float32Array;
   /** [N] logarithm of the sum of exponentials; 0 at padding. */
   readonly logSums: Float32Array;
-  /** [N, K] chosen experts, the likeliest first (of equal ones the lower id); -1 at padding. */
+  /** [N, K] chosen experts, the likeliest first (of equal ones the lower id); -1 at padding and beyond a token's own K. */
   readonly ids: Int32Array;
   /** [N, K] gates of the chosen experts, before any is dropped; 0 at padding. */
   readonly weights: Float32Array;
@@ -23,6 +24,8 @@ export interface TokenChoices {
   readonly importance: Float64Array;
   /** Tokens that are not padding. */
   readonly counted: number;
+  /** Choices of all tokens together: K times as many where all choose as many. */
+  readonly total: number;
 }
 
 /** Where exp(-x) leaves double precision. */
@@ -54,16 +57,23 @@ const LOWEST = -1e300;
 /** Least sum that kept probabilities are divided by, as in gate-math.ts. */
 const MINIMAL_SUM = 2 ** -23;
 
+/** What differs from token to token. */
+export interface TokenFlags {
+  /** [N], 0 at padding. @default all count */
+  readonly visible?: ArrayLike<number> | undefined;
+  /** [T] experts that the token at each position of a sequence chooses, at most the rule's topK. @default topK for all */
+  readonly topKs?: readonly number[] | undefined;
+}
+
 /**
  * The choice is by logits, not by their exponentials: those of different logits may be equal.
  * @param logits [N, E] row-major, noise already added
- * @param visible [N], 0 at padding; all count without it
  * @throws StateError naming the token when its logits have no softmax: one is NaN or +Infinity, or all are -Infinity
  */
 export const chooseExperts = (
   logits: Float32Array,
   { experts, topK, renormalize }: Required<GateRule>,
-  visible?: ArrayLike<number>,
+  { visible, topKs }: TokenFlags = {},
 ): TokenChoices => {
   const count = logits.length / experts;
   const probabilities = new Float32Array(logits.length);
@@ -74,6 +84,7 @@ export const chooseExperts = (
   const room = new Float64Array(experts);
   const importance = new Float64Array(experts);
   let counted = 0;
+  let total = 0;
   for (let token = 0; token < count; token += 1) {
     if (visible?.[token] === 0) continue;
     counted += 1;
@@ -99,8 +110,10 @@ export const chooseExperts = (
     }
     for (let e = 0; e < experts; e += 1) room[e] = Math.max(logits[at + e] as number, LOWEST);
     const own = token * topK;
+    const wanted = topKs ? (topKs[token % topKs.length] as number) : topK;
+    total += wanted;
     let kept = 0;
-    for (let k = 0; k < topK; k += 1) {
+    for (let k = 0; k < wanted; k += 1) {
       let best = 0;
       for (let e = 1; e < experts; e += 1) {
         if ((room[e] as number) > (room[best] as number)) best = e;
@@ -114,10 +127,10 @@ export const chooseExperts = (
     }
     if (renormalize) {
       const divisor = kept > MINIMAL_SUM ? kept : MINIMAL_SUM;
-      for (let k = 0; k < topK; k += 1) weights[own + k] = (weights[own + k] as number) / divisor;
+      for (let k = 0; k < wanted; k += 1) weights[own + k] = (weights[own + k] as number) / divisor;
     }
   }
-  return { experts, topK, probabilities, logSums, ids, weights, importance, counted };
+  return { experts, topK, probabilities, logSums, ids, weights, importance, counted, total };
 };
 
 /**
@@ -139,7 +152,9 @@ export const choiceGradient = (
     const at = token * experts;
     let sum = 0;
     let shared = 0;
-    for (let k = 0; k < topK; k += 1) {
+    let chosen = 0;
+    while (chosen < topK && (ids[own + chosen] as number) >= 0) chosen += 1;
+    for (let k = 0; k < chosen; k += 1) {
       const e = at + (ids[own + k] as number);
       sum += probabilities[e] as number;
       if (kept[own + k] !== 0) shared += (gradient[e] as number) * (weights[own + k] as number);
@@ -149,7 +164,7 @@ export const choiceGradient = (
     const divisor = renormalize ? Math.max(sum, MINIMAL_SUM) : 1;
     if (!moving) shared = 0;
     let mean = 0;
-    for (let k = 0; k < topK; k += 1) {
+    for (let k = 0; k < chosen; k += 1) {
       const e = at + (ids[own + k] as number);
       const value = ((kept[own + k] === 0 ? 0 : (gradient[e] as number)) - shared) / divisor;
       result[e] = value;

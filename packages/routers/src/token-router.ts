@@ -21,7 +21,15 @@ import {
   type EngineTokenChoice,
 } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
-import { lossPair, lossValues, routerLosses, type RouterLoss, type RouterLosses } from './balance-losses.ts';
+import {
+  computeLosses,
+  furtherLosses,
+  lossPair,
+  lossValues,
+  routerLosses,
+  type RouterLoss,
+  type RouterLosses,
+} from './auxiliary-losses.ts';
 import {
   BATCH_ORDER,
   capacityOf,
@@ -32,7 +40,7 @@ import {
   type Slots,
 } from './capacity.ts';
 import type { TokenContext } from './condition.ts';
-import { DEFAULT_TOP_K, logitsNotFinite, renormalizes, type GateRule } from './gate-math.ts';
+import { checkTopK, DEFAULT_TOP_K, logitsNotFinite, renormalizes, type GateRule } from './gate-math.ts';
 import { noiseStream, tokenNoise } from './noise.ts';
 import {
   describeRouters,
@@ -61,6 +69,13 @@ export interface RouteTokensOptions {
   readonly capacityFactor?: CapacityOptions['capacityFactor'];
   /** Whether the likeliest choices get their slots first. @default false */
   readonly batchPriority?: boolean;
+  /**
+   * Experts that the tokens choose: one number, or one for each position of a sequence, [L]. Different ones are chosen on
+   * the host. @default the stack's topK
+   */
+  readonly topK?: number | readonly number[] | undefined;
+  /** Names of the auxiliary losses that are wanted beside balance and z, which are always there. @default none */
+  readonly losses?: readonly string[] | undefined;
 }
 
 /** Slots by expert, as dispatchedLinear takes them, and what became of the choices. */
@@ -81,7 +96,7 @@ export interface TokenDecision {
    */
   readonly tokens: tf.Tensor3D;
   readonly plan: TokenPlan;
-  /** Made when looked at, which must be on the tape of the decision. */
+  /** Auxiliary losses by name. Made when looked at, which must be on the tape of the decision. */
   readonly losses: RouterLosses;
   /** The same as numbers, and for {@link weightedRouterLoss}. */
   readonly loss: RouterLoss;
@@ -130,13 +145,16 @@ interface Outcome {
   readonly slots: Slots;
   readonly gates: tf.Tensor2D;
   /** What the gradients need, where an engine decided. */
-  readonly own?: EngineTokenChoice;
+  readonly engine?: EngineTokenChoice;
+  /** [N, E] each, where the host decided. */
+  readonly logits?: { readonly clean: Float32Array; readonly noisy: Float32Array };
 }
 
 interface DecisionRule extends Required<GateRule>, Required<CapacityOptions> {
   readonly training: boolean;
   readonly noise: number | undefined;
   readonly random: Random | undefined;
+  readonly topKs: readonly number[] | undefined;
 }
 
 const gateValues = (choices: TokenChoices, kept: Uint8Array): Float32Array => {
@@ -153,12 +171,15 @@ const gateValues = (choices: TokenChoices, kept: Uint8Array): Float32Array => {
 const routeOnHost = (
   logits: tf.Tensor2D,
   visible: tf.Tensor | undefined,
-  { experts, topK, renormalize, capacityFactor, batchPriority, order, ...noisy }: DecisionRule,
+  { experts, topK, topKs, renormalize, capacityFactor, batchPriority, order, ...noisy }: DecisionRule,
 ): Outcome => {
-  const values = tokenNoise(logits.dataSync<'float32'>(), experts, noisy);
-  const choices = chooseExperts(values, { experts, topK, renormalize }, visible?.dataSync<'float32'>());
+  const clean = logits.dataSync<'float32'>();
+  const noisyLogits = tokenNoise(clean, experts, noisy);
+  const flags = { visible: visible?.dataSync<'float32'>(), topKs };
+  const choices = chooseExperts(noisyLogits, { experts, topK, renormalize }, flags);
   const slots = giveSlots(choices, { capacityFactor, batchPriority, order });
-  return { choices, slots, gates: tf.tensor2d(gateValues(choices, slots.kept), logits.shape) };
+  const gates = tf.tensor2d(gateValues(choices, slots.kept), logits.shape);
+  return { choices, slots, gates, logits: { clean, noisy: noisyLogits } };
 };
 
 /** Host values of a tensor, read when somebody looks: only telemetry does. */
@@ -191,8 +212,8 @@ const counts = new WeakMap<tf.Tensor, number>();
 /** Tokens that are not padding. */
 const countVisible = (visible: tf.Tensor | undefined, tokens: number): number => {
   if (!visible) return tokens;
-  const known = counts.get(visible);
-  if (known !== undefined) return known;
+  const earlier = counts.get(visible);
+  if (earlier !== undefined) return earlier;
   const count = visible.dataSync<'float32'>().reduce((sum, value) => sum + (value === 0 ? 0 : 1), 0);
   counts.set(visible, count);
   return count;
@@ -218,9 +239,9 @@ const checkLogits = (
 const routeOnEngine = (
   logits: tf.Tensor2D,
   visible: tf.Tensor | undefined,
-  { experts, topK, renormalize, capacityFactor, batchPriority, order, ...noisy }: DecisionRule,
+  { experts, topK, topKs, renormalize, capacityFactor, batchPriority, order, ...noisy }: DecisionRule,
 ): Outcome | undefined => {
-  if (batchPriority || !bringsTokenChoice()) return undefined;
+  if (batchPriority || topKs || !bringsTokenChoice()) return undefined;
   const counted = countVisible(visible, logits.shape[0]);
   const capacity = capacityOf(capacityFactor, { tokens: counted, experts, topK });
   // In the engine's own product this factor is half a slot off every whole number, so that it can't round to another.
@@ -242,12 +263,13 @@ const routeOnEngine = (
   const kept = onDemand<Uint8Array>(own.kept);
   const tokens = onDemand<Int32Array>(slots);
   return {
-    own,
+    engine: own,
     gates: own.gates,
     choices: {
       experts,
       topK,
       counted,
+      total: choices,
       importance: Float64Array.from(own.importance),
       get probabilities() {
         return probabilities();
@@ -295,12 +317,17 @@ const slotOrder = (
  * `logits-not-finite`) for a token whose logits have no softmax
  */
 export const routeTokens = <Key>(
-  given: AnyRouterStack<Key>,
+  routers: AnyRouterStack<Key>,
   context: TokenContext,
   options: RouteTokensOptions,
 ): TokenDecision => {
-  const stack = stackOfTokens(given);
-  const { experts, topK = DEFAULT_TOP_K, renormalize = renormalizes(topK), noise } = stack;
+  const stack = stackOfTokens(routers);
+  const { experts, noise } = stack;
+  const given = options.topK ?? stack.topK ?? DEFAULT_TOP_K;
+  const topKs = typeof given === 'number' ? undefined : given;
+  const topK = typeof given === 'number' ? given : Math.max(...given);
+  for (const count of topKs ?? [topK]) checkTopK(count, experts);
+  const renormalize = stack.renormalize ?? renormalizes(stack.topK ?? DEFAULT_TOP_K);
   const { training = false, random, batchPriority = false } = options;
   const { capacityFactor = training ? 1 : 2 } = options;
   const own = options.parameters[context.site];
@@ -312,16 +339,39 @@ export const routeTokens = <Key>(
   }
   const { logits, tokens } = gateLogits(stack, context, own);
   const order = slotOrder(logits.shape[0], options);
-  const rule = { experts, topK, renormalize, capacityFactor, batchPriority, order, training, noise, random };
-  const outcome = routeOnEngine(logits, context.visible, rule) ?? routeOnHost(logits, context.visible, rule);
-  const { choices, slots, own: decided } = outcome;
-  const values = lossValues(choices, slots.wanted, decided?.squares);
+  const rule = {
+    experts,
+    topK,
+    renormalize,
+    capacityFactor,
+    batchPriority,
+    order,
+    training,
+    noise,
+    random,
+    topKs,
+  };
+  const further = furtherLosses(options.losses ?? []);
+  // Losses of other kinds than the engine's two need the logits on the host.
+  const outcome =
+    (further.length === 0 ? routeOnEngine(logits, context.visible, rule) : undefined) ??
+    routeOnHost(logits, context.visible, rule);
+  const { choices, slots, engine, logits: onHost } = outcome;
+  const values = lossValues(choices, slots.wanted, engine?.squares);
   const { balance, z, shares } = values;
   const { counted } = choices;
-  const { gates, losses: pair } = decided
-    ? decidedGates(logits, decided, { renormalize, losses: [balance, z], shares, counted })
+  const { gates, losses: pair } = engine
+    ? decidedGates(logits, engine, { renormalize, losses: [balance, z], shares, counted })
     : { gates: hostGates(logits, outcome, renormalize), losses: lossPair(logits, choices, values) };
-  const loss = { balance, z, pair };
+  const others = onHost
+    ? computeLosses(further, logits, {
+        ...onHost,
+        choices,
+        renormalize,
+        noise: training ? (noise ?? 1) / experts : 0,
+      })
+    : { values: {} };
+  const loss = { values: { balance, z, ...others.values }, pair, others: others.tensor };
   return {
     gates,
     tokens,

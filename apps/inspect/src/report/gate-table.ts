@@ -25,35 +25,40 @@ export interface GateTable {
   readonly sites: readonly GateSiteView[];
 }
 
-/** Gates of a model whose condition is on rows. @returns undefined for a dense model, a merged one or one that routes by token */
-export const gateTableOf = (model: GeneralistModel, tasks: readonly TrainedTask[]): GateTable | undefined => {
-  const { routing } = model;
-  if (!routing) return undefined;
-  const kinds = tokenKinds(tasks, routing);
-  if (kinds.length === 0) return undefined;
-  const sites = routing
-    .gates(kinds.map(({ key }) => key))
-    .map(({ block, linears, values, experts }): GateSiteView => ({
-      layer: block + 1,
-      linears,
-      values: kinds.map((_, row) =>
-        Array.from({ length: experts }, (_, e) => values[row * experts + e] ?? 0),
-      ),
-    }));
-  return {
-    condition: routing.condition,
-    experts: routing.experts,
-    meaning: 'gate',
-    rows: kinds.map(({ label, detail }) => ({ label, detail })),
-    sites,
-  };
-};
+/** Gates of a model by group of experts whose condition is on rows; none of a dense or merged one. */
+export const gateTablesOf = (
+  { routing }: GeneralistModel,
+  tasks: readonly TrainedTask[],
+): readonly GateTable[] =>
+  (routing?.groups ?? []).flatMap((group) => {
+    if (!routing) return [];
+    const kinds = tokenKinds(tasks, { ...group, tasks: routing.tasks, modalities: routing.modalities });
+    if (kinds.length === 0) return [];
+    const sites = routing
+      .gates(kinds.map(({ key }) => key))
+      .filter((gates) => gates.group === group.name)
+      .map(({ block, linears, values, experts }): GateSiteView => ({
+        layer: block + 1,
+        linears,
+        values: kinds.map((_, row) =>
+          Array.from({ length: experts }, (_, e) => values[row * experts + e] ?? 0),
+        ),
+      }));
+    return [
+      {
+        condition: group.condition,
+        experts: group.experts,
+        meaning: 'gate' as const,
+        rows: kinds.map(({ label, detail }) => ({ label, detail })),
+        sites,
+      },
+    ];
+  });
 
 /** Records of each task that a share is averaged over: the last ones of the run. */
 const LAST_RECORDS = 5;
 
-/** Shares of the choices by kind of token, from the last routing records of each task. @returns undefined without records */
-export const shareTableOf = (records: readonly RoutingEntry[]): GateTable | undefined => {
+const shareTableOf = (records: readonly RoutingEntry[]): GateTable | undefined => {
   const [first] = records;
   if (!first) return undefined;
   const tasks = [...new Set(records.map(({ task }) => task))];
@@ -91,3 +96,9 @@ export const shareTableOf = (records: readonly RoutingEntry[]): GateTable | unde
     })),
   };
 };
+
+/** Shares of the choices by kind of token and group of experts, from the last routing records of each task. */
+export const shareTablesOf = (records: readonly RoutingEntry[]): readonly GateTable[] =>
+  [...new Set(records.map(({ group }) => group))].flatMap(
+    (name) => shareTableOf(records.filter(({ group }) => group === name)) ?? [],
+  );

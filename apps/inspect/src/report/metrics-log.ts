@@ -18,6 +18,8 @@ const groupSchema = z.object({
 const routingSchema = z.object({
   step: z.number(),
   task: z.string(),
+  /** Group of experts, where there are several. */
+  group: z.string().optional(),
   condition: z.string(),
   experts: z.number(),
   sites: z.array(

@@ -5,7 +5,7 @@ import { INTERFERENCE_FILE, readInterference, type InterferenceRecord } from '@p
 import { openRun } from '@polygate/runs';
 import type { TrainedTask } from '@polygate/tasks';
 import { basename, join, resolve } from 'node:path';
-import { gateTableOf, shareTableOf, type GateTable } from './gate-table.ts';
+import { gateTablesOf, shareTablesOf, type GateTable } from './gate-table.ts';
 import { readMetrics, type MetricsLog } from './metrics-log.ts';
 
 export interface RunView {
@@ -16,7 +16,8 @@ export interface RunView {
   /** Names of the tasks in the order of the recipe. */
   readonly tasks: readonly string[];
   /** Absent for a dense model, and for one by token without routing records. */
-  readonly gates?: GateTable;
+  /** By group of experts. */
+  readonly gates: readonly GateTable[];
   readonly interference?: InterferenceRecord;
   /** Lines of the table of facts: name and value. */
   readonly facts: readonly (readonly [name: string, value: string])[];
@@ -41,7 +42,9 @@ export const viewRun = async (run: string): Promise<RunView> => {
   }
   const { config } = model;
   const tasks = config.tasks ?? recipeTasks(recipe);
-  const gates = gateTableOf(model, tasks) ?? shareTableOf(log.routing);
+  const tables = gateTablesOf(model, tasks);
+  const byRow = new Set(tables.map(({ condition }) => condition));
+  const gates = [...tables, ...shareTablesOf(log.routing.filter(({ condition }) => !byRow.has(condition)))];
   const interference = await readInterference(join(run, 'inspect', INTERFERENCE_FILE));
   const facts: (readonly [string, string])[] = [
     ['folder', run],
@@ -64,7 +67,7 @@ export const viewRun = async (run: string): Promise<RunView> => {
     log,
     tasks: tasks.map(({ name }) => name),
     facts,
-    ...(gates ? { gates } : {}),
+    gates,
     ...(interference ? { interference } : {}),
   };
 };

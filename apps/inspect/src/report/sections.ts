@@ -63,10 +63,12 @@ const validations = (runs: readonly RunView[]): ReportSection => {
 
 const gates = (runs: readonly RunView[]): ReportSection => {
   const figures = runs.flatMap((run, at) =>
-    (run.gates ? gateFigures(run.gates, run.name) : []).map((figure, number) => ({
-      id: `gates-${at + 1}-${number + 1}`,
-      figure,
-    })),
+    run.gates
+      .flatMap((table) => gateFigures(table, run.name))
+      .map((figure, number) => ({
+        id: `gates-${at + 1}-${number + 1}`,
+        figure,
+      })),
   );
   return {
     id: 'gates',

@@ -5,7 +5,7 @@
 import { rowKey } from '@polygate/attributes';
 import { taskSegments } from '@polygate/generalist';
 import { segmentRows, type TrainedTask } from '@polygate/tasks';
-import { conditionNamed, type RoutingKey } from '@polygate/routers';
+import { createCondition, type RoutingKey } from '@polygate/routers';
 
 /** What tokens of an attribute row are; names and captions share theirs. */
 const names: ReadonlyMap<string, string> = new Map([
@@ -61,11 +61,13 @@ export const tokenKinds = (
   tasks: readonly TrainedTask[],
   routing: {
     readonly condition: string;
+    readonly conditionSettings?: Readonly<Record<string, unknown>>;
     readonly tasks: readonly string[];
     readonly modalities: readonly string[];
   },
 ): readonly TokenKind[] => {
-  const condition = conditionNamed(routing.condition).create(routing);
+  const { conditionSettings: settings = {}, tasks: named, modalities } = routing;
+  const condition = createCondition(routing.condition, { tasks: named, modalities, settings });
   if (!condition.dataIndependent) return [];
   const groups = new Map<string, RoutingKey[]>();
   for (const key of tasks.flatMap(taskSegments)) {

@@ -14,12 +14,12 @@
  * Adding before rounding would give 123 for B: 37.95 + 85.52 million.
  */
 import { sizeOf, type ParameterSpec } from '@polygate/nn';
-import { describeRouters } from '@polygate/routers';
 import { describeBody } from '../blocks/body-description.ts';
 import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } from '../config/config.ts';
-import { routerStack } from '../models/description.ts';
-import { conditionOf } from '../config/expert-config.ts';
-import { BLOCK_LINEARS, isConditional, linearShape } from '../experts/placement.ts';
+import { blockLinears } from '../blocks/linears.ts';
+import { conditionOf, type ExpertGroup } from '../config/expert-groups.ts';
+import { describeGroupRouters } from '../experts/group-routers.ts';
+import { groupAt } from '../experts/sites.ts';
 
 /** Disjoint parts of an encoder; every parameter is in exactly one. */
 export type ParameterPart =
@@ -44,6 +44,16 @@ export interface PublishedCounts {
   readonly unit: number;
 }
 
+/** What a group of experts comes to. */
+export interface GroupAccount {
+  readonly name: string;
+  readonly mergeable: boolean;
+  /** Weight sets that a deployed model keeps; the number of experts where they can't be merged. */
+  readonly rows: number;
+  /** Scalars of one set: weights and biases of its linears. */
+  readonly mergedSet: number;
+}
+
 /** What an encoder holds. Exact scalars, but for `published`. */
 export interface ParameterAccount {
   readonly parts: Readonly<Record<ParameterPart, number>>;
@@ -60,8 +70,10 @@ export interface ParameterAccount {
   readonly deployed: number;
   /** Scalars of one merged set: weights and biases of all conditional linears. */
   readonly mergedSet: number;
-  /** Merged sets that `deployed` counts; the number of experts where they can't be merged. */
+  /** Merged sets that `deployed` counts of a group, at most; the number of experts where they can't be merged. */
   readonly rows: number;
+  /** The same by group of experts. */
+  readonly groups: readonly GroupAccount[];
   readonly published: PublishedCounts;
 }
 
@@ -101,18 +113,18 @@ const countParts = (specs: readonly ParameterSpec[]): Record<ParameterPart, numb
 const countAll = (resolved: ResolvedEncoderConfig): Record<ParameterPart, number> => {
   const { layers, moe } = resolved;
   const none = { copies: () => [] };
-  const stack = routerStack(resolved);
   const outside = describeBody({ ...resolved, layers: 0 }, none);
-  const parts = countParts([...outside, ...(stack ? describeRouters(stack) : [])]);
+  const parts = countParts([...outside, ...describeGroupRouters(resolved)]);
   // A block without its linears: norms and scales.
   const block = countParts(describeBody({ ...resolved, layers: 1 }, none));
   const name = 'block norms and scales';
   parts[name] += layers * block[name];
   for (let at = 0; at < layers; at += 1) {
-    for (const linear of BLOCK_LINEARS) {
-      const [out, input] = linearShape(linear, resolved);
+    for (const { name: linear, shape } of blockLinears(resolved)) {
+      const [out, input] = shape;
       const size = out * input + out;
-      if (moe && isConditional(moe, at, linear)) parts.experts += moe.experts * size;
+      const group = groupAt(moe, { block: at, linear });
+      if (group) parts.experts += group.experts * size;
       else parts['shared linears'] += size;
     }
   }
@@ -121,38 +133,55 @@ const countAll = (resolved: ResolvedEncoderConfig): Record<ParameterPart, number
 
 const TENTHS_BELOW = 10e6;
 
-/** Merged sets of a deployed model: the paper's two for image and text, or one for each task where tasks have their own. */
-const defaultRows = ({ moe }: ResolvedEncoderConfig): number => {
-  const condition = moe && conditionOf(moe);
-  return condition?.dataIndependent && condition.reads.includes('task') ? (moe?.tasks.length ?? 1) : 2;
+/** Whether the experts of a group can be merged. */
+const isMergeable = (group: ExpertGroup, { moe }: ResolvedEncoderConfig): boolean =>
+  conditionOf(group, moe ?? { tasks: [], modalities: [] }).dataIndependent;
+
+/**
+ * Merged sets of a group in a deployed model: the paper's two for image and text, or one for each task where tasks have
+ * their own.
+ */
+const defaultRows = (group: ExpertGroup, { moe }: ResolvedEncoderConfig): number => {
+  const { reads } = conditionOf(group, moe ?? { tasks: [], modalities: [] });
+  return reads.includes('task') ? (moe?.tasks.length ?? 1) : 2;
+};
+
+/** Scalars of one weight set of a group: weights and biases of its linears. */
+const setSize = ({ blocks, linears }: ExpertGroup, resolved: ResolvedEncoderConfig): number => {
+  const names = linears.flat();
+  const size = blockLinears(resolved)
+    .filter(({ name }) => names.includes(name))
+    .reduce((sum, { shape: [out, input] }) => sum + out * input + out, 0);
+  return blocks.length * size;
 };
 
 /**
  * Counts the parameters of an encoder; allocates none.
- * @param served merged weight sets that a deployed model keeps, e.g. 1 for one modality. @default 2, for image and
- * text; the number of tasks for conditions on the task
+ * @param served merged weight sets that a deployed model keeps of each group, e.g. 1 for one modality. @default 2, for
+ * image and text; the number of tasks for conditions on the task
  * @throws ConfigError for a configuration that makes no encoder
  */
 export const accountParameters = (config: EncoderConfig, served?: number): ParameterAccount => {
   const resolved = resolveEncoderConfig(config);
-  const mergeable = !resolved.moe || conditionOf(resolved.moe).dataIndependent;
-  const rows = mergeable ? (served ?? defaultRows(resolved)) : (resolved.moe?.experts ?? 1);
-  const { layers, width, vocabularySize } = resolved;
+  const { layers, width } = resolved;
+  const groups = (resolved.moe?.groups ?? []).map((group) => {
+    const mergedByRow = isMergeable(group, resolved);
+    const rows = mergedByRow ? (served ?? defaultRows(group, resolved)) : group.experts;
+    return { name: group.name, mergeable: mergedByRow, rows, mergedSet: setSize(group, resolved) };
+  });
   const parts = countAll(resolved);
-  let mergedSet = 0;
-  let matrices = width * width;
-  for (let block = 0; block < layers; block += 1) {
-    for (const name of BLOCK_LINEARS) {
-      const [out, input] = linearShape(name, resolved);
-      matrices += out * input;
-      if (isConditional(resolved.moe, block, name)) mergedSet += out * input + out;
-    }
-  }
+  const matrices =
+    width * width +
+    layers * blockLinears(resolved).reduce((sum, { shape: [out, input] }) => sum + out * input, 0);
+  const mergedSet = groups.reduce((sum, group) => sum + group.mergedSet, 0);
+  // Further sets of each group, beyond the one that a dense encoder has.
+  const further = groups.reduce((sum, group) => sum + (group.rows - 1) * group.mergedSet, 0);
+  const mergeable = groups.every((group) => group.mergeable);
   const trained = Object.values(parts).reduce((sum, count) => sum + count, 0);
   const dense = trained - parts.experts - parts.routers + mergedSet;
   const unit = matrices < TENTHS_BELOW ? 1e5 : 1e6;
   const rounded = (count: number): number => Math.round(count / unit) * unit;
-  const vocabulary = rounded(vocabularySize * width);
+  const vocabulary = rounded(parts.vocabulary);
   const encoder = rounded(matrices);
   const total = vocabulary + encoder;
   return {
@@ -160,9 +189,10 @@ export const accountParameters = (config: EncoderConfig, served?: number): Param
     trained,
     dense,
     mergeable,
-    deployed: mergeable ? dense + (rows - 1) * mergedSet : trained,
+    deployed: mergeable ? dense + further : trained,
     mergedSet,
-    rows,
-    published: { vocabulary, encoder, total, deployed: total + rounded((rows - 1) * mergedSet), unit },
+    rows: Math.max(...groups.map(({ rows }) => rows), groups.length > 0 ? 1 : (served ?? 2)),
+    groups,
+    published: { vocabulary, encoder, total, deployed: total + rounded(further), unit },
   };
 };

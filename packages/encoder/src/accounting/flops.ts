@@ -6,8 +6,9 @@
  */
 import { accountParameters } from './accounting.ts';
 import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } from '../config/config.ts';
-import { conditionOf } from '../config/expert-config.ts';
-import { BLOCK_LINEARS, gateSites, isConditional, linearShape } from '../experts/placement.ts';
+import { blockLinears } from '../blocks/linears.ts';
+import { conditionOf, type ExpertGroup } from '../config/expert-groups.ts';
+import { groupSites } from '../experts/sites.ts';
 
 /** The sequence that is counted. */
 export interface FlopsOptions {
@@ -21,6 +22,8 @@ export interface FlopsOptions {
   readonly rows?: number;
   /** Sequences of the forward, which share the cost of merging. @default 1 */
   readonly batch?: number;
+  /** Experts that a token chooses in a group, where that is another number than the configured. @default as configured */
+  readonly topK?: (group: string) => number | undefined;
 }
 
 /** Operations of one sequence. */
@@ -34,7 +37,7 @@ export interface FlopsAccount {
   readonly attention: number;
   readonly patches: number;
   readonly head: number;
-  /** Routers that look at tokens: their gates and, by context, the attention pool of the sequence. */
+  /** Routers that look at tokens, as their conditions declare: gates and, by context, the attention pool of the sequence. */
   readonly routing: number;
   /** Sum of the above: a forward with merged weights at hand, of experts chosen by tokens, or of a dense encoder. */
   readonly forward: number;
@@ -45,49 +48,44 @@ export interface FlopsAccount {
   readonly training: number;
 }
 
-/** Multiplications of all linears for one token, and those of the conditional ones alone. */
-const linearSizes = (
-  config: ResolvedEncoderConfig,
-): { readonly all: number; readonly conditional: number } => {
-  let all = 0;
-  let conditional = 0;
-  for (let block = 0; block < config.layers; block += 1) {
-    for (const name of BLOCK_LINEARS) {
-      const [out, input] = linearShape(name, config);
-      all += out * input;
-      if (isConditional(config.moe, block, name)) conditional += out * input;
-    }
-  }
-  return { all, conditional };
-};
-
-/** Routers that look at tokens, as their condition declares. */
-const routingFlops = (config: ResolvedEncoderConfig, length: number): number => {
-  const { moe, width } = config;
-  if (!moe) return 0;
-  const condition = conditionOf(moe);
-  if (condition.dataIndependent) return 0;
-  const sites = gateSites(config).length;
-  const { decision, sequence = 0 } = condition.flops({ width, sites, experts: moe.experts });
-  return sites * (length * decision + sequence);
+/** Multiplications of a group's linears for one token. */
+const groupSize = ({ blocks, linears }: ExpertGroup, config: ResolvedEncoderConfig): number => {
+  const names = linears.flat();
+  const size = blockLinears(config)
+    .filter(({ name }) => names.includes(name))
+    .reduce((sum, { shape: [out, input] }) => sum + out * input, 0);
+  return blocks.length * size;
 };
 
 /** Counts the operations of one sequence. @throws ConfigError for a configuration that makes no encoder */
 export const countFlops = (config: EncoderConfig, options: FlopsOptions): FlopsAccount => {
   const resolved = resolveEncoderConfig(config);
   const { layers, width, patch, moe } = resolved;
-  const { length, patches = 0, queries = 1, rows = 1, batch = 1 } = options;
-  const byRow = moe !== undefined && conditionOf(moe).dataIndependent;
-  const { all, conditional } = linearSizes(resolved);
-  const extra = moe && !byRow ? (moe.topK - 1) * conditional : 0;
+  const { length, patches = 0, queries = 1, rows = 1, batch = 1, topK: topKOf } = options;
+  const { groups: accounts } = accountParameters(config);
+  const all = layers * blockLinears(resolved).reduce((sum, { shape: [out, input] }) => sum + out * input, 0);
+  let extra = 0;
+  let routing = 0;
+  let merging = 0;
+  for (const [index, group] of (moe?.groups ?? []).entries()) {
+    const { mergedSet = 0 } = accounts[index] ?? {};
+    const topK = topKOf?.(group.name) ?? group.topK;
+    const condition = conditionOf(group, moe ?? { tasks: [], modalities: [] });
+    if (condition.dataIndependent) {
+      // A product and a sum for each weight and bias of each chosen expert of each row.
+      merging += (rows * 2 * topK * mergedSet) / batch;
+      continue;
+    }
+    extra += (topK - 1) * groupSize(group, resolved);
+    const sites = groupSites(group).length;
+    const { decision, sequence = 0 } = condition.flops({ width, sites, experts: group.experts });
+    routing += sites * (length * decision + sequence);
+  }
   const linears = length * 2 * (all + extra);
   const attention = layers * 2 * 2 * length * length * width;
   const patchFlops = patches * 2 * patch.size * patch.size * patch.channels * width;
   const head = queries * 2 * width * width;
-  const routing = routingFlops(resolved, length);
   const forward = linears + attention + patchFlops + head + routing;
-  // A product and a sum for each weight and bias of each chosen expert of each row.
-  const merging = byRow ? (rows * 2 * moe.topK * accountParameters(config).mergedSet) / batch : 0;
   // Backward of merging: a product with each chosen expert for its gate, and a scaled copy for its gradient.
   const mergingBackward = merging + merging / 2;
   return {

@@ -1,5 +1,5 @@
 /**
- * How the linear layers of the blocks are computed in one forward. A block asks for a linear by its place and gets
+ * How the linear layers of the blocks are computed in one forward. A block asks for a linear by block and name and gets
  * y = act(x W^T + b); which weights serve which token is the business of the implementation: one dense set, one merged
  * set per row, experts with the decision of their row, or experts chosen token by token.
  *
@@ -9,10 +9,10 @@ import type { ParameterSet } from '@polygate/nn';
 import { linear, type LinearExpert } from '@polygate/tensor';
 import type * as tf from '@tensorflow/tfjs';
 import { matrixOf, vectorOf } from './parameter-access.ts';
-import type { BlockLinear } from '../experts/placement.ts';
+import type { BlockLinear } from './linears.ts';
 
 /** Which linear of which block. */
-export interface LinearPlace {
+export interface LinearRef {
   readonly block: number;
   readonly linear: BlockLinear;
 }
@@ -27,17 +27,17 @@ export interface ApplyOptions {
    * What a router of this linear looks at, [B, L, D], where the linear's own input has another width.
    * @default x
    */
-  readonly seen?: tf.Tensor3D;
+  readonly routed?: tf.Tensor3D;
 }
 
 /** The linears of one forward. What it makes belongs to the enclosing tidy. */
 export interface BlockLinears {
   /** [B, L, I] -> [B, L, O] */
-  apply(x: tf.Tensor3D, place: LinearPlace, options?: ApplyOptions): tf.Tensor3D;
+  apply(x: tf.Tensor3D, ref: LinearRef, options?: ApplyOptions): tf.Tensor3D;
 }
 
 /** Dotted path of a linear's parameters. */
-export const pathOf = ({ block, linear: name }: LinearPlace): string => `blocks.${block}.${name}`;
+export const pathOf = ({ block, linear: name }: LinearRef): string => `blocks.${block}.${name}`;
 
 /** Weight and bias under a path, borrowed from the set. */
 export const pairOf = (parameters: ParameterSet, path: string): LinearExpert => ({
@@ -47,8 +47,24 @@ export const pairOf = (parameters: ParameterSet, path: string): LinearExpert => 
 
 /** One set of weights for all tokens. */
 export const denseLinears = (parameters: ParameterSet): BlockLinears => ({
-  apply(x, place, { activation = 'none' } = {}) {
-    const { weight, bias } = pairOf(parameters, pathOf(place));
+  apply(x, ref, { activation = 'none' } = {}) {
+    const { weight, bias } = pairOf(parameters, pathOf(ref));
     return linear(x, weight, bias, { activation }) as tf.Tensor3D;
+  },
+});
+
+/**
+ * Linears by the group that each belongs to.
+ * @param dense for those of no group
+ * @param groupOf index of a linear's group; undefined for a dense one
+ */
+export const groupedLinears = (
+  dense: BlockLinears,
+  groupOf: (ref: LinearRef) => number | undefined,
+  groups: readonly BlockLinears[],
+): BlockLinears => ({
+  apply(x, ref, options) {
+    const index = groupOf(ref);
+    return ((index === undefined ? undefined : groups[index]) ?? dense).apply(x, ref, options);
   },
 });

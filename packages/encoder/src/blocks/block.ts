@@ -1,14 +1,14 @@
 /**
  * One pre-norm Transformer block:
  *   x = x + keep * scale1 * attention(norm1(x)),   x = x + keep * scale2 * ffn(norm2(x))
- * with LayerScale per channel and drop path per sample, on both branches at the same rate. Any of its four linears may
+ * with LayerScale per channel and drop path per sample, on both branches at the same rate. Any of its linears may
  * be conditional.
  *
  * B batch · L tokens · P prompts · D width · F hidden
  */
 import type { ParameterSet } from '@polygate/nn';
 import { attention, layerNorm, residual } from '@polygate/tensor';
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import type { BlockLinears } from './block-linears.ts';
 import { vectorOf } from './parameter-access.ts';
 
@@ -17,6 +17,8 @@ export interface BlockContext {
   readonly parameters: ParameterSet;
   readonly heads: number;
   readonly linears: BlockLinears;
+  /** As in the configuration. */
+  readonly splitAttention: boolean;
   /** Added to the attention scores, [B or 1, 1, T or 1, T]; see `attentionMask`. */
   readonly mask?: tf.Tensor4D | undefined;
   /** Drop-path multipliers [B] for the next branch; undefined where nothing is dropped. */
@@ -37,11 +39,26 @@ const promptKeysAndValues = (
 ): { readonly promptKeys: tf.Tensor2D; readonly promptValues: tf.Tensor2D } => {
   const [count, width] = prompts.shape;
   const h = norm(prompts.reshape([1, count, width]), `blocks.${block}.norm1`, context.parameters);
-  const qkv = context.linears.apply(h, { block, linear: 'attention.qkv' }, { prompts: true });
+  const { linears, splitAttention } = context;
+  if (splitAttention) {
+    const project = (name: string): tf.Tensor2D =>
+      linears.apply(h, { block, linear: `attention.${name}` }, { prompts: true }).reshape([count, width]);
+    return { promptKeys: project('key'), promptValues: project('value') };
+  }
+  const qkv = linears.apply(h, { block, linear: 'attention.qkv' }, { prompts: true });
   const part = (index: number): tf.Tensor2D =>
     qkv.slice([0, 0, index * width], [1, count, width]).reshape([count, width]);
   return { promptKeys: part(1), promptValues: part(2) };
 };
+
+/** Queries, keys and values side by side, [B, L, 3 D], of one fused linear or of three. */
+const project = (x: tf.Tensor3D, block: number, { linears, splitAttention }: BlockContext): tf.Tensor3D =>
+  splitAttention
+    ? tf.concat(
+        ['query', 'key', 'value'].map((name) => linears.apply(x, { block, linear: `attention.${name}` })),
+        2,
+      )
+    : linears.apply(x, { block, linear: 'attention.qkv' });
 
 /** Runs a block. Call it inside a tidy. @param prompts deep prompts [P, D] of this block, or undefined */
 export const runBlock = (
@@ -57,7 +74,7 @@ export const runBlock = (
     return residual(input, branch, { scale: scale(name), ...(keep ? { keep } : {}) });
   };
 
-  const qkv = linears.apply(norm(x, `${path}.norm1`, parameters), { block, linear: 'attention.qkv' });
+  const qkv = project(norm(x, `${path}.norm1`, parameters), block, context);
   const mixed = attention(qkv, {
     heads,
     ...(mask ? { mask } : {}),
@@ -65,7 +82,7 @@ export const runBlock = (
   });
   const attended = end(x, linears.apply(mixed, { block, linear: 'attention.output' }), 'scale1');
 
-  const seen = norm(attended, `${path}.norm2`, parameters);
-  const wide = linears.apply(seen, { block, linear: 'ffn.fc1' }, { activation: 'gelu' });
-  return end(attended, linears.apply(wide, { block, linear: 'ffn.fc2' }, { seen }), 'scale2');
+  const normed = norm(attended, `${path}.norm2`, parameters);
+  const wide = linears.apply(normed, { block, linear: 'ffn.fc1' }, { activation: 'gelu' });
+  return end(attended, linears.apply(wide, { block, linear: 'ffn.fc2' }, { routed: normed }), 'scale2');
 };

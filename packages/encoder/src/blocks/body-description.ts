@@ -10,8 +10,8 @@
  */
 import { linearSpecs, modalityNamed, tableSpec } from '@polygate/modalities';
 import type { Initializer, ParameterRole, ParameterSpec } from '@polygate/nn';
-import { pathOf, type LinearPlace } from './block-linears.ts';
-import { BLOCK_LINEARS, linearShape } from '../experts/placement.ts';
+import { pathOf, type LinearRef } from './block-linears.ts';
+import { blockLinears, branchOf } from './linears.ts';
 import { prefixModality, PREFIX_PARAMETER } from '../sequence/embedding.ts';
 import type { ResolvedEncoderShape } from '../config/shape-config.ts';
 
@@ -21,7 +21,7 @@ const INITIAL_LOG_TEMPERATURE = Math.log(1 / 0.07);
 /** What a body is described with. */
 export interface BodyDescription {
   /** Paths under which a linear's copies stand, or undefined for a linear that is not kept in copies. */
-  readonly copies: (place: LinearPlace) => readonly string[] | undefined;
+  readonly copies: (ref: LinearRef) => readonly string[] | undefined;
   /** Parameters between the blocks and the head. */
   readonly routers?: readonly ParameterSpec[];
 }
@@ -60,20 +60,19 @@ const blockSpecs = (
   const { width, layerScale } = config;
   const scale = { initializer: { kind: 'constant', value: layerScale }, role: 'scale' } as const;
   const path = `blocks.${block}`;
-  const [qkv = [], output = [], fc1 = [], fc2 = []] = BLOCK_LINEARS.map((name) => {
-    const place = { block, linear: name };
-    const shape = linearShape(name, config);
-    const fanOut = name === 'attention.qkv' ? width : shape[0];
-    return (copies(place) ?? [pathOf(place)]).flatMap((copy) => linearSpecs(copy, shape, fanOut));
-  });
+  const specsOf = (branch: string): readonly ParameterSpec[] =>
+    blockLinears(config)
+      .filter(({ name }) => branchOf(name) === branch)
+      .flatMap(({ name, shape, fanOut }) => {
+        const ref = { block, linear: name };
+        return (copies(ref) ?? [pathOf(ref)]).flatMap((copy) => linearSpecs(copy, shape, fanOut));
+      });
   return [
     ...norm(`${path}.norm1`, width),
-    ...qkv,
-    ...output,
+    ...specsOf('attention'),
     spec(`${path}.scale1`, [width], scale),
     ...norm(`${path}.norm2`, width),
-    ...fc1,
-    ...fc2,
+    ...specsOf('ffn'),
     spec(`${path}.scale2`, [width], scale),
   ];
 };

@@ -72,11 +72,11 @@ export class EncoderBody implements Disposable {
    */
   forward(batch: SequenceBatch, options: RunOptions): (linears: BlockLinears) => tf.Tensor3D {
     const { config, parameters } = this;
-    const { layers, heads, dropPath } = config;
+    const { layers, heads, dropPath, splitAttention } = config;
     const keep = dropPathOf(dropPath, batch.size, options);
     return (linears) => {
       const constant = (key: string, make: () => tf.Tensor): tf.Tensor => this.#constant(key, make);
-      const context = { parameters, heads, linears, mask: attentionMask(batch), keep };
+      const context = { parameters, heads, linears, splitAttention, mask: attentionMask(batch), keep };
       let x = embedSequence(batch, { config, parameters, constant });
       for (let block = 0; block < layers; block += 1) {
         x = runBlock(x, { block, prompts: options.prompts?.[block] }, context);

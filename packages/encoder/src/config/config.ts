@@ -1,8 +1,6 @@
 /** What defines an encoder: its shape, and where experts are. Plain JSON. */
+import { blockLinears } from '../blocks/linears.ts';
 import { resolveExperts, type ExpertConfig, type ResolvedExperts } from './expert-config.ts';
-import { ENCODER_LIMITS } from './limits.ts';
-import { BLOCK_LINEARS, isConditional } from '../experts/placement.ts';
-import { check } from '@polygate/modalities';
 import { resolveEncoderShape, type EncoderShape, type ResolvedEncoderShape } from './shape-config.ts';
 
 /** An encoder. */
@@ -16,21 +14,16 @@ export interface ResolvedEncoderConfig extends ResolvedEncoderShape {
   readonly moe?: ResolvedExperts;
 }
 
-const checkExpertLinears = (layers: number, moe: ResolvedExperts): void => {
-  const linears = BLOCK_LINEARS.filter((linear) => isConditional(moe, 0, linear)).length;
-  const all = Math.ceil(layers / moe.every) * linears * moe.experts;
-  check(all <= ENCODER_LIMITS.expertLinears, 'layers x moe.experts', [
-    `to make at most ${ENCODER_LIMITS.expertLinears} expert linears`,
-    all,
-  ]);
-};
-
 /**
- * Fills in the defaults and checks the whole.
+ * Fills in the defaults and checks the whole. What it gives may be given again.
  * @throws ConfigError naming the field, what it expects and what it got
  */
 export const resolveEncoderConfig = (config: EncoderConfig): ResolvedEncoderConfig => {
-  const { moe, ...shape } = config;
-  if (moe) checkExpertLinears(resolveEncoderShape(shape).layers, resolveExperts(moe));
-  return Object.freeze({ ...resolveEncoderShape(shape), ...(moe ? { moe: resolveExperts(moe) } : {}) });
+  const { moe, ...rest } = config;
+  const shape = resolveEncoderShape(rest);
+  const linears = blockLinears(shape);
+  return Object.freeze({
+    ...shape,
+    ...(moe ? { moe: resolveExperts(moe, { layers: shape.layers, linears }) } : {}),
+  });
 };

@@ -38,6 +38,11 @@ export interface EncoderShape {
   readonly layerScale?: number;
   /** Probability, in [0, 1), that a sample skips a branch in training; the same in all blocks. @default 0 */
   readonly dropPath?: number;
+  /**
+   * Whether queries, keys and values have a linear each in place of one that is fused, so that they may have experts of
+   * their own. @default false
+   */
+  readonly splitAttention?: boolean;
   /** Names of the learned temperatures. @default the five task families of the paper */
   readonly temperatures?: readonly string[];
 }
@@ -70,6 +75,7 @@ const shapeFields = {
   gridScale: 'number',
   layerScale: 'number',
   dropPath: 'number',
+  splitAttention: 'boolean',
   temperatures: 'texts',
 } satisfies Record<keyof EncoderShape, FieldType>;
 
@@ -92,6 +98,7 @@ export const resolveEncoderShape = (shape: EncoderShape): ResolvedEncoderShape =
   const resolved = {
     layerScale: 1e-3,
     dropPath: 0,
+    splitAttention: false,
     temperatures: TEMPERATURES,
     ...shape,
     ...visual,

@@ -2,21 +2,12 @@
  * Merged weights of the rows that evaluation has met: the decision of a row is a constant while the parameters are, so
  * its experts are summed once and every later forward costs what a dense one does (Uni-Perceiver-MoE, section 3.3).
  */
-import type { ParameterSet } from '@polygate/nn';
-import { routeRows, type RouterStack, type RoutingKey } from '@polygate/routers';
+import { routeRows, type RoutingKey } from '@polygate/routers';
 import { mergeExperts, type LinearExpert } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
-import { pathOf, type LinearPlace } from '../blocks/block-linears.ts';
-import type { ExpertTable } from '../experts/expert-table.ts';
-import type { GateSite } from '../experts/placement.ts';
-
-/** What merging needs of its model. All borrowed. */
-export interface MergeSource {
-  readonly stack: RouterStack<RoutingKey>;
-  readonly sites: readonly GateSite[];
-  readonly table: ExpertTable;
-  readonly parameters: ParameterSet;
-}
+import { pathOf, type LinearRef } from '../blocks/block-linears.ts';
+import type { LiveGroup } from '../experts/expert-group.ts';
+import type { MergedWeights } from '../models/encoder.ts';
 
 /** Runs `work` without recording it on a gradient tape; what it makes and keeps is a constant to the tape. */
 const offTape = (work: () => void): void => {
@@ -27,28 +18,35 @@ const offTape = (work: () => void): void => {
   constant().dispose();
 };
 
-/** Merged weights of one row by path of the linear. */
-export type MergedWeights = ReadonlyMap<string, LinearExpert>;
+/** A row of a group, and how many experts it chooses. */
+export interface CountedRow {
+  readonly key: RoutingKey;
+  readonly topK: number;
+}
 
 /**
- * Merged weights of every conditional linear, by path, for each of `rows`.
+ * Merged weights of every linear of a group, by path, for each of `rows`.
  * @returns one map per row; the caller disposes of the weights
  * @throws ConfigError or ShapeError for a row that isn't one of the condition's
  */
-export const mergeRows = (source: MergeSource, rows: readonly RoutingKey[]): readonly MergedWeights[] => {
-  const { stack, sites, table, parameters } = source;
+export const mergeRows = (group: LiveGroup, rows: readonly CountedRow[]): readonly MergedWeights[] => {
+  const { stack, sites, parameters } = group;
   const merged = rows.map(() => new Map<string, LinearExpert>());
   tf.tidy(() => {
-    const decisions = routeRows(stack, rows, { parameters });
+    const decisions = routeRows(
+      stack,
+      rows.map(({ key }) => key),
+      { parameters, topK: rows.map(({ topK }) => topK) },
+    );
     for (const [index, { block, linears }] of sites.entries()) {
       const { gates, chosen } = decisions[index] as (typeof decisions)[number];
       for (const linear of linears) {
-        const place = { block, linear };
-        const sums = mergeExperts({ gates, chosen, experts: table.experts(place) });
+        const ref = { block, linear };
+        const sums = mergeExperts({ gates, chosen, experts: group.expertsOf(ref) });
         for (const [row, { weight, bias }] of sums.entries()) {
           tf.keep(weight);
           tf.keep(bias);
-          merged[row]?.set(pathOf(place), { weight, bias });
+          merged[row]?.set(pathOf(ref), { weight, bias });
         }
       }
     }
@@ -56,14 +54,24 @@ export const mergeRows = (source: MergeSource, rows: readonly RoutingKey[]): rea
   return merged;
 };
 
-/** Merged weights by row. Owns them until `clear`. */
+/** Frees merged weights. */
+export const disposeMerged = (rows: Iterable<MergedWeights>): void => {
+  for (const linears of rows) {
+    for (const { weight, bias } of linears.values()) {
+      weight.dispose();
+      bias.dispose();
+    }
+  }
+};
+
+/** Merged weights of a group by row. Owns them until `clear`. */
 export class MergedCache implements Disposable {
-  readonly #source: MergeSource;
-  /** By row key, then by path of the linear. */
+  readonly #group: LiveGroup;
+  /** By identity of the row, then by path of the linear. */
   readonly #rows = new Map<string, MergedWeights>();
 
-  constructor(source: MergeSource) {
-    this.#source = source;
+  constructor(group: LiveGroup) {
+    this.#group = group;
   }
 
   /** Number of rows held. */
@@ -72,35 +80,28 @@ export class MergedCache implements Disposable {
   }
 
   /**
-   * Merged weights of a linear for each of `rows`, borrowed; undefined for a dense one. Rows met for the first time are
-   * merged, all layers at once.
+   * Merged weights of a linear for each of `rows`, borrowed. Rows met for the first time are merged, all layers at once.
+   * @param identityOf a row's
    */
-  lookUp(rows: readonly RoutingKey[]): (place: LinearPlace) => readonly LinearExpert[] | undefined {
-    const { keyOf } = this.#source.stack.condition;
-    const missing = rows.filter((row) => !this.#rows.has(keyOf(row)));
+  lookUp(
+    rows: readonly CountedRow[],
+    identityOf: (row: CountedRow) => string,
+  ): (ref: LinearRef) => readonly LinearExpert[] {
+    const missing = rows.filter((row) => !this.#rows.has(identityOf(row)));
     if (missing.length > 0) {
       offTape(() => {
-        for (const [i, linears] of mergeRows(this.#source, missing).entries()) {
-          this.#rows.set(keyOf(missing[i] as RoutingKey), linears);
+        for (const [i, linears] of mergeRows(this.#group, missing).entries()) {
+          this.#rows.set(identityOf(missing[i] as CountedRow), linears);
         }
       });
     }
-    const held = rows.map((row) => this.#rows.get(keyOf(row)));
-    return (place) => {
-      const path = pathOf(place);
-      const [first] = held;
-      return first?.has(path) ? held.map((linears) => linears?.get(path) as LinearExpert) : undefined;
-    };
+    const held = rows.map((row) => this.#rows.get(identityOf(row)) as MergedWeights);
+    return (ref) => held.map((linears) => linears.get(pathOf(ref)) as LinearExpert);
   }
 
   /** Frees all merged weights; they are made anew when next needed. */
   clear(): void {
-    for (const linears of this.#rows.values()) {
-      for (const { weight, bias } of linears.values()) {
-        weight.dispose();
-        bias.dispose();
-      }
-    }
+    disposeMerged(this.#rows.values());
     this.#rows.clear();
   }
 

@@ -2,8 +2,8 @@
 import { parseRow, rowKey } from '@polygate/attributes';
 import { ConfigError, excerpt } from '@polygate/core';
 import { check, checkFields, checkWhole } from '@polygate/modalities';
-import { BLOCK_LINEARS, isConditional, type Placement } from '../experts/placement.ts';
-import { pathOf, type LinearPlace } from '../blocks/block-linears.ts';
+import { pathOf, type LinearRef } from '../blocks/block-linears.ts';
+import { blockLinears, branchOf, type BlockLinear } from '../blocks/linears.ts';
 import { describeBody } from '../blocks/body-description.ts';
 import type { ParameterSpec } from '@polygate/nn';
 import type { SegmentKey } from '../sequence/layout.ts';
@@ -23,12 +23,29 @@ export interface MergedRow {
   readonly set: number;
 }
 
-/** The merged linears of an encoder. */
-export interface MergedSets extends Placement {
+/** A group of merged linears: those whose experts were chosen by one condition. */
+export interface MergedGroup {
+  readonly name: string;
   /** Condition that the experts were chosen by, for reports. */
   readonly condition: string;
+  /** Blocks that have it, ascending, and their linears. */
+  readonly blocks: readonly number[];
+  readonly linears: readonly BlockLinear[];
   readonly by: readonly RowField[];
   readonly rows: readonly MergedRow[];
+}
+
+/** The merged linears of an encoder. */
+export interface MergedSets {
+  /** At least one; a linear is in one of them at most. */
+  readonly groups: readonly MergedGroup[];
+}
+
+/** The one group of a model that was exported before encoders could have several. */
+interface SingleGroup extends Pick<MergedGroup, 'condition' | 'by' | 'rows'> {
+  readonly every: number;
+  readonly attention: boolean;
+  readonly ffn: boolean;
 }
 
 /** An encoder with merged linears. */
@@ -67,7 +84,7 @@ export const rowText = (row: Omit<MergedRow, 'set'>, by: readonly RowField[]): s
   by.map((field) => `${field} ${row[field] ?? ''}`).join(', ');
 
 /** Number of weight sets. */
-export const setCount = ({ rows }: MergedSets): number =>
+export const setCount = ({ rows }: Pick<MergedGroup, 'rows'>): number =>
   1 + rows.reduce((most, { set }) => Math.max(most, set), -1);
 
 const rowFields: readonly RowField[] = ['attributes', 'modality', 'task'];
@@ -75,9 +92,12 @@ const rowFields: readonly RowField[] = ['attributes', 'modality', 'task'];
 /** Whether a field tells rows apart. */
 export const isRowField = (field: string): field is RowField => rowFields.includes(field as RowField);
 
-/** @throws ConfigError naming the field, what it expects and what it got */
-export const resolveMergedConfig = (config: MergedEncoderConfig): ResolvedMergedConfig => {
-  const { merged, ...shape } = config;
+/** What a model that was exported with one group says of it, as groups. */
+const groupsOf = (merged: MergedSets | SingleGroup, shape: ResolvedEncoderShape): readonly MergedGroup[] => {
+  if ('groups' in merged) {
+    checkFields(merged, 'merged', { groups: 'list' });
+    return merged.groups;
+  }
   checkFields(merged, 'merged', {
     condition: 'text',
     by: 'texts',
@@ -86,51 +106,93 @@ export const resolveMergedConfig = (config: MergedEncoderConfig): ResolvedMerged
     attention: 'boolean',
     ffn: 'boolean',
   });
-  const { rows = [], by = [] } = merged;
-  const { every } = merged;
+  const { condition, by = [], rows = [], every, attention, ffn } = merged;
   checkWhole('merged.every', every, { most: ENCODER_LIMITS.layers });
+  const branches = [...(attention ? ['attention'] : []), ...(ffn ? ['ffn'] : [])];
+  const linears = blockLinears(shape)
+    .map(({ name }) => name)
+    .filter((name) => branches.includes(branchOf(name)));
+  const blocks = Array.from({ length: Math.ceil(shape.layers / every) }, (_, i) => i * every);
+  return [{ name: 'experts', condition, blocks, linears, by, rows }];
+};
+
+const checkRows = ({ by, rows }: MergedGroup, path: string): void => {
   check(
     by.every((field) => rowFields.includes(field)),
-    'merged.by',
+    `${path}.by`,
     [`to name some of ${rowFields.join(', ')}`, excerpt(by)],
   );
   rows.forEach((row, i) => {
-    checkFields(row, `merged.rows.${i}`, {
+    checkFields(row, `${path}.rows.${i}`, {
       attributes: 'text',
       modality: 'text',
       task: 'text',
       set: 'number',
     });
     const lacking = by.find((field) => !Object.hasOwn(row, field));
-    check(lacking === undefined, `merged.rows.${i}`, [`to have "${lacking ?? ''}"`, excerpt(row)]);
+    check(lacking === undefined, `${path}.rows.${i}`, [`to have "${lacking ?? ''}"`, excerpt(row)]);
   });
-  check(rows.length > 0, 'merged.rows', ['to name one row or more', 'none']);
-  const sets = setCount(merged);
+  check(rows.length > 0, `${path}.rows`, ['to name one row or more', 'none']);
+  const sets = setCount({ rows });
   const used = new Set(rows.map(({ set }) => set));
-  check(used.size === sets && rows.every(({ set }) => Number.isInteger(set) && set >= 0), 'merged.rows', [
+  check(used.size === sets && rows.every(({ set }) => Number.isInteger(set) && set >= 0), `${path}.rows`, [
     `to use the sets 0 to ${sets - 1}`,
     [...used].join(', '),
   ]);
-  const seen = new Set<string>();
-  const twice = rows.map((row) => rowText(row, by)).find((text) => seen.size === seen.add(text).size);
+  const texts = new Set<string>();
+  const twice = rows.map((row) => rowText(row, by)).find((text) => texts.size === texts.add(text).size);
   if (twice !== undefined) {
-    throw new ConfigError(`encoder: expected merged.rows that differ, got ${twice} twice; export it anew`);
+    throw new ConfigError(`encoder: expected ${path}.rows that differ, got ${twice} twice; export it anew`);
   }
-  const resolved = resolveEncoderShape(shape);
-  const copies = Math.ceil(resolved.layers / every) * BLOCK_LINEARS.length * sets;
+};
+
+const checkGroup = (group: MergedGroup, path: string, shape: ResolvedEncoderShape): void => {
+  checkFields(group, path, {
+    name: 'text',
+    condition: 'text',
+    blocks: 'list',
+    linears: 'texts',
+    by: 'texts',
+    rows: 'list',
+  });
+  const names = blockLinears(shape).map(({ name }) => name);
+  const { blocks = [], linears = [] } = group;
+  for (const block of blocks) checkWhole(`${path}.blocks`, block, { least: 0, most: shape.layers - 1 });
+  check(
+    linears.every((linear) => names.includes(linear)),
+    `${path}.linears`,
+    [`to name some of ${names.join(', ')}`, excerpt(linears)],
+  );
+};
+
+/** @throws ConfigError naming the field, what it expects and what it got */
+export const resolveMergedConfig = (config: MergedEncoderConfig): ResolvedMergedConfig => {
+  const { merged, ...rest } = config;
+  const shape = resolveEncoderShape(rest);
+  const groups = groupsOf(merged, shape);
+  check(groups.length > 0, 'merged.groups', ['to name one group or more', 'none']);
+  let copies = 0;
+  for (const [index, group] of groups.entries()) {
+    const path = 'groups' in merged ? `merged.groups.${index}` : 'merged';
+    checkGroup(group, path, shape);
+    checkRows(group, path);
+    copies += group.blocks.length * group.linears.length * setCount(group);
+  }
   check(copies <= ENCODER_LIMITS.expertLinears, 'layers x merged sets', [
     `to make at most ${ENCODER_LIMITS.expertLinears} linears`,
     copies,
   ]);
-  return Object.freeze({ ...resolved, merged: Object.freeze({ ...merged }) });
+  return Object.freeze({ ...shape, merged: Object.freeze({ groups: Object.freeze(groups) }) });
 };
 
 /** Path of one merged set of a linear. */
-export const mergedPath = (place: LinearPlace, set: number): string => `${pathOf(place)}.merged.${set}`;
+export const mergedPath = (ref: LinearRef, set: number): string => `${pathOf(ref)}.merged.${set}`;
 
-/** Whether a linear is kept in merged sets. */
-export const isMerged = ({ merged }: ResolvedMergedConfig, { block, linear }: LinearPlace): boolean =>
-  isConditional(merged, block, linear);
+/** Index of the group that a linear is in; undefined for one that is kept once. */
+export const mergedGroupAt = ({ groups }: MergedSets, { block, linear }: LinearRef): number | undefined => {
+  const index = groups.findIndex(({ blocks, linears }) => blocks.includes(block) && linears.includes(linear));
+  return index < 0 ? undefined : index;
+};
 
 /**
  * All parameters of a merged encoder, in a fixed order; nothing is allocated. A conditional linear has
@@ -139,11 +201,11 @@ export const isMerged = ({ merged }: ResolvedMergedConfig, { block, linear }: Li
  */
 export const describeMergedEncoder = (config: MergedEncoderConfig): readonly ParameterSpec[] => {
   const resolved = resolveMergedConfig(config);
-  const sets = setCount(resolved.merged);
+  const { merged } = resolved;
   return describeBody(resolved, {
-    copies: (place) =>
-      isMerged(resolved, place)
-        ? Array.from({ length: sets }, (_, set) => mergedPath(place, set))
-        : undefined,
+    copies: (ref) => {
+      const group = merged.groups[mergedGroupAt(merged, ref) ?? -1];
+      return group && Array.from({ length: setCount(group) }, (_, set) => mergedPath(ref, set));
+    },
   });
 };

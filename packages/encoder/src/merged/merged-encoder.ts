@@ -7,20 +7,34 @@ import type { SequenceBatch } from '@polygate/modalities';
 import type { ParameterSet } from '@polygate/nn';
 import type { LinearExpert } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
-import { denseLinears, pairOf, type BlockLinears } from '../blocks/block-linears.ts';
+import {
+  denseLinears,
+  groupedLinears,
+  pairOf,
+  type BlockLinears,
+  type LinearRef,
+} from '../blocks/block-linears.ts';
 import { EncoderBody } from '../blocks/encoder-body.ts';
 import type { Encoder, EncodeOptions } from '../models/encoder.ts';
 import {
-  isMerged,
+  mergedGroupAt,
   mergedPath,
   resolveMergedConfig,
   rowOf,
   rowText,
   type MergedEncoderConfig,
+  type MergedGroup,
   type ResolvedMergedConfig,
 } from './merged-config.ts';
 import { mergedLinears } from './merged-linears.ts';
-import { drawSegments, layOut, taskMissing, type SegmentKey } from '../sequence/layout.ts';
+import { rowsOf } from '../sequence/rows.ts';
+import {
+  drawSegments,
+  layOut,
+  taskMissing,
+  type SegmentKey,
+  type SequenceLayout,
+} from '../sequence/layout.ts';
 
 /** The encoder with its parameters. Owns them: `dispose` frees all. */
 export class MergedEncoder implements Encoder {
@@ -30,18 +44,18 @@ export class MergedEncoder implements Encoder {
   readonly routesByTask: boolean;
   readonly #body: EncoderBody;
   readonly #dense: BlockLinears;
-  /** Set of each row, by its text. */
-  readonly #sets: ReadonlyMap<string, number>;
+  /** Set of each row by its text, group by group. */
+  readonly #sets: readonly ReadonlyMap<string, number>[];
 
   /** Takes over `parameters`, those of `describeMergedEncoder`. */
   constructor(config: MergedEncoderConfig, parameters: ParameterSet) {
     this.config = resolveMergedConfig(config);
     this.parameters = parameters;
-    const { by, rows } = this.config.merged;
-    this.routesByTask = by.includes('task');
+    const { groups } = this.config.merged;
+    this.routesByTask = groups.some(({ by }) => by.includes('task'));
     this.#body = new EncoderBody(this.config, parameters);
     this.#dense = denseLinears(parameters);
-    this.#sets = new Map(rows.map((row) => [rowText(row, by), row.set]));
+    this.#sets = groups.map(({ by, rows }) => new Map(rows.map((row) => [rowText(row, by), row.set])));
   }
 
   /**
@@ -52,18 +66,17 @@ export class MergedEncoder implements Encoder {
     this.#body.requireLive();
     const { training = false, random } = options;
     const input = training && random ? drawSegments(batch, this.config, random) : batch;
-    if (this.routesByTask && input.task === undefined) {
-      const { condition, rows } = this.config.merged;
+    const { merged } = this.config;
+    const byTask = merged.groups.find(({ by }) => by.includes('task'));
+    if (byTask && input.task === undefined) {
+      const { condition, rows } = byTask;
       throw taskMissing(condition, [...new Set(rows.map(({ task = '' }) => task))]);
     }
-    const layout = layOut(input, this.config, { keyOf: (key) => String(this.#setOf(key)) });
+    const layout = layOut(input, this.config);
+    const groups = merged.groups.map((_, index) => this.#linearsOf(index, layout));
     const forward = this.#body.forward(input, options);
-    const sets = layout.rows.map((key) => this.#setOf(key));
-    const of = (place: Parameters<BlockLinears['apply']>[1]): readonly LinearExpert[] | undefined =>
-      isMerged(this.config, place)
-        ? sets.map((set) => pairOf(this.parameters, mergedPath(place, set)))
-        : undefined;
-    return tf.tidy(() => forward(mergedLinears({ dense: this.#dense, spans: layout.spans, of })));
+    const linears = groupedLinears(this.#dense, (ref) => mergedGroupAt(merged, ref), groups);
+    return tf.tidy(() => forward(linears));
   }
 
   /** As {@link Encoder.project}. */
@@ -78,8 +91,8 @@ export class MergedEncoder implements Encoder {
 
   /** As {@link Encoder.serves}. */
   serves(key: SegmentKey): boolean {
-    const { by } = this.config.merged;
-    return this.#sets.has(rowText(rowOf(key, by), by));
+    const { groups } = this.config.merged;
+    return groups.every(({ by }, index) => this.#sets[index]?.has(rowText(rowOf(key, by), by)) === true);
   }
 
   /** Nothing is cached: the weights are merged already. */
@@ -93,10 +106,18 @@ export class MergedEncoder implements Encoder {
     this.dispose();
   }
 
-  #setOf(key: SegmentKey): number {
-    const { by, rows } = this.config.merged;
+  #linearsOf(index: number, layout: SequenceLayout): BlockLinears {
+    const { rows, spans } = rowsOf(layout, (key) => String(this.#setOf(index, key)));
+    const sets = rows.map((key) => this.#setOf(index, key));
+    const weightsOf = (ref: LinearRef): readonly LinearExpert[] =>
+      sets.map((set) => pairOf(this.parameters, mergedPath(ref, set)));
+    return mergedLinears({ spans, weightsOf });
+  }
+
+  #setOf(index: number, key: SegmentKey): number {
+    const { by, rows } = this.config.merged.groups[index] as MergedGroup;
     const wanted = rowText(rowOf(key, by), by);
-    const set = this.#sets.get(wanted);
+    const set = this.#sets[index]?.get(wanted);
     if (set !== undefined) return set;
     const present = rows.map((row) => `[${rowText(row, by)}]`).join(' ');
     throw new ConfigError(

@@ -4,23 +4,20 @@
  */
 import { linear, segmentLinear, type LinearExpert, type SegmentSpan } from '@polygate/tensor';
 import type * as tf from '@tensorflow/tfjs';
-import type { BlockLinears, LinearPlace } from '../blocks/block-linears.ts';
+import type { BlockLinears, LinearRef } from '../blocks/block-linears.ts';
 
 /** What merged linears work on. All borrowed. */
 export interface MergedLinearsOptions {
-  /** Linears that are not conditional. */
-  readonly dense: BlockLinears;
   /** Runs of equal rows that cover the sequence. */
   readonly spans: readonly SegmentSpan[];
-  /** Merged weights of a conditional linear by row, as the spans number them; undefined for a dense one. */
-  readonly of: (place: LinearPlace) => readonly LinearExpert[] | undefined;
+  /** Merged weights of a linear of the group by row, as the spans number them. */
+  readonly weightsOf: (ref: LinearRef) => readonly LinearExpert[];
 }
 
-export const mergedLinears = ({ dense, spans, of }: MergedLinearsOptions): BlockLinears => ({
-  apply(x, place, options = {}) {
-    const merged = of(place);
-    if (!merged) return dense.apply(x, place, options);
-    const { activation = 'none', prompts = false } = options;
+/** The linears of one group. */
+export const mergedLinears = ({ spans, weightsOf }: MergedLinearsOptions): BlockLinears => ({
+  apply(x, ref, { activation = 'none', prompts = false } = {}) {
+    const merged = weightsOf(ref);
     const [first] = spans;
     const single = prompts || spans.length === 1 ? merged[first?.row ?? 0] : undefined;
     // One row for the whole sequence: a plain linear, which can fuse its activation.

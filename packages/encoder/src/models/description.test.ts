@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { resolveEncoderConfig, type EncoderConfig } from '../config/config.ts';
 import { describeEncoder } from './description.ts';
-import { gateSites } from '../experts/placement.ts';
+import { gateSites } from '../experts/sites.ts';
 import { presetNamed } from '../config/presets.ts';
 
 const config: EncoderConfig = {
@@ -76,7 +76,23 @@ describe('resolveEncoderConfig', () => {
       maxPositions: 512,
       maxFrames: 8,
       layerScale: 1e-3,
-      moe: { experts: 2, topK: 2, every: 2, attention: true, ffn: true, renormalize: true, noise: 1 },
+      moe: {
+        groups: [
+          {
+            name: 'experts',
+            blocks: [0, 2],
+            linears: [
+              ['attention.qkv', 'attention.output'],
+              ['ffn.fc1', 'ffn.fc2'],
+            ],
+            experts: 2,
+            topK: 2,
+            renormalize: true,
+            noise: 1,
+            losses: { balance: 0.01, z: 1e-3 },
+          },
+        ],
+      },
     });
   });
 

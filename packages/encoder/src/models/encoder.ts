@@ -7,8 +7,12 @@
 import type { Random } from '@polygate/core';
 import type { SequenceBatch } from '@polygate/modalities';
 import type { ParameterSet } from '@polygate/nn';
+import type { GateDecision, RoutingKey } from '@polygate/routers';
+import type { LinearExpert } from '@polygate/tensor';
 import type * as tf from '@tensorflow/tfjs';
 import type { RunOptions } from '../blocks/encoder-body.ts';
+import type { TopKRule } from '../experts/expert-group.ts';
+import type { GateSite } from '../experts/sites.ts';
 import type { RoutingTrace } from '../routing/routing-trace.ts';
 import type { SegmentKey } from '../sequence/layout.ts';
 import type { ResolvedEncoderShape } from '../config/shape-config.ts';
@@ -26,7 +30,18 @@ export interface EncodeOptions extends RunOptions {
   readonly merged?: boolean;
   /** Gets the auxiliary losses of routers that look at tokens, and reports where it wants them. @default none */
   readonly routing?: RoutingTrace;
+  /**
+   * How many experts the tokens of a segment choose in a group, where that changes while a model trains. Merged weights of
+   * earlier numbers are kept until the cache is cleared. @default as configured
+   */
+  readonly topK?: TopKRule;
 }
+
+/** What one router decides, as host values. */
+export interface RoutingReport extends GateSite, Omit<GateDecision, 'gates'> {}
+
+/** Merged weights of one row by path of the linear. */
+export type MergedWeights = ReadonlyMap<string, LinearExpert>;
 
 /** An encoder with its parameters. */
 export interface Encoder extends Disposable {
@@ -57,6 +72,21 @@ export interface Encoder extends Disposable {
   temperature(name: string): tf.Scalar;
   /** Whether it has weights for a kind of segment: not for a task that it does not know, or a row that was not exported. */
   serves(key: SegmentKey): boolean;
+  /**
+   * What every router decides for rows, without noise; absent where nothing is routed. Routers that look at tokens
+   * report nothing.
+   * @returns one report per router, each over the rows in their order
+   * @throws ConfigError or ShapeError for a row that isn't one of a condition's
+   */
+  routing?(rows: readonly RoutingKey[]): readonly RoutingReport[];
+  /**
+   * Merged weights of the linears of a group of experts for each of `rows`, for export; absent where there are none to
+   * merge.
+   * @param group its name
+   * @returns one map by path of the linear per row; the caller disposes of the weights
+   * @throws ConfigError for an unknown group or one whose routers look at tokens, or a row that isn't its condition's
+   */
+  mergedWeights?(group: string, rows: readonly RoutingKey[]): readonly MergedWeights[];
   /** Drops what evaluation cached of the parameters; to be called when they have changed without a forward in training. */
   clearMergedCache(): void;
   dispose(): void;

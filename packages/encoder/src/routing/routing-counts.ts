@@ -6,7 +6,8 @@
 import { rowKey } from '@polygate/attributes';
 import type { SequenceBatch } from '@polygate/modalities';
 import { countRows, countTokens, type GateDecision, type TokenDecision } from '@polygate/routers';
-import type { GateSite } from '../experts/placement.ts';
+import type { GateSite } from '../experts/sites.ts';
+import type { SequenceRows } from '../sequence/rows.ts';
 import type { SiteReport } from './routing-trace.ts';
 import type { SequenceLayout } from '../sequence/layout.ts';
 
@@ -36,16 +37,21 @@ const tokensByPosition = (keyPadding: Padding, { batch, length }: SequenceLayout
     return count;
   });
 
-const groupsOf = (layout: SequenceLayout, keyPadding: Padding): Groups => {
+const groupsOf = (
+  layout: SequenceLayout,
+  { rows, bySegment }: Pick<SequenceRows, 'rows' | 'bySegment'>,
+  keyPadding: Padding,
+): Groups => {
   const tokens = tokensByPosition(keyPadding, layout);
   const groups: Group[] = [];
   const ids: number[] = [];
-  for (const { key, row, length } of layout.segments) {
+  for (const [segment, { key, length }] of layout.segments.entries()) {
+    const row = bySegment[segment] ?? 0;
     const { modality, task } = key;
     const attributes = rowKey(key.attributes);
-    const known = groups.findIndex((each) => each.modality === modality && each.attributes === attributes);
+    const present = groups.findIndex((each) => each.modality === modality && each.attributes === attributes);
     const id =
-      known >= 0 ? known : groups.push({ modality, attributes, task, tokens: layout.rows.map(() => 0) }) - 1;
+      present >= 0 ? present : groups.push({ modality, attributes, task, tokens: rows.map(() => 0) }) - 1;
     const own = groups[id]?.tokens ?? [];
     for (let t = 0; t < length; t += 1) {
       own[row] = (own[row] ?? 0) + (tokens[ids.length] ?? 0);
@@ -56,12 +62,16 @@ const groupsOf = (layout: SequenceLayout, keyPadding: Padding): Groups => {
 };
 
 /** Reports of routers that decided for rows, in the order of the sites. */
-export const countDecided = (
+export const countRowDecisions = (
   sites: readonly GateSite[],
   decisions: readonly GateDecision[],
-  { layout, keyPadding }: { readonly layout: SequenceLayout; readonly keyPadding?: Padding },
+  forward: {
+    readonly layout: SequenceLayout;
+    readonly rows: SequenceRows;
+    readonly keyPadding?: Padding;
+  },
 ): readonly SiteReport[] => {
-  const { groups } = groupsOf(layout, keyPadding);
+  const { groups } = groupsOf(forward.layout, forward.rows, forward.keyPadding);
   return sites.map((site, index) => ({
     ...site,
     groups: groups.flatMap(({ tokens, ...group }) => {
@@ -72,12 +82,12 @@ export const countDecided = (
 };
 
 /** Reports of routers that decided for tokens, in the order of the sites; a site that nothing passed reports nothing. */
-export const countDispatched = (
+export const countTokenDecisions = (
   sites: readonly GateSite[],
   decisions: ReadonlyMap<number, TokenDecision>,
   layout: SequenceLayout,
 ): readonly SiteReport[] => {
-  const { groups, ids } = groupsOf(layout, undefined);
+  const { groups, ids } = groupsOf(layout, { rows: [], bySegment: [] }, undefined);
   const byToken = Int32Array.from(
     { length: layout.batch * layout.length },
     (_, n) => ids[n % ids.length] ?? 0,
@@ -86,7 +96,6 @@ export const countDispatched = (
     const decision = decisions.get(index);
     if (!decision) return [];
     const counted = countTokens(decision, { ids: byToken, count: groups.length });
-    const { balance, z } = decision.loss;
     return [
       {
         ...site,
@@ -94,7 +103,7 @@ export const countDispatched = (
           const counts = counted[g];
           return counts && counts.tokens > 0 ? [{ modality, attributes, task, counts }] : [];
         }),
-        losses: { balance, z },
+        losses: decision.loss.values,
       },
     ];
   });

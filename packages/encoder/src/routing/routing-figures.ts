@@ -1,6 +1,6 @@
 /** The figures of routers over several forwards: load, importance, entropy, what was dropped, by router and group. */
 import { addCounts, routingTelemetry, type RoutingCounts, type RoutingTelemetry } from '@polygate/routers';
-import type { GateSite } from '../experts/placement.ts';
+import type { GateSite } from '../experts/sites.ts';
 import type { GroupCounts, SiteReport } from './routing-trace.ts';
 
 /** Figures of the tokens of one modality and attribute row at one router. */
@@ -13,22 +13,21 @@ export interface GroupFigures extends RoutingTelemetry {
 
 /** Figures of one router over all its tokens, and by group. */
 export interface SiteFigures extends GateSite, RoutingTelemetry {
-  /** Means over forwards, without factors; where the router looks at tokens. */
-  readonly balance?: number;
-  readonly z?: number;
+  /** Means over forwards by name of the loss, without factors; where the router looks at tokens. */
+  readonly losses?: Readonly<Record<string, number>>;
   readonly groups: readonly GroupFigures[];
 }
 
 /** Gathers what has the same key, in order of appearance. */
 const gather = <A>(all: readonly A[], keyOf: (each: A) => unknown): readonly (readonly [A, ...A[]])[] => {
-  const found = new Map<string, [A, ...A[]]>();
+  const byKey = new Map<string, [A, ...A[]]>();
   for (const each of all) {
     const key = JSON.stringify(keyOf(each));
-    const known = found.get(key);
-    if (known) known.push(each);
-    else found.set(key, [each]);
+    const members = byKey.get(key);
+    if (members) members.push(each);
+    else byKey.set(key, [each]);
   }
-  return [...found.values()];
+  return [...byKey.values()];
 };
 
 const figures = (parts: readonly RoutingCounts[]): RoutingTelemetry => routingTelemetry(addCounts(parts));
@@ -47,16 +46,21 @@ const groupFigures = (groups: readonly GroupCounts[]): readonly GroupFigures[] =
  * @param reports of one or several forwards of the same encoder
  */
 export const routingFigures = (reports: readonly SiteReport[]): readonly SiteFigures[] =>
-  gather(reports, ({ block, linears }) => [block, linears]).map((own) => {
-    const [{ block, linears }] = own;
+  gather(reports, ({ group, block, linears }) => [group, block, linears]).map((own) => {
+    const [{ group, block, linears }] = own;
     const groups = own.flatMap((report) => report.groups);
     const losses = own.flatMap((report) => (report.losses ? [report.losses] : []));
     return {
+      group,
       block,
       linears,
       ...figures(groups.map(({ counts }) => counts)),
       ...(losses.length > 0
-        ? { balance: mean(losses.map(({ balance }) => balance)), z: mean(losses.map(({ z }) => z)) }
+        ? {
+            losses: Object.fromEntries(
+              Object.keys(losses[0] ?? {}).map((name) => [name, mean(losses.map((own) => own[name] ?? 0))]),
+            ),
+          }
         : {}),
       groups: groupFigures(groups),
     };

@@ -4,16 +4,14 @@
  */
 import type { RoutingCounts } from '@polygate/routers';
 import type * as tf from '@tensorflow/tfjs';
-import type { GateSite } from '../experts/placement.ts';
+import type { GateSite } from '../experts/sites.ts';
 
 /** Auxiliary losses of one forward whose routers look at tokens. They belong to the tidy around the forward. */
 export interface AuxiliaryLosses {
-  /** What is to be added to the loss of a training step: both losses of every router with their factors. */
+  /** What is to be added to the loss of a training step: the losses of every router with their factors. */
   readonly weighted: tf.Scalar;
-  /** Mean over routers, without factor and gradient: 1 when even. */
-  readonly balance: tf.Scalar;
-  /** As `balance`. */
-  readonly z: tf.Scalar;
+  /** Means over routers by name of the loss (`balance`, `z`, ...), without factors and gradients. */
+  readonly means: Readonly<Record<string, tf.Scalar>>;
 }
 
 /** Sums over one group of tokens at one router. */
@@ -30,7 +28,7 @@ export interface SiteReport extends GateSite {
   /** Groups that have tokens. */
   readonly groups: readonly GroupCounts[];
   /** Where the router looks at tokens: its losses without their factors. */
-  readonly losses?: { readonly balance: number; readonly z: number };
+  readonly losses?: Readonly<Record<string, number>>;
 }
 
 /** Collects; make it with {@link createRoutingTrace}. */

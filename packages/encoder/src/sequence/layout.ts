@@ -1,12 +1,11 @@
 /**
- * How the segments of a sequence lie behind the prefix token, and which of them share weights.
+ * How the segments of a sequence lie behind the prefix token.
  *
  * B batch · T = 1 + all segment lengths
  */
 import type { AttributeRow } from '@polygate/attributes';
 import { ConfigError, ownValue, ShapeError, unknownName, type Random } from '@polygate/core';
 import { modalityNamed, type Segment, type SequenceBatch } from '@polygate/modalities';
-import type { SegmentSpan } from '@polygate/tensor';
 import type { ResolvedEncoderShape } from '../config/shape-config.ts';
 
 /** What is known of a segment before its tokens are embedded: what routers on rows look at. */
@@ -17,27 +16,13 @@ export interface SegmentKey {
   readonly task: string;
 }
 
-/** Settings of {@link layOut}. */
-export interface LayoutOptions {
-  /** Identity of a row: segments of equal identity share their weights. @default all do */
-  readonly keyOf?: (key: SegmentKey) => string;
-}
-
 /** Where everything is. */
 export interface SequenceLayout {
   readonly batch: number;
   /** T */
   readonly length: number;
-  /** Keys of distinct identity in order of appearance, the first of each. */
-  readonly rows: readonly SegmentKey[];
-  /** Runs of equal rows that cover the T tokens; `row` indexes `rows`. */
-  readonly spans: readonly SegmentSpan[];
-  /** Every segment with the index of its row in `rows`; the prefix is counted with the first. */
-  readonly segments: readonly {
-    readonly key: SegmentKey;
-    readonly row: number;
-    readonly length: number;
-  }[];
+  /** Every segment with what is said of it; the prefix is counted with the first. */
+  readonly segments: readonly { readonly key: SegmentKey; readonly length: number }[];
 }
 
 /** The error of a sequence that names no task though its weights depend on it. */
@@ -86,17 +71,10 @@ export const drawSegments = (
  * Checks a batch of sequences against the encoder and lays it out.
  * @throws ShapeError for what doesn't fit; ConfigError for a modality that the encoder does not embed
  */
-export const layOut = (
-  batch: SequenceBatch,
-  config: ResolvedEncoderShape,
-  { keyOf = () => '' }: LayoutOptions = {},
-): SequenceLayout => {
+export const layOut = (batch: SequenceBatch, config: ResolvedEncoderShape): SequenceLayout => {
   const { size } = batch;
   if (batch.segments.length === 0) refuse('at least one segment', 'none; give text or patches');
-  const rows: SegmentKey[] = [];
-  const indices = new Map<string, number>();
-  const spans: { row: number; start: number; length: number }[] = [];
-  const segments: { key: SegmentKey; row: number; length: number }[] = [];
+  const segments: { key: SegmentKey; length: number }[] = [];
   let end = 1;
   for (const [at, segment] of batch.segments.entries()) {
     const { row: attributes, modality, length } = segment;
@@ -104,14 +82,7 @@ export const layOut = (
     const label = `encode: expected segment ${at} (${modality})`;
     modalityNamed(modality).check(segment, { settings, size, label });
     const key = { attributes, modality, task: batch.task ?? '' };
-    const identity = keyOf(key);
-    const row = indices.get(identity) ?? rows.push(key) - 1;
-    indices.set(identity, row);
-    segments.push({ key, row, length: at === 0 ? 1 + length : length });
-    const last = spans.at(-1);
-    if (!last) spans.push({ row, start: 0, length: 1 + length });
-    else if (last.row === row) last.length += length;
-    else spans.push({ row, start: end, length });
+    segments.push({ key, length: at === 0 ? 1 + length : length });
     end += length;
   }
   if (batch.length !== end) {
@@ -119,5 +90,5 @@ export const layOut = (
   }
   checkFlags('keyPadding', batch.keyPadding, [size, end]);
   checkFlags('visibility', batch.visibility, [end, end]);
-  return { batch: size, length: end, rows, spans, segments };
+  return { batch: size, length: end, segments };
 };

@@ -6,17 +6,22 @@
  * the weights, so the mean is what equal gates would compute, and lies amid all that the start's routers could choose.
  */
 import type { FixedCondition, RoutingKey } from '@polygate/routers';
-import type { LinearPlace } from '../blocks/block-linears.ts';
-import { conditionOf, type ResolvedExperts } from '../config/expert-config.ts';
+import { pathOf, type LinearRef } from '../blocks/block-linears.ts';
+import { blockLinears } from '../blocks/linears.ts';
+import type { ResolvedEncoderConfig } from '../config/config.ts';
+import type { ExpertGroup } from '../config/expert-groups.ts';
+import { groupAt } from '../experts/sites.ts';
 import { isMergedConfig, keyOfRow } from '../merged/merged-config.ts';
-import { shareSets } from './transfer-gates.ts';
+import { shareSets, type SharedSets } from './transfer-gates.ts';
 import {
   copiesAt,
-  expertsOf,
-  isFixed,
+  counterpartOf,
+  fixedCondition,
   meanOf,
+  namesOf,
   type StartConfig,
   type StartCopies,
+  type StartGroup,
   type TransferSource,
 } from './transfer-source.ts';
 
@@ -25,11 +30,6 @@ export interface LinearTransfer {
   readonly source: (part: string) => TransferSource;
   readonly reason?: string;
 }
-
-const fixedCondition = (moe: ResolvedExperts): FixedCondition<RoutingKey> | undefined => {
-  const condition = conditionOf(moe);
-  return condition.dataIndependent && condition.fixed === true ? condition : undefined;
-};
 
 const expertFor = (condition: FixedCondition<RoutingKey>, key: RoutingKey): number | undefined => {
   try {
@@ -40,29 +40,31 @@ const expertFor = (condition: FixedCondition<RoutingKey>, key: RoutingKey): numb
   }
 };
 
-/** Weight sets of the start that served the rows of each expert of a model whose choice is fixed. */
+/** Weight sets of a start's group that served the rows of each expert of a model's group whose choice is fixed. */
 const setsOfFixed = (
   condition: FixedCondition<RoutingKey>,
+  startGroup: StartGroup | undefined,
   start: StartConfig,
 ): ReadonlyMap<number, ReadonlySet<number>> => {
   const sets = new Map<number, Set<number>>();
   const note = (expert: number | undefined, set: number | undefined): void => {
     if (expert !== undefined && set !== undefined) sets.set(expert, (sets.get(expert) ?? new Set()).add(set));
   };
-  const needed = condition.reads;
-  if (isMergedConfig(start)) {
-    const { by, rows } = start.merged;
-    if (!needed.every((field) => (by as readonly string[]).includes(field))) return sets;
+  if (!startGroup) return sets;
+  const { reads } = condition;
+  if (startGroup.kind === 'merged sets') {
+    const { by, rows } = startGroup.group;
+    if (!reads.every((field) => (by as readonly string[]).includes(field))) return sets;
     for (const row of rows) note(expertFor(condition, keyOfRow(row)), row.set);
     return sets;
   }
-  const moe = expertsOf(start);
-  const own = moe && fixedCondition(moe);
+  if (isMergedConfig(start)) return sets;
+  const other = fixedCondition(startGroup.group, namesOf(start));
   // Rows that differ in more than the task's name can't be listed.
-  if (!own || needed.join() !== 'task' || own.reads.join() !== 'task') return sets;
-  for (const task of moe.tasks) {
+  if (!other || reads.join() !== 'task' || other.reads.join() !== 'task') return sets;
+  for (const task of namesOf(start).tasks) {
     const key = keyOfRow({ task });
-    note(expertFor(condition, key), expertFor(own, key));
+    note(expertFor(condition, key), expertFor(other, key));
   }
   return sets;
 };
@@ -80,43 +82,101 @@ const fromCopies = ({ kind, paths }: StartCopies, sets: readonly number[], why: 
 
 const all = ({ paths }: StartCopies): readonly number[] => paths.map((_, index) => index);
 
+/** Query, key and value of a start that has them in one linear: their rows of it. */
+const PARTS: readonly string[] = ['attention.query', 'attention.key', 'attention.value'];
+
+/**
+ * The source of a linear that the start's blocks do not have: a part of its fused query, key and value, or nothing.
+ * @returns undefined for one that they have
+ */
+const otherBlock = (
+  { width }: ResolvedEncoderConfig,
+  start: StartConfig,
+  { block, linear }: LinearRef,
+): LinearTransfer | undefined => {
+  if (blockLinears(start).some(({ name }) => name === linear)) return undefined;
+  const index = PARTS.indexOf(linear);
+  const fused = { block, linear: 'attention.qkv' };
+  if (index < 0 || copiesAt(start, fused)) {
+    return { source: () => ({ how: 'new' }), reason: 'a linear that the blocks of the start do not have' };
+  }
+  return {
+    source: (part) => ({
+      how: 'partly taken',
+      from: `${pathOf(fused)}.${part}`,
+      rowSize: part === 'weight' ? width : 1,
+      rows: Array.from({ length: width }, (_, row) => [row, index * width + row] as const),
+    }),
+    reason: 'its rows of the fused query, key and value of the start',
+  };
+};
+
+/** What the experts of one group of the model go by. */
+interface GroupTransfer {
+  readonly served?: ReadonlyMap<number, ReadonlySet<number>>;
+  readonly shared?: SharedSets | undefined;
+  /** Whether the choice in the start's group is given by names. */
+  readonly fixedStart: boolean;
+}
+
+const groupTransfer = (
+  group: ExpertGroup,
+  model: ResolvedEncoderConfig,
+  start: StartConfig,
+): GroupTransfer => {
+  const fixed = fixedCondition(group, namesOf(model));
+  const startGroup = counterpartOf(group, start);
+  const fixedStart =
+    startGroup?.kind === 'experts' && !isMergedConfig(start)
+      ? fixedCondition(startGroup.group, namesOf(start)) !== undefined
+      : false;
+  return {
+    ...(fixed ? { served: setsOfFixed(fixed, startGroup, start) } : {}),
+    shared:
+      startGroup?.kind === 'merged sets' ? shareSets(group, namesOf(model), startGroup.group) : undefined,
+    fixedStart,
+  };
+};
+
 /** The source of every expert of every conditional linear. */
 export const expertTransfer = (
-  moe: ResolvedExperts,
+  model: ResolvedEncoderConfig,
   start: StartConfig,
-): ((place: LinearPlace, expert: number) => LinearTransfer) => {
-  const fixed = fixedCondition(moe);
-  const served = fixed ? setsOfFixed(fixed, start) : undefined;
-  const startMoe = expertsOf(start);
-  const shared = isMergedConfig(start) ? shareSets(moe, start) : undefined;
-  return (place, expert) => {
-    const copies = copiesAt(start, place);
+): ((ref: LinearRef, expert: number) => LinearTransfer) => {
+  const groups = new Map(
+    (model.moe?.groups ?? []).map((group) => [group.name, groupTransfer(group, model, start)]),
+  );
+  return (ref, expert) => {
+    const other = otherBlock(model, start, ref);
+    if (other) return other;
+    const { served, shared, fixedStart } = groups.get(groupAt(model.moe, ref)?.name ?? '') ?? {};
+    const copies = copiesAt(start, ref);
     if (!copies) {
       return {
-        source: (part) => ({ how: 'copied', from: `blocks.${place.block}.${place.linear}.${part}` }),
+        source: (part) => ({ how: 'copied', from: `${pathOf(ref)}.${part}` }),
         reason: 'experts where the start has one dense layer: copies of it',
       };
     }
     if (served) {
-      const own = [...(served.get(expert) ?? [])];
-      return own.length > 0
-        ? fromCopies(copies, own, 'an expert whose row had several sets in the start')
+      const sets = [...(served.get(expert) ?? [])];
+      return sets.length > 0
+        ? fromCopies(copies, sets, 'an expert whose row had several sets in the start')
         : fromCopies(copies, all(copies), `an expert of a task that the start does not know`);
     }
     if (copies.kind === 'merged sets') {
       const sets = copies.paths.length;
-      const own = sets === 1 ? 0 : shared?.setOf[expert];
-      return own === undefined
+      const set = sets === 1 ? 0 : shared?.setOf[expert];
+      return set === undefined
         ? fromCopies(copies, all(copies), 'experts that no row of the start can be sent to')
         : {
-            source: (part) => ({ how: 'copied', from: `${copies.paths[own]}.${part}` }),
+            source: (part) => ({ how: 'copied', from: `${copies.paths[set]}.${part}` }),
             reason:
               sets === 1
                 ? 'experts where the start has one merged set: copies of it'
                 : `experts shared out among the start's ${sets} merged sets`,
           };
     }
-    if (startMoe && isFixed(startMoe)) {
+    if (fixedStart === true) {
       return fromCopies(
         copies,
         all(copies),
@@ -130,10 +190,15 @@ export const expertTransfer = (
 };
 
 /** The source of a linear without experts in the model. */
-export const denseTransfer = (start: StartConfig, place: LinearPlace): LinearTransfer => {
-  const copies = copiesAt(start, place);
-  if (!copies)
-    return { source: (part) => ({ how: 'taken', from: `blocks.${place.block}.${place.linear}.${part}` }) };
+export const denseTransfer = (
+  model: ResolvedEncoderConfig,
+  start: StartConfig,
+  ref: LinearRef,
+): LinearTransfer => {
+  const other = otherBlock(model, start, ref);
+  if (other) return other;
+  const copies = copiesAt(start, ref);
+  if (!copies) return { source: (part) => ({ how: 'taken', from: `${pathOf(ref)}.${part}` }) };
   const { kind, paths } = copies;
   return {
     source: (part) => meanOf(paths, part),
@@ -142,5 +207,5 @@ export const denseTransfer = (start: StartConfig, place: LinearPlace): LinearTra
 };
 
 /** Whether experts of one of these linears start as copies of what the start has without gates. */
-export const copiesWhole = (start: StartConfig, places: readonly LinearPlace[]): boolean =>
-  places.some((place) => copiesAt(start, place)?.kind !== 'experts');
+export const copiesWhole = (start: StartConfig, refs: readonly LinearRef[]): boolean =>
+  refs.some((ref) => copiesAt(start, ref)?.kind !== 'experts');

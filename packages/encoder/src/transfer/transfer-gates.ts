@@ -6,8 +6,8 @@
  * S sites · R rows · E experts · K chosen · W width of the representation
  */
 import type { LearnedCondition, RoutingKey } from '@polygate/routers';
-import { conditionOf, type ResolvedExperts } from '../config/expert-config.ts';
-import { keyOfRow, type ResolvedMergedConfig } from '../merged/merged-config.ts';
+import { conditionOf, type ConditionNames, type ExpertGroup } from '../config/expert-groups.ts';
+import { keyOfRow, type MergedGroup } from '../merged/merged-config.ts';
 import type { FittedRow } from './transfer-source.ts';
 
 /** Distance of logits that the noise of training, of deviation 1 / E, seldom bridges. */
@@ -28,18 +28,18 @@ export interface SharedSets {
 /** Rows that both know, by what the model's condition sees of them, with the set that served each. */
 const servedRows = (
   condition: LearnedCondition<RoutingKey>,
-  moe: ResolvedExperts,
-  { merged }: ResolvedMergedConfig,
+  names: ConditionNames,
+  merged: MergedGroup,
 ): ReadonlyMap<string, { readonly key: RoutingKey; readonly set: number }> | undefined => {
   const fields = condition.reads;
   if (!fields.every((field) => (merged.by as readonly string[]).includes(field))) return undefined;
   const served = new Map<string, { readonly key: RoutingKey; readonly set: number }>();
   for (const row of merged.rows) {
     const key = keyOfRow(row);
-    const known =
-      (!fields.includes('task') || moe.tasks.includes(key.task)) &&
-      (!fields.includes('modality') || moe.modalities.includes(key.modality));
-    if (!known) continue;
+    const isNamed =
+      (!fields.includes('task') || names.tasks.includes(key.task)) &&
+      (!fields.includes('modality') || names.modalities.includes(key.modality));
+    if (!isNamed) continue;
     const identity = condition.keyOf(key);
     // Rows that the model cannot tell apart would need two sets at once.
     if ((served.get(identity)?.set ?? row.set) !== row.set) return undefined;
@@ -49,12 +49,16 @@ const servedRows = (
 };
 
 /** @returns undefined where experts cannot be shared out: the routers look at tokens, or see other fields of a row */
-export const shareSets = (moe: ResolvedExperts, start: ResolvedMergedConfig): SharedSets | undefined => {
-  const condition = conditionOf(moe);
+export const shareSets = (
+  group: ExpertGroup,
+  names: ConditionNames,
+  start: MergedGroup,
+): SharedSets | undefined => {
+  const condition = conditionOf(group, names);
   if (!condition.dataIndependent || condition.fixed === true) return undefined;
-  const served = servedRows(condition, moe, start);
+  const served = servedRows(condition, names, start);
   if (!served || served.size === 0) return undefined;
-  const { experts, topK } = moe;
+  const { experts, topK } = group;
   const sets = [...new Set([...served.values()].map(({ set }) => set))];
   if (sets.length > experts) return undefined;
   const setOf = Array.from({ length: experts }, (_, e) => sets[Math.floor((e * sets.length) / experts)] ?? 0);

@@ -8,14 +8,21 @@
  */
 import { ConfigError } from '@polygate/core';
 import type { ParameterSpec } from '@polygate/nn';
-import type { LinearPlace } from '../blocks/block-linears.ts';
+import type { LinearRef } from '../blocks/block-linears.ts';
 import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } from '../config/config.ts';
 import { describeEncoder } from '../models/description.ts';
 import { describeMergedEncoder, isMergedConfig, type MergedEncoderConfig } from '../merged/merged-config.ts';
-import { BLOCK_LINEARS, isConditional } from '../experts/placement.ts';
+import type { ExpertGroup } from '../config/expert-groups.ts';
+import { groupSites } from '../experts/sites.ts';
 import { copiesWhole, denseTransfer, expertTransfer, type LinearTransfer } from './transfer-experts.ts';
 import { routerTransfer } from './transfer-routers.ts';
-import { expertsOf, resolveStart, type StartConfig, type TransferEntry } from './transfer-source.ts';
+import {
+  counterpartOf,
+  groupPath,
+  resolveStart,
+  type StartConfig,
+  type TransferEntry,
+} from './transfer-source.ts';
 
 /** A parameter of the start that the model has no place for. */
 export interface LeftParameter {
@@ -51,20 +58,23 @@ const requireSizes = (model: ResolvedEncoderConfig, start: StartConfig): void =>
   );
 };
 
-const placesOf = ({ layers, moe }: ResolvedEncoderConfig, start: StartConfig): readonly LinearPlace[] =>
-  Array.from({ length: Math.min(layers, start.layers) }, (_, block) =>
-    BLOCK_LINEARS.filter((linear) => isConditional(moe, block, linear)).map((linear) => ({ block, linear })),
-  ).flat();
+/** Linears of a group in the blocks that the start has too. */
+const linearsOf = (group: ExpertGroup, start: StartConfig): readonly LinearRef[] =>
+  groupSites(group)
+    .filter(({ block }) => block < start.layers)
+    .flatMap(({ block, linears }) => linears.map((linear) => ({ block, linear })));
 
 /** Copies of a layer compute what it does only where gates sum to 1. */
 const requireWholeGates = (model: ResolvedEncoderConfig, start: StartConfig): void => {
-  const { moe } = model;
-  if (!moe || moe.renormalize || moe.topK >= moe.experts || !copiesWhole(start, placesOf(model, start)))
-    return;
-  throw new ConfigError(
-    `transfer: expected gates that sum to 1 where experts start as copies of a dense layer, or of a merged one, got the ${moe.topK} largest of ${moe.experts} as they are (renormalize: false), which would scale the layer's output down; set renormalize: true`,
-    { code: 'gates-below-one' },
-  );
+  for (const group of model.moe?.groups ?? []) {
+    const { renormalize, topK, experts, name } = group;
+    if (renormalize || topK >= experts || !copiesWhole(start, linearsOf(group, start))) continue;
+    const which = model.moe?.groups.length === 1 ? '' : ` in the group "${name}"`;
+    throw new ConfigError(
+      `transfer: expected gates that sum to 1 where experts start as copies of a dense layer, or of a merged one, got the ${topK} largest of ${experts} as they are (renormalize: false)${which}, which would scale the layer's output down; set renormalize: true`,
+      { code: 'gates-below-one' },
+    );
+  }
 };
 
 /** Tables whose rows are taken by index as far as both have them. */
@@ -104,8 +114,7 @@ const bodyEntry = ({ name, shape }: ParameterSpec, from: ParameterSpec | undefin
   };
 };
 
-const LINEAR =
-  /^blocks\.(\d+)\.(attention\.qkv|attention\.output|ffn\.fc1|ffn\.fc2)\.(?:experts\.(\d+)\.)?(weight|bias)$/u;
+const LINEAR = /^blocks\.(\d+)\.(\w+\.\w+)\.(?:experts\.(\d+)\.)?(weight|bias)$/u;
 
 const linearEntry = (name: string, part: string, { source, reason }: LinearTransfer): TransferEntry => ({
   name,
@@ -126,20 +135,21 @@ const leftReason = (name: string, model: ResolvedEncoderConfig): string => {
   return 'the model has none of this name';
 };
 
-const settingsOf = (model: ResolvedEncoderConfig, start: StartConfig): readonly string[] => {
-  const [own, other] = [model.moe, expertsOf(start)];
-  const both = own && other ? (['topK', 'renormalize'] as const) : [];
-  return [
-    ...both.flatMap((field) =>
-      own?.[field] === other?.[field]
+const settingsOf = (model: ResolvedEncoderConfig, start: StartConfig): readonly string[] => [
+  ...(model.moe?.groups ?? []).flatMap((group) => {
+    const other = counterpartOf(group, start);
+    if (other?.kind !== 'experts') return [];
+    return (['topK', 'renormalize'] as const).flatMap((field) => {
+      const [own, theirs] = [group[field], other.group[field]];
+      return own === theirs
         ? []
-        : [`moe.${field} (model ${valueText(own?.[field])}, start ${valueText(other?.[field])})`],
-    ),
-    ...(model.gridScale === start.gridScale
-      ? []
-      : [`gridScale (model ${model.gridScale}, start ${start.gridScale})`]),
-  ];
-};
+        : [`${groupPath(group.name)}.${field} (model ${valueText(own)}, start ${valueText(theirs)})`];
+    });
+  }),
+  ...(model.gridScale === start.gridScale
+    ? []
+    : [`gridScale (model ${model.gridScale}, start ${start.gridScale})`]),
+];
 
 /**
  * Plans a model's start from another encoder's weights.
@@ -164,7 +174,7 @@ export const planTransfer = (
     ]),
   );
   const routers = new Map(routerTransfer(model, start).map((entry) => [entry.name, entry]));
-  const experts = model.moe && expertTransfer(model.moe, start);
+  const experts = expertTransfer(model, start);
   const entries = specs.map((spec): TransferEntry => {
     const router = routers.get(spec.name);
     if (router) return router;
@@ -172,10 +182,9 @@ export const planTransfer = (
     if (linear === undefined || Number(block) >= start.layers) {
       return bodyEntry(spec, startSpecs.get(spec.name));
     }
-    const place = { block: Number(block), linear } as LinearPlace;
-    const own =
-      expert === undefined || !experts ? denseTransfer(start, place) : experts(place, Number(expert));
-    return linearEntry(spec.name, part, own);
+    const ref = { block: Number(block), linear };
+    const transfer = expert === undefined ? denseTransfer(model, start, ref) : experts(ref, Number(expert));
+    return linearEntry(spec.name, part, transfer);
   });
   // A name that both have and that was not taken is among the entries, with its reason.
   const told = new Set([...entries.flatMap(sourceNames), ...entries.map(({ name }) => name)]);

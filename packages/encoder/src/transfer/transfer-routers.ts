@@ -7,52 +7,62 @@
  */
 import { ownValue } from '@polygate/core';
 import { sizeOf, type ParameterSpec } from '@polygate/nn';
-import { describeRouters, type RoutingKey } from '@polygate/routers';
+import { describeRouters } from '@polygate/routers';
 import type { ResolvedEncoderConfig } from '../config/config.ts';
-import { routerStack } from '../models/description.ts';
-import { conditionOf, type ResolvedExperts } from '../config/expert-config.ts';
-import { gateSites } from '../experts/placement.ts';
-import { shareSets } from './transfer-gates.ts';
-import type { RowPair, StartConfig, TransferEntry } from './transfer-source.ts';
+import { conditionOf, type ConditionNames, type ExpertGroup } from '../config/expert-groups.ts';
+import { groupStack } from '../experts/group-routers.ts';
+import { groupSites } from '../experts/sites.ts';
 import { isMergedConfig } from '../merged/merged-config.ts';
+import { shareSets } from './transfer-gates.ts';
+import {
+  counterpartOf,
+  namesOf,
+  type RowPair,
+  type StartConfig,
+  type TransferEntry,
+} from './transfer-source.ts';
 
 const FITTED = 'rows of the start go to the experts of their merged sets';
 
 const fresh = (name: string, reason: string): TransferEntry => ({ name, source: { how: 'new' }, reason });
 
 /** The start's site that decided for the first linear of each of the model's, where there is one. */
-const siteOrigins = (
-  model: ResolvedEncoderConfig,
-  start: ResolvedEncoderConfig,
-): readonly (number | undefined)[] => {
-  const sites = gateSites(start);
-  return gateSites(model).map(({ block, linears: [first] }) => {
+const siteOrigins = (model: ExpertGroup, start: ExpertGroup): readonly (number | undefined)[] => {
+  const sites = groupSites(start);
+  return groupSites(model).map(({ block, linears: [first] }) => {
     const index = sites.findIndex((site) => site.block === block && first && site.linears.includes(first));
     return index < 0 ? undefined : index;
   });
 };
 
+/** A group of the model or of the start, with the names that it may route by. */
+interface Side {
+  readonly group: ExpertGroup;
+  readonly names: ConditionNames;
+}
+
 /** Names that tell the rows of a parameter's second axis apart, or undefined where it has no such rows. */
-const rowNamesOf = (moe: ResolvedExperts, name: string): readonly string[] | undefined => {
-  if (name === 'gate.weight') return Array.from({ length: moe.experts }, (_, e) => `expert ${e}`);
-  const condition = conditionOf(moe);
+const rowNamesOf = ({ group, names }: Side, name: string): readonly string[] | undefined => {
+  if (name === 'gate.weight') return Array.from({ length: group.experts }, (_, e) => `expert ${e}`);
+  const condition = conditionOf(group, names);
   if (condition.dataIndependent && condition.fixed === true) return undefined;
   return ownValue(condition.rowNames ?? {}, name);
 };
 
 /** Whether rows may depend on a list of names that differs, without the condition's saying which is whose. */
-const unnamedTables = (model: ResolvedExperts, start: ResolvedExperts): boolean => {
-  const condition = conditionOf(model);
+const unnamedTables = (model: Side, start: Side): boolean => {
+  const condition = conditionOf(model.group, model.names);
   if (!condition.dataIndependent) return false;
   return (
-    (condition.reads.includes('task') && model.tasks.join('\n') !== start.tasks.join('\n')) ||
-    (condition.reads.includes('modality') && model.modalities.join('\n') !== start.modalities.join('\n'))
+    (condition.reads.includes('task') && model.names.tasks.join('\n') !== start.names.tasks.join('\n')) ||
+    (condition.reads.includes('modality') &&
+      model.names.modalities.join('\n') !== start.names.modalities.join('\n'))
   );
 };
 
 interface Sides {
-  readonly model: ResolvedExperts;
-  readonly start: ResolvedExperts;
+  readonly model: Side;
+  readonly start: Side;
   readonly origins: readonly (number | undefined)[];
 }
 
@@ -62,11 +72,10 @@ const withoutOrigin = (origins: Sides['origins']): string => {
 };
 
 const parameterTransfer = (
-  name: string,
-  { shape, from }: { readonly shape: readonly number[]; readonly from: ParameterSpec | undefined },
-  { model, start, origins }: Sides,
+  { name, shape }: ParameterSpec,
+  from: ParameterSpec | undefined,
+  { model, start, origins, relative }: Sides & { readonly relative: string },
 ): TransferEntry => {
-  const relative = name.slice(name.indexOf('.') + 1);
   const names = rowNamesOf(model, relative);
   const startNames = rowNamesOf(start, relative);
   const inner = names && startNames ? 2 : 1;
@@ -94,7 +103,7 @@ const parameterTransfer = (
     return fresh(name, 'the start has no router in these places, or none of these names');
   const whole = rows.length === sizeOf(shape.slice(0, inner));
   const sameRows = whole && from.shape.join() === shape.join() && rows.every(([to, index]) => to === index);
-  if (sameRows) return { name, source: { how: 'taken', from: name } };
+  if (sameRows) return { name, source: { how: 'taken', from: from.name } };
   const unknown = (names ?? []).filter((own) => startNames?.includes(own) === false);
   const reasons = [
     withoutOrigin(origins),
@@ -102,41 +111,49 @@ const parameterTransfer = (
   ].filter(Boolean);
   return {
     name,
-    source: { how: 'partly taken', from: name, rowSize: sizeOf(shape.slice(inner)), rows },
+    source: { how: 'partly taken', from: from.name, rowSize: sizeOf(shape.slice(inner)), rows },
     reason: reasons.join('; ') || 'rows by their names, which the start has in another order or among others',
   };
 };
 
-/** The sources of all router parameters of a model. */
-export const routerTransfer = (
+const groupTransfer = (
+  group: ExpertGroup,
   model: ResolvedEncoderConfig,
   start: StartConfig,
 ): readonly TransferEntry[] => {
-  const stack = routerStack(model);
-  if (!stack || !model.moe) return [];
-  const specs = describeRouters<RoutingKey>(stack);
-  const startStack = isMergedConfig(start) ? undefined : routerStack(start);
-  const startSpecs = startStack ? describeRouters<RoutingKey>(startStack) : [];
-  const shared = isMergedConfig(start) ? shareSets(model.moe, start) : undefined;
+  const stack = groupStack(group, model);
+  const specs = describeRouters(stack);
+  const allNew = (reason: string): readonly TransferEntry[] => specs.map(({ name }) => fresh(name, reason));
+  const other = counterpartOf(group, start);
+  const shared = other?.kind === 'merged sets' ? shareSets(group, namesOf(model), other.group) : undefined;
   if (shared && shared.rows.length > 0) {
     const { rows, margin } = shared;
     return specs.map(({ name }) =>
       name === specs.at(-1)?.name
-        ? { name, source: { how: 'fitted', rows, margin }, reason: FITTED }
+        ? { name, source: { how: 'fitted', group: group.name, rows, margin }, reason: FITTED }
         : fresh(name, 'the start has no routers'),
     );
   }
-  if (isMergedConfig(start) || !start.moe || startSpecs.length === 0) {
-    return specs.map(({ name }) => fresh(name, 'the start has no routers'));
+  if (isMergedConfig(start) || other?.kind !== 'experts') return allNew('the start has no routers');
+  const startStack = groupStack(other.group, start);
+  const startSpecs = describeRouters(startStack);
+  if (startSpecs.length === 0) return allNew('the start has no routers');
+  const { condition } = other.group;
+  if (condition !== group.condition) {
+    return allNew(`routers look at ${group.condition}, those of the start at ${condition}`);
   }
-  const { condition } = start.moe;
-  if (condition !== model.moe.condition) {
-    const reason = `routers look at ${model.moe.condition}, those of the start at ${condition}`;
-    return specs.map(({ name }) => fresh(name, reason));
-  }
-  const sides = { model: model.moe, start: start.moe, origins: siteOrigins(model, start) };
-  return specs.map(({ name, shape }) => {
-    const from = startSpecs.find((each) => each.name === name);
-    return parameterTransfer(name, { shape, from }, sides);
+  const sides = {
+    model: { group, names: namesOf(model) },
+    start: { group: other.group, names: namesOf(start) },
+    origins: siteOrigins(group, other.group),
+  };
+  return specs.map((spec) => {
+    const relative = spec.name.slice(stack.prefix.length + 1);
+    const from = startSpecs.find(({ name }) => name === `${startStack.prefix}.${relative}`);
+    return parameterTransfer(spec, from, { ...sides, relative });
   });
 };
+
+/** The sources of all router parameters of a model. */
+export const routerTransfer = (model: ResolvedEncoderConfig, start: StartConfig): readonly TransferEntry[] =>
+  model.moe?.groups.flatMap((group) => groupTransfer(group, model, start)) ?? [];

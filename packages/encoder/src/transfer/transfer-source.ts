@@ -1,12 +1,20 @@
 /** Where a parameter of one encoder comes from in another: the vocabulary of transfer plans. */
-import type { RoutingKey } from '@polygate/routers';
+import type { FixedCondition, RoutingKey } from '@polygate/routers';
 import type { EncoderConfig } from '../config/config.ts';
 import { resolveEncoderConfig, type ResolvedEncoderConfig } from '../config/config.ts';
-import { conditionOf, type ResolvedExperts } from '../config/expert-config.ts';
-import type { MergedEncoderConfig, ResolvedMergedConfig } from '../merged/merged-config.ts';
-import { isMergedConfig, resolveMergedConfig, setCount } from '../merged/merged-config.ts';
-import { pathOf, type LinearPlace } from '../blocks/block-linears.ts';
-import { isConditional } from '../experts/placement.ts';
+import { DEFAULT_GROUP } from '../config/expert-config.ts';
+import { conditionOf, type ConditionNames, type ExpertGroup } from '../config/expert-groups.ts';
+import {
+  isMergedConfig,
+  mergedGroupAt,
+  resolveMergedConfig,
+  setCount,
+  type MergedEncoderConfig,
+  type MergedGroup,
+  type ResolvedMergedConfig,
+} from '../merged/merged-config.ts';
+import { pathOf, type LinearRef } from '../blocks/block-linears.ts';
+import { groupAt, groupSites } from '../experts/sites.ts';
 
 /** A row of a parameter and the row of the start that it takes; both count rows of the same size. */
 export type RowPair = readonly [to: number, from: number];
@@ -33,7 +41,13 @@ export type TransferSource =
       readonly rows: readonly RowPair[];
     }
   /** As it was drawn, then moved until each row chooses among its own experts. */
-  | { readonly how: 'fitted'; readonly rows: readonly FittedRow[]; readonly margin: number }
+  | {
+      readonly how: 'fitted';
+      /** Group of experts that the gates belong to. */
+      readonly group: string;
+      readonly rows: readonly FittedRow[];
+      readonly margin: number;
+    }
   /** As it was drawn. */
   | { readonly how: 'new' };
 
@@ -52,9 +66,42 @@ export type StartConfig = ResolvedEncoderConfig | ResolvedMergedConfig;
 export const resolveStart = (config: EncoderConfig | MergedEncoderConfig): StartConfig =>
   isMergedConfig(config) ? resolveMergedConfig(config) : resolveEncoderConfig(config);
 
-/** The experts of a start, which a dense or merged one lacks. */
-export const expertsOf = (start: StartConfig): ResolvedExperts | undefined =>
-  'moe' in start ? start.moe : undefined;
+/** How settings call a group of experts. */
+export const groupPath = (name: string): string => (name === DEFAULT_GROUP ? 'moe' : `moe.groups.${name}`);
+
+/** Names that a start's conditions may route by. */
+export const namesOf = (config: ResolvedEncoderConfig): ConditionNames =>
+  config.moe ?? { tasks: [], modalities: [] };
+
+/** A group that a start has. */
+export type StartGroup =
+  | { readonly kind: 'experts'; readonly group: ExpertGroup }
+  | { readonly kind: 'merged sets'; readonly group: MergedGroup };
+
+/** The group of a start that a linear is in, or undefined where it has one weight set. */
+export const startGroupAt = (start: StartConfig, ref: LinearRef): StartGroup | undefined => {
+  if (isMergedConfig(start)) {
+    const group = start.merged.groups[mergedGroupAt(start.merged, ref) ?? -1];
+    return group && { kind: 'merged sets', group };
+  }
+  const group = groupAt(start.moe, ref);
+  return group && { kind: 'experts', group };
+};
+
+/**
+ * The group of a start that stands where a model's group does: the one that has linears of it, where that is one alone;
+ * of several the one of the same name.
+ */
+export const counterpartOf = (group: ExpertGroup, start: StartConfig): StartGroup | undefined => {
+  const groups = new Map<string, StartGroup>();
+  for (const { block, linears } of groupSites(group)) {
+    for (const linear of linears) {
+      const other = startGroupAt(start, { block, linear });
+      if (other) groups.set(other.group.name, other);
+    }
+  }
+  return groups.size === 1 ? [...groups.values()][0] : groups.get(group.name);
+};
 
 /** Weight sets that a start has of one linear. */
 export interface StartCopies {
@@ -66,16 +113,13 @@ const numbered = (path: string, count: number): readonly string[] =>
   Array.from({ length: count }, (_, index) => `${path}.${index}`);
 
 /** The weight sets of a linear, or undefined where the start has one alone. */
-export const copiesAt = (start: StartConfig, place: LinearPlace): StartCopies | undefined => {
-  const path = pathOf(place);
-  if (isMergedConfig(start)) {
-    const { merged } = start;
-    if (!isConditional(merged, place.block, place.linear)) return undefined;
-    return { kind: 'merged sets', paths: numbered(`${path}.merged`, setCount(merged)) };
-  }
-  const moe = expertsOf(start);
-  if (!moe || !isConditional(moe, place.block, place.linear)) return undefined;
-  return { kind: 'experts', paths: numbered(`${path}.experts`, moe.experts) };
+export const copiesAt = (start: StartConfig, ref: LinearRef): StartCopies | undefined => {
+  const path = pathOf(ref);
+  const own = startGroupAt(start, ref);
+  if (!own) return undefined;
+  return own.kind === 'experts'
+    ? { kind: own.kind, paths: numbered(`${path}.experts`, own.group.experts) }
+    : { kind: own.kind, paths: numbered(`${path}.merged`, setCount(own.group)) };
 };
 
 /** The mean of weight sets, which one alone is itself. */
@@ -85,8 +129,11 @@ export const meanOf = (paths: readonly string[], part: string): TransferSource =
   return from.length === 1 ? { how: 'copied', from: only } : { how: 'averaged', from };
 };
 
-/** Whether decisions are given by names and not learned. */
-export const isFixed = (moe: ResolvedExperts): boolean => {
-  const condition = conditionOf(moe);
-  return condition.dataIndependent && condition.fixed === true;
+/** The condition of a group whose decisions are given by names and not learned. */
+export const fixedCondition = (
+  group: ExpertGroup,
+  names: ConditionNames,
+): FixedCondition<RoutingKey> | undefined => {
+  const condition = conditionOf(group, names);
+  return condition.dataIndependent && condition.fixed === true ? condition : undefined;
 };

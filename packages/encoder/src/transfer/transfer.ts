@@ -1,9 +1,9 @@
 /** Starting an encoder from another one's weights: carries out a {@link planTransfer plan}. */
 import { ConfigError, type Random } from '@polygate/core';
 import type { ParameterSet } from '@polygate/nn';
-import { describeRouters, type RoutingKey } from '@polygate/routers';
+import { describeRouters } from '@polygate/routers';
 import type { EncoderConfig } from '../config/config.ts';
-import { routerStack } from '../models/description.ts';
+import { groupStack } from '../experts/group-routers.ts';
 import type { Encoder } from '../models/encoder.ts';
 import type { MergedEncoderConfig } from '../merged/merged-config.ts';
 import { planTransfer, type TransferPlan } from './transfer-plan.ts';
@@ -95,12 +95,14 @@ const carry = async (
 /** Moves the gates of all routers, see {@link fitSite}. */
 const fitGates = async (
   { config, parameters }: UniPerceiver,
-  { rows, margin }: Extract<TransferSource, { how: 'fitted' }>,
+  { group: name, rows, margin }: Extract<TransferSource, { how: 'fitted' }>,
 ): Promise<void> => {
-  const stack = routerStack(config);
-  if (!stack?.condition.dataIndependent || stack.condition.fixed === true) return;
+  const group = config.moe?.groups.find((each) => each.name === name);
+  if (!group) return;
+  const stack = groupStack(group, config);
   const { condition, sites, width } = stack;
-  const names = describeRouters<RoutingKey>({ ...stack, condition }).map(({ name }) => name);
+  if (!condition.dataIndependent || condition.fixed === true) return;
+  const names = describeRouters(stack).map((spec) => spec.name);
   const values = await Promise.all(names.map((name) => parameters.read(name)));
   const weight = values.pop() ?? new Float32Array();
   const keys = rows.map(({ key }) => key);

@@ -50,6 +50,8 @@ export interface ModelEmbedding {
 
 /** Gates of one router for given rows, as host values. */
 export interface RouterGates {
+  /** Name of its group of experts. */
+  readonly group: string;
   /** Counted from 0. */
   readonly block: number;
   readonly linears: readonly string[];
@@ -58,17 +60,27 @@ export interface RouterGates {
   readonly values: ArrayLike<number>;
 }
 
-/** Routers of a model. */
-export interface ModelRouting {
-  /** Name of what they look at. */
+/** A group of experts, whose routers look at the same. */
+export interface RoutingGroup {
+  readonly name: string;
+  /** Blocks that it is in, from 0, and the linears of a block by router. */
+  readonly blocks: readonly number[];
+  readonly linears: readonly (readonly string[])[];
+  /** Name of what its routers look at, and the settings of that. */
   readonly condition: string;
+  readonly conditionSettings?: Readonly<Record<string, unknown>>;
   readonly experts: number;
   readonly topK: number;
+}
+
+/** Routers of a model. */
+export interface ModelRouting {
+  readonly groups: readonly RoutingGroup[];
   /** Names of the tasks that they tell apart; empty where they do not look at the task. */
   readonly tasks: readonly string[];
   /** Names of the modalities that they tell apart. */
   readonly modalities: readonly string[];
-  /** Gates of every router for kinds of segments, without noise; empty where routers look at tokens. */
+  /** Gates of every router for kinds of segments, without noise; routers that look at tokens have none. */
   gates(rows: readonly RoutingKey[]): readonly RouterGates[];
 }
 
@@ -84,7 +96,7 @@ export interface ExportedModel {
   readonly model: GeneralistModel;
   /** What the experts were chosen by. */
   readonly condition: string;
-  /** Weight sets, one for each kind of segment that is served. */
+  /** Weight sets of a linear, one for each kind of segment that it tells apart; of several groups the most. */
   readonly sets: number;
 }
 

@@ -45,14 +45,8 @@ export const describeEncoderOf = ({
 }: Pick<Encoder, 'config'>): readonly (readonly [name: string, value: string])[] => {
   const { layers, width, heads, hidden } = config;
   const { moe } = config as Pick<ResolvedEncoderConfig, 'moe'>;
-  const parts = [moe?.attention ? 'attention' : '', moe?.ffn ? 'feed-forward' : ''];
   return [
     ['encoder', `${layers} layers, width ${width}, ${heads} heads, hidden ${hidden}`],
-    [
-      'experts',
-      moe
-        ? `${moe.experts}, top ${moe.topK} by ${moe.condition}, every ${moe.every === 1 ? '' : `${moe.every}. `}layer, ${parts.filter(Boolean).join(' and ')}`
-        : 'none (dense)',
-    ],
+    ['experts', moe ? formatExperts(config).replaceAll('\n', '; ') : 'none (dense)'],
   ];
 };

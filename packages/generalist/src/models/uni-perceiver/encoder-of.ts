@@ -1,29 +1,43 @@
 /** The encoder that a recipe asks for. */
-import { presetNamed, type EncoderConfig, type ExpertConfig } from '@polygate/encoder';
+import { presetNamed, type EncoderConfig, type ExpertConfig, type GroupSettings } from '@polygate/encoder';
 import { defined } from '../defined.ts';
 import type { UniPerceiverSettings } from './settings.ts';
 
 /** The condition that has one expert for each task, whatever a preset says. */
 const TASK_SPECIFIC = 'task-specific';
 
-/** The experts of a recipe over those of its preset. Another condition starts from that condition's own numbers. */
+type ExpertSettings = NonNullable<UniPerceiverSettings['moe']>;
+
+/** Settings without those that are not set, also inside of them. */
+const settingsOf = <S extends Omit<ExpertSettings, 'groups'>>(given: S): GroupSettings => {
+  const { capacityFactor, ...settings } = given;
+  const capacity = typeof capacityFactor === 'object' ? defined(capacityFactor) : capacityFactor;
+  return { ...defined(settings), ...(capacity === undefined ? {} : { capacityFactor: capacity }) };
+};
+
+const groupOf = ({ name, linears, blocks, ...settings }: NonNullable<ExpertSettings['groups']>[number]) => ({
+  name,
+  linears,
+  ...(blocks === undefined ? {} : { blocks: Array.isArray(blocks) ? blocks : defined(blocks) }),
+  ...settingsOf(settings),
+});
+
+/**
+ * The experts of a recipe over those of its preset. Another condition starts from that condition's own numbers, and groups
+ * leave nothing of the preset.
+ */
 const expertsOf = (
   own: UniPerceiverSettings['moe'],
   preset: ExpertConfig | undefined,
   tasks: readonly string[],
 ): ExpertConfig | undefined => {
   if (own === null || (own === undefined && preset === undefined)) return undefined;
+  const named = tasks.length > 0 ? { tasks } : {};
+  const { groups, ...settings } = own ?? {};
+  if (groups) return { ...settingsOf(settings), groups: groups.map(groupOf), ...named };
   const { experts, topK, ...base } = preset ?? {};
-  const numbers = own?.condition === TASK_SPECIFIC ? {} : defined({ experts, topK });
-  const { capacityFactor, ...settings } = own ?? {};
-  const capacity = typeof capacityFactor === 'object' ? defined(capacityFactor) : capacityFactor;
-  return {
-    ...base,
-    ...numbers,
-    ...defined(settings),
-    ...(capacity === undefined ? {} : { capacityFactor: capacity }),
-    ...(tasks.length > 0 ? { tasks } : {}),
-  };
+  const numbers = settings.condition === TASK_SPECIFIC ? {} : defined({ experts, topK });
+  return { ...base, ...numbers, ...settingsOf(settings), ...named };
 };
 
 /**

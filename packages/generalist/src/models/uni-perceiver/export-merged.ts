@@ -50,6 +50,8 @@ export const exportMerged = (model: Generalist, choice: ExportChoice): Generalis
 /** {@link exportMerged} with what reports say of it. */
 export const exportedOf = (model: Generalist, choice: ExportChoice): ExportedModel => {
   const exported = exportMerged(model, choice);
-  const { condition, rows } = exported.encoder.config.merged;
-  return { model: exported, condition, sets: new Set(rows.map(({ set }) => set)).size };
+  const { groups } = exported.encoder.config.merged;
+  const conditions = new Set(groups.map(({ condition }) => condition));
+  const sets = groups.map(({ rows }) => new Set(rows.map(({ set }) => set)).size);
+  return { model: exported, condition: [...conditions].join(' and '), sets: Math.max(...sets) };
 };

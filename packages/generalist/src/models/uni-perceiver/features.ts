@@ -58,7 +58,7 @@ export const encodeFeatures = (
     const losses = routing?.losses.slice(before) ?? [];
     return [
       model.encoder.project(chosen),
-      ...losses.flatMap(({ weighted, balance, z }) => [weighted, balance, z]),
+      ...losses.flatMap(({ weighted, means }) => [weighted, ...Object.values(means)]),
     ];
   });
   return features;

@@ -50,8 +50,8 @@ export interface TaskLoss extends Omit<ModelLoss, 'records'> {
    */
   readonly terms?: Readonly<Record<'loss' | 'inputs' | 'targets', tf.Scalar>>;
   /**
-   * In training of routers that look at tokens, also `balance` and `z`, the auxiliary losses as means over routers
-   * without factors, and `auxiliary`, what `loss` includes of them.
+   * In training of routers that look at tokens, also the auxiliary losses (`balance`, `z`, ...) as means over
+   * routers without factors, and `auxiliary`, what `loss` includes of them.
    */
   readonly metrics: TaskMetrics;
   /** What each router did in each forward; empty unless telemetry was wanted. */
@@ -61,9 +61,13 @@ export interface TaskLoss extends Omit<ModelLoss, 'records'> {
 /** The mean over a trace's forwards of each of their auxiliary losses; none without such forwards. */
 const auxiliaryMetrics = ({ losses }: RoutingTrace): Omit<TaskMetrics, 'accuracy'> => {
   if (losses.length === 0) return {};
-  const mean = (name: 'weighted' | 'balance' | 'z'): tf.Scalar =>
-    tf.div(tf.addN(losses.map((own) => own[name])), losses.length);
-  return { balance: mean('balance'), z: mean('z'), auxiliary: mean('weighted') };
+  const mean = (scalars: readonly tf.Scalar[]): tf.Scalar => tf.div(tf.addN([...scalars]), scalars.length);
+  const names = Object.keys(losses[0]?.means ?? {});
+  const byName = names.map((name) => {
+    const scalars = losses.flatMap(({ means }) => means[name] ?? []);
+    return [name, mean(scalars)] as const;
+  });
+  return { ...Object.fromEntries(byName), auxiliary: mean(losses.map(({ weighted }) => weighted)) };
 };
 
 /** Mean over queries of the share of right ones among their equally good best candidates. @param right [N, C] 0 or 1 */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { routingRecords } from './routing.ts';
 
 describe('routingRecords', () => {
-  const moe = { condition: 'token', experts: 2, topK: 1 };
+  const moe = { groups: [{ name: 'experts', condition: 'token', experts: 2, topK: 1 }] };
   const encoder = { config: { moe } } as unknown as Parameters<typeof routingRecords>[0];
   const counts = (tokens: number, first: number, dropped = 0) => ({
     tokens,
@@ -13,6 +13,7 @@ describe('routingRecords', () => {
     dropped,
   });
   const report = (groups: SiteReport['groups'], losses?: SiteReport['losses']): SiteReport => ({
+    group: 'experts',
     block: 1,
     linears: ['ffn.fc1', 'ffn.fc2'],
     groups,

@@ -7,7 +7,10 @@ import type { ModelRouting } from '../model.ts';
 /** Whether an encoder has its experts (or is dense), as training needs; else they were merged for good. */
 export const isTrained = (encoder: Encoder): encoder is UniPerceiver => !isMergedConfig(encoder.config);
 
-/** The record of a step: the reports of all its forwards, by router. None without reports. The README has its shape. */
+/**
+ * The records of a step, one for each group of experts: the reports of all its forwards, by router. None without reports.
+ * The README has their shape.
+ */
 export const routingRecords = (
   encoder: Pick<Encoder, 'config'>,
   task: string,
@@ -15,13 +18,22 @@ export const routingRecords = (
 ): readonly Omit<MetricRecord, 'step'>[] => {
   const { moe } = (encoder as Pick<UniPerceiver, 'config'>).config;
   if (!moe || reports.length === 0) return [];
-  const { condition, experts, topK } = moe;
-  return [{ kind: 'routing', values: { task, condition, experts, topK, sites: routingFigures(reports) } }];
+  return moe.groups.flatMap(({ name, condition, experts, topK }) => {
+    const own = reports.filter(({ group }) => group === name);
+    if (own.length === 0) return [];
+    const sites = routingFigures(own).map(({ group: _, losses, groups, ...site }) => ({
+      ...site,
+      ...losses,
+      groups,
+    }));
+    const group = moe.groups.length > 1 ? { group: name } : {};
+    return [{ kind: 'routing', values: { task, ...group, condition, experts, topK, sites } }];
+  });
 };
 
 /** The routers of an encoder; none of a dense or merged one. */
 export const routingOf = (encoder: Encoder): ModelRouting | undefined => {
   if (!isTrained(encoder) || !encoder.config.moe) return undefined;
-  const { condition, experts, topK, tasks, modalities } = encoder.config.moe;
-  return { condition, experts, topK, tasks, modalities, gates: (rows) => encoder.routing(rows) };
+  const { groups, tasks, modalities } = encoder.config.moe;
+  return { groups, tasks, modalities, gates: (rows) => encoder.routing(rows) };
 };

@@ -9,27 +9,14 @@
  * the branch in the feed-forward part, whose hidden channels a router of the model's width can't read.
  */
 import type { Random } from '@polygate/core';
-import {
-  routeTokens,
-  type SiteParameters,
-  type TokenDecision,
-  type TokenRouterStack,
-} from '@polygate/routers';
+import { routeTokens, unstackRouters, type TokenDecision } from '@polygate/routers';
 import { dispatchedLinear } from '@polygate/tensor';
 import type * as tf from '@tensorflow/tfjs';
 import type { BlockLinears } from '../blocks/block-linears.ts';
-import type { ResolvedExperts } from '../config/expert-config.ts';
-import type { ExpertTable } from './expert-table.ts';
+import type { LiveGroup } from './expert-group.ts';
 
-/** What dispatched linears work on. All borrowed. */
-export interface DispatchedLinearsOptions {
-  /** Linears that are not conditional. */
-  readonly dense: BlockLinears;
-  readonly table: ExpertTable;
-  readonly stack: TokenRouterStack;
-  /** Of all sites, taken apart for this forward. */
-  readonly parameters: SiteParameters;
-  readonly experts: Pick<ResolvedExperts, 'capacityFactor' | 'batchPriority'>;
+/** What token experts work on. All borrowed. */
+export interface TokenExpertsOptions {
   readonly training: boolean;
   /** Needed in training with noise; advanced at every site. */
   readonly random: Random | undefined;
@@ -37,16 +24,22 @@ export interface DispatchedLinearsOptions {
   readonly visible: tf.Tensor2D | undefined;
   /** [B, T] 1 at tokens that routers may take for context. @default visible */
   readonly context: tf.Tensor2D | undefined;
+  /** Experts that the token at each position chooses, [T], or one number for all. */
+  readonly topK: number | readonly number[];
 }
 
 /** The linears of a forward, with the decisions that they have met so far by site. */
-export interface DispatchedLinears extends BlockLinears {
+export interface TokenExperts extends BlockLinears {
+  readonly group: LiveGroup;
   readonly decisions: ReadonlyMap<number, TokenDecision>;
 }
 
-export const dispatchedLinears = (options: DispatchedLinearsOptions): DispatchedLinears => {
-  const { dense, table, stack, parameters, experts, training, random, visible, context } = options;
-  const { capacityFactor, batchPriority } = experts;
+/** Call it inside the tidy and the tape of the forward. */
+export const tokenExperts = (group: LiveGroup, options: TokenExpertsOptions): TokenExperts => {
+  const { stack, settings } = group;
+  const { training, random, visible, context, topK } = options;
+  const { capacityFactor, batchPriority, losses } = settings;
+  const parameters = unstackRouters(stack, group.parameters);
   const decisions = new Map<number, TokenDecision>();
   /** What the tokens that routers gave back were. */
   const sources = new WeakMap<tf.Tensor3D, tf.Tensor3D>();
@@ -54,28 +47,45 @@ export const dispatchedLinears = (options: DispatchedLinearsOptions): Dispatched
     capacityFactor === 'dropless' ? capacityFactor : capacityFactor[training ? 'train' : 'evaluate'];
 
   const route = (site: number, tokens: tf.Tensor3D): TokenDecision => {
-    const known = decisions.get(site);
-    if (known) return known;
-    const seen = { site, tokens, ...(visible ? { visible } : {}), ...(context ? { context } : {}) };
-    const settings = { parameters, training, random, capacityFactor: limit, batchPriority };
-    const decision = routeTokens(stack, seen, settings);
+    const earlier = decisions.get(site);
+    if (earlier) return earlier;
+    const read = { site, tokens, ...(visible ? { visible } : {}), ...(context ? { context } : {}) };
+    const decision = routeTokens(stack, read, {
+      parameters,
+      training,
+      random,
+      capacityFactor: limit,
+      batchPriority,
+      topK,
+      losses: Object.keys(losses),
+    });
     decisions.set(site, decision);
     sources.set(decision.tokens, tokens);
     return decision;
   };
-  /** Prompts are a sequence of their own that nothing is dropped from; they count in no loss. */
+  /** Prompts are a sequence of their own that nothing is dropped from; they count in no loss and go with the first segment. */
   const routePrompts = (site: number, tokens: tf.Tensor3D): TokenDecision =>
-    routeTokens(stack, { site, tokens }, { parameters, training, random, capacityFactor: 'dropless' });
+    routeTokens(
+      stack,
+      { site, tokens },
+      {
+        parameters,
+        training,
+        random,
+        capacityFactor: 'dropless',
+        topK: typeof topK === 'number' ? topK : (topK[0] ?? settings.topK),
+      },
+    );
 
   return {
+    group,
     decisions,
-    apply(x, place, { activation = 'none', prompts = false, seen = x } = {}) {
-      const site = table.site(place);
-      if (site === undefined) return dense.apply(x, place, { activation });
-      const { gates, plan, tokens } = prompts ? routePrompts(site, x) : route(site, seen);
+    apply(x, ref, { activation = 'none', prompts = false, routed = x } = {}) {
+      const site = group.siteOf(ref);
+      const { gates, plan, tokens } = prompts ? routePrompts(site, x) : route(site, routed);
       // The first linear of a site goes on with what its router gives back; a later one has an input of its own.
-      const own = sources.get(tokens) === x ? tokens : x;
-      return dispatchedLinear(own, { gates, plan, experts: table.experts(place), activation });
+      const input = sources.get(tokens) === x ? tokens : x;
+      return dispatchedLinear(input, { gates, plan, experts: group.expertsOf(ref), activation });
     },
   };
 };

@@ -1,0 +1,128 @@
+/**
+ * The losses of Shazeer et al. 2017 (Outrageously large neural networks, section 4 and appendix A), each the squared
+ * coefficient of variation over the experts of one router:
+ *   importance_e = sum over tokens of the gate of e, before anything is dropped (Eq. 6);
+ *   load_e = sum over tokens of P(e is among the k largest | the noise of e is drawn anew) (Eq. 8 to 11).
+ * Outside training there is no noise, and the load is a count, without a gradient.
+ *
+ * N tokens · E experts · K chosen
+ */
+import type { AuxiliaryLoss, AuxiliaryLossInput } from './auxiliary-losses.ts';
+import { choiceGradient } from './token-choice.ts';
+
+/** Added to the squared mean, as in Tensor2Tensor. */
+const EPSILON = 1e-10;
+
+/** Variance / mean^2 over experts, and its gradient. */
+export const squaredVariation = (
+  values: Float64Array,
+): { readonly value: number; gradient(): Float64Array } => {
+  const count = values.length;
+  const mean = values.reduce((sum, value) => sum + value, 0) / count;
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / count;
+  const divisor = mean ** 2 + EPSILON;
+  return {
+    value: variance / divisor,
+    gradient: () =>
+      values.map(
+        (value) => (2 * (value - mean)) / count / divisor - (variance * 2 * mean) / count / divisor ** 2,
+      ),
+  };
+};
+
+export const importanceLoss: AuxiliaryLoss = Object.freeze({
+  name: 'importance',
+  summary: 'experts get equal sums of gates (Shazeer et al. 2017, Eq. 6 and 7)',
+  evaluate({ choices, renormalize }: AuxiliaryLossInput) {
+    const { experts, topK, ids, weights } = choices;
+    const importance = new Float64Array(experts);
+    ids.forEach((e, choice) => {
+      if (e >= 0) importance[e] = (importance[e] as number) + (weights[choice] as number);
+    });
+    const { value, gradient } = squaredVariation(importance);
+    return {
+      value,
+      gradient: () => {
+        const toImportance = gradient();
+        const tokens = ids.length / topK;
+        const toGates = Float64Array.from(
+          { length: tokens * experts },
+          (_, at) => toImportance[at % experts] as number,
+        );
+        return choiceGradient(toGates, choices, { renormalize, kept: new Uint8Array(ids.length).fill(1) });
+      },
+    };
+  },
+});
+
+/** Abramowitz and Stegun 7.1.26, below 1.5e-7 absolute. */
+const normalCdf = (x: number): number => {
+  const z = Math.abs(x) / Math.SQRT2;
+  const t = 1 / (1 + 0.3275911 * z);
+  const series =
+    t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  const tail = (series * Math.exp(-z * z)) / 2;
+  return x < 0 ? tail : 1 - tail;
+};
+
+const normalDensity = (x: number): number => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
+
+/** Ids by their noisy logits, largest first; of equal ones the lower first. */
+const ranking = (noisy: Float32Array, at: number, experts: number): readonly number[] =>
+  Array.from({ length: experts }, (_, e) => e).sort(
+    (a, b) => (noisy[at + b] as number) - (noisy[at + a] as number) || a - b,
+  );
+
+/** Calls `visit` with each visible token's offset, its ranking, and how many experts it chose. */
+const eachToken = (
+  { choices, noisy }: AuxiliaryLossInput,
+  visit: (at: number, ranked: readonly number[], chosen: number) => void,
+): void => {
+  const { experts, topK, ids } = choices;
+  for (let token = 0; token < ids.length / topK; token += 1) {
+    let chosen = 0;
+    while (chosen < topK && (ids[token * topK + chosen] as number) >= 0) chosen += 1;
+    if (chosen > 0) visit(token * experts, ranking(noisy, token * experts, experts), chosen);
+  }
+};
+
+/** The expert whose noisy logit another one of rank `rank` must beat to be among the `chosen` first. */
+const rivalOf = (ranked: readonly number[], rank: number, chosen: number): number =>
+  ranked[rank < chosen ? chosen : chosen - 1] as number;
+
+export const loadLoss: AuxiliaryLoss = Object.freeze({
+  name: 'load',
+  summary: 'experts are as likely to be chosen (Shazeer et al. 2017, Eq. 8 to 11)',
+  evaluate(input: AuxiliaryLossInput) {
+    const { choices, clean, noisy, noise } = input;
+    const { experts } = choices;
+    const load = new Float64Array(experts);
+    const isCounted = (chosen: number): boolean => noise === 0 || chosen === experts;
+    eachToken(input, (at, ranked, chosen) => {
+      for (const [rank, e] of ranked.entries()) {
+        const distance = (clean[at + e] as number) - (noisy[at + rivalOf(ranked, rank, chosen)] as number);
+        const share = isCounted(chosen) ? Number(rank < chosen) : normalCdf(distance / noise);
+        load[e] = (load[e] as number) + share;
+      }
+    });
+    const { value, gradient } = squaredVariation(load);
+    return {
+      value,
+      gradient: () => {
+        const toLoad = gradient();
+        const result = new Float32Array(clean.length);
+        eachToken(input, (at, ranked, chosen) => {
+          if (isCounted(chosen)) return;
+          for (const [rank, e] of ranked.entries()) {
+            const rival = rivalOf(ranked, rank, chosen);
+            const distance = (clean[at + e] as number) - (noisy[at + rival] as number);
+            const slope = ((toLoad[e] as number) * normalDensity(distance / noise)) / noise;
+            result[at + e] = (result[at + e] as number) + slope;
+            result[at + rival] = (result[at + rival] as number) - slope;
+          }
+        });
+        return result;
+      },
+    };
+  },
+});
