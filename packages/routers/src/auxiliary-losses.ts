@@ -12,8 +12,9 @@
  *
  * N tokens · E experts
  */
-import { createRegistry, type NamedRecord } from '@polygate/core';
+import { createRegistry } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
+import type { AuxiliaryLoss, AuxiliaryLossInput } from './auxiliary-loss.ts';
 import { importanceLoss, loadLoss } from './shazeer-losses.ts';
 import type { TokenChoices } from './token-choice.ts';
 
@@ -90,24 +91,6 @@ export const lossPair = (logits: tf.Tensor2D, choices: TokenChoices, values: Los
   });
   return op(logits) as tf.Tensor1D;
 };
-
-/** What a loss is computed from. All borrowed. */
-export interface AuxiliaryLossInput {
-  readonly choices: TokenChoices;
-  /** [N, E] logits without noise. */
-  readonly clean: Float32Array;
-  /** [N, E] logits that the choice was made from. */
-  readonly noisy: Float32Array;
-  /** Standard deviation of the noise on the logits; 0 outside training. */
-  readonly noise: number;
-  readonly renormalize: boolean;
-}
-
-/** An auxiliary loss by name. */
-export interface AuxiliaryLoss extends NamedRecord {
-  /** The loss of one router over its visible tokens, and how to get dL / dlogits [N, E], zero at padding. */
-  evaluate(input: AuxiliaryLossInput): { readonly value: number; gradient(): Float32Array };
-}
 
 /** Names of the two that are always computed, in their order in a pair. */
 const PAIR: readonly string[] = Object.freeze(['balance', 'z']);

@@ -26,13 +26,12 @@ export { describeRouters } from './router-stack.ts';
 export type { AnyRouterStack, RouterStack, TokenRouterStack } from './router-stack.ts';
 export { routeTokens, unstackRouters } from './token-router.ts';
 export type { RouteTokensOptions, SiteParameters, TokenDecision, TokenPlan } from './token-router.ts';
+export type { AuxiliaryLoss, AuxiliaryLossInput } from './auxiliary-loss.ts';
 export {
   auxiliaryLossNamed,
   auxiliaryLossNames,
   registerAuxiliaryLoss,
   weightedRouterLoss,
-  type AuxiliaryLoss,
-  type AuxiliaryLossInput,
   type RouterLoss,
   type RouterLosses,
 } from './auxiliary-losses.ts';

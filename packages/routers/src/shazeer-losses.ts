@@ -7,7 +7,7 @@
  *
  * N tokens · E experts · K chosen
  */
-import type { AuxiliaryLoss, AuxiliaryLossInput } from './auxiliary-losses.ts';
+import type { AuxiliaryLoss, AuxiliaryLossInput } from './auxiliary-loss.ts';
 import { choiceGradient } from './token-choice.ts';
 
 /** Added to the squared mean, as in Tensor2Tensor. */
