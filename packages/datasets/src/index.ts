@@ -10,6 +10,8 @@ export * from './readers/webdataset.ts';
 export * from './readers/labelled-table.ts';
 export { openParquetFile, type ParquetFile } from './parquet/parquet-file.ts';
 export { openParquet, type ParquetOptions } from './readers/parquet.ts';
+export { openIdx, type IdxOptions } from './readers/idx.ts';
+export { type NumpyArraysOptions, openNumpyArrays } from './readers/numpy-arrays.ts';
 export { openSavedDataset, type SavedDatasetOptions } from './readers/saved-dataset.ts';
 export type { ValueReader, ValueReaderOptions } from './values/value-reader.ts';
 export type { ValueColumn, ValueRows, ValueType } from './values/value-type.ts';

@@ -1,10 +1,11 @@
-/** Tables whose cells are values: Parquet, Arrow of others. */
+/** Tables whose cells are values (Parquet, Arrow of others), and arrays of images. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openParquet, openParquetFile } from '@polygate/datasets';
+import { openIdx, openNumpyArrays, openParquet, openParquetFile } from '@polygate/datasets';
 import { openArrowTable } from '@polygate/stream';
 import { pick } from '../byte-mutations.ts';
 import { expectRight, type FuzzTarget, type Mutator } from '../target.ts';
+import { textMutations } from '../text-mutations.ts';
 import { checkKeys, fileIn, readTwice } from './reading.ts';
 
 const packages = join(import.meta.dirname, '..', '..', '..', 'packages');
@@ -16,6 +17,11 @@ const fixturesOf = async (...path: string[]): Promise<readonly Uint8Array[]> => 
     if (names.length > 0) return Promise.all(names.sort().map((name) => readFile(join(folder, name))));
   }
   throw new Error(`no fixtures in ${folders.join(' or ')}`);
+};
+
+const foreignFixtures = (names: readonly string[]): Promise<readonly Uint8Array[]> => {
+  const path = ['test', 'foreign', 'fixtures', 'formats'];
+  return Promise.all(names.map((name) => readFile(join(process.cwd(), ...path, name))));
 };
 
 /** Bytes of the magic at either end, and of the footer's length before the last. */
@@ -50,6 +56,10 @@ const mutateVarint: Mutator = (bytes, random) => {
   copy[at + 4] = pick(random, [0x07, 0x0f, 0x7f, 0x01]);
   return copy;
 };
+
+/** Damage of the list at the end of an archive. */
+const mutateTail: Mutator = (bytes, random) =>
+  damage(bytes, Math.max(0, bytes.length - 600), bytes.length, random);
 
 /** Damage of the schema and of the first batch's description, which come first. */
 const mutateHead: Mutator = (bytes, random) => damage(bytes, 0, Math.min(bytes.length, 6000), random);
@@ -117,4 +127,61 @@ const arrow: FuzzTarget = {
   },
 };
 
-export const tableTargets: readonly FuzzTarget[] = [parquet, parquetReader, arrow];
+const npz: FuzzTarget = {
+  name: 'npz',
+  errors: ['ConfigError', 'FormatError'],
+  async open(folder) {
+    const save = fileIn(folder, 'arrays.npz');
+    const seeds = await foreignFixtures(['mnist.npz', 'medmnist.npz']);
+    return {
+      seeds,
+      mutators: [mutateHead, mutateTail],
+      async parse(bytes) {
+        const budgets = { imageBytes: 2 ** 20, groupBytes: 2 ** 24 };
+        await readTwice(await openNumpyArrays({ files: await save(bytes), budgets }));
+      },
+    };
+  },
+};
+
+const npy: FuzzTarget = {
+  name: 'npy',
+  errors: ['ConfigError', 'FormatError'],
+  async open(folder) {
+    const [images, labels] = await foreignFixtures(['npy/images.npy', 'npy/labels.npy']);
+    const save = fileIn(folder, 'images.npy');
+    await fileIn(folder, 'labels.npy')(labels ?? new Uint8Array(0));
+    return {
+      seeds: [images ?? new Uint8Array(0)],
+      mutators: [mutateHead, ...textMutations],
+      async parse(bytes) {
+        await save(bytes);
+        const budgets = { imageBytes: 2 ** 20, groupBytes: 2 ** 24 };
+        await readTwice(await openNumpyArrays({ files: folder, budgets }));
+      },
+    };
+  },
+};
+
+const idx: FuzzTarget = {
+  name: 'idx',
+  errors: ['ConfigError', 'FormatError'],
+  async open(folder) {
+    const [images, labels] = await foreignFixtures([
+      'MNIST/raw/train-images-idx3-ubyte',
+      'MNIST/raw/train-labels-idx1-ubyte',
+    ]);
+    const save = fileIn(folder, 'train-images-idx3-ubyte');
+    await fileIn(folder, 'train-labels-idx1-ubyte')(labels ?? new Uint8Array(0));
+    return {
+      seeds: [images ?? new Uint8Array(0)],
+      mutators: [mutateHead],
+      async parse(bytes) {
+        await save(bytes);
+        await readTwice(await openIdx({ files: folder, budgets: { imageBytes: 2 ** 20 } }));
+      },
+    };
+  },
+};
+
+export const tableTargets: readonly FuzzTarget[] = [parquet, parquetReader, arrow, npz, npy, idx];

@@ -4,12 +4,14 @@ import { captionsCsvReader } from './captions-csv.ts';
 import { cocoCaptionsReader } from './coco-captions.ts';
 import type { DatasetReader } from './dataset-reader.ts';
 import { emojiReader } from './emoji.ts';
+import { idxReader } from './idx.ts';
 import { imageFolderReader } from './image-folder.ts';
 import { jsonlReader } from './jsonl-manifest.ts';
 import { labelledTableReader } from './labelled-table.ts';
 import { labelledTsvReader } from './labelled-tsv.ts';
 import { miniTextReader } from './mini-text.ts';
 import { mnistReader } from './mnist.ts';
+import { numpyArraysReader } from './numpy-arrays.ts';
 import { parquetReader } from './parquet.ts';
 import { plainTextReader } from './plain-text.ts';
 import { savedDatasetReader } from './saved-dataset.ts';
@@ -32,6 +34,8 @@ const readers = [
   labelledTsvReader,
   parquetReader,
   savedDatasetReader,
+  idxReader,
+  numpyArraysReader,
 ] as const;
 
 type PackageReaders = { readonly [R in (typeof readers)[number] as R['name']]: R };
