@@ -262,7 +262,7 @@ describe('folders', () => {
     [['north/cat/a.svg', 'south/dog/b.svg'], 'where north, south are splits, make each of them a source'],
     [
       ['train/a.svg', 'train/metadata.csv', 'test/b.svg'],
-      'got the table train/metadata.csv of what the pictures beside it show; read the table of each split as a source captions-csv or labelled-table of its own, with split and the same dataset',
+      'got the table train/metadata.csv of what the pictures beside it show; read the folder with the source image-metadata',
     ],
   ])('that are one folder off are told how to read them: %s', async (files, message) => {
     for (const [n, file] of files.entries()) await put(`f/${file}`, picture(n));

@@ -64,8 +64,7 @@ const refuse = (path: string, got: string, remedy: string): never => {
 
 /** Files that say of the pictures beside them what they show, with the sources that read them. */
 const tables: readonly { readonly pattern: RegExp; readonly reader: string }[] = [
-  { pattern: /^metadata\.csv$/iu, reader: 'captions-csv or labelled-table' },
-  { pattern: /^metadata\.jsonl$/iu, reader: 'jsonl' },
+  { pattern: /^metadata\.(?:csv|tsv|jsonl|parquet)$/iu, reader: 'image-metadata' },
   { pattern: /^_annotations\.coco\.json$/iu, reader: 'coco-captions' },
 ];
 
@@ -176,7 +175,9 @@ export const readClassFolders = async (options: ImageFolderOptions): Promise<Lay
     refuse(
       path,
       `the table ${folder.name}/${own.name} of what the pictures beside it show`,
-      `read the table of each split as a source ${own.reader} of its own, with split and the same dataset`,
+      own.reader === 'image-metadata'
+        ? 'read the folder with the source image-metadata'
+        : `read the table of each split as a source ${own.reader} of its own, with split and the same dataset`,
     );
   }
   const splits = named.filter((folder) => entriesOf(folder).some(isFolder));

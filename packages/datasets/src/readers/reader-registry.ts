@@ -6,6 +6,7 @@ import type { DatasetReader } from './dataset-reader.ts';
 import { emojiReader } from './emoji.ts';
 import { idxReader } from './idx.ts';
 import { imageFolderReader } from './image-folder.ts';
+import { imageMetadataReader } from './image-metadata.ts';
 import { jsonlReader } from './jsonl-manifest.ts';
 import { labelledTableReader } from './labelled-table.ts';
 import { labelledTsvReader } from './labelled-tsv.ts';
@@ -36,6 +37,7 @@ const readers = [
   savedDatasetReader,
   idxReader,
   numpyArraysReader,
+  imageMetadataReader,
 ] as const;
 
 type PackageReaders = { readonly [R in (typeof readers)[number] as R['name']]: R };

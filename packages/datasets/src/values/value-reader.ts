@@ -51,7 +51,7 @@ const columnsOf = ({ image, label, id, texts }: ValueRoles, { splitColumn }: Val
 
 const toRow = async (rows: ValueRows, index: number, rules: RowRules): Promise<Row | Fault> => {
   const { roles, survey, budgets, finder, part } = rules;
-  const place = `${part.id}/${rows.start + index}`;
+  const place = `${part.id}/${rows.place?.(index) ?? rows.start + index}`;
   const cell = (name: string): unknown => plainValue(rows.columns.get(name)?.(index));
   const named = roles.id === undefined ? undefined : labelName(cell(roles.id));
   const id = named ?? place;
@@ -91,7 +91,11 @@ const toRow = async (rows: ValueRows, index: number, rules: RowRules): Promise<R
   if (image.kind !== 'name') return { sample: { ...common, id, image } };
   const found = await finder.find(image.name);
   if (found.kind === 'fault') return found;
-  const sample: Sample = { ...common, id: named ?? found.key, image: { kind: 'path', path: found.path } };
+  const sample: Sample = {
+    ...common,
+    id: named ?? `${part.idPrefix ?? ''}${found.key}`,
+    image: { kind: 'path', path: found.path },
+  };
   return { sample, key: rowKey(found.path, sample) };
 };
 
@@ -119,8 +123,10 @@ export const openValueTable = async (
   async function* rowsOf(wanted: readonly string[]): AsyncGenerator<Row | Fault> {
     for (const part of parts) {
       const rules: RowRules = { roles, survey, budgets, finder: finderOf(part), part };
-      for await (const rows of part.groups(wanted))
+      for await (const rows of part.groups(wanted)) {
+        yield* rows.faults ?? [];
         for (let index = 0; index < rows.length; index += 1) yield toRow(rows, index, rules);
+      }
     }
   }
   // Rows that hold their images are samples of their own; those that name files are joined by the file.

@@ -6,6 +6,8 @@ import type { ValueColumn, ValueRows } from './value-type.ts';
 export interface ValuePart {
   /** Name in ids: its path below the folder that was given, with `/`. */
   readonly id: string;
+  /** What ids of images begin with, where names of images are ids. @default nothing */
+  readonly idPrefix?: string;
   /** Split that its name or folder says. */
   readonly split?: string;
   /** Folder that names of images count from. */

@@ -1,5 +1,6 @@
 /** Types of the cells of tables whose cells are values, as Parquet and Arrow have them, and what stands in a cell. */
 import type { ValueType } from '@polygate/stream';
+import type { Fault } from '../samples/sample.ts';
 
 export type { ValueType };
 
@@ -25,6 +26,10 @@ export interface ValueRows {
   readonly start: number;
   readonly length: number;
   readonly columns: ReadonlyMap<string, ValueCells>;
+  /** Where a row stands in its file, for ids. @default its number from 0 */
+  readonly place?: (row: number) => string;
+  /** Rows of the stretch that can't be read. */
+  readonly faults?: readonly Fault[];
 }
 
 /** A cell as readers take it: whole numbers that fit are numbers, others texts; what is missing is undefined. */
