@@ -1,36 +1,19 @@
-/** A recipe and a prepared suite -> one shared encoder trained jointly on its tasks -> a run folder. */
-import {
-  createRandom,
-  parseDuration,
-  silentLogger,
-  silentProgress,
-  toSteps,
-  type DurationContext,
-  type Logger,
-  type Progress,
-} from '@polygate/core';
+/** A recipe and a prepared suite -> one shared model trained jointly on its tasks -> a run folder. */
+import { silentLogger, silentProgress, type Logger, type Progress } from '@polygate/core';
 import { type Lock } from '@polygate/core/node';
 import {
   buildTaskSources,
-  configureModel,
-  createModel,
-  createTelemetrySchedule,
-  describeInitialization,
   describeOverfitting,
-  initialize,
   measureTaskBatch,
   modelFiles,
-  modelSize,
   openSuite,
   readOverfitting,
   tasksOf,
-  trainedTasks,
   type Recipe,
 } from '@polygate/generalist';
-import { constant, createOptimizer, warmupCosine, type Schedule } from '@polygate/nn';
+import { createOptimizer } from '@polygate/nn';
 import { selectEngine, type EngineChoice, type EngineName } from '@polygate/tensor';
 import {
-  createTaskSampler,
   latestCheckpoint,
   lockRun,
   train,
@@ -40,9 +23,9 @@ import {
 import { join } from 'node:path';
 import { watchDroppedChoices } from './dropped-choices.ts';
 import { epochCallbacks, modelState } from './epochs.ts';
-import { claimRun, recordStart, requireSameData, precisionOf } from './run-folder.ts';
-import { modelSettings } from './model-settings.ts';
-import { estimateSize, requireRoom } from './size-estimate.ts';
+import { createRecipeModel, startModel } from './recipe-model.ts';
+import { claimRun, precisionOf, recordStart } from './run-folder.ts';
+import { planTraining } from './training-plan.ts';
 import { bestOf, datasetsWithoutHeldOut, validatedScores } from './validated-scores.ts';
 import { createValidation } from './validation.ts';
 
@@ -72,29 +55,38 @@ export interface TrainRecipeResult extends TrainResult {
   readonly engine: EngineChoice;
 }
 
-/** Samples of a mean step and of all sources: what epochs and samples of a mixture are measured against. */
-const durationContext = (
-  sources: readonly { readonly name: string; readonly size?: number; readonly weight?: number }[],
-  recipe: Recipe,
-  batchSizes: Readonly<Record<string, number>>,
-): DurationContext => {
-  const { shares } = createTaskSampler(sources, {
-    seed: recipe.seed,
-    temperature: recipe.mixing.temperature,
-  });
-  const meanBatch = sources.reduce((sum, { name }) => sum + (shares[name] ?? 0) * (batchSizes[name] ?? 1), 0);
-  return {
-    batchSize: meanBatch * recipe.accumulate,
-    epochSamples: sources.reduce((sum, { size = 0 }) => sum + size, 0),
-  };
+/** Says which datasets no held-out rows tell anything of. */
+const tellUnheld = (
+  { name }: Recipe,
+  unheld: readonly string[],
+  { scores, logger }: { readonly scores: readonly string[]; readonly logger: Logger },
+): void => {
+  if (unheld.length > 0) {
+    logger.warn(
+      `pretrain ${name}: nothing of ${unheld.join(', ')} is held out, so it can be neither validated nor evaluated: prepare it with validationPercent and testPercent`,
+    );
+  } else if (scores.length === 0) {
+    logger.info(
+      'nothing is validated: the datasets of the tasks have no held-out split that the recipe asks for',
+    );
+  }
 };
 
-const scheduleOf = ({ schedule, optimizer }: Recipe, steps: number): Schedule => {
-  const base = optimizer.learningRate;
-  const warmup = toSteps(parseDuration(schedule.warmup), { totalSteps: steps });
-  return schedule.kind === 'constant'
-    ? constant({ base, warmup })
-    : warmupCosine({ base, minimum: Math.min(schedule.minimum, base), warmup, total: steps });
+/** What a run says of its held-out scores when it is over. */
+const tellOutcome = async (
+  run: string,
+  { validation }: Recipe,
+  { result, logger }: { readonly result: TrainResult; readonly logger: Logger },
+): Promise<void> => {
+  const remedy = validation.best
+    ? ''
+    : '; validation.best.score keeps the best checkpoint, validation.stop ends there';
+  for (const each of await readOverfitting(run)) logger.warn(`${describeOverfitting(each)}${remedy}`);
+  if (!result.best) return;
+  const { step, value } = result.best;
+  logger.info(
+    `best by ${validation.best?.score}: step ${step} (${value.toPrecision(4)}); evaluate and predict use it`,
+  );
 };
 
 /**
@@ -120,34 +112,20 @@ export const trainRecipe = async (
     ...(recipe.threads === undefined ? {} : { threads: recipe.threads }),
   });
   await using data = await openSuite(recipe.suite);
-  const image = { ...data.suite.image, channels: 3 };
   const tasks = tasksOf(recipe, data);
-  const resumed = options.resume !== 'never' && (await latestCheckpoint(run)) !== undefined;
-  const settings = await modelSettings(recipe, { image, resumed: resumed ? run : undefined });
-  const config = configureModel(settings, {
-    vocabularySize: data.tokenizer.size,
-    image,
-    tokenizerHash: data.tokenizer.hash,
-    tasks: trainedTasks(tasks, data.suite),
+  const isResumed = options.resume !== 'never' && (await latestCheckpoint(run)) !== undefined;
+  const isOnHost = engine.device === 'cpu';
+  const { config, settings, model: drawn } = await createRecipeModel(recipe, {
+    data,
+    tasks,
+    run,
+    isResumed,
+    isOnHost,
   });
-  if (resumed) await requireSameData(run, data);
-  if (engine.device === 'cpu') {
-    const { image: pictures, textLength } = data.suite;
-    const pixels = Math.max(pictures.height, pictures.width);
-    const context = { model: modelSize(config), channels: image.channels, pixels, textLength };
-    requireRoom(recipe, estimateSize({ ...recipe, tasks }, context));
-  }
-  using model = createModel(config, data.tokenizer, createRandom(recipe.seed).fork('model'));
+  using model = drawn;
   const { parameters } = model;
   const sources = await buildTaskSources(data, recipe, { image: model.image, vocabulary: model.vocabulary });
-  const start =
-    recipe.initialize && !resumed
-      ? await initialize(model, {
-          ...recipe.initialize,
-          random: createRandom(recipe.seed).fork('initialize'),
-        })
-      : undefined;
-  if (start) logger.info(describeInitialization(start));
+  const start = isResumed ? undefined : await startModel(model, recipe, logger);
   const scores = validatedScores(data, recipe, tasks);
   const best = bestOf(recipe, scores);
   // Only a recipe that fits its suite claims the folder: the corrected one must not be refused after a typo.
@@ -156,42 +134,23 @@ export const trainRecipe = async (
   const batchSizes = Object.fromEntries(
     Object.entries(tasks).map(([name, { batchSize }]) => [name, batchSize]),
   );
-  const durations = durationContext(sources, recipe, batchSizes);
-  const steps = toSteps(parseDuration(recipe.steps), durations);
-  const every = (text: string): number => toSteps(parseDuration(text), { ...durations, totalSteps: steps });
+  const { steps, schedule, durations, every, isLookedAt } = planTraining(recipe, { sources, batchSizes });
   const { clipNorm } = recipe.optimizer;
   using optimizer = createOptimizer(parameters, recipe.optimizer);
   logger.info(
     `pretrain ${recipe.name}: ${(parameters.size / 1e6).toFixed(2)}M parameters, ${sources.length} tasks, ${steps} steps, seed ${recipe.seed} -> ${run}`,
   );
-  const validation = createValidation({ model, data, recipe, tasks });
-  const unheld = datasetsWithoutHeldOut(data, tasks);
-  if (unheld.length > 0) {
-    logger.warn(
-      `pretrain ${recipe.name}: nothing of ${unheld.join(', ')} is held out, so it can be neither validated nor evaluated: prepare it with validationPercent and testPercent`,
-    );
-  } else if (scores.length === 0) {
-    logger.info(
-      'nothing is validated: the datasets of the tasks have no held-out split that the recipe asks for',
-    );
-  }
-  const lookedAt =
-    recipe.telemetry.every === null
-      ? () => false
-      : createTelemetrySchedule({
-          every: Math.max(1, every(recipe.telemetry.every)),
-          taskOf: createTaskSampler(sources, { seed: recipe.seed, temperature: recipe.mixing.temperature })
-            .pick,
-        });
+  tellUnheld(recipe, datasetsWithoutHeldOut(data, tasks), { scores, logger });
+  const validate = createValidation({ model, data, recipe, tasks });
   const watchDropped = watchDroppedChoices(logger);
   const extraState = modelState(model);
   const result = await train({
     parameters,
     optimizer,
-    schedule: scheduleOf(recipe, steps),
+    schedule,
     sources,
     loss: (batch, { random, step }) => {
-      const result = model.loss(batch, { training: true, random, telemetry: lookedAt(step) });
+      const result = model.loss(batch, { training: true, random, telemetry: isLookedAt(step) });
       watchDropped(result.records);
       return result;
     },
@@ -206,10 +165,10 @@ export const trainRecipe = async (
     files: modelFiles(config, data.tokenizer),
     resume: options.resume ?? 'auto',
     validateEvery: every(recipe.validation.every),
-    validate: validation,
+    validate,
     ...(best ? { best } : {}),
     ...(extraState ? { extraState } : {}),
-    callbacks: epochCallbacks(model, { durations, validate: validation }),
+    callbacks: epochCallbacks(model, { durations, validate }),
     measure: measureTaskBatch,
     logger,
     progress,
@@ -217,16 +176,6 @@ export const trainRecipe = async (
     ...(signal ? { signal } : {}),
     ...(lock ? { lock } : {}),
   });
-  for (const found of await readOverfitting(run)) {
-    const remedy = best
-      ? ''
-      : '; validation.best.score keeps the best checkpoint, validation.stop ends there';
-    logger.warn(`${describeOverfitting(found)}${remedy}`);
-  }
-  if (result.best) {
-    logger.info(
-      `best by ${recipe.validation.best?.score}: step ${result.best.step} (${result.best.value.toPrecision(4)}); evaluate and predict use it`,
-    );
-  }
+  await tellOutcome(run, recipe, { result, logger });
   return { ...result, run, recipe, engine };
 };

@@ -1,0 +1,81 @@
+/** The model of a recipe for a suite: its configuration, the room that it needs, and the weights that it starts with. */
+import { createRandom, type Logger } from '@polygate/core';
+import {
+  configureModel,
+  createModel,
+  describeInitialization,
+  initialize,
+  modelSize,
+  trainedTasks,
+  type GeneralistModel,
+  type Initialization,
+  type ModelConfig,
+  type OpenSuite,
+  type Recipe,
+} from '@polygate/generalist';
+import type { TaskRecipe } from '@polygate/tasks';
+import { modelSettings } from './model-settings.ts';
+import { requireSameData } from './run-folder.ts';
+import { estimateSize, requireRoom } from './size-estimate.ts';
+
+const CHANNELS = 3;
+
+export interface RecipeModelOptions {
+  readonly data: OpenSuite;
+  readonly tasks: Readonly<Record<string, TaskRecipe>>;
+  /** Folder of the run. */
+  readonly run: string;
+  /** Whether it goes on from a checkpoint, which then has the weights. */
+  readonly isResumed: boolean;
+  /** Whether the model lies in the machine's memory, which is looked at first. */
+  readonly isOnHost: boolean;
+}
+
+/** The model belongs to the caller. */
+export interface RecipeModel {
+  readonly config: ModelConfig;
+  /** Settings of the recipe's model, with what its start decides. */
+  readonly settings: Recipe['model'];
+  readonly model: GeneralistModel;
+}
+
+/**
+ * Draws the model of a recipe by its seed.
+ * @throws ConfigError for settings that make no model, a suite of other images than the run began with, or (code
+ * `memory`) a machine without the room
+ */
+export const createRecipeModel = async (
+  recipe: Recipe,
+  options: RecipeModelOptions,
+): Promise<RecipeModel> => {
+  const { data, tasks, run, isResumed, isOnHost } = options;
+  const { image: stored, textLength } = data.suite;
+  const image = { ...stored, channels: CHANNELS };
+  const settings = await modelSettings(recipe, { image, resumed: isResumed ? run : undefined });
+  const config = configureModel(settings, {
+    vocabularySize: data.tokenizer.size,
+    image,
+    tokenizerHash: data.tokenizer.hash,
+    tasks: trainedTasks(tasks, data.suite),
+  });
+  if (isResumed) await requireSameData(run, data);
+  if (isOnHost) {
+    const pixels = Math.max(stored.height, stored.width);
+    const context = { model: modelSize(config), channels: CHANNELS, pixels, textLength };
+    requireRoom(recipe, estimateSize({ ...recipe, tasks }, context));
+  }
+  const model = createModel(config, data.tokenizer, createRandom(recipe.seed).fork('model'));
+  return { config, settings, model };
+};
+
+/** Overwrites drawn weights by those that a recipe starts from. @returns what was taken; undefined where it names none */
+export const startModel = async (
+  model: GeneralistModel,
+  { initialize: choice, seed }: Recipe,
+  logger: Logger,
+): Promise<Initialization | undefined> => {
+  if (!choice) return undefined;
+  const start = await initialize(model, { ...choice, random: createRandom(seed).fork('initialize') });
+  logger.info(describeInitialization(start));
+  return start;
+};
