@@ -1,5 +1,6 @@
-export { predictGallery, predictImage, predictImages, predictTexts } from './predict.ts';
+export { predictFiles, predictGallery, predictImage, predictImages, predictTexts } from './predict.ts';
 export type {
+  FilesOptions,
   GalleryOptions,
   ImageOptions,
   ImagesOptions,

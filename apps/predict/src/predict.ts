@@ -1,9 +1,15 @@
 /** The predict stage: what the model of a run says about images and texts, as values. The verbs are the task families'. */
-import { ConfigError, unknownName } from '@polygate/core';
+import { ConfigError, FormatError, silentLogger, StateError, unknownName } from '@polygate/core';
 import { patchesOf, taskPredictors, type FamilyPredictor, type TaskFamily } from '@polygate/tasks';
 import { relative } from 'node:path';
 import { pictureFiles, pictureFilesOf } from './picture-files.ts';
-import { predictEach, readPictures, type PicturePredictions, type SkippedPicture } from './predict-each.ts';
+import {
+  predictEach,
+  readPictures,
+  type PicturePrediction,
+  type PicturePredictions,
+  type SkippedPicture,
+} from './predict-each.ts';
 import { warnUntrained, withModel, type PredictContext, type PredictOptions } from './session.ts';
 
 type Input = FamilyPredictor['input'];
@@ -83,6 +89,50 @@ export const predictImage = async <Answer>(
   const { image, ...rest } = options;
   const { pictures } = await predictImages<Answer>(verb, { ...rest, images: [image], bad: 'throw' }, context);
   return pictures[0]?.predictions ?? [];
+};
+
+/** Files or folders that the family reads itself, such as clips. */
+export interface FilesOptions extends VerbOptions {
+  readonly paths: readonly string[];
+  /** What is done with a path that can't be read: it is listed, or ends the work. @default 'skip' */
+  readonly bad?: 'skip' | 'throw';
+}
+
+/**
+ * Answers about each of many files, best first. One that can't be read is skipped, listed and logged.
+ * @param verb such as `watch`
+ */
+export const predictFiles = <Answer>(
+  verb: string,
+  options: FilesOptions,
+  context: PredictContext = {},
+): Promise<PicturePredictions<Answer>> => {
+  const { family, predictor } = verbOf(verb, 'files');
+  return withModel(options, context, async ({ model }) => {
+    const { paths, bad = 'skip' } = options;
+    const { logger = silentLogger } = context;
+    warnUntrained(model, family.name, context);
+    const { fit, background } = model.config.image;
+    const reading = {
+      logger,
+      ...(fit === undefined ? {} : { fit }),
+      ...(background === undefined ? {} : { background }),
+    };
+    const pictures: PicturePrediction<Answer>[] = [];
+    const skipped: SkippedPicture[] = [];
+    for (const path of paths) {
+      try {
+        const answers = await predictor.predict(model, path, { ...askedOf(predictor, options), reading });
+        pictures.push({ image: path, predictions: answers as readonly Answer[] });
+      } catch (error) {
+        const isFault = error instanceof FormatError || error instanceof StateError;
+        if (bad === 'throw' || !isFault) throw error;
+        logger.warn(`skipped: ${error.message}`);
+        skipped.push({ path, reason: error.message });
+      }
+    }
+    return { pictures, skipped };
+  });
 };
 
 export interface TextsOptions extends VerbOptions {

@@ -83,14 +83,17 @@ export const predictorOf = (
 ): Predictor => {
   const queue = oneByOne();
   const { fit, background } = model.config.image;
+  const reading = {
+    logger,
+    ...(fit === undefined ? {} : { fit }),
+    ...(background === undefined ? {} : { background }),
+  };
   const read = async (pictures: readonly PictureSource[], first: number): Promise<ImagePatches> => {
     const pixels = await Promise.all(
       pictures.map((picture, at) =>
         readPicture(picture, model.image, {
-          logger,
+          ...reading,
           name: `number ${first + at}`,
-          ...(fit === undefined ? {} : { fit }),
-          ...(background === undefined ? {} : { background }),
         }),
       ),
     );
@@ -119,6 +122,16 @@ export const predictorOf = (
         const all = typeof texts === 'string' ? [texts] : texts;
         const answers = await queue(() => predictor.predict(model, all, options));
         return typeof texts === 'string' ? answers[0] : answers;
+      };
+    }
+    if (predictor.input === 'files') {
+      return async (paths: string | readonly string[], options: PredictOptions = {}) => {
+        const all = typeof paths === 'string' ? [paths] : paths;
+        const answers: (readonly unknown[])[] = [];
+        for (const path of all) {
+          answers.push(await queue(() => predictor.predict(model, path, { ...options, reading })));
+        }
+        return typeof paths === 'string' ? answers[0] : answers;
       };
     }
     return async (query: string | TextQuery, pictures: PictureSources, options: PredictOptions = {}) => {

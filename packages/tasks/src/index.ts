@@ -41,6 +41,8 @@ export {
 export type { NamedTaskFamilies, TaskRecipe, TaskRecipeInput } from './families/registry.ts';
 export type {
   FamilyPredictor,
+  FilePredictor,
+  FileReading,
   GalleryPredictor,
   ImagePredictor,
   PredictOption,

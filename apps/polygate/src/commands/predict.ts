@@ -1,6 +1,7 @@
 import {
   formatPictures,
   formatRetrieval,
+  predictFiles,
   predictGallery,
   predictImage,
   predictImages,
@@ -11,6 +12,7 @@ import { StateError } from '@polygate/core';
 import {
   taskPredictors,
   type FamilyPredictor,
+  type FilePredictor,
   type GalleryPredictor,
   type ImagePredictor,
   type PredictOption,
@@ -89,19 +91,26 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
     {
       found,
       format,
-    }: { readonly found: PicturePredictions<A>; readonly format: (own: readonly A[]) => string },
+      subject = 'image',
+    }: {
+      readonly found: PicturePredictions<A>;
+      readonly format: (own: readonly A[]) => string;
+      /** What is asked about, a key of the JSON. */
+      readonly subject?: string;
+    },
   ): void => {
     const { pictures, skipped } = found;
     if (flags.json) {
       for (const { image, predictions } of pictures) {
-        terminal.print(JSON.stringify({ image, [key]: predictions }));
+        terminal.print(JSON.stringify({ [subject]: image, [key]: predictions }));
       }
-      for (const { path, reason } of skipped) terminal.print(JSON.stringify({ image: path, error: reason }));
+      for (const { path, reason } of skipped)
+        terminal.print(JSON.stringify({ [subject]: path, error: reason }));
     } else if (pictures.length > 0) terminal.print(formatPictures(pictures, format));
     if (skipped.length === 0) return;
     const all = pictures.length + skipped.length;
     throw new StateError(
-      `predict: expected ${all} pictures that can be read, got ${skipped.length} that can't: ${skipped
+      `predict: expected ${all} ${subject === 'image' ? 'picture' : subject}s that can be read, got ${skipped.length} that can't: ${skipped
         .slice(0, SHOWN_SKIPPED)
         .map(({ path }) => path)
         .join(', ')}${skipped.length > SHOWN_SKIPPED ? ', ...' : ''}; the reasons stand above`,
@@ -129,6 +138,24 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
       }
       const found = await predictImages<unknown>(verb, { images, ...asked }, { logger });
       answerEach(flags, key, { found, format });
+    });
+  };
+
+  const addFiles = (predictor: FilePredictor): void => {
+    const { verb, key, argument, options = [] } = predictor;
+    const command = add(`${verb} <${argument}s...>`, predictor.summary);
+    for (const option of options) withOption(command, option);
+    command.action(async (paths: string[], flags: PredictFlags) => {
+      const asked = { paths, ...givenOptions(predictor, flags), ...common(flags) };
+      const bad = paths.length === 1 ? 'throw' : 'skip';
+      const found = await predictFiles<unknown>(verb, { ...asked, bad }, { logger });
+      const format = (answers: readonly unknown[]): string => predictor.format(answers);
+      const [only] = found.pictures;
+      if (paths.length === 1 && only) {
+        answer(flags, { [argument]: only.image, [key]: only.predictions }, format(only.predictions));
+        return;
+      }
+      answerEach(flags, key, { found, format, subject: argument });
     });
   };
 
@@ -168,6 +195,7 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
   for (const { predictor } of taskPredictors()) {
     if (predictor.input === 'images') addImages(predictor);
     else if (predictor.input === 'texts') addTexts(predictor);
+    else if (predictor.input === 'files') addFiles(predictor);
     else addGallery(predictor);
   }
 };

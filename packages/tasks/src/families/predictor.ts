@@ -2,6 +2,7 @@
  * What a family answers when a model is asked: a verb with what it is given, its options, and the form of its answer. The
  * command line and `openPredictor` are made of these.
  */
+import type { Logger } from '@polygate/core';
 import type { TaskModel } from '../model.ts';
 import type { ImagePatches } from '@polygate/modalities';
 
@@ -69,5 +70,32 @@ export interface GalleryPredictor extends PredictorFacts {
   ): Promise<readonly { readonly index: number; readonly similarity: number }[]>;
 }
 
+/** How files are read for a model: as the suite that it was trained on was prepared. */
+export interface FileReading {
+  /** How a frame becomes a square. @default 'contain' */
+  readonly fit?: 'contain' | 'cover';
+  /** Colour under transparent parts and beside the frame. @default '#ffffff' */
+  readonly background?: string;
+  readonly logger?: Logger;
+}
+
+/** Answers about a file or a folder that the family reads itself: a clip, a recording, a series of numbers. */
+export interface FilePredictor<Answer = unknown> extends PredictorFacts {
+  readonly input: 'files';
+  /** What one argument of the command line is, in one word, such as `clip`. */
+  readonly argument: string;
+  /**
+   * @returns answers about `path`, best first
+   * @throws StateError for a path that can't be read, FormatError for one that is none of the family's
+   */
+  predict(
+    model: TaskModel,
+    path: string,
+    options: PredictOptions & { readonly reading: FileReading },
+  ): Promise<readonly Answer[]>;
+  /** The answers about one file as text. */
+  format(answers: readonly Answer[]): string;
+}
+
 /** A family's verb, by what it is given. */
-export type FamilyPredictor = ImagePredictor | TextPredictor | GalleryPredictor;
+export type FamilyPredictor = ImagePredictor | TextPredictor | GalleryPredictor | FilePredictor;
