@@ -1,5 +1,10 @@
 export { accountParameters } from './accounting/accounting.ts';
-export type { ParameterAccount, ParameterPart, PublishedCounts } from './accounting/accounting.ts';
+export type {
+  ParameterAccount,
+  ParameterPart,
+  ParameterParts,
+  PublishedCounts,
+} from './accounting/accounting.ts';
 export { resolveEncoderConfig } from './config/config.ts';
 export type { EncoderConfig, ResolvedEncoderConfig } from './config/config.ts';
 export type { Encoder, EncodeOptions, MergedWeights, RoutingReport } from './models/encoder.ts';
@@ -13,6 +18,7 @@ export type {
   GroupSettings,
 } from './config/expert-groups.ts';
 export { TEMPERATURES } from './config/shape-config.ts';
+export { modalitySettings } from './config/shape-config.ts';
 export type { EncoderShape, ResolvedEncoderShape } from './config/shape-config.ts';
 export { describeEncoder } from './models/description.ts';
 export { exportMerged, mergedConfigOf } from './merged/export-merged.ts';
@@ -30,7 +36,7 @@ export type { BlockLinear, LinearSpec } from './blocks/linears.ts';
 export { attentionMask } from './sequence/sequence-tensors.ts';
 export type { RoutingKey } from '@polygate/routers';
 export { presetNamed, presets } from './config/presets.ts';
-export type { PresetName } from './config/presets.ts';
+export type { PresetConfig, PresetName } from './config/presets.ts';
 export { planTransfer } from './transfer/transfer-plan.ts';
 export type { LeftParameter, TransferPlan } from './transfer/transfer-plan.ts';
 export { transferWeights } from './transfer/transfer.ts';

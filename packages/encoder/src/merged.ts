@@ -4,4 +4,5 @@ export { describeMergedEncoder, isMergedConfig } from './merged/merged-config.ts
 export type { MergedEncoderConfig, MergedRow, MergedSets, RowField } from './merged/merged-config.ts';
 export { MergedEncoder } from './merged/merged-encoder.ts';
 export { createMergedEncoder, loadMergedEncoder, type MergedModelFiles } from './merged/merged-files.ts';
+export { modalitySettings } from './config/shape-config.ts';
 export type { EncoderShape } from './config/shape-config.ts';

@@ -3,7 +3,9 @@
  * y = sum_e g_e (W_e x + b_e). Written from the formulas; shares no code with the encoder.
  */
 import type { AttributeRow } from '@polygate/attributes';
+import { text, visual } from '@polygate/modalities';
 import type { ResolvedEncoderConfig } from '../src/config/config.ts';
+import { modalitySettings } from '../src/config/shape-config.ts';
 import type { UniPerceiver } from '../src/models/uni-perceiver.ts';
 
 /** One sample of a segment. */
@@ -241,6 +243,8 @@ export const plainEncoder = (model: UniPerceiver) => {
     return mixed(x, path, gatesOf(block, name, row));
   };
 
+  const { gridScale } = modalitySettings(config, visual);
+  const { prefixToken } = modalitySettings(config, text);
   const embedSegment = (segment: PlainSegment): number[][] => {
     if (segment.kind === 'text') {
       const words = matrix('embedding.word');
@@ -253,8 +257,8 @@ export const plainEncoder = (model: UniPerceiver) => {
     const { rows, columns, startFrame = 0 } = segment;
     return segment.patches.map((patch, n) => {
       const frame = Math.floor(n / (rows * columns));
-      const y = (Math.floor(n / columns) % rows) * config.gridScale;
-      const x = (n % columns) * config.gridScale;
+      const y = (Math.floor(n / columns) % rows) * gridScale;
+      const x = (n % columns) * gridScale;
       const quarter = width / 4;
       const spatial = Array.from({ length: width }, (_, d) => {
         const angle = (d < 2 * quarter ? x : y) / 10000 ** ((d % quarter) / quarter);
@@ -298,7 +302,7 @@ export const plainEncoder = (model: UniPerceiver) => {
     const parts = segments.map(embedSegment);
     const keyOf = ({ row, kind }: PlainSegment): PlainKey => ({ row, kind, task });
     const rows = [keyOf(first), ...parts.flatMap((part, s) => part.map(() => keyOf(segments[s] ?? first)))];
-    const prefix = matrix('embedding.word')[config.prefixToken] ?? [];
+    const prefix = matrix('embedding.word')[prefixToken] ?? [];
     let x = [prefix, ...parts.flat()].map((token) => named(token, 'embedding.norm'));
     for (let block = 0; block < config.layers; block += 1) {
       const path = `blocks.${block}`;

@@ -26,7 +26,7 @@ const sequencesOf = (model: Generalist, batch: RecordBatch, options: EncodeStage
     return imageSequences(imagePatches(batch, model.image, { column: options.source }), segmentRows.image);
   }
   const endToken = model.tokenizer.specials.endoftext;
-  const maximum = model.encoder.config.maxPositions;
+  const maximum = model.embedding.maximumTokens;
   const rows = Array.from({ length: batch.numRows }, (_, row) => {
     const tokens = listRow(batch, options.source ?? 'tokens', row);
     // Prepared texts end with their end token already.

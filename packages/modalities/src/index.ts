@@ -9,7 +9,7 @@ export { joinSegments, takeSequences } from './sequence-batch.ts';
 export { check, checkFields, checkWhole } from './setting-checks.ts';
 export type { FieldType } from './setting-checks.ts';
 export { text } from './text/text.ts';
-export type { TextSettings } from './text/text.ts';
+export type { ResolvedTextSettings, TextSettings } from './text/text.ts';
 export type { TextInput } from './text/text-rows.ts';
 export { endedTokens, isTextSegment, textSegment, textSequences } from './text/text-segment.ts';
 export type { TextSegment, TextSequenceOptions, TokenRows } from './text/text-segment.ts';
@@ -17,6 +17,6 @@ export { imageNetMean, imageNetStd, patchImages, resolveImageInput } from './vis
 export type { ImageInput, ImagePatchOptions, ResolvedImageInput, VisualInput } from './visual/image-input.ts';
 export { spatialPositions } from './visual/positions.ts';
 export { visual } from './visual/visual.ts';
-export type { VisualSettings } from './visual/visual.ts';
+export type { ResolvedVisualSettings, VisualSettings } from './visual/visual.ts';
 export { imageSequences, isVisualSegment, visualSegment } from './visual/visual-segment.ts';
 export type { ImagePatches, PatchGrid, VisualSegment } from './visual/visual-segment.ts';

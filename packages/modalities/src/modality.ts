@@ -86,9 +86,12 @@ export interface Modality<
   /**
    * Settings with their defaults, checked.
    * @param settings as a file may hold them
+   * @param width D, for what depends on it
    * @throws ConfigError naming the setting, what it expects and what it got
    */
-  resolve(settings: unknown): Settings;
+  resolve(settings: unknown, width: number): Settings;
+  /** Settings that a configuration may have on its top level, beside those of other modalities. @default none */
+  readonly topLevel?: readonly string[];
   /** Parameters that embed it, names in full: `embedding.…`. */
   parameters(settings: Settings, width: number): readonly ParameterSpec[];
   /** Part of an encoder's accounting that a parameter counts to. @default `NAME embedding` */

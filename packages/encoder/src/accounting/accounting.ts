@@ -13,26 +13,36 @@
  * Where every token chooses its own experts nothing is merged, and deployed counts all experts, without routers.
  * Adding before rounding would give 123 for B: 37.95 + 85.52 million.
  */
+import { modalityNamed } from '@polygate/modalities';
 import { sizeOf, type ParameterSpec } from '@polygate/nn';
 import { describeBody } from '../blocks/body-description.ts';
+import { PREFIX_PARAMETER } from '../sequence/embedding.ts';
 import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } from '../config/config.ts';
 import { blockLinears } from '../blocks/linears.ts';
 import { conditionOf, type ExpertGroup } from '../config/expert-groups.ts';
 import { describeGroupRouters } from '../experts/group-routers.ts';
 import { groupAt } from '../experts/sites.ts';
 
-/** Disjoint parts of an encoder; every parameter is in exactly one. */
-export type ParameterPart =
-  | 'vocabulary'
-  | 'text embedding'
-  | 'visual embedding'
-  | 'embedding norm'
-  | 'shared linears'
-  | 'experts'
-  | 'block norms and scales'
-  | 'routers'
-  | 'output head'
-  | 'temperatures';
+/**
+ * Disjoint parts of an encoder; every parameter is in exactly one. The parts of modalities (`vocabulary`, `text embedding`,
+ * `visual embedding`, ...) are what their records say; the others are `embedding norm`, `prefix`, `shared linears`,
+ * `experts`, `block norms and scales`, `routers`, `output head` and `temperatures`.
+ */
+export type ParameterPart = string;
+
+/** Parts that every encoder has, in the order of reports. */
+const COMMON_PARTS = [
+  'embedding norm',
+  'shared linears',
+  'experts',
+  'block norms and scales',
+  'routers',
+  'output head',
+  'temperatures',
+] as const;
+
+/** Scalars by part. */
+export type ParameterParts = Record<ParameterPart, number> & Record<(typeof COMMON_PARTS)[number], number>;
 
 /** The paper's columns, in scalars after rounding. */
 export interface PublishedCounts {
@@ -56,7 +66,7 @@ export interface GroupAccount {
 
 /** What an encoder holds. Exact scalars, but for `published`. */
 export interface ParameterAccount {
-  readonly parts: Readonly<Record<ParameterPart, number>>;
+  readonly parts: Readonly<ParameterParts>;
   /** All that is trained: the sum of the parts, every expert counted. */
   readonly trained: number;
   /** The same encoder without experts: one weight set and no routers. */
@@ -77,11 +87,19 @@ export interface ParameterAccount {
   readonly published: PublishedCounts;
 }
 
+/** The part of each parameter that embeds a modality. */
+const embeddingParts = ({ modalities, width }: ResolvedEncoderConfig): ReadonlyMap<string, ParameterPart> =>
+  new Map(
+    Object.entries(modalities).flatMap(([name, settings]) => {
+      const modality = modalityNamed(name);
+      const partOf = (parameter: string): string => modality.partOf?.(parameter) ?? `${name} embedding`;
+      return modality.parameters(settings, width).map((spec) => [spec.name, partOf(spec.name)] as const);
+    }),
+  );
+
 const partOf = (name: string): ParameterPart => {
-  if (name === 'embedding.word') return 'vocabulary';
-  if (name === 'embedding.position' || name === 'embedding.type') return 'text embedding';
+  if (name === PREFIX_PARAMETER) return 'prefix';
   if (name.startsWith('embedding.norm')) return 'embedding norm';
-  if (name.startsWith('embedding.')) return 'visual embedding';
   if (name.includes('.experts.')) return 'experts';
   if (name.startsWith('routers.')) return 'routers';
   if (name.startsWith('head.')) return 'output head';
@@ -89,20 +107,14 @@ const partOf = (name: string): ParameterPart => {
   return /\.(?:norm|scale)[12]/u.test(name) ? 'block norms and scales' : 'shared linears';
 };
 
-const countParts = (specs: readonly ParameterSpec[]): Record<ParameterPart, number> => {
-  const parts: Record<ParameterPart, number> = {
-    vocabulary: 0,
-    'text embedding': 0,
-    'visual embedding': 0,
-    'embedding norm': 0,
-    'shared linears': 0,
-    experts: 0,
-    'block norms and scales': 0,
-    routers: 0,
-    'output head': 0,
-    temperatures: 0,
-  };
-  for (const { name, shape } of specs) parts[partOf(name)] += sizeOf(shape);
+const countParts = (specs: readonly ParameterSpec[], config: ResolvedEncoderConfig): ParameterParts => {
+  const ofModality = embeddingParts(config);
+  const named = specs.map(
+    ({ name, shape }) => [ofModality.get(name) ?? partOf(name), sizeOf(shape)] as const,
+  );
+  const embedded = named.map(([part]) => part).filter((part) => !COMMON_PARTS.some((each) => each === part));
+  const parts = Object.fromEntries([...embedded, ...COMMON_PARTS].map((part) => [part, 0])) as ParameterParts;
+  for (const [part, size] of named) parts[part] = (parts[part] ?? 0) + size;
   return parts;
 };
 
@@ -110,13 +122,13 @@ const countParts = (specs: readonly ParameterSpec[]): Record<ParameterPart, numb
  * Scalars of each part: those outside of the blocks from their description, those of the blocks by multiplication, so
  * that the time does not grow with the experts.
  */
-const countAll = (resolved: ResolvedEncoderConfig): Record<ParameterPart, number> => {
+const countAll = (resolved: ResolvedEncoderConfig): ParameterParts => {
   const { layers, moe } = resolved;
   const none = { copies: () => [] };
   const outside = describeBody({ ...resolved, layers: 0 }, none);
-  const parts = countParts([...outside, ...describeGroupRouters(resolved)]);
+  const parts = countParts([...outside, ...describeGroupRouters(resolved)], resolved);
   // A block without its linears: norms and scales.
-  const block = countParts(describeBody({ ...resolved, layers: 1 }, none));
+  const block = countParts(describeBody({ ...resolved, layers: 1 }, none), resolved);
   const name = 'block norms and scales';
   parts[name] += layers * block[name];
   for (let at = 0; at < layers; at += 1) {
@@ -181,7 +193,7 @@ export const accountParameters = (config: EncoderConfig, served?: number): Param
   const dense = trained - parts.experts - parts.routers + mergedSet;
   const unit = matrices < TENTHS_BELOW ? 1e5 : 1e6;
   const rounded = (count: number): number => Math.round(count / unit) * unit;
-  const vocabulary = rounded(parts.vocabulary);
+  const vocabulary = rounded(parts['vocabulary'] ?? 0);
   const encoder = rounded(matrices);
   const total = vocabulary + encoder;
   return {

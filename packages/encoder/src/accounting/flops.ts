@@ -2,8 +2,10 @@
  * Floating-point operations, a multiplication and an addition counting as two. Norms, softmax, activations and
  * embedding look-ups are left out: below two percent of the whole at these sizes.
  *
- * L tokens of a sequence · D width · F hidden · P values of a patch · E experts · K chosen experts · S routers
+ * L tokens of a sequence · D width · F hidden · E experts · K chosen experts · S routers
  */
+import { ownValue, unknownName } from '@polygate/core';
+import { modalityNamed } from '@polygate/modalities';
 import { accountParameters } from './accounting.ts';
 import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } from '../config/config.ts';
 import { blockLinears } from '../blocks/linears.ts';
@@ -14,8 +16,8 @@ import { groupSites } from '../experts/sites.ts';
 export interface FlopsOptions {
   /** Tokens of the sequence, its prefix token included. */
   readonly length: number;
-  /** How many of them are patches. @default 0 */
-  readonly patches?: number;
+  /** How many of them belong to a modality, by its name; text costs nothing, it is looked up. @default none */
+  readonly tokens?: Readonly<Record<string, number>>;
   /** Hidden states that go through the output head. @default 1 */
   readonly queries?: number;
   /** Distinct rows of the forward, e.g. 2 for a picture with words. @default 1 */
@@ -35,7 +37,8 @@ export interface FlopsAccount {
   readonly linears: number;
   /** Both products of attention. */
   readonly attention: number;
-  readonly patches: number;
+  /** What embeds the tokens, such as the projection of patches. */
+  readonly embedding: number;
   readonly head: number;
   /** Routers that look at tokens, as their conditions declare: gates and, by context, the attention pool of the sequence. */
   readonly routing: number;
@@ -60,8 +63,8 @@ const groupSize = ({ blocks, linears }: ExpertGroup, config: ResolvedEncoderConf
 /** Counts the operations of one sequence. @throws ConfigError for a configuration that makes no encoder */
 export const countFlops = (config: EncoderConfig, options: FlopsOptions): FlopsAccount => {
   const resolved = resolveEncoderConfig(config);
-  const { layers, width, patch, moe } = resolved;
-  const { length, patches = 0, queries = 1, rows = 1, batch = 1, topK: topKOf } = options;
+  const { layers, width, modalities, moe } = resolved;
+  const { length, tokens = {}, queries = 1, rows = 1, batch = 1, topK: topKOf } = options;
   const { groups: accounts } = accountParameters(config);
   const all = layers * blockLinears(resolved).reduce((sum, { shape: [out, input] }) => sum + out * input, 0);
   let extra = 0;
@@ -83,15 +86,19 @@ export const countFlops = (config: EncoderConfig, options: FlopsOptions): FlopsA
   }
   const linears = length * 2 * (all + extra);
   const attention = layers * 2 * 2 * length * length * width;
-  const patchFlops = patches * 2 * patch.size * patch.size * patch.channels * width;
+  const embedding = Object.entries(tokens).reduce((sum, [name, count]) => {
+    const settings = ownValue(modalities, name);
+    if (!settings) throw unknownName('modality of the encoder', name, Object.keys(modalities));
+    return sum + count * (modalityNamed(name).operations?.(settings, width) ?? 0);
+  }, 0);
   const head = queries * 2 * width * width;
-  const forward = linears + attention + patchFlops + head + routing;
+  const forward = linears + attention + embedding + head + routing;
   // Backward of merging: a product with each chosen expert for its gate, and a scaled copy for its gradient.
   const mergingBackward = merging + merging / 2;
   return {
     linears,
     attention,
-    patches: patchFlops,
+    embedding,
     head,
     routing,
     forward,

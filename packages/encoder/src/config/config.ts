@@ -21,9 +21,11 @@ export interface ResolvedEncoderConfig extends ResolvedEncoderShape {
 export const resolveEncoderConfig = (config: EncoderConfig): ResolvedEncoderConfig => {
   const { moe, ...rest } = config;
   const shape = resolveEncoderShape(rest);
-  const linears = blockLinears(shape);
+  if (!moe) return shape;
+  const { layers } = shape;
+  const modalities = Object.keys(shape.modalities);
   return Object.freeze({
     ...shape,
-    ...(moe ? { moe: resolveExperts(moe, { layers: shape.layers, linears }) } : {}),
+    moe: resolveExperts(moe, { layers, linears: blockLinears(shape), modalities }),
   });
 };

@@ -22,7 +22,7 @@ import { ENCODER_LIMITS } from './limits.ts';
 export interface ExpertConfig extends GroupSettings {
   /** Names of the tasks, in a fixed order; needed by the conditions on the task. @default none */
   readonly tasks?: readonly string[];
-  /** Names of the modalities, in a fixed order. @default visual and text */
+  /** Names of the modalities, in a fixed order. @default those of the encoder */
   readonly modalities?: readonly string[];
   /** Every n-th block is conditional, counted from the first: blocks 0, n, 2n, ... @default 1 */
   readonly every?: number;
@@ -53,9 +53,6 @@ export interface ResolvedExperts {
 
 /** Name of the group that settings without groups make; parameters of its routers are called `routers.*`. */
 export const DEFAULT_GROUP = 'experts';
-
-/** Modalities of segments that don't name their own. */
-const MODALITIES: readonly string[] = Object.freeze(['visual', 'text']);
 
 const placementFields = {
   every: 'number',
@@ -118,17 +115,17 @@ const checkExpertLinears = (groups: readonly ExpertGroup[]): void => {
   ]);
 };
 
+/** The encoder that experts are for: its blocks, and its modalities by name. */
+export type GroupEncoder = Pick<GroupContext, 'layers' | 'linears' | 'modalities'>;
+
 /**
  * Fills in the defaults and checks the whole. What it gives may be given again.
  * @throws ConfigError naming the field, what it expects and what it got; an unknown condition lists the known ones
  */
-export const resolveExperts = (
-  moe: ExpertConfig,
-  block: Pick<GroupContext, 'layers' | 'linears'>,
-): ResolvedExperts => {
+export const resolveExperts = (moe: ExpertConfig, encoder: GroupEncoder): ResolvedExperts => {
   checkFields(moe, 'moe', { ...placementFields, tasks: 'texts', modalities: 'texts', groups: 'list' });
-  const { tasks = [], modalities = MODALITIES, groups: given } = moe;
-  const context = { ...block, tasks, modalities };
+  const { tasks = [], modalities = encoder.modalities, groups: given } = moe;
+  const context = { ...encoder, tasks, modalities };
   if (given) refuseBeside(moe);
   if (given) check(given.length > 0, 'moe.groups', ['to name one group or more', 'none']);
   const groups = given ? given.map((group) => resolveGroup(group, context)) : [presetGroup(moe, context)];

@@ -34,8 +34,11 @@ const everyOther: ExpertConfig = { ...everyBlock, every: 2 };
 /** Names of the presets. */
 export type PresetName = 'mini' | 'mini-moe' | 'ti' | 'ti-moe' | 'b' | 'b-moe' | 'l' | 'l-moe';
 
+/** A preset; it names the vocabulary and the patches. */
+export type PresetConfig = EncoderConfig & Required<Pick<EncoderConfig, 'vocabularySize' | 'patch'>>;
+
 /** All presets by name. Override fields by spreading, e.g. the vocabulary: `{ ...presets.mini, vocabularySize }`. */
-export const presets: Readonly<Record<PresetName, EncoderConfig>> = Object.freeze({
+export const presets: Readonly<Record<PresetName, PresetConfig>> = Object.freeze({
   mini: Object.freeze(mini),
   'mini-moe': Object.freeze({ ...mini, moe: everyBlock }),
   ti: Object.freeze(ti),
@@ -47,7 +50,7 @@ export const presets: Readonly<Record<PresetName, EncoderConfig>> = Object.freez
 });
 
 /** The preset of a name. @throws ConfigError listing the known names */
-export const presetNamed = (name: string): EncoderConfig => {
+export const presetNamed = (name: string): PresetConfig => {
   if (!Object.hasOwn(presets, name)) throw unknownName('preset', name, Object.keys(presets));
   return presets[name as PresetName];
 };

@@ -1,39 +1,36 @@
-/** The sizes, embeddings and regularisation of an encoder: all of its configuration but experts. Plain JSON. */
+/** The sizes, modalities and regularisation of an encoder: all of its configuration but experts. Plain JSON. */
+import { ConfigError, ownValue } from '@polygate/core';
 import {
   check,
   checkFields,
   checkWhole,
   modalityNamed,
+  registeredModalities,
   type FieldType,
+  type Modality,
+  type Segment,
   type TextSettings,
   type VisualSettings,
 } from '@polygate/modalities';
 import { ENCODER_LIMITS } from './limits.ts';
 
-/** An encoder without experts. Lengths are in tokens, widths in channels. */
-export interface EncoderShape {
+/**
+ * An encoder without experts. Lengths are in tokens, widths in channels. Settings of text and images may stand on the top
+ * level, where configurations of the first version have them.
+ */
+export interface EncoderShape extends Partial<TextSettings>, Partial<VisualSettings> {
   /** Number of blocks. */
   readonly layers: number;
-  /** Channels D of a token; a multiple of 4 (sin-cos positions) and of `heads`. */
+  /** Channels D of a token; a multiple of `heads`, and of 4 where images are embedded (sin-cos positions). */
   readonly width: number;
   readonly heads: number;
   /** Channels of the feed-forward part between its linears. */
   readonly hidden: number;
-  /** Tokens of the text vocabulary, specials included. */
-  readonly vocabularySize: number;
-  /** Id of `<|spe|>`, the token in front of every sequence. @default vocabularySize - 2, as @polygate/tokens lays it out */
-  readonly prefixToken?: number;
-  /** Side of a square patch in pixels and its channels. */
-  readonly patch: { readonly size: number; readonly channels: number };
-  /** Longest text, in positions. @default 512 */
-  readonly maxPositions?: number;
-  /** Most frames of a video. @default 8 */
-  readonly maxFrames?: number;
   /**
-   * Factor on the grid coordinates of patches; 160 / 224 carries an encoder trained at 160 pixels over to 224.
-   * @default 1
+   * Modalities that are embedded, by name, with their settings, see @polygate/modalities.
+   * @default visual and text, with the settings of the top level
    */
-  readonly gridScale?: number;
+  readonly modalities?: Readonly<Record<string, object>>;
   /** Start value of the per-channel factors on both branches. @default 1e-3 */
   readonly layerScale?: number;
   /** Probability, in [0, 1), that a sample skips a branch in training; the same in all blocks. @default 0 */
@@ -47,11 +44,8 @@ export interface EncoderShape {
   readonly temperatures?: readonly string[];
 }
 
-/** A checked shape with nothing left open. */
-export interface ResolvedEncoderShape extends Required<EncoderShape> {
-  /** Settings of each modality that the encoder embeds, with nothing left open, in the order of the names. */
-  readonly modalities: Readonly<Record<string, object>>;
-}
+/** A checked shape with nothing left open; the settings of all modalities stand under their names. */
+export type ResolvedEncoderShape = Required<Omit<EncoderShape, keyof TextSettings | keyof VisualSettings>>;
 
 /** Temperatures that pre-training uses, one for each family of tasks. */
 export const TEMPERATURES: readonly string[] = Object.freeze([
@@ -62,22 +56,56 @@ export const TEMPERATURES: readonly string[] = Object.freeze([
   'image-text-retrieval',
 ]);
 
+/** Modalities of an encoder that names none, in the order in which routers number them. */
+const DEFAULT_MODALITIES = Object.freeze({ visual: {}, text: {} });
+
 const shapeFields = {
   layers: 'number',
   width: 'number',
   heads: 'number',
   hidden: 'number',
-  vocabularySize: 'number',
-  prefixToken: 'number',
-  patch: 'object',
-  maxPositions: 'number',
-  maxFrames: 'number',
-  gridScale: 'number',
+  modalities: 'object',
   layerScale: 'number',
   dropPath: 'number',
   splitAttention: 'boolean',
   temperatures: 'texts',
-} satisfies Record<keyof EncoderShape, FieldType>;
+} satisfies Record<keyof ResolvedEncoderShape, FieldType>;
+
+/** The settings of a modality as they were given: those of the top level, and over them those under its name. */
+const givenSettings = (shape: EncoderShape, modality: Pick<Modality, 'name' | 'topLevel'>): object => {
+  const fields = shape as unknown as Readonly<Record<string, unknown>>;
+  const own = ownValue(shape.modalities ?? DEFAULT_MODALITIES, modality.name);
+  checkFields(own, `modalities.${modality.name}`, {});
+  const above = (modality.topLevel ?? []).filter((field) => ownValue(fields, field) !== undefined);
+  return { ...Object.fromEntries(above.map((field) => [field, fields[field]])), ...own };
+};
+
+/**
+ * The settings of a modality in an encoder, with nothing left open.
+ * @param modality its record, e.g. `text` of @polygate/modalities
+ * @throws ConfigError for an encoder that does not embed it, or settings that can't be
+ */
+export const modalitySettings = <Settings extends object, Input extends object, S extends Segment>(
+  shape: EncoderShape,
+  modality: Modality<Settings, Input, S>,
+): Settings => {
+  const names = Object.keys(shape.modalities ?? DEFAULT_MODALITIES);
+  if (!names.includes(modality.name)) {
+    throw new ConfigError(
+      `encoder: expected one that embeds ${modality.name}, got one of ${names.join(', ')}; name it in modalities`,
+      { code: 'modality-missing', fields: { modality: modality.name, names } },
+    );
+  }
+  return modality.resolve(givenSettings(shape, modality), shape.width);
+};
+
+const resolveModalities = (shape: EncoderShape): Readonly<Record<string, object>> => {
+  const names = Object.keys(shape.modalities ?? DEFAULT_MODALITIES);
+  check(names.length > 0, 'modalities', ['to name one or more', 'none']);
+  return Object.freeze(
+    Object.fromEntries(names.map((name) => [name, modalitySettings(shape, modalityNamed(name))])),
+  );
+};
 
 /**
  * Fills in the defaults and checks the whole. Fields that are no part of a shape pass through.
@@ -85,31 +113,18 @@ const shapeFields = {
  */
 export const resolveEncoderShape = (shape: EncoderShape): ResolvedEncoderShape => {
   checkFields(shape, '', shapeFields);
-  const visual = modalityNamed('visual').resolve({
-    patch: shape.patch,
-    ...(shape.maxFrames === undefined ? {} : { maxFrames: shape.maxFrames }),
-    ...(shape.gridScale === undefined ? {} : { gridScale: shape.gridScale }),
-  }) as Required<VisualSettings>;
-  const text = modalityNamed('text').resolve({
-    vocabularySize: shape.vocabularySize,
-    ...(shape.prefixToken === undefined ? {} : { prefixToken: shape.prefixToken }),
-    ...(shape.maxPositions === undefined ? {} : { maxPositions: shape.maxPositions }),
-  }) as Required<TextSettings>;
   const resolved = {
     layerScale: 1e-3,
     dropPath: 0,
     splitAttention: false,
     temperatures: TEMPERATURES,
     ...shape,
-    ...visual,
-    ...text,
-    modalities: Object.freeze({ visual, text }),
   };
   const { width, heads, dropPath, temperatures } = resolved;
   const most = ENCODER_LIMITS;
   checkWhole('layers', resolved.layers, { most: most.layers });
   checkWhole('width', width, { most: most.width });
-  check(width % 4 === 0, 'width', ['to be a multiple of 4, for the sin-cos positions', width]);
+  const modalities = resolveModalities(shape);
   checkWhole('heads', heads, { most: most.heads });
   check(width % heads === 0, 'heads', [`to divide width (${width})`, heads]);
   checkWhole('hidden', resolved.hidden, { most: most.hidden });
@@ -119,5 +134,7 @@ export const resolveEncoderShape = (shape: EncoderShape): ResolvedEncoderShape =
     'to have unique names',
     temperatures.join(', '),
   ]);
-  return Object.freeze(resolved);
+  const above = new Set(registeredModalities().flatMap(({ topLevel }) => topLevel ?? []));
+  const rest = Object.fromEntries(Object.entries(resolved).filter(([field]) => !above.has(field)));
+  return Object.freeze({ ...(rest as Omit<typeof resolved, 'modalities'>), modalities });
 };

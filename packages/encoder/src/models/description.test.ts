@@ -72,9 +72,10 @@ describe('describeEncoder', () => {
 describe('resolveEncoderConfig', () => {
   it('fills in the paper’s defaults', () => {
     expect(resolveEncoderConfig(config)).toMatchObject({
-      prefixToken: 28,
-      maxPositions: 512,
-      maxFrames: 8,
+      modalities: {
+        visual: { patch: { size: 4, channels: 3 }, maxFrames: 8, gridScale: 1 },
+        text: { vocabularySize: 30, prefixToken: 28, maxPositions: 512 },
+      },
       layerScale: 1e-3,
       moe: {
         groups: [

@@ -6,7 +6,8 @@
  * the names of tasks and modalities, text positions and frames by their index (a longer table has new rows at its end,
  * as language models are extended), and fixed positions of patches have no parameters.
  */
-import { ConfigError } from '@polygate/core';
+import { ConfigError, ownValue } from '@polygate/core';
+import { modalityNamed, type ModalityTransfer } from '@polygate/modalities';
 import type { ParameterSpec } from '@polygate/nn';
 import type { LinearRef } from '../blocks/block-linears.ts';
 import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } from '../config/config.ts';
@@ -41,17 +42,49 @@ export interface TransferPlan {
 }
 
 /** Fields that decide what the parameters of all layers mean: weights of others are of no use. */
-const SIZE_FIELDS = ['width', 'heads', 'hidden', 'vocabularySize', 'prefixToken'] as const;
+const SIZE_FIELDS = ['width', 'heads', 'hidden'] as const;
 
 const valueText = (value: unknown): string => JSON.stringify(value) ?? 'none';
 
+/** A setting of both, with its values. */
+interface Compared {
+  readonly field: string;
+  readonly model: unknown;
+  readonly start: unknown;
+}
+
+/** Settings of the modalities that both embed, as their records name them. */
+const modalityFields = (
+  model: ResolvedEncoderConfig,
+  start: StartConfig,
+  fieldsOf: (transfer: ModalityTransfer) => readonly string[] | undefined,
+): readonly Compared[] =>
+  Object.keys(model.modalities)
+    .filter((name) => Object.hasOwn(start.modalities, name))
+    .flatMap((name) => {
+      const valuesOf = ({ modalities }: StartConfig | ResolvedEncoderConfig): Record<string, unknown> =>
+        (ownValue(modalities, name) ?? {}) as Record<string, unknown>;
+      return (fieldsOf(modalityNamed(name).transfer ?? {}) ?? []).map((field) => ({
+        field,
+        model: valuesOf(model)[field],
+        start: valuesOf(start)[field],
+      }));
+    });
+
+const differing = (fields: readonly Compared[]): readonly Compared[] =>
+  fields.filter((each) => each.model !== each.start);
+
+const bothValues = ({ field, model, start }: Compared): string =>
+  `${field} (model ${valueText(model)}, start ${valueText(start)})`;
+
 const requireSizes = (model: ResolvedEncoderConfig, start: StartConfig): void => {
-  const differ = SIZE_FIELDS.filter((field) => model[field] !== start[field]);
+  const differ = differing([
+    ...SIZE_FIELDS.map((field) => ({ field, model: model[field], start: start[field] })),
+    ...modalityFields(model, start, ({ same }) => same),
+  ]);
   if (differ.length === 0) return;
-  const values = differ.map(
-    (field) => `${field} (model ${valueText(model[field])}, start ${valueText(start[field])})`,
-  );
-  const remedy = differ.map((field) => `${field} ${valueText(start[field])}`).join(', ');
+  const values = differ.map(bothValues);
+  const remedy = differ.map((each) => `${each.field} ${valueText(each.start)}`).join(', ');
   throw new ConfigError(
     `transfer: expected a start of the model's sizes, got others: ${values.join(', ')}; give the model ${remedy}, or train a start of the model's sizes`,
     { code: 'sizes-differ', fields: { differ: values } },
@@ -77,26 +110,36 @@ const requireWholeGates = (model: ResolvedEncoderConfig, start: StartConfig): vo
   }
 };
 
-/** Tables whose rows are taken by index as far as both have them. */
-const INDEXED = new Map([
-  ['embedding.position', 'text positions'],
-  ['embedding.frame', 'frames'],
-]);
+/** What the modality of each parameter says of transfers. */
+const transferOf = ({ modalities, width }: ResolvedEncoderConfig): ReadonlyMap<string, ModalityTransfer> =>
+  new Map(
+    Object.entries(modalities).flatMap(([name, settings]) => {
+      const modality = modalityNamed(name);
+      return modality
+        .parameters(settings, width)
+        .map((spec) => [spec.name, modality.transfer ?? {}] as const);
+    }),
+  );
 
-const bodyEntry = ({ name, shape }: ParameterSpec, from: ParameterSpec | undefined): TransferEntry => {
+const newReason = (name: string): string => {
+  if (name.startsWith('temperature.')) return 'a temperature that the start does not have';
+  if (name.startsWith('embedding.')) return 'a modality that the start does not have';
+  return 'a block that the start does not have';
+};
+
+const bodyEntry = (
+  { name, shape }: ParameterSpec,
+  from: ParameterSpec | undefined,
+  transfer: ModalityTransfer = {},
+): TransferEntry => {
   const taken: TransferEntry = { name, source: { how: 'taken', from: name } };
-  if (!from) {
-    const reason = name.startsWith('temperature.')
-      ? 'a temperature that the start does not have'
-      : 'a block that the start does not have';
-    return { name, source: { how: 'new' }, reason };
-  }
+  if (!from) return { name, source: { how: 'new' }, reason: newReason(name) };
   if (from.shape.join() === shape.join()) return taken;
   const [rows = 0, width = 0] = shape;
   const [startRows = 0] = from.shape;
-  const what = INDEXED.get(name);
+  const what = transfer.tables?.[name];
   if (what === undefined) {
-    return { name, source: { how: 'new' }, reason: 'patches of another size or other channels in the start' };
+    return { name, source: { how: 'new' }, reason: transfer.mismatch ?? 'of another shape in the start' };
   }
   const shared = Math.min(rows, startRows);
   return {
@@ -146,9 +189,7 @@ const settingsOf = (model: ResolvedEncoderConfig, start: StartConfig): readonly 
         : [`${groupPath(group.name)}.${field} (model ${valueText(own)}, start ${valueText(theirs)})`];
     });
   }),
-  ...(model.gridScale === start.gridScale
-    ? []
-    : [`gridScale (model ${model.gridScale}, start ${start.gridScale})`]),
+  ...differing(modalityFields(model, start, ({ told }) => told)).map(bothValues),
 ];
 
 /**
@@ -175,12 +216,13 @@ export const planTransfer = (
   );
   const routers = new Map(routerTransfer(model, start).map((entry) => [entry.name, entry]));
   const experts = expertTransfer(model, start);
+  const transfers = transferOf(model);
   const entries = specs.map((spec): TransferEntry => {
     const router = routers.get(spec.name);
     if (router) return router;
     const [, block, linear, expert, part = ''] = LINEAR.exec(spec.name) ?? [];
     if (linear === undefined || Number(block) >= start.layers) {
-      return bodyEntry(spec, startSpecs.get(spec.name));
+      return bodyEntry(spec, startSpecs.get(spec.name), transfers.get(spec.name));
     }
     const ref = { block: Number(block), linear };
     const transfer = expert === undefined ? denseTransfer(model, start, ref) : experts(ref, Number(expert));

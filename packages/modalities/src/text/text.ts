@@ -28,7 +28,10 @@ export interface TextSettings {
 /** What error texts call the settings. */
 const PLACE = 'modalities.text';
 
-type Resolved = Required<TextSettings>;
+/** Settings with nothing left open. */
+export type ResolvedTextSettings = Required<TextSettings>;
+
+type Resolved = ResolvedTextSettings;
 
 const resolve = (given: unknown): Resolved => {
   checkFields(given, PLACE, { vocabularySize: 'number', prefixToken: 'number', maxPositions: 'number' });
@@ -129,6 +132,7 @@ export const text: Modality<Resolved, TextInput, TextSegment> = Object.freeze({
   }),
 
   resolve,
+  topLevel: ['vocabularySize', 'prefixToken', 'maxPositions'],
   parameters: ({ vocabularySize, maxPositions }: Resolved, width: number) => [
     tableSpec('embedding.word', vocabularySize, width),
     tableSpec('embedding.position', maxPositions, width),

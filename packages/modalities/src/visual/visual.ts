@@ -34,9 +34,13 @@ export interface VisualSettings {
 /** What error texts call the settings. */
 const PLACE = 'modalities.visual';
 
-type Resolved = Required<VisualSettings>;
+/** Settings with nothing left open. */
+export type ResolvedVisualSettings = Required<VisualSettings>;
 
-const resolve = (given: unknown): Resolved => {
+type Resolved = ResolvedVisualSettings;
+
+const resolve = (given: unknown, width: number): Resolved => {
+  check(width % 4 === 0, 'width', ['to be a multiple of 4, for the sin-cos positions', width]);
   checkFields(given, PLACE, { patch: 'object', maxFrames: 'number', gridScale: 'number' });
   const settings = given as VisualSettings;
   checkFields(settings.patch, `${PLACE}.patch`, { size: 'number', channels: 'number' });
@@ -154,6 +158,7 @@ export const visual: Modality<Resolved, VisualInput, VisualSegment> = Object.fre
   }),
 
   resolve,
+  topLevel: ['patch', 'maxFrames', 'gridScale'],
   parameters: (settings: Resolved, width: number) => [
     ...linearSpecs('embedding.patch', [width, patchValues(settings)]),
     tableSpec('embedding.frame', settings.maxFrames, width),

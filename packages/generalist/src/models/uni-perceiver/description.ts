@@ -28,7 +28,7 @@ export const describeSettings = (settings: UniPerceiverSettings, tasks: readonly
   const models = [{ name: moe ? `${preset}, dense` : preset, config: dense }];
   if (moe) models.push({ name: preset, config: encoder });
   const patches = Math.floor(PIXELS / encoder.patch.size) ** 2;
-  const flops = countFlops(encoder, { length: patches + 1, patches });
+  const flops = countFlops(encoder, { length: patches + 1, tokens: { visual: patches } });
   return [
     formatParameterTable(models),
     '',

@@ -1,5 +1,5 @@
 /** The encoder that a recipe asks for. */
-import { presetNamed, type EncoderConfig, type ExpertConfig, type GroupSettings } from '@polygate/encoder';
+import { presetNamed, type ExpertConfig, type GroupSettings, type PresetConfig } from '@polygate/encoder';
 import { defined } from '../defined.ts';
 import type { UniPerceiverSettings } from './settings.ts';
 
@@ -49,8 +49,8 @@ const expertsOf = (
 export const encoderOf = (
   model: UniPerceiverSettings,
   sizes: { readonly vocabularySize: number; readonly channels: number; readonly tasks?: readonly string[] },
-): EncoderConfig => {
-  const { preset, patchSize, moe, ...own } = model;
+): PresetConfig => {
+  const { preset, patchSize, moe, modalities, ...own } = model;
   const { moe: presetMoe, ...base } = presetNamed(preset);
   const experts = expertsOf(moe, presetMoe, sizes.tasks ?? []);
   return {
@@ -59,6 +59,8 @@ export const encoderOf = (
     vocabularySize: sizes.vocabularySize,
     prefixToken: sizes.vocabularySize - 2,
     patch: { size: patchSize ?? base.patch.size, channels: sizes.channels },
+    // Those of the recipe stand beside the preset's, whose settings are above.
+    ...(modalities ? { modalities: { visual: {}, text: {}, ...modalities } } : {}),
     ...(experts ? { moe: experts } : {}),
   };
 };

@@ -92,6 +92,8 @@ export const uniPerceiverSettings = {
    * @default 1; the ratio of the grids where the model starts from another (`initialize`)
    */
   gridScale: above(MAX_FACTOR).optional(),
+  /** Settings of modalities by name: those that the model embeds beside images and text. @default none beside */
+  modalities: z.record(z.string(), z.record(z.string(), z.unknown())).optional(),
   /** Conditional experts; null trains the dense model of the preset. @default as in the preset */
   moe: moe.nullable().optional(),
 };

@@ -3,8 +3,9 @@
  *
  * T positions · L layers · D width · F hidden · H heads
  */
-import { accountParameters } from '@polygate/encoder';
+import { accountParameters, modalitySettings } from '@polygate/encoder';
 import { describeMergedEncoder, isMergedConfig } from '@polygate/encoder/merged';
+import { text, visual } from '@polygate/modalities';
 import { sizeOf } from '@polygate/nn';
 import type { ModelSize } from '../architecture.ts';
 import type { UniPerceiverConfig } from './uni-perceiver-config.ts';
@@ -19,8 +20,8 @@ export const uniPerceiverSize = ({ encoder }: Pick<UniPerceiverConfig, 'encoder'
   const perPosition = 9 * width + 2 * hidden;
   return {
     parameters,
-    patch: encoder.patch.size,
-    textLength: encoder.maxPositions ?? Infinity,
+    patch: modalitySettings(encoder, visual).patch.size,
+    textLength: modalitySettings(encoder, text).maxPositions,
     activations: (positions) => layers * (positions * perPosition + heads * positions * positions),
     leastActivations: (positions) => positions * (layers * width + perPosition),
   };

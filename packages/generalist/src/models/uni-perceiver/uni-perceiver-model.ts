@@ -2,9 +2,15 @@
  * A generalist: encoder and tokenizer as one model, with the features of candidate sets that evaluation keeps.
  */
 import { ConfigError, StateError, type Random } from '@polygate/core';
-import { createUniPerceiver, type Encoder, type EncoderConfig, type UniPerceiver } from '@polygate/encoder';
+import {
+  createUniPerceiver,
+  modalitySettings,
+  type Encoder,
+  type EncoderConfig,
+  type UniPerceiver,
+} from '@polygate/encoder';
 import { isMergedConfig } from '@polygate/encoder/merged';
-import { resolveImageInput, type ResolvedImageInput } from '@polygate/modalities';
+import { resolveImageInput, text, visual, type ResolvedImageInput } from '@polygate/modalities';
 import type { ParameterSet } from '@polygate/nn';
 import {
   segmentRows,
@@ -68,21 +74,25 @@ export class Generalist<E extends Encoder = Encoder> implements GeneralistModel 
         { code: 'tokenizer-mismatch', fields: { expected: config.tokenizerHash, got: tokenizer.hash } },
       );
     }
-    if (encoder.config.vocabularySize !== tokenizer.size) {
+    const { vocabularySize, maxPositions } = modalitySettings(encoder.config, text);
+    if (vocabularySize !== tokenizer.size) {
       throw new ConfigError(
-        `generalist: expected an encoder with the tokenizer's ${tokenizer.size} tokens, got ${encoder.config.vocabularySize}; set vocabularySize`,
+        `generalist: expected an encoder with the tokenizer's ${tokenizer.size} tokens, got ${vocabularySize}; set vocabularySize`,
       );
     }
     this.config = config;
     this.encoder = encoder;
     this.tokenizer = tokenizer;
-    this.image = resolveImageInput({ ...config.image, patch: encoder.config.patch.size });
+    this.image = resolveImageInput({
+      ...config.image,
+      patch: modalitySettings(encoder.config, visual).patch.size,
+    });
     this.vocabulary = vocabularyCandidates(tokenizer, segmentRows.vocabulary);
     this.maximumTokens = config.maximumTokens ?? DEFAULT_MAXIMUM_TOKENS;
     this.tasks = config.tasks ?? [];
     this.embedding = {
       width: encoder.config.width,
-      maximumTokens: encoder.config.maxPositions,
+      maximumTokens: maxPositions,
       encode: (sequences, { task } = {}) => embedSequences(this, sequences, task),
     };
   }

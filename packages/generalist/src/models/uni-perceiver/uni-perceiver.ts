@@ -1,7 +1,8 @@
 /** The Uni-Perceiver with its similarity head as a record: one encoder for the inputs and targets of every task. */
 import { excerpt } from '@polygate/core';
-import { createUniPerceiver, presetNamed } from '@polygate/encoder';
+import { createUniPerceiver, modalitySettings, presetNamed, type EncoderShape } from '@polygate/encoder';
 import { createMergedEncoder, isMergedConfig } from '@polygate/encoder/merged';
+import { visual } from '@polygate/modalities';
 import type { ModelArchitecture } from '../architecture.ts';
 import { FIRST_ARCHITECTURE, type ModelImage } from '../model-config.ts';
 import { z } from 'zod';
@@ -27,7 +28,9 @@ export const uniPerceiver: ModelArchitecture<UniPerceiverConfig, UniPerceiverSet
   /** Checked by the encoder when it is made. */
   config: { encoder: z.record(z.string(), z.unknown()) },
   problemOf({ encoder, image }) {
-    const { size } = (encoder.patch ?? {}) as { readonly size?: unknown };
+    // As the file says it, checked or not: under the modality's name, or on the top level.
+    const { patch = encoder.patch } = (encoder.modalities?.['visual'] ?? {}) as Pick<EncoderShape, 'patch'>;
+    const { size } = (patch ?? {}) as { readonly size?: unknown };
     const side = typeof size === 'number' ? size : Number.NaN;
     const patches = Math.floor(image.height / side) * Math.floor(image.width / side);
     return patches >= 1 && patches <= MAX_PATCHES
@@ -62,7 +65,7 @@ export const uniPerceiver: ModelArchitecture<UniPerceiverConfig, UniPerceiverSet
    */
   settingsOfStart(settings, { start, image }) {
     if (settings.gridScale !== undefined) return {};
-    const { patch, gridScale = 1 } = (start as UniPerceiverConfig).encoder;
+    const { patch, gridScale } = modalitySettings((start as UniPerceiverConfig).encoder, visual);
     const own = settings.patchSize ?? presetNamed(settings.preset).patch.size;
     const scale = (gridScale * gridOf(start.image, patch.size)) / gridOf(image, own);
     return scale === 1 ? {} : { gridScale: scale };
