@@ -296,5 +296,8 @@ describe('an encoder with a modality of another package', () => {
     });
     expect(resolveEncoderConfig(resolved)).toEqual(resolved);
     expect(Object.keys(resolved)).not.toContain('patch');
+    expect(() => resolveEncoderConfig({ ...resolved, vocabularySize: 9 })).toThrow(
+      'encoder: expected vocabularySize to be that of modalities.text (4096); say it in one place, got 9',
+    );
   });
 });

@@ -235,7 +235,7 @@ describe('initialize', () => {
     using foreign = createGeneralist(
       {
         ...config,
-        encoder: { ...start.encoder.config, vocabularySize: other.size, prefixToken: other.size - 2 },
+        encoder: { ...start.config.encoder, vocabularySize: other.size, prefixToken: other.size - 2 },
         tokenizerHash: other.hash,
       },
       other,

@@ -1,5 +1,5 @@
 /** The sizes, modalities and regularisation of an encoder: all of its configuration but experts. Plain JSON. */
-import { ConfigError, ownValue } from '@polygate/core';
+import { ConfigError, excerpt, ownValue } from '@polygate/core';
 import {
   check,
   checkFields,
@@ -71,13 +71,21 @@ const shapeFields = {
   temperatures: 'texts',
 } satisfies Record<keyof ResolvedEncoderShape, FieldType>;
 
-/** The settings of a modality as they were given: those of the top level, and over them those under its name. */
+/** The settings of a modality as they were given, on the top level and under its name. */
 const givenSettings = (shape: EncoderShape, modality: Pick<Modality, 'name' | 'topLevel'>): object => {
   const fields = shape as unknown as Readonly<Record<string, unknown>>;
   const own = ownValue(shape.modalities ?? DEFAULT_MODALITIES, modality.name);
   checkFields(own, `modalities.${modality.name}`, {});
+  const named = (own ?? {}) as Readonly<Record<string, unknown>>;
   const above = (modality.topLevel ?? []).filter((field) => ownValue(fields, field) !== undefined);
-  return { ...Object.fromEntries(above.map((field) => [field, fields[field]])), ...own };
+  for (const field of above) {
+    const [top, below] = [fields[field], ownValue(named, field)];
+    check(below === undefined || JSON.stringify(below) === JSON.stringify(top), field, [
+      `to be that of modalities.${modality.name} (${excerpt(below)}); say it in one place`,
+      top,
+    ]);
+  }
+  return { ...Object.fromEntries(above.map((field) => [field, fields[field]])), ...named };
 };
 
 /**
