@@ -31,6 +31,7 @@ export type { NamedEncoder } from './accounting/parameter-table.ts';
 export { gateSites, groupAt } from './experts/sites.ts';
 export type { GateSite } from './experts/sites.ts';
 export type { TopKRule } from './experts/expert-group.ts';
+export type { RowWeightRule } from './blocks/row-weights.ts';
 export { blockLinears } from './blocks/linears.ts';
 export type { BlockLinear, LinearSpec } from './blocks/linears.ts';
 export { attentionMask } from './sequence/sequence-tensors.ts';

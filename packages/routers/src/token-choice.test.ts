@@ -1,6 +1,7 @@
 import { createRandom } from '@polygate/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { giveSlots } from './capacity.ts';
 import { gateRows, gateRowsGradient } from './gate-math.ts';
 import { chooseExperts, choiceGradient } from './token-choice.ts';
 
@@ -141,5 +142,28 @@ describe('chooseExperts', () => {
     expect([...chooseExperts(Float32Array.from(both), rule, { visible: [1, 0] }).ids]).toEqual([
       2, 1, -1, -1,
     ]);
+  });
+});
+
+describe('other numbers of experts by position', () => {
+  it('choose, drop and pass gradients as each row would alone', () => {
+    const rule = { experts: 3, topK: 3, renormalize: true };
+    const logits = Float32Array.from([0, 2, 1, 1, 0, 3, 2, 1, 0, 0, 1, 2]);
+    // Two sequences of two tokens: the first token of each chooses one, the second three.
+    const choices = chooseExperts(logits, rule, { topKs: [1, 3] });
+    expect([...choices.ids]).toEqual([1, -1, -1, 2, 0, 1, 0, -1, -1, 2, 1, 0]);
+    expect(choices.total).toBe(8);
+    expect(giveSlots(choices, { capacityFactor: 0.5, batchPriority: false })).toMatchObject({
+      // ceil(0.5 * 8 / 3) = 2 slots each; wanted 3, 3 and 2.
+      dropped: 2,
+    });
+    const plain = gateRows(Float64Array.from(logits), rule, [1, 3]);
+    const random = createRandom(4);
+    const upstream = Float64Array.from({ length: 12 }, () => random.normal());
+    const expected = gateRowsGradient(upstream, plain, rule);
+    const kept = new Uint8Array(12).fill(1);
+    choiceGradient(upstream, choices, { renormalize: true, kept }).forEach((value, i) =>
+      expect(value).toBeCloseTo(expected[i] ?? NaN, 6),
+    );
   });
 });

@@ -10,6 +10,7 @@ import { linear, type LinearExpert } from '@polygate/tensor';
 import type * as tf from '@tensorflow/tfjs';
 import { matrixOf, vectorOf } from './parameter-access.ts';
 import type { BlockLinear } from './linears.ts';
+import { weighRows, type RowWeights } from './row-weights.ts';
 
 /** Which linear of which block. */
 export interface LinearRef {
@@ -28,6 +29,8 @@ export interface ApplyOptions {
    * @default x
    */
   readonly routed?: tf.Tensor3D;
+  /** Weights of the tokens in the gradients of weights and biases. @default all 1 */
+  readonly rowWeights?: RowWeights | undefined;
 }
 
 /** The linears of one forward. What it makes belongs to the enclosing tidy. */
@@ -47,11 +50,19 @@ export const pairOf = (parameters: ParameterSet, path: string): LinearExpert => 
 
 /** One set of weights for all tokens. */
 export const denseLinears = (parameters: ParameterSet): BlockLinears => ({
-  apply(x, ref, { activation = 'none' } = {}) {
+  apply(x, ref, { activation = 'none', rowWeights } = {}) {
     const { weight, bias } = pairOf(parameters, pathOf(ref));
-    return linear(x, weight, bias, { activation }) as tf.Tensor3D;
+    return weighRows(x, rowWeights, (own) => linear(own, weight, bias, { activation }) as tf.Tensor3D);
   },
 });
+
+/** What grouped linears work on. */
+export interface GroupedLinearsOptions {
+  /** The linears of each group. */
+  readonly groups: readonly BlockLinears[];
+  /** Weights of the tokens of the sequence in weight gradients; deep prompts have none. @default all 1 */
+  readonly rowWeights?: RowWeights | undefined;
+}
 
 /**
  * Linears by the group that each belongs to.
@@ -61,10 +72,14 @@ export const denseLinears = (parameters: ParameterSet): BlockLinears => ({
 export const groupedLinears = (
   dense: BlockLinears,
   groupOf: (ref: LinearRef) => number | undefined,
-  groups: readonly BlockLinears[],
+  { groups, rowWeights }: GroupedLinearsOptions,
 ): BlockLinears => ({
-  apply(x, ref, options) {
+  apply(x, ref, options = {}) {
     const index = groupOf(ref);
-    return ((index === undefined ? undefined : groups[index]) ?? dense).apply(x, ref, options);
+    return ((index === undefined ? undefined : groups[index]) ?? dense).apply(
+      x,
+      ref,
+      options.prompts ? options : { ...options, rowWeights },
+    );
   },
 });

@@ -75,7 +75,7 @@ export class MergedEncoder implements Encoder {
     const layout = layOut(input, this.config);
     const groups = merged.groups.map((_, index) => this.#linearsOf(index, layout));
     const forward = this.#body.forward(input, options);
-    const linears = groupedLinears(this.#dense, (ref) => mergedGroupAt(merged, ref), groups);
+    const linears = groupedLinears(this.#dense, (ref) => mergedGroupAt(merged, ref), { groups });
     return tf.tidy(() => forward(linears));
   }
 

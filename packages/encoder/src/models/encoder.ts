@@ -10,6 +10,7 @@ import type { ParameterSet } from '@polygate/nn';
 import type { GateDecision, RoutingKey } from '@polygate/routers';
 import type { LinearExpert } from '@polygate/tensor';
 import type * as tf from '@tensorflow/tfjs';
+import type { RowWeightRule } from '../blocks/row-weights.ts';
 import type { RunOptions } from '../blocks/encoder-body.ts';
 import type { TopKRule } from '../experts/expert-group.ts';
 import type { GateSite } from '../experts/sites.ts';
@@ -35,6 +36,11 @@ export interface EncodeOptions extends RunOptions {
    * earlier numbers are kept until the cache is cleared. @default as configured
    */
   readonly topK?: TopKRule;
+  /**
+   * Weights of tokens in the gradients of the blocks' linears and experts, by what is said of their segments: a learning
+   * pace for each modality. Gradients to what is before a linear do not change. @default all 1
+   */
+  readonly rowWeights?: RowWeightRule;
 }
 
 /** What one router decides, as host values. */

@@ -14,11 +14,11 @@ import { allocateParameters, type ParameterSet } from '@polygate/nn';
 import type { RoutingKey } from '@polygate/routers';
 import * as tf from '@tensorflow/tfjs';
 import { denseLinears, groupedLinears, pathOf, type BlockLinears } from '../blocks/block-linears.ts';
+import { rowWeightsOf } from '../blocks/row-weights.ts';
 import { EncoderBody } from '../blocks/encoder-body.ts';
 import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } from '../config/config.ts';
 import { auxiliaryScalars, lossesOf } from '../experts/auxiliary-losses.ts';
 import { ExpertLayers } from '../experts/expert-layers.ts';
-import type { RoutingTrace } from '../routing/routing-trace.ts';
 import {
   drawSegments,
   layOut,
@@ -121,11 +121,14 @@ export class UniPerceiver implements Encoder {
       readonly options: EncodeOptions;
     },
   ): tf.Tensor3D {
-    const { routing } = call.options;
+    const { routing, rowWeights } = call.options;
     let names: readonly string[] = [];
     const [hidden, ...scalars] = tf.tidy((): [tf.Tensor3D, ...tf.Scalar[]] => {
       const { groups, byToken, report } = this.#experts.forward(call);
-      const linears = groupedLinears(this.#dense, (ref) => this.#experts.groupAt(pathOf(ref)), groups);
+      const linears = groupedLinears(this.#dense, (ref) => this.#experts.groupAt(pathOf(ref)), {
+        groups,
+        rowWeights: rowWeightsOf(call.layout, rowWeights),
+      });
       const states = forward(linears);
       if (!routing) return [states];
       if (routing.telemetry) routing.reports.push(...report());
@@ -134,8 +137,7 @@ export class UniPerceiver implements Encoder {
       names = losses.names;
       return [states, ...losses.scalars];
     });
-    if (routing && scalars.length > 0)
-      (routing satisfies RoutingTrace).losses.push(lossesOf({ names, scalars }));
+    if (routing && scalars.length > 0) routing.losses.push(lossesOf({ names, scalars }));
     return hidden;
   }
 }
