@@ -3,7 +3,8 @@ import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { AdamW } from './adamw.ts';
-import { allocateParameters, type ParameterRole, type ParameterSet } from './parameters.ts';
+import type { ParameterRole } from './parameter-spec.ts';
+import { allocateParameters, type ParameterSet } from './parameters.ts';
 
 beforeAll(async () => {
   await tf.setBackend('cpu');

@@ -4,7 +4,8 @@ import { relativeDifference } from '@polygate/tensor/testing';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parameterGradients } from './parameter-gradients.ts';
-import { allocateParameters, type ParameterRole, type ParameterSet } from './parameters.ts';
+import type { ParameterRole } from './parameter-spec.ts';
+import { allocateParameters, type ParameterSet } from './parameters.ts';
 
 beforeAll(async () => {
   await tf.setBackend('cpu');

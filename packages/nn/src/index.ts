@@ -1,7 +1,8 @@
 export { DEFAULT_STD, initialValues } from './initializers.ts';
 export type { Initializer } from './initializers.ts';
 export { allocateParameters, ParameterSet, sizeOf } from './parameters.ts';
-export type { ParameterEntry, ParameterRole, ParameterSetOptions, ParameterSpec } from './parameters.ts';
+export type { ParameterRole, ParameterSpec } from './parameter-spec.ts';
+export type { ParameterEntry, ParameterSetOptions } from './parameters.ts';
 export type { ForeignOptions, ForeignVariable } from './parameters.ts';
 export { parameterGradients, type LossGradients } from './parameter-gradients.ts';
 export type { ParameterRule, ParameterSelection } from './parameter-rules.ts';

@@ -5,7 +5,8 @@
 import type { Random } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
 import { initialValues } from './initializers.ts';
-import { ParameterSet, type ParameterSpec } from './parameters.ts';
+import type { ParameterSpec } from './parameter-spec.ts';
+import { ParameterSet } from './parameters.ts';
 
 /**
  * Allocates parameters as weights of a layer: `fit` trains them, `getWeights`, `save` and `trainable` know them, and the

@@ -2,7 +2,8 @@ import { createRandom } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { MovingAverage } from './moving-average.ts';
-import { allocateParameters, type ParameterSpec } from './parameters.ts';
+import type { ParameterSpec } from './parameter-spec.ts';
+import { allocateParameters } from './parameters.ts';
 
 beforeAll(async () => {
   await tf.setBackend('cpu');

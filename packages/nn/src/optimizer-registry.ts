@@ -4,7 +4,8 @@ import { z } from 'zod';
 import { adamWOptimizer } from './adamw.ts';
 import type { Optimizer, OptimizerOptions } from './optimizer.ts';
 import { layerDecayGroups, type ParameterGroup } from './parameter-groups.ts';
-import type { ParameterSet, ParameterRole } from './parameters.ts';
+import type { ParameterRole } from './parameter-spec.ts';
+import type { ParameterSet } from './parameters.ts';
 import { settingRanges } from './optimizer-settings.ts';
 import { sgdOptimizer } from './sgd.ts';
 

@@ -15,7 +15,8 @@ import {
 } from './optimizer-registry.ts';
 import type { Optimizer, OptimizerOptions } from './optimizer.ts';
 import { layerDecayGroups } from './parameter-groups.ts';
-import { allocateParameters, type ParameterRole, type ParameterSet } from './parameters.ts';
+import type { ParameterRole } from './parameter-spec.ts';
+import { allocateParameters, type ParameterSet } from './parameters.ts';
 import { Sgd } from './sgd.ts';
 import { SlotOptimizer } from './slot-optimizer.ts';
 

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AdamW } from './adamw.ts';
 import { loadParameters, saveParameters } from './parameter-files.ts';
-import { allocateParameters, type ParameterSpec } from './parameters.ts';
+import type { ParameterSpec } from './parameter-spec.ts';
+import { allocateParameters } from './parameters.ts';
 import { readSafetensors, writeSafetensors, type WritableTensor } from './safetensors.ts';
 
 let folder = '';

@@ -4,7 +4,7 @@
  */
 import { ConfigError } from '@polygate/core';
 import { predicateOf, selectSpecs, type ParameterRule } from './parameter-rules.ts';
-import type { ParameterSpec } from './parameters.ts';
+import type { ParameterSpec } from './parameter-spec.ts';
 
 /** One group: a rule, and what holds for the parameters that it selects. */
 export interface ParameterGroup extends ParameterRule {

@@ -3,7 +3,7 @@
  * own, or stored by such rules.
  */
 import { ConfigError, unknownName } from '@polygate/core';
-import type { ParameterRole, ParameterSpec } from './parameters.ts';
+import type { ParameterRole, ParameterSpec } from './parameter-spec.ts';
 
 /** A rule as a recipe writes it: a parameter is meant when each field that is given fits. */
 export interface ParameterRule {

@@ -1,7 +1,8 @@
 import { ConfigError, createRandom, StateError } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { allocateParameters, ParameterSet, type ParameterRole } from './parameters.ts';
+import type { ParameterRole } from './parameter-spec.ts';
+import { allocateParameters, ParameterSet } from './parameters.ts';
 
 beforeAll(async () => {
   await tf.setBackend('cpu');

@@ -4,7 +4,8 @@ import { relativeDifference } from '@polygate/tensor/testing';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parameterGradients } from './parameter-gradients.ts';
-import { allocateParameters, ParameterSet, type ParameterSpec } from './parameters.ts';
+import type { ParameterSpec } from './parameter-spec.ts';
+import { allocateParameters, ParameterSet } from './parameters.ts';
 
 beforeAll(async () => {
   await tf.setBackend('cpu');

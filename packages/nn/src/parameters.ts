@@ -8,19 +8,7 @@ import { ConfigError, requireMemory, ShapeError, StateError, unknownName, type R
 import * as tf from '@tensorflow/tfjs';
 import { initialValues, type Initializer } from './initializers.ts';
 import { nearNames, selectSpecs, type ParameterSelection } from './parameter-rules.ts';
-
-/** What a parameter is for. The optimizer decays `weight` alone. */
-export type ParameterRole = 'weight' | 'bias' | 'norm' | 'embedding' | 'gate' | 'temperature' | 'scale';
-
-/** A parameter before it is allocated. */
-export interface ParameterSpec {
-  /** Dotted path, unique in its set, e.g. `blocks.0.attention.qkv.weight`. */
-  readonly name: string;
-  /** Extents; `[]` is a scalar. Linear weights are `[out, in]`. */
-  readonly shape: readonly number[];
-  readonly initializer: Initializer;
-  readonly role: ParameterRole;
-}
+import type { ParameterRole, ParameterSpec } from './parameter-spec.ts';
 
 /** One allocated parameter. The variable belongs to its set. */
 export interface ParameterEntry {

@@ -2,12 +2,22 @@
 import { readdir } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { ConfigError } from '@polygate/core';
-import { listFolder, type FolderEntry } from '../files/folder-listing.ts';
+import { listFolder, type FolderEntry, type LinkOptions } from '../files/folder-listing.ts';
 import { isHiddenFolder } from '../files/junk.ts';
 import { isImageName } from '../files/paths.ts';
 import { fault, type ReaderItem } from '../samples/sample.ts';
 import { knownSplit, splitInName } from '../splits/split-names.ts';
-import type { ImageFolderOptions } from './image-folder.ts';
+
+export interface ImageFolderOptions extends LinkOptions {
+  /** Folder that holds one folder per class, or one per split (`train`, `val`, `test` ...) with these in it. */
+  readonly path: string;
+  /**
+   * Words for folder names, e.g. `{ n01440764: 'tench' }`, so that class names can be read as text; folders of one word
+   * are one class.
+   * @default the folder name with `_` and `-` as spaces
+   */
+  readonly classNames?: Readonly<Record<string, string>>;
+}
 
 /** A folder of pictures of one class. */
 interface ClassFolder {

@@ -1,24 +1,13 @@
 import { basename } from 'node:path';
 import { excerpt } from '@polygate/core';
-import { listFolder, type LinkOptions } from '../files/folder-listing.ts';
+import { listFolder } from '../files/folder-listing.ts';
 import { isImageName, notAnImage, requireFolder } from '../files/paths.ts';
 import { fault, type Reader, type ReaderItem } from '../samples/sample.ts';
 import { orderSplits } from '../splits/split-names.ts';
-import { readClassFolders } from './class-folders.ts';
+import { readClassFolders, type ImageFolderOptions } from './class-folders.ts';
 import { defineReader } from './dataset-reader.ts';
 import { classNamesSetting, linksSetting, textSetting } from './reader-settings.ts';
 import { classFoldersFit } from './class-folders-fit.ts';
-
-export interface ImageFolderOptions extends LinkOptions {
-  /** Folder that holds one folder per class, or one per split (`train`, `val`, `test` ...) with these in it. */
-  readonly path: string;
-  /**
-   * Words for folder names, e.g. `{ n01440764: 'tench' }`, so that class names can be read as text; folders of one word
-   * are one class.
-   * @default the folder name with `_` and `-` as spaces
-   */
-  readonly classNames?: Readonly<Record<string, string>>;
-}
 
 /**
  * Reads the layout of ImageNet: `PATH/CLASS/FILE`, or `PATH/SPLIT/CLASS/FILE` with splits by their usual names.
