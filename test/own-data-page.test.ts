@@ -33,6 +33,7 @@ const paths: ReadonlySet<string> = new Set([
   'images',
   'root',
   'annotations',
+  'index',
   'dataset',
 ]);
 const draws: ReadonlySet<string> = new Set(['split', 'validationPercent', 'testPercent']);

@@ -64,13 +64,18 @@ describe('tables of other programs', () => {
 
   it.each([
     ['book.xlsx', 'PK\u0003\u0004', 'got a workbook; save its sheet as CSV UTF-8'],
-    ['t.parquet', 'PAR1', 'got Parquet; write it as CSV or JSON lines (pandas: to_csv, to_json('],
+    [
+      't.parquet',
+      'PAR1',
+      'got Parquet; read it with the source parquet, or write it as CSV or JSON lines (pandas: to_csv, to_json(',
+      'got one that ends before its footer; fetch or write it again',
+    ],
     ['data.arrow', 'ARROW1', 'got Arrow; write it as CSV or JSON lines'],
     ['t.csv.zip', 'PK\u0003\u0004', 'got zip; unpack it first (unzip t.csv.zip)'],
-  ])('that are no text are named: %s', async (name, head, message) => {
+  ])('that are no text are named: %s', async (name, head, message, ofTable = message) => {
     const file = await put(name, `${head}${'x'.repeat(20)}`);
     await pictures('i', 1);
-    expect(await refused({ p: { source: 'captions-csv', file, images: at('i') } })).toContain(message);
+    expect(await refused({ p: { source: 'captions-csv', file, images: at('i') } })).toContain(ofTable);
     expect(await refused({ p: { source: 'jsonl', file, root: at('i') } })).toContain(message);
   });
 
@@ -390,7 +395,7 @@ describe('labels', () => {
 });
 
 describe('names of archives', () => {
-  it('stand for many in braces; patterns of a shell and addresses are refused', async () => {
+  it('stand for many in braces, by stars and as a folder; addresses are refused', async () => {
     for (const [n, name] of ['train-00.tar', 'train-01.tar', 'test-00.tar'].entries()) {
       const members = [
         tarMember('./', new Uint8Array(0), { type: '5' }),
@@ -406,8 +411,16 @@ describe('names of archives', () => {
       ['train-00.tar/a/0', 'train-01.tar/a/0'],
       ['test-00.tar/a/0'],
     ]);
+    for (const names of [[at('t*.tar')], [at('.')], [at('train-0?.tar'), at('test-[0-9]*.tar')]]) {
+      const found = await prepared({ p: { ...source, files: names } });
+      expect(ids(found.splits['train'])).toEqual(['train-00.tar/a/0', 'train-01.tar/a/0']);
+      expect(ids(found.splits['test'])).toEqual(['test-00.tar/a/0']);
+    }
+    expect(await refused({ p: { ...source, files: [at('x*.tar')] } })).toMatch(
+      /WebDataset: expected files that match ".*x\*\.tar", got none; give another path or pattern/u,
+    );
     expect(await refused({ p: { ...source, files: [files[1]] } })).toContain('expected each archive once');
-    for (const file of ['train-*.tar', 'https://example.org/train-00.tar', 'pipe:cat train-00.tar'])
+    for (const file of ['https://example.org/train-00.tar?x=1', 'pipe:cat train-*.tar'])
       expect(await refused({ p: { ...source, files: [file] } })).toContain(
         'fetch archives first, and write many as shard-{000..127}.tar',
       );

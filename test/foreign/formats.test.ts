@@ -39,7 +39,7 @@ afterAll(() => rm(root, { recursive: true, force: true }));
 const located = (source: Case['sources'][string]): Record<string, unknown> => {
   const below = (value: unknown): unknown =>
     typeof value === 'string' ? join(folder, value) : Array.isArray(value) ? value.map(below) : value;
-  const paths = new Set(['files', 'file', 'path', 'images', 'labels', 'splitFiles', 'urls']);
+  const paths = new Set(['files', 'file', 'path', 'images', 'labels', 'splitFiles', 'index']);
   return Object.fromEntries(
     Object.entries(source).map(([key, value]) => [key, paths.has(key) ? below(value) : value]),
   );

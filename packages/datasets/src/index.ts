@@ -13,6 +13,8 @@ export { openParquet, type ParquetOptions } from './readers/parquet.ts';
 export { openIdx, type IdxOptions } from './readers/idx.ts';
 export { type NumpyArraysOptions, openNumpyArrays } from './readers/numpy-arrays.ts';
 export { type ImageMetadataOptions, openImageMetadata } from './readers/image-metadata.ts';
+export { type CaptionListOptions, openCaptionList } from './readers/caption-list.ts';
+export { openTextFolder, type TextFolderOptions } from './readers/text-folder.ts';
 export { openSavedDataset, type SavedDatasetOptions } from './readers/saved-dataset.ts';
 export type { ValueReader, ValueReaderOptions } from './values/value-reader.ts';
 export type { ValueColumn, ValueRows, ValueType } from './values/value-type.ts';

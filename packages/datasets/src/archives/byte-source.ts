@@ -25,8 +25,13 @@ const foreign: readonly {
 const HEAD_BYTES = 512;
 
 /** First bytes of tables in forms that are not read. */
-const tables: readonly { readonly name: string; readonly magic: readonly number[] }[] = [
-  { name: 'Parquet', magic: [0x50, 0x41, 0x52, 0x31] },
+const tables: readonly {
+  readonly name: string;
+  readonly magic: readonly number[];
+  /** The source that reads it. */
+  readonly reader?: string;
+}[] = [
+  { name: 'Parquet', magic: [0x50, 0x41, 0x52, 0x31], reader: 'parquet' },
   { name: 'Arrow', magic: [0x41, 0x52, 0x52, 0x4f, 0x57, 0x31] },
   { name: 'HDF5', magic: [0x89, 0x48, 0x44, 0x46] },
   { name: 'SQLite', magic: [0x53, 0x51, 0x4c, 0x69, 0x74, 0x65, 0x20] },
@@ -80,7 +85,7 @@ export async function* readBytes(path: string): AsyncGenerator<Uint8Array> {
   if (table)
     throw fail(
       'table-format',
-      `expected text, got ${table.name}; write it as CSV or JSON lines (pandas: to_csv, to_json(lines=True, orient="records"))`,
+      `expected text, got ${table.name}; ${table.reader ? `read it with the source ${table.reader}, or ` : ''}write it as CSV or JSON lines (pandas: to_csv, to_json(lines=True, orient="records"))`,
     );
   const gzip = isGzip(head);
   const file = createReadStream(path);

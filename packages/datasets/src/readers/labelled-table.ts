@@ -3,6 +3,7 @@ import { ConfigError } from '@polygate/core';
 import { ClassFinder, createLabelIndex } from '../samples/class-names.ts';
 import { imageColumns, labelColumns } from '../tables/column-names.ts';
 import type { RecordItem } from '../tables/delimited.ts';
+import { z } from 'zod';
 import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../images/image-finder.ts';
 import { ImageRows, rowKey } from '../samples/image-rows.ts';
 import { requireFile, requireFolder } from '../files/paths.ts';
@@ -34,6 +35,8 @@ export interface LabelledTableOptions extends ImageNameOptions, TableOptions {
   readonly imageColumn?: string | number;
   /** @default the first of label, labels, class, class_name, category, target and the like */
   readonly labelColumn?: string | number;
+  /** Columns of which one is 1 and the others 0 in each row, in label order; their names are the classes. */
+  readonly labelColumns?: readonly (string | number)[];
   /** Column that names the split of a row; `''` for none. @default one whose values name splits */
   readonly splitColumn?: string | number;
   /** Class names in label order; labels are then names or indices. @default the labels that occur */
@@ -43,7 +46,8 @@ export interface LabelledTableOptions extends ImageNameOptions, TableOptions {
 interface Layout {
   readonly columns: readonly string[];
   readonly image: number;
-  readonly label: number;
+  /** The column of labels, or those of which one is 1. */
+  readonly labels: readonly number[];
   /** -1 where none is followed. */
   readonly split: number;
 }
@@ -51,16 +55,50 @@ interface Layout {
 const readTable = async (
   options: LabelledTableOptions,
 ): Promise<{ table: Table; layout: Layout; splits: TableSplits }> => {
-  const { file, imageColumn, labelColumn } = options;
-  const wanted = {
-    label: { role: 'label', option: 'labelColumn', given: labelColumn, known: labelColumns, position: -1 },
-    image: { role: 'image', option: 'imageColumn', given: imageColumn, known: imageColumns, position: 0 },
-  } satisfies Record<string, WantedColumn>;
-  const table = await openTable(file, options, Object.values(wanted));
+  const { file, imageColumn, labelColumn, labelColumns: oneHot } = options;
+  const image: WantedColumn = {
+    role: 'image',
+    option: 'imageColumn',
+    given: imageColumn,
+    known: imageColumns,
+    position: 0,
+  };
+  const label: WantedColumn = {
+    role: 'label',
+    option: 'labelColumn',
+    given: labelColumn,
+    known: labelColumns,
+    position: -1,
+  };
+  const wanted = oneHot?.map((given): WantedColumn => ({ role: 'label', option: 'labelColumns', given })) ?? [
+    label,
+  ];
+  const table = await openTable(file, options, [...wanted, image]);
   const { columns } = table;
-  const [image, label] = [table.column(wanted.image), table.column(wanted.label)];
-  const splits = await tableSplits(table, options.splitColumn, [image, label]);
-  return { table, layout: { columns, image, label, split: splits.index }, splits };
+  const labels = wanted.map((column) => table.column(column));
+  const imageAt = table.column(image);
+  const splits = await tableSplits(table, options.splitColumn, [imageAt, ...labels]);
+  return { table, layout: { columns, image: imageAt, labels, split: splits.index }, splits };
+};
+
+/** The label of a row: the text of its column, or the name of the one column that is 1. */
+const labelOfRow = (
+  fields: readonly string[],
+  { columns, labels }: Layout,
+): string | { readonly code: string; readonly reason: string } => {
+  const cells = labels.map((column) => fields[column]?.trim() ?? '');
+  if (cells.length === 1) return cells[0] ?? '';
+  const [ones, zeros] = [/^(?:1(?:\.0+)?|true)$/iu, /^(?:0(?:\.0+)?|false|)$/iu];
+  const other = cells.find((cell) => !ones.test(cell) && !zeros.test(cell));
+  if (other !== undefined)
+    return {
+      code: 'unknown-label',
+      reason: `expected 0 or 1 in the columns of labels, got "${other.slice(0, 80)}"`,
+    };
+  const chosen = labels.filter((_, at) => ones.test(cells[at] ?? ''));
+  if (chosen.length > 1)
+    return { code: 'several-labels', reason: `expected one label, got ${chosen.length} columns that are 1` };
+  return columns[chosen[0] ?? -1]?.trim() ?? '';
 };
 
 interface RowRules {
@@ -78,7 +116,8 @@ const toRow = async (item: RecordItem, rules: RowRules): Promise<{ key: string; 
   const cell = (column: number): string => item.fields[column]?.trim() ?? '';
   const name = cell(layout.image);
   if (name === '') return fault(id, 'no-image-name', 'expected the name of a picture, got an empty field');
-  const value = cell(layout.label);
+  const value = labelOfRow(item.fields, layout);
+  if (typeof value !== 'string') return fault(`${name} (${id})`, value.code, value.reason);
   const label = rules.labelOf(value);
   if (value === '') return fault(`${name} (${id})`, 'no-label', 'expected a label, got an empty field');
   if (label === undefined) {
@@ -115,13 +154,14 @@ export const openLabelledTable = async (options: LabelledTableOptions): Promise<
   for await (const item of table.rows()) {
     if (item.kind !== 'record') continue;
     records += 1;
-    const label = item.fields[layout.label]?.trim() ?? '';
-    if (label !== '' && !options.classes) found.add(label);
+    const label = labelOfRow(item.fields, layout);
+    if (typeof label === 'string' && label !== '' && !options.classes) found.add(label);
   }
-  const classes = options.classes ?? found.classes();
+  const named = options.labelColumns && layout.labels.map((column) => table.columns[column]?.trim() ?? '');
+  const classes = options.classes ?? named ?? found.classes();
   if (classes.length === 0) {
     throw new ConfigError(
-      `labelled table ${file}: expected labels in column "${layout.columns[layout.label] ?? ''}", got none in ${records} rows; set labelColumn to the column that holds them`,
+      `labelled table ${file}: expected labels in column "${layout.columns[layout.labels[0] ?? 0] ?? ''}", got none in ${records} rows; set labelColumn to the column that holds them`,
       { code: 'no-labels', fields: { file } },
     );
   }
@@ -164,6 +204,8 @@ export const labelledTableReader = defineReader({
     images: textSetting,
     imageColumn: columnSetting.optional(),
     labelColumn: columnSetting.optional(),
+    /** Columns of which one is 1 and the others 0 in each row, in label order. */
+    labelColumns: z.array(columnSetting).min(2).optional(),
     splitColumn: splitColumnSetting,
     ...tableSettings,
     prefix: prefixSetting,

@@ -97,7 +97,8 @@ export const parquetReader = defineReader({
     const files = survey.files.filter(isParquet);
     const [first] = files;
     // A folder that holds images, too, is described by its table; other readers know it.
-    if (!first || survey.files.some(({ name }) => isImageName(name))) return undefined;
+    const others = survey.files.some(({ name, extension }) => isImageName(name) || extension === '.tar');
+    if (!first || others) return undefined;
     const shown = `${files.length} Parquet ${files.length === 1 ? 'file' : 'files'}`;
     try {
       const file = await openParquetFile(survey.at(first.id));

@@ -1,5 +1,6 @@
 /** Dataset readers by name: those of this package and those that other packages register. */
 import { createRegistry } from '@polygate/core';
+import { captionListReader } from './caption-list.ts';
 import { captionsCsvReader } from './captions-csv.ts';
 import { cocoCaptionsReader } from './coco-captions.ts';
 import type { DatasetReader } from './dataset-reader.ts';
@@ -17,6 +18,7 @@ import { parquetReader } from './parquet.ts';
 import { plainTextReader } from './plain-text.ts';
 import { savedDatasetReader } from './saved-dataset.ts';
 import { sidecarCaptionsReader } from './sidecar-captions.ts';
+import { textFolderReader } from './text-folder.ts';
 import { webDatasetReader } from './webdataset.ts';
 
 /** The readers of this package. */
@@ -38,6 +40,8 @@ const readers = [
   idxReader,
   numpyArraysReader,
   imageMetadataReader,
+  textFolderReader,
+  captionListReader,
 ] as const;
 
 type PackageReaders = { readonly [R in (typeof readers)[number] as R['name']]: R };

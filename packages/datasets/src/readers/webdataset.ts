@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type Budgets, ConfigError, excerpt, overBudget, resolveBudgets } from '@polygate/core';
 import { readBytes } from '../archives/byte-source.ts';
@@ -16,6 +17,7 @@ import {
   type MemberRules,
 } from './webdataset-members.ts';
 import { z } from 'zod';
+import { expandFiles, inputsOfFiles } from '../files/file-patterns.ts';
 import { expandBraces } from '../files/brace-names.ts';
 import { renameClasses } from '../samples/class-renames.ts';
 import { defineReader } from './dataset-reader.ts';
@@ -121,7 +123,7 @@ async function* groupsOf(
  */
 export const openWebDataset = async (options: WebDatasetOptions): Promise<Reader> => {
   for (const file of options.files) {
-    if (/[*?]|(?:^|[\\/])(?:pipe:|[a-z]{2,}:[\\/])/iu.test(file)) {
+    if (/[*?]/u.test(file) || isAddress(file)) {
       throw new ConfigError(
         `WebDataset: expected the name of a file, got ${excerpt(basename(file))}; fetch archives first, and write many as shard-{000..127}.tar`,
         { code: 'archive-name', fields: { file } },
@@ -191,12 +193,33 @@ export const openWebDataset = async (options: WebDatasetOptions): Promise<Reader
   };
 };
 
+/** Whether a name is an address or a command: those are not fetched, nor run. */
+const isAddress = (name: string): boolean => /(?:^|[\\/])(?:pipe:|[a-z]{2,}:[\\/])/iu.test(name);
+
+/** Archives by name, folder and pattern; addresses are left for the reader to refuse. */
+const archivesOf = async (
+  names: readonly string[],
+  within: readonly string[],
+): Promise<readonly string[]> => {
+  const files: string[] = [];
+  for (const name of names) {
+    const found = await stat(name).catch(() => undefined);
+    const stands = found ? found.isDirectory() : /[*?[]/u.test(name) && !isAddress(name);
+    if (!stands) files.push(name);
+    else {
+      const options = { within, what: 'WebDataset', extensions: ['.tar', '.tar.gz', '.tgz'] };
+      files.push(...(await expandFiles(name, options)).map(({ path }) => path));
+    }
+  }
+  return files;
+};
+
 export const webDatasetReader = defineReader({
   name: 'webdataset',
   summary: 'tar archives of WebDataset, plain or gzip',
   needs: '.tar or .tar.gz archives whose members KEY.jpg, KEY.txt, KEY.cls ... stand side by side',
   settings: {
-    /** `train-{000..127}.tar` stands for many. */
+    /** Archives and folders of them; `train-{000..127}.tar` and `*.tar` stand for many. */
     files: z
       .array(textSetting)
       .min(1)
@@ -211,11 +234,13 @@ export const webDatasetReader = defineReader({
   },
   kinds: ['captioned-image', 'labelled-image'],
   paths: { files: 'all' },
-  async open(settings, { budgets, onNote }) {
+  inputs: ({ files }) => inputsOfFiles(files),
+  async open(settings, { within, budgets, onNote }) {
     const { kind, classes, classNames, split } = settings;
     const findClasses = kind === 'labelled-image';
     const splitsByName = split === undefined;
-    const reader = await openWebDataset({ ...settings, findClasses, splitsByName, budgets, onNote });
+    const files = await archivesOf(settings.files, within);
+    const reader = await openWebDataset({ ...settings, files, findClasses, splitsByName, budgets, onNote });
     return {
       kind,
       reader: findClasses ? renameClasses(reader, classNames) : reader,

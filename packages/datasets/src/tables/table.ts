@@ -2,6 +2,7 @@
 import { ConfigError, excerpt } from '@polygate/core';
 import { readDelimited, type RecordItem } from './delimited.ts';
 import { isImageName } from '../files/paths.ts';
+import { isParquetFile, openParquetRecords } from './parquet-records.ts';
 import { delimiterLine, fitRow, requireUtf8 } from './table-rows.ts';
 import { decideQuotes, usualQuotes, type Quotes } from './table-quotes.ts';
 
@@ -142,8 +143,23 @@ const missing = (
   );
 };
 
+/** A table of columns and rows, with the look-up of columns. */
+const tableOf = (file: string, parts: Omit<Table, 'column'>): Table => ({
+  ...parts,
+  column(query) {
+    const { columns, header } = parts;
+    const found = lookUp(columns, query, header);
+    if (typeof found === 'number' && found >= 0 && found < columns.length) return found;
+    if (typeof found !== 'object') throw missing(file, columns, { wanted: query, header });
+    throw new ConfigError(
+      `table ${file}: expected one ${query.role} column, got ${found.length} named "${columns[found[0] ?? 0] ?? ''}" (indices ${found.join(', ')}); rename one of them or set ${query.option} to another`,
+      { code: 'table-column-twice', fields: { file, columns } },
+    );
+  },
+});
+
 /**
- * Opens a table. `wanted` are the columns by which its delimiter is recognised.
+ * Opens a table of text, or a Parquet file. `wanted` are the columns by which its delimiter is recognised.
  * @throws ConfigError for an empty table and one whose quotes are doubtful, FormatError for another encoding
  */
 export const openTable = async (
@@ -152,6 +168,10 @@ export const openTable = async (
   wanted: readonly WantedColumn[],
 ): Promise<Table> => {
   const header = options.header ?? true;
+  if (await isParquetFile(file)) {
+    const { columns, records } = await openParquetRecords(file);
+    return tableOf(file, { columns, header: true, rows: records });
+  }
   await requireUtf8(file);
   const said = await delimiterLine(file);
   const delimiter = options.delimiter ?? said ?? (await findDelimiter(file, options, wanted));
@@ -182,18 +202,9 @@ export const openTable = async (
     );
   }
   const names = columns;
-  return {
+  return tableOf(file, {
     columns: names,
     header,
-    column(query) {
-      const found = lookUp(names, query, header);
-      if (typeof found === 'number' && found >= 0 && found < names.length) return found;
-      if (typeof found !== 'object') throw missing(file, names, { wanted: query, header });
-      throw new ConfigError(
-        `table ${file}: expected one ${query.role} column, got ${found.length} named "${names[found[0] ?? 0] ?? ''}" (indices ${found.join(', ')}); rename one of them or set ${query.option} to another`,
-        { code: 'table-column-twice', fields: { file, columns: names } },
-      );
-    },
     async *rows() {
       let first = header;
       for await (const item of records()) {
@@ -202,5 +213,5 @@ export const openTable = async (
         else if (row) yield row;
       }
     },
-  };
+  });
 };

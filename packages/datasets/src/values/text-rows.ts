@@ -22,13 +22,13 @@ const GROUP_ROWS = 1024;
 /** Rows by which the types of JSON lines are told. */
 const SAMPLED_ROWS = 200;
 
-interface TextRow {
+export interface TextRow {
   readonly line: number;
   readonly cells: Readonly<Record<string, unknown>>;
 }
 
-/** Rows in stretches. */
-async function* grouped(rows: AsyncIterable<TextRow | Fault>): AsyncGenerator<ValueRows> {
+/** Rows in stretches, as a table of values hands them on. */
+export async function* grouped(rows: AsyncIterable<TextRow | Fault>): AsyncGenerator<ValueRows> {
   let held: TextRow[] = [];
   let faults: Fault[] = [];
   const flush = (): ValueRows => {
