@@ -167,7 +167,7 @@ const lookUps: readonly (readonly [line: (word: string) => string[], text: (word
       [(word) => `model.moe.condition=${word}`, (word) => `unknown condition "${word}"`],
       [(word) => `model.${word}=1`, (word) => `unknown setting "model.${word}"`],
       [(word) => `engine=${word}`, (word) => `unknown engine "${word}"`],
-      [(word) => `tasks.constructor.family=${word}`, (word) => `got "${word}"`],
+      [(word) => `tasks.constructor.family=${word}`, (word) => `unknown family "${word}"`],
       [(word) => `tasks.constructor.dataset=${word}`, (word) => `unknown dataset "${word}"`],
       [(word) => `tasks.constructor.split=${word}`, (word) => `"${word}"`],
       [(word) => `validation.splits=${word}`, (word) => `unknown split of validation.splits "${word}"`],

@@ -1,4 +1,5 @@
 import { unknownName } from '@polygate/core';
+import { taskPredictors } from '@polygate/tasks';
 import { Command, CommanderError } from 'commander';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -9,15 +10,19 @@ import { addInspect } from './commands/inspect.ts';
 import { addPredict } from './commands/predict.ts';
 import { addPrepare } from './commands/prepare.ts';
 import { addPretrain } from './commands/pretrain.ts';
+import { collect } from './commands/options.ts';
 import { errorText, exitCodeOf, exitCodes } from './exit-codes.ts';
+import { loadEarlyExtensions } from './extensions.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
 
-const help = `
+const help = (): string => `
 Stages, in order:
   prepare    raw files or the mini suite -> Arrow shards
   pretrain   joint training of one encoder on all tasks -> a run folder
   evaluate   scores with intervals beside chance and baselines -> report.md, sheet.png
-  predict    classify, caption, retrieve, fill, from a run folder
+  predict    ${taskPredictors()
+    .map(({ predictor }) => predictor.verb)
+    .join(', ')}, from a run folder
   export     a run's experts merged for given tasks -> a model folder for predict and evaluate
   inspect    interference between tasks, and a report of a run in figures
 
@@ -28,7 +33,7 @@ const createProgram = (terminal: Terminal): Command => {
   const program = new Command('polygate')
     .description('Train, tune and ship sparse generalist models.')
     .option('--verbose', 'print traces of errors; so does DEBUG=polygate')
-    .addHelpText('after', help)
+    .addHelpText('after', help())
     .showHelpAfterError('(run with --help for the options)');
   for (const add of [
     addDemo,
@@ -53,6 +58,13 @@ const createProgram = (terminal: Terminal): Command => {
     ...program.commands,
     ...program.commands.flatMap((child) => child.commands),
   ]) {
+    if (command.commands.length === 0) {
+      command.option(
+        '--extension <module>',
+        'package or module file that registers more; may be given again',
+        collect,
+      );
+    }
     command.exitOverride();
     command.configureOutput({ writeErr: () => {}, writeOut: (text) => terminal.print(text.trimEnd()) });
   }
@@ -77,6 +89,7 @@ export const main = async (argv: readonly string[], given?: Terminal): Promise<n
   const own = given ? undefined : processTerminal();
   const terminal = given ?? (own as Terminal);
   try {
+    await loadEarlyExtensions(argv);
     await createProgram(terminal).parseAsync([...argv], { from: 'user' });
     return terminal.signal.aborted ? exitCodes.interrupted : exitCodes.done;
   } catch (error) {

@@ -74,6 +74,11 @@ const budgetsSchema = z.strictObject({
 });
 
 const sections = {
+  /**
+   * Modules that register readers or kinds of datasets: packages, or paths from the recipe's folder or the working
+   * directory. They are imported before the recipe is checked. @default none
+   */
+  extensions: z.array(z.string().min(1)).optional(),
   /** Folder of the suite below the data folder. */
   name: nameSetting,
   image: imageSchema.prefault({}),

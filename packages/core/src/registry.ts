@@ -26,6 +26,23 @@ export interface Registry<R extends NamedRecord> {
   all(): readonly R[];
 }
 
+/** A record that was registered in this process. */
+export interface Registration {
+  /** Kind of the registry, e.g. `task family`. */
+  readonly kind: string;
+  readonly name: string;
+  readonly record: unknown;
+}
+
+/** In order: what tells whether a module registered anything. */
+const registrations: Registration[] = [];
+
+/** The records that were registered after the first `count` ones. */
+export const registeredSince = (count: number): readonly Registration[] => registrations.slice(count);
+
+/** Number of records that were registered in this process. */
+export const registrationCount = (): number => registrations.length;
+
 const NAME = /^[a-z][a-z0-9-]*$/u;
 
 /** `task family` -> `registerTaskFamily`, the name under which packages export `register`. */
@@ -65,6 +82,7 @@ export const createRegistry = <R extends NamedRecord>(
         { fields: { kind, name } },
       );
     }
+    if (present === undefined) registrations.push({ kind, name, record });
     byName.set(name, record);
     return record;
   };

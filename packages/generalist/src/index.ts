@@ -1,5 +1,5 @@
 export { applyOverrides } from './recipe-overrides.ts';
-export { defineRecipe, parseRecipe, recipeSchema } from './recipe.ts';
+export { defineRecipe, parseRecipe, parseStoredRecipe, recipeSchema } from './recipe.ts';
 export type { Recipe, RecipeInput } from './recipe.ts';
 export { parseConfig, serializeConfig } from './models/config-file.ts';
 export type { ModelConfig, ModelImage } from './models/model-config.ts';

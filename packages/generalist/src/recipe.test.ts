@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { applyOverrides } from './recipe-overrides.ts';
-import { defineRecipe, parseRecipe } from './recipe.ts';
+import { defineRecipe, parseRecipe, parseStoredRecipe } from './recipe.ts';
 
 describe('parseRecipe', () => {
   it('fills in a whole run from nothing', () => {
@@ -157,5 +157,20 @@ describe('defineRecipe', () => {
     // @ts-expect-error a number
     expect(() => defineRecipe({ seed: 'one' })).toThrow('recipe: seed');
     expect(() => defineRecipe({ optimizer: { beta1: 2 } })).toThrow('recipe: optimizer.beta1: ');
+  });
+
+  it('opens recipes of 0.1.0, whose tasks have settings of other families', () => {
+    const task = { family: 'image-text-retrieval', dataset: 'd', maskRate: 0.15 };
+    expect(parseRecipe({ tasks: { a: task } }).tasks['a']).not.toHaveProperty('maskRate');
+    const chosen = { ...task, candidates: { kind: 'whole' }, maskRate: 0.3 };
+    expect(() => parseRecipe({ tasks: { a: chosen } })).toThrow('unknown recipe key "tasks.a.maskRate"');
+    expect(parseStoredRecipe({ tasks: { a: chosen } }).tasks['a']).toEqual({
+      family: 'image-text-retrieval',
+      dataset: 'd',
+      split: 'train',
+      lossWeight: 1,
+      batchSize: 32,
+      labelSmoothing: 0.1,
+    });
   });
 });

@@ -6,6 +6,7 @@ import { checkSettings, formatDuration, isPlainName, parseDuration, PolygateErro
 import { optimizerSchema } from '@polygate/nn';
 import { taskRecipeSchema, type TaskRecipe, type TaskRecipeInput } from '@polygate/tasks';
 import { z } from 'zod';
+import { withoutFormerDefaults, withoutFormerSettings } from './former-settings.ts';
 import { above, amount, count, MAX_FACTOR } from './number-settings.ts';
 import { modelSettingsSchema, type ModelSettings, type ModelSettingsInput } from './models/model-settings.ts';
 
@@ -41,6 +42,11 @@ const schemaWith = (
     /** Folder of a prepared suite. */
     suite: z.string().default('data/mini'),
     model: model.prefault({}),
+    /**
+     * Modules that register task families, conditions, models or modalities: packages, or paths from the recipe's folder or
+     * the working directory. They are imported before the recipe is checked.
+     */
+    extensions: z.array(z.string().min(1)).default([]),
     /** Tasks by name. @default every task that the suite's training splits allow, see defaultTasks */
     tasks: z.record(z.string(), task).default({}),
     mixing: z
@@ -156,4 +162,11 @@ export const defineRecipe = (recipe: RecipeInput): RecipeInput => {
  * Checks a recipe and fills in its defaults.
  * @throws ConfigError naming the setting, what is allowed and what came; an unknown key lists the known ones
  */
-export const parseRecipe = (input: unknown): Recipe => checkSettings(recipeSchema(), input, 'recipe');
+export const parseRecipe = (input: unknown): Recipe =>
+  checkSettings(recipeSchema(), withoutFormerDefaults(input), 'recipe');
+
+/**
+ * Checks a recipe that a run folder holds, whatever version wrote it.
+ * @throws ConfigError as {@link parseRecipe}
+ */
+export const parseStoredRecipe = (stored: unknown): Recipe => parseRecipe(withoutFormerSettings(stored));

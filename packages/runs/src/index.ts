@@ -5,6 +5,6 @@ export { openRun } from './open-run.ts';
 export type { OpenRun, OpenRunOptions } from './open-run.ts';
 export { openPredictor } from './open-predictor.ts';
 export type { OpenPredictorOptions } from './open-predictor.ts';
-export { readRun, suiteFolderOf } from './run-record.ts';
+export { loadRunExtensions, readRun, suiteFolderOf } from './run-record.ts';
 export type { RecordedEngine, RunRecord } from './run-record.ts';
 export { describeRecipe } from './describe-recipe.ts';

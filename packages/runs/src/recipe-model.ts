@@ -52,12 +52,14 @@ export const createRecipeModel = async (
   const { image: stored, textLength } = data.suite;
   const image = { ...stored, channels: CHANNELS };
   const settings = await modelSettings(recipe, { image, resumed: isResumed ? run : undefined });
-  const config = configureModel(settings, {
+  const configured = configureModel(settings, {
     vocabularySize: data.tokenizer.size,
     image,
     tokenizerHash: data.tokenizer.hash,
     tasks: trainedTasks(tasks, data.suite),
   });
+  const { extensions } = recipe;
+  const config = extensions.length > 0 ? { ...configured, extensions } : configured;
   if (isResumed) await requireSameData(run, data);
   if (isOnHost) {
     const pixels = Math.max(stored.height, stored.width);

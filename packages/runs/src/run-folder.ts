@@ -1,7 +1,7 @@
 import { ConfigError, excerpt, FormatError, ownValue, parseJson, StateError } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
 import {
-  parseRecipe,
+  parseStoredRecipe,
   readModelConfig,
   requireSuiteOf,
   type Initialization,
@@ -18,12 +18,12 @@ import { isRecord, RECIPE_FILE, recordedEngine } from './run-record.ts';
 const START_FILE = 'initialize.json';
 
 /** Settings that may change between two parts of one run without changing what it computes. */
-const free = new Set(['engine', 'device', 'threads', 'memoryBytes', 'checkpoint', 'validation', 'telemetry']);
+const free = new Set(['extensions', 'engine', 'device', 'threads', 'memoryBytes', 'checkpoint', 'validation', 'telemetry']);
 
 /** A stored recipe with the defaults of settings that came later; as it stands where it is none of today's. */
 const withDefaults = (stored: unknown): unknown => {
   try {
-    return parseRecipe(stored);
+    return parseStoredRecipe(stored);
   } catch {
     return stored;
   }

@@ -1,6 +1,7 @@
 /** What a run folder says about itself: its recipe, the engine of its training, and how far a checkpoint is. */
 import { ConfigError, parseJson } from '@polygate/core';
-import { modelFolderOf, parseRecipe, type Recipe } from '@polygate/generalist';
+import { extensionsOf, loadExtensions } from '@polygate/core/node';
+import { modelFolderOf, parseStoredRecipe, type Recipe } from '@polygate/generalist';
 import { checkpointState, type RunState } from '@polygate/training';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -38,12 +39,30 @@ export const recordedEngine = (stored: unknown): RecordedEngine | undefined => {
   return precision === 'f32' || precision === 'bf16' ? { name, device, precision } : undefined;
 };
 
-const readRecipe = async (path: string): Promise<Pick<RunRecord, 'recipe' | 'trainedOn'>> => {
+const readRecipe = async (run: string): Promise<Pick<RunRecord, 'recipe' | 'trainedOn'>> => {
+  const path = join(run, RECIPE_FILE);
   const stored = parseJson(await readFile(path), `run record ${path}`, { remedy: 'is it a run folder?' });
   const trainedOn = recordedEngine(stored);
   // Written by hand, it may be the recipe alone.
-  const recipe = parseRecipe((isRecord(stored) ? stored['recipe'] : undefined) ?? stored);
+  const written = (isRecord(stored) ? stored['recipe'] : undefined) ?? stored;
+  await loadExtensions(extensionsOf(written), { askedBy: `run ${run}`, folders: [run, process.cwd()] });
+  const recipe = parseStoredRecipe(written);
   return { recipe, ...(trainedOn ? { trainedOn } : {}) };
+};
+
+/**
+ * Loads the extensions that a run or a model folder names, for what must know them before it opens the run.
+ * @throws ConfigError naming the run and the extension that is missing or fails
+ */
+export const loadRunExtensions = async (run: string): Promise<void> => {
+  for (const name of [RECIPE_FILE, 'config.json']) {
+    const path = join(run, name);
+    const text = await readFile(path, 'utf8').catch(() => undefined);
+    if (text === undefined) continue;
+    const stored = parseJson(text, `run record ${path}`, { remedy: 'is it a run folder?' });
+    const written = (isRecord(stored) ? stored['recipe'] : undefined) ?? stored;
+    await loadExtensions(extensionsOf(written), { askedBy: `run ${run}`, folders: [run, process.cwd()] });
+  }
 };
 
 /**
@@ -57,7 +76,7 @@ export const readRun = async (run: string, checkpoint?: string): Promise<RunReco
   const path = join(run, RECIPE_FILE);
   const isRun = (await stat(path).catch(() => undefined))?.isFile() === true;
   const state = await checkpointState(weights);
-  return { run, weights, ...(isRun ? await readRecipe(path) : {}), ...(state ? { state } : {}) };
+  return { run, weights, ...(isRun ? await readRecipe(run) : {}), ...(state ? { state } : {}) };
 };
 
 /** The suite to work on: the one asked for, or the one that the run was trained on. @throws ConfigError */

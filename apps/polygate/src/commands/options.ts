@@ -9,6 +9,7 @@ export const collect = (value: string, list: readonly string[] = []): string[] =
 export interface RecipeFlags {
   readonly recipe?: string;
   readonly set: readonly string[];
+  readonly extension?: readonly string[];
 }
 
 export const withRecipe = (command: Command, fallback: string): Command =>

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describePathRecipe, prepare, prepareRecipes, recipeForPath } from '@polygate/app-prepare';
 import { ConfigError } from '@polygate/core';
 import type { Command } from 'commander';
-import { readRecipeFile } from '../recipe-file.ts';
+import { readRecipe, withExtensions, type AskedRecipe } from '../extensions.ts';
 import type { Terminal } from '../terminal.ts';
 import { withRecipe, type RecipeFlags } from './options.ts';
 
@@ -22,12 +22,12 @@ interface PrepareFlags extends RecipeFlags {
  * @returns undefined where it was only to be shown
  */
 const recipeOf = async (
-  { from, reader, show, recipe, set, out }: PrepareFlags,
+  { from, reader, show, recipe, set, out, extension }: PrepareFlags,
   terminal: Terminal,
-): Promise<string | object | undefined> => {
+): Promise<AskedRecipe | undefined> => {
   if (from === undefined) {
     const flag = reader === undefined ? (show ? '--show' : undefined) : '--reader';
-    if (flag === undefined) return readRecipeFile(recipe ?? 'mini');
+    if (flag === undefined) return readRecipe(recipe ?? 'mini', { set, extension });
     throw new ConfigError(`prepare: expected --from PATH with ${flag}, got none; name the file or folder`);
   }
   if (recipe !== undefined) {
@@ -37,7 +37,7 @@ const recipeOf = async (
   }
   const found = await recipeForPath(from, { set, output: out, ...(reader === undefined ? {} : { reader }) });
   for (const line of describePathRecipe(found)) terminal.print(line);
-  return show ? undefined : found.input;
+  return show ? undefined : withExtensions(found.input, { set, extension }, { name: from });
 };
 
 /** `polygate prepare`: raw files or the mini suite to Arrow shards. */
@@ -61,12 +61,11 @@ export const addPrepare = (program: Command, terminal: Terminal): void => {
     .action(async (flags: PrepareFlags) => {
       const started = performance.now();
       let last = 0;
-      const recipe = await recipeOf(flags, terminal);
-      if (recipe === undefined) return;
+      const asked = await recipeOf(flags, terminal);
+      if (asked === undefined) return;
       const { directory, suite, reused } = await prepare(
         {
-          recipe,
-          set: flags.set,
+          ...asked,
           output: flags.out,
           ...(flags.for === undefined ? {} : { for: flags.for }),
           ...(flags.force === undefined ? {} : { force: flags.force }),
@@ -86,7 +85,7 @@ export const addPrepare = (program: Command, terminal: Terminal): void => {
       );
       if (flags.from !== undefined) {
         const file = join(flags.out, `${suite.name}.recipe.json`);
-        await writeFile(file, `${JSON.stringify(recipe, null, 2)}\n`);
+        await writeFile(file, `${JSON.stringify(asked.recipe, null, 2)}\n`);
         terminal.logger.info(`its recipe is ${file}`);
       }
       const seconds = ((performance.now() - started) / 1000).toFixed(1);

@@ -3,7 +3,7 @@ import { describeRecipe } from '@polygate/runs';
 import { createProgress } from '@polygate/terminal';
 import type { ResumeMode } from '@polygate/training';
 import type { Command } from 'commander';
-import { readRecipeFile } from '../recipe-file.ts';
+import { readRecipe } from '../extensions.ts';
 import type { Terminal } from '../terminal.ts';
 import { engineOverrides, withEngine, withRecipe, type EngineFlags, type RecipeFlags } from './options.ts';
 
@@ -28,8 +28,10 @@ export const addPretrain = (program: Command, terminal: Terminal): void => {
     .option('--describe', 'print the parameter table of the recipe and do nothing else')
     .addHelpText('after', `\nRecipes: ${Object.keys(pretrainRecipes).join(', ')}, or a .json/.js file.`)
     .action(async (flags: PretrainFlags) => {
-      const recipe = await readRecipeFile(flags.recipe ?? 'demo');
-      const set = [...flags.set, ...engineOverrides(flags)];
+      const { recipe, set } = await readRecipe(flags.recipe ?? 'demo', {
+        set: [...flags.set, ...engineOverrides(flags)],
+        extension: flags.extension,
+      });
       if (flags.describe) {
         terminal.print(describeRecipe(resolvePretrainRecipe({ recipe, set })));
         return;

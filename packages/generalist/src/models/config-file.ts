@@ -25,6 +25,8 @@ const commonShape = {
     background: z.string().optional(),
   }),
   tokenizerHash: z.string(),
+  /** Modules that register what it is made of. */
+  extensions: z.array(z.string()).optional(),
   maximumTokens: count(ENCODER_LIMITS.maxPositions),
   weights: z.object({ bytes: z.number().min(0).int(), sha256: z.string() }).optional(),
   /** What the model knows beside its weights, where no state.json says it. */
@@ -52,7 +54,14 @@ export interface SavedWith {
 
 /** Text of a config.json. @throws ConfigError for an architecture that is not registered */
 export const serializeConfig = (config: ModelConfig, saved: SavedWith = {}): string => {
-  const { architecture = FIRST_ARCHITECTURE, image, tokenizerHash, maximumTokens = 50, tasks } = config;
+  const {
+    architecture = FIRST_ARCHITECTURE,
+    image,
+    tokenizerHash,
+    maximumTokens = 50,
+    tasks,
+    extensions = [],
+  } = config;
   const { weights, state } = saved;
   const fields = Object.keys(modelNamed(architecture).config);
   const own = fields.map((field) => [field, (config as unknown as Record<string, unknown>)[field]]);
@@ -65,6 +74,7 @@ export const serializeConfig = (config: ModelConfig, saved: SavedWith = {}): str
       image,
       tokenizerHash,
       maximumTokens,
+      ...(extensions.length > 0 ? { extensions } : {}),
       ...(tasks ? { tasks } : {}),
       ...(weights ? { weights: { bytes: weights.bytes, sha256: weights.sha256 } } : {}),
       ...(state === undefined ? {} : { state }),

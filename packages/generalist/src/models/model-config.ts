@@ -28,6 +28,8 @@ export interface ModelConfig {
   readonly tokenizerHash: string;
   /** Longest caption, end token included. @default 50 */
   readonly maximumTokens?: number;
+  /** Modules that register what it is made of: packages, or paths. @default none */
+  readonly extensions?: readonly string[];
   /** What it was trained on; predictions serve one of these tasks. @default unknown */
   readonly tasks?: readonly TrainedTask[];
 }

@@ -4,11 +4,18 @@ import {
   createRandom,
   formatBytes,
   FormatError,
+  parseJson,
   StateError,
   unknownName,
   type Random,
 } from '@polygate/core';
-import { sha256File, writeFileAtomic, type FileDigest } from '@polygate/core/node';
+import {
+  extensionsOf,
+  loadExtensions,
+  sha256File,
+  writeFileAtomic,
+  type FileDigest,
+} from '@polygate/core/node';
 import { loadParameters, saveParameters, type ParameterSet } from '@polygate/nn';
 import { loadTokenizer, tokenizerConfig, type Tokenizer } from '@polygate/tokens';
 import {
@@ -147,6 +154,11 @@ export const readModelConfig = async (
       cause,
     });
   });
+  // Its architecture and families may be of extensions.
+  const extensions = extensionsOf(
+    parseJson(bytes, `model config ${path}`, { remedy: 'is it a model folder?' }),
+  );
+  await loadExtensions(extensions, { askedBy: `model ${place}`, folders: [place, process.cwd()] });
   const { config, saved } = parseConfig(bytes, path);
   return { place, config, saved, tokenizerFile: join(place, TOKENIZER_FILE) };
 };

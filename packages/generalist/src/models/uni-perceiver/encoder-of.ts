@@ -1,5 +1,11 @@
 /** The encoder that a recipe asks for. */
-import { presetNamed, type ExpertConfig, type GroupSettings, type PresetConfig } from '@polygate/encoder';
+import {
+  presetNamed,
+  TEMPERATURES,
+  type ExpertConfig,
+  type GroupSettings,
+  type PresetConfig,
+} from '@polygate/encoder';
 import { defined } from '../defined.ts';
 import type { UniPerceiverSettings } from './settings.ts';
 
@@ -42,17 +48,23 @@ const expertsOf = (
 
 /**
  * The encoder that a recipe asks for: its preset with the recipe's own settings over it.
- * @param sizes what the data decide: the vocabulary, the pictures' channels, and the names of the tasks, which experts
- * may be chosen by
+ * @param sizes what the data decide: the vocabulary, the pictures' channels, the names of the tasks, which experts may be
+ * chosen by, and the temperatures of their families, which the model has beside the paper's five
  * @throws ConfigError for an unknown preset
  */
 export const encoderOf = (
   model: UniPerceiverSettings,
-  sizes: { readonly vocabularySize: number; readonly channels: number; readonly tasks?: readonly string[] },
+  sizes: {
+    readonly vocabularySize: number;
+    readonly channels: number;
+    readonly tasks?: readonly string[];
+    readonly temperatures?: readonly string[];
+  },
 ): PresetConfig => {
   const { preset, patchSize, moe, modalities, ...own } = model;
   const { moe: presetMoe, ...base } = presetNamed(preset);
   const experts = expertsOf(moe, presetMoe, sizes.tasks ?? []);
+  const others = (sizes.temperatures ?? []).filter((name) => !TEMPERATURES.includes(name));
   return {
     ...base,
     ...defined(own),
@@ -61,6 +73,7 @@ export const encoderOf = (
     patch: { size: patchSize ?? base.patch.size, channels: sizes.channels },
     // Those of the recipe stand beside the preset's, whose settings are above.
     ...(modalities ? { modalities: { visual: {}, text: {}, ...modalities } } : {}),
+    ...(others.length > 0 ? { temperatures: [...TEMPERATURES, ...new Set(others)] } : {}),
     ...(experts ? { moe: experts } : {}),
   };
 };

@@ -5,6 +5,7 @@ import { createMergedEncoder, isMergedConfig } from '@polygate/encoder/merged';
 import { visual } from '@polygate/modalities';
 import type { ModelArchitecture } from '../architecture.ts';
 import { FIRST_ARCHITECTURE, type ModelImage } from '../model-config.ts';
+import { taskFamilyNamed, temperatureOf } from '@polygate/tasks';
 import { z } from 'zod';
 import { describeSettings } from './description.ts';
 import { encoderOf } from './encoder-of.ts';
@@ -42,7 +43,12 @@ export const uniPerceiver: ModelArchitecture<UniPerceiverConfig, UniPerceiverSet
   },
   configure(settings, { vocabularySize, ...data }) {
     const { image, tasks = [] } = data;
-    const sizes = { vocabularySize, channels: image.channels, tasks: tasks.map(({ name }) => name) };
+    const sizes = {
+      vocabularySize,
+      channels: image.channels,
+      tasks: tasks.map(({ name }) => name),
+      temperatures: tasks.map(({ family }) => temperatureOf(taskFamilyNamed(family))),
+    };
     return { ...data, encoder: encoderOf(settings, sizes) };
   },
   /** The paper's images; a suite's vocabulary replaces the preset's when it is trained. */

@@ -1,0 +1,130 @@
+/** A task family in a module of somebody else, through the command line: trained, evaluated, asked, and opened again. */
+import { loadExtensions } from '@polygate/core/node';
+import { readFile, mkdtemp, rm, writeFile, mkdir, cp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { polygate } from '../polygate.ts';
+import { prepareSmallSuite, smallTrainingRecipe } from '../small-suite.ts';
+
+const EXTENSION = join(import.meta.dirname, 'toy-family.mjs');
+let scratch: string;
+let run: string;
+let recipeFile: string;
+
+const recipeOf = (suite: string, task: object) => ({
+  ...smallTrainingRecipe(suite),
+  name: 'toy',
+  steps: '150 steps',
+  tasks: { verdict: { family: 'toy-verdict', dataset: 'colours', batchSize: 8, ...task } },
+});
+
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'polygate-toy-family-'));
+  run = join(scratch, 'run');
+  const { directory } = await prepareSmallSuite(scratch);
+  recipeFile = join(scratch, 'toy.json');
+  const recipe = { ...recipeOf(directory, { wanted: ['red', 'white'] }), extensions: [EXTENSION] };
+  await writeFile(recipeFile, JSON.stringify(recipe));
+});
+afterAll(() => rm(scratch, { recursive: true, force: true }));
+
+describe('a task family of an extension', () => {
+  it('is trained by a recipe, and named by the run and its model', async () => {
+    const { code, log } = await polygate('pretrain', '--recipe', recipeFile, '--run', run);
+    expect(log).toContain('finished at step 150');
+    expect(code).toBe(0);
+    const stored = JSON.parse(await readFile(join(run, 'recipe.json'), 'utf8')) as {
+      readonly recipe: { readonly extensions: readonly string[] };
+    };
+    expect(stored.recipe.extensions).toEqual(['./test/extensions/toy-family.mjs']);
+    const config = JSON.parse(
+      await readFile(join(run, 'checkpoints', 'step-150', 'config.json'), 'utf8'),
+    ) as Record<string, unknown>;
+    expect(config).toMatchObject({
+      extensions: ['./test/extensions/toy-family.mjs'],
+      tasks: [{ name: 'verdict', family: 'toy-verdict', settings: { wanted: ['red', 'white'] } }],
+    });
+  });
+
+  it('is evaluated and asked without naming it again', async () => {
+    const evaluated = await polygate(
+      'evaluate',
+      '--run',
+      run,
+      '--json',
+      '--datasets',
+      'colours',
+      '--splits',
+      'train',
+      '--engine',
+      'cpu',
+    );
+    expect(evaluated.log).not.toContain('error');
+    const { scores } = JSON.parse(evaluated.out) as {
+      readonly scores: readonly { readonly task: string; readonly metric: string; readonly value: number }[];
+    };
+    const own = scores.find(({ task }) => task === 'colours verdict');
+    expect(own).toMatchObject({ metric: 'accuracy' });
+    // Half of the classes are wanted; four colours are told apart in 150 steps.
+    expect(own?.value).toBeGreaterThan(0.8);
+    const image = join(scratch, 'pictures', 'red', 'left-4.svg');
+    const asked = await polygate('predict', 'judge', image, '--run', run, '--json', '--engine', 'cpu');
+    expect(asked.code).toBe(0);
+    const { verdicts } = JSON.parse(asked.out) as { readonly verdicts: readonly { readonly yes: number }[] };
+    expect(verdicts[0]?.yes).toBeGreaterThan(0.5);
+    expect((await polygate('predict', '--help')).out).toContain('judge');
+  });
+
+  it('has settings of its own, which are checked like all others', async () => {
+    const set = (setting: string) =>
+      polygate('pretrain', '--recipe', recipeFile, '--run', join(scratch, 'x'), '--set', setting);
+    expect((await set('tasks.verdict.maskRate=0.2')).log).toContain(
+      'unknown recipe key "tasks.verdict.maskRate"',
+    );
+    expect((await set('tasks.verdict.wanted=["pink"]')).log).toContain(
+      'expected wanted classes of colours, got "pink"; there are blue, green, red, white',
+    );
+    expect((await set('tasks.verdict.family=toy-verdit')).log).toContain('toy-verdict');
+  });
+});
+
+describe('an extension that can not be loaded', () => {
+  const load = async (content: string | undefined, module = './extension.mjs') => {
+    const folder = await mkdtemp(join(scratch, 'broken-'));
+    if (content !== undefined) await writeFile(join(folder, 'extension.mjs'), content);
+    return loadExtensions([module], { askedBy: 'recipe toy.json', folders: [folder] });
+  };
+
+  it('is named with who asked for it', async () => {
+    await expect(load(undefined)).rejects.toThrow(
+      /extension "\.\/extension\.mjs" of recipe toy\.json: expected a module file, got none at .*extension\.mjs/u,
+    );
+    await expect(load(undefined, 'polygate-no-such-package')).rejects.toThrow(
+      'extension "polygate-no-such-package" of recipe toy.json: expected a package that is installed',
+    );
+    await expect(load("throw new Error('out of ink');")).rejects.toThrow('got an error: out of ink');
+    await expect(load('export const nothing = 1;')).rejects.toThrow('got one that registers nothing');
+    await expect(
+      load(
+        `import { registerTaskFamily } from '@polygate/tasks';
+         export const register = () => registerTaskFamily({ name: 'image-captioning', summary: 'taken' });`,
+      ),
+    ).rejects.toThrow(/expected a name that is free, got "image-captioning"|Cannot find package/u);
+  });
+
+  it('ends a command before anything is written', async () => {
+    const missing = await polygate('pretrain', '--recipe', 'demo', '--extension', './nowhere.mjs');
+    expect(missing.code).toBe(2);
+    expect(missing.log).toContain(
+      'extension "./nowhere.mjs" of --extension: expected a module file, got none',
+    );
+    const moved = join(scratch, 'moved');
+    await mkdir(moved);
+    await cp(join(run, 'recipe.json'), join(moved, 'recipe.json'));
+    const text = (await readFile(join(run, 'recipe.json'), 'utf8')).replace('toy-family.mjs', 'gone.mjs');
+    await writeFile(join(moved, 'recipe.json'), text);
+    const opened = await polygate('predict', 'judge', 'a.png', '--run', moved);
+    expect(opened.log).toContain(`extension "./test/extensions/gone.mjs" of run ${moved}`);
+  });
+});
