@@ -4,6 +4,7 @@ import { captionedImage } from './captioned-image.ts';
 import type { DatasetKind } from './dataset-kind.ts';
 import { labelledImage } from './labelled-image.ts';
 import { labelledText } from './labelled-text.ts';
+import { labelledVideo } from './labelled-video.ts';
 import { text } from './text.ts';
 
 const registry = createRegistry<DatasetKind>('dataset kind', [
@@ -11,6 +12,7 @@ const registry = createRegistry<DatasetKind>('dataset kind', [
   captionedImage,
   text,
   labelledText,
+  labelledVideo,
 ]);
 
 /** Makes a kind of dataset available to readers and tasks. @throws ConfigError for a name that is taken */

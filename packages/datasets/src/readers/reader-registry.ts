@@ -19,6 +19,7 @@ import { plainTextReader } from './plain-text.ts';
 import { savedDatasetReader } from './saved-dataset.ts';
 import { sidecarCaptionsReader } from './sidecar-captions.ts';
 import { textFolderReader } from './text-folder.ts';
+import { videoFolderReader } from './video-folder.ts';
 import { webDatasetReader } from './webdataset.ts';
 
 /** The readers of this package. */
@@ -35,6 +36,7 @@ const readers = [
   webDatasetReader,
   plainTextReader,
   labelledTsvReader,
+  videoFolderReader,
   parquetReader,
   savedDatasetReader,
   idxReader,

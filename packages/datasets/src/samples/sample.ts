@@ -10,12 +10,23 @@ export type ImageContent =
       readonly channels: 1 | 3 | 4;
     };
 
+/** Content of a modality without a field of its own in a sample, as its kind of dataset reads it. */
+export type SampleContent =
+  | { readonly kind: 'path'; readonly path: string }
+  /** Files that belong together in this order, such as the frames of a clip. */
+  | { readonly kind: 'paths'; readonly paths: readonly string[] }
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array; readonly name?: string }
+  /** Row-major numbers. */
+  | { readonly kind: 'values'; readonly values: ArrayBufferView; readonly shape: readonly number[] };
+
 /** One row of a dataset before it is decoded: what is there depends on the reader. */
 export interface Sample {
   readonly kind: 'sample';
   /** Unique in its dataset and the same on every machine: never an absolute path. */
   readonly id: string;
   readonly image?: ImageContent;
+  /** Further contents by name, such as `clip`, for kinds of datasets that read them. */
+  readonly contents?: Readonly<Record<string, SampleContent>>;
   /** Captions of a picture, lines of a text, or the one or two sentences of a labelled text. */
   readonly texts?: readonly string[];
   /** Index into the reader's classes. */

@@ -1,0 +1,174 @@
+/** Folders of clips named after classes: video files, animated images, or one folder of frames for each clip. */
+import { basename, extname } from 'node:path';
+import { ConfigError, excerpt } from '@polygate/core';
+import { listFolder, type FolderEntry, type LinkOptions } from '../files/folder-listing.ts';
+import { isImageName, requireFolder } from '../files/paths.ts';
+import { CLIP } from '../kinds/labelled-video.ts';
+import { fault, type Reader, type ReaderItem, type SampleContent } from '../samples/sample.ts';
+import { orderSplits, splitInName } from '../splits/split-names.ts';
+import { someOf } from '../survey/split-sources.ts';
+import { requireFfmpeg, videoExtensions, type VideoPrograms } from '../video/ffmpeg.ts';
+import { defineReader } from './dataset-reader.ts';
+import { classNamesSetting, linksSetting, textSetting } from './reader-settings.ts';
+
+export interface VideoFolderOptions extends LinkOptions {
+  /** Folder that holds one folder per class, or one per split with these in it. */
+  readonly path: string;
+  /** Words for folder names; folders of one word are one class. @default the folder name with `_` and `-` as spaces */
+  readonly classNames?: Readonly<Record<string, string>>;
+  readonly programs?: VideoPrograms;
+}
+
+const animated: ReadonlySet<string> = new Set(['.gif', '.webp', '.apng', '.png']);
+const isVideo = (name: string): boolean => videoExtensions.includes(extname(name).toLowerCase());
+const isClip = (name: string): boolean => isVideo(name) || animated.has(extname(name).toLowerCase());
+
+/** Numbers in names by their value: frame2 before frame10. */
+const byNumber = (a: string, b: string): number => {
+  const [left, right] = [a, b].map((name) => name.split(/(\d+)/u)) as [string[], string[]];
+  for (const [at, part] of left.entries()) {
+    const other = right[at] ?? '';
+    const difference = at % 2 === 1 ? Number(part) - Number(other) : part < other ? -1 : part > other ? 1 : 0;
+    if (difference !== 0) return difference;
+  }
+  return a < b ? -1 : a > b ? 1 : 0;
+};
+
+interface ClassFolder {
+  readonly entry: FolderEntry;
+  /** Path below the root, with `/`. */
+  readonly id: string;
+  readonly name: string;
+  readonly split?: string;
+}
+
+/** @throws ConfigError where no folder could be a class */
+const readFolders = async (options: VideoFolderOptions): Promise<readonly ClassFolder[]> => {
+  const { path } = options;
+  const given = new Map(
+    Object.entries(options.classNames ?? {}).map(([folder, name]) => [folder.normalize('NFC'), name]),
+  );
+  const foldersIn = async (folder: string): Promise<FolderEntry[]> =>
+    (await listFolder(folder, path, options)).filter(({ kind }) => kind === 'folder');
+  const classFolder = (entry: FolderEntry, id: string): ClassFolder => {
+    const key = entry.name.normalize('NFC');
+    return { entry, id, name: given.get(key) ?? key.replace(/[_-]+/gu, ' ').trim() };
+  };
+  const top = await foldersIn(path);
+  const named = top.filter(
+    ({ name }) => !given.has(name.normalize('NFC')) && splitInName(name) !== undefined,
+  );
+  if (named.length > 0 && named.length === top.length) {
+    const out: ClassFolder[] = [];
+    for (const folder of named) {
+      const split = splitInName(folder.name) ?? '';
+      for (const entry of await foldersIn(folder.path))
+        out.push({ ...classFolder(entry, `${folder.name}/${entry.name}`), split });
+    }
+    if (out.length > 0) return out;
+  } else if (top.length > 0) return top.map((entry) => classFolder(entry, entry.name));
+  throw new ConfigError(
+    `video folder ${path}: expected one folder per class with clips in it, or one per split with these in it, got ${top.length === 0 ? 'no folder' : `the splits ${excerpt(named.map(({ name }) => name))} without class folders`}; move the clips into folders named after their classes`,
+    { code: 'no-classes', fields: { path } },
+  );
+};
+
+/** The clip of an entry of a class folder, or why it is none. */
+const clipOf = async (
+  entry: FolderEntry,
+  id: string,
+  options: VideoFolderOptions,
+): Promise<SampleContent | ReaderItem> => {
+  if (entry.kind === 'broken')
+    return fault(id, 'broken-link', 'expected a clip, got a link that leads nowhere');
+  if (entry.kind === 'folder') {
+    const frames = (await listFolder(entry.path, options.path, options)).filter(
+      ({ kind, name }) => kind === 'file' && isImageName(name),
+    );
+    if (frames.length === 0)
+      return fault(id, 'no-frames', 'expected a folder of frames, got one without images');
+    return { kind: 'paths', paths: frames.sort((a, b) => byNumber(a.name, b.name)).map(({ path }) => path) };
+  }
+  if (entry.kind === 'other' || !isClip(entry.name)) {
+    const known = [...animated, ...videoExtensions].join(' ');
+    return fault(id, 'not-a-clip', `expected a clip (${known}) or a folder of frames, got another file`);
+  }
+  return { kind: 'path', path: entry.path };
+};
+
+/**
+ * Reads `PATH/CLASS/CLIP` or `PATH/SPLIT/CLASS/CLIP`, where a clip is a video file, an animated WebP, GIF or PNG, or a
+ * folder of frames, whose order is that of the numbers in their names.
+ * @throws ConfigError where the folder is missing or holds no class folder, and for video files without ffmpeg
+ */
+export const openVideoFolder = async (options: VideoFolderOptions): Promise<Reader> => {
+  await requireFolder(options.path, 'video folder');
+  const folders = await readFolders(options);
+  const classes = [...new Set(folders.map(({ name }) => name))].sort();
+  const splits = orderSplits(folders.flatMap(({ split }) => split ?? []));
+  for (const { entry } of folders) {
+    const entries = await listFolder(entry.path, options.path, options);
+    if (!entries.some(({ kind, name }) => kind === 'file' && isVideo(name))) continue;
+    await requireFfmpeg(options.programs);
+    break;
+  }
+  return {
+    name: basename(options.path),
+    classes,
+    ...(splits.length > 0 ? { splits } : {}),
+    async *read(): AsyncGenerator<ReaderItem> {
+      for (const { entry: folder, id: folderId, name, split } of folders) {
+        for (const entry of await listFolder(folder.path, options.path, options)) {
+          const id = `${folderId}/${entry.name}`;
+          const clip = await clipOf(entry, id, options);
+          if (clip.kind === 'fault' || clip.kind === 'sample') yield clip;
+          else {
+            const label = classes.indexOf(name);
+            yield { kind: 'sample', id, contents: { [CLIP]: clip }, label, ...(split ? { split } : {}) };
+          }
+        }
+      }
+    },
+  };
+};
+
+export const videoFolderReader = defineReader({
+  name: 'video-folder',
+  summary: 'folders of clips named after classes: video files, animated images, or folders of frames',
+  needs:
+    'a folder with one folder per class, or one per split with these in it, and clips or folders of frames in them',
+  settings: { path: textSetting, classNames: classNamesSetting, links: linksSetting },
+  kinds: ['labelled-video'],
+  paths: { path: 'all' },
+  open: async (settings, { within }) => ({
+    reader: await openVideoFolder({ ...settings, within }),
+    kind: 'labelled-video',
+  }),
+  async detect(survey) {
+    if (survey.kind === 'file') return undefined;
+    try {
+      const folders = await readFolders({ path: survey.path });
+      const videos = folders.flatMap(({ id }) => survey.filesIn(id).filter(({ name }) => isVideo(name)));
+      const framed = folders.flatMap(({ id }) =>
+        survey
+          .foldersIn(id)
+          .filter((folder) => survey.filesIn(folder).filter(({ name }) => isImageName(name)).length > 1),
+      );
+      if (videos.length + framed.length === 0) return undefined;
+      const classes = [...new Set(folders.map(({ name }) => name))];
+      const seen = [
+        ...(videos.length > 0 ? [`${videos.length} video files`] : []),
+        ...(framed.length > 0 ? [`${framed.length} folders of frames`] : []),
+      ];
+      return {
+        fit: 'sure',
+        reason: `${seen.join(' and ')} in ${classes.length} folders named after classes (${someOf(classes)})`,
+        sources: [{ path: survey.path }],
+      };
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      const videos = survey.files.filter(({ name }) => isVideo(name));
+      return videos.length > 0 ? { fit: 'nearly', reason: error.message } : undefined;
+    }
+  },
+});

@@ -1,0 +1,127 @@
+/** Clips in folders of classes, prepared through the command line: animated images, folders of frames, video files. */
+import { execFileSync } from 'node:child_process';
+import { clipOfRow } from '@polygate/datasets';
+import { openShards, readDatasetMetadata, textRow, values } from '@polygate/stream';
+import sharp, { type Sharp } from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { none, useOwnData } from './own-data.ts';
+import { polygate } from './polygate.ts';
+
+const own = useOwnData();
+const SIDE = 8;
+
+/** A clip of one grey a frame. */
+const clip = (greys: readonly number[]): Sharp =>
+  sharp(Buffer.concat(greys.map((grey) => Buffer.alloc(SIDE * SIDE * 3, grey))), {
+    raw: { width: SIDE, height: SIDE * greys.length, channels: 3, pageHeight: SIDE },
+  });
+const webp = (greys: readonly number[]): Promise<Buffer> => clip(greys).webp({ lossless: true }).toBuffer();
+
+const hasFfmpeg = (() => {
+  try {
+    execFileSync('ffprobe', ['-version']);
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+/** Rows of a split: id, label, and the grey of each frame. */
+const rowsOf = async (split: string) => {
+  const shards = await openShards(own.at(`data/own/clips/${split}`));
+  const rows: { id: string; label: number; greys: number[] }[] = [];
+  for await (const batch of shards.batches()) {
+    for (let row = 0; row < batch.numRows; row += 1) {
+      const { pixels, frames } = clipOfRow(batch, row);
+      const area = pixels.length / frames;
+      rows.push({
+        id: textRow(batch, 'id', row),
+        label: Number(values(batch, 'label')[row]),
+        greys: Array.from({ length: frames }, (_, frame) => pixels[frame * area] ?? -1),
+      });
+    }
+  }
+  const metadata = readDatasetMetadata(shards.schema);
+  await shards.close();
+  return { rows, metadata };
+};
+
+describe('clips in folders of classes', () => {
+  it('are rows of the frames that the recipe keeps', async () => {
+    await own.put('clips/jump/a.webp', await webp([0, 40, 80, 120, 160]));
+    await own.put('clips/jump/b.gif', await clip([200, 100]).gif().toBuffer());
+    for (const [at, grey] of [30, 60, 90].entries())
+      await own.put(`clips/run/c/frame${at * 5}.png`, await clip([grey]).png().toBuffer());
+    await own.put('clips/run/notes.txt', 'no clip');
+    const sources = { clips: { source: 'video-folder', path: own.at('clips'), ...none } };
+    const { quarantine, classes } = await own.prepared(sources, '--set', 'video.frames=3');
+    expect([classes, quarantine]).toEqual([['jump', 'run'], { 'not-a-clip': 1 }]);
+    const { rows, metadata } = await rowsOf('train');
+    expect(rows).toEqual([
+      { id: 'jump/a.webp', label: 0, greys: [0, 80, 160] },
+      { id: 'jump/b.gif', label: 0, greys: [200, 100] },
+      { id: 'run/c', label: 1, greys: [30, 60, 90] },
+    ]);
+    expect(metadata).toMatchObject({
+      kind: 'labelled-video',
+      image: { height: 8, width: 8, channels: 3 },
+      settings: { frames: 3, stride: 'auto' },
+    });
+  });
+
+  it('follow folders of splits, and equal clips are told of', async () => {
+    await own.put('clips/train/jump/a.webp', await webp([0, 40]));
+    await own.put('clips/train/run/b.webp', await webp([80, 90]));
+    await own.put('clips/val/jump/c.webp', await webp([0, 40]));
+    const { log, overlaps } = await own.prepared({
+      clips: { source: 'video-folder', path: own.at('clips') },
+    });
+    expect((await rowsOf('validation')).rows.map(({ id }) => id)).toEqual(['val/jump/c.webp']);
+    expect(log.join('\n')).toContain('1 samples of train and validation show the same');
+    expect(overlaps).toHaveLength(1);
+  });
+
+  it('are refused in another layout, and settings of video without clips have no say', async () => {
+    await own.put('clips/a.webp', await webp([1]));
+    const sources = { clips: { source: 'video-folder', path: own.at('clips') } };
+    expect(await own.refused(sources)).toContain(
+      'expected one folder per class with clips in it, or one per split with these in it, got no folder; move the clips into folders named after their classes',
+    );
+    expect(await own.refused(sources, '--set', 'video.stride=0')).toContain('video.stride');
+  });
+
+  it.runIf(hasFfmpeg)('that are video files are found by --from', async () => {
+    for (const [name, colour] of [
+      ['jump', 'red'],
+      ['run', 'blue'],
+    ] as const) {
+      for (const at of [1, 2, 3]) {
+        const file = await own.put(`clips/${name}/${at}.mp4`, '');
+        execFileSync('ffmpeg', [
+          '-v',
+          'error',
+          '-y',
+          '-f',
+          'lavfi',
+          '-i',
+          `color=${colour}:s=16x16:d=0.${at}:r=20`,
+          file,
+        ]);
+      }
+    }
+    const { code, out, log } = await polygate(
+      'prepare',
+      '--from',
+      own.at('clips'),
+      '--out',
+      own.at('data'),
+      '--set',
+      'image.size=8',
+      '--set',
+      'name=own',
+    );
+    expect([code, code === 0 ? '' : log]).toEqual([0, '']);
+    expect(out).toContain('read by video-folder: 6 video files in 2 folders named after classes (jump, run)');
+    expect((await rowsOf('train')).rows.every(({ greys }) => greys.length >= 2)).toBe(true);
+  });
+});
