@@ -1,6 +1,6 @@
 /** What decides a suite's content, as one hash: so that a second run sees that there is nothing to do. */
 import { resolve } from 'node:path';
-import { sha256 } from '@polygate/core';
+import { defaultBudgets, sha256 } from '@polygate/core';
 import { DATASET_CODE_VERSION, pins, readerNamed, SUITE_VERSION, type SourceInput } from '@polygate/datasets';
 import type { PrepareRecipe, SourceRecipe } from './recipe.ts';
 import { stampOf } from './stamps.ts';
@@ -21,6 +21,26 @@ const pathsOf = (recipe: PrepareRecipe): readonly SourceInput[] => [
   ...(recipe.tokenizer.file === undefined ? [] : [{ path: recipe.tokenizer.file }]),
 ];
 
+/** Budgets that recipes have had from the start. */
+const firstBudgets: ReadonlySet<string> = new Set([
+  'imageBytes',
+  'decodeBytes',
+  'memberBytes',
+  'sampleBytes',
+  'textBytes',
+  'documentBytes',
+  'jsonBytes',
+]);
+
+/** The recipe without budgets that came later and were left as they are: suites of before stay what they are. */
+const lasting = (recipe: PrepareRecipe): PrepareRecipe => {
+  const defaults = new Map<string, unknown>(Object.entries(defaultBudgets));
+  const budgets = Object.entries(recipe.budgets).filter(
+    ([name, bytes]) => firstBudgets.has(name) || defaults.get(name) !== bytes,
+  );
+  return { ...recipe, budgets: Object.fromEntries(budgets) as PrepareRecipe['budgets'] };
+};
+
 /**
  * SHA-256, hex, of the recipe, the code versions, the pinned packages and the state of the user's files: size and time
  * of each, at any depth.
@@ -37,5 +57,7 @@ export const fingerprint = async (
     stamps.push(await stampOf(resolve(folders.work, path), { of, without: folders.output }));
   }
   const versions = { pins, code: DATASET_CODE_VERSION, suite: SUITE_VERSION };
-  return sha256(JSON.stringify({ recipe, stamps, ...versions, ...(tokenizer ? { tokenizer } : {}) }));
+  return sha256(
+    JSON.stringify({ recipe: lasting(recipe), stamps, ...versions, ...(tokenizer ? { tokenizer } : {}) }),
+  );
 };
