@@ -121,7 +121,7 @@ const functions: Readonly<Record<'run' | 'model', readonly (() => Promise<unknow
     () => loadMergedEncoder(bad.model),
     async () => {
       using model = await loadModel(good.model);
-      await loadParameters(model.encoder.parameters, join(bad.model, WEIGHTS));
+      await loadParameters(model.parameters, join(bad.model, WEIGHTS));
     },
   ],
 };

@@ -6,11 +6,10 @@ import { pretrain } from '@polygate/app-pretrain';
 import { createRandom } from '@polygate/core';
 import {
   buildTaskSources,
-  createGeneralist,
+  createUniPerceiverModel,
   encoderOf,
   openSuite,
   parseRecipe,
-  taskLoss,
 } from '@polygate/generalist';
 import { AdamW, constant } from '@polygate/nn';
 import { selectEngine } from '@polygate/tensor';
@@ -39,7 +38,7 @@ describe('memory', () => {
     await using data = await openSuite(suite);
     const image = { ...data.suite.image, channels: 3 };
     const encoder = encoderOf(recipe.model, { vocabularySize: data.tokenizer.size, channels: 3 });
-    using model = createGeneralist(
+    using model = createUniPerceiverModel(
       { encoder, image, tokenizerHash: data.tokenizer.hash },
       data.tokenizer,
       createRandom(1),
@@ -58,7 +57,7 @@ describe('memory', () => {
       optimizer,
       schedule: constant({ base: 1e-3 }),
       sources,
-      loss: (batch, { random }) => taskLoss(model, batch, { training: true, random }),
+      loss: (batch, { random }) => model.loss(batch, { training: true, random }),
       steps: STEPS,
       seed: 5,
       clipNorm: 0.5,

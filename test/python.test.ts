@@ -83,7 +83,7 @@ describe.skipIf(reason)(`docs/python.md${reason === undefined ? '' : ` (${reason
 
   it('reads every weight under its name', () => {
     expect(found.examples).toBe(6);
-    const shapes = model.encoder.parameters.entries().map(({ name, spec }) => [name, spec.shape]);
+    const shapes = model.parameters.entries().map(({ name, spec }) => [name, spec.shape]);
     expect(found.weights).toEqual(Object.fromEntries(shapes));
   });
 
@@ -147,8 +147,8 @@ describe.skipIf(reason)(`docs/python.md${reason === undefined ? '' : ` (${reason
 
   it('gives weights back that open as before', async () => {
     using again = await loadModel(join(scratch, 'model'));
-    for (const { name } of model.encoder.parameters.entries()) {
-      expect(await again.encoder.parameters.read(name)).toEqual(await model.encoder.parameters.read(name));
+    for (const { name } of model.parameters.entries()) {
+      expect(await again.parameters.read(name)).toEqual(await model.parameters.read(name));
     }
   });
 });

@@ -1,6 +1,6 @@
 /** Scores of a trained model on held-out rows, by the tasks' own losses: fine-grained, and the same rows for all runs. */
 import { ConfigError, createRandom } from '@polygate/core';
-import { makeTask, taskLoss, type Generalist, type OpenSuite, type Recipe } from '@polygate/generalist';
+import { makeTask, type Generalist, type OpenSuite, type Recipe } from '@polygate/generalist';
 import { splitBatches } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import type { ScoredTask } from './experiment.ts';
@@ -56,10 +56,11 @@ const evaluateBatch = async (
   model: Generalist,
   batch: Batch,
 ): Promise<{ loss: number; accuracy: number }> => {
-  const result = taskLoss(model, batch, { training: false });
+  const result = model.loss(batch, { training: false });
+  const { accuracy: share } = result.metrics;
   const [[loss = Number.NaN], [accuracy = Number.NaN]] = await Promise.all([
     result.loss.data(),
-    result.metrics.accuracy.data(),
+    share?.data() ?? [],
   ]);
   tf.dispose([result.loss, ...Object.values(result.metrics)]);
   return { loss, accuracy };

@@ -1,7 +1,7 @@
 /** Run folders as training and measuring leave them, of untrained tiny models, with made-up curves. */
 import { createRandom } from '@polygate/core';
 import type { EncoderConfig } from '@polygate/encoder';
-import { createGeneralist, saveModel } from '@polygate/generalist';
+import { createUniPerceiverModel, saveModel } from '@polygate/generalist';
 import {
   interferenceMatrix,
   plainMatrix,
@@ -138,7 +138,7 @@ export const writeFixtureRun = async (run: string, options: FixtureOptions = {})
   await mkdir(place, { recursive: true });
   using model = tinyModel(seed);
   const { moe, ...dense } = model.config.encoder as EncoderConfig;
-  using own = createGeneralist(
+  using own = createUniPerceiverModel(
     { ...model.config, encoder: { ...dense, ...(experts && moe ? { moe } : {}) } },
     model.tokenizer,
     createRandom(seed),

@@ -1,6 +1,6 @@
 /** The export stage: a trained run -> a model folder with merged experts, which predict and evaluate run. */
 import { ConfigError, silentLogger } from '@polygate/core';
-import { exportMerged, saveModel } from '@polygate/generalist';
+import { saveModel } from '@polygate/generalist';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withModel, type PredictContext, type PredictOptions } from './session.ts';
@@ -53,14 +53,21 @@ export const exportRun = async (
   // Weights are merged and compared in single precision, whatever the run computed in.
   return withModel({ ...options, precision: 'f32' }, context, async ({ model }) => {
     const tasks = options.tasks ?? (model.config.tasks ?? []).map(({ name }) => name);
-    using exported = exportMerged(model, { tasks });
+    const merge = model.exports?.merged;
+    if (!merge) {
+      throw new ConfigError(
+        `export: expected a model whose experts can be merged, got one of the architecture ${model.architecture}; deploy the trained model as it is`,
+        { code: 'not-mergeable', fields: { architecture: model.architecture } },
+      );
+    }
+    const { model: exported, condition, sets } = merge({ tasks });
+    using _exported = exported;
     await saveModel(exported, output, { dtype });
-    const { groups } = exported.encoder.config.merged;
     const result = {
       output,
       tasks,
-      condition: [...new Set(groups.map(({ condition }) => condition))].join(' and '),
-      sets: Math.max(...groups.map(({ rows }) => new Set(rows.map(({ set }) => set)).size)),
+      condition,
+      sets,
       parameters: {
         trained: model.parameters.size,
         exported: exported.parameters.size,

@@ -7,11 +7,10 @@ import { resolvePretrainRecipe } from '@polygate/app-pretrain';
 import { crc32, createRandom, silentProgress, StateError } from '@polygate/core';
 import {
   buildTaskSources,
-  createGeneralist,
+  createUniPerceiverModel,
   encoderOf,
   measureTaskBatch,
   openSuite,
-  taskLoss,
   type Generalist,
   type OpenSuite,
   type Recipe,
@@ -119,7 +118,7 @@ async function* compareStream(): AsyncIterable<PairLine> {
   const encoder = encoderOf(recipe.model, { vocabularySize: data.tokenizer.size, channels: 3 });
   const image = { ...data.suite.image, channels: 3 };
   const config = { encoder, image, tokenizerHash: data.tokenizer.hash };
-  using model = createGeneralist(config, data.tokenizer, createRandom(recipe.seed));
+  using model = createUniPerceiverModel(config, data.tokenizer, createRandom(recipe.seed));
   using optimizer = new AdamW(model.encoder.parameters, { learningRate: 1e-4 });
   const runs = await mkdtemp(join(tmpdir(), 'polygate-bench-'));
   /** Opens the suite anew, so that neither side finds what the other has decoded. */
@@ -140,7 +139,7 @@ async function* compareStream(): AsyncIterable<PairLine> {
         optimizer,
         schedule: constant({ base: 1e-4 }),
         sources,
-        loss: (batch, { random }) => taskLoss(model, batch, { training: true, random }),
+        loss: (batch, { random }) => model.loss(batch, { training: true, random }),
         steps,
         seed: recipe.seed,
         temperature: recipe.mixing.temperature,

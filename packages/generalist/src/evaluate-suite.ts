@@ -1,7 +1,6 @@
 /** Scores of a model on the held-out splits of a suite. */
 import { ConfigError, ownValue, silentLogger, StateError, unknownName, type Logger } from '@polygate/core';
 import type { SuiteDataset } from '@polygate/datasets';
-import { isMergedConfig } from '@polygate/encoder/merged';
 import type { ScoreReport } from '@polygate/evaluation';
 import {
   createShared,
@@ -10,7 +9,7 @@ import {
   type TaskFamily,
   type TaskModel,
 } from '@polygate/tasks';
-import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
+import type { Generalist } from './models/model.ts';
 import { servesFamily } from './serving.ts';
 import { datasetText, type OpenSuite } from './suite-data.ts';
 import { requireSuiteOf } from './suite-fit.ts';
@@ -117,7 +116,7 @@ export const evaluateSuite = async (
   }
   const reports: ScoreReport[] = [];
   const left: string[] = [];
-  const reason = isMergedConfig(model.encoder.config)
+  const reason = model.isExported
     ? 'the model was not exported for it'
     : 'experts go by tasks, and the model was trained on none of this family';
   for (const { dataset, split } of scorable) {

@@ -9,7 +9,7 @@ export type {
   EpochEnd,
   ExportChoice,
   ExportedModel,
-  GeneralistModel,
+  Generalist,
   ModelEmbedding,
   ModelLoss,
   ModelLossOptions,
@@ -29,7 +29,7 @@ export { describeInitialization } from './models/initialization.ts';
 export type { Initialization, TransferGroup } from './models/initialization.ts';
 export { taskSegments } from './task-segments.ts';
 export { servesFamily } from './serving.ts';
-export { createGeneralist, Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
+export { createUniPerceiverModel, UniPerceiverModel } from './models/uni-perceiver/uni-perceiver-model.ts';
 export {
   createModel,
   loadModel,

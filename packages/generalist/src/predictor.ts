@@ -14,7 +14,7 @@ import {
   type WordPrediction,
 } from '@polygate/tasks';
 import type { ImagePatches } from '@polygate/modalities';
-import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
+import type { Generalist } from './models/model.ts';
 import { readPicture, type PictureSource } from './pictures.ts';
 
 /** Settings of {@link predictorOf}. */

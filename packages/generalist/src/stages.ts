@@ -4,8 +4,7 @@ import { imagePatches, nameCandidates, segmentRows, servingTask, softmaxRows } f
 import { endedTokens, imageSequences, textSequences, type SequenceBatch } from '@polygate/modalities';
 import { ConfigError } from '@polygate/core';
 import type { RecordBatch } from '@polygate/stream';
-import { encodeCandidates } from './models/uni-perceiver/features.ts';
-import type { Generalist } from './models/uni-perceiver/uni-perceiver-model.ts';
+import type { Generalist, ModelEmbedding } from './models/model.ts';
 
 /** A stage that computes its columns from each batch; see `mapStage` of the stream package. */
 export type ModelStage = ReturnType<typeof mapStage>;
@@ -21,12 +20,21 @@ export interface EncodeStageOptions {
   readonly task?: string;
 }
 
+/** @throws ConfigError for a model that has no space in common for inputs and targets */
+const embeddingOf = ({ architecture, embedding }: Generalist): ModelEmbedding => {
+  if (embedding) return embedding;
+  throw new ConfigError(
+    `encode stage: expected a model that embeds images and texts in one space, got one of the architecture ${architecture}; use its scores, or another model`,
+    { code: 'no-embedding', fields: { architecture } },
+  );
+};
+
 const sequencesOf = (model: Generalist, batch: RecordBatch, options: EncodeStageOptions): SequenceBatch => {
   if (options.from === 'image') {
     return imageSequences(imagePatches(batch, model.image, { column: options.source }), segmentRows.image);
   }
   const endToken = model.tokenizer.specials.endoftext;
-  const maximum = model.embedding.maximumTokens;
+  const maximum = embeddingOf(model).maximumTokens;
   const rows = Array.from({ length: batch.numRows }, (_, row) => {
     const tokens = listRow(batch, options.source ?? 'tokens', row);
     // Prepared texts end with their end token already.
@@ -43,6 +51,7 @@ const sequencesOf = (model: Generalist, batch: RecordBatch, options: EncodeStage
  */
 export const encodeStage = (model: Generalist, options: EncodeStageOptions): ModelStage => {
   const { from, column = 'embedding' } = options;
+  const embedding = embeddingOf(model);
   const task = servingTask(model, 'image-text-retrieval', options);
   const source = options.source ?? (from === 'image' ? 'image' : 'tokens');
   const kind =
@@ -53,20 +62,12 @@ export const encodeStage = (model: Generalist, options: EncodeStageOptions): Mod
     {
       name: 'encode',
       needs: { [source]: kind },
-      adds: { [column]: { fixedList: 'float32', size: model.encoder.config.width } },
+      adds: { [column]: { fixedList: 'float32', size: embedding.width } },
       metadata: { 'polygate.tokenizer.model': model.config.tokenizerHash },
     },
-    async (batch) => {
-      const features = encodeCandidates(model, sequencesOf(model, batch, { from, source }), {
-        chunk: 64,
-        task,
-      });
-      try {
-        return { [column]: (await features.data()) as Float32Array };
-      } finally {
-        features.dispose();
-      }
-    },
+    async (batch) => ({
+      [column]: await embedding.encode(sequencesOf(model, batch, { from, source }), { task }),
+    }),
   );
 };
 

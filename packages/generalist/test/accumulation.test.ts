@@ -6,7 +6,7 @@ import {
   parseRecipe,
   taskLoss,
   taskWeights,
-  type Generalist,
+  type UniPerceiverModel,
   type OpenSuite,
 } from '@polygate/generalist';
 import { takeSequences } from '@polygate/modalities';
@@ -38,7 +38,7 @@ afterAll(async () => {
 });
 
 /** A batch of masked words, whole candidates, no padding of the candidates' order: the same for any part of it. */
-const maskedWords = async (model: Generalist, rows: readonly number[]): Promise<TaskBatch> => {
+const maskedWords = async (model: UniPerceiverModel, rows: readonly number[]): Promise<TaskBatch> => {
   const named = tinyTasks.find(({ family }) => family === 'masked-language-modelling');
   if (!named) throw new Error('expected a task of masked words');
   const { name, family, dataset } = named;
@@ -74,7 +74,7 @@ let runs = 0;
 
 /** One update over the batches without moving a weight: what it reports, and the first moments, a tenth of the gradient. */
 const updateOf = async (
-  model: Generalist,
+  model: UniPerceiverModel,
   batches: readonly TaskBatch[],
   weighed: boolean,
 ): Promise<{ readonly report: StepReport; readonly moments: ReadonlyMap<string, Float32Array> }> => {

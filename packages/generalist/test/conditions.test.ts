@@ -11,6 +11,7 @@ import {
   saveModel,
   taskLoss,
   type Generalist,
+  type UniPerceiverModel,
   type OpenSuite,
 } from '@polygate/generalist';
 import { caption, classify, fill, patchesOf, retrieve, segmentRows, servingTask } from '@polygate/tasks';
@@ -40,10 +41,10 @@ afterAll(async () => {
   await rm(scratch, { recursive: true, force: true });
 });
 
-const images = (model: Generalist) =>
+const images = (model: Pick<Generalist, 'image'>) =>
   patchesOf([picture('red', 'bar', 1), picture('blue', 'square', 2)], model.image);
 
-const taskOf = (model: Generalist, name: string) => {
+const taskOf = (model: UniPerceiverModel, name: string) => {
   const { family, dataset } = tinyTasks.find((each) => each.name === name) as (typeof tinyTasks)[number];
   const recipe = parseRecipe({ tasks: { [name]: { family, dataset } } }).tasks[name];
   if (!recipe) throw new Error('expected a task');
@@ -51,7 +52,7 @@ const taskOf = (model: Generalist, name: string) => {
   return makeTask(name, recipe, { suite, tokenizer, image: model.image, vocabulary: model.vocabulary });
 };
 
-const lossOf = async (model: Generalist, name: string): Promise<number> => {
+const lossOf = async (model: UniPerceiverModel, name: string): Promise<number> => {
   const task = taskOf(model, name);
   const { dataset } = tinyTasks.find((each) => each.name === name) as (typeof tinyTasks)[number];
   const rows = await (await data.shards(dataset, 'test')).read([0, 3, 5]);
@@ -181,7 +182,7 @@ describe.each(['token', 'context'])('a model routed by %s', (condition) => {
     using plain = conditionalModel({ ...moe, balanceLoss: 0, zLoss: 0 }, 6);
     const rows = await (await data.shards('colours', 'train')).read([0, 1, 2]);
     const batch = taskOf(model, 'naming').collate(rows, { random: createRandom(1), training: true });
-    const values = (own: Generalist, options: Parameters<typeof taskLoss>[2]) => {
+    const values = (own: UniPerceiverModel, options: Parameters<typeof taskLoss>[2]) => {
       const { loss, metrics, reports } = taskLoss(own, batch, options);
       const read = (scalar: tf.Scalar | undefined): number => scalar?.dataSync()[0] ?? NaN;
       const { accuracy, balance, z, auxiliary } = metrics;

@@ -7,7 +7,7 @@ import {
   openSuite,
   parseRecipe,
   taskLoss,
-  type Generalist,
+  type UniPerceiverModel,
 } from '@polygate/generalist';
 import { buildBatch, datasetMetadata, defineSchema, writeShards } from '@polygate/stream';
 import { saveTokenizer } from '@polygate/tokens';
@@ -22,7 +22,7 @@ import { picture, tinyModel, tinyTokenizer } from './tiny-suite.ts';
 const colours = ['red', 'green', 'blue', 'white'] as const;
 const tokenizer = tinyTokenizer();
 const folders: string[] = [];
-let model: Generalist;
+let model: UniPerceiverModel;
 
 beforeAll(async () => {
   await selectEngine({ engine: 'cpu' });

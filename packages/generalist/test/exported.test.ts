@@ -3,7 +3,7 @@ import { createRandom, silentLogger } from '@polygate/core';
 import type { ExpertConfig } from '@polygate/encoder';
 import { MergedEncoder } from '@polygate/encoder/merged';
 import {
-  createGeneralist,
+  createUniPerceiverModel,
   encodeFeatures,
   evaluateSuite,
   exportMerged,
@@ -14,7 +14,7 @@ import {
   parseRecipe,
   settingsOfStart,
   taskSegments,
-  type Generalist,
+  type UniPerceiverModel,
   type OpenSuite,
 } from '@polygate/generalist';
 import { caption, classify, fill, patchesOf, retrieve } from '@polygate/tasks';
@@ -43,11 +43,11 @@ afterAll(async () => {
   await rm(scratch, { recursive: true, force: true });
 });
 
-const images = (model: Generalist) =>
+const images = (model: UniPerceiverModel) =>
   patchesOf([picture('red', 'bar', 1), picture('blue', 'square', 2)], model.image);
 
 /** Largest difference of the features of the given candidates. */
-const apart = (a: Generalist, b: Generalist, task: string): number => {
+const apart = (a: UniPerceiverModel, b: UniPerceiverModel, task: string): number => {
   const { sequences } = a.vocabulary.whole();
   return tf.tidy(() => {
     const difference = tf.sub(encodeFeatures(a, sequences, { task }), encodeFeatures(b, sequences, { task }));
@@ -67,7 +67,7 @@ describe.each<readonly [string, ExpertConfig, number]>([
     using exported = exportMerged(model, { tasks: tinyTasks.map((task) => task.name) });
     const place = join(scratch, name);
     await saveModel(exported, place);
-    using loaded = await loadModel(place);
+    using loaded = (await loadModel(place)) as UniPerceiverModel;
     expect(loaded.encoder).toBeInstanceOf(MergedEncoder);
     expect(loaded.config).toEqual(exported.config);
     // One bit of the weights would change answers and nothing else.
@@ -203,13 +203,13 @@ describe('initialize', () => {
     const place = join(scratch, 'larger');
     using larger = conditionalModel({ experts: 3 }, 9);
     const image = { ...larger.config.image, height: 16, width: 12, fit: 'contain' as const };
-    using start = createGeneralist(
+    using start = createUniPerceiverModel(
       { ...larger.config, encoder: larger.encoder.config, image },
       larger.tokenizer,
       createRandom(1),
     );
     await saveModel(start, place);
-    using model = createGeneralist(
+    using model = createUniPerceiverModel(
       { ...larger.config, encoder: larger.encoder.config, image: { ...larger.config.image, fit: 'cover' } },
       larger.tokenizer,
       createRandom(2),
@@ -232,7 +232,7 @@ describe('initialize', () => {
     using model = conditionalModel({ condition: 'attribute', experts: 3 }, 8);
     const other = trainTokenizer(['other words'], { vocabularySize: 300 });
     const { config } = model;
-    using foreign = createGeneralist(
+    using foreign = createUniPerceiverModel(
       {
         ...config,
         encoder: { ...start.config.encoder, vocabularySize: other.size, prefixToken: other.size - 2 },

@@ -6,7 +6,7 @@ import {
   openSuite,
   parseRecipe,
   taskLoss,
-  type Generalist,
+  type UniPerceiverModel,
   type OpenSuite,
 } from '@polygate/generalist';
 import { caption, classify, createImageCaptioning, fill, patchesOf, retrieve } from '@polygate/tasks';
@@ -22,7 +22,7 @@ const steps = 70;
 const losses = new Map<string, number[]>();
 let folder: string;
 let data: OpenSuite;
-let model: Generalist;
+let model: UniPerceiverModel;
 let tensorsBefore: number;
 let tensorsAfter: number;
 

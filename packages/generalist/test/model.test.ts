@@ -2,12 +2,12 @@
 import { createRandom, parseJson, PolygateError } from '@polygate/core';
 import {
   buildTaskSources,
-  createGeneralist,
+  createUniPerceiverModel,
   defaultTasks,
   encodeCandidates,
   encoderOf,
   encodeStage,
-  type Generalist,
+  type UniPerceiverModel,
   labelFrequencies,
   loadModel,
   makeTask,
@@ -32,7 +32,7 @@ import { classes, picture, tinyModel, tinyTokenizer, writeTinySuite } from './ti
 
 let folder: string;
 let data: OpenSuite;
-let model: Generalist;
+let model: UniPerceiverModel;
 let scratch: string;
 
 beforeAll(async () => {
@@ -114,7 +114,7 @@ describe('model folders', () => {
     const tokenizer = tinyTokenizer();
     const config = { ...model.config, encoder: { ...model.config.encoder, vocabularySize: 90 } };
     const before = tf.memory().numTensors;
-    expect(() => createGeneralist(config, tokenizer, createRandom(1))).toThrow(
+    expect(() => createUniPerceiverModel(config, tokenizer, createRandom(1))).toThrow(
       `expected an encoder with the tokenizer's ${tokenizer.size} tokens, got 90`,
     );
     expect(tf.memory().numTensors).toBe(before);

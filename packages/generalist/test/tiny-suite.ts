@@ -1,7 +1,7 @@
 /** A prepared suite of a few made-up pictures and sentences, and a model small enough for the cpu engine. */
 import { createRandom } from '@polygate/core';
 import type { EncoderConfig, ExpertConfig, UniPerceiver } from '@polygate/encoder';
-import { createGeneralist, type Generalist } from '@polygate/generalist';
+import { createUniPerceiverModel, type UniPerceiverModel } from '@polygate/generalist';
 import type { TrainedTask } from '@polygate/tasks';
 import { buildBatch, datasetMetadata, defineSchema, writeShards } from '@polygate/stream';
 import { saveTokenizer, trainTokenizer, type Tokenizer } from '@polygate/tokens';
@@ -163,7 +163,7 @@ export const tinyTasks: readonly TrainedTask[] = [
 ];
 
 /** A model that was trained on {@link tinyTasks}, routed by a condition. */
-export const conditionalModel = (moe: ExpertConfig | undefined, seed = 1): Generalist<UniPerceiver> =>
+export const conditionalModel = (moe: ExpertConfig | undefined, seed = 1): UniPerceiverModel<UniPerceiver> =>
   tinyModel(seed, {
     moe: moe && { tasks: tinyTasks.map(({ name }) => name), ...moe },
     tasks: tinyTasks,
@@ -174,9 +174,9 @@ export const tinyModel = (
   { moe, tasks }: { readonly moe: ExpertConfig | undefined; readonly tasks?: readonly TrainedTask[] } = {
     moe: { experts: 3, topK: 2 },
   },
-): Generalist<UniPerceiver> => {
+): UniPerceiverModel<UniPerceiver> => {
   const tokenizer = tinyTokenizer();
-  return createGeneralist(
+  return createUniPerceiverModel(
     {
       encoder: tinyEncoder(tokenizer.size, moe),
       image: { height: SIDE, width: SIDE, channels: 3 },

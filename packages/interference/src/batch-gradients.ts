@@ -5,7 +5,7 @@
  * the same weights give the same number.
  */
 import { parameterGradients, ParameterSet } from '@polygate/nn';
-import type { GeneralistModel } from '@polygate/generalist';
+import type { Generalist } from '@polygate/generalist';
 import type { TaskBatch } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import { setImmediate } from 'node:timers/promises';
@@ -19,7 +19,7 @@ export interface BatchGradient {
 }
 
 /** Loss of a batch with the present weights. */
-export const batchLoss = async (model: GeneralistModel, batch: TaskBatch): Promise<number> => {
+export const batchLoss = async (model: Generalist, batch: TaskBatch): Promise<number> => {
   const { loss, metrics } = model.loss(batch, { training: false, differentiable: true });
   try {
     return (await loss.data())[0] ?? NaN;
@@ -30,7 +30,7 @@ export const batchLoss = async (model: GeneralistModel, batch: TaskBatch): Promi
 
 /** Loss of a batch and its gradient. Only the way back to the site is computed. */
 export const batchGradient = async (
-  model: GeneralistModel,
+  model: Generalist,
   batch: TaskBatch,
   site: WeightSite,
 ): Promise<BatchGradient> => {

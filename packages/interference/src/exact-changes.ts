@@ -5,7 +5,7 @@
  * T tasks · N batches of each · K steps that each batch is looked at after
  */
 import { StateError } from '@polygate/core';
-import type { GeneralistModel } from '@polygate/generalist';
+import type { Generalist } from '@polygate/generalist';
 import type { TaskBatch } from '@polygate/tasks';
 import { batchLoss, innerProduct, type BatchGradient } from './batch-gradients.ts';
 import type { LossChanges } from './interference-matrix.ts';
@@ -33,7 +33,7 @@ export interface MeasuredTasks {
 }
 
 /** Puts `values` into the weights of a site. */
-const write = (model: GeneralistModel, site: WeightSite, values: readonly (Float32Array | undefined)[]): void => {
+const write = (model: Generalist, site: WeightSite, values: readonly (Float32Array | undefined)[]): void => {
   for (const [at, { name }] of site.weights.entries()) {
     const own = values[at];
     if (own) model.parameters.write(name, own);
@@ -57,7 +57,7 @@ const stepped = (
  * @throws StateError when the signal aborts
  */
 export const exactChanges = async (
-  model: GeneralistModel,
+  model: Generalist,
   site: WeightSite,
   measured: MeasuredTasks & ExactOptions,
 ): Promise<LossChanges> => {

@@ -1,6 +1,6 @@
 /** Interference of tasks on the weights of one site, first order and exact. */
 import { ConfigError, StateError } from '@polygate/core';
-import type { GeneralistModel } from '@polygate/generalist';
+import type { Generalist } from '@polygate/generalist';
 import type { TaskBatch } from '@polygate/tasks';
 import { batchGradient, innerProducts, type BatchGradient } from './batch-gradients.ts';
 import { exactChanges } from './exact-changes.ts';
@@ -35,7 +35,7 @@ export interface SiteInterference {
   readonly exact?: InterferenceMatrix;
 }
 
-const normOf = async (model: GeneralistModel, site: WeightSite): Promise<{ norm: number; count: number }> => {
+const normOf = async (model: Generalist, site: WeightSite): Promise<{ norm: number; count: number }> => {
   let sum = 0;
   let count = 0;
   for (const { name } of site.weights) {
@@ -52,7 +52,7 @@ const normOf = async (model: GeneralistModel, site: WeightSite): Promise<{ norm:
  * @throws ConfigError for fewer than two tasks or three batches; StateError when the signal aborts or a loss is no number
  */
 export const measureInterference = async (
-  model: GeneralistModel,
+  model: Generalist,
   site: WeightSite,
   options: MeasureOptions,
 ): Promise<SiteInterference> => {

@@ -1,6 +1,6 @@
 /** Updates on one task alone, of a run's checkpoint: its optimizer, its rate, the batches that it would draw next. */
 import { ownValue, StateError, type Logger, type Random } from '@polygate/core';
-import type { GeneralistModel, Recipe } from '@polygate/generalist';
+import type { Generalist, Recipe } from '@polygate/generalist';
 import { createOptimizer, type Optimizer, type ParameterSet } from '@polygate/nn';
 import type { RunRecord } from '@polygate/runs';
 import type { TaskBatch } from '@polygate/tasks';
@@ -48,7 +48,7 @@ export interface MeasuredUpdates {
 
 /** @throws StateError for a checkpoint without its optimizer, or when the signal aborts */
 export const measureUpdates = async (
-  model: GeneralistModel,
+  model: Generalist,
   measure: UpdatesMeasure,
 ): Promise<MeasuredUpdates> => {
   const { record, recipe, sources, batches, from, updates, random, seed, logger, signal } = measure;

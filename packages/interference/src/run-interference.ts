@@ -1,6 +1,6 @@
 /** The interference between the tasks of a run: its checkpoint, its batches, its settings. */
 import { ConfigError, createRandom, ownValue, silentLogger, unknownName } from '@polygate/core';
-import { buildTaskSources, type GeneralistModel } from '@polygate/generalist';
+import { buildTaskSources, type Generalist } from '@polygate/generalist';
 import { openRun, type OpenRunOptions, type RunRecord } from '@polygate/runs';
 import type { TaskBatch } from '@polygate/tasks';
 import type { TrainSource } from '@polygate/training';
@@ -86,7 +86,7 @@ const drawBatches = async (
 
 /** What the experts of a linear are chosen by; null for a dense one. */
 const conditionAt = (
-  { routing }: Pick<GeneralistModel, 'routing'>,
+  { routing }: Pick<Generalist, 'routing'>,
   { layer, linear }: { readonly layer: number; readonly linear: string },
 ): string | null =>
   routing?.groups.find(
@@ -94,7 +94,7 @@ const conditionAt = (
   )?.condition ?? null;
 
 const measureSites = async (
-  model: GeneralistModel,
+  model: Generalist,
   batches: readonly (readonly TaskBatch[])[],
   options: RunInterferenceOptions,
 ): Promise<readonly SiteRecord[]> => {

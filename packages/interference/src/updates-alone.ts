@@ -10,7 +10,7 @@
  */
 import { StateError, type Random } from '@polygate/core';
 import { parameterGradients, type Optimizer, type ParameterSet, type ParameterState } from '@polygate/nn';
-import type { GeneralistModel } from '@polygate/generalist';
+import type { Generalist } from '@polygate/generalist';
 import type { TaskBatch } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import { batchLoss } from './batch-gradients.ts';
@@ -49,7 +49,7 @@ export interface UpdatesAloneOptions {
 }
 
 const meanLosses = async (
-  model: GeneralistModel,
+  model: Generalist,
   batches: readonly (readonly TaskBatch[])[],
 ): Promise<readonly (readonly number[])[]> => {
   const losses: number[][] = [];
@@ -67,7 +67,7 @@ const meanLosses = async (
  * @throws StateError when the signal aborts or a gradient is no number
  */
 export const updatesAlone = async (
-  model: GeneralistModel,
+  model: Generalist,
   options: UpdatesAloneOptions,
 ): Promise<LossChanges> => {
   const { batches, next, updates, lossWeights, random, signal, progress } = options;

@@ -3,10 +3,10 @@ import { createRandom } from '@polygate/core';
 import type { EncoderConfig, ExpertConfig } from '@polygate/encoder';
 import {
   buildTaskSources,
-  createGeneralist,
+  createUniPerceiverModel,
   openSuite,
   parseRecipe,
-  type Generalist,
+  type UniPerceiverModel,
   type OpenSuite,
 } from '@polygate/generalist';
 import { conditionNames } from '@polygate/routers';
@@ -34,10 +34,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const modelWith = (moe: ExpertConfig | undefined): Generalist => {
+const modelWith = (moe: ExpertConfig | undefined): UniPerceiverModel => {
   using plain = tinyModel();
   const { moe: _, ...encoder } = plain.config.encoder as EncoderConfig;
-  return createGeneralist(
+  return createUniPerceiverModel(
     { ...plain.config, encoder: { ...encoder, ...(moe ? { moe } : {}) } },
     plain.tokenizer,
     createRandom(4),
@@ -51,7 +51,7 @@ const recipe = parseRecipe({
   },
 });
 
-const batchesOf = async (model: Generalist, count: number): Promise<TaskBatch[][]> => {
+const batchesOf = async (model: UniPerceiverModel, count: number): Promise<TaskBatch[][]> => {
   const sources = await buildTaskSources(data, recipe, { image: model.image, vocabulary: model.vocabulary });
   return Promise.all(
     sources.map(({ next }) =>
@@ -60,7 +60,7 @@ const batchesOf = async (model: Generalist, count: number): Promise<TaskBatch[][
   );
 };
 
-const allValues = async (model: Generalist): Promise<Float32Array[]> =>
+const allValues = async (model: UniPerceiverModel): Promise<Float32Array[]> =>
   Promise.all(model.parameters.entries().map(({ name }) => model.parameters.read(name)));
 
 const tasks = Object.keys(recipe.tasks);
@@ -210,6 +210,8 @@ describe('measureInterference', () => {
     expect(() => weightSites(model.parameters, { linears: ['ffn.fc3'] })).toThrow(
       'unknown linear "ffn.fc3": did you mean "ffn.fc',
     );
-    expect(weightSites(model.parameters).map(({ layer, linear }) => [layer, linear])).toEqual([[1, 'ffn.fc2']]);
+    expect(weightSites(model.parameters).map(({ layer, linear }) => [layer, linear])).toEqual([
+      [1, 'ffn.fc2'],
+    ]);
   });
 });

@@ -1,6 +1,6 @@
 /** Updates on one task alone, on a real, tiny model on the cpu engine: against a plain loop, and that all is undone. */
 import { createRandom, type Random } from '@polygate/core';
-import { buildTaskSources, openSuite, parseRecipe, taskLoss, type OpenSuite } from '@polygate/generalist';
+import { buildTaskSources, openSuite, parseRecipe, type OpenSuite } from '@polygate/generalist';
 import { AdamW, parameterGradients } from '@polygate/nn';
 import type { TaskBatch } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
@@ -59,7 +59,7 @@ describe('updatesAlone', () => {
     using stored = new AdamW(parameters, settings);
     const step = async (optimizer: AdamW, batch: TaskBatch, task: number, random: Random) => {
       const { loss, gradients } = parameterGradients(parameters, () =>
-        tf.mul(taskLoss(own, batch, { training: true, random }).loss, lossWeights[task] ?? NaN),
+        tf.mul(own.loss(batch, { training: true, random }).loss, lossWeights[task] ?? NaN),
       );
       await optimizer.step(gradients, { learningRate: 2e-2, clipNorm: 0.3 });
       tf.dispose([loss, gradients]);

@@ -1,6 +1,6 @@
 /** Ends of epochs, for models that change something of themselves then, and the state that must survive a resume. */
 import type { DurationContext } from '@polygate/core';
-import type { GeneralistModel } from '@polygate/generalist';
+import type { Generalist } from '@polygate/generalist';
 import type { ExtraState, TrainCallback } from '@polygate/training';
 
 export interface EpochOptions {
@@ -15,7 +15,7 @@ export interface EpochOptions {
  * mean step. A pure function of the step, so that a run that was resumed tells the same.
  */
 export const epochCallbacks = (
-  model: Pick<GeneralistModel, 'endOfEpoch'>,
+  model: Pick<Generalist, 'endOfEpoch'>,
   { durations, validate }: EpochOptions,
 ): readonly TrainCallback[] => {
   const { batchSize = 0, epochSamples = 0 } = durations;
@@ -32,7 +32,7 @@ export const epochCallbacks = (
 };
 
 /** A model's extra state as that of a run; a run of a model without any has none. */
-export const modelState = ({ extraState }: Pick<GeneralistModel, 'extraState'>): ExtraState | undefined =>
+export const modelState = ({ extraState }: Pick<Generalist, 'extraState'>): ExtraState | undefined =>
   extraState && {
     save: () => ({ model: extraState.save() }),
     restore(value) {

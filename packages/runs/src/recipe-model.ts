@@ -7,7 +7,7 @@ import {
   initialize,
   modelSize,
   trainedTasks,
-  type GeneralistModel,
+  type Generalist,
   type Initialization,
   type ModelConfig,
   type OpenSuite,
@@ -36,7 +36,7 @@ export interface RecipeModel {
   readonly config: ModelConfig;
   /** Settings of the recipe's model, with what its start decides. */
   readonly settings: Recipe['model'];
-  readonly model: GeneralistModel;
+  readonly model: Generalist;
 }
 
 /**
@@ -72,7 +72,7 @@ export const createRecipeModel = async (
 
 /** Overwrites drawn weights by those that a recipe starts from. @returns what was taken; undefined where it names none */
 export const startModel = async (
-  model: GeneralistModel,
+  model: Generalist,
   { initialize: choice, seed }: Recipe,
   logger: Logger,
 ): Promise<Initialization | undefined> => {

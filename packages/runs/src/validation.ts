@@ -1,7 +1,7 @@
 import { createRandom } from '@polygate/core';
 import {
   makeTask,
-  type GeneralistModel,
+  type Generalist,
   type OpenSuite,
   type Recipe,
 } from '@polygate/generalist';
@@ -9,7 +9,7 @@ import { splitBatches, type TaskRecipe } from '@polygate/tasks';
 import { heldOutSplits } from './validated-scores.ts';
 
 export interface ValidationContext {
-  readonly model: GeneralistModel;
+  readonly model: Generalist;
   readonly data: OpenSuite;
   readonly recipe: Recipe;
   readonly tasks: Readonly<Record<string, TaskRecipe>>;

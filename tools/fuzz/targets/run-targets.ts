@@ -8,7 +8,7 @@ import type { EncoderConfig } from '@polygate/encoder';
 import { loadMergedEncoder } from '@polygate/encoder/merged';
 import {
   applyOverrides,
-  createGeneralist,
+  createUniPerceiverModel,
   exportMerged,
   loadModel,
   parseRecipe,
@@ -381,7 +381,7 @@ const modelTarget = (
     };
     const place = join(folder, 'model');
     await mkdir(place, { recursive: true });
-    const model = createGeneralist(config, tokenizer, createRandom(1));
+    const model = createUniPerceiverModel(config, tokenizer, createRandom(1));
     const saved = options.merged ? exportMerged(model, { tasks: ['captions'] }) : model;
     await saveModel(saved, place);
     saved.dispose();

@@ -2,7 +2,7 @@
  * Which expert each kind of token takes, site by site (Uni-Perceiver-MoE, Figure 3): read from the routers of a
  * checkpoint where decisions are by row, from the run's routing records where they are by token.
  */
-import type { GeneralistModel } from '@polygate/generalist';
+import type { Generalist } from '@polygate/generalist';
 import type { TrainedTask } from '@polygate/tasks';
 import type { RoutingEntry } from './metrics-log.ts';
 import { segmentName, tokenKinds } from './token-kinds.ts';
@@ -27,7 +27,7 @@ export interface GateTable {
 
 /** Gates of a model by group of experts whose condition is on rows; none of a dense or merged one. */
 export const gateTablesOf = (
-  { routing }: GeneralistModel,
+  { routing }: Generalist,
   tasks: readonly TrainedTask[],
 ): readonly GateTable[] =>
   (routing?.groups ?? []).flatMap((group) => {

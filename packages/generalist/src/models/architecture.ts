@@ -5,7 +5,7 @@
 import type { Random } from '@polygate/core';
 import type { Tokenizer } from '@polygate/tokens';
 import type { z } from 'zod';
-import type { GeneralistModel } from './model.ts';
+import type { Generalist } from './model.ts';
 import type { ModelConfig } from './model-config.ts';
 
 /** What data decide of a model. */
@@ -63,7 +63,7 @@ export interface ModelArchitecture<
    * A model with fresh weights on the current engine.
    * @throws ConfigError, StateError when tokenizer and configuration don't belong together
    */
-  create(config: Config, parts: ModelParts): GeneralistModel;
+  create(config: Config, parts: ModelParts): Generalist;
   /** Nothing is allocated. @throws ConfigError for a configuration that makes no model */
   size(config: Config): ModelSize;
   /** Data that its settings were made for, for estimates before there are any. @default 4096 tokens, 224 x 224 pixels */

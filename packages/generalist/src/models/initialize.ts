@@ -2,7 +2,7 @@
 import { ConfigError, StateError } from '@polygate/core';
 import { sha256File } from '@polygate/core/node';
 import { join } from 'node:path';
-import type { GeneralistModel, StartOptions } from './model.ts';
+import type { Generalist, StartOptions } from './model.ts';
 import { initialization, type Initialization } from './initialization.ts';
 import type { ModelImage } from './model-config.ts';
 import { architectureOf, type ModelSettings } from './model-settings.ts';
@@ -28,7 +28,7 @@ export interface InitializeOptions extends StartChoice, StartOptions {}
  * one of another architecture or other sizes, or (strict) one that does not fit as a whole
  */
 export const initialize = async (
-  model: GeneralistModel,
+  model: Generalist,
   { from, checkpoint, ...options }: InitializeOptions,
 ): Promise<Initialization> => {
   const place = await modelFolderOf(from, checkpoint);

@@ -1,13 +1,13 @@
 import { ConfigError } from '@polygate/core';
 import type { TaskBatch } from '@polygate/tasks';
-import type { GeneralistModel } from './model.ts';
+import type { Generalist } from './model.ts';
 
 /**
  * Refuses a batch that asks for a loss which a model has not.
  * @throws ConfigError (code `unknown-loss`) naming those that it has
  */
 export const requireLoss = (
-  { architecture, losses }: Pick<GeneralistModel, 'architecture' | 'losses'>,
+  { architecture, losses }: Pick<Generalist, 'architecture' | 'losses'>,
   { loss, task }: Pick<TaskBatch, 'task'> & { readonly loss: string },
 ): void => {
   if (losses.includes(loss)) return;

@@ -33,8 +33,7 @@ import { parseConfig, serializeConfig, serializePreprocessor, type SavedWith } f
 import type { ModelSize } from './architecture.ts';
 import type { ModelConfig } from './model-config.ts';
 import { architectureOf } from './model-settings.ts';
-import type { GeneralistModel } from './model.ts';
-import type { Generalist } from './uni-perceiver/uni-perceiver-model.ts';
+import type { Generalist } from './model.ts';
 
 const CONFIG_FILE = 'config.json';
 const PREPROCESSOR_FILE = 'preprocessor_config.json';
@@ -58,7 +57,7 @@ export interface SaveModelOptions {
 
 /** Writes a model folder. @throws StateError for a full or unwritable disk */
 export const saveModel = async (
-  model: GeneralistModel,
+  model: Generalist,
   folder: string,
   options: SaveModelOptions = {},
 ): Promise<void> => {
@@ -79,7 +78,7 @@ export const modelSize = (config: ModelConfig): ModelSize => architectureOf(conf
  * A model of any architecture with fresh weights on the current engine.
  * @throws ConfigError, StateError when tokenizer and configuration don't belong together
  */
-export const createModel = (config: ModelConfig, tokenizer: Tokenizer, random: Random): GeneralistModel =>
+export const createModel = (config: ModelConfig, tokenizer: Tokenizer, random: Random): Generalist =>
   architectureOf(config).create(config, { tokenizer, random });
 
 const exists = async (path: string): Promise<boolean> =>
@@ -247,7 +246,7 @@ export const loadModel = async (
     await loadWeights(model.parameters, place, options.base);
     const state = (await extraStateOf(place)) ?? saved.state;
     if (state !== undefined) model.extraState?.restore(state);
-    return model as Generalist;
+    return model;
   } catch (error) {
     model.dispose();
     throw error;

@@ -29,7 +29,7 @@ export interface ModelLossOptions {
 export interface ModelLoss extends LossResult {
   /** What the loss is a mean over: queries, rows. */
   readonly weight: number;
-  /** Values of the batch, means over the same unless {@link GeneralistModel.weights} says otherwise. */
+  /** Values of the batch, means over the same unless {@link Generalist.weights} says otherwise. */
   readonly metrics: Readonly<Record<string, tf.Scalar>>;
   /** Records for metrics.jsonl; empty unless telemetry was wanted. */
   readonly records: readonly Omit<MetricRecord, 'step'>[];
@@ -93,7 +93,7 @@ export type ExportChoice =
 
 /** The outcome of an export. The model shares nothing with the one that it was made of; the caller disposes of it. */
 export interface ExportedModel {
-  readonly model: GeneralistModel;
+  readonly model: Generalist;
   /** What the experts were chosen by. */
   readonly condition: string;
   /** Weight sets of a linear, one for each kind of segment that it tells apart; of several groups the most. */
@@ -134,7 +134,7 @@ export interface EpochEnd {
 }
 
 /** A model of any architecture, with its parameters: `dispose` frees them and all that it caches. */
-export interface GeneralistModel extends TaskModel, Disposable {
+export interface Generalist extends TaskModel, Disposable {
   /** Name of its record, see `registerModel`. */
   readonly architecture: string;
   readonly config: ModelConfig;
@@ -168,7 +168,7 @@ export interface GeneralistModel extends TaskModel, Disposable {
   /** What it can be exported to, by the name of the form. */
   readonly exports?: { readonly merged?: (choice: ExportChoice) => ExportedModel } | undefined;
   /** Overwrites its weights by those of a model of its own architecture as far as they fit. The start is borrowed. */
-  readonly startFrom?: (start: GeneralistModel, options: StartOptions) => Promise<StartReport>;
+  readonly startFrom?: (start: Generalist, options: StartOptions) => Promise<StartReport>;
   /** Called when an epoch of training ends, before the checkpoint of that step. */
   readonly endOfEpoch?: (epoch: EpochEnd) => Promise<void> | void;
   /** What it knows beside parameters: in every checkpoint and saved model, restored before it is used. */

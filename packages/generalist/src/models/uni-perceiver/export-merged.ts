@@ -5,7 +5,7 @@ import type { MergedEncoder } from '@polygate/encoder/merged';
 import type { TrainedTask } from '@polygate/tasks';
 import type { ExportChoice, ExportedModel } from '../model.ts';
 import { isTrained } from './routing.ts';
-import { generalistWith, type Generalist } from './uni-perceiver-model.ts';
+import { modelWithEncoder, type UniPerceiverModel } from './uni-perceiver-model.ts';
 import { taskSegments } from '../../task-segments.ts';
 
 const chosenTasks = (known: readonly TrainedTask[], names: readonly string[]): readonly TrainedTask[] => {
@@ -32,7 +32,10 @@ const chosenTasks = (known: readonly TrainedTask[], names: readonly string[]): r
  * It shares nothing with the model, and is saved and loaded like one.
  * @throws ConfigError for a task that the model doesn't know, or experts that can't be merged (saying why)
  */
-export const exportMerged = (model: Generalist, choice: ExportChoice): Generalist<MergedEncoder> => {
+export const exportMerged = (
+  model: UniPerceiverModel,
+  choice: ExportChoice,
+): UniPerceiverModel<MergedEncoder> => {
   const { encoder, tokenizer, config } = model;
   if (!isTrained(encoder)) {
     throw new ConfigError(
@@ -44,11 +47,11 @@ export const exportMerged = (model: Generalist, choice: ExportChoice): Generalis
   const tasks = 'tasks' in choice ? chosenTasks(known, choice.tasks) : known;
   const merged = mergeEncoder(encoder, 'rows' in choice ? choice.rows : tasks.flatMap(taskSegments));
   const kept = { ...config, encoder: merged.config, ...(config.tasks ? { tasks } : {}) };
-  return generalistWith(merged, { config: kept, tokenizer });
+  return modelWithEncoder(merged, { config: kept, tokenizer });
 };
 
 /** {@link exportMerged} with what reports say of it. */
-export const exportedOf = (model: Generalist, choice: ExportChoice): ExportedModel => {
+export const exportedOf = (model: UniPerceiverModel, choice: ExportChoice): ExportedModel => {
   const exported = exportMerged(model, choice);
   const { groups } = exported.encoder.config.merged;
   const conditions = new Set(groups.map(({ condition }) => condition));

@@ -9,7 +9,7 @@ import type { RoutingTrace } from '@polygate/encoder';
 import { takeSequences, type SequenceBatch } from '@polygate/modalities';
 import { embedding } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
-import type { Generalist } from './uni-perceiver-model.ts';
+import type { UniPerceiverModel } from './uni-perceiver-model.ts';
 
 export interface FeatureOptions {
   /** @default false */
@@ -26,7 +26,7 @@ export interface FeatureOptions {
   readonly routing?: RoutingTrace;
 }
 
-type Encoding = Pick<Generalist, 'encoder'>;
+type Encoding = Pick<UniPerceiverModel, 'encoder'>;
 
 /**
  * Features of sequences, [N, D] of unit length; they belong to the caller or the enclosing tidy.

@@ -28,7 +28,7 @@ import * as tf from '@tensorflow/tfjs';
 import { taskSegments } from '../../task-segments.ts';
 import { DEFAULT_MAXIMUM_TOKENS, FIRST_ARCHITECTURE } from '../model-config.ts';
 import type {
-  GeneralistModel,
+  Generalist,
   ModelEmbedding,
   ModelLoss,
   ModelLossOptions,
@@ -50,7 +50,7 @@ import type { UniPerceiverConfig } from './uni-perceiver-config.ts';
  * Owns the encoder and all cached features; `dispose` frees them. The encoder is a {@link UniPerceiver} where it is
  * trained, and may be one with merged experts where it only predicts.
  */
-export class Generalist<E extends Encoder = Encoder> implements GeneralistModel {
+export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalist {
   readonly architecture = FIRST_ARCHITECTURE;
   readonly config: UniPerceiverConfig;
   readonly encoder: E;
@@ -65,7 +65,7 @@ export class Generalist<E extends Encoder = Encoder> implements GeneralistModel 
   readonly #features = new Map<string, { readonly targets: TaskTargets; readonly values: tf.Tensor2D }>();
   #disposed = false;
 
-  /** Takes over the encoder. Most callers want {@link createGeneralist} or `loadModel`. */
+  /** Takes over the encoder. Most callers want {@link createUniPerceiverModel} or `loadModel`. */
   constructor(config: UniPerceiverConfig, parts: { readonly encoder: E; readonly tokenizer: Tokenizer }) {
     const { encoder, tokenizer } = parts;
     if (tokenizer.hash !== config.tokenizerHash) {
@@ -110,18 +110,18 @@ export class Generalist<E extends Encoder = Encoder> implements GeneralistModel 
     return routingOf(this.encoder);
   }
 
-  get exports(): GeneralistModel['exports'] {
+  get exports(): Generalist['exports'] {
     return { merged: (choice) => exportedOf(this, choice) };
   }
 
-  /** As {@link GeneralistModel.loss}; see {@link taskLoss}. */
+  /** As {@link Generalist.loss}; see {@link taskLoss}. */
   loss(batch: TaskBatch, options: ModelLossOptions): ModelLoss {
     requireLoss(this, batch);
     const { reports, ...loss } = taskLoss(this, batch, options);
     return { ...loss, records: routingRecords(this.encoder, batch.task, reports) };
   }
 
-  /** As {@link GeneralistModel.weights}; see {@link taskWeights}. */
+  /** As {@link Generalist.weights}; see {@link taskWeights}. */
   weights(batch: TaskBatch): LossWeights {
     return taskWeights(batch);
   }
@@ -140,9 +140,9 @@ export class Generalist<E extends Encoder = Encoder> implements GeneralistModel 
     return describeEncoderOf(this.encoder);
   }
 
-  /** As {@link GeneralistModel.startFrom}. The start has the same architecture. @throws as {@link startEncoder} */
-  async startFrom(start: GeneralistModel, options: StartOptions): Promise<StartReport> {
-    const plan = await startEncoder(this.encoder, (start as Generalist).encoder, options);
+  /** As {@link Generalist.startFrom}. The start has the same architecture. @throws as {@link startEncoder} */
+  async startFrom(start: Generalist, options: StartOptions): Promise<StartReport> {
+    const plan = await startEncoder(this.encoder, (start as UniPerceiverModel).encoder, options);
     this.clearCaches();
     return plan;
   }
@@ -190,21 +190,21 @@ export class Generalist<E extends Encoder = Encoder> implements GeneralistModel 
  * A model with fresh weights on the current engine.
  * @throws ConfigError, StateError when tokenizer and configuration don't belong together
  */
-export const createGeneralist = (
+export const createUniPerceiverModel = (
   config: UniPerceiverConfig<EncoderConfig>,
   tokenizer: Tokenizer,
   random: Random,
-): Generalist<UniPerceiver> =>
-  generalistWith(createUniPerceiver(config.encoder, random), { config, tokenizer });
+): UniPerceiverModel<UniPerceiver> =>
+  modelWithEncoder(createUniPerceiver(config.encoder, random), { config, tokenizer });
 
 /** A model around an encoder, which it takes over; the encoder is freed when they don't fit. @throws as the constructor */
-export const generalistWith = <E extends Encoder>(
+export const modelWithEncoder = <E extends Encoder>(
   encoder: E,
   parts: { readonly config: UniPerceiverConfig; readonly tokenizer: Tokenizer },
-): Generalist<E> => {
+): UniPerceiverModel<E> => {
   const { config, tokenizer } = parts;
   try {
-    return new Generalist(config, { encoder, tokenizer });
+    return new UniPerceiverModel(config, { encoder, tokenizer });
   } catch (error) {
     encoder.dispose();
     throw error;

@@ -12,7 +12,7 @@ import { encoderOf } from './encoder-of.ts';
 import { uniPerceiverSettings, type UniPerceiverSettings } from './settings.ts';
 import { uniPerceiverSize } from './size.ts';
 import type { UniPerceiverConfig } from './uni-perceiver-config.ts';
-import { generalistWith } from './uni-perceiver-model.ts';
+import { modelWithEncoder } from './uni-perceiver-model.ts';
 
 /** Patches of one picture: those of 4096 pixels by 8. */
 const MAX_PATCHES = 2 ** 18;
@@ -58,7 +58,7 @@ export const uniPerceiver: ModelArchitecture<UniPerceiverConfig, UniPerceiverSet
   },
   create(config, { tokenizer, random }) {
     const { encoder } = config;
-    return generalistWith(
+    return modelWithEncoder(
       isMergedConfig(encoder) ? createMergedEncoder(encoder) : createUniPerceiver(encoder, random),
       { config, tokenizer },
     );
