@@ -66,10 +66,7 @@ const meanLosses = async (
  * something throws.
  * @throws StateError when the signal aborts or a gradient is no number
  */
-export const updatesAlone = async (
-  model: Generalist,
-  options: UpdatesAloneOptions,
-): Promise<LossChanges> => {
+export const updatesAlone = async (model: Generalist, options: UpdatesAloneOptions): Promise<LossChanges> => {
   const { batches, next, updates, lossWeights, random, signal, progress } = options;
   const { create, learningRate, clipNorm, state } = options.optimizer;
   const { parameters } = model;

@@ -26,10 +26,7 @@ export interface GateTable {
 }
 
 /** Gates of a model by group of experts whose condition is on rows; none of a dense or merged one. */
-export const gateTablesOf = (
-  { routing }: Generalist,
-  tasks: readonly TrainedTask[],
-): readonly GateTable[] =>
+export const gateTablesOf = ({ routing }: Generalist, tasks: readonly TrainedTask[]): readonly GateTable[] =>
   (routing?.groups ?? []).flatMap((group) => {
     if (!routing) return [];
     const kinds = tokenKinds(tasks, { ...group, tasks: routing.tasks, modalities: routing.modalities });
