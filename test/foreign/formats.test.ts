@@ -27,8 +27,13 @@ interface Case {
   readonly size?: number;
 }
 
-const { cases } = readRecord<{ readonly cases: readonly Case[] }>('formats.json');
-const folder = join(fixtures, 'formats');
+/** Cases with the folder that their paths count from. */
+const cases = ['formats', 'img2dataset'].flatMap((name) =>
+  readRecord<{ readonly cases: readonly Case[] }>(`${name}.json`).cases.map((each) => ({
+    ...each,
+    folder: join(fixtures, name),
+  })),
+);
 let root = '';
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'polygate-foreign-formats-'));
@@ -36,7 +41,7 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true, force: true }));
 
 /** Settings that hold paths count from the folder of the fixtures. */
-const located = (source: Case['sources'][string]): Record<string, unknown> => {
+const located = (source: Case['sources'][string], folder: string): Record<string, unknown> => {
   const below = (value: unknown): unknown =>
     typeof value === 'string' ? join(folder, value) : Array.isArray(value) ? value.map(below) : value;
   const paths = new Set(['files', 'file', 'path', 'images', 'labels', 'splitFiles', 'index']);
@@ -50,10 +55,12 @@ const byId = (a: Row, b: Row): number => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0
 describe('datasets that Python tools wrote', () => {
   it.each(cases)(
     'give what the tool reads: $name',
-    async ({ name, sources, rows, classes, kind, quarantine = {}, size = 4 }) => {
+    async ({ name, sources, folder, rows, classes, kind, quarantine = {}, size = 4 }) => {
       const slug = name.toLowerCase().replace(/[^a-z0-9]+/gu, '-');
       const recipe = join(root, `${slug}.json`);
-      const own = Object.fromEntries(Object.entries(sources).map(([key, source]) => [key, located(source)]));
+      const own = Object.fromEntries(
+        Object.entries(sources).map(([key, source]) => [key, located(source, folder)]),
+      );
       const settings = {
         name: slug,
         image: { size },

@@ -1,12 +1,21 @@
 /** Tables whose cells are values (Parquet, Arrow of others), and arrays of images. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openIdx, openNumpyArrays, openParquet, openParquetFile } from '@polygate/datasets';
+import {
+  openCaptionList,
+  openIdx,
+  openImageMetadata,
+  openNumpyArrays,
+  openParquet,
+  openParquetFile,
+} from '@polygate/datasets';
 import { openArrowTable } from '@polygate/stream';
 import { pick } from '../byte-mutations.ts';
 import { expectRight, type FuzzTarget, type Mutator } from '../target.ts';
 import { textMutations } from '../text-mutations.ts';
-import { checkKeys, fileIn, readTwice } from './reading.ts';
+import { mutateJson } from '../json-mutations.ts';
+import { checkKeys, fileIn, readTwice, utf8 } from './reading.ts';
+import { tinyPicture } from './pictures.ts';
 
 const packages = join(import.meta.dirname, '..', '..', '..', 'packages');
 /** The script is built into another folder than the sources lie in. */
@@ -184,4 +193,53 @@ const idx: FuzzTarget = {
   },
 };
 
-export const tableTargets: readonly FuzzTarget[] = [parquet, parquetReader, arrow, npz, npy, idx];
+const imageMetadata: FuzzTarget = {
+  name: 'image-metadata',
+  errors: ['ConfigError', 'FormatError'],
+  async open(folder) {
+    await fileIn(folder, 'a.png')(await tinyPicture());
+    const save = fileIn(folder, 'metadata.jsonl');
+    const lines = ['{"file_name":"a.png","text":["one","two"]}', '{"file_name":"b.png","text":["three"]}'];
+    return {
+      seeds: [utf8(lines.join('\n'))],
+      mutators: [mutateJson, ...textMutations],
+      async parse(bytes) {
+        await save(bytes);
+        await readTwice((await openImageMetadata({ path: folder })).reader);
+      },
+    };
+  },
+};
+
+const captionList: FuzzTarget = {
+  name: 'caption-list',
+  errors: ['ConfigError', 'FormatError'],
+  async open(folder) {
+    const save = fileIn(folder, 'token.txt');
+    const list = await fileIn(folder, 'train.txt')(utf8('a.png\nb.png\n'));
+    await fileIn(folder, 'a.png')(await tinyPicture());
+    return {
+      seeds: [
+        utf8('a.png#0\tone , two\nb.png#0\tthree\na.png#1\tfour\n'),
+        utf8('image_name| comment_number| comment\na.png| 0| one\nb.png| 0| two\n'),
+      ],
+      mutators: textMutations,
+      async parse(bytes) {
+        const file = await save(bytes);
+        for (const splitFiles of [[], [list]])
+          await readTwice(await openCaptionList({ file, images: folder, splitFiles }));
+      },
+    };
+  },
+};
+
+export const tableTargets: readonly FuzzTarget[] = [
+  parquet,
+  parquetReader,
+  arrow,
+  npz,
+  npy,
+  idx,
+  imageMetadata,
+  captionList,
+];

@@ -190,7 +190,7 @@ async function* rowsOf(file: string, rules: Rules): AsyncGenerator<TextRow | Fau
     yield fault(
       basename(file),
       'no-split',
-      `expected each image in a list of a split, got ${unlisted.size} in none, ${[...unlisted][0] ?? ''} among them`,
+      `expected each image in a list of a split, got ${unlisted.size} in none, ${excerpt([...unlisted][0] ?? '', 80)} among them`,
     );
 }
 
@@ -280,7 +280,7 @@ export const captionListReader = defineReader({
       const token = /^([^\t]+)#\d\t\S/u.exec(line ?? '');
       if (token) {
         const wanted = plainName(token[1] ?? '');
-        const image = survey.files.find(({ name }) => name === wanted);
+        const image = survey.neighbours.find(({ name }) => name === wanted);
         if (!image)
           return {
             fit: 'nearly',

@@ -8,6 +8,7 @@ import { openParquetFile } from '../parquet/parquet-file.ts';
 import { splitsOfFiles } from '../splits/file-splits.ts';
 import { splitInName } from '../splits/split-names.ts';
 import { featuresOfMetadata } from '../values/features.ts';
+import { fetchedRows } from '../values/fetched-rows.ts';
 import { openValueTable, type ValueReader, type ValueReaderOptions } from '../values/value-reader.ts';
 import { rolesOf, valueKinds } from '../values/value-roles.ts';
 import type { ValuePart } from '../values/value-table.ts';
@@ -55,14 +56,15 @@ export const openParquet = async (options: ParquetOptions): Promise<ValueReader>
   for (const [index, { path, id }] of found.entries()) {
     const file = await openParquetFile(path, options.budgets);
     const split = byName.splits[index];
-    parts.push({
+    const part: ValuePart = {
       id,
       ...(split === undefined ? {} : { split }),
       folder: dirname(path),
       columns: file.columns,
       features: featuresOfMetadata(file.metadata),
       groups: (columns) => file.groups(columns),
-    });
+    };
+    parts.push(fetchedRows(part));
   }
   const name = `Parquet ${typeof options.files === 'string' ? options.files : (ids[0] ?? '')}`;
   const opened = await openValueTable({ name, parts }, options);
