@@ -1,27 +1,25 @@
 /**
- * The 8 attribute bits of a token (Uni-Perceiver-MoE, Table 2 and Eq. 9), in the paper's order. They are a function of
- * the task's signature and of the token's segment, so a task that nobody foresaw has its rows too.
+ * The attributes of a token (Uni-Perceiver-MoE, Table 2 and Eq. 9). They are a function of the task's signature and of the
+ * token's segment, so a task that nobody foresaw has its rows too. A row names the groups of modalities that it speaks of;
+ * a schema makes bits of it, see attribute-schema.ts.
  */
 import { ConfigError, FormatError } from '@polygate/core';
 import { modalitiesOf } from './task-signature.ts';
 import type { Modality, TaskSignature, TokenSource } from './task-signature.ts';
 
-export type Bit = 0 | 1;
-
-/** Bits 0 to 7 as {@link attributeNames} lists them. */
-export type AttributeRow = readonly [Bit, Bit, Bit, Bit, Bit, Bit, Bit, Bit];
-
-/** What each bit says, in the paper's order. */
-export const attributeNames = Object.freeze([
-  'visual in inputs',
-  'text in inputs',
-  'visual in targets',
-  'text in targets',
-  'token is visual',
-  'token is text',
-  'causal mask',
-  'from inputs',
-] as const);
+/** What is known of a token. Names are distinct and sorted. */
+export interface AttributeRow {
+  /** Groups of modalities in the inputs of the task. */
+  readonly inputs: readonly string[];
+  /** Groups of modalities in its targets. */
+  readonly targets: readonly string[];
+  /** Group of the token itself; a list, because rows that are read from text may have any. */
+  readonly token: readonly string[];
+  /** The attention mask of the token is causal. */
+  readonly causal: boolean;
+  /** From the input sequence, or else from a candidate. */
+  readonly fromInputs: boolean;
+}
 
 /** The segment that a token belongs to. */
 export interface SegmentAttributes {
@@ -32,9 +30,16 @@ export interface SegmentAttributes {
   readonly source: TokenSource;
 }
 
-const bit = (value: boolean): Bit => (value ? 1 : 0);
+const sorted = (names: readonly string[]): readonly string[] => Object.freeze([...new Set(names)].sort());
 
-const freeze = (row: AttributeRow): AttributeRow => Object.freeze(row);
+const freeze = ({ inputs, targets, token, causal, fromInputs }: AttributeRow): AttributeRow =>
+  Object.freeze({
+    inputs: sorted(inputs),
+    targets: sorted(targets),
+    token: sorted(token),
+    causal,
+    fromInputs,
+  });
 
 /**
  * The row of a segment. The prefix token of a sequence has the row of the first segment.
@@ -43,54 +48,67 @@ const freeze = (row: AttributeRow): AttributeRow => Object.freeze(row);
 export const attributeRow = (signature: TaskSignature, segment: SegmentAttributes): AttributeRow => {
   const inputs = modalitiesOf(signature, 'input');
   const targets = modalitiesOf(signature, 'target');
-  const own = segment.source === 'input' ? inputs : targets;
-  if (!own.includes(segment.modality)) {
+  const { modality, causal, source } = segment;
+  const side = source === 'input' ? inputs : targets;
+  if (!side.includes(modality)) {
     throw new ConfigError(
-      `attributeRow: expected a modality that the task has among its ${segment.source}s (${own.join(', ')}), ` +
-        `got "${segment.modality}"; correct the segment or add the modality to the signature`,
-      { code: 'modality-missing', fields: { modality: segment.modality, source: segment.source } },
+      `attributeRow: expected a modality that the task has among its ${source}s (${side.join(', ')}), ` +
+        `got "${modality}"; correct the segment or add the modality to the signature`,
+      { code: 'modality-missing', fields: { modality, source } },
     );
   }
-  return freeze([
-    bit(inputs.includes('visual')),
-    bit(inputs.includes('text')),
-    bit(targets.includes('visual')),
-    bit(targets.includes('text')),
-    bit(segment.modality === 'visual'),
-    bit(segment.modality === 'text'),
-    bit(segment.causal),
-    bit(segment.source === 'input'),
-  ]);
+  return freeze({ inputs, targets, token: [modality], causal, fromInputs: source === 'input' });
 };
 
-/** A row as text, "10011001": the key of caches and plots. */
-export const rowKey = (row: AttributeRow): string => row.join('');
+/** The groups of the paper, whose bits come first in the text of a row. */
+export const PAPER_GROUPS: readonly string[] = Object.freeze(['visual', 'text']);
+
+const digit = (value: boolean): string => (value ? '1' : '0');
+
+/** The questions that a row answers of each group, in their order. */
+const questionsOf = ({ inputs, targets, token }: AttributeRow): readonly (readonly string[])[] => [
+  inputs,
+  targets,
+  token,
+];
+
+/**
+ * A row as text: the key of caches, reports and exported models. The paper's eight bits, `10011001`, and for each other
+ * group its three (in inputs, in targets, token is): `00010001+sound=101`. The same for every schema.
+ */
+export const rowKey = (row: AttributeRow): string => {
+  const questions = questionsOf(row);
+  const bits = questions.flatMap((names) => PAPER_GROUPS.map((group) => digit(names.includes(group))));
+  const others = sorted(questions.flat()).filter((group) => !PAPER_GROUPS.includes(group));
+  const rest = others.map(
+    (group) => `+${group}=${questions.map((names) => digit(names.includes(group))).join('')}`,
+  );
+  return [...bits, digit(row.causal), digit(row.fromInputs), ...rest].join('');
+};
+
+const KEY = /^(?<bits>[01]{8})(?<rest>(?:\+[^+=]+=(?!000)[01]{3})*)$/u;
 
 /** The row of a {@link rowKey}. @throws FormatError */
 export const parseRow = (key: string): AttributeRow => {
-  if (!/^[01]{8}$/u.test(key)) {
+  const { bits, rest } = KEY.exec(key)?.groups ?? {};
+  if (bits === undefined) {
     throw new FormatError(
-      `attribute row: expected eight characters 0 or 1 such as "10011001", got "${key}"`,
-      {
-        code: 'attribute-row',
-        fields: { key },
-      },
+      `attribute row: expected eight characters 0 or 1 such as "10011001", and further groups as "+sound=101", got "${key}"`,
+      { code: 'attribute-row', fields: { key } },
     );
   }
-  return freeze([...key].map((character) => bit(character === '1')) as unknown as AttributeRow);
-};
-
-/**
- * The row in the order of the paper's published code, whose bit 6 is "from targets" and bit 7 "causal mask". Weights of
- * that code's gates expect it.
- */
-export const toPublishedOrder = (row: AttributeRow): AttributeRow => {
-  const [visualIn, textIn, visualOut, textOut, visual, text, causal, fromInputs] = row;
-  return freeze([visualIn, textIn, visualOut, textOut, visual, text, bit(fromInputs === 0), causal]);
-};
-
-/** The row in the paper's order; the inverse of {@link toPublishedOrder}. */
-export const fromPublishedOrder = (row: AttributeRow): AttributeRow => {
-  const [visualIn, textIn, visualOut, textOut, visual, text, fromTargets, causal] = row;
-  return freeze([visualIn, textIn, visualOut, textOut, visual, text, causal, bit(fromTargets === 0)]);
+  const others = [...(rest ?? '').matchAll(/\+([^+=]+)=([01]{3})/gu)].map(
+    ([, group = '', own = '']) => [group, own] as const,
+  );
+  const namesOf = (question: number): readonly string[] => [
+    ...PAPER_GROUPS.filter((_, i) => bits[2 * question + i] === '1'),
+    ...others.filter(([, own]) => own[question] === '1').map(([group]) => group),
+  ];
+  return freeze({
+    inputs: namesOf(0),
+    targets: namesOf(1),
+    token: namesOf(2),
+    causal: bits[6] === '1',
+    fromInputs: bits[7] === '1',
+  });
 };

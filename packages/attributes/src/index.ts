@@ -1,12 +1,15 @@
+export { attributeRow, PAPER_GROUPS, parseRow, rowKey } from './attribute-row.ts';
+export type { AttributeRow, SegmentAttributes } from './attribute-row.ts';
 export {
+  attributeCount,
   attributeNames,
-  attributeRow,
+  attributeSchema,
   fromPublishedOrder,
-  parseRow,
-  rowKey,
+  paperSchema,
+  rowBits,
   toPublishedOrder,
-} from './attribute-row.ts';
-export type { AttributeRow, Bit, SegmentAttributes } from './attribute-row.ts';
+} from './attribute-schema.ts';
+export type { AttributeBits, AttributeSchema, Bit } from './attribute-schema.ts';
 export { attributeTable } from './attribute-table.ts';
 export type { AttributeTableEntry } from './attribute-table.ts';
 export { taskSignatures, unionSignature } from './task-signature.ts';

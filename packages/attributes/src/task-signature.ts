@@ -2,8 +2,8 @@
 import { ConfigError } from '@polygate/core';
 
 /**
- * The kind of data of a segment. The eight attributes speak of `visual` (pictures and video alike) and `text`; any other
- * name of another team's modality is allowed and sets no bit.
+ * The kind of data of a segment, as attributes speak of it: `visual` (images and video alike), `text`, or the group of
+ * another modality, whose bits are there where a model's schema has it.
  */
 export type Modality = 'visual' | 'text' | (string & Record<never, never>);
 

@@ -1,10 +1,14 @@
 import { ConfigError, FormatError } from '@polygate/core';
 import {
+  attributeCount,
   attributeNames,
   attributeRow,
+  attributeSchema,
   attributeTable,
   fromPublishedOrder,
+  paperSchema,
   parseRow,
+  rowBits,
   rowKey,
   taskSignatures,
   toPublishedOrder,
@@ -41,7 +45,7 @@ describe('the published table', () => {
   it('is derived from signatures, whole, in both bit orders', () => {
     const derived = attributeTable.map(({ name, signature, segment }) => {
       const row = attributeRow(signature, segment);
-      return [name, rowKey(toPublishedOrder(row)), rowKey(row)];
+      return [name, toPublishedOrder(rowBits(row)).join(''), rowKey(row)];
     });
     expect(derived.sort()).toEqual([...published].sort());
     for (const { row, signature, segment } of attributeTable)
@@ -54,13 +58,13 @@ describe('the published table', () => {
       causal: false,
       source: 'input',
     });
-    expect(row).toEqual([1, 0, 0, 1, 1, 0, 0, 1]);
+    expect(rowBits(row)).toEqual([1, 0, 0, 1, 1, 0, 0, 1]);
   });
 
   it('has six different rows and two constant bits', () => {
     expect(new Set(attributeTable.map(({ row }) => rowKey(row))).size).toBe(6);
-    expect(new Set(attributeTable.map(({ row }) => row[2]))).toEqual(new Set([0]));
-    expect(new Set(attributeTable.map(({ row }) => row[3]))).toEqual(new Set([1]));
+    expect(new Set(attributeTable.map(({ row }) => rowBits(row)[2]))).toEqual(new Set([0]));
+    expect(new Set(attributeTable.map(({ row }) => rowBits(row)[3]))).toEqual(new Set([1]));
   });
 });
 
@@ -94,11 +98,13 @@ describe('attributeRow', () => {
             causal,
             source === 'input',
           ];
-          expect(row.map((value) => value === 1)).toEqual(answers);
+          const bits = rowBits(row);
+          expect(bits.map((value) => value === 1)).toEqual(answers);
           expect(Object.isFrozen(row)).toBe(true);
-          expect(attributeNames.length).toBe(row.length);
+          expect(attributeNames().length).toBe(bits.length);
+          expect(rowKey(row).startsWith(bits.join(''))).toBe(true);
           expect(parseRow(rowKey(row))).toEqual(row);
-          expect(fromPublishedOrder(toPublishedOrder(row))).toEqual(row);
+          expect(fromPublishedOrder(toPublishedOrder(bits))).toEqual(bits);
         },
       ),
       { numRuns: 500 },
@@ -123,10 +129,10 @@ describe('attributeRow', () => {
     expect(rowKey(attributeRow(questions, { modality: 'text', causal: false, source: 'input' }))).toBe(
       '11010101',
     );
-    // Sound has no bit of its own.
+    // Sound has no bit among the paper's eight; its own three follow them in the text.
     const sound: TaskSignature = { inputs: ['audio'], targets: ['text'] };
     expect(rowKey(attributeRow(sound, { modality: 'audio', causal: false, source: 'input' }))).toBe(
-      '00010001',
+      '00010001+audio=101',
     );
   });
 
@@ -162,13 +168,76 @@ describe('unionSignature', () => {
   });
 });
 
+describe('a schema of more groups', () => {
+  const schema = attributeSchema(['audio', 'table', 'visual']);
+
+  it('answers three questions of each group, and the two others', () => {
+    expect(schema.groups).toEqual(['visual', 'text', 'audio', 'table']);
+    expect(attributeNames(schema)).toEqual([
+      'visual in inputs',
+      'text in inputs',
+      'audio in inputs',
+      'table in inputs',
+      'visual in targets',
+      'text in targets',
+      'audio in targets',
+      'table in targets',
+      'token is visual',
+      'token is text',
+      'token is audio',
+      'token is table',
+      'causal mask',
+      'from inputs',
+    ]);
+    expect(attributeCount(schema)).toBe(14);
+    expect(attributeNames(attributeSchema([]))).toEqual(attributeNames(paperSchema));
+    const task: TaskSignature = { inputs: ['audio', 'table'], targets: ['text'] };
+    const bitsOf = (modality: Modality): string =>
+      rowBits(attributeRow(task, { modality, causal: false, source: 'input' }), schema).join('');
+    expect(bitsOf('audio')).toBe('00110100001001');
+    expect(bitsOf('table')).toBe('00110100000101');
+  });
+
+  it('tells sound, tables and time series apart, as the paper would not', () => {
+    const rowsOf = ['audio', 'table', 'series'].map((modality) =>
+      attributeRow({ inputs: [modality], targets: ['text'] }, { modality, causal: false, source: 'input' }),
+    );
+    expect(new Set(rowsOf.map(rowKey)).size).toBe(3);
+    const all = attributeSchema(['audio', 'table', 'series']);
+    expect(new Set(rowsOf.map((row) => rowBits(row, all).join(''))).size).toBe(3);
+    expect(new Set(rowsOf.map((row) => rowBits(row).join(''))).size).toBe(1);
+  });
+
+  it('keeps both orders of the last two bits', () => {
+    const row = attributeRow(
+      { inputs: ['audio'], targets: ['text'] },
+      { modality: 'audio', causal: true, source: 'input' },
+    );
+    const bits = rowBits(row, schema);
+    expect(bits.slice(-2)).toEqual([1, 1]);
+    expect(toPublishedOrder(bits).slice(-2)).toEqual([0, 1]);
+    expect(fromPublishedOrder(toPublishedOrder(bits))).toEqual(bits);
+  });
+
+  it('refuses names that no text of a row can hold', () => {
+    expect(() => attributeSchema(['a+b'])).toThrow(
+      'attribute schema: expected names of groups without + and =, got "a+b"; name another attribute in the modality\'s record',
+    );
+  });
+});
+
 describe('parseRow', () => {
   it('refuses what is no row', () => {
-    for (const key of ['1001100', '100110011', '1001100x', '']) {
+    for (const key of ['1001100', '100110011', '1001100x', '', '10011001+sound', '10011001+sound=000']) {
       expect(() => parseRow(key)).toThrow(FormatError);
       expect(() => parseRow(key)).toThrow(
-        `attribute row: expected eight characters 0 or 1 such as "10011001", got "${key}"`,
+        `attribute row: expected eight characters 0 or 1 such as "10011001", and further groups as "+sound=101", got "${key}"`,
       );
     }
+  });
+
+  it('reads rows that no signature gives, as files may hold them', () => {
+    for (const key of ['00000000', '11111111', '11111111+a=111+b=010'])
+      expect(rowKey(parseRow(key))).toBe(key);
   });
 });

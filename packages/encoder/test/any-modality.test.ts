@@ -1,5 +1,5 @@
 /** A modality of another package in an encoder: parameters, numbers, gradients, accounting, starts and errors. */
-import { parseRow } from '@polygate/attributes';
+import { parseRow, rowKey } from '@polygate/attributes';
 import { createRandom } from '@polygate/core';
 import {
   accountParameters,
@@ -18,6 +18,7 @@ import {
   linearSpecs,
   refuseSegment,
   registerModality,
+  segmentRow,
   tableSpec,
   takeSequences,
   text,
@@ -250,6 +251,41 @@ describe('an encoder with a modality of another package', () => {
     const exported = exportMerged(model, keys);
     const [live, merged] = [model, exported].map((each) =>
       tf.tidy(() => Float32Array.from(each.encode(batchOf(13)).dataSync())),
+    );
+    expect(maximumDifference(live ?? [], merged ?? [])).toBeLessThan(1e-5);
+    model.dispose();
+    exported.dispose();
+  });
+
+  it('has bits of its own among the attributes, which the configuration records', () => {
+    const moe = { experts: 4, topK: 1, noise: 0, condition: 'attribute' };
+    const resolved = resolveEncoderConfig({ ...sensing, moe });
+    expect(resolved.moe?.attributes).toEqual(['visual', 'text', 'sensor']);
+    expect(resolveEncoderConfig({ ...tiny, moe }).moe?.attributes).toBeUndefined();
+    const specs = new Map(describeEncoder(resolved).map(({ name, shape }) => [name, shape]));
+    // Three bits of three groups, and two.
+    expect(specs.get('routers.attribute.weight')).toEqual([2, 8, 11]);
+    const signature = { inputs: ['test-sensor', 'text'], targets: ['text'] };
+    const row = segmentRow(signature, { modality: 'test-sensor', causal: false, source: 'input' });
+    expect(rowKey(row)).toBe('01010001+sensor=101');
+    expect(() =>
+      segmentRow({ ...signature, inputs: ['sound'] }, { modality: 'sound', causal: false, source: 'input' }),
+    ).toThrow('unknown modality "sound"');
+    // By the paper's eight bits, rows of two new modalities would be one; here they choose for themselves.
+    const model = drawnModel(resolved, 14);
+    const keys = ['01010001+sensor=101', '01010001'].map((text) => ({
+      attributes: parseRow(text),
+      modality: 'test-sensor',
+      task: '',
+    }));
+    for (const { probabilities } of model.routing(keys)) {
+      expect(maximumDifference(probabilities.slice(0, 4), probabilities.slice(4))).toBeGreaterThan(1e-3);
+    }
+    const batch = joinSegments(2, [{ segment: segmentOf(new Float32Array(8), { length: 2, row }) }]);
+    const exported = exportMerged(model, [{ attributes: row, modality: 'test-sensor', task: '' }]);
+    expect(exported.config.merged.groups[0]?.rows).toEqual([{ attributes: '01010001+sensor=101', set: 0 }]);
+    const [live, merged] = [model, exported].map((each) =>
+      tf.tidy(() => Float32Array.from(each.encode(batch).dataSync())),
     );
     expect(maximumDifference(live ?? [], merged ?? [])).toBeLessThan(1e-5);
     model.dispose();

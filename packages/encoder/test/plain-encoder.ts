@@ -2,7 +2,7 @@
  * The encoder once more, one sample at a time, in loops over plain numbers and with every expert computed for itself:
  * y = sum_e g_e (W_e x + b_e). Written from the formulas; shares no code with the encoder.
  */
-import type { AttributeRow } from '@polygate/attributes';
+import { attributeSchema, rowBits, type AttributeRow } from '@polygate/attributes';
 import { text, visual } from '@polygate/modalities';
 import type { ResolvedEncoderConfig } from '../src/config/config.ts';
 import { modalitySettings } from '../src/config/shape-config.ts';
@@ -140,8 +140,10 @@ export const plainEncoder = (model: UniPerceiver) => {
       return table.slice(names.indexOf(name) * width, (names.indexOf(name) + 1) * width);
     };
     const attributes = (): number[] => {
-      const w = part('attribute.weight', width * 8);
-      const z = part('attribute.bias', width).map((b, d) => b + dot(w.slice(d * 8, d * 8 + 8), row));
+      const bits = rowBits(row, attributeSchema(config.moe?.attributes ?? []));
+      const A = bits.length;
+      const w = part('attribute.weight', width * A);
+      const z = part('attribute.bias', width).map((b, d) => b + dot(w.slice(d * A, d * A + A), bits));
       return norm(z, part('norm.weight', width), part('norm.bias', width));
     };
     const r =

@@ -19,6 +19,7 @@ import {
   taskLoss,
   type OpenSuite,
 } from '@polygate/generalist';
+import { registerModality } from '@polygate/modalities';
 import { caption, classify, patchesOf } from '@polygate/tasks';
 import { collectSink, fixedListRow, fixedListValues, pipe } from '@polygate/stream';
 import { saveTokenizer, trainTokenizer } from '@polygate/tokens';
@@ -136,6 +137,38 @@ describe('encoderOf', () => {
       patch: { size: 4, channels: 3 },
       moe: { experts: 3, topK: 2 },
     });
+  });
+
+  it('embeds what the recipe names and what tasks show beside images and text, and records their attributes', () => {
+    const embedsNothing = (): never => {
+      throw new Error('nothing is embedded here');
+    };
+    registerModality({
+      name: 'test-signal',
+      summary: 'a signal, for this test',
+      attribute: 'signal',
+      columns: () => ({}),
+      read: embedsNothing,
+      tokens: () => 1,
+      values: () => 1,
+      synthetic: () => ({}),
+      resolve: (given) => ({ rate: 8, ...(given as object) }),
+      parameters: () => [],
+      check: () => undefined,
+      embed: embedsNothing,
+    });
+    const { model: settings } = parseRecipe({
+      model: { preset: 'mini-moe', modalities: { 'test-signal': { rate: 4 } } },
+    });
+    const named = encoderOf(settings, sizes);
+    expect(named.modalities).toEqual({ visual: {}, text: {}, 'test-signal': { rate: 4 } });
+    expect(named.moe).toMatchObject({ experts: 8, attributes: ['visual', 'text', 'signal'] });
+    const { model: plain } = parseRecipe({ model: { preset: 'mini-moe' } });
+    const shown = encoderOf(plain, { ...sizes, modalities: ['visual', 'test-signal', 'text'] });
+    expect(shown.modalities).toEqual({ visual: {}, text: {}, 'test-signal': {} });
+    const usual = encoderOf(plain, { ...sizes, modalities: ['visual', 'text'] });
+    expect(usual).toEqual(encoderOf(plain, sizes));
+    expect(Object.keys(usual)).not.toContain('modalities');
   });
 
   it('drops the experts for null', () => {

@@ -5,6 +5,7 @@ export { linearSpecs, tableSpec } from './parameter-specs.ts';
 export { modalityNamed, modalityNames, registeredModalities, registerModality } from './registry.ts';
 export type { Segment, SegmentArray, SegmentRows, SequenceBatch } from './segment.ts';
 export { refuseSegment } from './segment-checks.ts';
+export { segmentRow } from './segment-row.ts';
 export { joinSegments, takeSequences } from './sequence-batch.ts';
 export { check, checkFields, checkWhole } from './setting-checks.ts';
 export type { FieldType } from './setting-checks.ts';

@@ -1,39 +1,24 @@
 /**
- * Attribute routing: R(x) = layernorm(W_attr attr(x) + b), Uni-Perceiver-MoE, Eq. 9, where attr(x) is the row of eight
- * bits of the token's segment (Table 2).
+ * Attribute routing: R(x) = layernorm(W_attr attr(x) + b), Uni-Perceiver-MoE, Eq. 9, where attr(x) are the bits of the
+ * row of the token's segment (Table 2) in the model's schema: the paper's eight, or more where it has more modalities.
  *
- * S sites · R rows · D width
+ * S sites · R rows · D width · A attributes
  *
  * Departs from the paper in the bias b, which the published code has and the equation doesn't write.
  */
-import { rowKey, type AttributeRow } from '@polygate/attributes';
-import { ShapeError } from '@polygate/core';
+import { attributeCount, paperSchema, rowBits, rowKey, type AttributeSchema } from '@polygate/attributes';
 import type { ConditionSize, LearnedCondition, Representation } from './condition.ts';
-import type { ConditionFactory, RoutingKey } from './routing-key.ts';
-
-/** Number of attributes. */
-export const ATTRIBUTE_COUNT = 8;
+import type { ConditionContext, ConditionFactory, RoutingKey } from './routing-key.ts';
 
 /** Added to the variance in the layer norm. */
 const EPSILON = 1e-5;
 
-/** Rows come from configurations and files too, so their type alone is not trusted. */
-const checkRow = (row: readonly number[]): void => {
-  if (row.length !== ATTRIBUTE_COUNT || row.some((bit) => bit !== 0 && bit !== 1)) {
-    throw new ShapeError(
-      `attribute condition: expected a row of ${ATTRIBUTE_COUNT} bits (0 or 1), got [${row.join(', ')}]; build it from a task signature with @polygate/attributes`,
-      { fields: { row } },
-    );
-  }
-};
-
+/** @param rows bits of each row */
 const represent = (
   values: readonly Float32Array[],
-  keys: readonly RoutingKey[],
-  { width, sites }: ConditionSize,
+  rows: readonly (readonly number[])[],
+  { width, sites, count }: ConditionSize & { readonly count: number },
 ): Representation => {
-  const rows: readonly AttributeRow[] = keys.map(({ attributes }) => attributes);
-  rows.forEach(checkRow);
   const [weight = new Float32Array(), bias = weight, gamma = weight, beta = weight] = values;
   const bits = rows.map((row) => row.flatMap((bit, i) => (bit === 1 ? [i] : [])));
   const normalized = new Float64Array(sites * rows.length * width);
@@ -45,8 +30,8 @@ const represent = (
       const at = line * width;
       for (let d = 0; d < width; d += 1) normalized[at + d] = bias[site * width + d] ?? 0;
       for (const bit of set) {
-        let from = site * width * ATTRIBUTE_COUNT + bit;
-        for (let d = 0; d < width; d += 1, from += ATTRIBUTE_COUNT) {
+        let from = site * width * count + bit;
+        for (let d = 0; d < width; d += 1, from += count) {
           normalized[at + d] = (normalized[at + d] ?? 0) + (weight[from] ?? 0);
         }
       }
@@ -96,8 +81,8 @@ const represent = (
           toSum[d] = dz;
         }
         for (const bit of set) {
-          let entry = site * width * ATTRIBUTE_COUNT + bit;
-          for (let d = 0; d < width; d += 1, entry += ATTRIBUTE_COUNT) {
+          let entry = site * width * count + bit;
+          for (let d = 0; d < width; d += 1, entry += count) {
             toWeight[entry] = (toWeight[entry] ?? 0) + (toSum[d] ?? 0);
           }
         }
@@ -108,50 +93,62 @@ const represent = (
   return { values: result, backward };
 };
 
-/** Routes by the attribute row of a segment. Its parameters: `attribute.weight` [S, D, 8], `attribute.bias` [S, D] and the norm's. */
-export const attributeCondition: LearnedCondition<RoutingKey> = Object.freeze({
-  name: 'attribute',
-  dataIndependent: true as const,
-  reads: ['attributes'] as const,
-  representationWidth: ({ width }: ConditionSize) => width,
-  parameters: ({ width, sites }: ConditionSize) =>
-    Object.freeze([
-      {
-        name: 'attribute.weight',
-        shape: [sites, width, ATTRIBUTE_COUNT],
-        initializer: { kind: 'xavierUniform' as const, fans: [ATTRIBUTE_COUNT, width] as const },
-        role: 'gate' as const,
-      },
-      {
-        name: 'attribute.bias',
-        shape: [sites, width],
-        initializer: { kind: 'zeros' as const },
-        role: 'gate' as const,
-      },
-      {
-        name: 'norm.weight',
-        shape: [sites, width],
-        initializer: { kind: 'ones' as const },
-        role: 'norm' as const,
-      },
-      {
-        name: 'norm.bias',
-        shape: [sites, width],
-        initializer: { kind: 'zeros' as const },
-        role: 'norm' as const,
-      },
-    ]),
-  // A sum of the set bits' columns, at most all of them, the norm, and the gates.
-  flops: ({ width, experts }: ConditionSize & { readonly experts: number }) => ({
-    decision: ATTRIBUTE_COUNT * width + 2 * experts * width,
-  }),
-  keyOf: ({ attributes }: RoutingKey) => rowKey(attributes),
-  represent,
-});
+/**
+ * Routes by the attribute row of a segment. Its parameters: `attribute.weight` [S, D, A], `attribute.bias` [S, D] and the
+ * norm's.
+ * @param schema bits that it sees. @default the paper's eight
+ */
+export const attributeCondition = (schema: AttributeSchema = paperSchema): LearnedCondition<RoutingKey> => {
+  const count = attributeCount(schema);
+  return Object.freeze({
+    name: 'attribute',
+    dataIndependent: true as const,
+    reads: ['attributes'] as const,
+    representationWidth: ({ width }: ConditionSize) => width,
+    parameters: ({ width, sites }: ConditionSize) =>
+      Object.freeze([
+        {
+          name: 'attribute.weight',
+          shape: [sites, width, count],
+          initializer: { kind: 'xavierUniform' as const, fans: [count, width] as const },
+          role: 'gate' as const,
+        },
+        {
+          name: 'attribute.bias',
+          shape: [sites, width],
+          initializer: { kind: 'zeros' as const },
+          role: 'gate' as const,
+        },
+        {
+          name: 'norm.weight',
+          shape: [sites, width],
+          initializer: { kind: 'ones' as const },
+          role: 'norm' as const,
+        },
+        {
+          name: 'norm.bias',
+          shape: [sites, width],
+          initializer: { kind: 'zeros' as const },
+          role: 'norm' as const,
+        },
+      ]),
+    // A sum of the set bits' columns, at most all of them, the norm, and the gates.
+    flops: ({ width, experts }: ConditionSize & { readonly experts: number }) => ({
+      decision: count * width + 2 * experts * width,
+    }),
+    keyOf: ({ attributes }: RoutingKey) => rowKey(attributes),
+    represent: (values: readonly Float32Array[], keys: readonly RoutingKey[], size: ConditionSize) =>
+      represent(
+        values,
+        keys.map(({ attributes }) => rowBits(attributes, schema)),
+        { ...size, count },
+      ),
+  });
+};
 
-/** {@link attributeCondition} by name; it needs nothing of a model. */
+/** {@link attributeCondition} by name; it needs the schema of a model. */
 export const attributeFactory: ConditionFactory<LearnedCondition<RoutingKey>> = Object.freeze({
   name: 'attribute',
-  summary: "the eight attribute bits of the segment's tokens",
-  create: () => attributeCondition,
+  summary: "the attribute bits of the segment's tokens",
+  create: ({ attributes }: Pick<ConditionContext, 'attributes'>) => attributeCondition(attributes),
 });

@@ -1,4 +1,4 @@
-export { attributeCondition, ATTRIBUTE_COUNT } from './attribute-condition.ts';
+export { attributeCondition } from './attribute-condition.ts';
 export { CONDITION_FIELDS, checkCondition } from './condition.ts';
 export { conditionNamed, conditionNames, createCondition, registerCondition } from './condition-registry.ts';
 export type { NamedConditions } from './condition-registry.ts';

@@ -1,5 +1,5 @@
 /** What conditions that do not look at token content may look at, and how a condition is made for a model. */
-import type { AttributeRow } from '@polygate/attributes';
+import type { AttributeRow, AttributeSchema } from '@polygate/attributes';
 import type { NamedRecord, SettingsSchema } from '@polygate/core';
 import type { Condition } from './condition.ts';
 
@@ -18,6 +18,8 @@ export interface ConditionContext {
   readonly modalities: readonly string[];
   /** Tasks by name, in the order of their embeddings or experts. */
   readonly tasks: readonly string[];
+  /** Bits that the routers see of a row. @default the paper's eight */
+  readonly attributes?: AttributeSchema;
   /** Settings of the condition itself, checked by its schema; see {@link ConditionFactory.settings}. @default none */
   readonly settings?: Readonly<Record<string, unknown>>;
 }

@@ -1,4 +1,4 @@
-import { parseRow } from '@polygate/attributes';
+import { parseRow, rowBits } from '@polygate/attributes';
 import { createRandom, type Random } from '@polygate/core';
 import { allocateParameters, parameterGradients, type ParameterSet } from '@polygate/nn';
 import {
@@ -14,7 +14,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 
 const engines = await testEngines();
 const stack: RouterStack<RoutingKey> = {
-  condition: attributeCondition,
+  condition: attributeCondition(),
   prefix: 'routers',
   sites: 3,
   width: 6,
@@ -54,7 +54,7 @@ const plainDecision = (
   };
   const channels = Array.from({ length: width }, (_, d) => d);
   const z = channels.map((d) =>
-    row.attributes.reduce<number>(
+    rowBits(row.attributes).reduce<number>(
       (sum, bit, i) => sum + bit * read('attribute.weight', site, d, i),
       read('attribute.bias', site, d),
     ),

@@ -1,3 +1,4 @@
+import { parseRow } from '@polygate/attributes';
 import { createRandom } from '@polygate/core';
 import fc from 'fast-check';
 import { isTextSegment } from '@polygate/modalities';
@@ -31,7 +32,7 @@ describe('candidate sets', () => {
     const text = targets.sequences.segments[0];
     // c a t END / o x END pad
     expect(isTextSegment(text) && Array.from(text.arrays.ids)).toEqual([2, 0, 19, 27, 14, 23, 27, 27]);
-    expect(text?.row).toEqual([1, 0, 0, 1, 0, 1, 0, 0]);
+    expect(text?.row).toEqual(parseRow('10010100'));
     expect(Array.from(targets.sequences.keyPadding ?? [])).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
     expect(Array.from(targets.ids)).toEqual([0, 1]);
   });
@@ -42,7 +43,7 @@ describe('candidate sets', () => {
     expect(set.whole()).toBe(set.whole());
     expect(isTextSegment(text) && Array.from(text.arrays.ids.subarray(0, 6))).toEqual([0, 27, 1, 27, 2, 27]);
     expect(set.whole().sequences.size).toBe(28);
-    expect(text?.row).toEqual([1, 1, 0, 1, 0, 1, 0, 0]);
+    expect(text?.row).toEqual(parseRow('11010100'));
   });
 
   it('refuses names without tokens and labels of another set', () => {

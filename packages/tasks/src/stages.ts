@@ -1,6 +1,13 @@
 /** Patching and tagging as stages of a stream, for pipelines that don't go through a task. */
 import { createRandom } from '@polygate/core';
-import { attributeRow, rowKey, type SegmentAttributes, type TaskSignature } from '@polygate/attributes';
+import {
+  attributeRow,
+  rowBits,
+  rowKey,
+  type AttributeSchema,
+  type SegmentAttributes,
+  type TaskSignature,
+} from '@polygate/attributes';
 import { resolveImageInput, type ImageInput } from '@polygate/modalities';
 import { mapStage, textRow } from '@polygate/stream';
 import type { Augmentation } from '@polygate/tokens';
@@ -54,27 +61,30 @@ export const patchStage = (input: ImageInput, options: PatchStageOptions = {}): 
 export interface TagStageOptions {
   readonly signature: TaskSignature;
   readonly segment: SegmentAttributes;
+  /** Bits of the column. @default the paper's eight */
+  readonly schema?: AttributeSchema;
   /** Column that is added. @default 'attributes' */
   readonly column?: string;
 }
 
 /**
- * Adds the attribute row of a segment of a task, fixedList uint8 [8], to every row; the schema's metadata names it too.
+ * Adds the attribute bits of a segment of a task, fixedList uint8 [A], to every row; the schema's metadata names it too.
  * @throws ConfigError for a segment that the task does not have
  */
 export const tagStage = (options: TagStageOptions): ColumnStage => {
-  const { signature, segment, column = 'attributes' } = options;
+  const { signature, segment, schema, column = 'attributes' } = options;
   const row = attributeRow(signature, segment);
+  const bits = rowBits(row, schema);
   return mapStage(
     {
       name: 'tag',
       needs: [],
-      adds: { [column]: { fixedList: 'uint8', size: row.length } },
+      adds: { [column]: { fixedList: 'uint8', size: bits.length } },
       metadata: { [`polygate.${column}`]: rowKey(row) },
     },
     (batch) => {
-      const tags = new Uint8Array(batch.numRows * row.length);
-      for (let i = 0; i < batch.numRows; i += 1) tags.set(row, i * row.length);
+      const tags = new Uint8Array(batch.numRows * bits.length);
+      for (let i = 0; i < batch.numRows; i += 1) tags.set(bits, i * bits.length);
       return { [column]: tags };
     },
   );

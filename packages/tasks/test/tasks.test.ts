@@ -1,4 +1,5 @@
 /** The task families over record batches, through the public API. */
+import { parseRow } from '@polygate/attributes';
 import { createRandom } from '@polygate/core';
 import {
   buildBatch,
@@ -74,8 +75,8 @@ describe('image classification', () => {
     expect(isTextSegment(names) && Array.from(names.arrays.ids)).toEqual([
       2, 0, 19, 27, 3, 14, 6, 27, 14, 23, 27, 27,
     ]);
-    expect(batch.inputs.segments[0]?.row).toEqual([1, 0, 0, 1, 1, 0, 0, 1]);
-    expect(names?.row).toEqual([1, 0, 0, 1, 0, 1, 0, 0]);
+    expect(batch.inputs.segments[0]?.row).toEqual(parseRow('10011001'));
+    expect(names?.row).toEqual(parseRow('10010100'));
   });
 
   it('normalises pixels by the statistics of ImageNet and cuts them into patches', () => {
@@ -152,7 +153,7 @@ describe('masked language modelling', () => {
     expect(Array.from(batch.labels)).toEqual([0, 1, 2, 3]);
     expect(batch.targets).toMatchObject({ key: 'vocabulary', whole: true });
     expect(Array.from(batch.inputs.keyPadding ?? []).slice(6)).toEqual([0, 0, 0, 1, 1, 1]);
-    expect(batch.inputs.segments[0]?.row).toEqual([0, 1, 0, 1, 0, 1, 0, 1]);
+    expect(batch.inputs.segments[0]?.row).toEqual(parseRow('01010101'));
   });
 
   it('samples candidates in training and keeps all of them in evaluation', () => {

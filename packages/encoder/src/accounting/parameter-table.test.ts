@@ -25,7 +25,7 @@ describe('formatExperts', () => {
   it('says how many, by what and where', () => {
     expect(formatExperts(presets.b)).toBe('no experts: a dense encoder');
     expect(formatExperts(presets['b-moe'])).toBe(
-      "8 experts, 2 chosen by attribute (the eight attribute bits of the segment's tokens); attention and feed-forward of every block whose number 2 divides, 12 decisions a token",
+      "8 experts, 2 chosen by attribute (the attribute bits of the segment's tokens); attention and feed-forward of every block whose number 2 divides, 12 decisions a token",
     );
     expect(formatExperts({ ...presets.mini, moe: { condition: 'token', attention: false, topK: 1 } })).toBe(
       '8 experts, 1 chosen by token (the token itself); feed-forward of every block, 4 decisions a token',

@@ -1,4 +1,5 @@
 /** What defines an encoder: its shape, and where experts are. Plain JSON. */
+import { modalityNamed } from '@polygate/modalities';
 import { blockLinears } from '../blocks/linears.ts';
 import { resolveExperts, type ExpertConfig, type ResolvedExperts } from './expert-config.ts';
 import { resolveEncoderShape, type EncoderShape, type ResolvedEncoderShape } from './shape-config.ts';
@@ -26,6 +27,11 @@ export const resolveEncoderConfig = (config: EncoderConfig): ResolvedEncoderConf
   const modalities = Object.keys(shape.modalities);
   return Object.freeze({
     ...shape,
-    moe: resolveExperts(moe, { layers, linears: blockLinears(shape), modalities }),
+    moe: resolveExperts(moe, {
+      layers,
+      linears: blockLinears(shape),
+      modalities,
+      attributes: modalities.map((name) => modalityNamed(name).attribute),
+    }),
   });
 };

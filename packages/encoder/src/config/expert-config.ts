@@ -2,6 +2,7 @@
  * Conditional experts of an encoder: groups, or the settings that make one group of the attention and feed-forward
  * branches of every n-th block. Plain JSON.
  */
+import { attributeSchema, PAPER_GROUPS } from '@polygate/attributes';
 import { ConfigError } from '@polygate/core';
 import { check, checkFields, checkWhole, type FieldType } from '@polygate/modalities';
 import { branchOf } from '../blocks/linears.ts';
@@ -24,6 +25,11 @@ export interface ExpertConfig extends GroupSettings {
   readonly tasks?: readonly string[];
   /** Names of the modalities, in a fixed order. @default those of the encoder */
   readonly modalities?: readonly string[];
+  /**
+   * Groups of attribute bits, in their order, the paper's visual and text first.
+   * @default those, and the groups of the encoder's other modalities
+   */
+  readonly attributes?: readonly string[];
   /** Every n-th block is conditional, counted from the first: blocks 0, n, 2n, ... @default 1 */
   readonly every?: number;
   /** Whether the linears of attention are conditional. @default true */
@@ -39,7 +45,7 @@ export interface ExpertConfig extends GroupSettings {
   readonly balanceLoss?: number;
   /** Conditions on tokens only: factor of the z-loss; the same as `losses.z`. @default 1e-3 */
   readonly zLoss?: number;
-  /** Groups of experts, in place of every setting but `tasks` and `modalities`. @default the group of those settings */
+  /** Groups of experts, in place of every setting but `tasks`, `modalities` and `attributes`. @default the group of those settings */
   readonly groups?: readonly ExpertGroupConfig[];
 }
 
@@ -47,6 +53,8 @@ export interface ExpertConfig extends GroupSettings {
 export interface ResolvedExperts {
   readonly tasks: readonly string[];
   readonly modalities: readonly string[];
+  /** Groups of attribute bits, where they are not the paper's alone. */
+  readonly attributes?: readonly string[];
   /** At least one. */
   readonly groups: readonly ExpertGroup[];
 }
@@ -99,7 +107,7 @@ const refuseBeside = (moe: ExpertConfig): void => {
   );
   if (beside.length === 0) return;
   throw new ConfigError(
-    `encoder: expected moe.groups with tasks and modalities alone beside it, got ${beside.join(', ')}; move them into the groups`,
+    `encoder: expected moe.groups with tasks, modalities and attributes alone beside it, got ${beside.join(', ')}; move them into the groups`,
     { code: 'encoder-config', fields: { beside } },
   );
 };
@@ -115,21 +123,33 @@ const checkExpertLinears = (groups: readonly ExpertGroup[]): void => {
   ]);
 };
 
-/** The encoder that experts are for: its blocks, and its modalities by name. */
-export type GroupEncoder = Pick<GroupContext, 'layers' | 'linears' | 'modalities'>;
+/** The encoder that experts are for: its blocks, its modalities by name, and their groups of attributes. */
+export type GroupEncoder = Omit<GroupContext, 'tasks'>;
 
 /**
  * Fills in the defaults and checks the whole. What it gives may be given again.
  * @throws ConfigError naming the field, what it expects and what it got; an unknown condition lists the known ones
  */
 export const resolveExperts = (moe: ExpertConfig, encoder: GroupEncoder): ResolvedExperts => {
-  checkFields(moe, 'moe', { ...placementFields, tasks: 'texts', modalities: 'texts', groups: 'list' });
+  checkFields(moe, 'moe', {
+    ...placementFields,
+    tasks: 'texts',
+    modalities: 'texts',
+    attributes: 'texts',
+    groups: 'list',
+  });
   const { tasks = [], modalities = encoder.modalities, groups: given } = moe;
-  const context = { ...encoder, tasks, modalities };
+  const { groups: attributes } = attributeSchema(moe.attributes ?? encoder.attributes ?? []);
+  const names = {
+    tasks,
+    modalities,
+    ...(attributes.length > PAPER_GROUPS.length ? { attributes } : {}),
+  };
+  const context = { ...encoder, ...names };
   if (given) refuseBeside(moe);
   if (given) check(given.length > 0, 'moe.groups', ['to name one group or more', 'none']);
   const groups = given ? given.map((group) => resolveGroup(group, context)) : [presetGroup(moe, context)];
   checkGroups(groups);
   checkExpertLinears(groups);
-  return Object.freeze({ tasks, modalities, groups: Object.freeze(groups) });
+  return Object.freeze({ ...names, groups: Object.freeze(groups) });
 };

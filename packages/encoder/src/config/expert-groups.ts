@@ -3,6 +3,7 @@
  * have several with other conditions (attention by modality, feed-forward by task); a linear belongs to one at most.
  * Plain JSON.
  */
+import { attributeSchema, PAPER_GROUPS } from '@polygate/attributes';
 import { ConfigError, excerpt } from '@polygate/core';
 import { check, checkFields, checkWhole, type FieldType } from '@polygate/modalities';
 import { auxiliaryLossNamed, createCondition, type Condition, type RoutingKey } from '@polygate/routers';
@@ -89,10 +90,12 @@ export interface GroupContext {
   readonly linears: readonly LinearSpec[];
   readonly tasks: readonly string[];
   readonly modalities: readonly string[];
+  /** Groups of attribute bits, in their order. @default the paper's */
+  readonly attributes?: readonly string[];
 }
 
 /** Names that conditions may route by. */
-export type ConditionNames = Pick<GroupContext, 'tasks' | 'modalities'>;
+export type ConditionNames = Pick<GroupContext, 'tasks' | 'modalities' | 'attributes'>;
 
 /** The condition that the routers of a group share. @throws ConfigError for one that lacks what it needs */
 export const conditionOf = (
@@ -100,8 +103,9 @@ export const conditionOf = (
     condition,
     conditionSettings: settings = {},
   }: Pick<GroupSettings, 'conditionSettings'> & { readonly condition: string },
-  { tasks, modalities }: ConditionNames,
-): Condition<RoutingKey> => createCondition(condition, { tasks, modalities, settings });
+  { tasks, modalities, attributes = PAPER_GROUPS }: ConditionNames,
+): Condition<RoutingKey> =>
+  createCondition(condition, { tasks, modalities, attributes: attributeSchema(attributes), settings });
 
 /** Settings of a group that configurations may say, by the type of their values. */
 export const groupFields = {

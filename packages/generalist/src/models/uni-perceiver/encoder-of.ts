@@ -1,6 +1,8 @@
 /** The encoder that a recipe asks for. */
 import {
   presetNamed,
+  resolveEncoderConfig,
+  type EncoderConfig,
   TEMPERATURES,
   type ExpertConfig,
   type GroupSettings,
@@ -46,34 +48,55 @@ const expertsOf = (
   return { ...base, ...numbers, ...settingsOf(settings), ...named };
 };
 
+/** What the data decide of an encoder. */
+export interface EncoderSizes {
+  readonly vocabularySize: number;
+  /** Channels of the images. */
+  readonly channels: number;
+  /** Names of the tasks, which experts may be chosen by. */
+  readonly tasks?: readonly string[];
+  /** Modalities that the tasks show. @default those of the preset */
+  readonly modalities?: readonly string[];
+  /** Temperatures of the tasks' families, which the model has beside the paper's five. @default none beside */
+  readonly temperatures?: readonly string[];
+}
+
+/**
+ * The preset's modalities, whose settings stand on the top level, and beside them those that the recipe names or the tasks
+ * show; none where there are no others.
+ */
+const modalitiesOf = (
+  given: UniPerceiverSettings['modalities'] = {},
+  shown: readonly string[],
+): EncoderConfig['modalities'] => {
+  const preset: Readonly<Record<string, object>> = { visual: {}, text: {} };
+  const all = { ...preset, ...Object.fromEntries(shown.map((name) => [name, {}])), ...given };
+  return Object.keys(all).length > Object.keys(preset).length || Object.keys(given).length > 0
+    ? all
+    : undefined;
+};
+
 /**
  * The encoder that a recipe asks for: its preset with the recipe's own settings over it.
- * @param sizes what the data decide: the vocabulary, the pictures' channels, the names of the tasks, which experts may be
- * chosen by, and the temperatures of their families, which the model has beside the paper's five
  * @throws ConfigError for an unknown preset
  */
-export const encoderOf = (
-  model: UniPerceiverSettings,
-  sizes: {
-    readonly vocabularySize: number;
-    readonly channels: number;
-    readonly tasks?: readonly string[];
-    readonly temperatures?: readonly string[];
-  },
-): PresetConfig => {
-  const { preset, patchSize, moe, modalities, ...own } = model;
+export const encoderOf = (model: UniPerceiverSettings, sizes: EncoderSizes): PresetConfig => {
+  const { preset, patchSize, moe, modalities: given, ...own } = model;
   const { moe: presetMoe, ...base } = presetNamed(preset);
   const experts = expertsOf(moe, presetMoe, sizes.tasks ?? []);
   const others = (sizes.temperatures ?? []).filter((name) => !TEMPERATURES.includes(name));
-  return {
+  const modalities = modalitiesOf(given, sizes.modalities ?? []);
+  const config = {
     ...base,
     ...defined(own),
     vocabularySize: sizes.vocabularySize,
     prefixToken: sizes.vocabularySize - 2,
     patch: { size: patchSize ?? base.patch.size, channels: sizes.channels },
-    // Those of the recipe stand beside the preset's, whose settings are above.
-    ...(modalities ? { modalities: { visual: {}, text: {}, ...modalities } } : {}),
+    ...(modalities ? { modalities } : {}),
     ...(others.length > 0 ? { temperatures: [...TEMPERATURES, ...new Set(others)] } : {}),
     ...(experts ? { moe: experts } : {}),
   };
+  // The bits that routers see are part of what was trained, whatever a record says later.
+  const attributes = modalities && resolveEncoderConfig(config).moe?.attributes;
+  return attributes ? { ...config, moe: { ...experts, attributes } } : config;
 };

@@ -3,9 +3,9 @@ import { excerpt } from '@polygate/core';
 import { createUniPerceiver, modalitySettings, presetNamed, type EncoderShape } from '@polygate/encoder';
 import { createMergedEncoder, isMergedConfig } from '@polygate/encoder/merged';
 import { visual } from '@polygate/modalities';
+import { familySegments, taskFamilyNamed, temperatureOf } from '@polygate/tasks';
 import type { ModelArchitecture } from '../architecture.ts';
 import { FIRST_ARCHITECTURE, type ModelImage } from '../model-config.ts';
-import { taskFamilyNamed, temperatureOf } from '@polygate/tasks';
 import { z } from 'zod';
 import { describeSettings } from './description.ts';
 import { encoderOf } from './encoder-of.ts';
@@ -48,6 +48,7 @@ export const uniPerceiver: ModelArchitecture<UniPerceiverConfig, UniPerceiverSet
       channels: image.channels,
       tasks: tasks.map(({ name }) => name),
       temperatures: tasks.map(({ family }) => temperatureOf(taskFamilyNamed(family))),
+      modalities: tasks.flatMap(({ family }) => familySegments(family).map(({ modality }) => modality)),
     };
     return { ...data, encoder: encoderOf(settings, sizes) };
   },

@@ -1,3 +1,4 @@
+import { parseRow } from '@polygate/attributes';
 import fc from 'fast-check';
 import { isTextSegment } from '@polygate/modalities';
 import { describe, expect, it } from 'vitest';
@@ -64,12 +65,12 @@ describe('captionLayout', () => {
     const layout = captionLayout(images(2, 1), [Int32Array.of(7, 8, 51), Int32Array.of(9, 51)], options);
     const text = layout.sequences.segments[1];
     // L = 3, T = 1 + 1 + 6 = 8: [SPE v | w1 w2 w3 | s1 s2 s3]
-    expect(text).toMatchObject({ modality: 'text', length: 6, row: [1, 1, 0, 1, 0, 1, 1, 1] });
+    expect(text).toMatchObject({ modality: 'text', length: 6, row: parseRow('11010111') });
     expect(isTextSegment(text) && Array.from(text.arrays.ids)).toEqual([
       7, 8, 51, 50, 50, 50, 9, 51, 51, 50, 50, 51,
     ]);
     expect(isTextSegment(text) && Array.from(text.layout.positions ?? [])).toEqual([0, 1, 2, 0, 1, 2]);
-    expect(layout.sequences.segments[0]?.row).toEqual([1, 1, 0, 1, 1, 0, 0, 1]);
+    expect(layout.sequences.segments[0]?.row).toEqual(parseRow('11011001'));
     expect(layout.sequences.length).toBe(8);
     // Row 0: s at 5, 6, 7. Row 1: s1, s2 at 8 + 5, 8 + 6; its third word and query are padding.
     expect(Array.from(layout.queries)).toEqual([5, 6, 7, 13, 14]);
