@@ -18,6 +18,8 @@ const inputsOf = (source: SourceRecipe): readonly SourceInput[] => {
 
 const pathsOf = (recipe: PrepareRecipe): readonly SourceInput[] => [
   ...Object.values(recipe.sources).flatMap(inputsOf),
+  // A changed reader may give other rows; packages are known by their names.
+  ...(recipe.extensions ?? []).filter((module) => /^[./]|[\\/]/u.test(module)).map((path) => ({ path })),
   ...(recipe.tokenizer.file === undefined ? [] : [{ path: recipe.tokenizer.file }]),
 ];
 

@@ -2,7 +2,14 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ConfigError, type Logger, PolygateError, sealJson, silentLogger, unknownName } from '@polygate/core';
-import { acquireLock, type Lock, removeTemporaries, writeDirectoryAtomic } from '@polygate/core/node';
+import {
+  acquireLock,
+  extensionsOf,
+  loadExtensions,
+  type Lock,
+  removeTemporaries,
+  writeDirectoryAtomic,
+} from '@polygate/core/node';
 import {
   attributionText,
   readerNamed,
@@ -15,6 +22,7 @@ import {
   type Suite,
   type SuiteDataset,
 } from '@polygate/datasets';
+import { taskFamilies } from '@polygate/tasks';
 import { loadTokenizer, saveTokenizer, trainTokenizer, type Tokenizer } from '@polygate/tokens';
 import { writeDataset } from './dataset-writer.ts';
 import { fingerprint } from './fingerprint.ts';
@@ -179,9 +187,9 @@ const fillSuite = async (directory: string, parts: SuiteParts, context: PrepareC
   const shared = { directory, recipe, tokenizer, ledger, progress, ...(signal ? { signal } : {}) };
   const datasets: SuiteDataset[] = [];
   for (const plan of plans) {
-    if (plan.kind === 'labelled-text')
+    if (taskFamilies().every(({ kind }) => kind !== plan.kind))
       logger.warn(
-        `prepare ${plan.name}: no task family reads labelled-text yet: pretrain and evaluate leave it out`,
+        `prepare ${plan.name}: no task family reads ${plan.kind} yet: pretrain and evaluate leave it out`,
       );
     for (const dataset of await writeDataset(plan, shared)) {
       const splits = Object.entries(dataset.splits).map(([split, { rows }]) => `${split} ${rows}`);
@@ -237,6 +245,10 @@ export const prepare = async (
 ): Promise<PreparedSuite> => {
   const { logger = silentLogger, signal } = context;
   const workDirectory = resolve(options.workDirectory ?? process.cwd());
+  await loadExtensions(extensionsOf(options.recipe), {
+    askedBy: 'prepare recipe',
+    folders: [workDirectory],
+  });
   const asked = resolvePrepareRecipe(options);
   const model =
     options.for === undefined

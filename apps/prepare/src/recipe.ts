@@ -88,6 +88,11 @@ const sections = {
   tokenizer: tokenizerSchema.prefault({}),
 };
 const limits = {
+  /**
+   * Modules that register readers or kinds of datasets of other packages: names of packages, or paths from the recipe's
+   * folder or the working directory. They are imported before the recipe is checked.
+   */
+  extensions: z.array(textSetting).optional(),
   limits: limitsSchema.prefault({}),
   budgets: budgetsSchema.prefault({}),
   compression: z.enum(['none', 'lz4']).default('lz4'),

@@ -35,9 +35,11 @@ const recipeOf = async (
       `prepare: expected --from or --recipe, got both; change the recipe that --from makes by --set`,
     );
   }
-  const found = await recipeForPath(from, { set, output: out, ...(reader === undefined ? {} : { reader }) });
+  const laid = await withExtensions({}, { set, extension }, { name: from });
+  const chosen = reader === undefined ? {} : { reader };
+  const found = await recipeForPath(from, { set: laid.set, output: out, ...chosen });
   for (const line of describePathRecipe(found)) terminal.print(line);
-  return show ? undefined : withExtensions(found.input, { set, extension }, { name: from });
+  return show ? undefined : { recipe: found.input, set: laid.set };
 };
 
 /** `polygate prepare`: raw files or the mini suite to Arrow shards. */
