@@ -168,6 +168,7 @@ export const writeDataset = async (plan: DatasetPlan, context: WriterContext): P
       kind: plan.kind,
       splits,
       ...(kindNamed(plan.kind).hasClasses ? classes : {}),
+      ...(kindNamed(plan.kind).section ? { settings: kindSettings(plan, recipe) } : {}),
       ...found,
     },
     ...(plan.labelledTwin === undefined

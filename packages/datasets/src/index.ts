@@ -70,6 +70,7 @@ export type { LabelledTextOptions } from './kinds/labelled-text.ts';
 export { textBatches } from './kinds/text.ts';
 export type { TextOptions } from './kinds/text.ts';
 export { clipOfRow, clipSamplingOf, videoSection } from './kinds/labelled-video.ts';
+export { clipContent } from './video/clip-content.ts';
 export { decodeClip } from './video/clip-decode.ts';
 export type { DecodeClipOptions, DecodedClip } from './video/clip-decode.ts';
 export { sampledFrames } from './video/clip-sampling.ts';

@@ -90,12 +90,13 @@ export const trainedTasks = (
   Object.entries(tasks).map(([name, recipe]) => {
     const { family, dataset } = recipe;
     const { keepsClasses = false, kept } = taskFamilyNamed(family);
-    const { classes } = suiteDataset(suite, dataset);
+    const trained = suiteDataset(suite, dataset);
+    const { classes } = trained;
     return {
       name,
       family,
       dataset,
       ...(keepsClasses && classes ? { classes } : {}),
-      ...(kept ? { settings: kept(recipe) } : {}),
+      ...(kept ? { settings: kept(recipe, trained) } : {}),
     };
   });

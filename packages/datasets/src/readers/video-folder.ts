@@ -7,6 +7,7 @@ import { CLIP } from '../kinds/labelled-video.ts';
 import { fault, type Reader, type ReaderItem, type SampleContent } from '../samples/sample.ts';
 import { orderSplits, splitInName } from '../splits/split-names.ts';
 import { someOf } from '../survey/split-sources.ts';
+import { framePaths } from '../video/clip-content.ts';
 import { requireFfmpeg, videoExtensions, type VideoPrograms } from '../video/ffmpeg.ts';
 import { defineReader } from './dataset-reader.ts';
 import { classNamesSetting, linksSetting, textSetting } from './reader-settings.ts';
@@ -22,17 +23,6 @@ export interface VideoFolderOptions extends LinkOptions {
 const animated: ReadonlySet<string> = new Set(['.gif', '.webp', '.apng', '.png']);
 const isVideo = (name: string): boolean => videoExtensions.includes(extname(name).toLowerCase());
 const isClip = (name: string): boolean => isVideo(name) || animated.has(extname(name).toLowerCase());
-
-/** Numbers in names by their value: frame2 before frame10. */
-const byNumber = (a: string, b: string): number => {
-  const [left, right] = [a, b].map((name) => name.split(/(\d+)/u)) as [string[], string[]];
-  for (const [at, part] of left.entries()) {
-    const other = right[at] ?? '';
-    const difference = at % 2 === 1 ? Number(part) - Number(other) : part < other ? -1 : part > other ? 1 : 0;
-    if (difference !== 0) return difference;
-  }
-  return a < b ? -1 : a > b ? 1 : 0;
-};
 
 interface ClassFolder {
   readonly entry: FolderEntry;
@@ -82,12 +72,10 @@ const clipOf = async (
   if (entry.kind === 'broken')
     return fault(id, 'broken-link', 'expected a clip, got a link that leads nowhere');
   if (entry.kind === 'folder') {
-    const frames = (await listFolder(entry.path, options.path, options)).filter(
-      ({ kind, name }) => kind === 'file' && isImageName(name),
-    );
-    if (frames.length === 0)
+    const paths = await framePaths(entry.path, options.path, options);
+    if (paths.length === 0)
       return fault(id, 'no-frames', 'expected a folder of frames, got one without images');
-    return { kind: 'paths', paths: frames.sort((a, b) => byNumber(a.name, b.name)).map(({ path }) => path) };
+    return { kind: 'paths', paths };
   }
   if (entry.kind === 'other' || !isClip(entry.name)) {
     const known = [...animated, ...videoExtensions].join(' ');

@@ -48,6 +48,8 @@ export interface SuiteDataset {
   readonly kind: string;
   readonly splits: Readonly<Record<string, { readonly rows: number }>>;
   readonly classes?: readonly string[];
+  /** Settings of its kind that it was prepared with, such as how clips are sampled. @default none */
+  readonly settings?: Readonly<Record<string, unknown>>;
   /** Where the sources' own splits share samples, and where another dataset trains on what this one holds out. */
   readonly overlaps?: readonly SplitOverlap[];
   /** Where samples that show the same have different labels. */
@@ -110,7 +112,7 @@ const isOverlap = (value: unknown): boolean =>
 /** What is wrong with a dataset, or undefined. Its names become folders: they must lead nowhere else. */
 const datasetProblem = (dataset: unknown): string | undefined => {
   if (!isRecord(dataset)) return `expected datasets with name and splits, got ${excerpt(dataset)}`;
-  const { name, kind, splits, classes, baselines, overlaps, mostFrequentCaption } = dataset;
+  const { name, kind, splits, classes, settings, baselines, overlaps, mostFrequentCaption } = dataset;
   if (!isPlainName(name)) return `expected names of datasets that are names of folders, got ${excerpt(name)}`;
   if (typeof kind !== 'string') return `expected the kind of ${name}, got ${excerpt(kind)}`;
   if (!isRecord(splits)) return `expected splits by name for ${name}, got ${excerpt(splits)}`;
@@ -122,6 +124,8 @@ const datasetProblem = (dataset: unknown): string | undefined => {
   }
   if (classes !== undefined && !isTexts(classes))
     return `expected a list of class names for ${name}, got ${excerpt(classes)}`;
+  if (settings !== undefined && !isRecord(settings))
+    return `expected settings by name for ${name}, got ${excerpt(settings)}`;
   if (baselines !== undefined && !(isRecord(baselines) && Object.values(baselines).every(isNumbers)))
     return `expected baselines by split for ${name}, got ${excerpt(baselines)}`;
   if (overlaps !== undefined && !(Array.isArray(overlaps) && overlaps.every(isOverlap)))

@@ -92,8 +92,15 @@ export interface TaskFamily<Fields extends SettingFields = SettingFields> extend
   /** @default none: candidates are whole or drawn evenly */
   readonly labelCounts?: LabelCounts<Fields>;
   size(settings: SettingsOf<Fields>, input: SizeInput): SampleSize;
-  /** Settings that the model keeps for predictions. @default none */
-  kept?(settings: SettingsOf<Fields>): Readonly<Record<string, unknown>>;
+  /**
+   * Settings that the model keeps for predictions.
+   * @param dataset what it was trained on, with the settings of its kind that it was prepared with
+   * @default none
+   */
+  kept?(
+    settings: SettingsOf<Fields>,
+    dataset: { readonly settings?: Readonly<Record<string, unknown>> },
+  ): Readonly<Record<string, unknown>>;
   /** Whether the names of the dataset's classes go with the model. @default false */
   readonly keepsClasses?: boolean;
   /** Scores of a split with chance and baselines, the one to look at first before the others. */

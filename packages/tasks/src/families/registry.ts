@@ -6,6 +6,7 @@ import { imageCaptioning } from './image-captioning/family.ts';
 import { imageClassification } from './image-classification/family.ts';
 import { imageTextRetrieval } from './image-text-retrieval/family.ts';
 import { maskedLanguageModelling } from './masked-language-modelling/family.ts';
+import { videoClassification } from './video-classification/family.ts';
 import type { FamilyPredictor } from './predictor.ts';
 import { commonSettings } from './settings.ts';
 
@@ -15,6 +16,7 @@ export interface NamedTaskFamilies {
   readonly 'masked-language-modelling': typeof maskedLanguageModelling;
   readonly 'image-captioning': typeof imageCaptioning;
   readonly 'image-text-retrieval': typeof imageTextRetrieval;
+  readonly 'video-classification': typeof videoClassification;
 }
 
 const registry = createRegistry<TaskFamily>('task family', [
@@ -22,6 +24,7 @@ const registry = createRegistry<TaskFamily>('task family', [
   maskedLanguageModelling,
   imageCaptioning,
   imageTextRetrieval,
+  videoClassification,
 ]);
 
 /**

@@ -1,0 +1,69 @@
+/** Scores of any classification: top-1, top-5 and macro-F1 over the whole set of classes. */
+import {
+  chanceMacroF1,
+  chanceTopK,
+  labelRanks,
+  macroF1Statistic,
+  reportMean,
+  reportStatistic,
+  topK,
+  type ScoreReport,
+} from '@polygate/evaluation';
+
+/** What a model gave a split. N samples, C classes. */
+export interface ClassScores {
+  /** [N * C], row by row; a larger score is a likelier class. */
+  readonly scores: Float32Array;
+  /** [N] */
+  readonly labels: readonly number[];
+  /** [N] what samples share, for intervals. */
+  readonly groups: readonly string[];
+  /** C */
+  readonly classes: number;
+}
+
+export interface ClassReportOptions {
+  /** Stands in the reports, such as `mnist classification`. */
+  readonly task: string;
+  readonly split: string;
+  /** Of the resampling. */
+  readonly seed: number;
+  /** Top-1 of simple systems. */
+  readonly baselines: Readonly<Record<string, number>>;
+}
+
+/** Joins the scores of batches. */
+export const joinScores = (parts: readonly Float32Array[]): Float32Array => {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  parts.reduce((at, part) => {
+    all.set(part, at);
+    return at + part.length;
+  }, 0);
+  return all;
+};
+
+export const classReports = (
+  { scores, labels, groups, classes }: ClassScores,
+  { task, split, seed, baselines }: ClassReportOptions,
+): readonly ScoreReport[] => {
+  const ranks = labelRanks(scores, labels);
+  const name = { task, split };
+  // Equal scores make fractions of successes, so the range is said.
+  const bootstrap = { seed, groups: [...groups] };
+  const shares = { ...bootstrap, range: [0, 1] } as const;
+  const topReport = (k: number, others: { readonly baselines?: Readonly<Record<string, number>> } = {}) =>
+    reportMean(
+      { ...name, metric: `top-${k}`, chance: chanceTopK({ k, classes }), ...others },
+      topK(ranks, k).perSample,
+      shares,
+    );
+  return [
+    topReport(1, { baselines }),
+    ...(classes > 5 ? [topReport(5)] : []),
+    reportStatistic(
+      { ...name, metric: 'macro-F1', chance: chanceMacroF1({ labels, classes }) },
+      { count: labels.length, statistic: macroF1Statistic(scores, labels) },
+      { ...bootstrap, range: [0, 1] },
+    ),
+  ];
+};
