@@ -39,7 +39,12 @@ describe('packages', () => {
       ...{ name, layer, dependencies, folder: '', description: '' },
     });
     expect(
-      wrongDependencies([entry('a', 1, ['b', 'c']), entry('b', 1), entry('c', 2, ['a']), entry('d', Number.NaN)]),
+      wrongDependencies([
+        entry('a', 1, ['b', 'c']),
+        entry('b', 1),
+        entry('c', 2, ['a']),
+        entry('d', Number.NaN),
+      ]),
     ).toEqual([
       'a (layer 1) depends on b (layer 1)',
       'a (layer 1) depends on c (layer 2)',

@@ -28,7 +28,7 @@ const filesOf = (specifier, importer) => {
 };
 
 /** Imports of each file, by path. @param files paths of sources */
-export const importGraph = (files) => {
+const importGraph = (files) => {
   const known = new Set(files);
   return new Map(
     files.map((file) => {
