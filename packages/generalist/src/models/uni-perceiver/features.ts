@@ -9,7 +9,7 @@ import type { RoutingTrace } from '@polygate/encoder';
 import { takeSequences, type SequenceBatch } from '@polygate/modalities';
 import { embedding } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
-import type { UniPerceiverModel } from './uni-perceiver-model.ts';
+import type { EncodingModel } from './comparing-model.ts';
 
 export interface FeatureOptions {
   /** @default false */
@@ -26,14 +26,12 @@ export interface FeatureOptions {
   readonly routing?: RoutingTrace;
 }
 
-type Encoding = Pick<UniPerceiverModel, 'encoder'>;
-
 /**
  * Features of sequences, [N, D] of unit length; they belong to the caller or the enclosing tidy.
  * @throws ShapeError for sequences that don't fit the encoder, or tokens of another vocabulary
  */
 export const encodeFeatures = (
-  model: Encoding,
+  model: EncodingModel,
   batch: SequenceBatch,
   options: FeatureOptions = {},
 ): tf.Tensor2D => {
@@ -69,7 +67,7 @@ export const encodeFeatures = (
  * @returns [C, D], the caller's
  */
 export const encodeCandidates = (
-  model: Encoding,
+  model: EncodingModel,
   sequences: SequenceBatch,
   options: { readonly chunk?: number } & Pick<FeatureOptions, 'task'> = {},
 ): tf.Tensor2D => {
@@ -95,7 +93,7 @@ const EMBEDDED_AT_ONCE = 64;
 
 /** Features of sequences as values, [C * D]. */
 export const embedSequences = async (
-  model: Encoding,
+  model: EncodingModel,
   sequences: SequenceBatch,
   task: string | undefined,
 ): Promise<Float32Array> => {

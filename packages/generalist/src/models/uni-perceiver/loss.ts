@@ -9,8 +9,8 @@ import type { SequenceBatch } from '@polygate/modalities';
 import type { TaskBatch } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import type { ModelLoss, ModelLossOptions } from '../model.ts';
+import type { ComparingModel } from './comparing-model.ts';
 import { encodeFeatures } from './features.ts';
-import type { UniPerceiverModel } from './uni-perceiver-model.ts';
 
 /** Losses of task batches that a similarity is trained by. */
 export const lossNames = ['cross-entropy', 'contrastive'] as const;
@@ -130,7 +130,7 @@ const compared = (
  * whole candidate sets come from the model's cache.
  * The scalars belong to the caller or the enclosing tidy.
  */
-export const taskLoss = (model: UniPerceiverModel, batch: TaskBatch, options: ModelLossOptions): TaskLoss => {
+export const taskLoss = (model: ComparingModel, batch: TaskBatch, options: ModelLossOptions): TaskLoss => {
   const { training, random, differentiable = false, telemetry = false } = options;
   const routing = training ? createRoutingTrace({ telemetry }) : undefined;
   const own = (label: string) => ({

@@ -6,8 +6,8 @@
 import type { ScoredBatch, ScoreOptions } from '@polygate/tasks';
 import { exactLinear } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
+import type { ComparingModel, EncodingModel } from './comparing-model.ts';
 import { encodeCandidates, encodeFeatures } from './features.ts';
-import type { UniPerceiverModel } from './uni-perceiver-model.ts';
 
 /** Sequences of inputs that are encoded at once where their prefixes are compared. */
 const INPUTS_AT_ONCE = 64;
@@ -16,7 +16,7 @@ type Inputs = Pick<ScoredBatch, 'inputs' | 'queries'>;
 
 /** [N, D] of unit length, the caller's. */
 const queryFeatures = (
-  model: UniPerceiverModel,
+  model: ComparingModel,
   { inputs, queries }: Inputs,
   task: string | undefined,
 ): tf.Tensor2D =>
@@ -29,7 +29,7 @@ const queryFeatures = (
  * every precision: cosines that are rounded to bf16 tie where the features do not.
  */
 export const scoresOf = async (
-  model: Pick<UniPerceiverModel, 'encoder'>,
+  model: EncodingModel,
   features: { readonly queries: tf.Tensor2D; readonly candidates: tf.Tensor2D },
   temperature?: string,
 ): Promise<Float32Array> => {
@@ -47,7 +47,7 @@ export const scoresOf = async (
 
 /** As `TaskModel.scores`, by features of both sides. */
 export const scoreBatch = async (
-  model: UniPerceiverModel,
+  model: ComparingModel,
   batch: ScoredBatch,
   { task, scaled = true }: ScoreOptions = {},
 ): Promise<Float32Array> => {

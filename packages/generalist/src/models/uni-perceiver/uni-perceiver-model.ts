@@ -28,6 +28,8 @@ import * as tf from '@tensorflow/tfjs';
 import { taskSegments } from '../../task-segments.ts';
 import { DEFAULT_MAXIMUM_TOKENS, FIRST_ARCHITECTURE } from '../model-config.ts';
 import type {
+  ExportChoice,
+  ExportedModel,
   Generalist,
   ModelEmbedding,
   ModelLoss,
@@ -39,7 +41,7 @@ import type {
 import { requireLoss } from '../known-losses.ts';
 import { describeEncoderOf } from './description.ts';
 import { encodeCandidates, embedSequences } from './features.ts';
-import { exportedOf } from './export-merged.ts';
+import { mergedFacts, mergedParts } from './merged-parts.ts';
 import { lossNames, taskLoss, taskWeights } from './loss.ts';
 import { routingOf, routingRecords } from './routing.ts';
 import { scoreBatch } from './scores.ts';
@@ -111,7 +113,11 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
   }
 
   get exports(): Generalist['exports'] {
-    return { merged: (choice) => exportedOf(this, choice) };
+    const merged = (choice: ExportChoice): ExportedModel => {
+      const { encoder, ...parts } = mergedParts(this, choice);
+      return { model: modelWithEncoder(encoder, parts), ...mergedFacts(encoder) };
+    };
+    return { merged };
   }
 
   /** As {@link Generalist.loss}; see {@link taskLoss}. */
