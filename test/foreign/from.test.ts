@@ -39,6 +39,11 @@ const found: readonly (readonly [path: string, reader: string, reason: RegExp])[
     'caption-list',
     /^Flickr8k\.token\.txt has captions as Flickr8k and Flickr30k give them out$/u,
   ],
+  [
+    'formats/isic/truth.csv',
+    'labelled-table',
+    /^truth\.csv has the columns image \(images\) and MEL \(one-hot labels, one of 3 columns\), and the images are in images$/u,
+  ],
   ['img2dataset/files', 'sidecar-captions', /./u],
   ['img2dataset/webdataset', 'webdataset', /./u],
   ['img2dataset/parquet', 'parquet', /read as captioned-image$/u],

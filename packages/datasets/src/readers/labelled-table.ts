@@ -24,7 +24,8 @@ import {
   tableSettings,
   textSetting,
 } from './reader-settings.ts';
-import { imageTableVerdict, tableFit } from '../survey/table-fit.ts';
+import type { PathSurvey, SurveyedTable } from '../survey/path-survey.ts';
+import { imageTableVerdict, tableFit, type TableVerdict } from '../survey/table-fit.ts';
 
 export interface LabelledTableOptions extends ImageNameOptions, TableOptions {
   /** The table, with a header line unless `header` is false. */
@@ -81,6 +82,9 @@ const readTable = async (
   return { table, layout: { columns, image: imageAt, labels, split: splits.index }, splits };
 };
 
+const isOne = /^(?:1(?:\.0+)?|true)$/iu;
+const isBit = /^(?:[01](?:\.0+)?|true|false)$/iu;
+
 /** The label of a row: the text of its column, or the name of the one column that is 1. */
 const labelOfRow = (
   fields: readonly string[],
@@ -88,14 +92,13 @@ const labelOfRow = (
 ): string | { readonly code: string; readonly reason: string } => {
   const cells = labels.map((column) => fields[column]?.trim() ?? '');
   if (cells.length === 1) return cells[0] ?? '';
-  const [ones, zeros] = [/^(?:1(?:\.0+)?|true)$/iu, /^(?:0(?:\.0+)?|false|)$/iu];
-  const other = cells.find((cell) => !ones.test(cell) && !zeros.test(cell));
+  const other = cells.find((cell) => cell !== '' && !isBit.test(cell));
   if (other !== undefined)
     return {
       code: 'unknown-label',
       reason: `expected 0 or 1 in the columns of labels, got "${other.slice(0, 80)}"`,
     };
-  const chosen = labels.filter((_, at) => ones.test(cells[at] ?? ''));
+  const chosen = labels.filter((_, at) => isOne.test(cells[at] ?? ''));
   if (chosen.length > 1)
     return { code: 'several-labels', reason: `expected one label, got ${chosen.length} columns that are 1` };
   return columns[chosen[0] ?? -1]?.trim() ?? '';
@@ -195,6 +198,28 @@ export const openLabelledTable = async (options: LabelledTableOptions): Promise<
   };
 };
 
+/** Judges a table of images and columns of which one is 1 in each row. */
+const oneHotVerdict = (survey: PathSurvey, table: SurveyedTable): TableVerdict => {
+  const { header, rows } = table;
+  const columns = header
+    .map((_, at) => at)
+    .filter((at) => rows.every((row) => isBit.test(row[at]?.trim() ?? '')));
+  const [first] = columns;
+  const single = rows.every((row) => columns.filter((at) => isOne.test(row[at]?.trim() ?? '')).length === 1);
+  if (first === undefined || columns.length < 2 || rows.length === 0 || !single) return undefined;
+  const role = `one-hot labels, one of ${columns.length} columns`;
+  const verdict = imageTableVerdict(survey, table, {
+    images: imageColumns,
+    names: [header[first] ?? ''],
+    role,
+  });
+  if (!verdict || 'nearly' in verdict) return verdict;
+  return {
+    ...verdict,
+    settings: { ...verdict.settings, labelColumns: columns.map((at) => header[at] ?? '') },
+  };
+};
+
 export const labelledTableReader = defineReader({
   name: 'labelled-table',
   summary: 'a table of images and labels, with or without a column of splits (Kaggle, pandas, Excel)',
@@ -225,7 +250,10 @@ export const labelledTableReader = defineReader({
     };
   },
   detect: (survey) =>
-    tableFit(survey, (table) =>
-      imageTableVerdict(survey, table, { images: imageColumns, names: labelColumns, role: 'labels' }),
+    tableFit(
+      survey,
+      (table) =>
+        imageTableVerdict(survey, table, { images: imageColumns, names: labelColumns, role: 'labels' }) ??
+        oneHotVerdict(survey, table),
     ),
 });
