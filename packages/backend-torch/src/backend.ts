@@ -116,5 +116,8 @@ export class TorchBackend extends tf.KernelBackend {
 
   override dispose(): void {
     this.#store.close();
+    // What native operators remember belongs to the backend: builds without such operators remember nothing.
+    const { dispatcher } = this.context;
+    if (dispatcher.has('polygate::forget_token_sets')) dispatcher.value('polygate::forget_token_sets');
   }
 }

@@ -28,6 +28,10 @@ export class KernelContext {
   readonly dispatcher: Dispatcher;
   readonly device: string;
   readonly precision: PrecisionPolicy;
+  /** Weights of products whose copies in the product type are remembered with them; see fused/product-weights.ts. */
+  readonly productWeights = new WeakSet<DataId>();
+  /** Whether ATen's operators are composed even where the engine has its own: the twin, for tests. */
+  composesAlways = false;
   readonly #store: TensorStore;
   /** Outputs of the kernels under way: undone when a kernel throws. */
   readonly #pending: DataId[] = [];

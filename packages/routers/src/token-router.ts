@@ -119,12 +119,12 @@ export const unstackRouters = <Key>(stack: AnyRouterStack<Key>, parameters: Para
 const gateLogits = (
   stack: TokenRouterStack,
   context: TokenContext,
-  own: readonly tf.Tensor[],
+  ofSite: readonly tf.Tensor[],
 ): { readonly logits: tf.Tensor2D; readonly tokens: tf.Tensor3D } => {
   const { condition, width, sites, experts } = stack;
-  const weight = own.at(-1) as tf.Tensor2D;
+  const weight = ofSite.at(-1) as tf.Tensor2D;
   const [batch, length] = context.tokens.shape;
-  const { tokens, samples } = condition.represent(own.slice(0, -1), context, { width, sites });
+  const { tokens, samples } = condition.represent(ofSite.slice(0, -1), context, { width, sites });
   if (!tokens && !samples) return { logits: tf.zeros([batch * length, experts]), tokens: context.tokens };
   const split = tokens?.shape.at(-1) ?? 0;
   const columns = (from: number, to: number): tf.Tensor2D =>
@@ -132,12 +132,12 @@ const gateLogits = (
   const beside = tokens === context.tokens ? routerLogits(tokens, columns(0, split)) : undefined;
   const byToken =
     beside?.logits ?? (tokens ? exactLinear(tf.reshape(tokens, [-1, split]), columns(0, split)) : undefined);
-  const seen = (beside?.tokens ?? context.tokens) as tf.Tensor3D;
-  if (!samples) return { logits: byToken as tf.Tensor2D, tokens: seen };
+  const routed = (beside?.tokens ?? context.tokens) as tf.Tensor3D;
+  if (!samples) return { logits: byToken as tf.Tensor2D, tokens: routed };
   const bySample = tf.expandDims(exactLinear(samples, columns(split, split + samples.shape[1])), 1);
   const shape: [number, number, number] = [batch, length, experts];
   const sum = byToken ? tf.add(tf.reshape(byToken, shape), bySample) : tf.broadcastTo(bySample, shape);
-  return { logits: tf.reshape(sum, [batch * length, experts]), tokens: seen };
+  return { logits: tf.reshape(sum, [batch * length, experts]), tokens: routed };
 };
 
 interface Outcome {
@@ -227,9 +227,9 @@ const checkLogits = (
 ): void => {
   if (Number.isFinite(squares)) return;
   const [, experts] = logits.shape;
-  const seen = visible?.dataSync();
+  const flags = visible?.dataSync();
   const sums = logSums.dataSync();
-  const token = sums.findIndex((sum, at) => !Number.isFinite(sum) && seen?.[at] !== 0);
+  const token = sums.findIndex((sum, at) => !Number.isFinite(sum) && flags?.[at] !== 0);
   if (token < 0) return;
   const row = logits.dataSync<'float32'>().subarray(token * experts, (token + 1) * experts);
   throw logitsNotFinite('token', token, row);
@@ -250,27 +250,27 @@ const routeOnEngine = (
       ? 'dropless'
       : ((capacity - 0.5) * experts) / (topK * counted);
   const rule = { topK, renormalize, capacityFactor: factor, order, ...noiseStream(experts, noisy) } as const;
-  const own = engineTokenChoice(logits, visible, rule);
-  checkLogits(own, logits, visible);
-  const { wanted, slots } = own;
+  const choice = engineTokenChoice(logits, visible, rule);
+  checkLogits(choice, logits, visible);
+  const { wanted, slots } = choice;
   const choices = counted * topK;
   const starts = new Int32Array(experts + 1);
   wanted.forEach((count, e) => (starts[e + 1] = (starts[e] as number) + Math.min(count, capacity)));
-  const probabilities = onDemand<Float32Array>(own.probabilities);
-  const logSums = onDemand<Float32Array>(own.logSums);
-  const ids = onDemand<Int32Array>(own.ids);
-  const weights = onDemand<Float32Array>(own.weights);
-  const kept = onDemand<Uint8Array>(own.kept);
+  const probabilities = onDemand<Float32Array>(choice.probabilities);
+  const logSums = onDemand<Float32Array>(choice.logSums);
+  const ids = onDemand<Int32Array>(choice.ids);
+  const weights = onDemand<Float32Array>(choice.weights);
+  const kept = onDemand<Uint8Array>(choice.kept);
   const tokens = onDemand<Int32Array>(slots);
   return {
-    engine: own,
-    gates: own.gates,
+    engine: choice,
+    gates: choice.gates,
     choices: {
       experts,
       topK,
       counted,
       total: choices,
-      importance: Float64Array.from(own.importance),
+      importance: Float64Array.from(choice.importance),
       get probabilities() {
         return probabilities();
       },
@@ -330,14 +330,14 @@ export const routeTokens = <Key>(
   const renormalize = stack.renormalize ?? renormalizes(stack.topK ?? DEFAULT_TOP_K);
   const { training = false, random, batchPriority = false } = options;
   const { capacityFactor = training ? 1 : 2 } = options;
-  const own = options.parameters[context.site];
-  if (!own) {
+  const ofSite = options.parameters[context.site];
+  if (!ofSite) {
     throw new ConfigError(
       `routeTokens: expected a site below ${options.parameters.length}, got ${context.site}; give the index of one of the stack's routers`,
       { fields: { site: context.site, sites: options.parameters.length } },
     );
   }
-  const { logits, tokens } = gateLogits(stack, context, own);
+  const { logits, tokens } = gateLogits(stack, context, ofSite);
   const order = slotOrder(logits.shape[0], options);
   const rule = {
     experts,

@@ -69,7 +69,8 @@ bool findSets(const Slots& slots, int64_t count, TokenSets& sets) {
   return work <= 4 * slots.starts.back() || slots.starts.back() < 4096;
 }
 
-struct KnownSets {
+// Sets of one call's slots.
+struct RememberedSets {
   c10::weak_intrusive_ptr<c10::StorageImpl> storage;
   const int32_t* tokens;
   std::vector<int64_t> starts, columns;
@@ -80,20 +81,50 @@ struct KnownSets {
   }
 };
 
+// The sets of slots whose tokens live. The backend owns what is in it: it forgets all when it is disposed of
+// (polygate::forget_token_sets). The object itself is never destroyed, because tensors may be released while the process ends.
+class SetMemory {
+ public:
+  static SetMemory& instance() {
+    static SetMemory* const memory = new SetMemory();
+    return *memory;
+  }
+
+  std::shared_ptr<const TokenSets> of(const Slots& slots, int64_t count) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    remembered_.erase(std::remove_if(remembered_.begin(), remembered_.end(),
+                                     [](const RememberedSets& each) { return each.storage.expired(); }),
+                      remembered_.end());
+    for (const RememberedSets& each : remembered_)
+      if (each.of(slots, count)) return each.sets;
+    auto sets = std::make_shared<TokenSets>();
+    if (!findSets(slots, count, *sets)) sets = nullptr;
+    remembered_.push_back({slots.storage.getWeakStorageImpl(), slots.tokens, slots.starts, slots.columns, count, sets});
+    return sets;
+  }
+
+  int64_t forget() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto count = static_cast<int64_t>(remembered_.size());
+    std::vector<RememberedSets>().swap(remembered_);
+    return count;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<RememberedSets> remembered_;
+};
+
+// Drops all remembered sets, and says how many they were.
+int64_t forgetTokenSets() { return SetMemory::instance().forget(); }
+
 }  // namespace
 
 std::shared_ptr<const TokenSets> tokenSets(const Slots& slots, int64_t count) {
-  static std::mutex mutex;
-  static std::vector<KnownSets>* const known = new std::vector<KnownSets>();  // outlives tensors that live to the end
-  const std::lock_guard<std::mutex> lock(mutex);
-  known->erase(std::remove_if(known->begin(), known->end(), [](const KnownSets& each) { return each.storage.expired(); }), known->end());
-  for (const KnownSets& each : *known)
-    if (each.of(slots, count)) return each.sets;
-  auto sets = std::make_shared<TokenSets>();
-  if (!findSets(slots, count, *sets)) sets = nullptr;
-  known->push_back({slots.storage.getWeakStorageImpl(), slots.tokens, slots.starts, slots.columns, count, sets});
-  return sets;
+  return SetMemory::instance().of(slots, count);
 }
+
+TORCH_LIBRARY_FRAGMENT(polygate, m) { m.def("forget_token_sets() -> int", forgetTokenSets); }
 
 namespace {
 

@@ -25,8 +25,8 @@ struct TokenSets {
   int64_t served;                             // tokens before those of the set without experts
 };
 
-// Null where blocks are not full enough to pay. The linears of a site and their gradients ask for the same slots: what was
-// found is remembered as long as the slots' tokens live.
+// Null where blocks are not full enough to pay. The linears of a site and their gradients ask for the same slots: their sets
+// are remembered as long as the slots' tokens live, and at most until the backend is disposed of.
 std::shared_ptr<const TokenSets> tokenSets(const Slots& slots, int64_t count);
 
 // The gradients of the experts' weights as tasks of a loop that takes turns. `call` is borrowed; its dz must be there.

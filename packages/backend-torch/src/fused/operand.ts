@@ -4,17 +4,14 @@ import type { KernelContext } from '../kernel-context.ts';
 import type { Handle } from '../native/binding.ts';
 import type { ScalarType } from '../native/scalar-types.ts';
 
-const composing = new WeakSet<KernelContext>();
-
 /** From now on this engine composes ATen's operators even where it has its own: the twin, for tests. */
 export const composeAlways = (torch: KernelContext, on: boolean): void => {
-  if (on) composing.add(torch);
-  else composing.delete(torch);
+  torch.composesAlways = on;
 };
 
 /** Whether the operators of native/operators run here; they are CPU loops, elsewhere ATen's own are composed. */
 export const hasOwnOperators = (torch: KernelContext): boolean =>
-  torch.device === 'cpu' && !composing.has(torch);
+  torch.device === 'cpu' && !torch.composesAlways;
 
 export const lastOf = (shape: readonly number[]): number => shape[shape.length - 1] ?? 1;
 

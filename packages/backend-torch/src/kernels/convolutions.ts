@@ -19,18 +19,14 @@ import { channelsFirst, channelsLast, padExplicitly, planPadding, unpadExplicitl
 /** ATen's number of the channels-last memory formats, by number of spatial axes. */
 const CHANNELS_LAST_FORMAT: Readonly<Record<number, number>> = { 2: 2, 3: 3 };
 
-/** Dispatchers whose convolutions go past oneDNN. */
-const withoutOneDnn = new WeakSet<Dispatcher>();
-
 /** Whether convolutions may go through oneDNN from now on; nothing else is touched. */
 export const useOneDnnInConvolutions = (torch: Dispatcher, on: boolean): void => {
-  if (on) withoutOneDnn.delete(torch);
-  else withoutOneDnn.add(torch);
+  torch.convolutionsPastOneDnn = !on;
 };
 
 /** Runs one convolution of ATen, past oneDNN where that was asked for. */
 const runConvolution = <T>({ dispatcher }: KernelContext, run: () => T): T => {
-  if (!withoutOneDnn.has(dispatcher)) return run();
+  if (!dispatcher.convolutionsPastOneDnn) return run();
   const before = dispatcher.native.oneDnn();
   dispatcher.native.oneDnn(false);
   try {

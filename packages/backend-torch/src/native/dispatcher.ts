@@ -19,6 +19,8 @@ const ARENA_LENGTH = 1 << 18;
 const Result = Object.freeze({ tensor: 0, number: 1, bool: 2, none: 3, tensorList: 4 });
 
 export class Dispatcher {
+  /** Whether convolutions go past oneDNN. */
+  convolutionsPastOneDnn = false;
   readonly #native: NativeBinding;
   readonly #block = new Float64Array(BLOCK_LENGTH);
   readonly #results = new Float64Array(RESULT_LENGTH);

@@ -8,7 +8,6 @@
 import type { ParameterSet } from '@polygate/nn';
 import { linear, type LinearExpert } from '@polygate/tensor';
 import type * as tf from '@tensorflow/tfjs';
-import { matrixOf, vectorOf } from './parameter-access.ts';
 import type { BlockLinear } from './linears.ts';
 import { weighRows, type RowWeights } from './row-weights.ts';
 
@@ -39,6 +38,14 @@ export interface BlockLinears {
   apply(x: tf.Tensor3D, ref: LinearRef, options?: ApplyOptions): tf.Tensor3D;
 }
 
+/** A vector, [D]. */
+export const vectorOf = (parameters: ParameterSet, name: string): tf.Tensor1D =>
+  parameters.get(name) as tf.Variable<tf.Rank.R1>;
+
+/** A matrix, e.g. a weight [out, in] or a table [entries, D]. */
+export const matrixOf = (parameters: ParameterSet, name: string): tf.Tensor2D =>
+  parameters.get(name) as tf.Variable<tf.Rank.R2>;
+
 /** Dotted path of a linear's parameters. */
 export const pathOf = ({ block, linear: name }: LinearRef): string => `blocks.${block}.${name}`;
 
@@ -52,7 +59,7 @@ export const pairOf = (parameters: ParameterSet, path: string): LinearExpert => 
 export const denseLinears = (parameters: ParameterSet): BlockLinears => ({
   apply(x, ref, { activation = 'none', rowWeights } = {}) {
     const { weight, bias } = pairOf(parameters, pathOf(ref));
-    return weighRows(x, rowWeights, (own) => linear(own, weight, bias, { activation }) as tf.Tensor3D);
+    return weighRows(x, rowWeights, (inner) => linear(inner, weight, bias, { activation }) as tf.Tensor3D);
   },
 });
 

@@ -9,8 +9,7 @@
 import type { ParameterSet } from '@polygate/nn';
 import { attention, layerNorm, residual } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
-import type { BlockLinears } from './block-linears.ts';
-import { vectorOf } from './parameter-access.ts';
+import { vectorOf, type BlockLinears } from './block-linears.ts';
 
 /** What all blocks of one forward share. All borrowed. */
 export interface BlockContext {

@@ -9,10 +9,9 @@ import type { SequenceBatch } from '@polygate/modalities';
 import type { ParameterSet } from '@polygate/nn';
 import { l2Normalize, layerNorm, linear } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
-import type { BlockLinears } from './block-linears.ts';
+import { matrixOf, vectorOf, type BlockLinears } from './block-linears.ts';
 import { runBlock } from './block.ts';
 import { embedSequence } from '../sequence/embedding.ts';
-import { matrixOf, vectorOf } from './parameter-access.ts';
 import { attentionMask } from '../sequence/sequence-tensors.ts';
 import type { ResolvedEncoderShape } from '../config/shape-config.ts';
 

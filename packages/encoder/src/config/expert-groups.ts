@@ -177,8 +177,8 @@ export const resolveGroupSettings = (
   } = given;
   checkWhole(`${path}.experts`, experts, { most: ENCODER_LIMITS.experts });
   checkTopK(`${path}.topK`, topK, { experts, path });
-  for (const [modality, own] of Object.entries(topKByModality)) {
-    checkTopK(`${path}.topKByModality.${modality}`, own, { experts, path });
+  for (const [modality, count] of Object.entries(topKByModality)) {
+    checkTopK(`${path}.topKByModality.${modality}`, count, { experts, path });
   }
   if (fixed !== undefined && (experts !== fixed || topK !== 1 || Object.keys(topKByModality).length > 0)) {
     throw new ConfigError(

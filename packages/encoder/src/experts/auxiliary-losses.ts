@@ -5,7 +5,7 @@
  */
 import { weightedRouterLoss } from '@polygate/routers';
 import * as tf from '@tensorflow/tfjs';
-import type { AuxiliaryLosses } from '../routing/routing-trace.ts';
+import type { AuxiliaryLosses } from '../routing/trace.ts';
 import type { TokenExperts } from './token-experts.ts';
 
 /** The scalars of {@link AuxiliaryLosses} as a tidy returns them: weighted, then the means by name. */

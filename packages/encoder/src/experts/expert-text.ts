@@ -12,9 +12,9 @@ const linearsText = (linears: readonly string[], all: readonly LinearSpec[]): st
   const branches = [...new Set(linears.map(branchOf))];
   return branches
     .map((branch) => {
-      const own = linears.filter((linear) => branchOf(linear) === branch);
-      const whole = all.filter(({ name }) => branchOf(name) === branch).length === own.length;
-      return whole ? (branchWords.get(branch) ?? branch) : own.join(', ');
+      const ofBranch = linears.filter((linear) => branchOf(linear) === branch);
+      const whole = all.filter(({ name }) => branchOf(name) === branch).length === ofBranch.length;
+      return whole ? (branchWords.get(branch) ?? branch) : ofBranch.join(', ');
     })
     .join(' and ');
 };

@@ -21,6 +21,6 @@ export const rowExperts = (group: LiveGroup, { decisions, spans }: RowExpertsOpt
     const { gates, chosen } = decisions[group.siteOf(ref)] as GateDecision;
     const segments = prompts ? [{ row: spans[0]?.row ?? 0, start: 0, length: x.shape[1] }] : spans;
     const options = { gates, chosen, experts: group.expertsOf(ref), segments, activation };
-    return weighRows(x, rowWeights, (own) => conditionalLinear(own, options));
+    return weighRows(x, rowWeights, (inner) => conditionalLinear(inner, options));
   },
 });

@@ -19,7 +19,7 @@ export const groupSites = ({
   blocks,
   linears,
 }: Pick<ExpertGroup, 'name' | 'blocks' | 'linears'>): readonly GateSite[] =>
-  blocks.flatMap((block) => linears.map((own) => ({ group: name, block, linears: own })));
+  blocks.flatMap((block) => linears.map((members) => ({ group: name, block, linears: members })));
 
 /** All routers of an encoder, group by group; empty for a dense one. */
 export const gateSites = ({ moe }: Pick<ResolvedEncoderConfig, 'moe'>): readonly GateSite[] =>
@@ -31,5 +31,5 @@ export const groupAt = (
   { block, linear }: LinearRef,
 ): ExpertGroup | undefined =>
   moe?.groups.find(
-    ({ blocks, linears }) => blocks.includes(block) && linears.some((own) => own.includes(linear)),
+    ({ blocks, linears }) => blocks.includes(block) && linears.some((members) => members.includes(linear)),
   );

@@ -92,8 +92,8 @@ export const tokenExperts = (group: LiveGroup, options: TokenExpertsOptions): To
       const { reciprocals } = rowWeights;
       const ofTokens = tf.reshape(tf.tile(reciprocals, [x.shape[0], 1, 1]), [gates.shape[0], 1]);
       const scaled = scaleGradient(gates, ofTokens);
-      return weighRows(input, rowWeights, (own) =>
-        dispatchedLinear(own, { gates: scaled, plan, experts, activation }),
+      return weighRows(input, rowWeights, (inner) =>
+        dispatchedLinear(inner, { gates: scaled, plan, experts, activation }),
       );
     },
   };

@@ -27,18 +27,18 @@ const readConfig = async (path: string): Promise<Uint8Array> =>
 
 const parseConfig = async (source: MergedModelFiles['config']): Promise<MergedEncoderConfig> => {
   const isPath = typeof source === 'string' && !source.trimStart().startsWith('{');
-  const place = isPath ? source : 'config.json';
+  const file = isPath ? source : 'config.json';
   const content = isPath ? await readConfig(source) : source;
   const value =
     typeof content === 'string' || content instanceof Uint8Array
-      ? parseJson(content, `merged encoder: ${place}`, { remedy: 'export it anew' })
+      ? parseJson(content, `merged encoder: ${file}`, { remedy: 'export it anew' })
       : content;
   const { encoder } = (typeof value === 'object' && value !== null ? value : {}) as { encoder?: unknown };
   const config = (encoder ?? value) as MergedEncoderConfig;
   if (typeof config !== 'object' || config === null || !isMergedConfig(config)) {
     throw new FormatError(
-      `merged encoder: expected the configuration of a merged encoder in ${place}, got another; write one with polygate export`,
-      { fields: { path: place } },
+      `merged encoder: expected the configuration of a merged encoder in ${file}, got another; write one with polygate export`,
+      { fields: { path: file } },
     );
   }
   return config;

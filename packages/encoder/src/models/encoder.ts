@@ -14,7 +14,7 @@ import type { RowWeightRule } from '../blocks/row-weights.ts';
 import type { RunOptions } from '../blocks/encoder-body.ts';
 import type { TopKRule } from '../experts/expert-group.ts';
 import type { GateSite } from '../experts/sites.ts';
-import type { RoutingTrace } from '../routing/routing-trace.ts';
+import type { RoutingTrace } from '../routing/trace.ts';
 import type { SegmentKey } from '../sequence/layout.ts';
 import type { ResolvedEncoderShape } from '../config/shape-config.ts';
 

@@ -9,7 +9,7 @@ import type { ParameterSet } from '@polygate/nn';
 import { layerNorm } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import type { ResolvedEncoderShape } from '../config/shape-config.ts';
-import { vectorOf } from '../blocks/parameter-access.ts';
+import { vectorOf } from '../blocks/block-linears.ts';
 
 /** What embedding needs of its model. All borrowed. */
 export interface SequenceEmbedding {

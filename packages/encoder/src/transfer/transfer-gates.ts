@@ -64,7 +64,7 @@ export const shareSets = (
   const setOf = Array.from({ length: experts }, (_, e) => sets[Math.floor((e * sets.length) / experts)] ?? 0);
   const rows = [...served.values()].map(({ key, set }) => ({
     key,
-    experts: setOf.flatMap((own, expert) => (own === set ? [expert] : [])),
+    experts: setOf.flatMap((of, expert) => (of === set ? [expert] : [])),
   }));
   const margin = rows.some((row) => row.experts.length < topK) ? ALONE : CLEAR;
   return { setOf, rows: sets.length > 1 ? rows : [], margin };
@@ -108,10 +108,10 @@ export const fitSite = (site: FitSite, rows: readonly FittedRow[], margin: numbe
   const experts = site.gates.length / site.width;
   for (let sweep = 0; sweep < MOST_SWEEPS; sweep += 1) {
     let moved = false;
-    for (const [row, { experts: own }] of rows.entries()) {
+    for (const [row, { experts: wanted }] of rows.entries()) {
       const logits = Array.from({ length: experts }, (_, expert) => logit(site, expert, row));
-      const lowest = own.reduce((a, b) => ((logits[b] ?? 0) < (logits[a] ?? 0) ? b : a));
-      const others = logits.flatMap((_, expert) => (own.includes(expert) ? [] : [expert]));
+      const lowest = wanted.reduce((a, b) => ((logits[b] ?? 0) < (logits[a] ?? 0) ? b : a));
+      const others = logits.flatMap((_, expert) => (wanted.includes(expert) ? [] : [expert]));
       const highest = others.reduce((a, b) => ((logits[b] ?? 0) > (logits[a] ?? 0) ? b : a));
       const lack = margin - ((logits[lowest] ?? 0) - (logits[highest] ?? 0));
       // A little short of the margin counts, or rounding would keep two rows at odds for ever.

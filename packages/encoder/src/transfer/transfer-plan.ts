@@ -183,10 +183,10 @@ const settingsOf = (model: ResolvedEncoderConfig, start: StartConfig): readonly 
     const other = counterpartOf(group, start);
     if (other?.kind !== 'experts') return [];
     return (['topK', 'renormalize'] as const).flatMap((field) => {
-      const [own, theirs] = [group[field], other.group[field]];
-      return own === theirs
+      const [value, startValue] = [group[field], other.group[field]];
+      return value === startValue
         ? []
-        : [`${groupPath(group.name)}.${field} (model ${valueText(own)}, start ${valueText(theirs)})`];
+        : [`${groupPath(group.name)}.${field} (model ${valueText(value)}, start ${valueText(startValue)})`];
     });
   }),
   ...differing(modalityFields(model, start, ({ told }) => told)).map(bothValues),

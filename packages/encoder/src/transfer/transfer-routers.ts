@@ -90,8 +90,8 @@ const parameterTransfer = (
   }
   const rowsTo = names?.length ?? 1;
   const rowsFrom = startNames?.length ?? 1;
-  const pairs = (names ?? ['']).flatMap((own, to): RowPair[] => {
-    const index = startNames ? startNames.indexOf(own) : 0;
+  const pairs = (names ?? ['']).flatMap((rowName, to): RowPair[] => {
+    const index = startNames ? startNames.indexOf(rowName) : 0;
     return index < 0 ? [] : [[to, index]];
   });
   const rows = origins.flatMap((origin, site) =>
@@ -104,7 +104,7 @@ const parameterTransfer = (
   const whole = rows.length === sizeOf(shape.slice(0, inner));
   const sameRows = whole && from.shape.join() === shape.join() && rows.every(([to, index]) => to === index);
   if (sameRows) return { name, source: { how: 'taken', from: from.name } };
-  const unknown = (names ?? []).filter((own) => startNames?.includes(own) === false);
+  const unknown = (names ?? []).filter((rowName) => startNames?.includes(rowName) === false);
   const reasons = [
     withoutOrigin(origins),
     unknown.length > 0 ? `${unknown.join(', ')} not known to the start` : '',

@@ -115,11 +115,11 @@ const numbered = (path: string, count: number): readonly string[] =>
 /** The weight sets of a linear, or undefined where the start has one alone. */
 export const copiesAt = (start: StartConfig, ref: LinearRef): StartCopies | undefined => {
   const path = pathOf(ref);
-  const own = startGroupAt(start, ref);
-  if (!own) return undefined;
-  return own.kind === 'experts'
-    ? { kind: own.kind, paths: numbered(`${path}.experts`, own.group.experts) }
-    : { kind: own.kind, paths: numbered(`${path}.merged`, setCount(own.group)) };
+  const startGroup = startGroupAt(start, ref);
+  if (!startGroup) return undefined;
+  return startGroup.kind === 'experts'
+    ? { kind: startGroup.kind, paths: numbered(`${path}.experts`, startGroup.group.experts) }
+    : { kind: startGroup.kind, paths: numbered(`${path}.merged`, setCount(startGroup.group)) };
 };
 
 /** The mean of weight sets, which one alone is itself. */

@@ -1,7 +1,7 @@
 /** The figures of routers over several forwards: load, importance, entropy, what was dropped, by router and group. */
 import { addCounts, routingTelemetry, type RoutingCounts, type RoutingTelemetry } from '@polygate/routers';
 import type { GateSite } from '../experts/sites.ts';
-import type { GroupCounts, SiteReport } from './routing-trace.ts';
+import type { GroupCounts, SiteReport } from './trace.ts';
 
 /** Figures of the tokens of one modality and attribute row at one router. */
 export interface GroupFigures extends RoutingTelemetry {
