@@ -56,7 +56,9 @@ describe('a routing condition of an extension', () => {
     expect(exported.log).not.toContain('error');
     expect(exported.code).toBe(0);
     const config = JSON.parse(await readFile(join(out, 'config.json'), 'utf8')) as {
-      readonly encoder: { readonly merged: { readonly groups: readonly { readonly by: readonly string[] }[] } };
+      readonly encoder: {
+        readonly merged: { readonly groups: readonly { readonly by: readonly string[] }[] };
+      };
     };
     expect(config.encoder.merged.groups[0]?.by).toEqual(['modality', 'task']);
   });

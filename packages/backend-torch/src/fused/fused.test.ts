@@ -187,3 +187,20 @@ it.runIf(describeTorch().available)('attention in bf16 is as near to float32 as 
     expect(worst / scale, `result ${at}`).toBeLessThan((useTiles(true) ? 6 : 32) * 2 ** -9);
   });
 });
+
+describe.runIf(describeTorch().available)('sets of tokens that native operators remember', () => {
+  it('are forgotten with the backend', async () => {
+    await registerTorchEngine({ precision: 'bf16' });
+    const { dispatcher } = context();
+    const remembered = (): number => dispatcher.value('polygate::forget_token_sets');
+    remembered();
+    const outputs = (cases['dispatchedLinear with gelu'] as () => tf.Tensor[])();
+    // Only products in blocks go by sets.
+    if (useTiles(true)) expect(remembered()).toBeGreaterThan(0);
+    tf.dispose(outputs);
+    const again = (cases['dispatchedLinear with gelu'] as () => tf.Tensor[])();
+    await registerTorchEngine({ precision: 'bf16' });
+    expect(remembered()).toBe(0);
+    expect(again.length).toBeGreaterThan(0);
+  });
+});

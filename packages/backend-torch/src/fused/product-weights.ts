@@ -38,5 +38,7 @@ export const panelsOf = (torch: KernelContext, weights: readonly TensorInfo[]): 
 /** The copy that an update of `weight` must write too, or undefined when products do not use it. */
 export const productCopyOf = (torch: KernelContext, weight: TensorInfo): Handle | undefined => {
   const { product, exact } = torch.precision;
-  return product !== exact && torch.productWeights.has(weight.dataId) ? torch.castOf(weight, product) : undefined;
+  return product !== exact && torch.productWeights.has(weight.dataId)
+    ? torch.castOf(weight, product)
+    : undefined;
 };

@@ -3,6 +3,15 @@ import { ENCODER_LIMITS } from '@polygate/encoder';
 import { z } from 'zod';
 import { above, amount, count, MAX_FACTOR, share } from '../../number-settings.ts';
 
+/** A value that a schema of its own checks. */
+const settingValue = z.union([
+  z.number(),
+  z.boolean(),
+  z.string(),
+  z.array(z.unknown()),
+  z.record(z.string(), z.unknown()),
+]);
+
 /** How the routers of experts choose, and among how many. */
 const groupSettings = {
   experts: count(ENCODER_LIMITS.experts).optional(),
@@ -12,7 +21,7 @@ const groupSettings = {
   /** What routers look at: attribute, modality, task, token, context, task-specific, or one that a package registered. */
   condition: z.string().min(1).optional(),
   /** Settings of the condition itself, which has a schema of its own. */
-  conditionSettings: z.record(z.string(), z.unknown()).optional(),
+  conditionSettings: z.record(z.string(), settingValue).optional(),
   renormalize: z.boolean().optional(),
   /** Standard deviation of the routing noise times the number of experts. */
   noise: amount(MAX_FACTOR).optional(),
