@@ -113,7 +113,7 @@ describe('prepare recipe', () => {
       'unknown setting "image.siz": did you mean "image.size"? known: image.background, image.fit, image.size',
     );
     expect(() => applyPrepareSettings(own, ['colour=red'])).toThrow(
-      'unknown setting "colour": known: baselines, budgets, compression, image, limits, name, sources, text, tokenizer',
+      'unknown setting "colour": known: baselines, budgets, compression, extensions, image, limits, name, sources, text, tokenizer, video',
     );
     expect(() => applyPrepareSettings(own, ['sources.photos.pth=a'])).toThrow(
       'unknown setting "sources.photos.pth": did you mean "sources.photos.path"? known: sources.photos.classNames, sources.photos.dataset,',
