@@ -259,4 +259,13 @@ describe('encoderOf', () => {
     expect(moeOf({ capacityFactor: { evaluate: 3 } })).toMatchObject({ capacityFactor: { evaluate: 3 } });
     expect(moeOf({ capacityFactor: 'dropless' })).toMatchObject({ capacityFactor: 'dropless' });
   });
+
+  it('takes groups in place of the preset’s experts', () => {
+    const groups = [
+      { name: 'attend', linears: ['attention.*'], condition: 'modality', experts: 3 },
+      { name: 'feed', linears: ['ffn.*'], blocks: { every: 2 }, condition: 'token', losses: { load: 0.1 } },
+    ];
+    expect(moeOf({ groups })).toEqual({ groups, tasks: ['a', 'b'] });
+    expect(() => moeOf({ groups: [{ name: 'attend', linears: [] }] })).toThrow('model.moe.groups.0.linears');
+  });
 });

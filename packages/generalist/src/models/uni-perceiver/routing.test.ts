@@ -70,4 +70,28 @@ describe('routingRecords', () => {
     expect(record?.values).toMatchObject({ sites: [{ dead: [1], maximumViolation: 1 }] });
     expect(routingRecords(encoder, 'naming', [])).toEqual([]);
   });
+
+  it('gives each of several groups of experts a record with its name', () => {
+    const several = {
+      config: {
+        moe: {
+          groups: [
+            { name: 'attend', condition: 'modality', experts: 3, topK: 1 },
+            { name: 'feed', condition: 'token', experts: 2, topK: 1 },
+          ],
+        },
+      },
+    } as unknown as Parameters<typeof routingRecords>[0];
+    const own = {
+      ...report([{ ...text, counts: counts(4, 1) }], { balance: 1, z: 2, load: 3 }),
+      group: 'feed',
+    };
+    const [record, ...more] = routingRecords(several, 'naming', [own]);
+    expect(more).toEqual([]);
+    expect(record?.values).toMatchObject({
+      group: 'feed',
+      condition: 'token',
+      sites: [{ balance: 1, z: 2, load: 3 }],
+    });
+  });
 });
