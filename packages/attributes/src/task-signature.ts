@@ -5,7 +5,7 @@ import { ConfigError } from '@polygate/core';
  * The kind of data of a segment, as attributes speak of it: `visual` (images and video alike), `text`, or the group of
  * another modality, whose bits are there where a model's schema has it.
  */
-export type Modality = 'visual' | 'text' | (string & Record<never, never>);
+export type Modality = string;
 
 export interface TaskSignature {
   /** Modalities of the input sequence; at least one. Words that the model completes (captioning) are inputs too. */

@@ -1,7 +1,21 @@
 /** Encoding and scoring as stages of a stream. */
-import { listRow, mapStage } from '@polygate/stream';
-import { imagePatches, nameCandidates, segmentRows, servingTask, softmaxRows } from '@polygate/tasks';
-import { endedTokens, imageSequences, textSequences, type SequenceBatch } from '@polygate/modalities';
+import { mapStage } from '@polygate/stream';
+import {
+  columnsOf,
+  imagePatches,
+  nameCandidates,
+  segmentRows,
+  servingTask,
+  softmaxRows,
+} from '@polygate/tasks';
+import {
+  imageSequences,
+  joinSegments,
+  text,
+  visual,
+  type Modality,
+  type SegmentRows,
+} from '@polygate/modalities';
 import { ConfigError } from '@polygate/core';
 import type { RecordBatch } from '@polygate/stream';
 import type { Generalist, ModelEmbedding } from './models/model.ts';
@@ -29,20 +43,31 @@ const embeddingOf = ({ architecture, embedding }: Generalist): ModelEmbedding =>
   );
 };
 
-const sequencesOf = (model: Generalist, batch: RecordBatch, options: EncodeStageOptions): SequenceBatch => {
-  if (options.from === 'image') {
-    return imageSequences(imagePatches(batch, model.image, { column: options.source }), segmentRows.image);
+/** How rows become sequences: the modality's record, what its data look like, and the attributes of the segment. */
+const readerOf = (
+  model: Generalist,
+  { from, source }: Pick<EncodeStageOptions, 'from' | 'source'>,
+): {
+  readonly columns: ReturnType<Modality['columns']>;
+  readonly read: (batch: RecordBatch) => SegmentRows;
+} => {
+  if (from === 'image') {
+    const input = { ...model.image, column: source };
+    return {
+      columns: visual.columns(input),
+      read: (batch) => visual.read(columnsOf(batch), input, { row: segmentRows.image }),
+    };
   }
-  const endToken = model.tokenizer.specials.endoftext;
-  const maximum = embeddingOf(model).maximumTokens;
-  const rows = Array.from({ length: batch.numRows }, (_, row) => {
-    const tokens = listRow(batch, options.source ?? 'tokens', row);
-    // Prepared texts end with their end token already.
-    return tokens.at(-1) === endToken && tokens.length <= maximum
-      ? Int32Array.from(tokens)
-      : endedTokens(tokens, { endToken, maximum });
-  });
-  return textSequences(rows, { row: segmentRows.caption, padding: endToken });
+  const input = {
+    vocabularySize: model.tokenizer.size,
+    endToken: model.tokenizer.specials.endoftext,
+    maximumTokens: embeddingOf(model).maximumTokens,
+    ...(source === undefined ? {} : { column: source }),
+  };
+  return {
+    columns: text.columns(input),
+    read: (batch) => text.read(columnsOf(batch), input, { row: segmentRows.caption }),
+  };
 };
 
 /**
@@ -50,23 +75,19 @@ const sequencesOf = (model: Generalist, batch: RecordBatch, options: EncodeStage
  * them. The model is borrowed and must outlive the stream.
  */
 export const encodeStage = (model: Generalist, options: EncodeStageOptions): ModelStage => {
-  const { from, column = 'embedding' } = options;
+  const { column = 'embedding' } = options;
   const embedding = embeddingOf(model);
   const task = servingTask(model, 'image-text-retrieval', options);
-  const source = options.source ?? (from === 'image' ? 'image' : 'tokens');
-  const kind =
-    from === 'image'
-      ? ({ fixedList: 'uint8', size: model.image.pixels } as const)
-      : ({ list: 'int32' } as const);
+  const { columns, read } = readerOf(model, options);
   return mapStage(
     {
       name: 'encode',
-      needs: { [source]: kind },
+      needs: columns,
       adds: { [column]: { fixedList: 'float32', size: embedding.width } },
       metadata: { 'polygate.tokenizer.model': model.config.tokenizerHash },
     },
     async (batch) => ({
-      [column]: await embedding.encode(sequencesOf(model, batch, { from, source }), { task }),
+      [column]: await embedding.encode(joinSegments(batch.numRows, [read(batch)]), { task }),
     }),
   );
 };

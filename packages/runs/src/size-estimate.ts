@@ -5,6 +5,7 @@
  */
 import { formatBytes, requireMemory } from '@polygate/core';
 import type { ModelSize, Recipe } from '@polygate/generalist';
+import { visual } from '@polygate/modalities';
 import { taskFamilyNamed } from '@polygate/tasks';
 
 const FLOAT = 4;
@@ -43,11 +44,10 @@ export interface SizeContext {
 export const estimateSize = (recipe: Recipe, context: SizeContext): SizeEstimate => {
   const { model, channels, pixels, textLength } = context;
   const { parameters } = model;
-  const input = {
-    patches: Math.floor(pixels / model.patch) ** 2,
-    imageValues: channels * pixels ** 2,
-    textLength,
-  };
+  // What of the images whole patches cover; others are refused when the model is made.
+  const side = Math.max(1, Math.floor(pixels / model.patch)) * model.patch;
+  const image = { height: side, width: side, channels, patch: model.patch };
+  const input = { patches: visual.tokens(image), imageValues: visual.values(image), textLength };
   const bytesEach = recipe.precision === 'f32' ? FLOAT : FLOAT / 2;
   let activationBytes = 0;
   let leastActivationBytes = 0;
