@@ -23,6 +23,8 @@ export { binomialTail, exactInterval, wilsonInterval } from './proportions.ts';
 export { chanceMacroF1, chanceRecall, chanceTopK } from './chance.ts';
 export { majorityBaseline, mostFrequentCaption, unigramBaseline } from './chance.ts';
 export type { UnigramBaseline, UnigramOptions } from './chance.ts';
+export { naiveBayesLabels } from './naive-bayes.ts';
+export type { LabelledTokens, NaiveBayesOptions } from './naive-bayes.ts';
 export { neighbourLabels, pixelNeighbours } from './pixel-neighbours.ts';
 export type { Neighbours, PictureSet } from './pixel-neighbours.ts';
 export { shrinkPictures } from './shrink-pictures.ts';

@@ -79,6 +79,10 @@ export { maskWords, wordSpans } from './families/masked-language-modelling/maski
 export type { MaskedText, MaskingOptions } from './families/masked-language-modelling/masking.ts';
 export { fill } from './families/masked-language-modelling/predict.ts';
 export type { WordPrediction } from './families/masked-language-modelling/predict.ts';
+export { createTextClassification } from './families/text-classification/collate.ts';
+export type { TextClassificationOptions } from './families/text-classification/collate.ts';
+export { classifyTexts } from './families/text-classification/predict.ts';
+export type { TextLabelOptions } from './families/text-classification/predict.ts';
 export { patchesOf } from './image-patches.ts';
 export type { ScoredBatch, ScoreOptions, TaskModel, TrainedTask } from './model.ts';
 export { softmaxRows, topIndices } from './scores.ts';

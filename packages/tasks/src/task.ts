@@ -82,17 +82,21 @@ export interface TaskSettings {
 export type CollatedRows = Pick<TaskBatch, 'inputs' | 'queries' | 'labels' | 'targets' | 'loss' | 'same'>;
 
 /** What a family says of itself, besides its settings with their defaults. */
-export type TaskFacts = Required<TaskSettings> & Pick<Task, 'family' | 'signature'>;
+export type TaskFacts = Required<TaskSettings> &
+  Pick<Task, 'family' | 'signature'> & {
+    /** @default the name of the family */
+    readonly temperature?: string;
+  };
 
-/** A task from its facts and its collation. Its temperature is its family's; labels are smoothed in training alone. */
+/** A task from its facts and its collation. Labels are smoothed in training alone. */
 export const defineTask = (
   facts: TaskFacts,
   collate: (batch: RecordBatch, options: CollateOptions) => CollatedRows,
 ): Task => {
-  const { name, family, lossWeight, labelSmoothing } = facts;
+  const { name, family, lossWeight, labelSmoothing, temperature = family } = facts;
   return Object.freeze<Task>({
     ...facts,
-    temperature: family,
+    temperature,
     collate(batch, options) {
       const rows = collate(batch, options);
       return {
@@ -100,7 +104,7 @@ export const defineTask = (
         inputs: { ...rows.inputs, task: name },
         task: name,
         family,
-        temperature: family,
+        temperature,
         lossWeight,
         labelSmoothing: options.training ? labelSmoothing : 0,
       };

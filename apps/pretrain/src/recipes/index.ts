@@ -1,11 +1,13 @@
 import type { RecipeInput } from '@polygate/generalist';
 import { demoWasm } from './demo-wasm.ts';
 import { demo } from './demo.ts';
+import { labelledText } from './labelled-text.ts';
 import { uniPerceiverRecipes } from './uni-perceiver.ts';
 
 /** Every recipe of this stage by name. */
 export const pretrainRecipes: Readonly<Record<string, RecipeInput>> = Object.freeze({
   demo,
   'demo-wasm': demoWasm,
+  'labelled-text': labelledText,
   ...uniPerceiverRecipes,
 });

@@ -6,6 +6,7 @@ import { imageCaptioning } from './image-captioning/family.ts';
 import { imageClassification } from './image-classification/family.ts';
 import { imageTextRetrieval } from './image-text-retrieval/family.ts';
 import { maskedLanguageModelling } from './masked-language-modelling/family.ts';
+import { textClassification } from './text-classification/family.ts';
 import { videoClassification } from './video-classification/family.ts';
 import type { FamilyPredictor } from './predictor.ts';
 import { commonSettings } from './settings.ts';
@@ -17,6 +18,7 @@ export interface NamedTaskFamilies {
   readonly 'image-captioning': typeof imageCaptioning;
   readonly 'image-text-retrieval': typeof imageTextRetrieval;
   readonly 'video-classification': typeof videoClassification;
+  readonly 'text-classification': typeof textClassification;
 }
 
 const registry = createRegistry<TaskFamily>('task family', [
@@ -25,6 +27,7 @@ const registry = createRegistry<TaskFamily>('task family', [
   imageCaptioning,
   imageTextRetrieval,
   videoClassification,
+  textClassification,
 ]);
 
 /**

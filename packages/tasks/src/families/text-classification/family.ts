@@ -1,0 +1,49 @@
+/** Text classification in cloze form as a task family. */
+import { z } from 'zod';
+import { defineTaskFamily } from '../family.ts';
+import { segmentRows, textToText } from '../../signatures.ts';
+import { maximumTokens } from '../settings.ts';
+import { CLOZE_TEMPERATURE, createTextClassification } from './collate.ts';
+import { evaluateTextClassification } from './evaluate.ts';
+import { textPredictor } from './predict.ts';
+
+export const textClassification = defineTaskFamily({
+  name: 'text-classification',
+  summary: 'the class of a text or of a pair, by the word that fills the blank of a pattern',
+  kind: 'labelled-text',
+  settings: {
+    /** `{a}` and `{b}` are the texts, `___` the blank. @default one for single texts, and one for pairs */
+    pattern: z.string().min(1).optional(),
+    /** Words for classes, by class name. @default the class names */
+    words: z.record(z.string(), z.string().min(1)).optional(),
+    maximumTokens,
+  },
+  defaults: { labelSmoothing: 0.1 },
+  signature: textToText,
+  segments: [
+    { modality: 'text', row: segmentRows.maskedText },
+    { modality: 'text', row: segmentRows.vocabulary },
+  ],
+  temperature: CLOZE_TEMPERATURE,
+  taskName: (dataset) => dataset,
+  create: (name, settings, context) =>
+    createTextClassification({
+      name,
+      classes: context.dataset.classes ?? [],
+      tokenizer: context.tokenizer,
+      lossWeight: settings.lossWeight,
+      labelSmoothing: settings.labelSmoothing,
+      words: settings.words,
+      pattern: settings.pattern,
+      maximumTokens: settings.maximumTokens,
+    }),
+  kept: ({ pattern, words, maximumTokens: longest }) => ({
+    ...(pattern === undefined ? {} : { pattern }),
+    ...(words ? { words } : {}),
+    ...(longest === undefined ? {} : { maximumTokens: longest }),
+  }),
+  keepsClasses: true,
+  size: (settings, { textLength }) => ({ positions: 1 + (settings.maximumTokens ?? textLength), values: 0 }),
+  evaluate: evaluateTextClassification,
+  predict: textPredictor,
+});

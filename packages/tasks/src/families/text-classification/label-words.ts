@@ -1,0 +1,42 @@
+/** Words for classes: what may fill the blank of a cloze pattern. */
+import { ConfigError, excerpt } from '@polygate/core';
+import { nameCandidates, type CandidateSet, type TaskTokenizer } from '../../candidates.ts';
+import { segmentRows } from '../../signatures.ts';
+
+/**
+ * The word of each class, in label order.
+ * @param words by class name @default the class names
+ * @throws ConfigError for a class that is not there, or two classes with one word
+ */
+export const labelWords = (
+  name: string,
+  classes: readonly string[],
+  words: Readonly<Record<string, string>> = {},
+): readonly string[] => {
+  const unknown = Object.keys(words).find((each) => !classes.includes(each));
+  if (unknown !== undefined) {
+    throw new ConfigError(
+      `task "${name}": expected words of its classes ${classes.join(', ')}, got one of ${excerpt(unknown)}; correct words`,
+      { fields: { words } },
+    );
+  }
+  const list = classes.map((each) => (Object.hasOwn(words, each) ? (words[each] ?? each) : each));
+  const repeated = list.find((word, i) => list.indexOf(word) !== i);
+  if (repeated === undefined) return list;
+  throw new ConfigError(
+    `task "${name}": expected words that differ, got ${excerpt(repeated)} twice; give each class a word of its own`,
+    { fields: { words } },
+  );
+};
+
+/** Words as candidates, as the vocabulary has them: with the space before the blank, if one is there. */
+export const wordCandidates = (
+  key: string,
+  words: readonly string[],
+  { tokenizer, spaced }: { readonly tokenizer: TaskTokenizer; readonly spaced: boolean },
+): CandidateSet =>
+  nameCandidates(
+    key,
+    words.map((word) => (spaced ? ` ${word}` : word)),
+    { tokenizer, row: segmentRows.vocabulary },
+  );
