@@ -19,7 +19,13 @@ import { AdamW, constant } from '@polygate/nn';
 import { forEachSink, pipe } from '@polygate/stream';
 import { imageToText, patchStage, tagStage, type TaskBatch } from '@polygate/tasks';
 import { selectEngine } from '@polygate/tensor';
-import { createTaskSampler, train, type StepReport, type TrainSource } from '@polygate/training';
+import {
+  createTaskSampler,
+  sourceRandom,
+  train,
+  type StepReport,
+  type TrainSource,
+} from '@polygate/training';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,7 +60,7 @@ const drain = async (
   options: { readonly steps: number; readonly check?: boolean },
 ): Promise<Consumed> => {
   const sampler = createTaskSampler(sources, { seed: recipe.seed, temperature: recipe.mixing.temperature });
-  const random = createRandom(recipe.seed).fork('source');
+  const random = createRandom(recipe.seed);
   const byName = new Map(sources.map((source) => [source.name, { source, cursor: 0 }]));
   let tokens = 0;
   let sum = 0;
@@ -63,7 +69,9 @@ const drain = async (
     if (!own) throw new StateError(`stream: expected a source "${sampler.pick(step)}", got none`);
     const { source, cursor } = own;
     own.cursor += 1;
-    const batch = await source.next(cursor, { random: random.fork(source.name).fork(cursor) });
+    const batch = await source.next(cursor, {
+      random: sourceRandom(random, source, { cursor, step, use: 'data' }),
+    });
     tokens += measureTaskBatch(batch).tokens;
     if (options.check) sum = (sum * 31 + checksum(batch)) % 2 ** 32;
   }

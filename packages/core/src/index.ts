@@ -10,6 +10,8 @@ export {
 export type { ErrorFields, ErrorOptions } from './errors.ts';
 export { createRandom, hash32, hashText, restoreRandom } from './random.ts';
 export type { Random, RandomState } from './random.ts';
+export { createBatchRandom, rowRandom, rowRandoms, sharedRandom } from './batch-random.ts';
+export type { BatchRandom, BatchRandomOptions } from './batch-random.ts';
 export { formatDuration, parseDuration, toSteps } from './duration.ts';
 export type { Duration, DurationContext } from './duration.ts';
 export { consoleLogger } from './console-logger.ts';

@@ -1,4 +1,4 @@
-import { createRandom } from '@polygate/core';
+import { createBatchRandom, createRandom } from '@polygate/core';
 import type { EncodeOptions, ExpertConfig, UniPerceiver } from '@polygate/encoder';
 import { relativeDifference, testEngines } from '@polygate/tensor/testing';
 import * as tf from '@tensorflow/tfjs';
@@ -96,16 +96,19 @@ describe.each(engines)('encode on $title equals plain loops', (engine) => {
   it('with drop path, a scaled grid and deep prompts', () => {
     const model = drawnModel({ ...tiny, dropPath: 0.4, gridScale: 0.5, moe: experts({}) }, 8);
     const batch = captionBatch(3, 9);
-    // The model draws for all samples of a branch, branch by branch.
-    const draws = createRandom(10);
-    const branches = Array.from({ length: 6 }, () => batch.map(() => (draws.next() < 0.4 ? 0 : 1 / 0.6)));
-    const keep = batch.map((_, b) => branches.map((branch) => branch[b] ?? NaN));
+    // The model draws for each sample by a stream of its own, branch by branch.
+    const [samples, step] = [createRandom(10), createRandom(15)];
+    const draws = createBatchRandom({ samples, step, first: 7 });
+    const keep = batch.map((_, b) => {
+      const own = draws.forSample(b, 'drop path');
+      return Array.from({ length: 6 }, () => (own.next() < 0.4 ? 0 : 1 / 0.6));
+    });
     expect(new Set(keep.flat()).size).toBe(2);
     const prompting = createRandom(11);
     const prompts = Array.from({ length: 3 }, () =>
       Array.from({ length: 2 }, () => Array.from({ length: 8 }, () => prompting.normal())),
     );
-    const training = { training: true, random: createRandom(10) };
+    const training = { training: true, random: createBatchRandom({ samples, step, first: 7 }) };
     const [dropped] = differences(model, { batch, keep, prompts }, [training]);
     const [masked] = differences(model, { batch, prompts, mask: captionMask }, [{}]);
     expect(dropped).toBeLessThan(tolerance);

@@ -96,6 +96,7 @@ export const buildTaskSources = async (
     });
     sources.push({
       name,
+      batchSize: own.batchSize,
       size: shards.rowCount,
       data: contentHash(shards.manifest),
       lossWeight: own.lossWeight,

@@ -4,7 +4,13 @@ import type { Generalist, Recipe } from '@polygate/generalist';
 import { createOptimizer, type Optimizer, type ParameterSet } from '@polygate/nn';
 import type { RunRecord } from '@polygate/runs';
 import type { TaskBatch } from '@polygate/tasks';
-import { METRICS_FILE, readMetricRecords, verifyFiles, type TrainSource } from '@polygate/training';
+import {
+  METRICS_FILE,
+  readMetricRecords,
+  sourceRandom,
+  verifyFiles,
+  type TrainSource,
+} from '@polygate/training';
 import { access } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { interferenceMatrix } from './interference-matrix.ts';
@@ -73,9 +79,12 @@ export const measureUpdates = async (
     optimizer: { create, learningRate, clipNorm: clipNorm ?? undefined, state: stored.state() },
     random: random.fork('updates'),
     next: async (task: number, { round, update }: { round: number; update: number }) => {
-      const { name, next } = sources[task] as TrainSource<TaskBatch>;
-      const cursor = (ownValue(state?.cursors ?? {}, name) ?? 0) + from + round * updates + update;
-      return await next(cursor, { random: random.fork(name).fork(cursor) });
+      const source = sources[task] as TrainSource<TaskBatch>;
+      const cursor = (ownValue(state?.cursors ?? {}, source.name) ?? 0) + from + round * updates + update;
+      const step = (state?.step ?? 0) + from + round * updates + update;
+      return await source.next(cursor, {
+        random: sourceRandom(random, source, { cursor, step, use: 'data' }),
+      });
     },
     signal,
   };

@@ -3,7 +3,7 @@ import { ConfigError, createRandom, ownValue, silentLogger, unknownName } from '
 import { buildTaskSources, type Generalist } from '@polygate/generalist';
 import { openRun, type OpenRunOptions, type RunRecord } from '@polygate/runs';
 import type { TaskBatch } from '@polygate/tasks';
-import type { TrainSource } from '@polygate/training';
+import { sourceRandom, type TrainSource } from '@polygate/training';
 import { plainMatrix, type InterferenceRecord, type SiteRecord } from './interference-record.ts';
 import { measureInterference } from './measure-interference.ts';
 import { measureUpdates } from './measure-updates.ts';
@@ -73,11 +73,13 @@ const drawBatches = async (
 ): Promise<readonly (readonly TaskBatch[])[]> => {
   const random = createRandom(options.seed).fork('interference');
   const all: TaskBatch[][] = [];
-  for (const { name, next } of sources) {
-    const first = ownValue(record.state?.cursors ?? {}, name) ?? 0;
+  for (const source of sources) {
+    const first = ownValue(record.state?.cursors ?? {}, source.name) ?? 0;
+    const step = record.state?.step ?? 0;
     const own: TaskBatch[] = [];
     for (let k = 0; k < options.batches; k += 1) {
-      own.push(await next(first + k, { random: random.fork(name).fork(first + k) }));
+      const at = { cursor: first + k, step: step + k, use: 'data' } as const;
+      own.push(await source.next(at.cursor, { random: sourceRandom(random, source, at) }));
     }
     all.push(own);
   }

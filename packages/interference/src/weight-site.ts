@@ -43,10 +43,7 @@ export const layersOf = (parameters: Pick<ParameterSet, 'specs'>): number =>
  * Sites by layer and then linear.
  * @throws ConfigError for a layer or linear that the model lacks, and for one whose experts were merged for good
  */
-export const weightSites = (
-  parameters: ParameterSet,
-  options: SiteOptions = {},
-): readonly WeightSite[] => {
+export const weightSites = (parameters: ParameterSet, options: SiteOptions = {}): readonly WeightSite[] => {
   const count = layersOf(parameters);
   const { layers = defaultLayers(count), linears = ['ffn.fc2'] } = options;
   for (const layer of layers) {

@@ -1,6 +1,6 @@
 /** Exploration noise on gate logits: normal, with a standard deviation of `noise / E` (Uni-Perceiver-MoE 4.2, V-MoE). */
 import { ConfigError, type Random } from '@polygate/core';
-import { normalField, streamWords } from './normal-field.ts';
+import { fieldWords, normalField } from './normal-field.ts';
 
 /** When and how a gate is noisy. */
 export interface NoiseOptions {
@@ -10,6 +10,12 @@ export interface NoiseOptions {
   readonly noise?: number | undefined;
   /** Needed where noise is drawn; advanced by one normal draw per logit. */
   readonly random?: Random | undefined;
+}
+
+/** The same for tokens. */
+export interface TokenNoiseOptions extends NoiseOptions {
+  /** B samples of equally many tokens: the noise of a sample is its own, whatever others stand beside it. */
+  readonly samples: number;
 }
 
 /** Standard deviation of the noise of a call, 0 where none is drawn. @throws ConfigError */
@@ -36,14 +42,18 @@ export const addNoise = (logits: Float64Array, experts: number, options: NoiseOp
   for (let i = 0; i < logits.length; i += 1) logits[i] = (logits[i] ?? 0) + std * random.normal();
 };
 
-/** What {@link tokenNoise} adds, for engines that draw it themselves: its deviation and the four words of its stream. */
+/**
+ * What {@link tokenNoise} adds, for engines that draw it themselves: its deviation and four words of a stream for each sample.
+ */
 export const noiseStream = (
   experts: number,
-  options: NoiseOptions,
+  options: TokenNoiseOptions,
 ): { readonly noise: number; readonly words: readonly number[] } => {
   const noise = deviation(experts, options);
-  const { random } = options;
-  return noise === 0 || !random ? { noise: 0, words: [0, 0, 0, 1] } : { noise, words: streamWords(random) };
+  const { random, samples } = options;
+  return noise === 0 || !random
+    ? { noise: 0, words: [0, 0, 0, 1] }
+    : { noise, words: fieldWords(random, samples) };
 };
 
 /**
@@ -51,11 +61,15 @@ export const noiseStream = (
  * @returns a new array, or `logits` itself where no noise is drawn
  * @throws ConfigError
  */
-export const tokenNoise = (logits: Float32Array, experts: number, options: NoiseOptions): Float32Array => {
+export const tokenNoise = (
+  logits: Float32Array,
+  experts: number,
+  options: TokenNoiseOptions,
+): Float32Array => {
   const std = deviation(experts, options);
-  const { random } = options;
+  const { random, samples } = options;
   if (std === 0 || !random) return logits;
-  const noisy = normalField(logits.length, std, random);
+  const noisy = normalField(logits.length, std, fieldWords(random, samples));
   for (let i = 0; i < noisy.length; i += 1) noisy[i] = (noisy[i] as number) + (logits[i] as number);
   return noisy;
 };

@@ -3,9 +3,10 @@
  *
  * xoshiro128** (Blackman & Vigna 2021) seeded with four words of the caller's stream, and the ziggurat method
  * (Marsaglia & Tsang 2000) with 128 layers, the layer and the place in it from different bits of a word
- * (Doornik 2005). Each block of 4,096 numbers has a stream of its own, so that engines may draw them side by side.
+ * (Doornik 2005). Each block of 4,096 numbers of a sample has a stream of its own, so that engines may draw them side by
+ * side, and a sample's numbers are the same whatever other samples stand beside it.
  */
-import type { Random } from '@polygate/core';
+import { hash32, rowRandom, type Random } from '@polygate/core';
 
 /** Numbers of one stream. */
 const BLOCK = 4096;
@@ -38,8 +39,10 @@ const ziggurat = (): Ziggurat => {
 
 const { edges, heights } = ziggurat();
 
-/** Start of a field's own stream. @param random advanced by four words */
-export const streamWords = (random: Random): readonly [number, number, number, number] => [
+const WORDS = 4;
+
+/** Start of a stream. @param random advanced by four words */
+const streamWords = (random: Random): readonly [number, number, number, number] => [
   random.uint32(),
   random.uint32(),
   random.uint32(),
@@ -94,6 +97,20 @@ const fillBlock = (
   }
 };
 
+/**
+ * Starts of the streams of a field's samples.
+ * @param random advanced by four words, which all samples of a call share; each adds what it draws as a row
+ * @param samples S
+ * @returns [4 S]
+ */
+export const fieldWords = (random: Random, samples: number): readonly number[] => {
+  const call = streamWords(random);
+  return Array.from({ length: samples }, (_, row) => {
+    const own = rowRandom(random, row, 'noise').uint32();
+    return call.map((word) => hash32(word, own));
+  }).flat();
+};
+
 /** A word of the stream of a block: murmur3's finaliser over the field's own word and the block. */
 const blockWord = (word: number, block: number): number => {
   let h = (word + Math.imul(block, 0x9e3779b9)) | 0;
@@ -104,14 +121,20 @@ const blockWord = (word: number, block: number): number => {
 
 /**
  * Standard normal numbers times `scale`.
- * @param random advanced by four words whatever the length
+ * @param length of all samples together; each has an equal part
+ * @param words of {@link fieldWords}
  */
-export const normalField = (length: number, scale: number, random: Random): Float32Array => {
+export const normalField = (length: number, scale: number, words: readonly number[]): Float32Array => {
   const field = new Float32Array(length);
-  const words = streamWords(random);
-  for (let block = 0; block * BLOCK < length; block += 1) {
-    const [a, b, c, d] = words.map((word) => blockWord(word, block)) as [number, number, number, number];
-    fillBlock(field.subarray(block * BLOCK, (block + 1) * BLOCK), scale, [a, b, c, d | 1]);
+  const samples = words.length / WORDS;
+  const each = length / samples;
+  for (let sample = 0; sample < samples; sample += 1) {
+    const part = field.subarray(sample * each, (sample + 1) * each);
+    const start = words.slice(sample * WORDS, (sample + 1) * WORDS);
+    for (let block = 0; block * BLOCK < each; block += 1) {
+      const [a, b, c, d] = start.map((word) => blockWord(word, block)) as [number, number, number, number];
+      fillBlock(part.subarray(block * BLOCK, (block + 1) * BLOCK), scale, [a, b, c, d | 1]);
+    }
   }
   return field;
 };

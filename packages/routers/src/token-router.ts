@@ -154,6 +154,8 @@ interface DecisionRule extends Required<GateRule>, Required<CapacityOptions> {
   readonly training: boolean;
   readonly noise: number | undefined;
   readonly random: Random | undefined;
+  /** B samples of the call, for their noise. */
+  readonly samples: number;
   readonly topKs: readonly number[] | undefined;
 }
 
@@ -349,6 +351,7 @@ export const routeTokens = <Key>(
     training,
     noise,
     random,
+    samples: context.tokens.shape[0],
     topKs,
   };
   const further = furtherLosses(options.losses ?? []);

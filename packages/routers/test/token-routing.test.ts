@@ -392,7 +392,7 @@ describe('routeTokens', () => {
             parameters: own,
             capacityFactor,
             // The same draw at every evaluation: noise is a constant of the function.
-            ...(noisy ? { training: true, random: createRandom(16) } : {}),
+            ...(noisy ? { training: true, random: createRandom(18) } : {}),
           },
         );
         plans.push([...plan.tokens, ...plan.starts].join());

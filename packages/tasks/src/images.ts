@@ -1,5 +1,5 @@
 /** Images of record batches as patches. */
-import { ConfigError } from '@polygate/core';
+import { ConfigError, rowRandom } from '@polygate/core';
 import {
   patchImages,
   resolveImageInput,
@@ -61,7 +61,9 @@ export const createPictureReader = (
   const image = resolveImageInput(settings.image);
   return (batch, { random, training }) => {
     if (!training || !augmentation) return imagePatches(batch, image);
-    const own = random.fork('augmentation');
-    return imagePatches(batch, image, { augmentation, rowRandom: (row) => own.fork(row) });
+    return imagePatches(batch, image, {
+      augmentation,
+      rowRandom: (row) => rowRandom(random, row, 'augmentation'),
+    });
   };
 };

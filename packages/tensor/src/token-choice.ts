@@ -18,7 +18,7 @@ export interface TokenChoiceRule {
   readonly order: { readonly first: number; readonly stride: number };
   /** Standard deviation of the noise on the logits, 0 for none. */
   readonly noise: number;
-  /** Four 32-bit words of the noise's stream. */
+  /** Four 32-bit words of a stream for each sample, whose tokens follow each other; all have equally many. */
   readonly words: readonly number[];
 }
 

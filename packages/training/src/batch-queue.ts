@@ -2,7 +2,8 @@
  * Fetches the next update's batches while the present one computes. Tasks and cursors of the next update are known
  * beforehand, so looking ahead changes nothing but the waiting.
  */
-import type { Random } from '@polygate/core';
+import type { BatchRandom, Random } from '@polygate/core';
+import { sourceRandom } from './source-random.ts';
 import type { TaskSampler } from './task-sampler.ts';
 import type { TrainSource } from './run-options.ts';
 
@@ -10,6 +11,8 @@ import type { TrainSource } from './run-options.ts';
 interface StepBatches<Batch> {
   readonly source: TrainSource<Batch>;
   readonly batches: readonly Batch[];
+  /** Randomness of each batch, for its loss. */
+  readonly randoms: readonly BatchRandom[];
 }
 
 /** Settings of {@link createBatchQueue}. */
@@ -51,12 +54,15 @@ export const createBatchQueue = <Batch>(
 
   const fetch = async (step: number, cursor: number): Promise<StepBatches<Batch>> => {
     const source = byName.get(sampler.pick(step)) as TrainSource<Batch>;
-    const own = random.fork('source').fork(source.name);
     const batches: Batch[] = [];
+    const randoms: BatchRandom[] = [];
     for (let part = 0; part < accumulate; part += 1) {
-      batches.push(await source.next(cursor + part, { random: own.fork(cursor + part) }));
+      const at = { cursor: cursor + part, step };
+      const data = sourceRandom(random, source, { ...at, use: 'data' });
+      batches.push(await source.next(at.cursor, { random: data }));
+      randoms.push(sourceRandom(random, source, { ...at, use: 'model' }));
     }
-    return { source, batches };
+    return { source, batches, randoms };
   };
 
   return {

@@ -31,5 +31,6 @@ export { readState, STATE_FILE, STATE_VERSION, verifyFiles } from './checkpoint-
 export type { CheckpointBase, CheckpointPlace, RunState } from './checkpoint-state.ts';
 export { baseOf, requireBase } from './checkpoint-base.ts';
 export { METRICS_FILE, readMetricRecords, truncateMetrics } from './metrics-file.ts';
+export { sourceRandom, type SourceDraw } from './source-random.ts';
 export { streamSource } from './stream-source.ts';
 export type { Collate, StreamSourceOptions } from './stream-source.ts';

@@ -2,7 +2,7 @@
  * The words of a run: what the trainer is given and what it reports. The trainer knows no task, model or data format;
  * a batch is whatever a source hands out and the loss takes in.
  */
-import type { Logger, MetricRecord, MetricSink, Progress, Random } from '@polygate/core';
+import type { Random, Logger, MetricRecord, MetricSink, Progress } from '@polygate/core';
 import type { Lock } from '@polygate/core/node';
 import type { MovingAverage, Optimizer, ParameterSet, Schedule } from '@polygate/nn';
 import type * as tf from '@tensorflow/tfjs';
@@ -11,7 +11,10 @@ import type { CheckpointBase } from './checkpoint-state.ts';
 
 /** What a source gets with each request. */
 export interface BatchContext {
-  /** A stream that depends on seed, source and cursor alone, for masking and augmentation. */
+  /**
+   * For masking, augmentation and negatives: `rowRandom(random, row, purpose)` depends on seed, source and the place of the
+   * row's sample (cursor times batch size, plus the row) alone, other draws on seed, source and step.
+   */
   readonly random: Random;
 }
 
@@ -21,6 +24,8 @@ export interface TrainSource<Batch> {
   readonly name: string;
   /** Relative chance of being drawn; all sources give one, or none does. @default from `size` */
   readonly weight?: number;
+  /** Samples of a batch, for the places of samples that draws are keyed by. @default 1 */
+  readonly batchSize?: number;
   /** Samples in the source, for the default weight. */
   readonly size?: number;
   /**
@@ -38,7 +43,7 @@ export interface TrainSource<Batch> {
 
 /** What the loss function gets with each batch. */
 export interface LossContext {
-  /** A stream of this step (and part of it, when accumulating) for router noise, drop path and negatives. */
+  /** As the source of the batch has it, with streams of their own; accumulated batches share the stream of the step. */
   readonly random: Random;
   /** Index of the update, from 0. */
   readonly step: number;

@@ -157,7 +157,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
     const began = clock();
     const taken = await unlessAborted(queue.take(step), signal);
     if (!taken) return false;
-    const { source, batches } = taken;
+    const { source, batches, randoms } = taken;
     const fetched = clock();
     queue.lookAhead(step);
     const at = { step: step + 1, task: source.name, place };
@@ -169,7 +169,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
       weights: options.weights,
       step,
       task: source.name,
-      random: random.fork('step').fork(step),
+      randoms,
     }).catch((cause: unknown) => {
       throw notFiniteIn(at, cause);
     });

@@ -6,7 +6,7 @@
  * A mean is carried as mean and weight. Where the weights of all batches are known before the first is computed, each
  * mean counts by its share of their sum; over several processes the sums would be those of all of them.
  */
-import { ConfigError, type Random } from '@polygate/core';
+import { ConfigError, type BatchRandom } from '@polygate/core';
 import { parameterGradients, type ParameterSet } from '@polygate/nn';
 import * as tf from '@tensorflow/tfjs';
 import type { LossContext, LossResult, LossWeights } from './run-options.ts';
@@ -21,8 +21,8 @@ export interface UpdateInput<Batch> {
   readonly weights?: ((batch: Batch) => LossWeights) | undefined;
   readonly step: number;
   readonly task: string;
-  /** The step's own stream; each batch gets a fork of it. */
-  readonly random: Random;
+  /** Randomness of each batch. */
+  readonly randoms: readonly BatchRandom[];
 }
 
 /** Gradients and values of one update. The caller frees the gradients. */
@@ -114,7 +114,7 @@ export const accumulateGradients = async <Batch>(input: UpdateInput<Batch>): Pro
   try {
     for (const [part, batch] of batches.entries()) {
       const results: { readonly result: LossResult; readonly share: Shares }[] = [];
-      const context: LossContext = { random: input.random.fork(part), step, task };
+      const context: LossContext = { random: input.randoms[part] as BatchRandom, step, task };
       const { loss: scaled, gradients: own } = parameterGradients(parameters, () => {
         const result = input.loss(batch, context);
         const weight = alone || known ? 1 : checked(result.weight ?? 1, task);

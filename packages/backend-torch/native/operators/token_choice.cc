@@ -11,11 +11,11 @@ namespace {
 constexpr int64_t kTokens = 512;    // of a block
 constexpr int64_t kNumbers = 4096;  // of a block of noise
 
-// Normal numbers of one block of a field, from the field's four words: xoshiro128** and the ziggurat method with 128
+// Normal numbers of one block of a sample's field, from the sample's four words: xoshiro128** and the ziggurat method with 128
 // layers.
 class NormalBlock {
  public:
-  NormalBlock(at::IntArrayRef words, int64_t block) {
+  NormalBlock(const int64_t* words, int64_t block) {
     for (int i = 0; i < 4; ++i) state_[i] = own(static_cast<uint32_t>(words[i]), static_cast<uint32_t>(block));
     state_[3] |= 1;
   }
@@ -228,22 +228,31 @@ std::vector<at::Tensor> tokenChoice(const at::Tensor& given, const c10::optional
   const Rule rule{logits.size(1), topK, renormalize};
   float* z = pointer<float>(logits);
   if (noise > 0) {
-    TORCH_CHECK(words.size() == 4, "token_choice: expected four words of a random stream, got ", words.size());
-    const int64_t numbers = count * rule.experts;
-    at::parallel_for(0, (numbers + kNumbers - 1) / kNumbers, 1, [&](int64_t from, int64_t to) {
+    const int64_t samples = static_cast<int64_t>(words.size()) / 4;
+    TORCH_CHECK(samples > 0 && words.size() % 4 == 0 && count % samples == 0,
+                "token_choice: expected four words of a random stream for each sample of equally many tokens, got ", words.size(),
+                " for ", count, " tokens");
+    const int64_t each = count / samples * rule.experts, blocks = (each + kNumbers - 1) / kNumbers;
+    const auto lengthOf = [&](int64_t at) { return std::min(kNumbers, each - at % blocks * kNumbers); };
+    const auto streamOf = [&](int64_t at) { return NormalBlock(words.data() + at / blocks * 4, at % blocks); };
+    const auto numbersOf = [&](int64_t at) { return z + at / blocks * each + at % blocks * kNumbers; };
+    at::parallel_for(0, samples * blocks, 1, [&](int64_t from, int64_t to) {
       int64_t b = from;
-      // Two whole blocks side by side: each number of a stream waits for the one before.
-      for (; b + 2 <= to && (b + 2) * kNumbers <= numbers; b += 2) {
-        NormalBlock block(words, b), other(words, b + 1);
-        float* own = z + b * kNumbers;
-        for (int64_t i = 0; i < kNumbers; ++i) {
+      // Two blocks of one length side by side: each number of a stream waits for the one before.
+      for (; b + 2 <= to; b += 2) {
+        const int64_t length = lengthOf(b);
+        if (lengthOf(b + 1) != length) break;
+        NormalBlock block = streamOf(b), other = streamOf(b + 1);
+        float *own = numbersOf(b), *next = numbersOf(b + 1);
+        for (int64_t i = 0; i < length; ++i) {
           own[i] += static_cast<float>(noise * block.next());
-          own[i + kNumbers] += static_cast<float>(noise * other.next());
+          next[i] += static_cast<float>(noise * other.next());
         }
       }
       for (; b < to; ++b) {
-        NormalBlock block(words, b);
-        for (int64_t i = b * kNumbers; i < std::min(numbers, (b + 1) * kNumbers); ++i) z[i] += static_cast<float>(noise * block.next());
+        NormalBlock block = streamOf(b);
+        float* own = numbersOf(b);
+        for (int64_t i = 0, length = lengthOf(b); i < length; ++i) own[i] += static_cast<float>(noise * block.next());
       }
     });
   }

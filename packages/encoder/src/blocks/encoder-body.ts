@@ -4,7 +4,7 @@
  *
  * B batch · T = 1 + tokens · N hidden states · P prompts · D width
  */
-import { ConfigError, ShapeError, StateError, unknownName, type Random } from '@polygate/core';
+import { ConfigError, rowRandoms, ShapeError, StateError, unknownName, type Random } from '@polygate/core';
 import type { SequenceBatch } from '@polygate/modalities';
 import type { ParameterSet } from '@polygate/nn';
 import { l2Normalize, layerNorm, linear } from '@polygate/tensor';
@@ -41,7 +41,8 @@ const dropPathOf = (
     );
   }
   const kept = 1 / (1 - dropPath);
-  return () => tf.tensor1d(Float32Array.from({ length: batch }, () => (random.next() < dropPath ? 0 : kept)));
+  const streams = rowRandoms(random, batch, 'drop path');
+  return () => tf.tensor1d(Float32Array.from(streams, (own) => (own.next() < dropPath ? 0 : kept)));
 };
 
 /** Shape, parameters and fixed tables of an encoder. Owns the parameters: `dispose` frees all. */

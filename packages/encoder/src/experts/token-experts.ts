@@ -8,7 +8,7 @@
  * A second linear with a gate of its own sees its own input in attention (the attended values) and the normed input of
  * the branch in the feed-forward part, whose hidden channels a router of the model's width can't read.
  */
-import type { Random } from '@polygate/core';
+import { sharedRandom, type Random } from '@polygate/core';
 import { routeTokens, unstackRouters, type TokenDecision } from '@polygate/routers';
 import { dispatchedLinear } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
@@ -72,7 +72,8 @@ export const tokenExperts = (group: LiveGroup, options: TokenExpertsOptions): To
       {
         parameters,
         training,
-        random,
+        // Prompts stand before every sample: what they draw is no sample's.
+        random: random && sharedRandom(random),
         capacityFactor: 'dropless',
         topK: typeof topK === 'number' ? topK : (topK[0] ?? settings.topK),
       },

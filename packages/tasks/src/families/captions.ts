@@ -1,5 +1,5 @@
 /** Captions of a row: a list of token lists, without end tokens. */
-import { ShapeError, type Random } from '@polygate/core';
+import { rowRandom, ShapeError, type Random } from '@polygate/core';
 import { endedTokens } from '@polygate/modalities';
 import { hasColumn, nestedListRow, textRow, type RecordBatch } from '@polygate/stream';
 import type { TaskTokenizer } from '../candidates.ts';
@@ -52,9 +52,10 @@ export const createCaptionReader = (
   const { tokenizer, maximumTokens = 50 } = settings;
   const limits = { endToken: tokenizer.specials.endoftext, maximum: maximumTokens };
   return (batch, { random, training }) => {
-    const own = random.fork('caption');
     const all = Array.from({ length: batch.numRows }, (_, row) => rowCaptions(batch, row, limits));
-    const chosen = all.map((captions, row) => chooseCaption(captions, { random: own.fork(row), training }));
+    const chosen = all.map((captions, row) =>
+      chooseCaption(captions, { random: rowRandom(random, row, 'caption'), training }),
+    );
     return { all, chosen };
   };
 };

@@ -3,6 +3,7 @@
  *
  * N queries · C candidates · D width
  */
+import { sharedRandom } from '@polygate/core';
 import { createRoutingTrace, type RoutingTrace, type SiteReport } from '@polygate/encoder';
 import { similarityCrossEntropy, similarityLogits, symmetricContrastive } from '@polygate/losses';
 import type { SequenceBatch } from '@polygate/modalities';
@@ -133,10 +134,14 @@ const compared = (
 export const taskLoss = (model: ComparingModel, batch: TaskBatch, options: ModelLossOptions): TaskLoss => {
   const { training, random, differentiable = false, telemetry = false } = options;
   const routing = training ? createRoutingTrace({ telemetry }) : undefined;
-  const own = (label: string) => ({
+  /** Pairs have a target each; other targets are candidates, which are no sample's. */
+  const isPaired = batch.loss === 'contrastive';
+  const own = (label: 'inputs' | 'targets') => ({
     training,
     task: batch.task,
-    ...(random ? { random: random.fork(label) } : {}),
+    ...(random
+      ? { random: isPaired || label === 'inputs' ? random.fork(label) : sharedRandom(random.fork(label)) }
+      : {}),
     ...(differentiable ? { merged: false } : {}),
     ...(routing ? { routing } : {}),
   });

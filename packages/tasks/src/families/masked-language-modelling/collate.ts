@@ -2,7 +2,7 @@
  * Masked language modelling: the hidden states at the chosen positions against the prefix of every vocabulary entry
  * [token, end token].
  */
-import { ShapeError } from '@polygate/core';
+import { rowRandom, ShapeError } from '@polygate/core';
 import { textSequences } from '@polygate/modalities';
 import { listRow } from '@polygate/stream';
 import {
@@ -38,12 +38,11 @@ export const createMaskedLanguageModelling = (options: MaskedLanguageOptions): T
     labelSmoothing,
   } as const;
   return defineTask(facts, (batch, collation) => {
-    const masking = collation.random.fork('masking');
     const masked = Array.from({ length: batch.numRows }, (_, row) => {
       const tokens = Int32Array.from(listRow(batch, 'tokens', row), Number);
       const words = Int32Array.from(listRow(batch, 'words', row), Number);
       return maskWords(tokens.subarray(0, maximumTokens), words.subarray(0, maximumTokens), {
-        random: masking.fork(row),
+        random: rowRandom(collation.random, row, 'masking'),
         maskToken: spe,
         fixedTokens: [endoftext],
         vocabularySize: tokenizer.size,
