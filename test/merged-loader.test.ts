@@ -31,6 +31,6 @@ describe('the loader of merged encoders', () => {
     // The whole package does import them: the checks above can fail.
     const whole = await graph('@polygate/encoder');
     expect(whole.some((path) => path.includes('packages/routers/'))).toBe(true);
-    expect(whole.some((path) => path.includes('expert-table.ts'))).toBe(true);
+    expect(whole.some((path) => path.includes('group-routers.ts'))).toBe(true);
   });
 });
