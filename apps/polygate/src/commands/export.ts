@@ -33,7 +33,10 @@ export const addExport = (program: Command, terminal: Terminal): void => {
     .requiredOption('--run <folder>', 'folder of a run or of a trained model')
     .requiredOption('--out <folder>', 'where the model goes')
     .option('--tasks <names>', 'tasks that the model is for, separated by commas (default: all)', list)
-    .option('--engine <name>', 'auto, torch, tfjs-node-gpu, tfjs-node, wasm or cpu (default: auto)')
+    .option(
+      '--engine <name>',
+      'auto, torch, tfjs-node-gpu, tfjs-node, wasm or cpu (default: the recipe’s, else auto)',
+    )
     .option('--dtype <type>', 'f32, or bf16 for half the size (default: f32)', dtype)
     .option('--json', 'print one JSON object')
     .addHelpText(

@@ -41,7 +41,10 @@ export interface EngineFlags {
 
 export const withEngine = (command: Command): Command =>
   command
-    .option('--engine <name>', 'auto, torch, tfjs-node-gpu, tfjs-node, wasm or cpu (default: auto)')
+    .option(
+      '--engine <name>',
+      'auto, torch, tfjs-node-gpu, tfjs-node, wasm or cpu (default: the recipe’s, else auto)',
+    )
     .option('--device <device>', 'cpu, cuda or cuda:N (default: cpu)')
     .option(
       '--precision <type>',
