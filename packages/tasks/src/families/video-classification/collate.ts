@@ -5,7 +5,7 @@
  *
  * B clips · T frames of a view
  */
-import { ConfigError, ShapeError, type Random } from '@polygate/core';
+import { ConfigError, ShapeError, type Random, rowRandom } from '@polygate/core';
 import { clipOfRow } from '@polygate/datasets';
 import {
   imageSequences,
@@ -131,13 +131,11 @@ export const createVideoClassification = (options: VideoClassificationOptions): 
       );
     }
     const { random, training } = collation;
-    const starts = random.fork('frames');
-    const changes = random.fork('augmentation');
     const patches = clipPatches(clipsOf(batch), image, {
       view: { frames, stride },
       start: (i, last) =>
-        training ? starts.fork(i).integer(last + 1) : viewStart(last, view.index, view.of),
-      ...(training ? { augmentation, rowRandom: (i: number) => changes.fork(i) } : {}),
+        training ? rowRandom(random, i, 'frames').integer(last + 1) : viewStart(last, view.index, view.of),
+      ...(training ? { augmentation, rowRandom: (i: number) => rowRandom(random, i, 'augmentation') } : {}),
     });
     const inputs = imageSequences(patches, segmentRows.image);
     return { inputs, queries: 'prefix', ...choose(classIds, collation), loss: 'cross-entropy' };
