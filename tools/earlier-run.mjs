@@ -6,7 +6,7 @@
  *   node tools/earlier-run.mjs ../old test/fixtures/run-0.1.0
  *
  * Those of 0.1.0 were made with commit 3076950, Node 20, engine cpu. `four` is trained on all four families with attribute
- * experts; in `steady` nothing is drawn: its one task sees every row in every step, so that its losses say whether a
+ * experts; in `steady` hardly anything is drawn: its one task sees every row in every step, so that its losses say whether a
  * resumed run goes on with the same weights, moments and schedule, whatever draws rows.
  */
 import { cp, mkdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
