@@ -1,7 +1,7 @@
 /**
  * A modality of another package, with all that data of it need: a reader (`series-lines`), a kind of dataset
  * (`labelled-series`), the modality itself (`series`: numbers, cut into windows of which each is a token), and a task
- * family over it (`toy-series`).
+ * family over it (`toy-series`), which `predict name-series` asks about files of numbers.
  *
  * A recipe loads this file by `extensions: ["./toy-modality.mjs"]`; an encoder embeds the modality where its recipe names it:
  * `model: { modalities: { series: { window: 2 } } }`.
@@ -9,7 +9,7 @@
  * B rows · N numbers of a row · L windows · W numbers of a window · D width
  */
 import { attributeRow } from '@polygate/attributes';
-import { ConfigError, createRandom } from '@polygate/core';
+import { ConfigError, createRandom, FormatError, StateError } from '@polygate/core';
 import { batchRows, defineReader, fault, registerKind, registerReader } from '@polygate/datasets';
 import { chanceTopK, labelRanks, reportMean, topK } from '@polygate/evaluation';
 import { joinSegments, linearSpecs, refuseSegment, registerModality } from '@polygate/modalities';
@@ -22,7 +22,9 @@ import {
   nameCandidates,
   registerTaskFamily,
   servedTask,
+  softmaxRows,
   splitBatches,
+  topIndices,
 } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 import { readFile } from 'node:fs/promises';
@@ -34,6 +36,8 @@ const KIND = 'labelled-series';
 const FAMILY = 'toy-series';
 const WINDOW = 2;
 const whole = (most) => z.number().int().min(1).max(most);
+/** Numbers of a text, NaN for what is none. */
+const numbersOf = (text) => Float32Array.from(text.trim().split(/\s+/u), (word) => Number(word || NaN));
 
 /** Lines such as `rising: 0 1 2 3`. */
 export const seriesLines = defineReader({
@@ -56,8 +60,8 @@ export const seriesLines = defineReader({
         async *read() {
           for (const [at, [name, numbers]] of rows.entries()) {
             const id = `line-${at}`;
-            const series = Float32Array.from(numbers.split(/\s+/u), Number);
-            if (series.some((value) => !Number.isFinite(value))) {
+            const series = numbersOf(numbers);
+            if (!series.every(Number.isFinite)) {
               yield fault(id, 'not-a-number', `expected numbers, got ${numbers}`);
               continue;
             }
@@ -173,6 +177,44 @@ const createTask = (name, { window, lossWeight, labelSmoothing }, { dataset, tok
   }));
 };
 
+/** `polygate predict name-series FILE --run RUN`: the class of each file of numbers. */
+const seriesPredictor = {
+  verb: 'name-series',
+  summary: 'classes of files of numbers, likeliest first',
+  input: 'files',
+  argument: 'file',
+  key: 'classes',
+  async predict(model, path, options) {
+    const trained = servedTask(model, FAMILY, options);
+    if (!trained) throw new ConfigError(`name-series: expected a model with a task of ${FAMILY}, got none`);
+    const text = await readFile(path, 'utf8').catch((cause) => {
+      throw new StateError(`${path}: expected a file of numbers, got none that can be read`, { cause });
+    });
+    const given = numbersOf(text);
+    const { window, length } = trained.settings;
+    if (!given.every(Number.isFinite) || given.length > length) {
+      throw new FormatError(`${path}: expected at most ${length} numbers, got ${text.trim().slice(0, 40)}`);
+    }
+    // Short rows end in zeros, as in data that are prepared.
+    const numbers = new Float32Array(length);
+    numbers.set(given);
+    const { segment } = series.read({ size: 1, fixed: () => numbers }, { window }, { row: inputRow });
+    const { classes, name: task } = trained;
+    const names = nameCandidates('classes', classes, { tokenizer: model.tokenizer, row: nameRow });
+    const batch = { inputs: joinSegments(1, [{ segment }]), queries: 'prefix', targets: names.whole() };
+    const probabilities = softmaxRows(
+      await model.scores({ ...batch, temperature: FAMILY }, { task }),
+      classes.length,
+    );
+    return topIndices(probabilities, classes.length).map((at) => ({
+      name: classes[at],
+      probability: probabilities[at],
+    }));
+  },
+  format: (answers) =>
+    answers.map(({ name, probability }) => `${probability.toFixed(3)}  ${name}`).join('\n'),
+};
+
 export const toySeries = defineTaskFamily({
   name: FAMILY,
   summary: 'the class of a row of numbers',
@@ -185,7 +227,7 @@ export const toySeries = defineTaskFamily({
     { modality: 'text', row: nameRow },
   ],
   keepsClasses: true,
-  kept: ({ window }) => ({ window }),
+  kept: ({ window }, { settings }) => ({ window, length: settings.length }),
   create: createTask,
   size: ({ window }, { textLength }) => ({ positions: 1 + textLength / window, values: textLength }),
   async evaluate({ model, data, dataset, split, limit, seed, batchSize }) {
@@ -209,6 +251,7 @@ export const toySeries = defineTaskFamily({
     const name = { task: `${dataset.name} series`, split, metric: 'top-1', chance };
     return [reportMean(name, right, { seed, groups, range: [0, 1] })];
   },
+  predict: seriesPredictor,
 });
 
 registerReader(seriesLines);

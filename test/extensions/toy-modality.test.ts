@@ -6,6 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { polygate, tinyModel } from '../polygate.ts';
 
 const EXTENSION = join(import.meta.dirname, 'toy-modality.mjs');
+interface Answer {
+  readonly name: string;
+  readonly probability: number;
+}
 let scratch: string;
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'polygate-toy-modality-'));
@@ -28,7 +32,7 @@ const lines = (): string => {
 };
 
 describe('a modality of an extension', () => {
-  it('is prepared, trained on and scored', async () => {
+  it('is prepared, trained on, scored and predicted', async () => {
     await mkdir(join(scratch, 'raw'));
     await writeFile(join(scratch, 'raw', 'walks.series'), lines());
     const out = join(scratch, 'data');
@@ -61,5 +65,36 @@ describe('a modality of an extension', () => {
     const { scores } = JSON.parse(scored.out) as { readonly scores: readonly { readonly value: number }[] };
     expect(scores[0]).toMatchObject({ metric: 'top-1' });
     expect(scores[0]?.value).toBeGreaterThan(0.9);
+
+    // Runs name the module, so that nothing but the run is said.
+    const ask = (...files: readonly string[]) =>
+      polygate('predict', 'name-series', ...files, '--run', run, '--json', '--engine', 'cpu');
+    const rows = { up: '-2 -1.4 -0.8 -0.2 0.4 1 1.6 2.2', down: '2 1.4 0.8 0.2 -0.4 -1 -1.6 -2.2\n' };
+    const fileOf = (name: string): string => join(scratch, `${name}.txt`);
+    for (const [name, row] of Object.entries({ ...rows, bad: '1 two', long: '1 2 3 4 5 6 7 8 9' }))
+      await writeFile(fileOf(name), row);
+    const both = await ask(fileOf('up'), fileOf('down'));
+    expect([both.code, both.code === 0 ? '' : both.log]).toEqual([0, '']);
+    const answers = both.out
+      .split('\n')
+      .map((line) => JSON.parse(line) as { readonly file: string; readonly classes: readonly Answer[] });
+    expect(answers.map(({ file, classes }) => [file, classes[0]?.name])).toEqual([
+      [fileOf('up'), 'rising'],
+      [fileOf('down'), 'falling'],
+    ]);
+    for (const { classes } of answers)
+      expect(classes.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 5);
+    const shown = await polygate('predict', 'name-series', fileOf('up'), '--run', run, '--engine', 'cpu');
+    expect(shown.out).toMatch(/^\d\.\d{3} {2}rising\n\d\.\d{3} {2}falling$/u);
+
+    const refusals = {
+      bad: 'bad.txt: expected at most 8 numbers, got 1 two',
+      long: 'long.txt: expected at most 8 numbers, got 1 2 3 4 5 6 7 8 9',
+      missing: 'missing.txt: expected a file of numbers, got none that can be read',
+    };
+    for (const [name, text] of Object.entries(refusals)) {
+      const refused = await ask(fileOf(name));
+      expect([refused.code === 0, refused.log]).toEqual([false, expect.stringContaining(text)]);
+    }
   });
 });
