@@ -4,17 +4,34 @@
  */
 import { parseRow } from './attribute-row.ts';
 import type { AttributeRow, SegmentAttributes } from './attribute-row.ts';
-import { taskSignatures } from './task-signature.ts';
+import { unionSignature } from './task-signature.ts';
 import type { TaskSignature } from './task-signature.ts';
 
 export interface AttributeTableEntry {
-  readonly task: keyof typeof taskSignatures;
+  /** The paper's task, or the candidate set that some of its tasks share. */
+  readonly task: string;
   /** What the segment is, in words. */
   readonly name: string;
   readonly signature: TaskSignature;
   readonly segment: SegmentAttributes;
   readonly row: AttributeRow;
 }
+
+const imageToText: TaskSignature = { inputs: ['visual'], targets: ['text'] };
+const textToText: TaskSignature = { inputs: ['text'], targets: ['text'] };
+const captioning: TaskSignature = { inputs: ['visual', 'text'], targets: ['text'] };
+
+const signatures = {
+  'image classification': imageToText,
+  'video classification': imageToText,
+  'image-text retrieval': imageToText,
+  'video-text retrieval': imageToText,
+  'masked language modelling': textToText,
+  'text classification': textToText,
+  'image captioning': captioning,
+  'video captioning': captioning,
+  vocabulary: unionSignature(textToText, captioning),
+} as const satisfies Record<string, TaskSignature>;
 
 const segments = {
   picture: { modality: 'visual', causal: false, source: 'input' },
@@ -24,33 +41,33 @@ const segments = {
 } as const satisfies Record<string, SegmentAttributes>;
 
 const entry = (
-  task: keyof typeof taskSignatures,
+  task: keyof typeof signatures,
   segment: keyof typeof segments,
   described: readonly [name: string, key: string],
 ): AttributeTableEntry =>
   Object.freeze({
     task,
     name: described[0],
-    signature: taskSignatures[task],
+    signature: Object.freeze(signatures[task]),
     segment: Object.freeze(segments[segment]),
     row: parseRow(described[1]),
   });
 
 /** All segments of the paper's tasks. */
 export const attributeTable: readonly AttributeTableEntry[] = Object.freeze([
-  entry('image-classification', 'picture', ['image classification, input', '10011001']),
-  entry('image-classification', 'candidate', ['image classification, class names', '10010100']),
-  entry('video-classification', 'picture', ['video classification, input', '10011001']),
-  entry('video-classification', 'candidate', ['video classification, class names', '10010100']),
-  entry('image-text-retrieval', 'picture', ['image-text retrieval, image', '10011001']),
-  entry('image-text-retrieval', 'candidate', ['image-text retrieval, text', '10010100']),
-  entry('video-text-retrieval', 'picture', ['video-text retrieval, video', '10011001']),
-  entry('video-text-retrieval', 'candidate', ['video-text retrieval, text', '10010100']),
-  entry('masked-language-modelling', 'text', ['masked language modelling, input', '01010101']),
-  entry('text-classification', 'text', ['text classification, input', '01010101']),
-  entry('image-captioning', 'picture', ['image captioning, image', '11011001']),
-  entry('image-captioning', 'words', ['image captioning, words and queries', '11010111']),
-  entry('video-captioning', 'picture', ['video captioning, video', '11011001']),
-  entry('video-captioning', 'words', ['video captioning, words and queries', '11010111']),
+  entry('image classification', 'picture', ['image classification, input', '10011001']),
+  entry('image classification', 'candidate', ['image classification, class names', '10010100']),
+  entry('video classification', 'picture', ['video classification, input', '10011001']),
+  entry('video classification', 'candidate', ['video classification, class names', '10010100']),
+  entry('image-text retrieval', 'picture', ['image-text retrieval, image', '10011001']),
+  entry('image-text retrieval', 'candidate', ['image-text retrieval, text', '10010100']),
+  entry('video-text retrieval', 'picture', ['video-text retrieval, video', '10011001']),
+  entry('video-text retrieval', 'candidate', ['video-text retrieval, text', '10010100']),
+  entry('masked language modelling', 'text', ['masked language modelling, input', '01010101']),
+  entry('text classification', 'text', ['text classification, input', '01010101']),
+  entry('image captioning', 'picture', ['image captioning, image', '11011001']),
+  entry('image captioning', 'words', ['image captioning, words and queries', '11010111']),
+  entry('video captioning', 'picture', ['video captioning, video', '11011001']),
+  entry('video captioning', 'words', ['video captioning, words and queries', '11010111']),
   entry('vocabulary', 'candidate', ['vocabulary and label words', '11010100']),
 ]);

@@ -12,5 +12,5 @@ export {
 export type { AttributeBits, AttributeSchema, Bit } from './attribute-schema.ts';
 export { attributeTable } from './attribute-table.ts';
 export type { AttributeTableEntry } from './attribute-table.ts';
-export { taskSignatures, unionSignature } from './task-signature.ts';
+export { unionSignature } from './task-signature.ts';
 export type { Modality, TaskSignature, TokenSource } from './task-signature.ts';

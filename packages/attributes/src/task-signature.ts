@@ -41,22 +41,3 @@ export const unionSignature = (first: TaskSignature, ...others: readonly TaskSig
     );
   return Object.freeze({ inputs: join('input'), targets: join('target') });
 };
-
-const signature = (inputs: readonly Modality[], targets: readonly Modality[]): TaskSignature =>
-  Object.freeze({ inputs: Object.freeze([...inputs]), targets: Object.freeze([...targets]) });
-
-const maskedLanguageModelling = signature(['text'], ['text']);
-const imageCaptioning = signature(['visual', 'text'], ['text']);
-
-/** Signatures of the paper's tasks, and of the candidate set that some of them share. */
-export const taskSignatures = Object.freeze({
-  'image-classification': signature(['visual'], ['text']),
-  'video-classification': signature(['visual'], ['text']),
-  'image-text-retrieval': signature(['visual'], ['text']),
-  'video-text-retrieval': signature(['visual'], ['text']),
-  'masked-language-modelling': maskedLanguageModelling,
-  'text-classification': maskedLanguageModelling,
-  'image-captioning': imageCaptioning,
-  'video-captioning': imageCaptioning,
-  vocabulary: unionSignature(maskedLanguageModelling, imageCaptioning),
-});

@@ -3,16 +3,21 @@
  * appendix). Vocabulary candidates are shared by masked language modelling and captioning, so their signature is the
  * union of both.
  */
-import { attributeRow, taskSignatures, type AttributeRow, type TaskSignature } from '@polygate/attributes';
+import { attributeRow, unionSignature, type AttributeRow, type TaskSignature } from '@polygate/attributes';
+
+const signature = (inputs: readonly string[], targets: readonly string[]): TaskSignature =>
+  Object.freeze({ inputs: Object.freeze(inputs), targets: Object.freeze(targets) });
 
 /** A picture is described by a text: classification and retrieval. */
-export const imageToText: TaskSignature = taskSignatures['image-classification'];
+export const imageToText: TaskSignature = signature(['visual'], ['text']);
 /** Text from text: masked language modelling. */
-export const textToText: TaskSignature = taskSignatures['masked-language-modelling'];
+export const textToText: TaskSignature = signature(['text'], ['text']);
 /** A picture and the words so far give the next word: captioning. */
-export const imageAndTextToText: TaskSignature = taskSignatures['image-captioning'];
+export const imageAndTextToText: TaskSignature = signature(['visual', 'text'], ['text']);
 
-/** Attribute rows of every segment that the four families build. */
+const vocabulary = unionSignature(textToText, imageAndTextToText);
+
+/** Attribute rows of every segment that the families of this package build. */
 export const segmentRows: Readonly<
   Record<
     'image' | 'name' | 'caption' | 'maskedText' | 'captionImage' | 'captionText' | 'vocabulary',
@@ -28,5 +33,5 @@ export const segmentRows: Readonly<
   maskedText: attributeRow(textToText, { modality: 'text', causal: false, source: 'input' }),
   captionImage: attributeRow(imageAndTextToText, { modality: 'visual', causal: false, source: 'input' }),
   captionText: attributeRow(imageAndTextToText, { modality: 'text', causal: true, source: 'input' }),
-  vocabulary: attributeRow(taskSignatures.vocabulary, { modality: 'text', causal: false, source: 'target' }),
+  vocabulary: attributeRow(vocabulary, { modality: 'text', causal: false, source: 'target' }),
 });

@@ -9,13 +9,13 @@ import {
   fixedListValues,
   pipe,
 } from '@polygate/stream';
-import { taskSignatures } from '@polygate/attributes';
 import {
   createImageCaptioning,
   createImageClassification,
   createImageTextRetrieval,
   createMaskedLanguageModelling,
   imageInputOf,
+  imageToText,
   patchStage,
   tagStage,
 } from '@polygate/tasks';
@@ -240,7 +240,7 @@ describe('stages', () => {
     const batches = await pipe(
       source,
       patchStage(imageInputOf(labelled.schema, 2)),
-      tagStage({ signature: taskSignatures['image-classification'], segment }),
+      tagStage({ signature: imageToText, segment }),
       collectSink(),
     );
     const batch = batches[0];
