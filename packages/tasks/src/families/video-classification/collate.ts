@@ -37,7 +37,7 @@ export interface Clip {
 }
 
 /** The input of views of T frames, from that of a model's images. */
-export const clipInput = (image: ImageInput, { frames }: ViewSettings) => {
+const clipInput = (image: ImageInput, { frames }: ViewSettings) => {
   const norm = Array.from({ length: image.channels ?? 3 }, () => CLIP_NORM);
   return resolveImageInput({ ...image, frames, mean: norm, std: norm });
 };
