@@ -16,16 +16,10 @@ import {
   type Recipe,
 } from '@polygate/generalist';
 import { AdamW, constant } from '@polygate/nn';
-import { forEachSink, pipe } from '@polygate/stream';
+import { createMixture, forEachSink, pipe } from '@polygate/stream';
 import { imageToText, patchStage, tagStage, type TaskBatch } from '@polygate/tasks';
 import { selectEngine } from '@polygate/tensor';
-import {
-  createTaskSampler,
-  sourceRandom,
-  train,
-  type StepReport,
-  type TrainSource,
-} from '@polygate/training';
+import { sourceRandom, train, type StepReport, type TrainSource } from '@polygate/training';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,16 +53,15 @@ const drain = async (
   recipe: Recipe,
   options: { readonly steps: number; readonly check?: boolean },
 ): Promise<Consumed> => {
-  const sampler = createTaskSampler(sources, { seed: recipe.seed, temperature: recipe.mixing.temperature });
+  const mixture = createMixture(sources, { seed: recipe.seed, temperature: recipe.mixing.temperature });
   const random = createRandom(recipe.seed);
-  const byName = new Map(sources.map((source) => [source.name, { source, cursor: 0 }]));
+  const byName = new Map(sources.map((source) => [source.name, source]));
   let tokens = 0;
   let sum = 0;
-  for (let step = 0; step < options.steps; step += 1) {
-    const own = byName.get(sampler.pick(step));
-    if (!own) throw new StateError(`stream: expected a source "${sampler.pick(step)}", got none`);
-    const { source, cursor } = own;
-    own.cursor += 1;
+  for (let i = 0; i < options.steps; i += 1) {
+    const { step, name, cursor } = mixture.next();
+    const source = byName.get(name);
+    if (!source) throw new StateError(`stream: expected a source "${name}", got none`);
     const batch = await source.next(cursor, {
       random: sourceRandom(random, source, { cursor, step, use: 'data' }),
     });

@@ -2,7 +2,7 @@
 import { parseDuration, toSteps, type DurationContext } from '@polygate/core';
 import { createTelemetrySchedule, type Recipe } from '@polygate/generalist';
 import { constant, warmupCosine, type Schedule } from '@polygate/nn';
-import { createTaskSampler, type WeightedSource } from '@polygate/training';
+import { createMixture, type Mixture, type MixtureSource } from '@polygate/stream';
 
 export interface TrainingPlan {
   /** Updates of the run. */
@@ -17,17 +17,17 @@ export interface TrainingPlan {
 }
 
 export interface TrainingPlanOptions {
-  readonly sources: readonly WeightedSource[];
+  readonly sources: readonly MixtureSource[];
   /** Samples of one step of each task. */
   readonly batchSizes: Readonly<Record<string, number>>;
 }
 
-const samplerOf = (recipe: Recipe, sources: readonly WeightedSource[]) =>
-  createTaskSampler(sources, { seed: recipe.seed, temperature: recipe.mixing.temperature });
+const mixtureOf = (recipe: Recipe, sources: readonly MixtureSource[]): Mixture =>
+  createMixture(sources, { seed: recipe.seed, temperature: recipe.mixing.temperature });
 
 /** Samples of a mean step and of all sources: what epochs and samples of a mixture are measured against. */
 const durationContext = (recipe: Recipe, { sources, batchSizes }: TrainingPlanOptions): DurationContext => {
-  const { shares } = samplerOf(recipe, sources);
+  const shares = mixtureOf(recipe, sources).shares();
   const meanBatch = sources.reduce((sum, { name }) => sum + (shares[name] ?? 0) * (batchSizes[name] ?? 1), 0);
   return {
     batchSize: meanBatch * recipe.accumulate,
@@ -60,7 +60,7 @@ export const planTraining = (recipe: Recipe, options: TrainingPlanOptions): Trai
         ? () => false
         : createTelemetrySchedule({
             every: Math.max(1, every(telemetry)),
-            taskOf: samplerOf(recipe, options.sources).pick,
+            taskOf: mixtureOf(recipe, options.sources).pick,
           }),
   };
 };

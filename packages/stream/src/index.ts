@@ -21,7 +21,6 @@ export * from './order.ts';
 export { mapOrdered, type OrderedOptions, type SizedOptions } from './ordered.ts';
 export { type Pipe, pipe, type Sink, type StreamSource } from './pipe.ts';
 export * from './quarantine.ts';
-export * from './replacement.ts';
 export { defineSchema, type Fields, SCHEMA_VERSION, type TypedSchema } from './schema.ts';
 export { schemaDifference, schemaFields, schemaMetadata } from './schema.ts';
 export { type OpenOptions, openShards, type ShardSet } from './shard-set.ts';

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { RecordBatch } from 'apache-arrow';
 import { buildBatch } from './build.ts';
 import { values } from './columns.ts';
-import { mixBatches } from './mixed-batches.ts';
+import { type MixedBatch, mixBatches } from './mixed-batches.ts';
 import { createMixture, type Draw } from './mixture.ts';
 import { defineSchema } from './schema.ts';
 
@@ -43,6 +43,21 @@ describe('mixture', () => {
     });
   });
 
+  it('draws with the chances of explicit weights and never a source of weight 0', () => {
+    const mixture = createMixture(
+      sources.map(({ name }, weight) => ({ name, weight })),
+      { seed: 3 },
+    );
+    const counts = new Map<string, number>();
+    for (const step of range(6000)) {
+      const name = mixture.pick(step);
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    expect(counts.get('images')).toBeUndefined();
+    // 2000 of 6000, deviation sqrt(6000 2/9) = 37
+    expect(Math.abs((counts.get('captions') ?? 0) - 2000)).toBeLessThan(150);
+  });
+
   it('draws each source as often as its share says', () => {
     const mixture = createMixture(sources, { seed: 5 });
     const draws = range(13_000).map(() => mixture.next().name);
@@ -58,6 +73,26 @@ describe('mixture', () => {
     range(50).forEach(() => two.next());
     expect(range(200).map(one.pick)).toEqual(range(200).map(two.pick));
     expect(range(200).map(one.pick)).not.toEqual(range(200).map(createMixture(sources, { seed: 6 }).pick));
+    fc.assert(
+      fc.property(fc.integer(), fc.nat(1e6), fc.array(fc.nat(1e6)), (seed, step, others) => {
+        const mixture = createMixture(sources, { seed });
+        others.forEach((other) => mixture.pick(other));
+        return mixture.pick(step) === createMixture(sources, { seed }).pick(step);
+      }),
+    );
+  });
+
+  it('takes several items a draw', () => {
+    const one = createMixture(sources, { seed: 5 });
+    const three = createMixture(sources, { seed: 5, take: 3 });
+    const drawn = range(40).map(() => one.next());
+    const ahead = three.peek(40);
+    expect(ahead).toEqual(drawn.map((draw) => ({ ...draw, cursor: 3 * draw.cursor })));
+    expect(range(40).map(() => three.next())).toEqual(ahead);
+    const { counters } = one.state();
+    expect(three.state().counters).toEqual(
+      Object.fromEntries(Object.entries(counters).map(([name, count]) => [name, 3 * count])),
+    );
   });
 
   it('loses and repeats nothing however weights change in mid-run, and resumes anywhere with the same draws', () => {
@@ -115,7 +150,14 @@ describe('mixture', () => {
       ]),
     ).toThrow('got [a, a]');
     expect(make([{ name: 'a', size: 0 }])).toThrow(
-      'mixture: expected a size above 0 for "a", got 0; leave empty sources out',
+      'mixture: expected a size above 0 for "a", got 0; leave empty sources out, and give each of the others a size or a weight',
+    );
+    expect(make([{ name: 'a' }])).toThrow('mixture: expected a size above 0 for "a", got undefined;');
+    expect(make([{ name: 'a', weight: -1 }])).toThrow(
+      'mixture: expected a weight of 0 or more for "a", got -1; 0 switches the source off',
+    );
+    expect(() => createMixture(sources, { seed: 1, temperature: 0 })).toThrow(
+      'mixture: expected a temperature above 0, got 0',
     );
     expect(
       make([
@@ -173,6 +215,41 @@ describe('mixed batches', () => {
     expect(new Set(reads).size).toBe(12);
   });
 
+  it('reads within a byte budget, counted by the largest batch so far', async () => {
+    reads.length = 0;
+    const mixture = createMixture([{ name: 'text', size: 1 }], { seed: 3 });
+    const sizes = [10, 10, 10, 40, 10, 10, 10];
+    const mixed = mixBatches(
+      mixture,
+      {
+        text: {
+          batch: (index) => {
+            reads.push(`text ${index}`);
+            return sizes[index] ?? 0;
+          },
+        },
+      },
+      { ahead: 4, bytes: 40, sizeOf: (size) => size },
+    );
+    const counts: number[] = [];
+    for (const size of sizes) {
+      expect((await mixed.next()).value).toMatchObject({ batch: size });
+      counts.push(reads.length);
+    }
+    // Alone until the first tells its size, then four of 10 until one of 40 is there: none beside it, nor after it.
+    expect(counts).toEqual([1, 5, 5, 5, 5, 6, 7]);
+  });
+
+  it('ends before a step, without reading beyond', async () => {
+    reads.length = 0;
+    const mixture = createMixture(sources, { seed: 3 });
+    mixture.restore({ step: 2, counters: { images: 1, captions: 1, text: 0 } });
+    const steps: number[] = [];
+    for await (const { step } of mixBatches(mixture, all, { ahead: 4, end: 5 })) steps.push(step);
+    expect(steps).toEqual([2, 3, 4]);
+    expect(reads.length).toBe(3);
+  });
+
   it('draws anew when the weights change while a batch is awaited, and drops what was read ahead', async () => {
     reads.length = 0;
     const mixture = createMixture(sources, { seed: 3 });
@@ -180,7 +257,7 @@ describe('mixed batches', () => {
     mixture.setWeights({ images: 1, captions: 0, text: 0 });
     const first = mixed.next();
     mixture.setWeights({ images: 0, text: 1 });
-    const { batch, ...draw } = (await first).value;
+    const { batch, ...draw } = (await first).value as MixedBatch<RecordBatch>;
     expect(draw).toEqual({ step: 0, name: 'text', cursor: 0 });
     expect(values(batch, 'value')[0]).toBe(4000);
     expect(mixture.state().counters).toEqual({ images: 0, captions: 0, text: 1 });

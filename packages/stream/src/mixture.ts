@@ -3,15 +3,15 @@
  * been consumed is one counter per source. The two are apart, so weights may change at any step: each source still
  * gives its items 0, 1, 2, ... with none lost and none repeated.
  */
-import { ConfigError, hash32, StateError, unknownName } from '@polygate/core';
+import { ConfigError, createRandom, StateError, unknownName } from '@polygate/core';
 
 /** One source of a mixture. */
 export interface MixtureSource {
   readonly name: string;
-  /** Samples of the source; its natural weight is size ** (1 / temperature). */
-  readonly size: number;
+  /** Samples of the source; its natural weight is size ** (1 / temperature). Needed where there is no weight. */
+  readonly size?: number | undefined;
   /** Explicit weight, 0 or more. Give it for all sources or for none. @default size ** (1 / temperature) */
-  readonly weight?: number;
+  readonly weight?: number | undefined;
 }
 
 /** How a mixture draws. */
@@ -19,6 +19,8 @@ export interface MixtureOptions {
   readonly seed: number;
   /** 1 draws by size, 2 by its square root, larger values ever more evenly. @default 2 */
   readonly temperature?: number;
+  /** Items that a draw takes from its source. @default 1 */
+  readonly take?: number;
 }
 
 /** Everything needed to go on: no weights, which belong to the recipe. */
@@ -29,7 +31,7 @@ export interface MixtureState {
   readonly counters: Readonly<Record<string, number>>;
 }
 
-/** What a draw says: take item `cursor` of source `name`. */
+/** What a draw says: take item `cursor` of source `name`, and those that follow where a draw takes several. */
 export interface Draw {
   readonly step: number;
   readonly name: string;
@@ -54,12 +56,11 @@ export interface Mixture {
   restore(state: MixtureState): void;
 }
 
-/** Separates the stream of draws from other uses of the seed. */
-const DRAW_STREAM = 0x6d6978;
-
 const checkWeight = (name: string, weight: number): number => {
   if (weight >= 0 && Number.isFinite(weight)) return weight;
-  throw new ConfigError(`mixture: expected a weight of 0 or more for "${name}", got ${weight}`);
+  throw new ConfigError(
+    `mixture: expected a weight of 0 or more for "${name}", got ${weight}; 0 switches the source off`,
+  );
 };
 
 const naturalWeights = (sources: readonly MixtureSource[], temperature: number): number[] => {
@@ -74,9 +75,9 @@ const naturalWeights = (sources: readonly MixtureSource[], temperature: number):
   }
   return sources.map(({ name, size, weight }) => {
     if (weight !== undefined) return checkWeight(name, weight);
-    if (Number.isFinite(size) && size > 0) return size ** (1 / temperature);
+    if (size !== undefined && Number.isFinite(size) && size > 0) return size ** (1 / temperature);
     throw new ConfigError(
-      `mixture: expected a size above 0 for "${name}", got ${size}; leave empty sources out`,
+      `mixture: expected a size above 0 for "${name}", got ${size}; leave empty sources out, and give each of the others a size or a weight`,
     );
   });
 };
@@ -84,7 +85,7 @@ const naturalWeights = (sources: readonly MixtureSource[], temperature: number):
 /** A mixture of named sources. @throws ConfigError for no sources, double names, unusable sizes or weights */
 export const createMixture = (
   sources: readonly MixtureSource[],
-  { seed, temperature = 2 }: MixtureOptions,
+  { seed, temperature = 2, take = 1 }: MixtureOptions,
 ): Mixture => {
   const names = Object.freeze(sources.map(({ name }) => name));
   if (names.length === 0 || new Set(names).size !== names.length) {
@@ -92,25 +93,29 @@ export const createMixture = (
       `mixture: expected one or more sources of different names, got [${names.join(', ')}]`,
     );
   }
-  let weights = naturalWeights(sources, temperature);
+  const checkTotal = (candidate: readonly number[]): readonly number[] => {
+    if (candidate.some((weight) => weight > 0)) return candidate;
+    throw new ConfigError('mixture: expected at least one weight above 0, got none; nothing could be drawn');
+  };
+  const sharesOf = (all: readonly number[]): Readonly<Record<string, number>> => {
+    const total = all.reduce((sum, weight) => sum + weight, 0);
+    return Object.freeze(Object.fromEntries(names.map((name, i) => [name, (all[i] ?? 0) / total])));
+  };
+  let weights = checkTotal(naturalWeights(sources, temperature));
+  let shares = sharesOf(weights);
   const counters = new Map(names.map((name) => [name, 0]));
   let step = 0;
 
-  const checkTotal = (candidate: readonly number[]): void => {
-    if (candidate.some((weight) => weight > 0)) return;
-    throw new ConfigError('mixture: expected at least one weight above 0, got none; nothing could be drawn');
-  };
-  checkTotal(weights);
+  const random = createRandom(seed).fork('task');
 
   const pick = (at: number): string => {
-    const total = weights.reduce((sum, weight) => sum + weight, 0);
-    let rest = (hash32(seed, DRAW_STREAM, at) / 2 ** 32) * total;
+    let rest = random.fork(at).next();
     let last = '';
     for (const [i, weight] of weights.entries()) {
       if (weight === 0) continue;
       last = names[i] ?? '';
-      if (rest < weight) return last;
-      rest -= weight;
+      rest -= shares[last] ?? 0;
+      if (rest < 0) return last;
     }
     return last; // rounding at the upper end
   };
@@ -120,7 +125,7 @@ export const createMixture = (
     return Array.from({ length: count }, (_, i) => {
       const name = pick(step + i);
       const cursor = ahead.get(name) ?? 0;
-      ahead.set(name, cursor + 1);
+      ahead.set(name, cursor + take);
       return { step: step + i, name, cursor };
     });
   };
@@ -132,14 +137,11 @@ export const createMixture = (
     next() {
       const name = pick(step);
       const cursor = counters.get(name) ?? 0;
-      counters.set(name, cursor + 1);
+      counters.set(name, cursor + take);
       step += 1;
       return { step: step - 1, name, cursor };
     },
-    shares() {
-      const total = weights.reduce((sum, weight) => sum + weight, 0);
-      return Object.fromEntries(names.map((name, i) => [name, (weights[i] ?? 0) / total]));
-    },
+    shares: () => shares,
     setWeights(changes) {
       const candidate = [...weights];
       for (const [name, weight] of Object.entries(changes)) {
@@ -147,8 +149,8 @@ export const createMixture = (
         if (index < 0) throw unknownName('mixture source', name, names);
         candidate[index] = checkWeight(name, weight);
       }
-      checkTotal(candidate);
-      weights = candidate;
+      weights = checkTotal(candidate);
+      shares = sharesOf(weights);
     },
     state: () => ({ step, counters: Object.fromEntries(counters) }),
     restore(state) {

@@ -1,11 +1,9 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FormatError, StateError } from '@polygate/core';
-import fc from 'fast-check';
+import { StateError } from '@polygate/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createQuarantine } from './quarantine.ts';
-import { loadOrReplace, replacementIndex } from './replacement.ts';
 
 let root = '';
 beforeAll(async () => {
@@ -75,58 +73,5 @@ describe('quarantine', () => {
       /expected to write the file, got/u,
     );
     expect(() => createQuarantine({ maxRate: 2 })).toThrow('quarantine: expected maxRate of 0 to 1');
-  });
-});
-
-describe('replacement', () => {
-  it('visits every other sample once, the same way each time', () => {
-    fc.assert(
-      fc.property(
-        fc.integer({ min: 2, max: 60 }),
-        fc.nat(),
-        fc.nat({ max: 9 }),
-        fc.nat(),
-        (size, seed, epoch, pick) => {
-          const index = pick % size;
-          const visit = () =>
-            Array.from({ length: size - 1 }, (_, i) => replacementIndex(index, i + 1, { seed, epoch, size }));
-          const visited = visit();
-          expect([...visited, index].sort((a, b) => a - b)).toEqual(
-            Array.from({ length: size }, (_, i) => i),
-          );
-          expect(visit()).toEqual(visited);
-        },
-      ),
-    );
-    expect(() => replacementIndex(0, 1, { seed: 0, epoch: 0, size: 1 })).toThrow('no other sample is left');
-  });
-
-  it('loads the first replacement that loads and counts every failure', async () => {
-    const key = { seed: 4, epoch: 2, size: 100 };
-    const quarantine = createQuarantine({ maxRate: 1 });
-    const second = replacementIndex(7, 1, key);
-    const load = async (index: number): Promise<number> => {
-      if (index === 7 || index === second) throw new FormatError('bad picture', { code: 'png' });
-      return index;
-    };
-    expect(await loadOrReplace(7, load, { ...key, quarantine })).toBe(replacementIndex(7, 2, key));
-    expect(quarantine.report()).toEqual({ accepted: 1, rejected: 2, reasons: { png: 2 } });
-  });
-
-  it('gives up after its attempts, and lets faults of the program pass', async () => {
-    const options = {
-      seed: 0,
-      epoch: 0,
-      size: 50,
-      attempts: 3,
-      quarantine: createQuarantine({ maxRate: 1 }),
-    };
-    const failing = () => Promise.reject(new FormatError('all bad'));
-    await expect(loadOrReplace(1, failing, options)).rejects.toThrow(
-      'replacement: expected sample 1 or one of 3 replacements to load, got failures only, the last: all bad',
-    );
-    expect(options.quarantine.report().rejected).toBe(4);
-    const fault = new TypeError('undefined is not a function');
-    await expect(loadOrReplace(1, () => Promise.reject(fault), options)).rejects.toBe(fault);
   });
 });

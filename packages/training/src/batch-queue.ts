@@ -1,14 +1,15 @@
 /**
- * Fetches the next update's batches while the present one computes. Tasks and cursors of the next update are known
- * beforehand, so looking ahead changes nothing but the waiting.
+ * The batches of a run's updates: a mixture draws the source of each, and those of the next are fetched while the present
+ * one computes. Sources and cursors of the next update are known beforehand, so looking ahead changes nothing but the
+ * waiting.
  */
-import type { BatchRandom, Random } from '@polygate/core';
-import { sourceRandom } from './source-random.ts';
-import type { TaskSampler } from './task-sampler.ts';
+import { ownValue, StateError, type BatchRandom, type Random } from '@polygate/core';
+import { mixBatches, type Draw, type Mixture } from '@polygate/stream';
 import type { TrainSource } from './run-options.ts';
+import { sourceRandom } from './source-random.ts';
 
 /** Batches of one update. */
-interface StepBatches<Batch> {
+export interface StepBatches<Batch> {
   readonly source: TrainSource<Batch>;
   readonly batches: readonly Batch[];
   /** Randomness of each batch, for its loss. */
@@ -17,73 +18,78 @@ interface StepBatches<Batch> {
 
 /** Settings of {@link createBatchQueue}. */
 export interface BatchQueueOptions {
-  readonly sampler: TaskSampler;
+  /** Draws the source of each update; a draw takes `accumulate` batches. Moved by the queue. */
+  readonly mixture: Mixture;
   /** Batches of one update. */
   readonly accumulate: number;
   /** Updates of the run: nothing is fetched beyond. */
   readonly steps: number;
+  /** Updates made before. */
+  readonly step: number;
   /** The run's stream. */
   readonly random: Random;
 }
 
 /** Hands out batches in the order of updates. */
 export interface BatchQueue<Batch> {
-  /** Batches of an update; afterwards {@link BatchQueue.advance} must be called before the next. */
-  take(step: number): Promise<StepBatches<Batch>>;
-  /** Starts fetching the update after `step`. */
-  lookAhead(step: number): void;
-  /** Counts the batches of an update as used. */
-  advance(step: number): void;
+  /** Batches of the next update; afterwards {@link BatchQueue.advance} must be called before the next. */
+  take(): Promise<StepBatches<Batch>>;
+  /** Counts the batches of the update as used. */
+  advance(): void;
   /** Batches used of each source. */
   readonly cursors: Readonly<Record<string, number>>;
 }
+
+/** The update at work and the next one. */
+const AHEAD = 2;
 
 /** @param start cursors of a resumed run; sources that aren't in `sources` any more keep theirs */
 export const createBatchQueue = <Batch>(
   sources: readonly TrainSource<Batch>[],
   start: Readonly<Record<string, number>>,
-  options: BatchQueueOptions,
+  { mixture, accumulate, steps, step, random }: BatchQueueOptions,
 ): BatchQueue<Batch> => {
-  const { sampler, accumulate, steps, random } = options;
-  const byName = new Map(sources.map((source) => [source.name, source]));
-  const cursors: Record<string, number> = {
-    ...Object.fromEntries(sources.map(({ name }) => [name, 0])),
-    ...start,
-  };
-  let ahead: { readonly step: number; readonly result: Promise<StepBatches<Batch>> } | undefined;
+  const counters = Object.fromEntries(mixture.names.map((name) => [name, ownValue(start, name) ?? 0]));
+  mixture.restore({ step, counters });
+  let cursors: Readonly<Record<string, number>> = { ...counters, ...start };
 
-  const fetch = async (step: number, cursor: number): Promise<StepBatches<Batch>> => {
-    const source = byName.get(sampler.pick(step)) as TrainSource<Batch>;
+  const fetch = async (source: TrainSource<Batch>, draw: Draw): Promise<StepBatches<Batch>> => {
     const batches: Batch[] = [];
     const randoms: BatchRandom[] = [];
     for (let part = 0; part < accumulate; part += 1) {
-      const at = { cursor: cursor + part, step };
+      const at = { cursor: draw.cursor + part, step: draw.step };
       const data = sourceRandom(random, source, { ...at, use: 'data' });
       batches.push(await source.next(at.cursor, { random: data }));
       randoms.push(sourceRandom(random, source, { ...at, use: 'model' }));
     }
     return { source, batches, randoms };
   };
+  // One update after another: a source is asked in the order of its cursors, and the update at work isn't slowed down.
+  let last: Promise<unknown> = Promise.resolve();
+  const fetchInTurn = (source: TrainSource<Batch>, draw: Draw): Promise<StepBatches<Batch>> => {
+    const fetched = last.then(() => fetch(source, draw));
+    last = fetched;
+    return fetched;
+  };
+  const numbered = Object.fromEntries(
+    sources.map((source) => [
+      source.name,
+      { batch: (_: number, draw: Draw): Promise<StepBatches<Batch>> => fetchInTurn(source, draw) },
+    ]),
+  );
+  const mixed = mixBatches(mixture, numbered, { ahead: AHEAD, end: steps });
 
   return {
-    cursors,
-    take(step) {
-      if (ahead?.step === step) return ahead.result;
-      return fetch(step, cursors[sampler.pick(step)] ?? 0);
+    get cursors() {
+      return cursors;
     },
-    lookAhead(step) {
-      const next = step + 1;
-      if (next >= steps) return;
-      const task = sampler.pick(next);
-      const used = task === sampler.pick(step) ? accumulate : 0;
-      const result = fetch(next, (cursors[task] ?? 0) + used);
-      // It may fail before anyone waits for it; the failure is met in `take`.
-      result.catch(() => {});
-      ahead = { step: next, result };
+    async take() {
+      const { value } = await mixed.next();
+      if (value) return value.batch;
+      throw new StateError(`train: expected an update before step ${steps}, got a run that is at its end`);
     },
-    advance(step) {
-      const task = sampler.pick(step);
-      cursors[task] = (cursors[task] ?? 0) + accumulate;
+    advance() {
+      cursors = { ...cursors, ...mixture.state().counters };
     },
   };
 };

@@ -15,8 +15,6 @@ export type {
 } from './run-options.ts';
 export type { BestOptions, BestState } from './best-score.ts';
 export { lockRun } from './run-lock.ts';
-export { createTaskSampler } from './task-sampler.ts';
-export type { TaskSampler, TaskSamplerOptions, WeightedSource } from './task-sampler.ts';
 export {
   bestCheckpoint,
   checkpointState,

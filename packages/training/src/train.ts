@@ -15,6 +15,7 @@ import {
   type MetricRecord,
 } from '@polygate/core';
 import { jsonlMetricSink, writeError } from '@polygate/core/node';
+import { createMixture } from '@polygate/stream';
 import * as tf from '@tensorflow/tfjs';
 import { join } from 'node:path';
 import { createBatchQueue } from './batch-queue.ts';
@@ -25,7 +26,6 @@ import { METRICS_FILE, syncMetrics } from './metrics-file.ts';
 import { dataOf, freshState, restore } from './resume.ts';
 import type { BatchMeasure, StepReport, TrainCallback, TrainOptions, TrainResult } from './run-options.ts';
 import { lockRun } from './run-lock.ts';
-import { createTaskSampler } from './task-sampler.ts';
 import { unlessAborted } from './stop-signal.ts';
 import { createThroughput } from './throughput.ts';
 import { accumulateGradients } from './update.ts';
@@ -95,7 +95,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
   const { accumulate = 1, checkpointEvery = 1000, keepLast = 3, callbacks = [], validateEvery } = options;
   const { logger = silentLogger, clock = () => performance.now(), temperature = 2 } = options;
   wholeFrom(1, { steps, accumulate, checkpointEvery, keepLast, validateEvery });
-  const sampler = createTaskSampler(options.sources, { seed, temperature });
+  const mixture = createMixture(options.sources, { seed, temperature, take: accumulate });
   const random = createRandom(seed);
   const metricsPath = join(runDirectory, METRICS_FILE);
 
@@ -107,9 +107,10 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
   let step = resumedFrom;
   const best = options.best && searchBest(options.best, restored.state.best);
   const queue = createBatchQueue(options.sources, restored.state.cursors, {
-    sampler,
+    mixture,
     accumulate,
     steps,
+    step: resumedFrom,
     random,
   });
   const file = jsonlMetricSink(metricsPath);
@@ -155,11 +156,10 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
   /** One update; false when the signal came while waiting for data. */
   const update = async (): Promise<boolean> => {
     const began = clock();
-    const taken = await unlessAborted(queue.take(step), signal);
+    const taken = await unlessAborted(queue.take(), signal);
     if (!taken) return false;
     const { source, batches, randoms } = taken;
     const fetched = clock();
-    queue.lookAhead(step);
     const at = { step: step + 1, task: source.name, place };
     const { gradients, loss, metrics, records } = await accumulateGradients({
       parameters,
@@ -189,7 +189,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
       tf.dispose(gradients);
     }
     average?.update();
-    queue.advance(step);
+    queue.advance();
     step += 1;
     const optimized = clock();
     const { samples, tokens } = sumMeasures(batches, options.measure);

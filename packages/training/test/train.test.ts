@@ -495,7 +495,7 @@ describe('what goes wrong', () => {
       'expected accumulate to be a whole number of at least 1, got 1.5',
     );
     await expect(runTiny(newRun(), { sources: [] })).rejects.toThrow(
-      'expected at least one task with a weight above 0, got none',
+      'mixture: expected one or more sources of different names, got []',
     );
   });
 });
