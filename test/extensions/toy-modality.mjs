@@ -223,7 +223,7 @@ export const toySeries = defineTaskFamily({
   defaults: { labelSmoothing: 0 },
   signature,
   segments: [
-    { modality: MODALITY, row: inputRow },
+    { modality: MODALITY, row: inputRow, label: 'series' },
     { modality: 'text', row: nameRow },
   ],
   keepsClasses: true,

@@ -4,22 +4,20 @@
  */
 import { rowKey } from '@polygate/attributes';
 import { taskSegments } from '@polygate/generalist';
-import { segmentRows, type TrainedTask } from '@polygate/tasks';
+import { taskFamilies, type TrainedTask } from '@polygate/tasks';
 import { createCondition, type RoutingKey } from '@polygate/routers';
 
-/** What tokens of an attribute row are; names and captions share theirs. */
-const names: ReadonlyMap<string, string> = new Map([
-  [rowKey(segmentRows.image), 'picture'],
-  [rowKey(segmentRows.name), 'name or caption as target'],
-  [rowKey(segmentRows.maskedText), 'masked text'],
-  [rowKey(segmentRows.captionImage), 'picture to caption'],
-  [rowKey(segmentRows.captionText), 'words so far'],
-  [rowKey(segmentRows.vocabulary), 'word as target'],
-]);
+const unique = (words: readonly string[]): readonly string[] => [...new Set(words)];
 
-/** Name of the tokens of an attribute row such as `10011001`. */
-export const segmentName = (attributes: string): string =>
-  names.get(attributes) ?? `attributes ${attributes}`;
+/** Name of the tokens of an attribute row such as `10011001`: as the task families call them. */
+export const segmentName = (attributes: string): string => {
+  const segments = taskFamilies()
+    .flatMap((family) => family.segments)
+    .filter(({ row }) => rowKey(row) === attributes);
+  const labels = unique(segments.flatMap(({ label }) => label ?? []));
+  if (labels.length === 0) return `attributes ${attributes}`;
+  return `${labels.join(' or ')}${segments.some(({ row }) => row.fromInputs) ? '' : ' as target'}`;
+};
 
 /** A row of the heat maps: tokens that get one decision. */
 export interface TokenKind {
@@ -29,8 +27,6 @@ export interface TokenKind {
   /** Everything that is in the group, for hover texts. */
   readonly detail: string;
 }
-
-const unique = (words: readonly string[]): readonly string[] => [...new Set(words)];
 
 const nameOf = ({ attributes }: RoutingKey): string => segmentName(rowKey(attributes));
 

@@ -27,6 +27,11 @@ export interface TaskSegment {
   /** Name of its modality. */
   readonly modality: string;
   readonly row: AttributeRow;
+  /**
+   * What its tokens are, in reports on routers, such as `picture`.
+   * @default as other families call tokens of that row
+   */
+  readonly label?: string;
 }
 
 /** What a task is made from, beside its settings. */

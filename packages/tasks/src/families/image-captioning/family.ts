@@ -16,9 +16,9 @@ export const imageCaptioning = defineTaskFamily({
   defaults: { labelSmoothing: 0 },
   signature: imageAndTextToText,
   segments: [
-    { modality: 'visual', row: segmentRows.captionImage },
-    { modality: 'text', row: segmentRows.captionText },
-    { modality: 'text', row: segmentRows.vocabulary },
+    { modality: 'visual', row: segmentRows.captionImage, label: 'picture to caption' },
+    { modality: 'text', row: segmentRows.captionText, label: 'words so far' },
+    { modality: 'text', row: segmentRows.vocabulary, label: 'word' },
   ],
   taskName: (dataset) => `${dataset}/captioning`,
   create: (name, settings, context) =>

@@ -15,8 +15,8 @@ export const imageClassification = defineTaskFamily({
   defaults: { labelSmoothing: 0.1 },
   signature: imageToText,
   segments: [
-    { modality: 'visual', row: segmentRows.image },
-    { modality: 'text', row: segmentRows.name },
+    { modality: 'visual', row: segmentRows.image, label: 'picture' },
+    { modality: 'text', row: segmentRows.name, label: 'name' },
   ],
   taskName: (dataset) => dataset,
   create: (name, settings, context) =>

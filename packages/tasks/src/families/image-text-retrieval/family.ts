@@ -14,8 +14,8 @@ export const imageTextRetrieval = defineTaskFamily({
   defaults: { labelSmoothing: 0.1 },
   signature: imageToText,
   segments: [
-    { modality: 'visual', row: segmentRows.image },
-    { modality: 'text', row: segmentRows.caption },
+    { modality: 'visual', row: segmentRows.image, label: 'picture' },
+    { modality: 'text', row: segmentRows.caption, label: 'caption' },
   ],
   taskName: (dataset) => `${dataset}/retrieval`,
   create: (name, settings, context) =>

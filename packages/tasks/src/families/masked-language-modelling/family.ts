@@ -21,8 +21,8 @@ export const maskedLanguageModelling = defineTaskFamily({
   defaults: { labelSmoothing: 0 },
   signature: textToText,
   segments: [
-    { modality: 'text', row: segmentRows.maskedText },
-    { modality: 'text', row: segmentRows.vocabulary },
+    { modality: 'text', row: segmentRows.maskedText, label: 'masked text' },
+    { modality: 'text', row: segmentRows.vocabulary, label: 'word' },
   ],
   taskName: (dataset) => dataset,
   create: (name, settings, context) =>
