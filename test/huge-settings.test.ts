@@ -69,7 +69,10 @@ const numbersOf = (
 const settingsOf = (
   schema: ReturnType<typeof recipeSchema> | ReturnType<typeof prepareSchema>,
 ): readonly NumericSetting[] =>
-  numbersOf(schema.toJSONSchema({ io: 'input', unrepresentable: 'any' }) as JsonSchema);
+  numbersOf(schema.toJSONSchema({ io: 'input', unrepresentable: 'any' }) as JsonSchema).filter(
+    // These are checked by the schema of the condition that the recipe names.
+    ({ path }) => !path.includes('conditionSettings'),
+  );
 
 const recipes = [
   {
