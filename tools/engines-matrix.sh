@@ -36,7 +36,7 @@ make_copy() {
 }
 
 # Projects whose tests run on engines; the first one is LibTorch's own.
-projects=(tensor nn encoder losses routers generalist training tasks)
+projects=(tensor nn modalities encoder losses routers generalist training tasks)
 project_flags() { printf -- '--project %s ' "$@"; }
 torch_test="npx vitest run --reporter=dot $(project_flags backend-torch "${projects[@]}")"
 tensorflow_test="npx vitest run --reporter=dot $(project_flags "${projects[@]}")"
