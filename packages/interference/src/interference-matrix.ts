@@ -45,11 +45,11 @@ export interface InterferenceCell {
 }
 
 export interface InterferenceMatrix {
-  /** [i][j]: what a step of task j does to task i, in units of what a step of task i does. The diagonal is 1. */
+  /** `[i][j]`: what a step of task j does to task i, in units of what a step of task i does. The diagonal is 1. */
   readonly cells: readonly (readonly InterferenceCell[])[];
-  /** [i]: mean over b of D_ii[b], the denominator. Within two standard errors of 0 the row of i says little. */
+  /** `[i]`: mean over b of D_ii[b], the denominator. Within two standard errors of 0 the row of i says little. */
   readonly own: readonly Estimate[];
-  /** [i][j][b]: D_ij[b]. */
+  /** `[i][j][b]`: D_ij[b]. */
   readonly effects: readonly (readonly (readonly number[])[])[];
 }
 

@@ -31,7 +31,7 @@ export interface ConditionalLinearOptions extends ExpertMixture {
   readonly segments: readonly SegmentSpan[];
   /** Applied to the result; `gelu` is the exact form. @default 'none' */
   readonly activation?: 'none' | 'gelu';
-  /** Factors of the gate rows in the gradients of weights and biases alone; see {@link expectRates}. @default 1 */
+  /** Factors of the gate rows in the gradients of weights and biases alone; see `expectRates`. @default 1 */
   readonly weightRates?: readonly number[] | undefined;
 }
 

@@ -75,7 +75,7 @@ export const padTokens = (
   return padding.includes(1) ? { segment, padding } : { segment };
 };
 
-/** Sequences of one text each, padded at the end. @throws ShapeError as {@link padTokens} */
+/** Sequences of one text each, padded at the end. @throws ShapeError as `padTokens` */
 export const textSequences = (
   rows: readonly ArrayLike<number>[],
   options: TextSequenceOptions,

@@ -7,7 +7,7 @@ import { modelWithEncoder, type UniPerceiverModel } from './uni-perceiver-model.
 /**
  * The model with the experts of the chosen segments merged: the same predictions for them, no routers, no other experts.
  * It shares nothing with the model, and is saved and loaded like one.
- * @throws as {@link mergedParts}
+ * @throws as `mergedParts`
  */
 export const exportMerged = (
   model: UniPerceiverModel,

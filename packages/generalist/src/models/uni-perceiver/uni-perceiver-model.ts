@@ -132,7 +132,7 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
     return taskWeights(batch);
   }
 
-  /** As {@link TaskModel.scores}. */
+  /** As `TaskModel.scores`. */
   scores(batch: ScoredBatch, options: ScoreOptions = {}): Promise<Float32Array> {
     return scoreBatch(this, batch, options);
   }
@@ -146,7 +146,7 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
     return describeEncoderOf(this.encoder);
   }
 
-  /** As {@link Generalist.startFrom}. The start has the same architecture. @throws as {@link startEncoder} */
+  /** As {@link Generalist.startFrom}. The start has the same architecture. @throws as `startEncoder` */
   async startFrom(start: Generalist, options: StartOptions): Promise<StartReport> {
     const plan = await startEncoder(this.encoder, (start as UniPerceiverModel).encoder, options);
     this.clearCaches();
