@@ -2,12 +2,12 @@
  * Text classification in cloze form: the hidden state at the blank of a pattern against the prefix of each label word
  * (Uni-Perceiver-MoE, section 4.5). Routed like masked language modelling, of which it is a case.
  */
-import { ShapeError } from '@polygate/core';
 import { textSequences, type SequenceBatch } from '@polygate/modalities';
-import { hasColumn, listRow, values, type RecordBatch } from '@polygate/stream';
+import { hasColumn, listRow, type RecordBatch } from '@polygate/stream';
 import type { TaskTokenizer } from '../../candidates.ts';
 import { segmentRows, textToText } from '../../signatures.ts';
 import { defineTask, type Task, type TaskSettings } from '../../task.ts';
+import { classLabels } from '../class-targets.ts';
 import { DEFAULT_PATTERNS, parseCloze, type Cloze } from './cloze.ts';
 import { labelWords, wordCandidates } from './label-words.ts';
 
@@ -69,13 +69,7 @@ export const createTextClassification = (options: TextClassificationOptions): Ta
     labelSmoothing,
   } as const;
   return defineTask(facts, (batch) => {
-    const labels = Int32Array.from(values(batch, 'label'), Number);
-    const bad = labels.find((id) => id < 0 || id >= classes.length);
-    if (bad !== undefined) {
-      throw new ShapeError(
-        `task "${name}": expected labels from 0 to ${classes.length - 1}, got ${bad}; the data was prepared with other classes`,
-      );
-    }
+    const labels = classLabels(batch, options);
     const isPair = hasColumn(batch, 'tokens_b');
     const cloze = isPair ? clozes.pair : clozes.single;
     const rows = Array.from({ length: batch.numRows }, (_, row) =>

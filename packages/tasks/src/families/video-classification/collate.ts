@@ -5,7 +5,7 @@
  *
  * B clips · T frames of a view
  */
-import { ConfigError, ShapeError, type Random, rowRandom } from '@polygate/core';
+import { rowRandom, ShapeError, type Random } from '@polygate/core';
 import { clipOfRow } from '@polygate/datasets';
 import {
   imageSequences,
@@ -14,16 +14,11 @@ import {
   type ImageInput,
   type ImagePatches,
 } from '@polygate/modalities';
-import { values, type RecordBatch } from '@polygate/stream';
+import type { RecordBatch } from '@polygate/stream';
 import type { Augmentation } from '@polygate/tokens';
-import {
-  createTaskCandidates,
-  nameCandidates,
-  type CandidateSettings,
-  type TaskTokenizer,
-} from '../../candidates.ts';
 import { imageToText, segmentRows } from '../../signatures.ts';
 import { defineTask, type Task, type TaskSettings } from '../../task.ts';
+import { classLabels, createClassCandidates, type ClassSettings } from '../class-targets.ts';
 import { lastStart, viewFrames, viewStart, type ViewSettings } from './clip-views.ts';
 
 /** Of the frames of clips, on values from 0 to 1; images have others (published code). */
@@ -86,35 +81,19 @@ export const clipPatches = (
 export const clipsOf = (batch: RecordBatch): readonly Clip[] =>
   Array.from({ length: batch.numRows }, (_, row) => clipOfRow(batch, row));
 
-export interface VideoClassificationOptions extends TaskSettings, CandidateSettings, ViewSettings {
-  /** Class names in label order. */
-  readonly classes: readonly string[];
-  readonly tokenizer: TaskTokenizer;
+export interface VideoClassificationOptions extends TaskSettings, ClassSettings, ViewSettings {
   readonly image: ImageInput;
   /** Applied in training only, alike to all frames of a clip. @default none */
   readonly augmentation?: Augmentation | undefined;
-  /** Longest class name in tokens, end token included. @default 32 */
-  readonly maximumTokens?: number | undefined;
   /** Which of how many views is taken outside training. @default the only one */
   readonly view?: { readonly index: number; readonly of: number };
 }
 
 /** A task over the columns of `labelled-video`. Label smoothing 0.1 unless told. @throws ConfigError */
 export const createVideoClassification = (options: VideoClassificationOptions): Task => {
-  const { name, classes, tokenizer, lossWeight = 1, labelSmoothing = 0.1, maximumTokens = 32 } = options;
+  const { name, lossWeight = 1, labelSmoothing = 0.1 } = options;
   const { image, augmentation, frames, stride, view = { index: 0, of: 1 } } = options;
-  const repeated = classes.find((label, i) => classes.indexOf(label) !== i);
-  if (repeated !== undefined) {
-    throw new ConfigError(
-      `task "${name}": expected class names that differ, got "${repeated}" twice; their targets would be the same`,
-    );
-  }
-  const set = nameCandidates(`classes:${name}`, classes, {
-    tokenizer,
-    row: segmentRows.name,
-    maximum: maximumTokens,
-  });
-  const choose = createTaskCandidates(set, options);
+  const choose = createClassCandidates(options);
   const facts = {
     name,
     family: 'video-classification',
@@ -123,13 +102,7 @@ export const createVideoClassification = (options: VideoClassificationOptions): 
     labelSmoothing,
   } as const;
   return defineTask(facts, (batch, collation) => {
-    const classIds = Int32Array.from(values(batch, 'label'), Number);
-    const bad = classIds.find((id) => id < 0 || id >= classes.length);
-    if (bad !== undefined) {
-      throw new ShapeError(
-        `task "${name}": expected labels from 0 to ${classes.length - 1}, got ${bad}; the data was prepared with other classes`,
-      );
-    }
+    const labels = classLabels(batch, options);
     const { random, training } = collation;
     const patches = clipPatches(clipsOf(batch), image, {
       view: { frames, stride },
@@ -138,6 +111,6 @@ export const createVideoClassification = (options: VideoClassificationOptions): 
       ...(training ? { augmentation, rowRandom: (i: number) => rowRandom(random, i, 'augmentation') } : {}),
     });
     const inputs = imageSequences(patches, segmentRows.image);
-    return { inputs, queries: 'prefix', ...choose(classIds, collation), loss: 'cross-entropy' };
+    return { inputs, queries: 'prefix', ...choose(labels, collation), loss: 'cross-entropy' };
   });
 };
