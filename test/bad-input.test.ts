@@ -28,7 +28,7 @@ import { saveTokenizer, trainTokenizer } from '@polygate/tokens';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
-  PICTURES,
+  IMAGES,
   prepareSmallSuite,
   put,
   smallPrepareRecipe,
@@ -36,7 +36,7 @@ import {
   writeRawFiles,
 } from './small-suite.ts';
 
-/** A picture's and a name's rows are there; masked text has another. */
+/** An image's and a name's rows are there; masked text has another. */
 const missingRow =
   /^encode: expected a row that this merged model was exported with: (\[attributes [01]{8}\] ?)+; got \[attributes [01]{8}\]; export /u;
 
@@ -136,19 +136,19 @@ describe('bad samples', { timeout }, () => {
     const flipped = Buffer.from(whole);
     // Byte 50 lies in the compressed pixels (8 signature, 25 IHDR, 8 before the data).
     flipped[50] = (flipped[50] ?? 0) ^ 0xff;
-    const pictures = {
+    const images = {
       'good.png': whole,
       'flipped.png': flipped,
       'cut.png': whole.subarray(0, whole.length - 25),
-      'text.png': Buffer.from('not a picture at all'),
+      'text.png': Buffer.from('not an image at all'),
       'empty.png': Buffer.alloc(0),
     };
-    for (const [name, bytes] of Object.entries(pictures)) {
-      await put(folder, `pictures/grey/${name}`, bytes);
-      await put(folder, `pictures/grey/captioned-${name}`, bytes);
+    for (const [name, bytes] of Object.entries(images)) {
+      await put(folder, `images/grey/${name}`, bytes);
+      await put(folder, `images/grey/captioned-${name}`, bytes);
     }
     const table = await readFile(join(folder, 'captions.csv'), 'utf8');
-    const lines = Object.keys(pictures).map((name) => `grey/captioned-${name},a grey picture`);
+    const lines = Object.keys(images).map((name) => `grey/captioned-${name},a grey image`);
     lines.push('grey/gone.png,a missing one', 'red/left-2.svg,', 'red/left-3.svg,   ', '../secret.png,out');
     lines.push('red/left-4.svg,one,two,three');
     await writeFile(join(folder, 'captions.csv'), `${table}${lines.join('\n')}\n`);
@@ -167,8 +167,8 @@ describe('bad samples', { timeout }, () => {
         .map((name) => `grey/${name}.png: corrupt-image`)
         .sort(),
     );
-    // The table has a header and two lines for each picture before these.
-    const line = (extra: number): number => 1 + 2 * PICTURES + extra;
+    // The table has a header and two lines for each image before these.
+    const line = (extra: number): number => 1 + 2 * IMAGES + extra;
     expect(of('bars')).toEqual(
       [
         ...corrupt.map((name) => `grey/captioned-${name}.png: corrupt-image`),
@@ -182,10 +182,10 @@ describe('bad samples', { timeout }, () => {
     expect(of('lines')).toEqual(['book.txt:7: special-token']);
     for (const { reason } of listed)
       expect(reason).toMatch(/^expected .+, got:? .+|^expected a path inside/u);
-    // 36 drawn pictures and the good grey one, twice in the folders, once in the table: nothing is lost without a word.
+    // 36 drawn images and the good grey one, twice in the folders, once in the table: nothing is lost without a word.
     const [colours, bars] = suite.datasets;
-    expect(rowsOf(colours?.splits)).toBe(PICTURES + 2);
-    expect(rowsOf(bars?.splits)).toBe(PICTURES + 1);
+    expect(rowsOf(colours?.splits)).toBe(IMAGES + 2);
+    expect(rowsOf(bars?.splits)).toBe(IMAGES + 1);
     expect(Object.values(suite.quarantine).reduce((sum, count) => sum + count, 0)).toBe(listed.length);
   });
 
@@ -442,7 +442,7 @@ describe('pretrain refuses', { timeout }, () => {
         set: ['model.moe.condition=token', 'model.moe.topK=1', `model.moe.capacityFactor=${factor}`],
         run,
       });
-    // Of 3 experts each gets 0.01 * N / 3 slots: one only from 300 tokens on, and no batch of two pictures has them.
+    // Of 3 experts each gets 0.01 * N / 3 slots: one only from 300 tokens on, and no batch of two images has them.
     await expectError(
       attempt('{"train":0.01}'),
       ConfigError,
@@ -523,7 +523,7 @@ describe('a trained model', { timeout }, () => {
     );
     expect(error.message).toContain('export the trained model again with the task that has it');
     // The task that it was exported with.
-    const image = join(root, 'good/pictures/red/left-2.svg');
+    const image = join(root, 'good/images/red/left-2.svg');
     expect(
       await predictImage('classify', { run: output, engine: 'cpu', image, labels: ['red', 'blue'] }),
     ).toHaveLength(2);

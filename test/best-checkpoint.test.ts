@@ -146,7 +146,7 @@ describe('a run without a score', () => {
 
 describe('a split of another spelling', () => {
   it('is validated on', async () => {
-    for (const dataset of ['colours', 'pictures', 'lines'])
+    for (const dataset of ['colours', 'images', 'lines'])
       await rename(join(suite, dataset, 'test'), join(suite, dataset, 'val'));
     const file = join(suite, 'suite.json');
     const text = await readFile(file, 'utf8');

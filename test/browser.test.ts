@@ -12,8 +12,8 @@ import { basename, dirname, join } from 'node:path';
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findChromium, startChromium } from '../apps/inspect/test/chromium.ts';
-import { conditionalModel, picture, tinyTasks } from '../packages/generalist/test/tiny-suite.ts';
-import { classifyPicture } from './browser/classify.ts';
+import { conditionalModel, drawImage, tinyTasks } from '../packages/generalist/test/tiny-suite.ts';
+import { classifyImage } from './browser/classify.ts';
 
 /** A script for browsers of built packages, as a user's bundler makes it: no settings but the platform. */
 const bundle = async (contents: string): Promise<{ readonly text: string; readonly warnings: number }> => {
@@ -61,7 +61,7 @@ describe('bundles for a browser', () => {
 
 const chromium = findChromium();
 const names = ['red', 'green', 'blue', 'white'];
-const pixels = picture('red', 'square', 3);
+const pixels = drawImage('red', 'square', 3);
 
 describe('an exported model', () => {
   let folder = '';
@@ -93,7 +93,7 @@ describe('an exported model', () => {
       weights: await file('model.safetensors'),
     };
     expect(Math.max(...expected) - Math.min(...expected)).toBeGreaterThan(1e-3);
-    closeTo(await classifyPicture(files, pixels, names));
+    closeTo(await classifyImage(files, pixels, names));
   });
 
   it.skipIf(!chromium)('answers the same in Chromium, on wasm', { timeout: 120_000 }, async () => {

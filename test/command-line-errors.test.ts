@@ -32,8 +32,8 @@ beforeAll(async () => {
   const { sources, ...recipe } = smallPrepareRecipe;
   prepareRecipe = join(root, 'prepare.json');
   const absolute = {
-    colours: { ...sources.colours, path: join(root, 'pictures') },
-    bars: { ...sources.bars, file: join(root, 'captions.csv'), images: join(root, 'pictures') },
+    colours: { ...sources.colours, path: join(root, 'images') },
+    bars: { ...sources.bars, file: join(root, 'captions.csv'), images: join(root, 'images') },
     lines: { ...sources.lines, files: [join(root, 'book.txt')] },
   };
   await writeFile(prepareRecipe, JSON.stringify({ ...recipe, sources: absolute }));
@@ -84,29 +84,29 @@ const classify = (image: string, ...more: string[]) =>
   failure('predict', 'classify', image, '--labels', 'red,blue', '--run', run, '--engine', 'cpu', ...more);
 
 describe('a fault in the input', { timeout }, () => {
-  it('a corrupt or missing picture of predict', async () => {
-    const path = await put(folder, 'broken.png', 'not a picture');
+  it('a corrupt or missing image of predict', async () => {
+    const path = await put(folder, 'broken.png', 'not an image');
     expect(await classify(path)).toEqual({
       code: exitCodes.failed,
-      line: `error: picture ${path}: expected a picture that can be decoded, got 13 bytes of no known format, beginning with 6e 6f 74 20 61 20 70 69; give a PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG file`,
+      line: `error: image ${path}: expected an image that can be decoded, got 13 bytes of no known format, beginning with 6e 6f 74 20 61 20 70 69; give a PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG file`,
     });
     const gone = join(folder, 'gone.png');
     expect(await classify(gone)).toEqual({
       code: exitCodes.failed,
-      line: `error: picture ${gone}: expected a picture file, got nothing at its path; give a PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG file`,
+      line: `error: image ${gone}: expected an image file, got nothing at its path; give a PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG file`,
     });
   });
 
-  it('a corrupt picture of prepare is left out, and the user is told where it is listed', async () => {
-    await cp(join(root, 'pictures'), join(folder, 'pictures'), { recursive: true });
-    await put(folder, 'pictures/red/broken.png', 'not a picture');
+  it('a corrupt image of prepare is left out, and the user is told where it is listed', async () => {
+    await cp(join(root, 'images'), join(folder, 'images'), { recursive: true });
+    await put(folder, 'images/red/broken.png', 'not an image');
     const out = join(folder, 'data');
-    const set = ['--set', `sources.colours.path=${join(folder, 'pictures')}`];
+    const set = ['--set', `sources.colours.path=${join(folder, 'images')}`];
     const { code, log } = await polygate('prepare', '--recipe', prepareRecipe, '--out', out, ...set);
     expect(code).toBe(exitCodes.done);
     expect(log).toContain('prepare small: left out: corrupt-image 1 (quarantine.jsonl)');
     const listed = await readFile(join(out, 'small/quarantine.jsonl'), 'utf8');
-    expect(listed).toContain('"id":"red/broken.png","code":"corrupt-image","reason":"expected a picture');
+    expect(listed).toContain('"id":"red/broken.png","code":"corrupt-image","reason":"expected an image');
   });
 
   it('a prepare that is stopped ends with the code of an interruption, one line and nothing left over', async () => {
@@ -241,13 +241,13 @@ describe('a fault in the command', { timeout }, () => {
 });
 
 describe('a trace', { timeout }, () => {
-  const picture = (): string => join(folder, 'gone.png');
+  const image = (): string => join(folder, 'gone.png');
   const traced = async (...argv: string[]): Promise<string> =>
     (
       await polygate(
         'predict',
         'classify',
-        picture(),
+        image(),
         '--labels',
         'red',
         '--run',
@@ -263,7 +263,7 @@ describe('a trace', { timeout }, () => {
   });
 
   it('comes for who asks for it, by flag or DEBUG', async () => {
-    const trace = /^error: picture .*\nStateError: .*\n {4}at /u;
+    const trace = /^error: image .*\nStateError: .*\n {4}at /u;
     expect(await traced()).not.toMatch(/\n/u);
     expect(await traced('--verbose')).toMatch(trace);
     vi.stubEnv('DEBUG', 'polygate');
@@ -285,7 +285,7 @@ it('the same line and exit code leave the process', { timeout }, async () => {
     stdout: '',
     stderr: expect.stringMatching(
       new RegExp(
-        `^(engine cpu .*\\n)?error: picture ${image}: expected a picture file, got nothing at its path; .*\\n$`,
+        `^(engine cpu .*\\n)?error: image ${image}: expected an image file, got nothing at its path; .*\\n$`,
         'u',
       ),
     ) as string,

@@ -9,7 +9,7 @@ const names = [
   'tar of zeros',
   'shards of zeros',
   'caption of 20 MiB',
-  'picture of 1,000,000 x 12',
+  'image of 1,000,000 x 12',
   'header of safetensors',
   'text without a blank line',
 ];

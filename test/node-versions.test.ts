@@ -109,8 +109,8 @@ beforeAll(async () => {
     JSON.stringify({
       ...smallPrepareRecipe,
       sources: {
-        colours: { source: 'image-folder', path: '../pictures' },
-        bars: { source: 'captions-csv', file: '../captions.csv', images: '../pictures' },
+        colours: { source: 'image-folder', path: '../images' },
+        bars: { source: 'captions-csv', file: '../captions.csv', images: '../images' },
         lines: { source: 'plain-text', files: ['../book.txt'], unit: 'line' },
       },
     }),

@@ -8,12 +8,12 @@ import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { tarEnd, tarMember } from '../packages/datasets/test/support/tar-writer.ts';
-import { none, picture, readPrepared, texts, useOwnData } from './own-data.ts';
+import { none, image, readPrepared, texts, useOwnData } from './own-data.ts';
 
 const { at, put, prepared, refused } = useOwnData();
 
-const pictures = async (folder: string, count: number): Promise<void> => {
-  for (let n = 0; n < count; n += 1) await put(`${folder}/${n}.svg`, picture(n));
+const images = async (folder: string, count: number): Promise<void> => {
+  for (let n = 0; n < count; n += 1) await put(`${folder}/${n}.svg`, image(n));
 };
 
 /** Captions as tools for people write them: with quotes that belong to the text. */
@@ -31,7 +31,7 @@ const rowsOf = (delimiter: string): string =>
 
 describe('tables', () => {
   it('with tabs have quotes that belong to the text, until a setting says otherwise', async () => {
-    await pictures('photos', 5);
+    await images('photos', 5);
     const file = await put('captions.tsv', rowsOf('\t'));
     const source = { source: 'captions-csv', file, images: at('photos'), ...none };
     const { splits, quarantine } = await prepared({ p: source });
@@ -71,10 +71,8 @@ describe('tables', () => {
   });
 
   it("without a header line are read as the error says: Flickr's results.token", async () => {
-    await pictures('photos', 3);
-    const lines = [0, 1, 2].flatMap((n) =>
-      [0, 1].map((v) => `${n}.svg#${v}\tcaption ${v} of picture ${n} .`),
-    );
+    await images('photos', 3);
+    const lines = [0, 1, 2].flatMap((n) => [0, 1].map((v) => `${n}.svg#${v}\tcaption ${v} of image ${n} .`));
     const file = await put('results.token', lines.join('\n'));
     const source = { source: 'captions-csv', file, images: at('photos'), ...none };
     expect(await refused({ p: source })).toContain(
@@ -84,13 +82,13 @@ describe('tables', () => {
     expect(splits['train']).toEqual(
       [0, 1, 2].map((n) => ({
         id: `${n}.svg`,
-        texts: [0, 1].map((v) => `caption ${v} of picture ${n} .`),
+        texts: [0, 1].map((v) => `caption ${v} of image ${n} .`),
       })),
     );
   });
 
   it('in UTF-16 are refused by name, with a mark and without', async () => {
-    await pictures('photos', 1);
+    await images('photos', 1);
     for (const mark of ['\ufeff', '']) {
       const file = await put('wide.txt', Buffer.from(`${mark}image\tcaption\r\n0.svg\tone\r\n`, 'utf16le'));
       expect(await refused({ p: { source: 'captions-csv', file, images: at('photos') } })).toContain(
@@ -102,10 +100,10 @@ describe('tables', () => {
 
 describe('settings', () => {
   it('have the type that the recipe says: what looks like a number in a text stays a text', async () => {
-    // Only the folder whose name is written so has the picture.
+    // Only the folder whose name is written so has the image.
     const folders = ['1.10', '1e3', '007', 'true', 'null'];
-    for (const [n, folder] of folders.entries()) await put(`${folder}/1.svg`, picture(n));
-    for (const [n, folder] of ['1.1', '1000', '7'].entries()) await put(`${folder}/2.svg`, picture(n + 9));
+    for (const [n, folder] of folders.entries()) await put(`${folder}/1.svg`, image(n));
+    for (const [n, folder] of ['1.1', '1000', '7'].entries()) await put(`${folder}/2.svg`, image(n + 9));
     const file = await put('t.csv', 'image\tcaption\n1.svg\tone\n');
     const sources = folders.map((_, n) => [`s${n}`, { source: 'captions-csv', file, ...none }] as const);
     const recipe = await put(
@@ -148,7 +146,7 @@ describe('annotations of COCO', () => {
     );
 
   it('may begin with a byte order mark, and have the NaN that Python writes', async () => {
-    await pictures('i', 2);
+    await images('i', 2);
     const rows = [1, 2].map((id) => `{"id":${id},"image_id":${id},"caption":"caption ${id}","area":NaN}`);
     const document = annotations('').replace('[]', `[${rows.join(',')}]`);
     for (const text of [document, `\ufeff${document.replaceAll('NaN', '2')}`]) {
@@ -164,7 +162,7 @@ describe('annotations of COCO', () => {
   });
 
   it('lines with NaN are read, too; a text that is NaN is none', async () => {
-    await pictures('i', 3);
+    await images('i', 3);
     const file = await put(
       'rows.jsonl',
       '{"image":"0.svg","text":"NaN is a word","score":NaN}\n{"image":"1.svg","text":NaN}\n{"image":"2.svg","text":"two","area":-Infinity}\n',
@@ -179,9 +177,9 @@ describe('archives', () => {
   it('of macOS, compressed under any name, without an end', async () => {
     const members = [0, 1, 2].flatMap((n) => [
       tarMember(`._000${n}.svg`, Buffer.from('Mac OS X')),
-      tarMember(`000${n}.svg`, Buffer.from(picture(n))),
+      tarMember(`000${n}.svg`, Buffer.from(image(n))),
       tarMember(`._000${n}.txt`, Buffer.from('Mac OS X')),
-      tarMember(`000${n}.txt`, Buffer.from(`picture ${n}`)),
+      tarMember(`000${n}.txt`, Buffer.from(`image ${n}`)),
     ]);
     const whole = Buffer.concat([...members, tarEnd]);
     const files: [string, Uint8Array, string][] = [
@@ -195,7 +193,7 @@ describe('archives', () => {
         p: { source: 'webdataset', files: [await put(name, bytes)], ...none },
       });
       expect(splits['train']).toEqual(
-        [0, 1, 2].map((n) => ({ id: `${name}/000${n}`, texts: [`picture ${n}`] })),
+        [0, 1, 2].map((n) => ({ id: `${name}/000${n}`, texts: [`image ${n}`] })),
       );
       expect(quarantine).toEqual({});
       expect(log.join('\n')).toContain(note);

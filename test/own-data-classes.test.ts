@@ -2,13 +2,13 @@
 import { readFile, rm } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { tarEnd, tarMember } from '../packages/datasets/test/support/tar-writer.ts';
-import { labels, none, picture, useOwnData } from './own-data.ts';
+import { labels, none, image, useOwnData } from './own-data.ts';
 
 const { at, put, prepared, refused } = useOwnData();
 
 describe('classes', () => {
   const manifest = async (name: string, rows: readonly (readonly [number, unknown])[]): Promise<string> => {
-    for (const [n] of rows) await put(`${n}.svg`, picture(n));
+    for (const [n] of rows) await put(`${n}.svg`, image(n));
     return put(name, rows.map(([n, label]) => JSON.stringify({ file_name: `${n}.svg`, label })).join('\n'));
   };
   const source = (file: string, more: object = {}) => ({
@@ -115,7 +115,7 @@ describe('classes', () => {
 
   it('finds them in archives, too', async () => {
     const members = ['b', 'a', 'b'].flatMap((name, n) => [
-      tarMember(`${n}.svg`, Buffer.from(picture(n))),
+      tarMember(`${n}.svg`, Buffer.from(image(n))),
       tarMember(`${n}.cls`, Buffer.from(name)),
     ]);
     const file = await put('s.tar', Buffer.concat([...members, tarEnd]));
@@ -129,7 +129,7 @@ describe('classes', () => {
   });
 
   it('refuses a dataset of labels without any', async () => {
-    await put('0.svg', picture(0));
+    await put('0.svg', image(0));
     const file = await put(
       'rows.jsonl',
       '{"image": "0.svg", "text": "no label"}\n{"image": 3}\n{"image":"0.svg"}\n',
@@ -147,8 +147,8 @@ describe('classes', () => {
       ['Cat', 'cat'],
     ] as const) {
       await rm(at('f'), { recursive: true, force: true });
-      await put(`f/${a}/1.svg`, picture(1));
-      await put(`f/${b}/2.svg`, picture(2));
+      await put(`f/${a}/1.svg`, image(1));
+      await put(`f/${b}/2.svg`, image(2));
       expect(await refused({ p: { source: 'image-folder', path: at('f') } })).toMatch(
         /prepare p: expected class names that differ in letters or digits, got ".*" and ".*", which read the same; give other names/u,
       );
@@ -157,7 +157,7 @@ describe('classes', () => {
 
   it('takes folders named after the built-ins of the language for classes', async () => {
     for (const [n, name] of ['constructor', '__proto__', 'toString'].entries())
-      await put(`f/${name}/1.svg`, picture(n));
+      await put(`f/${name}/1.svg`, image(n));
     const { classes } = await prepared({ p: { source: 'image-folder', path: at('f'), ...none } });
     expect(classes).toEqual(['proto', 'constructor', 'toString']);
   });

@@ -1,14 +1,14 @@
 /** What counts as one sample of somebody's own files, prepared through the command line. */
 import { describe, expect, it } from 'vitest';
-import { ids, none, picture, texts, useOwnData } from './own-data.ts';
+import { ids, none, image, texts, useOwnData } from './own-data.ts';
 
 const { at, put, prepared, refused } = useOwnData();
 
 describe('identity', () => {
-  it('takes five lines that name one picture for one sample, in one split', async () => {
+  it('takes five lines that name one image for one sample, in one split', async () => {
     const lines: string[] = [];
     for (let n = 0; n < 40; n += 1) {
-      await put(`photos/${n}.svg`, picture(n));
+      await put(`photos/${n}.svg`, image(n));
       for (let v = 0; v < 5; v += 1) {
         const name = ['photos', './photos', 'photos', 'photos/../photos', 'photos'][v] ?? '';
         const separator = v === 4 ? '\\' : '/';
@@ -34,13 +34,13 @@ describe('identity', () => {
     expect(Object.keys(splits)).toEqual(['train', 'validation', 'test']);
   });
 
-  it('keeps equal pictures on one side, whatever they are called and whichever source has them', async () => {
+  it('keeps equal images on one side, whatever they are called and whichever source has them', async () => {
     const lines: string[] = [];
     for (let n = 0; n < 60; n += 1) {
-      await put(`a/${n}.svg`, picture(n % 12));
-      lines.push(`${n}.svg,picture ${n}`);
+      await put(`a/${n}.svg`, image(n % 12));
+      lines.push(`${n}.svg,image ${n}`);
     }
-    await put('b/held.svg', picture(3));
+    await put('b/held.svg', image(3));
     const file = await put('a.csv', ['image,caption', ...lines].join('\n'));
     const held = await put('b.csv', 'image,caption\nheld.svg,held out\n');
     const { splits } = await prepared({
@@ -59,17 +59,17 @@ describe('identity', () => {
     expect([...(sides.get(3) ?? [])]).toEqual(['test']);
   });
 
-  it('draws once for equal pictures and texts of sources that put different shares aside', async () => {
+  it('draws once for equal images and texts of sources that put different shares aside', async () => {
     for (let n = 0; n < 40; n += 1)
-      for (const folder of ['a', 'b']) await put(`${folder}/x/${n}.svg`, picture(n));
+      for (const folder of ['a', 'b']) await put(`${folder}/x/${n}.svg`, image(n));
     const few = { dataset: 'd', validationPercent: 5, testPercent: 10 };
     const many = { dataset: 'd', validationPercent: 30, testPercent: 30 };
-    const pictures = await prepared({
+    const images = await prepared({
       a: { source: 'image-folder', path: at('a'), ...few },
       b: { source: 'image-folder', path: at('b'), ...many },
     });
     const sides = new Map<string, Set<string>>();
-    for (const [split, rows] of Object.entries(pictures.splits)) {
+    for (const [split, rows] of Object.entries(images.splits)) {
       for (const { id } of rows) {
         const name = id.replace(/^b\//u, '');
         sides.set(name, (sides.get(name) ?? new Set()).add(split));
@@ -89,11 +89,11 @@ describe('identity', () => {
     expect(shown.reduce((sum, set) => sum + set.size, 0)).toBe(40);
   });
 
-  it('knows a picture in another file: drawn on one side, told of in named splits and under another label', async () => {
-    // A comment makes another file of the same picture.
-    const again = (n: number): string => `${picture(n)}<!-- saved again -->`;
+  it('knows an image in another file: drawn on one side, told of in named splits and under another label', async () => {
+    // A comment makes another file of the same image.
+    const again = (n: number): string => `${image(n)}<!-- saved again -->`;
     for (let n = 0; n < 40; n += 1) {
-      await put(`drawn/x/${n}.svg`, picture(n));
+      await put(`drawn/x/${n}.svg`, image(n));
       await put(`drawn/x/${n}-again.svg`, again(n));
     }
     const { splits } = await prepared({
@@ -106,7 +106,7 @@ describe('identity', () => {
       ).toEqual([]);
     }
     expect(Object.keys(splits)).toEqual(['train', 'validation', 'test']);
-    await put('named/train/cat/0.svg', picture(1));
+    await put('named/train/cat/0.svg', image(1));
     await put('named/test/dog/0.svg', again(1));
     const named = await prepared({ p: { source: 'image-folder', path: at('named') } });
     expect(named.overlaps).toEqual([
@@ -116,7 +116,7 @@ describe('identity', () => {
   });
 
   it('warns of samples that one dataset holds out and another one trains on, and records them', async () => {
-    for (let n = 0; n < 8; n += 1) await put(`a/x/${n}.svg`, picture(n));
+    for (let n = 0; n < 8; n += 1) await put(`a/x/${n}.svg`, image(n));
     const { overlaps, log } = await prepared({
       held: { source: 'image-folder', path: at('a'), split: 'test' },
       more: { source: 'image-folder', path: at('a'), ...none },
@@ -131,8 +131,8 @@ describe('identity', () => {
 
   it('warns of samples that two named splits share, and records them', async () => {
     for (let n = 0; n < 4; n += 1) {
-      await put(`photos/train/cat/${n}.svg`, picture(n));
-      await put(`photos/test/cat/${n + 2}.svg`, picture(n + 2));
+      await put(`photos/train/cat/${n}.svg`, image(n));
+      await put(`photos/test/cat/${n + 2}.svg`, image(n + 2));
     }
     const { overlaps, log } = await prepared({ p: { source: 'image-folder', path: at('photos') } });
     expect(overlaps).toEqual([
@@ -144,7 +144,7 @@ describe('identity', () => {
   });
 
   it('refuses COCO files whose image ids repeat, and reads ids that are texts or beyond 2^53 as they are', async () => {
-    for (let n = 0; n < 4; n += 1) await put(`i/${n}.svg`, picture(n));
+    for (let n = 0; n < 4; n += 1) await put(`i/${n}.svg`, image(n));
     const images = [1, 2, 1, 2].map((id, n) => ({ id, file_name: `${n}.svg` }));
     const annotations = [1, 2].map((id) => ({ id, image_id: id, caption: `caption ${id}` }));
     const joined = await put('joined.json', JSON.stringify({ images, annotations }));
@@ -168,10 +168,8 @@ describe('identity', () => {
   });
 
   it('gives rows of one id different ids, and keeps them', async () => {
-    const lines = [0, 1, 2].map((n) =>
-      JSON.stringify({ image: `${n}.svg`, text: `picture ${n}`, id: 'same' }),
-    );
-    for (let n = 0; n < 3; n += 1) await put(`${n}.svg`, picture(n));
+    const lines = [0, 1, 2].map((n) => JSON.stringify({ image: `${n}.svg`, text: `image ${n}`, id: 'same' }));
+    for (let n = 0; n < 3; n += 1) await put(`${n}.svg`, image(n));
     const file = await put('rows.jsonl', lines.join('\n'));
     const { splits } = await prepared({ p: { source: 'jsonl', file, ...none } });
     expect(ids(splits['train'])).toEqual(['same', 'same~2', 'same~3']);

@@ -2,16 +2,16 @@
 import { link, mkdir, symlink } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { tarEnd, tarMember } from '../packages/datasets/test/support/tar-writer.ts';
-import { ids, none, picture, useOwnData } from './own-data.ts';
+import { ids, none, image, useOwnData } from './own-data.ts';
 
 const { at, put, prepared, refused } = useOwnData();
 
 describe('pairing', () => {
-  it('takes the member that is exactly the picture, others by a setting', async () => {
+  it('takes the member that is exactly the image, others by a setting', async () => {
     const members = [0, 1, 2].flatMap((n) => [
-      tarMember(`d/00${n}.depth.png`, Buffer.from('no picture')),
-      tarMember(`d/00${n}.SVG`, Buffer.from(picture(n))),
-      tarMember(`d/00${n}.TXT`, Buffer.from(`picture ${n}`)),
+      tarMember(`d/00${n}.depth.png`, Buffer.from('no image')),
+      tarMember(`d/00${n}.SVG`, Buffer.from(image(n))),
+      tarMember(`d/00${n}.TXT`, Buffer.from(`image ${n}`)),
       tarMember(`d/._00${n}.svg`, Buffer.from('Mac OS X')),
       tarMember(`__MACOSX/d/._00${n}.txt`, Buffer.from('Mac OS X')),
     ]);
@@ -19,7 +19,7 @@ describe('pairing', () => {
       await put('a.tar', Buffer.concat([tarMember('d/.DS_Store', Buffer.from('x')), ...members, tarEnd])),
     ];
     const { splits, quarantine } = await prepared({ p: { source: 'webdataset', files, ...none } });
-    expect(splits['train']?.map(({ texts }) => texts)).toEqual([['picture 0'], ['picture 1'], ['picture 2']]);
+    expect(splits['train']?.map(({ texts }) => texts)).toEqual([['image 0'], ['image 1'], ['image 2']]);
     expect(quarantine).toEqual({});
     expect(await refused({ p: { source: 'webdataset', files, image: 'depth.png', ...none } })).toContain(
       'expected rows, got none (corrupt-image 3)',
@@ -32,8 +32,8 @@ describe('pairing', () => {
   it('tells archives of one name apart, and keys that come back', async () => {
     const shard = (n: number) =>
       Buffer.concat([
-        tarMember('0.svg', Buffer.from(picture(n))),
-        tarMember('0.txt', Buffer.from(`picture ${n}`)),
+        tarMember('0.svg', Buffer.from(image(n))),
+        tarMember('0.txt', Buffer.from(`image ${n}`)),
         tarEnd,
       ]);
     const files = [await put('x/00000.tar', shard(1)), await put('y/00000.tar', shard(2))];
@@ -42,7 +42,7 @@ describe('pairing', () => {
     expect(await refused({ p: { source: 'webdataset', files: [files[0], files[0]], ...none } })).toContain(
       `expected each archive once, got ${files[0] ?? ''} twice`,
     );
-    const parted = [0, 1].flatMap((n) => [tarMember(`${n}.svg`, Buffer.from(picture(n)))]);
+    const parted = [0, 1].flatMap((n) => [tarMember(`${n}.svg`, Buffer.from(image(n)))]);
     const texts = [0, 1].map((n) => tarMember(`${n}.txt`, Buffer.from('text')));
     const apart = await put('apart.tar', Buffer.concat([...parted, ...texts, tarEnd]));
     expect(await refused({ p: { source: 'webdataset', files: [apart], ...none } })).toContain(
@@ -50,15 +50,15 @@ describe('pairing', () => {
     );
   });
 
-  it('names the reader of texts beside pictures, which reads them', async () => {
+  it('names the reader of texts beside images, which reads them', async () => {
     for (let n = 0; n < 12; n += 1) {
-      await put(`00000/00000000${n}.svg`, picture(n));
+      await put(`00000/00000000${n}.svg`, image(n));
       await put(`00000/00000000${n}.json`, JSON.stringify({ caption: 'from json', url: 'x' }));
       if (n < 11) await put(`00000/00000000${n}.txt`, `caption ${n}\n`);
     }
     await put('00000_stats.json', '{"count": 12}');
     expect(await refused({ p: { source: 'image-folder', path: at('.') } })).toContain(
-      'got a text beside 11 of 12 pictures; read them as captions with the source sidecar-captions',
+      'got a text beside 11 of 12 images; read them as captions with the source sidecar-captions',
     );
     const { splits, quarantine } = await prepared({
       p: { source: 'sidecar-captions', path: at('00000'), ...none },
@@ -74,7 +74,7 @@ describe('pairing', () => {
 describe('names', () => {
   it('follows links to files, and lists those that lead nowhere', async () => {
     for (let n = 0; n < 3; n += 1) {
-      await put(`store/${n}.svg`, picture(n));
+      await put(`store/${n}.svg`, image(n));
       await mkdir(at('photos/cat'), { recursive: true });
       await symlink(at(`store/${n}.svg`), at(`photos/cat/${n}.svg`));
     }
@@ -90,18 +90,18 @@ describe('names', () => {
   });
 
   it('follows links to folders inside, refuses others until told', async () => {
-    await put('photos/cat/1.svg', picture(1));
+    await put('photos/cat/1.svg', image(1));
     await symlink(at('photos/cat'), at('photos/kitten'));
     const source = { source: 'image-folder', path: at('photos'), ...none };
     expect((await prepared({ p: source })).classes).toEqual(['cat', 'kitten']);
-    await put('elsewhere/1.svg', picture(2));
+    await put('elsewhere/1.svg', image(2));
     await symlink(at('elsewhere'), at('photos/dog'));
     expect(await refused({ p: source })).toContain('set links to "follow" if that is meant');
     expect((await prepared({ p: { ...source, links: 'follow' } })).classes).toEqual(['cat', 'dog', 'kitten']);
   });
 
   it('finds circles of links', async () => {
-    await put('s/a/1.svg', picture(1));
+    await put('s/a/1.svg', image(1));
     await put('s/a/1.txt', 'one');
     await symlink(at('s'), at('s/a/again'));
     const { splits, quarantine } = await prepared({
@@ -110,9 +110,9 @@ describe('names', () => {
     expect([ids(splits['train']), quarantine]).toEqual([['a/1.svg'], { 'broken-link': 1 }]);
   });
 
-  it('finds pictures by the names that other systems write', async () => {
-    await put('i/caf\u00e9/One.SVG', picture(1));
-    await put('i/two.svg', picture(2));
+  it('finds images by the names that other systems write', async () => {
+    await put('i/caf\u00e9/One.SVG', image(1));
+    await put('i/two.svg', image(2));
     await link(at('i/two.svg'), at('i/three.svg'));
     const names = [
       'cafe\u0301\\one.svg',
@@ -152,7 +152,7 @@ describe('names', () => {
 
 describe('values', () => {
   it('counts what can not be used, each with its reason', async () => {
-    for (let n = 0; n < 12; n += 1) await put(`${n}.svg`, picture(n));
+    for (let n = 0; n < 12; n += 1) await put(`${n}.svg`, image(n));
     const deep = `${'['.repeat(5000)}${']'.repeat(5000)}`;
     const rows = [
       '{"image": "0.svg", "text": "fine", "id": {"$oid": "1"}}',
@@ -184,8 +184,8 @@ describe('values', () => {
     });
   });
 
-  it('refuses one picture with several labels, and tells of one in several splits', async () => {
-    for (let n = 0; n < 3; n += 1) await put(`k/${n}.svg`, picture(n));
+  it('refuses one image with several labels, and tells of one in several splits', async () => {
+    for (let n = 0; n < 3; n += 1) await put(`k/${n}.svg`, image(n));
     const rows = [
       '0.svg,a,train',
       '0.svg,a,train',

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { tarEnd, tarMember } from '../packages/datasets/test/support/tar-writer.ts';
-import { ids, labels, none, picture, useOwnData } from './own-data.ts';
+import { ids, labels, none, image, useOwnData } from './own-data.ts';
 
 const { at, put, run, prepared, refused } = useOwnData();
 
@@ -16,7 +16,7 @@ describe('splits that the source names', () => {
   ])('follows the folders %s, %s and %s', async (...names) => {
     let n = 0;
     for (const split of names) {
-      for (const name of ['cat', 'dog']) await put(`photos/${split}/${name}/1.svg`, picture((n += 1)));
+      for (const name of ['cat', 'dog']) await put(`photos/${split}/${name}/1.svg`, image((n += 1)));
     }
     const { classes, splits, quarantine } = await prepared({
       p: { source: 'image-folder', path: at('photos') },
@@ -30,10 +30,10 @@ describe('splits that the source names', () => {
   });
 
   it('takes one order of classes where a split lacks some', async () => {
-    await put('photos/train/cat/1.svg', picture(1));
-    await put('photos/train/dog/1.svg', picture(2));
-    await put('photos/test/dog/1.svg', picture(3));
-    await put('photos/test/emu/1.svg', picture(4));
+    await put('photos/train/cat/1.svg', image(1));
+    await put('photos/train/dog/1.svg', image(2));
+    await put('photos/test/dog/1.svg', image(3));
+    await put('photos/test/emu/1.svg', image(4));
     const { classes, splits, log } = await prepared({ p: { source: 'image-folder', path: at('photos') } });
     expect(log.join('\n')).toContain('1 of 3 classes have no training sample: ["emu"]');
     expect([classes, labels(splits['test'])]).toEqual([
@@ -43,19 +43,19 @@ describe('splits that the source names', () => {
   });
 
   it('does not take splits for classes', async () => {
-    await put('photos/train/1.svg', picture(1));
-    await put('photos/test/1.svg', picture(2));
+    await put('photos/train/1.svg', image(1));
+    await put('photos/test/1.svg', image(2));
     const source = { source: 'image-folder', path: at('photos') };
     expect(await refused({ p: source })).toContain(
-      'expected one folder per class with pictures in it, got the splits test, train with pictures right in them; put class folders into them, or name what they hold with classNames',
+      'expected one folder per class with images in it, got the splits test, train with images right in them; put class folders into them, or name what they hold with classNames',
     );
     const { classes } = await prepared({
       p: { ...source, ...none, classNames: { train: 'railway train', test: 'exam' } },
     });
     expect(classes).toEqual(['exam', 'railway train']);
     // A vehicle among others is a class.
-    await put('vehicles/train/1.svg', picture(1));
-    await put('vehicles/car/1.svg', picture(2));
+    await put('vehicles/train/1.svg', image(1));
+    await put('vehicles/car/1.svg', image(2));
     expect(
       (await prepared({ p: { source: 'image-folder', path: at('vehicles'), ...none } })).classes,
     ).toEqual(['car', 'train']);
@@ -67,7 +67,7 @@ describe('splits that the source names', () => {
       n % 2 === 0 ? 'cat' : 'dog',
       n < 18 ? 'train' : n < 20 ? 'val' : 'Test',
     ]);
-    for (let n = 0; n < 24; n += 1) await put(`k/${n}.svg`, picture(n));
+    for (let n = 0; n < 24; n += 1) await put(`k/${n}.svg`, image(n));
     const table = await put(
       'kaggle.csv',
       ['image_id,label,split', ...rows.map((row) => row.join(','))].join('\r\n'),
@@ -97,7 +97,7 @@ describe('splits that the source names', () => {
 
   it('takes what other programs write for no value as no split, and tells names of no letters', async () => {
     const rows = ['train', 'test', 'NaN', '<NA>', 'None', 'null', 'N/A', '', '.'];
-    for (const n of rows.keys()) await put(`i/${n}.svg`, picture(n));
+    for (const n of rows.keys()) await put(`i/${n}.svg`, image(n));
     const table = await put(
       'na.csv',
       ['image,label,split', ...rows.map((split, n) => `${n}.svg,c,${split}`)].join('\n'),
@@ -122,8 +122,8 @@ describe('splits that the source names', () => {
   it('follows the names of archives and a column of a table of texts', async () => {
     const shard = (n: number) =>
       Buffer.concat([
-        tarMember('0.svg', Buffer.from(picture(n))),
-        tarMember('0.txt', Buffer.from(`picture ${n}`)),
+        tarMember('0.svg', Buffer.from(image(n))),
+        tarMember('0.txt', Buffer.from(`image ${n}`)),
         tarEnd,
       ]);
     const names = ['coco-train-0000.tar', 'coco-train-0001.tar', 'coco-val-0000.tar'];
@@ -146,7 +146,7 @@ describe('splits that the source names', () => {
   });
 
   it('says which column it does not use, and follows it when asked', async () => {
-    for (let n = 0; n < 4; n += 1) await put(`k/${n}.svg`, picture(n));
+    for (let n = 0; n < 4; n += 1) await put(`k/${n}.svg`, image(n));
     const file = await put(
       't.csv',
       'image,label,subset\n0.svg,a,north\n1.svg,b,north\n2.svg,a,south\n3.svg,b,south\n',

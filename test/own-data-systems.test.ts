@@ -1,13 +1,13 @@
-/** Files as systems, programs for tables and tools for pictures leave them, through the command line. */
+/** Files as systems, programs for tables and tools for images leave them, through the command line. */
 import { mkdir } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { tarEnd, tarMember } from '../packages/datasets/test/support/tar-writer.ts';
-import { ids, labels, none, picture, texts, useOwnData } from './own-data.ts';
+import { ids, labels, none, image, texts, useOwnData } from './own-data.ts';
 
 const { at, put, prepared, refused } = useOwnData();
 
-const pictures = async (folder: string, count: number): Promise<void> => {
-  for (let n = 0; n < count; n += 1) await put(`${folder}/${n}.svg`, picture(n));
+const images = async (folder: string, count: number): Promise<void> => {
+  for (let n = 0; n < count; n += 1) await put(`${folder}/${n}.svg`, image(n));
 };
 const latin = (text: string): Buffer => Buffer.from(text, 'latin1');
 
@@ -34,7 +34,7 @@ describe('tables of other programs', () => {
     ['an index in front', ',image,caption\n0,0.svg,caf\u00e9\n1,1.svg,a; b\n'],
     ['other letter case', 'Image,CAPTION\n0.SVG,caf\u00e9\n1.Svg,a; b\n'],
   ])('have %s', async (_, content) => {
-    await pictures('i', 2);
+    await images('i', 2);
     const { splits, quarantine } = await prepared(await table(content));
     expect([splits['train'], quarantine]).toEqual([
       [
@@ -46,7 +46,7 @@ describe('tables of other programs', () => {
   });
 
   it('are refused in the encoding of Windows, but for a damaged line or two of many', async () => {
-    await pictures('i', 3);
+    await images('i', 3);
     const windows = latin('image;caption\r\n0.svg;caf\u00e9\r\n1.svg;na\u00efve\r\n2.svg;plain\r\n');
     expect(await refused(await table(windows))).toContain(
       'expected UTF-8 text, got 2 of 4 lines in another encoding, such as that of Windows; save it as UTF-8 (Excel: "CSV UTF-8"; iconv -f WINDOWS-1252 -t UTF-8)',
@@ -74,13 +74,13 @@ describe('tables of other programs', () => {
     ['t.csv.zip', 'PK\u0003\u0004', 'got zip; unpack it first (unzip t.csv.zip)'],
   ])('that are no text are named: %s', async (name, head, message, ofTable = message) => {
     const file = await put(name, `${head}${'x'.repeat(20)}`);
-    await pictures('i', 1);
+    await images('i', 1);
     expect(await refused({ p: { source: 'captions-csv', file, images: at('i') } })).toContain(ofTable);
     expect(await refused({ p: { source: 'jsonl', file, root: at('i') } })).toContain(message);
   });
 
   it('call their columns by any of the usual names; an id of a line names no file', async () => {
-    await pictures('i', 2);
+    await images('i', 2);
     for (const [image, caption] of [
       ['filepath', 'title'],
       ['image_id', 'alt_text'],
@@ -101,16 +101,16 @@ describe('tables of other programs', () => {
   });
 
   it('that have more cells than columns are told what to quote', async () => {
-    await pictures('i', 2);
+    await images('i', 2);
     expect(await refused(await table('image,caption\n0.svg,a dog, running\n1.svg,a, b\n'))).toContain(
       '(first: line 2: expected 2 fields, got 3; quote cells that hold ",")',
     );
   });
 
-  it('name pictures by what stands in front of names, escapes, and numbers of floating-point columns', async () => {
-    await pictures('i/up', 3);
-    await put('i/my pic.svg', picture(9));
-    await put('i/100%25.svg', picture(10));
+  it('name images by what stands in front of names, escapes, and numbers of floating-point columns', async () => {
+    await images('i/up', 3);
+    await put('i/my pic.svg', image(9));
+    await put('i/100%25.svg', image(10));
     const names = [
       'https://example.org/photos/up/0.svg',
       'https://example.org/photos/up%2F1.svg',
@@ -128,7 +128,7 @@ describe('tables of other programs', () => {
     expect(ids(splits['train'])).toEqual(['up/0.svg', 'up/1.svg', 'my pic.svg', '100%25.svg', 'up/2.svg']);
     expect(quarantine).toEqual({ 'inline-image': 1, 'missing-file': 1, 'remote-image': 1 });
     expect(await refused(await table('image,caption\n../other/0.svg,one\n'))).toContain(
-      '(first: ../other/0.svg: expected a path inside the image folder; give the folder that holds all pictures, and as prefix what names have in front of their path in it)',
+      '(first: ../other/0.svg: expected a path inside the image folder; give the folder that holds all images, and as prefix what names have in front of their path in it)',
     );
     const { splits: parent } = await prepared(
       await table('image,caption\n../i/up/0.svg,one\n', { images: at('.'), prefix: '../' }),
@@ -138,7 +138,7 @@ describe('tables of other programs', () => {
 
   it('keep labels as they are written: NA, null, true, 01 beside 1', async () => {
     const written = ['NA', 'null', 'true', 'None', 'nan', '01', '1', '-', '\u{1F600}', 'a/b', '.net', ''];
-    await pictures('i', written.length);
+    await images('i', written.length);
     const file = await put(
       'labels.csv',
       ['image,label', ...written.map((label, n) => `${n}.svg,${label}`)].join('\n'),
@@ -151,7 +151,7 @@ describe('tables of other programs', () => {
   });
 
   it('of Label Studio are read by the names of their columns, as CSV and as lines of its JSON', async () => {
-    await pictures('media/upload/1', 2);
+    await images('media/upload/1', 2);
     const rows = ['cat', 'dog'].map((choice, n) => ({ image: `/data/upload/1/${n}.svg`, id: n + 1, choice }));
     const file = await put(
       'export.csv',
@@ -176,7 +176,7 @@ describe('tables of other programs', () => {
   });
 
   it('of lines say what is wrong with all of them', async () => {
-    await pictures('i', 2);
+    await images('i', 2);
     const source = { source: 'jsonl', root: at('i'), ...none };
     const comma = await put('a.jsonl', '{"image":"0.svg","text":"a"},\n{"image":"1.svg","text":"b"},\n');
     expect(await refused({ p: { ...source, file: comma } })).toMatch(
@@ -201,8 +201,8 @@ describe('folders', () => {
   const folder = (more: object = {}) => ({ p: { source: 'image-folder', path: at('f'), ...none, ...more } });
 
   it('hold what systems leave behind, and say of classes that begin with a dot', async () => {
-    await put('f/cat/a.svg', picture(1));
-    await put('f/dog/b.svg', picture(2));
+    await put('f/cat/a.svg', image(1));
+    await put('f/dog/b.svg', image(2));
     for (const junk of [
       ...['__MACOSX/cat/._a.svg', '.DS_Store', 'cat/Thumbs.db', 'dog/desktop.ini', 'cat/@eaDir/a.svg/x.jpg'],
       ...['@eaDir/x.jpg', 'cat/.ipynb_checkpoints/a.svg', '.ipynb_checkpoints/a.svg', 'cat/Icon\r'],
@@ -214,11 +214,11 @@ describe('folders', () => {
         'dog/Picasa.ini',
       ],
     ])
-      await put(`f/${junk}`, picture(3));
+      await put(`f/${junk}`, image(3));
     expect(await prepared(folder())).toMatchObject({ classes: ['cat', 'dog'], quarantine: {} });
-    await put('f/.net/c.svg', picture(4));
+    await put('f/.net/c.svg', image(4));
     expect((await prepared(folder(), '--force')).log.join('\n')).toContain(
-      'sources.p: .net is passed over with its pictures, since its name begins with a dot: rename it if it is a class',
+      'sources.p: .net is passed over with its images, since its name begins with a dot: rename it if it is a class',
     );
   });
 
@@ -230,9 +230,9 @@ describe('folders', () => {
     ['train', 'validation', 'eval'],
   ])('name splits as %s, %s, %s', async (...names) => {
     for (const [n, name] of names.entries()) {
-      await put(`f/${name}/cat/1.svg`, picture(2 * n));
-      await put(`f/${name}/dog/1.svg`, picture(2 * n + 1));
-      await put(`s/${name}/1.svg`, picture(n));
+      await put(`f/${name}/cat/1.svg`, image(2 * n));
+      await put(`f/${name}/dog/1.svg`, image(2 * n + 1));
+      await put(`s/${name}/1.svg`, image(n));
       await put(`s/${name}/1.txt`, `in ${name}`);
     }
     const { splits, classes } = await prepared(folder());
@@ -248,12 +248,12 @@ describe('folders', () => {
 
   it('of two names of one split are told of; classes of signs that hold a split are classes', async () => {
     for (const [n, name] of ['train', 'test_public', 'test_private'].entries())
-      await put(`f/${name}/cat/1.svg`, picture(n));
+      await put(`f/${name}/cat/1.svg`, image(n));
     expect((await prepared(folder())).log.join('\n')).toContain(
       'test_private and test_public are both read as test',
     );
-    await put('g/dev-board/1.svg', picture(1));
-    await put('g/test_tube/1.svg', picture(2));
+    await put('g/dev-board/1.svg', image(1));
+    await put('g/test_tube/1.svg', image(2));
     expect((await prepared({ p: { source: 'image-folder', path: at('g'), ...none } })).classes).toEqual([
       'dev board',
       'test tube',
@@ -263,26 +263,26 @@ describe('folders', () => {
   it.each([
     [['flowers/rose/a.svg', 'flowers/tulip/b.svg'], 'as flowers/rose/a.svg; give the folder '],
     [['cat/train/a.svg', 'cat/test/b.svg', 'dog/train/c.svg'], 'put the classes into the splits (test/cat)'],
-    [['cat/images/a.svg', 'dog/images/b.svg'], 'move the pictures up into the folders of their classes'],
+    [['cat/images/a.svg', 'dog/images/b.svg'], 'move the images up into the folders of their classes'],
     [['north/cat/a.svg', 'south/dog/b.svg'], 'where north, south are splits, make each of them a source'],
     [
       ['train/a.svg', 'train/metadata.csv', 'test/b.svg'],
-      'got the table train/metadata.csv of what the pictures beside it show; read the folder with the source image-metadata',
+      'got the table train/metadata.csv of what the images beside it show; read the folder with the source image-metadata',
     ],
   ])('that are one folder off are told how to read them: %s', async (files, message) => {
-    for (const [n, file] of files.entries()) await put(`f/${file}`, picture(n));
+    for (const [n, file] of files.entries()) await put(`f/${file}`, image(n));
     expect(await refused(folder())).toContain(message);
   });
 
   it('of one class in two Unicode forms, and of classes that a setting joins', async () => {
-    await put('f/train/cafe\u0301/1.svg', picture(1));
-    await put('f/train/tea/1.svg', picture(2));
-    await put('f/test/caf\u00e9/1.svg', picture(3));
+    await put('f/train/cafe\u0301/1.svg', image(1));
+    await put('f/train/tea/1.svg', image(2));
+    await put('f/test/caf\u00e9/1.svg', image(3));
     const { classes, splits } = await prepared(folder());
     expect([classes, labels(splits['test'])]).toEqual([['caf\u00e9', 'tea'], ['caf\u00e9']]);
-    await put('g/Cat/1.svg', picture(1));
-    await put('g/cat/1.svg', picture(2));
-    await put('g/emu/1.svg', picture(3));
+    await put('g/Cat/1.svg', image(1));
+    await put('g/cat/1.svg', image(2));
+    await put('g/emu/1.svg', image(3));
     const two = { p: { source: 'image-folder', path: at('g'), ...none } };
     expect(await refused(two)).toContain(
       'got "Cat" and "cat", which read the same; give other names, or both the same one to make one class of them (classNames',
@@ -294,19 +294,19 @@ describe('folders', () => {
     ]);
   });
 
-  it('hold pictures of formats that are not read, which are named', async () => {
-    await put('f/cat/a.svg', picture(1));
+  it('hold images of formats that are not read, which are named', async () => {
+    await put('f/cat/a.svg', image(1));
     for (const name of ['f/cat/b.HEIC', 'f/cat/c.bmp', 'f/cat/notes.txt']) await put(name, 'x');
     const { quarantine } = await prepared(folder());
-    expect(quarantine).toEqual({ 'not-an-image': 1, 'picture-format': 2 });
+    expect(quarantine).toEqual({ 'not-an-image': 1, 'image-format': 2 });
     await put('g/cat/b.bmp', 'x');
     expect(await refused({ p: { source: 'image-folder', path: at('g') } })).toContain(
-      '(first: cat/b.bmp: expected a picture as PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG, got .bmp; convert it',
+      '(first: cat/b.bmp: expected an image as PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG, got .bmp; convert it',
     );
   });
 
-  it('of a class without picture, and of one class alone', async () => {
-    await put('f/cat/1.svg', picture(1));
+  it('of a class without image, and of one class alone', async () => {
+    await put('f/cat/1.svg', image(1));
     expect((await prepared(folder())).classes).toEqual(['cat']);
     await mkdir(at('f/dog'));
     const { classes, log } = await prepared(folder(), '--force');
@@ -317,12 +317,12 @@ describe('folders', () => {
   });
 });
 
-describe('equal pictures with different labels', () => {
+describe('equal images with different labels', () => {
   it('are told of, across folders, splits and sources, and recorded', async () => {
-    await put('f/cat/a.svg', picture(1));
-    await put('f/dog/b.svg', picture(1));
-    await put('f/dog/c.svg', picture(2));
-    await put('i/d.svg', picture(2));
+    await put('f/cat/a.svg', image(1));
+    await put('f/dog/b.svg', image(1));
+    await put('f/dog/c.svg', image(2));
+    await put('i/d.svg', image(2));
     const file = await put('t.csv', 'image,label\nd.svg,cat\n');
     const { labelConflicts, log } = await prepared({
       p: { source: 'image-folder', path: at('f'), ...none },
@@ -348,7 +348,7 @@ describe('equal pictures with different labels', () => {
 
 describe('labels', () => {
   it('have the words that a setting gives them, and are joined by it', async () => {
-    await pictures('i', 4);
+    await images('i', 4);
     const file = await put('t.csv', 'image,label\n0.svg,C\n1.svg,C#\n2.svg,c\n3.svg,ant\n');
     const source = { source: 'labelled-table', file, images: at('i'), ...none };
     expect(await refused({ p: source })).toContain('which read the same; give other names');
@@ -362,8 +362,8 @@ describe('labels', () => {
     expect(log.join('\n')).toContain('classNames names labels that are not there: ["cobol"]');
   });
 
-  it('are the categories of COCO, where a picture has one', async () => {
-    await pictures('i', 4);
+  it('are the categories of COCO, where an image has one', async () => {
+    await images('i', 4);
     const document = {
       images: [0, 1, 2, 3].map((id) => ({ id, file_name: `${id}.svg` })),
       categories: [
@@ -382,7 +382,7 @@ describe('labels', () => {
     const annotations = await put('a.json', JSON.stringify(document));
     expect(
       await refused({ p: { source: 'coco-captions', annotations, images: at('i'), ...none } }),
-    ).toContain('categories are read as labels of pictures with the kind labelled-image');
+    ).toContain('categories are read as labels of images with the kind labelled-image');
     const { classes, splits, quarantine } = await prepared({
       p: { source: 'coco-captions', annotations, images: at('i'), kind: 'labelled-image', ...none },
     });
@@ -399,8 +399,8 @@ describe('names of archives', () => {
     for (const [n, name] of ['train-00.tar', 'train-01.tar', 'test-00.tar'].entries()) {
       const members = [
         tarMember('./', new Uint8Array(0), { type: '5' }),
-        tarMember('./a/0.svg', Buffer.from(picture(n))),
-        tarMember('./a/0.txt', Buffer.from(`picture ${n}`)),
+        tarMember('./a/0.svg', Buffer.from(image(n))),
+        tarMember('./a/0.txt', Buffer.from(`image ${n}`)),
       ];
       await put(name, Buffer.concat([...members, tarEnd]));
     }

@@ -7,8 +7,8 @@ import { listRow, nestedListRow, openShards, textRow, values } from '@polygate/s
 import { loadTokenizer } from '@polygate/tokens';
 import { afterEach, beforeEach, expect } from 'vitest';
 
-/** A picture that no other number gives. */
-export const picture = (n: number): string =>
+/** An image that no other number gives. */
+export const image = (n: number): string =>
   `<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8" fill="rgb(${n % 256},${(n * 7) % 256},9)"/></svg>`;
 
 /** Settings of a source that draws no splits. */

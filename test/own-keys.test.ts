@@ -25,7 +25,7 @@ const task = (family: Task['family'], dataset: string): Task => ({ family, datas
 const tasks: NonNullable<RecipeInput['tasks']> = {
   constructor: task('image-classification', 'colours'),
   toString: task('masked-language-modelling', 'lines'),
-  valueOf: task('image-text-retrieval', 'pictures'),
+  valueOf: task('image-text-retrieval', 'images'),
 };
 
 beforeAll(async () => {
@@ -109,7 +109,7 @@ describe('columns and fields with inherited names', () => {
     const rows = inherited.flatMap((name, n) =>
       [0, 1, 2].map((i) => ({ file: `${name}-${i}.svg`, name, at: 2 * n + i / 2 })),
     );
-    for (const { file, at: x } of rows) await put(root, `pictures/${file}`, svg(x));
+    for (const { file, at: x } of rows) await put(root, `images/${file}`, svg(x));
     const table = rows.map(({ file, name }, i) => `${file},${name},${i % 3 === 2 ? 'test' : 'train'}`);
     await put(root, 'table.csv', `__proto__,constructor,toString\n${table.join('\n')}\n`);
     const lines = rows.map(
@@ -124,7 +124,7 @@ describe('columns and fields with inherited names', () => {
         constructor: {
           source: 'labelled-table',
           file: at('table.csv'),
-          images: at('pictures'),
+          images: at('images'),
           imageColumn: '__proto__',
           labelColumn: 'constructor',
           splitColumn: 'toString',
@@ -132,7 +132,7 @@ describe('columns and fields with inherited names', () => {
         lines: {
           source: 'jsonl',
           file: at('lines.jsonl'),
-          root: at('pictures'),
+          root: at('images'),
           imageColumn: 'toString',
           captionColumn: '__proto__',
         },
@@ -227,7 +227,7 @@ describe('inherited names that nobody gave', () => {
     const file = await put(
       root,
       'proto.json',
-      `{"suite": ${JSON.stringify(suite)}, "engine": "cpu", "tasks": {"__proto__": {"family": "image-captioning", "dataset": "pictures"}}}`,
+      `{"suite": ${JSON.stringify(suite)}, "engine": "cpu", "tasks": {"__proto__": {"family": "image-captioning", "dataset": "images"}}}`,
     );
     const { code, log } = await polygate('pretrain', '--recipe', file, '--run', at('proto'));
     expect(code).toBe(exitCodes.usage);

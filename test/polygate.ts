@@ -8,7 +8,7 @@ export const polygate = async (...argv: string[]): Promise<{ code: number; out: 
   return { code, out: terminal.out.join('\n'), log: terminal.log.join('\n') };
 };
 
-/** Sizes of a model for suites of 8 x 8 pictures; `moe` and what else differs is each test's. */
+/** Sizes of a model for suites of 8 x 8 images; `moe` and what else differs is each test's. */
 export const tinyModel = {
   preset: 'mini',
   layers: 1,

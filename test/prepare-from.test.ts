@@ -2,14 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { picture, readPrepared, useOwnData } from './own-data.ts';
+import { image, readPrepared, useOwnData } from './own-data.ts';
 import { polygate } from './polygate.ts';
 import { tarEnd, tarMember } from '../packages/datasets/test/support/tar-writer.ts';
 
 const own = useOwnData();
 
 const images = async (folder: string, names: readonly string[], from = 0): Promise<void> => {
-  for (const [at, name] of names.entries()) await own.put(`${folder}/${name}`, picture(from + at));
+  for (const [at, name] of names.entries()) await own.put(`${folder}/${name}`, image(from + at));
 };
 const numbered = (count: number): string[] => Array.from({ length: count }, (_, at) => `${at}.svg`);
 
@@ -120,7 +120,7 @@ const layouts: readonly [
     'captioned-image',
     async () => {
       const members = numbered(8).flatMap((name, at) => [
-        tarMember(name, Buffer.from(picture(at))),
+        tarMember(name, Buffer.from(image(at))),
         tarMember(`${at}.txt`, Buffer.from(`a square ${at}`)),
       ]);
       await own.put('own/train-000.tar', Buffer.concat([...members, tarEnd]));
@@ -230,7 +230,7 @@ describe('prepare --from', () => {
     for (const name of ['cat', 'dog']) await images(`data/pets/${name}`, numbered(5), name.length);
     const { code, out } = await from('data/pets');
     expect([code, out]).toEqual([0, expect.stringContaining('"name": "pets-suite"')]);
-    expect(await readFile(own.at('data/pets/cat/0.svg'), 'utf8')).toBe(picture(3));
+    expect(await readFile(own.at('data/pets/cat/0.svg'), 'utf8')).toBe(image(3));
   });
 
   it('goes with no recipe, and other flags go with it', async () => {

@@ -45,7 +45,7 @@ interface Found {
   readonly packed: string[];
   readonly former: string;
   readonly reserved: string;
-  readonly pictures: number[][];
+  readonly imagePoints: number[][];
   readonly names: number[][];
 }
 
@@ -126,13 +126,13 @@ describe.skipIf(reason)(`docs/python.md${reason === undefined ? '' : ` (${reason
     const images = { size: 2, patches, patchCount: 4, patchWidth: 48, grid };
     const { endoftext } = model.tokenizer.specials;
     tf.tidy(() => {
-      const pictures = encodeFeatures(model, imageSequences(images, segmentRows.image));
+      const points = encodeFeatures(model, imageSequences(images, segmentRows.image));
       const names = encodeFeatures(
         model,
         textSequences([found.ids], { row: segmentRows.name, padding: endoftext }),
       );
       for (const [ours, theirs] of [
-        [pictures, found.pictures],
+        [points, found.imagePoints],
         [names, found.names],
       ] as const) {
         const flat = theirs.flat();

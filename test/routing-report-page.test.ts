@@ -148,8 +148,8 @@ describe('the page on routing reports', () => {
   it('has rows in the heat map for the kinds of tokens that it explains', async () => {
     const svg = await readFile(join(folder, 'runs/experts/inspect/figures/gates-1-2.svg'), 'utf8');
     for (const kind of [
-      'picture',
-      'picture to caption',
+      'image',
+      'image to caption',
       'name or caption as target',
       'words so far',
       'word as target',
@@ -158,7 +158,7 @@ describe('the page on routing reports', () => {
     }
   });
 
-  it('shows pictures and links to places that are there', () => {
+  it('shows images and links to places that are there', () => {
     const targets = [...page.matchAll(/\]\(([^)#]+)(?:#([^)]+))?\)/gu)];
     expect(targets.length).toBeGreaterThan(1);
     for (const [, path = '', anchor] of targets) {

@@ -1,9 +1,9 @@
 /**
- * A run and the suites that it is used with, through the command line: pictures are made as prepare made them, ids are
- * those of the run's tokenizer, and many pictures are asked about in one start.
+ * A run and the suites that it is used with, through the command line: images are made as prepare made them, ids are
+ * those of the run's tokenizer, and many images are asked about in one start.
  */
 import { decodeImage } from '@polygate/datasets';
-import { readPicture, loadModel, type RecipeInput } from '@polygate/generalist';
+import { readImage, loadModel, type RecipeInput } from '@polygate/generalist';
 import { readRun } from '@polygate/runs';
 import { fixedListRow, openShards, textRow } from '@polygate/stream';
 import { selectEngine } from '@polygate/tensor';
@@ -25,7 +25,7 @@ const put = async (path: string, content: string | Uint8Array): Promise<string> 
 };
 
 const COLOURS = ['red', 'blue', 'lime'];
-/** Wide pictures whose right half is half transparent: fit and background show in every pixel row. */
+/** Wide images whose right half is half transparent: fit and background show in every pixel row. */
 const wide = (colour: string, i: number): string =>
   `<svg xmlns="http://www.w3.org/2000/svg" width="24" height="9"><rect width="12" height="9" fill="${colour}"/><rect x="12" width="12" height="9" fill="${colour}" opacity="0.${3 + i}"/></svg>`;
 
@@ -115,7 +115,7 @@ const prepared = async (suite: string): Promise<Map<string, Uint8Array>> => {
   return pixels;
 };
 
-describe('pictures of a run', () => {
+describe('images of a run', () => {
   it.each([
     ['contain', '#ffffff', 0],
     ['contain', '#336699', 0],
@@ -154,7 +154,7 @@ describe('pictures of a run', () => {
     expect(model.config.image).toMatchObject({ fit, background, height: 12 });
     for (const [id, pixels] of await prepared(at('data', name))) {
       const { fit: own, background: ground } = model.config.image;
-      const read = await readPicture(join(folder, id), model.image, {
+      const read = await readImage(join(folder, id), model.image, {
         ...(own ? { fit: own } : {}),
         ...(ground ? { background: ground } : {}),
       });
@@ -186,11 +186,11 @@ describe('pictures of a run', () => {
       'cpu',
     );
     expect(code).toBe(0);
-    expect(log).toContain('does not say how its pictures were made: they are read whole on white');
+    expect(log).toContain('does not say how its images were made: they are read whole on white');
   });
 });
 
-describe('animated pictures', () => {
+describe('animated images', () => {
   it('are told of by prepare, with their number, and by predict', async () => {
     const frame = (value: number) => Buffer.alloc(8 * 8 * 3, value);
     const gif = await sharp(Buffer.concat([frame(10), frame(120), frame(250)]), {
@@ -337,7 +337,7 @@ describe('a suite of another tokenizer', () => {
     );
   });
 
-  it('of another picture size is refused, too', async () => {
+  it('of another image size is refused, too', async () => {
     expect(await prepareFolder(at('photos'), 'other-size', '--set', 'image.size=16')).toMatchObject({
       code: 0,
     });
@@ -358,14 +358,14 @@ describe('a suite of another tokenizer', () => {
       'cpu',
     );
     expect(code).toBe(2);
-    expect(log).toContain("expected pictures of the model's 12 x 12 pixels, got 16 x 16");
+    expect(log).toContain("expected images of the model's 12 x 12 pixels, got 16 x 16");
   });
 });
 
-describe('predictions of many pictures', () => {
+describe('predictions of many images', () => {
   const asked = () => ['--labels', 'red,blue', '--run', at('runs', 'wide'), '--engine', 'cpu'];
 
-  it('take files, folders and patterns in one start, one answer a picture', async () => {
+  it('take files, folders and patterns in one start, one answer an image', async () => {
     const { code, out } = await polygate(
       'predict',
       'classify',
@@ -388,7 +388,7 @@ describe('predictions of many pictures', () => {
   });
 
   it('list and count the bad ones, and say so by the exit code', async () => {
-    const bad = await put('mixed/bad.png', 'no picture');
+    const bad = await put('mixed/bad.png', 'no image');
     await put('mixed/good.svg', wide('red', 2));
     const { code, out, log } = await polygate(
       'predict',
@@ -400,7 +400,7 @@ describe('predictions of many pictures', () => {
     expect(code).toBe(1);
     expect(out).toContain('good.svg\n');
     expect(log).toContain(
-      `expected 3 pictures that can be read, got 2 that can't: ${bad}, ${at('mixed/gone.png')}`,
+      `expected 3 images that can be read, got 2 that can't: ${bad}, ${at('mixed/gone.png')}`,
     );
     const json = await polygate(
       'predict',

@@ -1,5 +1,5 @@
 /**
- * Raw files of a made-up suite (pictures in class folders, a table of captions, a book), the suite prepared from them,
+ * Raw files of a made-up suite (images in class folders, a table of captions, a book), the suite prepared from them,
  * and a recipe over all four task families whose model the cpu engine trains in some milliseconds a step.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -9,11 +9,11 @@ import type { RecipeInput } from '@polygate/generalist';
 
 const colours = ['red', 'green', 'blue', 'white'] as const;
 const places = ['left', 'right', 'middle'] as const;
-/** Pictures of each colour and place; they differ in width. */
+/** Images of each colour and place; they differ in width. */
 const WIDTHS = [2, 3, 4];
 
-/** Pictures of the raw files. */
-export const PICTURES = colours.length * places.length * WIDTHS.length;
+/** Images of the raw files. */
+export const IMAGES = colours.length * places.length * WIDTHS.length;
 
 const svgOf = (colour: string, place: (typeof places)[number], width: number): string => {
   const x = { left: 0, middle: 6 - width / 2, right: 12 - width }[place];
@@ -28,7 +28,7 @@ export const put = async (folder: string, path: string, content: string | Uint8A
   return file;
 };
 
-/** Writes `pictures/COLOUR/*.svg`, `captions.csv` and `book.txt`. */
+/** Writes `images/COLOUR/*.svg`, `captions.csv` and `book.txt`. */
 export const writeRawFiles = async (folder: string): Promise<void> => {
   const table = ['image,caption'];
   const book: string[] = [];
@@ -37,7 +37,7 @@ export const writeRawFiles = async (folder: string): Promise<void> => {
       book.push(`The bar on the ${place} is ${colour}, and the night around it is dark.`);
       for (const width of WIDTHS) {
         const name = `${colour}/${place}-${width}.svg`;
-        await put(folder, `pictures/${name}`, svgOf(colour, place, width));
+        await put(folder, `images/${name}`, svgOf(colour, place, width));
         table.push(`${name},a ${colour} bar on the ${place}`, `${name},the bar is ${colour}`);
       }
     }
@@ -53,8 +53,8 @@ export const smallPrepareRecipe = {
   text: { length: 16 },
   tokenizer: { vocabularySize: 300 },
   sources: {
-    colours: { source: 'image-folder', path: 'pictures' },
-    bars: { source: 'captions-csv', file: 'captions.csv', images: 'pictures' },
+    colours: { source: 'image-folder', path: 'images' },
+    bars: { source: 'captions-csv', file: 'captions.csv', images: 'images' },
     lines: { source: 'plain-text', files: ['book.txt'], unit: 'line' },
   },
 };

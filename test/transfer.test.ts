@@ -14,7 +14,7 @@ const at = (...path: string[]): string => join(root, ...path);
 
 const naming = { family: 'image-classification', dataset: 'colours', batchSize: 4 } as const;
 const reading = { family: 'masked-language-modelling', dataset: 'lines', batchSize: 4 } as const;
-const writing = { family: 'image-captioning', dataset: 'pictures', batchSize: 4 } as const;
+const writing = { family: 'image-captioning', dataset: 'images', batchSize: 4 } as const;
 
 /** A rate at which no weight of float32 changes: the scores after its one step are those of the start. */
 const still: RecipeInput = {
@@ -206,7 +206,7 @@ describe('a run routed by its tasks', () => {
   );
 });
 
-describe('a run on larger pictures', () => {
+describe('a run on larger images', () => {
   it('spans the coordinates of the start, also after it is resumed without the start', async () => {
     const content = recipe(
       attribute,

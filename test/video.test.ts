@@ -11,7 +11,7 @@ const FRAMES = 4;
 let root = '';
 const at = (...path: string[]): string => join(root, ...path);
 
-/** A picture of one grey. */
+/** An image of one grey. */
 const frame = (grey: number): Buffer => Buffer.alloc(SIDE * SIDE * 3, grey);
 
 /** Clips that stay dark or bright, and clips that do both: no frame alone tells the two kinds apart. */

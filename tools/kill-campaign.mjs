@@ -52,7 +52,7 @@ const writeRawFiles = async () => {
     for (let x = 0; x < 6; x += 1) {
       const name = `${colour}/${x}.svg`;
       const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="12" height="12"><rect width="12" height="12"/><rect x="${x}" width="${i + 2}" height="12" fill="${colour}"/></svg>`;
-      await put(`pictures/${name}`, svg);
+      await put(`images/${name}`, svg);
       table.push(`${name},a ${colour} bar at ${x}`);
       book.push(`The bar at ${x} is ${colour}, and the night around it is dark.`);
     }
@@ -67,8 +67,8 @@ const prepareRecipe = (size) => ({
   text: { length: 16 },
   tokenizer: { vocabularySize: 300 },
   sources: {
-    colours: { source: 'image-folder', path: 'pictures' },
-    bars: { source: 'captions-csv', file: 'captions.csv', images: 'pictures' },
+    colours: { source: 'image-folder', path: 'images' },
+    bars: { source: 'captions-csv', file: 'captions.csv', images: 'images' },
     lines: { source: 'plain-text', files: ['book.txt'], unit: 'line' },
   },
 });

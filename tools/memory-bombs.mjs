@@ -73,7 +73,7 @@ const png = (width, height, { deep = false, interlaced = false, chunks = [] } = 
     Buffer.from('89504e470d0a1a0a', 'hex'),
     pngChunk('IHDR', head),
     ...chunks,
-    // Passes of an interlaced picture have a filter byte for each of their rows: some more zeros do for all.
+    // Passes of an interlaced image have a filter byte for each of their rows: some more zeros do for all.
     pngChunk('IDAT', deflateSync(Buffer.alloc(row * height + (interlaced ? 3 * height : 0)), { level: 1 })),
     pngChunk('IEND', Buffer.alloc(0)),
   ]);
@@ -179,7 +179,7 @@ const bombs = {
     },
     expected: [640],
   },
-  'four interlaced pictures of 16 bits': {
+  'four interlaced images of 16 bits': {
     boundMiB: 100,
     wouldMiB: 570,
     make: (path) => writeFileSync(path, png(5000, 5000, { deep: true, interlaced: true })),
@@ -190,7 +190,7 @@ const bombs = {
     },
     expected: Array(4).fill('image-too-large'),
   },
-  'picture of 1,000,000 x 12': {
+  'image of 1,000,000 x 12': {
     boundMiB: 100,
     wouldMiB: 540,
     make: (path) => writeFileSync(path, png(1_000_000, 12)),

@@ -36,7 +36,7 @@ const shown = new Set([
   'macro-F1',
   'token-F1',
   'text recall@10',
-  'picture recall@10',
+  'image recall@10',
   'accuracy',
   'perplexity',
 ]);
@@ -69,7 +69,7 @@ const demoSummary = (results) => {
   const questions = [
     ['group of an emoji, new concept', 'emoji-group classification', 'unseen-concepts', 'top-1'],
     ['group of an emoji, new vendor', 'emoji-group classification', 'unseen-vendor', 'top-1'],
-    ['caption to a picture, both new', 'emoji-captions retrieval', 'unseen-both', 'text recall@10'],
+    ['caption to an image, both new', 'emoji-captions retrieval', 'unseen-both', 'text recall@10'],
     ['writing captions, new concept', 'emoji-captions captioning', 'unseen-concepts', 'token-F1'],
     ['handwritten digits', 'mnist classification', 'test', 'top-1'],
     ['masked words', 'text masked words', 'validation', 'accuracy'],

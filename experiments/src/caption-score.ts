@@ -1,12 +1,12 @@
-/** Token-F1 of written captions on a few pictures, articles included: what a reader of captions sees, beside the loss. */
+/** Token-F1 of written captions on a few images, articles included: what a reader of captions sees, beside the loss. */
 import { captionWords, tokenF1 } from '@polygate/evaluation';
 import { type Generalist, type OpenSuite } from '@polygate/generalist';
 import { caption, imagePatches, splitBatches } from '@polygate/tasks';
 import { nestedListRow } from '@polygate/stream';
 import type { RunOrder } from './plan.ts';
 
-/** Pictures whose captions are written; beam search takes a forward a word. */
-const PICTURES = 96;
+/** Images whose captions are written; beam search takes a forward a word. */
+const IMAGES = 96;
 const LONGEST = 12;
 
 /** @returns undefined for a run without captioning */
@@ -19,7 +19,7 @@ export const captionWordScore = async (
   if (!scored || dataset === undefined) return undefined;
   const shards = await data.shards(dataset, scored.split);
   const pairs: { candidate: string; references: string[] }[] = [];
-  for await (const rows of splitBatches(shards, { limit: PICTURES, seed: 1, batchSize: 48 })) {
+  for await (const rows of splitBatches(shards, { limit: IMAGES, seed: 1, batchSize: 48 })) {
     const written = await caption(model, imagePatches(rows, model.image), {
       maximumTokens: LONGEST,
       beam: 1,

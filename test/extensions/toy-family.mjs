@@ -100,7 +100,7 @@ export const toyVerdict = defineTaskFamily({
   evaluate: evaluateVerdict,
   predict: {
     verb: 'judge',
-    summary: 'whether pictures show what the model was trained to look for',
+    summary: 'whether images show what the model was trained to look for',
     input: 'images',
     key: 'verdicts',
     async predict(model, images, { task }) {

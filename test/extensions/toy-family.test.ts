@@ -68,7 +68,7 @@ describe('a task family of an extension', () => {
     expect(own).toMatchObject({ metric: 'accuracy' });
     // Half of the classes are wanted; four colours are told apart in 150 steps.
     expect(own?.value).toBeGreaterThan(0.8);
-    const image = join(scratch, 'pictures', 'red', 'left-4.svg');
+    const image = join(scratch, 'images', 'red', 'left-4.svg');
     const asked = await polygate('predict', 'judge', image, '--run', run, '--json', '--engine', 'cpu');
     expect(asked.code).toBe(0);
     const { verdicts } = JSON.parse(asked.out) as { readonly verdicts: readonly { readonly yes: number }[] };

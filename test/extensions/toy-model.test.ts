@@ -86,7 +86,7 @@ describe('a model of an extension', () => {
       readonly scores: readonly { readonly metric: string; readonly value: number }[];
     };
     expect(scores.find(({ metric }) => metric === 'top-1')?.value).toBeGreaterThan(0.8);
-    const image = join(scratch, 'pictures', 'red', 'left-4.svg');
+    const image = join(scratch, 'images', 'red', 'left-4.svg');
     const asked = await polygate('predict', 'classify', image, '--run', run, '--json', '--engine', 'cpu');
     expect(asked.log).not.toContain('error');
     const { labels } = JSON.parse(asked.out) as { readonly labels: readonly { readonly label: string }[] };

@@ -18,7 +18,7 @@ export interface PreparedRow {
   readonly id: string;
   /** [H·W·3] RGB, for the image kinds. */
   readonly pixels?: Uint8Array;
-  /** Captions of a picture, or the one or two sentences of a labelled text. */
+  /** Captions of an image, or the one or two sentences of a labelled text. */
   readonly texts?: readonly string[];
   readonly label?: string;
 }

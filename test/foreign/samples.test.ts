@@ -39,7 +39,7 @@ describe('captions that Python tools wrote', () => {
     expect(rows.map(({ texts }) => trimmed(texts ?? [])).sort()).toEqual(
       Object.values(captions).map(trimmed).sort(),
     );
-    // A name in the id tells which picture has them.
+    // A name in the id tells which image has them.
     for (const row of rows) {
       const key = Object.keys(captions).find((each) => row.id.includes(each));
       expect(key, row.id).toBeDefined();

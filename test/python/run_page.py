@@ -46,7 +46,7 @@ print(
             "packed": packed["id"].to_pylist(),
             "former": former,
             "reserved": reserved,
-            "pictures": found["pictures"].tolist(),
+            "imagePoints": found["image_points"].tolist(),
             "names": found["names"].tolist(),
         }
     )

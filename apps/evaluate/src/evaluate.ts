@@ -27,8 +27,8 @@ export interface EvaluateOptions extends Omit<OpenRunOptions, 'logger'> {
   readonly seed?: number;
   /** Rows at once. @default 64 */
   readonly batchSize?: number;
-  /** Pictures of each split on the sheet; 0 draws none. @default 9 */
-  readonly pictures?: number;
+  /** Images of each split on the sheet; 0 draws none. @default 9 */
+  readonly images?: number;
 }
 
 export interface EvaluateContext {
@@ -60,7 +60,7 @@ export const evaluate = async (
   context: EvaluateContext = {},
 ): Promise<EvaluateResult> => {
   const { logger = silentLogger, signal } = context;
-  const { run, output = run, seed = 1, pictures = 9, splits, datasets } = options;
+  const { run, output = run, seed = 1, images = 9, splits, datasets } = options;
   const { limit = 2000 } = options;
   using opened = await openRun(run, { ...options, logger });
   const { model, engine, recipe, state } = opened;
@@ -77,11 +77,11 @@ export const evaluate = async (
 
   const files = { evaluation: join(output, 'evaluation.json'), report: join(output, 'report.md') };
   let sheet: string | undefined;
-  if (pictures > 0) {
-    const sections = await sheetSections(model, data, { ...choice, count: pictures });
+  if (images > 0) {
+    const sections = await sheetSections(model, data, { ...choice, count: images });
     if (sections.length > 0) {
       sheet = join(output, 'sheet.png');
-      const title = `${recipe?.name ?? 'model'}, ${state ? `step ${state.step}` : opened.weights}: random held-out pictures`;
+      const title = `${recipe?.name ?? 'model'}, ${state ? `step ${state.step}` : opened.weights}: random held-out images`;
       await writeFileAtomic(sheet, await drawSheet(sections, { title, side: model.image.height }));
     }
   }

@@ -19,7 +19,7 @@ export interface ReportFacts {
   readonly checkpoint?: string;
   /** Tasks that the run overfits. @default none */
   readonly overfitting?: readonly Overfitting[];
-  /** File name of the picture sheet, if there is one. */
+  /** File name of the image sheet, if there is one. */
   readonly sheet?: string;
 }
 
@@ -78,7 +78,7 @@ export const formatReport = (report: ReportFacts, scores: readonly ScoreReport[]
     summary(scores),
     '',
     ...(report.overfitting ?? []).flatMap((found) => [`${describeOverfitting(found)}.`, '']),
-    ...(report.sheet === undefined ? [] : [`![Held-out pictures with predictions](${report.sheet})`, '']),
+    ...(report.sheet === undefined ? [] : [`![Held-out images with predictions](${report.sheet})`, '']),
     ...tasks.flatMap((task) => [
       `## ${task}`,
       '',
@@ -89,12 +89,12 @@ export const formatReport = (report: ReportFacts, scores: readonly ScoreReport[]
       '',
     ]),
     'Shares have exact intervals, other means come from a studentized bootstrap, macro-F1 and BLEU from a BCa bootstrap;',
-    'pictures of one concept count together. Chance is a uniform guess (captions: a random caption of a random training',
-    'picture; retrieval: a random order of the gallery), and equal scores count as the mean over their orders. Recall is over',
-    'all captions of all pictures: one of a picture’s own captions among the first k texts, or its picture for each caption.',
+    'images of one concept count together. Chance is a uniform guess (captions: a random caption of a random training',
+    'image; retrieval: a random order of the gallery), and equal scores count as the mean over their orders. Recall is over',
+    'all captions of all images: one of an image’s own captions among the first k texts, or its image for each caption.',
     'BLEU-4, CIDEr-D and ROUGE-L take words as the captioning benchmarks do, token-F1 and exact match as SQuAD does, without',
-    'articles. Baselines: majority answers the most frequent training class; pixelNearestNeighbour and "nearest picture"',
-    'answer with the training picture that is nearest after both are shrunk to 16 x 16 pixels (Euclidean); unigram answers by',
+    'articles. Baselines: majority answers the most frequent training class; pixelNearestNeighbour and "nearest image"',
+    'answer with the training image that is nearest after both are shrunk to 16 x 16 pixels (Euclidean); unigram answers by',
     'the frequency of words in the training text; "most frequent" writes the most frequent training caption.',
     '',
   ].join('\n');

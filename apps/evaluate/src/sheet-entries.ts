@@ -1,4 +1,4 @@
-/** What the picture sheet shows: held-out pictures with what the model says about them. */
+/** What the image sheet shows: held-out images with what the model says about them. */
 import { ownValue } from '@polygate/core';
 import { servesFamily, type Generalist, type OpenSuite } from '@polygate/generalist';
 import { caption, classify, patchesOf, retrieveTexts, servingTask, type LabelChoice } from '@polygate/tasks';
@@ -8,7 +8,7 @@ import { fixedListRow, nestedListRow, permute, textRow, values } from '@polygate
 export interface SheetEntry {
   /** [height * width * 3] */
   readonly pixels: Uint8Array;
-  /** First caption, or the id of a picture without captions. */
+  /** First caption, or the id of an image without captions. */
   readonly name: string;
   readonly trueClass?: string;
   readonly predictedClass?: string;
@@ -23,7 +23,7 @@ export interface SheetSection {
 }
 
 export interface SheetOptions {
-  /** Pictures of each split. */
+  /** Images of each split. */
   readonly count: number;
   readonly seed: number;
   /** @default all but `train` */
@@ -31,10 +31,10 @@ export interface SheetOptions {
   readonly datasets?: readonly string[];
 }
 
-/** Most texts that a picture is compared with. */
+/** Most texts that an image is compared with. */
 const MOST_TEXTS = 2000;
 
-/** The labelled dataset that holds the same pictures: same split, same ids in the same rows. */
+/** The labelled dataset that holds the same images: same split, same ids in the same rows. */
 const twinLabels = async (
   data: OpenSuite,
   dataset: SuiteDataset,
@@ -90,9 +90,9 @@ const captionedSection = async (
   const shards = await data.shards(dataset.name, split);
   const rows = chooseRows(shards.rowCount, options.count, options.seed);
   const batch = await shards.read(rows);
-  const pictures = rows.map((_, row) => Uint8Array.from(fixedListRow(batch, 'image', row)));
+  const images = rows.map((_, row) => Uint8Array.from(fixedListRow(batch, 'image', row)));
   const ids = rows.map((_, row) => textRow(batch, 'id', row));
-  const patches = patchesOf(pictures, model.image);
+  const patches = patchesOf(images, model.image);
   const serving = (family: string) => servingTask(model, family, { dataset: dataset.name });
   const serves = (family: string): boolean => servesFamily(model, family, { dataset: dataset.name });
   const captions = serves('image-captioning')
@@ -106,7 +106,7 @@ const captionedSection = async (
     ? await twinLabels(data, dataset, { split, rows, ids })
     : undefined;
   const predicted = twin ? await classify(model, patches, labelsOf(model, twin)) : undefined;
-  const entries = pictures.map((pixels, i): SheetEntry => {
+  const entries = images.map((pixels, i): SheetEntry => {
     const [first] = nestedListRow(batch, 'captions', i);
     return {
       pixels,
@@ -134,16 +134,16 @@ const labelledSection = async (
   const rows = chooseRows(shards.rowCount, options.count, options.seed);
   const batch = await shards.read(rows);
   const classes = dataset.classes ?? [];
-  const pictures = rows.map((_, row) => Uint8Array.from(fixedListRow(batch, 'image', row)));
+  const images = rows.map((_, row) => Uint8Array.from(fixedListRow(batch, 'image', row)));
   const labels = values(batch, 'label');
   const predicted = servesFamily(model, 'image-classification', { dataset: dataset.name })
     ? await classify(
         model,
-        patchesOf(pictures, model.image),
+        patchesOf(images, model.image),
         labelsOf(model, { dataset: dataset.name, classes }),
       )
     : [];
-  const entries = pictures.map((pixels, i): SheetEntry => ({
+  const entries = images.map((pixels, i): SheetEntry => ({
     pixels,
     name: textRow(batch, 'id', i),
     trueClass: classes[Number(labels[i])] ?? '',
@@ -153,7 +153,7 @@ const labelledSection = async (
 };
 
 /**
- * Sections of a sheet: random pictures of each held-out split, chosen by the seed alone. Labelled pictures that a
+ * Sections of a sheet: random images of each held-out split, chosen by the seed alone. Labelled images that a
  * captioned dataset shows too are not repeated.
  */
 export const sheetSections = async (

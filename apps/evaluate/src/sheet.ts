@@ -1,5 +1,5 @@
 /**
- * The picture sheet: a PNG of held-out pictures with predictions, right ones in green, wrong ones in red. Text is drawn
+ * The image sheet: a PNG of held-out images with predictions, right ones in green, wrong ones in red. Text is drawn
  * with a font of our own, since a bare machine has none.
  */
 import { createRequire } from 'node:module';
@@ -11,7 +11,7 @@ const fontFile = (name: string): string =>
 
 const COLUMNS = 3;
 const CELL = { width: 372, height: 120 };
-const PICTURE = 96;
+const IMAGE = 96;
 const MARGIN = 12;
 const HEADER = 44;
 const SECTION = 34;
@@ -27,7 +27,7 @@ const cut = (text: string, length: number): string =>
 const span = (text: string, colour: string, weight = 'normal'): string =>
   `<span foreground="${colour}" weight="${weight}">${escape(text)}</span>`;
 
-/** Pango markup beside a picture: its name, then each prediction under the name of its task. */
+/** Pango markup beside an image: its name, then each prediction under the name of its task. */
 const entryMarkup = (entry: SheetEntry): string => {
   const judge = (right: boolean): string => (right ? colours.right : colours.wrong);
   const lines = [span(cut(entry.name, 34), colours.ink, 'bold')];
@@ -75,13 +75,13 @@ const textLayer = async (
   return { input, left, top };
 };
 
-const pictureLayer = async (
+const imageLayer = async (
   entry: SheetEntry,
   place: { readonly left: number; readonly top: number; readonly side: number },
 ): Promise<Layer> => {
   const { left, top, side } = place;
   const input = await sharp(entry.pixels, { raw: { width: side, height: side, channels: 3 } })
-    .resize(PICTURE, PICTURE, { kernel: 'nearest' })
+    .resize(IMAGE, IMAGE, { kernel: 'nearest' })
     .png()
     .toBuffer();
   return { input, left, top };
@@ -114,11 +114,11 @@ export const drawSheet = async (
       const left = MARGIN + (i % COLUMNS) * CELL.width;
       const row = top + Math.floor(i / COLUMNS) * CELL.height;
       layers.push(
-        await pictureLayer(entry, { left, top: row, side: options.side }),
+        await imageLayer(entry, { left, top: row, side: options.side }),
         await textLayer(entryMarkup(entry), {
-          left: left + PICTURE + MARGIN,
+          left: left + IMAGE + MARGIN,
           top: row + 2,
-          width: CELL.width - PICTURE - 2 * MARGIN,
+          width: CELL.width - IMAGE - 2 * MARGIN,
         }),
       );
     }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeTinyRun } from '../../../packages/generalist/test/tiny-run.ts';
-import { picture, writeTinySuite } from '../../../packages/generalist/test/tiny-suite.ts';
+import { drawImage, writeTinySuite } from '../../../packages/generalist/test/tiny-suite.ts';
 
 let scratch: string;
 let suite: string;
@@ -34,12 +34,12 @@ describe('evaluate', () => {
       warn: () => {},
       error: () => {},
     };
-    const { scores, files } = await evaluate({ run, pictures: 3 }, { logger });
+    const { scores, files } = await evaluate({ run, images: 3 }, { logger });
     const tasks = new Set(scores.map(({ task }) => task));
     expect([...tasks]).toEqual([
       'colours classification',
-      'pictures captioning',
-      'pictures retrieval',
+      'images captioning',
+      'images retrieval',
       'lines masked words',
     ]);
     const stored = JSON.parse(await readFile(files.evaluation, 'utf8')) as {
@@ -53,7 +53,7 @@ describe('evaluate', () => {
     const report = await readFile(files.report, 'utf8');
     expect(report).toContain('| training seed | 11 |');
     expect(report).toContain('| trained | 7 steps, 56 samples, 1.50M positions |');
-    expect(report).toContain('![Held-out pictures with predictions](sheet.png)');
+    expect(report).toContain('![Held-out images with predictions](sheet.png)');
     for (const { metric, task } of scores) {
       expect(report).toContain(`## ${task}`);
       expect(report).toContain(metric);
@@ -64,7 +64,7 @@ describe('evaluate', () => {
   });
 
   it('gives the same scores again, and others on fewer rows', async () => {
-    const settings = { run, pictures: 0, datasets: ['colours'], output: join(scratch, 'out') };
+    const settings = { run, images: 0, datasets: ['colours'], output: join(scratch, 'out') };
     const once = await evaluate(settings);
     const again = await evaluate(settings);
     expect(again.scores).toEqual(once.scores);
@@ -92,7 +92,7 @@ describe('evaluate', () => {
     await writeFile(join(bare, 'recipe.json'), `\ufeff${recipe}`);
     expect((await readRun(bare)).recipe).toEqual((await readRun(run)).recipe);
     const aborted = AbortSignal.abort();
-    await expect(evaluate({ run, pictures: 0 }, { signal: aborted })).rejects.toThrow(
+    await expect(evaluate({ run, images: 0 }, { signal: aborted })).rejects.toThrow(
       'evaluation: stopped before all splits were scored; run it again',
     );
   });
@@ -101,7 +101,7 @@ describe('evaluate', () => {
     const file = join(scratch, 'file');
     await writeFile(file, '');
     await expect(
-      evaluate({ run, pictures: 0, datasets: ['colours'], limit: 2, output: join(file, 'sub') }),
+      evaluate({ run, images: 0, datasets: ['colours'], limit: 2, output: join(file, 'sub') }),
     ).rejects.toThrow('a part of the path is a file; choose another folder');
   });
 });
@@ -144,13 +144,13 @@ describe('formatReport', () => {
       metric: 'text recall@1',
       interval: [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
       count: 18,
-      gallery: { pictures: 18, texts: 90 },
+      gallery: { images: 18, texts: 90 },
     };
     const stored = JSON.parse(JSON.stringify(recall)) as ScoreReport;
     for (const each of [recall, stored]) {
       const report = formatReport(facts, [each]);
       expect(report).toContain(
-        '| a | test | text recall@1 | 0.500 | unknown | 0.100 | majority 0.200 | 18 (gallery: 18 pictures, 90 texts) |',
+        '| a | test | text recall@1 | 0.500 | unknown | 0.100 | majority 0.200 | 18 (gallery: 18 images, 90 texts) |',
       );
       expect(report).toContain('0 of 1 scores are better than chance');
     }
@@ -158,9 +158,9 @@ describe('formatReport', () => {
 });
 
 describe('drawSheet', () => {
-  it('shows the picture itself, its predictions in green or red, and nothing else beside them', async () => {
+  it('shows the image itself, its predictions in green or red, and nothing else beside them', async () => {
     const entry = {
-      pixels: picture('red', 'square', 1),
+      pixels: drawImage('red', 'square', 1),
       name: 'a red square',
       trueClass: 'red',
       predictedClass: 'red',
@@ -176,7 +176,7 @@ describe('drawSheet', () => {
     const wrong = await draw('blue');
     const at = (image: typeof right, x: number, y: number): number[] =>
       Array.from(image.data.subarray((y * image.info.width + x) * 3, (y * image.info.width + x) * 3 + 3));
-    // The picture is at (12, 44 + 34), 96 pixels wide; its middle is inside the red square.
+    // The image is at (12, 44 + 34), 96 pixels wide; its middle is inside the red square.
     const middle = at(right, 12 + 48, 78 + 48);
     expect(middle[0]).toBeGreaterThan(200);
     expect(middle[1]).toBeLessThan(60);

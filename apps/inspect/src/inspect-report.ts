@@ -4,7 +4,7 @@ import { writeFileAtomic } from '@polygate/core/node';
 import { join } from 'node:path';
 import type { InspectContext } from './inspect-interference.ts';
 import { renderPage } from './report/page.ts';
-import { writeFigure } from './report/pictures.ts';
+import { writeFigure } from './report/images.ts';
 import { viewRun, type RunView } from './report/run-view.ts';
 import { reportSections } from './report/sections.ts';
 

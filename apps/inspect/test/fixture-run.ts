@@ -14,8 +14,8 @@ import { tinyModel } from '../../../packages/generalist/test/tiny-suite.ts';
 
 const tasks = {
   colours: { family: 'image-classification', dataset: 'colours' },
-  'pictures/captioning': { family: 'image-captioning', dataset: 'pictures' },
-  'pictures/retrieval': { family: 'image-text-retrieval', dataset: 'pictures' },
+  'images/captioning': { family: 'image-captioning', dataset: 'images' },
+  'images/retrieval': { family: 'image-text-retrieval', dataset: 'images' },
   'lines <&">': { family: 'masked-language-modelling', dataset: 'lines' },
 } as const;
 

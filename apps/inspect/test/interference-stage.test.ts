@@ -29,7 +29,7 @@ afterAll(async () => {
   await rm(suite, { recursive: true, force: true });
 });
 
-const two = ['colours', 'pictures/retrieval'];
+const two = ['colours', 'images/retrieval'];
 
 describe('inspectInterference', () => {
   it(
@@ -58,7 +58,7 @@ describe('inspectInterference', () => {
 
   it('says which tasks there are, and that one is not enough', async () => {
     await expect(inspectInterference({ run, tasks: ['colors', 'lines'] })).rejects.toThrow(
-      'unknown task "colors": did you mean "colours"? known: colours, lines, pictures/captioning, pictures/retrieval',
+      'unknown task "colors": did you mean "colours"? known: colours, lines, images/captioning, images/retrieval',
     );
     await expect(inspectInterference({ run, checkpoint: 'step-70' })).rejects.toThrow(
       `unknown checkpoint of ${run} "step-70"`,
@@ -113,7 +113,7 @@ describe('formatInterference', () => {
       version: 1,
       run: 'runs/x',
       trainedSteps: 10,
-      tasks: ['a/pictures', 'a/words'],
+      tasks: ['a/images', 'a/words'],
       batches: 3,
       directions: 2,
       stepShare: 1e-3,
@@ -142,11 +142,11 @@ describe('formatInterference', () => {
     };
     const lines = formatInterference(record).split('\n');
     expect(lines[0]).toBe('layer 4 of 12, ffn.fc2, dense (first order, 3 batches a task)');
-    expect(lines[1]).toMatch(/^effect on \\ of a step of +pictures +words$/u);
+    expect(lines[1]).toMatch(/^effect on \\ of a step of +images +words$/u);
     // D_00 = 5 for all; D_01 = 3 * mean of the other two signs: 0, 3, 0; their sum 3 over 15.
-    expect(lines[2]).toMatch(/^pictures +1 +0\.20 ± \d\.\d\d$/u);
+    expect(lines[2]).toMatch(/^images +1 +0\.20 ± \d\.\d\d$/u);
     expect(lines[3]).toMatch(/^words \* +\S+ ± \S+ +1$/u);
-    expect(lines[6]).toMatch(/^ {2}pictures +1, 1 +0\.20, 0\.00$/u);
+    expect(lines[6]).toMatch(/^ {2}images +1, 1 +0\.20, 0\.00$/u);
     const text = lines.join('\n');
     expect(text).toContain('* this task’s own steps hardly lower its loss here');
     expect(text).toContain('Some samples come in more than one batch of a/words');

@@ -47,7 +47,7 @@ describe('inspectReport', () => {
     expect([png.width, png.height]).toEqual([2 * Number(width), 2 * Number(height)]);
   });
 
-  it('writes words into pictures, not boxes', async () => {
+  it('writes words into images, not boxes', async () => {
     // The head of the matrix, where the only ink is words: with a font its lines have many shades, boxes have two.
     const { data } = await sharp(join(single, 'inspect', 'figures', 'interference-1.png'))
       .extract({ left: 0, top: 0, width: 400, height: 40 })

@@ -1,19 +1,19 @@
 /** Predictions as text for people; `--json` prints the values themselves. */
 import type { ExportResult } from './export-run.ts';
-import type { PicturePrediction } from './predict-each.ts';
+import type { ImagePrediction } from './predict-each.ts';
 import type { Retrieval } from './predict.ts';
 
-/** Each picture's path above what is said of it. */
-export const formatPictures = <A>(
-  pictures: readonly PicturePrediction<A>[],
+/** Each image's path above what is said of it. */
+export const formatImages = <A>(
+  images: readonly ImagePrediction<A>[],
   format: (predictions: readonly A[]) => string,
-): string => pictures.map(({ image, predictions }) => `${image}\n${format(predictions)}`).join('\n\n');
+): string => images.map(({ image, predictions }) => `${image}\n${format(predictions)}`).join('\n\n');
 
-/** One picture a line, with its cosine. */
-export const formatRetrieval = ({ pictures, searched, skipped }: Retrieval): string =>
+/** One image a line, with its cosine. */
+export const formatRetrieval = ({ images, searched, skipped }: Retrieval): string =>
   [
-    ...pictures.map(({ path, similarity }) => `${similarity.toFixed(3).padStart(6)}  ${path}`),
-    `(${searched} pictures searched${skipped.length > 0 ? `, ${skipped.length} skipped` : ''})`,
+    ...images.map(({ path, similarity }) => `${similarity.toFixed(3).padStart(6)}  ${path}`),
+    `(${searched} images searched${skipped.length > 0 ? `, ${skipped.length} skipped` : ''})`,
   ].join('\n');
 
 const millions = (count: number): string => `${(count / 1e6).toFixed(2)}M`;

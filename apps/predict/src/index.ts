@@ -4,13 +4,13 @@ export type {
   GalleryOptions,
   ImageOptions,
   ImagesOptions,
-  RetrievedPicture,
+  RetrievedImage,
   Retrieval,
   TextsOptions,
   VerbOptions,
 } from './predict.ts';
-export type { PicturePrediction, PicturePredictions, SkippedPicture } from './predict-each.ts';
+export type { ImagePrediction, ImagePredictions, SkippedImage } from './predict-each.ts';
 export { exportRun } from './export-run.ts';
 export type { ExportOptions, ExportResult } from './export-run.ts';
-export { formatExport, formatPictures, formatRetrieval } from './format.ts';
+export { formatExport, formatImages, formatRetrieval } from './format.ts';
 export type { PredictContext, PredictOptions } from './session.ts';

@@ -1,30 +1,30 @@
-/** One prediction for each of many pictures in one start: read, decoded and predicted in pieces that bound the memory. */
+/** One prediction for each of many images in one start: read, decoded and predicted in pieces that bound the memory. */
 import { PolygateError, silentLogger, type Logger } from '@polygate/core';
-import { readPicture, type Generalist } from '@polygate/generalist';
+import { readImage, type Generalist } from '@polygate/generalist';
 import { patchesOf } from '@polygate/tasks';
 
-/** Pictures that are decoded and predicted at once. */
+/** Images that are decoded and predicted at once. */
 const AT_ONCE = 64;
 
-/** What is said of one picture. */
-export interface PicturePrediction<A> {
+/** What is said of one image. */
+export interface ImagePrediction<A> {
   /** Path of the file. */
   readonly image: string;
   /** Best first. */
   readonly predictions: readonly A[];
 }
 
-/** A file that can't be read as a picture. */
-export interface SkippedPicture {
+/** A file that can't be read as an image. */
+export interface SkippedImage {
   readonly path: string;
   readonly reason: string;
 }
 
-/** What is said of many pictures. */
-export interface PicturePredictions<A> {
+/** What is said of many images. */
+export interface ImagePredictions<A> {
   /** In the order in which the files were given. */
-  readonly pictures: readonly PicturePrediction<A>[];
-  readonly skipped: readonly SkippedPicture[];
+  readonly images: readonly ImagePrediction<A>[];
+  readonly skipped: readonly SkippedImage[];
 }
 
 export interface EachOptions<A> {
@@ -34,18 +34,18 @@ export interface EachOptions<A> {
   readonly logger?: Logger;
 }
 
-/** Decodes pictures as the model's suite was prepared; files that can't be read are logged and handed to `skip`. */
-export const readPictures = async (
+/** Decodes images as the model's suite was prepared; files that can't be read are logged and handed to `skip`. */
+export const readImages = async (
   model: Generalist,
   paths: readonly string[],
-  options: { readonly skip?: (skipped: SkippedPicture) => void; readonly logger?: Logger } = {},
+  options: { readonly skip?: (skipped: SkippedImage) => void; readonly logger?: Logger } = {},
 ): Promise<readonly { readonly path: string; readonly pixels: Uint8Array }[]> => {
   const { skip, logger = silentLogger } = options;
   const { fit, background } = model.config.image;
   const read: { path: string; pixels: Uint8Array }[] = [];
   for (const path of paths) {
     try {
-      const pixels = await readPicture(path, model.image, {
+      const pixels = await readImage(path, model.image, {
         logger,
         ...(fit === undefined ? {} : { fit }),
         ...(background === undefined ? {} : { background }),
@@ -60,19 +60,19 @@ export const readPictures = async (
   return read;
 };
 
-/** Predicts for each of `paths`. @throws what reading a picture throws, where bad files are not skipped */
+/** Predicts for each of `paths`. @throws what reading an image throws, where bad files are not skipped */
 export const predictEach = async <A>(
   model: Generalist,
   paths: readonly string[],
   options: EachOptions<A>,
-): Promise<PicturePredictions<A>> => {
+): Promise<ImagePredictions<A>> => {
   const { predict, bad = 'skip', logger = silentLogger } = options;
-  const pictures: PicturePrediction<A>[] = [];
-  const skipped: SkippedPicture[] = [];
+  const images: ImagePrediction<A>[] = [];
+  const skipped: SkippedImage[] = [];
   for (let start = 0; start < paths.length; start += AT_ONCE) {
-    const read = await readPictures(model, paths.slice(start, start + AT_ONCE), {
+    const read = await readImages(model, paths.slice(start, start + AT_ONCE), {
       logger,
-      ...(bad === 'skip' ? { skip: (one: SkippedPicture) => void skipped.push(one) } : {}),
+      ...(bad === 'skip' ? { skip: (one: SkippedImage) => void skipped.push(one) } : {}),
     });
     if (read.length === 0) continue;
     const answers = await predict(
@@ -81,7 +81,7 @@ export const predictEach = async <A>(
         model.image,
       ),
     );
-    read.forEach(({ path }, i) => pictures.push({ image: path, predictions: answers[i] ?? [] }));
+    read.forEach(({ path }, i) => images.push({ image: path, predictions: answers[i] ?? [] }));
   }
-  return { pictures, skipped };
+  return { images, skipped };
 };

@@ -2,13 +2,13 @@
 import { ConfigError, FormatError, silentLogger, StateError, unknownName } from '@polygate/core';
 import { patchesOf, taskPredictors, type FamilyPredictor, type TaskFamily } from '@polygate/tasks';
 import { relative } from 'node:path';
-import { pictureFiles, pictureFilesOf } from './picture-files.ts';
+import { imageFiles, imageFilesOf } from './image-files.ts';
 import {
   predictEach,
-  readPictures,
-  type PicturePrediction,
-  type PicturePredictions,
-  type SkippedPicture,
+  readImages,
+  type ImagePrediction,
+  type ImagePredictions,
+  type SkippedImage,
 } from './predict-each.ts';
 import { warnUntrained, withModel, type PredictContext, type PredictOptions } from './session.ts';
 
@@ -58,17 +58,17 @@ export const predictImages = <Answer>(
   verb: string,
   options: ImagesOptions,
   context: PredictContext = {},
-): Promise<PicturePredictions<Answer>> => {
+): Promise<ImagePredictions<Answer>> => {
   const { family, predictor } = verbOf(verb, 'images');
   return withModel(options, context, async ({ model }) => {
     const { images, bad } = options;
     warnUntrained(model, family.name, context);
-    const answers = await predictEach(model, await pictureFilesOf(images), {
+    const answers = await predictEach(model, await imageFilesOf(images), {
       predict: (patches) => predictor.predict(model, patches, askedOf(predictor, options)),
       ...(bad === undefined ? {} : { bad }),
       ...context,
     });
-    return answers as PicturePredictions<Answer>;
+    return answers as ImagePredictions<Answer>;
   });
 };
 
@@ -79,7 +79,7 @@ export interface ImageOptions extends VerbOptions {
 
 /**
  * Answers about one image, best first.
- * @throws StateError for a missing or unreadable file, FormatError for one that is no picture
+ * @throws StateError for a missing or unreadable file, FormatError for one that is no image
  */
 export const predictImage = async <Answer>(
   verb: string,
@@ -87,8 +87,8 @@ export const predictImage = async <Answer>(
   context: PredictContext = {},
 ): Promise<readonly Answer[]> => {
   const { image, ...rest } = options;
-  const { pictures } = await predictImages<Answer>(verb, { ...rest, images: [image], bad: 'throw' }, context);
-  return pictures[0]?.predictions ?? [];
+  const { images } = await predictImages<Answer>(verb, { ...rest, images: [image], bad: 'throw' }, context);
+  return images[0]?.predictions ?? [];
 };
 
 /** Files or folders that the family reads itself, such as clips. */
@@ -106,7 +106,7 @@ export const predictFiles = <Answer>(
   verb: string,
   options: FilesOptions,
   context: PredictContext = {},
-): Promise<PicturePredictions<Answer>> => {
+): Promise<ImagePredictions<Answer>> => {
   const { family, predictor } = verbOf(verb, 'files');
   return withModel(options, context, async ({ model }) => {
     const { paths, bad = 'skip' } = options;
@@ -118,12 +118,12 @@ export const predictFiles = <Answer>(
       ...(fit === undefined ? {} : { fit }),
       ...(background === undefined ? {} : { background }),
     };
-    const pictures: PicturePrediction<Answer>[] = [];
-    const skipped: SkippedPicture[] = [];
+    const images: ImagePrediction<Answer>[] = [];
+    const skipped: SkippedImage[] = [];
     for (const path of paths) {
       try {
         const answers = await predictor.predict(model, path, { ...askedOf(predictor, options), reading });
-        pictures.push({ image: path, predictions: answers as readonly Answer[] });
+        images.push({ image: path, predictions: answers as readonly Answer[] });
       } catch (error) {
         const isFault = error instanceof FormatError || error instanceof StateError;
         if (bad === 'throw' || !isFault) throw error;
@@ -131,7 +131,7 @@ export const predictFiles = <Answer>(
         skipped.push({ path, reason: error.message });
       }
     }
-    return { pictures, skipped };
+    return { images, skipped };
   });
 };
 
@@ -161,7 +161,7 @@ export interface GalleryOptions extends VerbOptions {
   readonly count?: number;
 }
 
-export interface RetrievedPicture {
+export interface RetrievedImage {
   /** Path inside the folder. */
   readonly path: string;
   /** Cosine, -1 to 1. */
@@ -170,17 +170,17 @@ export interface RetrievedPicture {
 
 export interface Retrieval {
   /** Best first. */
-  readonly pictures: readonly RetrievedPicture[];
+  readonly images: readonly RetrievedImage[];
   /** Images that were compared. */
   readonly searched: number;
-  /** Files that are no pictures that can be read, with the reason. */
-  readonly skipped: readonly SkippedPicture[];
+  /** Files that are no images that can be read, with the reason. */
+  readonly skipped: readonly SkippedImage[];
 }
 
 /**
  * The images of a folder that go best with a text. A file that can't be decoded is skipped, listed and logged.
  * @param verb such as `retrieve`
- * @throws StateError for an unreadable folder, ConfigError for one without pictures
+ * @throws StateError for an unreadable folder, ConfigError for one without images
  */
 export const predictGallery = (
   verb: string,
@@ -191,21 +191,21 @@ export const predictGallery = (
   return withModel(options, context, async ({ model }) => {
     const { images: folder, text, count = 5 } = options;
     warnUntrained(model, family.name, context);
-    const skipped: SkippedPicture[] = [];
-    const read = await readPictures(model, await pictureFiles(folder), {
+    const skipped: SkippedImage[] = [];
+    const read = await readImages(model, await imageFiles(folder), {
       skip: ({ path, reason }) => void skipped.push({ path: relative(folder, path), reason }),
       ...context,
     });
     if (read.length === 0) {
       throw new ConfigError(
-        `${verb}: expected pictures that can be read in ${folder}, got ${skipped.length} that can't; the first: ${skipped[0]?.reason ?? ''}`,
+        `${verb}: expected images that can be read in ${folder}, got ${skipped.length} that can't; the first: ${skipped[0]?.reason ?? ''}`,
       );
     }
     const pixels = read.map((each) => each.pixels);
     const query = { text, images: patchesOf(pixels, model.image) };
     const matches = await predictor.predict(model, query, askedOf(predictor, options));
     return {
-      pictures: matches
+      images: matches
         .slice(0, count)
         .map(({ index, similarity }) => ({ path: relative(folder, read[index]?.path ?? ''), similarity })),
       searched: read.length,

@@ -28,7 +28,7 @@ export const withModel = async <A>(
   const { model } = opened;
   if (model.config.image.fit === undefined) {
     context.logger?.info(
-      `${run} does not say how its pictures were made: they are read whole on white, which fits suites of the default image.fit and image.background`,
+      `${run} does not say how its images were made: they are read whole on white, which fits suites of the default image.fit and image.background`,
     );
   }
   return await work(opened);

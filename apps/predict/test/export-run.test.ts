@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { conditionalModel, picture } from '../../../packages/generalist/test/tiny-suite.ts';
+import { conditionalModel, drawImage } from '../../../packages/generalist/test/tiny-suite.ts';
 
 const engine = 'cpu' as const;
 let scratch: string;
@@ -17,7 +17,7 @@ beforeAll(async () => {
   await tf.setBackend('cpu');
   scratch = await mkdtemp(join(tmpdir(), 'polygate-export-'));
   image = join(scratch, 'red.png');
-  await sharp(picture('red', 'square', 1), { raw: { width: 8, height: 8, channels: 3 } })
+  await sharp(drawImage('red', 'square', 1), { raw: { width: 8, height: 8, channels: 3 } })
     .png()
     .toFile(image);
 });
@@ -35,7 +35,7 @@ describe('export', () => {
     const output = join(scratch, 'merged');
     const before = tf.memory().numTensors;
     const result = await exportRun({ run, engine, output, tasks: ['naming', 'writing'] });
-    // Picture and class name; caption's picture, words, vocabulary.
+    // Image and class name; caption's image, words, vocabulary.
     expect(result).toMatchObject({ tasks: ['naming', 'writing'], condition: 'attribute', sets: 5 });
     expect(result.parameters.exported).toBeGreaterThan(result.parameters.trained * 0.5);
     const labels = ['red', 'blue'];

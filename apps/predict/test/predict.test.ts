@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeTinyRun } from '../../../packages/generalist/test/tiny-run.ts';
-import { picture } from '../../../packages/generalist/test/tiny-suite.ts';
+import { drawImage } from '../../../packages/generalist/test/tiny-suite.ts';
 
 let scratch: string;
 let run: string;
@@ -28,7 +28,7 @@ beforeAll(async () => {
   await writeTinyRun(run, 'nowhere');
   await mkdir(join(images, 'sub'), { recursive: true });
   const save = (colour: 'red' | 'blue', path: string) =>
-    sharp(picture(colour, 'square', 1), { raw: { width: 8, height: 8, channels: 3 } })
+    sharp(drawImage(colour, 'square', 1), { raw: { width: 8, height: 8, channels: 3 } })
       .png()
       .toFile(join(images, path));
   await save('red', 'red.png');
@@ -97,10 +97,10 @@ describe('predictions from a run folder', () => {
   it('search a folder and its sub-folders, and list what can not be read', async () => {
     const broken = join(scratch, 'broken');
     await mkdir(broken, { recursive: true });
-    await sharp(picture('red', 'bar', 2), { raw: { width: 8, height: 8, channels: 3 } })
+    await sharp(drawImage('red', 'bar', 2), { raw: { width: 8, height: 8, channels: 3 } })
       .png()
       .toFile(join(broken, 'a.png'));
-    await writeFile(join(broken, 'b.png'), 'no picture');
+    await writeFile(join(broken, 'b.png'), 'no image');
     await writeFile(join(broken, 'notes.txt'), 'not looked at');
     const warnings: string[] = [];
     const logger = {
@@ -110,21 +110,21 @@ describe('predictions from a run folder', () => {
       error: () => {},
     };
     const all = await predictGallery('retrieve', { run, engine, text: 'a red square', images });
-    expect(all.pictures.map(({ path }) => path).sort()).toEqual(['red.png', join('sub', 'blue.png')]);
+    expect(all.images.map(({ path }) => path).sort()).toEqual(['red.png', join('sub', 'blue.png')]);
     const some = await predictGallery(
       'retrieve',
       { run, engine, text: 'a red square', images: broken },
       { logger },
     );
-    expect(some.pictures.map(({ path }) => path)).toEqual(['a.png']);
+    expect(some.images.map(({ path }) => path)).toEqual(['a.png']);
     expect(some.skipped.map(({ path }) => path)).toEqual(['b.png']);
-    expect(warnings[0]).toMatch(/^skipped: picture .*b.png/u);
+    expect(warnings[0]).toMatch(/^skipped: image .*b.png/u);
   });
 
   it('say what is wrong with what they were given', async () => {
     await expect(
       predictImage<CaptionPrediction>('caption', { run, engine, image: join(images, 'none.png') }),
-    ).rejects.toThrow('expected a picture file, got nothing at its path');
+    ).rejects.toThrow('expected an image file, got nothing at its path');
     await expect(predictTexts('fill', { run, engine, texts: ['no blank'] })).rejects.toThrow(
       'expected a text with a blank ___',
     );
@@ -133,10 +133,10 @@ describe('predictions from a run folder', () => {
     ).rejects.toThrow('classify: expected one or more labels that differ, got none');
     await expect(
       predictGallery('retrieve', { run, engine, text: 'x', images: join(scratch, 'absent') }),
-    ).rejects.toThrow('expected a readable folder of pictures');
+    ).rejects.toThrow('expected a readable folder of images');
     await expect(
       predictGallery('retrieve', { run, engine, text: 'x', images: join(run, 'checkpoints') }),
-    ).rejects.toThrow('expected pictures (PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG)');
+    ).rejects.toThrow('expected images (PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG)');
     await expect(predictTexts('fill', { run: scratch, engine, texts: ['___'] })).rejects.toThrow(
       'expected a model folder or a run with a checkpoint',
     );
@@ -162,11 +162,11 @@ describe('formats', () => {
     ).toBe(' -0.500  a cat');
     expect(
       formatRetrieval({
-        pictures: [{ path: 'a.png', similarity: 0.25 }],
+        images: [{ path: 'a.png', similarity: 0.25 }],
         searched: 3,
         skipped: [{ path: 'b.png', reason: 'x' }],
       }),
-    ).toBe(' 0.250  a.png\n(3 pictures searched, 1 skipped)');
+    ).toBe(' 0.250  a.png\n(3 images searched, 1 skipped)');
   });
 
   it('fill in the blanks and list the choices', () => {

@@ -1,6 +1,6 @@
 /**
  * The list of bad samples of one preparation, over all of its datasets. Rate and run are judged for each on its own,
- * the rate only from some hundred samples on: of a handful of pictures one bad one says nothing.
+ * the rate only from some hundred samples on: of a handful of images one bad one says nothing.
  */
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';

@@ -7,7 +7,7 @@ import type { PrepareRecipe } from './recipe.ts';
 /** Settings of a recipe that the model decides. */
 const decided = /^(?:image|tokenizer)(?:\.|=)/u;
 
-/** A recipe whose pictures and ids are those of a model. */
+/** A recipe whose images and ids are those of a model. */
 export interface ModelRecipe {
   readonly recipe: PrepareRecipe;
   /** Path of the model's tokenizer.json, which is no part of the recipe: the same model may lie in another folder. */
@@ -16,10 +16,10 @@ export interface ModelRecipe {
 }
 
 /**
- * Lays tokenizer, picture size, fit and background of a run or model over a recipe; rows of text become no longer than
+ * Lays tokenizer, image size, fit and background of a run or model over a recipe; rows of text become no longer than
  * the model reads.
  * @param settings of the user; those that the model decides are refused
- * @throws ConfigError for such a setting, or a model of other than square RGB pictures; StateError for a folder without a
+ * @throws ConfigError for such a setting, or a model of other than square RGB images; StateError for a folder without a
  * model
  */
 export const recipeForModel = async (
@@ -38,7 +38,7 @@ export const recipeForModel = async (
   const { height, width, channels, fit, background } = config.image;
   if (height !== width || channels !== 3) {
     throw new ConfigError(
-      `prepare for ${folder}: expected a model of square RGB pictures, got ${height} x ${width} x ${channels}; prepare the suite without --for`,
+      `prepare for ${folder}: expected a model of square RGB images, got ${height} x ${width} x ${channels}; prepare the suite without --for`,
       { fields: { folder, image: config.image } },
     );
   }

@@ -46,7 +46,7 @@ export interface PrepareOptions {
   /** Folder for fetched packages. @default `.cache/polygate` in the work directory */
   readonly cacheDirectory?: string;
   /**
-   * Folder of a run or model that the suite is for: tokenizer, picture size, fit and background are the model's.
+   * Folder of a run or model that the suite is for: tokenizer, image size, fit and background are the model's.
    * @default the recipe's own
    */
   readonly for?: string;
@@ -206,7 +206,7 @@ const fillSuite = async (directory: string, parts: SuiteParts, context: PrepareC
   const notes = ledger.notes();
   for (const { count, first } of notes.values()) {
     logger.warn(
-      `prepare ${recipe.name}: ${first.text} is used of ${first.id}${count > 1 ? ` and the first of each of ${count - 1} more files` : ''}; a picture is one still`,
+      `prepare ${recipe.name}: ${first.text} is used of ${first.id}${count > 1 ? ` and the first of each of ${count - 1} more files` : ''}; an image is one still`,
     );
   }
   const suite: Suite = {
@@ -288,7 +288,7 @@ export const prepare = async (
   const plans = await planDatasets(local, packages);
   signal?.throwIfAborted();
   logger.info(
-    `prepare ${recipe.name}: ${model ? `the tokenizer of ${options.for}, pictures of ${recipe.image.size} pixels` : 'learning the tokenizer'}`,
+    `prepare ${recipe.name}: ${model ? `the tokenizer of ${options.for}, images of ${recipe.image.size} pixels` : 'learning the tokenizer'}`,
   );
   const tokenizer = await makeTokenizer(plans, local);
   signal?.throwIfAborted();

@@ -20,11 +20,11 @@ import { z } from 'zod';
 const MAX_BYTES = 2 ** 42;
 
 const imageSchema = z.strictObject({
-  /** Side of all pictures, in pixels. */
+  /** Side of all images, in pixels. */
   size: z.number().int().min(4).max(1024).default(48),
-  /** Whether pictures that are not square are laid on a background or cropped. */
+  /** Whether images that are not square are laid on a background or cropped. */
   fit: z.enum(['contain', 'cover']).default('contain'),
-  /** Colour beside and under pictures, as CSS writes it: #ffffff, white, rgb(255, 255, 255). */
+  /** Colour beside and under images, as CSS writes it: #ffffff, white, rgb(255, 255, 255). */
   background: z
     .string()
     .refine(
@@ -55,9 +55,9 @@ const budget = (name: keyof Budgets) => countSetting(MAX_BYTES).default(defaultB
 
 /** Bounds in bytes on the memory that one input may take; what exceeds one is left out and names it. */
 const budgetsSchema = z.strictObject({
-  /** One encoded picture. */
+  /** One encoded image. */
   imageBytes: budget('imageBytes'),
-  /** Pixels of all pictures that are decoded at once. */
+  /** Pixels of all images that are decoded at once. */
   decodeBytes: budget('decodeBytes'),
   /** One member of an archive. */
   memberBytes: budget('memberBytes'),

@@ -96,7 +96,7 @@ interface Keyed {
 const heldBytes = ({ sample: { image } }: Keyed): number =>
   image?.kind === 'bytes' ? image.bytes.length : 0;
 
-/** The samples of a part and their keys, in order; several pictures are decoded at once. */
+/** The samples of a part and their keys, in order; several images are decoded at once. */
 const keyedSamples = (part: PlanPart, budgets: Partial<Budgets>): AsyncIterable<Keyed> => {
   const { decodeBytes, sampleBytes } = resolveBudgets(budgets);
   const options = { budgets, gate: new ByteGate(decodeBytes) };

@@ -1,6 +1,6 @@
 /**
  * Which split each sample of a dataset is in, settled once before anything is written. A source says so itself (its
- * recipe, a folder, a column), or the hash of its content decides: equal pictures (in files that differ, too) and equal
+ * recipe, a folder, a column), or the hash of its content decides: equal images (in files that differ, too) and equal
  * texts are on one side, whatever they are called and whichever source they come from.
  */
 import { type Budgets, excerpt, type Logger, silentLogger, StateError } from '@polygate/core';

@@ -1,5 +1,5 @@
 /**
- * The state of a file or folder as one hash, without reading any content: size and time of each file. A picture that is
+ * The state of a file or folder as one hash, without reading any content: size and time of each file. An image that is
  * changed in place shows, at any depth; so do files that come, go or are renamed.
  */
 import { createHash } from 'node:crypto';

@@ -1,4 +1,4 @@
-/** Baselines of captions count all captions of a picture, by the words of exact match. */
+/** Baselines of captions count all captions of an image, by the words of exact match. */
 import { buildBatch, datasetMetadata, defineSchema, writeShards } from '@polygate/stream';
 import { trainTokenizer } from '@polygate/tokens';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -28,7 +28,7 @@ const put = async (path: string, content: string): Promise<string> => {
   await writeFile(file, content);
   return file;
 };
-const picture = (colour: string, radius: number): string =>
+const image = (colour: string, radius: number): string =>
   `<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><circle cx="4" cy="4" r="${radius}" fill="${colour}"/></svg>`;
 
 const recipe = {
@@ -62,12 +62,12 @@ beforeAll(async () => {
   const lines: string[] = [];
   for (const [c, colour] of ['red', 'blue'].entries()) {
     for (let i = 0; i < 4; i += 1) {
-      const content = picture(colour, i + 1);
+      const content = image(colour, i + 1);
       await put(i % 2 === 0 ? `discs/${colour}/${i}.svg` : `discs/${colour}/deep/${i}.svg`, content);
-      await put(`pictures/a/b/${colour}-${i}.svg`, picture(colour, i + 1.5));
-      table.push(`pictures/a/b/${colour}-${i}.svg,a ${colour} disc of ${i}`);
-      await put(`pictures/c/${colour}-${i}.svg`, picture(colour, i + 1.7));
-      lines.push(JSON.stringify({ image: `pictures/c/${colour}-${i}.svg`, text: `disc ${c} ${i}` }));
+      await put(`images/a/b/${colour}-${i}.svg`, image(colour, i + 1.5));
+      table.push(`images/a/b/${colour}-${i}.svg,a ${colour} disc of ${i}`);
+      await put(`images/c/${colour}-${i}.svg`, image(colour, i + 1.7));
+      lines.push(JSON.stringify({ image: `images/c/${colour}-${i}.svg`, text: `disc ${c} ${i}` }));
     }
   }
   await put('captions.csv', `${table.join('\n')}\n`);
@@ -156,10 +156,10 @@ describe('a finished suite whose files change', () => {
   const changed = again(/again: its files or settings have changed$/u);
 
   it.each([
-    ['a picture of a class, changed in place', 'discs/red/0.svg'],
-    ['a picture deeper in the folder', 'discs/red/deep/1.svg'],
-    ['a picture of a table', 'pictures/a/b/red-1.svg'],
-    ['a picture that a manifest names from its own folder', 'pictures/c/red-1.svg'],
+    ['an image of a class, changed in place', 'discs/red/0.svg'],
+    ['an image deeper in the folder', 'discs/red/deep/1.svg'],
+    ['an image of a table', 'images/a/b/red-1.svg'],
+    ['an image that a manifest names from its own folder', 'images/c/red-1.svg'],
     ['the table', 'captions.csv'],
   ])('is prepared again: %s', async (_, path) => {
     await run();
@@ -172,19 +172,19 @@ describe('a finished suite whose files change', () => {
     await writeFile(join(root, path), before);
   });
 
-  it('is prepared again for a picture behind a link', async () => {
+  it('is prepared again for an image behind a link', async () => {
     await run();
-    await put('elsewhere/9.svg', picture('green', 3));
+    await put('elsewhere/9.svg', image('green', 3));
     await symlink(join(root, 'elsewhere'), join(root, 'discs', 'green'));
     expect(await run()).toEqual(changed);
-    await put('elsewhere/9.svg', picture('green', 4.5));
+    await put('elsewhere/9.svg', image('green', 4.5));
     expect(await run()).toEqual(changed);
     await rm(join(root, 'discs', 'green'));
   });
 
   it('is used when nothing else but outputs came into the folder', async () => {
     await run();
-    await put('data/notes.png', 'not a picture of ours');
+    await put('data/notes.png', 'not an image of ours');
     await put('runs/a/metrics.jsonl', '{}');
     expect(await run()).toEqual(reused);
   });

@@ -84,7 +84,7 @@ describe('the small mini suite', () => {
     expect(tokenizer.size).toBe(1024);
   });
 
-  it('has the same pictures in both emoji datasets, labelled by group', async () => {
+  it('has the same images in both emoji datasets, labelled by group', async () => {
     const captioned = await rows('emoji-captions', 'unseen-concepts', (batch, row) => ({
       id: textRow(batch, 'id', row),
       group: textRow(batch, 'group', row),

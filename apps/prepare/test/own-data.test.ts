@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true, force: true }));
 
-const picture = (colour: string): string =>
+const image = (colour: string): string =>
   `<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10"><rect width="20" height="10" fill="${colour}"/></svg>`;
 
 /** The signature of a PNG, and then nothing that belongs there. */
@@ -34,11 +34,11 @@ const quarantine = async (directory: string): Promise<unknown[]> =>
       return [dataset, id, code];
     });
 
-/** Twenty good pictures with captions, and each kind of bad one. */
+/** Twenty good images with captions, and each kind of bad one. */
 const photos = async (): Promise<void> => {
   const table = ['image,caption'];
   for (let i = 0; i < 20; i += 1) {
-    await put(`photos/${i}.svg`, picture(i % 2 === 0 ? 'red' : 'blue'));
+    await put(`photos/${i}.svg`, image(i % 2 === 0 ? 'red' : 'blue'));
     table.push(`${i}.svg,"a ${i % 2 === 0 ? 'red' : 'blue'} field, number ${i}"`);
   }
   await put('photos/damaged.png', damaged);
@@ -59,7 +59,7 @@ const options = (set: readonly string[] = []) => ({
   workDirectory: root,
 });
 
-describe('own pictures with captions', () => {
+describe('own images with captions', () => {
   it('become a suite; each bad sample is listed with its reason', async () => {
     await photos();
     const { directory, suite } = await prepare(options());
@@ -78,7 +78,7 @@ describe('own pictures with captions', () => {
       'special-token': 1,
     });
     const dataset = suiteDataset(suite, 'photos');
-    // 20 good pictures; nothing is lost, whatever split the hash gave them.
+    // 20 good images; nothing is lost, whatever split the hash gave them.
     expect(Object.values(dataset.splits).reduce((sum, { rows }) => sum + rows, 0)).toBe(20);
     const tokenizer = await loadTokenizer(join(directory, 'tokenizer.json'));
     const shards = await openShards(splitFolder(directory, dataset, 'train'));
@@ -109,7 +109,7 @@ describe('own pictures with captions', () => {
       ['image,caption', ...Array.from({ length: 9 }, (_, i) => `none${i}.png,x`)].join('\n'),
     );
     await expect(prepare(options(['limits.run=3']))).rejects.toThrow(
-      /^prepare photos: expected few bad samples, got missing-file 4 \(last: none\d\.png: expected a picture file, got nothing at its path\); they are listed in .*own\.quarantine\.jsonl: mend the source, or raise limits\.rate and limits\.run$/u,
+      /^prepare photos: expected few bad samples, got missing-file 4 \(last: none\d\.png: expected an image file, got nothing at its path\); they are listed in .*own\.quarantine\.jsonl: mend the source, or raise limits\.rate and limits\.run$/u,
     );
     expect(await readdir(join(root, 'data'))).toEqual(['own.quarantine.jsonl']);
     await expect(prepare(options())).rejects.toThrow(
@@ -147,7 +147,7 @@ describe('own data of other kinds', () => {
       ['train', ['cat', 'dog']],
       ['val', ['dog', 'emu']],
     ] as const) {
-      for (const name of classes) await put(`${side}/${name}/1.svg`, picture('red'));
+      for (const name of classes) await put(`${side}/${name}/1.svg`, image('red'));
     }
     const { suite, directory } = await prepare({
       recipe: {

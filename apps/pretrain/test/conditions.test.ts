@@ -6,7 +6,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { picture, writeTinySuite } from '../../../packages/generalist/test/tiny-suite.ts';
+import { drawImage, writeTinySuite } from '../../../packages/generalist/test/tiny-suite.ts';
 import { pretrain } from '../src/index.ts';
 
 let suite: string;
@@ -121,7 +121,11 @@ describe('a run that starts from another', () => {
     const answers = [];
     for (const run of [dense, sparse]) {
       using model = await loadModel(run);
-      const [answer = []] = await classify(model, patchesOf([picture('red', 'bar', 9)], model.image), labels);
+      const [answer = []] = await classify(
+        model,
+        patchesOf([drawImage('red', 'bar', 9)], model.image),
+        labels,
+      );
       answers.push(answer);
     }
     const [before, after] = answers;

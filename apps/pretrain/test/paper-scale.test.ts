@@ -59,7 +59,7 @@ describe('recipes at the paper’s scale', () => {
     );
     expect(result).toMatchObject({ status: 'finished', step: 2 });
     expect(lines[0]).toMatch(
-      /^warn: uni-perceiver-ti: 5\d\.\dM parameters, 2 steps, about .* GiB .*made-up pictures of 32x32 and at most 4 samples a step$/u,
+      /^warn: uni-perceiver-ti: 5\d\.\dM parameters, 2 steps, about .* GiB .*made-up images of 32x32 and at most 4 samples a step$/u,
     );
     const steps = (await readFile(join(run, 'metrics.jsonl'), 'utf8'))
       .trim()

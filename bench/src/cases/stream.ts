@@ -71,7 +71,7 @@ const drain = async (
   return { tokens, sum };
 };
 
-/** Decoding, patching and tagging of the captioned pictures as stages of a pipe, without a task: patches a second. */
+/** Decoding, patching and tagging of the captioned images as stages of a pipe, without a task: patches a second. */
 const drainStages = async (data: OpenSuite, model: Generalist): Promise<number> => {
   const shards = await data.shards('emoji-captions', 'train');
   const segment = { modality: 'visual', causal: false, source: 'input' } as const;

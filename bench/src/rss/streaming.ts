@@ -21,7 +21,7 @@ import { join } from 'node:path';
 import { MEGABYTE, report, residentMegabytes } from './resident.ts';
 
 const [phase = '', folder = '', gigabytes = '2'] = process.argv.slice(2);
-/** A 48 x 48 RGB picture. */
+/** A 48 x 48 RGB image. */
 const IMAGE_BYTES = 48 * 48 * 3;
 const ROWS_PER_INPUT = 512;
 const PREFETCH_BYTES = 64 * MEGABYTE;

@@ -34,7 +34,7 @@ const signatures = {
 } as const satisfies Record<string, TaskSignature>;
 
 const segments = {
-  picture: { modality: 'visual', causal: false, source: 'input' },
+  image: { modality: 'visual', causal: false, source: 'input' },
   text: { modality: 'text', causal: false, source: 'input' },
   words: { modality: 'text', causal: true, source: 'input' },
   candidate: { modality: 'text', causal: false, source: 'target' },
@@ -55,19 +55,19 @@ const entry = (
 
 /** All segments of the paper's tasks. */
 export const attributeTable: readonly AttributeTableEntry[] = Object.freeze([
-  entry('image classification', 'picture', ['image classification, input', '10011001']),
+  entry('image classification', 'image', ['image classification, input', '10011001']),
   entry('image classification', 'candidate', ['image classification, class names', '10010100']),
-  entry('video classification', 'picture', ['video classification, input', '10011001']),
+  entry('video classification', 'image', ['video classification, input', '10011001']),
   entry('video classification', 'candidate', ['video classification, class names', '10010100']),
-  entry('image-text retrieval', 'picture', ['image-text retrieval, image', '10011001']),
+  entry('image-text retrieval', 'image', ['image-text retrieval, image', '10011001']),
   entry('image-text retrieval', 'candidate', ['image-text retrieval, text', '10010100']),
-  entry('video-text retrieval', 'picture', ['video-text retrieval, video', '10011001']),
+  entry('video-text retrieval', 'image', ['video-text retrieval, video', '10011001']),
   entry('video-text retrieval', 'candidate', ['video-text retrieval, text', '10010100']),
   entry('masked language modelling', 'text', ['masked language modelling, input', '01010101']),
   entry('text classification', 'text', ['text classification, input', '01010101']),
-  entry('image captioning', 'picture', ['image captioning, image', '11011001']),
+  entry('image captioning', 'image', ['image captioning, image', '11011001']),
   entry('image captioning', 'words', ['image captioning, words and queries', '11010111']),
-  entry('video captioning', 'picture', ['video captioning, video', '11011001']),
+  entry('video captioning', 'image', ['video captioning, video', '11011001']),
   entry('video captioning', 'words', ['video captioning, words and queries', '11010111']),
   entry('vocabulary', 'candidate', ['vocabulary and label words', '11010100']),
 ]);

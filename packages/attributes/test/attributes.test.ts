@@ -40,7 +40,7 @@ const published: readonly (readonly [string, string, string])[] = [
   ['vocabulary and label words', '11010110', '11010100'],
 ];
 
-/** Pictures against class names. */
+/** Images against class names. */
 const imageToText: TaskSignature = { inputs: ['visual'], targets: ['text'] };
 
 describe('the published table', () => {
@@ -114,7 +114,7 @@ describe('attributeRow', () => {
   });
 
   it('gives rows to tasks that were never seen', () => {
-    // Text to image retrieval: text in the inputs, pictures as candidates.
+    // Text to image retrieval: text in the inputs, images as candidates.
     const textToImage: TaskSignature = { inputs: ['text'], targets: ['visual'] };
     expect(rowKey(attributeRow(textToImage, { modality: 'text', causal: false, source: 'input' }))).toBe(
       '01100101',
@@ -122,7 +122,7 @@ describe('attributeRow', () => {
     expect(rowKey(attributeRow(textToImage, { modality: 'visual', causal: false, source: 'target' }))).toBe(
       '01101000',
     );
-    // Autoregressive language modelling without a picture, and question answering on a picture.
+    // Autoregressive language modelling without an image, and question answering on an image.
     const language: TaskSignature = { inputs: ['text'], targets: ['text'] };
     expect(rowKey(attributeRow(language, { modality: 'text', causal: true, source: 'input' }))).toBe(
       '01010111',

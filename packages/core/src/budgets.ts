@@ -6,9 +6,9 @@ import { ConfigError } from './errors.ts';
 
 /** Bounds in bytes. Each is named in the error of what exceeds it. */
 export interface Budgets {
-  /** One encoded picture. @default 67108864 */
+  /** One encoded image. @default 67108864 */
   readonly imageBytes: number;
-  /** Pixels of all pictures that are decoded at once, as their headers declare them. @default 536870912 */
+  /** Pixels of all images that are decoded at once, as their headers declare them. @default 536870912 */
   readonly decodeBytes: number;
   /** One member of an archive. @default 67108864 */
   readonly memberBytes: number;

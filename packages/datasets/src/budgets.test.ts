@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import sharp, { type PngOptions } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FormatError } from '@polygate/core';
-import { measurePicture } from './images/image-budget.ts';
+import { measureImage } from './images/image-budget.ts';
 import { decodeImage } from './images/image-decode.ts';
 import { openCocoCaptions } from './readers/coco-captions.ts';
 import { openPlainText } from './readers/plain-text.ts';
@@ -30,8 +30,8 @@ const tarOf = (members: readonly (readonly [string, string])[]): Buffer =>
 
 const png = (options: PngOptions & { readonly side: number; readonly wide?: boolean }): Promise<Buffer> => {
   const { side, wide = false, ...rest } = options;
-  const picture = sharp({ create: { width: side, height: side, channels: 3, background: '#123456' } });
-  return (wide ? picture.toColourspace('rgb16') : picture).png(rest).toBuffer();
+  const image = sharp({ create: { width: side, height: side, channels: 3, background: '#123456' } });
+  return (wide ? image.toColourspace('rgb16') : image).png(rest).toBuffer();
 };
 
 describe('the budget of decoding', () => {
@@ -65,27 +65,27 @@ describe('the budget of decoding', () => {
     for (const [bytes, expected] of cases) {
       const { channels, format } = await sharp(bytes).metadata();
       const own = format === 'gif' ? side * side * channels : expected;
-      expect((await measurePicture(bytes, {})).decoding).toBe(own);
+      expect((await measureImage(bytes, {})).decoding).toBe(own);
     }
-    // Small pictures are not asked further: 8 bytes a pixel.
-    expect(await measurePicture(await png({ side: 10 }), {})).toEqual({
+    // Small images are not asked further: 8 bytes a pixel.
+    expect(await measureImage(await png({ side: 10 }), {})).toEqual({
       width: 10,
       height: 10,
       decoding: 800,
     });
   });
 
-  it('counts very wide pictures by rows, also those that are turned: their strips are as wide', async () => {
+  it('counts very wide images by rows, also those that are turned: their strips are as wide', async () => {
     const wide = (width: number, height: number) =>
       sharp({ create: { width, height, channels: 3, background: 'red' } });
-    const decoding = async (bytes: Uint8Array) => (await measurePicture(bytes, {})).decoding;
+    const decoding = async (bytes: Uint8Array) => (await measureImage(bytes, {})).decoding;
     expect(await decoding(await wide(100_000, 1).png().toBuffer())).toBe(100_000 * 3 * 1024);
     expect(await decoding(await wide(1, 100_000).png().toBuffer())).toBe(75_000);
     const turned = await wide(1, 30_000).jpeg().withMetadata({ orientation: 6 }).toBuffer();
     expect(await decoding(turned)).toBe(30_000 * 3 * 1024);
   });
 
-  it('refuses a picture that exceeds it before decoding, by name', async () => {
+  it('refuses an image that exceeds it before decoding, by name', async () => {
     const side = 1100;
     const bytes = await png({ side, progressive: true, wide: true });
     const decode = (decodeBytes: number) =>
@@ -100,7 +100,7 @@ describe('the budget of decoding', () => {
     expect(await decode(side * side * 6)).toMatchObject({ kind: 'image' });
   });
 
-  it('bounds the encoded picture, in files and in archives', async () => {
+  it('bounds the encoded image, in files and in archives', async () => {
     const bytes = await png({ side: 10 });
     const path = await save('small.png', bytes);
     for (const content of [{ kind: 'bytes', bytes } as const, { kind: 'path', path } as const]) {

@@ -315,7 +315,7 @@ describe('error texts', () => {
     const words = textSegment({ ids, length: 3 }, rows.text);
     const grid = { rows: 2, columns: 2, frames: 1 };
     const images = { size: 2, patches: new Float32Array(2 * 4 * 4), patchCount: 4, patchWidth: 4, grid };
-    const picture = visualSegment(images, rows.image);
+    const image = visualSegment(images, rows.image);
     const encode =
       (...segments: readonly Segment[]) =>
       () =>
@@ -341,7 +341,7 @@ describe('error texts', () => {
     expect(encode(visualSegment({ ...images, grid: { ...grid, frames: 2 } }, rows.image))).toThrow(
       'encode: expected segment 0 (visual): 8 patches (2 x 2 x 2), got 4; correct grid',
     );
-    expect(encode({ ...picture, layout: { ...picture.layout, startFrame: 4 } })).toThrow(
+    expect(encode({ ...image, layout: { ...image.layout, startFrame: 4 } })).toThrow(
       'encode: expected segment 0 (visual): frames within the 4 temporal positions, got 1 from position 4; use fewer frames or an earlier startFrame',
     );
     expect(encode(words, visualSegment({ ...images, patches: new Float32Array(48) }, rows.image))).toThrow(

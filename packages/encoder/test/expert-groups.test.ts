@@ -401,7 +401,7 @@ describe('weighted rows of weight gradients', () => {
     const rule = ({ modality }: { readonly modality: string }): number => (modality === 'text' ? 0.25 : 2);
     const weighted = gradientsOf(model, { rowWeights: rule });
     const plain = gradientsOf(model, {});
-    // Nine positions of prefix and picture, three of words.
+    // Nine positions of prefix and image, three of words.
     const byHand = gradientsOf(model, {}, (position) => (position < 9 ? 2 : 0.25));
     for (const part of ['weight', 'bias']) {
       const name = `${linear}.${part}`;

@@ -60,7 +60,7 @@ export type PlainSample = readonly PlainSegment[];
 /** A batch of samples of one layout. */
 export type PlainBatch = readonly PlainSample[];
 
-/** A picture of 2 x 2 patches in each of two frames, and a text of three tokens with chosen positions. */
+/** An image of 2 x 2 patches in each of two frames, and a text of three tokens with chosen positions. */
 export const captionBatch = (size: number, seed: number): PlainBatch => {
   const random = createRandom(seed);
   return Array.from({ length: size }, () => [

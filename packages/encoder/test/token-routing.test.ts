@@ -226,7 +226,7 @@ describe('reports', () => {
         '2 ffn.fc1',
       ]);
       for (const { groups } of reports) {
-        // Nine tokens of prefix and picture in both samples; three words in one, one in the other.
+        // Nine tokens of prefix and image in both samples; three words in one, one in the other.
         expect(groups.map(({ counts, ...key }) => ({ ...key, tokens: counts.tokens }))).toEqual([
           { modality: 'visual', attributes: '11011001', task: 'a', tokens: 18 },
           { modality: 'text', attributes: '11010111', task: 'a', tokens: 4 },

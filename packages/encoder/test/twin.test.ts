@@ -48,7 +48,7 @@ const differences = (model: UniPerceiver, given: Case, ways: readonly EncodeOpti
   return results;
 };
 
-/** Words see the picture and what is before them; the prefix and the picture see themselves. */
+/** Words see the image and what is before them; the prefix and the image see themselves. */
 const captionMask = Array.from({ length: 12 }, (_, i) =>
   Array.from({ length: 12 }, (__, j) => (j < 9 || (i >= 9 && j <= i) ? 0 : -1e4)),
 );
@@ -83,9 +83,9 @@ describe.each(engines)('encode on $title equals plain loops', (engine) => {
 
   it('segments in any order, a row that comes back', () => {
     const model = drawnModel({ ...tiny, layers: 2, moe: experts({}) }, 12);
-    const batch = captionBatch(2, 13).map(([picture, words], b): PlainSample => {
+    const batch = captionBatch(2, 13).map(([image, words], b): PlainSample => {
       const [more] = textBatch(2, 2, 14)[b] ?? [];
-      return picture && words && more ? [words, picture, { ...more, row: words.row }] : [];
+      return image && words && more ? [words, image, { ...more, row: words.row }] : [];
     });
     for (const difference of differences(model, { batch }, [{}, { merged: false }])) {
       expect(difference).toBeLessThan(tolerance);

@@ -1,6 +1,6 @@
 /**
  * Bias-corrected and accelerated bootstrap intervals (Efron, 1987) of any statistic. Samples that depend on each other
- * (pictures of one concept, captions of one picture) are drawn as groups, otherwise the interval is too narrow. The
+ * (images of one concept, captions of one image) are drawn as groups, otherwise the interval is too narrow. The
  * tails are those of Student's t and of the unbiased deviation (Hesterberg, 2015), since a resample of few groups
  * spreads less than the groups do.
  */

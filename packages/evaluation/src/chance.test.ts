@@ -23,7 +23,7 @@ describe('chance', () => {
     // Two draws from four with two right ones: 1 - 2/4 * 1/3.
     expect(chanceRecall({ gallery: 4, k: 2, relevant: 2 })).toBeCloseTo(5 / 6, 12);
     expect(chanceRecall({ gallery: 3, k: 10 })).toBe(1);
-    // Five captions of each of 18 pictures: 1 - 85/90; with ten draws 1 - (85 ... 76) / (90 ... 81).
+    // Five captions of each of 18 images: 1 - 85/90; with ten draws 1 - (85 ... 76) / (90 ... 81).
     expect(chanceRecall({ gallery: 90, relevant: 5, k: 1 })).toBeCloseTo(1 / 18, 12);
     expect(chanceRecall({ gallery: 90, relevant: 5, k: 10 })).toBeCloseTo(
       1 - (80 * 79 * 78 * 77 * 76) / (90 * 89 * 88 * 87 * 86),

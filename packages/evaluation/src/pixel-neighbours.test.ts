@@ -41,9 +41,9 @@ describe('pixelNeighbours', () => {
         const length = height * width * channels;
         const draw = (count: number): Uint8Array =>
           Uint8Array.from({ length: count }, () => 0).map((_, i, all) => {
-            // Smooth pictures make the bounds tight, noise makes them useless.
+            // Smooth images make the bounds tight, noise makes them useless.
             const value = Math.floor((random.integer(levels) * 255) / (levels - 1));
-            // Grey pictures of several channels are compared by one.
+            // Grey images of several channels are compared by one.
             if (grey && i % channels > 0) return all[i - 1] ?? value;
             return smooth && i % length > 0 && random.next() < 0.9 ? (all[i - 1] ?? value) : value;
           });
@@ -73,21 +73,21 @@ describe('pixelNeighbours', () => {
     );
   });
 
-  it('refuses pictures of different sizes and missing labels', () => {
-    const picture = (height: number, bytes: number) => ({
+  it('refuses images of different sizes and missing labels', () => {
+    const image = (height: number, bytes: number) => ({
       height,
       width: 2,
       channels: 1,
       pixels: new Uint8Array(bytes),
     });
-    expect(() => pixelNeighbours(picture(1, 2), picture(2, 4))).toThrow(
+    expect(() => pixelNeighbours(image(1, 2), image(2, 4))).toThrow(
       "expected references of the queries' size 1x2x1, got 1 of 2x2x1",
     );
-    expect(() => pixelNeighbours(picture(1, 3), picture(1, 2))).toThrow(
+    expect(() => pixelNeighbours(image(1, 3), image(1, 2))).toThrow(
       'expected queries of 1x2x1 = 2 bytes each, got 3 bytes',
     );
-    expect(() => pixelNeighbours(picture(1, 2), picture(1, 0))).toThrow('got 0 of 1x2x1');
-    expect(() => neighbourLabels(picture(1, 2), picture(1, 4), [1])).toThrow(
+    expect(() => pixelNeighbours(image(1, 2), image(1, 0))).toThrow('got 0 of 1x2x1');
+    expect(() => neighbourLabels(image(1, 2), image(1, 4), [1])).toThrow(
       'a label for each of 2 references, got 1',
     );
   });

@@ -1,13 +1,13 @@
 /**
- * Nearest neighbour in pixel space, the baseline that a picture model must beat. N pictures · HWC uint8.
- * Exact, yet most pairs are ruled out cheaply: for cells of at most m pixels, the squared distance of two pictures is at
+ * Nearest neighbour in pixel space, the baseline that an image model must beat. N images · HWC uint8.
+ * Exact, yet most pairs are ruled out cheaply: for cells of at most m pixels, the squared distance of two images is at
  * least the sum over cells of (difference of the cells' sums)^2 / m (Cauchy-Schwarz). Bounds from coarse cells and
  * then from fine cells rule references out; only the rest is compared pixel by pixel.
  */
 import { ConfigError, ShapeError } from '@polygate/core';
 
-export interface PictureSet {
-  /** Pictures one after another, uint8 [N, H, W, C]. */
+export interface ImageSet {
+  /** Images one after another, uint8 [N, H, W, C]. */
   readonly pixels: Uint8Array;
   readonly height: number;
   readonly width: number;
@@ -21,15 +21,15 @@ export interface Neighbours {
   readonly distances: Float64Array;
 }
 
-/** Whether all channels of every picture agree. */
-const isGrey = ({ pixels, channels }: PictureSet): boolean => {
+/** Whether all channels of every image agree. */
+const isGrey = ({ pixels, channels }: ImageSet): boolean => {
   for (let i = 0; i < pixels.length; i += channels) {
     for (let c = 1; c < channels; c += 1) if (pixels[i] !== pixels[i + c]) return false;
   }
   return true;
 };
 
-const firstChannel = ({ pixels, channels, ...size }: PictureSet): PictureSet => ({
+const firstChannel = ({ pixels, channels, ...size }: ImageSet): ImageSet => ({
   ...size,
   channels: 1,
   pixels: Uint8Array.from({ length: pixels.length / channels }, (_, i) => pixels[i * channels] as number),
@@ -41,13 +41,13 @@ const fine = 2;
 
 interface CellSums {
   readonly sums: Int32Array;
-  /** Sums of one picture. */
+  /** Sums of one image. */
   readonly length: number;
   /** Pixels of the largest cell. */
   readonly area: number;
 }
 
-const countPictures = (name: string, set: PictureSet): number => {
+const countImages = (name: string, set: ImageSet): number => {
   const size = set.height * set.width * set.channels;
   const count = set.pixels.length / size;
   if (!Number.isInteger(count)) {
@@ -58,7 +58,7 @@ const countPictures = (name: string, set: PictureSet): number => {
   return count;
 };
 
-const sumCells = (set: PictureSet, side: number): CellSums => {
+const sumCells = (set: ImageSet, side: number): CellSums => {
   const { height, width, channels, pixels } = set;
   const columns = Math.ceil(width / side);
   const length = Math.ceil(height / side) * columns * channels;
@@ -102,11 +102,11 @@ const distanceUpTo = (
 
 /**
  * The nearest reference of each query. Memory: about a tenth of the references' bytes as int32, beside them.
- * @throws ShapeError for pictures of different sizes or no references
+ * @throws ShapeError for images of different sizes or no references
  */
-export const pixelNeighbours = (queries: PictureSet, references: PictureSet): Neighbours => {
-  const count = countPictures('queries', queries);
-  const others = countPictures('references', references);
+export const pixelNeighbours = (queries: ImageSet, references: ImageSet): Neighbours => {
+  const count = countImages('queries', queries);
+  const others = countImages('references', references);
   if (
     others === 0 ||
     queries.height !== references.height ||
@@ -179,11 +179,11 @@ export const pixelNeighbours = (queries: PictureSet, references: PictureSet): Ne
 
 /** Labels that the nearest references give to the queries. @throws ConfigError unless every reference has a label */
 export const neighbourLabels = (
-  queries: PictureSet,
-  references: PictureSet,
+  queries: ImageSet,
+  references: ImageSet,
   labels: ArrayLike<number>,
 ): Int32Array => {
-  const count = countPictures('references', references);
+  const count = countImages('references', references);
   if (labels.length !== count) {
     throw new ConfigError(
       `neighbourLabels: expected a label for each of ${count} references, got ${labels.length}`,

@@ -1,10 +1,10 @@
 /**
- * Recall@k between pictures and texts, both ways, by the protocol of COCO and Flickr30k. I pictures · T captions,
- * T >= I where pictures have several · D texts of the gallery.
+ * Recall@k between images and texts, both ways, by the protocol of COCO and Flickr30k. I images · T captions,
+ * T >= I where images have several · D texts of the gallery.
  *
- * - Picture to text: a picture counts as found if any of its captions is among the first k texts of the whole gallery.
- * - Text to picture: every caption is a query of its own among all pictures.
- * - Captions that read the same stand once in the gallery, and are right for every picture that has one of them. Where all
+ * - Image to text: an image counts as found if any of its captions is among the first k texts of the whole gallery.
+ * - Text to image: every caption is a query of its own among all images.
+ * - Captions that read the same stand once in the gallery, and are right for every image that has one of them. Where all
  *   captions differ, that is the published protocol to the letter.
  *
  * All queries are ranked, however few there are; equal similarities count as the mean over their orders.
@@ -15,10 +15,10 @@ import type { SampleScores } from './classification.ts';
 import { expectedRanks, ranksOf, topK, type CandidateLine, type Ranks } from './ranks.ts';
 
 export interface RetrievalPairs {
-  /** Pictures in the gallery, I. */
-  readonly pictures: number;
-  /** [T] index of the picture that each caption belongs to; every picture has at least one. */
-  readonly pictureOfText: ArrayLike<number>;
+  /** Images in the gallery, I. */
+  readonly images: number;
+  /** [T] index of the image that each caption belongs to; every image has at least one. */
+  readonly imageOfText: ArrayLike<number>;
   /** [T] text of the gallery, a column of the similarities, that each caption reads. @default a column for each */
   readonly columnOfText?: ArrayLike<number>;
 }
@@ -30,18 +30,18 @@ export interface Recall extends SampleScores {
 }
 
 export interface RetrievalScores {
-  /** [I] mean rank of the best right text of each picture, 0 for the first. */
+  /** [I] mean rank of the best right text of each image, 0 for the first. */
   readonly textRanks: Float64Array;
-  /** [T] mean rank of the best right picture of each caption. */
-  readonly pictureRanks: Float64Array;
-  /** Share of pictures with one of their texts among the first k, by k. */
-  readonly pictureToText: ReadonlyMap<number, Recall>;
-  /** Share of captions with one of their pictures among the first k, by k. */
-  readonly textToPicture: ReadonlyMap<number, Recall>;
+  /** [T] mean rank of the best right image of each caption. */
+  readonly imageRanks: Float64Array;
+  /** Share of images with one of their texts among the first k, by k. */
+  readonly imageToText: ReadonlyMap<number, Recall>;
+  /** Share of captions with one of their images among the first k, by k. */
+  readonly textToImage: ReadonlyMap<number, Recall>;
   /** Mean of all recalls of both directions. */
   readonly mean: number;
   readonly gallery: {
-    readonly pictures: number;
+    readonly images: number;
     /** Captions, T. */
     readonly texts: number;
     /** Texts that differ, D. */
@@ -49,11 +49,11 @@ export interface RetrievalScores {
   };
 }
 
-/** Right answers: columns by picture, and pictures by column. */
+/** Right answers: columns by image, and images by column. */
 interface Relevance {
   readonly columns: number;
-  readonly columnsOfPicture: readonly (readonly number[])[];
-  readonly picturesOfColumn: readonly (readonly number[])[];
+  readonly columnsOfImage: readonly (readonly number[])[];
+  readonly imagesOfColumn: readonly (readonly number[])[];
 }
 
 /** The least whole number from 0 that is not among the values. */
@@ -65,29 +65,27 @@ const firstAbsent = (values: Float64Array): number => {
 };
 
 const relevanceOf = (pairs: RetrievalPairs): Relevance => {
-  const { pictures, pictureOfText, columnOfText } = pairs;
-  const texts = pictureOfText.length;
+  const { images, imageOfText, columnOfText } = pairs;
+  const texts = imageOfText.length;
   if (columnOfText && columnOfText.length !== texts) {
     throw new ShapeError(`recall: expected a column for each of ${texts} texts, got ${columnOfText.length}`);
   }
-  const pictureOf = Float64Array.from({ length: texts }, (_, t) => pictureOfText[t] ?? -1);
+  const imageOf = Float64Array.from({ length: texts }, (_, t) => imageOfText[t] ?? -1);
   const columnOf = Float64Array.from({ length: texts }, (_, t) => columnOfText?.[t] ?? t);
   for (let t = 0; t < texts; t += 1) {
-    const [picture, column] = [pictureOf[t] as number, columnOf[t] as number];
-    if (!(Number.isInteger(picture) && picture >= 0 && picture < pictures)) {
-      throw new ConfigError(
-        `recall: expected pictures from 0 to ${pictures - 1}, got ${picture} for text ${t}`,
-      );
+    const [image, column] = [imageOf[t] as number, columnOf[t] as number];
+    if (!(Number.isInteger(image) && image >= 0 && image < images)) {
+      throw new ConfigError(`recall: expected images from 0 to ${images - 1}, got ${image} for text ${t}`);
     }
     if (!(Number.isInteger(column) && column >= 0)) {
       throw new ConfigError(`recall: expected columns from 0, got ${column} for text ${t}`);
     }
   }
-  // Before anything of their number is allocated: there are at most as many pictures and columns as texts.
-  const without = firstAbsent(pictureOf);
-  if (without < pictures) {
+  // Before anything of their number is allocated: there are at most as many images and columns as texts.
+  const without = firstAbsent(imageOf);
+  if (without < images) {
     throw new ConfigError(
-      `recall: expected a text for every picture, got none for picture ${without}; leave it out`,
+      `recall: expected a text for every image, got none for image ${without}; leave it out`,
     );
   }
   const columns = columnOf.reduce((most, column) => Math.max(most, column + 1), 0);
@@ -97,24 +95,24 @@ const relevanceOf = (pairs: RetrievalPairs): Relevance => {
       `recall: expected a caption for every column, got none for column ${unread}; leave it out`,
     );
   }
-  const ofPicture = Array.from({ length: pictures }, () => new Set<number>());
+  const ofImage = Array.from({ length: images }, () => new Set<number>());
   const ofColumn = Array.from({ length: columns }, () => new Set<number>());
-  for (const [t, picture] of pictureOf.entries()) {
+  for (const [t, image] of imageOf.entries()) {
     const column = columnOf[t] as number;
-    ofPicture[picture]?.add(column);
-    ofColumn[column]?.add(picture);
+    ofImage[image]?.add(column);
+    ofColumn[column]?.add(image);
   }
   return {
     columns,
-    columnsOfPicture: ofPicture.map((own) => [...own]),
-    picturesOfColumn: ofColumn.map((own) => [...own]),
+    columnsOfImage: ofImage.map((own) => [...own]),
+    imagesOfColumn: ofColumn.map((own) => [...own]),
   };
 };
 
-/** {@link RetrievalPairs} of n pictures with one text each, in the same order. */
-export const onePerPicture = (n: number): RetrievalPairs => ({
-  pictureOfText: Int32Array.from({ length: n }, (_, i) => i),
-  pictures: n,
+/** {@link RetrievalPairs} of n images with one text each, in the same order. */
+export const onePerImage = (n: number): RetrievalPairs => ({
+  imageOfText: Int32Array.from({ length: n }, (_, i) => i),
+  images: n,
 });
 
 const recallsOf = (
@@ -142,20 +140,20 @@ export const retrievalRecall = (
   pairs: RetrievalPairs,
   ks: readonly number[] = [1, 5, 10],
 ): RetrievalScores => {
-  const { pictures, pictureOfText, columnOfText } = pairs;
-  const texts = pictureOfText.length;
+  const { images, imageOfText, columnOfText } = pairs;
+  const texts = imageOfText.length;
   if (ks.length === 0) {
     throw new ConfigError('recall: expected at least one k, got none; [1, 5, 10] is usual');
   }
-  const { columns, columnsOfPicture, picturesOfColumn } = relevanceOf(pairs);
-  if (pictures === 0 || texts === 0 || similarities.length !== pictures * columns) {
+  const { columns, columnsOfImage, imagesOfColumn } = relevanceOf(pairs);
+  if (images === 0 || texts === 0 || similarities.length !== images * columns) {
     throw new ShapeError(
-      `recall: expected similarities of [${pictures} pictures, ${columns} texts] = ${pictures * columns} values, got ${similarities.length}`,
+      `recall: expected similarities of [${images} images, ${columns} texts] = ${images * columns} values, got ${similarities.length}`,
     );
   }
-  const row = (picture: number): CandidateLine => ({
+  const row = (image: number): CandidateLine => ({
     scores: similarities,
-    start: picture * columns,
+    start: image * columns,
     stride: 1,
     length: columns,
   });
@@ -163,15 +161,15 @@ export const retrievalRecall = (
     scores: similarities,
     start: at,
     stride: columns,
-    length: pictures,
+    length: images,
   });
-  const ofPictures = ranksOf(
+  const ofImages = ranksOf(
     'recall',
-    columnsOfPicture.map((right, picture) => [row(picture), right] as const),
+    columnsOfImage.map((right, image) => [row(image), right] as const),
   );
   const ofColumns = ranksOf(
     'recall',
-    picturesOfColumn.map((right, at) => [column(at), right] as const),
+    imagesOfColumn.map((right, at) => [column(at), right] as const),
   );
   // Captions that read the same are as many queries with one answer.
   const columnOf = Int32Array.from({ length: texts }, (_, t) => columnOfText?.[t] ?? t);
@@ -181,23 +179,23 @@ export const retrievalRecall = (
     tied: spread(ofColumns.tied),
     right: spread(ofColumns.right),
   };
-  const pictureToText = recallsOf(ofPictures, {
+  const imageToText = recallsOf(ofImages, {
     gallery: columns,
-    relevant: columnsOfPicture.map((own) => own.length),
+    relevant: columnsOfImage.map((own) => own.length),
     ks,
   });
-  const textToPicture = recallsOf(ofTexts, {
-    gallery: pictures,
-    relevant: Array.from(columnOf, (at) => picturesOfColumn[at]?.length ?? 1),
+  const textToImage = recallsOf(ofTexts, {
+    gallery: images,
+    relevant: Array.from(columnOf, (at) => imagesOfColumn[at]?.length ?? 1),
     ks,
   });
-  const all = [...pictureToText.values(), ...textToPicture.values()];
+  const all = [...imageToText.values(), ...textToImage.values()];
   return Object.freeze({
-    textRanks: expectedRanks(ofPictures),
-    pictureRanks: expectedRanks(ofTexts),
-    pictureToText,
-    textToPicture,
+    textRanks: expectedRanks(ofImages),
+    imageRanks: expectedRanks(ofTexts),
+    imageToText,
+    textToImage,
     mean: all.reduce((sum, { value }) => sum + value, 0) / all.length,
-    gallery: Object.freeze({ pictures, texts, distinctTexts: columns }),
+    gallery: Object.freeze({ images, texts, distinctTexts: columns }),
   });
 };

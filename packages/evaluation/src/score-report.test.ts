@@ -8,7 +8,7 @@ const values = Float64Array.from({ length: 200 }, (_, i) => (i % 2 === 0 ? 1 : 0
 
 describe('reports', () => {
   it('hold the score with its interval, chance and baselines', () => {
-    const report = reportMean({ ...context, baselines: { 'nearest picture': 0.449 } }, values, { seed: 1 });
+    const report = reportMean({ ...context, baselines: { 'nearest image': 0.449 } }, values, { seed: 1 });
     expect(report).toMatchObject({
       value: 0.5,
       count: 200,

@@ -11,12 +11,12 @@ import {
   majorityBaseline,
   matthewsCorrelation,
   meanInterval,
-  onePerPicture,
+  onePerImage,
   retrievalRecall,
 } from '@polygate/evaluation';
 import { describe, expect, it } from 'vitest';
 
-const captionsOf = (column: number) => ({ pictures: 1, pictureOfText: [0], columnOfText: [column] });
+const captionsOf = (column: number) => ({ images: 1, imageOfText: [0], columnOfText: [column] });
 
 describe('scores refuse', () => {
   it.each<readonly [string, () => unknown, new (message: string) => Error, string]>([
@@ -27,10 +27,10 @@ describe('scores refuse', () => {
       'recall: expected a caption for every column, got none for column 0; leave it out',
     ],
     [
-      'pictures without texts, at once',
-      () => retrievalRecall([1], { pictures: 1e10, pictureOfText: [0] }),
+      'images without texts, at once',
+      () => retrievalRecall([1], { images: 1e10, imageOfText: [0] }),
       ConfigError,
-      'recall: expected a text for every picture, got none for picture 1; leave it out',
+      'recall: expected a text for every image, got none for image 1; leave it out',
     ],
     [
       'columns between columns',
@@ -40,7 +40,7 @@ describe('scores refuse', () => {
     ],
     [
       'recall at nothing',
-      () => retrievalRecall([1], onePerPicture(1), []),
+      () => retrievalRecall([1], onePerImage(1), []),
       ConfigError,
       'recall: expected at least one k, got none; [1, 5, 10] is usual',
     ],

@@ -187,12 +187,12 @@ describe('renderFigure', () => {
     expect(svg).not.toContain('<style>');
   });
 
-  it('carries its styles into a file, and only light ones into a picture', () => {
+  it('carries its styles into a file, and only light ones into an image', () => {
     expect(renderFigure(figure, { id: 'one' })).toContain('prefers-color-scheme');
-    const picture = renderFigure(figure, { id: 'one', target: 'picture' });
-    expect(picture).toContain('<style>');
-    expect(picture).not.toContain('prefers-color-scheme');
-    expect(picture).toContain('width="11" height="5"');
+    const image = renderFigure(figure, { id: 'one', target: 'image' });
+    expect(image).toContain('<style>');
+    expect(image).not.toContain('prefers-color-scheme');
+    expect(image).toContain('width="11" height="5"');
   });
 
   it('puts panels side by side, then below', () => {

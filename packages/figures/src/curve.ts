@@ -37,7 +37,7 @@ export const smoothCurve = (points: readonly CurvePoint[], width: number): reado
 };
 
 /**
- * At most `limit` points (4 or more) that show the same picture: of each stretch of neighbours its lowest and its
+ * At most `limit` points (4 or more) that show the same image: of each stretch of neighbours its lowest and its
  * highest, in their order, so that a spike is never lost. The first and the last point stay.
  */
 export const thinCurve = (points: readonly CurvePoint[], limit: number): readonly CurvePoint[] => {

@@ -21,9 +21,9 @@ export interface RenderOptions {
   readonly id: string;
   /**
    * `page` for a page that carries the style sheet, `file` for a file that follows the reader's light or dark setting,
-   * `picture` for engines that turn it into pixels: light, on an opaque surface. @default 'file'
+   * `image` for engines that turn it into pixels: light, on an opaque surface. @default 'file'
    */
-  readonly target?: 'page' | 'file' | 'picture';
+  readonly target?: 'page' | 'file' | 'image';
 }
 
 /** SVG text of a figure. */
@@ -45,7 +45,7 @@ export const renderFigure = (figure: Figure, { id, target = 'file' }: RenderOpti
       `<desc id="${escapeXml(id)}-desc">${escapeXml(description)}</desc>`,
       ...(target === 'page'
         ? []
-        : [`<style>${figureStyles(target === 'picture' ? 'light' : 'both')}</style>`, surface]),
+        : [`<style>${figureStyles(target === 'image' ? 'light' : 'both')}</style>`, surface]),
       body,
     ],
   );

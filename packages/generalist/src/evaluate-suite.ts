@@ -83,7 +83,7 @@ const nothingToScore = (
 
 /**
  * Scores every held-out split of a suite by the tasks of its kind, each with interval, chance and baselines.
- * @throws StateError for a suite of another tokenizer; ConfigError for one of another picture size, an unknown split or
+ * @throws StateError for a suite of another tokenizer; ConfigError for one of another image size, an unknown split or
  * dataset (lists the known ones), and where there is nothing to score
  */
 export const evaluateSuite = async (

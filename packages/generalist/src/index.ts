@@ -55,10 +55,10 @@ export { defaultTasks, familyKinds, makeTask, trainedTasks } from './task-recipe
 export type { TaskContext } from './task-recipes.ts';
 export { buildTaskSources, labelFrequencies, tasksOf } from './task-sources.ts';
 export type { TaskSourceOptions } from './task-sources.ts';
-export { readPicture } from './pictures.ts';
+export { readImage } from './images.ts';
 export { predictorOf } from './predictor.ts';
-export type { PictureSources, Predictor, PredictorOptions, PredictorVerbs } from './predictor.ts';
-export type { PictureSource, ReadPictureOptions } from './pictures.ts';
+export type { ImageSources, Predictor, PredictorOptions, PredictorVerbs } from './predictor.ts';
+export type { ImageSource, ReadImageOptions } from './images.ts';
 export { evaluateSuite } from './evaluate-suite.ts';
 export type { EvaluateOptions } from './evaluate-suite.ts';
 export { encodeStage, scoreStage } from './stages.ts';

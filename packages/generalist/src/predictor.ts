@@ -15,18 +15,18 @@ import {
 } from '@polygate/tasks';
 import type { ImagePatches } from '@polygate/modalities';
 import type { Generalist } from './models/model.ts';
-import { readPicture, type PictureSource } from './pictures.ts';
+import { readImage, type ImageSource } from './images.ts';
 
 /** Settings of {@link predictorOf}. */
 export interface PredictorOptions {
-  /** Pictures that are encoded at once. @default 32 */
+  /** Images that are encoded at once. @default 32 */
   readonly batch?: number;
   /** @default silent */
   readonly logger?: Logger;
 }
 
-/** One picture or several: paths, the bytes of files, or pixels. */
-export type PictureSources = PictureSource | readonly PictureSource[];
+/** One image or several: paths, the bytes of files, or pixels. */
+export type ImageSources = ImageSource | readonly ImageSource[];
 
 /**
  * The verbs of the task families of @polygate/tasks. A predictor has one method for each verb that is registered; packages
@@ -34,19 +34,16 @@ export type PictureSources = PictureSource | readonly PictureSource[];
  */
 export interface PredictorVerbs {
   /**
-   * Labels of each picture, likeliest first.
+   * Labels of each image, likeliest first.
    * @param choice labels and task @default the classes of the model's first classification task
    * @throws ConfigError for labels that repeat, or none where the model doesn't know its classes; FormatError for bytes
-   * that are no picture; StateError for a file that can't be read
+   * that are no image; StateError for a file that can't be read
    */
-  classify(pictures: PictureSources, choice?: LabelChoice): Promise<readonly (readonly LabelPrediction[])[]>;
-  /** The best captions of each picture, best first. @throws as `classify` for pictures */
-  caption(
-    pictures: PictureSources,
-    options?: CaptionOptions,
-  ): Promise<readonly (readonly CaptionPrediction[])[]>;
-  /** Pictures, by index, by how well they go with a text. @throws as `classify` for pictures; ConfigError for no text */
-  retrieve(query: string | TextQuery, pictures: PictureSources): Promise<readonly ImageMatch[]>;
+  classify(images: ImageSources, choice?: LabelChoice): Promise<readonly (readonly LabelPrediction[])[]>;
+  /** The best captions of each image, best first. @throws as `classify` for images */
+  caption(images: ImageSources, options?: CaptionOptions): Promise<readonly (readonly CaptionPrediction[])[]>;
+  /** Images, by index, by how well they go with a text. @throws as `classify` for images; ConfigError for no text */
+  retrieve(query: string | TextQuery, images: ImageSources): Promise<readonly ImageMatch[]>;
   /** Likely words for each blank `___` of a text. @throws ConfigError for a text without one */
   fill(
     text: string,
@@ -63,8 +60,8 @@ export interface Predictor extends PredictorVerbs, Disposable {
   dispose(): void;
 }
 
-const listOf = (pictures: PictureSources): readonly PictureSource[] =>
-  Array.isArray(pictures) ? (pictures as readonly PictureSource[]) : [pictures as PictureSource];
+const listOf = (images: ImageSources): readonly ImageSource[] =>
+  Array.isArray(images) ? (images as readonly ImageSource[]) : [images as ImageSource];
 
 /** A function that runs what it is given one after the other. */
 const oneByOne = (): (<A>(work: () => Promise<A>) => Promise<A>) => {
@@ -88,10 +85,10 @@ export const predictorOf = (
     ...(fit === undefined ? {} : { fit }),
     ...(background === undefined ? {} : { background }),
   };
-  const read = async (pictures: readonly PictureSource[], first: number): Promise<ImagePatches> => {
+  const read = async (images: readonly ImageSource[], first: number): Promise<ImagePatches> => {
     const pixels = await Promise.all(
-      pictures.map((picture, at) =>
-        readPicture(picture, model.image, {
+      images.map((image, at) =>
+        readImage(image, model.image, {
           ...reading,
           name: `number ${first + at}`,
         }),
@@ -100,10 +97,10 @@ export const predictorOf = (
     return patchesOf(pixels, model.image);
   };
   const each = async <A>(
-    pictures: PictureSources,
+    images: ImageSources,
     predict: (images: ImagePatches) => Promise<readonly A[]>,
   ): Promise<readonly A[]> => {
-    const all = listOf(pictures);
+    const all = listOf(images);
     const answers: A[] = [];
     for (let start = 0; start < all.length; start += batch) {
       const images = await read(all.slice(start, start + batch), start);
@@ -114,8 +111,8 @@ export const predictorOf = (
   /** The method of a verb: its first argument is what it is given, the last its options. */
   const methodOf = (predictor: FamilyPredictor) => {
     if (predictor.input === 'images') {
-      return (pictures: PictureSources, options: PredictOptions = {}) =>
-        each(pictures, (images) => predictor.predict(model, images, options));
+      return (images: ImageSources, options: PredictOptions = {}) =>
+        each(images, (few) => predictor.predict(model, few, options));
     }
     if (predictor.input === 'texts') {
       return async (texts: string | readonly string[], options: PredictOptions = {}) => {
@@ -134,10 +131,10 @@ export const predictorOf = (
         return typeof paths === 'string' ? answers[0] : answers;
       };
     }
-    return async (query: string | TextQuery, pictures: PictureSources, options: PredictOptions = {}) => {
+    return async (query: string | TextQuery, images: ImageSources, options: PredictOptions = {}) => {
       const { text, task = options.task } = typeof query === 'string' ? { text: query } : query;
-      const images = await read(listOf(pictures), 0);
-      return queue(() => predictor.predict(model, { text, images }, { ...options, task }));
+      const patches = await read(listOf(images), 0);
+      return queue(() => predictor.predict(model, { text, images: patches }, { ...options, task }));
     };
   };
   const verbs = Object.fromEntries(

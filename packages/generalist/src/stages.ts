@@ -24,7 +24,7 @@ import type { Generalist, ModelEmbedding } from './models/model.ts';
 export type ModelStage = ReturnType<typeof mapStage>;
 
 export interface EncodeStageOptions {
-  /** `image` reads pictures (or ready patches), `text` token lists. */
+  /** `image` reads images (or ready patches), `text` token lists. */
   readonly from: 'image' | 'text';
   /** Column that is read. @default 'image' or 'tokens' */
   readonly source?: string;
@@ -71,7 +71,7 @@ const readerOf = (
 };
 
 /**
- * Adds `embedding`, fixedList float32 [D] of unit length: pictures and texts in the space in which retrieval compares
+ * Adds `embedding`, fixedList float32 [D] of unit length: images and texts in the space in which retrieval compares
  * them. The model is borrowed and must outlive the stream.
  */
 export const encodeStage = (model: Generalist, options: EncodeStageOptions): ModelStage => {
@@ -102,7 +102,7 @@ export interface ScoreStageOptions {
 }
 
 /**
- * Adds `scores`, fixedList float32 [labels]: the probability of each label for the picture of a row. The model is
+ * Adds `scores`, fixedList float32 [labels]: the probability of each label for the image of a row. The model is
  * borrowed. @throws ConfigError for no labels
  */
 export const scoreStage = (model: Generalist, options: ScoreStageOptions): ModelStage => {

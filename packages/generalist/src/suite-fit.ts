@@ -1,10 +1,10 @@
-/** Whether a suite is one that a model can read: ids of its tokenizer, pictures as it was trained on. */
+/** Whether a suite is one that a model can read: ids of its tokenizer, images as it was trained on. */
 import { ConfigError, silentLogger, StateError, type Logger } from '@polygate/core';
 import { kindNamed } from '@polygate/datasets';
 import type { ModelConfig, ModelImage } from './models/model-config.ts';
 import type { OpenSuite } from './suite-data.ts';
 
-/** How pictures are made, in words. */
+/** How images are made, in words. */
 export const howMade = ({ fit, background }: Pick<ModelImage, 'fit' | 'background'>): string =>
   `${fit ?? 'contain'} on ${background ?? '#ffffff'}`;
 
@@ -16,14 +16,14 @@ export interface SuiteReader {
 export interface RequireSuiteOptions {
   /** Stands in the remedy: what `prepare --for` takes. @default RUN */
   readonly run?: string;
-  /** Gets a line where pictures were made in another way. */
+  /** Gets a line where images were made in another way. */
   readonly logger?: Logger;
 }
 
 /**
- * Requires that a suite was prepared with a model's tokenizer and at its picture size.
+ * Requires that a suite was prepared with a model's tokenizer and at its image size.
  * @throws StateError (code `tokenizer-mismatch`) for another tokenizer, ConfigError (code `image-size-differs`) for
- * pictures of another size
+ * images of another size
  */
 export const requireSuiteOf = (
   { config }: SuiteReader,
@@ -43,13 +43,13 @@ export const requireSuiteOf = (
   if (!datasets.some(({ kind }) => kindNamed(kind).modalities.includes('visual'))) return;
   if (own.height !== image.height || own.width !== image.width) {
     throw new ConfigError(
-      `suite ${data.folder}: expected pictures of the model's ${image.height} x ${image.width} pixels, got ${own.height} x ${own.width}; ${remedy}`,
+      `suite ${data.folder}: expected images of the model's ${image.height} x ${image.width} pixels, got ${own.height} x ${own.width}; ${remedy}`,
       { code: 'image-size-differs', fields: { expected: image, got: own } },
     );
   }
   if (own.fit !== undefined && image.fit !== undefined && howMade(own) !== howMade(image)) {
     logger.warn(
-      `suite ${data.folder}: its pictures are ${howMade(own)}, the model was trained on ${howMade(image)}; ${remedy}`,
+      `suite ${data.folder}: its images are ${howMade(own)}, the model was trained on ${howMade(image)}; ${remedy}`,
     );
   }
 };

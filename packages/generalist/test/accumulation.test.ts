@@ -146,7 +146,7 @@ describe('accumulated parts of unequal size', () => {
 
 it('a batch of one pair has a contrastive loss of 0', async () => {
   using model = conditionalModel(undefined, 3);
-  const [name, family, dataset] = ['finding', 'image-text-retrieval', 'pictures'] as const;
+  const [name, family, dataset] = ['finding', 'image-text-retrieval', 'images'] as const;
   const recipe = parseRecipe({ tasks: { [name]: { family, dataset, labelSmoothing: 0 } } }).tasks[name];
   if (!recipe) throw new Error('expected a task');
   const { suite, tokenizer } = data;

@@ -22,7 +22,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { conditionalModel, picture, tinyModel, tinyTasks, writeTinySuite } from './tiny-suite.ts';
+import { conditionalModel, drawImage, tinyModel, tinyTasks, writeTinySuite } from './tiny-suite.ts';
 
 let folder: string;
 let data: OpenSuite;
@@ -42,7 +42,7 @@ afterAll(async () => {
 });
 
 const images = (model: Pick<Generalist, 'image'>) =>
-  patchesOf([picture('red', 'bar', 1), picture('blue', 'square', 2)], model.image);
+  patchesOf([drawImage('red', 'bar', 1), drawImage('blue', 'square', 2)], model.image);
 
 const taskOf = (model: UniPerceiverModel, name: string) => {
   const { family, dataset } = tinyTasks.find((each) => each.name === name) as (typeof tinyTasks)[number];
@@ -135,7 +135,7 @@ describe.each(['token', 'context'])('a model routed by %s', (condition) => {
 
   it('writes the same captions whatever else is in the batch, where nothing is dropped', async () => {
     using model = conditionalModel({ ...moe, capacityFactor: 'dropless' }, 4);
-    const pixels = [picture('red', 'bar', 1), picture('blue', 'square', 2), picture('green', 'bar', 3)];
+    const pixels = [drawImage('red', 'bar', 1), drawImage('blue', 'square', 2), drawImage('green', 'bar', 3)];
     const options = { maximumTokens: 4, beam: 2 };
     const together = await caption(model, patchesOf(pixels, model.image), options);
     for (const [i, each] of pixels.entries()) {
@@ -143,7 +143,7 @@ describe.each(['token', 'context'])('a model routed by %s', (condition) => {
       expect(alone.map(({ tokens }) => tokens)).toEqual(together[i]?.map(({ tokens }) => tokens));
       alone.forEach(({ score }, k) => expect(score).toBeCloseTo(together[i]?.[k]?.score ?? NaN, 4));
     }
-    // With one slot in three for every choice, pictures take room from each other.
+    // With one slot in three for every choice, images take room from each other.
     using bounded = conditionalModel({ ...moe, capacityFactor: { evaluate: 0.5 } }, 4);
     const features = (rows: readonly Uint8Array[]) => {
       const images = patchesOf(rows, bounded.image);
@@ -157,9 +157,9 @@ describe.each(['token', 'context'])('a model routed by %s', (condition) => {
 
   it('scores a written word by the log-probability of the training layout', async () => {
     // The same words through the layout of training, which has all words and queries in one sequence: the context that
-    // routers see is the picture alone in both, so no word tells of those behind it.
+    // routers see is the image alone in both, so no word tells of those behind it.
     using model = conditionalModel({ ...moe, capacityFactor: 'dropless' }, 5);
-    const image = patchesOf([picture('green', 'bar', 79)], model.image);
+    const image = patchesOf([drawImage('green', 'bar', 79)], model.image);
     const [[best] = []] = await caption(model, image, { maximumTokens: 5 });
     const schema = defineSchema({
       id: 'utf8',
@@ -168,7 +168,7 @@ describe.each(['token', 'context'])('a model routed by %s', (condition) => {
     });
     const rows = buildBatch(schema, {
       id: ['a'],
-      image: picture('green', 'bar', 79),
+      image: drawImage('green', 'bar', 79),
       captions: [[[...(best?.tokens ?? [])]]],
     });
     const batch = taskOf(model, 'writing').collate(rows, { random: createRandom(1), training: false });

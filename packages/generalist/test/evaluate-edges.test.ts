@@ -1,4 +1,4 @@
-/** Evaluation at its edges: several captions a picture, captions that pictures share, suites with nothing to score. */
+/** Evaluation at its edges: several captions an image, captions that images share, suites with nothing to score. */
 import { createRandom } from '@polygate/core';
 import { kindNamed, registerKind } from '@polygate/datasets';
 import {
@@ -18,7 +18,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { picture, tinyModel, tinyTokenizer } from './tiny-suite.ts';
+import { drawImage, tinyModel, tinyTokenizer } from './tiny-suite.ts';
 
 const colours = ['red', 'green', 'blue', 'white'] as const;
 const tokenizer = tinyTokenizer();
@@ -54,9 +54,9 @@ const captionedBatch = ({ captions, concepts }: CaptionedSplit) => {
       tokenizer: tokenizer.hash,
     }),
   );
-  const pixels = captions.map((_, i) => picture(colours[i % 4] ?? 'red', i % 8 < 4 ? 'square' : 'bar', i));
+  const pixels = captions.map((_, i) => drawImage(colours[i % 4] ?? 'red', i % 8 < 4 ? 'square' : 'bar', i));
   return buildBatch(schema, {
-    id: captions.map((_, i) => `picture ${i}`),
+    id: captions.map((_, i) => `image ${i}`),
     image: new Uint8Array(Buffer.concat(pixels)),
     captions: captions.map((own) => own.map((text) => Array.from(tokenizer.encode(text)))),
     ...(concepts ? { concept: [...concepts] } : {}),
@@ -73,10 +73,10 @@ const writeSuite = async (
   await saveTokenizer(tokenizer, join(folder, 'tokenizer.json'));
   for (const [split, own] of Object.entries(splits)) {
     const batch = captionedBatch(own);
-    await writeShards(join(folder, 'pictures', split), batch.schema, [batch]);
+    await writeShards(join(folder, 'images', split), batch.schema, [batch]);
   }
   const rows = Object.entries(splits).map(([split, { captions }]) => [split, { rows: captions.length }]);
-  const pictures = { name: 'pictures', kind: 'captioned-image', splits: Object.fromEntries(rows) as unknown };
+  const images = { name: 'images', kind: 'captioned-image', splits: Object.fromEntries(rows) as unknown };
   await writeFile(
     join(folder, 'suite.json'),
     JSON.stringify({
@@ -85,7 +85,7 @@ const writeSuite = async (
       image: { height: 8, width: 8 },
       textLength: 32,
       tokenizerHash: tokenizer.hash,
-      datasets: [...(rows.length > 0 ? [pictures] : []), ...others],
+      datasets: [...(rows.length > 0 ? [images] : []), ...others],
       quarantine: {},
       recipeHash: 'edges',
     }),
@@ -111,42 +111,42 @@ const scoresOf = async (folder: string) => {
 /** A kind that no family reads. */
 registerKind({ ...kindNamed('text'), name: 'labelled-sound', summary: 'sounds with one class each' });
 
-describe('retrieval with several captions a picture', () => {
-  it('is over all 90 texts of 18 pictures, every caption a query', async () => {
+describe('retrieval with several captions an image', () => {
+  it('is over all 90 texts of 18 images, every caption a query', async () => {
     const captions = Array.from({ length: 18 }, (_, i) => fiveCaptions(i));
     const training = {
       captions: [['a red square', 'the night is dark', 'the night is dark'], ['a blue bar']],
     };
     const of = await scoresOf(await writeSuite({ train: training, test: { captions } }));
     const text = of('text recall@1');
-    expect(text.gallery).toEqual({ pictures: 18, texts: 90 });
+    expect(text.gallery).toEqual({ images: 18, texts: 90 });
     expect(text.count).toBe(18);
     expect(text.chance).toBeCloseTo(5 / 90, 12);
     expect(of('text recall@10').chance).toBeCloseTo(
       1 - (80 * 79 * 78 * 77 * 76) / (90 * 89 * 88 * 87 * 86),
       12,
     );
-    const pictures = of('picture recall@5');
-    expect(pictures.count).toBe(90);
-    expect(pictures.chance).toBeCloseTo(5 / 18, 12);
-    expect(pictures.gallery).toEqual({ pictures: 18, texts: 90 });
-    expect(Object.keys(text.baselines)).toEqual(['nearest picture']);
+    const images = of('image recall@5');
+    expect(images.count).toBe(90);
+    expect(images.chance).toBeCloseTo(5 / 18, 12);
+    expect(images.gallery).toEqual({ images: 18, texts: 90 });
+    expect(Object.keys(text.baselines)).toEqual(['nearest image']);
     // All captions of training are counted for the most frequent one: "night 1 green" shares a word with it, of 3 and 3
     // without the article.
     expect(of('token-F1').baselines['most frequent']).toBeGreaterThan(0);
     expect(of('token-F1').count).toBe(18);
   });
 
-  it('takes captions that pictures share for one text, right for each', async () => {
+  it('takes captions that images share for one text, right for each', async () => {
     // One caption for all: whatever the model says is right.
     const shared = Array.from({ length: 4 }, () => ['a red square', 'a red square']);
     const of = await scoresOf(await writeSuite({ test: { captions: shared } }));
     expect(of('text recall@1')).toMatchObject({ value: 1, chance: 1 });
-    expect(of('picture recall@1')).toMatchObject({ value: 1, chance: 1, count: 8 });
-    expect(of('text recall@1').gallery).toEqual({ pictures: 4, texts: 8, 'different texts': 1 });
+    expect(of('image recall@1')).toMatchObject({ value: 1, chance: 1, count: 8 });
+    expect(of('text recall@1').gallery).toEqual({ images: 4, texts: 8, 'different texts': 1 });
   });
 
-  it('draws pictures of one concept together, and those without one alone', async () => {
+  it('draws images of one concept together, and those without one alone', async () => {
     const captions = Array.from({ length: 4 }, () => ['a red square']);
     const of = async (concepts: readonly string[]) =>
       (await scoresOf(await writeSuite({ test: { captions, concepts } })))('text recall@1').interval[0];
@@ -162,14 +162,14 @@ describe('retrieval with several captions a picture', () => {
         'finding',
         {
           family: 'image-text-retrieval',
-          dataset: 'pictures',
+          dataset: 'images',
           split: 'train',
           batchSize: 2,
           lossWeight: 1,
           labelSmoothing: 0,
         } as never,
         {
-          suite: { datasets: [{ name: 'pictures', kind: 'captioned-image', splits: {} }] } as never,
+          suite: { datasets: [{ name: 'images', kind: 'captioned-image', splits: {} }] } as never,
           tokenizer,
           image: model.image,
           vocabulary: model.vocabulary,
@@ -201,7 +201,7 @@ describe('a suite with nothing to score', () => {
   it('is an error that says what was looked for and what is there', async () => {
     const training = await writeSuite({ train: { captions } });
     expect(await refusal(training)).toContain(
-      'got no split beside train in pictures; the suite holds pictures (captioned-image: train 1). Prepare it again with validationPercent and testPercent,',
+      'got no split beside train in images; the suite holds images (captioned-image: train 1). Prepare it again with validationPercent and testPercent,',
     );
     const reviews = {
       name: 'reviews',
@@ -213,7 +213,7 @@ describe('a suite with nothing to score', () => {
       'got none in the split test of reviews; the suite holds reviews (labelled-sound: train 3, test 2). What is scored: image-classification reads labelled-image',
     );
     const empty = await writeSuite({ train: { captions }, test: { captions: [] } });
-    expect(await refusal(empty)).toContain('pictures (captioned-image: train 1, test 0)');
+    expect(await refusal(empty)).toContain('images (captioned-image: train 1, test 0)');
     const both = await writeSuite({ train: { captions }, test: { captions } }, [reviews]);
     expect(await refusal(both, { datasets: ['reviews'] })).toContain(
       'got none in the split test of reviews;',
@@ -240,7 +240,7 @@ describe('a suite with nothing to score', () => {
       'got reviews (labelled-sound: train 3); prepare',
     );
     const empty = await writeSuite({ train: { captions: [] }, test: { captions } });
-    expect(await refused(empty)).toContain('got pictures (captioned-image: train 0, test 1);');
+    expect(await refused(empty)).toContain('got images (captioned-image: train 0, test 1);');
   });
 
   it('does not stand in the way of what can be scored, and says what is left out', async () => {

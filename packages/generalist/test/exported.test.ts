@@ -24,7 +24,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { conditionalModel, picture, tinyModel, tinyTasks, writeTinySuite } from './tiny-suite.ts';
+import { conditionalModel, drawImage, tinyModel, tinyTasks, writeTinySuite } from './tiny-suite.ts';
 
 let folder: string;
 let data: OpenSuite;
@@ -44,7 +44,7 @@ afterAll(async () => {
 });
 
 const images = (model: UniPerceiverModel) =>
-  patchesOf([picture('red', 'bar', 1), picture('blue', 'square', 2)], model.image);
+  patchesOf([drawImage('red', 'bar', 1), drawImage('blue', 'square', 2)], model.image);
 
 /** Largest difference of the features of the given candidates. */
 const apart = (a: UniPerceiverModel, b: UniPerceiverModel, task: string): number => {
@@ -143,17 +143,17 @@ describe('an export for some tasks', () => {
       return { tasks: [...new Set(scores.map(({ task }) => task))], warnings };
     };
     expect(await families(['finding'], { condition: 'task', experts: 3 })).toEqual({
-      tasks: ['pictures retrieval'],
+      tasks: ['images retrieval'],
       warnings: [
         'colours, test: image-classification left out: the model was not exported for it',
-        'pictures, test: image-captioning left out: the model was not exported for it',
+        'images, test: image-captioning left out: the model was not exported for it',
         'lines, test: masked-language-modelling left out: the model was not exported for it',
       ],
     });
-    // Pictures and short texts are the same rows for both.
+    // Images and short texts are the same rows for both.
     expect((await families(['finding'], { experts: 3 })).tasks).toEqual([
       'colours classification',
-      'pictures retrieval',
+      'images retrieval',
     ]);
     using reader = tinyModel(1, {
       moe: { condition: 'task', experts: 2, tasks: ['reading'] },
@@ -161,8 +161,8 @@ describe('an export for some tasks', () => {
     });
     const scores = await evaluateSuite(reader, data, { limit: 2 });
     expect(new Set(scores.map(({ task }) => task))).toEqual(new Set(['lines masked words']));
-    await expect(evaluateSuite(reader, data, { datasets: ['pictures'] })).rejects.toThrow(
-      'evaluate: expected a family that the model has weights for, got pictures, test: image-captioning; pictures, test: image-text-retrieval (experts go by tasks, and the model was trained on none of this family); name datasets of its tasks, or export the run for these tasks',
+    await expect(evaluateSuite(reader, data, { datasets: ['images'] })).rejects.toThrow(
+      'evaluate: expected a family that the model has weights for, got images, test: image-captioning; images, test: image-text-retrieval (experts go by tasks, and the model was trained on none of this family); name datasets of its tasks, or export the run for these tasks',
     );
   });
 
@@ -199,7 +199,7 @@ describe('initialize', () => {
     }
   });
 
-  it('tells of pictures that the start did not see', async () => {
+  it('tells of images that the start did not see', async () => {
     const place = join(scratch, 'larger');
     using larger = conditionalModel({ experts: 3 }, 9);
     const image = { ...larger.config.image, height: 16, width: 12, fit: 'contain' as const };
@@ -216,10 +216,10 @@ describe('initialize', () => {
     );
     const { settings } = await initialize(model, { from: place, random: createRandom(1) });
     expect(settings).toEqual([
-      'picture size (model 8 x 8, start 16 x 12)',
-      'pictures (model cover on #ffffff, start contain on #ffffff)',
+      'image size (model 8 x 8, start 16 x 12)',
+      'images (model cover on #ffffff, start contain on #ffffff)',
     ]);
-    // 4 patches along the longer side of the start's pictures, 2 along that of the model's.
+    // 4 patches along the longer side of the start's images, 2 along that of the model's.
     const recipe = parseRecipe({ model: { patchSize: 4 } });
     const own = { model: recipe.model, image: model.config.image };
     expect(await settingsOfStart({ from: place }, own)).toEqual({ gridScale: 2 });

@@ -16,7 +16,7 @@ import { selectEngine } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { rm } from 'node:fs/promises';
-import { picture, tinyModel, writeTinySuite } from './tiny-suite.ts';
+import { drawImage, tinyModel, writeTinySuite } from './tiny-suite.ts';
 
 const steps = 70;
 const losses = new Map<string, number[]>();
@@ -28,8 +28,8 @@ let tensorsAfter: number;
 
 const families = {
   'image-classification': 'colours',
-  'image-captioning': 'pictures',
-  'image-text-retrieval': 'pictures',
+  'image-captioning': 'images',
+  'image-text-retrieval': 'images',
   'masked-language-modelling': 'lines',
 } as const;
 
@@ -47,7 +47,7 @@ beforeAll(async () => {
           dataset,
           batchSize: 8,
           labelSmoothing: 0,
-          ...(dataset === 'pictures' && family === 'image-captioning'
+          ...(dataset === 'images' && family === 'image-captioning'
             ? { candidates: { kind: 'sampled', negatives: 80, distribution: 'uniform' } }
             : {}),
           ...(family === 'masked-language-modelling'
@@ -100,7 +100,7 @@ describe('a tiny model', () => {
   });
 
   it('classifies by any words, in any order, with probabilities', async () => {
-    const images = patchesOf([picture('red', 'square', 77), picture('blue', 'bar', 78)], model.image);
+    const images = patchesOf([drawImage('red', 'square', 77), drawImage('blue', 'bar', 78)], model.image);
     const [red, blue] = await classify(model, images, ['blue', 'green', 'red', 'white']);
     expect(red?.[0]?.label).toBe('red');
     expect(blue?.[0]?.label).toBe('blue');
@@ -111,11 +111,11 @@ describe('a tiny model', () => {
   });
 
   it('writes captions, the same alone and in company', async () => {
-    const images = patchesOf([picture('green', 'bar', 79), picture('red', 'square', 80)], model.image);
+    const images = patchesOf([drawImage('green', 'bar', 79), drawImage('red', 'square', 80)], model.image);
     const both = await caption(model, images, { maximumTokens: 12 });
     expect(both[0]?.[0]?.text).toMatch(/^a green/u);
     expect(both[1]?.[0]?.text).toMatch(/^a red/u);
-    const alone = await caption(model, patchesOf([picture('red', 'square', 80)], model.image), {
+    const alone = await caption(model, patchesOf([drawImage('red', 'square', 80)], model.image), {
       maximumTokens: 12,
     });
     expect(alone[0]?.map(({ text }) => text)).toEqual(both[1]?.map(({ text }) => text));
@@ -124,7 +124,7 @@ describe('a tiny model', () => {
 
   it('gives captions the log-probability that the training loss sees', async () => {
     // The same words through the training layout: the mean loss is minus the mean log p, which is the score at penalty 1.
-    const images = patchesOf([picture('green', 'bar', 79)], model.image);
+    const images = patchesOf([drawImage('green', 'bar', 79)], model.image);
     const [beams = []] = await caption(model, images, { maximumTokens: 12 });
     expect(beams).toHaveLength(3);
     const task = createImageCaptioning({
@@ -141,7 +141,7 @@ describe('a tiny model', () => {
     for (const { tokens, score } of beams) {
       const rows = buildBatch(schema, {
         id: ['a'],
-        image: picture('green', 'bar', 79),
+        image: drawImage('green', 'bar', 79),
         captions: [[[...tokens]]],
       });
       const batch = task.collate(rows, { random: createRandom(1), training: false });
@@ -151,9 +151,9 @@ describe('a tiny model', () => {
     }
   });
 
-  it('finds pictures for a text', async () => {
+  it('finds images for a text', async () => {
     const images = patchesOf(
-      [picture('red', 'square', 81), picture('white', 'bar', 82), picture('blue', 'square', 83)],
+      [drawImage('red', 'square', 81), drawImage('white', 'bar', 82), drawImage('blue', 'square', 83)],
       model.image,
     );
     const found = await retrieve(model, 'a white bar', images);
@@ -184,10 +184,10 @@ describe('a tiny model', () => {
     expect(top).toMatchObject({ split: 'test', chance: 0.25, count: 8 });
     expect(top?.value).toBeGreaterThan(0.8);
     expect(top?.baselines).toMatchObject({ majority: 0.25, pixelNearestNeighbour: 1 });
-    expect(of('pictures captioning', 'token-F1')?.value).toBeGreaterThan(0.8);
-    expect(of('pictures captioning', 'token-F1')?.baselines['nearest picture']).toBe(1);
-    expect(of('pictures retrieval', 'text recall@1')).toMatchObject({ chance: 1 / 8, count: 8 });
-    expect(of('pictures retrieval', 'picture recall@1')?.value).toBeGreaterThan(0.6);
+    expect(of('images captioning', 'token-F1')?.value).toBeGreaterThan(0.8);
+    expect(of('images captioning', 'token-F1')?.baselines['nearest image']).toBe(1);
+    expect(of('images retrieval', 'text recall@1')).toMatchObject({ chance: 1 / 8, count: 8 });
+    expect(of('images retrieval', 'image recall@1')?.value).toBeGreaterThan(0.6);
     const perplexity = of('lines masked words', 'perplexity');
     expect(perplexity?.better).toBe('lower');
     expect(perplexity?.value).toBeLessThan(perplexity?.baselines['unigram'] ?? 0);
@@ -205,7 +205,7 @@ describe('a tiny model', () => {
       'unknown split "tset": did you mean "test"? known: test, train',
     );
     await expect(evaluateSuite(model, data, { datasets: ['x'] })).rejects.toThrow(
-      'known: colours, lines, pictures',
+      'known: colours, lines, images',
     );
   });
 });

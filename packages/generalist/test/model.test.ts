@@ -13,7 +13,7 @@ import {
   makeTask,
   openSuite,
   parseRecipe,
-  readPicture,
+  readImage,
   saveModel,
   scoreStage,
   taskLoss,
@@ -29,7 +29,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { classes, picture, tinyModel, tinyTokenizer, writeTinySuite } from './tiny-suite.ts';
+import { classes, drawImage, tinyModel, tinyTokenizer, writeTinySuite } from './tiny-suite.ts';
 
 let folder: string;
 let data: OpenSuite;
@@ -51,7 +51,7 @@ afterAll(async () => {
   await rm(scratch, { recursive: true, force: true });
 });
 
-const images = () => patchesOf([picture('red', 'bar', 1), picture('blue', 'square', 2)], model.image);
+const images = () => patchesOf([drawImage('red', 'bar', 1), drawImage('blue', 'square', 2)], model.image);
 
 describe('model folders', () => {
   it('come back with the same predictions', async () => {
@@ -295,8 +295,8 @@ describe('task sources', () => {
     });
     expect(sources.map(({ name }) => name)).toEqual([
       'colours',
-      'pictures/captioning',
-      'pictures/retrieval',
+      'images/captioning',
+      'images/retrieval',
       'lines',
     ]);
     for (const source of sources) {
@@ -308,7 +308,7 @@ describe('task sources', () => {
   it('count labels: ends and words of captions, words of texts', async () => {
     const { endoftext } = data.tokenizer.specials;
     const captions = await labelFrequencies(
-      await data.shards('pictures', 'train'),
+      await data.shards('images', 'train'),
       'image-captioning',
       data.tokenizer,
     );
@@ -328,7 +328,7 @@ describe('task sources', () => {
       tasks: {
         write: {
           family: 'image-captioning',
-          dataset: 'pictures',
+          dataset: 'images',
           candidates: { kind: 'sampled', negatives: 5 },
         },
         read: {
@@ -352,11 +352,11 @@ describe('task sources', () => {
   it('name the datasets that would do', async () => {
     const recipe = parseRecipe({ tasks: { a: { family: 'image-captioning', dataset: 'lines' } } });
     await expect(buildTaskSources(data, recipe, { image: model.image })).rejects.toThrow(
-      'task "a": expected a dataset of kind captioned-image for image-captioning, got "lines" of kind text; pictures would do',
+      'task "a": expected a dataset of kind captioned-image for image-captioning, got "lines" of kind text; images would do',
     );
     const unknown = parseRecipe({ tasks: { a: { family: 'image-captioning', dataset: 'picturs' } } });
     await expect(buildTaskSources(data, unknown, { image: model.image })).rejects.toThrow(
-      'unknown dataset "picturs": did you mean "pictures"?',
+      'unknown dataset "picturs": did you mean "images"?',
     );
     expect(Object.keys(defaultTasks(data.suite))).toHaveLength(4);
   });
@@ -398,25 +398,25 @@ describe('stages', () => {
   });
 });
 
-describe('pictures', () => {
+describe('images', () => {
   it('are read from files at the size of the model', async () => {
     const path = join(scratch, 'red.png');
     await sharp({ create: { width: 20, height: 20, channels: 3, background: { r: 255, g: 0, b: 0 } } })
       .png()
       .toFile(path);
-    const pixels = await readPicture(path, model.image);
+    const pixels = await readImage(path, model.image);
     expect(pixels.length).toBe(192);
     expect(Array.from(pixels.subarray(0, 3))).toEqual([255, 0, 0]);
   });
 
-  it('that are missing or no pictures are named', async () => {
-    await expect(readPicture(join(scratch, 'none.png'), model.image)).rejects.toThrow(
-      /picture .*none.png: expected a picture file, got nothing at its path; give a PNG/u,
+  it('that are missing or no images are named', async () => {
+    await expect(readImage(join(scratch, 'none.png'), model.image)).rejects.toThrow(
+      /image .*none.png: expected an image file, got nothing at its path; give a PNG/u,
     );
     await writeFile(join(scratch, 'text.png'), 'text');
-    await expect(readPicture(join(scratch, 'text.png'), model.image)).rejects.toThrow('can be decoded');
+    await expect(readImage(join(scratch, 'text.png'), model.image)).rejects.toThrow('can be decoded');
     expect(() => patchesOf([new Uint8Array(3)], model.image)).toThrow(
-      'pictures: expected 8 x 8 x 3 = 192 values each, got 3 in picture 0',
+      'images: expected 8 x 8 x 3 = 192 values each, got 3 in image 0',
     );
   });
 });

@@ -1,4 +1,4 @@
-/** A prepared suite of a few made-up pictures and sentences, and a model small enough for the cpu engine. */
+/** A prepared suite of a few made-up images and sentences, and a model small enough for the cpu engine. */
 import { createRandom } from '@polygate/core';
 import type { EncoderConfig, ExpertConfig, UniPerceiver } from '@polygate/encoder';
 import { createUniPerceiverModel, type UniPerceiverModel } from '@polygate/generalist';
@@ -33,8 +33,8 @@ export const tinyTokenizer = (): Tokenizer =>
     },
   );
 
-/** An 8 x 8 picture of a shape on black, with a little noise. */
-export const picture = (
+/** An 8 x 8 image of a shape on black, with a little noise. */
+export const drawImage = (
   colour: keyof typeof colours,
   shape: (typeof shapes)[number],
   seed: number,
@@ -59,7 +59,7 @@ const samples = (repeats: number, salt: number) =>
       shapes.map((shape, s) => ({
         id: `${colour}-${shape}-${repeat}`,
         label,
-        pixels: picture(colour as keyof typeof colours, shape, salt + 100 * repeat + 10 * label + s),
+        pixels: drawImage(colour as keyof typeof colours, shape, salt + 100 * repeat + 10 * label + s),
         caption: `a ${colour} ${shape}`,
         concept: `${colour}-${shape}`,
       })),
@@ -95,7 +95,7 @@ export const writeTinySuite = async (): Promise<string> => {
       { id: 'utf8', image: pixels, captions: { list: { list: 'int32' } }, concept: 'utf8' },
       datasetMetadata({ kind: 'captioned-image', image, tokenizer: tokenizer.hash }),
     );
-    await writeShards(join(folder, 'pictures', split), captioned, [
+    await writeShards(join(folder, 'images', split), captioned, [
       buildBatch(captioned, {
         ...columns,
         image: new Uint8Array(columns.image),
@@ -131,7 +131,7 @@ export const writeTinySuite = async (): Promise<string> => {
       tokenizerHash: tokenizer.hash,
       datasets: [
         { name: 'colours', kind: 'labelled-image', splits: rowsOf, classes },
-        { name: 'pictures', kind: 'captioned-image', splits: rowsOf },
+        { name: 'images', kind: 'captioned-image', splits: rowsOf },
         { name: 'lines', kind: 'text', splits: lines },
       ],
       quarantine: {},
@@ -157,8 +157,8 @@ const tinyEncoder = (vocabularySize: number, moe: ExpertConfig | undefined): Enc
 /** A task of each family on the datasets of the tiny suite, named after neither. */
 export const tinyTasks: readonly TrainedTask[] = [
   { name: 'naming', family: 'image-classification', dataset: 'colours' },
-  { name: 'writing', family: 'image-captioning', dataset: 'pictures' },
-  { name: 'finding', family: 'image-text-retrieval', dataset: 'pictures' },
+  { name: 'writing', family: 'image-captioning', dataset: 'images' },
+  { name: 'finding', family: 'image-text-retrieval', dataset: 'images' },
   { name: 'reading', family: 'masked-language-modelling', dataset: 'lines' },
 ];
 

@@ -7,7 +7,7 @@ import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { classes, picture, tinyTokenizer } from './tiny-suite.ts';
+import { classes, drawImage, tinyTokenizer } from './tiny-suite.ts';
 
 let root = '';
 beforeAll(async () => {
@@ -21,7 +21,7 @@ const captioned = datasetSchema({ kind: 'captioned-image', imageSize: 8, tokeniz
 const rows = (count: number) =>
   Array.from({ length: count }, (_, i) => ({
     id: `row-${i}`,
-    image: picture('red', 'bar', i),
+    image: drawImage('red', 'bar', i),
     label: i % classes.length,
     captions: [[...tokenizer.encode('a red bar')]],
   }));
@@ -33,22 +33,18 @@ it('opens as a suite, with the tasks that its datasets allow, and is sealed', as
     tokenizer,
     datasets: {
       colours: { train: fromRows(labelled, rows(6)), test: fromRows(labelled, rows(2)) },
-      pictures: { train: fromRows(captioned, () => rows(3)), test: fromRows(captioned, []) },
+      images: { train: fromRows(captioned, () => rows(3)), test: fromRows(captioned, []) },
     },
   });
   await using data = await openSuite(folder);
   expect(data.suite).toEqual(written);
   expect(data.suite.datasets).toEqual([
     { name: 'colours', kind: 'labelled-image', splits: { train: { rows: 6 }, test: { rows: 2 } }, classes },
-    { name: 'pictures', kind: 'captioned-image', splits: { train: { rows: 3 } } },
+    { name: 'images', kind: 'captioned-image', splits: { train: { rows: 3 } } },
   ]);
   expect(data.suite.image).toEqual({ height: 8, width: 8 });
-  expect(Object.keys(defaultTasks(data.suite))).toEqual([
-    'colours',
-    'pictures/captioning',
-    'pictures/retrieval',
-  ]);
-  expect((await data.shards('pictures', 'train')).rowCount).toBe(3);
+  expect(Object.keys(defaultTasks(data.suite))).toEqual(['colours', 'images/captioning', 'images/retrieval']);
+  expect((await data.shards('images', 'train')).rowCount).toBe(3);
 });
 
 it('is refused where it is not the one that suite.json was written with', async () => {
@@ -118,6 +114,6 @@ it('refuses what no run could read', async () => {
   const larger = datasetSchema({ kind: 'labelled-image', imageSize: 16, classes });
   const both = { a: { train: fromRows(labelled, rows(1)) }, b: { train: fromRows(larger, []) } };
   await expect(writeSuite(join(root, 'never'), { name: 'never', tokenizer, datasets: both })).rejects.toThrow(
-    'suite: expected pictures of one size, got 8 x 8 in "a" and 16 x 16 in "b"; resize them alike',
+    'suite: expected images of one size, got 8 x 8 in "a" and 16 x 16 in "b"; resize them alike',
   );
 });

@@ -47,7 +47,7 @@ const modelWith = (moe: ExpertConfig | undefined): UniPerceiverModel => {
 const recipe = parseRecipe({
   tasks: {
     colours: { family: 'image-classification', dataset: 'colours', batchSize: 2 },
-    pictures: { family: 'image-text-retrieval', dataset: 'pictures', batchSize: 2 },
+    images: { family: 'image-text-retrieval', dataset: 'images', batchSize: 2 },
   },
 });
 

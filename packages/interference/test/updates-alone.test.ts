@@ -31,7 +31,7 @@ afterAll(async () => {
 const recipe = parseRecipe({
   tasks: {
     colours: { family: 'image-classification', dataset: 'colours', batchSize: 2 },
-    pictures: { family: 'image-text-retrieval', dataset: 'pictures', batchSize: 2 },
+    images: { family: 'image-text-retrieval', dataset: 'images', batchSize: 2 },
   },
 });
 
@@ -143,7 +143,7 @@ describe('runInterference with updates', () => {
       const run = join(scratch, 'run');
       await writeTinyRun(run, folder);
       const measured = {
-        tasks: ['colours', 'pictures/retrieval'],
+        tasks: ['colours', 'images/retrieval'],
         batches: 3,
         directions: 0,
         updates: 2,

@@ -257,7 +257,7 @@ describe('moeDense', () => {
     expect(added).toBeLessThan(2.1);
   });
 
-  it('is the same after save and load, and takes sequences and pictures', async () => {
+  it('is the same after save and load, and takes sequences and images', async () => {
     const model = build();
     const artifacts = await new Promise<tf.io.ModelArtifacts>((resolve, reject) => {
       const handler = tf.io.withSaveHandler(async (given) => {

@@ -3,7 +3,7 @@ import { readStart } from './run-folder.ts';
 
 /** What decides settings of the model that the recipe leaves open. */
 export interface ModelSettingsContext {
-  /** Pictures of the suite. */
+  /** Images of the suite. */
   readonly image: ModelImage;
   /** Run folder that has a checkpoint to go on from: it keeps what was decided when it began. */
   readonly resumed: string | undefined;

@@ -40,8 +40,8 @@ const differences = (a: unknown, b: unknown, path = ''): string[] => {
 };
 
 /**
- * Requires that a run which goes on reads the ids and pictures that it began with.
- * @throws StateError for a suite of another tokenizer, ConfigError for one of another picture size
+ * Requires that a run which goes on reads the ids and images that it began with.
+ * @throws StateError for a suite of another tokenizer, ConfigError for one of another image size
  */
 export const requireSameData = async (run: string, data: OpenSuite): Promise<void> => {
   // A damaged config.json is named when the checkpoint is opened, which may then go back to an earlier one.

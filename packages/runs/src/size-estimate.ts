@@ -21,7 +21,7 @@ export interface SizeEstimate {
   /** Task of the largest batch. */
   readonly largestTask: string;
   /**
-   * What the run needs on any engine: the state, the pictures of the largest batch, and of its activations what no
+   * What the run needs on any engine: the state, the images of the largest batch, and of its activations what no
    * engine can do without, one block's and the results of the others.
    */
   readonly leastBytes: number;
@@ -29,9 +29,9 @@ export interface SizeEstimate {
 
 export interface SizeContext {
   readonly model: ModelSize;
-  /** Of the pictures. */
+  /** Of the images. */
   readonly channels: number;
-  /** Side of the pictures, pixels. */
+  /** Side of the images, pixels. */
   readonly pixels: number;
   /** Tokens of a row of text. */
   readonly textLength: number;

@@ -15,7 +15,7 @@ import {
 
 /** Samples of a step of every task: enough for a contrastive loss, small enough for any machine. */
 const SYNTHETIC_BATCH = 4;
-/** Patches along a side of the made-up pictures. */
+/** Patches along a side of the made-up images. */
 const SYNTHETIC_GRID = 2;
 
 const shrunk = (recipe: Recipe, suite: string): Recipe => ({
@@ -32,7 +32,7 @@ const shrunk = (recipe: Recipe, suite: string): Recipe => ({
 });
 
 /**
- * As {@link trainRecipe}, but on pictures of noise and drawn words in the run folder, with small batches and a small
+ * As {@link trainRecipe}, but on images of noise and drawn words in the run folder, with small batches and a small
  * vocabulary; model, tasks and optimisation are the recipe's. Warns of what the recipe itself will need.
  * @throws as {@link trainRecipe}
  */
@@ -45,7 +45,7 @@ export const trainSynthetic = async (
   const { model, estimate } = estimateAhead(recipe);
   const pixels = SYNTHETIC_GRID * model.patch;
   logger.warn(
-    `${describeSize(recipe, estimate)}; this run has made-up pictures of ${pixels}x${pixels} and at most ${SYNTHETIC_BATCH} samples a step`,
+    `${describeSize(recipe, estimate)}; this run has made-up images of ${pixels}x${pixels} and at most ${SYNTHETIC_BATCH} samples a step`,
   );
   const run = options.run ?? join('runs', `${recipe.name}-synthetic`);
   const suite = join(run, 'synthetic-suite');

@@ -1,4 +1,4 @@
-/** A model that is kept: pictures from files, bytes and pixels; class names that go with the model. */
+/** A model that is kept: images from files, bytes and pixels; class names that go with the model. */
 import { exportMerged, predictorOf, saveModel, trainedTasks } from '@polygate/generalist';
 import { openPredictor } from '@polygate/runs';
 import { classify, patchesOf, type TaskRecipe } from '@polygate/tasks';
@@ -10,10 +10,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { classes, conditionalModel, picture, tinyModel, tinyTasks, writeTinySuite } from '../../generalist/test/tiny-suite.ts';
+import { classes, conditionalModel, drawImage, tinyModel, tinyTasks, writeTinySuite } from '../../generalist/test/tiny-suite.ts';
 
 let folder = '';
-const pixels = [picture('red', 'bar', 1), picture('blue', 'square', 2), picture('white', 'bar', 3)];
+const pixels = [drawImage('red', 'bar', 1), drawImage('blue', 'square', 2), drawImage('white', 'bar', 3)];
 const size = { height: 8, width: 8, channels: 3 } as const;
 const files: Uint8Array[] = [];
 const trained = tinyTasks.map((task) => (task.name === 'naming' ? { ...task, classes } : task));
@@ -80,10 +80,10 @@ describe('openPredictor', () => {
     expect(together[4][0]).toHaveLength(2);
   });
 
-  it('goes on after a picture that is none', async () => {
+  it('goes on after an image that is none', async () => {
     using predictor = await openPredictor(join(folder, 'model'), { engine: 'current' });
-    const bad = predictor.classify([files[0] ?? '', new TextEncoder().encode('no picture')]);
-    await expect(bad).rejects.toThrow(/^picture number 1: /u);
+    const bad = predictor.classify([files[0] ?? '', new TextEncoder().encode('no image')]);
+    await expect(bad).rejects.toThrow(/^image number 1: /u);
     expect(await predictor.classify(files)).toHaveLength(3);
     await expect(openPredictor(join(folder, 'nowhere'), { engine: 'current' })).rejects.toThrow(StateError);
   });
@@ -97,7 +97,7 @@ describe('openPredictor', () => {
 });
 
 describe('a model folder', () => {
-  it('says how pictures are made, and the classes, also when it is exported', async () => {
+  it('says how images are made, and the classes, also when it is exported', async () => {
     for (const name of ['model', 'exported']) {
       const json = async (file: string) =>
         JSON.parse(await readFile(join(folder, name, file), 'utf8')) as Record<string, unknown>;
@@ -123,7 +123,7 @@ describe('a model folder', () => {
     const recipe = { split: 'train', lossWeight: 1, batchSize: 1, labelSmoothing: 0.1 };
     const tasks: Record<string, TaskRecipe> = {
       naming: { ...recipe, family: 'image-classification', dataset: 'colours' },
-      writing: { ...recipe, family: 'image-captioning', dataset: 'pictures' },
+      writing: { ...recipe, family: 'image-captioning', dataset: 'images' },
     };
     expect(trainedTasks(tasks, await readSuite(place))).toEqual(trained.slice(0, 2));
     await rm(place, { recursive: true, force: true });

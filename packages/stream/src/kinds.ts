@@ -62,7 +62,7 @@ const primitives: Readonly<Record<PrimitiveKind, Primitive>> = {
 
 /** Lists inside lists deeper than this are refused: nothing needs them, and a reader must bound its recursion. */
 const MAX_LIST_DEPTH = 4;
-/** Largest fixed list, in values: one 8192 x 8192 RGBA picture. */
+/** Largest fixed list, in values: one 8192 x 8192 RGBA image. */
 const MAX_FIXED_LIST_SIZE = 2 ** 28;
 
 const knownKinds = [...Object.keys(primitives), 'utf8', 'binary', '{fixedList, size}', '{list}'];

@@ -48,5 +48,5 @@ export type ColumnsOf<F extends Fields> = string extends keyof F
 /** A row as an object. */
 export type Row<F extends Fields> = { readonly [N in keyof F]: ValueOf<F[N]> };
 
-/** The rows of a schema: `type Picture = RowOf<typeof schema>`. */
+/** The rows of a schema: `type Image = RowOf<typeof schema>`. */
 export type RowOf<S extends TypedSchema> = S extends TypedSchema<infer F> ? Row<F> : never;

@@ -134,7 +134,7 @@ describe('shard writer', () => {
     const directory = join(root, 'replaced');
     await writeShards(directory, schema, [rowsOf(0, 3)]);
     const before = await readFile(join(directory, '_manifest.json'), 'utf8');
-    const fault = Object.assign(new Error('no such picture'), { code: 'ENOENT', errno: -2 });
+    const fault = Object.assign(new Error('no such image'), { code: 'ENOENT', errno: -2 });
     async function* broken() {
       yield rowsOf(0, 100);
       throw fault;

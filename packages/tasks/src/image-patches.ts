@@ -1,6 +1,6 @@
 /** Decoded images as the patches of a model, and what is done with patches. */
 import { ShapeError } from '@polygate/core';
-import { shrinkPictures, type PictureSet } from '@polygate/evaluation';
+import { shrinkImages, type ImageSet } from '@polygate/evaluation';
 import { patchifyBatch } from '@polygate/tokens';
 import type { ImagePatches, ResolvedImageInput } from '@polygate/modalities';
 
@@ -10,7 +10,7 @@ export const patchesOf = (images: readonly Uint8Array[], input: ResolvedImageInp
   images.forEach((image, i) => {
     if (image.length !== input.pixels) {
       throw new ShapeError(
-        `pictures: expected ${input.height} x ${input.width} x ${input.channels} = ${input.pixels} values each, got ${image.length} in picture ${i}; resize it first`,
+        `images: expected ${input.height} x ${input.width} x ${input.channels} = ${input.pixels} values each, got ${image.length} in image ${i}; resize it first`,
       );
     }
     pixels.set(image, i * input.pixels);
@@ -44,8 +44,8 @@ export const range = (start: number, end: number): number[] =>
 const NEIGHBOUR_SIDE = 16;
 
 /** Images of a model's size, one after another, shrunk for comparison pixel by pixel. */
-export const shrunkImages = (pixels: Uint8Array, image: ResolvedImageInput): PictureSet =>
-  shrinkPictures(
+export const shrunkImages = (pixels: Uint8Array, image: ResolvedImageInput): ImageSet =>
+  shrinkImages(
     { pixels, height: image.height, width: image.width, channels: image.channels },
     NEIGHBOUR_SIDE,
   );

@@ -33,7 +33,7 @@ export const imageInputOf = (schema: Schema, patch: number): ResolvedImageInput 
   const { image, kind } = readDatasetMetadata(schema);
   if (!image) {
     throw new ConfigError(
-      `image input: expected rows with pictures, got rows of kind "${kind}" whose metadata names no image size`,
+      `image input: expected rows with images, got rows of kind "${kind}" whose metadata names no image size`,
     );
   }
   return resolveImageInput({ ...image, patch });
@@ -47,15 +47,15 @@ export const imagePatches = (
 ): ImagePatches => patchImages(columnsOf(batch), input, options);
 
 /** Settings of every task that shows images. */
-export interface PictureSettings {
+export interface ImageSettings {
   readonly image: ImageInput;
   /** Applied in training only. @default none */
   readonly augmentation?: Augmentation | undefined;
 }
 
 /** How a task reads its images: in training each row is changed by a stream of its own. @throws ConfigError */
-export const createPictureReader = (
-  settings: PictureSettings,
+export const createImageReader = (
+  settings: ImageSettings,
 ): ((batch: RecordBatch, options: CollateOptions) => ImagePatches) => {
   const { augmentation } = settings;
   const image = resolveImageInput(settings.image);

@@ -32,7 +32,7 @@ export interface ScoreOptions {
 /** A model, by what task families ask of it. */
 export interface TaskModel {
   readonly tokenizer: Tokenizer;
-  /** Pictures that it reads. */
+  /** Images that it reads. */
   readonly image: ResolvedImageInput;
   /** Every token as a candidate; one set for all tasks, so that its features are encoded once. */
   readonly vocabulary: CandidateSet;

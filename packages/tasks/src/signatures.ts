@@ -8,11 +8,11 @@ import { attributeRow, unionSignature, type AttributeRow, type TaskSignature } f
 const signature = (inputs: readonly string[], targets: readonly string[]): TaskSignature =>
   Object.freeze({ inputs: Object.freeze(inputs), targets: Object.freeze(targets) });
 
-/** A picture is described by a text: classification and retrieval. */
+/** An image is described by a text: classification and retrieval. */
 export const imageToText: TaskSignature = signature(['visual'], ['text']);
 /** Text from text: masked language modelling. */
 export const textToText: TaskSignature = signature(['text'], ['text']);
-/** A picture and the words so far give the next word: captioning. */
+/** An image and the words so far give the next word: captioning. */
 export const imageAndTextToText: TaskSignature = signature(['visual', 'text'], ['text']);
 
 const vocabulary = unionSignature(textToText, imageAndTextToText);
@@ -24,7 +24,7 @@ export const segmentRows: Readonly<
     AttributeRow
   >
 > = Object.freeze({
-  /** Picture of classification and retrieval. */
+  /** Image of classification and retrieval. */
   image: attributeRow(imageToText, { modality: 'visual', causal: false, source: 'input' }),
   /** Class name. */
   name: attributeRow(imageToText, { modality: 'text', causal: false, source: 'target' }),

@@ -17,7 +17,7 @@ import { imagePatches } from './images.ts';
 export type ColumnStage = ReturnType<typeof mapStage>;
 
 export interface PatchStageOptions {
-  /** Changes every picture by a stream of its own, a pure function of seed and id; needs the column `id`. @default none */
+  /** Changes every image by a stream of its own, a pure function of seed and id; needs the column `id`. @default none */
   readonly augmentation?: Augmentation;
   /** @default 0 */
   readonly seed?: number;
@@ -28,8 +28,8 @@ export interface PatchStageOptions {
 }
 
 /**
- * Adds `patches`, fixedList float32 [N * P]: the picture of each row, normalised and cut into patches. Tasks take a batch
- * that has them as it is. @throws ConfigError when the patch does not divide the picture
+ * Adds `patches`, fixedList float32 [N * P]: the image of each row, normalised and cut into patches. Tasks take a batch
+ * that has them as it is. @throws ConfigError when the patch does not divide the image
  */
 export const patchStage = (input: ImageInput, options: PatchStageOptions = {}): ColumnStage => {
   const { augmentation, seed = 0, image = 'image', patches = 'patches' } = options;

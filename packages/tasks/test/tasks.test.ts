@@ -84,13 +84,13 @@ describe('image classification', () => {
     const visual = batch.inputs.segments[0];
     if (!isVisualSegment(visual)) throw new Error('expected a visual segment');
     expect(visual.layout.grid).toEqual({ rows: 2, columns: 2, frames: 1 });
-    // The second patch of the first picture starts at pixel (0, 2): bytes 6, 7, 8 = 42, 49, 56.
+    // The second patch of the first image starts at pixel (0, 2): bytes 6, 7, 8 = 42, 49, 56.
     expect(visual.arrays.patches[12]).toBeCloseTo((42 / 255 - 0.485) / 0.229, 5);
     expect(visual.arrays.patches[13]).toBeCloseTo((49 / 255 - 0.456) / 0.224, 5);
     expect(visual.arrays.patches[14]).toBeCloseTo((56 / 255 - 0.406) / 0.225, 5);
   });
 
-  it('smooths labels and changes pictures in training only, by the stream alone', () => {
+  it('smooths labels and changes images in training only, by the stream alone', () => {
     const changing = createImageClassification({
       name: 'pets',
       classes: ['cat', 'dog'],
@@ -211,7 +211,7 @@ describe('image captioning', () => {
 });
 
 describe('image-text retrieval', () => {
-  it('pairs each picture with its caption and marks rows that share one', () => {
+  it('pairs each image with its caption and marks rows that share one', () => {
     const task = createImageTextRetrieval({ name: 'pairs', tokenizer, image });
     const rows = captioned([[[1, 2]], [[3]], [[1, 2], [9]], [[9], [4]]]);
     const batch = task.collate(rows, evaluate());

@@ -38,7 +38,7 @@ afterAll(() => rm(cache, { recursive: true, force: true }));
 fault('torch/nothing');
 const torch = (await probeEngines()).some(({ name, available }) => name === 'torch' && available);
 
-/** Gradient of a convolution of 3x3 ones over 4x4 ones, summed, to its picture: how many windows a pixel is in. */
+/** Gradient of a convolution of 3x3 ones over 4x4 ones, summed, to its image: how many windows a pixel is in. */
 const windowCounts = (): number[] => {
   const filter = tf.ones([3, 3, 1, 1]) as tf.Tensor4D;
   const gradient = tf.grad((x) => tf.sum(tf.conv2d(x as tf.Tensor4D, filter, 1, 'same')));
@@ -51,7 +51,7 @@ describe.runIf(torch)('a torch engine that is wrong on purpose', () => {
     const { answers, line } = await selectEngine({ engine: 'torch' });
     expect(answers.workarounds).toEqual(['convolutions without oneDNN']);
     expect(answers.found.map(({ question }) => question)).toContain(
-      'convolution 3x3 of channels-first pictures',
+      'convolution 3x3 of channels-first images',
     );
     expect(new Set(answers.found.map(({ family }) => family))).toEqual(new Set(['convolution', 'volume']));
     expect(answers.wrong).toEqual([]);

@@ -1,6 +1,6 @@
 /**
- * Random changes of a training picture: zoom, turn, stretch and shift in one bilinear resampling, mirror, brightness and
- * contrast. Pixels outside the picture repeat its border.
+ * Random changes of a training image: zoom, turn, stretch and shift in one bilinear resampling, mirror, brightness and
+ * contrast. Pixels outside the image repeat its border.
  *
  * H rows · W columns · C channels; pixels are HWC, 0 to 255.
  */
@@ -44,7 +44,7 @@ export interface PixelShape {
 }
 
 /**
- * A changed copy of one picture; the input is borrowed. Seven draws are taken whatever the settings, so that switching
+ * A changed copy of one image; the input is borrowed. Seven draws are taken whatever the settings, so that switching
  * one off leaves the others as they were.
  * @param pixels uint8 [H, W, C]
  * @throws ShapeError for another number of bytes

@@ -12,7 +12,7 @@ import {
 
 describe('patchify', () => {
   it('orders patches by rows and values by (y, x, channel)', () => {
-    // A 2x4 picture of one channel, patch 2:   0 1 | 2 3
+    // A 2x4 image of one channel, patch 2:   0 1 | 2 3
     //                                          4 5 | 6 7
     const grey = Float32Array.from({ length: 8 }, (_, i) => i);
     expect([...patchify(grey, { height: 2, width: 4, channels: 1, patch: 2 })]).toEqual([

@@ -1,14 +1,14 @@
 /**
- * Pictures and video as rows of patches, and back. H height · W width · C channels · p patch side · N patches of a
- * picture (H/p * W/p, row by row) · T frames. Inside a patch the order is (y, x, c), the last fastest. A byte v stands
+ * Images and video as rows of patches, and back. H height · W width · C channels · p patch side · N patches of an
+ * image (H/p * W/p, row by row) · T frames. Inside a patch the order is (y, x, c), the last fastest. A byte v stands
  * for v / 255; each channel is then normalised as (v / 255 - mean) / std. Floats are normalised as they are.
  */
 import { ShapeError } from '@polygate/core';
 
 export interface PatchLayout {
-  /** Picture height in pixels, a multiple of `patch`. */
+  /** Image height in pixels, a multiple of `patch`. */
   readonly height: number;
-  /** Picture width in pixels, a multiple of `patch`. */
+  /** Image width in pixels, a multiple of `patch`. */
   readonly width: number;
   readonly channels: number;
   /** Side of a square patch in pixels. */
@@ -20,17 +20,17 @@ export interface PatchLayout {
 }
 
 export interface PatchBatchLayout extends PatchLayout {
-  /** Pictures in the batch; frames of video follow each other, so B videos of T frames are B * T pictures. */
+  /** Images in the batch; frames of video follow each other, so B videos of T frames are B * T images. */
   readonly count: number;
   /** Filled instead of a new array; must have exactly the size of the result. @default a new array */
   readonly out?: Float32Array;
 }
 
-/** Values of one picture's patches. */
+/** Values of one image's patches. */
 interface PatchPlan {
   readonly rows: number;
   readonly columns: number;
-  readonly pictureSize: number;
+  readonly imageSize: number;
   readonly mean: readonly number[];
   readonly std: readonly number[];
 }
@@ -55,7 +55,7 @@ const planPatches = (layout: PatchLayout): PatchPlan => {
   if (![height, width, channels, patch].every(isPositive) || height % patch !== 0 || width % patch !== 0) {
     throw new ShapeError(
       `patches: expected height and width that are multiples of the patch side, got ${height}x${width}x${channels} ` +
-        `with patch ${patch}; resize or crop the picture first`,
+        `with patch ${patch}; resize or crop the image first`,
       { fields: { height, width, channels, patch } },
     );
   }
@@ -66,7 +66,7 @@ const planPatches = (layout: PatchLayout): PatchPlan => {
   return {
     rows: height / patch,
     columns: width / patch,
-    pictureSize: height * width * channels,
+    imageSize: height * width * channels,
     mean: perChannel(layout.mean, channels, 0),
     std,
   };
@@ -111,22 +111,22 @@ const byteTable = (plan: PatchPlan): Float32Array => {
 };
 
 /**
- * Patches of `count` pictures.
- * @param pixels HWC pictures one after another, uint8 or float32, borrowed
+ * Patches of `count` images.
+ * @param pixels HWC images one after another, uint8 or float32, borrowed
  * @returns float32 [count * N, p * p * C]
  * @throws ShapeError
  */
 export const patchifyBatch = (pixels: Uint8Array | Float32Array, layout: PatchBatchLayout): Float32Array => {
   const plan = planPatches(layout);
   const { channels, patch, count } = layout;
-  const size = count * plan.pictureSize;
+  const size = count * plan.imageSize;
   checkLength('patchifyBatch', pixels.length, size);
   const out = layout.out ?? new Float32Array(size);
   checkLength('patchifyBatch, out', out.length, size);
   const run = patch * channels;
   const table = pixels instanceof Uint8Array ? byteTable(plan) : undefined;
-  for (let picture = 0; picture < count; picture += 1) {
-    const base = picture * plan.pictureSize;
+  for (let image = 0; image < count; image += 1) {
+    const base = image * plan.imageSize;
     forEachRun(layout, plan, (pixel, value) => {
       let channel = 0;
       for (let i = 0; i < run; i += 1) {
@@ -142,19 +142,19 @@ export const patchifyBatch = (pixels: Uint8Array | Float32Array, layout: PatchBa
 };
 
 /**
- * The pictures that {@link patchifyBatch} got.
- * @returns float32 HWC pictures; for pictures that were bytes, values in 0..1 (see {@link toBytes})
+ * The images that {@link patchifyBatch} got.
+ * @returns float32 HWC images; for images that were bytes, values in 0..1 (see {@link toBytes})
  */
 export const unpatchifyBatch = (patches: Float32Array, layout: PatchBatchLayout): Float32Array => {
   const plan = planPatches(layout);
   const { channels, patch, count } = layout;
-  const size = count * plan.pictureSize;
+  const size = count * plan.imageSize;
   checkLength('unpatchifyBatch', patches.length, size);
   const out = layout.out ?? new Float32Array(size);
   checkLength('unpatchifyBatch, out', out.length, size);
   const run = patch * channels;
-  for (let picture = 0; picture < count; picture += 1) {
-    const base = picture * plan.pictureSize;
+  for (let image = 0; image < count; image += 1) {
+    const base = image * plan.imageSize;
     forEachRun(layout, plan, (pixel, value) => {
       for (let i = 0; i < run; i += 1) {
         const channel = i % channels;
@@ -166,11 +166,11 @@ export const unpatchifyBatch = (patches: Float32Array, layout: PatchBatchLayout)
   return out;
 };
 
-/** Patches of one picture, float32 [N, p * p * C], row by row. @throws ShapeError */
+/** Patches of one image, float32 [N, p * p * C], row by row. @throws ShapeError */
 export const patchify = (pixels: Uint8Array | Float32Array, layout: PatchLayout): Float32Array =>
   patchifyBatch(pixels, { ...layout, count: 1 });
 
-/** The picture of its patches, float32 HWC. @throws ShapeError */
+/** The image of its patches, float32 HWC. @throws ShapeError */
 export const unpatchify = (patches: Float32Array, layout: PatchLayout): Float32Array =>
   unpatchifyBatch(patches, { ...layout, count: 1 });
 

@@ -1,4 +1,4 @@
-/** Tar, WebDataset, COCO and sidecar files: pictures and texts in containers of others. */
+/** Tar, WebDataset, COCO and sidecar files: images and texts in containers of others. */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -9,7 +9,7 @@ import { mutateJson } from '../json-mutations.ts';
 import { expectRight, type FuzzTarget, type Mutator } from '../target.ts';
 import { textMutations } from '../text-mutations.ts';
 import { checkKeys, fileIn, readTwice, utf8 } from './reading.ts';
-import { tinyPicture } from './pictures.ts';
+import { tinyImage } from './images.ts';
 
 const BLOCK = 512;
 
@@ -85,12 +85,12 @@ const paxRecord = (key: string, value: string): string => {
 };
 
 const archives = async (): Promise<readonly Uint8Array[]> => {
-  const picture = await tinyPicture();
+  const image = await tinyImage();
   const pairs = Buffer.concat([
-    tarMember('one.png', picture),
+    tarMember('one.png', image),
     tarMember('one.txt', utf8('a cat')),
     tarMember('one.cls', utf8('3')),
-    tarMember('two.png', picture),
+    tarMember('two.png', image),
     tarMember('two.json', utf8('{"caption":"a dog","label":"dog"}')),
     tarEnd,
   ]);
@@ -150,7 +150,7 @@ const coco: FuzzTarget = {
   name: 'coco',
   errors: ['ConfigError', 'FormatError'],
   async open(folder) {
-    for (const name of ['a.png', 'b.png']) await writeFile(join(folder, name), await tinyPicture());
+    for (const name of ['a.png', 'b.png']) await writeFile(join(folder, name), await tinyImage());
     const save = fileIn(folder, 'captions.json');
     const document = {
       info: { year: 2017 },
@@ -184,7 +184,7 @@ const sidecar: FuzzTarget = {
     for (const place of [json, text]) {
       await rm(place, { recursive: true, force: true });
       await mkdir(place);
-      await writeFile(join(place, 'a.png'), await tinyPicture());
+      await writeFile(join(place, 'a.png'), await tinyImage());
     }
     return {
       seeds: [utf8('{"caption":"a cat","url":"x"}'), utf8('["one","two"]'), utf8('a cat\nasleep\n')],

@@ -1,13 +1,13 @@
-/** Pictures: header, budget and decoding of every format, and the pictures that predictions are made of. */
+/** Images: header, budget and decoding of every format, and the images that predictions are made of. */
 import { crc32 } from '@polygate/core';
 import { decodeImage, isColour } from '@polygate/datasets';
-import { readPicture } from '@polygate/generalist';
-import { measurePicture } from '../../../packages/datasets/src/images/image-budget.ts';
+import { readImage } from '@polygate/generalist';
+import { measureImage } from '../../../packages/datasets/src/images/image-budget.ts';
 import { frameCount } from '../../../packages/datasets/src/images/image-frames.ts';
 import { edgeNumbers, pick } from '../byte-mutations.ts';
 import { expectRight, type FuzzTarget, type Mutator } from '../target.ts';
 import { fileIn, utf8 } from './reading.ts';
-import { pictureSeeds } from './pictures.ts';
+import { imageSeeds } from './images.ts';
 
 const SIDE = 8;
 const PNG_HEAD = 8;
@@ -106,10 +106,10 @@ const imageTarget: FuzzTarget = {
   name: 'image',
   errors: [],
   open: async () => ({
-    seeds: await pictureSeeds(),
+    seeds: await imageSeeds(),
     mutators: [mutateChunks, mutateSvg],
     async parse(bytes) {
-      const { decoding: needed } = await measurePicture(bytes, {}).catch(() => ({ decoding: 0 }));
+      const { decoding: needed } = await measureImage(bytes, {}).catch(() => ({ decoding: 0 }));
       expectRight(Number.isFinite(needed) && needed >= 0, `${needed} bytes needed`);
       const frames = await frameCount(bytes);
       expectRight(Number.isSafeInteger(frames) && frames >= 1, `${frames} frames`);
@@ -121,11 +121,11 @@ const imageTarget: FuzzTarget = {
   }),
 };
 
-const pictureTarget: FuzzTarget = {
-  name: 'predict-picture',
+const predictedImageTarget: FuzzTarget = {
+  name: 'predict-image',
   errors: ['FormatError', 'StateError'],
   async open(folder) {
-    const save = fileIn(folder, 'picture');
+    const save = fileIn(folder, 'image');
     const image = {
       height: SIDE,
       width: SIDE,
@@ -136,10 +136,10 @@ const pictureTarget: FuzzTarget = {
       pixels: SIDE * SIDE * 3,
     };
     return {
-      seeds: await pictureSeeds(),
+      seeds: await imageSeeds(),
       mutators: [mutateChunks],
       async parse(bytes) {
-        const pixels = await readPicture(await save(bytes), image as Parameters<typeof readPicture>[1]);
+        const pixels = await readImage(await save(bytes), image as Parameters<typeof readImage>[1]);
         expectRight(pixels.length === image.pixels, `${pixels.length} values`);
       },
     };
@@ -166,4 +166,4 @@ const colourTarget: FuzzTarget = {
   }),
 };
 
-export const imageTargets: readonly FuzzTarget[] = [imageTarget, pictureTarget, colourTarget];
+export const imageTargets: readonly FuzzTarget[] = [imageTarget, predictedImageTarget, colourTarget];

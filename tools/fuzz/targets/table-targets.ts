@@ -15,7 +15,7 @@ import { expectRight, type FuzzTarget, type Mutator } from '../target.ts';
 import { textMutations } from '../text-mutations.ts';
 import { mutateJson } from '../json-mutations.ts';
 import { checkKeys, fileIn, readTwice, utf8 } from './reading.ts';
-import { tinyPicture } from './pictures.ts';
+import { tinyImage } from './images.ts';
 
 const packages = join(import.meta.dirname, '..', '..', '..', 'packages');
 /** The script is built into another folder than the sources lie in. */
@@ -197,7 +197,7 @@ const imageMetadata: FuzzTarget = {
   name: 'image-metadata',
   errors: ['ConfigError', 'FormatError'],
   async open(folder) {
-    await fileIn(folder, 'a.png')(await tinyPicture());
+    await fileIn(folder, 'a.png')(await tinyImage());
     const save = fileIn(folder, 'metadata.jsonl');
     const lines = ['{"file_name":"a.png","text":["one","two"]}', '{"file_name":"b.png","text":["three"]}'];
     return {
@@ -217,7 +217,7 @@ const captionList: FuzzTarget = {
   async open(folder) {
     const save = fileIn(folder, 'token.txt');
     const list = await fileIn(folder, 'train.txt')(utf8('a.png\nb.png\n'));
-    await fileIn(folder, 'a.png')(await tinyPicture());
+    await fileIn(folder, 'a.png')(await tinyImage());
     return {
       seeds: [
         utf8('a.png#0\tone , two\nb.png#0\tthree\na.png#1\tfour\n'),

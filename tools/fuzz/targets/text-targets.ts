@@ -16,13 +16,13 @@ import { mutateJson, mutateJsonLine } from '../json-mutations.ts';
 import { expectRight, type FuzzTarget } from '../target.ts';
 import { textMutations } from '../text-mutations.ts';
 import { checkKeys, fileIn, readTwice, utf8 } from './reading.ts';
-import { tinyPicture } from './pictures.ts';
+import { tinyImage } from './images.ts';
 
-const PICTURES = ['a.png', 'b.png', 'c.png'];
+const IMAGES = ['a.png', 'b.png', 'c.png'];
 
-/** A folder of pictures that tables name. */
-const picturesIn = async (folder: string): Promise<string> => {
-  for (const name of PICTURES) await writeFile(join(folder, name), await tinyPicture());
+/** A folder of images that tables name. */
+const imagesIn = async (folder: string): Promise<string> => {
+  for (const name of IMAGES) await writeFile(join(folder, name), await tinyImage());
   return folder;
 };
 
@@ -140,7 +140,7 @@ const captionsCsv: FuzzTarget = {
   name: 'captions-csv',
   errors: ['ConfigError', 'FormatError'],
   async open(folder) {
-    const images = await picturesIn(folder);
+    const images = await imagesIn(folder);
     const save = fileIn(folder, 'captions.csv');
     return {
       seeds: [
@@ -161,7 +161,7 @@ const labelledTable: FuzzTarget = {
   name: 'labelled-table',
   errors: ['ConfigError', 'FormatError'],
   async open(folder) {
-    const images = await picturesIn(folder);
+    const images = await imagesIn(folder);
     const save = fileIn(folder, 'labels.csv');
     return {
       seeds: [
@@ -200,7 +200,7 @@ const jsonl: FuzzTarget = {
   name: 'jsonl',
   errors: ['ConfigError', 'FormatError'],
   async open(folder) {
-    await picturesIn(folder);
+    await imagesIn(folder);
     const save = fileIn(folder, 'rows.jsonl');
     const rows = [
       { image: 'a.png', text: 'a cat', label: 'cat', split: 'train', id: 'one' },

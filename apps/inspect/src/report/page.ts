@@ -1,5 +1,5 @@
 /**
- * The report as one HTML page that needs nothing else: no script, no font, no picture from anywhere. Its content policy
+ * The report as one HTML page that needs nothing else: no script, no font, no image from anywhere. Its content policy
  * forbids them, so that a browser would say so.
  */
 import { dark, escapeXml, figureStyles, light, renderFigure, type Theme } from '@polygate/figures';

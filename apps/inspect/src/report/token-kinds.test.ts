@@ -4,10 +4,10 @@ import { expect, it } from 'vitest';
 import { segmentName } from './token-kinds.ts';
 
 it('calls tokens what the families of all packages call them', () => {
-  expect(segmentName(rowKey(segmentRows.image))).toBe('picture');
+  expect(segmentName(rowKey(segmentRows.image))).toBe('image');
   expect(segmentName(rowKey(segmentRows.name))).toBe('name or caption as target');
   expect(segmentName(rowKey(segmentRows.maskedText))).toBe('masked text');
-  expect(segmentName(rowKey(segmentRows.captionImage))).toBe('picture to caption');
+  expect(segmentName(rowKey(segmentRows.captionImage))).toBe('image to caption');
   expect(segmentName(rowKey(segmentRows.captionText))).toBe('words so far');
   expect(segmentName(rowKey(segmentRows.vocabulary))).toBe('word as target');
 

@@ -1,5 +1,5 @@
 /**
- * The kinds of tokens that a model's tasks show to its routers, named for people: pictures, class names, masked text, and
+ * The kinds of tokens that a model's tasks show to its routers, named for people: images, class names, masked text, and
  * so on. Kinds that a condition on rows does not tell apart are one.
  */
 import { rowKey } from '@polygate/attributes';

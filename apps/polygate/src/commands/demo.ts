@@ -21,7 +21,7 @@ interface DemoFlags {
 export const addDemo = (program: Command, terminal: Terminal): void => {
   program
     .command('demo')
-    .description('the whole path on the mini suite: prepare, pretrain, evaluate, report and picture sheet')
+    .description('the whole path on the mini suite: prepare, pretrain, evaluate, report and image sheet')
     .option('--run <folder>', 'folder of the run', 'runs/demo')
     .option('--data <folder>', 'folder of the prepared suites', 'data')
     .option('--set <path=value>', 'change one setting of the recipe; may be given again', collect, [])

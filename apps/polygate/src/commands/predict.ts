@@ -1,12 +1,12 @@
 import {
-  formatPictures,
+  formatImages,
   formatRetrieval,
   predictFiles,
   predictGallery,
   predictImage,
   predictImages,
   predictTexts,
-  type PicturePredictions,
+  type ImagePredictions,
 } from '@polygate/app-predict';
 import { StateError } from '@polygate/core';
 import {
@@ -67,14 +67,14 @@ const givenOptions = ({ options = [] }: FamilyPredictor, flags: object): Record<
 
 /** `polygate predict VERB`: one verb for each task family that answers one. */
 export const addPredict = (program: Command, terminal: Terminal): void => {
-  const predict = program.command('predict').description('what a trained model says of pictures and texts');
+  const predict = program.command('predict').description('what a trained model says of images and texts');
   const { logger } = terminal;
   const add = (name: string, description: string): Command =>
     withCheckpoint(withEngine(predict.command(name)))
       .description(description)
       .requiredOption('--run <folder>', 'folder of a run or of a model')
       .option('--task <name>', 'task of the model that is asked (default: the first that fits)')
-      .option('--json', 'print JSON: one object, or one a line for several pictures');
+      .option('--json', 'print JSON: one object, or one a line for several images');
   const common = ({ run, task, checkpoint, ...engine }: PredictFlags) => ({
     run,
     ...(checkpoint === undefined ? {} : { checkpoint }),
@@ -84,7 +84,7 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
   const answer = (flags: PredictFlags, value: unknown, text: string): void =>
     terminal.print(flags.json ? JSON.stringify(value) : text);
 
-  /** Prints each picture's answer; with --json one line each. Files that could not be read decide the exit code. */
+  /** Prints each image's answer; with --json one line each. Files that could not be read decide the exit code. */
   const answerEach = <A>(
     flags: PredictFlags,
     key: string,
@@ -93,28 +93,28 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
       format,
       subject = 'image',
     }: {
-      readonly found: PicturePredictions<A>;
+      readonly found: ImagePredictions<A>;
       readonly format: (own: readonly A[]) => string;
       /** What is asked about, a key of the JSON. */
       readonly subject?: string;
     },
   ): void => {
-    const { pictures, skipped } = found;
+    const { images, skipped } = found;
     if (flags.json) {
-      for (const { image, predictions } of pictures) {
+      for (const { image, predictions } of images) {
         terminal.print(JSON.stringify({ [subject]: image, [key]: predictions }));
       }
       for (const { path, reason } of skipped)
         terminal.print(JSON.stringify({ [subject]: path, error: reason }));
-    } else if (pictures.length > 0) terminal.print(formatPictures(pictures, format));
+    } else if (images.length > 0) terminal.print(formatImages(images, format));
     if (skipped.length === 0) return;
-    const all = pictures.length + skipped.length;
+    const all = images.length + skipped.length;
     throw new StateError(
-      `predict: expected ${all} ${subject === 'image' ? 'picture' : subject}s that can be read, got ${skipped.length} that can't: ${skipped
+      `predict: expected ${all} ${subject === 'image' ? 'image' : subject}s that can be read, got ${skipped.length} that can't: ${skipped
         .slice(0, SHOWN_SKIPPED)
         .map(({ path }) => path)
         .join(', ')}${skipped.length > SHOWN_SKIPPED ? ', ...' : ''}; the reasons stand above`,
-      { code: 'pictures-skipped', fields: { skipped: skipped.length, all } },
+      { code: 'images-skipped', fields: { skipped: skipped.length, all } },
     );
   };
   /** Whether one file was named, whose answer needs no path above it. */
@@ -150,7 +150,7 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
       const bad = paths.length === 1 ? 'throw' : 'skip';
       const found = await predictFiles<unknown>(verb, { ...asked, bad }, { logger });
       const format = (answers: readonly unknown[]): string => predictor.format(answers);
-      const [only] = found.pictures;
+      const [only] = found.images;
       if (paths.length === 1 && only) {
         answer(flags, { [argument]: only.image, [key]: only.predictions }, format(only.predictions));
         return;
@@ -177,8 +177,8 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
   const addGallery = (predictor: GalleryPredictor): void => {
     const { verb, options = [] } = predictor;
     const command = add(`${verb} <text>`, predictor.summary)
-      .requiredOption('--images <folder>', 'folder of pictures, searched with its sub-folders')
-      .option('--count <number>', 'pictures that are listed (default: 5)', positive('--count', MAX_COUNT));
+      .requiredOption('--images <folder>', 'folder of images, searched with its sub-folders')
+      .option('--count <number>', 'images that are listed (default: 5)', positive('--count', MAX_COUNT));
     for (const option of options) withOption(command, option);
     command.action(async (text: string, flags: PredictFlags & { images: string; count?: number }) => {
       const { images, count } = flags;

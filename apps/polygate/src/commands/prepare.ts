@@ -55,7 +55,7 @@ export const addPrepare = (program: Command, terminal: Terminal): void => {
     .option('--out <folder>', 'folder that holds the suites', 'data')
     .option(
       '--for <folder>',
-      'prepare for a run or model: its tokenizer, picture size, fit and background are used',
+      'prepare for a run or model: its tokenizer, image size, fit and background are used',
     )
     .option('--force', 'prepare again even if the finished suite is there')
     .option('--verify', 'read every byte of a finished suite; a damaged one is prepared again')

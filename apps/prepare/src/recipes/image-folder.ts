@@ -1,5 +1,5 @@
 /**
- * Your own pictures in folders named after their classes.
+ * Your own images in folders named after their classes.
  * Command: npx polygate prepare --recipe image-folder --set name=flowers --set sources.photos.path=flowers/
  */
 export const imageFolder = {

@@ -5,7 +5,7 @@
  */
 import type { RecipeInput } from '@polygate/generalist';
 
-const pictures = { flip: 0.5, shift: 0.1, zoom: 0.2, turn: 12, tone: 0.2 };
+const images = { flip: 0.5, shift: 0.1, zoom: 0.2, turn: 12, tone: 0.2 };
 
 /** Part of the vocabulary a step, drawn flatly enough that every token is met often. */
 const words = { kind: 'sampled', negatives: 384, power: 0.5, uniformShare: 0.3 } as const;
@@ -22,7 +22,7 @@ export const demo = {
       dataset: 'emoji-group',
       batchSize: 32,
       weight: 4,
-      augmentation: pictures,
+      augmentation: images,
     },
     mnist: {
       family: 'image-classification',
@@ -38,7 +38,7 @@ export const demo = {
       weight: 6,
       maximumTokens: 12,
       candidates: words,
-      augmentation: pictures,
+      augmentation: images,
     },
     'emoji-captions/retrieval': {
       family: 'image-text-retrieval',
@@ -46,7 +46,7 @@ export const demo = {
       batchSize: 32,
       weight: 4,
       maximumTokens: 16,
-      augmentation: pictures,
+      augmentation: images,
     },
     text: {
       family: 'masked-language-modelling',

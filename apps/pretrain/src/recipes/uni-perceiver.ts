@@ -17,8 +17,8 @@ import type { RecipeInput } from '@polygate/generalist';
 type Tasks = NonNullable<RecipeInput['tasks']>;
 type TaskInput = Tasks[string];
 
-/** As the paper augments pictures: flips and random crops; stronger changes are not published for pairs. */
-const pictures = { flip: 0.5, shift: 0.1, zoom: 0.25 } as const;
+/** As the paper augments images: flips and random crops; stronger changes are not published for pairs. */
+const images = { flip: 0.5, shift: 0.1, zoom: 0.25 } as const;
 
 const labelSmoothing = 0.1;
 
@@ -53,7 +53,7 @@ const pretrainingTasks: Tasks = {
     lossWeight: 1,
     labelSmoothing,
     candidates: whole,
-    augmentation: pictures,
+    augmentation: images,
   },
   'books-wiki': {
     family: 'masked-language-modelling',
@@ -74,7 +74,7 @@ const pretrainingTasks: Tasks = {
     labelSmoothing,
     candidates: whole,
     maximumTokens: captionTokens(dataset),
-    augmentation: pictures,
+    augmentation: images,
   })),
   ...byDataset('retrieval', (dataset, weight) => ({
     family: 'image-text-retrieval',
@@ -84,7 +84,7 @@ const pretrainingTasks: Tasks = {
     lossWeight: 0.5,
     labelSmoothing,
     maximumTokens: captionTokens(dataset),
-    augmentation: pictures,
+    augmentation: images,
   })),
 };
 

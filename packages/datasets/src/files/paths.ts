@@ -19,25 +19,25 @@ export const imageExtensions: readonly string[] = [
   '.svgz',
 ];
 
-/** Extensions of pictures in other formats, in lower case. */
+/** Extensions of images in other formats, in lower case. */
 const otherImageExtensions: ReadonlySet<string> = new Set(
   ['bmp', 'dib', 'heic', 'heif', 'jxl', 'jp2', 'ppm', 'pgm', 'tga', 'ico', 'psd', 'dng', 'nef', 'cr2'].map(
     (extension) => `.${extension}`,
   ),
 );
 
-/** Why a file in a place of pictures is none that can be read. */
+/** Why a file in a place of images is none that can be read. */
 export const notAnImage = (name: string): { readonly code: string; readonly reason: string } => {
   const extension = extname(name).toLowerCase();
   return otherImageExtensions.has(extension)
     ? {
-        code: 'picture-format',
-        reason: `expected a picture as PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG, got ${extension}; convert it (Pillow: Image.open(a).save(b))`,
+        code: 'image-format',
+        reason: `expected an image as PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG, got ${extension}; convert it (Pillow: Image.open(a).save(b))`,
       }
-    : { code: 'not-an-image', reason: 'expected a picture, got another kind of file' };
+    : { code: 'not-an-image', reason: 'expected an image, got another kind of file' };
 };
 
-/** Whether the name looks like a picture that can be decoded. */
+/** Whether the name looks like an image that can be decoded. */
 export const isImageName = (name: string): boolean => imageExtensions.includes(extname(name).toLowerCase());
 
 /**

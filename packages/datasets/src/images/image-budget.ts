@@ -1,8 +1,8 @@
 /**
- * Memory that decoding a picture takes, told from its header before anything is decoded. Measured for 36 megapixels:
+ * Memory that decoding an image takes, told from its header before anything is decoded. Measured for 36 megapixels:
  * what comes in passes (interlaced PNG, progressive JPEG) and animations are held whole, with the bytes of their own
- * channels and depth; all else flows through in strips, of which a quarter of the whole is a safe bound. A picture
- * that lies on its side is held whole to be turned. Strips are as long as the picture is wide, so that of a very wide
+ * channels and depth; all else flows through in strips, of which a quarter of the whole is a safe bound. An image
+ * that lies on its side is held whole to be turned. Strips are as long as the image is wide, so that of a very wide
  * one they take more than the whole: 3,000,000 x 12 pixels took 1.6 GiB, 100,000 x 900 took 204 MiB.
  */
 import sharp, { type SharpOptions } from 'sharp';
@@ -25,16 +25,16 @@ const WIDE_DEPTH_BYTES = 4;
 const WHOLE: ReadonlySet<string> = new Set(['gif', 'heif', 'svg']);
 /** Part of the whole that strips take. */
 const STRIP_PART = 1 / 4;
-/** Pictures up to this size are not asked further: they take little in any case. */
+/** Images up to this size are not asked further: they take little in any case. */
 const SMALL_PIXELS = 2 ** 20;
 /** Most bytes of a pixel of the formats that {@link declaredSides} knows: four channels of 16 bits. */
 const MAX_PIXEL_BYTES = 8;
-/** First EXIF orientation that turns a picture by a quarter. */
+/** First EXIF orientation that turns an image by a quarter. */
 const FIRST_TURNED = 5;
 
-/** Pictures beyond this width are counted by rows, too. */
+/** Images beyond this width are counted by rows, too. */
 const WIDE = 2 ** 13;
-/** Rows of a wide picture that its strips hold at once; 760 were measured. */
+/** Rows of a wide image that its strips hold at once; 760 were measured. */
 const STRIP_ROWS = 1024;
 
 /** Sides that the header of a PNG or JPEG declares; undefined for other formats. */
@@ -54,11 +54,11 @@ const declaredSides = (bytes: Uint8Array): Sides | undefined => {
 };
 
 /**
- * What the header says of a picture.
- * @returns sides before the picture is turned upright, in pixels, and the bytes that decoding takes
- * @throws what the image library throws for bytes that are no picture
+ * What the header says of an image.
+ * @returns sides before the image is turned upright, in pixels, and the bytes that decoding takes
+ * @throws what the image library throws for bytes that are no image
  */
-export const measurePicture = async (
+export const measureImage = async (
   bytes: Uint8Array,
   options: SharpOptions,
 ): Promise<Sides & { readonly decoding: number }> => {

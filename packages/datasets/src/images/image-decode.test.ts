@@ -46,11 +46,11 @@ describe('decoding', () => {
       Buffer.from(
         `<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY e SYSTEM "file://${file}">]><svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="8" height="8">${inner}</svg>`,
       );
-    const picture = (href: string) => `<image xlink:href="${href}" href="${href}" width="8" height="8"/>`;
+    const image = (href: string) => `<image xlink:href="${href}" href="${href}" width="8" height="8"/>`;
     const path = join(root, 'refers.svg');
     for (const href of [file, `file://${file}`, 'red.png', `http://127.0.0.1:${port}/red.png`]) {
       for (const inner of [
-        picture(href),
+        image(href),
         `<style>@import url("${href}");</style><rect fill="url(${href}#a)"/>`,
       ]) {
         await writeFile(path, svg(inner));
@@ -59,7 +59,7 @@ describe('decoding', () => {
       }
     }
     // What is in the file itself is drawn: the test would see the others, too.
-    const inside = svg(picture(`data:image/png;base64,${red.toString('base64')}`));
+    const inside = svg(image(`data:image/png;base64,${red.toString('base64')}`));
     expect(at(await pixelsOf(bytes(inside), { size: 8 }), 8, 4, 4)).toEqual([255, 0, 0]);
     await new Promise((closed) => server.close(closed));
     expect(asked).toBe(0);
@@ -89,7 +89,7 @@ describe('decoding', () => {
     }
   });
 
-  it('lays transparent pictures on white', async () => {
+  it('lays transparent images on white', async () => {
     // Left pixel opaque red, right one half transparent black: 255 * 0.5 = 127 or 128 on white.
     const png = await raw([255, 0, 0, 255, 0, 0, 0, 128], 2, 1, 4).png().toBuffer();
     const pixels = await pixelsOf(
@@ -101,7 +101,7 @@ describe('decoding', () => {
     expect(at(pixels, 16, 1, 8)).toEqual([255, 0, 0]);
     const [r = 0, g = 0, b = 0] = at(pixels, 16, 14, 8);
     expect(r === g && g === b && Math.abs(r - 127) <= 1).toBe(true);
-    expect(at(pixels, 16, 8, 0)).toEqual([255, 255, 255]); // beside a picture twice as wide as high
+    expect(at(pixels, 16, 8, 0)).toEqual([255, 255, 255]); // beside an image twice as wide as high
   });
 
   it('contains or covers the square', async () => {
@@ -124,7 +124,7 @@ describe('decoding', () => {
     ]);
   });
 
-  it('turns pictures upright by their EXIF orientation', async () => {
+  it('turns images upright by their EXIF orientation', async () => {
     // Stored: top black, bottom white; orientation 3 turns by half.
     const dark = Array<number>(8 * 4 * 3).fill(0);
     const light = Array<number>(8 * 4 * 3).fill(255);
@@ -137,7 +137,7 @@ describe('decoding', () => {
     expect(at(pixels, 8, 4, 7)).toEqual([0, 0, 0]);
   });
 
-  it('gives RGB bytes for grey, 16-bit and CMYK pictures', async () => {
+  it('gives RGB bytes for grey, 16-bit and CMYK images', async () => {
     const grey = await raw(Array<number>(16).fill(100), 4, 4, 1).toColourspace('b-w').png().toBuffer();
     expect(at(await pixelsOf(bytes(grey), { size: 4 }), 4, 1, 1)).toEqual([100, 100, 100]);
     const deep = await raw(Array<number>(48).fill(200), 4, 4, 3).toColourspace('rgb16').png().toBuffer();
@@ -146,13 +146,13 @@ describe('decoding', () => {
     expect(at(await pixelsOf(bytes(print), { size: 4 }), 4, 1, 1).every((value) => value > 250)).toBe(true);
   });
 
-  it('reports what is no picture, damaged, missing or empty', async () => {
+  it('reports what is no image, damaged, missing or empty', async () => {
     const noise = Array.from({ length: 32 * 32 * 3 }, (_, i) => (i * 7919) % 256);
     const png = await raw(noise, 32, 32, 3).png().toBuffer();
     const flipped = Buffer.from(png);
     flipped[120] = (flipped[120] ?? 0) ^ 0xff;
     const path = join(root, 'text.png');
-    await writeFile(path, 'this is no picture');
+    await writeFile(path, 'this is no image');
     const contents: ImageContent[] = [
       bytes(flipped),
       bytes(png.subarray(0, png.length / 2)),
@@ -174,12 +174,12 @@ describe('decoding', () => {
       id: 'id',
       // "this is " in ASCII
       reason:
-        'expected a picture that can be decoded, got 18 bytes of no known format, beginning with 74 68 69 73 20 69 73 20',
+        'expected an image that can be decoded, got 18 bytes of no known format, beginning with 74 68 69 73 20 69 73 20',
     });
   });
 });
 
-describe('the reason for a damaged picture', () => {
+describe('the reason for a damaged image', () => {
   it('says what it looks like and where it is damaged', async () => {
     const grey = raw(Array<number>(16).fill(100), 4, 4, 1);
     const png = await grey.png().toBuffer();
@@ -206,7 +206,7 @@ describe('the reason for a damaged picture', () => {
       [Uint8Array.of(7), '1 bytes of no known format, beginning with 07'],
     ];
     for (const [content, reason] of reasons) {
-      expect(describeUndecodable(content)).toBe(`expected a picture that can be decoded, got ${reason}`);
+      expect(describeUndecodable(content)).toBe(`expected an image that can be decoded, got ${reason}`);
     }
   });
 
@@ -240,14 +240,14 @@ describe('resizing of raw squares', () => {
   it('enlarges as Pillow does by its Lanczos filter', () => {
     // 3 x 4, each row 0 80 160 240. Recorded of Pillow 13.0.0: resize((8, 6)) and ImageOps.fit((7, 7)).
     const pixels = Uint8Array.from({ length: 36 }, (_, i) => (Math.floor(i / 3) % 4) * 80);
-    const picture = { pixels, width: 4, height: 3 };
+    const image = { pixels, width: 4, height: 3 };
     const row = (square: Uint8Array, size: number, y: number): number[] =>
       Array.from({ length: size }, (_, x) => square[(y * size + x) * 3] ?? -1);
-    const contained = enlargeToSquare(picture, { size: 8, fit: 'contain', background: [1, 2, 3] });
+    const contained = enlargeToSquare(image, { size: 8, fit: 'contain', background: [1, 2, 3] });
     expect(row(contained, 8, 0)).toEqual(Array(8).fill(1));
     for (let y = 1; y < 7; y += 1) expect(row(contained, 8, y)).toEqual([0, 11, 54, 102, 138, 186, 229, 247]);
     expect([...contained.subarray(7 * 8 * 3, 7 * 8 * 3 + 3)]).toEqual([1, 2, 3]);
-    const covered = enlargeToSquare(picture, { size: 7, fit: 'cover', background: [0, 0, 0] });
+    const covered = enlargeToSquare(image, { size: 7, fit: 'cover', background: [0, 0, 0] });
     for (let y = 0; y < 7; y += 1) expect(row(covered, 7, y)).toEqual([9, 43, 87, 120, 153, 197, 231]);
   });
 
@@ -258,7 +258,7 @@ describe('resizing of raw squares', () => {
     expect(small[0]).toBe(Math.round((70 * 0.75) / 1.75)); // 30
   });
 
-  it('keeps pictures of the same side and constant ones', () => {
+  it('keeps images of the same side and constant ones', () => {
     const image = Uint8Array.from({ length: 75 }, (_, i) => (i * 31) % 256);
     expect(resizeSquare(image, { from: 5, to: 5 }, 3)).toEqual(image);
     expect(new Set(resizeSquare(new Uint8Array(28 * 28).fill(77), { from: 28, to: 48 }, 1))).toEqual(

@@ -1,35 +1,35 @@
 /**
- * Pictures of any usual format -> square RGB bytes of the prepared size.
+ * Images of any usual format -> square RGB bytes of the prepared size.
  * Order: turn upright by EXIF, resize (Lanczos; premultiplied alpha), lay on the background, sRGB, 8 bits. A colour
- * profile in the picture is followed; inks without one are summed (image-inks.ts).
+ * profile in the image is followed; inks without one are summed (image-inks.ts).
  */
 import { readFile, stat } from 'node:fs/promises';
 import sharp, { type OutputInfo } from 'sharp';
 import { type Budgets, type ByteGate, overBudget, resolveBudgets } from '@polygate/core';
-import { measurePicture } from './image-budget.ts';
+import { measureImage } from './image-budget.ts';
 import { describeUndecodable } from './image-fault.ts';
 import { frameCount } from './image-frames.ts';
 import { isInkOnly, mixInks } from './image-inks.ts';
 import { enlargeToSquare, grows, resizeSquare } from './pixel-resize.ts';
 import { fault, type Fault, type ImageContent } from '../samples/sample.ts';
 
-/** Most pixels of an encoded picture, whatever the budget. */
+/** Most pixels of an encoded image, whatever the budget. */
 export const MAX_IMAGE_PIXELS = 100_000_000;
 
 export interface DecodeOptions {
   /** Side of the square result in pixels. */
   readonly size: number;
-  /** `contain` keeps the whole picture and fills the rest with the background; `cover` crops. @default 'contain' */
+  /** `contain` keeps the whole image and fills the rest with the background; `cover` crops. @default 'contain' */
   readonly fit?: 'contain' | 'cover';
-  /** Colour under transparent parts and beside the picture, as CSS. @default '#ffffff' */
+  /** Colour under transparent parts and beside the image, as CSS. @default '#ffffff' */
   readonly background?: string;
   /** `imageBytes` bounds the file, `decodeBytes` what decoding takes by the file's header. @default those of core */
   readonly budgets?: Partial<Budgets>;
-  /** Shared by pictures that are decoded at once. @default each is on its own */
+  /** Shared by images that are decoded at once. @default each is on its own */
   readonly gate?: ByteGate;
 }
 
-/** A decoded picture: row-major H·W·3, 8 bits. */
+/** A decoded image: row-major H·W·3, 8 bits. */
 export interface DecodedImage {
   readonly kind: 'image';
   readonly pixels: Uint8Array;
@@ -38,8 +38,8 @@ export interface DecodedImage {
 }
 
 /**
- * Whether a text is a colour that pictures can be laid on, as the decoder reads it: of any CSS notation, but opaque,
- * since prepared pictures have no alpha.
+ * Whether a text is a colour that images can be laid on, as the decoder reads it: of any CSS notation, but opaque,
+ * since prepared images have no alpha.
  */
 export const isColour = (text: string): boolean => {
   const alpha = /^#(?:...(.)|.{6}(..))$/u.exec(text);
@@ -64,7 +64,7 @@ const colourOf = async (background: string): Promise<readonly [number, number, n
 const message = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).replace(/\s+/gu, ' ').slice(0, 200);
 
-/** The bytes of a picture's file or its pixels, or why there are none. @param imageBytes most bytes of a file */
+/** The bytes of an image's file or its pixels, or why there are none. @param imageBytes most bytes of a file */
 export const loadImage = async (
   id: string,
   content: ImageContent,
@@ -74,7 +74,7 @@ export const loadImage = async (
     return fault(id, 'image-too-large', overBudget('imageBytes', imageBytes, content.bytes.length));
   if (content.kind !== 'path') return content.kind === 'bytes' ? content.bytes : content.pixels;
   const found = await stat(content.path).catch(() => undefined);
-  if (!found?.isFile()) return fault(id, 'missing-file', 'expected a picture file, got nothing at its path');
+  if (!found?.isFile()) return fault(id, 'missing-file', 'expected an image file, got nothing at its path');
   if (found.size > imageBytes)
     return fault(id, 'image-too-large', overBudget('imageBytes', imageBytes, found.size));
   try {
@@ -84,7 +84,7 @@ export const loadImage = async (
   }
 };
 
-/** Decodes a picture to [size, size, 3]. What can't be decoded is a fault with the reason, never a guess. */
+/** Decodes an image to [size, size, 3]. What can't be decoded is a fault with the reason, never a guess. */
 export const decodeImage = async (
   id: string,
   content: ImageContent,
@@ -93,7 +93,7 @@ export const decodeImage = async (
   const { imageBytes, decodeBytes } = resolveBudgets(options.budgets);
   const bytes = await loadImage(id, content, imageBytes);
   if ('kind' in bytes) return bytes;
-  if (bytes.length === 0) return fault(id, 'corrupt-image', 'expected a picture, got no bytes');
+  if (bytes.length === 0) return fault(id, 'corrupt-image', 'expected an image, got no bytes');
   const { size, fit = 'contain', background = '#ffffff' } = options;
   if (content.kind === 'pixels') {
     const { height, width, channels } = content;
@@ -117,19 +117,19 @@ export const decodeImage = async (
     const { decoding, ...sides } =
       content.kind === 'pixels'
         ? { width: content.width, height: content.height, decoding: bytes.length }
-        : await measurePicture(bytes, input);
+        : await measureImage(bytes, input);
     const larger = grows(sides, { size, fit });
     const needed = larger ? Math.max(decoding, sides.width * sides.height * 3) : decoding;
     if (needed > decodeBytes)
       return fault(id, 'image-too-large', overBudget('decodeBytes', decodeBytes, needed));
     const decode = async (): Promise<{ readonly data: Uint8Array; readonly info: OutputInfo }> => {
       const inks = content.kind !== 'pixels' && (await isInkOnly(bytes, input));
-      const picture = inks
+      const image = inks
         ? await mixInks(bytes, larger ? undefined : { size, fit }, input)
         : sharp(bytes, input);
-      picture.autoOrient();
-      if (!larger) picture.resize(size, size, { fit, background });
-      return picture
+      image.autoOrient();
+      if (!larger) image.resize(size, size, { fit, background });
+      return image
         .flatten({ background })
         .toColourspace('srgb')
         .raw({ depth: 'uchar' })
@@ -139,9 +139,9 @@ export const decodeImage = async (
     const frames = content.kind === 'pixels' ? 1 : await frameCount(bytes);
     const several = frames > 1 ? { frames } : {};
     if (larger && info.channels === 3) {
-      const picture = { pixels: data, width: info.width, height: info.height };
+      const image = { pixels: data, width: info.width, height: info.height };
       const frame = { size, fit, background: await colourOf(background) };
-      return { kind: 'image', pixels: enlargeToSquare(picture, frame), ...several };
+      return { kind: 'image', pixels: enlargeToSquare(image, frame), ...several };
     }
     if (info.width !== size || info.height !== size || info.channels !== 3) {
       return fault(

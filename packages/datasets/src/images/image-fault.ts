@@ -1,5 +1,5 @@
 /**
- * Why a picture can't be decoded, in words that depend on its bytes alone. The decoder's own text won't do for a list
+ * Why an image can't be decoded, in words that depend on its bytes alone. The decoder's own text won't do for a list
  * that should be the same in every run: decoders that work at once share one error buffer.
  */
 import { crc32 } from '@polygate/core';
@@ -59,7 +59,7 @@ const pngDamage = (bytes: Uint8Array): string | undefined => {
 /** The reason for bytes that the decoder refused: what they look like, and where they are damaged if that shows. */
 export const describeUndecodable = (bytes: Uint8Array): string => {
   const format = formatOf(bytes);
-  const expected = 'expected a picture that can be decoded, got';
+  const expected = 'expected an image that can be decoded, got';
   if (format === undefined) {
     const shown = Buffer.from(bytes.subarray(0, SHOWN_BYTES))
       .toString('hex')

@@ -1,5 +1,5 @@
 /**
- * Pictures that a table or manifest names, found on disk as other systems write names: `\` for `/`, `./` in front,
+ * Images that a table or manifest names, found on disk as other systems write names: `\` for `/`, `./` in front,
  * another Unicode form, other letter case, no suffix.
  */
 import { readdir, stat } from 'node:fs/promises';
@@ -8,24 +8,24 @@ import { mayEnter, type LinkOptions } from '../files/folder-listing.ts';
 import { isImageName, resolveInside } from '../files/paths.ts';
 import { fault, type Fault } from '../samples/sample.ts';
 
-/** A picture's place: `key` is its path below the root with `/`, one for all spellings of its name. */
+/** An image's place: `key` is its path below the root with `/`, one for all spellings of its name. */
 export interface FoundImage {
   readonly kind: 'found';
   readonly path: string;
   readonly key: string;
 }
 
-/** Finds pictures below one folder. */
+/** Finds images below one folder. */
 export interface ImageFinder {
-  /** The picture of that name; one that isn't there is found under the name as given, and fails when it is read. */
+  /** The image of that name; one that isn't there is found under the name as given, and fails when it is read. */
   find(name: string): Promise<FoundImage | Fault>;
 }
 
 const OUTSIDE =
-  'expected a path inside the image folder; give the folder that holds all pictures, and as prefix what names have in front of their path in it';
+  'expected a path inside the image folder; give the folder that holds all images, and as prefix what names have in front of their path in it';
 const REMOTE =
-  'expected the name of a file, got an address; fetch the pictures first, and set prefix to what addresses have in front of the names of the files';
-const INLINE = 'expected the name of a file, got the picture itself as text; write it to a file';
+  'expected the name of a file, got an address; fetch the images first, and set prefix to what addresses have in front of the names of the files';
+const INLINE = 'expected the name of a file, got the image itself as text; write it to a file';
 /** Longest name that is shown. */
 const SHOWN_NAME = 200;
 
@@ -145,7 +145,7 @@ export const createImageFinder = (root: string, options: ImageNameOptions = {}):
     }
     return { kind: 'found', path, key: relative(root, path).split(sep).join('/') };
   };
-  // Tables name a picture in neighbouring rows, once for each of its captions.
+  // Tables name an image in neighbouring rows, once for each of its captions.
   let last: { readonly name: string; readonly found: Promise<FoundImage | Fault> } | undefined;
   return {
     find(name) {

@@ -1,7 +1,7 @@
-/** How many pictures a file holds: animations and documents of pages have several, of which the first one is decoded. */
+/** How many images a file holds: animations and documents of pages have several, of which the first one is decoded. */
 import sharp from 'sharp';
 
-/** Formats that may hold several pictures, by bytes at an offset; a PNG says so in a chunk of its own. */
+/** Formats that may hold several images, by bytes at an offset; a PNG says so in a chunk of its own. */
 const magics: readonly { readonly magic: string; readonly at: number }[] = [
   { magic: 'GIF8', at: 0 },
   { magic: 'WEBP', at: 8 },
@@ -26,7 +26,7 @@ const pngFrames = (bytes: Buffer): number => {
   return 1;
 };
 
-/** Frames or pages of an encoded picture, at least 1; 1 for bytes that can't be read. */
+/** Frames or pages of an encoded image, at least 1; 1 for bytes that can't be read. */
 export const frameCount = async (encoded: Uint8Array): Promise<number> => {
   const bytes = Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
   if (bytes.toString('latin1', 0, PNG_SIGNATURE.length) === PNG_SIGNATURE)

@@ -1,5 +1,5 @@
 /**
- * Pictures in inks (CMYK) that name no colour profile. Without one nobody knows the paper, and the image library takes
+ * Images in inks (CMYK) that name no colour profile. Without one nobody knows the paper, and the image library takes
  * a press of its own for it; the plain sum of inks is what other readers take: R = (255 - C)(255 - K) / 255.
  * Axis legend: H rows · W columns.
  */
@@ -28,7 +28,7 @@ const isFourInkJpeg = (bytes: Uint8Array): boolean => {
 const isTiff = (bytes: Uint8Array): boolean =>
   (bytes[0] === 0x49 && bytes[1] === 0x49) || (bytes[0] === 0x4d && bytes[1] === 0x4d);
 
-/** Whether an encoded picture is in inks and brings no profile that says which. */
+/** Whether an encoded image is in inks and brings no profile that says which. */
 export const isInkOnly = async (bytes: Uint8Array, options: SharpOptions): Promise<boolean> => {
   const candidate = bytes[0] === 0xff && bytes[1] === 0xd8 ? isFourInkJpeg(bytes) : isTiff(bytes);
   if (!candidate) return false;
@@ -37,9 +37,9 @@ export const isInkOnly = async (bytes: Uint8Array, options: SharpOptions): Promi
 };
 
 /**
- * The picture upright, in RGB, made no larger than it has to be: `contain` fits it inside the square, `cover` fills it.
- * @param frame undefined for the picture at its own size
- * @returns a picture of raw RGB that is still to be laid on the background
+ * The image upright, in RGB, made no larger than it has to be: `contain` fits it inside the square, `cover` fills it.
+ * @param frame undefined for the image at its own size
+ * @returns an image of raw RGB that is still to be laid on the background
  */
 export const mixInks = async (
   bytes: Uint8Array,

@@ -1,5 +1,5 @@
 /**
- * Resizing of small raw pictures by separable filters. Decoded sets hold tens of thousands of tiny pictures, for which a
+ * Resizing of small raw images by separable filters. Decoded sets hold tens of thousands of tiny images, for which a
  * call of the image library costs many times the work itself; and the library enlarges by an interpolation that lies
  * half a result pixel aside. Here pixel centres lie at half positions on both sides.
  * Axis legend: H rows · W columns · C channels, 8 bits.
@@ -100,7 +100,7 @@ const applyFilters = (
 };
 
 /**
- * Resizes a square grey or RGB picture by the triangle filter.
+ * Resizes a square grey or RGB image by the triangle filter.
  * @param pixels [from, from, C] with C of 1 or 3, borrowed
  * @returns [to, to, 3], grey repeated
  */
@@ -117,7 +117,7 @@ export const resizeSquare = (
   return out;
 };
 
-/** Whether fitting a picture into the square makes it larger; both sides grow by the same factor. */
+/** Whether fitting an image into the square makes it larger; both sides grow by the same factor. */
 export const grows = (
   { width, height }: { readonly width: number; readonly height: number },
   { size, fit }: { readonly size: number; readonly fit: 'contain' | 'cover' },
@@ -126,21 +126,21 @@ export const grows = (
 interface Frame {
   readonly size: number;
   readonly fit: 'contain' | 'cover';
-  /** Of what a picture does not fill. */
+  /** Of what an image does not fill. */
   readonly background: readonly [number, number, number];
 }
 
 /**
- * Enlarges a picture to a square by the Lanczos filter: `contain` lays the whole of it in the middle, `cover` shows the
+ * Enlarges an image to a square by the Lanczos filter: `contain` lays the whole of it in the middle, `cover` shows the
  * middle of it.
- * @param picture RGB [H, W, 3], borrowed
+ * @param image RGB [H, W, 3], borrowed
  * @returns [size, size, 3]
  */
 export const enlargeToSquare = (
-  picture: { readonly pixels: Uint8Array; readonly width: number; readonly height: number },
+  image: { readonly pixels: Uint8Array; readonly width: number; readonly height: number },
   { size, fit, background }: Frame,
 ): Uint8Array => {
-  const { pixels, width, height } = picture;
+  const { pixels, width, height } = image;
   const shape = { height, width, channels: 3 };
   const filters = (across: Span, down: Span): readonly [Filter, Filter] => [
     filterOf('lanczos', down),

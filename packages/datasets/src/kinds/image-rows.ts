@@ -60,13 +60,13 @@ export async function* imageBatches(
   const names = schema.fields.map((field) => field.name);
   const captioned = names.includes('captions');
   if (captioned && !tokenizer)
-    throw new ConfigError('pictures: expected a tokenizer for the captions, got none');
+    throw new ConfigError('images: expected a tokenizer for the captions, got none');
   // Told when the row is handed on, so that the order is that of the samples.
   const notes = new Map<Sample, number>();
   const { decodeBytes, sampleBytes } = resolveBudgets(options.budgets);
   const gate = new ByteGate(decodeBytes);
   const toRow = async (sample: Sample): Promise<Row | Fault> => {
-    if (!sample.image) return fault(sample.id, 'no-image', 'expected a picture, got none');
+    if (!sample.image) return fault(sample.id, 'no-image', 'expected an image, got none');
     if (!captioned && sample.label === undefined)
       return fault(sample.id, 'no-label', 'expected a label, got none');
     const image = await decodeImage(sample.id, sample.image, { gate, ...options });

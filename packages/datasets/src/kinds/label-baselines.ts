@@ -4,8 +4,8 @@ import {
   chanceTopK,
   majorityBaseline,
   neighbourLabels,
-  shrinkPictures,
-  type PictureSet,
+  shrinkImages,
+  type ImageSet,
 } from '@polygate/evaluation';
 import { fixedListRow, values } from '@polygate/stream';
 import { splitFolder, type BaselineScores } from '../suite/suite.ts';
@@ -22,7 +22,7 @@ const readLabels = (folder: string): Promise<number[]> =>
 
 /** Images with their labels, shrunk for comparison. */
 interface LabelledImages {
-  readonly images: PictureSet;
+  readonly images: ImageSet;
   readonly labels: readonly number[];
 }
 
@@ -35,7 +35,7 @@ const readImages = async (folder: string, size: number): Promise<LabelledImages>
   const pixels = new Uint8Array(rows.length * bytes);
   rows.forEach((row, i) => pixels.set(row.pixels, i * bytes));
   return {
-    images: shrinkPictures({ pixels, height: size, width: size, channels: 3 }, NEIGHBOUR_SIDE),
+    images: shrinkImages({ pixels, height: size, width: size, channels: 3 }, NEIGHBOUR_SIDE),
     labels: rows.map(({ label }) => label),
   };
 };

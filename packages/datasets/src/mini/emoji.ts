@@ -1,5 +1,5 @@
 /**
- * Emoji of several vendors: one picture per concept and vendor, with name, keywords and group (Unicode CLDR through
+ * Emoji of several vendors: one image per concept and vendor, with name, keywords and group (Unicode CLDR through
  * emojibase). Flags, components and skin tones are left out.
  *
  * The split is by concept, which is the first code point of the sequence: variants of gender, role and skin tone stay
@@ -14,7 +14,7 @@
 import { ConfigError, FormatError, unknownName } from '@polygate/core';
 import { fault, type Reader, type ReaderItem, type Sample } from '../samples/sample.ts';
 import { bucketOf } from '../splits/split.ts';
-import { iconPicture, parseIconSet, type IconSet } from './icon-set.ts';
+import { iconImage, parseIconSet, type IconSet } from './icon-set.ts';
 import { openPackage, type PackageOptions } from './packages.ts';
 import { pins, type PinnedPackage } from './pins.ts';
 
@@ -72,7 +72,7 @@ export interface EmojiConcept {
 /** The emoji data with its reader. */
 export interface EmojiSet {
   readonly concepts: readonly EmojiConcept[];
-  /** Reader of all pictures of all splits; texts are captions, labels are groups. */
+  /** Reader of all images of all splits; texts are captions, labels are groups. */
   readonly reader: Reader;
   /** The split of one of the reader's samples. */
   splitOf(sample: Sample): EmojiSplit;
@@ -220,10 +220,10 @@ export const loadEmoji = async (
     async *read(): AsyncGenerator<ReaderItem> {
       for (const emoji of concepts) {
         for (const { vendor, icons } of sets) {
-          const picture = iconPicture(icons, emoji, size);
-          if (picture === undefined) continue;
+          const image = iconImage(icons, emoji, size);
+          if (image === undefined) continue;
           const id = `${emoji.hexcode}/${vendor}`;
-          if (picture === 'transformed') {
+          if (image === 'transformed') {
             yield fault(
               id,
               'transformed-icon',
@@ -234,7 +234,7 @@ export const loadEmoji = async (
           yield {
             kind: 'sample',
             id,
-            image: { kind: 'bytes', bytes: picture },
+            image: { kind: 'bytes', bytes: image },
             texts: emojiCaptions(emoji, {
               ...(emoji.side === 'train' ? { forbidden } : {}),
               keywordCaptions: options.keywordCaptions ?? KEYWORD_CAPTIONS,

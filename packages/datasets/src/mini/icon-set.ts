@@ -75,7 +75,7 @@ const resolveIcon = (raw: RawSet, name: string): RawIcon | 'transformed' | undef
  * The drawing of an emoji as an SVG document of `size` pixels a side (so that it is rasterised at that size, not
  * scaled up), `'transformed'` for a turned alias, undefined where the set has none.
  */
-export const iconPicture = (
+export const iconImage = (
   set: IconSet,
   emoji: { readonly hexcode: string; readonly label: string },
   size: number,

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Reader, Sample } from '../samples/sample.ts';
 import { attributionText } from './attribution.ts';
 import { conceptOf, emojiCaptions, loadEmoji, type EmojiSet } from './emoji.ts';
-import { iconPicture, parseIconSet } from './icon-set.ts';
+import { iconImage, parseIconSet } from './icon-set.ts';
 import { loadMnist } from './mnist.ts';
 import { loadMobyDick } from './moby-dick.ts';
 import { isValidationSynset, loadWordNet, parseSynset } from './wordnet.ts';
@@ -39,7 +39,7 @@ describe('emoji', () => {
     splits = await bySplit(set);
   });
 
-  it('have the concepts and pictures of the pinned packages', () => {
+  it('have the concepts and images of the pinned packages', () => {
     expect(set.concepts).toHaveLength(1644);
     expect(Object.fromEntries([...splits].map(([split, list]) => [split, list.length]))).toEqual({
       train: 4052,
@@ -158,18 +158,18 @@ describe('icon sets', () => {
       JSON.stringify({ '1f408': 'kitty', '1f409-fe0f': 'wide', '1f410': 'mirrored', '1f411': 'ring' }),
     ),
   );
-  const picture = (hexcode: string, label = ''): unknown => {
-    const found = iconPicture(set, { hexcode, label }, 48);
+  const image = (hexcode: string, label = ''): unknown => {
+    const found = iconImage(set, { hexcode, label }, 48);
     return found instanceof Uint8Array ? Buffer.from(found).toString() : found;
   };
 
   it('follow aliases and names, and draw at the wanted size', () => {
-    expect(picture('1F408')).toContain('width="48" height="48" viewBox="0 0 16 10"><g/>');
-    expect(picture('1F409-FE0F')).toContain('viewBox="2 0 20 10"><p/>');
-    expect(picture('0000', 'Cat!')).toContain('<g/>');
-    expect(picture('1F410')).toBe('transformed');
-    expect(picture('1F411')).toBeUndefined();
-    expect(picture('0000', 'constructor')).toBeUndefined();
+    expect(image('1F408')).toContain('width="48" height="48" viewBox="0 0 16 10"><g/>');
+    expect(image('1F409-FE0F')).toContain('viewBox="2 0 20 10"><p/>');
+    expect(image('0000', 'Cat!')).toContain('<g/>');
+    expect(image('1F410')).toBe('transformed');
+    expect(image('1F411')).toBeUndefined();
+    expect(image('0000', 'constructor')).toBeUndefined();
   });
 });
 

@@ -1,6 +1,6 @@
 /**
- * Handwritten digits: 10,000 pictures of 28 x 28 pixels, white on black, from the `mnist` package. The package mixes
- * the official sides, so the split is by the hash of the pixels: equal pictures are on one side.
+ * Handwritten digits: 10,000 images of 28 x 28 pixels, white on black, from the `mnist` package. The package mixes
+ * the official sides, so the split is by the hash of the pixels: equal images are on one side.
  */
 import { FormatError } from '@polygate/core';
 import type { Reader, ReaderItem, Sample } from '../samples/sample.ts';
@@ -26,11 +26,11 @@ export const digitNames: readonly string[] = [
 ];
 
 export interface MnistOptions {
-  /** Percentage of pictures in `test`. @default 15 */
+  /** Percentage of images in `test`. @default 15 */
   readonly testPercent?: number;
   /** @default 3 */
   readonly validationPercent?: number;
-  /** Pictures used of each digit, for fast tests. @default all */
+  /** Images used of each digit, for fast tests. @default all */
   readonly perDigit?: number;
 }
 
@@ -49,7 +49,7 @@ const loadDigit = async (
   const { data } = JSON.parse((await files.read(path)).toString('utf8')) as { data: readonly number[] };
   if (data.length % AREA !== 0) {
     throw new FormatError(
-      `mnist ${path}: expected pictures of ${AREA} pixels, got ${data.length} pixels in all`,
+      `mnist ${path}: expected images of ${AREA} pixels, got ${data.length} pixels in all`,
     );
   }
   const count = Math.min(limit, data.length / AREA);

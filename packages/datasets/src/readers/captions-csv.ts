@@ -23,7 +23,7 @@ import { imageTableVerdict, tableFit } from '../survey/table-fit.ts';
 export interface CaptionsCsvOptions extends ImageNameOptions, TableOptions {
   /** The table, with a header line unless `header` is false. */
   readonly file: string;
-  /** Folder of the pictures. */
+  /** Folder of the images. */
   readonly images: string;
   /** By name or index. @default the first of image, image_name, filename, file_name and the like; without a header the first */
   readonly imageColumn?: string | number;
@@ -40,13 +40,13 @@ interface Layout {
   readonly split: number;
 }
 
-/** Flickr30k names a picture once for each of its captions: `1000092795.jpg#0`. */
-const pictureName = (cell: string): string => {
+/** Flickr30k names an image once for each of its captions: `1000092795.jpg#0`. */
+const imageName = (cell: string): string => {
   const plain = cell.replace(/#\d+$/u, '');
   return isImageName(plain) ? plain : cell;
 };
 
-/** A row's picture and caption, or what is wrong with it. */
+/** A row's image and caption, or what is wrong with it. */
 const toRow = async (
   item: RecordItem,
   layout: Layout,
@@ -54,9 +54,9 @@ const toRow = async (
 ): Promise<{ readonly key: string; readonly sample: Sample } | Fault> => {
   const id = `line ${item.line}`;
   if (item.kind === 'bad-record') return fault(id, item.code, item.reason);
-  const name = pictureName(item.fields[layout.image]?.trim() ?? '');
+  const name = imageName(item.fields[layout.image]?.trim() ?? '');
   const caption = item.fields[layout.caption]?.trim() ?? '';
-  if (name === '') return fault(id, 'no-image-name', 'expected the name of a picture, got an empty field');
+  if (name === '') return fault(id, 'no-image-name', 'expected the name of an image, got an empty field');
   if (caption === '')
     return fault(`${name} (${id})`, 'empty-caption', 'expected a caption, got an empty text');
   const split = layout.split < 0 ? undefined : splitOfCell(item.fields[layout.split]);
@@ -70,7 +70,7 @@ const toRow = async (
   return { key: rowKey(found.key, sample), sample };
 };
 
-/** Rows of one picture are put together wherever they stand; its place is that of its first row. */
+/** Rows of one image are put together wherever they stand; its place is that of its first row. */
 const collect = async (
   table: Table,
   layout: Layout,
@@ -91,9 +91,9 @@ const collect = async (
 };
 
 /**
- * Reads a table of pictures and captions, one caption a row, as Flickr30k (`image_name| comment_number| comment`) and
+ * Reads a table of images and captions, one caption a row, as Flickr30k (`image_name| comment_number| comment`) and
  * Flickr8k (`image,caption`) have it, or Flickr's `results.token` without a header (`name#n`, tab, caption); one sample
- * per picture with all of its captions.
+ * per image with all of its captions.
  * @throws ConfigError for missing files and for columns that are not there (listing those found)
  */
 export const openCaptionsCsv = async (options: CaptionsCsvOptions): Promise<Reader> => {

@@ -19,7 +19,7 @@ export interface ImageFolderOptions extends LinkOptions {
   readonly classNames?: Readonly<Record<string, string>>;
 }
 
-/** A folder of pictures of one class. */
+/** A folder of images of one class. */
 interface ClassFolder {
   readonly entry: FolderEntry;
   /** Path below the root, with `/`. */
@@ -34,13 +34,13 @@ interface ClassFolder {
 
 interface Layout {
   readonly folders: readonly ClassFolder[];
-  /** What lies where no picture is expected. */
+  /** What lies where no image is expected. */
   readonly faults: readonly ReaderItem[];
   readonly notes: string[];
 }
 
 const isFolder = (entry: FolderEntry): boolean => entry.kind === 'folder';
-const isPicture = (entry: FolderEntry): boolean => entry.kind === 'file' && isImageName(entry.name);
+const isImage = (entry: FolderEntry): boolean => entry.kind === 'file' && isImageName(entry.name);
 const stem = (name: string): string => name.slice(0, name.length - extname(name).length);
 const listed = (folders: readonly FolderEntry[]): string =>
   folders
@@ -51,28 +51,28 @@ const listed = (folders: readonly FolderEntry[]): string =>
 const outsideFault = (id: string): ReaderItem =>
   fault(id, 'outside-class', 'expected a file inside a class folder, got one beside them');
 
-/** @throws ConfigError where most pictures have a text beside them: they are captions, and folders no classes */
+/** @throws ConfigError where most images have a text beside them: they are captions, and folders no classes */
 const refuseSidecars = (entries: readonly FolderEntry[], path: string): void => {
   const texts = new Set(
     entries.filter(({ name }) => /\.(?:txt|caption)$/iu.test(name)).map(({ name }) => stem(name)),
   );
-  const pictures = entries.filter(isPicture);
-  const paired = pictures.filter(({ name }) => texts.has(stem(name))).length;
-  if (paired === 0 || paired * 2 < pictures.length) return;
+  const images = entries.filter(isImage);
+  const paired = images.filter(({ name }) => texts.has(stem(name))).length;
+  if (paired === 0 || paired * 2 < images.length) return;
   throw new ConfigError(
-    `image folder ${path}: expected folders of pictures named after classes, got a text beside ${paired} of ${pictures.length} pictures; read them as captions with the source sidecar-captions`,
+    `image folder ${path}: expected folders of images named after classes, got a text beside ${paired} of ${images.length} images; read them as captions with the source sidecar-captions`,
     { code: 'sidecar-texts', fields: { path } },
   );
 };
 
 const refuse = (path: string, got: string, remedy: string): never => {
   throw new ConfigError(
-    `image folder ${path}: expected one folder per class with pictures in it, got ${got}; ${remedy}`,
+    `image folder ${path}: expected one folder per class with images in it, got ${got}; ${remedy}`,
     { code: 'no-classes', fields: { path } },
   );
 };
 
-/** Files that say of the pictures beside them what they show, with the sources that read them. */
+/** Files that say of the images beside them what they show, with the sources that read them. */
 const tables: readonly { readonly pattern: RegExp; readonly reader: string }[] = [
   { pattern: /^metadata\.(?:csv|tsv|jsonl|parquet)$/iu, reader: 'image-metadata' },
   { pattern: /^_annotations\.coco\.json$/iu, reader: 'coco-captions' },
@@ -88,7 +88,7 @@ const tableOf = (entries: readonly FolderEntry[]): { name: string; reader: strin
 
 type List = (folder: string) => Promise<FolderEntry[]>;
 
-/** @throws ConfigError where pictures lie one folder deeper than classes have them */
+/** @throws ConfigError where images lie one folder deeper than classes have them */
 const refuseDeeper = async (
   path: string,
   folders: readonly FolderEntry[],
@@ -97,7 +97,7 @@ const refuseDeeper = async (
     entriesOf,
   }: { readonly list: List; readonly entriesOf: (folder: FolderEntry) => readonly FolderEntry[] },
 ): Promise<void> => {
-  if (folders.some((folder) => entriesOf(folder).some(isPicture))) return;
+  if (folders.some((folder) => entriesOf(folder).some(isImage))) return;
   const inner = folders.flatMap((folder) =>
     entriesOf(folder)
       .filter(isFolder)
@@ -105,7 +105,7 @@ const refuseDeeper = async (
   );
   for (const { folder, entry } of inner) {
     const entries = await list(entry.path);
-    const deeper = entries.find(isPicture) ?? entries.find(isFolder);
+    const deeper = entries.find(isImage) ?? entries.find(isFolder);
     if (!deeper) continue;
     const names = new Set(inner.map((each) => each.entry.name));
     const example = `${folder.name}/${entry.name}/${deeper.name}`;
@@ -115,13 +115,13 @@ const refuseDeeper = async (
         : inner.every((each) => knownSplit(each.entry.name) !== undefined)
           ? `put the classes into the splits (${entry.name}/${folder.name})`
           : names.size === 1
-            ? 'move the pictures up into the folders of their classes'
+            ? 'move the images up into the folders of their classes'
             : `where ${listed(folders)} are splits, make each of them a source (path, split and the same dataset); else give the folder that holds the classes`;
-    refuse(path, `pictures one folder deeper, as ${example}`, remedy);
+    refuse(path, `images one folder deeper, as ${example}`, remedy);
   }
 };
 
-/** Notes of folders with pictures that are passed over, since their names begin with a dot. */
+/** Notes of folders with images that are passed over, since their names begin with a dot. */
 const hiddenNotes = async (path: string, below: string): Promise<string[]> => {
   const notes: string[] = [];
   for (const entry of await readdir(join(path, below), { withFileTypes: true })) {
@@ -129,7 +129,7 @@ const hiddenNotes = async (path: string, below: string): Promise<string[]> => {
     if ((await readdir(join(path, below, entry.name))).some(isImageName)) {
       const name = below === '' ? entry.name : `${below}/${entry.name}`;
       notes.push(
-        `${name} is passed over with its pictures, since its name begins with a dot: rename it if it is a class`,
+        `${name} is passed over with its images, since its name begins with a dot: rename it if it is a class`,
       );
     }
   }
@@ -165,7 +165,7 @@ export const readClassFolders = async (options: ImageFolderOptions): Promise<Lay
     refuse(
       path,
       `${top.length} files and no folder`,
-      'move the pictures into folders named after their classes, or use captions',
+      'move the images into folders named after their classes, or use captions',
     );
   }
   const inner = new Map<FolderEntry, FolderEntry[]>();
@@ -181,10 +181,10 @@ export const readClassFolders = async (options: ImageFolderOptions): Promise<Lay
   );
   for (const folder of named) {
     const own = tableOf(entriesOf(folder));
-    if (!own || !entriesOf(folder).some(isPicture)) continue;
+    if (!own || !entriesOf(folder).some(isImage)) continue;
     refuse(
       path,
-      `the table ${folder.name}/${own.name} of what the pictures beside it show`,
+      `the table ${folder.name}/${own.name} of what the images beside it show`,
       own.reader === 'image-metadata'
         ? 'read the folder with the source image-metadata'
         : `read the table of each split as a source ${own.reader} of its own, with split and the same dataset`,
@@ -197,7 +197,7 @@ export const readClassFolders = async (options: ImageFolderOptions): Promise<Lay
     if (named.length === folders.length) {
       refuse(
         path,
-        `the splits ${listed(named)} with ${named.some((folder) => entriesOf(folder).some(isPicture)) ? 'pictures right in them' : 'no picture'}`,
+        `the splits ${listed(named)} with ${named.some((folder) => entriesOf(folder).some(isImage)) ? 'images right in them' : 'no image'}`,
         'put class folders into them, or name what they hold with classNames if these are the classes',
       );
     }
@@ -206,7 +206,7 @@ export const readClassFolders = async (options: ImageFolderOptions): Promise<Lay
   }
   const others = folders.filter((folder) => !named.includes(folder));
   const mixed = others.filter((folder) =>
-    entriesOf(folder).some((entry) => isPicture(entry) || isFolder(entry)),
+    entriesOf(folder).some((entry) => isImage(entry) || isFolder(entry)),
   );
   if (mixed.length > 0) {
     refuse(
@@ -223,17 +223,13 @@ export const readClassFolders = async (options: ImageFolderOptions): Promise<Lay
   for (const folder of named) {
     const split = splitInName(folder.name) ?? '';
     const entries = entriesOf(folder);
-    const pictures = entries.filter(isPicture).length;
+    const images = entries.filter(isImage).length;
     if (!entries.some(isFolder)) {
-      // Test pictures without labels, as contests give them out: one line, not one for each.
+      // Test images without labels, as contests give them out: one line, not one for each.
       faults.push(
-        fault(
-          folder.name,
-          'no-class-folders',
-          `expected class folders, got ${pictures} pictures without class`,
-        ),
+        fault(folder.name, 'no-class-folders', `expected class folders, got ${images} images without class`),
       );
-      notes.push(`${folder.name} holds ${pictures} pictures without class folders: left out`);
+      notes.push(`${folder.name} holds ${images} images without class folders: left out`);
       continue;
     }
     const other = readAs.get(split);

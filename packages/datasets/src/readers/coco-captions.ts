@@ -16,10 +16,10 @@ import { cocoFit } from './coco-fit.ts';
 export interface CocoCaptionsOptions extends ImageNameOptions {
   /** JSON with `images: [{id, file_name}]` and `annotations: [{image_id, caption}]`. */
   readonly annotations: string;
-  /** Folder of the pictures. */
+  /** Folder of the images. */
   readonly images: string;
   /**
-   * `labels`: the label of a picture is the category that all of its annotations have (`categories: [{id, name}]`,
+   * `labels`: the label of an image is the category that all of its annotations have (`categories: [{id, name}]`,
    * `annotations: [{image_id, category_id}]`). @default 'captions'
    */
   readonly read?: 'captions' | 'labels';
@@ -46,7 +46,7 @@ const idText = (value: unknown): string | undefined => {
   return typeof value === 'string' && value.trim() !== '' ? value.trim() : undefined;
 };
 
-/** @throws FormatError where two pictures have one id: captions would go to the wrong ones */
+/** @throws FormatError where two images have one id: captions would go to the wrong ones */
 const refuseRepeats = (images: readonly unknown[], path: string): void => {
   const seen = new Map<string, unknown>();
   for (const image of images) {
@@ -99,7 +99,7 @@ const collectCaptions = (
         fault(
           id,
           'no-caption',
-          `expected a text "caption", got ${excerpt(caption)}${'category_id' in annotation ? '; categories are read as labels of pictures with the kind labelled-image' : ''}`,
+          `expected a text "caption", got ${excerpt(caption)}${'category_id' in annotation ? '; categories are read as labels of images with the kind labelled-image' : ''}`,
         ),
       );
     else if (!list)
@@ -121,7 +121,7 @@ const collectCaptions = (
 };
 
 /**
- * Reads COCO captions: one sample per picture with all of its captions, in the order of the file.
+ * Reads COCO captions: one sample per image with all of its captions, in the order of the file.
  * @throws ConfigError for missing files; FormatError for a file of another layout, and for ids that repeat, naming one
  */
 export const openCocoCaptions = async (options: CocoCaptionsOptions): Promise<Reader> => {

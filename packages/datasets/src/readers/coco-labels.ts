@@ -1,9 +1,9 @@
-/** Labels of whole pictures from annotations of COCO: the category of a picture whose annotations have one and the same. */
+/** Labels of whole images from annotations of COCO: the category of an image whose annotations have one and the same. */
 import { excerpt } from '@polygate/core';
 import { ClassFinder, labelName } from '../samples/class-names.ts';
 import { isJsonFields } from '../samples/json-captions.ts';
 
-/** A picture's label, or why it has none. */
+/** An image's label, or why it has none. */
 export type CocoLabel = { readonly label: number } | { readonly code: string; readonly reason: string };
 
 export interface CocoLabels {
@@ -18,7 +18,7 @@ const NONE: CocoLabel = {
 };
 
 /**
- * Collects the categories of all pictures.
+ * Collects the categories of all images.
  * @param idText the text of an exact id, undefined for others
  */
 export const collectCocoLabels = (
@@ -53,7 +53,7 @@ export const collectCocoLabels = (
       if (own.length > 1)
         return {
           code: 'several-labels',
-          reason: `expected annotations of one category, got ${excerpt(own)}: boxes of several are no label of the picture`,
+          reason: `expected annotations of one category, got ${excerpt(own)}: boxes of several are no label of the image`,
         };
       const label = labels.get(own[0] ?? '');
       return label === undefined ? NONE : { label };

@@ -11,9 +11,9 @@ import { classFoldersFit } from './class-folders-fit.ts';
 
 /**
  * Reads the layout of ImageNet: `PATH/CLASS/FILE`, or `PATH/SPLIT/CLASS/FILE` with splits by their usual names.
- * Classes are the names of the class folders in code-unit order, one order for all splits; files that are no pictures
+ * Classes are the names of the class folders in code-unit order, one order for all splits; files that are no images
  * and deeper folders are reported as faults.
- * @throws ConfigError where the folder is missing, holds no class folder, or holds texts beside the pictures
+ * @throws ConfigError where the folder is missing, holds no class folder, or holds texts beside the images
  */
 export const openImageFolder = async (options: ImageFolderOptions): Promise<Reader> => {
   await requireFolder(options.path, 'image folder');
@@ -47,9 +47,9 @@ export const openImageFolder = async (options: ImageFolderOptions): Promise<Read
         for (const entry of await listFolder(folder.path, options.path, options)) {
           const id = `${folderId}/${entry.name}`;
           if (entry.kind === 'folder')
-            yield fault(id, 'nested-folder', 'expected a picture, got a folder inside a class');
+            yield fault(id, 'nested-folder', 'expected an image, got a folder inside a class');
           else if (entry.kind === 'broken')
-            yield fault(id, 'broken-link', 'expected a picture, got a link that leads nowhere');
+            yield fault(id, 'broken-link', 'expected an image, got a link that leads nowhere');
           else if (entry.kind === 'other' || !isImageName(entry.name)) {
             const problem = notAnImage(entry.name);
             yield fault(id, problem.code, problem.reason);

@@ -31,7 +31,7 @@ export interface JsonlManifestOptions extends ImageNameOptions {
   readonly file: string;
   /** Folder that image paths are relative to. @default the folder of the file */
   readonly root?: string;
-  /** Field of the picture's name. @default the first of image, path, file_name, filename and the like */
+  /** Field of the image's name. @default the first of image, path, file_name, filename and the like */
   readonly imageColumn?: string;
   /** Field of the captions. @default the first of texts, captions, text, caption and the like */
   readonly captionColumn?: string;
@@ -71,13 +71,13 @@ interface Survey {
 
 interface Row {
   readonly sample: Sample;
-  /** What rows of one picture share, where the row names one. */
+  /** What rows of one image share, where the row names one. */
   readonly key?: string;
 }
 
 const imageOf = (fields: JsonFields, keys: readonly string[]): unknown => {
   const value = firstField(fields, keys);
-  // Python's `datasets` writes pictures as { path, bytes }.
+  // Python's `datasets` writes images as { path, bytes }.
   return isJsonFields(value) ? (firstField(value, ['path']) ?? value) : value;
 };
 
@@ -192,7 +192,7 @@ const requireLines = async (file: string): Promise<void> => {
 };
 
 /**
- * Reads a manifest of one JSON object a line. Rows that name one picture become one sample with all of their captions,
+ * Reads a manifest of one JSON object a line. Rows that name one image become one sample with all of their captions,
  * at the place of the last of them.
  * @throws ConfigError where the file is missing, is a JSON list, or has too many labels to be classes
  */

@@ -30,7 +30,7 @@ import { imageTableVerdict, tableFit, type TableVerdict } from '../survey/table-
 export interface LabelledTableOptions extends ImageNameOptions, TableOptions {
   /** The table, with a header line unless `header` is false. */
   readonly file: string;
-  /** Folder of the pictures. */
+  /** Folder of the images. */
   readonly images: string;
   /** @default the first of image, image_name, filename, file_name, image_id and the like */
   readonly imageColumn?: string | number;
@@ -118,7 +118,7 @@ const toRow = async (item: RecordItem, rules: RowRules): Promise<{ key: string; 
   if (item.kind === 'bad-record') return fault(id, item.code, item.reason);
   const cell = (column: number): string => item.fields[column]?.trim() ?? '';
   const name = cell(layout.image);
-  if (name === '') return fault(id, 'no-image-name', 'expected the name of a picture, got an empty field');
+  if (name === '') return fault(id, 'no-image-name', 'expected the name of an image, got an empty field');
   const value = labelOfRow(item.fields, layout);
   if (typeof value !== 'string') return fault(`${name} (${id})`, value.code, value.reason);
   const label = rules.labelOf(value);
@@ -143,8 +143,8 @@ const toRow = async (item: RecordItem, rules: RowRules): Promise<{ key: string; 
 };
 
 /**
- * Reads a table of pictures and labels, as contests give them out (`image_id,label,split`). A column of splits is
- * followed where it names some; rows that name one picture are one sample.
+ * Reads a table of images and labels, as contests give them out (`image_id,label,split`). A column of splits is
+ * followed where it names some; rows that name one image are one sample.
  * @throws ConfigError for missing files, columns that are not there (listing those found), and no label at all
  */
 export const openLabelledTable = async (options: LabelledTableOptions): Promise<Reader> => {

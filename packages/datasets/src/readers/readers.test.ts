@@ -60,13 +60,13 @@ describe('image folder', () => {
       `image folder: expected a folder, got nothing at ${join(root, 'none')}; give the path of an existing folder`,
     );
     await expect(openImageFolder({ path: join(root, 'flat') })).rejects.toThrow(
-      'expected one folder per class with pictures in it, got 1 files and no folder; move the pictures into folders named after their classes, or use captions',
+      'expected one folder per class with images in it, got 1 files and no folder; move the images into folders named after their classes, or use captions',
     );
   });
 });
 
 describe('COCO captions', () => {
-  it('joins captions to their pictures and reports each bad entry', async () => {
+  it('joins captions to their images and reports each bad entry', async () => {
     const document = {
       images: [
         { id: 1, file_name: 'one.jpg' },

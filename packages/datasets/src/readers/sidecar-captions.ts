@@ -10,11 +10,11 @@ import { z } from 'zod';
 import { defineReader } from './dataset-reader.ts';
 import { linksSetting, textSetting } from './reader-settings.ts';
 
-/** Largest text beside a picture, in bytes. */
+/** Largest text beside an image, in bytes. */
 const MAX_SIDECAR_BYTES = 1 << 20;
 
 export interface SidecarCaptionsOptions extends LinkOptions {
-  /** Folder of pictures, each with `.txt`, `.caption` or `.json` beside it, as img2dataset writes them; may be nested. */
+  /** Folder of images, each with `.txt`, `.caption` or `.json` beside it, as img2dataset writes them; may be nested. */
   readonly path: string;
   /** Whether each line of a text is a caption of its own, or the file is one. @default 'file' */
   readonly captions?: 'file' | 'lines';
@@ -105,14 +105,14 @@ async function* itemsOf(
     yield* faults;
     const text = texts.get('txt') ?? texts.get('caption') ?? texts.get('json');
     if (images.length === 0) {
-      if (text) yield fault(text.id, 'no-image', 'expected a picture beside the text, got none');
+      if (text) yield fault(text.id, 'no-image', 'expected an image beside the text, got none');
       continue;
     }
     const captions: Captions = text
       ? await readSidecar(text, options.captions ?? 'file')
       : {
           code: 'no-caption',
-          reason: 'expected a text beside the picture (.txt, .caption or .json), got none',
+          reason: 'expected a text beside the image (.txt, .caption or .json), got none',
         };
     for (const { id, path } of images) {
       if ('code' in captions) yield fault(id, captions.code, captions.reason);
@@ -126,25 +126,25 @@ async function* itemsOf(
 }
 
 /**
- * Reads pictures whose captions lie beside them under the same name. Ids are paths below the folder. Where all
- * pictures lie in folders named after splits, these are followed.
- * @throws ConfigError where the folder is missing or holds no picture with a text
+ * Reads images whose captions lie beside them under the same name. Ids are paths below the folder. Where all
+ * images lie in folders named after splits, these are followed.
+ * @throws ConfigError where the folder is missing or holds no image with a text
  */
 export const openSidecarCaptions = async (options: SidecarCaptionsOptions): Promise<Reader> => {
   await requireFolder(options.path, 'sidecar captions');
   const splits = new Set<string | undefined>();
-  let pictures = 0;
+  let images = 0;
   let texts = 0;
   for await (const { id, kind, name } of walkFolder(options.path, options)) {
     if (isPartFile(name)) continue;
     if (kind === 'file' && isImageName(name)) {
-      pictures += 1;
+      images += 1;
       splits.add(splitOf(id));
     } else if (kind === 'file' && textKinds.includes(extension(id))) texts += 1;
   }
-  if (pictures === 0 || texts === 0) {
+  if (images === 0 || texts === 0) {
     throw new ConfigError(
-      `sidecar captions ${options.path}: expected pictures with texts beside them (.txt, .caption or .json), got ${pictures} pictures and ${texts} texts; give another folder, or read a table of captions with captions-csv`,
+      `sidecar captions ${options.path}: expected images with texts beside them (.txt, .caption or .json), got ${images} images and ${texts} texts; give another folder, or read a table of captions with captions-csv`,
       { code: 'no-sidecars', fields: { path: options.path } },
     );
   }
@@ -156,7 +156,7 @@ export const openSidecarCaptions = async (options: SidecarCaptionsOptions): Prom
     ...(!followed && known.length > 0
       ? {
           notes: [
-            `the folders of the splits ${known.join(', ')} are not followed, since other pictures lie outside of them`,
+            `the folders of the splits ${known.join(', ')} are not followed, since other images lie outside of them`,
           ],
         }
       : {}),

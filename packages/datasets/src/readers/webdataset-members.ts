@@ -1,4 +1,4 @@
-/** What the members of one key of an archive are: the picture, the texts, the label. */
+/** What the members of one key of an archive are: the image, the texts, the label. */
 import { excerpt, FormatError, overBudget, parseJson } from '@polygate/core';
 import { captionsOfJson, firstField, isJsonFields, type CaptionProblem } from '../samples/json-captions.ts';
 import { imageExtensions } from '../files/paths.ts';
@@ -21,7 +21,7 @@ export const MAX_MEMBERS = 32;
 
 /** What the members of one sample may be. */
 export interface MemberRules {
-  /** Member that is the picture. @default the one that is just `jpg`, `png` or the like */
+  /** Member that is the image. @default the one that is just `jpg`, `png` or the like */
   readonly image?: string;
   /** Member that holds the captions. @default `txt`, `text`, `caption` or `json` */
   readonly text?: string;
@@ -37,11 +37,11 @@ type Members = ReadonlyMap<string, Uint8Array>;
 type Texts = readonly string[] | CaptionProblem;
 
 const plainParts = ['txt', 'text', 'caption'] as const;
-const pictureParts: ReadonlySet<string> = new Set(imageExtensions.map((extension) => extension.slice(1)));
+const imageParts: ReadonlySet<string> = new Set(imageExtensions.map((extension) => extension.slice(1)));
 
-const pictureOf = (members: Members, asked: string | undefined): string | undefined =>
+const imageOf = (members: Members, asked: string | undefined): string | undefined =>
   asked === undefined
-    ? [...members.keys()].find((part) => pictureParts.has(part))
+    ? [...members.keys()].find((part) => imageParts.has(part))
     : members.has(asked.toLowerCase())
       ? asked.toLowerCase()
       : undefined;
@@ -62,7 +62,7 @@ const textsOf = (members: Members, { text: asked, textBytes }: MemberRules): Tex
   try {
     if (/(?:^|\.)json$/u.test(part)) {
       const texts = captionsOfJson(parseJson(bytes, `the member .${part}`, { nonFinite: 'null' }));
-      // Beside a picture with its class a .json is often mere metadata.
+      // Beside an image with its class a .json is often mere metadata.
       return 'code' in texts && texts.code === 'no-caption' ? [] : texts;
     }
     const text = utf8.decode(bytes).trim();
@@ -114,7 +114,7 @@ export const assemble = (id: string, entries: readonly TarEntry[], rules: Member
       `expected members of different kinds, got ".${twice}" twice under one key`,
     );
   }
-  const part = pictureOf(members, rules.image);
+  const part = imageOf(members, rules.image);
   const texts = textsOf(members, rules);
   if ('code' in texts) return fault(id, texts.code, texts.reason);
   const value = labelOf(members);
@@ -127,15 +127,14 @@ export const assemble = (id: string, entries: readonly TarEntry[], rules: Member
     );
   }
   const bytes = part === undefined ? undefined : members.get(part);
-  const like = [...members.keys()].find((name) => pictureParts.has(name.slice(name.lastIndexOf('.') + 1)));
+  const like = [...members.keys()].find((name) => imageParts.has(name.slice(name.lastIndexOf('.') + 1)));
   if (!bytes && (like !== undefined || rules.image !== undefined)) {
-    const wanted = rules.image === undefined ? 'a picture (jpg, png ...)' : `a member "${rules.image}"`;
-    const remedy = like === undefined ? '' : `; set image to "${like}" if that is the picture`;
+    const wanted = rules.image === undefined ? 'an image (jpg, png ...)' : `a member "${rules.image}"`;
+    const remedy = like === undefined ? '' : `; set image to "${like}" if that is the image`;
     const got = [...members.keys()].slice(0, 8).join(', ');
     return fault(id, 'no-image', `expected ${wanted}, got ${got}${remedy}`);
   }
-  if (!bytes && texts.length === 0)
-    return fault(id, 'empty-row', 'expected a picture or a text, got neither');
+  if (!bytes && texts.length === 0) return fault(id, 'empty-row', 'expected an image or a text, got neither');
   return {
     kind: 'sample',
     id,

@@ -27,7 +27,7 @@ import { webDatasetFit } from './webdataset-fit.ts';
 export interface WebDatasetOptions {
   /** Archives, plain or gzip, read in this order. */
   readonly files: readonly string[];
-  /** Member that is the picture, such as `depth.png`. @default the one that is just `jpg`, `png` or the like */
+  /** Member that is the image, such as `depth.png`. @default the one that is just `jpg`, `png` or the like */
   readonly image?: string;
   /** Member that holds the captions, such as `caption.txt`. @default `txt`, `text`, `caption` or `json` */
   readonly text?: string;
@@ -117,7 +117,7 @@ async function* groupsOf(
 }
 
 /**
- * Reads WebDataset archives: neighbouring members of one key form a sample (`jpg`, `png` and the like for the picture,
+ * Reads WebDataset archives: neighbouring members of one key form a sample (`jpg`, `png` and the like for the image,
  * `txt` or `json` for captions, `cls` for the class). Ids are `ARCHIVE/KEY`.
  * @throws ConfigError for missing files; while reading, FormatError for a broken archive; members cut short are faults
  */

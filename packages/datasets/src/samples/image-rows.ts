@@ -1,18 +1,18 @@
-/** Rows that name one picture -> one sample with the captions of all of them. */
+/** Rows that name one image -> one sample with the captions of all of them. */
 import { fault, type Fault, type Sample } from './sample.ts';
 
-/** What rows are joined by: the picture, and the split where the source names one. */
+/** What rows are joined by: the image, and the split where the source names one. */
 export const rowKey = (path: string, sample: Sample): string => `${sample.split ?? ''}\n${path}`;
 
 /** One pass over the rows of a source. */
 export interface ImageRowPass {
-  /** The sample of the picture once its last row is there, else undefined. */
+  /** The sample of the image once its last row is there, else undefined. */
   add(key: string, sample: Sample): Sample | Fault | undefined;
   /** Samples whose last row did not come: the file changed between the passes. */
   rest(): (Sample | Fault)[];
 }
 
-/** Gathers rows by the picture that they show. */
+/** Gathers rows by the image that they show. */
 export class ImageRows {
   readonly #expected = new Map<string, number>();
 
@@ -21,12 +21,12 @@ export class ImageRows {
     this.#expected.set(key, (this.#expected.get(key) ?? 0) + 1);
   }
 
-  /** Ends the first pass: pictures of one row need not be remembered. */
+  /** Ends the first pass: images of one row need not be remembered. */
   settle(): void {
     for (const [key, count] of this.#expected) if (count === 1) this.#expected.delete(key);
   }
 
-  /** Begins a pass over the rows. Only rows of pictures that are named several times are kept until the last is there. */
+  /** Begins a pass over the rows. Only rows of images that are named several times are kept until the last is there. */
   begin(): ImageRowPass {
     const open = new Map<string, { readonly samples: Sample[]; left: number }>();
     return {
@@ -46,7 +46,7 @@ export class ImageRows {
   }
 }
 
-/** One sample of rows that show one picture; captions keep their order. */
+/** One sample of rows that show one image; captions keep their order. */
 export const joinRows = (samples: readonly Sample[]): Sample | Fault => {
   const [first] = samples as readonly [Sample];
   const labels = new Set(samples.map(({ label }) => label));
@@ -54,7 +54,7 @@ export const joinRows = (samples: readonly Sample[]): Sample | Fault => {
     return fault(
       first.id,
       'several-labels',
-      `expected one label for a picture, got ${labels.size} in ${samples.length} rows that name it`,
+      `expected one label for an image, got ${labels.size} in ${samples.length} rows that name it`,
     );
   }
   const texts = samples.flatMap((sample) => sample.texts ?? []);

@@ -49,7 +49,7 @@ export const captionsOfFields = (
   return texts as string[];
 };
 
-/** Captions of a JSON document beside a picture. */
+/** Captions of a JSON document beside an image. */
 export const captionsOfJson = (document: unknown): readonly string[] | CaptionProblem => {
   const list = Array.isArray(document) || typeof document === 'string' ? { texts: document } : document;
   if (!isJsonFields(list))

@@ -1,4 +1,4 @@
-/** Where a picture's bytes are. `pixels` is row-major H·W·C with C of 1, 3 or 4, 8 bits each. */
+/** Where an image's bytes are. `pixels` is row-major H·W·C with C of 1, 3 or 4, 8 bits each. */
 export type ImageContent =
   | { readonly kind: 'path'; readonly path: string }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
@@ -27,7 +27,7 @@ export interface Sample {
   readonly image?: ImageContent;
   /** Further contents by name, such as `clip`, for kinds of datasets that read them. */
   readonly contents?: Readonly<Record<string, SampleContent>>;
-  /** Captions of a picture, lines of a text, or the one or two sentences of a labelled text. */
+  /** Captions of an image, lines of a text, or the one or two sentences of a labelled text. */
   readonly texts?: readonly string[];
   /** Index into the reader's classes. */
   readonly label?: number;

@@ -1,5 +1,5 @@
 /**
- * What a sample shows, as a key: equal pictures and equal texts have equal keys, whatever they are called and wherever
+ * What a sample shows, as a key: equal images and equal texts have equal keys, whatever they are called and wherever
  * they lie. Splits are drawn by it, so that nothing that is trained on is tested on under another name.
  */
 import { createHash } from 'node:crypto';
@@ -12,7 +12,7 @@ const hashFile = async (path: string): Promise<string | undefined> => {
     for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }))
       hash.update(chunk as Buffer);
   } catch {
-    // A picture that can't be read becomes a fault where it is decoded.
+    // An image that can't be read becomes a fault where it is decoded.
     return undefined;
   }
   return hash.digest('base64').slice(0, 24);

@@ -7,20 +7,20 @@ import { shownKey } from './shown-key.ts';
 const [height, width] = [6, 9];
 const pixels = Uint8Array.from({ length: height * width * 3 }, (_, i) => (i * 37) % 256);
 const raw = { raw: { width, height, channels: 3 } } as const;
-const picture = () => sharp(pixels, raw);
+const image = () => sharp(pixels, raw);
 const sample = (image: ImageContent): Sample => ({ kind: 'sample', id: 'x', image });
 const key = (bytes: Uint8Array): Promise<string> => shownKey(sample({ kind: 'bytes', bytes }));
 
 describe('shownKey', () => {
   it('is the same for files that show the same pixels', async () => {
     const files = [
-      await picture().png({ compressionLevel: 0 }).toBuffer(),
-      await picture().png({ compressionLevel: 9, adaptiveFiltering: true }).toBuffer(),
-      await picture().png({ progressive: true }).toBuffer(),
-      await picture().withMetadata({ density: 300 }).png().toBuffer(),
-      await picture().ensureAlpha().png().toBuffer(),
-      await picture().webp({ lossless: true }).toBuffer(),
-      await picture().tiff({ compression: 'lzw' }).toBuffer(),
+      await image().png({ compressionLevel: 0 }).toBuffer(),
+      await image().png({ compressionLevel: 9, adaptiveFiltering: true }).toBuffer(),
+      await image().png({ progressive: true }).toBuffer(),
+      await image().withMetadata({ density: 300 }).png().toBuffer(),
+      await image().ensureAlpha().png().toBuffer(),
+      await image().webp({ lossless: true }).toBuffer(),
+      await image().tiff({ compression: 'lzw' }).toBuffer(),
     ];
     const keys = await Promise.all(files.map(key));
     expect(new Set(keys).size).toBe(1);
@@ -31,7 +31,7 @@ describe('shownKey', () => {
   });
 
   it('passes over comments of a JPEG, and what lies under transparent parts', async () => {
-    const jpeg = await picture().jpeg().toBuffer();
+    const jpeg = await image().jpeg().toBuffer();
     const comment = Buffer.from([0xff, 0xfe, 0, 6, 1, 2, 3, 4]);
     expect(await key(Buffer.concat([jpeg.subarray(0, 2), comment, jpeg.subarray(2)]))).toBe(await key(jpeg));
     const clear = (red: number): Promise<Buffer> =>
@@ -46,17 +46,17 @@ describe('shownKey', () => {
     const turned = { raw: { width: height, height: width, channels: 3 } } as const;
     const keys = await Promise.all(
       [
-        picture(),
+        image(),
         sharp(changed, raw),
         sharp(pixels, turned),
-        picture().withMetadata({ orientation: 3 }),
-        picture().ensureAlpha(0.5),
+        image().withMetadata({ orientation: 3 }),
+        image().ensureAlpha(0.5),
       ].map(async (image) => key(await image.png().toBuffer())),
     );
     expect(new Set(keys).size).toBe(keys.length);
   });
 
-  it('tells large pictures apart by a few pixels', async () => {
+  it('tells large images apart by a few pixels', async () => {
     const large = new Uint8Array(512 * 512 * 3).fill(90);
     const dotted = Uint8Array.from(large);
     dotted.fill(255, 30_000, 30_012);
@@ -66,8 +66,8 @@ describe('shownKey', () => {
     expect(await keys[0]).not.toBe(await keys[1]);
   });
 
-  it('is the key of the content where no picture can be decoded', async () => {
-    const png = await picture().png().toBuffer();
+  it('is the key of the content where no image can be decoded', async () => {
+    const png = await image().png().toBuffer();
     const broken = sample({ kind: 'bytes', bytes: png.subarray(0, 60) });
     expect(await shownKey(broken)).toBe(await contentKey(broken));
     const whole = sample({ kind: 'bytes', bytes: png });

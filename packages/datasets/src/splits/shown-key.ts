@@ -1,5 +1,5 @@
 /**
- * What a reader of a sample sees, as a key: files that differ while their picture does not (another compression, a
+ * What a reader of a sample sees, as a key: files that differ while their image does not (another compression, a
  * comment, another format without loss) have equal keys. It finds samples that are equal; splits are still drawn by
  * {@link contentKey}, since pixels may change with the image library and files don't.
  * Axis legend: H rows · W columns.
@@ -8,20 +8,20 @@ import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import { resolveBudgets, type Budgets, type ByteGate } from '@polygate/core';
 import { contentKey } from './content-key.ts';
-import { measurePicture } from '../images/image-budget.ts';
+import { measureImage } from '../images/image-budget.ts';
 import { loadImage, MAX_IMAGE_PIXELS } from '../images/image-decode.ts';
 import type { ImageContent, Sample } from '../samples/sample.ts';
 
 /**
- * Longest sides of the picture that is compared, in pixels. Larger ones are averaged to it, which is cheaper than all
+ * Longest sides of the image that is compared, in pixels. Larger ones are averaged to it, which is cheaper than all
  * of their pixels; noise alone keeps two photographs apart.
  */
 const FRAME = 128;
 
 export interface ShownKeyOptions {
-  /** Pictures beyond `imageBytes` and `decodeBytes` are compared by their bytes. @default those of core */
+  /** Images beyond `imageBytes` and `decodeBytes` are compared by their bytes. @default those of core */
   readonly budgets?: Partial<Budgets>;
-  /** Shared by pictures that are decoded at once. @default each is on its own */
+  /** Shared by images that are decoded at once. @default each is on its own */
   readonly gate?: ByteGate;
 }
 
@@ -45,7 +45,7 @@ const pixelKey = async (image: ImageContent, options: ShownKeyOptions): Promise<
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true });
   try {
-    const needed = image.kind === 'pixels' ? bytes.length : (await measurePicture(bytes, input)).decoding;
+    const needed = image.kind === 'pixels' ? bytes.length : (await measureImage(bytes, input)).decoding;
     if (needed > decodeBytes) return undefined;
     const { data, info } = await (options.gate ? options.gate.run(needed, decode) : decode());
     // What lies under transparent parts is not shown.
@@ -57,6 +57,6 @@ const pixelKey = async (image: ImageContent, options: ShownKeyOptions): Promise<
   }
 };
 
-/** The key of a sample by its picture's pixels; of one without a picture that can be decoded, its {@link contentKey}. */
+/** The key of a sample by its image's pixels; of one without an image that can be decoded, its {@link contentKey}. */
 export const shownKey = async (sample: Sample, options: ShownKeyOptions = {}): Promise<string> =>
   (sample.image && (await pixelKey(sample.image, options))) ?? (await contentKey(sample));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SplitSearch, type FoundSplits } from './split-search.ts';
 
-/** Rows as columns; the first is that of pictures. */
+/** Rows as columns; the first is that of images. */
 const search = (columns: Readonly<Record<string, readonly unknown[]>>): FoundSplits => {
   const found = new SplitSearch(['image']);
   const [first = []] = Object.values(columns);

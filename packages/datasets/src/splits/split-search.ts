@@ -64,7 +64,7 @@ export class SplitSearch {
   readonly #used: ReadonlySet<string | number>;
   #rows = 0;
 
-  /** @param used keys of the columns that hold pictures, texts and labels */
+  /** @param used keys of the columns that hold images, texts and labels */
   constructor(used: Iterable<string | number>) {
     this.#used = new Set(used);
   }

@@ -60,7 +60,7 @@ describe('suite.json', () => {
       await expect(read({ ...suite, datasets: [{ ...digits, splits }] })).rejects.toThrow(FormatError);
   });
 
-  it('refuses scores, overlaps, counts and pictures that are none', async () => {
+  it('refuses scores, overlaps, counts and images that are none', async () => {
     const [digits] = suite.datasets;
     const overlap = { splits: ['train', 'test'], rows: 1, example: ['a', 'b'] };
     const good = { ...digits, baselines: { test: { chance: 0.5 } }, overlaps: [overlap] };

@@ -26,7 +26,7 @@ export interface SplitOverlap {
   readonly splits: readonly [string, string];
   /** Dataset of the second split, where it is not this one. */
   readonly dataset?: string;
-  /** Samples of the one whose picture or text the other holds, too. */
+  /** Samples of the one whose image or text the other holds, too. */
   readonly rows: number;
   /** Ids of two that are equal. */
   readonly example: readonly [string, string];
@@ -60,12 +60,12 @@ export interface SuiteDataset {
   readonly mostFrequentCaption?: string;
 }
 
-/** How the pictures of a suite were made of files. Suites of older versions don't say fit and background. */
+/** How the images of a suite were made of files. Suites of older versions don't say fit and background. */
 export interface SuiteImage {
   readonly height: number;
   readonly width: number;
   readonly fit?: 'contain' | 'cover';
-  /** Colour under transparent parts and beside the picture, as CSS. */
+  /** Colour under transparent parts and beside the image, as CSS. */
   readonly background?: string;
 }
 
@@ -73,7 +73,7 @@ export interface SuiteImage {
 export interface Suite {
   readonly name: string;
   readonly version: number;
-  /** Pixels of all pictures; RGB. */
+  /** Pixels of all images; RGB. */
   readonly image: SuiteImage;
   /** Tokens of a row of text. */
   readonly textLength: number;
@@ -81,7 +81,7 @@ export interface Suite {
   readonly datasets: readonly SuiteDataset[];
   /** Samples left out, by reason. */
   readonly quarantine: Readonly<Record<string, number>>;
-  /** Samples that were taken with a loss, by kind, such as `first-frame` for animated pictures. */
+  /** Samples that were taken with a loss, by kind, such as `first-frame` for animated images. */
   readonly notes?: Readonly<Record<string, number>>;
   /** Hash of the resolved recipe and of all that decides the content. */
   readonly recipeHash: string;

@@ -47,7 +47,7 @@ const requirePlain = (what: string, name: string): void => {
   );
 };
 
-/** Size of the pictures of all datasets together; suites without pictures say 1 x 1. */
+/** Size of the images of all datasets together; suites without images say 1 x 1. */
 const imageOf = (schemas: ReadonlyMap<string, Schema>): SuiteImage => {
   let found: { readonly name: string; readonly height: number; readonly width: number } | undefined;
   for (const [name, schema] of schemas) {
@@ -55,7 +55,7 @@ const imageOf = (schemas: ReadonlyMap<string, Schema>): SuiteImage => {
     if (!image) continue;
     if (found && (found.height !== image.height || found.width !== image.width)) {
       throw new ConfigError(
-        `suite: expected pictures of one size, got ${found.height} x ${found.width} in "${found.name}" and ${image.height} x ${image.width} in "${name}"; resize them alike`,
+        `suite: expected images of one size, got ${found.height} x ${found.width} in "${found.name}" and ${image.height} x ${image.width} in "${name}"; resize them alike`,
       );
     }
     found ??= { name, height: image.height, width: image.width };
@@ -66,7 +66,7 @@ const imageOf = (schemas: ReadonlyMap<string, Schema>): SuiteImage => {
 /**
  * Writes a suite that `pretrain` and `evaluate` take: shards of every split, `tokenizer.json` and `suite.json`. The folder
  * appears when it is complete, in place of one that was there. Splits without rows are left out.
- * @throws ConfigError for names that are no names of folders, kinds that no task reads, pictures of several sizes, rows of
+ * @throws ConfigError for names that are no names of folders, kinds that no task reads, images of several sizes, rows of
  * another tokenizer, or a dataset without a row; what the sources throw
  */
 export const writeSuite = async (

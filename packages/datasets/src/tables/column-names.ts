@@ -1,6 +1,6 @@
 /** What columns of tables and fields of JSON lines are usually called, the most usual first. */
 
-/** Of the picture's name. */
+/** Of the image's name. */
 export const imageColumns: readonly string[] = [
   'image',
   'image_name',

@@ -12,7 +12,7 @@ export interface TableSplits extends SplitColumn {
 /**
  * Reads the table once.
  * @param given name or index of the column, `''` for none
- * @param used indices of the columns that hold pictures, texts and labels
+ * @param used indices of the columns that hold images, texts and labels
  * @throws ConfigError where the named column is not there
  */
 export const tableSplits = async (

@@ -52,7 +52,7 @@ describe('the layout of a table', () => {
       'image\tcaption\na\tb\n',
       'image;caption\na;b\n',
       'image| comment| caption\na| 0|b\n',
-      '"caption","image, or picture","file"\n"b","x","a"\n',
+      '"caption","image, or image","file"\n"b","x","a"\n',
       '\uFEFF"image","caption"\r\n"a","b"\r\n',
       ' Image , CAPTION \na,b',
       'image,caption\ra,b\r',
@@ -157,7 +157,7 @@ describe('quotes', () => {
 });
 
 describe('captions and labels in tables', () => {
-  it('reads the list of Flickr30k, one picture for all of its lines', async () => {
+  it('reads the list of Flickr30k, one image for all of its lines', async () => {
     const list = await file(
       'results.token',
       '0.png#0\tone .\n0.png#1\ttwo, too .\n1.png#0\tthree .\nodd#2\tfour\n',

@@ -118,7 +118,7 @@ const list = (columns: readonly string[]): string =>
     .map((column) => excerpt(column, 40))
     .join(', ');
 
-/** Whether a line of names looks like a row: one of them is a picture's, as `a.png` or Flickr's `a.jpg#0`. */
+/** Whether a line of names looks like a row: one of them is an image's, as `a.png` or Flickr's `a.jpg#0`. */
 const looksLikeRow = (columns: readonly string[]): boolean =>
   columns.some((column) => isImageName(column.replace(/#\d+$/u, '')));
 

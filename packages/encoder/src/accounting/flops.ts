@@ -20,7 +20,7 @@ export interface FlopsOptions {
   readonly tokens?: Readonly<Record<string, number>>;
   /** Hidden states that go through the output head. @default 1 */
   readonly queries?: number;
-  /** Distinct rows of the forward, e.g. 2 for a picture with words. @default 1 */
+  /** Distinct rows of the forward, e.g. 2 for an image with words. @default 1 */
   readonly rows?: number;
   /** Sequences of the forward, which share the cost of merging. @default 1 */
   readonly batch?: number;

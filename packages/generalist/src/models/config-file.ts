@@ -9,7 +9,7 @@ import { defined } from './defined.ts';
 import { FIRST_ARCHITECTURE, type ModelConfig } from './model-config.ts';
 import { modelNamed } from './registry.ts';
 
-/** Side of a model's pictures, pixels. */
+/** Side of a model's images, pixels. */
 const MAX_SIDE = 2 ** 14;
 
 /** What every config.json has; the architecture adds its own fields. */
@@ -85,7 +85,7 @@ export const serializeConfig = (config: ModelConfig, saved: SavedWith = {}): str
 };
 
 /**
- * Text of a preprocessor_config.json: how a picture becomes what the model sees, under the names that image processors
+ * Text of a preprocessor_config.json: how an image becomes what the model sees, under the names that image processors
  * of Hugging Face give it, for programs that read the weights elsewhere. The model itself goes by its config.json.
  */
 export const serializePreprocessor = ({ image }: ModelConfig): string => {

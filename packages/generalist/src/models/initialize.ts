@@ -46,22 +46,22 @@ export const initialize = async (
     );
   }
   const plan = await model.startFrom(start, options);
-  const settings = [...plan.settings, ...pictureDifferences(model.config.image, start.config.image)];
+  const settings = [...plan.settings, ...imageDifferences(model.config.image, start.config.image)];
   const sha256 = await sha256File(join(place, WEIGHTS_FILE));
   return initialization({ ...plan, settings }, { from, place, sha256 });
 };
 
-/** What differs between the pictures of two models, with both values. */
-const pictureDifferences = (own: ModelImage, start: ModelImage): readonly string[] => {
+/** What differs between the images of two models, with both values. */
+const imageDifferences = (own: ModelImage, start: ModelImage): readonly string[] => {
   const sizeText = ({ height, width }: ModelImage): string => `${height} x ${width}`;
   const isMade = own.fit !== undefined && start.fit !== undefined;
   return [
     ...(sizeText(own) === sizeText(start)
       ? []
-      : [`picture size (model ${sizeText(own)}, start ${sizeText(start)})`]),
+      : [`image size (model ${sizeText(own)}, start ${sizeText(start)})`]),
     ...(!isMade || howMade(own) === howMade(start)
       ? []
-      : [`pictures (model ${howMade(own)}, start ${howMade(start)})`]),
+      : [`images (model ${howMade(own)}, start ${howMade(start)})`]),
   ];
 };
 

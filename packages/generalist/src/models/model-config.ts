@@ -7,14 +7,14 @@ export const FIRST_ARCHITECTURE = 'uni-perceiver';
 /** Longest caption of models that don't say, end token included. */
 export const DEFAULT_MAXIMUM_TOKENS = 50;
 
-/** Pictures of a model: their sizes in pixels, and how they are made of files that are not of that size. */
+/** Images of a model: their sizes in pixels, and how they are made of files that are not of that size. */
 export interface ModelImage {
   readonly height: number;
   readonly width: number;
   readonly channels: number;
-  /** `contain` keeps the whole picture, `cover` crops. @default 'contain'; models of older versions don't say */
+  /** `contain` keeps the whole image, `cover` crops. @default 'contain'; models of older versions don't say */
   readonly fit?: 'contain' | 'cover';
-  /** Colour under transparent parts and beside the picture, as CSS. @default '#ffffff' */
+  /** Colour under transparent parts and beside the image, as CSS. @default '#ffffff' */
   readonly background?: string;
 }
 
@@ -22,7 +22,7 @@ export interface ModelImage {
 export interface ModelConfig {
   /** Name of the architecture. @default 'uni-perceiver' */
   readonly architecture?: string;
-  /** Pictures that the model was trained on. */
+  /** Images that the model was trained on. */
   readonly image: ModelImage;
   /** SHA-256 of the tokenizer.json whose ids the embeddings belong to. */
   readonly tokenizerHash: string;

@@ -1,4 +1,4 @@
-/** Captioned pictures of a split as texts and pixels, for captioning, retrieval and their baselines. */
+/** Captioned images of a split as texts and pixels, for captioning, retrieval and their baselines. */
 import { ShapeError } from '@polygate/core';
 import { pixelNeighbours } from '@polygate/evaluation';
 import { fixedListValues, nestedListRow } from '@polygate/stream';
@@ -10,7 +10,7 @@ import { splitBatches } from './split-rows.ts';
 export interface CaptionedRows {
   /** One [height * width * channels] after another. */
   readonly pixels: Uint8Array;
-  /** All captions of each picture, at least one, in the dataset's order. */
+  /** All captions of each image, at least one, in the dataset's order. */
   readonly captions: readonly (readonly string[])[];
   /** Token ids of them, without end token. */
   readonly tokens: readonly (readonly Int32Array[])[];
@@ -38,7 +38,7 @@ const readCaptioned = async (context: SplitContext, split: string, limit: number
       if (lists.length === 0) {
         const { name } = dataset;
         throw new ShapeError(
-          `captions: expected one caption or more that is not empty for every picture of ${name}, split ${split}, got none for one; quarantine it when preparing`,
+          `captions: expected one caption or more that is not empty for every image of ${name}, split ${split}, got none for one; quarantine it when preparing`,
         );
       }
       captions.push(lists.map((ids) => model.tokenizer.decode(ids).trim()));
@@ -55,7 +55,7 @@ const readTraining = async (context: SplitContext): Promise<CaptionedRows | unde
     ? readCaptioned(context, 'train', MOST_BASELINE_ROWS)
     : undefined;
 
-/** The training picture with the nearest pixels, for each picture. */
+/** The training image with the nearest pixels, for each image. */
 const nearestTraining = (context: SplitContext, rows: CaptionedRows, training: CaptionedRows): Int32Array =>
   pixelNeighbours(
     shrunkImages(rows.pixels, context.model.image),
@@ -67,7 +67,7 @@ export interface CaptionedSplit {
   readonly rows: CaptionedRows;
   /** Absent where there is no training split. */
   readonly training?: CaptionedRows;
-  /** Index into `training` of the picture with the nearest pixels. */
+  /** Index into `training` of the image with the nearest pixels. */
   readonly nearest?: Int32Array;
 }
 
@@ -83,7 +83,7 @@ const readSplit = async (context: SplitContext): Promise<CaptionedSplit> => {
 export const captionedSplit = (context: SplitContext): Promise<CaptionedSplit> =>
   context.shared('captioned rows', () => readSplit(context));
 
-/** All pictures as patches of the model. */
+/** All images as patches of the model. */
 export const rowPatches = (context: SplitContext, rows: CaptionedRows): ImagePatches => {
   const { image } = context.model;
   return patchesOf(

@@ -28,7 +28,7 @@ export interface TaskSegment {
   readonly modality: string;
   readonly row: AttributeRow;
   /**
-   * What its tokens are, in reports on routers, such as `picture`.
+   * What its tokens are, in reports on routers, such as `image`.
    * @default as other families call tokens of that row
    */
   readonly label?: string;

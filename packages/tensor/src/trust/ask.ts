@@ -10,7 +10,7 @@ const tolerances: Readonly<Record<Precision, number>> = { f32: 1e-4, bf16: 2e-2 
 export interface WrongAnswer {
   readonly question: string;
   readonly family: string;
-  /** The worst result, in words: `gradient to the picture`. */
+  /** The worst result, in words: `gradient to the image`. */
   readonly part: string;
   /** Its largest error as a share of the largest right element; null where that is not finite, or the engine threw. */
   readonly error: number | null;
@@ -21,7 +21,7 @@ export interface WrongAnswer {
 /** How an engine is asked. */
 export interface AskOptions {
   readonly precision: Precision;
-  /** Layouts of pictures that the engine takes. */
+  /** Layouts of images that the engine takes. */
   readonly layouts: readonly string[];
 }
 
@@ -79,7 +79,7 @@ export const askQuestions = (
   };
 };
 
-/** A wrong answer for people: `convolution 3x3: gradient to the picture is off by 1.6 of the largest value`. */
+/** A wrong answer for people: `convolution 3x3: gradient to the image is off by 1.6 of the largest value`. */
 export const describeWrong = ({ question, part, error, thrown }: WrongAnswer): string => {
   if (thrown !== undefined) return `${question}: refused (${thrown})`;
   if (error === null) return `${question}: ${part} is not finite`;

@@ -1,5 +1,5 @@
 /**
- * Convolutions of pictures and their two gradients: channels last and channels first, strided as patches are, of one
+ * Convolutions of images and their two gradients: channels last and channels first, strided as patches are, of one
  * channel (whose layouts cannot be told apart), transposed, depthwise.
  * Axes: B batch · H height · W width · C channels · O channels of the result · M results of each channel.
  */
@@ -20,7 +20,7 @@ interface Plan {
 
 interface Extents {
   readonly output: number;
-  /** Rows and columns of zeros before the picture. */
+  /** Rows and columns of zeros before the image. */
   readonly front: number;
 }
 
@@ -30,16 +30,16 @@ const extentsOf = ({ input, filter, stride, pad }: Plan): Extents => {
   return { output, front: Math.floor(Math.max(0, (output - 1) * stride + filter - input) / 2) };
 };
 
-const pictureShape = (plan: Plan, side: number, channels: number): number[] =>
+const imageShape = (plan: Plan, side: number, channels: number): number[] =>
   plan.layout === 'NCHW' ? [plan.batch, channels, side, side] : [plan.batch, side, side, channels];
 
-/** Where an element of a picture lies. */
+/** Where an element of an image lies. */
 const place = (plan: Plan, side: number, channels: number) => (n: number, y: number, x: number, c: number) =>
   plan.layout === 'NCHW'
     ? ((n * channels + c) * side + y) * side + x
     : ((n * side + y) * side + x) * channels + c;
 
-/** Calls `visit` for each position of the filter that lies inside a picture. */
+/** Calls `visit` for each position of the filter that lies inside an image. */
 const overWindows = (
   plan: Plan,
   visit: (n: number, at: readonly [oy: number, ox: number, iy: number, ix: number], tap: number) => void,
@@ -58,7 +58,7 @@ const overWindows = (
           }
 };
 
-/** Terms of picture times filter [h, w, C, O]. */
+/** Terms of image times filter [h, w, C, O]. */
 const convolutionTerms =
   (plan: Plan): Terms =>
   (add) => {
@@ -73,7 +73,7 @@ const convolutionTerms =
     });
   };
 
-/** Terms of picture times depthwise filter [h, w, C, M]: channel c gives M results. */
+/** Terms of image times depthwise filter [h, w, C, M]: channel c gives M results. */
 const depthwiseTerms =
   (plan: Plan): Terms =>
   (add) => {
@@ -109,28 +109,28 @@ const convolution = (name: string, plan: Plan, kind: 'plain' | 'depthwise' = 'pl
   family: 'convolution',
   kernels: forward[kind],
   layout: plan.layout ?? 'NHWC',
-  // Libraries without a fast path for it sum its gradients in the type of the picture.
+  // Libraries without a fast path for it sum its gradients in the type of the image.
   slack: kind === 'depthwise' ? 2 : 1,
   ask: () => {
     const { input, channels, outputs, stride, pad, layout = 'NHWC' } = plan;
     const results = kind === 'plain' ? outputs : channels * outputs;
-    const x = known(pictureShape(plan, input, channels), 21);
+    const x = known(imageShape(plan, input, channels), 21);
     const filter = known(filterShape(plan), 22);
-    const dy = known(pictureShape(plan, extentsOf(plan).output, results), 23);
+    const dy = known(imageShape(plan, extentsOf(plan).output, results), 23);
     const terms = kind === 'plain' ? convolutionTerms(plan) : depthwiseTerms(plan);
     const { y, da, db } = bilinear(terms, x.values, filter.values, dy.values);
     return withGradients(
-      (picture, own) =>
+      (image, own) =>
         kind === 'plain'
-          ? tf.conv2d(picture as tf.Tensor4D, own as tf.Tensor4D, stride, pad, layout)
-          : tf.depthwiseConv2d(picture as tf.Tensor4D, own as tf.Tensor4D, stride, pad, layout),
-      { 'the picture': tensorOf(x), 'the filter': tensorOf(filter) },
-      { dy: tensorOf(dy), right: { result: y, 'the picture': da, 'the filter': db } },
+          ? tf.conv2d(image as tf.Tensor4D, own as tf.Tensor4D, stride, pad, layout)
+          : tf.depthwiseConv2d(image as tf.Tensor4D, own as tf.Tensor4D, stride, pad, layout),
+      { 'the image': tensorOf(x), 'the filter': tensorOf(filter) },
+      { dy: tensorOf(dy), right: { result: y, 'the image': da, 'the filter': db } },
     );
   },
 });
 
-/** The transposed convolution is the gradient to the picture: small times filter gives the picture. */
+/** The transposed convolution is the gradient to the image: small times filter gives the image. */
 const transposed = (name: string, plan: Plan): Question => ({
   name,
   family: 'convolution',
@@ -144,16 +144,16 @@ const transposed = (name: string, plan: Plan): Question => ({
     const terms: Terms = (add) => convolutionTerms(plan)((big, tap, little) => add(little, tap, big));
     const { y, da, db } = bilinear(terms, small.values, filter.values, dy.values);
     return withGradients(
-      (picture, own) =>
+      (image, own) =>
         tf.conv2dTranspose(
-          picture as tf.Tensor4D,
+          image as tf.Tensor4D,
           own as tf.Tensor4D,
           [batch, input, input, channels],
           stride,
           pad,
         ),
-      { 'the picture': tensorOf(small), 'the filter': tensorOf(filter) },
-      { dy: tensorOf(dy), right: { result: y, 'the picture': da, 'the filter': db } },
+      { 'the image': tensorOf(small), 'the filter': tensorOf(filter) },
+      { dy: tensorOf(dy), right: { result: y, 'the image': da, 'the filter': db } },
     );
   },
 });
@@ -186,7 +186,7 @@ const volume: Question = {
     };
     const { y, da, db } = bilinear(terms, x.values, filter.values, dy.values);
     return withGradients(
-      (picture, own) => tf.conv3d(picture as tf.Tensor5D, own as tf.Tensor5D, 1, 'valid'),
+      (image, own) => tf.conv3d(image as tf.Tensor5D, own as tf.Tensor5D, 1, 'valid'),
       { 'the volume': tensorOf(x), 'the filter': tensorOf(filter) },
       { dy: tensorOf(dy), right: { result: y, 'the volume': da, 'the filter': db } },
     );
@@ -206,7 +206,7 @@ const patches = {
 
 export const convolutionQuestions: readonly Question[] = [
   convolution('convolution 3x3', small),
-  convolution('convolution 3x3 of channels-first pictures', { ...small, layout: 'NCHW' }),
+  convolution('convolution 3x3 of channels-first images', { ...small, layout: 'NCHW' }),
   convolution('convolution 3x3 of one channel', { ...small, channels: 1 }),
   convolution('convolution 1x1 with stride 2', { ...small, filter: 1, stride: 2 }),
   convolution('convolution of patches', patches),

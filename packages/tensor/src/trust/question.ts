@@ -13,13 +13,13 @@ export interface Part {
 
 /** A question that every engine must answer before it is chosen. */
 export interface Question {
-  /** In the words of a user: `convolution 3x3 of channels-first pictures`. */
+  /** In the words of a user: `convolution 3x3 of channels-first images`. */
   readonly name: string;
   /** Kernels that go wrong or right together, and that an engine may have another way for: `convolution`. */
   readonly family: string;
   /** tfjs kernels without which an engine cannot be asked: it would refuse, and a refusal misleads nobody. */
   readonly kernels?: readonly string[];
-  /** Layout of pictures; engines name those that they take. @default 'NHWC' */
+  /** Layout of images; engines name those that they take. @default 'NHWC' */
   readonly layout?: 'NHWC' | 'NCHW';
   /** Computed in float32 in every precision. @default false */
   readonly exact?: boolean;

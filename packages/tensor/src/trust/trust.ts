@@ -15,7 +15,7 @@ export interface StartedEngine {
   readonly version?: string;
   /** What its answers depend on beside the processor and the version. */
   readonly identity?: string;
-  /** Layouts of pictures that it takes. @default NHWC alone */
+  /** Layouts of images that it takes. @default NHWC alone */
   readonly layouts?: readonly string[];
   readonly workarounds?: readonly Workaround[];
 }

@@ -12,11 +12,11 @@ import {
 import { encoderOf } from './encoder-of.ts';
 import type { UniPerceiverSettings } from './settings.ts';
 
-/** Side of the pictures that the operations are counted for: the paper's. */
+/** Side of the images that the operations are counted for: the paper's. */
 const PIXELS = 224;
 
 /**
- * The parameter table of the encoder that settings ask for, its dense form beside it, and the operations of one picture.
+ * The parameter table of the encoder that settings ask for, its dense form beside it, and the operations of one image.
  * Sizes are the preset's own: a suite's vocabulary replaces the preset's when it is trained.
  * @throws ConfigError for an unknown preset or sizes that make no encoder
  */
@@ -35,7 +35,7 @@ export const describeSettings = (settings: UniPerceiverSettings, tasks: readonly
     formatParameterParts(accountParameters(encoder)),
     '',
     formatExperts(encoder),
-    `one picture of ${PIXELS}x${PIXELS} (${patches + 1} tokens): ${(flops.forward / 1e9).toFixed(1)} GFLOP forward, ${(flops.training / 1e9).toFixed(1)} in training${flops.routing > 0 ? `, ${(flops.routing / 1e9).toFixed(2)} of them for routers` : ''}`,
+    `one image of ${PIXELS}x${PIXELS} (${patches + 1} tokens): ${(flops.forward / 1e9).toFixed(1)} GFLOP forward, ${(flops.training / 1e9).toFixed(1)} in training${flops.routing > 0 ? `, ${(flops.routing / 1e9).toFixed(2)} of them for routers` : ''}`,
   ].join('\n');
 };
 

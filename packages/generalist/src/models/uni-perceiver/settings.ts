@@ -89,7 +89,7 @@ export const uniPerceiverSettings = {
   width: count(ENCODER_LIMITS.width).optional(),
   heads: count(ENCODER_LIMITS.heads).optional(),
   hidden: count(ENCODER_LIMITS.hidden).optional(),
-  /** Side of a patch in pixels; must divide the picture's sides. */
+  /** Side of a patch in pixels; must divide the image's sides. */
   patchSize: count(ENCODER_LIMITS.patchSize).optional(),
   maxPositions: count(ENCODER_LIMITS.maxPositions).optional(),
   layerScale: above(MAX_FACTOR).optional(),
@@ -97,7 +97,7 @@ export const uniPerceiverSettings = {
   /** A linear each for queries, keys and values, so that they may have experts of their own. */
   splitAttention: z.boolean().optional(),
   /**
-   * Factor on the grid coordinates of patches: 160 / 224 carries weights of pictures of 160 pixels over to 224.
+   * Factor on the grid coordinates of patches: 160 / 224 carries weights of images of 160 pixels over to 224.
    * @default 1; the ratio of the grids where the model starts from another (`initialize`)
    */
   gridScale: above(MAX_FACTOR).optional(),

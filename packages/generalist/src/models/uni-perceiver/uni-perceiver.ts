@@ -14,10 +14,10 @@ import { uniPerceiverSize } from './size.ts';
 import type { UniPerceiverConfig } from './uni-perceiver-config.ts';
 import { modelWithEncoder } from './uni-perceiver-model.ts';
 
-/** Patches of one picture: those of 4096 pixels by 8. */
+/** Patches of one image: those of 4096 pixels by 8. */
 const MAX_PATCHES = 2 ** 18;
 
-/** Patches along the longer side of a model's pictures. */
+/** Patches along the longer side of a model's images. */
 const gridOf = ({ height, width }: Pick<ModelImage, 'height' | 'width'>, patch: number): number =>
   Math.max(height, width) / patch;
 
@@ -37,7 +37,7 @@ export const uniPerceiver: ModelArchitecture<UniPerceiverConfig, UniPerceiverSet
     return patches >= 1 && patches <= MAX_PATCHES
       ? undefined
       : {
-          expected: `pictures of 1 to ${MAX_PATCHES} patches`,
+          expected: `images of 1 to ${MAX_PATCHES} patches`,
           got: `${image.width}x${image.height} pixels by patches of ${excerpt(size)}`,
         };
   },
@@ -67,7 +67,7 @@ export const uniPerceiver: ModelArchitecture<UniPerceiverConfig, UniPerceiverSet
   size: uniPerceiverSize,
   describe: describeSettings,
   /**
-   * The factor on the coordinates of patches with which pictures of another grid span what the start was trained on: what
+   * The factor on the coordinates of patches with which images of another grid span what the start was trained on: what
    * interpolating its positions to the new grid gives.
    */
   settingsOfStart(settings, { start, image }) {

@@ -5,7 +5,7 @@ import { beamSearch, type BeamRow } from './beam-search.ts';
 
 const END = 0;
 
-/** A language whose log-probabilities are a pure function of picture and words. */
+/** A language whose log-probabilities are a pure function of image and words. */
 const language =
   (seed: number, size: number) =>
   ({ item, words }: BeamRow): number[] => {
@@ -115,7 +115,7 @@ describe('beamSearch', () => {
     expect(steps.ever).toBeGreaterThan(2);
   });
 
-  it('gives every picture the result that it has alone', async () => {
+  it('gives every image the result that it has alone', async () => {
     const score = language(5, 6);
     const settings = { beam: 2, maximumTokens: 6, endToken: END };
     const together = await beamSearch({ ...settings, items: 3, next: nextOf(score) });
@@ -153,7 +153,7 @@ describe('beamSearch', () => {
       endToken: END,
       next: (rows) => {
         lengths.push(rows.map(({ words }) => words.length));
-        // Picture 0 ends at once, picture 1 goes on.
+        // Image 0 ends at once, image 1 goes on.
         return Promise.resolve(
           Float32Array.from(rows.flatMap(({ item }) => (item === 0 ? [-0.01, -5, -6] : [-20, -0.1, -3]))),
         );

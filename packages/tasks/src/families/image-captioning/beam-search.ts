@@ -1,10 +1,10 @@
 /**
- * Beam search over words, for many pictures at once; knows nothing of models.
+ * Beam search over words, for many images at once; knows nothing of models.
  *
- * I pictures · K beams · V words · t words written so far (the same for all running beams)
+ * I images · K beams · V words · t words written so far (the same for all running beams)
  *
  * score(text) = sum of log p(word) / (number of words, end token included) ** lengthPenalty.
- * Finished texts leave the beam, so it always explores K running ones. A picture is done when it has K finished texts and
+ * Finished texts leave the beam, so it always explores K running ones. An image is done when it has K finished texts and
  * no running one beats the worst of them, or at the word limit. Departs from the published captioner, which keeps finished
  * texts in the beam and so explores fewer.
  */
@@ -12,7 +12,7 @@ import { ConfigError } from '@polygate/core';
 
 /** A text that is still being written. */
 export interface BeamRow {
-  /** Picture, 0 to I-1. */
+  /** Image, 0 to I-1. */
   readonly item: number;
   readonly words: readonly number[];
 }
@@ -67,7 +67,7 @@ const MAX_TOKENS = 2 ** 16;
 const isCount = (value: number, most: number): boolean =>
   Number.isInteger(value) && value >= 1 && value <= most;
 
-/** The K best texts of every picture, best first. @throws ConfigError for settings below 1 */
+/** The K best texts of every image, best first. @throws ConfigError for settings below 1 */
 export const beamSearch = async (options: BeamOptions): Promise<readonly (readonly BeamText[])[]> => {
   const { items, beam = 3, maximumTokens = 32, lengthPenalty = 1, endToken, forbidden = [], next } = options;
   const { stop = 'now' } = options;

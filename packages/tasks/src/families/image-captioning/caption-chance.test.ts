@@ -2,7 +2,7 @@ import { tokenF1 } from '@polygate/evaluation';
 import { describe, expect, it } from 'vitest';
 import { captionChance } from './caption-chance.ts';
 
-// A random picture, then one of its captions: "a cat" with 1/2, "a dog" and "two red birds" with 1/4 each.
+// A random image, then one of its captions: "a cat" with 1/2, "a dog" and "two red birds" with 1/4 each.
 const training = [['a cat'], ['a dog', 'two red birds'], []];
 const references = [['a cat'], ['two red birds'], ['a dog', 'two birds']];
 
@@ -19,7 +19,7 @@ describe('captionChance', () => {
     const { mean } = captionChance(training, references, { seed: 1, mostPairs: 8 });
     expect(mean(tokenF1)).toBe(mean(tokenF1));
     const exact = captionChance(training, references, { seed: 1 }).mean(tokenF1);
-    // 500 draws of the three pictures
+    // 500 draws of the three images
     const many = captionChance(
       [...training, ...Array.from({ length: 999 }, (_, i) => [`unlike ${i}`])],
       references,
@@ -30,7 +30,7 @@ describe('captionChance', () => {
 
   it('of BLEU is the mean over draws of the corpus', () => {
     const one = captionChance([['a b c d e']], [['a b c d e'], ['v w x y z']], { seed: 1 });
-    // Both pictures get the only caption: four n-grams of 5 + 4 + 3 + 2 match in half of the corpus.
+    // Both images get the only caption: four n-grams of 5 + 4 + 3 + 2 match in half of the corpus.
     expect(one.bleu4()).toBeCloseTo(0.5, 12);
   });
 });

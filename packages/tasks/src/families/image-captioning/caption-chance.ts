@@ -1,7 +1,7 @@
 /**
- * What captions score that look at no picture: the expectation of a random caption of a random training picture.
- * Of a mean over pictures it is exact where all captions fit the budget, each weighed by how often it is drawn; beyond it,
- * and of BLEU, which is of a corpus, it is the mean over seeded draws of a caption for every picture.
+ * What captions score that look at no image: the expectation of a random caption of a random training image.
+ * Of a mean over images it is exact where all captions fit the budget, each weighed by how often it is drawn; beyond it,
+ * and of BLEU, which is of a corpus, it is the mean over seeded draws of a caption for every image.
  */
 import { createRandom } from '@polygate/core';
 import {
@@ -12,21 +12,21 @@ import {
   type CaptionPair,
 } from '@polygate/evaluation';
 
-/** Pairs of a picture and a caption that are scored for one metric: half a second to two. */
+/** Pairs of an image and a caption that are scored for one metric: half a second to two. */
 const MOST_PAIRS = 20_000;
-/** Draws of the whole split, however few its pictures are. */
+/** Draws of the whole split, however few its images are. */
 const MOST_DRAWS = 500;
 
 export interface CaptionChance {
-  /** Expectation of a mean over pictures. */
+  /** Expectation of a mean over images. */
   readonly mean: (score: (pairs: readonly CaptionPair[]) => { readonly value: number }) => number;
   /** Mean BLEU-4 of the draws. */
   readonly bleu4: () => number;
 }
 
 /**
- * @param training captions of each training picture
- * @param references captions of each picture of the split
+ * @param training captions of each training image
+ * @param references captions of each image of the split
  * @param options.mostPairs pairs that are scored for one metric @default 20,000
  */
 export const captionChance = (
@@ -41,8 +41,8 @@ export const captionChance = (
     const share = 1 / (captioned.length * captions.length);
     for (const text of captions) shares.set(text, (shares.get(text) ?? 0) + share);
   }
-  const pairsOf = (textOf: (picture: number) => string): CaptionPair[] =>
-    references.map((own, picture) => ({ candidate: textOf(picture), references: own }));
+  const pairsOf = (textOf: (image: number) => string): CaptionPair[] =>
+    references.map((own, image) => ({ candidate: textOf(image), references: own }));
   const draws = Math.min(MOST_DRAWS, Math.ceil(mostPairs / Math.max(1, references.length)));
   const drawn = function* (): Generator<readonly CaptionPair[]> {
     const random = createRandom(seed).fork('chance');
@@ -67,9 +67,9 @@ export const captionChance = (
       const known = references.map(() => new Map<string, BleuCounts>());
       let sum = 0;
       for (const pairs of drawn()) {
-        const counts = pairs.map((pair, picture) => {
-          const own = known[picture]?.get(pair.candidate) ?? bleuCounts(pair);
-          known[picture]?.set(pair.candidate, own);
+        const counts = pairs.map((pair, image) => {
+          const own = known[image]?.get(pair.candidate) ?? bleuCounts(pair);
+          known[image]?.set(pair.candidate, own);
           return own;
         });
         sum += bleuOfCounts(sumBleuCounts(counts)).bleu[3];

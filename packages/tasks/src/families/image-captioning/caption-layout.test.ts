@@ -127,7 +127,7 @@ describe('captionStep', () => {
     );
   });
 
-  it('shows each beam the picture and itself alone', () => {
+  it('shows each beam the image and itself alone', () => {
     const step = captionStep(images(2, 1), Int32Array.of(7, 8, 9, 6), { ...options, written: 1, beams: 2 });
     const text = step.sequences.segments[1];
     expect(isTextSegment(text) && Array.from(text.arrays.ids)).toEqual([7, 50, 8, 50, 9, 50, 6, 50]);

@@ -1,6 +1,6 @@
 /**
  * The captioning layout of Uni-Perceiver: [SPE][visual][w1 .. wL][s1 .. sL]. Every s_i is the query token <|spe|> with the
- * position of w_i; it sees the picture, the words before w_i and itself, and predicts w_i (w_L is the end token). One pass
+ * position of w_i; it sees the image, the words before w_i and itself, and predicts w_i (w_L is the end token). One pass
  * trains all positions.
  *
  * B captions · N patches · L words with the end token, of the longest · T = 1 + N + 2L
@@ -19,8 +19,8 @@ export interface CaptionLayoutOptions {
 }
 
 /**
- * [T * T] visibility of the layout: prefix and picture see themselves; w_i sees the picture and w_1..w_i; s_i sees the
- * picture, w_1..w_(i-1) and itself.
+ * [T * T] visibility of the layout: prefix and image see themselves; w_i sees the image and w_1..w_i; s_i sees the
+ * image, w_1..w_(i-1) and itself.
  */
 export const captionVisibility = (patchCount: number, words: number): Uint8Array => {
   const head = 1 + patchCount;
@@ -46,7 +46,7 @@ export interface CaptionLayout {
 }
 
 /**
- * Lays out pictures with their ended captions, one each.
+ * Lays out images with their ended captions, one each.
  * @throws ShapeError when the counts differ or a caption is empty
  */
 export const captionLayout = (
@@ -100,16 +100,16 @@ export const captionLayout = (
 export interface CaptionStepOptions extends Omit<CaptionLayoutOptions, 'padding'> {
   /** t, words written so far, the same for every text; 0 at the start. */
   readonly written: number;
-  /** K, texts that are tried for each picture. @default 1 */
+  /** K, texts that are tried for each image. @default 1 */
   readonly beams?: number;
 }
 
 /**
  * The input of one writing step: [SPE][visual] and, for each of K beams, [w1 .. wt][s_(t+1)], where s predicts the next
- * word. A beam sees the picture and itself alone, so it is the training layout with everything left out that s_(t+1) can't
- * see, and both give it the same features; the picture is encoded once for all beams.
+ * word. A beam sees the image and itself alone, so it is the training layout with everything left out that s_(t+1) can't
+ * see, and both give it the same features; the image is encoded once for all beams.
  * @param words [B * K * t] words written so far
- * @returns queries and labels: K queries per picture, no labels
+ * @returns queries and labels: K queries per image, no labels
  */
 export const captionStep = (
   images: ImagePatches,

@@ -1,21 +1,21 @@
 /**
- * Image captioning: appended query tokens predict the words of a caption, each from the picture and the words before it,
+ * Image captioning: appended query tokens predict the words of a caption, each from the image and the words before it,
  * against the vocabulary candidates. See caption-layout.ts.
  */
 import { createTaskCandidates, vocabularyCandidates, type VocabularySettings } from '../../candidates.ts';
 import { captionLayout } from './caption-layout.ts';
 import { createCaptionReader, type CaptionSettings } from '../captions.ts';
-import { createPictureReader, type PictureSettings } from '../../images.ts';
+import { createImageReader, type ImageSettings } from '../../images.ts';
 import { imageAndTextToText, segmentRows } from '../../signatures.ts';
 import { defineTask, type Task, type TaskSettings } from '../../task.ts';
 
 export interface ImageCaptioningOptions
-  extends TaskSettings, PictureSettings, CaptionSettings, VocabularySettings {}
+  extends TaskSettings, ImageSettings, CaptionSettings, VocabularySettings {}
 
 /** A task over the columns `image` (or `patches`) and `captions`. No label smoothing unless told. */
 export const createImageCaptioning = (options: ImageCaptioningOptions): Task => {
   const { name, tokenizer, lossWeight = 1, labelSmoothing = 0 } = options;
-  const readPatches = createPictureReader(options);
+  const readPatches = createImageReader(options);
   const readCaptions = createCaptionReader(options);
   const vocabulary = options.vocabulary ?? vocabularyCandidates(tokenizer, segmentRows.vocabulary);
   const choose = createTaskCandidates(vocabulary, options);

@@ -1,7 +1,7 @@
 /**
  * Scores of captioning on a split: token-F1 (the one to look at first), BLEU-4, CIDEr-D, ROUGE-L and exact match of beam
- * search against all captions of each picture. Chance is the expectation of a random
- * caption of a random training picture, see {@link captionChance}.
+ * search against all captions of each image. Chance is the expectation of a random
+ * caption of a random training image, see {@link captionChance}.
  */
 import {
   bleuCounts,
@@ -42,11 +42,11 @@ const simpleCaptions = ({
   const most = mostFrequentCaption(training.captions.flat());
   return {
     'most frequent': rows.captions.map(() => most),
-    'nearest picture': Array.from(nearest, (index) => training.captions[index]?.[0] ?? ''),
+    'nearest image': Array.from(nearest, (index) => training.captions[index]?.[0] ?? ''),
   };
 };
 
-/** Means over pictures, with the range of each. */
+/** Means over images, with the range of each. */
 const means = {
   'token-F1': { score: tokenF1, range: [0, 1] },
   'CIDEr-D': { score: ciderD, range: [0, 10] },

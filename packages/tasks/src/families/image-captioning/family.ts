@@ -16,7 +16,7 @@ export const imageCaptioning = defineTaskFamily({
   defaults: { labelSmoothing: 0 },
   signature: imageAndTextToText,
   segments: [
-    { modality: 'visual', row: segmentRows.captionImage, label: 'picture to caption' },
+    { modality: 'visual', row: segmentRows.captionImage, label: 'image to caption' },
     { modality: 'text', row: segmentRows.captionText, label: 'words so far' },
     { modality: 'text', row: segmentRows.vocabulary, label: 'word' },
   ],

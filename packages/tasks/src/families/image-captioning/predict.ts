@@ -1,6 +1,6 @@
 /**
- * Captions of pictures by beam search over the vocabulary. Each step encodes picture and words anew (the encoder keeps no
- * keys and values), many pictures at once, all beams of a picture in one sequence.
+ * Captions of images by beam search over the vocabulary. Each step encodes image and words anew (the encoder keeps no
+ * keys and values), many images at once, all beams of an image in one sequence.
  */
 import { pieces, range, takePatches } from '../../image-patches.ts';
 import type { TaskModel } from '../../model.ts';
@@ -15,13 +15,13 @@ import { captionStep } from './caption-layout.ts';
 const CAPTIONING = 'image-captioning';
 
 export interface CaptionOptions {
-  /** Beams of a picture. @default 3 */
+  /** Beams of an image. @default 3 */
   readonly beam?: number;
   /** Most tokens, end token included. @default 32, or what the model was trained with if that is less */
   readonly maximumTokens?: number;
   /** Power of the length that a sum of log p is divided by. @default 1 */
   readonly lengthPenalty?: number;
-  /** Pictures that are written about at once. @default 32 */
+  /** Images that are written about at once. @default 32 */
   readonly batch?: number;
   /** Captioning task of the model that is asked. @default its first */
   readonly task?: string | undefined;
@@ -34,7 +34,7 @@ export interface CaptionPrediction {
   readonly score: number;
 }
 
-/** Log-probabilities of the next word of each row, [rows * V]. Rows of one picture follow each other. */
+/** Log-probabilities of the next word of each row, [rows * V]. Rows of one image follow each other. */
 const nextWords = async (
   model: TaskModel,
   { images, task }: { readonly images: ImagePatches; readonly task: string | undefined },
@@ -45,7 +45,7 @@ const nextWords = async (
   const place = new Map(items.map((item, i) => [item, i]));
   const perItem = items.map((item) => rows.filter((row) => row.item === item));
   const beams = Math.max(...perItem.map((own) => own.length));
-  // Pictures with fewer running texts than others repeat their first; nobody asks at the copy.
+  // Images with fewer running texts than others repeat their first; nobody asks at the copy.
   const words = Int32Array.from(
     perItem.flatMap((own) => Array.from({ length: beams }, (_, k) => (own[k] ?? own[0])?.words ?? []).flat()),
   );
@@ -75,7 +75,7 @@ const nextWords = async (
   return logSoftmaxRows(scores, model.vocabulary.size);
 };
 
-/** The best captions of each picture, best first; at most `beam`. */
+/** The best captions of each image, best first; at most `beam`. */
 export const caption = async (
   model: TaskModel,
   images: ImagePatches,
@@ -109,7 +109,7 @@ export const caption = async (
 /** `predict caption`. */
 export const captionPredictor: ImagePredictor<CaptionPrediction> = {
   verb: 'caption',
-  summary: 'captions of pictures by beam search, best first; files, folders or patterns',
+  summary: 'captions of images by beam search, best first; files, folders or patterns',
   input: 'images',
   options: [
     { name: 'beam', type: 'count', summary: 'captions that are followed (default: 3)', most: 1024 },

@@ -1,18 +1,18 @@
 /**
- * Image classification: the prefix of the picture against the prefix of each class name (bare name and end token).
+ * Image classification: the prefix of the image against the prefix of each class name (bare name and end token).
  */
 import { imageSequences } from '@polygate/modalities';
-import { createPictureReader, type PictureSettings } from '../../images.ts';
+import { createImageReader, type ImageSettings } from '../../images.ts';
 import { imageToText, segmentRows } from '../../signatures.ts';
 import { defineTask, type Task, type TaskSettings } from '../../task.ts';
 import { classLabels, createClassCandidates, type ClassSettings } from '../class-targets.ts';
 
-export interface ImageClassificationOptions extends TaskSettings, PictureSettings, ClassSettings {}
+export interface ImageClassificationOptions extends TaskSettings, ImageSettings, ClassSettings {}
 
 /** A task over the columns `image` (or `patches`) and `label`. Label smoothing 0.1 unless told. @throws ConfigError */
 export const createImageClassification = (options: ImageClassificationOptions): Task => {
   const { name, lossWeight = 1, labelSmoothing = 0.1 } = options;
-  const readPatches = createPictureReader(options);
+  const readPatches = createImageReader(options);
   const choose = createClassCandidates(options);
   const facts = {
     name,

@@ -15,7 +15,7 @@ export const imageClassification = defineTaskFamily({
   defaults: { labelSmoothing: 0.1 },
   signature: imageToText,
   segments: [
-    { modality: 'visual', row: segmentRows.image, label: 'picture' },
+    { modality: 'visual', row: segmentRows.image, label: 'image' },
     { modality: 'text', row: segmentRows.name, label: 'name' },
   ],
   taskName: (dataset) => dataset,

@@ -39,7 +39,7 @@ const classesOf = ({ tasks }: TaskModel, task: string | undefined): readonly str
 };
 
 /**
- * Labels of each picture, likeliest first. Any words do: they are encoded as class names.
+ * Labels of each image, likeliest first. Any words do: they are encoded as class names.
  * @throws ConfigError for no labels, or two that are the same, and where the model doesn't know the names of its classes
  */
 export const classify = async (
@@ -89,7 +89,7 @@ const percent = (probability: number): string => `${(100 * probability).toFixed(
 /** `predict classify`. */
 export const classPredictor: ImagePredictor<LabelPrediction> = {
   verb: 'classify',
-  summary: 'labels of pictures, likeliest first; files, folders or patterns',
+  summary: 'labels of images, likeliest first; files, folders or patterns',
   input: 'images',
   options: [
     {

@@ -1,14 +1,14 @@
 /**
- * Image-text retrieval: the prefix of each picture against the prefix of each caption of the batch, in both directions.
+ * Image-text retrieval: the prefix of each image against the prefix of each caption of the batch, in both directions.
  * Rows that share a caption mean the same and are marked so that they don't count as each other's negatives.
  */
 import { imageSequences, textSequences } from '@polygate/modalities';
 import { createCaptionReader, type CaptionSettings } from '../captions.ts';
-import { createPictureReader, type PictureSettings } from '../../images.ts';
+import { createImageReader, type ImageSettings } from '../../images.ts';
 import { imageToText, segmentRows } from '../../signatures.ts';
 import { defineTask, type Task, type TaskSettings } from '../../task.ts';
 
-export interface ImageTextRetrievalOptions extends TaskSettings, PictureSettings, CaptionSettings {}
+export interface ImageTextRetrievalOptions extends TaskSettings, ImageSettings, CaptionSettings {}
 
 /**
  * [B * B], 1 where two different rows mean the same: the chosen caption of one is among all captions of the other.
@@ -34,7 +34,7 @@ export const sameMeaning = (
 /** A task over the columns `image` (or `patches`) and `captions`. Label smoothing 0.1 unless told. */
 export const createImageTextRetrieval = (options: ImageTextRetrievalOptions): Task => {
   const { name, tokenizer, lossWeight = 1, labelSmoothing = 0.1 } = options;
-  const readPatches = createPictureReader(options);
+  const readPatches = createImageReader(options);
   const readCaptions = createCaptionReader(options);
   const caption = { row: segmentRows.caption, padding: tokenizer.specials.endoftext };
   const facts = {

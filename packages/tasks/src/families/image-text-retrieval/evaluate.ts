@@ -1,7 +1,7 @@
 /**
- * Scores of image-text retrieval on a split: recall at 1, 5 and 10 both ways, over all captions of all its pictures, by
+ * Scores of image-text retrieval on a split: recall at 1, 5 and 10 both ways, over all captions of all its images, by
  * the protocol of {@link retrievalRecall}. The baseline ranks by the words that a text shares with the captions of the
- * training picture whose pixels are nearest.
+ * training image whose pixels are nearest.
  */
 import {
   overlapWith,
@@ -29,7 +29,7 @@ interface Gallery {
   readonly texts: readonly string[];
   readonly tokens: readonly Int32Array[];
   readonly pairs: RetrievalPairs;
-  /** Group of each caption, for intervals: that of the first picture that has it. */
+  /** Group of each caption, for intervals: that of the first image that has it. */
   readonly captionGroups: readonly string[];
 }
 
@@ -37,25 +37,25 @@ const galleryOf = (rows: CaptionedRows): Gallery => {
   const columns = new Map<string, number>();
   const tokens: Int32Array[] = [];
   const groups: string[] = [];
-  const pictureOfText: number[] = [];
+  const imageOfText: number[] = [];
   const columnOfText: number[] = [];
-  rows.captions.forEach((captions, picture) => {
+  rows.captions.forEach((captions, image) => {
     captions.forEach((text, i) => {
       let column = columns.get(text);
       if (column === undefined) {
         column = columns.size;
         columns.set(text, column);
-        tokens.push(rows.tokens[picture]?.[i] ?? new Int32Array(0));
-        groups.push(rows.groups[picture] ?? '');
+        tokens.push(rows.tokens[image]?.[i] ?? new Int32Array(0));
+        groups.push(rows.groups[image] ?? '');
       }
-      pictureOfText.push(picture);
+      imageOfText.push(image);
       columnOfText.push(column);
     });
   });
   return {
     texts: [...columns.keys()],
     tokens,
-    pairs: { pictures: rows.captions.length, pictureOfText, columnOfText },
+    pairs: { images: rows.captions.length, imageOfText, columnOfText },
     captionGroups: columnOfText.map((column) => groups[column] ?? ''),
   };
 };
@@ -84,7 +84,7 @@ const modelScores = (
   );
 };
 
-/** Word overlap of every text with the captions of each picture's nearest training picture. */
+/** Word overlap of every text with the captions of each image's nearest training image. */
 const baselineScores = (
   { training, nearest }: CaptionedSplit,
   { texts, pairs }: Gallery,
@@ -93,10 +93,10 @@ const baselineScores = (
   const overlap = overlapWith(texts);
   const rows = new Map<number, Float64Array>();
   const scores = new Float64Array(nearest.length * texts.length);
-  nearest.forEach((neighbour, picture) => {
+  nearest.forEach((neighbour, image) => {
     const row = rows.get(neighbour) ?? overlap(training.captions[neighbour] ?? []);
     rows.set(neighbour, row);
-    scores.set(row, picture * texts.length);
+    scores.set(row, image * texts.length);
   });
   return retrievalRecall(scores, pairs);
 };
@@ -111,13 +111,13 @@ export const evaluateRetrieval = async (context: SplitContext): Promise<readonly
     gallery.pairs,
   );
   const simple = baselineScores(captioned, gallery);
-  const { pictures, texts, distinctTexts } = scores.gallery;
-  const sizes = { pictures, texts, ...(distinctTexts === texts ? {} : { 'different texts': distinctTexts }) };
+  const { images, texts, distinctTexts } = scores.gallery;
+  const sizes = { images, texts, ...(distinctTexts === texts ? {} : { 'different texts': distinctTexts }) };
   const directions = [
-    { metric: 'text recall', of: 'pictureToText', groups: rows.groups },
-    { metric: 'picture recall', of: 'textToPicture', groups: gallery.captionGroups },
+    { metric: 'text recall', of: 'imageToText', groups: rows.groups },
+    { metric: 'image recall', of: 'textToImage', groups: gallery.captionGroups },
   ] as const;
-  return [...scores.pictureToText.keys()].flatMap((k) =>
+  return [...scores.imageToText.keys()].flatMap((k) =>
     directions.flatMap(({ metric, of, groups }) => {
       const recall = scores[of].get(k);
       const baseline = simple?.[of].get(k);
@@ -130,7 +130,7 @@ export const evaluateRetrieval = async (context: SplitContext): Promise<readonly
             metric: `${metric}@${k}`,
             chance: recall.chance,
             gallery: sizes,
-            ...(baseline ? { baselines: { 'nearest picture': baseline.value } } : {}),
+            ...(baseline ? { baselines: { 'nearest image': baseline.value } } : {}),
           },
           recall.perSample,
           { seed, groups, range: [0, 1] },

@@ -14,7 +14,7 @@ export const imageTextRetrieval = defineTaskFamily({
   defaults: { labelSmoothing: 0.1 },
   signature: imageToText,
   segments: [
-    { modality: 'visual', row: segmentRows.image, label: 'picture' },
+    { modality: 'visual', row: segmentRows.image, label: 'image' },
     { modality: 'text', row: segmentRows.caption, label: 'caption' },
   ],
   taskName: (dataset) => `${dataset}/retrieval`,

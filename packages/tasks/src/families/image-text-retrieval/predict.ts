@@ -10,7 +10,7 @@ import type { GalleryPredictor } from '../predictor.ts';
 
 const RETRIEVAL = 'image-text-retrieval';
 
-/** A text that looks for pictures. */
+/** A text that looks for images. */
 export interface TextQuery {
   readonly text: string;
   /** Retrieval task of the model that is asked. @default its first */
@@ -90,8 +90,8 @@ export const retrieveTexts = async (
 /** `predict retrieve`. */
 export const imagePredictor: GalleryPredictor = {
   verb: 'retrieve',
-  summary: 'pictures of a folder that go best with a text',
+  summary: 'images of a folder that go best with a text',
   input: 'gallery',
-  key: 'pictures',
+  key: 'images',
   predict: (model, { text, images }, { task }) => retrieve(model, { text, task }, images),
 };

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import sharp from 'sharp';
 
-/** Dots per inch of the PNG; 72 would be one pixel of the picture for one of the figure. */
+/** Dots per inch of the PNG; 72 would be one pixel of the image for one of the figure. */
 const DENSITY = 144;
 
 const fontFile = (name: string): string =>
@@ -15,7 +15,7 @@ let fonts: Promise<unknown> | undefined;
 
 /**
  * Makes our font known to the renderer of this process: a bare machine has none, and SVG text would become boxes. The
- * renderer keeps the fonts that any text picture of it was drawn with.
+ * renderer keeps the fonts that any text image of it was drawn with.
  */
 const loadFonts = (): Promise<unknown> => {
   fonts ??= (async () => {
@@ -34,7 +34,7 @@ const loadFonts = (): Promise<unknown> => {
 /** A figure as PNG bytes, on a white surface, at twice its size. */
 const drawFigure = async (figure: Figure): Promise<Buffer> => {
   await loadFonts();
-  const svg = renderFigure(figure, { id: 'figure', target: 'picture' });
+  const svg = renderFigure(figure, { id: 'figure', target: 'image' });
   return sharp(Buffer.from(svg), { density: DENSITY }).png().toBuffer();
 };
 

@@ -1,15 +1,15 @@
-/** The pictures below a folder, as a person sees them there: links followed, what systems leave behind passed over. */
+/** The images below a folder, as a person sees them there: links followed, what systems leave behind passed over. */
 import { stat } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { ConfigError, StateError } from '@polygate/core';
 import { isImageName, walkFolder } from '@polygate/datasets';
 
 /**
- * Paths of all pictures of a folder and its sub-folders, in a fixed order. A link that leads nowhere is among them and
+ * Paths of all images of a folder and its sub-folders, in a fixed order. A link that leads nowhere is among them and
  * fails when it is read.
- * @throws StateError for an unreadable folder, ConfigError for one without pictures
+ * @throws StateError for an unreadable folder, ConfigError for one without images
  */
-export const pictureFiles = async (folder: string): Promise<readonly string[]> => {
+export const imageFiles = async (folder: string): Promise<readonly string[]> => {
   const files: string[] = [];
   const others: string[] = [];
   try {
@@ -18,7 +18,7 @@ export const pictureFiles = async (folder: string): Promise<readonly string[]> =
       else others.push(relative(folder, path));
     }
   } catch (cause) {
-    throw new StateError(`pictures: expected a readable folder of pictures, got ${folder}; check the path`, {
+    throw new StateError(`images: expected a readable folder of images, got ${folder}; check the path`, {
       code: 'missing-folder',
       fields: { folder },
       cause,
@@ -27,7 +27,7 @@ export const pictureFiles = async (folder: string): Promise<readonly string[]> =
   if (files.length > 0) return files.sort();
   const got = others.length === 0 ? 'none' : `none among ${others.length} files such as ${others[0] ?? ''}`;
   throw new ConfigError(
-    `predict: expected pictures (PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG) in ${folder}, got ${got}; give another folder`,
+    `predict: expected images (PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG) in ${folder}, got ${got}; give another folder`,
     { fields: { folder } },
   );
 };
@@ -62,21 +62,21 @@ const matching = async (pattern: string): Promise<readonly string[]> => {
 };
 
 /**
- * Pictures of files, folders and patterns (`*`, `**`, `?`), in the order in which they were given, each once. A file that
+ * Images of files, folders and patterns (`*`, `**`, `?`), in the order in which they were given, each once. A file that
  * is named is taken whatever its name says; one that is missing fails when it is read.
- * @throws ConfigError where nothing is named or a folder or pattern has no picture; StateError for an unreadable folder
+ * @throws ConfigError where nothing is named or a folder or pattern has no image; StateError for an unreadable folder
  */
-export const pictureFilesOf = async (named: readonly string[]): Promise<readonly string[]> => {
+export const imageFilesOf = async (named: readonly string[]): Promise<readonly string[]> => {
   const paths = new Set<string>();
   for (const name of named) {
     const found = await stat(name).catch(() => undefined);
-    if (found?.isDirectory()) for (const path of await pictureFiles(name)) paths.add(path);
+    if (found?.isDirectory()) for (const path of await imageFiles(name)) paths.add(path);
     else if (found || !wildcard.test(name)) paths.add(name);
     else {
       const files = await matching(name).catch(() => []);
       if (files.length === 0) {
         throw new ConfigError(
-          `pictures: expected files that ${name} stands for, got none; check the pattern, or give a folder`,
+          `images: expected files that ${name} stands for, got none; check the pattern, or give a folder`,
           { fields: { pattern: name } },
         );
       }
@@ -84,5 +84,5 @@ export const pictureFilesOf = async (named: readonly string[]): Promise<readonly
     }
   }
   if (paths.size > 0) return [...paths];
-  throw new ConfigError('pictures: expected one file, folder or pattern or more, got none; name a picture');
+  throw new ConfigError('images: expected one file, folder or pattern or more, got none; name an image');
 };

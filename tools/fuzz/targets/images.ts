@@ -1,4 +1,4 @@
-/** Pictures to damage. */
+/** Images to damage. */
 import sharp from 'sharp';
 
 const noisy = (side: number): Buffer =>
@@ -7,13 +7,13 @@ const noisy = (side: number): Buffer =>
 const of = (side: number) => sharp(noisy(side), { raw: { width: side, height: side, channels: 3 } });
 
 /** A PNG of a few pixels. */
-export const tinyPicture = (): Promise<Buffer> => of(4).png().toBuffer();
+export const tinyImage = (): Promise<Buffer> => of(4).png().toBuffer();
 
 const svg =
   '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="12" height="12" viewBox="0 0 12 12"><defs><circle id="c" cx="6" cy="6" r="3"/></defs><use xlink:href="#c" fill="red"/></svg>';
 
-/** One small picture of each format that is read, some of them with frames, pages, alpha, 16 bits, or a palette. */
-export const pictureSeeds = async (): Promise<readonly Uint8Array[]> => {
+/** One small image of each format that is read, some of them with frames, pages, alpha, 16 bits, or a palette. */
+export const imageSeeds = async (): Promise<readonly Uint8Array[]> => {
   const animation = { raw: { width: 8, height: 16, channels: 3, pageHeight: 8 } } as const;
   const frames = sharp(noisy(16).subarray(0, 8 * 16 * 3), animation);
   return [

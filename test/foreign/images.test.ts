@@ -21,20 +21,20 @@ interface Record {
   }[];
 }
 
-const record = readRecord<Record>('pictures.json');
+const record = readRecord<Record>('images.json');
 let root = '';
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'polygate-foreign-pictures-'));
+  root = await mkdtemp(join(tmpdir(), 'polygate-foreign-images-'));
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
-/** Prepares pictures of the fixtures, each with its name as id. */
+/** Prepares images of the fixtures, each with its name as id. */
 const prepareAll = async (name: string, files: readonly string[], fit: string): Promise<PreparedRow[]> => {
   await writeFile(
     join(root, `${name}.jsonl`),
     files.map((file) => JSON.stringify({ id: file, image: file, text: `the file ${file}` })).join('\n'),
   );
-  const source = { source: 'jsonl', file: `${name}.jsonl`, root: join(fixtures, 'pictures'), split: 'train' };
+  const source = { source: 'jsonl', file: `${name}.jsonl`, root: join(fixtures, 'images'), split: 'train' };
   const prepared = await prepare({
     recipe: {
       name,
@@ -52,7 +52,7 @@ const differences = (row: PreparedRow | undefined, expected: string): number[] =
   return Array.from(Buffer.from(expected, 'base64'), (value, i) => Math.abs(value - (pixels[i] ?? Infinity)));
 };
 
-describe('pictures that Pillow wrote', () => {
+describe('images that Pillow wrote', () => {
   it('have the pixels that Pillow reads', async () => {
     const rows = await prepareAll(
       'exact',

@@ -1,15 +1,15 @@
-/** Pictures made small by means of blocks, for comparison pixel by pixel. N pictures · HWC uint8. */
-import type { PictureSet } from './pixel-neighbours.ts';
+/** Images made small by means of blocks, for comparison pixel by pixel. N images · HWC uint8. */
+import type { ImageSet } from './pixel-neighbours.ts';
 
 /** First pixel of each block along a side, and the end. */
 const edgesOf = (size: number, blocks: number): number[] =>
   Array.from({ length: blocks + 1 }, (_, i) => Math.floor((i * size) / blocks));
 
 /**
- * Each picture as rounded means of blocks that cover it, at most `side` a side; a smaller side stays. The side of the
- * pictures need not be a multiple of `side`.
+ * Each image as rounded means of blocks that cover it, at most `side` a side; a smaller side stays. The side of the
+ * images need not be a multiple of `side`.
  */
-export const shrinkPictures = (set: PictureSet, side: number): PictureSet => {
+export const shrinkImages = (set: ImageSet, side: number): ImageSet => {
   const { height, width, channels, pixels } = set;
   const rows = edgesOf(height, Math.min(side, height));
   const columns = edgesOf(width, Math.min(side, width));
