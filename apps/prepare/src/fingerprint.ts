@@ -1,7 +1,14 @@
 /** What decides a suite's content, as one hash: so that a second run sees that there is nothing to do. */
 import { resolve } from 'node:path';
 import { defaultBudgets, sha256 } from '@polygate/core';
-import { DATASET_CODE_VERSION, pins, readerNamed, SUITE_VERSION, type SourceInput } from '@polygate/datasets';
+import {
+  DATASET_CODE_VERSION,
+  dataSourceNamed,
+  isArchive,
+  readerNamed,
+  SUITE_VERSION,
+  type SourceInput,
+} from '@polygate/datasets';
 import type { PrepareRecipe, SourceRecipe } from './recipe.ts';
 import { stampOf } from './stamps.ts';
 
@@ -43,6 +50,42 @@ const lasting = (recipe: PrepareRecipe): PrepareRecipe => {
   return { ...recipe, budgets: Object.fromEntries(budgets) as PrepareRecipe['budgets'] };
 };
 
+/** Data packages that every fingerprint has, used or not, under the keys that they have there. */
+const firstPackages = {
+  emojibase: 'emojibase',
+  noto: 'noto',
+  twemoji: 'twemoji',
+  openmoji: 'openmoji',
+  fluent: 'fluent-emoji-flat',
+  mnist: 'mnist-small',
+  wordnet: 'wordnet',
+  mobyDick: 'moby-dick',
+} as const;
+
+/** The pins of the data packages: of the first ones, and of those that came later and that the recipe reads. */
+const pinsOf = (recipe: PrepareRecipe): { readonly pins: object; readonly archives?: object } => {
+  const first = Object.entries(firstPackages).map(([key, name]) => {
+    const { pin } = dataSourceNamed(name);
+    return [key, { name: pin.name, version: pin.version, ...(isArchive(pin) ? {} : { files: pin.files }) }];
+  });
+  const known = new Set<string>(Object.values(firstPackages));
+  const read = Object.values(recipe.sources).flatMap((source) => {
+    const reader = readerNamed(source.source);
+    return reader.dataSources?.(source) ?? [];
+  });
+  const later = [...new Set(read)]
+    .filter((name) => !known.has(name))
+    .sort()
+    .map((name) => {
+      const { pin } = dataSourceNamed(name);
+      return [name, isArchive(pin) ? pin.sha256 : pin];
+    });
+  return {
+    pins: Object.fromEntries(first) as object,
+    ...(later.length > 0 ? { archives: Object.fromEntries(later) as object } : {}),
+  };
+};
+
 /**
  * SHA-256, hex, of the recipe, the code versions, the pinned packages and the state of the user's files: size and time
  * of each, at any depth.
@@ -58,7 +101,8 @@ export const fingerprint = async (
   for (const { path, of = 'all' } of pathsOf(recipe)) {
     stamps.push(await stampOf(resolve(folders.work, path), { of, without: folders.output }));
   }
-  const versions = { pins, code: DATASET_CODE_VERSION, suite: SUITE_VERSION };
+  const { pins, ...later } = pinsOf(recipe);
+  const versions = { pins, code: DATASET_CODE_VERSION, suite: SUITE_VERSION, ...later };
   return sha256(
     JSON.stringify({ recipe: lasting(recipe), stamps, ...versions, ...(tokenizer ? { tokenizer } : {}) }),
   );

@@ -1,5 +1,6 @@
 import { captions } from './captions.ts';
 import { imageFolder } from './image-folder.ts';
+import { miniDigits } from './mini-digits.ts';
 import { miniSmall } from './mini-small.ts';
 import { mini } from './mini.ts';
 
@@ -7,6 +8,7 @@ import { mini } from './mini.ts';
 export const prepareRecipes: Readonly<Record<string, unknown>> = {
   mini,
   'mini-small': miniSmall,
+  'mini-digits': miniDigits,
   captions,
   'image-folder': imageFolder,
 };

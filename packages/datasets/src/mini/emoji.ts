@@ -14,20 +14,18 @@
 import { ConfigError, FormatError, unknownName } from '@polygate/core';
 import { fault, type Reader, type ReaderItem, type Sample } from '../samples/sample.ts';
 import { bucketOf } from '../splits/split.ts';
-import { iconImage, parseIconSet, type IconSet } from './icon-set.ts';
-import { openPackage, type PackageOptions } from './packages.ts';
-import { pins, type PinnedPackage } from './pins.ts';
+import {
+  type EmojiDrawings,
+  type EmojiVendor,
+  emojiVendors,
+  usualVendors,
+  vendors as allVendors,
+} from './emoji-vendor.ts';
+import { openSource, type PackageOptions } from './packages.ts';
+import { emojibase } from './sources/emojibase.ts';
 
-const vendorPins = {
-  noto: pins.noto,
-  twemoji: pins.twemoji,
-  openmoji: pins.openmoji,
-  'fluent-emoji-flat': pins.fluent,
-} as const satisfies Readonly<Record<string, PinnedPackage>>;
-
-/** Vendors whose drawings the suite has. */
-type EmojiVendor = keyof typeof vendorPins;
-export const emojiVendors = Object.keys(vendorPins) as readonly EmojiVendor[];
+/** In place of a vendor where none is held out. */
+const NO_VENDOR = 'none';
 
 /** Splits of the emoji datasets, in the order in which they are written. */
 export const emojiSplits = [
@@ -40,9 +38,9 @@ export const emojiSplits = [
 export type EmojiSplit = (typeof emojiSplits)[number];
 
 export interface EmojiOptions {
-  /** @default all four */
+  /** @default the four of the small tier */
   readonly vendors?: readonly string[];
-  /** Vendor of the `unseen-*` vendor splits. @default 'openmoji' */
+  /** Vendor of the `unseen-*` vendor splits, or `none`. @default 'openmoji' */
   readonly heldOutVendor?: string;
   /** Percentage of concepts in `unseen-concepts`. @default 15 */
   readonly unseenPercent?: number;
@@ -117,7 +115,7 @@ const loadConcepts = async (
   options: EmojiOptions,
   packages: PackageOptions,
 ): Promise<{ concepts: EmojiConcept[]; classes: string[] }> => {
-  const files = await openPackage(pins.emojibase, packages);
+  const files = await openSource(emojibase, packages);
   const emoji = JSON.parse((await files.read('en/data.json')).toString('utf8')) as readonly RawEmoji[];
   const messages = JSON.parse((await files.read('en/messages.json')).toString('utf8')) as RawMessages;
   const groups = messages.groups
@@ -175,17 +173,17 @@ export const emojiCaptions = (
 };
 
 const parseVendors = (options: EmojiOptions): { vendors: EmojiVendor[]; heldOut: string } => {
-  const vendors = (options.vendors ?? emojiVendors).map((name) => {
-    const vendor = emojiVendors.find((known) => known === name);
+  const vendors = (options.vendors ?? usualVendors).map((name) => {
+    const vendor = allVendors.find((known) => known.name === name);
     if (!vendor) throw unknownName('emoji vendor', name, emojiVendors);
     return vendor;
   });
   const heldOut = options.heldOutVendor ?? 'openmoji';
-  const known: readonly string[] = emojiVendors;
-  if (!known.includes(heldOut)) throw unknownName('emoji vendor', heldOut, emojiVendors);
-  if (!vendors.some((vendor) => vendor !== heldOut)) {
+  if (heldOut !== NO_VENDOR && !emojiVendors.includes(heldOut))
+    throw unknownName('emoji vendor', heldOut, emojiVendors);
+  if (!vendors.some(({ name }) => name !== heldOut)) {
     throw new ConfigError(
-      `emoji: expected at least one vendor besides the held-out "${heldOut}", got ${vendors.join(', ') || 'none'}; add one of ${emojiVendors.filter((vendor) => vendor !== heldOut).join(', ')}`,
+      `emoji: expected at least one vendor besides the held-out "${heldOut}", got ${vendors.map(({ name }) => name).join(', ') || 'none'}; add one of ${emojiVendors.filter((vendor) => vendor !== heldOut).join(', ')}`,
     );
   }
   return { vendors, heldOut };
@@ -201,26 +199,21 @@ export const loadEmoji = async (
   if (concepts.length === 0) {
     throw new FormatError('emoji: expected concepts, got none; raise keepPercent', { code: 'emoji-empty' });
   }
-  const sets: { vendor: EmojiVendor; icons: IconSet }[] = [];
-  for (const vendor of vendors) {
-    const files = await openPackage(vendorPins[vendor], packages);
-    sets.push({
-      vendor,
-      icons: parseIconSet(await files.read('icons.json'), await files.read('chars.json')),
-    });
-  }
+  const size = options.size ?? 48;
+  const sets: { vendor: string; drawings: EmojiDrawings }[] = [];
+  for (const { name, source, open } of vendors)
+    sets.push({ vendor: name, drawings: await open(await openSource(source, packages), size) });
   const byHexcode = new Map(concepts.map((emoji) => [emoji.hexcode, emoji]));
   const forbidden = new Set(
     concepts.filter(({ side }) => side !== 'train').map(({ label }) => label.toLowerCase()),
   );
-  const size = options.size ?? 48;
   const reader: Reader = {
     name: 'emoji',
     classes,
     async *read(): AsyncGenerator<ReaderItem> {
       for (const emoji of concepts) {
-        for (const { vendor, icons } of sets) {
-          const image = iconImage(icons, emoji, size);
+        for (const { vendor, drawings } of sets) {
+          const image = await drawings(emoji);
           if (image === undefined) continue;
           const id = `${emoji.hexcode}/${vendor}`;
           if (image === 'transformed') {
@@ -234,7 +227,7 @@ export const loadEmoji = async (
           yield {
             kind: 'sample',
             id,
-            image: { kind: 'bytes', bytes: image },
+            image,
             texts: emojiCaptions(emoji, {
               ...(emoji.side === 'train' ? { forbidden } : {}),
               keywordCaptions: options.keywordCaptions ?? KEYWORD_CAPTIONS,

@@ -34,16 +34,25 @@ const MAX_ALIAS_DEPTH = 4;
 /** Side of a drawing where the set does not say, as Iconify defines it. */
 const DEFAULT_SIDE = 16;
 
-const normalize = (hexcode: string): string => hexcode.toLowerCase().replace(/-fe0f/gu, '');
+/** A code point sequence in lower case, without variation selectors. */
+export const normalizeHexcode = (hexcode: string): string => hexcode.toLowerCase().replace(/-fe0f/gu, '');
 
 /** Names that vendors give to drawings: the label in lower case, ASCII, words joined by `-`. */
-const slug = (label: string): string =>
+export const slugOf = (label: string): string =>
   label
     .toLowerCase()
     .normalize('NFD')
     .replace(/[\u0300-\u036f’'.“”!:,()]/gu, '')
     .replace(/[^a-z0-9]+/gu, '-')
     .replace(/^-|-$/gu, '');
+
+/** An emoji whose drawing is looked for. */
+export interface DrawnEmoji {
+  readonly hexcode: string;
+  readonly label: string;
+  /** Names under which its drawing may stand, beside that of its code points. @default the label's own */
+  readonly names?: readonly string[];
+}
 
 /** Parses `icons.json` and `chars.json` of a set. */
 export const parseIconSet = (icons: Uint8Array, chars: Uint8Array): IconSet => {
@@ -54,7 +63,7 @@ export const parseIconSet = (icons: Uint8Array, chars: Uint8Array): IconSet => {
   );
   for (const [hexcode, name] of entries) {
     // Of two spellings of a sequence the first in the file counts.
-    if (!names.has(normalize(hexcode))) names.set(normalize(hexcode), name);
+    if (!names.has(normalizeHexcode(hexcode))) names.set(normalizeHexcode(hexcode), name);
   }
   return { raw, names };
 };
@@ -77,12 +86,13 @@ const resolveIcon = (raw: RawSet, name: string): RawIcon | 'transformed' | undef
  */
 export const iconImage = (
   set: IconSet,
-  emoji: { readonly hexcode: string; readonly label: string },
+  emoji: DrawnEmoji,
   size: number,
 ): Uint8Array | 'transformed' | undefined => {
-  const name = set.names.get(normalize(emoji.hexcode));
-  const icon =
-    (name === undefined ? undefined : resolveIcon(set.raw, name)) ?? resolveIcon(set.raw, slug(emoji.label));
+  const name = set.names.get(normalizeHexcode(emoji.hexcode));
+  const { label, names = [slugOf(label)] } = emoji;
+  let icon = name === undefined ? undefined : resolveIcon(set.raw, name);
+  for (const other of names) icon ??= resolveIcon(set.raw, other);
   if (icon === undefined || icon === 'transformed') return icon;
   const width = icon.width ?? set.raw.width ?? DEFAULT_SIDE;
   const height = icon.height ?? set.raw.height ?? DEFAULT_SIDE;

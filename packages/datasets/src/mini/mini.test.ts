@@ -133,10 +133,10 @@ describe('emoji', () => {
 
   it('refuse unknown vendors and none to train on', async () => {
     await expect(loadEmoji({ vendors: ['notto'] }, packages)).rejects.toThrow(
-      'unknown emoji vendor "notto": did you mean "noto"? known: fluent-emoji-flat, noto, openmoji, twemoji',
+      'unknown emoji vendor "notto": did you mean "noto"? known: fluent-emoji-3d, fluent-emoji-flat, fxemoji, noto, openmoji, twemoji',
     );
     await expect(loadEmoji({ vendors: ['openmoji'] }, packages)).rejects.toThrow(
-      'expected at least one vendor besides the held-out "openmoji", got openmoji; add one of noto, twemoji, fluent-emoji-flat',
+      'expected at least one vendor besides the held-out "openmoji", got openmoji; add one of noto, twemoji, fluent-emoji-flat, fxemoji, fluent-emoji-3d',
     );
   });
 });
@@ -259,10 +259,10 @@ describe('Moby-Dick', () => {
 
 describe('attribution', () => {
   it('names work, author, licence and version of what was used, and nothing else', () => {
-    const text = attributionText(['openmoji', 'mobyDick']);
+    const text = attributionText(['openmoji', 'moby-dick']);
     expect(text).toContain('CC-BY-SA-4.0');
     expect(text).toContain('npm package `@iconify-json/openmoji` 1.2.29');
     expect(text).not.toContain('Twemoji');
-    expect(() => attributionText([])).toThrow('expected at least one data package, got none');
+    expect(() => attributionText([])).toThrow('expected at least one data source, got none');
   });
 });

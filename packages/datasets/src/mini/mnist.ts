@@ -5,8 +5,8 @@
 import { FormatError } from '@polygate/core';
 import type { Reader, ReaderItem, Sample } from '../samples/sample.ts';
 import { splitByHash } from '../splits/split.ts';
-import { openPackage, type PackageOptions } from './packages.ts';
-import { pins } from './pins.ts';
+import { openSource, type PackageOptions } from './packages.ts';
+import { mnistSmall } from './sources/mnist-small.ts';
 
 const SIDE = 28;
 const AREA = SIDE * SIDE;
@@ -64,7 +64,7 @@ export const loadMnist = async (
   options: MnistOptions = {},
   packages: PackageOptions = {},
 ): Promise<MnistSet> => {
-  const files = await openPackage(pins.mnist, packages);
+  const files = await openSource(mnistSmall, packages);
   const digits: (readonly Uint8Array[])[] = [];
   for (const digit of digitNames.keys()) {
     digits.push(await loadDigit(files, digit, options.perDigit ?? Infinity));

@@ -1,7 +1,7 @@
 /** Moby-Dick by chapters; those from 121 on and the epilogue are validation. */
 import type { Reader, ReaderItem, Sample } from '../samples/sample.ts';
-import { openPackage, type PackageOptions } from './packages.ts';
-import { pins } from './pins.ts';
+import { openSource, type PackageOptions } from './packages.ts';
+import { mobyDick } from './sources/moby-dick.ts';
 
 /** First chapter of the validation side. */
 export const FIRST_VALIDATION_CHAPTER = 121;
@@ -26,7 +26,7 @@ export const loadMobyDick = async (
   options: MobyDickOptions = {},
   packages: PackageOptions = {},
 ): Promise<MobyDickSet> => {
-  const files = await openPackage(pins.mobyDick, packages);
+  const files = await openSource(mobyDick, packages);
   const paragraphs = async (name: string): Promise<string[]> => {
     const { text } = JSON.parse((await files.read(`data/${name}.json`)).toString('utf8')) as { text: string };
     return text

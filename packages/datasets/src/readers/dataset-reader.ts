@@ -5,7 +5,7 @@
 import type { Budgets, NamedRecord } from '@polygate/core';
 import type { z } from 'zod';
 import type { KindSettings } from '../kinds/dataset-kind.ts';
-import type { PackageOptions } from '../mini/packages.ts';
+import type { PackageOptions } from '../mini/fetch/package-files.ts';
 import type { Reader } from '../samples/sample.ts';
 import type { DatasetPlan } from '../suite/dataset-plan.ts';
 import type { PathSurvey } from '../survey/path-survey.ts';
@@ -81,6 +81,8 @@ export interface DatasetReader<
   readonly paths: Readonly<Record<string, 'all' | 'images'>>;
   /** Files and folders that decide what the source holds. @default the values of `paths` */
   inputs?(settings: ReaderSettings<Shape>): readonly SourceInput[];
+  /** Names of the data packages that it reads with given settings; a new version of one is another content. @default none */
+  dataSources?(settings: ReaderSettings<Shape>): readonly string[];
   /** Whether it gives whole datasets, which need none of the common settings. @default false */
   readonly givesPlans?: boolean;
   /**

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { emojiSplits, loadEmoji } from '../mini/emoji.ts';
+import { usualVendors, vendorSources } from '../mini/emoji-vendor.ts';
 import { defineReader } from './dataset-reader.ts';
 import { percentSetting } from './reader-settings.ts';
 
@@ -20,6 +21,7 @@ export const emojiReader = defineReader({
   kinds: ['captioned-image', 'labelled-image'],
   paths: {},
   givesPlans: true,
+  dataSources: ({ vendors = usualVendors }) => ['emojibase', ...vendorSources(vendors)],
   async open(settings, { key, imageSize, packages }) {
     const set = await loadEmoji({ ...settings, size: imageSize }, packages);
     return {
@@ -30,7 +32,7 @@ export const emojiReader = defineReader({
       parts: [set],
       extra: ['concept', 'vendor', 'group'],
       labelledTwin: `${key}-group`,
-      packages: ['emojibase', 'noto', 'twemoji', 'openmoji', 'fluent'],
+      packages: ['emojibase', ...vendorSources(settings.vendors ?? usualVendors)],
     };
   },
 });

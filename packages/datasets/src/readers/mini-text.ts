@@ -15,6 +15,7 @@ export const miniTextReader = defineReader({
   kinds: ['text'],
   paths: {},
   givesPlans: true,
+  dataSources: () => ['wordnet', 'moby-dick'],
   async open(settings, { key, packages }) {
     return {
       name: key,
@@ -22,7 +23,7 @@ export const miniTextReader = defineReader({
       splits: ['train', 'validation'],
       parts: [await loadMobyDick(settings, packages), await loadWordNet(settings, packages)],
       extra: ['source'],
-      packages: ['wordnet', 'mobyDick'],
+      packages: ['wordnet', 'moby-dick'],
     };
   },
 });

@@ -16,6 +16,7 @@ export const mnistReader = defineReader({
   kinds: ['labelled-image'],
   paths: {},
   givesPlans: true,
+  dataSources: () => ['mnist-small'],
   async open(settings, { key, packages }) {
     const set = await loadMnist(settings, packages);
     return {
@@ -24,7 +25,7 @@ export const mnistReader = defineReader({
       splits: ['train', 'validation', 'test'],
       classes: set.reader.classes ?? [],
       parts: [set],
-      packages: ['mnist'],
+      packages: ['mnist-small'],
     };
   },
 });

@@ -5,6 +5,7 @@ import { captionsCsvReader } from './captions-csv.ts';
 import { cocoCaptionsReader } from './coco-captions.ts';
 import type { DatasetReader } from './dataset-reader.ts';
 import { emojiReader } from './emoji.ts';
+import { fashionMnistReader } from './fashion-mnist.ts';
 import { idxReader } from './idx.ts';
 import { imageFolderReader } from './image-folder.ts';
 import { imageMetadataReader } from './image-metadata.ts';
@@ -12,7 +13,9 @@ import { jsonlReader } from './jsonl-manifest.ts';
 import { labelledTableReader } from './labelled-table.ts';
 import { labelledTsvReader } from './labelled-tsv.ts';
 import { miniTextReader } from './mini-text.ts';
+import { mnistFullReader } from './mnist-full.ts';
 import { mnistReader } from './mnist.ts';
+import { movingDigitsReader } from './moving-digits.ts';
 import { numpyArraysReader } from './numpy-arrays.ts';
 import { parquetReader } from './parquet.ts';
 import { plainTextReader } from './plain-text.ts';
@@ -44,6 +47,9 @@ const readers = [
   imageMetadataReader,
   textFolderReader,
   captionListReader,
+  mnistFullReader,
+  fashionMnistReader,
+  movingDigitsReader,
 ] as const;
 
 type PackageReaders = { readonly [R in (typeof readers)[number] as R['name']]: R };

