@@ -1,3 +1,10 @@
+export type {
+  AdapterContext,
+  AdapterForward,
+  AdapterOptions,
+  EncoderAdapter,
+  SequenceSide,
+} from './adapters/adapter.ts';
 export { accountParameters } from './accounting/accounting.ts';
 export type {
   ParameterAccount,

@@ -22,7 +22,7 @@ import { leakedTensors, maximumDifference, relativeDifference, testEngines } fro
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { plainEncoder, type PlainOptions } from './plain-encoder.ts';
-import { captionBatch, drawnModel, inputOf, keys, textBatch, tiny } from './tiny-models.ts';
+import { captionBatch, drawnModel, inputOf, keys, prompted, textBatch, tiny } from './tiny-models.ts';
 
 // In bf16 the inputs of a router are rounded, which may swap two experts that are almost level: no twin is exact.
 const engines = (await testEngines()).filter(({ precision }) => precision !== 'bf16');
@@ -114,7 +114,7 @@ describe.each(engines)('groups of experts on $title', (engine) => {
       const plain = plainEncoder(model);
       const expected = batch.flatMap((sample) => plain(sample, options as PlainOptions).flat());
       for (const way of [{}, { merged: false }]) {
-        const given = 'prompts' in options ? { ...way, prompts: deep } : way;
+        const given = 'prompts' in options ? { ...way, ...prompted(deep) } : way;
         const hidden = model.encode(inputOf(batch), given);
         expect(relativeDifference(hidden.dataSync(), expected)).toBeLessThan(1e-4);
         hidden.dispose();

@@ -17,7 +17,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { captionBatch, drawnModel, inputOf, keys, textBatch, tiny } from './tiny-models.ts';
+import { captionBatch, drawnModel, inputOf, keys, prompted, textBatch, tiny } from './tiny-models.ts';
 
 const engines = await testEngines();
 let scratch: string;
@@ -56,7 +56,7 @@ describe.each(engines)('exported encoders on $title', (engine) => {
     for (const [batch, options] of [
       [captionBatch(2, 5), {}],
       [textBatch(3, 4, 6), {}],
-      [captionBatch(2, 7), { prompts }],
+      [captionBatch(2, 7), prompted(prompts)],
     ] as const) {
       const input = inputOf(batch);
       const live = model.encode(input, options);

@@ -1,8 +1,14 @@
 /** Encoders of a few hundred parameters, and batches for them, as plain numbers and as tensors. */
 import { parseRow } from '@polygate/attributes';
 import { createRandom } from '@polygate/core';
-import { createUniPerceiver, type EncoderConfig, type UniPerceiver } from '@polygate/encoder';
+import {
+  createUniPerceiver,
+  type EncoderConfig,
+  type EncodeOptions,
+  type UniPerceiver,
+} from '@polygate/encoder';
 import { joinSegments, textSegment, visualSegment, type SequenceBatch } from '@polygate/modalities';
+import type * as tf from '@tensorflow/tfjs';
 import type { PlainSegment } from './plain-encoder.ts';
 
 export const tiny: EncoderConfig = {
@@ -88,6 +94,11 @@ export const textBatch = (size: number, length: number, seed: number): PlainBatc
     { kind: 'text', ids: Array.from({ length }, () => random.integer(11)), row: rows.text },
   ]);
 };
+
+/** Deep prompts by block as the adapter that has nothing else. */
+export const prompted = (deep: readonly (tf.Tensor2D | undefined)[]): Pick<EncodeOptions, 'adapter'> => ({
+  adapter: { begin: () => ({ prompts: (block) => deep[block] }) },
+});
 
 /** Flags of positions as bytes. @param shown how a flag of the plain form is written */
 const flagsOf = (rows: readonly (readonly number[])[], shown: (flag: number) => boolean): Uint8Array =>

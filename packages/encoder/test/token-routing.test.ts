@@ -13,7 +13,16 @@ import { leakedTensors, maximumDifference, relativeDifference, testEngines } fro
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { plainEncoder, type PlainOptions } from './plain-encoder.ts';
-import { captionBatch, drawnModel, inputOf, keys, textBatch, tiny, type PlainBatch } from './tiny-models.ts';
+import {
+  captionBatch,
+  drawnModel,
+  inputOf,
+  keys,
+  prompted,
+  textBatch,
+  tiny,
+  type PlainBatch,
+} from './tiny-models.ts';
 
 // In bf16 the inputs of a router are rounded, which may swap two experts that are almost level: no twin is exact.
 const engines = (await testEngines()).filter(({ precision }) => precision !== 'bf16');
@@ -72,7 +81,7 @@ describe.each(engines)('routing by token on $title equals plain loops', (engine)
     const prompts = [0, 1].map(() => [0, 1].map(() => Array.from({ length: 8 }, () => random.normal())));
     const input = inputOf(batch, mask);
     const deep = prompts.map((prompt) => tf.tensor2d(prompt));
-    const got = encoded(model, input, { prompts: deep });
+    const got = encoded(model, input, prompted(deep));
     const expected = plainly(model, batch, () => ({ prompts, context, mask }));
     expect(relativeDifference(got, expected)).toBeLessThan(1e-4);
     tf.dispose(deep);

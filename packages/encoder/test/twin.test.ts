@@ -8,6 +8,7 @@ import {
   captionBatch,
   drawnModel,
   inputOf,
+  prompted,
   textBatch,
   tiny,
   type PlainBatch,
@@ -39,7 +40,7 @@ const differences = (model: UniPerceiver, given: Case, ways: readonly EncodeOpti
   const input = inputOf(batch, mask);
   const deep = prompts?.map((prompt) => tf.tensor2d(prompt));
   const results = ways.map((way) => {
-    const hidden = model.encode(input, { ...way, ...(deep ? { prompts: deep } : {}) });
+    const hidden = model.encode(input, { ...way, ...(deep ? prompted(deep) : {}) });
     const got = hidden.dataSync();
     hidden.dispose();
     return relativeDifference(got, expected);

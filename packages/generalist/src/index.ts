@@ -16,6 +16,7 @@ export type {
   ModelRouting,
   StartOptions,
   StartReport,
+  TuningChoice,
 } from './models/model.ts';
 export { architectureOf, configureModel, standInData } from './models/model-settings.ts';
 export type { ModelSettings } from './models/model-settings.ts';
@@ -38,6 +39,7 @@ export {
   modelFolderOf,
   readModelConfig,
   saveModel,
+  tuneModel,
 } from './models/model-folder.ts';
 export type { SaveModelOptions } from './models/model-folder.ts';
 export { encodeCandidates, encodeFeatures } from './models/uni-perceiver/features.ts';
@@ -46,6 +48,11 @@ export { measureTaskBatch, taskLoss, taskWeights } from './models/uni-perceiver/
 export type { TaskLoss, TaskMetrics, TaskWeights } from './models/uni-perceiver/loss.ts';
 export { createTelemetrySchedule } from './models/telemetry-schedule.ts';
 export type { TelemetryScheduleOptions } from './models/telemetry-schedule.ts';
+export { registerTuningMethod, tuningMethodNamed, tuningMethodNames } from './tuning/registry.ts';
+export type { TuneInput, TuneSettings } from './tuning/registry.ts';
+export type { AdapterForm, AdapterParts, TuningContext, TuningMethod } from './tuning/tuning-method.ts';
+export { describeAdapter } from './tuning/adapter.ts';
+export type { Adapter, AdapterDescription } from './tuning/adapter.ts';
 export { describeOverfitting, overfittingOf, readOverfitting } from './overfitting.ts';
 export type { Overfitting } from './overfitting.ts';
 export { openSuite } from './suite-data.ts';

@@ -8,6 +8,7 @@ import { taskRecipeSchema, type TaskRecipe, type TaskRecipeInput } from '@polyga
 import { z } from 'zod';
 import { withoutFormerDefaults, withoutFormerSettings } from './former-settings.ts';
 import { above, amount, count, MAX_FACTOR } from './number-settings.ts';
+import { tuneSchema, type TuneInput, type TuneSettings } from './tuning/registry.ts';
 import { modelSettingsSchema, type ModelSettings, type ModelSettingsInput } from './models/model-settings.ts';
 
 /** A text with a unit, or a number of steps. */
@@ -35,6 +36,7 @@ const MAX_ROWS = 2 ** 31;
 const schemaWith = (
   task: z.ZodType<TaskRecipe, TaskRecipeInput>,
   model: z.ZodType<ModelSettings, ModelSettingsInput>,
+  tune: z.ZodType<TuneSettings, TuneInput>,
 ) =>
   z.strictObject({
     /** Stands in reports, and names the folder of the run. */
@@ -83,6 +85,8 @@ const schemaWith = (
         strict: z.boolean().default(false),
       })
       .optional(),
+    /** How the model that `initialize` names is tuned; what it is then comes from there, not from `model`. @default not */
+    tune: tune.optional(),
     engine: z.string().default('auto'),
     device: z.string().optional(),
     /** `auto` takes the one that trains faster on the processor that the run begins on. */
@@ -141,7 +145,7 @@ const schemaWith = (
 
 /** The schema of recipes, with the task families, models and optimizers that are registered now. */
 export const recipeSchema = (): ReturnType<typeof schemaWith> =>
-  schemaWith(taskRecipeSchema(), modelSettingsSchema());
+  schemaWith(taskRecipeSchema(), modelSettingsSchema(), tuneSchema());
 
 /** A recipe with everything filled in. */
 export type Recipe = z.output<ReturnType<typeof schemaWith>>;

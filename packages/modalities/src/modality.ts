@@ -105,6 +105,8 @@ export interface Modality<
   draw?(segment: S, settings: Settings, random: Random): S;
   /** Whether the prefix token of sequences is one of its tokens, so that `embed` puts it first where it is asked. */
   readonly hasPrefix?: boolean;
+  /** [B * L], 1 where a token of a segment is the prefix's, as in texts with blanks. @default none is */
+  prefixTokens?(segment: S, settings: Settings): Uint8Array;
   /**
    * Embeds all segments of this modality in a sequence, one after another on the axis of tokens, so that a table is
    * looked up once for all.

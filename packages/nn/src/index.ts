@@ -1,10 +1,11 @@
 export { DEFAULT_STD, initialValues } from './initializers.ts';
 export type { Initializer } from './initializers.ts';
-export { allocateParameters, ParameterSet, sizeOf } from './parameters.ts';
+export { allocateParameters, copyParameters, ParameterSet, sizeOf } from './parameters.ts';
 export type { ParameterRole, ParameterSpec } from './parameter-spec.ts';
 export type { ParameterEntry, ParameterSetOptions } from './parameters.ts';
 export type { ForeignOptions, ForeignVariable } from './parameters.ts';
 export { parameterGradients, type LossGradients } from './parameter-gradients.ts';
+export { selectSpecs } from './parameter-rules.ts';
 export type { ParameterRule, ParameterSelection } from './parameter-rules.ts';
 export { layerDecayGroups } from './parameter-groups.ts';
 export type { LayerDecayOptions, ParameterGroup } from './parameter-groups.ts';

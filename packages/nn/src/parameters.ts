@@ -241,3 +241,26 @@ export const allocateParameters = (specs: readonly ParameterSpec[], random: Rand
     }),
   );
 };
+
+/**
+ * Copies the values of one set into those of another that have the same names, as buffers of their own.
+ * @returns how many were copied
+ * @throws ShapeError for a parameter of another shape
+ */
+export const copyParameters = (from: ParameterSet, to: ParameterSet): number => {
+  const shared = to.entries().filter(({ name }) => from.has(name));
+  for (const { name, variable } of shared) {
+    const source = from.get(name);
+    if (source.shape.join() !== variable.shape.join()) {
+      throw new ShapeError(
+        `copyParameters: expected "${name}" of shape [${variable.shape.join(', ')}], got [${source.shape.join(', ')}]; give sets of one configuration`,
+        { fields: { name, expected: variable.shape, got: source.shape } },
+      );
+    }
+    // `assign` alone shares the source's buffer, which engines may update in place.
+    const copy = tf.mul(source, 1);
+    variable.assign(copy);
+    copy.dispose();
+  }
+  return shared.length;
+};

@@ -13,6 +13,7 @@ import {
   type OpenSuite,
   type Recipe,
 } from '@polygate/generalist';
+import type { ParameterSet } from '@polygate/nn';
 import type { TaskRecipe } from '@polygate/tasks';
 import { modelSettings } from './model-settings.ts';
 import { requireSameData } from './run-folder.ts';
@@ -37,6 +38,10 @@ export interface RecipeModel {
   /** Settings of the recipe's model, with what its start decides. */
   readonly settings: Recipe['model'];
   readonly model: Generalist;
+  /** All of the model. */
+  readonly parameters: ParameterSet;
+  /** Weights of a start are loaded when the run begins. */
+  readonly starts: 'first';
 }
 
 /**
@@ -67,7 +72,7 @@ export const createRecipeModel = async (
     requireRoom(recipe, estimateSize({ ...recipe, tasks }, context));
   }
   const model = createModel(config, data.tokenizer, createRandom(recipe.seed).fork('model'));
-  return { config, settings, model };
+  return { config, settings, model, parameters: model.parameters, starts: 'first' };
 };
 
 /** Overwrites drawn weights by those that a recipe starts from. @returns what was taken; undefined where it names none */

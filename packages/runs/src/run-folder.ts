@@ -98,8 +98,8 @@ export const claimRun = async (run: string, recipe: Recipe, engine: EngineChoice
 };
 
 /** Writes down what a run's start took from other weights, and the settings of the model with what it decided of them. */
-export const recordStart = (run: string, start: Initialization, model: ModelSettings): Promise<void> =>
-  writeFileAtomic(join(run, START_FILE), `${JSON.stringify({ ...start, model }, null, 2)}\n`);
+export const recordStart = (run: string, start: Initialization, model?: ModelSettings): Promise<void> =>
+  writeFileAtomic(join(run, START_FILE), `${JSON.stringify({ ...start, ...(model ? { model } : {}) }, null, 2)}\n`);
 
 /**
  * What a run's start decided of its model's settings. A run of an older version decided the scale of its grid, or

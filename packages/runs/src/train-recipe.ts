@@ -24,6 +24,7 @@ import { join } from 'node:path';
 import { watchDroppedChoices } from './dropped-choices.ts';
 import { epochCallbacks, modelState } from './epochs.ts';
 import { createRecipeModel, startModel } from './recipe-model.ts';
+import { createTunedModel, type TunedModel } from './tuned-model.ts';
 import { claimRun, precisionOf, recordStart } from './run-folder.ts';
 import { planTraining } from './training-plan.ts';
 import { bestOf, datasetsWithoutHeldOut, validatedScores } from './validated-scores.ts';
@@ -115,22 +116,19 @@ export const trainRecipe = async (
   const tasks = tasksOf(recipe, data);
   const isResumed = options.resume !== 'never' && (await latestCheckpoint(run)) !== undefined;
   const isOnHost = engine.device === 'cpu';
-  const { config, settings, model: drawn } = await createRecipeModel(recipe, {
-    data,
-    tasks,
-    run,
-    isResumed,
-    isOnHost,
-  });
-  using model = drawn;
-  const { parameters } = model;
+  const prepared: TunedModel & { readonly settings?: Recipe['model'] } = recipe.tune
+    ? await createTunedModel(recipe, { data, tasks, run, logger })
+    : await createRecipeModel(recipe, { data, tasks, run, isResumed, isOnHost });
+  const { config, parameters, base, starts } = prepared;
+  using model = prepared.model;
   const sources = await buildTaskSources(data, recipe, { image: model.image, vocabulary: model.vocabulary });
-  const start = isResumed ? undefined : await startModel(model, recipe, logger);
+  const isStarted = starts === 'always' || (starts === 'first' && !isResumed);
+  const start = isStarted ? await startModel(model, recipe, logger) : undefined;
   const scores = validatedScores(data, recipe, tasks);
   const best = bestOf(recipe, scores);
   // Only a recipe that fits its suite claims the folder: the corrected one must not be refused after a typo.
   await claimRun(run, recipe, engine);
-  if (start) await recordStart(run, start, settings);
+  if (start && !isResumed) await recordStart(run, start, prepared.settings);
   const batchSizes = Object.fromEntries(
     Object.entries(tasks).map(([name, { batchSize }]) => [name, batchSize]),
   );
@@ -138,7 +136,7 @@ export const trainRecipe = async (
   const { clipNorm } = recipe.optimizer;
   using optimizer = createOptimizer(parameters, recipe.optimizer);
   logger.info(
-    `pretrain ${recipe.name}: ${(parameters.size / 1e6).toFixed(2)}M parameters, ${sources.length} tasks, ${steps} steps, seed ${recipe.seed} -> ${run}`,
+    `${recipe.tune ? 'tune' : 'pretrain'} ${recipe.name}: ${(parameters.size / 1e6).toFixed(2)}M parameters, ${sources.length} tasks, ${steps} steps, seed ${recipe.seed} -> ${run}`,
   );
   tellUnheld(recipe, datasetsWithoutHeldOut(data, tasks), { scores, logger });
   const validate = createValidation({ model, data, recipe, tasks });
@@ -172,6 +170,7 @@ export const trainRecipe = async (
     measure: measureTaskBatch,
     logger,
     progress,
+    ...(base ? { base } : {}),
     ...(clipNorm === null ? {} : { clipNorm }),
     ...(signal ? { signal } : {}),
     ...(lock ? { lock } : {}),

@@ -38,25 +38,28 @@ export interface BlockLinears {
   apply(x: tf.Tensor3D, ref: LinearRef, options?: ApplyOptions): tf.Tensor3D;
 }
 
+/** Where a forward reads parameters: the encoder's own, or those that stand in for some of them. */
+export type ParameterSource = Pick<ParameterSet, 'get'>;
+
 /** A vector, [D]. */
-export const vectorOf = (parameters: ParameterSet, name: string): tf.Tensor1D =>
+export const vectorOf = (parameters: ParameterSource, name: string): tf.Tensor1D =>
   parameters.get(name) as tf.Variable<tf.Rank.R1>;
 
 /** A matrix, e.g. a weight [out, in] or a table [entries, D]. */
-export const matrixOf = (parameters: ParameterSet, name: string): tf.Tensor2D =>
+export const matrixOf = (parameters: ParameterSource, name: string): tf.Tensor2D =>
   parameters.get(name) as tf.Variable<tf.Rank.R2>;
 
 /** Dotted path of a linear's parameters. */
 export const pathOf = ({ block, linear: name }: LinearRef): string => `blocks.${block}.${name}`;
 
 /** Weight and bias under a path, borrowed from the set. */
-export const pairOf = (parameters: ParameterSet, path: string): LinearExpert => ({
+export const pairOf = (parameters: ParameterSource, path: string): LinearExpert => ({
   weight: matrixOf(parameters, `${path}.weight`),
   bias: vectorOf(parameters, `${path}.bias`),
 });
 
 /** One set of weights for all tokens. */
-export const denseLinears = (parameters: ParameterSet): BlockLinears => ({
+export const denseLinears = (parameters: ParameterSource): BlockLinears => ({
   apply(x, ref, { activation = 'none', rowWeights } = {}) {
     const { weight, bias } = pairOf(parameters, pathOf(ref));
     return weighRows(x, rowWeights, (inner) => linear(inner, weight, bias, { activation }) as tf.Tensor3D);

@@ -6,14 +6,13 @@
  *
  * B batch · L tokens · P prompts · D width · F hidden
  */
-import type { ParameterSet } from '@polygate/nn';
 import { attention, layerNorm, residual } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
-import { vectorOf, type BlockLinears } from './block-linears.ts';
+import { vectorOf, type BlockLinears, type ParameterSource } from './block-linears.ts';
 
 /** What all blocks of one forward share. All borrowed. */
 export interface BlockContext {
-  readonly parameters: ParameterSet;
+  readonly parameters: ParameterSource;
   readonly heads: number;
   readonly linears: BlockLinears;
   /** As in the configuration. */
@@ -24,7 +23,7 @@ export interface BlockContext {
   keep(): tf.Tensor1D | undefined;
 }
 
-const norm = (x: tf.Tensor3D, name: string, parameters: ParameterSet): tf.Tensor3D =>
+const norm = (x: tf.Tensor3D, name: string, parameters: ParameterSource): tf.Tensor3D =>
   layerNorm(x, vectorOf(parameters, `${name}.weight`), vectorOf(parameters, `${name}.bias`));
 
 /**

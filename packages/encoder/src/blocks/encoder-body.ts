@@ -9,6 +9,7 @@ import type { SequenceBatch } from '@polygate/modalities';
 import type { ParameterSet } from '@polygate/nn';
 import { l2Normalize, layerNorm, linear } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
+import { adaptedParameters, type AdapterForward, type EncoderAdapter } from '../adapters/adapter.ts';
 import { matrixOf, vectorOf, type BlockLinears } from './block-linears.ts';
 import { runBlock } from './block.ts';
 import { embedSequence } from '../sequence/embedding.ts';
@@ -24,8 +25,18 @@ export interface RunOptions {
   readonly training?: boolean;
   /** Needed in training where drop path draws; advanced by it. */
   readonly random?: Random;
-  /** Deep prompts by block, [P, D] each; they join the keys and values of that block. @default none */
-  readonly prompts?: readonly (tf.Tensor2D | undefined)[];
+  /** Probability of dropping a branch of a sample in training. @default as configured */
+  readonly dropPath?: number | undefined;
+  /** What stands in for parameters of the encoder, and changes its forward. @default nothing */
+  readonly adapter?: EncoderAdapter | undefined;
+}
+
+/** How hidden states are projected. */
+export interface ProjectOptions {
+  /** What stands in for parameters of the head. @default nothing */
+  readonly adapter?: EncoderAdapter | undefined;
+  /** Whether rows are brought to unit length. @default true */
+  readonly unit?: boolean;
 }
 
 /** Draws the drop-path multipliers of one branch: 0 with the configured probability p, else 1 / (1 - p). */
@@ -70,25 +81,30 @@ export class EncoderBody implements Disposable {
    * @returns a function to be called inside a tidy; its hidden states are [B, T, D] float32, position 0 the prefix
    * @throws ConfigError when drop path lacks a random stream
    */
-  forward(batch: SequenceBatch, options: RunOptions): (linears: BlockLinears) => tf.Tensor3D {
-    const { config, parameters } = this;
-    const { layers, heads, dropPath, splitAttention } = config;
-    const keep = dropPathOf(dropPath, batch.size, options);
-    return (linears) => {
+  forward(
+    batch: SequenceBatch,
+    options: RunOptions,
+  ): (linears: BlockLinears, adapted: AdapterForward) => tf.Tensor3D {
+    const { config } = this;
+    const { layers, heads, splitAttention } = config;
+    const keep = dropPathOf(options.dropPath ?? config.dropPath, batch.size, options);
+    const parameters = adaptedParameters(this.parameters, options.adapter);
+    return (linears, adapted) => {
       const constant = (key: string, make: () => tf.Tensor): tf.Tensor => this.#constant(key, make);
       const context = { parameters, heads, linears, splitAttention, mask: attentionMask(batch), keep };
-      let x = embedSequence(batch, { config, parameters, constant });
+      let x = embedSequence(batch, { config, parameters, constant, adapted });
       for (let block = 0; block < layers; block += 1) {
-        x = runBlock(x, { block, prompts: options.prompts?.[block] }, context);
+        x = runBlock(x, { block, prompts: adapted.prompts?.(block) }, context);
       }
       return x;
     };
   }
 
   /** As `Encoder.project`. */
-  project(hidden: tf.Tensor2D): tf.Tensor2D {
+  project(hidden: tf.Tensor2D, { adapter, unit = true }: ProjectOptions = {}): tf.Tensor2D {
     this.requireLive();
-    const { config, parameters } = this;
+    const { config } = this;
+    const parameters = adaptedParameters(this.parameters, adapter);
     if (hidden.rank !== 2 || hidden.shape[1] !== config.width) {
       throw new ShapeError(
         `project: expected hidden states of shape [count, ${config.width}], got [${hidden.shape.join(', ')}]; gather the compared positions first`,
@@ -106,7 +122,7 @@ export class EncoderBody implements Disposable {
         matrixOf(parameters, 'head.linear.weight'),
         vectorOf(parameters, 'head.linear.bias'),
       );
-      return l2Normalize(projected) as tf.Tensor2D;
+      return (unit ? l2Normalize(projected) : projected) as tf.Tensor2D;
     });
   }
 

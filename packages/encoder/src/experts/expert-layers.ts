@@ -87,9 +87,10 @@ export class ExpertLayers {
       if (group.condition.dataIndependent) {
         return this.#byRow(index, call, (report) => reports.push(report));
       }
-      const { training = false, random, topK } = call.options;
+      const { training = false, noise = true, random, topK } = call.options;
       const linears = tokenExperts(group, {
         training,
+        noise,
         random,
         visible: visibleTokens(call.input),
         context: contextTokens(call.input),
@@ -154,19 +155,22 @@ export class ExpertLayers {
   ): BlockLinears {
     const group = this.#groups[index] as LiveGroup;
     const cache = this.#caches[index] as MergedCache;
-    const { training = false, merged = !training, random, routing, topK: rule } = options;
+    const { training = false, noise = true, random, routing, topK: rule } = options;
+    // An adapter leaves the experts as they are: without noise training merges them once, as evaluation does.
+    const isFixed = !training || (options.adapter !== undefined && !noise && !routing?.telemetry);
+    const { merged = isFixed } = options;
     const { keyOf } = group.condition as DataIndependentCondition<RoutingKey>;
     const identityOf = ({ key, topK }: CountedRow): string => `${topK}\n${keyOf(key)}`;
     const counted = (key: RoutingKey): CountedRow => ({ key, topK: group.topKOf(key, rule) });
     const rows = rowsOf(layout, (key) => identityOf(counted(key)));
     const { spans } = rows;
-    if (merged && !training) {
+    if (merged && isFixed) {
       return mergedLinears({ spans, weightsOf: cache.lookUp(rows.rows.map(counted), identityOf) });
     }
     const { stack, parameters, sites } = group;
     const decisions: readonly GateDecision[] = routeRows(stack, rows.rows, {
       parameters,
-      training,
+      training: training && noise,
       random: random as Random | undefined,
       topK: rows.rows.map((key) => group.topKOf(key, rule)),
     });

@@ -19,6 +19,8 @@ import type { LiveGroup } from './expert-group.ts';
 /** What token experts work on. All borrowed. */
 export interface TokenExpertsOptions {
   readonly training: boolean;
+  /** Whether routers draw their noise in training. */
+  readonly noise: boolean;
   /** Needed in training with noise; advanced at every site. */
   readonly random: Random | undefined;
   /** [B, T] 1 at tokens that count, 0 at padding. @default all count */
@@ -37,8 +39,9 @@ export interface TokenExperts extends BlockLinears {
 
 /** Call it inside the tidy and the tape of the forward. */
 export const tokenExperts = (group: LiveGroup, options: TokenExpertsOptions): TokenExperts => {
-  const { stack, settings } = group;
-  const { training, random, visible, context, topK } = options;
+  const { settings } = group;
+  const { training, noise, random, visible, context, topK } = options;
+  const stack = noise ? group.stack : { ...group.stack, noise: 0 };
   const { capacityFactor, batchPriority, losses } = settings;
   const parameters = unstackRouters(stack, group.parameters);
   const decisions = new Map<number, TokenDecision>();

@@ -7,6 +7,7 @@ import type { SequenceBatch } from '@polygate/modalities';
 import type { ParameterSet } from '@polygate/nn';
 import type { LinearExpert } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
+import { adaptedLinears, beginAdapter } from '../adapters/adapter.ts';
 import {
   denseLinears,
   groupedLinears,
@@ -14,7 +15,7 @@ import {
   type BlockLinears,
   type LinearRef,
 } from '../blocks/block-linears.ts';
-import { EncoderBody } from '../blocks/encoder-body.ts';
+import { EncoderBody, type ProjectOptions } from '../blocks/encoder-body.ts';
 import type { Encoder, EncodeOptions } from '../models/encoder.ts';
 import {
   mergedGroupAt,
@@ -76,12 +77,15 @@ export class MergedEncoder implements Encoder {
     const groups = merged.groups.map((_, index) => this.#linearsOf(index, layout));
     const forward = this.#body.forward(input, options);
     const linears = groupedLinears(this.#dense, (ref) => mergedGroupAt(merged, ref), { groups });
-    return tf.tidy(() => forward(linears));
+    return tf.tidy(() => {
+      const adapted = beginAdapter(input, options);
+      return forward(adaptedLinears(linears, adapted), adapted);
+    });
   }
 
   /** As {@link Encoder.project}. */
-  project(hidden: tf.Tensor2D): tf.Tensor2D {
-    return this.#body.project(hidden);
+  project(hidden: tf.Tensor2D, options?: ProjectOptions): tf.Tensor2D {
+    return this.#body.project(hidden, options);
   }
 
   /** As {@link Encoder.temperature}. */

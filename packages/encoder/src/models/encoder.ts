@@ -11,7 +11,8 @@ import type { GateDecision, RoutingKey } from '@polygate/routers';
 import type { LinearExpert } from '@polygate/tensor';
 import type * as tf from '@tensorflow/tfjs';
 import type { RowWeightRule } from '../blocks/row-weights.ts';
-import type { RunOptions } from '../blocks/encoder-body.ts';
+import type { AdapterOptions } from '../adapters/adapter.ts';
+import type { ProjectOptions, RunOptions } from '../blocks/encoder-body.ts';
 import type { TopKRule } from '../experts/expert-group.ts';
 import type { GateSite } from '../experts/sites.ts';
 import type { RoutingTrace } from '../routing/trace.ts';
@@ -19,16 +20,19 @@ import type { SegmentKey } from '../sequence/layout.ts';
 import type { ResolvedEncoderShape } from '../config/shape-config.ts';
 
 /** Settings of one forward. */
-export interface EncodeOptions extends RunOptions {
+export interface EncodeOptions extends RunOptions, AdapterOptions {
   /** Gate noise and drop path are on; merged weights that evaluation cached are dropped. @default false */
   readonly training?: boolean;
   /** Needed in training where noise or drop path draw; advanced by it. Give each forward a stream or position of its own. */
   readonly random?: Random;
   /**
    * Whether conditional linears use cached merged weights, which no gradient passes to experts and routers. Off, the
-   * experts of this forward are merged on the tape. @default true outside training; training never uses the cache
+   * experts of this forward are merged on the tape. @default true outside training; training uses the cache only with an
+   * adapter and without noise, as the experts then stay what they are
    */
   readonly merged?: boolean;
+  /** Whether routers draw their noise in training. @default true */
+  readonly noise?: boolean | undefined;
   /** Gets the auxiliary losses of routers that look at tokens, and reports where it wants them. @default none */
   readonly routing?: RoutingTrace;
   /**
@@ -67,10 +71,10 @@ export interface Encoder extends Disposable {
   /**
    * Projects hidden states to the space in which inputs and targets are compared: layer norm, linear, unit length.
    * @param hidden [N, D] float32, borrowed
-   * @returns [N, D] float32, rows of length 1
+   * @returns [N, D] float32, rows of length 1 unless the options say otherwise
    * @throws ShapeError when hidden states have another width
    */
-  project(hidden: tf.Tensor2D): tf.Tensor2D;
+  project(hidden: tf.Tensor2D, options?: ProjectOptions): tf.Tensor2D;
   /**
    * The factor on similarities of a family of tasks: min(exp(s), 100), learned.
    * @throws ConfigError listing the known names

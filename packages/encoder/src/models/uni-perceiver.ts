@@ -13,9 +13,10 @@ import type { SequenceBatch } from '@polygate/modalities';
 import { allocateParameters, type ParameterSet } from '@polygate/nn';
 import type { RoutingKey } from '@polygate/routers';
 import * as tf from '@tensorflow/tfjs';
+import { adaptedLinears, beginAdapter, type AdapterForward } from '../adapters/adapter.ts';
 import { denseLinears, groupedLinears, pathOf, type BlockLinears } from '../blocks/block-linears.ts';
 import { rowWeightsOf } from '../blocks/row-weights.ts';
-import { EncoderBody } from '../blocks/encoder-body.ts';
+import { EncoderBody, type ProjectOptions } from '../blocks/encoder-body.ts';
 import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } from '../config/config.ts';
 import { auxiliaryScalars, lossesOf } from '../experts/auxiliary-losses.ts';
 import { ExpertLayers } from '../experts/expert-layers.ts';
@@ -60,14 +61,14 @@ export class UniPerceiver implements Encoder {
     }
     const layout = layOut(input, this.config);
     const forward = this.#body.forward(input, options);
-    // Training is about to change the weights: what was merged from the old ones must not outlive them.
-    if (training) this.clearMergedCache();
+    // Training is about to change the weights, unless it is an adapter's: what was merged from the old ones must not outlive them.
+    if (training && !options.adapter) this.clearMergedCache();
     return this.#run(forward, { input, layout, options });
   }
 
   /** As {@link Encoder.project}. */
-  project(hidden: tf.Tensor2D): tf.Tensor2D {
-    return this.#body.project(hidden);
+  project(hidden: tf.Tensor2D, options?: ProjectOptions): tf.Tensor2D {
+    return this.#body.project(hidden, options);
   }
 
   /** As {@link Encoder.temperature}. */
@@ -114,7 +115,7 @@ export class UniPerceiver implements Encoder {
   }
 
   #run(
-    forward: (linears: BlockLinears) => tf.Tensor3D,
+    forward: (linears: BlockLinears, adapted: AdapterForward) => tf.Tensor3D,
     call: {
       readonly input: SequenceBatch;
       readonly layout: SequenceLayout;
@@ -129,7 +130,8 @@ export class UniPerceiver implements Encoder {
         groups,
         rowWeights: rowWeightsOf(call.layout, rowWeights),
       });
-      const states = forward(linears);
+      const adapted = beginAdapter(call.input, call.options);
+      const states = forward(adaptedLinears(linears, adapted), adapted);
       if (!routing) return [states];
       if (routing.telemetry) routing.reports.push(...report());
       if (byToken.length === 0) return [states];

@@ -5,18 +5,20 @@
  * B batch · D width · T = 1 + all segment lengths
  */
 import { modalityNamed, type Segment, type SequenceBatch } from '@polygate/modalities';
-import type { ParameterSet } from '@polygate/nn';
 import { layerNorm } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import type { ResolvedEncoderShape } from '../config/shape-config.ts';
-import { vectorOf } from '../blocks/block-linears.ts';
+import type { AdapterForward } from '../adapters/adapter.ts';
+import { vectorOf, type ParameterSource } from '../blocks/block-linears.ts';
+import { prefixTokens } from './prefix-tokens.ts';
 
 /** What embedding needs of its model. All borrowed. */
 export interface SequenceEmbedding {
   readonly config: ResolvedEncoderShape;
-  readonly parameters: ParameterSet;
+  readonly parameters: ParameterSource;
   /** A fixed tensor that the encoder keeps, as `EmbeddingContext.constant` of @polygate/modalities. */
   constant(key: string, make: () => tf.Tensor): tf.Tensor;
+  readonly adapted: AdapterForward;
 }
 
 /** The modality whose token the prefix is. @returns undefined where none has one */
@@ -48,7 +50,7 @@ const split = (joined: tf.Tensor3D, lengths: readonly number[]): readonly tf.Ten
 
 const embedTokens = (
   { segments, size }: SequenceBatch,
-  { config, parameters, constant }: SequenceEmbedding,
+  { config, parameters, constant }: Omit<SequenceEmbedding, 'adapted'>,
 ): tf.Tensor3D => {
   const owner = prefixModality(config);
   const groups = groupsOf(segments, owner);
@@ -81,10 +83,22 @@ const embedTokens = (
   return tf.concat([prefix, ...segments.map((segment) => parts.get(segment) as tf.Tensor3D)], 1);
 };
 
+/** Embedded tokens with what an adapter changes of them. */
+const adaptedTokens = (
+  batch: SequenceBatch,
+  { adapted: { prefixBias, embedded }, ...context }: SequenceEmbedding,
+): tf.Tensor3D => {
+  const tokens = embedTokens(batch, context);
+  const biased = prefixBias
+    ? (tf.add(tokens, tf.mul(prefixTokens(batch, context.config), prefixBias)) as tf.Tensor3D)
+    : tokens;
+  return embedded?.(biased) ?? biased;
+};
+
 /** Embeds a checked batch: [B, T, D] float32, the prefix at position 0. Call it inside a tidy. */
 export const embedSequence = (batch: SequenceBatch, context: SequenceEmbedding): tf.Tensor3D =>
   layerNorm(
-    embedTokens(batch, context),
+    adaptedTokens(batch, context),
     vectorOf(context.parameters, 'embedding.norm.weight'),
     vectorOf(context.parameters, 'embedding.norm.bias'),
   );

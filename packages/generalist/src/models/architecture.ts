@@ -3,6 +3,7 @@
  * exists. A model of another package is a record that it registers; see docs/extending.md.
  */
 import type { Random } from '@polygate/core';
+import type { TrainedTask } from '@polygate/tasks';
 import type { Tokenizer } from '@polygate/tokens';
 import type { z } from 'zod';
 import type { Generalist } from './model.ts';
@@ -73,6 +74,14 @@ export interface ModelArchitecture<
    * @param tasks names of the tasks
    */
   describe(settings: Settings, tasks: readonly string[]): string;
+  /**
+   * The configuration of a model that goes on as another's, for other tasks. @default the same with their names
+   * @param change `dropPath` while it is trained; undefined leaves the model's own
+   */
+  forTasks?(
+    config: Config,
+    change: { readonly tasks: readonly TrainedTask[]; readonly dropPath: number | undefined },
+  ): Config;
   /** Settings that a start decides and the recipe leaves open. @default none */
   settingsOfStart?(settings: Settings, context: StartContext): Partial<Settings>;
 }

@@ -1,10 +1,11 @@
 /** config.json and preprocessor_config.json of a model folder: what a model is, as text. */
-import { FormatError, parseJson } from '@polygate/core';
+import { checkSettings, FormatError, parseJson } from '@polygate/core';
 import type { FileDigest } from '@polygate/core/node';
 import { ENCODER_LIMITS } from '@polygate/encoder';
 import { resolveImageInput } from '@polygate/modalities';
 import { z } from 'zod';
 import { count } from '../number-settings.ts';
+import { tuneSchema } from '../tuning/registry.ts';
 import { defined } from './defined.ts';
 import { FIRST_ARCHITECTURE, type ModelConfig } from './model-config.ts';
 import { modelNamed } from './registry.ts';
@@ -42,6 +43,8 @@ const commonShape = {
       }),
     )
     .optional(),
+  /** How it was tuned, by the method's own schema. */
+  adapter: z.record(z.string(), z.unknown()).optional(),
 };
 
 /** What a saved model has in its config.json beside its configuration; a checkpoint says it in its state.json. */
@@ -60,6 +63,7 @@ export const serializeConfig = (config: ModelConfig, saved: SavedWith = {}): str
     tokenizerHash,
     maximumTokens = 50,
     tasks,
+    adapter,
     extensions = [],
   } = config;
   const { weights, state } = saved;
@@ -76,6 +80,7 @@ export const serializeConfig = (config: ModelConfig, saved: SavedWith = {}): str
       maximumTokens,
       ...(extensions.length > 0 ? { extensions } : {}),
       ...(tasks ? { tasks } : {}),
+      ...(adapter ? { adapter } : {}),
       ...(weights ? { weights: { bytes: weights.bytes, sha256: weights.sha256 } } : {}),
       ...(state === undefined ? {} : { state }),
     },
@@ -134,8 +139,14 @@ export const parseConfig = (
       { fields: { path } },
     );
   }
-  const { modelType: _, version: __, weights, state, image, tasks, ...rest } = result.data;
-  const config = defined({ ...rest, image: defined(image), tasks: tasks?.map(defined) }) as ModelConfig;
+  const { modelType: _, version: __, weights, state, image, tasks, adapter: tuned, ...rest } = result.data;
+  const adapter = tuned && checkSettings(tuneSchema(), tuned, `model config ${path}: adapter`);
+  const config = defined({
+    ...rest,
+    image: defined(image),
+    tasks: tasks?.map(defined),
+    adapter,
+  }) as ModelConfig;
   const problem = record.problemOf?.(config);
   if (problem === undefined) return { config, saved: { ...(weights ? { weights } : {}), state } };
   throw new FormatError(

@@ -1,5 +1,6 @@
 /** What a model is, as plain JSON: what all architectures have in common, whatever its own configuration is. */
 import type { TrainedTask } from '@polygate/tasks';
+import type { TuneSettings } from '../tuning/registry.ts';
 
 /** The architecture of models that name none: those of older versions. */
 export const FIRST_ARCHITECTURE = 'uni-perceiver';
@@ -32,4 +33,6 @@ export interface ModelConfig {
   readonly extensions?: readonly string[];
   /** What it was trained on; predictions serve one of these tasks. @default unknown */
   readonly tasks?: readonly TrainedTask[];
+  /** How it was tuned, where it has an adapter on a base. @default it was trained as a whole */
+  readonly adapter?: TuneSettings;
 }

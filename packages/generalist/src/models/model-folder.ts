@@ -16,7 +16,7 @@ import {
   writeFileAtomic,
   type FileDigest,
 } from '@polygate/core/node';
-import { loadParameters, saveParameters, type ParameterSet } from '@polygate/nn';
+import { loadParameters, ParameterSet, saveParameters } from '@polygate/nn';
 import { loadTokenizer, tokenizerConfig, type Tokenizer } from '@polygate/tokens';
 import {
   bestCheckpoint,
@@ -28,12 +28,13 @@ import {
   type CheckpointPlace,
 } from '@polygate/training';
 import { readFile, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { parseConfig, serializeConfig, serializePreprocessor, type SavedWith } from './config-file.ts';
 import type { ModelSize } from './architecture.ts';
 import type { ModelConfig } from './model-config.ts';
 import { architectureOf } from './model-settings.ts';
-import type { Generalist } from './model.ts';
+import type { TuneSettings } from '../tuning/registry.ts';
+import type { Generalist, TuningChoice } from './model.ts';
 
 const CONFIG_FILE = 'config.json';
 const PREPROCESSOR_FILE = 'preprocessor_config.json';
@@ -55,13 +56,17 @@ export interface SaveModelOptions {
   readonly dtype?: 'F32' | 'BF16';
 }
 
-/** Writes a model folder. @throws StateError for a full or unwritable disk */
+/** All weights of a model: those of a base and of the adapter on it as one set. */
+const allParameters = ({ base, parameters }: Pick<Generalist, 'base' | 'parameters'>): ParameterSet =>
+  base ? ParameterSet.join([base, parameters]) : parameters;
+
+/** Writes a model folder, which holds all weights, also those of an adapter’s base. @throws StateError for a full or unwritable disk */
 export const saveModel = async (
   model: Generalist,
   folder: string,
   options: SaveModelOptions = {},
 ): Promise<void> => {
-  const weights = await saveParameters(model.parameters, join(folder, WEIGHTS_FILE), options);
+  const weights = await saveParameters(allParameters(model), join(folder, WEIGHTS_FILE), options);
   const files = modelFiles(model.config, model.tokenizer);
   for (const [name, text] of Object.entries({
     ...files,
@@ -203,12 +208,12 @@ const extraStateOf = async (place: string): Promise<unknown> => {
 /** Weights of a folder; those of its base first where it is a checkpoint that has one. */
 const loadWeights = async (
   parameters: ParameterSet,
-  place: string,
-  given: string | undefined,
+  {
+    place,
+    weights,
+    base,
+  }: { readonly place: string; readonly weights: string; readonly base: string | undefined },
 ): Promise<void> => {
-  const state = await checkpointState(place);
-  const base = state && (await requireBase({ step: state.step, path: place }, state, given));
-  const weights = join(place, WEIGHTS_FILE);
   if (base === undefined) {
     await loadParameters(parameters, weights);
     return;
@@ -222,6 +227,42 @@ const loadWeights = async (
     `model ${place}: expected the model's parameters in the checkpoint and its base, got ${lacking.length} missing and ${unexpected.length} unexpected (${[...lacking, ...unexpected].slice(0, SHOWN_NAMES).join(', ')}); open it with the configuration that it was trained with`,
     { code: 'parameters-differ', fields: { path: place, missing: lacking, unexpected } },
   );
+};
+
+/** Starts an adapter on a model. @throws ConfigError for a model whose architecture has no adapters */
+export const tuneModel = (base: Generalist, choice: TuningChoice): Generalist => {
+  if (base.tuned) return base.tuned(choice);
+  throw new ConfigError(
+    `tune: expected a model that adapters can be on, got one of the architecture ${base.architecture}; use a method that trains its own weights`,
+    { code: 'not-tunable', fields: { architecture: base.architecture } },
+  );
+};
+
+/**
+ * A model with an adapter: on the base that its checkpoint names, or, of a folder with all weights, on the one in it.
+ * Weights of the adapter are to be loaded.
+ */
+const openAdapted = async (
+  {
+    config: { adapter, ...config },
+    tokenizer,
+  }: { readonly config: ModelConfig; readonly tokenizer: Tokenizer },
+  base: string | undefined,
+): Promise<Generalist> => {
+  const random = createRandom(0);
+  const opened = base === undefined ? createModel(config, tokenizer, random) : await loadModel(dirname(base));
+  try {
+    const choice = { settings: adapter as TuneSettings, tasks: config.tasks ?? [], random, owned: true };
+    return tuneModel(opened, choice);
+  } catch (error) {
+    opened.dispose();
+    throw error;
+  }
+};
+
+/** Weights of a model with an adapter. */
+const loadAdapted = async (model: Generalist, weights: string, base: string | undefined): Promise<void> => {
+  await loadParameters(base === undefined ? allParameters(model) : model.parameters, weights);
 };
 
 /**
@@ -238,12 +279,18 @@ export const loadModel = async (
   const { place, config, saved } = await readModelConfig(folder);
   await verifyCheckpoint(place, [WEIGHTS_FILE]);
   const tokenizer = loadTokenizer(join(place, TOKENIZER_FILE), { expectedHash: config.tokenizerHash });
-  if (!(await checkpointState(place))?.base) await requireWeights(config, place);
+  const stored = await checkpointState(place);
+  if (!stored?.base) await requireWeights(config, place);
   if (saved.weights) await verifyWeights(place, saved.weights);
+  const base = stored && (await requireBase({ step: stored.step, path: place }, stored, options.base));
   // The start values are overwritten at once, so any stream does.
-  const model = createModel(config, tokenizer, createRandom(0));
+  const model = config.adapter
+    ? await openAdapted({ config, tokenizer }, base)
+    : createModel(config, tokenizer, createRandom(0));
   try {
-    await loadWeights(model.parameters, place, options.base);
+    const weights = join(place, WEIGHTS_FILE);
+    if (config.adapter) await loadAdapted(model, weights, base);
+    else await loadWeights(model.parameters, { place, weights, base });
     const state = (await extraStateOf(place)) ?? saved.state;
     if (state !== undefined) model.extraState?.restore(state);
     return model;

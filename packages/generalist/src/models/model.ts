@@ -9,6 +9,7 @@ import type { RoutingKey } from '@polygate/routers';
 import type { TaskBatch, TaskModel, TrainedTask } from '@polygate/tasks';
 import type { ExtraState, LossResult, LossWeights } from '@polygate/training';
 import type * as tf from '@tensorflow/tfjs';
+import type { TuneSettings } from '../tuning/registry.ts';
 import type { ModelConfig } from './model-config.ts';
 
 /** How a loss is computed. */
@@ -42,10 +43,13 @@ export interface ModelEmbedding {
   /** Longest text in tokens. */
   readonly maximumTokens: number;
   /**
-   * @param options `task` that the sequences serve
+   * @param options `task` that the sequences serve, and what they are to it, `inputs` unless told
    * @returns [size * width], points of length 1
    */
-  encode(sequences: SequenceBatch, options?: { readonly task?: string | undefined }): Promise<Float32Array>;
+  encode(
+    sequences: SequenceBatch,
+    options?: { readonly task?: string | undefined; readonly side?: 'inputs' | 'targets' },
+  ): Promise<Float32Array>;
 }
 
 /** Gates of one router for given rows, as host values. */
@@ -109,6 +113,18 @@ export interface StartOptions {
   readonly random: Random;
 }
 
+/** What a model is tuned by. */
+export interface TuningChoice {
+  /** A method that has an adapter, with its settings. */
+  readonly settings: TuneSettings;
+  /** What it is tuned on. */
+  readonly tasks: readonly TrainedTask[];
+  /** Draws the start values. */
+  readonly random: Random;
+  /** Whether the tuned model takes over the base, and frees it in the end. @default false */
+  readonly owned?: boolean;
+}
+
 /** What became of every parameter of a model that was started from another one's weights. */
 export interface StartReport {
   /** In the order of the model's parameters. `how`: taken, copied, averaged, partly taken, new. */
@@ -138,8 +154,10 @@ export interface Generalist extends TaskModel, Disposable {
   /** Name of its record, see `registerModel`. */
   readonly architecture: string;
   readonly config: ModelConfig;
-  /** All that its weights file holds. Owned by the model. */
+  /** What training changes and checkpoints hold: all its weights, or those of its adapter. Owned by the model. */
   readonly parameters: ParameterSet;
+  /** Of a model with an adapter: the weights of its base, which stay as they are. @default none */
+  readonly base?: ParameterSet | undefined;
   /** Names of the losses of task batches that it can be trained by. */
   readonly losses: readonly string[];
   /** Whether it was made by an export: for use alone, not for training. */
@@ -169,6 +187,11 @@ export interface Generalist extends TaskModel, Disposable {
   readonly exports?: { readonly merged?: (choice: ExportChoice) => ExportedModel } | undefined;
   /** Overwrites its weights by those of a model of its own architecture as far as they fit. The start is borrowed. */
   readonly startFrom?: (start: Generalist, options: StartOptions) => Promise<StartReport>;
+  /**
+   * A model of an adapter on this one, whose weights it shares and leaves as they are; any number of them may live side by
+   * side. Absent where the architecture has no adapters.
+   */
+  readonly tuned?: (choice: TuningChoice) => Generalist;
   /** Called when an epoch of training ends, before the checkpoint of that step. */
   readonly endOfEpoch?: (epoch: EpochEnd) => Promise<void> | void;
   /** What it knows beside parameters: in every checkpoint and saved model, restored before it is used. */

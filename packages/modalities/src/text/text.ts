@@ -117,6 +117,8 @@ export const text: Modality<Resolved, TextInput, TextSegment> = Object.freeze({
   summary: 'token ids, with learned positions',
   attribute: 'text',
   hasPrefix: true,
+  prefixTokens: ({ arrays: { ids } }, { prefixToken }) =>
+    Uint8Array.from(ids, (id) => Number(id === prefixToken)),
 
   columns: ({ column = 'tokens' }: TextInput) => ({ [column]: { list: 'int32' as const } }),
   read: readText,

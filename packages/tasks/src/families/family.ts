@@ -75,6 +75,14 @@ export interface SampleSize {
   readonly values: number;
 }
 
+/** What tuning does for a family where a recipe is silent. */
+export interface FamilyTuning {
+  /** Whether inputs and targets have the same prompts. @default 'shared' */
+  readonly prompts?: 'shared' | 'separate';
+  /** Whether classes get a linear head beside their names. @default false */
+  readonly head?: boolean;
+}
+
 /** A task family. Make one with {@link defineTaskFamily}. */
 export interface TaskFamily<Fields extends SettingFields = SettingFields> extends NamedRecord {
   /** Kind of dataset that it reads. */
@@ -108,6 +116,7 @@ export interface TaskFamily<Fields extends SettingFields = SettingFields> extend
   ): Readonly<Record<string, unknown>>;
   /** Whether the names of the dataset's classes go with the model. @default false */
   readonly keepsClasses?: boolean;
+  readonly tuning?: FamilyTuning;
   /** Scores of a split with chance and baselines, the one to look at first before the others. */
   evaluate(context: SplitContext): Promise<readonly ScoreReport[]>;
   /** @default none: the family has no verb of `predict` */

@@ -2,10 +2,13 @@
 import type { Encoder } from '@polygate/encoder';
 import type { TaskTargets } from '@polygate/tasks';
 import type * as tf from '@tensorflow/tfjs';
+import type { Adapter } from '../../tuning/adapter.ts';
 
 /** Encodes sequences. */
 export interface EncodingModel {
   readonly encoder: Encoder;
+  /** What it is tuned by; its encoder then stays as it is. */
+  readonly adapter?: Adapter | undefined;
 }
 
 /** Compares features with those of candidates. */

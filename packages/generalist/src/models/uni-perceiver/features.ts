@@ -5,7 +5,7 @@
  * B sequences · T positions · N queries · C candidates · D width
  */
 import type { Random } from '@polygate/core';
-import type { RoutingTrace } from '@polygate/encoder';
+import type { RoutingTrace, SequenceSide } from '@polygate/encoder';
 import { takeSequences, type SequenceBatch } from '@polygate/modalities';
 import { embedding } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
@@ -20,6 +20,10 @@ export interface FeatureOptions {
   readonly merged?: boolean;
   /** Name of the task that the sequences serve, for routers that look at it. @default the batch's own */
   readonly task?: string | undefined;
+  /** What the sequences are to their task, for adapters that tell it. @default 'inputs' */
+  readonly side?: SequenceSide;
+  /** Whether features are brought to unit length. @default true */
+  readonly unit?: boolean;
   /** Flat positions in [B * T], or the prefix of each sequence. @default 'prefix' */
   readonly queries?: 'prefix' | Int32Array;
   /** Gets what the routers did; its losses belong to the caller or the enclosing tidy, like the features. @default none */
@@ -27,7 +31,7 @@ export interface FeatureOptions {
 }
 
 /**
- * Features of sequences, [N, D] of unit length; they belong to the caller or the enclosing tidy.
+ * Features of sequences, [N, D] of unit length unless asked otherwise; they belong to the caller or the enclosing tidy.
  * @throws ShapeError for sequences that don't fit the encoder, or tokens of another vocabulary
  */
 export const encodeFeatures = (
@@ -35,7 +39,16 @@ export const encodeFeatures = (
   batch: SequenceBatch,
   options: FeatureOptions = {},
 ): tf.Tensor2D => {
-  const { training = false, random, merged, queries = 'prefix', routing } = options;
+  const {
+    training = false,
+    random,
+    merged,
+    queries = 'prefix',
+    routing,
+    side = 'inputs',
+    unit = true,
+  } = options;
+  const { encoder: adapter, settings } = model.adapter ?? {};
   const before = routing?.losses.length ?? 0;
   const [features] = tf.tidy((): [tf.Tensor2D, ...tf.Tensor[]] => {
     const task = options.task ?? batch.task;
@@ -45,6 +58,7 @@ export const encodeFeatures = (
       ...(random ? { random } : {}),
       ...(merged === undefined ? {} : { merged }),
       ...(routing ? { routing } : {}),
+      ...(adapter ? { adapter, side, noise: settings?.noise, dropPath: settings?.dropPath } : {}),
     });
     const [size, length, width] = hidden.shape;
     // [B, T, D] -> [B * T, D], so that one look-up takes any positions; its gradient runs on every engine.
@@ -55,7 +69,7 @@ export const encodeFeatures = (
     // The losses of this forward are the caller's too: they must outlive this tidy.
     const losses = routing?.losses.slice(before) ?? [];
     return [
-      model.encoder.project(chosen),
+      model.encoder.project(chosen, { adapter, unit }),
       ...losses.flatMap(({ weighted, means }) => [weighted, ...Object.values(means)]),
     ];
   });
@@ -63,15 +77,15 @@ export const encodeFeatures = (
 };
 
 /**
- * Prefix features of many sequences, in pieces that bound the memory; no gradient.
+ * Prefix features of many sequences, in pieces that bound the memory; no gradient. Sequences are targets unless told.
  * @returns [C, D], the caller's
  */
 export const encodeCandidates = (
   model: EncodingModel,
   sequences: SequenceBatch,
-  options: { readonly chunk?: number } & Pick<FeatureOptions, 'task'> = {},
+  options: { readonly chunk?: number } & Pick<FeatureOptions, 'task' | 'side' | 'unit'> = {},
 ): tf.Tensor2D => {
-  const { chunk = 512, task } = options;
+  const { chunk = 512, task, side = 'targets', unit = true } = options;
   return tf.tidy(() => {
     const parts: tf.Tensor2D[] = [];
     for (let start = 0; start < sequences.size; start += chunk) {
@@ -80,6 +94,8 @@ export const encodeCandidates = (
       parts.push(
         encodeFeatures(model, count === sequences.size ? sequences : takeSequences(sequences, rows), {
           task,
+          side,
+          unit,
         }),
       );
     }
@@ -95,9 +111,10 @@ const EMBEDDED_AT_ONCE = 64;
 export const embedSequences = async (
   model: EncodingModel,
   sequences: SequenceBatch,
-  task: string | undefined,
+  options: Pick<FeatureOptions, 'task' | 'side'>,
 ): Promise<Float32Array> => {
-  const features = encodeCandidates(model, sequences, { chunk: EMBEDDED_AT_ONCE, task });
+  const { task, side = 'inputs' } = options;
+  const features = encodeCandidates(model, sequences, { chunk: EMBEDDED_AT_ONCE, task, side });
   try {
     return (await features.data()) as Float32Array;
   } finally {

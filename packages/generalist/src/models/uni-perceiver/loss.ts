@@ -8,7 +8,9 @@ import { createRoutingTrace, type RoutingTrace, type SiteReport } from '@polygat
 import { similarityCrossEntropy, similarityLogits, symmetricContrastive } from '@polygate/losses';
 import type { SequenceBatch } from '@polygate/modalities';
 import type { TaskBatch } from '@polygate/tasks';
+import { l2Normalize } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
+import type { ClassHead } from '../../tuning/class-heads.ts';
 import type { ModelLoss, ModelLossOptions } from '../model.ts';
 import type { ComparingModel } from './comparing-model.ts';
 import { encodeFeatures } from './features.ts';
@@ -94,13 +96,20 @@ export const taskWeights = ({ labels, inputs, targets }: TaskBatch): TaskWeights
 /** The loss of compared features without anything auxiliary, and the accuracy. Call it inside a tidy. */
 const compared = (
   batch: TaskBatch,
-  features: { readonly queries: tf.Tensor2D; readonly targets: tf.Tensor2D; readonly training: boolean },
+  features: {
+    /** Of unit length, unless there is a head. */
+    readonly queries: tf.Tensor2D;
+    readonly targets: tf.Tensor2D;
+    readonly training: boolean;
+    readonly head: ClassHead | undefined;
+  },
   temperature: tf.Scalar,
 ): { readonly loss: tf.Scalar; readonly accuracy: tf.Scalar } => {
-  const { queries, targets, training } = features;
+  const { queries, targets, training, head } = features;
   const { labelSmoothing } = batch;
   const labels = tf.tensor1d(batch.labels, 'int32');
-  const logits = similarityLogits(queries, targets, temperature);
+  const similarities = similarityLogits(head ? l2Normalize(queries) : queries, targets, temperature);
+  const logits = head ? head.mix(queries, similarities) : similarities;
   // Not tf.oneHot: it refuses a single candidate, which is what a batch of one pair has.
   const own = (): tf.Tensor2D => {
     const candidates = tf.range(0, logits.shape[1], 1, 'int32');
@@ -138,6 +147,7 @@ export const taskLoss = (model: ComparingModel, batch: TaskBatch, options: Model
   const isPaired = batch.loss === 'contrastive';
   const own = (label: 'inputs' | 'targets') => ({
     training,
+    side: label,
     task: batch.task,
     ...(random
       ? { random: isPaired || label === 'inputs' ? random.fork(label) : sharedRandom(random.fork(label)) }
@@ -145,21 +155,29 @@ export const taskLoss = (model: ComparingModel, batch: TaskBatch, options: Model
     ...(differentiable ? { merged: false } : {}),
     ...(routing ? { routing } : {}),
   });
+  const { adapter } = model;
+  const head = batch.loss === 'contrastive' ? undefined : adapter?.headOf(batch.task, batch.targets);
+  const sequences = adapter?.sequencesOf(batch.task, batch.targets) ?? batch.targets.sequences;
   // Outside the tidy: features that are encoded for the cache outlive this call.
   const cached =
     !training && !differentiable && batch.targets.whole
       ? model.candidateFeatures(batch.targets, batch.task)
       : undefined;
   const { loss, terms, ...metrics } = tf.tidy((): TaskMetrics & Pick<TaskLoss, 'loss' | 'terms'> => {
-    const queries = encodeFeatures(model, batch.inputs, { queries: batch.queries, ...own('inputs') });
-    const targets = cached ?? encodeFeatures(model, batch.targets.sequences, own('targets'));
+    const queries = encodeFeatures(model, batch.inputs, {
+      queries: batch.queries,
+      unit: head === undefined,
+      ...own('inputs'),
+    });
+    const targets = cached ?? encodeFeatures(model, sequences, own('targets'));
     const result = compared(
       batch,
-      { queries, targets, training },
+      { queries, targets, training, head },
       model.encoder.temperature(batch.temperature),
     );
     const [first, second] = routing?.losses ?? [];
-    if (!routing || !first || !second) return result;
+    // Routers that an adapter leaves as they are need no loss of their own.
+    if (!routing || !first || !second || adapter) return result;
     const auxiliary = auxiliaryMetrics(routing);
     const share = ({ weighted }: typeof first): tf.Scalar => tf.div(weighted, routing.losses.length);
     const summands = { loss: result.loss, inputs: share(first), targets: share(second) };

@@ -4,8 +4,9 @@
  * N queries · C candidates · D width
  */
 import type { ScoredBatch, ScoreOptions } from '@polygate/tasks';
-import { exactLinear } from '@polygate/tensor';
+import { exactLinear, l2Normalize } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
+import type { ClassHead } from '../../tuning/class-heads.ts';
 import type { ComparingModel, EncodingModel } from './comparing-model.ts';
 import { encodeCandidates, encodeFeatures } from './features.ts';
 
@@ -14,15 +15,36 @@ const INPUTS_AT_ONCE = 64;
 
 type Inputs = Pick<ScoredBatch, 'inputs' | 'queries'>;
 
-/** [N, D] of unit length, the caller's. */
+/** [N, D] of unit length where it is asked for, the caller's. */
 const queryFeatures = (
   model: ComparingModel,
   { inputs, queries }: Inputs,
-  task: string | undefined,
+  options: { readonly task: string | undefined; readonly unit: boolean },
 ): tf.Tensor2D =>
   queries === 'prefix'
-    ? encodeCandidates(model, inputs, { chunk: INPUTS_AT_ONCE, task })
-    : encodeFeatures(model, inputs, { queries, task });
+    ? encodeCandidates(model, inputs, { chunk: INPUTS_AT_ONCE, side: 'inputs', ...options })
+    : encodeFeatures(model, inputs, { queries, ...options });
+
+/** Scaled similarities mixed with the logits of a head, [N * C]. @param queries [N, D] before unit length */
+const headScores = async (
+  model: EncodingModel,
+  {
+    queries,
+    candidates,
+    head,
+  }: { readonly queries: tf.Tensor2D; readonly candidates: tf.Tensor2D; readonly head: ClassHead },
+  temperature: string,
+): Promise<Float32Array> => {
+  const logits = tf.tidy(() => {
+    const cosines = exactLinear(l2Normalize(queries), candidates);
+    return head.mixExactly(queries, tf.mul(cosines, model.encoder.temperature(temperature)) as tf.Tensor2D);
+  });
+  try {
+    return (await logits.data()) as Float32Array;
+  } finally {
+    logits.dispose();
+  }
+};
 
 /**
  * Scaled similarities [N * C], row by row; cosines without a temperature. Features are borrowed. The product is float32 in
@@ -52,10 +74,14 @@ export const scoreBatch = async (
   { task, scaled = true }: ScoreOptions = {},
 ): Promise<Float32Array> => {
   const { targets, temperature } = batch;
-  const queries = queryFeatures(model, batch, task);
+  const { adapter } = model;
+  const head = scaled ? adapter?.headOf(task, targets) : undefined;
+  const queries = queryFeatures(model, batch, { task, unit: head === undefined });
   const cached = targets.whole ? model.candidateFeatures(targets, task) : undefined;
-  const candidates = cached ?? encodeCandidates(model, targets.sequences, { task });
+  const sequences = adapter?.sequencesOf(task, targets) ?? targets.sequences;
+  const candidates = cached ?? encodeCandidates(model, sequences, { task });
   try {
+    if (head) return await headScores(model, { queries, candidates, head }, temperature);
     return await scoresOf(model, { queries, candidates }, scaled ? temperature : undefined);
   } finally {
     tf.dispose([queries, ...(cached ? [] : [candidates])]);

@@ -1,7 +1,7 @@
 /**
  * A generalist: encoder and tokenizer as one model, with the features of candidate sets that evaluation keeps.
  */
-import { ConfigError, StateError, type Random } from '@polygate/core';
+import { ConfigError, createRandom, StateError, type Random } from '@polygate/core';
 import {
   createUniPerceiver,
   modalitySettings,
@@ -11,7 +11,7 @@ import {
 } from '@polygate/encoder';
 import { isMergedConfig } from '@polygate/encoder/merged';
 import { resolveImageInput, text, visual, type ResolvedImageInput } from '@polygate/modalities';
-import type { ParameterSet } from '@polygate/nn';
+import { copyParameters, type ParameterSet } from '@polygate/nn';
 import {
   segmentRows,
   vocabularyCandidates,
@@ -37,7 +37,9 @@ import type {
   ModelRouting,
   StartOptions,
   StartReport,
+  TuningChoice,
 } from '../model.ts';
+import { createAdapter, type Adapter } from '../../tuning/adapter.ts';
 import { requireLoss } from '../known-losses.ts';
 import { describeEncoderOf } from './description.ts';
 import { encodeCandidates, embedSequences } from './features.ts';
@@ -47,6 +49,16 @@ import { routingOf, routingRecords } from './routing.ts';
 import { scoreBatch } from './scores.ts';
 import { startEncoder } from './start.ts';
 import type { UniPerceiverConfig } from './uni-perceiver-config.ts';
+
+/** What a model is made of. */
+export interface UniPerceiverParts<E extends Encoder = Encoder> {
+  readonly encoder: E;
+  readonly tokenizer: Tokenizer;
+  /** What it is tuned by, on an encoder that stays as it is. @default none */
+  readonly adapter?: Adapter;
+  /** What is freed with the model beside its adapter; null where it only borrows. @default the encoder */
+  readonly owned?: Disposable | null;
+}
 
 /**
  * Owns the encoder and all cached features; `dispose` frees them. The encoder is a {@link UniPerceiver} where it is
@@ -64,12 +76,15 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
   readonly maximumTokens: number;
   readonly tasks: readonly TrainedTask[];
   readonly embedding: ModelEmbedding;
+  readonly adapter: Adapter | undefined;
+  /** Freed with the model, where it is its own. */
+  readonly #owned: Disposable | undefined;
   readonly #features = new Map<string, { readonly targets: TaskTargets; readonly values: tf.Tensor2D }>();
   #disposed = false;
 
-  /** Takes over the encoder. Most callers want {@link createUniPerceiverModel} or `loadModel`. */
-  constructor(config: UniPerceiverConfig, parts: { readonly encoder: E; readonly tokenizer: Tokenizer }) {
-    const { encoder, tokenizer } = parts;
+  /** Takes over adapter and encoder. Most callers want {@link createUniPerceiverModel} or `loadModel`. */
+  constructor(config: UniPerceiverConfig, parts: UniPerceiverParts<E>) {
+    const { encoder, tokenizer, adapter, owned = encoder } = parts;
     if (tokenizer.hash !== config.tokenizerHash) {
       throw new StateError(
         `generalist: expected the tokenizer of the model (sha256 ${config.tokenizerHash}), got one with sha256 ${tokenizer.hash}; use the tokenizer.json beside the weights`,
@@ -85,6 +100,8 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
     this.config = config;
     this.encoder = encoder;
     this.tokenizer = tokenizer;
+    this.adapter = adapter;
+    this.#owned = owned ?? undefined;
     this.image = resolveImageInput({
       ...config.image,
       patch: modalitySettings(encoder.config, visual).patch.size,
@@ -95,13 +112,18 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
     this.embedding = {
       width: encoder.config.width,
       maximumTokens: maxPositions,
-      encode: (sequences, { task } = {}) => embedSequences(this, sequences, task),
+      encode: (sequences, options = {}) => embedSequences(this, sequences, options),
     };
   }
 
-  /** All parameters of the encoder, which owns them. */
+  /** Those of the adapter, or all parameters of the encoder; either owns its own. */
   get parameters(): ParameterSet {
-    return this.encoder.parameters;
+    return this.adapter?.parameters ?? this.encoder.parameters;
+  }
+
+  /** As {@link Generalist.base}. */
+  get base(): ParameterSet | undefined {
+    return this.adapter && this.encoder.parameters;
   }
 
   get isExported(): boolean {
@@ -115,7 +137,15 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
   get exports(): Generalist['exports'] {
     const merged = (choice: ExportChoice): ExportedModel => {
       const { encoder, ...parts } = mergedParts(this, choice);
-      return { model: modelWithEncoder(encoder, parts), ...mergedFacts(encoder) };
+      const facts = mergedFacts(encoder);
+      const { adapter: settings, ...config } = parts.config;
+      const { adapter } = this;
+      if (!settings || !adapter) return { model: modelWithEncoder(encoder, parts), ...facts };
+      const base = modelWithEncoder(encoder, { ...parts, config });
+      const tasks = config.tasks ?? [];
+      const model = base.tuned({ settings, tasks, random: createRandom(0), owned: true });
+      copyParameters(adapter.parameters, model.parameters);
+      return { model, ...facts };
     };
     return { merged };
   }
@@ -146,8 +176,35 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
     return describeEncoderOf(this.encoder);
   }
 
+  /** As {@link Generalist.tuned}. @throws as `createAdapter`; ConfigError for a model that has an adapter already */
+  tuned({ settings, tasks, random, owned = false }: TuningChoice): UniPerceiverModel<E> {
+    const { encoder, tokenizer, config } = this;
+    if (this.adapter) {
+      throw new ConfigError(
+        `tune: expected a base without an adapter, got one that was tuned by ${this.adapter.settings.method}; tune the base that it was tuned on`,
+        { code: 'base-adapted' },
+      );
+    }
+    const adapter = createAdapter(settings, {
+      encoder: encoder.config,
+      base: encoder.parameters,
+      tasks,
+      random,
+    });
+    return new UniPerceiverModel(
+      { ...config, tasks, adapter: settings },
+      { encoder, tokenizer, adapter, owned: owned ? this : null },
+    );
+  }
+
   /** As {@link Generalist.startFrom}. The start has the same architecture. @throws as `startEncoder` */
   async startFrom(start: Generalist, options: StartOptions): Promise<StartReport> {
+    if (this.adapter) {
+      throw new ConfigError(
+        'initialize: expected a model whose own weights are trained, got one with an adapter on a base; name the base as its start',
+        { code: 'not-trainable' },
+      );
+    }
     const plan = await startEncoder(this.encoder, (start as UniPerceiverModel).encoder, options);
     this.clearCaches();
     return plan;
@@ -163,12 +220,14 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
     if (this.#disposed) {
       throw new StateError('generalist: expected a live model, got one that was disposed; load it anew');
     }
-    const key = this.encoder.routesByTask ? JSON.stringify([targets.key, task]) : targets.key;
+    const byTask = this.encoder.routesByTask || this.adapter !== undefined;
+    const key = byTask ? JSON.stringify([targets.key, task]) : targets.key;
     const known = this.#features.get(key);
     // Two sets of one name but other content (a user's labels) replace each other.
     if (known?.targets.sequences === targets.sequences) return known.values;
     known?.values.dispose();
-    const values = tf.keep(encodeCandidates(this, targets.sequences, { task }));
+    const sequences = this.adapter?.sequencesOf(task, targets) ?? targets.sequences;
+    const values = tf.keep(encodeCandidates(this, sequences, { task }));
     this.#features.set(key, { targets, values });
     return values;
   }
@@ -184,7 +243,8 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
     if (this.#disposed) return;
     this.clearCaches();
     this.#disposed = true;
-    this.encoder.dispose();
+    this.adapter?.dispose();
+    this.#owned?.[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {

@@ -1,6 +1,12 @@
 /** The Uni-Perceiver with its similarity head as a record: one encoder for the inputs and targets of every task. */
 import { excerpt } from '@polygate/core';
-import { createUniPerceiver, modalitySettings, presetNamed, type EncoderShape } from '@polygate/encoder';
+import {
+  createUniPerceiver,
+  modalitySettings,
+  presetNamed,
+  TEMPERATURES,
+  type EncoderShape,
+} from '@polygate/encoder';
 import { createMergedEncoder, isMergedConfig } from '@polygate/encoder/merged';
 import { visual } from '@polygate/modalities';
 import { familySegments, taskFamilyNamed, temperatureOf } from '@polygate/tasks';
@@ -63,6 +69,24 @@ export const uniPerceiver: ModelArchitecture<UniPerceiverConfig, UniPerceiverSet
       isMergedConfig(encoder) ? createMergedEncoder(encoder) : createUniPerceiver(encoder, random),
       { config, tokenizer },
     );
+  },
+  forTasks(config, { tasks, dropPath }) {
+    const { encoder } = config;
+    const drop = dropPath === undefined ? {} : { dropPath };
+    if (isMergedConfig(encoder)) return { ...config, tasks, encoder: { ...encoder, ...drop } };
+    const { temperatures = TEMPERATURES, moe } = encoder;
+    const needed = tasks.map(({ family }) => temperatureOf(taskFamilyNamed(family)));
+    const all = [...new Set([...temperatures, ...needed])];
+    return {
+      ...config,
+      tasks,
+      encoder: {
+        ...encoder,
+        ...drop,
+        ...(all.length > temperatures.length ? { temperatures: all } : {}),
+        ...(moe ? { moe: { ...moe, tasks: tasks.map(({ name }) => name) } } : {}),
+      },
+    };
   },
   size: uniPerceiverSize,
   describe: describeSettings,

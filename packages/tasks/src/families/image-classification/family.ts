@@ -33,6 +33,7 @@ export const imageClassification = defineTaskFamily({
     }),
   size: (_, { patches, imageValues }) => ({ positions: 1 + patches, values: imageValues }),
   keepsClasses: true,
+  tuning: { head: true },
   evaluate: evaluateClassification,
   predict: classPredictor,
 });

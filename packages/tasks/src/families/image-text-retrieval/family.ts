@@ -17,6 +17,7 @@ export const imageTextRetrieval = defineTaskFamily({
     { modality: 'visual', row: segmentRows.image, label: 'image' },
     { modality: 'text', row: segmentRows.caption, label: 'caption' },
   ],
+  tuning: { prompts: 'separate' },
   taskName: (dataset) => `${dataset}/retrieval`,
   create: (name, settings, context) =>
     createImageTextRetrieval({

@@ -46,6 +46,7 @@ export const videoClassification = defineTaskFamily({
     ...(dataset.settings ? { sampling: dataset.settings } : {}),
   }),
   keepsClasses: true,
+  tuning: { head: true },
   evaluate: evaluateVideoClassification,
   predict: videoPredictor,
 });

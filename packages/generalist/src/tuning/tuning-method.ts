@@ -1,0 +1,64 @@
+/**
+ * A tuning method as a record: which parameters it adds to a base that stays as it is, which of the base's own it trains,
+ * and what it does in a forward of the encoder. Methods of other packages are registered by `registerTuningMethod`.
+ *
+ * A method with an `adapter` leaves the base alone, bit for bit: what it trains of the base's parameters, such as norms,
+ * are copies that stand in for them in forwards with the adapter. So one base serves any number of adapters at once, and
+ * checkpoints hold the adapter alone. A method without one trains the base's weights in place.
+ *
+ * A low-rank method (LoRA) is a record whose `parts` adds two matrices for each linear that its settings name, and whose
+ * `begin` answers `linear` with their product: see `AdapterForward.linear` of @polygate/encoder. It asks for norms and heads
+ * by the same `replaces` and `heads` as prompts do.
+ */
+import type { NamedRecord } from '@polygate/core';
+import type { AdapterContext, AdapterForward, ResolvedEncoderShape } from '@polygate/encoder';
+import type { ParameterSelection, ParameterSet, ParameterSpec } from '@polygate/nn';
+import type { TrainedTask } from '@polygate/tasks';
+import type { z } from 'zod';
+
+/** What a method knows of the base and of what is tuned; nothing is allocated. */
+export interface TuningContext {
+  readonly encoder: ResolvedEncoderShape;
+  /** Parameters of the base. */
+  readonly base: readonly ParameterSpec[];
+  /** Tasks that are tuned, with the names of their classes. */
+  readonly tasks: readonly TrainedTask[];
+}
+
+/** What an adapter consists of. */
+export interface AdapterParts {
+  /** Parameters that it adds; their names begin with `adapter.`. */
+  readonly adds: readonly ParameterSpec[];
+  /** Parameters of the base that it has values of its own of. @default none */
+  readonly replaces?: ParameterSelection;
+  /** Names of the tasks whose classes get a linear head beside their similarities. @default none */
+  readonly heads?: readonly string[];
+  /** Names of the tasks whose classes get a learned token each. @default none */
+  readonly labels?: readonly string[];
+}
+
+/** How a method adapts an encoder. */
+export interface AdapterForm<Settings extends object> {
+  /** @throws ConfigError for settings that don't fit the base or the tasks */
+  parts(settings: Settings, context: TuningContext): AdapterParts;
+  /**
+   * What it does in a forward, called at the beginning of each.
+   * @param adapter its settings, and the parameters that it added
+   */
+  begin(
+    adapter: { readonly settings: Settings; readonly parameters: Pick<ParameterSet, 'get' | 'has'> },
+    context: AdapterContext,
+  ): AdapterForward;
+}
+
+/** A way to tune a model. */
+export interface TuningMethod<
+  Settings extends object = Readonly<Record<string, unknown>>,
+> extends NamedRecord {
+  /** What `tune` of a recipe may say beside `method` and the common settings: a zod shape, every key with a default or optional. */
+  readonly settings: z.ZodRawShape;
+  /** @default none: the base's own weights are trained */
+  readonly adapter?: AdapterForm<Settings>;
+  /** Without an adapter: which parameters are trained. @default all */
+  trains?(settings: Settings): ParameterSelection | undefined;
+}

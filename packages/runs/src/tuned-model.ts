@@ -1,0 +1,121 @@
+/**
+ * The model of a recipe that tunes: the one that `initialize` names, as it is, with an adapter on it or with its own weights
+ * to be trained on other tasks.
+ */
+import { ConfigError, createRandom, type Logger } from '@polygate/core';
+import {
+  architectureOf,
+  createModel,
+  loadModel,
+  modelFolderOf,
+  parseRecipe,
+  requireSuiteOf,
+  trainedTasks,
+  tuneModel,
+  tuningMethodNamed,
+  type Generalist,
+  type ModelConfig,
+  type OpenSuite,
+  type Recipe,
+} from '@polygate/generalist';
+import type { ParameterSet } from '@polygate/nn';
+import type { TaskRecipe } from '@polygate/tasks';
+import { baseOf, type CheckpointBase } from '@polygate/training';
+
+export interface TunedModelOptions {
+  readonly data: OpenSuite;
+  readonly tasks: Readonly<Record<string, TaskRecipe>>;
+  /** Folder of the run. */
+  readonly run: string;
+  readonly logger: Logger;
+}
+
+/** The model belongs to the caller. */
+export interface TunedModel {
+  readonly config: ModelConfig;
+  readonly model: Generalist;
+  /** What is trained: a part of the model, or all of it. */
+  readonly parameters: ParameterSet;
+  /** What checkpoints stand on where they hold a part of the model. */
+  readonly base?: CheckpointBase;
+  /** Whether the weights of a start are to be loaded into it, at every beginning or at the first alone. */
+  readonly starts: 'never' | 'first' | 'always';
+}
+
+/** A recipe's model where it says nothing of one. */
+const unsaid = (): string => JSON.stringify(parseRecipe({}).model);
+
+/** @throws ConfigError for a recipe that tunes nothing, or describes another model beside the one that it tunes */
+const startOf = ({ initialize, model }: Recipe): NonNullable<Recipe['initialize']> => {
+  if (!initialize) {
+    throw new ConfigError(
+      'recipe: tune: expected initialize.from, the run or model that is tuned, got none; name it (--from FOLDER)',
+      { fields: { path: 'initialize.from' } },
+    );
+  }
+  if (JSON.stringify(model) === unsaid()) return initialize;
+  throw new ConfigError(
+    `recipe: tune: expected no model beside the one that is tuned (${initialize.from}), got settings of one; leave model out`,
+    { fields: { path: 'model' } },
+  );
+};
+
+/** The start itself with an adapter on it. */
+const adapted = (
+  start: Generalist,
+  { tune, seed }: Recipe,
+  config: Pick<ModelConfig, 'tasks' | 'extensions'>,
+): Generalist =>
+  tuneModel(start, {
+    settings: tune as NonNullable<Recipe['tune']>,
+    tasks: config.tasks ?? [],
+    random: createRandom(seed).fork('model'),
+    owned: true,
+  });
+
+/** A model of the start's configuration for the tasks of the recipe, with weights drawn. */
+const retasked = (start: Generalist, recipe: Recipe, { data, tasks }: TunedModelOptions): Generalist => {
+  const record = architectureOf(start.config);
+  const trained = trainedTasks(tasks, data.suite);
+  const { dropPath } = recipe.tune ?? {};
+  const config = record.forTasks?.(start.config, { tasks: trained, dropPath }) ?? {
+    ...start.config,
+    tasks: trained,
+  };
+  return createModel(config, data.tokenizer, createRandom(recipe.seed).fork('model'));
+};
+
+/**
+ * @throws ConfigError for a recipe or method that does not fit the start; StateError for a suite of another tokenizer, which
+ * names how to prepare one for the start
+ */
+export const createTunedModel = async (recipe: Recipe, options: TunedModelOptions): Promise<TunedModel> => {
+  const { data, tasks, run, logger } = options;
+  const { from, checkpoint } = startOf(recipe);
+  const { adapter, trains } = tuningMethodNamed(recipe.tune?.method ?? '');
+  const place = await modelFolderOf(from, checkpoint);
+  const start = await loadModel(place);
+  try {
+    requireSuiteOf(start, data, { run: from, logger });
+    if (adapter) {
+      const config = { tasks: trainedTasks(tasks, data.suite) };
+      const model = adapted(start, recipe, config);
+      return {
+        config: model.config,
+        model,
+        parameters: model.parameters,
+        base: await baseOf(place, run),
+        starts: 'never',
+      };
+    }
+    const model = retasked(start, recipe, options);
+    start.dispose();
+    const selection = recipe.tune && trains?.(recipe.tune);
+    if (!selection) return { config: model.config, model, parameters: model.parameters, starts: 'first' };
+    const base = await baseOf(place, run);
+    return { config: model.config, model, parameters: model.parameters.select(selection), base, starts: 'always' };
+  } catch (error) {
+    start.dispose();
+    throw error;
+  }
+};
