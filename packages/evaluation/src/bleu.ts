@@ -1,13 +1,16 @@
 /**
  * Corpus BLEU (Papineni et al., 2002): geometric mean of clipped n-gram precisions over the whole corpus, times the
- * brevity penalty with the nearest reference length (the shorter of two equally near). No smoothing: an order without
- * a match makes BLEU of that order 0.
+ * brevity penalty with the nearest reference length (the shorter of two equally near). Without smoothing an order without
+ * a match makes BLEU of that order 0; smoothing (Chen and Cherry, 2014) is for single sentences and small corpora, and its
+ * name belongs beside the score.
  */
-import { ConfigError, ShapeError } from '@polygate/core';
+import { ConfigError, ShapeError, unknownName } from '@polygate/core';
 import { captionWords, countNgrams } from './caption-words.ts';
 import type { CaptionPair, WordSplitter } from './caption-words.ts';
 
 const orders = [1, 2, 3, 4] as const;
+/** Values of {@link BleuCounts}. */
+const LENGTH = 14;
 
 export interface BleuScores {
   /** BLEU-1 to BLEU-4. */
@@ -19,7 +22,7 @@ export interface BleuScores {
 
 /**
  * Additive counts of one pair: clipped matches of the four orders, n-grams of the four orders, candidate length, nearest
- * reference length. Sums of them over any samples give that corpus's BLEU, which is what resampling needs.
+ * reference length, and the orders of which the candidate has no n-gram. Sums of them over any samples give that corpus's BLEU, which is what resampling needs.
  */
 export type BleuCounts = Float64Array;
 
@@ -29,7 +32,7 @@ const nearestLength = (lengths: readonly number[], own: number): number =>
     return gain > 0 || (gain === 0 && length < best) ? length : best;
   });
 
-/** The counts of one pair, float64 [10]. @throws ConfigError for a pair without references */
+/** The counts of one pair, float64 [14]. @throws ConfigError for a pair without references */
 export const bleuCounts = (pair: CaptionPair, words: WordSplitter = captionWords): BleuCounts => {
   if (pair.references.length === 0) {
     throw new ConfigError(
@@ -38,7 +41,7 @@ export const bleuCounts = (pair: CaptionPair, words: WordSplitter = captionWords
   }
   const candidate = words(pair.candidate);
   const references = pair.references.map((reference) => words(reference));
-  const counts = new Float64Array(10);
+  const counts = new Float64Array(LENGTH);
   for (const [index, n] of orders.entries()) {
     const ceilings = new Map<string, number>();
     for (const reference of references) {
@@ -51,6 +54,7 @@ export const bleuCounts = (pair: CaptionPair, words: WordSplitter = captionWords
       matches += Math.min(count, ceilings.get(ngram) ?? 0);
     counts[index] = matches;
     counts[4 + index] = Math.max(0, candidate.length - n + 1);
+    counts[10 + index] = candidate.length < n ? 1 : 0;
   }
   counts[8] = candidate.length;
   counts[9] = nearestLength(
@@ -60,15 +64,81 @@ export const bleuCounts = (pair: CaptionPair, words: WordSplitter = captionWords
   return counts;
 };
 
-/** BLEU of summed {@link bleuCounts}. */
-export const bleuOfCounts = (sum: BleuCounts): BleuScores => {
+/** What is known of one order when its precision is smoothed. */
+interface OrderCounts {
+  readonly order: number;
+  readonly matches: number;
+  readonly total: number;
+  /** Sentences without an n-gram of the order. */
+  readonly without: number;
+  /** Orders without a match up to this one, itself included. */
+  readonly misses: number;
+  /** Words of the candidates. */
+  readonly length: number;
+}
+
+const share = (matches: number, total: number): number => (total === 0 ? 0 : matches / total);
+
+/**
+ * Smoothed precisions by name. Those of NLTK (`method1` to `method4`) count an n-gram more for each sentence that is too
+ * short to have one, as it does; `floor`, `add-k` and `exp` are sacreBLEU's with its values.
+ */
+const smoothings = {
+  none: ({ matches, total }: OrderCounts) => share(matches, total),
+  floor: ({ matches, total }: OrderCounts) => share(matches === 0 ? 0.1 : matches, total),
+  'add-k': ({ order, matches, total }: OrderCounts) =>
+    order === 1 ? share(matches, total) : share(matches + 1, total + 1),
+  exp: ({ matches, total, misses }: OrderCounts) => share(matches === 0 ? 2 ** -misses : matches, total),
+  method1: ({ matches, total, without }: OrderCounts) =>
+    share(matches === 0 ? 0.1 : matches, total + without),
+  method2: ({ order, matches, total, without }: OrderCounts) =>
+    order === 1 ? share(matches, total + without) : share(matches + 1, total + without + 1),
+  method3: ({ matches, total, without, misses }: OrderCounts) =>
+    share(matches === 0 ? 2 ** -misses : matches, total + without),
+  method4: ({ matches, total, without, misses, length }: OrderCounts) =>
+    matches > 0 || length <= 1
+      ? share(matches, total + without)
+      : share((Math.log(length) / 5) * 2 ** -misses, total + without),
+} as const satisfies Readonly<Record<string, (counts: OrderCounts) => number>>;
+
+/** A smoothing by its name. */
+export type BleuSmoothing = keyof typeof smoothings;
+
+/** Names of smoothings, that of none first. */
+export const bleuSmoothings: readonly BleuSmoothing[] = Object.freeze(
+  Object.keys(smoothings) as BleuSmoothing[],
+);
+
+export interface BleuOptions {
+  /** @default 'none' */
+  readonly smoothing?: BleuSmoothing;
+}
+
+/** BLEU of summed {@link bleuCounts}. @throws ConfigError for an unknown smoothing (lists the known ones) */
+export const bleuOfCounts = (sum: BleuCounts, { smoothing = 'none' }: BleuOptions = {}): BleuScores => {
   const at = (index: number): number => sum[index] ?? 0;
-  const precision = (index: number): number => (at(4 + index) === 0 ? 0 : at(index) / at(4 + index));
+  if (!Object.hasOwn(smoothings, smoothing))
+    throw unknownName('smoothing of BLEU', smoothing, bleuSmoothings);
+  let misses = 0;
+  const precision = (index: 0 | 1 | 2 | 3): number => {
+    const matches = at(index);
+    if (matches === 0) misses += 1;
+    return smoothings[smoothing]({
+      order: index + 1,
+      matches,
+      total: at(4 + index),
+      without: at(10 + index),
+      misses,
+      length: at(8),
+    });
+  };
   const precisions = [precision(0), precision(1), precision(2), precision(3)] as const;
   const brevityPenalty = at(8) === 0 ? 0 : at(8) >= at(9) ? 1 : Math.exp(1 - at(9) / at(8));
+  // Without a single word in common there is nothing to smooth.
+  const nothing = at(0) === 0;
   const upTo = (n: number): number => {
     const used = precisions.slice(0, n);
-    if (used.includes(0)) return 0;
+    if (nothing || used.includes(0)) return 0;
     return brevityPenalty * Math.exp(used.reduce((total, p) => total + Math.log(p), 0) / n);
   };
   return Object.freeze({ bleu: [upTo(1), upTo(2), upTo(3), upTo(4)] as const, precisions, brevityPenalty });
@@ -76,18 +146,31 @@ export const bleuOfCounts = (sum: BleuCounts): BleuScores => {
 
 /** Sum of the counts of the given samples. @param indices @default all */
 export const sumBleuCounts = (counts: readonly BleuCounts[], indices?: ArrayLike<number>): BleuCounts => {
-  const sum = new Float64Array(10);
+  const sum = new Float64Array(LENGTH);
   const length = indices?.length ?? counts.length;
   for (let i = 0; i < length; i += 1) {
     const own = counts[indices?.[i] ?? i];
-    for (let k = 0; k < 10; k += 1) sum[k] = (sum[k] ?? 0) + (own?.[k] ?? 0);
+    for (let k = 0; k < LENGTH; k += 1) sum[k] = (sum[k] ?? 0) + (own?.[k] ?? 0);
   }
   return sum;
 };
 
-/** BLEU-1 to BLEU-4 of a corpus. @throws ShapeError for no pairs, ConfigError for a pair without references */
-export const bleu = (pairs: readonly CaptionPair[], words: WordSplitter = captionWords): BleuScores => {
+export interface CorpusBleuOptions extends BleuOptions {
+  /** @default captionWords */
+  readonly words?: WordSplitter;
+}
+
+/**
+ * BLEU-1 to BLEU-4 of a corpus.
+ * @param options a splitter of words alone stands for `{ words }`
+ * @throws ShapeError for no pairs; ConfigError for a pair without references and for an unknown smoothing
+ */
+export const bleu = (
+  pairs: readonly CaptionPair[],
+  options: WordSplitter | CorpusBleuOptions = {},
+): BleuScores => {
+  const { words = captionWords, ...others } = typeof options === 'function' ? { words: options } : options;
   if (pairs.length === 0)
     throw new ShapeError('bleu: expected at least one pair, got none; is the split empty?');
-  return bleuOfCounts(sumBleuCounts(pairs.map((pair) => bleuCounts(pair, words))));
+  return bleuOfCounts(sumBleuCounts(pairs.map((pair) => bleuCounts(pair, words))), others);
 };

@@ -59,7 +59,7 @@ const patterns = [
   String.raw`${alone}'(?:tis|twas)(?!${letter})`,
   String.raw`${alone}'\p{Nd}\p{Nd}s?(?!${letter})`,
   String.raw`${alone}(?:[odl]'\p{L}+|ma'am|c'mon)`,
-  String.raw`'n'(?!${letter})`,
+  "'n'",
   String.raw`${alone}\p{L}&\p{L}(?!${letter})`,
   String.raw`${alone}y'(?=all(?!${letter}))`,
   // The ends of contractions

@@ -88,7 +88,8 @@ export const macroF1Statistic = (
   };
 };
 
-interface Marginals {
+/** Counts of each class, from a confusion matrix. */
+export interface Marginals {
   readonly classes: number;
   readonly hits: Float64Array;
   /** Samples of each class. */
@@ -97,7 +98,8 @@ interface Marginals {
   readonly predicted: Float64Array;
 }
 
-const marginals = (confusion: ArrayLike<number>): Marginals => {
+/** @throws ShapeError for counts that are not square; ConfigError for what is no count */
+export const marginals = (confusion: ArrayLike<number>): Marginals => {
   const classes = Math.sqrt(confusion.length);
   if (!Number.isInteger(classes) || classes === 0) {
     throw new ShapeError(`confusion matrix: expected classes x classes counts, got ${confusion.length}`);

@@ -2,6 +2,41 @@ export { accuracy, argmaxRows } from './classification.ts';
 export type { Labels, SampleScores } from './classification.ts';
 export { classF1, confusionMatrix, expectedConfusion, macroF1 } from './confusion.ts';
 export { macroF1Statistic, matthewsCorrelation } from './confusion.ts';
+export {
+  averageClassScores,
+  balancedAccuracy,
+  balancedAccuracyStatistic,
+  classAverages,
+  classScores,
+  cohensKappa,
+} from './class-scores.ts';
+export type { ClassAverage, ClassScore, KappaWeights } from './class-scores.ts';
+export { areaUnderRoc, averageOverClasses, averagePrecision, oneVersusRest } from './ranking-curves.ts';
+export type { ClassRankingOptions, ClassRankings, RankingScore } from './ranking-curves.ts';
+export {
+  meanAveragePrecision,
+  meanRank,
+  meanReciprocalRank,
+  median,
+  medianRank,
+  normalizedGain,
+} from './ranked-lists.ts';
+export type { DiscountedGainOptions, RankedQuery } from './ranked-lists.ts';
+export {
+  brierScore,
+  calibration,
+  calibrationOf,
+  confidencesOf,
+  negativeLogLikelihood,
+} from './calibration.ts';
+export type { Calibration, CalibrationOptions, Confidences, ReliabilityBin } from './calibration.ts';
+export { mcnemarTest, pairedBootstrap, permutationTest } from './paired-tests.ts';
+export type { BootstrapComparison, McnemarResult, PermutationOptions, TestResult } from './paired-tests.ts';
+export type { Embeddings, LabelledEmbeddings } from './embeddings.ts';
+export { neighbourVotes } from './embedding-neighbours.ts';
+export type { EmbeddingNeighboursOptions } from './embedding-neighbours.ts';
+export { chooseStrength, fitLinearProbe, probeProbabilities } from './linear-probe.ts';
+export type { LinearProbe, LinearProbeOptions } from './linear-probe.ts';
 export { expectedRanks, labelRanks, topK, topKAccuracy } from './ranks.ts';
 export type { Ranks } from './ranks.ts';
 export { bitsPerByte, labelLogProbabilities, perplexity } from './language-modelling.ts';
@@ -10,9 +45,14 @@ export type { Recall, RetrievalPairs, RetrievalScores } from './retrieval.ts';
 export { answerWords } from './answer-words.ts';
 export { captionWords } from './caption-words.ts';
 export type { CaptionPair, WordSplitter } from './caption-words.ts';
-export { bleu, bleuCounts, bleuOfCounts, sumBleuCounts } from './bleu.ts';
-export type { BleuCounts, BleuScores } from './bleu.ts';
-export { ciderD } from './cider.ts';
+export { bleu, bleuCounts, bleuOfCounts, bleuSmoothings, sumBleuCounts } from './bleu.ts';
+export type { BleuCounts, BleuOptions, BleuScores, BleuSmoothing, CorpusBleuOptions } from './bleu.ts';
+export { cider, ciderD, documentFrequencies } from './cider.ts';
+export type { CiderOptions, DocumentFrequencies } from './cider.ts';
+export { meteor, meteorOfCounts, sumMeteorCounts } from './meteor.ts';
+export type { MeteorCounts, MeteorOptions, MeteorScores, MeteorTables } from './meteor.ts';
+export { meteorParaphrases, meteorSynonyms } from './meteor-tables.ts';
+export { meteorWords } from './meteor-words.ts';
 export { exactMatch, overlapWith, rougeL, tokenF1 } from './text-overlap.ts';
 export { bootstrapInterval, bootstrapStatistic } from './bootstrap.ts';
 export type { BootstrapOptions, Interval } from './bootstrap.ts';

@@ -41,7 +41,6 @@ const fixture = JSON.parse(
 const departures: ReadonlySet<string> = new Set([
   'two 😀 and 😃',
   'cafe\u0301 naïve 日本語 текст',
-  "it's dogs' o'clock 'tis rock'n'roll y'all 'em",
   '(-: :) :-) <3',
   "n't",
   'v1.2.3',
