@@ -46,7 +46,10 @@ const work = async ({ name, seed, from, to, notableMiB }: Request): Promise<void
   }
   await open.close?.();
   await rm(root, { recursive: true, force: true });
-  send({ kind: 'done' });
+  // A full pipe queues messages, and disconnecting drops what is queued: a loaded machine lost the last verdicts.
+  await new Promise<void>((sent, lost) => {
+    process.send?.({ kind: 'done' }, undefined, undefined, (error) => (error ? lost(error) : sent()));
+  });
 };
 
 process.on('message', (request: Request) => {

@@ -58,7 +58,7 @@ describe('inspectInterference', () => {
 
   it('says which tasks there are, and that one is not enough', async () => {
     await expect(inspectInterference({ run, tasks: ['colors', 'lines'] })).rejects.toThrow(
-      'unknown task "colors": did you mean "colours"? known: colours, lines, images/captioning, images/retrieval',
+      'unknown task "colors": did you mean "colours"? known: colours, images/captioning, images/retrieval, lines',
     );
     await expect(inspectInterference({ run, checkpoint: 'step-70' })).rejects.toThrow(
       `unknown checkpoint of ${run} "step-70"`,

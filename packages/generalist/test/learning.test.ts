@@ -205,7 +205,7 @@ describe('a tiny model', () => {
       'unknown split "tset": did you mean "test"? known: test, train',
     );
     await expect(evaluateSuite(model, data, { datasets: ['x'] })).rejects.toThrow(
-      'known: colours, lines, images',
+      'known: colours, images, lines',
     );
   });
 });

@@ -354,9 +354,9 @@ describe('task sources', () => {
     await expect(buildTaskSources(data, recipe, { image: model.image })).rejects.toThrow(
       'task "a": expected a dataset of kind captioned-image for image-captioning, got "lines" of kind text; images would do',
     );
-    const unknown = parseRecipe({ tasks: { a: { family: 'image-captioning', dataset: 'picturs' } } });
+    const unknown = parseRecipe({ tasks: { a: { family: 'image-captioning', dataset: 'imags' } } });
     await expect(buildTaskSources(data, unknown, { image: model.image })).rejects.toThrow(
-      'unknown dataset "picturs": did you mean "images"?',
+      'unknown dataset "imags": did you mean "images"?',
     );
     expect(Object.keys(defaultTasks(data.suite))).toHaveLength(4);
   });

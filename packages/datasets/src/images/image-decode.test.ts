@@ -174,7 +174,7 @@ describe('decoding', () => {
       id: 'id',
       // "this is " in ASCII
       reason:
-        'expected an image that can be decoded, got 18 bytes of no known format, beginning with 74 68 69 73 20 69 73 20',
+        'expected an image that can be decoded, got 16 bytes of no known format, beginning with 74 68 69 73 20 69 73 20',
     });
   });
 });
