@@ -9,11 +9,11 @@ export const formatImages = <A>(
   format: (predictions: readonly A[]) => string,
 ): string => images.map(({ image, predictions }) => `${image}\n${format(predictions)}`).join('\n\n');
 
-/** One image a line, with its cosine. */
-export const formatRetrieval = ({ images, searched, skipped }: Retrieval): string =>
+/** One item of the gallery a line, with its cosine. */
+export const formatRetrieval = ({ images, searched, skipped }: Retrieval, item = 'image'): string =>
   [
     ...images.map(({ path, similarity }) => `${similarity.toFixed(3).padStart(6)}  ${path}`),
-    `(${searched} images searched${skipped.length > 0 ? `, ${skipped.length} skipped` : ''})`,
+    `(${searched} ${item}s searched${skipped.length > 0 ? `, ${skipped.length} skipped` : ''})`,
   ].join('\n');
 
 const millions = (count: number): string => `${(count / 1e6).toFixed(2)}M`;

@@ -1,6 +1,15 @@
 /** The predict stage: what the model of a run says about images and texts, as values. The verbs are the task families'. */
 import { ConfigError, FormatError, silentLogger, StateError, unknownName } from '@polygate/core';
-import { patchesOf, taskPredictors, type FamilyPredictor, type TaskFamily } from '@polygate/tasks';
+import type { Generalist } from '@polygate/generalist';
+import {
+  joinPatches,
+  patchesOf,
+  taskPredictors,
+  type FamilyPredictor,
+  type FileReading,
+  type GalleryItems,
+  type TaskFamily,
+} from '@polygate/tasks';
 import { relative } from 'node:path';
 import { imageFiles, imageFilesOf } from './image-files.ts';
 import {
@@ -12,6 +21,7 @@ import {
 } from './predict-each.ts';
 import { warnUntrained, withModel, type PredictContext, type PredictOptions } from './session.ts';
 
+type ImagePatches = ReturnType<typeof patchesOf>;
 type Input = FamilyPredictor['input'];
 type PredictorOf<I extends Input> = Extract<FamilyPredictor, { readonly input: I }>;
 
@@ -91,6 +101,16 @@ export const predictImage = async <Answer>(
   return images[0]?.predictions ?? [];
 };
 
+/** How the family reads files itself. */
+const readingOf = ({ config }: Generalist, { logger = silentLogger }: PredictContext): FileReading => {
+  const { fit, background } = config.image;
+  return {
+    logger,
+    ...(fit === undefined ? {} : { fit }),
+    ...(background === undefined ? {} : { background }),
+  };
+};
+
 /** Files or folders that the family reads itself, such as clips. */
 export interface FilesOptions extends VerbOptions {
   readonly paths: readonly string[];
@@ -112,12 +132,7 @@ export const predictFiles = <Answer>(
     const { paths, bad = 'skip' } = options;
     const { logger = silentLogger } = context;
     warnUntrained(model, family.name, context);
-    const { fit, background } = model.config.image;
-    const reading = {
-      logger,
-      ...(fit === undefined ? {} : { fit }),
-      ...(background === undefined ? {} : { background }),
-    };
+    const reading = readingOf(model, context);
     const images: ImagePrediction<Answer>[] = [];
     const skipped: SkippedImage[] = [];
     for (const path of paths) {
@@ -177,8 +192,57 @@ export interface Retrieval {
   readonly skipped: readonly SkippedImage[];
 }
 
+/** A gallery that was read: a path for each item, and their patches; none where nothing could be read. */
+interface ReadGallery {
+  readonly paths: readonly string[];
+  readonly patches?: ImagePatches;
+}
+
+interface ReadOptions extends PredictContext {
+  readonly skip: (skipped: SkippedImage) => void;
+}
+
+const readGallery = async (model: Generalist, folder: string, options: ReadOptions): Promise<ReadGallery> => {
+  const read = await readImages(model, await imageFiles(folder), options);
+  const pixels = read.map((each) => each.pixels);
+  return {
+    paths: read.map(({ path }) => path),
+    ...(read.length > 0 ? { patches: patchesOf(pixels, model.image) } : {}),
+  };
+};
+
+const readItems = async (
+  model: Generalist,
+  folder: string,
+  options: ReadOptions & {
+    readonly items: GalleryItems;
+    readonly asked: { readonly task?: string | undefined };
+  },
+): Promise<ReadGallery> => {
+  const { items, asked, skip, logger = silentLogger } = options;
+  const found = await items.find(folder);
+  if (found.length === 0) {
+    throw new ConfigError(`predict: expected ${items.item}s in ${folder}, got none; give another folder`, {
+      fields: { folder },
+    });
+  }
+  const paths: string[] = [];
+  const parts: ImagePatches[] = [];
+  for (const path of found) {
+    try {
+      parts.push(await items.read(model, path, { ...asked, reading: readingOf(model, options) }));
+      paths.push(path);
+    } catch (error) {
+      if (!(error instanceof FormatError || error instanceof StateError)) throw error;
+      logger.warn(`skipped: ${error.message}`);
+      skip({ path, reason: error.message });
+    }
+  }
+  return { paths, ...(parts.length > 0 ? { patches: joinPatches(parts) } : {}) };
+};
+
 /**
- * The images of a folder that go best with a text. A file that can't be decoded is skipped, listed and logged.
+ * The images of a folder, or what else the family finds there, that go best with a text. A file that can't be decoded is skipped, listed and logged.
  * @param verb such as `retrieve`
  * @throws StateError for an unreadable folder, ConfigError for one without images
  */
@@ -192,23 +256,26 @@ export const predictGallery = (
     const { images: folder, text, count = 5 } = options;
     warnUntrained(model, family.name, context);
     const skipped: SkippedImage[] = [];
-    const read = await readImages(model, await imageFiles(folder), {
-      skip: ({ path, reason }) => void skipped.push({ path: relative(folder, path), reason }),
-      ...context,
-    });
-    if (read.length === 0) {
+    const skip = ({ path, reason }: SkippedImage): void =>
+      void skipped.push({ path: relative(folder, path), reason });
+    const asked = askedOf(predictor, options);
+    const { items } = predictor;
+    const read = items
+      ? await readItems(model, folder, { items, asked, skip, ...context })
+      : await readGallery(model, folder, { skip, ...context });
+    if (!read.patches) {
+      const item = items?.item ?? 'image';
       throw new ConfigError(
-        `${verb}: expected images that can be read in ${folder}, got ${skipped.length} that can't; the first: ${skipped[0]?.reason ?? ''}`,
+        `${verb}: expected ${item}s that can be read in ${folder}, got ${skipped.length} that can't; the first: ${skipped[0]?.reason ?? ''}`,
       );
     }
-    const pixels = read.map((each) => each.pixels);
-    const query = { text, images: patchesOf(pixels, model.image) };
-    const matches = await predictor.predict(model, query, askedOf(predictor, options));
+    const query = { text, images: read.patches };
+    const matches = await predictor.predict(model, query, asked);
     return {
       images: matches
         .slice(0, count)
-        .map(({ index, similarity }) => ({ path: relative(folder, read[index]?.path ?? ''), similarity })),
-      searched: read.length,
+        .map(({ index, similarity }) => ({ path: relative(folder, read.paths[index] ?? ''), similarity })),
+      searched: read.paths.length,
       skipped,
     };
   });

@@ -90,6 +90,7 @@ export interface Survey {
 interface Keyed {
   readonly sample: Sample;
   readonly shown: string;
+  /** What a drawn split is a function of: the sample's group where it has one. */
   readonly content: string;
 }
 
@@ -105,7 +106,7 @@ const keyedSamples = (part: PlanPart, budgets: Partial<Budgets>): AsyncIterable<
     async (sample) => ({
       sample,
       shown: await shownKey(sample, options),
-      content: await contentKey(sample),
+      content: sample.group === undefined ? await contentKey(sample) : `group:${sample.group}`,
     }),
     { concurrency: availableParallelism() + 2, sizeOf: heldBytes, bytes: sampleBytes },
   );

@@ -5,7 +5,9 @@ import {
   taskPredictors,
   type CaptionOptions,
   type CaptionPrediction,
+  joinPatches,
   type FamilyPredictor,
+  type GalleryItems,
   type ImageMatch,
   type LabelChoice,
   type LabelPrediction,
@@ -108,6 +110,15 @@ export const predictorOf = (
     }
     return answers;
   };
+  const readItems = async (
+    items: GalleryItems,
+    paths: readonly string[],
+    options: Parameters<GalleryItems['read']>[2],
+  ): Promise<ImagePatches> => {
+    const parts: ImagePatches[] = [];
+    for (const path of paths) parts.push(await items.read(model, path, options));
+    return joinPatches(parts);
+  };
   /** The method of a verb: its first argument is what it is given, the last its options. */
   const methodOf = (predictor: FamilyPredictor) => {
     if (predictor.input === 'images') {
@@ -133,7 +144,10 @@ export const predictorOf = (
     }
     return async (query: string | TextQuery, images: ImageSources, options: PredictOptions = {}) => {
       const { text, task = options.task } = typeof query === 'string' ? { text: query } : query;
-      const patches = await read(listOf(images), 0);
+      const { items } = predictor;
+      const patches = items
+        ? await readItems(items, listOf(images) as readonly string[], { ...options, task, reading })
+        : await read(listOf(images), 0);
       return queue(() => predictor.predict(model, { text, images: patches }, { ...options, task }));
     };
   };

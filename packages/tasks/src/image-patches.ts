@@ -32,6 +32,18 @@ export const takePatches = (images: ImagePatches, rows: readonly number[]): Imag
   return { ...images, size: rows.length, patches };
 };
 
+/** Patches of one form, one part after another. @throws ShapeError for none */
+export const joinPatches = (parts: readonly ImagePatches[]): ImagePatches => {
+  const [first] = parts;
+  if (!first) throw new ShapeError('images: expected one or more, got none; give a folder that holds some');
+  const patches = new Float32Array(parts.reduce((sum, part) => sum + part.patches.length, 0));
+  parts.reduce((at, part) => {
+    patches.set(part.patches, at);
+    return at + part.patches.length;
+  }, 0);
+  return { ...first, size: parts.reduce((sum, { size }) => sum + size, 0), patches };
+};
+
 /** Runs over rows in pieces: [start, end) pairs. */
 export const pieces = (size: number, piece: number): readonly (readonly [number, number])[] =>
   Array.from({ length: Math.ceil(size / piece) }, (_, i) => [i * piece, Math.min(size, (i + 1) * piece)]);

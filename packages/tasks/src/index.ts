@@ -14,6 +14,8 @@ export type {
 } from './candidates.ts';
 export { createShared, groupsOf, MOST_BASELINE_ROWS } from './evaluation/context.ts';
 export type { SplitContext, SplitData } from './evaluation/context.ts';
+export { scoredTask } from './evaluation/scored-task.ts';
+export type { DescribedTask, ScoredTask } from './evaluation/scored-task.ts';
 export { splitBatches } from './evaluation/split-rows.ts';
 export type { SplitOptions } from './evaluation/split-rows.ts';
 export { defineTaskFamily } from './families/family.ts';
@@ -43,6 +45,7 @@ export type {
   FamilyPredictor,
   FilePredictor,
   FileReading,
+  GalleryItems,
   GalleryPredictor,
   ImagePredictor,
   PredictOption,
@@ -83,7 +86,7 @@ export { createTextClassification } from './families/text-classification/collate
 export type { TextClassificationOptions } from './families/text-classification/collate.ts';
 export { classifyTexts } from './families/text-classification/predict.ts';
 export type { TextLabelOptions } from './families/text-classification/predict.ts';
-export { patchesOf } from './image-patches.ts';
+export { joinPatches, patchesOf } from './image-patches.ts';
 export type { ScoredBatch, ScoreOptions, TaskModel, TrainedTask } from './model.ts';
 export { softmaxRows, topIndices } from './scores.ts';
 export { imageAndTextToText, imageToText, segmentRows, textToText } from './signatures.ts';

@@ -1,6 +1,6 @@
 import { createRandom } from '@polygate/core';
 import { describe, expect, it } from 'vitest';
-import { clipPatches } from '../src/families/video-classification/collate.ts';
+import { clipPatches } from '../src/visual/clip-patches.ts';
 
 /** One pixel a frame, whose value is its number times ten. */
 const clip = (frames: number) => ({ frames, pixels: Uint8Array.from({ length: frames }, (_, t) => 10 * t) });

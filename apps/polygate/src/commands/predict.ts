@@ -175,20 +175,24 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
   };
 
   const addGallery = (predictor: GalleryPredictor): void => {
-    const { verb, options = [] } = predictor;
+    const { verb, key, items, options = [] } = predictor;
+    const item = items?.item ?? 'image';
     const command = add(`${verb} <text>`, predictor.summary)
-      .requiredOption('--images <folder>', 'folder of images, searched with its sub-folders')
-      .option('--count <number>', 'images that are listed (default: 5)', positive('--count', MAX_COUNT));
+      .requiredOption(`--${item}s <folder>`, `folder of ${item}s, searched with its sub-folders`)
+      .option('--count <number>', `${item}s that are listed (default: 5)`, positive('--count', MAX_COUNT));
     for (const option of options) withOption(command, option);
-    command.action(async (text: string, flags: PredictFlags & { images: string; count?: number }) => {
-      const { images, count } = flags;
+    type GalleryFlags = PredictFlags & { readonly count?: number } & Readonly<Record<string, unknown>>;
+    command.action(async (text: string, flags: GalleryFlags) => {
+      const { count } = flags;
+      const images = flags[`${item}s`] as string;
       const asked = { text, images, ...givenOptions(predictor, flags), ...common(flags) };
       const found = await predictGallery(
         verb,
         { ...asked, ...(count === undefined ? {} : { count }) },
         { logger },
       );
-      answer(flags, { text, ...found }, formatRetrieval(found));
+      const { images: matches, ...others } = found;
+      answer(flags, { text, [key]: matches, ...others }, formatRetrieval(found, item));
     });
   };
 

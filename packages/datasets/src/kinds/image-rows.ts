@@ -29,7 +29,8 @@ export const imageMetadata = ({ imageSize }: ColumnOptions): Pick<DatasetMetadat
   image: { height: imageSize, width: imageSize, channels: 3 },
 });
 
-const captionsOf = (sample: Sample, tokenizer: Tokenizer, onFault: FaultHandler): Int32Array[] => {
+/** Token ids of a sample's captions; those that can't be used are handed to `onFault`. */
+export const captionsOf = (sample: Sample, tokenizer: Tokenizer, onFault: FaultHandler): Int32Array[] => {
   const captions: Int32Array[] = [];
   for (const [index, text] of (sample.texts ?? []).entries()) {
     const ids = encodeText(`${sample.id}#${index}`, text, tokenizer);
@@ -38,6 +39,10 @@ const captionsOf = (sample: Sample, tokenizer: Tokenizer, onFault: FaultHandler)
   }
   return captions;
 };
+
+/** The fault of a sample without a caption that can be used. */
+export const noCaption = ({ id }: Sample): Fault =>
+  fault(id, 'no-caption', 'expected at least one caption, got none that can be used');
 
 export interface ImageRowOptions extends RowOptions, DecodeOptions {
   /** Needed for captions. */
@@ -93,8 +98,7 @@ export async function* imageBatches(
       else {
         const captions = captionsOf(sample, tokenizer, onFault);
         if (captions.length > 0) yield { ...row, captions };
-        else
-          onFault(fault(sample.id, 'no-caption', 'expected at least one caption, got none that can be used'));
+        else onFault(noCaption(sample));
       }
     }
   }

@@ -1,6 +1,7 @@
 /** Kinds of datasets by name: those of this package and those that other packages register. */
 import { createRegistry } from '@polygate/core';
 import { captionedImage } from './captioned-image.ts';
+import { captionedVideo } from './captioned-video.ts';
 import type { DatasetKind } from './dataset-kind.ts';
 import { labelledImage } from './labelled-image.ts';
 import { labelledText } from './labelled-text.ts';
@@ -13,6 +14,7 @@ const registry = createRegistry<DatasetKind>('dataset kind', [
   text,
   labelledText,
   labelledVideo,
+  captionedVideo,
 ]);
 
 /** Makes a kind of dataset available to readers and tasks. @throws ConfigError for a name that is taken */

@@ -4,7 +4,7 @@
  * Frames are drawn when they are asked for; what is drawn depends on seed and number of the clip alone.
  */
 import { ConfigError, createRandom, type Random } from '@polygate/core';
-import { CLIP } from '../kinds/labelled-video.ts';
+import { CLIP } from '../kinds/clip-rows.ts';
 import type { ImageContent, Reader, ReaderItem } from '../samples/sample.ts';
 import { digitNames } from './mnist.ts';
 import type { MiniSet } from './mini-set.ts';

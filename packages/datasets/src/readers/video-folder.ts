@@ -1,13 +1,14 @@
 /** Folders of clips named after classes: video files, animated images, or one folder of frames for each clip. */
-import { basename, extname } from 'node:path';
+import { basename } from 'node:path';
 import { ConfigError, excerpt } from '@polygate/core';
 import { listFolder, type FolderEntry, type LinkOptions } from '../files/folder-listing.ts';
 import { isImageName, requireFolder } from '../files/paths.ts';
-import { CLIP } from '../kinds/labelled-video.ts';
+import { CLIP } from '../kinds/clip-rows.ts';
 import { fault, type Reader, type ReaderItem, type SampleContent } from '../samples/sample.ts';
 import { orderSplits, splitInName } from '../splits/split-names.ts';
 import { someOf } from '../survey/split-sources.ts';
 import { framePaths } from '../video/clip-content.ts';
+import { animatedExtensions, isClipName, isVideoName } from '../video/clip-names.ts';
 import { requireFfmpeg, videoExtensions, type VideoPrograms } from '../video/ffmpeg.ts';
 import { defineReader } from './dataset-reader.ts';
 import { classNamesSetting, linksSetting, textSetting } from './reader-settings.ts';
@@ -19,10 +20,6 @@ export interface VideoFolderOptions extends LinkOptions {
   readonly classNames?: Readonly<Record<string, string>>;
   readonly programs?: VideoPrograms;
 }
-
-const animated: ReadonlySet<string> = new Set(['.gif', '.webp', '.apng', '.png']);
-const isVideo = (name: string): boolean => videoExtensions.includes(extname(name).toLowerCase());
-const isClip = (name: string): boolean => isVideo(name) || animated.has(extname(name).toLowerCase());
 
 interface ClassFolder {
   readonly entry: FolderEntry;
@@ -77,8 +74,8 @@ const clipOf = async (
       return fault(id, 'no-frames', 'expected a folder of frames, got one without images');
     return { kind: 'paths', paths };
   }
-  if (entry.kind === 'other' || !isClip(entry.name)) {
-    const known = [...animated, ...videoExtensions].join(' ');
+  if (entry.kind === 'other' || !isClipName(entry.name)) {
+    const known = [...animatedExtensions, ...videoExtensions].join(' ');
     return fault(id, 'not-a-clip', `expected a clip (${known}) or a folder of frames, got another file`);
   }
   return { kind: 'path', path: entry.path };
@@ -96,7 +93,7 @@ export const openVideoFolder = async (options: VideoFolderOptions): Promise<Read
   const splits = orderSplits(folders.flatMap(({ split }) => split ?? []));
   for (const { entry } of folders) {
     const entries = await listFolder(entry.path, options.path, options);
-    if (!entries.some(({ kind, name }) => kind === 'file' && isVideo(name))) continue;
+    if (!entries.some(({ kind, name }) => kind === 'file' && isVideoName(name))) continue;
     await requireFfmpeg(options.programs);
     break;
   }
@@ -136,7 +133,7 @@ export const videoFolderReader = defineReader({
     if (survey.kind === 'file') return undefined;
     try {
       const folders = await readFolders({ path: survey.path });
-      const videos = folders.flatMap(({ id }) => survey.filesIn(id).filter(({ name }) => isVideo(name)));
+      const videos = folders.flatMap(({ id }) => survey.filesIn(id).filter(({ name }) => isVideoName(name)));
       const framed = folders.flatMap(({ id }) =>
         survey
           .foldersIn(id)
@@ -155,7 +152,7 @@ export const videoFolderReader = defineReader({
       };
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      const videos = survey.files.filter(({ name }) => isVideo(name));
+      const videos = survey.files.filter(({ name }) => isVideoName(name));
       return videos.length > 0 ? { fit: 'nearly', reason: error.message } : undefined;
     }
   },

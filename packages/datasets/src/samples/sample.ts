@@ -40,6 +40,8 @@ export interface Sample {
   readonly label?: number;
   /** Split that the source itself names, by folder or column, as {@link canonicalSplit} writes it. */
   readonly split?: string;
+  /** What samples belong together by, such as the video that clips were cut from: they are on one side of drawn splits. */
+  readonly group?: string;
   /** Further text columns, such as `concept` or `vendor`. */
   readonly extra?: Readonly<Record<string, string>>;
 }

@@ -1,13 +1,13 @@
 /** Clips of any of the known forms -> square RGB frames: animated images, folders of frames, video files. */
-import { stat } from 'node:fs/promises';
-import { extname } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
 import sharp from 'sharp';
 import { ConfigError, FormatError, overBudget, resolveBudgets } from '@polygate/core';
 import { decodeImage, loadImage, type DecodeOptions } from '../images/image-decode.ts';
 import { fault, type Fault, type ImageContent, type SampleContent } from '../samples/sample.ts';
 import { apngFrames, parseApng } from './apng.ts';
 import { sampledFrames, type ClipSampling } from './clip-sampling.ts';
-import { countFrames, videoExtensions, videoFrames, type VideoPrograms } from './ffmpeg.ts';
+import { isVideoName } from './clip-names.ts';
+import { countFrames, videoFrames, type VideoPrograms } from './ffmpeg.ts';
 
 export interface DecodeClipOptions extends DecodeOptions, ClipSampling {
   readonly programs?: VideoPrograms;
@@ -31,7 +31,11 @@ interface OpenClip {
   frames(indices: readonly number[]): AsyncIterable<ImageContent> | Iterable<ImageContent>;
 }
 
-const isVideo = (path: string): boolean => videoExtensions.includes(extname(path).toLowerCase());
+/** Frames of an image file: 1 for a still. @throws where it can't be read */
+export const animationFrames = async (path: string): Promise<number> => {
+  const bytes = await readFile(path);
+  return parseApng(bytes)?.frames.length ?? (await sharp(bytes).metadata()).pages ?? 1;
+};
 
 const openAnimation = async (bytes: Uint8Array): Promise<OpenClip> => {
   const png = parseApng(bytes);
@@ -90,7 +94,7 @@ const openClip = async (
       frames: (indices) => indices.map((index) => ({ kind: 'path', path: content.paths[index] ?? '' })),
     };
   }
-  if (content.kind === 'path' && isVideo(content.path)) {
+  if (content.kind === 'path' && isVideoName(content.path)) {
     const { path } = content;
     if (!(await stat(path).catch(() => undefined))?.isFile())
       return fault(id, 'missing-file', 'expected a video file, got nothing at its path');

@@ -2,6 +2,7 @@
 import type { SuiteDataset } from '@polygate/datasets';
 import { hasColumn, textRow, type RecordBatch, type ShardSet } from '@polygate/stream';
 import type { TaskModel } from '../model.ts';
+import type { DescribedTask } from './scored-task.ts';
 
 /** Where the rows of splits come from. */
 export interface SplitData {
@@ -19,6 +20,8 @@ export interface SplitContext {
   /** Chooses rows, masks words and resamples. */
   readonly seed: number;
   readonly batchSize: number;
+  /** The task, where it is none that the model was trained on. @default the family's that was trained on the dataset */
+  readonly task?: DescribedTask;
   /** Options of the family's own prediction, such as a beam width. @default the family's */
   readonly options?: Readonly<Record<string, unknown>>;
   /** What several families need of the split, made by the first that asks. */

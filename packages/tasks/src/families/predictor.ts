@@ -59,17 +59,6 @@ export interface TextPredictor<Answer = unknown> extends PredictorFacts {
   format(answers: readonly Answer[], text: string): string;
 }
 
-/** Images that go with a text. */
-export interface GalleryPredictor extends PredictorFacts {
-  readonly input: 'gallery';
-  /** @returns indices of images with their similarity, best first */
-  predict(
-    model: TaskModel,
-    query: { readonly text: string; readonly images: ImagePatches },
-    options: PredictOptions,
-  ): Promise<readonly { readonly index: number; readonly similarity: number }[]>;
-}
-
 /** How files are read for a model: as the suite that it was trained on was prepared. */
 export interface FileReading {
   /** How a frame becomes a square. @default 'contain' */
@@ -77,6 +66,36 @@ export interface FileReading {
   /** Colour under transparent parts and beside the frame. @default '#ffffff' */
   readonly background?: string;
   readonly logger?: Logger;
+}
+
+/** Items of a gallery that the family finds and reads itself, such as clips. */
+export interface GalleryItems {
+  /** What one of them is, in one word, such as `clip`; the option that names their folder is `--clips`. */
+  readonly item: string;
+  /** Paths of those below a folder, in a fixed order. @throws where the folder can't be read */
+  find(folder: string): Promise<readonly string[]>;
+  /**
+   * One of them, as `predict` takes it: as many rows of patches for each.
+   * @throws StateError for a path that can't be read, FormatError for one that is none of the family's
+   */
+  read(
+    model: TaskModel,
+    path: string,
+    options: PredictOptions & { readonly reading: FileReading },
+  ): Promise<ImagePatches>;
+}
+
+/** Images, or what else stands in a gallery, that go with a text. */
+export interface GalleryPredictor extends PredictorFacts {
+  readonly input: 'gallery';
+  /** @default images, one row of patches each */
+  readonly items?: GalleryItems;
+  /** @returns indices of items with their similarity, best first */
+  predict(
+    model: TaskModel,
+    query: { readonly text: string; readonly images: ImagePatches },
+    options: PredictOptions,
+  ): Promise<readonly { readonly index: number; readonly similarity: number }[]>;
 }
 
 /** Answers about a file or a folder that the family reads itself: a clip, a recording, a series of numbers. */

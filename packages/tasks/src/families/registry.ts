@@ -7,7 +7,9 @@ import { imageClassification } from './image-classification/family.ts';
 import { imageTextRetrieval } from './image-text-retrieval/family.ts';
 import { maskedLanguageModelling } from './masked-language-modelling/family.ts';
 import { textClassification } from './text-classification/family.ts';
+import { videoCaptioning } from './video-captioning/family.ts';
 import { videoClassification } from './video-classification/family.ts';
+import { videoTextRetrieval } from './video-text-retrieval/family.ts';
 import type { FamilyPredictor } from './predictor.ts';
 import { commonSettings } from './settings.ts';
 
@@ -19,6 +21,8 @@ export interface NamedTaskFamilies {
   readonly 'image-text-retrieval': typeof imageTextRetrieval;
   readonly 'video-classification': typeof videoClassification;
   readonly 'text-classification': typeof textClassification;
+  readonly 'video-captioning': typeof videoCaptioning;
+  readonly 'video-text-retrieval': typeof videoTextRetrieval;
 }
 
 const registry = createRegistry<TaskFamily>('task family', [
@@ -28,6 +32,8 @@ const registry = createRegistry<TaskFamily>('task family', [
   imageTextRetrieval,
   videoClassification,
   textClassification,
+  videoCaptioning,
+  videoTextRetrieval,
 ]);
 
 /**

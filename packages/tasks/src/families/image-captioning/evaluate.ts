@@ -1,6 +1,6 @@
 /**
  * Scores of captioning on a split: token-F1 (the one to look at first), BLEU-4, CIDEr-D, ROUGE-L and exact match of beam
- * search against all captions of each image. Chance is the expectation of a random
+ * search against all captions of each image or clip. Chance is the expectation of a random
  * caption of a random training image, see {@link captionChance}.
  */
 import {
@@ -17,32 +17,29 @@ import {
   type CaptionPair,
   type ScoreReport,
 } from '@polygate/evaluation';
-import {
-  captionedSplit,
-  rowPatches,
-  type CaptionedRows,
-  type CaptionedSplit,
-} from '../../evaluation/captioned-rows.ts';
+import { captionedSplit, type CaptionedRows, type CaptionedSplit } from '../../evaluation/captioned-rows.ts';
 import type { SplitContext } from '../../evaluation/context.ts';
-import { servingTask } from '../../serving.ts';
+import { scoredTask } from '../../evaluation/scored-task.ts';
+import { pieces, range } from '../../image-patches.ts';
+import type { VisualSource } from '../../visual/visual-source.ts';
+import type { SettingFields } from '../family.ts';
 import { captionChance } from './caption-chance.ts';
-import { caption } from './predict.ts';
+import { caption, type CaptionOptions, type CaptionPrediction } from './predict.ts';
 
 /** Tokens of the longest caption seen in training, end token included: no text has a reason to be longer. */
 const longestCaption = ({ longest }: CaptionedRows, maximum: number): number =>
   Math.min(maximum, Math.max(2, longest + 1));
 
 /** Systems that write captions without a model. */
-const simpleCaptions = ({
-  rows,
-  training,
-  nearest,
-}: CaptionedSplit): Readonly<Record<string, readonly string[]>> => {
+const simpleCaptions = (
+  { rows, training, nearest }: CaptionedSplit,
+  still: string,
+): Readonly<Record<string, readonly string[]>> => {
   if (!training || !nearest) return {};
   const most = mostFrequentCaption(training.captions.flat());
   return {
     'most frequent': rows.captions.map(() => most),
-    'nearest image': Array.from(nearest, (index) => training.captions[index]?.[0] ?? ''),
+    [`nearest ${still}`]: Array.from(nearest, (index) => training.captions[index]?.[0] ?? ''),
   };
 };
 
@@ -54,22 +51,43 @@ const means = {
   'exact match': { score: exactMatch, range: [0, 1] },
 } as const;
 
-export const evaluateCaptioning = async (context: SplitContext): Promise<readonly ScoreReport[]> => {
-  const { model, dataset, split, seed, options = {} } = context;
-  const captioned = await captionedSplit(context);
+/** Samples whose patches are held at once; a multiple of those that are written about at once. */
+const SAMPLES_AT_ONCE = 512;
+
+/** Scores of the splits of a family that captions what a source shows. */
+export const captionEvaluation =
+  <Fields extends SettingFields>(source: VisualSource<Fields>, family: string) =>
+  (context: SplitContext): Promise<readonly ScoreReport[]> =>
+    evaluateCaptioning(context, { source, family });
+
+const evaluateCaptioning = async <Fields extends SettingFields>(
+  context: SplitContext,
+  { source, family }: { readonly source: VisualSource<Fields>; readonly family: string },
+): Promise<readonly ScoreReport[]> => {
+  const { model, split, seed, options = {} } = context;
+  const asked = scoredTask(context, family);
+  const shown = source.shown(asked.task);
+  const captioned = await captionedSplit(context, source);
   const { rows, training } = captioned;
-  const written = await caption(model, rowPatches(context, rows), {
+  const settings: CaptionOptions = {
     ...(training ? { maximumTokens: longestCaption(training, model.maximumTokens) } : {}),
-    task: servingTask(model, 'image-captioning', { dataset: dataset.name }),
+    task: asked.serving,
+    family,
     ...options,
-  });
+  };
+  const written: (readonly CaptionPrediction[])[] = [];
+  for (const [start, end] of pieces(rows.samples.length, SAMPLES_AT_ONCE)) {
+    const part = rows.samples.slice(start, end);
+    const views = range(0, shown.count).map((view) => shown.patches(part, model.image, view));
+    written.push(...(await caption(model, views, settings)));
+  }
   const pairs = (texts: readonly string[]): readonly CaptionPair[] =>
     texts.map((candidate, i) => ({ candidate, references: rows.captions[i] ?? [] }));
   const own = pairs(written.map((texts) => texts[0]?.text ?? ''));
-  const simple = simpleCaptions(captioned);
+  const simple = simpleCaptions(captioned, source.still);
   const guess = captioned.nearest && training && captionChance(training.captions, rows.captions, { seed });
   const bootstrap = { seed, groups: [...rows.groups] };
-  const name = { task: `${dataset.name} captioning`, split };
+  const name = { task: `${asked.name} captioning`, split };
 
   const compared = (chance: number | undefined, score: (texts: readonly CaptionPair[]) => number) => ({
     chance: chance ?? null,

@@ -8,11 +8,15 @@ import { logSoftmaxRows } from '../../scores.ts';
 import type { ImagePatches } from '@polygate/modalities';
 import { servingTask } from '../../serving.ts';
 import { segmentRows } from '../../signatures.ts';
-import type { ImagePredictor } from '../predictor.ts';
+import type { ImagePredictor, PredictOption } from '../predictor.ts';
 import { beamSearch, type BeamRow } from './beam-search.ts';
 import { captionStep } from './caption-layout.ts';
+import { CAPTION_TEMPERATURE } from './collate.ts';
 
 const CAPTIONING = 'image-captioning';
+
+/** Images, or clips in one view or several, whose words are as likely as in the mean of the views. */
+export type CaptionedViews = ImagePatches | readonly ImagePatches[];
 
 export interface CaptionOptions {
   /** Beams of an image. @default 3 */
@@ -23,8 +27,10 @@ export interface CaptionOptions {
   readonly lengthPenalty?: number;
   /** Images that are written about at once. @default 32 */
   readonly batch?: number;
-  /** Captioning task of the model that is asked. @default its first */
+  /** Captioning task of the model that is asked. @default its first of the family */
   readonly task?: string | undefined;
+  /** Family of the task. @default 'image-captioning' */
+  readonly family?: string;
 }
 
 export interface CaptionPrediction {
@@ -68,34 +74,51 @@ const nextWords = async (
       inputs: step.sequences,
       queries: Int32Array.from(slots, (slot) => step.queries[slot] ?? 0),
       targets: model.vocabulary.whole(),
-      temperature: CAPTIONING,
+      temperature: CAPTION_TEMPERATURE,
     },
     { task },
   );
   return logSoftmaxRows(scores, model.vocabulary.size);
 };
 
-/** The best captions of each image, best first; at most `beam`. */
+/** Logarithms of the means of probabilities that are given by their logarithms; those of one list alone as they are. */
+const meanOfLogs = (lists: readonly Float32Array[]): Float32Array => {
+  const [first = new Float32Array(0)] = lists;
+  if (lists.length === 1) return first;
+  return first.map((_, i) => {
+    const most = Math.max(...lists.map((list) => list[i] ?? 0));
+    if (most === Number.NEGATIVE_INFINITY) return most;
+    const sum = lists.reduce((total, list) => total + Math.exp((list[i] ?? 0) - most), 0);
+    return most + Math.log(sum / lists.length);
+  });
+};
+
+/** The best captions of each image or clip, best first; at most `beam`. */
 export const caption = async (
   model: TaskModel,
-  images: ImagePatches,
+  images: CaptionedViews,
   options: CaptionOptions = {},
 ): Promise<readonly (readonly CaptionPrediction[])[]> => {
-  const { batch = 32, beam = 3, lengthPenalty = 1 } = options;
-  const task = servingTask(model, CAPTIONING, options);
+  const { batch = 32, beam = 3, lengthPenalty = 1, family = CAPTIONING } = options;
+  const task = servingTask(model, family, options);
+  const views = 'patches' in images ? [images] : images;
   const { tokenizer } = model;
   const maximumTokens = options.maximumTokens ?? Math.min(32, model.maximumTokens);
   const captions: (readonly CaptionPrediction[])[] = [];
-  for (const [start, end] of pieces(images.size, batch)) {
-    const part = takePatches(images, range(start, end));
+  for (const [start, end] of pieces(views[0]?.size ?? 0, batch)) {
+    const parts = views.map((view) => takePatches(view, range(start, end)));
     const found = await beamSearch({
-      items: part.size,
+      items: end - start,
       beam,
       maximumTokens,
       lengthPenalty,
       endToken: tokenizer.specials.endoftext,
       forbidden: [tokenizer.specials.spe],
-      next: (rows) => nextWords(model, { images: part, task }, rows),
+      next: async (rows) => {
+        const each: Float32Array[] = [];
+        for (const part of parts) each.push(await nextWords(model, { images: part, task }, rows));
+        return meanOfLogs(each);
+      },
     });
     for (const texts of found) {
       captions.push(
@@ -106,23 +129,29 @@ export const caption = async (
   return captions;
 };
 
+/** Options of the verbs that write captions. */
+export const captionOptions: readonly PredictOption[] = [
+  { name: 'beam', type: 'count', summary: 'captions that are followed (default: 3)', most: 1024 },
+  {
+    name: 'maximumTokens',
+    flag: 'max-tokens',
+    type: 'count',
+    summary: 'longest caption, end token included (default: 32)',
+    most: 2 ** 16,
+  },
+];
+
+/** Captions with their scores, one a line. */
+export const captionFormat = (answers: readonly CaptionPrediction[]): string =>
+  answers.map(({ text, score }) => `${score.toFixed(3).padStart(7)}  ${text}`).join('\n');
+
 /** `predict caption`. */
 export const captionPredictor: ImagePredictor<CaptionPrediction> = {
   verb: 'caption',
   summary: 'captions of images by beam search, best first; files, folders or patterns',
   input: 'images',
-  options: [
-    { name: 'beam', type: 'count', summary: 'captions that are followed (default: 3)', most: 1024 },
-    {
-      name: 'maximumTokens',
-      flag: 'max-tokens',
-      type: 'count',
-      summary: 'longest caption, end token included (default: 32)',
-      most: 2 ** 16,
-    },
-  ],
+  options: captionOptions,
   key: 'captions',
   predict: (model, images, options) => caption(model, images, options as CaptionOptions),
-  format: (answers) =>
-    answers.map(({ text, score }) => `${score.toFixed(3).padStart(7)}  ${text}`).join('\n'),
+  format: captionFormat,
 };

@@ -1,5 +1,5 @@
 /**
- * Image-text retrieval: the prefix of each image against the prefix of each caption of the batch, in both directions.
+ * Retrieval of images, or of clips, and texts: the prefix of each image against the prefix of each caption of the batch, in both directions.
  * Rows that share a caption mean the same and are marked so that they don't count as each other's negatives.
  */
 import { imageSequences, textSequences } from '@polygate/modalities';
@@ -7,8 +7,16 @@ import { createCaptionReader, type CaptionSettings } from '../captions.ts';
 import { createImageReader, type ImageSettings } from '../../images.ts';
 import { imageToText, segmentRows } from '../../signatures.ts';
 import { defineTask, type Task, type TaskSettings } from '../../task.ts';
+import type { VisualReader } from '../../visual/visual-source.ts';
 
-export interface ImageTextRetrievalOptions extends TaskSettings, ImageSettings, CaptionSettings {}
+/** The temperature of retrieval, of images and of clips: the published code has one for both. */
+export const RETRIEVAL_TEMPERATURE = 'image-text-retrieval';
+
+export interface VisualTextRetrievalOptions extends TaskSettings, CaptionSettings {
+  /** Name of the task family. */
+  readonly family: string;
+  readonly read: VisualReader;
+}
 
 /**
  * [B * B], 1 where two different rows mean the same: the chosen caption of one is among all captions of the other.
@@ -31,15 +39,15 @@ export const sameMeaning = (
   return same;
 };
 
-/** A task over the columns `image` (or `patches`) and `captions`. Label smoothing 0.1 unless told. */
-export const createImageTextRetrieval = (options: ImageTextRetrievalOptions): Task => {
-  const { name, tokenizer, lossWeight = 1, labelSmoothing = 0.1 } = options;
-  const readPatches = createImageReader(options);
+/** A task over what `read` reads and the column `captions`. Label smoothing 0.1 unless told. */
+export const createVisualTextRetrieval = (options: VisualTextRetrievalOptions): Task => {
+  const { name, family, read, tokenizer, lossWeight = 1, labelSmoothing = 0.1 } = options;
   const readCaptions = createCaptionReader(options);
   const caption = { row: segmentRows.caption, padding: tokenizer.specials.endoftext };
   const facts = {
     name,
-    family: 'image-text-retrieval',
+    family,
+    temperature: RETRIEVAL_TEMPERATURE,
     signature: imageToText,
     lossWeight,
     labelSmoothing,
@@ -48,7 +56,7 @@ export const createImageTextRetrieval = (options: ImageTextRetrievalOptions): Ta
     const { all, chosen } = readCaptions(batch, collation);
     const rows = Int32Array.from(chosen, (_, row) => row);
     return {
-      inputs: imageSequences(readPatches(batch, collation), segmentRows.image),
+      inputs: imageSequences(read(batch, collation), segmentRows.image),
       queries: 'prefix',
       labels: rows,
       targets: {
@@ -62,3 +70,9 @@ export const createImageTextRetrieval = (options: ImageTextRetrievalOptions): Ta
     };
   });
 };
+
+export interface ImageTextRetrievalOptions extends TaskSettings, ImageSettings, CaptionSettings {}
+
+/** A task over the columns `image` (or `patches`) and `captions`. Label smoothing 0.1 unless told. */
+export const createImageTextRetrieval = (options: ImageTextRetrievalOptions): Task =>
+  createVisualTextRetrieval({ ...options, family: 'image-text-retrieval', read: createImageReader(options) });

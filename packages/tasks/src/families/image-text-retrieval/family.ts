@@ -1,38 +1,19 @@
 /** Image-text retrieval as a task family. */
 import { defineTaskFamily } from '../family.ts';
-import { imageToText, segmentRows } from '../../signatures.ts';
-import { augmentation, maximumTokens } from '../settings.ts';
-import { createImageTextRetrieval } from './collate.ts';
-import { evaluateRetrieval } from './evaluate.ts';
+import { segmentRows } from '../../signatures.ts';
+import { images } from '../../visual/images.ts';
 import { imagePredictor } from './predict.ts';
+import { visualTextRetrieval } from './visual-text-retrieval.ts';
+
+const name = 'image-text-retrieval';
 
 export const imageTextRetrieval = defineTaskFamily({
-  name: 'image-text-retrieval',
+  ...visualTextRetrieval(images, name),
+  name,
   summary: 'the caption of an image among those of a batch, and the image of a caption',
-  kind: 'captioned-image',
-  settings: { augmentation, maximumTokens },
-  defaults: { labelSmoothing: 0.1 },
-  signature: imageToText,
   segments: [
     { modality: 'visual', row: segmentRows.image, label: 'image' },
     { modality: 'text', row: segmentRows.caption, label: 'caption' },
   ],
-  tuning: { prompts: 'separate' },
-  taskName: (dataset) => `${dataset}/retrieval`,
-  create: (name, settings, context) =>
-    createImageTextRetrieval({
-      name,
-      tokenizer: context.tokenizer,
-      image: context.image,
-      lossWeight: settings.lossWeight,
-      labelSmoothing: settings.labelSmoothing,
-      maximumTokens: settings.maximumTokens,
-      augmentation: settings.augmentation,
-    }),
-  size: (settings, { patches, imageValues, textLength }) => ({
-    positions: 2 + patches + (settings.maximumTokens ?? textLength),
-    values: imageValues,
-  }),
-  evaluate: evaluateRetrieval,
   predict: imagePredictor,
 });

@@ -7,14 +7,19 @@ import { servingTask } from '../../serving.ts';
 import { segmentRows } from '../../signatures.ts';
 import type { TaskTargets } from '../../task.ts';
 import type { GalleryPredictor } from '../predictor.ts';
+import { RETRIEVAL_TEMPERATURE } from './collate.ts';
 
 const RETRIEVAL = 'image-text-retrieval';
 
 /** A text that looks for images. */
 export interface TextQuery {
   readonly text: string;
-  /** Retrieval task of the model that is asked. @default its first */
+  /** Retrieval task of the model that is asked. @default its first of the family */
   readonly task?: string | undefined;
+  /** Family of the task. @default 'image-text-retrieval' */
+  readonly family?: string;
+  /** Rows of patches that are views of one sample, whose similarities are averaged. @default 1 */
+  readonly views?: number;
 }
 
 /** Texts to choose from. */
@@ -41,24 +46,38 @@ const textTargets = (model: TaskModel, key: string, texts: readonly string[]): T
   whole: false,
 });
 
-/** Images by how well they go with a text, best first. @throws ConfigError for a text without a token */
+/** Means of the cosines of the views of each sample. */
+const overViews = (cosines: Float32Array, views: number): Float32Array => {
+  if (views === 1) return cosines;
+  return Float32Array.from({ length: cosines.length / views }, (_, i) =>
+    cosines.subarray(i * views, (i + 1) * views).reduce((sum, cosine) => sum + cosine / views, 0),
+  );
+};
+
+/** Images, or clips, by how well they go with a text, best first. @throws ConfigError for a text without a token */
 export const retrieve = async (
   model: TaskModel,
   query: string | TextQuery,
   images: ImagePatches,
 ): Promise<readonly ImageMatch[]> => {
-  const { text, task: asked } = typeof query === 'string' ? { text: query, task: undefined } : query;
-  const task = servingTask(model, RETRIEVAL, { task: asked });
-  const cosines = await model.scores(
+  const {
+    text,
+    views = 1,
+    family = RETRIEVAL,
+    ...asked
+  }: TextQuery = typeof query === 'string' ? { text: query } : query;
+  const task = servingTask(model, family, asked);
+  const all = await model.scores(
     {
       inputs: imageSequences(images, segmentRows.image),
       queries: 'prefix',
       targets: textTargets(model, 'query', [text]),
-      temperature: RETRIEVAL,
+      temperature: RETRIEVAL_TEMPERATURE,
     },
     { task, scaled: false },
   );
-  return topIndices(cosines, images.size).map((index) => ({ index, similarity: cosines[index] ?? 0 }));
+  const cosines = overViews(all, views);
+  return topIndices(cosines, cosines.length).map((index) => ({ index, similarity: cosines[index] ?? 0 }));
 };
 
 /**
@@ -77,7 +96,7 @@ export const retrieveTexts = async (
       inputs: imageSequences(images, segmentRows.image),
       queries: 'prefix',
       targets: textTargets(model, 'gallery', texts),
-      temperature: RETRIEVAL,
+      temperature: RETRIEVAL_TEMPERATURE,
     },
     { task },
   );

@@ -1,43 +1,17 @@
 /** Labels of clips: animated images, video files, folders of frames. */
-import { ConfigError, FormatError, StateError } from '@polygate/core';
-import { clipContent, decodeClip } from '@polygate/datasets';
+import { ConfigError } from '@polygate/core';
 import { imageSequences } from '@polygate/modalities';
 import { nameCandidates } from '../../candidates.ts';
-import type { TaskModel } from '../../model.ts';
+import { range } from '../../image-patches.ts';
 import { softmaxRows, topIndices } from '../../scores.ts';
 import { servedTask } from '../../serving.ts';
 import { segmentRows } from '../../signatures.ts';
 import type { LabelPrediction } from '../image-classification/predict.ts';
-import type { FilePredictor, FileReading } from '../predictor.ts';
-import { clipPatches, type Clip } from './collate.ts';
-import { viewStart } from './clip-views.ts';
-import { viewSettingsOf } from './settings.ts';
+import { readClip } from '../../visual/read-clip.ts';
+import { clips } from '../../visual/clips.ts';
+import type { FilePredictor } from '../predictor.ts';
 
 const FAMILY = 'video-classification';
-/** Faults of a path, not of its content. */
-const UNREADABLE: ReadonlySet<string> = new Set(['missing-file', 'unreadable-file']);
-/** As prepare samples where its recipe says nothing. */
-const PREPARED = { frames: 16, stride: 'auto' } as const;
-
-/** The frames of a clip as the model's data were prepared. @throws StateError, FormatError */
-const readClip = async (
-  path: string,
-  model: TaskModel,
-  options: { readonly sampling: Parameters<typeof viewSettingsOf>[0]; readonly reading: FileReading },
-): Promise<Clip> => {
-  const { fit, background } = options.reading;
-  const clip = await decodeClip(path, await clipContent(path), {
-    size: model.image.height,
-    ...(viewSettingsOf(options.sampling).sampling ?? PREPARED),
-    ...(fit === undefined ? {} : { fit }),
-    ...(background === undefined ? {} : { background }),
-  });
-  if (clip.kind === 'clip') return clip;
-  const text = `clip ${path}: ${clip.reason}; give an animated GIF, WebP or PNG, a video file, or a folder of frames`;
-  const details = { code: clip.code, fields: { path } };
-  throw UNREADABLE.has(clip.code) ? new StateError(text, details) : new FormatError(text, details);
-};
-
 const percent = (probability: number): string => `${(100 * probability).toFixed(1).padStart(5)} %`;
 
 /** `predict classify-video`. */
@@ -69,13 +43,8 @@ export const videoPredictor: FilePredictor<LabelPrediction> = {
       row: segmentRows.name,
       maximum: model.maximumTokens,
     });
-    const clip = await readClip(path, model, { sampling: served, reading: options.reading });
-    const { frames, stride, views } = viewSettingsOf(served);
-    const clips = Array.from({ length: views }, () => clip);
-    const patches = clipPatches(clips, model.image, {
-      view: { frames, stride },
-      start: (view, last) => viewStart(last, view, views),
-    });
+    const clip = await readClip(path, model, { task: served, reading: options.reading });
+    const patches = clips.shown(served).views(clip, model.image);
     const scores = await model.scores(
       {
         inputs: imageSequences(patches, segmentRows.image),
@@ -87,7 +56,10 @@ export const videoPredictor: FilePredictor<LabelPrediction> = {
     );
     const probabilities = softmaxRows(scores, labels.length);
     const means = labels.map((_, c) =>
-      clips.reduce((sum, __, view) => sum + (probabilities[view * labels.length + c] ?? 0) / views, 0),
+      range(0, patches.size).reduce(
+        (sum, view) => sum + (probabilities[view * labels.length + c] ?? 0) / patches.size,
+        0,
+      ),
     );
     return topIndices(means, labels.length).map((c) => ({
       label: labels[c] ?? '',

@@ -1,6 +1,6 @@
-/** Settings of video classification beside those of every classification. */
+/** Settings of tasks of clips, beside those of images. */
 import { z } from 'zod';
-import type { TrainedTask } from '../../model.ts';
+import type { TrainedTask } from '../model.ts';
 
 /** Most frames of a view; the temporal positions of a model are fewer. */
 const MAX_FRAMES = 256;

@@ -1,0 +1,67 @@
+/** Captioning of images, or of clips: what the records of both share. */
+import { nestedListRow } from '@polygate/stream';
+import { imageAndTextToText } from '../../signatures.ts';
+import type { VisualSettings, VisualSource } from '../../visual/visual-source.ts';
+import { samplesVocabulary, vocabularyChoice } from '../candidate-choice.ts';
+import type { SettingFields, SettingsOf, TaskFamily } from '../family.ts';
+import { augmentation, candidates, maximumTokens } from '../settings.ts';
+import { CAPTION_TEMPERATURE, createVisualCaptioning } from './collate.ts';
+import { captionEvaluation } from './evaluate.ts';
+
+const settings = { candidates, augmentation, maximumTokens };
+type Own<Fields extends SettingFields> = SettingsOf<typeof settings> & VisualSettings<Fields>;
+
+/** Settings of a task: of fields that are not known yet zod infers nothing. */
+const ownOf = <Fields extends SettingFields>(given: object) => given as Own<Fields>;
+
+/**
+ * The fields of a captioning by a source.
+ * @param family name of the record
+ */
+export const visualCaptioning = <Fields extends SettingFields>(
+  source: VisualSource<Fields>,
+  family: string,
+) =>
+  ({
+    kind: source.kinds.captioned,
+    settings: { ...settings, ...source.settings },
+    defaults: { labelSmoothing: 0 },
+    signature: imageAndTextToText,
+    temperature: CAPTION_TEMPERATURE,
+    taskName: (dataset: string) => `${dataset}/captioning`,
+    create(name, given, context) {
+      const own = ownOf<Fields>(given);
+      return createVisualCaptioning({
+        name,
+        family,
+        read: source.reader({ ...own, image: context.image }),
+        tokenizer: context.tokenizer,
+        lossWeight: own.lossWeight,
+        labelSmoothing: own.labelSmoothing,
+        maximumTokens: own.maximumTokens,
+        vocabulary: context.vocabulary,
+        candidates: vocabularyChoice(own, context),
+      });
+    },
+    labelCounts: {
+      needed: (given, tokenizer) => samplesVocabulary(given as SettingsOf<typeof settings>, tokenizer),
+      *labels(batch, { specials }) {
+        for (let row = 0; row < batch.numRows; row += 1) {
+          for (const caption of nestedListRow(batch, 'captions', row)) {
+            yield* caption;
+            yield specials.endoftext;
+          }
+        }
+      },
+    },
+    size(given, { patches, imageValues, textLength }) {
+      const own = ownOf<Fields>(given);
+      const frames = source.frames(own);
+      return {
+        positions: 1 + frames * patches + 2 * (own.maximumTokens ?? textLength),
+        values: frames * imageValues,
+      };
+    },
+    ...(source.kept ? { kept: (given, dataset) => source.kept?.(ownOf<Fields>(given), dataset) ?? {} } : {}),
+    evaluate: captionEvaluation(source, family),
+  }) satisfies Partial<TaskFamily<typeof settings & Fields>>;

@@ -1,0 +1,53 @@
+/** Retrieval of images, or of clips, and texts: what the records of both share. */
+import { imageToText } from '../../signatures.ts';
+import type { VisualSettings, VisualSource } from '../../visual/visual-source.ts';
+import type { SettingFields, SettingsOf, TaskFamily } from '../family.ts';
+import { augmentation, maximumTokens } from '../settings.ts';
+import { createVisualTextRetrieval, RETRIEVAL_TEMPERATURE } from './collate.ts';
+import { retrievalEvaluation } from './evaluate.ts';
+
+const settings = { augmentation, maximumTokens };
+type Own<Fields extends SettingFields> = SettingsOf<typeof settings> & VisualSettings<Fields>;
+
+/** Settings of a task: of fields that are not known yet zod infers nothing. */
+const ownOf = <Fields extends SettingFields>(given: object) => given as Own<Fields>;
+
+/**
+ * The fields of a retrieval by a source.
+ * @param family name of the record
+ */
+export const visualTextRetrieval = <Fields extends SettingFields>(
+  source: VisualSource<Fields>,
+  family: string,
+) =>
+  ({
+    kind: source.kinds.captioned,
+    settings: { ...settings, ...source.settings },
+    defaults: { labelSmoothing: 0.1 },
+    signature: imageToText,
+    tuning: { prompts: 'separate' },
+    temperature: RETRIEVAL_TEMPERATURE,
+    taskName: (dataset: string) => `${dataset}/retrieval`,
+    create(name, given, context) {
+      const own = ownOf<Fields>(given);
+      return createVisualTextRetrieval({
+        name,
+        family,
+        read: source.reader({ ...own, image: context.image }),
+        tokenizer: context.tokenizer,
+        lossWeight: own.lossWeight,
+        labelSmoothing: own.labelSmoothing,
+        maximumTokens: own.maximumTokens,
+      });
+    },
+    size(given, { patches, imageValues, textLength }) {
+      const own = ownOf<Fields>(given);
+      const frames = source.frames(own);
+      return {
+        positions: 2 + frames * patches + (own.maximumTokens ?? textLength),
+        values: frames * imageValues,
+      };
+    },
+    ...(source.kept ? { kept: (given, dataset) => source.kept?.(ownOf<Fields>(given), dataset) ?? {} } : {}),
+    evaluate: retrievalEvaluation(source, family),
+  }) satisfies Partial<TaskFamily<typeof settings & Fields>>;
