@@ -15,7 +15,7 @@ export interface EvaluateOptions extends Omit<OpenRunOptions, 'logger'> {
   readonly run: string;
   /** Folder of a prepared suite. @default the one that the run was trained on */
   readonly suite?: string;
-  /** Where the results go. @default the run folder */
+  /** Where the results go. @default the folder of the adapter, where one is asked for, else that of the run */
   readonly output?: string;
   /** Splits to score. @default all but `train` */
   readonly splits?: readonly string[];
@@ -60,7 +60,7 @@ export const evaluate = async (
   context: EvaluateContext = {},
 ): Promise<EvaluateResult> => {
   const { logger = silentLogger, signal } = context;
-  const { run, output = run, seed = 1, images = 9, splits, datasets } = options;
+  const { run, adapter, output = adapter ?? run, seed = 1, images = 9, splits, datasets } = options;
   const { limit = 2000 } = options;
   using opened = await openRun(run, { ...options, logger });
   const { model, engine, recipe, state } = opened;

@@ -1,13 +1,22 @@
-/** The export stage: a trained run -> a model folder with merged experts, which predict and evaluate run. */
-import { ConfigError, silentLogger } from '@polygate/core';
-import { saveModel } from '@polygate/generalist';
+/**
+ * The export stage: a trained run -> a model folder with merged experts, which predict and evaluate run; of a run that was
+ * tuned also its adapter alone.
+ */
+import { ConfigError, PolygateError, silentLogger } from '@polygate/core';
+import {
+  saveAdapter,
+  saveModel,
+  weightsHashes,
+  type ExportedModel,
+  type Generalist,
+} from '@polygate/generalist';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withModel, type PredictContext, type PredictOptions } from './session.ts';
 
 export interface ExportOptions extends Pick<
   PredictOptions,
-  'run' | 'checkpoint' | 'engine' | 'device' | 'threads'
+  'run' | 'checkpoint' | 'adapter' | 'engine' | 'device' | 'threads'
 > {
   /** Tasks that the exported model is for. @default all that the run trained */
   readonly tasks?: readonly string[];
@@ -15,65 +24,97 @@ export interface ExportOptions extends Pick<
   readonly output: string;
   /** BF16 halves the file and rounds each weight. @default 'F32' */
   readonly dtype?: 'F32' | 'BF16';
+  /**
+   * `model` writes all that predictions need, `adapter` what a tuned run has beside its base, which it needs then.
+   * @default 'model'
+   */
+  readonly form?: 'model' | 'adapter';
 }
 
 export interface ExportResult {
   readonly output: string;
   readonly tasks: readonly string[];
-  /** What the experts were chosen by. */
-  readonly condition: string;
+  readonly form: 'model' | 'adapter';
+  /** What the experts were chosen by; absent without experts, and of an adapter alone. */
+  readonly condition?: string;
   /** Merged weight sets, one for each kind of segment that the tasks have. */
-  readonly sets: number;
+  readonly sets?: number;
   /** Scalars before and after. */
   readonly parameters: { readonly trained: number; readonly exported: number };
 }
 
 const requireFree = async (folder: string): Promise<void> => {
-  const taken = await stat(join(folder, 'config.json')).catch(() => undefined);
-  if (taken) {
+  for (const file of ['config.json', 'adapter.json']) {
+    const taken = await stat(join(folder, file)).catch(() => undefined);
+    if (!taken) continue;
     throw new ConfigError(
-      `export: expected a folder without a model, got ${folder}, which has a config.json; choose another --out folder, or delete this one`,
+      `export: expected a folder without a model, got ${folder}, which has a ${file}; choose another --out folder, or delete this one`,
       { code: 'output-exists', fields: { folder } },
     );
   }
 };
 
+/** Scalars of a model and of the adapter on it. */
+const sizeOf = ({ base, parameters }: Pick<Generalist, 'base' | 'parameters'>): number =>
+  (base?.size ?? 0) + parameters.size;
+
+/** Codes of models whose linears are as they are: dense, merged before, or with experts that tokens choose. */
+const UNMERGEABLE: ReadonlySet<string> = new Set(['nothing-to-merge', 'not-mergeable']);
+
+/** A model for use alone: its experts merged, or, of one that was tuned and has none, as it is. */
+const exported = (
+  model: Generalist,
+  tasks: readonly string[],
+): Partial<ExportedModel> & Pick<ExportedModel, 'model'> => {
+  const merge = model.exports?.merged;
+  try {
+    if (merge) return merge({ tasks });
+  } catch (error) {
+    const isUnmergeable = error instanceof PolygateError && UNMERGEABLE.has(error.code);
+    if (!model.base || !isUnmergeable) throw error;
+    return { model };
+  }
+  throw new ConfigError(
+    `export: expected a model whose experts can be merged, got one of the architecture ${model.architecture}; deploy the trained model as it is`,
+    { code: 'not-mergeable', fields: { architecture: model.architecture } },
+  );
+};
+
 /**
- * Merges the experts of a run for given tasks and writes the model folder.
+ * Merges the experts of a run for given tasks and writes the model folder, or writes the adapter of a tuned run.
  * @throws ConfigError for an unknown task, experts that can't be merged, or a folder that has a model; StateError for a
- * run without a model or an unwritable folder; EngineError for an engine that isn't there
+ * run without a model, one without an adapter that is asked for it, or an unwritable folder; EngineError for an engine
+ * that isn't there
  */
 export const exportRun = async (
   options: ExportOptions,
   context: PredictContext = {},
 ): Promise<ExportResult> => {
-  const { output, dtype = 'F32' } = options;
+  const { output, dtype = 'F32', form = 'model' } = options;
   const { logger = silentLogger } = context;
   await requireFree(output);
   // Weights are merged and compared in single precision, whatever the run computed in.
-  return withModel({ ...options, precision: 'f32' }, context, async ({ model }) => {
+  return withModel({ ...options, precision: 'f32' }, context, async ({ model, weights, state }) => {
     const tasks = options.tasks ?? (model.config.tasks ?? []).map(({ name }) => name);
-    const merge = model.exports?.merged;
-    if (!merge) {
-      throw new ConfigError(
-        `export: expected a model whose experts can be merged, got one of the architecture ${model.architecture}; deploy the trained model as it is`,
-        { code: 'not-mergeable', fields: { architecture: model.architecture } },
-      );
-    }
-    const { model: exported, condition, sets } = merge({ tasks });
-    using _exported = exported;
-    await saveModel(exported, output, { dtype });
-    const result = {
-      output,
-      tasks,
-      condition,
-      sets,
-      parameters: {
-        trained: model.parameters.size,
-        exported: exported.parameters.size,
-      },
-    };
+    const [source = ''] = await weightsHashes(weights);
+    const result = { output, form, tasks };
     logger.info(`export ${options.run} -> ${output}`);
-    return result;
+    if (form === 'adapter') {
+      // A tuned run names its base; an adapter that was asked for is on the model itself.
+      await saveAdapter(model, output, state?.base?.sha256 ?? source);
+      return { ...result, parameters: { trained: sizeOf(model), exported: model.parameters.size } };
+    }
+    const { model: own, condition, sets } = exported(model, tasks);
+    try {
+      await saveModel(own, output, { dtype, ...(model.base ? {} : { source }) });
+      return {
+        ...result,
+        ...(condition === undefined ? {} : { condition }),
+        ...(sets === undefined ? {} : { sets }),
+        parameters: { trained: sizeOf(model), exported: sizeOf(own) },
+      };
+    } finally {
+      if (own !== model) own.dispose();
+    }
   });
 };

@@ -16,11 +16,23 @@ export const formatRetrieval = ({ images, searched, skipped }: Retrieval, item =
     `(${searched} ${item}s searched${skipped.length > 0 ? `, ${skipped.length} skipped` : ''})`,
   ].join('\n');
 
+const thousands = (count: number): string => `${(count / 1e3).toFixed(1)}k`;
 const millions = (count: number): string => `${(count / 1e6).toFixed(2)}M`;
 
 /** What an exported model is, and what to do with it. */
-export const formatExport = ({ output, tasks, condition, sets, parameters }: ExportResult): string =>
-  [
-    `${tasks.join(', ')}: ${sets} merged ${sets === 1 ? 'set' : 'sets'} by ${condition}, ${millions(parameters.trained)} -> ${millions(parameters.exported)} parameters`,
+export const formatExport = (result: ExportResult): string => {
+  const { output, form, tasks, condition, sets, parameters } = result;
+  const { trained, exported } = parameters;
+  if (form === 'adapter') {
+    return [
+      `${tasks.join(', ')}: an adapter of ${thousands(exported)} parameters on a base of ${millions(trained - exported)}`,
+      `written: ${output} (predict and evaluate take it as --adapter, beside the base as --run)`,
+    ].join('\n');
+  }
+  const how =
+    sets === undefined ? 'as it is' : `${sets} merged ${sets === 1 ? 'set' : 'sets'} by ${condition}`;
+  return [
+    `${tasks.join(', ')}: ${how}, ${millions(trained)} -> ${millions(exported)} parameters`,
     `written: ${output} (predict and evaluate take it as --run)`,
   ].join('\n');
+};

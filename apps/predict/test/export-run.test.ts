@@ -98,7 +98,14 @@ describe('export', () => {
 
   it('is told in two lines', () => {
     const parameters = { trained: 124_604_933, exported: 167_113_733 };
-    const result = { output: 'out', tasks: ['a', 'b'], condition: 'attribute', sets: 2, parameters };
+    const result = {
+      output: 'out',
+      form: 'model',
+      tasks: ['a', 'b'],
+      condition: 'attribute',
+      sets: 2,
+      parameters,
+    } as const;
     expect(formatExport(result)).toBe(
       'a, b: 2 merged sets by attribute, 124.60M -> 167.11M parameters\nwritten: out (predict and evaluate take it as --run)',
     );

@@ -42,6 +42,8 @@ export {
   tuneModel,
 } from './models/model-folder.ts';
 export type { SaveModelOptions } from './models/model-folder.ts';
+export { openAdapter, saveAdapter, weightsHashes } from './models/adapter-folder.ts';
+export type { AdapterBase } from './models/adapter-folder.ts';
 export { encodeCandidates, encodeFeatures } from './models/uni-perceiver/features.ts';
 export type { FeatureOptions } from './models/uni-perceiver/features.ts';
 export { measureTaskBatch, taskLoss, taskWeights } from './models/uni-perceiver/loss.ts';

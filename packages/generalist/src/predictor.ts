@@ -1,5 +1,5 @@
 /** A model that is kept and asked again and again: what a server or a script of another team needs of us. */
-import { silentLogger, type Logger } from '@polygate/core';
+import { silentLogger, unknownName, type Logger } from '@polygate/core';
 import {
   patchesOf,
   taskPredictors,
@@ -23,6 +23,8 @@ import { readImage, type ImageSource } from './images.ts';
 export interface PredictorOptions {
   /** Images that are encoded at once. @default 32 */
   readonly batch?: number;
+  /** Adapters on the model by name, which it takes over. @default none */
+  readonly adapters?: ReadonlyMap<string, Generalist>;
   /** @default silent */
   readonly logger?: Logger;
 }
@@ -59,6 +61,13 @@ export interface Predictor extends PredictorVerbs, Disposable {
   readonly model: Generalist;
   /** Names of the classes of each classification task, as far as the model says them. */
   readonly classes: ReadonlyMap<string, readonly string[]>;
+  /** Names of its adapters. */
+  readonly adapters: readonly string[];
+  /**
+   * The same model with one of its adapters. Freed with this one.
+   * @throws ConfigError listing the adapters
+   */
+  adapter(name: string): Predictor;
   dispose(): void;
 }
 
@@ -75,12 +84,12 @@ const oneByOne = (): (<A>(work: () => Promise<A>) => Promise<A>) => {
   };
 };
 
-/** A predictor around a model, which it takes over. */
-export const predictorOf = (
+/** A predictor whose work waits for that of others in a queue, as models that share weights do. */
+const predictorOn = (
   model: Generalist,
-  { batch = 32, logger = silentLogger }: PredictorOptions = {},
+  { batch = 32, logger = silentLogger, adapters = new Map() }: PredictorOptions,
+  queue: ReturnType<typeof oneByOne>,
 ): Predictor => {
-  const queue = oneByOne();
   const { fit, background } = model.config.image;
   const reading = {
     logger,
@@ -157,6 +166,29 @@ export const predictorOf = (
   const classes = new Map(
     model.tasks.flatMap(({ name, classes: names }) => (names ? [[name, names] as const] : [])),
   );
-  const dispose = (): void => model.dispose();
-  return { ...verbs, model, classes, dispose, [Symbol.dispose]: dispose };
+  const adapted = new Map(
+    [...adapters].map(([name, each]) => [name, predictorOn(each, { batch, logger }, queue)] as const),
+  );
+  const names = [...adapted.keys()];
+  const dispose = (): void => {
+    for (const each of adapted.values()) each.dispose();
+    model.dispose();
+  };
+  return {
+    ...verbs,
+    model,
+    classes,
+    adapters: names,
+    adapter(name) {
+      const found = adapted.get(name);
+      if (found) return found;
+      throw unknownName('adapter', name, names);
+    },
+    dispose,
+    [Symbol.dispose]: dispose,
+  };
 };
+
+/** A predictor around a model, which it takes over. */
+export const predictorOf = (model: Generalist, options: PredictorOptions = {}): Predictor =>
+  predictorOn(model, options, oneByOne());

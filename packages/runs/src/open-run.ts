@@ -1,6 +1,6 @@
 /** A trained run, or a model on its own, opened to be used: the weights of a checkpoint on an engine, and the suite. */
 import { silentLogger, type Logger } from '@polygate/core';
-import { loadModel, openSuite, requireSuiteOf, type Generalist, type OpenSuite } from '@polygate/generalist';
+import { loadModel, openAdapter, openSuite, requireSuiteOf, type Generalist, type OpenSuite } from '@polygate/generalist';
 import { selectEngine, type EngineChoice, type EngineName, type EngineOptions } from '@polygate/tensor';
 import { readRun, suiteFolderOf, type RunRecord } from './run-record.ts';
 
@@ -11,6 +11,11 @@ export interface OpenRunOptions extends Pick<EngineOptions, 'engine' | 'device' 
    * @default the best by the score that the run's recipe names, else the last
    */
   readonly checkpoint?: string;
+  /**
+   * Folder of an adapter, or of a run that tunes, on the model that is opened.
+   * @default none, or that of a run that tunes
+   */
+  readonly adapter?: string;
   /** @default silent */
   readonly logger?: Logger;
 }
@@ -45,6 +50,17 @@ const engineOf = (record: RunRecord, options: OpenRunOptions): EngineOptions => 
   };
 };
 
+/** A model with the adapter that is asked for; freed where that does not fit. */
+const adapted = async (model: Generalist, folder: string, adapter: string | undefined): Promise<Generalist> => {
+  if (adapter === undefined) return model;
+  try {
+    return await openAdapter({ model, folder }, adapter, { owned: true });
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+};
+
 /**
  * Opens a run folder, a checkpoint, or a model folder on its own.
  * @throws StateError for a folder without weights; ConfigError for a checkpoint that is not there (lists those that are);
@@ -54,7 +70,8 @@ export const openRun = async (folder: string, options: OpenRunOptions = {}): Pro
   const { logger = silentLogger } = options;
   const record = await readRun(folder, options.checkpoint);
   const engine = await selectEngine({ ...engineOf(record, options), logger });
-  const model = await loadModel(record.weights);
+  const base = await loadModel(record.weights);
+  const model = await adapted(base, record.weights, options.adapter);
   return {
     ...record,
     model,

@@ -16,6 +16,7 @@ interface ExportFlags extends Pick<EngineFlags, 'engine'>, CheckpointFlags {
   readonly tasks?: readonly string[];
   readonly out: string;
   readonly dtype?: 'F32' | 'BF16';
+  readonly form?: 'model' | 'adapter';
   readonly json?: boolean;
 }
 
@@ -24,6 +25,14 @@ const dtypes = ['f32', 'bf16'];
 const dtype = (value: string): 'F32' | 'BF16' => {
   if (!dtypes.includes(value)) throw unknownName('type', value, dtypes);
   return value === 'f32' ? 'F32' : 'BF16';
+};
+
+const forms = ['model', 'adapter'] as const;
+
+const form = (value: string): (typeof forms)[number] => {
+  const found = forms.find((each) => each === value);
+  if (found) return found;
+  throw unknownName('form', value, forms);
 };
 
 /** `polygate export`: a run as a model folder with merged experts. */
@@ -37,6 +46,7 @@ export const addExport = (program: Command, terminal: Terminal): void => {
       '--engine <name>',
       'auto, torch, tfjs-node-gpu, tfjs-node, wasm or cpu (default: the recipe’s, else auto)',
     )
+    .option('--form <form>', 'model, or adapter: what a tuned run has beside its base (default: model)', form)
     .option('--dtype <type>', 'f32, or bf16 for half the size (default: f32)', dtype)
     .option('--json', 'print one JSON object')
     .addHelpText(
@@ -44,7 +54,7 @@ export const addExport = (program: Command, terminal: Terminal): void => {
       '\nThe exported model has one dense weight set for each kind of segment that the tasks have, no routers and no other experts. Experts that every token chooses for itself (token, context) cannot be merged.',
     )
     .action(async (flags: ExportFlags) => {
-      const { run, out, tasks, dtype: type } = flags;
+      const { run, out, tasks, dtype: type, form: asked } = flags;
       const result = await exportRun(
         {
           run,
@@ -53,6 +63,7 @@ export const addExport = (program: Command, terminal: Terminal): void => {
           ...checkpointOptions(flags),
           ...(tasks ? { tasks } : {}),
           ...(type ? { dtype: type } : {}),
+          ...(asked ? { form: asked } : {}),
         },
         { logger: terminal.logger },
       );

@@ -20,16 +20,21 @@ export const withRecipe = (command: Command, fallback: string): Command =>
 /** Option of every stage that opens a run. */
 export interface CheckpointFlags {
   readonly checkpoint?: string;
+  readonly adapter?: string;
 }
 
 export const withCheckpoint = (command: Command): Command =>
-  command.option(
-    '--checkpoint <name>',
-    'best, last, or a name such as step-1500 (default: the best by the score that the recipe names, else the last)',
-  );
+  command
+    .option(
+      '--checkpoint <name>',
+      'best, last, or a name such as step-1500 (default: the best by the score that the recipe names, else the last)',
+    )
+    .option('--adapter <folder>', 'an adapter on the model: its folder, or that of a run that tunes');
 
-export const checkpointOptions = ({ checkpoint }: CheckpointFlags): CheckpointFlags =>
-  checkpoint === undefined ? {} : { checkpoint };
+export const checkpointOptions = ({ checkpoint, adapter }: CheckpointFlags): CheckpointFlags => ({
+  ...(checkpoint === undefined ? {} : { checkpoint }),
+  ...(adapter === undefined ? {} : { adapter }),
+});
 
 /** Options of every stage that computes. */
 export interface EngineFlags {

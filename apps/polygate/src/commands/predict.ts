@@ -22,6 +22,7 @@ import type { Command } from 'commander';
 import { stat } from 'node:fs/promises';
 import type { Terminal } from '../terminal.ts';
 import {
+  checkpointOptions,
   engineOptions,
   list,
   positive,
@@ -75,11 +76,11 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
       .requiredOption('--run <folder>', 'folder of a run or of a model')
       .option('--task <name>', 'task of the model that is asked (default: the first that fits)')
       .option('--json', 'print JSON: one object, or one a line for several images');
-  const common = ({ run, task, checkpoint, ...engine }: PredictFlags) => ({
-    run,
-    ...(checkpoint === undefined ? {} : { checkpoint }),
-    ...(task === undefined ? {} : { task }),
-    ...engineOptions(engine),
+  const common = (flags: PredictFlags) => ({
+    run: flags.run,
+    ...checkpointOptions(flags),
+    ...(flags.task === undefined ? {} : { task: flags.task }),
+    ...engineOptions(flags),
   });
   const answer = (flags: PredictFlags, value: unknown, text: string): void =>
     terminal.print(flags.json ? JSON.stringify(value) : text);

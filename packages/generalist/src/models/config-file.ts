@@ -13,6 +13,15 @@ import { modelNamed } from './registry.ts';
 /** Side of a model's images, pixels. */
 const MAX_SIDE = 2 ** 14;
 
+/** A task that a model was trained on. */
+export const taskShape = z.object({
+  name: z.string(),
+  family: z.string(),
+  dataset: z.string(),
+  classes: z.array(z.string()).optional(),
+  settings: z.record(z.string(), z.unknown()).optional(),
+});
+
 /** What every config.json has; the architecture adds its own fields. */
 const commonShape = {
   modelType: z.literal('polygate-generalist'),
@@ -30,19 +39,11 @@ const commonShape = {
   extensions: z.array(z.string()).optional(),
   maximumTokens: count(ENCODER_LIMITS.maxPositions),
   weights: z.object({ bytes: z.number().min(0).int(), sha256: z.string() }).optional(),
+  /** The weights that it was exported from. */
+  exportedFrom: z.object({ sha256: z.string() }).optional(),
   /** What the model knows beside its weights, where no state.json says it. */
   state: z.unknown().optional(),
-  tasks: z
-    .array(
-      z.object({
-        name: z.string(),
-        family: z.string(),
-        dataset: z.string(),
-        classes: z.array(z.string()).optional(),
-        settings: z.record(z.string(), z.unknown()).optional(),
-      }),
-    )
-    .optional(),
+  tasks: z.array(taskShape).optional(),
   /** How it was tuned, by the method's own schema. */
   adapter: z.record(z.string(), z.unknown()).optional(),
 };
@@ -53,6 +54,8 @@ export interface SavedWith {
   readonly weights?: FileDigest;
   /** The model's extra state. */
   readonly state?: unknown;
+  /** SHA-256 of the weights that it was exported from: adapters on those are on these, too. */
+  readonly source?: string;
 }
 
 /** Text of a config.json. @throws ConfigError for an architecture that is not registered */
@@ -66,7 +69,7 @@ export const serializeConfig = (config: ModelConfig, saved: SavedWith = {}): str
     adapter,
     extensions = [],
   } = config;
-  const { weights, state } = saved;
+  const { weights, state, source } = saved;
   const fields = Object.keys(modelNamed(architecture).config);
   const own = fields.map((field) => [field, (config as unknown as Record<string, unknown>)[field]]);
   return `${JSON.stringify(
@@ -82,6 +85,7 @@ export const serializeConfig = (config: ModelConfig, saved: SavedWith = {}): str
       ...(tasks ? { tasks } : {}),
       ...(adapter ? { adapter } : {}),
       ...(weights ? { weights: { bytes: weights.bytes, sha256: weights.sha256 } } : {}),
+      ...(source === undefined ? {} : { exportedFrom: { sha256: source } }),
       ...(state === undefined ? {} : { state }),
     },
     null,
@@ -139,7 +143,17 @@ export const parseConfig = (
       { fields: { path } },
     );
   }
-  const { modelType: _, version: __, weights, state, image, tasks, adapter: tuned, ...rest } = result.data;
+  const {
+    modelType: _,
+    version: __,
+    weights,
+    state,
+    image,
+    tasks,
+    adapter: tuned,
+    exportedFrom,
+    ...rest
+  } = result.data;
   const adapter = tuned && checkSettings(tuneSchema(), tuned, `model config ${path}: adapter`);
   const config = defined({
     ...rest,
@@ -148,7 +162,12 @@ export const parseConfig = (
     adapter,
   }) as ModelConfig;
   const problem = record.problemOf?.(config);
-  if (problem === undefined) return { config, saved: { ...(weights ? { weights } : {}), state } };
+  const saved = {
+    ...(weights ? { weights } : {}),
+    ...(exportedFrom ? { source: exportedFrom.sha256 } : {}),
+    state,
+  };
+  if (problem === undefined) return { config, saved };
   throw new FormatError(
     `model config ${path}: expected ${problem.expected}, got ${problem.got}; restore the file or export the model anew`,
     { fields: { path } },

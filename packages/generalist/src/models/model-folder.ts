@@ -54,6 +54,8 @@ export const modelFiles = (config: ModelConfig, tokenizer: Tokenizer): Readonly<
 export interface SaveModelOptions {
   /** BF16 halves the file and rounds each weight. @default 'F32' */
   readonly dtype?: 'F32' | 'BF16';
+  /** SHA-256 of the weights that the model was exported from. @default none */
+  readonly source?: string;
 }
 
 /** All weights of a model: those of a base and of the adapter on it as one set. */
@@ -70,7 +72,11 @@ export const saveModel = async (
   const files = modelFiles(model.config, model.tokenizer);
   for (const [name, text] of Object.entries({
     ...files,
-    [CONFIG_FILE]: serializeConfig(model.config, { weights, state: model.extraState?.save() }),
+    [CONFIG_FILE]: serializeConfig(model.config, {
+      weights,
+      state: model.extraState?.save(),
+      ...(options.source === undefined ? {} : { source: options.source }),
+    }),
   })) {
     await writeFileAtomic(join(folder, name), text);
   }

@@ -1,0 +1,212 @@
+/** Adapters in folders of their own, on the base that they belong to and on what was exported from it. */
+import { createRandom, StateError } from '@polygate/core';
+import { sha256File } from '@polygate/core/node';
+import {
+  exportMerged,
+  loadModel,
+  openAdapter,
+  saveAdapter,
+  saveModel,
+  type Generalist,
+  type TuneSettings,
+  type UniPerceiverModel,
+} from '@polygate/generalist';
+import { openPredictor, openRun } from '@polygate/runs';
+import type { LabelPrediction, TrainedTask } from '@polygate/tasks';
+import * as tf from '@tensorflow/tfjs';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { classes, conditionalModel, drawImage } from '../../generalist/test/tiny-suite.ts';
+
+let folder = '';
+const place = (name: string): string => join(folder, name);
+const size = { height: 8, width: 8, channels: 3 } as const;
+const images = [drawImage('red', 'bar', 1), drawImage('blue', 'square', 2)].map((pixels) => ({ ...size, pixels }));
+const naming: TrainedTask = { name: 'naming', family: 'image-classification', dataset: 'colours', classes };
+const settings = (change: object = {}): TuneSettings => ({
+  method: 'prompt',
+  noise: true,
+  prompts: 2,
+  norms: true,
+  prefixBias: true,
+  ...change,
+});
+
+/** Draws every parameter of an adapter anew, so that none is at a start value which would change nothing. */
+const disturb = async (model: Generalist, seed: number): Promise<void> => {
+  const random = createRandom(seed);
+  for (const { name } of model.parameters.specs) {
+    const stream = random.fork(name);
+    const values = await model.parameters.read(name);
+    model.parameters.write(
+      name,
+      values.map((value) => value + 0.4 * stream.normal()),
+    );
+  }
+};
+
+const tune = async (base: UniPerceiverModel, seed: number, change: object = {}): Promise<Generalist> => {
+  const model = base.tuned({ settings: settings(change), tasks: [naming], random: createRandom(seed) });
+  await disturb(model, seed);
+  return model;
+};
+
+const flat = (answers: readonly (readonly LabelPrediction[])[]): readonly number[] =>
+  answers.flatMap((labels) => classes.map((name) => labels.find(({ label }) => label === name)?.probability ?? -1));
+
+const expectAlike = (a: readonly number[], b: readonly number[]): void => {
+  a.forEach((value, i) => expect(value).toBeCloseTo(b[i] ?? NaN, 4));
+};
+
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+  folder = await mkdtemp(join(tmpdir(), 'polygate-adapters-'));
+  using base = conditionalModel({ experts: 3 });
+  await saveModel(base, place('base'));
+  const sha256 = await sha256File(join(place('base'), 'model.safetensors'));
+  for (const [seed, change] of [
+    [1, {}],
+    [2, { classes: 'token', sides: 'separate' }],
+  ] as const) {
+    using tuned = await tune(base, seed, change);
+    await saveAdapter(tuned, place(`adapter-${seed}`), sha256);
+  }
+  using exported = exportMerged(base, { tasks: ['naming'] });
+  await saveModel(exported, place('exported'), { source: sha256 });
+  using other = conditionalModel({ experts: 3 }, 9);
+  await saveModel(other, place('other'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('several adapters on one base', () => {
+  it.each(['base', 'exported'])('answer as each alone, and leave the base as it is: %s', async (on) => {
+    using alone = await openPredictor(place(on), { engine: 'cpu' });
+    const untuned = flat(await alone.classify(images, { labels: classes }));
+    const adapters = { first: place('adapter-1'), second: place('adapter-2') };
+    using predictor = await openPredictor(place(on), { engine: 'cpu', adapters });
+    expect(predictor.adapters).toEqual(['first', 'second']);
+    const together = await Promise.all(
+      ['first', 'second'].map(async (name) => flat(await predictor.adapter(name).classify(images))),
+    );
+    for (const [i, name] of Object.values(adapters).entries()) {
+      using own = await openRun(place('base'), { engine: 'cpu', adapter: name });
+      using single = await openPredictor(place('base'), { engine: 'current', adapters: { name } });
+      const expected = flat(await single.adapter('name').classify(images));
+      expectAlike(together[i] ?? [], expected);
+      expect(own.model.config.adapter?.method).toBe('prompt');
+    }
+    expect(together[0]).not.toEqual(together[1]);
+    expect(flat(await predictor.classify(images, { labels: classes }))).toEqual(untuned);
+    expect(() => predictor.adapter('third')).toThrow('unknown adapter "third": known: first, second');
+  });
+
+  it('are small files, which name method, tasks with classes, and base', async () => {
+    const bytes = async (path: string): Promise<number> => (await stat(path)).size;
+    expect(await bytes(join(place('adapter-1'), 'adapter.safetensors'))).toBeLessThan(
+      (await bytes(join(place('base'), 'model.safetensors'))) / 4,
+    );
+    expect(JSON.parse(await readFile(join(place('adapter-1'), 'adapter.json'), 'utf8'))).toMatchObject({
+      modelType: 'polygate-adapter',
+      version: 1,
+      adapter: { method: 'prompt', prompts: 2 },
+      tasks: [{ name: 'naming', classes }],
+      base: { sha256: await sha256File(join(place('base'), 'model.safetensors')) },
+    });
+  });
+
+  it('free nothing of the base with themselves, and all of it with the predictor', async () => {
+    const before = tf.memory().numTensors;
+    using base = await loadModel(place('base'));
+    const own = tf.memory().numTensors;
+    using tuned = await openAdapter({ model: base, folder: place('base') }, place('adapter-1'));
+    tuned.dispose();
+    expect(tf.memory().numTensors).toBe(own);
+    base.dispose();
+    const predictor = await openPredictor(place('base'), {
+      engine: 'current',
+      adapters: { one: place('adapter-1') },
+    });
+    await predictor.adapter('one').classify(images);
+    predictor.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+describe('an adapter', () => {
+  it('is refused on another base, naming both', async () => {
+    const [own, other] = await Promise.all(
+      ['base', 'other'].map((name) => sha256File(join(place(name), 'model.safetensors'))),
+    );
+    const opening = openRun(place('other'), { engine: 'cpu', adapter: place('adapter-1') });
+    await expect(opening).rejects.toThrow(StateError);
+    await expect(opening).rejects.toThrow(
+      `adapter ${place('adapter-1')}: expected its base, a model whose weights have SHA-256 ${own}, got ${place('other')} with ${other}; it belongs to that base and what was exported from it alone: open it there, or tune this model`,
+    );
+  });
+
+  it('is refused where a bit of it flipped, or on a model that has one', async () => {
+    const broken = place('broken');
+    using base = await loadModel(place('base'));
+    const at = { model: base, folder: place('base') };
+    using tuned = await openAdapter(at, place('adapter-1'));
+    await saveAdapter(tuned, broken, await sha256File(join(place('base'), 'model.safetensors')));
+    const file = join(broken, 'adapter.safetensors');
+    const bytes = await readFile(file);
+    await writeFile(file, bytes.map((byte, i) => (i === bytes.length - 2 ? byte ^ 1 : byte)));
+    await expect(openAdapter(at, broken)).rejects.toThrow(
+      /^adapter .*: expected adapter\.safetensors of SHA-256 [0-9a-f]{64}, which adapter\.json says, got [0-9a-f]{64}; restore/u,
+    );
+    await expect(openAdapter({ model: tuned, folder: place('base') }, place('adapter-2'))).rejects.toThrow(
+      'tune: expected a base without an adapter, got one that was tuned by prompt; tune the base that it was tuned on',
+    );
+    await expect(saveAdapter(base, place('none'), '')).rejects.toThrow(
+      'adapter: expected a model that was tuned by an adapter, got one whose own weights were trained; export it as a model',
+    );
+  });
+
+  it('goes into a model folder with its base, merged or not, and answers the same', async () => {
+    using base = (await loadModel(place('base'))) as UniPerceiverModel;
+    using tuned = await openAdapter({ model: base, folder: place('base') }, place('adapter-1'));
+    await saveModel(tuned, place('whole'));
+    const merged = tuned.exports?.merged?.({ tasks: ['naming'] }).model;
+    if (!merged) throw new Error('expected a merged model');
+    await saveModel(merged, place('merged'));
+    merged.dispose();
+    using live = await openPredictor(place('base'), {
+      engine: 'current',
+      adapters: { own: place('adapter-1') },
+    });
+    const expected = flat(await live.adapter('own').classify(images));
+    for (const name of ['whole', 'merged']) {
+      using opened = await openPredictor(place(name), { engine: 'current' });
+      expect([...opened.classes]).toEqual([['naming', classes]]);
+      expectAlike(flat(await opened.classify(images)), expected);
+    }
+  });
+
+  it('scores other words than its classes by their similarity alone', async () => {
+    using base = (await loadModel(place('base'))) as UniPerceiverModel;
+    const headless = base.tuned({
+      settings: settings({ classes: 'none' }),
+      tasks: [naming],
+      random: createRandom(1),
+    });
+    await disturb(headless, 1);
+    await saveAdapter(headless, place('headless'), await sha256File(join(place('base'), 'model.safetensors')));
+    headless.dispose();
+    using predictor = await openPredictor(place('base'), {
+      engine: 'current',
+      adapters: { head: place('adapter-1'), none: place('headless') },
+    });
+    const labels = ['red', 'night'];
+    const [head, none] = await Promise.all(
+      ['head', 'none'].map((name) => predictor.adapter(name).classify(images, { labels })),
+    );
+    expect(head).toEqual(none);
+    expect(await predictor.adapter('head').classify(images)).not.toEqual(
+      await predictor.adapter('none').classify(images),
+    );
+  });
+});
