@@ -408,20 +408,41 @@ describe('weighted rows of weight gradients', () => {
       expect(relativeDifference(weighted[name] ?? [], byHand[name] ?? []), name).toBeLessThan(1e-5);
       expect(relativeDifference(weighted[name] ?? [], plain[name] ?? []), name).toBeGreaterThan(0.01);
     }
-    // What is before the linears learns as ever.
-    for (const name of ['embedding.word', 'embedding.patch.weight', 'blocks.0.norm1.weight']) {
+    // What is before the linears learns as ever, and so do the routers.
+    const routers = Object.keys(plain).filter((each) => each.startsWith('routers.'));
+    expect(routers.length > 0).toBe(moe !== undefined);
+    for (const name of ['embedding.word', 'embedding.patch.weight', 'blocks.0.norm1.weight', ...routers]) {
       expect(relativeDifference(weighted[name] ?? [], plain[name] ?? []), name).toBeLessThan(1e-4);
     }
     model.dispose();
   });
 
-  it('leak nothing, and refuse a weight that is not above 0', () => {
+  it('leave a modality of weight 0 out of what the linears learn', () => {
+    const model = drawnModel({ ...tiny, layers: 1 }, 44);
+    const none = gradientsOf(model, { rowWeights: () => 0 });
+    expect(none[`${path}.weight`]?.every((value) => value === 0)).toBe(true);
+    const images = gradientsOf(model, { rowWeights: ({ modality }) => Number(modality === 'visual') });
+    const byHand = gradientsOf(model, {}, (position) => Number(position < 9));
+    const [name] = [`${path}.weight`];
+    expect(relativeDifference(images[name] ?? [], byHand[name] ?? [])).toBeLessThan(1e-5);
+    model.dispose();
+  });
+
+  it('compute as without them', () => {
+    const moe = { condition: 'task', tasks: ['a'], experts: 2, topK: 2 } as const;
+    const model = drawnModel({ ...tiny, moe }, 45);
+    const rowWeights = ({ modality }: { readonly modality: string }): number => (modality === 'text' ? 3 : 1);
+    expect(encoded(model, { rowWeights, merged: false })).toEqual(encoded(model, { merged: false }));
+    model.dispose();
+  });
+
+  it('leak nothing, and refuse a weight below 0', () => {
     const model = drawnModel({ ...tiny, moe: {} }, 43);
     const rowWeights = (): number => 0.5;
     gradientsOf(model, { rowWeights });
     expect(leakedTensors(() => gradientsOf(model, { rowWeights }))).toEqual({ tensors: 0, buffers: 0 });
-    expect(() => encoded(model, { rowWeights: () => 0 })).toThrow(
-      "encode: expected rowWeights above 0, got 0 for modality visual; leave a modality that is not to learn out of the optimizer's parameters",
+    expect(() => encoded(model, { rowWeights: () => -1 })).toThrow(
+      'encode: expected rowWeights of at least 0, got -1 for modality visual; 0 leaves a modality out of what the linears learn',
     );
     model.dispose();
   });

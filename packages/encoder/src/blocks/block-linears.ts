@@ -9,7 +9,7 @@ import type { ParameterSet } from '@polygate/nn';
 import { linear, type LinearExpert } from '@polygate/tensor';
 import type * as tf from '@tensorflow/tfjs';
 import type { BlockLinear } from './linears.ts';
-import { weighRows, type RowWeights } from './row-weights.ts';
+import type { RowWeights } from './row-weights.ts';
 
 /** Which linear of which block. */
 export interface LinearRef {
@@ -62,7 +62,7 @@ export const pairOf = (parameters: ParameterSource, path: string): LinearExpert 
 export const denseLinears = (parameters: ParameterSource): BlockLinears => ({
   apply(x, ref, { activation = 'none', rowWeights } = {}) {
     const { weight, bias } = pairOf(parameters, pathOf(ref));
-    return weighRows(x, rowWeights, (inner) => linear(inner, weight, bias, { activation }) as tf.Tensor3D);
+    return linear(x, weight, bias, { activation, weightRates: rowWeights?.rates }) as tf.Tensor3D;
   },
 });
 

@@ -2,71 +2,80 @@
  * Weighted rows of weight gradients: a learning pace for the tokens of each modality (SM^4, section 3.2, adaptive learning
  * pace). Of y = W x + b the gradients become
  *   dW = sum_t w_t dy_t x_t^T,  db = sum_t w_t dy_t,  dx_t = W^T dy_t,
- * so that what comes before the linear learns at full pace. It is the linear between two identities, of which one
- * multiplies the gradient by 1 / w_t and the other by w_t.
+ * so that what comes before the linear learns at full pace, and so do the gates of experts. The operators of
+ * `@polygate/tensor` compute it (`weightRates`).
  *
- * B batch · T tokens · I inputs · O outputs
+ * B batch · T tokens
  */
 import { ConfigError } from '@polygate/core';
+import type { SegmentSpan } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import type { SegmentKey, SequenceLayout } from '../sequence/layout.ts';
 
-/** Weight of the tokens of a segment in weight gradients, above 0; undefined stands for 1. */
+/** Weight of the tokens of a segment in weight gradients, at least 0; undefined stands for 1. */
 export type RowWeightRule = (key: SegmentKey) => number | undefined;
 
-/** Weights of the positions of a sequence and their reciprocals, [1, T, 1] each. */
+/** Weights of the positions of a sequence. */
 export interface RowWeights {
-  readonly weights: tf.Tensor3D;
-  readonly reciprocals: tf.Tensor3D;
+  /** [T] */
+  readonly values: readonly number[];
+  /** [B, T], the same for every sample. */
+  readonly rates: tf.Tensor2D;
 }
 
-/** The tensor itself, with its gradient multiplied by `factors`, which broadcast to it. */
-export const scaleGradient = <T extends tf.Tensor>(x: T, factors: tf.Tensor): T => {
-  const op = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
-    const [value, save] = inputs as [tf.Tensor, tf.GradSaveFunc];
-    save([factors]);
-    return {
-      value: value.clone(),
-      gradFunc: (dy: tf.Tensor, [saved]: tf.Tensor[]) => tf.mul(dy, saved as tf.Tensor),
-    };
-  });
-  return op(x) as T;
-};
-
 /**
- * The weights of a sequence; undefined where all are 1.
- * @throws ConfigError for a weight that is not above 0
+ * The weights of a sequence; undefined where all are 1. Call it inside the tidy of the forward.
+ * @throws ConfigError for a weight that is not a number of at least 0
  */
 export const rowWeightsOf = (
-  { segments }: Pick<SequenceLayout, 'segments'>,
+  { batch, segments }: Pick<SequenceLayout, 'batch' | 'segments'>,
   rule: RowWeightRule | undefined,
 ): RowWeights | undefined => {
   if (!rule) return undefined;
   const values = segments.flatMap(({ key, length }) => {
     const weight = rule(key) ?? 1;
-    if (!(weight > 0 && weight < Infinity)) {
+    if (!(weight >= 0 && weight < Infinity)) {
       throw new ConfigError(
-        `encode: expected rowWeights above 0, got ${weight} for modality ${key.modality}; leave a modality that is not to learn out of the optimizer's parameters`,
+        `encode: expected rowWeights of at least 0, got ${weight} for modality ${key.modality}; 0 leaves a modality out of what the linears learn`,
         { fields: { weight, modality: key.modality } },
       );
     }
     return new Array<number>(length).fill(weight);
   });
   if (values.every((weight) => weight === 1)) return undefined;
-  const shape: [number, number, number] = [1, values.length, 1];
-  return {
-    weights: tf.tensor3d(values, shape),
-    reciprocals: tf.tensor3d(
-      values.map((weight) => 1 / weight),
-      shape,
-    ),
-  };
+  return { values, rates: tf.tile(tf.tensor2d(values, [1, values.length]), [batch, 1]) };
 };
 
-/** @param compute a linear of x, [B, T, I] -> [B, T, O] */
-export const weighRows = (
-  x: tf.Tensor3D,
-  rows: RowWeights | undefined,
-  compute: (x: tf.Tensor3D) => tf.Tensor3D,
-): tf.Tensor3D =>
-  rows ? scaleGradient(compute(scaleGradient(x, rows.reciprocals)), rows.weights) : compute(x);
+/** Spans of rows whose tokens weigh the same each. */
+export interface WeightedSpans {
+  /** `row` indexes `rows` and `rates`. */
+  readonly segments: readonly SegmentSpan[];
+  /** The row that each was cut from. */
+  readonly rows: readonly number[];
+  /** Weight of each. */
+  readonly rates: readonly number[];
+}
+
+/** Cuts spans where the weight changes; parts of a row that weigh the same stay one row. */
+export const weightedSpans = (
+  spans: readonly SegmentSpan[],
+  { values }: Pick<RowWeights, 'values'>,
+): WeightedSpans => {
+  const rows: number[] = [];
+  const rates: number[] = [];
+  const indexOf = (row: number, rate: number): number => {
+    const index = rows.findIndex((each, i) => each === row && rates[i] === rate);
+    return index >= 0 ? index : (rates.push(rate), rows.push(row) - 1);
+  };
+  const segments = spans.flatMap(({ row, start, length }) => {
+    const parts: { row: number; start: number; length: number }[] = [];
+    for (let at = start; at < start + length; at += 1) {
+      const index = indexOf(row, values[at] ?? 1);
+      const last = parts.at(-1);
+      if (last?.row === index) last.length += 1;
+      else parts.push({ row: index, start: at, length: 1 });
+    }
+    return parts;
+  });
+  return { segments, rows, rates };
+};

@@ -1,12 +1,12 @@
 /**
  * Linears of experts with one decision per row: the chosen experts of a row are merged on the tape, so gradients reach
- * them and their router (Uni-Perceiver-MoE, section 3.3). Where rows of gradients are weighted, so are those that reach
- * the router.
+ * them and their router (Uni-Perceiver-MoE, section 3.3).
  */
 import type { GateDecision } from '@polygate/routers';
-import { conditionalLinear, type SegmentSpan } from '@polygate/tensor';
+import { conditionalLinear, embedding, type SegmentSpan } from '@polygate/tensor';
+import * as tf from '@tensorflow/tfjs';
 import type { BlockLinears } from '../blocks/block-linears.ts';
-import { weighRows } from '../blocks/row-weights.ts';
+import { weightedSpans } from '../blocks/row-weights.ts';
 import type { LiveGroup } from './expert-group.ts';
 
 /** What row experts work on. All borrowed. */
@@ -19,8 +19,18 @@ export interface RowExpertsOptions {
 export const rowExperts = (group: LiveGroup, { decisions, spans }: RowExpertsOptions): BlockLinears => ({
   apply(x, ref, { activation = 'none', prompts = false, rowWeights } = {}) {
     const { gates, chosen } = decisions[group.siteOf(ref)] as GateDecision;
+    const experts = group.expertsOf(ref);
     const segments = prompts ? [{ row: spans[0]?.row ?? 0, start: 0, length: x.shape[1] }] : spans;
-    const options = { gates, chosen, experts: group.expertsOf(ref), segments, activation };
-    return weighRows(x, rowWeights, (inner) => conditionalLinear(inner, options));
+    if (!rowWeights) return conditionalLinear(x, { gates, chosen, experts, segments, activation });
+    // A row whose tokens weigh differently is merged once for each weight, by the same gates.
+    const { rows, rates, ...weighted } = weightedSpans(segments, rowWeights);
+    return conditionalLinear(x, {
+      gates: embedding(gates, tf.tensor1d([...rows], 'int32')) as tf.Tensor2D,
+      chosen: rows.map((row) => chosen[row] ?? []),
+      experts,
+      segments: weighted.segments,
+      activation,
+      weightRates: rates,
+    });
   },
 });

@@ -11,9 +11,8 @@
 import { sharedRandom, type Random } from '@polygate/core';
 import { routeTokens, unstackRouters, type TokenDecision } from '@polygate/routers';
 import { dispatchedLinear } from '@polygate/tensor';
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import type { BlockLinears } from '../blocks/block-linears.ts';
-import { scaleGradient, weighRows } from '../blocks/row-weights.ts';
 import type { LiveGroup } from './expert-group.ts';
 
 /** What token experts work on. All borrowed. */
@@ -91,14 +90,7 @@ export const tokenExperts = (group: LiveGroup, options: TokenExpertsOptions): To
       // The first linear of a site goes on with what its router gives back; a later one has an input of its own.
       const input = sources.get(tokens) === x ? tokens : x;
       const experts = group.expertsOf(ref);
-      if (!rowWeights) return dispatchedLinear(input, { gates, plan, experts, activation });
-      // Gates are scaled back, so that the router and what is before it learn at full pace.
-      const { reciprocals } = rowWeights;
-      const ofTokens = tf.reshape(tf.tile(reciprocals, [x.shape[0], 1, 1]), [gates.shape[0], 1]);
-      const scaled = scaleGradient(gates, ofTokens);
-      return weighRows(input, rowWeights, (inner) =>
-        dispatchedLinear(inner, { gates: scaled, plan, experts, activation }),
-      );
+      return dispatchedLinear(input, { gates, plan, experts, activation, weightRates: rowWeights?.rates });
     },
   };
 };

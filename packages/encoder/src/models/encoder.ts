@@ -42,7 +42,7 @@ export interface EncodeOptions extends RunOptions, AdapterOptions {
   readonly topK?: TopKRule;
   /**
    * Weights of tokens in the gradients of the blocks' linears and experts, by what is said of their segments: a learning
-   * pace for each modality. Gradients to what is before a linear do not change. @default all 1
+   * pace for each modality. Gradients to what is before a linear, and to routers, do not change. @default all 1
    */
   readonly rowWeights?: RowWeightRule;
 }

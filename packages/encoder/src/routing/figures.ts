@@ -9,6 +9,8 @@ export interface GroupFigures extends RoutingTelemetry {
   /** As text, e.g. `10011001`. */
   readonly attributes: string;
   readonly task: string;
+  /** Experts that each of its tokens chose; a mean where they chose different numbers. */
+  readonly topK: number;
 }
 
 /** Figures of one router over all its tokens, and by group. */
@@ -35,10 +37,15 @@ const figures = (parts: readonly RoutingCounts[]): RoutingTelemetry => routingTe
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
+const choicesOf = (parts: readonly RoutingCounts[]): number =>
+  parts.flatMap(({ choices }) => choices).reduce((sum, count) => sum + count, 0) /
+  parts.reduce((sum, { tokens }) => sum + tokens, 0);
+
 const groupFigures = (groups: readonly GroupCounts[]): readonly GroupFigures[] =>
   gather(groups, ({ modality, attributes, task }) => [modality, attributes, task]).map((own) => {
     const [{ modality, attributes, task }] = own;
-    return { modality, attributes, task, ...figures(own.map(({ counts }) => counts)) };
+    const parts = own.map(({ counts }) => counts);
+    return { modality, attributes, task, ...figures(parts), topK: choicesOf(parts) };
   });
 
 /**

@@ -3,6 +3,7 @@
  * predictions for scores, reports for descriptions. What only some architectures have is optional.
  */
 import type { MetricRecord, Random } from '@polygate/core';
+import type { RowWeightRule, TopKRule } from '@polygate/encoder';
 import type { SequenceBatch } from '@polygate/modalities';
 import type { ParameterSet } from '@polygate/nn';
 import type { RoutingKey } from '@polygate/routers';
@@ -24,6 +25,16 @@ export interface ModelLossOptions {
   readonly differentiable?: boolean;
   /** In training: whether records of what happens inside, such as routing, are wanted; they may cost. @default false */
   readonly telemetry?: boolean;
+  /**
+   * How many experts the tokens of a segment choose in a group, for those of some modality and task where that changes
+   * while a model trains (SM^4, adaptive expert allocation). Models without experts pass over it. @default as configured
+   */
+  readonly topK?: TopKRule;
+  /**
+   * Weights of the tokens of a segment in weight gradients: a learning pace for each modality (SM^4, adaptive learning
+   * pace). Models that know no segments pass over it. @default all 1
+   */
+  readonly rowWeights?: RowWeightRule;
 }
 
 /** The loss of a batch without its task's loss weight, as `train` takes it. */

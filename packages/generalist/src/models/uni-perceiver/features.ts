@@ -4,20 +4,20 @@
  *
  * B sequences · T positions · N queries · C candidates · D width
  */
-import type { Random } from '@polygate/core';
-import type { RoutingTrace, SequenceSide } from '@polygate/encoder';
+import type { EncodeOptions, SequenceSide } from '@polygate/encoder';
 import { takeSequences, type SequenceBatch } from '@polygate/modalities';
 import { embedding } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import type { EncodingModel } from './comparing-model.ts';
 
-export interface FeatureOptions {
-  /** @default false */
-  readonly training?: boolean;
-  /** Needed in training: routing noise, drop path, what segments leave open. */
-  readonly random?: Random;
-  /** As in the encoder's options: off, experts are merged on the tape. @default true outside training */
-  readonly merged?: boolean;
+/** What of an encoder's settings a feature may differ by. */
+const encodeSettings = ['training', 'random', 'merged', 'routing', 'topK', 'rowWeights'] as const;
+
+/**
+ * As the encoder's settings of a forward. What `routing` gets of losses belongs to the caller or the enclosing tidy, like
+ * the features.
+ */
+export interface FeatureOptions extends Pick<EncodeOptions, (typeof encodeSettings)[number]> {
   /** Name of the task that the sequences serve, for routers that look at it. @default the batch's own */
   readonly task?: string | undefined;
   /** What the sequences are to their task, for adapters that tell it. @default 'inputs' */
@@ -26,9 +26,17 @@ export interface FeatureOptions {
   readonly unit?: boolean;
   /** Flat positions in [B * T], or the prefix of each sequence. @default 'prefix' */
   readonly queries?: 'prefix' | Int32Array;
-  /** Gets what the routers did; its losses belong to the caller or the enclosing tidy, like the features. @default none */
-  readonly routing?: RoutingTrace;
 }
+
+const settingsOf = ({ adapter }: EncodingModel, options: FeatureOptions): EncodeOptions => {
+  const given = Object.fromEntries(
+    encodeSettings.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]] as const])),
+  );
+  if (!adapter) return given;
+  const { encoder, settings } = adapter;
+  const { side = 'inputs' } = options;
+  return { ...given, adapter: encoder, side, noise: settings?.noise, dropPath: settings?.dropPath };
+};
 
 /**
  * Features of sequences, [N, D] of unit length unless asked otherwise; they belong to the caller or the enclosing tidy.
@@ -39,27 +47,12 @@ export const encodeFeatures = (
   batch: SequenceBatch,
   options: FeatureOptions = {},
 ): tf.Tensor2D => {
-  const {
-    training = false,
-    random,
-    merged,
-    queries = 'prefix',
-    routing,
-    side = 'inputs',
-    unit = true,
-  } = options;
-  const { encoder: adapter, settings } = model.adapter ?? {};
+  const { queries = 'prefix', routing, unit = true } = options;
   const before = routing?.losses.length ?? 0;
   const [features] = tf.tidy((): [tf.Tensor2D, ...tf.Tensor[]] => {
     const task = options.task ?? batch.task;
     const sequences = task === undefined ? batch : { ...batch, task };
-    const hidden = model.encoder.encode(sequences, {
-      training,
-      ...(random ? { random } : {}),
-      ...(merged === undefined ? {} : { merged }),
-      ...(routing ? { routing } : {}),
-      ...(adapter ? { adapter, side, noise: settings?.noise, dropPath: settings?.dropPath } : {}),
-    });
+    const hidden = model.encoder.encode(sequences, settingsOf(model, options));
     const [size, length, width] = hidden.shape;
     // [B, T, D] -> [B * T, D], so that one look-up takes any positions; its gradient runs on every engine.
     const flat = tf.reshape(hidden, [size * length, width]);
@@ -69,7 +62,7 @@ export const encodeFeatures = (
     // The losses of this forward are the caller's too: they must outlive this tidy.
     const losses = routing?.losses.slice(before) ?? [];
     return [
-      model.encoder.project(chosen, { adapter, unit }),
+      model.encoder.project(chosen, { adapter: model.adapter?.encoder, unit }),
       ...losses.flatMap(({ weighted, means }) => [weighted, ...Object.values(means)]),
     ];
   });

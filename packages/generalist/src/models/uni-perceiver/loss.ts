@@ -141,7 +141,7 @@ const compared = (
  * The scalars belong to the caller or the enclosing tidy.
  */
 export const taskLoss = (model: ComparingModel, batch: TaskBatch, options: ModelLossOptions): TaskLoss => {
-  const { training, random, differentiable = false, telemetry = false } = options;
+  const { training, random, differentiable = false, telemetry = false, topK, rowWeights } = options;
   const routing = training ? createRoutingTrace({ telemetry }) : undefined;
   /** Pairs have a target each; other targets are candidates, which are no sample's. */
   const isPaired = batch.loss === 'contrastive';
@@ -154,13 +154,15 @@ export const taskLoss = (model: ComparingModel, batch: TaskBatch, options: Model
       : {}),
     ...(differentiable ? { merged: false } : {}),
     ...(routing ? { routing } : {}),
+    ...(topK ? { topK } : {}),
+    ...(rowWeights ? { rowWeights } : {}),
   });
   const { adapter } = model;
   const head = batch.loss === 'contrastive' ? undefined : adapter?.headOf(batch.task, batch.targets);
   const sequences = adapter?.sequencesOf(batch.task, batch.targets) ?? batch.targets.sequences;
-  // Outside the tidy: features that are encoded for the cache outlive this call.
+  // Outside the tidy: features that are encoded for the cache outlive this call. They are those of the configured choice.
   const cached =
-    !training && !differentiable && batch.targets.whole
+    !training && !differentiable && !topK && batch.targets.whole
       ? model.candidateFeatures(batch.targets, batch.task)
       : undefined;
   const { loss, terms, ...metrics } = tf.tidy((): TaskMetrics & Pick<TaskLoss, 'loss' | 'terms'> => {

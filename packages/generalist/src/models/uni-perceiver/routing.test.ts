@@ -22,6 +22,18 @@ describe('routingRecords', () => {
   const text = { modality: 'text', attributes: '10010100', task: 'naming' };
   const image = { modality: 'visual', attributes: '10011001', task: 'naming' };
 
+  it('says where a group of tokens chooses another number of experts', () => {
+    const twice = { ...counts(4, 4), choices: [4, 4] };
+    const [record] = routingRecords(encoder, 'naming', [
+      report([
+        { ...image, counts: counts(6, 6) },
+        { ...text, counts: twice },
+      ]),
+    ]);
+    const { sites } = record?.values as unknown as { sites: [{ groups: readonly { topK?: number }[] }] };
+    expect(sites[0].groups.map(({ topK }) => topK)).toEqual([undefined, 2]);
+  });
+
   it('adds up what a router did in all forwards of a step, over all and by group', () => {
     const [record, ...more] = routingRecords(encoder, 'naming', [
       report([{ ...image, counts: counts(6, 6, 2) }], { balance: 2, z: 1 }),

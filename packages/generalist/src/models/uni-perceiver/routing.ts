@@ -24,7 +24,8 @@ export const routingRecords = (
     const sites = routingFigures(own).map(({ group: _, losses, groups, ...site }) => ({
       ...site,
       ...losses,
-      groups,
+      // What is said of all tokens above is not said of each group again.
+      groups: groups.map(({ topK: chosen, ...each }) => (chosen === topK ? each : { ...each, topK: chosen })),
     }));
     const group = moe.groups.length > 1 ? { group: name } : {};
     return [{ kind: 'routing', values: { task, ...group, condition, experts, topK, sites } }];
