@@ -31,6 +31,7 @@ const elsewhere = new Set([
   'PgTokenChoice',
   'PgTokenChoiceGrad',
   'PgDecidedGates',
+  'PgCrossAttention',
   'PgExactLinear',
   'PgExactLinearGrad',
   'PgAttentionPool',

@@ -23,6 +23,8 @@ export const captionWordScore = async (
     const written = await caption(model, imagePatches(rows, model.image), {
       maximumTokens: LONGEST,
       beam: 1,
+      lengthPenalty: 1,
+      finished: 'aside',
     });
     written.forEach((texts, row) => {
       const references = nestedListRow(rows, 'captions', row).map((tokens) =>

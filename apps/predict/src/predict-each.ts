@@ -28,7 +28,11 @@ export interface ImagePredictions<A> {
 }
 
 export interface EachOptions<A> {
-  readonly predict: (images: ReturnType<typeof patchesOf>) => Promise<readonly (readonly A[])[]>;
+  /** @param first place of the first image among all files */
+  readonly predict: (
+    images: ReturnType<typeof patchesOf>,
+    first: number,
+  ) => Promise<readonly (readonly A[])[]>;
   /** What is done with files that can't be read: they are listed, or the first one ends the work. @default 'skip' */
   readonly bad?: 'skip' | 'throw';
   readonly logger?: Logger;
@@ -80,6 +84,7 @@ export const predictEach = async <A>(
         read.map(({ pixels }) => pixels),
         model.image,
       ),
+      images.length,
     );
     read.forEach(({ path }, i) => images.push({ image: path, predictions: answers[i] ?? [] }));
   }

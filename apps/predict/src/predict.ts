@@ -74,7 +74,8 @@ export const predictImages = <Answer>(
     const { images, bad } = options;
     warnUntrained(model, family.name, context);
     const answers = await predictEach(model, await imageFilesOf(images), {
-      predict: (patches) => predictor.predict(model, patches, askedOf(predictor, options)),
+      predict: (patches, first) =>
+        predictor.predict(model, patches, { ...askedOf(predictor, options), first }),
       ...(bad === undefined ? {} : { bad }),
       ...context,
     });
@@ -137,7 +138,8 @@ export const predictFiles = <Answer>(
     const skipped: SkippedImage[] = [];
     for (const path of paths) {
       try {
-        const answers = await predictor.predict(model, path, { ...askedOf(predictor, options), reading });
+        const asked = { ...askedOf(predictor, options), reading, first: images.length };
+        const answers = await predictor.predict(model, path, asked);
         images.push({ image: path, predictions: answers as readonly Answer[] });
       } catch (error) {
         const isFault = error instanceof FormatError || error instanceof StateError;

@@ -14,7 +14,15 @@ export type {
 } from './accounting/accounting.ts';
 export { resolveEncoderConfig } from './config/config.ts';
 export type { EncoderConfig, ResolvedEncoderConfig } from './config/config.ts';
-export type { Encoder, EncodeOptions, MergedWeights, RoutingReport } from './models/encoder.ts';
+export type { SequenceContinuation } from './continuation/continuation.ts';
+export { KeyValueCache } from './continuation/key-value-cache.ts';
+export type {
+  Encoder,
+  EncodeOptions,
+  ExtendOptions,
+  MergedWeights,
+  RoutingReport,
+} from './models/encoder.ts';
 export type { ExpertConfig, ResolvedExperts } from './config/expert-config.ts';
 export { conditionOf } from './config/expert-groups.ts';
 export type {

@@ -109,13 +109,13 @@ const predictorOn = (
   };
   const each = async <A>(
     images: ImageSources,
-    predict: (images: ImagePatches) => Promise<readonly A[]>,
+    predict: (images: ImagePatches, first: number) => Promise<readonly A[]>,
   ): Promise<readonly A[]> => {
     const all = listOf(images);
     const answers: A[] = [];
     for (let start = 0; start < all.length; start += batch) {
-      const images = await read(all.slice(start, start + batch), start);
-      answers.push(...(await queue(() => predict(images))));
+      const few = await read(all.slice(start, start + batch), start);
+      answers.push(...(await queue(() => predict(few, start))));
     }
     return answers;
   };
@@ -132,7 +132,7 @@ const predictorOn = (
   const methodOf = (predictor: FamilyPredictor) => {
     if (predictor.input === 'images') {
       return (images: ImageSources, options: PredictOptions = {}) =>
-        each(images, (few) => predictor.predict(model, few, options));
+        each(images, (few, first) => predictor.predict(model, few, { ...options, first }));
     }
     if (predictor.input === 'texts') {
       return async (texts: string | readonly string[], options: PredictOptions = {}) => {
@@ -146,7 +146,8 @@ const predictorOn = (
         const all = typeof paths === 'string' ? [paths] : paths;
         const answers: (readonly unknown[])[] = [];
         for (const path of all) {
-          answers.push(await queue(() => predictor.predict(model, path, { ...options, reading })));
+          const first = answers.length;
+          answers.push(await queue(() => predictor.predict(model, path, { ...options, reading, first })));
         }
         return typeof paths === 'string' ? answers[0] : answers;
       };

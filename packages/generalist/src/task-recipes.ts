@@ -92,11 +92,12 @@ export const trainedTasks = (
     const { keepsClasses = false, kept } = taskFamilyNamed(family);
     const trained = suiteDataset(suite, dataset);
     const { classes } = trained;
+    const settings = kept?.(recipe, trained) ?? {};
     return {
       name,
       family,
       dataset,
       ...(keepsClasses && classes ? { classes } : {}),
-      ...(kept ? { settings: kept(recipe, trained) } : {}),
+      ...(Object.keys(settings).length > 0 ? { settings } : {}),
     };
   });

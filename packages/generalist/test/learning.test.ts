@@ -125,7 +125,7 @@ describe('a tiny model', () => {
   it('gives captions the log-probability that the training loss sees', async () => {
     // The same words through the training layout: the mean loss is minus the mean log p, which is the score at penalty 1.
     const images = patchesOf([drawImage('green', 'bar', 79)], model.image);
-    const [beams = []] = await caption(model, images, { maximumTokens: 12 });
+    const [beams = []] = await caption(model, images, { maximumTokens: 12, beam: 3, lengthPenalty: 1 });
     expect(beams).toHaveLength(3);
     const task = createImageCaptioning({
       name: 'check',

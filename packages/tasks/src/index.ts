@@ -52,17 +52,11 @@ export type {
   PredictOptions,
   TextPredictor,
 } from './families/predictor.ts';
-export { augmentation, candidates, commonSettings, maximumTokens } from './families/settings.ts';
+export { augmentation, candidates, commonSettings, generation, maximumTokens } from './families/settings.ts';
 export type { CommonSettings, FamilyDefaults } from './families/settings.ts';
 export { chooseCaption, rowCaptions } from './families/captions.ts';
-export { beamSearch } from './families/image-captioning/beam-search.ts';
-export type { BeamOptions, BeamRow, BeamText } from './families/image-captioning/beam-search.ts';
-export { captionLayout, captionStep, captionVisibility } from './families/image-captioning/caption-layout.ts';
-export type {
-  CaptionLayout,
-  CaptionLayoutOptions,
-  CaptionStepOptions,
-} from './families/image-captioning/caption-layout.ts';
+export { captionLayout, captionVisibility } from './families/image-captioning/caption-layout.ts';
+export type { CaptionLayout, CaptionLayoutOptions } from './families/image-captioning/caption-layout.ts';
 export { createImageCaptioning } from './families/image-captioning/collate.ts';
 export type { ImageCaptioningOptions } from './families/image-captioning/collate.ts';
 export { caption } from './families/image-captioning/predict.ts';
@@ -87,6 +81,17 @@ export type { TextClassificationOptions } from './families/text-classification/c
 export { classifyTexts } from './families/text-classification/predict.ts';
 export type { TextLabelOptions } from './families/text-classification/predict.ts';
 export { joinPatches, patchesOf } from './image-patches.ts';
+export { beamSearch } from './generation/beam-search.ts';
+export type { NextTokens, SearchOptions, WrittenText } from './generation/beam-search.ts';
+export { generate } from './generation/generate.ts';
+export type { GenerateOptions } from './generation/generate.ts';
+export { generationFlags } from './generation/generation-flags.ts';
+export { generationSettings, resolveGeneration } from './generation/generation-options.ts';
+export type { GenerationOptions, ResolvedGeneration } from './generation/generation-options.ts';
+export type { DecoderOptions, TextDecoder, TextStart } from './generation/text-decoder.ts';
+export type { TextRow, TokenRoles } from './generation/token-rules.ts';
+export { textStep, wholeDecoder } from './generation/whole-decoder.ts';
+export type { TextStep, TextStepOptions } from './generation/whole-decoder.ts';
 export type { ScoredBatch, ScoreOptions, TaskModel, TrainedTask } from './model.ts';
 export { softmaxRows, topIndices } from './scores.ts';
 export { imageAndTextToText, imageToText, segmentRows, textToText } from './signatures.ts';

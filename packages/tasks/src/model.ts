@@ -4,6 +4,7 @@
  */
 import type { Tokenizer } from '@polygate/tokens';
 import type { CandidateSet } from './candidates.ts';
+import type { DecoderOptions, TextDecoder, TextStart } from './generation/text-decoder.ts';
 import type { ResolvedImageInput } from '@polygate/modalities';
 import type { TaskBatch } from './task.ts';
 
@@ -45,4 +46,11 @@ export interface TaskModel {
    * memory; the features of whole candidate sets are kept until the model changes.
    */
   scores(batch: ScoredBatch, options?: ScoreOptions): Promise<Float32Array>;
+  /**
+   * Scores of texts that grow token by token, by keys and values that are kept: the start is encoded once. Equal to `scores`
+   * of whole sequences up to rounding.
+   * @default none: every step encodes whole sequences
+   * @returns undefined where it can't, because experts of a token hang on other tokens
+   */
+  decoder?(start: TextStart, options?: DecoderOptions): TextDecoder | undefined;
 }

@@ -9,6 +9,7 @@ export { linear, type LinearOptions } from './linear.ts';
 export { layerNorm, type LayerNormOptions } from './layer-norm.ts';
 export { gelu } from './gelu.ts';
 export { attention, type AttentionOptions } from './attention.ts';
+export { crossAttention, toHeads, type KeysAndValues } from './cross-attention.ts';
 export { conditionalLinear, type ConditionalLinearOptions } from './conditional-linear.ts';
 export { dispatchedLinear, type DispatchedLinearOptions } from './dispatched-linear.ts';
 export type { DispatchPlan } from './dispatch-plan.ts';

@@ -6,6 +6,7 @@ import {
   attention,
   attentionPool,
   conditionalLinear,
+  crossAttention,
   embedding,
   gelu,
   l2Normalize,
@@ -132,6 +133,21 @@ const fused: Case[] = [
       [2, 1, 4],
     ],
     (qkv, keys, values) => attention(as(qkv), { heads: 1, promptKeys: as(keys), promptValues: as(values) }),
+  ],
+  [
+    'crossAttention of two parts',
+    [
+      [2, 2, 3, 2],
+      [2, 2, 1, 2],
+      [2, 2, 1, 2],
+      [2, 2, 3, 2],
+      [2, 2, 3, 2],
+    ],
+    (queries, k0, v0, k1, v1) =>
+      crossAttention(as(queries), [
+        { keys: as(k0), values: as(v0) },
+        { keys: as(k1), values: as(v1), mask: mask() },
+      ]),
   ],
   [
     'conditionalLinear',

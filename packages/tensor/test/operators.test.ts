@@ -7,6 +7,7 @@ import {
   attention,
   attentionPool,
   conditionalLinear,
+  crossAttention,
   embedding,
   gelu,
   globalNorm,
@@ -18,6 +19,7 @@ import {
   segmentLinear,
   selectEngine,
   softmaxCrossEntropy,
+  toHeads,
 } from '../src/index.ts';
 import { leakedTensors, randomTensor, testEngines } from '../src/testing.ts';
 
@@ -116,6 +118,37 @@ describe.each(engines)('$title', (engine) => {
       attention(qkv, { heads: 1, mask, promptKeys: tf.zeros([1, 1]), promptValues: tf.tensor2d([[10]]) }),
       [6, 8],
     );
+  });
+
+  it('crossAttention: one softmax over the keys of all parts, masked part by part', () => {
+    // d = 1, one head, two queries of 0: equal scores average values. Parts: {2}, {6, 10}.
+    const of = (...values: number[]) => tf.tensor4d(values, [1, 1, values.length, 1]);
+    const queries = of(0, 0);
+    const first = { keys: of(5), values: of(2) };
+    const second = { keys: of(7, 8), values: of(6, 10) };
+    close(crossAttention(queries, [first, second]), [6, 6]);
+    // The first query does not see 10, the second sees 10 alone of its part.
+    const mask = tf.tensor4d([0, -1e4, -1e4, 0], [1, 1, 2, 2]);
+    close(crossAttention(queries, [first, { ...second, mask }]), [4, 6]);
+    // Nobody sees the first part.
+    const none = tf.tensor4d([-Infinity], [1, 1, 1, 1]);
+    close(crossAttention(queries, [{ ...first, mask: none }, second]), [8, 8]);
+  });
+
+  it('crossAttention over the own keys is attention, with prompts as a part in front', () => {
+    const random = createRandom(21);
+    const [qkv, promptKeys, promptValues] = [
+      [2, 3, 12],
+      [2, 2, 4],
+      [2, 2, 4],
+    ].map((shape) => randomTensor(random, shape)) as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D];
+    const mask = tf.tensor4d([0, -1e4, 0, 0, -1e4, 0, 0, -1e4, -1e4], [1, 1, 3, 3]);
+    const [queries, keys, values] = (tf.split(qkv, 3, 2) as tf.Tensor3D[]).map((part) => toHeads(part, 2));
+    const got = crossAttention(queries as tf.Tensor4D, [
+      { keys: toHeads(promptKeys, 2), values: toHeads(promptValues, 2) },
+      { keys: keys as tf.Tensor4D, values: values as tf.Tensor4D, mask },
+    ]);
+    close(got, [...attention(qkv, { heads: 2, mask, promptKeys, promptValues }).dataSync()]);
   });
 
   it('attention: scores are scaled by 1 / sqrt(d) per head', () => {
@@ -348,6 +381,24 @@ describe('error texts', () => {
       () => attention(tf.zeros([1, 2, 6]), { heads: 2, promptKeys: matrix(1, 2) }),
       ConfigError,
       'attention: expected promptKeys and promptValues together, got only one; give both or neither',
+    ],
+    [
+      () => crossAttention(tf.zeros([1, 2, 3, 4]), []),
+      ShapeError,
+      'crossAttention: expected one part of keys and values or more, got none',
+    ],
+    [
+      () =>
+        crossAttention(tf.zeros([1, 2, 3, 4]), [
+          { keys: tf.zeros([1, 2, 5, 4]), values: tf.zeros([1, 2, 5, 4]), mask: tf.zeros([1, 1, 3, 3]) },
+        ]),
+      ShapeError,
+      'crossAttention: expected a mask of part 0 of shape [1|1, 1, 3|1, 5], got [1, 1, 3, 3]; a mask has a column for each key of its part',
+    ],
+    [
+      () => toHeads(tf.zeros([1, 2, 6]), 4),
+      ShapeError,
+      'toHeads: expected heads that divide the width 6, got 4',
     ],
     [
       () => softmaxCrossEntropy(matrix(2, 3), tf.zeros([3])),

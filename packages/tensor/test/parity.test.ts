@@ -10,6 +10,7 @@ import {
   attention,
   attentionPool,
   conditionalLinear,
+  crossAttention,
   embedding,
   gelu,
   l2Normalize,
@@ -213,6 +214,34 @@ const calls: Record<string, fc.Arbitrary<Call>> = {
             ...(added ? { mask: added as tf.Tensor4D } : {}),
             ...(keys && values ? { promptKeys: keys, promptValues: values } : {}),
           }),
+      };
+    }),
+  crossAttention: fc
+    .record({
+      seed: fc.nat(),
+      b: size,
+      h: fc.constantFrom(1, 3),
+      l: size,
+      k: size,
+      parts: fc.constantFrom(1, 2),
+    })
+    .map(({ seed, b, h, l, k, parts }) => {
+      const random = createRandom(seed);
+      const keys = Array.from({ length: 2 * parts }, (_, i) => normal(random, [b, h, i < 2 ? k : l, 4]));
+      const mask = host(
+        tf.tensor4d(
+          Float32Array.from({ length: l * k }, () => (random.next() < 0.3 ? -2 : 0)),
+          [1, 1, l, k],
+        ),
+      );
+      return {
+        inputs: [normal(random, [b, h, l, 4]), ...keys],
+        constants: [mask],
+        run: ([queries, k0, v0, k1, v1], [own]) =>
+          crossAttention(queries as tf.Tensor4D, [
+            { keys: k0 as tf.Tensor4D, values: v0 as tf.Tensor4D, mask: own as tf.Tensor4D },
+            ...(k1 && v1 ? [{ keys: k1 as tf.Tensor4D, values: v1 as tf.Tensor4D }] : []),
+          ]),
       };
     }),
   attentionPool: fc

@@ -1,4 +1,4 @@
-import { ConfigError, excerpt } from '@polygate/core';
+import { ConfigError, excerpt, unknownName } from '@polygate/core';
 import type { EngineOptions } from '@polygate/tensor';
 import type { Command } from 'commander';
 
@@ -76,6 +76,23 @@ export const engineOptions = ({
   ...(precision === undefined ? {} : { precision: precision as NonNullable<EngineOptions['precision']> }),
   ...(threads === undefined ? {} : { threads: positive('--threads', 1024)(threads) }),
 });
+
+/** A number of 0 or more. @throws ConfigError */
+export const amount =
+  (flag: string) =>
+  (value: string): number => {
+    const number = value.trim() === '' ? Number.NaN : Number(value);
+    if (number >= 0 && number < Infinity) return number;
+    throw new ConfigError(`${flag}: expected a number of 0 or more, got ${excerpt(value)}`);
+  };
+
+/** One of some words. @throws ConfigError listing them */
+export const oneOf =
+  (flag: string, words: readonly string[]) =>
+  (value: string): string => {
+    if (words.includes(value)) return value;
+    throw unknownName(flag, value, words);
+  };
 
 /** Words separated by commas. */
 export const list = (value: string): string[] =>

@@ -22,9 +22,11 @@ import type { Command } from 'commander';
 import { stat } from 'node:fs/promises';
 import type { Terminal } from '../terminal.ts';
 import {
+  amount,
   checkpointOptions,
   engineOptions,
   list,
+  oneOf,
   positive,
   withCheckpoint,
   withEngine,
@@ -49,8 +51,12 @@ const attributeOf = (option: PredictOption): string =>
   flagOf(option).replace(/-(\w)/gu, (_, letter: string) => letter.toUpperCase());
 
 const withOption = (command: Command, option: PredictOption): Command => {
-  const { type, summary, most = MAX_COUNT } = option;
+  const { type, summary, most = MAX_COUNT, choices = [] } = option;
   const flag = `--${flagOf(option)}`;
+  if (type === 'number') return command.option(`${flag} <number>`, summary, amount(flag));
+  if (type === 'choice') {
+    return command.option(`${flag} <${choices.join('|')}>`, summary, oneOf(flag, choices));
+  }
   if (type === 'text') return command.option(`${flag} <text>`, summary);
   return type === 'words'
     ? command.option(`${flag} <words>`, summary, list)

@@ -37,6 +37,7 @@ export const demo = {
       batchSize: 32,
       weight: 6,
       maximumTokens: 12,
+      generation: { beam: 3, lengthPenalty: 1, finished: 'aside' },
       candidates: words,
       augmentation: images,
     },

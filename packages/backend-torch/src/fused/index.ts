@@ -10,6 +10,7 @@
  * | layer norm          | statistics, arithmetic, dx, dgamma, dbeta        | y                                            |
  * | gelu                | arithmetic                                       | y and dx as x is stored                      |
  * | attention           | softmax and its gradient, prompt gradients       | products, kept q, k, v and probabilities, y  |
+ * | cross attention     | softmax                                          | products, scores, y                          |
  * | conditional linear  | merging, gates, all gradients but dx             | merged weights in products, y, dx, row dW    |
  * | dispatched linear   | gates, sums over experts, all gradients but dx   | factors of products, y, kept z, dx           |
  * | token choice        | all                                              |                                              |
@@ -23,6 +24,7 @@
 import { registerGelu } from './activation.ts';
 import { registerAttention } from './attention.ts';
 import { registerConditionalLinear } from './conditional-linear.ts';
+import { registerCrossAttention } from './cross-attention.ts';
 import { registerCrossEntropy } from './cross-entropy.ts';
 import { registerDispatchedLinear } from './dispatched-linear.ts';
 import { registerEmbedding } from './embedding.ts';
@@ -42,6 +44,7 @@ export const registerFusedKernels = (): void => {
   registerLayerNorm();
   registerResidual();
   registerAttention();
+  registerCrossAttention();
   registerConditionalLinear();
   registerDispatchedLinear();
   registerTokenChoice();

@@ -23,6 +23,7 @@ export type SequenceSide = 'inputs' | 'targets';
 
 /** What an adapter knows of the forward that it changes. All borrowed. */
 export interface AdapterContext {
+  /** Of positions that go on from a cache these alone, without a prefix. */
   readonly batch: SequenceBatch;
   readonly side: SequenceSide;
   readonly training: boolean;

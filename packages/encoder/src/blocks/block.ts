@@ -6,9 +6,15 @@
  *
  * B batch · L tokens · P prompts · D width · F hidden
  */
-import { attention, layerNorm, residual } from '@polygate/tensor';
+import { attention, layerNorm, residual, type AttentionOptions } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { vectorOf, type BlockLinears, type ParameterSource } from './block-linears.ts';
+
+/** Attention of a block's queries, keys and values, [B, L, 3 D] -> [B, L, D]. */
+export type BlockAttention = (
+  qkv: tf.Tensor3D,
+  options: AttentionOptions & { readonly block: number },
+) => tf.Tensor3D;
 
 /** What all blocks of one forward share. All borrowed. */
 export interface BlockContext {
@@ -19,6 +25,8 @@ export interface BlockContext {
   readonly splitAttention: boolean;
   /** Added to the attention scores, [B or 1, 1, T or 1, T]; see `attentionMask`. */
   readonly mask?: tf.Tensor4D | undefined;
+  /** In place of attention over the sequence's own keys: with those that are kept. @default the sequence's own */
+  readonly attend?: BlockAttention | undefined;
   /** Drop-path multipliers [B] for the next branch; undefined where nothing is dropped. */
   keep(): tf.Tensor1D | undefined;
 }
@@ -64,7 +72,7 @@ export const runBlock = (
   { block, prompts }: { readonly block: number; readonly prompts?: tf.Tensor2D | undefined },
   context: BlockContext,
 ): tf.Tensor3D => {
-  const { parameters, heads, linears, mask } = context;
+  const { parameters, heads, linears, mask, attend = attention } = context;
   const path = `blocks.${block}`;
   const scale = (name: string): tf.Tensor1D => vectorOf(parameters, `${path}.${name}`);
   const end = (input: tf.Tensor3D, branch: tf.Tensor3D, name: string): tf.Tensor3D => {
@@ -73,8 +81,9 @@ export const runBlock = (
   };
 
   const qkv = project(norm(x, `${path}.norm1`, parameters), block, context);
-  const mixed = attention(qkv, {
+  const mixed = attend(qkv, {
     heads,
+    block,
     ...(mask ? { mask } : {}),
     ...(prompts ? promptKeysAndValues(prompts, block, context) : {}),
   });

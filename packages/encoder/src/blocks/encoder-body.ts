@@ -11,7 +11,10 @@ import { l2Normalize, layerNorm, linear } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { adaptedParameters, type AdapterForward, type EncoderAdapter } from '../adapters/adapter.ts';
 import { matrixOf, vectorOf, type BlockLinears } from './block-linears.ts';
-import { runBlock } from './block.ts';
+import { runBlock, type BlockContext } from './block.ts';
+import { continuedAttention, startAttention } from '../continuation/caching-attention.ts';
+import type { SequenceContinuation } from '../continuation/continuation.ts';
+import type { KeyValueCache } from '../continuation/key-value-cache.ts';
 import { embedSequence } from '../sequence/embedding.ts';
 import { attentionMask } from '../sequence/sequence-tensors.ts';
 import type { ResolvedEncoderShape } from '../config/shape-config.ts';
@@ -29,6 +32,12 @@ export interface RunOptions {
   readonly dropPath?: number | undefined;
   /** What stands in for parameters of the encoder, and changes its forward. @default nothing */
   readonly adapter?: EncoderAdapter | undefined;
+  /**
+   * Gets the keys and values of all positions and prompts, so that `extend` goes on from them; empty before. Outside
+   * training.
+   * @default none are kept
+   */
+  readonly cache?: KeyValueCache;
 }
 
 /** How hidden states are projected. */
@@ -37,6 +46,17 @@ export interface ProjectOptions {
   readonly adapter?: EncoderAdapter | undefined;
   /** Whether rows are brought to unit length. @default true */
   readonly unit?: boolean;
+}
+
+/** A forward that was prepared. */
+type BodyForward = (linears: BlockLinears, adapted: AdapterForward) => tf.Tensor3D;
+
+/** What differs between forwards of whole sequences and of those that go on from a cache. */
+interface BodyRun
+  extends Pick<BlockContext, 'linears' | 'mask' | 'keep' | 'attend'>, Pick<RunOptions, 'adapter'> {
+  readonly adapted: AdapterForward;
+  /** Whether the prefix token comes first. */
+  readonly prefix: boolean;
 }
 
 /** Draws the drop-path multipliers of one branch: 0 with the configured probability p, else 1 / (1 - p). */
@@ -81,22 +101,45 @@ export class EncoderBody implements Disposable {
    * @returns a function to be called inside a tidy; its hidden states are [B, T, D] float32, position 0 the prefix
    * @throws ConfigError when drop path lacks a random stream
    */
-  forward(
-    batch: SequenceBatch,
-    options: RunOptions,
-  ): (linears: BlockLinears, adapted: AdapterForward) => tf.Tensor3D {
-    const { config } = this;
-    const { layers, heads, splitAttention } = config;
-    const keep = dropPathOf(options.dropPath ?? config.dropPath, batch.size, options);
-    const parameters = adaptedParameters(this.parameters, options.adapter);
-    return (linears, adapted) => {
-      const constant = (key: string, make: () => tf.Tensor): tf.Tensor => this.#constant(key, make);
-      const context = { parameters, heads, linears, splitAttention, mask: attentionMask(batch), keep };
-      let x = embedSequence(batch, { config, parameters, constant, adapted });
-      for (let block = 0; block < layers; block += 1) {
-        x = runBlock(x, { block, prompts: adapted.prompts?.(block) }, context);
+  forward(batch: SequenceBatch, options: RunOptions): BodyForward {
+    const { cache, training = false, adapter } = options;
+    if (cache) {
+      if (training) {
+        throw new ConfigError(
+          'encode: expected no key-value cache in training, got one; weights change there',
+        );
       }
-      return x;
+      cache.require('empty');
+    }
+    const keep = dropPathOf(options.dropPath ?? this.config.dropPath, batch.size, options);
+    return (linears, adapted) => {
+      const mask = attentionMask(batch);
+      const run = { linears, adapted, adapter, mask, keep, prefix: true };
+      if (!cache) return this.#run(batch, run);
+      const { size, length, segments, keyPadding } = batch;
+      const padding = keyPadding && attentionMask({ size, length, segments, keyPadding });
+      const { attend, store } = startAttention(cache, padding);
+      const hidden = this.#run(batch, { ...run, attend });
+      store();
+      return hidden;
+    };
+  }
+
+  /**
+   * Prepares a forward of positions that go on from a cache, checked and laid out before. Deep prompts are in the cache.
+   * @returns as {@link forward}, [B, L, D] of the new positions
+   */
+  extend(
+    batch: SequenceContinuation,
+    cache: KeyValueCache,
+    { adapter }: Pick<RunOptions, 'adapter'>,
+  ): BodyForward {
+    return (linears, { prompts: _, ...adapted }) => {
+      const { attend, store } = continuedAttention(cache, batch);
+      const keep = (): undefined => undefined;
+      const hidden = this.#run(batch, { linears, adapted, adapter, attend, keep, prefix: false });
+      store();
+      return hidden;
     };
   }
 
@@ -148,6 +191,22 @@ export class EncoderBody implements Disposable {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  #run(
+    batch: Pick<SequenceBatch, 'size' | 'segments' | 'length'>,
+    { prefix, adapted, adapter, ...forward }: BodyRun,
+  ): tf.Tensor3D {
+    const { config } = this;
+    const { layers, heads, splitAttention } = config;
+    const parameters = adaptedParameters(this.parameters, adapter);
+    const constant = (key: string, make: () => tf.Tensor): tf.Tensor => this.#constant(key, make);
+    const context = { parameters, heads, splitAttention, ...forward };
+    let x = embedSequence(batch, { config, parameters, constant, adapted, prefix });
+    for (let block = 0; block < layers; block += 1) {
+      x = runBlock(x, { block, prompts: adapted.prompts?.(block) }, context);
+    }
+    return x;
   }
 
   #constant(key: string, make: () => tf.Tensor): tf.Tensor {

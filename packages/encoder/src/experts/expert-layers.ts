@@ -79,6 +79,21 @@ export class ExpertLayers {
     return this.#groupByPath.get(path);
   }
 
+  /** As `Encoder.refusesContinuation`. */
+  get refusesContinuation(): string | undefined {
+    for (const { condition, settings } of this.#groups) {
+      if (condition.dataIndependent) continue;
+      const expected = `expected experts that a token has wherever it stands, to keep keys and values, got the condition "${condition.name}"`;
+      if (condition.reads.includes('context')) {
+        return `${expected}, which looks at the whole sequence; encode whole sequences`;
+      }
+      if (settings.capacityFactor !== 'dropless') {
+        return `${expected} with slots for a share of the batch alone; encode whole sequences, or let every token have its experts (moe.capacityFactor "dropless")`;
+      }
+    }
+    return undefined;
+  }
+
   /** The experts of a forward. Call it inside its tidy and tape. */
   forward(call: ExpertCall): ExpertForward {
     const byToken: TokenExperts[] = [];

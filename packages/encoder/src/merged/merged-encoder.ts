@@ -7,7 +7,7 @@ import type { SequenceBatch } from '@polygate/modalities';
 import type { ParameterSet } from '@polygate/nn';
 import type { LinearExpert } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
-import { adaptedLinears, beginAdapter } from '../adapters/adapter.ts';
+import { adaptedLinears, beginAdapter, type AdapterForward } from '../adapters/adapter.ts';
 import {
   denseLinears,
   groupedLinears,
@@ -16,7 +16,9 @@ import {
   type LinearRef,
 } from '../blocks/block-linears.ts';
 import { EncoderBody, type ProjectOptions } from '../blocks/encoder-body.ts';
-import type { Encoder, EncodeOptions } from '../models/encoder.ts';
+import { layOutContinuation, type SequenceContinuation } from '../continuation/continuation.ts';
+import type { KeyValueCache } from '../continuation/key-value-cache.ts';
+import type { Encoder, EncodeOptions, ExtendOptions } from '../models/encoder.ts';
 import {
   mergedGroupAt,
   mergedPath,
@@ -67,21 +69,27 @@ export class MergedEncoder implements Encoder {
     this.#body.requireLive();
     const { training = false, random } = options;
     const input = training && random ? drawSegments(batch, this.config, random) : batch;
-    const { merged } = this.config;
-    const byTask = merged.groups.find(({ by }) => by.includes('task'));
-    if (byTask && input.task === undefined) {
-      const { condition, rows } = byTask;
-      throw taskMissing(condition, [...new Set(rows.map(({ task = '' }) => task))]);
-    }
+    this.#requireTask(input);
     const layout = layOut(input, this.config);
-    const groups = merged.groups.map((_, index) => this.#linearsOf(index, layout));
-    const forward = this.#body.forward(input, options);
-    const linears = groupedLinears(this.#dense, (ref) => mergedGroupAt(merged, ref), { groups });
-    return tf.tidy(() => {
-      const adapted = beginAdapter(input, options);
-      return forward(adaptedLinears(linears, adapted), adapted);
-    });
+    return this.#run(this.#body.forward(input, options), { input, layout, options });
   }
+
+  /**
+   * As {@link Encoder.extend}.
+   * @throws ConfigError for a row that was not exported, naming those that were
+   */
+  extend(batch: SequenceContinuation, cache: KeyValueCache, options: ExtendOptions = {}): tf.Tensor3D {
+    this.#body.requireLive();
+    cache.require('filled');
+    this.#requireTask(batch);
+    const layout = layOutContinuation(batch, cache, this.config);
+    const { size, segments, length } = batch;
+    const input = { size, segments, length };
+    return this.#run(this.#body.extend(batch, cache, options), { input, layout, options });
+  }
+
+  /** As {@link Encoder.refusesContinuation}: merged weights hang on no token. */
+  readonly refusesContinuation = undefined;
 
   /** As {@link Encoder.project}. */
   project(hidden: tf.Tensor2D, options?: ProjectOptions): tf.Tensor2D {
@@ -108,6 +116,31 @@ export class MergedEncoder implements Encoder {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  #requireTask({ task }: Pick<SequenceBatch, 'task'>): void {
+    const byTask = this.config.merged.groups.find(({ by }) => by.includes('task'));
+    if (byTask && task === undefined) {
+      const { condition, rows } = byTask;
+      throw taskMissing(condition, [...new Set(rows.map((row) => row.task ?? ''))]);
+    }
+  }
+
+  #run(
+    forward: (linears: BlockLinears, adapted: AdapterForward) => tf.Tensor3D,
+    call: {
+      readonly input: SequenceBatch;
+      readonly layout: SequenceLayout;
+      readonly options: EncodeOptions;
+    },
+  ): tf.Tensor3D {
+    const { merged } = this.config;
+    const groups = merged.groups.map((_, index) => this.#linearsOf(index, call.layout));
+    const linears = groupedLinears(this.#dense, (ref) => mergedGroupAt(merged, ref), { groups });
+    return tf.tidy(() => {
+      const adapted = beginAdapter(call.input, call.options);
+      return forward(adaptedLinears(linears, adapted), adapted);
+    });
   }
 
   #linearsOf(index: number, layout: SequenceLayout): BlockLinears {

@@ -13,6 +13,8 @@ import type * as tf from '@tensorflow/tfjs';
 import type { RowWeightRule } from '../blocks/row-weights.ts';
 import type { AdapterOptions } from '../adapters/adapter.ts';
 import type { ProjectOptions, RunOptions } from '../blocks/encoder-body.ts';
+import type { SequenceContinuation } from '../continuation/continuation.ts';
+import type { KeyValueCache } from '../continuation/key-value-cache.ts';
 import type { TopKRule } from '../experts/expert-group.ts';
 import type { GateSite } from '../experts/sites.ts';
 import type { RoutingTrace } from '../routing/trace.ts';
@@ -47,6 +49,9 @@ export interface EncodeOptions extends RunOptions, AdapterOptions {
   readonly rowWeights?: RowWeightRule;
 }
 
+/** Settings of a forward of positions that go on from a cache; deep prompts are in the cache. */
+export type ExtendOptions = Pick<EncodeOptions, 'merged' | 'topK' | 'adapter' | 'side'>;
+
 /** What one router decides, as host values. */
 export interface RoutingReport extends GateSite, Omit<GateDecision, 'gates'> {}
 
@@ -68,6 +73,20 @@ export interface Encoder extends Disposable {
    * it doesn't know, or when training lacks a random stream; StateError after `dispose`
    */
   encode(batch: SequenceBatch, options?: EncodeOptions): tf.Tensor3D;
+  /**
+   * Encodes positions that go on from sequences whose keys and values are kept, to the hidden states that they have in a
+   * sequence with all before them. What it says to keep joins the cache.
+   * @param cache filled by `encode` with the same weights, and the same adapter
+   * @returns hidden states of the new positions [B, L, D] float32; owned by the caller or the enclosing tidy
+   * @throws ShapeError for positions that don't fit the encoder or the cache; ConfigError as `encode`; StateError for an
+   * empty cache
+   */
+  extend(batch: SequenceContinuation, cache: KeyValueCache, options?: ExtendOptions): tf.Tensor3D;
+  /**
+   * Why positions can't be encoded one after another: experts of a token that hang on other tokens. Undefined where they
+   * can.
+   */
+  readonly refusesContinuation: string | undefined;
   /**
    * Projects hidden states to the space in which inputs and targets are compared: layer norm, linear, unit length.
    * @param hidden [N, D] float32, borrowed

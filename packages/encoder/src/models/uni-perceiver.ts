@@ -8,7 +8,7 @@
  *
  * B batch · T = 1 + tokens · N hidden states · D width
  */
-import type { Random } from '@polygate/core';
+import { ConfigError, type Random } from '@polygate/core';
 import type { SequenceBatch } from '@polygate/modalities';
 import { allocateParameters, type ParameterSet } from '@polygate/nn';
 import type { RoutingKey } from '@polygate/routers';
@@ -28,7 +28,9 @@ import {
   type SequenceLayout,
 } from '../sequence/layout.ts';
 import { describeEncoder } from './description.ts';
-import type { Encoder, EncodeOptions, MergedWeights, RoutingReport } from './encoder.ts';
+import { layOutContinuation, type SequenceContinuation } from '../continuation/continuation.ts';
+import type { KeyValueCache } from '../continuation/key-value-cache.ts';
+import type { Encoder, EncodeOptions, ExtendOptions, MergedWeights, RoutingReport } from './encoder.ts';
 
 /** The encoder with its parameters. Owns them and the merged weights: `dispose` frees all. */
 export class UniPerceiver implements Encoder {
@@ -55,15 +57,30 @@ export class UniPerceiver implements Encoder {
     this.#body.requireLive();
     const { training = false, random } = options;
     const input = training && random ? drawSegments(batch, this.config, random) : batch;
-    const { taskCondition } = this.#experts;
-    if (taskCondition && input.task === undefined) {
-      throw taskMissing(taskCondition, this.config.moe?.tasks ?? []);
-    }
+    this.#requireTask(input);
+    const refusal = this.refusesContinuation;
+    if (options.cache && refusal !== undefined) throw new ConfigError(`encode: ${refusal}`);
     const layout = layOut(input, this.config);
     const forward = this.#body.forward(input, options);
     // Training is about to change the weights, unless it is an adapter's: what was merged from the old ones must not outlive them.
     if (training && !options.adapter) this.clearMergedCache();
     return this.#run(forward, { input, layout, options });
+  }
+
+  /** As {@link Encoder.extend}. */
+  extend(batch: SequenceContinuation, cache: KeyValueCache, options: ExtendOptions = {}): tf.Tensor3D {
+    this.#body.requireLive();
+    cache.require('filled');
+    this.#requireTask(batch);
+    const layout = layOutContinuation(batch, cache, this.config);
+    const { size, segments, length } = batch;
+    const input = { size, segments, length };
+    return this.#run(this.#body.extend(batch, cache, options), { input, layout, options });
+  }
+
+  /** As {@link Encoder.refusesContinuation}. */
+  get refusesContinuation(): string | undefined {
+    return this.#experts.refusesContinuation;
   }
 
   /** As {@link Encoder.project}. */
@@ -112,6 +129,13 @@ export class UniPerceiver implements Encoder {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  #requireTask({ task }: Pick<SequenceBatch, 'task'>): void {
+    const { taskCondition } = this.#experts;
+    if (taskCondition && task === undefined) {
+      throw taskMissing(taskCondition, this.config.moe?.tasks ?? []);
+    }
   }
 
   #run(

@@ -12,6 +12,9 @@ import type { AdapterForward } from '../adapters/adapter.ts';
 import { vectorOf, type ParameterSource } from '../blocks/block-linears.ts';
 import { prefixTokens } from './prefix-tokens.ts';
 
+/** What is embedded. */
+type Positions = Pick<SequenceBatch, 'segments' | 'size' | 'length'>;
+
 /** What embedding needs of its model. All borrowed. */
 export interface SequenceEmbedding {
   readonly config: ResolvedEncoderShape;
@@ -19,6 +22,8 @@ export interface SequenceEmbedding {
   /** A fixed tensor that the encoder keeps, as `EmbeddingContext.constant` of @polygate/modalities. */
   constant(key: string, make: () => tf.Tensor): tf.Tensor;
   readonly adapted: AdapterForward;
+  /** Whether the prefix token comes first; it doesn't in positions that go on from others. */
+  readonly prefix: boolean;
 }
 
 /** The modality whose token the prefix is. @returns undefined where none has one */
@@ -49,10 +54,10 @@ const split = (joined: tf.Tensor3D, lengths: readonly number[]): readonly tf.Ten
   lengths.length === 1 ? [joined] : (tf.split(joined, [...lengths], 1) as tf.Tensor3D[]);
 
 const embedTokens = (
-  { segments, size }: SequenceBatch,
-  { config, parameters, constant }: Omit<SequenceEmbedding, 'adapted'>,
+  { segments, size }: Positions,
+  { config, parameters, constant, prefix: prefixed }: Omit<SequenceEmbedding, 'adapted'>,
 ): tf.Tensor3D => {
-  const owner = prefixModality(config);
+  const owner = prefixed ? prefixModality(config) : undefined;
   const groups = groupsOf(segments, owner);
   const parts = new Map<Segment | 'prefix', tf.Tensor3D>();
   for (const [name, group] of groups) {
@@ -66,13 +71,15 @@ const embedTokens = (
       constant,
     });
     // Segments of one modality alone lie as they were embedded.
-    if (prefix && groups.size === 1) return joined;
+    if (groups.size === 1 && (prefix || !prefixed)) return joined;
     const lengths = group.map(({ length }) => length);
     const [...pieces] = split(joined, prefix ? [1, ...lengths] : lengths);
     const first = prefix ? pieces.shift() : undefined;
     if (first) parts.set('prefix', first);
     group.forEach((segment, i) => parts.set(segment, pieces[i] as tf.Tensor3D));
   }
+  const behind = segments.map((segment) => parts.get(segment) as tf.Tensor3D);
+  if (!prefixed) return tf.concat(behind, 1);
   const prefix =
     parts.get('prefix') ??
     (tf.tile(tf.reshape(parameters.get(PREFIX_PARAMETER), [1, 1, config.width]), [
@@ -80,23 +87,23 @@ const embedTokens = (
       1,
       1,
     ]) as tf.Tensor3D);
-  return tf.concat([prefix, ...segments.map((segment) => parts.get(segment) as tf.Tensor3D)], 1);
+  return tf.concat([prefix, ...behind], 1);
 };
 
 /** Embedded tokens with what an adapter changes of them. */
 const adaptedTokens = (
-  batch: SequenceBatch,
+  batch: Positions,
   { adapted: { prefixBias, embedded }, ...context }: SequenceEmbedding,
 ): tf.Tensor3D => {
   const tokens = embedTokens(batch, context);
   const biased = prefixBias
-    ? (tf.add(tokens, tf.mul(prefixTokens(batch, context.config), prefixBias)) as tf.Tensor3D)
+    ? (tf.add(tokens, tf.mul(prefixTokens(batch, context.config, context.prefix), prefixBias)) as tf.Tensor3D)
     : tokens;
   return embedded?.(biased) ?? biased;
 };
 
-/** Embeds a checked batch: [B, T, D] float32, the prefix at position 0. Call it inside a tidy. */
-export const embedSequence = (batch: SequenceBatch, context: SequenceEmbedding): tf.Tensor3D =>
+/** Embeds checked segments: [B, T, D] float32, the prefix at position 0 where there is one. Call it inside a tidy. */
+export const embedSequence = (batch: Positions, context: SequenceEmbedding): tf.Tensor3D =>
   layerNorm(
     adaptedTokens(batch, context),
     vectorOf(context.parameters, 'embedding.norm.weight'),

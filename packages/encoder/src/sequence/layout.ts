@@ -37,7 +37,7 @@ const refuse = (expected: string, got: string): never => {
 };
 
 /** The settings of a segment's modality. @throws ConfigError listing the modalities that the encoder embeds */
-const settingsOf = ({ modality }: Segment, { modalities }: ResolvedEncoderShape): object => {
+export const settingsOf = ({ modality }: Segment, { modalities }: ResolvedEncoderShape): object => {
   const settings = ownValue(modalities, modality);
   if (!settings) throw unknownName('modality of the encoder', modality, Object.keys(modalities));
   return settings;

@@ -12,16 +12,24 @@ export interface PredictOption {
   readonly name: string;
   /** As on the command line, without dashes. @default the name */
   readonly flag?: string;
-  /** `count` is a whole number above 0, `words` a list of texts separated by commas. */
-  readonly type: 'count' | 'words' | 'text';
+  /** `count` is a whole number above 0, `number` one of 0 or more, `words` a list of texts separated by commas. */
+  readonly type: 'count' | 'number' | 'words' | 'text' | 'choice';
   /** One line for `--help`. */
   readonly summary: string;
   /** Largest count. @default 2 ** 20 */
   readonly most?: number;
+  /** What a `choice` is between. */
+  readonly choices?: readonly string[];
 }
 
-/** Options of a call, by name; `task` is the task of the model that is asked. */
-export type PredictOptions = { readonly task?: string | undefined } & Readonly<Record<string, unknown>>;
+/**
+ * Options of a call, by name; `task` is the task of the model that is asked, `first` the place of the first sample among
+ * all that are asked about, which draws are keyed by.
+ */
+export type PredictOptions = {
+  readonly task?: string | undefined;
+  readonly first?: number | undefined;
+} & Readonly<Record<string, unknown>>;
 
 interface PredictorFacts {
   /** Word of the command line. */

@@ -1,5 +1,6 @@
 /** Settings of tasks, as recipes write them: those that every family has, and those that several share. */
 import { z } from 'zod';
+import { generationSettings } from '../generation/generation-options.ts';
 
 export const share = z.number().min(0).max(1);
 /** A count with a bound that no honest use meets. */
@@ -70,6 +71,9 @@ export const candidates = z
   .optional();
 
 export type CandidateSettingsInput = z.output<typeof candidates>;
+
+/** How texts are written when the model is evaluated and asked; goes with the model. @default see `GenerationOptions` */
+export const generation = generationSettings.optional();
 
 /** Longest text in tokens. @default the family's own */
 export const maximumTokens = count(MAX_TOKENS).optional();

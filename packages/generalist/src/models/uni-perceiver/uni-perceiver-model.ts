@@ -16,10 +16,13 @@ import {
   segmentRows,
   vocabularyCandidates,
   type CandidateSet,
+  type DecoderOptions,
   type ScoredBatch,
   type ScoreOptions,
   type TaskBatch,
   type TaskTargets,
+  type TextDecoder,
+  type TextStart,
   type TrainedTask,
 } from '@polygate/tasks';
 import type { Tokenizer } from '@polygate/tokens';
@@ -41,6 +44,7 @@ import type {
 } from '../model.ts';
 import { createAdapter, type Adapter } from '../../tuning/adapter.ts';
 import { requireLoss } from '../known-losses.ts';
+import { CachedDecoder } from './cached-decoder.ts';
 import { describeEncoderOf } from './description.ts';
 import { encodeCandidates, embedSequences } from './features.ts';
 import { mergedFacts, mergedParts } from './merged-parts.ts';
@@ -165,6 +169,13 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
   /** As `TaskModel.scores`. */
   scores(batch: ScoredBatch, options: ScoreOptions = {}): Promise<Float32Array> {
     return scoreBatch(this, batch, options);
+  }
+
+  /** As `TaskModel.decoder`. */
+  decoder(start: TextStart, options: DecoderOptions = {}): TextDecoder | undefined {
+    return this.encoder.refusesContinuation === undefined
+      ? new CachedDecoder(this, start, options)
+      : undefined;
   }
 
   /** Whether its encoder has weights for all segments of a task. */

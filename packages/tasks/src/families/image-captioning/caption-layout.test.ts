@@ -2,7 +2,7 @@ import { parseRow } from '@polygate/attributes';
 import fc from 'fast-check';
 import { isTextSegment } from '@polygate/modalities';
 import { describe, expect, it } from 'vitest';
-import { captionLayout, captionStep, captionVisibility } from './caption-layout.ts';
+import { captionLayout, captionVisibility } from './caption-layout.ts';
 import { segmentRows } from '../../signatures.ts';
 
 const images = (size: number, patchCount: number) => ({
@@ -98,51 +98,5 @@ describe('captionLayout', () => {
     expect(() => captionLayout(images(2, 1), [Int32Array.of(1)], options)).toThrow(
       'captionLayout: expected 2 captions of one token or more, got 1 of lengths 1',
     );
-  });
-});
-
-describe('captionStep', () => {
-  it('shows the last query exactly what the training layout shows s_(t+1)', () => {
-    // Training with L = 3 words: s3 sees SPE, v, w1, w2 and itself. Writing with t = 2: the last of [SPE v w1 w2 s].
-    const step = captionStep(images(1, 1), Int32Array.of(7, 8), { ...options, written: 2 });
-    const text = step.sequences.segments[1];
-    expect(isTextSegment(text) && Array.from(text.arrays.ids)).toEqual([7, 8, 50]);
-    // s has the position of w3
-    expect(isTextSegment(text) && Array.from(text.layout.positions ?? [])).toEqual([0, 1, 2]);
-    expect(Array.from(step.sequences.visibility ?? [])).toEqual(
-      [
-        [1, 1, 0, 0, 0],
-        [1, 1, 0, 0, 0],
-        [1, 1, 1, 0, 0],
-        [1, 1, 1, 1, 0],
-        [1, 1, 1, 1, 1],
-      ].flat(),
-    );
-    expect(Array.from(step.queries)).toEqual([4]);
-  });
-
-  it('refuses words that do not fill the rows', () => {
-    expect(() => captionStep(images(2, 1), Int32Array.of(1), { ...options, written: 1 })).toThrow(
-      'captionStep: expected 2 x 1 x 1 = 2 words, got 1',
-    );
-  });
-
-  it('shows each beam the image and itself alone', () => {
-    const step = captionStep(images(2, 1), Int32Array.of(7, 8, 9, 6), { ...options, written: 1, beams: 2 });
-    const text = step.sequences.segments[1];
-    expect(isTextSegment(text) && Array.from(text.arrays.ids)).toEqual([7, 50, 8, 50, 9, 50, 6, 50]);
-    expect(isTextSegment(text) && Array.from(text.layout.positions ?? [])).toEqual([0, 1, 0, 1]);
-    // T = 6: SPE v | w s | w s
-    expect(Array.from(step.sequences.visibility ?? [])).toEqual(
-      [
-        [1, 1, 0, 0, 0, 0],
-        [1, 1, 0, 0, 0, 0],
-        [1, 1, 1, 0, 0, 0],
-        [1, 1, 1, 1, 0, 0],
-        [1, 1, 0, 0, 1, 0],
-        [1, 1, 0, 0, 1, 1],
-      ].flat(),
-    );
-    expect(Array.from(step.queries)).toEqual([3, 5, 9, 11]);
   });
 });

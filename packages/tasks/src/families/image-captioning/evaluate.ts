@@ -20,6 +20,7 @@ import {
 import { captionedSplit, type CaptionedRows, type CaptionedSplit } from '../../evaluation/captioned-rows.ts';
 import type { SplitContext } from '../../evaluation/context.ts';
 import { scoredTask } from '../../evaluation/scored-task.ts';
+import type { GenerationOptions } from '../../generation/generation-options.ts';
 import { pieces, range } from '../../image-patches.ts';
 import type { VisualSource } from '../../visual/visual-source.ts';
 import type { SettingFields } from '../family.ts';
@@ -69,8 +70,11 @@ const evaluateCaptioning = async <Fields extends SettingFields>(
   const shown = source.shown(asked.task);
   const captioned = await captionedSplit(context, source);
   const { rows, training } = captioned;
+  // What the task's recipe said comes before what the data suggest, and what is asked for before both.
+  const kept = (asked.task?.settings?.['generation'] ?? {}) as GenerationOptions;
   const settings: CaptionOptions = {
     ...(training ? { maximumTokens: longestCaption(training, model.maximumTokens) } : {}),
+    ...kept,
     task: asked.serving,
     family,
     ...options,
@@ -79,7 +83,7 @@ const evaluateCaptioning = async <Fields extends SettingFields>(
   for (const [start, end] of pieces(rows.samples.length, SAMPLES_AT_ONCE)) {
     const part = rows.samples.slice(start, end);
     const views = range(0, shown.count).map((view) => shown.patches(part, model.image, view));
-    written.push(...(await caption(model, views, settings)));
+    written.push(...(await caption(model, views, { ...settings, first: start })));
   }
   const pairs = (texts: readonly string[]): readonly CaptionPair[] =>
     texts.map((candidate, i) => ({ candidate, references: rows.captions[i] ?? [] }));

@@ -1,145 +1,101 @@
 /**
- * Captions of images by beam search over the vocabulary. Each step encodes image and words anew (the encoder keeps no
- * keys and values), many images at once, all beams of an image in one sequence.
+ * Captions of images or clips, written token by token against the vocabulary: many at once, each encoded once where the
+ * model keeps keys and values.
  */
+import { imageSequences, type ImagePatches } from '@polygate/modalities';
+import { generate } from '../../generation/generate.ts';
+import { generationFlags } from '../../generation/generation-flags.ts';
+import { resolveGeneration, type GenerationOptions } from '../../generation/generation-options.ts';
+import type { TextDecoder } from '../../generation/text-decoder.ts';
+import { wholeDecoder } from '../../generation/whole-decoder.ts';
 import { pieces, range, takePatches } from '../../image-patches.ts';
 import type { TaskModel } from '../../model.ts';
-import { logSoftmaxRows } from '../../scores.ts';
-import type { ImagePatches } from '@polygate/modalities';
-import { servingTask } from '../../serving.ts';
+import { servedTask } from '../../serving.ts';
 import { segmentRows } from '../../signatures.ts';
-import type { ImagePredictor, PredictOption } from '../predictor.ts';
-import { beamSearch, type BeamRow } from './beam-search.ts';
-import { captionStep } from './caption-layout.ts';
+import type { ImagePredictor } from '../predictor.ts';
 import { CAPTION_TEMPERATURE } from './collate.ts';
 
 const CAPTIONING = 'image-captioning';
 
-/** Images, or clips in one view or several, whose words are as likely as in the mean of the views. */
+/** Images, or clips in one view or several, whose tokens are as likely as in the mean of the views. */
 export type CaptionedViews = ImagePatches | readonly ImagePatches[];
 
-export interface CaptionOptions {
-  /** Beams of an image. @default 3 */
-  readonly beam?: number;
-  /** Most tokens, end token included. @default 32, or what the model was trained with if that is less */
-  readonly maximumTokens?: number;
-  /** Power of the length that a sum of log p is divided by. @default 1 */
-  readonly lengthPenalty?: number;
-  /** Images that are written about at once. @default 32 */
-  readonly batch?: number;
+/** Settings of generation and what is beside them. What is left open is as the task's recipe says, else the default. */
+export interface CaptionOptions extends GenerationOptions {
+  /** Images that are written about at once. @default 96 */
+  readonly batch?: number | undefined;
   /** Captioning task of the model that is asked. @default its first of the family */
   readonly task?: string | undefined;
   /** Family of the task. @default 'image-captioning' */
-  readonly family?: string;
+  readonly family?: string | undefined;
+  /** Place of the first image among all that are asked about: what draws are keyed by. @default 0 */
+  readonly first?: number | undefined;
+  /** Whether keys and values are kept where the model can; off, every step encodes all anew. @default true */
+  readonly cache?: boolean | undefined;
 }
 
 export interface CaptionPrediction {
   readonly text: string;
   readonly tokens: readonly number[];
-  /** Sum of log p over (tokens ** lengthPenalty), end token included. */
+  /** What captions are compared by: the sum of log p over (tokens ** lengthPenalty), end token included. */
   readonly score: number;
+  /** Log-probability of the caption, end token included. */
+  readonly logProbability: number;
 }
 
-/** Log-probabilities of the next word of each row, [rows * V]. Rows of one image follow each other. */
-const nextWords = async (
+/** What decodes captions of one view of some images. */
+const decoderOf = (
   model: TaskModel,
-  { images, task }: { readonly images: ImagePatches; readonly task: string | undefined },
-  rows: readonly BeamRow[],
-): Promise<Float32Array> => {
-  const written = rows[0]?.words.length ?? 0;
-  const items = [...new Set(rows.map(({ item }) => item))];
-  const place = new Map(items.map((item, i) => [item, i]));
-  const perItem = items.map((item) => rows.filter((row) => row.item === item));
-  const beams = Math.max(...perItem.map((own) => own.length));
-  // Images with fewer running texts than others repeat their first; nobody asks at the copy.
-  const words = Int32Array.from(
-    perItem.flatMap((own) => Array.from({ length: beams }, (_, k) => (own[k] ?? own[0])?.words ?? []).flat()),
-  );
-  let before = -1;
-  let beam = 0;
-  const slots = rows.map(({ item }) => {
-    beam = item === before ? beam + 1 : 0;
-    before = item;
-    return (place.get(item) ?? 0) * beams + beam;
-  });
-  const step = captionStep(takePatches(images, items), words, {
-    imageRow: segmentRows.captionImage,
-    textRow: segmentRows.captionText,
+  images: ImagePatches,
+  { task, cache }: { readonly task: string | undefined; readonly cache: boolean },
+): TextDecoder => {
+  const start = {
+    inputs: imageSequences(images, segmentRows.captionImage),
+    row: segmentRows.captionText,
     queryToken: model.tokenizer.specials.spe,
-    written,
-    beams,
-  });
-  const scores = await model.scores(
-    {
-      inputs: step.sequences,
-      queries: Int32Array.from(slots, (slot) => step.queries[slot] ?? 0),
-      targets: model.vocabulary.whole(),
-      temperature: CAPTION_TEMPERATURE,
-    },
-    { task },
-  );
-  return logSoftmaxRows(scores, model.vocabulary.size);
+    targets: model.vocabulary.whole(),
+    temperature: CAPTION_TEMPERATURE,
+  };
+  return (cache ? model.decoder?.(start, { task }) : undefined) ?? wholeDecoder(model, start, { task });
 };
 
-/** Logarithms of the means of probabilities that are given by their logarithms; those of one list alone as they are. */
-const meanOfLogs = (lists: readonly Float32Array[]): Float32Array => {
-  const [first = new Float32Array(0)] = lists;
-  if (lists.length === 1) return first;
-  return first.map((_, i) => {
-    const most = Math.max(...lists.map((list) => list[i] ?? 0));
-    if (most === Number.NEGATIVE_INFINITY) return most;
-    const sum = lists.reduce((total, list) => total + Math.exp((list[i] ?? 0) - most), 0);
-    return most + Math.log(sum / lists.length);
-  });
-};
-
-/** The best captions of each image or clip, best first; at most `beam`. */
+/** The best captions of each image or clip, best first. @throws ConfigError for settings that can't be */
 export const caption = async (
   model: TaskModel,
   images: CaptionedViews,
   options: CaptionOptions = {},
 ): Promise<readonly (readonly CaptionPrediction[])[]> => {
-  const { batch = 32, beam = 3, lengthPenalty = 1, family = CAPTIONING } = options;
-  const task = servingTask(model, family, options);
+  const { batch = 96, first = 0, cache = true, family = CAPTIONING, task: asked, ...settings } = options;
+  const trained = servedTask(model, family, { task: asked });
+  const task = trained?.name ?? asked;
+  // What the call says comes before what the task's recipe said.
+  const kept = trained?.settings?.['generation'] as GenerationOptions | undefined;
+  const rules = resolveGeneration(model.maximumTokens, settings, kept);
   const views = 'patches' in images ? [images] : images;
-  const { tokenizer } = model;
-  const maximumTokens = options.maximumTokens ?? Math.min(32, model.maximumTokens);
+  const { endoftext, spe } = model.tokenizer.specials;
   const captions: (readonly CaptionPrediction[])[] = [];
   for (const [start, end] of pieces(views[0]?.size ?? 0, batch)) {
-    const parts = views.map((view) => takePatches(view, range(start, end)));
-    const found = await beamSearch({
-      items: end - start,
-      beam,
-      maximumTokens,
-      lengthPenalty,
-      endToken: tokenizer.specials.endoftext,
-      forbidden: [tokenizer.specials.spe],
-      next: async (rows) => {
-        const each: Float32Array[] = [];
-        for (const part of parts) each.push(await nextWords(model, { images: part, task }, rows));
-        return meanOfLogs(each);
-      },
-    });
-    for (const texts of found) {
-      captions.push(
-        texts.map(({ words, score }) => ({ text: tokenizer.decode(words).trim(), tokens: words, score })),
-      );
+    const decoders: TextDecoder[] = [];
+    try {
+      for (const view of views) {
+        decoders.push(decoderOf(model, takePatches(view, range(start, end)), { task, cache }));
+      }
+      const texts = await generate(decoders, {
+        items: end - start,
+        rules,
+        endToken: endoftext,
+        forbidden: [spe],
+        first: first + start,
+      });
+      for (const written of texts) {
+        captions.push(written.map((each) => ({ text: model.tokenizer.decode(each.tokens).trim(), ...each })));
+      }
+    } finally {
+      for (const decoder of decoders) decoder[Symbol.dispose]();
     }
   }
   return captions;
 };
-
-/** Options of the verbs that write captions. */
-export const captionOptions: readonly PredictOption[] = [
-  { name: 'beam', type: 'count', summary: 'captions that are followed (default: 3)', most: 1024 },
-  {
-    name: 'maximumTokens',
-    flag: 'max-tokens',
-    type: 'count',
-    summary: 'longest caption, end token included (default: 32)',
-    most: 2 ** 16,
-  },
-];
 
 /** Captions with their scores, one a line. */
 export const captionFormat = (answers: readonly CaptionPrediction[]): string =>
@@ -148,9 +104,9 @@ export const captionFormat = (answers: readonly CaptionPrediction[]): string =>
 /** `predict caption`. */
 export const captionPredictor: ImagePredictor<CaptionPrediction> = {
   verb: 'caption',
-  summary: 'captions of images by beam search, best first; files, folders or patterns',
+  summary: 'captions of images, best first; files, folders or patterns',
   input: 'images',
-  options: captionOptions,
+  options: generationFlags,
   key: 'captions',
   predict: (model, images, options) => caption(model, images, options as CaptionOptions),
   format: captionFormat,

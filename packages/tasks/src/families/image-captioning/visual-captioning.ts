@@ -4,11 +4,11 @@ import { imageAndTextToText } from '../../signatures.ts';
 import type { VisualSettings, VisualSource } from '../../visual/visual-source.ts';
 import { samplesVocabulary, vocabularyChoice } from '../candidate-choice.ts';
 import type { SettingFields, SettingsOf, TaskFamily } from '../family.ts';
-import { augmentation, candidates, maximumTokens } from '../settings.ts';
+import { augmentation, candidates, generation, maximumTokens } from '../settings.ts';
 import { CAPTION_TEMPERATURE, createVisualCaptioning } from './collate.ts';
 import { captionEvaluation } from './evaluate.ts';
 
-const settings = { candidates, augmentation, maximumTokens };
+const settings = { candidates, augmentation, maximumTokens, generation };
 type Own<Fields extends SettingFields> = SettingsOf<typeof settings> & VisualSettings<Fields>;
 
 /** Settings of a task: of fields that are not known yet zod infers nothing. */
@@ -62,6 +62,12 @@ export const visualCaptioning = <Fields extends SettingFields>(
         values: frames * imageValues,
       };
     },
-    ...(source.kept ? { kept: (given, dataset) => source.kept?.(ownOf<Fields>(given), dataset) ?? {} } : {}),
+    kept(given, dataset) {
+      const own = ownOf<Fields>(given);
+      return {
+        ...source.kept?.(own, dataset),
+        ...(own.generation ? { generation: own.generation } : {}),
+      };
+    },
     evaluate: captionEvaluation(source, family),
   }) satisfies Partial<TaskFamily<typeof settings & Fields>>;

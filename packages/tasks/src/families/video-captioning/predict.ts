@@ -1,11 +1,11 @@
 /** Captions of clips: animated images, video files, folders of frames. */
+import { generationFlags } from '../../generation/generation-flags.ts';
 import { servedTask } from '../../serving.ts';
 import { clips } from '../../visual/clips.ts';
 import { readClip } from '../../visual/read-clip.ts';
 import {
   caption,
   captionFormat,
-  captionOptions,
   type CaptionOptions,
   type CaptionPrediction,
 } from '../image-captioning/predict.ts';
@@ -16,10 +16,10 @@ const FAMILY = 'video-captioning';
 /** `predict caption-video`. The views that the task is evaluated by are averaged. */
 export const videoCaptionPredictor: FilePredictor<CaptionPrediction> = {
   verb: 'caption-video',
-  summary: 'captions of clips by beam search, best first: animated images, video files, folders of frames',
+  summary: 'captions of clips, best first: animated images, video files, folders of frames',
   input: 'files',
   argument: 'clip',
-  options: captionOptions,
+  options: generationFlags,
   key: 'captions',
   async predict(model, path, { reading, ...options }) {
     const task = servedTask(model, FAMILY, options);
