@@ -6,6 +6,7 @@ import { describeOverfitting, evaluateSuite, readOverfitting } from '@polygate/g
 import { openRun, type OpenRunOptions, type RunRecord } from '@polygate/runs';
 import type { EngineChoice } from '@polygate/tensor';
 import { join } from 'node:path';
+import { OUTCOMES_FILE, serializeOutcomes } from './outcomes.ts';
 import { formatReport, type ReportFacts } from './report.ts';
 import { sheetSections } from './sheet-entries.ts';
 import { drawSheet } from './sheet.ts';
@@ -27,6 +28,8 @@ export interface EvaluateOptions extends Omit<OpenRunOptions, 'logger'> {
   readonly seed?: number;
   /** Rows at once. @default 64 */
   readonly batchSize?: number;
+  /** Files and folders of others that scores can use, by name: `meteor` is the folder of METEOR's tables. @default none */
+  readonly resources?: Readonly<Record<string, string>>;
   /** Images of each split on the sheet; 0 draws none. @default 9 */
   readonly images?: number;
 }
@@ -39,9 +42,16 @@ export interface EvaluateContext {
 
 export interface EvaluateResult {
   readonly scores: readonly ScoreReport[];
+  /** Scores that say more of the same tasks. */
+  readonly details: readonly ScoreReport[];
   readonly engine: EngineChoice;
   /** Paths of what was written. */
-  readonly files: { readonly evaluation: string; readonly report: string; readonly sheet?: string };
+  readonly files: {
+    readonly evaluation: string;
+    readonly report: string;
+    readonly outcomes: string;
+    readonly sheet?: string;
+  };
 }
 
 /** Which checkpoint it is, and whether it was the best when it was written. */
@@ -49,6 +59,9 @@ const checkpointText = ({ step, best }: NonNullable<RunRecord['state']>): string
   best?.step === step && best.value !== undefined
     ? `step ${step}, the best by ${best.name} (${best.value.toPrecision(4)})`
     : `step ${step}`;
+
+/** A report without what each sample scored, which has a file of its own. */
+const withoutOutcomes = ({ outcomes: _, ...report }: ScoreReport): ScoreReport => report;
 
 /**
  * Scores a run on the held-out splits of a suite and writes the results.
@@ -67,15 +80,24 @@ export const evaluate = async (
   await using data = await opened.openSuite(options.suite);
   logger.info(`evaluate ${opened.weights} on ${data.folder}`);
   const choice = { ...(splits ? { splits } : {}), ...(datasets ? { datasets } : {}), seed };
-  const scores = await evaluateSuite(model, data, {
+  const reports = await evaluateSuite(model, data, {
     ...choice,
+    details: true,
+    ...(options.resources ? { resources: options.resources } : {}),
     logger,
     limit,
     ...(options.batchSize === undefined ? {} : { batchSize: options.batchSize }),
     ...(signal ? { signal } : {}),
   });
 
-  const files = { evaluation: join(output, 'evaluation.json'), report: join(output, 'report.md') };
+  const all = reports.map(withoutOutcomes);
+  const scores = all.filter(({ detail }) => detail !== true);
+  const details = all.filter(({ detail }) => detail === true);
+  const files = {
+    evaluation: join(output, 'evaluation.json'),
+    report: join(output, 'report.md'),
+    outcomes: join(output, OUTCOMES_FILE),
+  };
   let sheet: string | undefined;
   if (images > 0) {
     const sections = await sheetSections(model, data, { ...choice, count: images });
@@ -108,8 +130,12 @@ export const evaluate = async (
   const { name, device: usedDevice, precision } = engine;
   await writeFileAtomic(
     files.evaluation,
-    `${JSON.stringify({ ...facts, engine: { name, device: usedDevice, precision }, scores }, null, 2)}\n`,
+    `${JSON.stringify({ ...facts, engine: { name, device: usedDevice, precision }, scores, details }, null, 2)}\n`,
   );
-  await writeFileAtomic(files.report, formatReport(facts, scores));
-  return { scores, engine, files: { ...files, ...(sheet === undefined ? {} : { sheet }) } };
+  await writeFileAtomic(files.report, formatReport(facts, scores, details));
+  await writeFileAtomic(
+    files.outcomes,
+    serializeOutcomes({ run, suite: data.suite.name, evaluationSeed: seed }, reports),
+  );
+  return { scores, details, engine, files: { ...files, ...(sheet === undefined ? {} : { sheet }) } };
 };

@@ -1,5 +1,11 @@
+export { compareRuns, compareScores, formatComparison } from './compare.ts';
+export type { CompareOptions, Comparison, ScoreComparison } from './compare.ts';
 export { evaluate } from './evaluate.ts';
 export type { EvaluateContext, EvaluateOptions, EvaluateResult } from './evaluate.ts';
+export { readOutcomes } from './outcomes.ts';
+export type { Outcomes, OutcomesHead, ScoredSamples } from './outcomes.ts';
+export { probeRun } from './probe.ts';
+export type { ProbeResult, ProbeRunOptions } from './probe.ts';
 export { formatReport } from './report.ts';
 export type { ReportFacts } from './report.ts';
 export { drawSheet } from './sheet.ts';

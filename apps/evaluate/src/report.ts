@@ -1,5 +1,6 @@
 /** The report of an evaluation for people: what ran, and every score beside chance and simple baselines. */
 import { beatsChance, formatScores, type ScoreReport } from '@polygate/evaluation';
+import { detailTables } from './detail-tables.ts';
 import { describeOverfitting, type Overfitting } from '@polygate/generalist';
 
 export interface ReportFacts {
@@ -65,8 +66,12 @@ const summary = (scores: readonly ScoreReport[]): string => {
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 
-/** Markdown of a report. */
-export const formatReport = (report: ReportFacts, scores: readonly ScoreReport[]): string => {
+/** Markdown of a report. @param details scores that say more, after those of their task */
+export const formatReport = (
+  report: ReportFacts,
+  scores: readonly ScoreReport[],
+  details: readonly ScoreReport[] = [],
+): string => {
   const tasks = [...new Set(scores.map(({ task }) => task))];
   return [
     '# Evaluation',
@@ -87,6 +92,7 @@ export const formatReport = (report: ReportFacts, scores: readonly ScoreReport[]
         { style: 'markdown' },
       ).trimEnd(),
       '',
+      ...detailTables(details.filter((score) => score.task === task)),
     ]),
     'Shares have exact intervals, other means come from a studentized bootstrap, macro-F1 and BLEU from a BCa bootstrap;',
     'images of one concept count together. Chance is a uniform guess (captions: a random caption of a random training',
@@ -96,6 +102,12 @@ export const formatReport = (report: ReportFacts, scores: readonly ScoreReport[]
     'articles. Baselines: majority answers the most frequent training class; pixelNearestNeighbour and "nearest image"',
     'answer with the training image that is nearest after both are shrunk to 16 x 16 pixels (Euclidean); unigram answers by',
     'the frequency of words in the training text; "most frequent" writes the most frequent training caption.',
+    ...(details.length > 0
+      ? [
+          'Details: MRR is the mean of 1 / rank; NLL, the Brier score and ECE judge the probabilities of the classes. METEOR (exact,',
+          'stem) knows no synonyms and no paraphrases and is below the published score, which `--meteor` gives.',
+        ]
+      : []),
     '',
   ].join('\n');
 };

@@ -8,6 +8,7 @@ export * from './readers/plain-text.ts';
 export * from './readers/labelled-tsv.ts';
 export * from './readers/webdataset.ts';
 export * from './readers/labelled-table.ts';
+export { readZip, type ZipEntry } from './arrays/zip.ts';
 export { openParquetFile, type ParquetFile } from './parquet/parquet-file.ts';
 export { openParquet, type ParquetOptions } from './readers/parquet.ts';
 export { openIdx, type IdxOptions } from './readers/idx.ts';

@@ -137,9 +137,8 @@ export const sumMeteorCounts = (
   const sum = new Float64Array(LENGTH);
   const length = indices?.length ?? counts.length;
   for (let i = 0; i < length; i += 1) {
-    for (const [k, count] of (counts[indices?.[i] ?? i] ?? sum.subarray(0, 0)).entries()) {
-      sum[k] = (sum[k] ?? 0) + count;
-    }
+    const own = counts[indices?.[i] ?? i];
+    for (let k = 0; k < LENGTH; k += 1) sum[k] = (sum[k] ?? 0) + (own?.[k] ?? 0);
   }
   return sum;
 };

@@ -29,6 +29,13 @@ export interface Recall extends SampleScores {
   readonly chance: number;
 }
 
+/** Where the best right answers of one direction stand. */
+export interface DirectionRanks {
+  readonly ranks: Ranks;
+  /** Those of scores that are all equal, which is the chance of everything that is made of ranks. */
+  readonly chance: Ranks;
+}
+
 export interface RetrievalScores {
   /** [I] mean rank of the best right text of each image, 0 for the first. */
   readonly textRanks: Float64Array;
@@ -38,6 +45,8 @@ export interface RetrievalScores {
   readonly imageToText: ReadonlyMap<number, Recall>;
   /** Share of captions with one of their images among the first k, by k. */
   readonly textToImage: ReadonlyMap<number, Recall>;
+  /** Ranks by direction, for median rank, MRR and the like. */
+  readonly ranks: { readonly imageToText: DirectionRanks; readonly textToImage: DirectionRanks };
   /** Mean of all recalls of both directions. */
   readonly mean: number;
   readonly gallery: {
@@ -129,6 +138,19 @@ const recallsOf = (
   );
 };
 
+/** Ranks of scores that are all equal. */
+const equalRanks = ({
+  gallery,
+  relevant,
+}: {
+  readonly gallery: number;
+  readonly relevant: readonly number[];
+}): Ranks => ({
+  better: new Int32Array(relevant.length),
+  tied: new Int32Array(relevant.length).fill(gallery),
+  right: Int32Array.from(relevant),
+});
+
 /**
  * Recall both ways.
  * @param similarities [I, D], row by row: higher is nearer
@@ -179,22 +201,23 @@ export const retrievalRecall = (
     tied: spread(ofColumns.tied),
     right: spread(ofColumns.right),
   };
-  const imageToText = recallsOf(ofImages, {
-    gallery: columns,
-    relevant: columnsOfImage.map((own) => own.length),
-    ks,
-  });
-  const textToImage = recallsOf(ofTexts, {
+  const ofImage = { gallery: columns, relevant: columnsOfImage.map((right) => right.length) };
+  const ofText = {
     gallery: images,
     relevant: Array.from(columnOf, (at) => imagesOfColumn[at]?.length ?? 1),
-    ks,
-  });
+  };
+  const imageToText = recallsOf(ofImages, { ...ofImage, ks });
+  const textToImage = recallsOf(ofTexts, { ...ofText, ks });
   const all = [...imageToText.values(), ...textToImage.values()];
   return Object.freeze({
     textRanks: expectedRanks(ofImages),
     imageRanks: expectedRanks(ofTexts),
     imageToText,
     textToImage,
+    ranks: Object.freeze({
+      imageToText: { ranks: ofImages, chance: equalRanks(ofImage) },
+      textToImage: { ranks: ofTexts, chance: equalRanks(ofText) },
+    }),
     mean: all.reduce((sum, { value }) => sum + value, 0) / all.length,
     gallery: Object.freeze({ images, texts, distinctTexts: columns }),
   });

@@ -1,6 +1,8 @@
 /** One score with all that is needed to judge it: interval, chance, baselines, number of samples. */
 import { ConfigError } from '@polygate/core';
-import { bootstrapStatistic, gatherGroups, type Interval } from './bootstrap.ts';
+import { bootstrapStatistic, gatherGroups, type BootstrapOptions, type Interval } from './bootstrap.ts';
+import type { ReliabilityBin } from './calibration.ts';
+import type { ClassScore } from './class-scores.ts';
 import { meanInterval, widestInterval, type MeanOptions } from './mean-interval.ts';
 
 /** What was measured, and what a guess or a simple method reaches. */
@@ -19,6 +21,37 @@ export interface ScoreContext {
   readonly gallery?: Readonly<Record<string, number>>;
   /** Which way is better. @default 'higher' */
   readonly better?: 'higher' | 'lower';
+  /** Whether it says more of what another score of the task says first. @default false */
+  readonly detail?: boolean;
+  /** Tables that say more of the score. @default none */
+  readonly tables?: ScoreTables;
+}
+
+/** A class in a table, or an average of all. */
+export interface ClassRow extends ClassScore {
+  readonly name: string;
+  /** Against all other classes; null where the class has no sample, or all have it. */
+  readonly auroc: number | null;
+  readonly averagePrecision: number | null;
+}
+
+/** Tables beside a score. */
+export interface ScoreTables {
+  readonly classes?: readonly ClassRow[];
+  /** Micro, macro and weighted means of the classes. */
+  readonly averages?: readonly ClassRow[];
+  /** Confidence against accuracy, by bins of confidence. */
+  readonly reliability?: readonly ReliabilityBin[];
+}
+
+/** What a mean was taken of, for tests between two systems on the same samples. */
+export interface SampleOutcomes {
+  /** One for each sample, before anything is made of their mean. */
+  readonly values: readonly number[];
+  /** What samples share; absent where each stands for itself. */
+  readonly groups?: readonly (number | string)[];
+  /** Which way a value is better; of log probabilities it is higher, though perplexity is better lower. */
+  readonly better: 'higher' | 'lower';
 }
 
 /** A score, ready to be written as JSON. */
@@ -38,6 +71,11 @@ export interface ScoreReport {
   readonly gallery?: Readonly<Record<string, number>>;
   /** Samples that the value is of. */
   readonly count: number;
+  /** Of a mean over samples. */
+  readonly outcomes?: SampleOutcomes;
+  /** Says more of what another score of the task says first. */
+  readonly detail?: true;
+  readonly tables?: ScoreTables;
 }
 
 const unbounded: Interval = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
@@ -52,7 +90,7 @@ const checkFinite = ({ metric, task }: ScoreContext, value: number): void => {
 
 const assemble = (
   context: ScoreContext,
-  measured: Pick<ScoreReport, 'value' | 'interval' | 'count'>,
+  measured: Pick<ScoreReport, 'value' | 'interval' | 'count' | 'outcomes'>,
   options: MeanOptions,
 ): ScoreReport =>
   Object.freeze({
@@ -65,6 +103,26 @@ const assemble = (
     chance: context.chance,
     baselines: Object.freeze({ ...context.baselines }),
     ...(context.gallery ? { gallery: Object.freeze({ ...context.gallery }) } : {}),
+    ...(context.detail ? { detail: true as const } : {}),
+    ...(context.tables ? { tables: context.tables } : {}),
+  });
+
+/** Whether the reported value rises with the mean, by a small step from it into the range. */
+const rises = (mean: number, [least]: Interval, transform: (mean: number) => number): boolean => {
+  const step = 1e-3 * Math.max(1, Math.abs(mean));
+  const [low, high] = mean - step >= least ? [mean - step, mean] : [mean, mean + step];
+  return transform(high) >= transform(low);
+};
+
+const outcomesOf = (
+  perSample: ArrayLike<number>,
+  groups: BootstrapOptions['groups'],
+  better: 'higher' | 'lower',
+): SampleOutcomes =>
+  Object.freeze({
+    values: Object.freeze(Array.from(perSample)),
+    ...(groups ? { groups: Object.freeze(Array.from(groups)) } : {}),
+    better,
   });
 
 /**
@@ -86,12 +144,20 @@ export const reportMean = (
   const range = options.range ?? (options.transform ? unbounded : undefined);
   const [low, high] = meanInterval(perSample, { ...options, ...(range ? { range } : {}) }).map(transform);
   const ends = [low ?? Number.NaN, high ?? Number.NaN] as const;
+  const mean = sum / perSample.length;
+  const { better = 'higher' } = context;
+  const opposite = better === 'higher' ? 'lower' : 'higher';
   return assemble(
     context,
     {
-      value: transform(sum / perSample.length),
+      value: transform(mean),
       interval: Object.freeze(ends[0] <= ends[1] ? ends : ([ends[1], ends[0]] as const)),
       count: perSample.length,
+      outcomes: outcomesOf(
+        perSample,
+        options.groups,
+        rises(mean, range ?? unbounded, transform) ? better : opposite,
+      ),
     },
     options,
   );
@@ -104,7 +170,12 @@ export const reportMean = (
  */
 export const reportStatistic = (
   context: ScoreContext,
-  corpus: { readonly count: number; readonly statistic: (indices: Int32Array) => number },
+  corpus: {
+    readonly count: number;
+    readonly statistic: (indices: Int32Array) => number;
+    /** Scores of the samples by themselves, for paired tests; their mean need not be the statistic. */
+    readonly perSample?: ArrayLike<number>;
+  },
   options: MeanOptions,
 ): ScoreReport => {
   const { count, statistic } = corpus;
@@ -118,7 +189,9 @@ export const reportStatistic = (
     resampled[0] < resampled[1]
       ? resampled
       : widestInterval(value, count ** 2 / squares, { range, confidence });
-  return assemble(context, { value, interval, count }, options);
+  const { better = 'higher' } = context;
+  const outcomes = corpus.perSample && outcomesOf(corpus.perSample, options.groups, better);
+  return assemble(context, { value, interval, count, ...(outcomes ? { outcomes } : {}) }, options);
 };
 
 /**

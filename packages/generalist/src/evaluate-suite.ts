@@ -28,6 +28,10 @@ export interface EvaluateOptions {
   readonly batchSize?: number;
   /** Options of the families' predictions, by family, such as `{ 'image-captioning': { beam: 2 } }`. */
   readonly predict?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Whether reports that say more (`detail`) and what each sample scored (`outcomes`) are wanted too. @default false */
+  readonly details?: boolean;
+  /** Files and folders of others that scores can use, by name: `meteor` is the folder of METEOR's tables. @default none */
+  readonly resources?: Readonly<Record<string, string>>;
   /** Gets a line for each split. */
   readonly logger?: Logger;
   /** When it aborts, the split at work is finished and a StateError thrown. */
@@ -42,6 +46,9 @@ const familiesOf = (model: Pick<TaskModel, 'tasks'>, { kind }: SuiteDataset): re
       (family.taskName !== undefined || model.tasks.some((task) => task.family === family.name)),
   );
 
+/** A report as small as it is read. */
+const withoutOutcomes = ({ outcomes: _, ...report }: ScoreReport): ScoreReport => report;
+
 /** Scores of a split by the families that the model has weights for; the others are told of. */
 const evaluateSplit = async (
   model: Generalist,
@@ -54,8 +61,17 @@ const evaluateSplit = async (
     if (!servesFamily(model, family.name, { dataset: split.dataset.name })) leftOut(family.name);
     else {
       const asked = ownValue(options.predict ?? {}, family.name);
-      const context = { ...split, model, shared, ...(asked ? { options: asked } : {}) };
-      reports.push(...(await family.evaluate(context)));
+      const { details = false, resources = {} } = options;
+      const context = {
+        ...split,
+        model,
+        shared,
+        details,
+        resources,
+        ...(asked ? { options: asked } : {}),
+      };
+      const own = await family.evaluate(context);
+      reports.push(...(details ? own : own.map(withoutOutcomes)));
     }
   }
   return reports;

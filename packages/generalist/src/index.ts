@@ -70,5 +70,7 @@ export type { ImageSources, Predictor, PredictorOptions, PredictorVerbs } from '
 export type { ImageSource, ReadImageOptions } from './images.ts';
 export { evaluateSuite } from './evaluate-suite.ts';
 export type { EvaluateOptions } from './evaluate-suite.ts';
+export { probeSuite } from './probe-suite.ts';
+export type { ProbeOptions } from './probe-suite.ts';
 export { encodeStage, scoreStage } from './stages.ts';
 export type { EncodeStageOptions, ModelStage, ScoreStageOptions } from './stages.ts';

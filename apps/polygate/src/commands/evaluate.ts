@@ -1,4 +1,5 @@
-import { evaluate } from '@polygate/app-evaluate';
+import { compareRuns, evaluate, formatComparison, probeRun } from '@polygate/app-evaluate';
+import { ConfigError } from '@polygate/core';
 import { formatScores } from '@polygate/evaluation';
 import type { Command } from 'commander';
 import type { Terminal } from '../terminal.ts';
@@ -14,7 +15,11 @@ import {
 } from './options.ts';
 
 interface EvaluateFlags extends EngineFlags, CheckpointFlags {
-  readonly run: string;
+  readonly run?: string;
+  readonly compare?: readonly string[];
+  readonly probe?: boolean;
+  readonly details?: boolean;
+  readonly meteor?: string;
   readonly suite?: string;
   readonly out?: string;
   readonly splits?: readonly string[];
@@ -24,13 +29,50 @@ interface EvaluateFlags extends EngineFlags, CheckpointFlags {
   readonly json?: boolean;
 }
 
+/** What the flags say of what is scored, for an evaluation and a probe alike. */
+const chosen = (flags: EvaluateFlags) => {
+  const { suite, out, splits, datasets, limit, seed } = flags;
+  return {
+    ...engineOptions(flags),
+    ...checkpointOptions(flags),
+    ...(suite === undefined ? {} : { suite }),
+    ...(out === undefined ? {} : { output: out }),
+    ...(splits ? { splits } : {}),
+    ...(datasets ? { datasets } : {}),
+    ...(limit === undefined ? {} : { limit }),
+    ...(seed === undefined ? {} : { seed }),
+  };
+};
+
+/** `--compare A B`: no run is opened, what evaluations wrote is compared. */
+const compare = async (flags: EvaluateFlags, terminal: Terminal): Promise<void> => {
+  const [a, b, ...more] = flags.compare ?? [];
+  if (a === undefined || b === undefined || more.length > 0 || flags.run !== undefined || flags.probe) {
+    throw new ConfigError(
+      `evaluate --compare: expected two evaluated runs and neither --run nor --probe, got ${flags.compare?.length ?? 0}; as in: polygate evaluate --compare runs/a runs/b`,
+    );
+  }
+  const { seed, out, details = false } = flags;
+  const comparison = await compareRuns(a, b, {
+    details,
+    ...(seed === undefined ? {} : { seed }),
+    ...(out === undefined ? {} : { output: out }),
+  });
+  terminal.print(flags.json ? JSON.stringify(comparison) : formatComparison(comparison).trimEnd());
+};
+
 /** `polygate evaluate`: scores with intervals beside chance and baselines. */
 export const addEvaluate = (program: Command, terminal: Terminal): void => {
   withCheckpoint(withEngine(program.command('evaluate')))
-    .description('scores of a run on held-out splits -> evaluation.json, report.md, sheet.png')
-    .requiredOption('--run <folder>', 'folder of a run or of a model')
+    .description('scores of a run on held-out splits -> evaluation.json, report.md, outcomes.json, sheet.png')
+    .option('--run <folder>', 'folder of a run or of a model')
+    .option(
+      '--compare <folders...>',
+      'two evaluated runs: which is better on each score, and how sure that is; opens neither',
+    )
+    .option('--probe', 'nearest neighbours and a linear probe on the frozen embeddings -> probe.json')
     .option('--suite <folder>', 'prepared suite (default: the one that the run was trained on)')
-    .option('--out <folder>', 'where the results go (default: the run folder)')
+    .option('--out <folder>', 'where the results go (default: the run folder; --compare writes none)')
     .option('--splits <names>', 'splits to score, separated by commas (default: all but train)', list)
     .option('--datasets <names>', 'datasets to score, separated by commas (default: all)', list)
     .option('--limit <rows>', 'most rows of a split', positive('--limit', 2 ** 31))
@@ -39,26 +81,31 @@ export const addEvaluate = (program: Command, terminal: Terminal): void => {
       'seed of masks, choice of rows and resampling (default: 1)',
       positive('--seed', Number.MAX_SAFE_INTEGER),
     )
+    .option('--details', 'print or compare the scores too that say more')
+    .option(
+      '--meteor <folder>',
+      'folder "meteor" of an installed pycocoevalcap: METEOR as published, with synonyms and paraphrases',
+    )
     .option('--json', 'print the scores as one JSON object')
     .action(async (flags: EvaluateFlags) => {
-      const { run, suite, out, splits, datasets, limit, seed } = flags;
-      const { scores, files } = await evaluate(
-        {
-          run,
-          ...engineOptions(flags),
-          ...checkpointOptions(flags),
-          ...(suite === undefined ? {} : { suite }),
-          ...(out === undefined ? {} : { output: out }),
-          ...(splits ? { splits } : {}),
-          ...(datasets ? { datasets } : {}),
-          ...(limit === undefined ? {} : { limit }),
-          ...(seed === undefined ? {} : { seed }),
-        },
-        { logger: terminal.logger, signal: terminal.signal },
-      );
-      terminal.print(
-        flags.json ? JSON.stringify({ scores, files }) : formatScores(scores, { style: 'plain' }),
-      );
-      terminal.logger.info(`written: ${Object.values(files).join(', ')}`);
+      if (flags.compare) return compare(flags, terminal);
+      const { run } = flags;
+      if (run === undefined) {
+        throw new ConfigError(
+          'evaluate: expected --run FOLDER, or --compare A B, got neither; name the folder of a run or of a model',
+        );
+      }
+      const context = { logger: terminal.logger, signal: terminal.signal };
+      const show = (result: { readonly files: object }, table: string): void => {
+        terminal.print(flags.json ? JSON.stringify(result) : table);
+        terminal.logger.info(`written: ${Object.values(result.files).join(', ')}`);
+      };
+      if (flags.probe) {
+        const { scores, files } = await probeRun({ run, ...chosen(flags) }, context);
+        return show({ scores, files }, formatScores(scores));
+      }
+      const resources = flags.meteor === undefined ? {} : { resources: { meteor: flags.meteor } };
+      const { scores, details, files } = await evaluate({ run, ...chosen(flags), ...resources }, context);
+      show({ scores, details, files }, formatScores(flags.details ? [...scores, ...details] : scores));
     });
 };

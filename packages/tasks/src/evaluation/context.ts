@@ -22,6 +22,13 @@ export interface SplitContext {
   readonly batchSize: number;
   /** The task, where it is none that the model was trained on. @default the family's that was trained on the dataset */
   readonly task?: DescribedTask;
+  /**
+   * Whether reports that say more (`detail`) are wanted too; they may cost.
+   * @default false
+   */
+  readonly details?: boolean;
+  /** Files and folders of others that scores can use, by name, such as `meteor`. @default none */
+  readonly resources?: Readonly<Record<string, string>>;
   /** Options of the family's own prediction, such as a beam width. @default the family's */
   readonly options?: Readonly<Record<string, unknown>>;
   /** What several families need of the split, made by the first that asks. */

@@ -1,4 +1,5 @@
 /** Scores of any classification: top-1, top-5 and macro-F1 over the whole set of classes. */
+import { classDetails } from './class-details.ts';
 import {
   chanceMacroF1,
   chanceTopK,
@@ -20,6 +21,8 @@ export interface ClassScores {
   readonly groups: readonly string[];
   /** C */
   readonly classes: number;
+  /** Whether scores are probabilities already. @default false */
+  readonly areProbabilities?: boolean;
 }
 
 export interface ClassReportOptions {
@@ -30,6 +33,8 @@ export interface ClassReportOptions {
   readonly seed: number;
   /** Top-1 of simple systems. */
   readonly baselines: Readonly<Record<string, number>>;
+  /** Names of the classes, where the reports of {@link classDetails} are wanted. @default without them */
+  readonly detailsOf?: readonly string[] | undefined;
 }
 
 /** Joins the scores of batches. */
@@ -42,10 +47,9 @@ export const joinScores = (parts: readonly Float32Array[]): Float32Array => {
   return all;
 };
 
-export const classReports = (
-  { scores, labels, groups, classes }: ClassScores,
-  { task, split, seed, baselines }: ClassReportOptions,
-): readonly ScoreReport[] => {
+export const classReports = (given: ClassScores, options: ClassReportOptions): readonly ScoreReport[] => {
+  const { scores, labels, groups, classes } = given;
+  const { task, split, seed, baselines, detailsOf } = options;
   const ranks = labelRanks(scores, labels);
   const name = { task, split };
   // Equal scores make fractions of successes, so the range is said.
@@ -65,5 +69,6 @@ export const classReports = (
       { count: labels.length, statistic: macroF1Statistic(scores, labels) },
       { ...bootstrap, range: [0, 1] },
     ),
+    ...(detailsOf ? classDetails({ ...given, classes: detailsOf }, { task, split, seed }) : []),
   ];
 };

@@ -25,6 +25,7 @@ import { pieces, range } from '../../image-patches.ts';
 import type { VisualSource } from '../../visual/visual-source.ts';
 import type { SettingFields } from '../family.ts';
 import { captionChance } from './caption-chance.ts';
+import { captionDetails } from './caption-details.ts';
 import { caption, type CaptionOptions, type CaptionPrediction } from './predict.ts';
 
 /** Tokens of the longest caption seen in training, end token included: no text has a reason to be longer. */
@@ -118,6 +119,16 @@ const evaluateCaptioning = async <Fields extends SettingFields>(
     { count: own.length, statistic: bleu4 },
     { ...bootstrap, range: [0, 1] },
   );
+  const details = context.details
+    ? await captionDetails(own, {
+        ...name,
+        seed,
+        groups: rows.groups,
+        simple: Object.fromEntries(Object.entries(simple).map(([system, texts]) => [system, pairs(texts)])),
+        training: training?.captions,
+        meteorFolder: context.resources?.['meteor'],
+      })
+    : [];
   const [primary, ...others] = reports;
-  return primary ? [primary, bleu, ...others] : [bleu];
+  return primary ? [primary, bleu, ...others, ...details] : [bleu, ...details];
 };

@@ -70,7 +70,19 @@ export const classEvaluation =
     const stills = (rows: Parameters<typeof source.samples>[0]): Uint8Array =>
       Buffer.concat(source.samples(rows).map(middleFrame));
     return classReports(
-      { scores: joinScores(scores), labels, groups, classes: classes.length },
-      { task: `${name} ${title}`, split, seed, baselines: await classBaselines(context, stills) },
+      {
+        scores: joinScores(scores),
+        labels,
+        groups,
+        classes: classes.length,
+        areProbabilities: shown.count > 1,
+      },
+      {
+        task: `${name} ${title}`,
+        split,
+        seed,
+        baselines: await classBaselines(context, stills),
+        detailsOf: context.details ? classes : undefined,
+      },
     );
   };

@@ -21,6 +21,7 @@ import type { TaskTargets } from '../../task.ts';
 import type { VisualSource } from '../../visual/visual-source.ts';
 import type { SettingFields } from '../family.ts';
 import { RETRIEVAL_TEMPERATURE } from './collate.ts';
+import { retrievalDetails } from './retrieval-details.ts';
 
 interface Gallery {
   /** Texts that differ, each once. */
@@ -146,7 +147,7 @@ export const retrievalEvaluation =
       { metric: 'text recall', of: 'imageToText', groups: rows.groups },
       { metric: `${source.noun} recall`, of: 'textToImage', groups: gallery.captionGroups },
     ] as const;
-    return [...scores.imageToText.keys()].flatMap((k) =>
+    const recalls = [...scores.imageToText.keys()].flatMap((k) =>
       directions.flatMap(({ metric, of, groups }) => {
         const recall = scores[of].get(k);
         const baseline = simple?.[of].get(k);
@@ -167,4 +168,15 @@ export const retrievalEvaluation =
         ];
       }),
     );
+    if (!context.details) return recalls;
+    const details = retrievalDetails(scores, {
+      name: { task: `${asked.name} retrieval`, split, gallery: sizes },
+      seed,
+      directions: directions.map(({ metric, ...others }) => ({
+        ...others,
+        target: metric.replace(' recall', ''),
+      })),
+      simple: simple && [`nearest ${source.still}`, simple],
+    });
+    return [...recalls, ...details];
   };

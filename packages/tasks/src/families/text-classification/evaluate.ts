@@ -16,6 +16,7 @@ import { hasColumn, listRow, values } from '@polygate/stream';
 import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from '../../evaluation/context.ts';
 import { splitBatches } from '../../evaluation/split-rows.ts';
 import { servedTask } from '../../serving.ts';
+import { classDetails } from '../class-details.ts';
 import { createTextClassification } from './collate.ts';
 
 const FAMILY = 'text-classification';
@@ -104,5 +105,6 @@ export const evaluateTextClassification = async (context: SplitContext): Promise
       { count: labels.length, statistic: macroF1Statistic(all, labels) },
       bootstrap,
     ),
+    ...(context.details ? classDetails({ scores: all, labels, groups, classes }, { ...name, seed }) : []),
   ];
 };
