@@ -1,4 +1,4 @@
-/** The evaluate stage: a run folder and a prepared suite -> evaluation.json, report.md and sheet.png. */
+/** The evaluate stage: a run folder and a prepared suite -> evaluation.json, report.md, outcomes.json and sheet.png. */
 import { silentLogger, type Logger } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
 import type { ScoreReport } from '@polygate/evaluation';

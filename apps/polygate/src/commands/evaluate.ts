@@ -96,7 +96,7 @@ export const addEvaluate = (program: Command, terminal: Terminal): void => {
         );
       }
       const context = { logger: terminal.logger, signal: terminal.signal };
-      const show = (result: { readonly files: object }, table: string): void => {
+      const show = <Result extends { readonly files: object }>(result: Result, table: string): void => {
         terminal.print(flags.json ? JSON.stringify(result) : table);
         terminal.logger.info(`written: ${Object.values(result.files).join(', ')}`);
       };
