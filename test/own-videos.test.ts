@@ -81,6 +81,18 @@ describe('clips in folders of classes', () => {
     expect(overlaps).toHaveLength(1);
   });
 
+  it('are equal by their frames, whatever files hold them', async () => {
+    const greys = [10, 60, 110];
+    await own.put('clips/train/jump/a.webp', await webp(greys));
+    await own.put('clips/train/run/b.webp', await webp([80, 90]));
+    for (const [at, grey] of greys.entries())
+      await own.put(`clips/val/jump/c/${at}.png`, await clip([grey]).png().toBuffer());
+    const { overlaps } = await own.prepared({ clips: { source: 'video-folder', path: own.at('clips') } });
+    expect(overlaps).toMatchObject([
+      { splits: ['train', 'validation'], rows: 1, example: ['train/jump/a.webp', 'val/jump/c'] },
+    ]);
+  });
+
   it('are refused in another layout, and settings of video without clips have no say', async () => {
     await own.put('clips/a.webp', await webp([1]));
     const sources = { clips: { source: 'video-folder', path: own.at('clips') } };

@@ -98,7 +98,7 @@ export const planDatasets = async (
   checkNames(all);
   for (const { name, classes = [] } of all) checkClassNames(classes, `prepare ${name}`);
   const suite = new SuiteOverlaps();
-  const context = { suite, budgets: recipe.budgets, logger: packages.logger };
+  const context = { suite, recipe, logger: packages.logger };
   const settled: DatasetPlan[] = [];
   for (const each of all) settled.push(await settleSplits(each, context));
   const shared = suite.overlaps();

@@ -9,6 +9,7 @@ import {
   selectSamples,
   shownKey,
   type Sample,
+  type ShownKeyOptions,
   type SplitOverlap,
   type SplitPercents,
 } from '@polygate/datasets';
@@ -85,6 +86,8 @@ export interface Survey {
   readonly draws: Map<string, Draw>;
   readonly conflicts: ConflictFinder | undefined;
   readonly unique: boolean;
+  /** What a sample without an image shows, as its kind of dataset says. */
+  readonly shown: NonNullable<ShownKeyOptions['shown']>;
 }
 
 interface Keyed {
@@ -98,9 +101,9 @@ const heldBytes = ({ sample: { image } }: Keyed): number =>
   image?.kind === 'bytes' ? image.bytes.length : 0;
 
 /** The samples of a part and their keys, in order; several images are decoded at once. */
-const keyedSamples = (part: PlanPart, budgets: Partial<Budgets>): AsyncIterable<Keyed> => {
+const keyedSamples = (part: PlanPart, { budgets, shown }: Survey): AsyncIterable<Keyed> => {
   const { decodeBytes, sampleBytes } = resolveBudgets(budgets);
-  const options = { budgets, gate: new ByteGate(decodeBytes) };
+  const options = { budgets, gate: new ByteGate(decodeBytes), shown };
   return mapOrdered(
     selectSamples(part.reader, { accept: () => true }),
     async (sample) => ({
@@ -114,7 +117,7 @@ const keyedSamples = (part: PlanPart, budgets: Partial<Budgets>): AsyncIterable<
 
 export const survey = async (part: PlanPart, shared: Survey): Promise<Settled> => {
   const settled: Settled = { splits: [], labels: [], ids: new Map(), keys: [], names: [] };
-  for await (const { sample, shown, content } of keyedSamples(part, shared.budgets)) {
+  for await (const { sample, shown, content } of keyedSamples(part, shared)) {
     const place = settled.splits.length;
     let { id } = sample;
     if (shared.unique) {

@@ -3,7 +3,7 @@
  * recipe, a folder, a column), or the hash of its content decides: equal images (in files that differ, too) and equal
  * texts are on one side, whatever they are called and whichever source they come from.
  */
-import { type Budgets, excerpt, type Logger, silentLogger, StateError } from '@polygate/core';
+import { excerpt, type Logger, silentLogger, StateError } from '@polygate/core';
 import {
   kindNamed,
   orderSplits,
@@ -14,6 +14,7 @@ import {
 } from '@polygate/datasets';
 import { ConflictFinder } from './label-conflicts.ts';
 import type { DatasetPlan, PlanPart } from '@polygate/datasets';
+import { kindSettings, type PrepareRecipe } from './recipe.ts';
 import { OverlapFinder, survey, type Settled, type Survey } from './sample-survey.ts';
 import type { SuiteOverlaps } from './suite-overlaps.ts';
 
@@ -78,16 +79,19 @@ const isTrainAlone = (parts: readonly PlanPart[], all: readonly Settled[]): bool
 export interface SettleContext {
   /** Learns what the dataset shows in which split. */
   readonly suite: SuiteOverlaps;
-  readonly budgets: Partial<Budgets>;
+  readonly recipe: PrepareRecipe;
   readonly logger?: Logger | undefined;
 }
 
 /** The plan with the split of every sample settled. Datasets of the mini suite have their own rules and stay. */
 export const settleSplits = async (plan: DatasetPlan, context: SettleContext): Promise<DatasetPlan> => {
   if (plan.parts.every((part) => part.draw === undefined)) return plan;
-  const { suite, budgets, logger = silentLogger } = context;
+  const { suite, recipe, logger = silentLogger } = context;
+  const { budgets } = recipe;
   let overlaps = new OverlapFinder();
-  const { hasClasses, keepsSamples = true } = kindNamed(plan.kind);
+  const kind = kindNamed(plan.kind);
+  const { hasClasses, keepsSamples = true } = kind;
+  const settings = kindSettings(plan, recipe);
   // A pair of sentences may well have another label in the other order, which its content does not tell.
   const conflicts = hasClasses && plan.settings?.['pairs'] !== true ? new ConflictFinder() : undefined;
   const shared: Survey = {
@@ -98,6 +102,7 @@ export const settleSplits = async (plan: DatasetPlan, context: SettleContext): P
     conflicts,
     // Rows that are packed anew get ids of their own.
     unique: keepsSamples,
+    shown: (sample) => kind.shown?.(sample, { settings, budgets }) ?? Promise.resolve(undefined),
   };
   const all: Settled[] = [];
   for (const part of plan.parts) all.push(await survey(part, shared));

@@ -37,7 +37,7 @@ export type { PathSurvey, SurveyedFile, SurveyedTable } from './survey/path-surv
 export type { DatasetPlan, PlanPart } from './suite/dataset-plan.ts';
 export { areIndices, checkClassNames, namesAlike, sortClasses } from './samples/class-names.ts';
 export { contentKey } from './splits/content-key.ts';
-export { shownKey, type ShownKeyOptions } from './splits/shown-key.ts';
+export { shownKey, type ShownImages, type ShownKeyOptions } from './splits/shown-key.ts';
 export { listFolder, walkFolder } from './files/folder-listing.ts';
 export type { FolderEntry, FoundFile, LinkOptions } from './files/folder-listing.ts';
 export { isImageName } from './files/paths.ts';
@@ -57,6 +57,7 @@ export type {
   KindRowOptions,
   KindSection,
   KindSettings,
+  ShownOptions,
   SyntheticOptions,
 } from './kinds/dataset-kind.ts';
 export { kindNamed, kindNames, registerKind } from './kinds/kind-registry.ts';

@@ -22,7 +22,7 @@ const DEPTH_BYTES: ReadonlyMap<string, number> = new Map([
 ]);
 const WIDE_DEPTH_BYTES = 4;
 /** Formats that are held whole whatever they say. */
-const WHOLE: ReadonlySet<string> = new Set(['gif', 'heif', 'svg']);
+const WHOLE: ReadonlySet<string> = new Set(['gif', 'heif', 'svg', 'webp']);
 /** Part of the whole that strips take. */
 const STRIP_PART = 1 / 4;
 /** Images up to this size are not asked further: they take little in any case. */

@@ -7,7 +7,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeImage, type DecodeOptions } from './image-decode.ts';
 import { describeUndecodable } from './image-fault.ts';
-import { enlargeToSquare, resizeSquare } from './pixel-resize.ts';
+import { enlargeToSquare } from './pixel-resize.ts';
 import type { ImageContent } from '../samples/sample.ts';
 
 let root = '';
@@ -228,16 +228,49 @@ describe('the reason for a damaged image', () => {
   });
 });
 
-describe('resizing of raw squares', () => {
-  it('interpolates between pixel centres', () => {
-    // 2 -> 4: centres of the output lie at 0.25, 0.75, 1.25, 1.75 of input pixels with centres 0.5 and 1.5. The first
-    // and last are beside the centres and keep their pixel; the others mix 3:1: 0.75 * 0 + 0.25 * 200 = 50, and 150.
-    const grey = resizeSquare(Uint8Array.from([0, 200, 0, 200]), { from: 2, to: 4 }, 1);
-    expect([0, 1, 2, 3].map((x) => grey[x * 3])).toEqual([0, 50, 150, 200]);
-    expect([...grey.subarray(3, 6)]).toEqual([50, 50, 50]);
+describe('raw pixels', () => {
+  it.each([
+    // [height, width, channels, size]: larger and smaller, of the same side, square and not.
+    [28, 28, 1, 32],
+    [28, 28, 1, 16],
+    [28, 28, 3, 28],
+    [28, 28, 4, 16],
+    [9, 9, 4, 20],
+    [12, 20, 1, 20],
+    [12, 20, 3, 64],
+    [40, 12, 1, 24],
+    [40, 12, 3, 9],
+    [12, 20, 4, 32],
+  ] as const)('of %i x %i x %i become at %i what a file of them becomes', async (...shape) => {
+    const [height, width, channels, size] = shape;
+    const pixels = Uint8Array.from(
+      { length: height * width * channels },
+      (_, i) => (i * i * 31 + i * 7) % 256,
+    );
+    const image = raw([...pixels], width, height, channels);
+    const file = await (channels === 1 ? image.toColourspace('b-w') : image).png().toBuffer();
+    for (const fit of ['contain', 'cover'] as const) {
+      const options = { size, fit, background: '#102030' };
+      const [array, decoded] = await Promise.all([
+        decodeImage('a', { kind: 'pixels', pixels, height, width, channels }, options),
+        decodeImage('b', bytes(file), options),
+      ]);
+      const shown = [array, decoded].map((each) => (each.kind === 'image' ? [...each.pixels] : each));
+      expect(shown[0]).toEqual(shown[1]);
+      // The colour beside a narrow image is the background's, also of grey images.
+      if (fit === 'contain' && width < height) expect(shown[0]?.slice(0, 3)).toEqual([16, 32, 48]);
+    }
   });
 
-  it('enlarges as Pillow does by its Lanczos filter', () => {
+  it('are what a WebP without loss of them is, which the library would shrink by another filter', async () => {
+    const pixels = Array.from({ length: 300 * 200 * 3 }, (_, i) => (i * i * 31 + i * 7) % 256);
+    const image = raw(pixels, 300, 200, 3);
+    const files = [await image.png().toBuffer(), await image.webp({ lossless: true }).toBuffer()];
+    const [png, webp] = await Promise.all(files.map((file) => decodeImage('a', bytes(file), { size: 64 })));
+    expect(webp).toEqual(png);
+  });
+
+  it('are enlarged as Pillow does by its Lanczos filter', () => {
     // 3 x 4, each row 0 80 160 240. Recorded of Pillow 13.0.0: resize((8, 6)) and ImageOps.fit((7, 7)).
     const pixels = Uint8Array.from({ length: 36 }, (_, i) => (Math.floor(i / 3) % 4) * 80);
     const image = { pixels, width: 4, height: 3 };
@@ -251,18 +284,11 @@ describe('resizing of raw squares', () => {
     for (let y = 0; y < 7; y += 1) expect(row(covered, 7, y)).toEqual([9, 43, 87, 120, 153, 197, 231]);
   });
 
-  it('weighs all covered pixels when it shrinks', () => {
-    // 4 -> 2 with a triangle of radius 2 around 1.0: pixels at 0.5, 1.5, 2.5 weigh 0.75, 0.75, 0.25 (sum 1.75).
-    const image = Uint8Array.from([70, 0, 0, 0, 70, 0, 0, 0, 70, 0, 0, 0, 70, 0, 0, 0]);
-    const small = resizeSquare(image, { from: 4, to: 2 }, 1);
-    expect(small[0]).toBe(Math.round((70 * 0.75) / 1.75)); // 30
-  });
-
-  it('keeps images of the same side and constant ones', () => {
-    const image = Uint8Array.from({ length: 75 }, (_, i) => (i * 31) % 256);
-    expect(resizeSquare(image, { from: 5, to: 5 }, 3)).toEqual(image);
-    expect(new Set(resizeSquare(new Uint8Array(28 * 28).fill(77), { from: 28, to: 48 }, 1))).toEqual(
-      new Set([77]),
-    );
+  it('stay as they are where they fill the square, and constant ones stay constant', () => {
+    const pixels = Uint8Array.from({ length: 75 }, (_, i) => (i * 31) % 256);
+    const frame = { fit: 'contain', background: [1, 2, 3] } as const;
+    expect(enlargeToSquare({ pixels, width: 5, height: 5 }, { size: 5, ...frame })).toEqual(pixels);
+    const grey = { pixels: new Uint8Array(28 * 28).fill(77), width: 28, height: 28, channels: 1 } as const;
+    expect(new Set(enlargeToSquare(grey, { size: 48, ...frame }))).toEqual(new Set([77]));
   });
 });

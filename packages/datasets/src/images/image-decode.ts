@@ -1,16 +1,17 @@
 /**
  * Images of any usual format -> square RGB bytes of the prepared size.
  * Order: turn upright by EXIF, resize (Lanczos; premultiplied alpha), lay on the background, sRGB, 8 bits. A colour
- * profile in the image is followed; inks without one are summed (image-inks.ts).
+ * profile in the image is followed; inks without one are summed (image-inks.ts). Raw pixels (arrays, frames) become
+ * what a file with these pixels becomes.
  */
 import { readFile, stat } from 'node:fs/promises';
-import sharp, { type OutputInfo } from 'sharp';
+import sharp, { type OutputInfo, type SharpOptions } from 'sharp';
 import { type Budgets, type ByteGate, overBudget, resolveBudgets } from '@polygate/core';
 import { measureImage } from './image-budget.ts';
 import { describeUndecodable } from './image-fault.ts';
 import { frameCount } from './image-frames.ts';
 import { isInkOnly, mixInks } from './image-inks.ts';
-import { enlargeToSquare, grows, resizeSquare } from './pixel-resize.ts';
+import { enlargeToSquare, grows } from './pixel-resize.ts';
 import { fault, type Fault, type ImageContent } from '../samples/sample.ts';
 
 /** Most pixels of an encoded image, whatever the budget. */
@@ -54,6 +55,23 @@ export const isColour = (text: string): boolean => {
   }
 };
 
+/**
+ * Settings of the library for resizing an encoded image. It would have a WebP shrink itself by halves on the way, by
+ * another filter, so that it showed other pixels than a PNG of the same.
+ */
+export const resizeSettings = (bytes: Uint8Array): { readonly fastShrinkOnLoad: boolean } => ({
+  fastShrinkOnLoad: Buffer.from(bytes.subarray(8, 12)).toString('latin1') !== 'WEBP',
+});
+
+const defaultBackground = '#ffffff';
+
+/** Whether an image has no colour and no palette. @throws what the image library throws for no image */
+const isGrey = async (bytes: Uint8Array, input: SharpOptions): Promise<boolean> =>
+  (await sharp(bytes, input).metadata()).space === 'b-w';
+
+/** Of images that fill their square, where no background is seen. */
+const white = [255, 255, 255] as const;
+
 /** Red, green and blue of a CSS colour. @throws what the image library throws for no colour */
 const colourOf = async (background: string): Promise<readonly [number, number, number]> => {
   const create = { width: 1, height: 1, channels: 3, background } as const;
@@ -94,7 +112,7 @@ export const decodeImage = async (
   const bytes = await loadImage(id, content, imageBytes);
   if ('kind' in bytes) return bytes;
   if (bytes.length === 0) return fault(id, 'corrupt-image', 'expected an image, got no bytes');
-  const { size, fit = 'contain', background = '#ffffff' } = options;
+  const { size, fit = 'contain', background = defaultBackground } = options;
   if (content.kind === 'pixels') {
     const { height, width, channels } = content;
     if (bytes.length !== height * width * channels) {
@@ -104,8 +122,10 @@ export const decodeImage = async (
         `expected ${height} x ${width} x ${channels} bytes of pixels, got ${bytes.length}`,
       );
     }
-    if (height === width && channels !== 4) {
-      return { kind: 'image', pixels: resizeSquare(bytes, { from: width, to: size }, channels) };
+    // What the library would decode and hand back as it is: sets of arrays hold tens of thousands of tiny images.
+    if (channels !== 4 && (grows(content, { size, fit }) || (width === size && height === size))) {
+      const frame = { size, fit, background: width === height ? white : await colourOf(background) };
+      return { kind: 'image', pixels: enlargeToSquare({ pixels: bytes, width, height, channels }, frame) };
     }
   }
   const raw =
@@ -127,8 +147,11 @@ export const decodeImage = async (
       const image = inks
         ? await mixInks(bytes, larger ? undefined : { size, fit }, input)
         : sharp(bytes, input);
+      // The library lays grey images on the grey of the background.
+      if (!inks && background !== defaultBackground && (await isGrey(bytes, input)))
+        image.pipelineColourspace('srgb');
       image.autoOrient();
-      if (!larger) image.resize(size, size, { fit, background });
+      if (!larger) image.resize(size, size, { fit, background, ...resizeSettings(bytes) });
       return image
         .flatten({ background })
         .toColourspace('srgb')

@@ -1,15 +1,8 @@
 /**
- * Resizing of small raw images by separable filters. Decoded sets hold tens of thousands of tiny images, for which a
- * call of the image library costs many times the work itself; and the library enlarges by an interpolation that lies
- * half a result pixel aside. Here pixel centres lie at half positions on both sides.
+ * Enlarging of raw images by the separable Lanczos filter, which the image library has for shrinking alone: it enlarges
+ * by an interpolation that lies half a result pixel aside. Here pixel centres lie at half positions on both sides.
  * Axis legend: H rows · W columns · C channels, 8 bits.
  */
-
-/**
- * `triangle`: linear interpolation where it enlarges, a weighted mean of all covered pixels where it shrinks; no
- * overshoot at edges. `lanczos`: windowed sinc of three lobes, what the image library shrinks by.
- */
-type Kernel = 'triangle' | 'lanczos';
 
 /** For each output position: first input position and the weights of the run from there. */
 interface Filter {
@@ -29,25 +22,20 @@ interface Span {
 
 const LOBES = 3;
 const sinc = (x: number): number => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x));
-const kernels: Readonly<
-  Record<Kernel, { readonly reach: number; readonly weight: (distance: number) => number }>
-> = {
-  triangle: { reach: 1, weight: (x) => Math.max(0, 1 - Math.abs(x)) },
-  lanczos: { reach: LOBES, weight: (x) => (Math.abs(x) < LOBES ? sinc(x) * sinc(x / LOBES) : 0) },
-};
+/** The windowed sinc of three lobes, by which the image library shrinks, too. */
+const lanczos = (x: number): number => (Math.abs(x) < LOBES ? sinc(x) * sinc(x / LOBES) : 0);
 
-const filterOf = (kernel: Kernel, { from, to, begin = 0, length = from }: Span): Filter => {
-  const { reach, weight } = kernels[kernel];
+const filterOf = ({ from, to, begin = 0, length = from }: Span): Filter => {
   const scale = length / to;
   const stretch = Math.max(1, scale);
   const starts = new Int32Array(to);
   const weights: Float32Array[] = [];
   for (let i = 0; i < to; i += 1) {
     const centre = begin + (i + 0.5) * scale;
-    const start = Math.max(0, Math.ceil(centre - reach * stretch - 0.5));
-    const end = Math.min(from - 1, Math.floor(centre + reach * stretch - 0.5));
+    const start = Math.max(0, Math.ceil(centre - LOBES * stretch - 0.5));
+    const end = Math.min(from - 1, Math.floor(centre + LOBES * stretch - 0.5));
     const run = Float32Array.from({ length: end - start + 1 }, (_, k) =>
-      weight((start + k + 0.5 - centre) / stretch),
+      lanczos((start + k + 0.5 - centre) / stretch),
     );
     const sum = run.reduce((total, value) => total + value, 0);
     starts[i] = start;
@@ -99,24 +87,6 @@ const applyFilters = (
   return out;
 };
 
-/**
- * Resizes a square grey or RGB image by the triangle filter.
- * @param pixels [from, from, C] with C of 1 or 3, borrowed
- * @returns [to, to, 3], grey repeated
- */
-export const resizeSquare = (
-  pixels: Uint8Array,
-  { from, to }: { readonly from: number; readonly to: number },
-  channels: 1 | 3,
-): Uint8Array => {
-  const filter = filterOf('triangle', { from, to });
-  const resized = applyFilters(pixels, [filter, filter], { height: from, width: from, channels });
-  if (channels === 3) return new Uint8Array(resized.buffer);
-  const out = new Uint8Array(to * to * 3);
-  for (const [i, value] of resized.entries()) out.fill(value, i * 3, i * 3 + 3);
-  return out;
-};
-
 /** Whether fitting an image into the square makes it larger; both sides grow by the same factor. */
 export const grows = (
   { width, height }: { readonly width: number; readonly height: number },
@@ -130,31 +100,44 @@ interface Frame {
   readonly background: readonly [number, number, number];
 }
 
+/** An image without alpha, borrowed: [H, W, C], grey or RGB. */
+interface RawImage {
+  readonly pixels: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+  /** @default 3 */
+  readonly channels?: 1 | 3;
+}
+
+/** Grey repeated as red, green and blue; RGB as it is. */
+const inColour = (pixels: Uint8Array | Uint8ClampedArray, channels: 1 | 3): Uint8Array => {
+  if (channels === 3) return new Uint8Array(pixels);
+  const out = new Uint8Array(pixels.length * 3);
+  for (const [at, value] of pixels.entries()) out.fill(value, at * 3, at * 3 + 3);
+  return out;
+};
+
 /**
  * Enlarges an image to a square by the Lanczos filter: `contain` lays the whole of it in the middle, `cover` shows the
- * middle of it.
- * @param image RGB [H, W, 3], borrowed
- * @returns [size, size, 3]
+ * middle of it. One that fills the square already stays as it is.
+ * @returns [size, size, 3], grey repeated
  */
 export const enlargeToSquare = (
-  image: { readonly pixels: Uint8Array; readonly width: number; readonly height: number },
+  { pixels, width, height, channels = 3 }: RawImage,
   { size, fit, background }: Frame,
 ): Uint8Array => {
-  const { pixels, width, height } = image;
-  const shape = { height, width, channels: 3 };
-  const filters = (across: Span, down: Span): readonly [Filter, Filter] => [
-    filterOf('lanczos', down),
-    filterOf('lanczos', across),
-  ];
+  if (width === size && height === size) return inColour(pixels, channels);
+  const filtered = (across: Span, down: Span): Uint8Array =>
+    inColour(applyFilters(pixels, [filterOf(down), filterOf(across)], { height, width, channels }), channels);
   if (fit === 'cover') {
     const side = Math.min(width, height);
     const middle = (from: number): Span => ({ from, to: size, begin: (from - side) / 2, length: side });
-    return new Uint8Array(applyFilters(pixels, filters(middle(width), middle(height)), shape).buffer);
+    return filtered(middle(width), middle(height));
   }
   const scale = size / Math.max(width, height);
   const across = Math.max(1, Math.round(width * scale));
   const down = Math.max(1, Math.round(height * scale));
-  const inner = applyFilters(pixels, filters({ from: width, to: across }, { from: height, to: down }), shape);
+  const inner = filtered({ from: width, to: across }, { from: height, to: down });
   const out = new Uint8Array(size * size * 3);
   for (let at = 0; at < out.length; at += 3) out.set(background, at);
   const left = Math.floor((size - across) / 2);

@@ -4,7 +4,14 @@
  */
 import type { Sample } from '../samples/sample.ts';
 import { captionBaselines } from './caption-baselines.ts';
-import { clipColumns, clipMetadata, clipRows, syntheticClips, videoSection } from './clip-rows.ts';
+import {
+  clipColumns,
+  clipMetadata,
+  clipRows,
+  shownFrames,
+  syntheticClips,
+  videoSection,
+} from './clip-rows.ts';
 import type { DatasetKind, KindRowOptions } from './dataset-kind.ts';
 import { captionsOf, noCaption } from './image-rows.ts';
 import { batchRows } from './row-batches.ts';
@@ -31,6 +38,7 @@ export const captionedVideo: DatasetKind = Object.freeze({
     concept: 'utf8',
   }),
   metadata: clipMetadata,
+  shown: shownFrames,
   batches: (samples, options) => batchRows(clipRows(samples, options, othersOf(options)), options),
   baselines: captionBaselines,
   synthetic: (options) => ({

@@ -4,9 +4,16 @@ import { ByteGate, resolveBudgets } from '@polygate/core';
 import { listRow, mapOrdered, values, type DatasetMetadata, type RecordBatch } from '@polygate/stream';
 import { z } from 'zod';
 import { fault, type Fault, type Sample } from '../samples/sample.ts';
+import type { ShownImages } from '../splits/shown-key.ts';
 import type { ClipSampling } from '../video/clip-sampling.ts';
-import { decodeClip } from '../video/clip-decode.ts';
-import type { ColumnOptions, KindRowOptions, KindSettings, SyntheticOptions } from './dataset-kind.ts';
+import { decodeClip, keptFrames } from '../video/clip-decode.ts';
+import type {
+  ColumnOptions,
+  KindRowOptions,
+  KindSettings,
+  ShownOptions,
+  SyntheticOptions,
+} from './dataset-kind.ts';
 import { imageMetadata } from './image-rows.ts';
 import { extraColumns, isFaultRow, rowBytes, type Row } from './row-batches.ts';
 import { noiseImages, rowIds } from './synthetic-rows.ts';
@@ -39,6 +46,16 @@ export const clipMetadata = (options: ColumnOptions): Pick<DatasetMetadata, 'ima
   ...imageMetadata(options),
   settings: { ...clipSamplingOf(options.settings) },
 });
+
+/** What a sample's clip shows: the frames that are kept of it. */
+export const shownFrames = async (
+  { id, contents }: Sample,
+  { settings, budgets = {} }: ShownOptions,
+): Promise<ShownImages | undefined> => {
+  const clip = contents?.[CLIP];
+  const kept = clip && (await keptFrames(id, clip, { ...clipSamplingOf(settings), budgets }));
+  return kept && 'images' in kept ? kept : undefined;
+};
 
 const heldBytes = ({ row }: { readonly row: Row | Fault }): number => (isFaultRow(row) ? 0 : rowBytes(row));
 

@@ -8,6 +8,7 @@ import type { Tokenizer } from '@polygate/tokens';
 import type { z } from 'zod';
 import type { DecodeOptions } from '../images/image-decode.ts';
 import type { Sample } from '../samples/sample.ts';
+import type { ShownImages } from '../splits/shown-key.ts';
 import type { SuiteDataset } from '../suite/suite.ts';
 import type { RowOptions, SampleNote } from './row-batches.ts';
 
@@ -34,6 +35,12 @@ export interface KindRowOptions extends RowOptions {
   readonly budgets?: Partial<Budgets>;
   /** Told of samples that are used although something of them is lost. */
   readonly onNote?: (note: SampleNote) => void;
+}
+
+/** What samples are compared with before they are rows. */
+export interface ShownOptions {
+  readonly settings: KindSettings;
+  readonly budgets?: Partial<Budgets>;
 }
 
 /** A written dataset, as baselines read it. */
@@ -83,6 +90,12 @@ export interface DatasetKind extends NamedRecord {
   columns(options: ColumnOptions): Readonly<Record<string, FieldKind>>;
   /** What the schema says of the rows beside kind, classes and tokenizer. @default nothing */
   metadata?(options: ColumnOptions): Pick<DatasetMetadata, 'image' | 'settings'>;
+  /**
+   * The images that a sample shows beside `image`, by whose pixels it is equal to others, whatever files hold them;
+   * undefined for a sample that can't be read. Drawn splits keep equal samples on one side.
+   * @default samples are equal by the bytes of their contents
+   */
+  shown?(sample: Sample, options: ShownOptions): Promise<ShownImages | undefined>;
   /** Rows of samples, as the schema says. Samples that can't be used are handed to `onFault`. */
   batches(samples: AsyncIterable<Sample>, options: KindRowOptions): AsyncIterable<RecordBatch>;
   /** Scores of simple baselines on the splits that are held out, from the written rows. @default none */

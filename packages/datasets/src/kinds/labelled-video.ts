@@ -1,7 +1,14 @@
 /** Clips with one class each. */
 import { fault, type Sample } from '../samples/sample.ts';
 import type { DatasetKind } from './dataset-kind.ts';
-import { clipColumns, clipMetadata, clipRows, syntheticClips, videoSection } from './clip-rows.ts';
+import {
+  clipColumns,
+  clipMetadata,
+  clipRows,
+  shownFrames,
+  syntheticClips,
+  videoSection,
+} from './clip-rows.ts';
 import { labelBaselines } from './label-baselines.ts';
 import { batchRows } from './row-batches.ts';
 import { drawnLabels } from './synthetic-rows.ts';
@@ -18,6 +25,7 @@ export const labelledVideo: DatasetKind = Object.freeze({
   section: videoSection,
   columns: () => ({ id: 'utf8', ...clipColumns, label: 'int32' }),
   metadata: clipMetadata,
+  shown: shownFrames,
   batches: (samples, options) => batchRows(clipRows(samples, options, labelOf), options),
   baselines: async (context) => ({ baselines: await labelBaselines(context) }),
   synthetic: (options) => ({ ...syntheticClips(options), label: drawnLabels(options) }),

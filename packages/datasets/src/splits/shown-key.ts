@@ -6,10 +6,10 @@
  */
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
-import { resolveBudgets, type Budgets, type ByteGate } from '@polygate/core';
+import { ConfigError, resolveBudgets, type Budgets, type ByteGate } from '@polygate/core';
 import { contentKey } from './content-key.ts';
 import { measureImage } from '../images/image-budget.ts';
-import { loadImage, MAX_IMAGE_PIXELS } from '../images/image-decode.ts';
+import { loadImage, MAX_IMAGE_PIXELS, resizeSettings } from '../images/image-decode.ts';
 import type { ImageContent, Sample } from '../samples/sample.ts';
 
 /**
@@ -23,6 +23,15 @@ export interface ShownKeyOptions {
   readonly budgets?: Partial<Budgets>;
   /** Shared by images that are decoded at once. @default each is on its own */
   readonly gate?: ByteGate;
+  /** What a sample without an image of its own shows, by its kind of dataset. @default nothing */
+  readonly shown?: (sample: Sample) => Promise<ShownImages | undefined>;
+}
+
+/** Images that something shows one after the other, as a clip does. */
+export interface ShownImages {
+  /** Bytes that reading them takes at once. */
+  readonly bytes: number;
+  images(): AsyncIterable<ImageContent> | Iterable<ImageContent>;
 }
 
 /** Undefined for what can't be decoded: it becomes a fault where it is written. */
@@ -39,7 +48,7 @@ const pixelKey = async (image: ImageContent, options: ShownKeyOptions): Promise<
   const decode = () =>
     sharp(bytes, input)
       .autoOrient()
-      .resize(FRAME, FRAME, { fit: 'fill', withoutEnlargement: true })
+      .resize(FRAME, FRAME, { fit: 'fill', withoutEnlargement: true, ...resizeSettings(bytes) })
       .toColourspace('srgb')
       .ensureAlpha()
       .raw({ depth: 'uchar' })
@@ -57,6 +66,42 @@ const pixelKey = async (image: ImageContent, options: ShownKeyOptions): Promise<
   }
 };
 
-/** The key of a sample by its image's pixels; of one without an image that can be decoded, its {@link contentKey}. */
+/** Of images one after the other, as those of a clip. */
+const sequenceKey = async (
+  { bytes, images }: ShownImages,
+  { budgets, gate }: ShownKeyOptions,
+): Promise<string | undefined> => {
+  if (bytes > resolveBudgets(budgets).decodeBytes) return undefined;
+  const keyOf = async (): Promise<string | undefined> => {
+    const keys: string[] = [];
+    for await (const image of images()) {
+      const key = await pixelKey(image, budgets ? { budgets } : {});
+      if (key === undefined) return undefined;
+      keys.push(key);
+    }
+    // A single one shows what an image shows.
+    return keys.length > 1 ? createHash('sha256').update(keys.join()).digest('base64').slice(0, 24) : keys[0];
+  };
+  return gate ? gate.run(bytes, keyOf) : keyOf();
+};
+
+const shownImagesKey = async (
+  sample: Sample,
+  { shown, ...options }: ShownKeyOptions,
+): Promise<string | undefined> => {
+  try {
+    const images = await shown?.(sample);
+    return images && (await sequenceKey(images, options));
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    return undefined;
+  }
+};
+
+/**
+ * The key of a sample by the pixels of its image, else of the images that its kind of dataset shows of it; of one
+ * without an image that can be decoded, its {@link contentKey}.
+ */
 export const shownKey = async (sample: Sample, options: ShownKeyOptions = {}): Promise<string> =>
-  (sample.image && (await pixelKey(sample.image, options))) ?? (await contentKey(sample));
+  (sample.image ? await pixelKey(sample.image, options) : await shownImagesKey(sample, options)) ??
+  (await contentKey(sample));

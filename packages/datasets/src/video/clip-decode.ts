@@ -4,6 +4,7 @@ import sharp from 'sharp';
 import { ConfigError, FormatError, overBudget, resolveBudgets } from '@polygate/core';
 import { decodeImage, loadImage, type DecodeOptions } from '../images/image-decode.ts';
 import { fault, type Fault, type ImageContent, type SampleContent } from '../samples/sample.ts';
+import type { ShownImages } from '../splits/shown-key.ts';
 import { apngFrames, parseApng } from './apng.ts';
 import { sampledFrames, type ClipSampling } from './clip-sampling.ts';
 import { isVideoName } from './clip-names.ts';
@@ -74,7 +75,7 @@ const openAnimation = async (bytes: Uint8Array): Promise<OpenClip> => {
 const openClip = async (
   id: string,
   content: SampleContent,
-  options: DecodeClipOptions,
+  options: Pick<DecodeClipOptions, 'budgets' | 'programs'>,
 ): Promise<OpenClip | Fault> => {
   const { imageBytes, decodeBytes } = resolveBudgets(options.budgets);
   if (content.kind === 'values') return fault(id, 'no-clip', 'expected a file or frames, got numbers');
@@ -110,6 +111,22 @@ const openClip = async (
   }
   const bytes = await loadImage(id, content, imageBytes);
   return 'kind' in bytes ? bytes : openAnimation(bytes);
+};
+
+/**
+ * The frames of a clip that the sampling keeps, as they are before they are made images of the prepared size.
+ * @returns a fault for what can't be read
+ * @throws FormatError for damaged files, ConfigError for a video file where ffmpeg is not installed
+ */
+export const keptFrames = async (
+  id: string,
+  content: SampleContent,
+  options: ClipSampling & Pick<DecodeClipOptions, 'budgets' | 'programs'>,
+): Promise<ShownImages | Fault> => {
+  const clip = await openClip(id, content, options);
+  if ('kind' in clip) return clip;
+  if (clip.total === 0) return fault(id, 'no-frames', 'expected a clip with frames, got none');
+  return { bytes: clip.bytes, images: () => clip.frames(sampledFrames(clip.total, options)) };
 };
 
 /**
