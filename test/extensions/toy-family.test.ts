@@ -47,6 +47,38 @@ describe('a task family of an extension', () => {
     });
   });
 
+  it('is loaded by a setting of the command line too, before the recipe is checked', async () => {
+    const { extensions: _, ...without } = JSON.parse(await readFile(recipeFile, 'utf8')) as {
+      readonly extensions: unknown;
+    };
+    const bare = join(scratch, 'bare.json');
+    await writeFile(bare, JSON.stringify(without));
+    const describe = (...more: string[]) => polygate('pretrain', '--recipe', bare, '--describe', ...more);
+    const { code, log } = await describe('--set', `extensions=${JSON.stringify([EXTENSION])}`);
+    expect([code, log]).toEqual([0, '']);
+    const missing = await describe('--set', 'extensions=["./nowhere.mjs"]');
+    expect(missing.code).toBe(2);
+    expect(missing.log).toContain(
+      'extension "./nowhere.mjs" of --set extensions: expected a module file, got none at ',
+    );
+    const word = await describe('--set', 'extensions=./nowhere.mjs', '--set', 'steps=1');
+    expect(word.log).toContain('extension "./nowhere.mjs" of --set extensions: expected a module file');
+    for (const setting of [
+      'extensions=["./a.mjs",1]',
+      'extensions=["./a',
+      'extensions.0=./a.mjs',
+      'extensions=',
+    ]) {
+      const refused = await describe('--set', setting);
+      expect([refused.code, refused.log]).toEqual([
+        2,
+        expect.stringContaining(
+          `--set ${setting.replaceAll('"', '\\"')}: expected the whole list of modules, such as extensions=["./ours.mjs"]; --extension MODULE adds one`,
+        ),
+      ]);
+    }
+  });
+
   it('is evaluated and asked without naming it again', async () => {
     const evaluated = await polygate(
       'evaluate',

@@ -1,5 +1,5 @@
 /** Extensions of the command line: those of `--extension`, of a recipe file, and of the run that is asked. */
-import { extensionsOf, loadExtensions } from '@polygate/core/node';
+import { layExtensions, loadExtensions } from '@polygate/core/node';
 import { loadRunExtensions } from '@polygate/runs';
 import { dirname, resolve } from 'node:path';
 import { readRecipeFile } from './recipe-file.ts';
@@ -36,7 +36,8 @@ interface RecipeAsked {
 }
 
 /**
- * Loads the extensions of a recipe and those of the command line, which the recipe then names.
+ * Loads the extensions of a recipe, as the settings of the command line leave them, and those of `--extension`; the
+ * recipe then names them all.
  * @param place the recipe's name in errors, and its folder where it has one
  * @throws ConfigError for an extension that is missing, fails or registers nothing
  */
@@ -46,13 +47,15 @@ export const withExtensions = async (
   { name, folder }: { readonly name: string; readonly folder?: string },
 ): Promise<AskedRecipe> => {
   const folders = [...(folder === undefined ? [] : [folder]), process.cwd()];
+  const named = layExtensions(recipe, set);
+  const askedBy = named.isSet ? '--set extensions' : `recipe ${name}`;
   const extensions = [
-    ...(await loadExtensions(extensionsOf(recipe), { askedBy: `recipe ${name}`, folders })),
+    ...(await loadExtensions(named.extensions, { askedBy, folders })),
     ...(await loadExtensions(extension, { askedBy: '--extension' })),
   ];
   if (extensions.length === 0) return { recipe, set };
   const recorded = [...new Set(extensions.map((each) => each.recorded))];
-  return { recipe, set: [`extensions=${JSON.stringify(recorded)}`, ...set] };
+  return { recipe, set: [`extensions=${JSON.stringify(recorded)}`, ...named.others] };
 };
 
 /** Reads a recipe by name or file, with its extensions. @throws ConfigError as {@link withExtensions} */

@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ConfigError } from '../errors.ts';
+import { excerpt } from '../json.ts';
 import { registeredSince, registrationCount } from '../registry.ts';
 
 /** Who asks for extensions, and where their paths begin. */
@@ -125,4 +126,53 @@ export const loadExtensions = async (
 export const extensionsOf = (record: unknown): readonly string[] => {
   const list = (record as { readonly extensions?: unknown } | null | undefined)?.extensions;
   return Array.isArray(list) ? list.filter((name): name is string => typeof name === 'string') : [];
+};
+
+/** Extensions of a recipe and of the settings that are laid over it. */
+export interface LaidExtensions {
+  readonly extensions: readonly string[];
+  /** Whether a setting names them. */
+  readonly isSet: boolean;
+  /** The settings that say something else. */
+  readonly others: readonly string[];
+}
+
+const settingPattern = /^\s*extensions\s*(\.[^=]*)?=(.*)$/su;
+
+/** The list that a setting of `extensions` names: JSON, or one module as it stands. @throws ConfigError for anything else */
+const listOf = (setting: string): readonly string[] | undefined => {
+  const match = settingPattern.exec(setting);
+  if (!match) return undefined;
+  const text = (match[2] ?? '').trim();
+  const isList = text.startsWith('[');
+  let list: unknown;
+  try {
+    list = isList ? JSON.parse(text) : [text];
+  } catch {
+    list = undefined;
+  }
+  const names = extensionsOf({ extensions: list });
+  const fits = Array.isArray(list) && names.length === list.length && !names.includes('');
+  if (fits && match[1] === undefined) return names;
+  throw new ConfigError(
+    `--set ${excerpt(setting).slice(1, -1)}: expected the whole list of modules, such as extensions=["./ours.mjs"]; --extension MODULE adds one`,
+    { code: 'setting', fields: { path: 'extensions', value: text } },
+  );
+};
+
+/**
+ * The extensions that a recipe names once settings such as `extensions=["./ours.mjs"]` are laid over it. The recipe's
+ * schema knows what extensions register, so it can't be asked before they are loaded.
+ * @throws ConfigError for a setting of `extensions` that names no list of modules
+ */
+export const layExtensions = (recipe: unknown, settings: readonly string[]): LaidExtensions => {
+  const lists = settings.flatMap((setting) => {
+    const list = listOf(setting);
+    return list ? [list] : [];
+  });
+  return {
+    extensions: lists.at(-1) ?? extensionsOf(recipe),
+    isSet: lists.length > 0,
+    others: settings.filter((setting) => !settingPattern.test(setting)),
+  };
 };

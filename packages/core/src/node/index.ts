@@ -8,6 +8,6 @@ export type { Lock, LockOptions } from './lock.ts';
 export { jsonlMetricSink } from './jsonl-metrics.ts';
 export { requireInside } from './inside-folder.ts';
 export type { LinkPolicy } from './inside-folder.ts';
-export { extensionsOf, loadExtensions } from './extensions.ts';
-export type { ExtensionRequest, LoadedExtension } from './extensions.ts';
+export { extensionsOf, layExtensions, loadExtensions } from './extensions.ts';
+export type { ExtensionRequest, LaidExtensions, LoadedExtension } from './extensions.ts';
 export { codeFingerprint } from './code-fingerprint.ts';
