@@ -1,9 +1,9 @@
 /**
- * Weighted mixing of sources. What is drawn at a step is a pure function of (seed, step, weights in force); what has
- * been consumed is one counter per source. The two are apart, so weights may change at any step: each source still
- * gives its items 0, 1, 2, ... with none lost and none repeated.
+ * Weighted mixing of sources. What is drawn at a step is a pure function of (seed, step, weights); what has been consumed
+ * is one counter per source. The two are apart, so that a run may be resumed with other weights: each source still gives
+ * its items 0, 1, 2, ... with none lost and none repeated.
  */
-import { ConfigError, createRandom, StateError, unknownName } from '@polygate/core';
+import { ConfigError, createRandom, StateError } from '@polygate/core';
 
 /** One source of a mixture. */
 export interface MixtureSource {
@@ -41,16 +41,14 @@ export interface Draw {
 /** A weighted mixture with its counters. */
 export interface Mixture {
   readonly names: readonly string[];
-  /** Name of the source that the weights in force give to a step; changes nothing. */
+  /** Name of the source that the weights give to a step; changes nothing. */
   pick(step: number): string;
-  /** The draws that come next, `count` of them, under the weights in force; changes nothing. */
+  /** The draws that come next, `count` of them; changes nothing. */
   peek(count: number): readonly Draw[];
   /** Draws: counts the step and the item. */
   next(): Draw;
   /** Shares of the draws by source, summing to 1. */
   shares(): Readonly<Record<string, number>>;
-  /** Changes weights from the next draw on; names left out keep theirs. @throws ConfigError */
-  setWeights(weights: Readonly<Record<string, number>>): void;
   state(): MixtureState;
   /** Goes on where a state was taken. @throws StateError when its sources are others */
   restore(state: MixtureState): void;
@@ -93,16 +91,14 @@ export const createMixture = (
       `mixture: expected one or more sources of different names, got [${names.join(', ')}]`,
     );
   }
-  const checkTotal = (candidate: readonly number[]): readonly number[] => {
-    if (candidate.some((weight) => weight > 0)) return candidate;
+  const weights = naturalWeights(sources, temperature);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  if (!(total > 0)) {
     throw new ConfigError('mixture: expected at least one weight above 0, got none; nothing could be drawn');
-  };
-  const sharesOf = (all: readonly number[]): Readonly<Record<string, number>> => {
-    const total = all.reduce((sum, weight) => sum + weight, 0);
-    return Object.freeze(Object.fromEntries(names.map((name, i) => [name, (all[i] ?? 0) / total])));
-  };
-  let weights = checkTotal(naturalWeights(sources, temperature));
-  let shares = sharesOf(weights);
+  }
+  const shares: Readonly<Record<string, number>> = Object.freeze(
+    Object.fromEntries(names.map((name, i) => [name, (weights[i] ?? 0) / total])),
+  );
   const counters = new Map(names.map((name) => [name, 0]));
   let step = 0;
 
@@ -142,16 +138,6 @@ export const createMixture = (
       return { step: step - 1, name, cursor };
     },
     shares: () => shares,
-    setWeights(changes) {
-      const candidate = [...weights];
-      for (const [name, weight] of Object.entries(changes)) {
-        const index = names.indexOf(name);
-        if (index < 0) throw unknownName('mixture source', name, names);
-        candidate[index] = checkWeight(name, weight);
-      }
-      weights = checkTotal(candidate);
-      shares = sharesOf(weights);
-    },
     state: () => ({ step, counters: Object.fromEntries(counters) }),
     restore(state) {
       const got = Object.keys(state.counters);
