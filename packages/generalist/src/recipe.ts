@@ -69,6 +69,12 @@ const schemaWith = (
       .prefault({}),
     /** Length of the run. */
     steps: stretch.default('1000 steps'),
+    /**
+     * Stretch of training that counts as an epoch for models that change something of themselves at the end of one, such as
+     * the number of experts of a modality: "1 epochs" is as many samples as the tasks' datasets hold, "500 steps" so many
+     * updates.
+     */
+    endOfEpoch: stretch.default('1 epochs'),
     /** Batches whose gradients make one step. */
     accumulate: count(2 ** 16).default(1),
     seed: z.number().int().min(0).default(1),

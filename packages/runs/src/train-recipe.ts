@@ -117,7 +117,7 @@ export const trainRecipe = async (
   const isResumed = options.resume !== 'never' && (await latestCheckpoint(run)) !== undefined;
   const isOnHost = engine.device === 'cpu';
   const prepared: TunedModel & { readonly settings?: Recipe['model'] } = recipe.tune
-    ? await createTunedModel(recipe, { data, tasks, run, logger })
+    ? await createTunedModel(recipe, { data, tasks, run, logger, isOnHost })
     : await createRecipeModel(recipe, { data, tasks, run, isResumed, isOnHost });
   const { config, parameters, base, starts } = prepared;
   using model = prepared.model;
@@ -166,7 +166,11 @@ export const trainRecipe = async (
     validate,
     ...(best ? { best } : {}),
     ...(extraState ? { extraState } : {}),
-    callbacks: epochCallbacks(model, { durations, validate }),
+    callbacks: epochCallbacks(model, {
+      every: recipe.endOfEpoch,
+      durations: { ...durations, totalSteps: steps },
+      validate,
+    }),
     measure: measureTaskBatch,
     logger,
     progress,

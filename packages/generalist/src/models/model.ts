@@ -150,7 +150,7 @@ export interface StartReport {
   readonly settings: readonly string[];
 }
 
-/** The moment at which an epoch ends: as many samples were seen as all sources of the run hold. */
+/** The moment at which an epoch ends: by default with as many samples as all sources of the run hold, see `endOfEpoch` of recipes. */
 export interface EpochEnd {
   /** Epochs that have ended, this one included. */
   readonly epoch: number;
