@@ -34,6 +34,8 @@ export interface AdamWOptions extends OptimizerOptions {
 const defaults = { learningRate: 5e-4, beta1: 0.9, beta2: 0.98, epsilon: 1e-6, weightDecay: 0.05 } as const;
 
 const NAME = 'adamw';
+/** First and second moment. */
+const SLOTS = ['m', 'v'] as const;
 
 const ruleOf = (options: AdamWOptions): UpdateRule => {
   const {
@@ -50,7 +52,7 @@ const ruleOf = (options: AdamWOptions): UpdateRule => {
   return {
     name: NAME,
     label: 'AdamW',
-    slots: ['m', 'v'],
+    slots: SLOTS,
     learningRate,
     weightDecay,
     update: (items, gradScale) => {
@@ -99,5 +101,6 @@ export const adamWOptimizer = {
     epsilon: settingRanges.above.default(defaults.epsilon),
     weightDecay: settingRanges.amount.default(defaults.weightDecay),
   }),
+  slots: () => SLOTS,
   create: (parameters: ParameterSet, options: AdamWOptions): AdamW => new AdamW(parameters, options),
 } as const;

@@ -16,6 +16,7 @@ export {
   optimizerNamed,
   optimizerNames,
   optimizerSchema,
+  optimizerSlots,
   registerOptimizer,
 } from './optimizer-registry.ts';
 export type { OptimizerInput, OptimizerRecord, OptimizerSettings } from './optimizer-registry.ts';

@@ -15,6 +15,8 @@ export interface OptimizerRecord<Settings extends object = object> {
   readonly summary: string;
   /** Schema of its settings, with defaults; `learningRate` is among them. A zod object. */
   readonly settings: z.ZodObject;
+  /** Names of the tensors of a parameter's shape that it keeps of each that is updated, for estimates of memory. */
+  slots(settings: Settings): readonly string[];
   create(parameters: ParameterSet, options: Settings & OptimizerOptions): Optimizer;
 }
 
@@ -96,6 +98,13 @@ export const optimizerSchema = (): z.ZodType<OptimizerSettings, OptimizerInput> 
   >;
 };
 
+const recordOf = (kind: string) =>
+  optimizers.named(kind) as OptimizerRecord<Readonly<Record<string, unknown>>>;
+
+/** Tensors of a parameter's shape that an optimizer keeps of each, such as two moments. @throws ConfigError for an unknown kind */
+export const optimizerSlots = ({ kind, ...settings }: OptimizerSettings): readonly string[] =>
+  recordOf(kind).slots(settings);
+
 /**
  * The optimizer that a recipe asks for.
  * @throws ConfigError for an unknown kind, a setting out of range, or a group that selects no parameter
@@ -103,6 +112,5 @@ export const optimizerSchema = (): z.ZodType<OptimizerSettings, OptimizerInput> 
 export const createOptimizer = (parameters: ParameterSet, settings: OptimizerSettings): Optimizer => {
   const { kind, clipNorm: _, groups = [], layerDecay, ...own } = settings;
   const layers = layerDecay === undefined ? [] : layerDecayGroups(parameters.specs, { decay: layerDecay });
-  const { create } = optimizers.named(kind) as OptimizerRecord<Readonly<Record<string, unknown>>>;
-  return create(parameters, { ...own, groups: [...layers, ...groups] });
+  return recordOf(kind).create(parameters, { ...own, groups: [...layers, ...groups] });
 };

@@ -11,6 +11,7 @@ import {
   optimizerNamed,
   optimizerNames,
   optimizerSchema,
+  optimizerSlots,
   registerOptimizer,
 } from './optimizer-registry.ts';
 import type { Optimizer, OptimizerOptions } from './optimizer.ts';
@@ -210,12 +211,23 @@ describe('the registry of optimizers', () => {
     expect(() => optimizerNamed('adamx')).toThrow(ConfigError);
   });
 
+  it('tells what each optimizer keeps of a parameter, as its state has it', async () => {
+    for (const settings of [{}, { kind: 'sgd' }, { kind: 'sgd', momentum: 0 }]) {
+      using parameters = allocateParameters([spec('p')], createRandom(1));
+      using optimizer = createOptimizer(parameters, parsed(settings));
+      await step(optimizer, { p: [3, -0.1] });
+      const { slots = {} } = optimizer.state().get('p') ?? {};
+      expect(optimizerSlots(parsed(settings))).toEqual(Object.keys(slots));
+    }
+  });
+
   it('takes one of another package, by its update rule', async () => {
     /** The sign of the gradient (Bernstein et al. 2018), the shortest optimizer there is. */
     registerOptimizer({
       name: 'sign-test',
       summary: 'steps of the rate along the sign',
       settings: z.strictObject({ learningRate: z.number().default(0.25) }),
+      slots: () => [],
       create: (set: ParameterSet, options: OptimizerOptions & { readonly learningRate: number }) =>
         new SlotOptimizer(
           set,

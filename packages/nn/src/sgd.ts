@@ -30,6 +30,9 @@ const defaults = { learningRate: 0.1, momentum: 0.9, nesterov: false, weightDeca
 const NAME = 'sgd';
 const SLOT = 'momentum';
 
+const slotsOf = ({ momentum = defaults.momentum }: SgdOptions): readonly string[] =>
+  momentum === 0 ? [] : [SLOT];
+
 const updateOne = (
   { variable, gradient, slots, learningRate, weightDecay }: SlotItem,
   gradScale: number,
@@ -63,7 +66,7 @@ const ruleOf = (options: SgdOptions): UpdateRule => {
   return {
     name: NAME,
     label: 'SGD',
-    slots: momentum === 0 ? [] : [SLOT],
+    slots: slotsOf(options),
     learningRate,
     weightDecay,
     update: (items, gradScale) => {
@@ -90,5 +93,6 @@ export const sgdOptimizer = {
     nesterov: z.boolean().default(defaults.nesterov),
     weightDecay: settingRanges.amount.default(defaults.weightDecay),
   }),
+  slots: slotsOf,
   create: (parameters: ParameterSet, options: SgdOptions): Sgd => new Sgd(parameters, options),
 } as const;

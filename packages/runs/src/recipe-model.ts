@@ -10,6 +10,7 @@ import {
   type Generalist,
   type Initialization,
   type ModelConfig,
+  type ModelSize,
   type OpenSuite,
   type Recipe,
 } from '@polygate/generalist';
@@ -45,6 +46,24 @@ export interface RecipeModel {
 }
 
 /**
+ * Looks whether the machine has room to train a model on a suite.
+ * @param options `trained`: scalars that are trained, where the rest is frozen
+ * @throws ConfigError (code `memory`)
+ */
+export const requireRoomFor = (
+  recipe: Recipe,
+  {
+    model,
+    data,
+    trained,
+  }: { readonly model: ModelSize; readonly data: OpenSuite; readonly trained?: number },
+): void => {
+  const { image, textLength } = data.suite;
+  const sizes = { model, channels: CHANNELS, pixels: Math.max(image.height, image.width), textLength };
+  requireRoom(recipe, estimateSize(recipe, { ...sizes, ...(trained === undefined ? {} : { trained }) }));
+};
+
+/**
  * Draws the model of a recipe by its seed.
  * @throws ConfigError for settings that make no model, a suite of other images than the run began with, or (code
  * `memory`) a machine without the room
@@ -54,8 +73,7 @@ export const createRecipeModel = async (
   options: RecipeModelOptions,
 ): Promise<RecipeModel> => {
   const { data, tasks, run, isResumed, isOnHost } = options;
-  const { image: stored, textLength } = data.suite;
-  const image = { ...stored, channels: CHANNELS };
+  const image = { ...data.suite.image, channels: CHANNELS };
   const settings = await modelSettings(recipe, { image, resumed: isResumed ? run : undefined });
   const configured = configureModel(settings, {
     vocabularySize: data.tokenizer.size,
@@ -66,11 +84,7 @@ export const createRecipeModel = async (
   const { extensions } = recipe;
   const config = extensions.length > 0 ? { ...configured, extensions } : configured;
   if (isResumed) await requireSameData(run, data);
-  if (isOnHost) {
-    const pixels = Math.max(stored.height, stored.width);
-    const context = { model: modelSize(config), channels: CHANNELS, pixels, textLength };
-    requireRoom(recipe, estimateSize({ ...recipe, tasks }, context));
-  }
+  if (isOnHost) requireRoomFor({ ...recipe, tasks }, { model: modelSize(config), data });
   const model = createModel(config, data.tokenizer, createRandom(recipe.seed).fork('model'));
   return { config, settings, model, parameters: model.parameters, starts: 'first' };
 };

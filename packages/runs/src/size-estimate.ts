@@ -5,16 +5,19 @@
  */
 import { formatBytes, requireMemory } from '@polygate/core';
 import type { ModelSize, Recipe } from '@polygate/generalist';
+import { optimizerSlots } from '@polygate/nn';
 import { visual } from '@polygate/modalities';
 import { taskFamilyNamed } from '@polygate/tasks';
 
 const FLOAT = 4;
-/** Weight, gradient and two moments of AdamW, float32 each. */
-const COPIES = 4;
+/** Of a parameter that is trained: weight and gradient. The optimizer's record says what it keeps beside. */
+const COPIES = 2;
 
 export interface SizeEstimate {
   readonly parameters: number;
-  /** Bytes of weights, gradients and moments. */
+  /** Those that are trained; the others have neither gradient nor state. */
+  readonly trained: number;
+  /** Bytes of weights, gradients and what the optimizer keeps, such as moments. */
   readonly stateBytes: number;
   /** Bytes that the forward of the largest task keeps for its backward. */
   readonly activationBytes: number;
@@ -29,6 +32,8 @@ export interface SizeEstimate {
 
 export interface SizeContext {
   readonly model: ModelSize;
+  /** Scalars that are trained, where the rest of the model is frozen. @default all */
+  readonly trained?: number;
   /** Of the images. */
   readonly channels: number;
   /** Side of the images, pixels. */
@@ -62,9 +67,12 @@ export const estimateSize = (recipe: Recipe, context: SizeContext): SizeEstimate
       largestTask = name;
     }
   }
-  const stateBytes = FLOAT * COPIES * parameters;
+  const { trained = parameters } = context;
+  const copies = COPIES + optimizerSlots(recipe.optimizer).length;
+  const stateBytes = FLOAT * (copies * trained + (parameters - trained));
   return {
     parameters,
+    trained,
     stateBytes,
     activationBytes,
     largestTask,
@@ -72,9 +80,15 @@ export const estimateSize = (recipe: Recipe, context: SizeContext): SizeEstimate
   };
 };
 
+/** What the optimizer keeps, as people call it. */
+const keptOf = ({ optimizer }: Recipe): readonly string[] => {
+  const slots = optimizerSlots(optimizer).length;
+  return slots === 0 ? [] : [slots === 1 ? 'momentum' : 'moments'];
+};
+
 /** One line for people. */
 export const describeSize = (recipe: Recipe, size: SizeEstimate): string =>
-  `${recipe.name}: ${(size.parameters / 1e6).toFixed(1)}M parameters, ${recipe.steps}, about ${formatBytes(size.stateBytes)} for weights, gradients and moments and ${formatBytes(size.activationBytes)} for the activations of the largest batch (${size.largestTask})`;
+  `${recipe.name}: ${(size.parameters / 1e6).toFixed(1)}M parameters${size.trained < size.parameters ? ` (${(size.trained / 1e6).toFixed(1)}M of them trained)` : ''}, ${recipe.steps}, about ${formatBytes(size.stateBytes)} for ${['weights', 'gradients', ...keptOf(recipe)].join(', ').replace(/, (?=[^,]*$)/u, ' and ')} and ${formatBytes(size.activationBytes)} for the activations of the largest batch (${size.largestTask})`;
 
 /**
  * Refuses a run that the machine has no room for, before anything of it is allocated.

@@ -8,6 +8,7 @@ import {
   createModel,
   loadModel,
   modelFolderOf,
+  modelSize,
   parseRecipe,
   requireSuiteOf,
   trainedTasks,
@@ -21,6 +22,7 @@ import {
 import type { ParameterSet } from '@polygate/nn';
 import type { TaskRecipe } from '@polygate/tasks';
 import { baseOf, type CheckpointBase } from '@polygate/training';
+import { requireRoomFor } from './recipe-model.ts';
 
 export interface TunedModelOptions {
   readonly data: OpenSuite;
@@ -28,6 +30,8 @@ export interface TunedModelOptions {
   /** Folder of the run. */
   readonly run: string;
   readonly logger: Logger;
+  /** Whether the model lies in the machine's memory, which is looked at before anything is trained. */
+  readonly isOnHost: boolean;
 }
 
 /** The model belongs to the caller. */
@@ -90,16 +94,25 @@ const retasked = (start: Generalist, recipe: Recipe, { data, tasks }: TunedModel
  * names how to prepare one for the start
  */
 export const createTunedModel = async (recipe: Recipe, options: TunedModelOptions): Promise<TunedModel> => {
-  const { data, tasks, run, logger } = options;
+  const { data, tasks, run, logger, isOnHost } = options;
   const { from, checkpoint } = startOf(recipe);
   const { adapter, trains } = tuningMethodNamed(recipe.tune?.method ?? '');
   const place = await modelFolderOf(from, checkpoint);
   const start = await loadModel(place);
+  // What is left to be freed when something does not fit.
+  let made = start;
   try {
     requireSuiteOf(start, data, { run: from, logger });
+    const size = modelSize(start.config);
+    const requireTrained = (trained: number, parameters: number): void => {
+      if (isOnHost) requireRoomFor({ ...recipe, tasks }, { model: { ...size, parameters }, data, trained });
+    };
     if (adapter) {
       const config = { tasks: trainedTasks(tasks, data.suite) };
+      const frozen = start.parameters.size;
       const model = adapted(start, recipe, config);
+      made = model;
+      requireTrained(model.parameters.size, frozen + model.parameters.size);
       return {
         config: model.config,
         model,
@@ -109,13 +122,15 @@ export const createTunedModel = async (recipe: Recipe, options: TunedModelOption
       };
     }
     const model = retasked(start, recipe, options);
+    made = model;
     start.dispose();
     const selection = recipe.tune && trains?.(recipe.tune);
-    if (!selection) return { config: model.config, model, parameters: model.parameters, starts: 'first' };
-    const base = await baseOf(place, run);
-    return { config: model.config, model, parameters: model.parameters.select(selection), base, starts: 'always' };
+    const parameters = selection ? model.parameters.select(selection) : model.parameters;
+    requireTrained(parameters.size, model.parameters.size);
+    if (!selection) return { config: model.config, model, parameters, starts: 'first' };
+    return { config: model.config, model, parameters, base: await baseOf(place, run), starts: 'always' };
   } catch (error) {
-    start.dispose();
+    made.dispose();
     throw error;
   }
 };

@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ConfigError } from '../errors.ts';
-import { excerpt } from '../json.ts';
+import { excerpt, parseJson } from '../json.ts';
 import { registeredSince, registrationCount } from '../registry.ts';
 
 /** Who asks for extensions, and where their paths begin. */
@@ -147,7 +147,7 @@ const listOf = (setting: string): readonly string[] | undefined => {
   const isList = text.startsWith('[');
   let list: unknown;
   try {
-    list = isList ? JSON.parse(text) : [text];
+    list = isList ? parseJson(text, '--set extensions') : [text];
   } catch {
     list = undefined;
   }
