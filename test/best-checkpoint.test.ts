@@ -25,7 +25,7 @@ const recipe = (validation: RecipeInput['validation'], change: RecipeInput = {})
   steps: '12 steps',
   engine: 'cpu',
   checkpoint: { every: '100%', keep: 1 },
-  validation: { every: '2 steps', limit: 8, ...validation },
+  validation: { every: '2 steps', limit: 8, splits: ['test'], ...validation },
   ...change,
 });
 
@@ -66,6 +66,9 @@ describe('a run that names a score', () => {
     const best = series.find(([, loss]) => loss === low)?.[0] ?? 0;
     expect(best).toBeLessThan(12);
     expect(log).toContain(`best by naming/test/loss: step ${best} (`);
+    expect(log).toContain(
+      'validation.best.score: "naming/test/loss" chooses the checkpoint by test, so that scores on it say too much: prepare a validation split (validationPercent) and choose by that',
+    );
     const scored = async (...options: string[]) => {
       const result = await polygate(
         'evaluate',
@@ -130,10 +133,25 @@ describe('a run that names a score', () => {
     expect(stop.log).toContain('validation.stop: expected a score that no longer improves, got none');
     const both = await pretrain('both', recipe({ best: { score: 'test' } }));
     expect(both.log).toContain('there are naming/test/loss');
+    const unsaid: RecipeInput['validation'] = { every: '2 steps', best: { score: 'loss' } };
+    const chosen = await pretrain('unsaid', { ...recipe({}), validation: unsaid });
+    expect(chosen.code).toBe(2);
+    expect(chosen.log).toContain(
+      'got "loss"; held out is test alone of colours, which training does not look at: prepare a validation split (validationPercent), or leave validation.best out',
+    );
   });
 });
 
 describe('a run without a score', () => {
+  it('is not validated on test, unless the recipe names it', async () => {
+    const { code, log } = await pretrain('untested', { ...recipe({}), validation: { every: '2 steps' } });
+    expect(code, log).toBe(0);
+    expect(log).not.toContain('validation at step');
+    expect(log).toContain(
+      'held out of colours (test) is no validation split: prepare one with validationPercent',
+    );
+  });
+
   it('uses the last checkpoint and says that there is no best one', async () => {
     expect(await pretrain('plain', recipe({}))).toMatchObject({ code: 0 });
     const best = await polygate('evaluate', '--run', at('plain'), '--checkpoint', 'best');

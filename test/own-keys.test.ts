@@ -42,7 +42,7 @@ beforeAll(async () => {
     steps: '8 steps',
     engine: 'cpu',
     checkpoint: { every: '4 steps' },
-    validation: { every: '4 steps', limit: 4, best: { score: 'constructor/test/loss' } },
+    validation: { every: '4 steps', limit: 4, splits: ['test'], best: { score: 'constructor/test/loss' } },
   };
   await writeFile(at('train.json'), JSON.stringify(recipe));
 }, 120_000);

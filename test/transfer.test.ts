@@ -38,7 +38,7 @@ const recipe = (moe: Experts, tasks: RecipeInput['tasks'], change: RecipeInput =
   steps: '4 steps',
   engine: 'cpu',
   checkpoint: { every: '2 steps', keep: 5 },
-  validation: { every: '100%', limit: 8 },
+  validation: { every: '100%', limit: 8, splits: ['test'] },
   telemetry: { every: null },
   ...change,
 });
@@ -132,7 +132,7 @@ describe('a run with another run for its start', () => {
       recipe(
         null,
         { naming },
-        { ...bad, validation: { every: '2 steps', limit: 8, best: { score: 'loss' } } },
+        { ...bad, validation: { every: '2 steps', limit: 8, splits: ['test'], best: { score: 'loss' } } },
       ),
     );
     expect(code).toBe(exitCodes.done);

@@ -96,6 +96,18 @@ const models: readonly (readonly [string, EncoderConfig])[] = [
       },
     },
   ],
+  [
+    'one expert for some modalities and several for others, gates of several divided by their sum',
+    {
+      ...tiny,
+      moe: {
+        groups: [
+          { ...attentionByModality, condition: 'attribute', topK: 2, topKByModality: { visual: 1 } },
+          { ...ffnByToken, topK: 1, topKByModality: { text: 3 } },
+        ],
+      },
+    },
+  ],
 ];
 
 describe.each(engines)('groups of experts on $title', (engine) => {
@@ -242,6 +254,29 @@ describe('groups of experts', () => {
     for (const own of [model, twice]) own.dispose();
   });
 
+  it.each([
+    ['attribute', { topK: 2, topKByModality: { visual: 1 } }],
+    ['token', { topK: 2, topKByModality: { visual: 1 }, capacityFactor: 'dropless' }],
+  ] as const)(
+    'teach the routers by %s of a modality that chooses one expert alone',
+    (condition, settings) => {
+      const group = { ...ffnByToken, ...settings, condition, experts: 3, losses: {} };
+      const model = drawnModel({ ...tiny, layers: 1, moe: { groups: [group] } }, 28);
+      const batch = captionBatch(2, 29);
+      const { loss, gradients } = parameterGradients(model.parameters, () => {
+        const hidden = model.encode(inputOf(batch), { merged: false });
+        // Prefix and image alone, nine positions.
+        return tf.sum(tf.square(tf.slice(hidden, [0, 0, 0], [2, 9, 8]))) as tf.Scalar;
+      });
+      const largest = Math.max(
+        ...Array.from(gradients['routers.feed.gate.weight']?.dataSync() ?? [], Math.abs),
+      );
+      expect(largest).toBeGreaterThan(1e-6);
+      tf.dispose([loss, gradients]);
+      model.dispose();
+    },
+  );
+
   it('add their own auxiliary losses, by name', () => {
     const groups = [
       { ...ffnByToken, name: 'one', linears: ['ffn.fc1'], losses: { importance: 0.5, load: 0.25 } },
@@ -327,7 +362,7 @@ describe('groups of experts', () => {
     [{ groups: [] }, 'encoder: expected moe.groups to name one group or more, got none'],
     [
       { every: 2, groups: [attentionByModality] },
-      'encoder: expected moe.groups with tasks, modalities and attributes alone beside it, got every; move them into the groups',
+      'encoder: expected moe.groups without settings of one group beside it, got every; move them into the groups',
     ],
     [
       { groups: [{ name: 'q', linears: ['attention.query'] }] },
@@ -348,6 +383,15 @@ describe('groups of experts', () => {
     [
       { topKByModality: { text: 9 } },
       'encoder: expected moe.topKByModality.text to be at most moe.experts (8), got 9',
+    ],
+    [{ topKByModality: { image: 1 } }, 'unknown modality of moe.topKByModality "image": known: text, visual'],
+    [
+      { groups: [{ ...ffnByToken, topKByModality: { constructor: 1 } }] },
+      'unknown modality of moe.groups.feed.topKByModality "constructor": known: text, visual',
+    ],
+    [
+      { groups: [{ ...ffnByToken, linears: ['ffn.fc1', []] }] },
+      'encoder: expected moe.groups.feed.linears to name one linear or more in each list, got an empty one',
     ],
   ])('refuse %o', (moe, text) => {
     expect(() => resolveEncoderConfig({ ...tiny, moe })).toThrow(text);

@@ -157,7 +157,7 @@ export const plainEncoder = (model: UniPerceiver) => {
       Array.from({ length: moe.experts }, (_, e) => dot(g.slice(e * width, (e + 1) * width), r)),
     );
     const kept = [...p.keys()].sort((a, b) => (p[b] ?? 0) - (p[a] ?? 0)).slice(0, topK);
-    const total = moe.renormalize ? kept.reduce((sum, e) => sum + (p[e] ?? 0), 0) : 1;
+    const total = (moe.renormalize ?? topK > 1) ? kept.reduce((sum, e) => sum + (p[e] ?? 0), 0) : 1;
     return p.map((value, e) => (kept.includes(e) ? value / total : 0));
   };
 
@@ -223,7 +223,10 @@ export const plainEncoder = (model: UniPerceiver) => {
         if (e === undefined || visible[t] === 0) continue;
         used[e] = (used[e] ?? 0) + 1;
         if ((used[e] ?? 0) > slots) continue;
-        const total = renormalize ? (kept[t] ?? []).reduce((sum, id) => sum + (row[id] ?? 0), 0) : 1;
+        const total =
+          (renormalize ?? (kept[t] ?? []).length > 1)
+            ? (kept[t] ?? []).reduce((sum, id) => sum + (row[id] ?? 0), 0)
+            : 1;
         (gates[t] as number[])[e] = (row[e] ?? 0) / total;
       }
     }

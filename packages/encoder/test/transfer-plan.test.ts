@@ -96,6 +96,61 @@ describe('a transfer plan', () => {
     fc.assert(property, { numRuns: 80, seed: 1 });
   });
 
+  const byTasks = { condition: 'task-specific' } as const;
+  const byTokens = { condition: 'token', experts: 2, topK: 2 } as const;
+  const groupsOf = (...groups: NonNullable<ExpertConfig['groups']>): EncoderConfig => ({
+    ...tiny,
+    moe: { tasks: ['a', 'b', 'c'], groups },
+  });
+  const groupings: readonly EncoderConfig[] = [
+    groupsOf({ name: 'all', linears: ['*'], ...byTasks }),
+    groupsOf(
+      { name: 'one', linears: ['attention.*'], ...byTokens },
+      { name: 'all', linears: ['ffn.*'], ...byTasks },
+    ),
+    groupsOf(
+      { name: 'all', linears: ['attention.*'], ...byTasks },
+      { name: 'one', linears: ['ffn.*'], condition: 'modality', experts: 5 },
+    ),
+    groupsOf(
+      { name: 'one', linears: ['attention.*'], experts: 4 },
+      { name: 'two', linears: ['ffn.*'], experts: 2 },
+    ),
+  ];
+  const exports = groupings
+    .filter(({ moe: own }) => own?.groups?.every(({ condition }) => condition !== 'token'))
+    .map((own) =>
+      mergedConfigOf(
+        own,
+        Object.values(keys).flatMap((key) => ['a', 'b'].map((task) => ({ ...key, task }))),
+      ),
+    );
+
+  it('goes by the group that a linear of the start is in', () => {
+    for (const model of groupings) {
+      for (const from of [...groupings, ...exports]) {
+        const sources = shapes(from);
+        for (const { name, source } of planTransfer(model, from).entries) {
+          const names = source.how === 'averaged' ? source.from : 'from' in source ? [source.from] : [];
+          for (const own of names as readonly string[])
+            expect(sources.has(own), `${name} from ${own}`).toBe(true);
+        }
+      }
+    }
+    const [fixed, mixed] = groupings as readonly [EncoderConfig, EncoderConfig];
+    const sourceOf = (name: string) =>
+      planTransfer(fixed, mixed).entries.find((entry) => entry.name === name);
+    const path = 'blocks.0.attention.qkv.experts';
+    // Experts of tokens are not those of tasks, even where both have their number.
+    expect(sourceOf(`${path}.1.weight`)).toEqual({
+      name: `${path}.1.weight`,
+      source: { how: 'averaged', from: [`${path}.0.weight`, `${path}.1.weight`] },
+      reason:
+        "an expert of a fixed row, where routers chose among those of the start: the mean of the start's 2 experts",
+    });
+    expect(sourceOf('blocks.0.ffn.fc1.experts.1.weight')?.source.how).toBe('taken');
+  });
+
   it('takes all of an encoder that is the same', () => {
     fc.assert(
       fc.property(config, (own) => {

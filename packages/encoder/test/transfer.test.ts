@@ -231,6 +231,21 @@ describe('a transfer to other tasks', () => {
 });
 
 describe('a transfer to other experts', () => {
+  it.each([
+    ['of a part of a fused linear', 'attention.query'],
+    ['of a whole linear', 'ffn.fc1'],
+  ])('tells copies %s apart by noise', async (_, linear) => {
+    const start = drawnModel({ ...tiny, layers: 1 }, 60);
+    const moe: ExpertConfig = { groups: [{ name: 'all', linears: ['*'], experts: 2 }] };
+    const model = createUniPerceiver({ ...tiny, layers: 1, splitAttention: true, moe }, createRandom(61));
+    await transferWeights(model, start, { noise: 0.5, random: createRandom(62) });
+    const [one, two] = await Promise.all(
+      [0, 1].map((e) => model.parameters.read(`blocks.0.${linear}.experts.${e}.weight`)),
+    );
+    expect(maximumDifference(one ?? [], two ?? [])).toBeGreaterThan(0.01);
+    for (const own of [start, model]) own.dispose();
+  });
+
   it('copies where experts are added, and keeps the routers of the blocks that had them', async () => {
     const start = drawnModel({ ...tiny, moe: { experts: 3, every: 2 } }, 26);
     const { model, plan } = await transferred({ ...tiny, moe: { experts: 3, every: 1 } }, start);

@@ -122,7 +122,7 @@ const schemaWith = (
         every: stretch.default('20%'),
         /** Samples of each split. */
         limit: count(MAX_ROWS).default(128),
-        /** Splits to look at. @default every split but the training one */
+        /** Splits to look at, in any usual spelling; test is for evaluate. @default validation */
         splits: z.array(z.string()).optional(),
         /**
          * Score whose best checkpoint is kept, and used by evaluate and predict: a value of validation such as

@@ -1,5 +1,5 @@
 /** Checks of the fields of an encoder's configuration that may come from a file: what TypeScript can't promise there. */
-import { ConfigError, excerpt } from '@polygate/core';
+import { ConfigError, excerpt, unknownName } from '@polygate/core';
 
 /** What a field holds. All fields may be absent; where one is needed, its own check says so. */
 export type FieldType = 'number' | 'boolean' | 'text' | 'texts' | 'object' | 'list';
@@ -47,6 +47,15 @@ export const checkFields = (
     const got = Object.hasOwn(record, name) ? record[name] : undefined;
     if (got !== undefined && !holds[type](got)) refuse(place === '' ? name : `${place}.${name}`, type, got);
   }
+};
+
+/**
+ * Refuses settings of other names: a word that is misspelt would change nothing, without a word.
+ * @throws ConfigError listing the known names
+ */
+export const checkKeys = (value: object, place: string, known: readonly string[]): void => {
+  const other = Object.keys(value).find((key) => !known.includes(key));
+  if (other !== undefined) throw unknownName(`setting of ${place}`, other, known);
 };
 
 /** Characters of a text in an error. */

@@ -11,7 +11,8 @@ export interface AuxiliaryLossInput {
   readonly noisy: Float32Array;
   /** Standard deviation of the noise on the logits; 0 outside training. */
   readonly noise: number;
-  readonly renormalize: boolean;
+  /** As the rule of the gates says it. @default for tokens that choose more than one expert */
+  readonly renormalize: boolean | undefined;
 }
 
 /** An auxiliary loss by name. */

@@ -17,8 +17,8 @@ export interface GateRule {
   readonly experts: number;
   /** Experts kept per row, from 1 to `experts`. @default 2 */
   readonly topK?: number;
-  /** Whether the kept values are divided by their sum. @default true for a topK above 1 */
-  readonly renormalize?: boolean;
+  /** Whether the kept values are divided by their sum. @default for rows that keep more than one */
+  readonly renormalize?: boolean | undefined;
 }
 
 /** The outcome of N rows of logits. */
@@ -37,8 +37,12 @@ const MINIMAL_SUM = 2 ** -23;
 /** Number of experts kept per row when a rule doesn't say. */
 export const DEFAULT_TOP_K = 2;
 
-/** Whether kept values are divided by their sum when a rule doesn't say: a single one would always be 1. */
-export const renormalizes = (topK: number): boolean => topK > 1;
+/**
+ * Whether the values of a row that keeps `topK` are divided by their sum. Where the rule doesn't say, a single one is not: it
+ * would always be 1.
+ */
+export const renormalizes = (renormalize: boolean | undefined, topK: number): boolean =>
+  renormalize ?? topK > 1;
 
 /** Most experts of a gate. */
 const MAX_EXPERTS = 2 ** 20;
@@ -92,7 +96,11 @@ const softmaxInto = (target: Float64Array, logits: Float64Array, at: number, exp
 };
 
 /** Indices of the `topK` largest logits of a row, largest first; of equal ones (also of two -Infinity) the lower wins. */
-const topKIndices = (values: Float64Array, at: number, { experts, topK }: Required<GateRule>): number[] =>
+const topKIndices = (
+  values: Float64Array,
+  at: number,
+  { experts, topK }: { readonly experts: number; readonly topK: number },
+): number[] =>
   Array.from({ length: experts }, (_, e) => e)
     .sort((a, b) => (values[at + b] ?? 0) - (values[at + a] ?? 0) || a - b)
     .slice(0, topK);
@@ -108,7 +116,7 @@ const keptSum = (values: Float64Array, at: number, chosen: readonly number[]): n
  * or all are -Infinity
  */
 export const gateRows = (logits: Float64Array, rule: GateRule, topKs?: readonly number[]): GateRows => {
-  const { experts, topK = DEFAULT_TOP_K, renormalize = renormalizes(topK) } = rule;
+  const { experts, topK = DEFAULT_TOP_K, renormalize } = rule;
   const count = logits.length / experts;
   const probabilities = new Float64Array(logits.length);
   const gates = new Float64Array(logits.length);
@@ -117,8 +125,10 @@ export const gateRows = (logits: Float64Array, rule: GateRule, topKs?: readonly 
     const at = row * experts;
     const sum = softmaxInto(probabilities, logits, at, experts);
     if (!(sum < Infinity)) throw logitsNotFinite('row', row, logits.subarray(at, at + experts));
-    const ids = topKIndices(logits, at, { experts, topK: topKs?.[row % topKs.length] ?? topK, renormalize });
-    const divisor = renormalize ? Math.max(keptSum(probabilities, at, ids), MINIMAL_SUM) : 1;
+    const ids = topKIndices(logits, at, { experts, topK: topKs?.[row % topKs.length] ?? topK });
+    const divisor = renormalizes(renormalize, ids.length)
+      ? Math.max(keptSum(probabilities, at, ids), MINIMAL_SUM)
+      : 1;
     for (const e of ids) gates[at + e] = (probabilities[at + e] ?? 0) / divisor;
     chosen.push(ids);
   }
@@ -135,7 +145,7 @@ export const gateRows = (logits: Float64Array, rule: GateRule, topKs?: readonly 
 export const gateRowsGradient = (
   gradient: ArrayLike<number>,
   { gates, probabilities, chosen }: GateRows,
-  { experts, topK = DEFAULT_TOP_K, renormalize = renormalizes(topK) }: GateRule,
+  { experts, renormalize }: GateRule,
 ): Float64Array => {
   const result = new Float64Array(probabilities.length);
   const toProbability = new Float64Array(experts);
@@ -143,9 +153,10 @@ export const gateRowsGradient = (
     const at = row * experts;
     toProbability.fill(0);
     const sum = keptSum(probabilities, at, ids);
-    const divisor = renormalize ? Math.max(sum, MINIMAL_SUM) : 1;
+    const isDivided = renormalizes(renormalize, ids.length);
+    const divisor = isDivided ? Math.max(sum, MINIMAL_SUM) : 1;
     // Below the clamp the divisor is a constant, so its own gradient vanishes.
-    const moving = renormalize && sum > MINIMAL_SUM;
+    const moving = isDivided && sum > MINIMAL_SUM;
     let shared = 0;
     if (moving) for (const e of ids) shared += (gradient[at + e] ?? 0) * (gates[at + e] ?? 0);
     let mean = 0;

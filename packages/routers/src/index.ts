@@ -18,6 +18,7 @@ export type {
 export type { GateDecision } from './decision.ts';
 export { gate } from './gate.ts';
 export type { GateOptions } from './gate.ts';
+export { renormalizes } from './gate-math.ts';
 export type { GateRule } from './gate-math.ts';
 export type { NoiseOptions } from './noise.ts';
 export { routeRows } from './router.ts';

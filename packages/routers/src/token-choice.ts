@@ -5,7 +5,7 @@
  *
  * N tokens · E experts · K chosen
  */
-import { logitsNotFinite, type GateRule } from './gate-math.ts';
+import { logitsNotFinite, renormalizes, type GateRule } from './gate-math.ts';
 
 /** What a gate makes of N rows of logits. */
 export interface TokenChoices {
@@ -72,7 +72,7 @@ export interface TokenFlags {
  */
 export const chooseExperts = (
   logits: Float32Array,
-  { experts, topK, renormalize }: Required<GateRule>,
+  { experts, topK, renormalize }: GateRule & { readonly topK: number },
   { visible, topKs }: TokenFlags = {},
 ): TokenChoices => {
   const count = logits.length / experts;
@@ -125,7 +125,7 @@ export const chooseExperts = (
       weights[own + k] = value * inverse;
       kept += value * inverse;
     }
-    if (renormalize) {
+    if (renormalizes(renormalize, wanted)) {
       const divisor = kept > MINIMAL_SUM ? kept : MINIMAL_SUM;
       for (let k = 0; k < wanted; k += 1) weights[own + k] = (weights[own + k] as number) / divisor;
     }
@@ -142,7 +142,7 @@ export const chooseExperts = (
 export const choiceGradient = (
   gradient: ArrayLike<number>,
   { experts, topK, probabilities, ids, weights }: TokenChoices,
-  { renormalize, kept }: { readonly renormalize: boolean; readonly kept: Uint8Array },
+  { renormalize, kept }: Pick<GateRule, 'renormalize'> & { readonly kept: Uint8Array },
 ): Float32Array => {
   const result = new Float32Array(probabilities.length);
   const count = ids.length / topK;
@@ -160,8 +160,9 @@ export const choiceGradient = (
       if (kept[own + k] !== 0) shared += (gradient[e] as number) * (weights[own + k] as number);
     }
     // Below the clamp the divisor is a constant, so its own gradient vanishes.
-    const moving = renormalize && sum > MINIMAL_SUM;
-    const divisor = renormalize ? Math.max(sum, MINIMAL_SUM) : 1;
+    const isDivided = renormalizes(renormalize, chosen);
+    const moving = isDivided && sum > MINIMAL_SUM;
+    const divisor = isDivided ? Math.max(sum, MINIMAL_SUM) : 1;
     if (!moving) shared = 0;
     let mean = 0;
     for (let k = 0; k < chosen; k += 1) {

@@ -150,7 +150,8 @@ interface Outcome {
   readonly logits?: { readonly clean: Float32Array; readonly noisy: Float32Array };
 }
 
-interface DecisionRule extends Required<GateRule>, Required<CapacityOptions> {
+interface DecisionRule extends GateRule, Required<CapacityOptions> {
+  readonly topK: number;
   readonly training: boolean;
   readonly noise: number | undefined;
   readonly random: Random | undefined;
@@ -194,7 +195,7 @@ const onDemand = <T>(tensor: tf.Tensor): (() => T) => {
 const hostGates = (
   logits: tf.Tensor2D,
   { choices, slots, gates }: Outcome,
-  renormalize: boolean,
+  renormalize: boolean | undefined,
 ): tf.Tensor2D => {
   const op = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
     const [{ shape }] = inputs as [tf.Tensor];
@@ -251,7 +252,9 @@ const routeOnEngine = (
     capacityFactor === 'dropless' || counted === 0
       ? 'dropless'
       : ((capacity - 0.5) * experts) / (topK * counted);
-  const rule = { topK, renormalize, capacityFactor: factor, order, ...noiseStream(experts, noisy) } as const;
+  const stream = noiseStream(experts, noisy);
+  const divided = renormalizes(renormalize, topK);
+  const rule = { topK, renormalize: divided, capacityFactor: factor, order, ...stream } as const;
   const choice = engineTokenChoice(logits, visible, rule);
   checkLogits(choice, logits, visible);
   const { wanted, slots } = choice;
@@ -329,7 +332,7 @@ export const routeTokens = <Key>(
   const topKs = typeof given === 'number' ? undefined : given;
   const topK = typeof given === 'number' ? given : Math.max(...given);
   for (const count of topKs ?? [topK]) checkTopK(count, experts);
-  const renormalize = stack.renormalize ?? renormalizes(stack.topK ?? DEFAULT_TOP_K);
+  const { renormalize } = stack;
   const { training = false, random, batchPriority = false } = options;
   const { capacityFactor = training ? 1 : 2 } = options;
   const ofSite = options.parameters[context.site];
@@ -364,7 +367,12 @@ export const routeTokens = <Key>(
   const { balance, z, shares } = values;
   const { counted } = choices;
   const { gates, losses: pair } = engine
-    ? decidedGates(logits, engine, { renormalize, losses: [balance, z], shares, counted })
+    ? decidedGates(logits, engine, {
+        renormalize: renormalizes(renormalize, topK),
+        losses: [balance, z],
+        shares,
+        counted,
+      })
     : { gates: hostGates(logits, outcome, renormalize), losses: lossPair(logits, choices, values) };
   const others = onHost
     ? computeLosses(further, logits, {

@@ -27,7 +27,12 @@ import { createRecipeModel, startModel } from './recipe-model.ts';
 import { createTunedModel, type TunedModel } from './tuned-model.ts';
 import { claimRun, precisionOf, recordStart } from './run-folder.ts';
 import { planTraining } from './training-plan.ts';
-import { bestOf, datasetsWithoutHeldOut, validatedScores } from './validated-scores.ts';
+import {
+  bestOf,
+  datasetsWithoutHeldOut,
+  datasetsWithoutValidation,
+  validatedScores,
+} from './validated-scores.ts';
 import { createValidation } from './validation.ts';
 
 export interface TrainRecipeOptions {
@@ -60,15 +65,28 @@ export interface TrainRecipeResult extends TrainResult {
 const tellUnheld = (
   { name }: Recipe,
   unheld: readonly string[],
-  { scores, logger }: { readonly scores: readonly string[]; readonly logger: Logger },
+  {
+    scores,
+    unvalidated,
+    logger,
+  }: {
+    readonly scores: readonly string[];
+    readonly unvalidated: ReadonlyMap<string, readonly string[]>;
+    readonly logger: Logger;
+  },
 ): void => {
   if (unheld.length > 0) {
     logger.warn(
       `pretrain ${name}: nothing of ${unheld.join(', ')} is held out, so it can be neither validated nor evaluated: prepare it with validationPercent and testPercent`,
     );
   } else if (scores.length === 0) {
+    const tests = [...unvalidated].map(([dataset, splits]) => `${dataset} (${splits.join(', ')})`);
+    const remedy =
+      tests.length > 0
+        ? `; held out of ${tests.join(' and ')} is no validation split: prepare one with validationPercent`
+        : '';
     logger.info(
-      'nothing is validated: the datasets of the tasks have no held-out split that the recipe asks for',
+      `nothing is validated: the datasets of the tasks have no held-out split that the recipe asks for${remedy}`,
     );
   }
 };
@@ -125,7 +143,8 @@ export const trainRecipe = async (
   const isStarted = starts === 'always' || (starts === 'first' && !isResumed);
   const start = isStarted ? await startModel(model, recipe, logger) : undefined;
   const scores = validatedScores(data, recipe, tasks);
-  const best = bestOf(recipe, scores);
+  const unvalidated = datasetsWithoutValidation(data, tasks);
+  const best = bestOf(recipe, { names: scores, unvalidated, logger });
   // Only a recipe that fits its suite claims the folder: the corrected one must not be refused after a typo.
   await claimRun(run, recipe, engine);
   if (start && !isResumed) await recordStart(run, start, prepared.settings);
@@ -138,7 +157,7 @@ export const trainRecipe = async (
   logger.info(
     `${recipe.tune ? 'tune' : 'pretrain'} ${recipe.name}: ${(parameters.size / 1e6).toFixed(2)}M parameters, ${sources.length} tasks, ${steps} steps, seed ${recipe.seed} -> ${run}`,
   );
-  tellUnheld(recipe, datasetsWithoutHeldOut(data, tasks), { scores, logger });
+  tellUnheld(recipe, datasetsWithoutHeldOut(data, tasks), { scores, unvalidated, logger });
   const validate = createValidation({ model, data, recipe, tasks });
   const watchDropped = watchDroppedChoices(logger);
   const extraState = modelState(model);

@@ -6,7 +6,7 @@ import {
   type Recipe,
 } from '@polygate/generalist';
 import { splitBatches, type TaskRecipe } from '@polygate/tasks';
-import { heldOutSplits } from './validated-scores.ts';
+import { validatedSplits } from './validated-scores.ts';
 
 export interface ValidationContext {
   readonly model: Generalist;
@@ -16,7 +16,7 @@ export interface ValidationContext {
 }
 
 /**
- * Loss and metrics, such as accuracy, of every task on its held-out splits, against whole candidate sets, without augmentation.
+ * Loss and metrics, such as accuracy, of every task on its validation split, or those that the recipe names, against whole candidate sets, without augmentation.
  * @returns a function for `train` whose values are keyed `<task>/<split>/loss` and `.../accuracy`
  */
 export const createValidation =
@@ -32,7 +32,7 @@ export const createValidation =
         vocabulary: model.vocabulary,
         training: false,
       });
-      for (const split of heldOutSplits(data, own, recipe.validation.splits)) {
+      for (const split of validatedSplits(data, own, recipe.validation)) {
         const shards = await data.shards(own.dataset, split);
         // Masked words are drawn from the same stream every time: scores of two steps are comparable.
         const random = createRandom(recipe.seed).fork(`validation/${name}/${split}`);

@@ -107,7 +107,7 @@ const refuseBeside = (moe: ExpertConfig): void => {
   );
   if (beside.length === 0) return;
   throw new ConfigError(
-    `encoder: expected moe.groups with tasks, modalities and attributes alone beside it, got ${beside.join(', ')}; move them into the groups`,
+    `encoder: expected moe.groups without settings of one group beside it, got ${beside.join(', ')}; move them into the groups`,
     { code: 'encoder-config', fields: { beside } },
   );
 };

@@ -4,7 +4,7 @@
  * Plain JSON.
  */
 import { attributeSchema, PAPER_GROUPS } from '@polygate/attributes';
-import { ConfigError, excerpt } from '@polygate/core';
+import { ConfigError, excerpt, ownValue, unknownName } from '@polygate/core';
 import { check, checkFields, checkWhole, type FieldType } from '@polygate/modalities';
 import { auxiliaryLossNamed, createCondition, type Condition, type RoutingKey } from '@polygate/routers';
 import type { BlockLinear, LinearSpec } from '../blocks/linears.ts';
@@ -35,7 +35,7 @@ export interface GroupSettings {
   readonly conditionSettings?: Readonly<Record<string, unknown>>;
   /**
    * Whether the gates of the chosen experts are divided by their sum. A single one would always be 1, and its router
-   * would learn nothing. @default true for a topK above 1
+   * would learn nothing. @default for tokens that choose more than one expert, whatever the others do
    */
   readonly renormalize?: boolean;
   /** Standard deviation of the training noise on gate logits, in units of 1 / experts. @default 1 */
@@ -75,14 +75,22 @@ export interface ExpertGroupConfig extends GroupSettings {
 }
 
 /** A checked group with nothing left open. */
-export interface ExpertGroup extends Required<Omit<GroupSettings, 'capacityFactor'>> {
+export interface ExpertGroup extends Required<Omit<GroupSettings, 'capacityFactor' | 'renormalize'>> {
   readonly name: string;
   /** Ascending. */
   readonly blocks: readonly number[];
   /** Linears of a block by router, in the order in which tokens pass them. */
   readonly linears: readonly (readonly BlockLinear[])[];
   readonly capacityFactor: Required<CapacityFactors> | 'dropless';
+  /** Absent where it follows the number of experts that a token chooses. */
+  readonly renormalize?: boolean;
 }
+
+/** Experts that the tokens of a modality choose in a group. */
+export const topKIn = (
+  { topK, topKByModality }: Pick<ExpertGroup, 'topK' | 'topKByModality'>,
+  modality: string,
+): number => ownValue(topKByModality, modality) ?? topK;
 
 /** What groups are checked against. */
 export interface GroupContext {
@@ -174,10 +182,15 @@ export const resolveGroupSettings = (
     topK = fixed === undefined ? 2 : 1,
     noise = 1,
     losses = DEFAULT_LOSSES,
+    // A given decision has the gate 1.
+    renormalize = fixed === undefined ? undefined : true,
   } = given;
   checkWhole(`${path}.experts`, experts, { most: ENCODER_LIMITS.experts });
   checkTopK(`${path}.topK`, topK, { experts, path });
   for (const [modality, count] of Object.entries(topKByModality)) {
+    if (!context.modalities.includes(modality)) {
+      throw unknownName(`modality of ${path}.topKByModality`, modality, context.modalities);
+    }
     checkTopK(`${path}.topKByModality.${modality}`, count, { experts, path });
   }
   if (fixed !== undefined && (experts !== fixed || topK !== 1 || Object.keys(topKByModality).length > 0)) {
@@ -200,7 +213,7 @@ export const resolveGroupSettings = (
     topKByModality,
     condition: name,
     conditionSettings,
-    renormalize: given.renormalize ?? (fixed !== undefined || topK > 1),
+    ...(renormalize === undefined ? {} : { renormalize }),
     noise,
     capacityFactor: resolveCapacity(given.capacityFactor, `${path}.capacityFactor`),
     batchPriority: given.batchPriority ?? false,
@@ -222,6 +235,7 @@ const resolveLinears = (
   check(given.length > 0, field, ['to name one linear or more', 'none']);
   return given.map((entry) => {
     const patterns = typeof entry === 'string' ? [entry] : entry;
+    check(patterns.length > 0, field, ['to name one linear or more in each list', 'an empty one']);
     for (const pattern of patterns) {
       if (typeof pattern === 'string' && names.some((name) => matches(pattern, name))) continue;
       throw new ConfigError(

@@ -4,7 +4,7 @@ import type { AnyRouterStack, Condition, RoutingKey } from '@polygate/routers';
 import type { LinearExpert } from '@polygate/tensor';
 import { pairOf, pathOf, type LinearRef } from '../blocks/block-linears.ts';
 import type { ResolvedEncoderConfig } from '../config/config.ts';
-import type { ExpertGroup } from '../config/expert-groups.ts';
+import { topKIn, type ExpertGroup } from '../config/expert-groups.ts';
 import type { SegmentKey } from '../sequence/layout.ts';
 import { expertPath, groupStack } from './group-routers.ts';
 import { groupSites, type GateSite } from './sites.ts';
@@ -53,7 +53,6 @@ export class LiveGroup {
 
   /** How many experts the tokens of a segment choose. */
   topKOf(key: SegmentKey, rule?: TopKRule): number {
-    const { name, topK, topKByModality } = this.settings;
-    return rule?.(name, key) ?? topKByModality[key.modality] ?? topK;
+    return rule?.(this.settings.name, key) ?? topKIn(this.settings, key.modality);
   }
 }

@@ -22,7 +22,7 @@ export const groupStack = (
     width,
     experts,
     topK,
-    renormalize,
+    ...(renormalize === undefined ? {} : { renormalize }),
     noise,
     condition: conditionOf(group, moe ?? { tasks: [], modalities: [] }),
   };

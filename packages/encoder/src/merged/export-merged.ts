@@ -5,7 +5,7 @@
 import { ConfigError } from '@polygate/core';
 import type { DataIndependentCondition, RoutingKey } from '@polygate/routers';
 import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } from '../config/config.ts';
-import { conditionOf, type ExpertGroup } from '../config/expert-groups.ts';
+import { conditionOf, topKIn, type ExpertGroup } from '../config/expert-groups.ts';
 import type { Encoder, MergedWeights } from '../models/encoder.ts';
 import {
   isRowField,
@@ -58,7 +58,7 @@ const rowsOfGroup = ({ settings, condition, by }: MergeableGroup, keys: readonly
   const rows = new Map<string, MergedRow>();
   const order: string[] = [];
   for (const key of keys) {
-    const topK = settings.topKByModality[key.modality] ?? settings.topK;
+    const topK = topKIn(settings, key.modality);
     const identity = JSON.stringify([condition.keyOf(key), topK]);
     if (!sets.has(identity)) {
       sets.set(identity, key);

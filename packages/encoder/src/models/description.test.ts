@@ -88,7 +88,6 @@ describe('resolveEncoderConfig', () => {
             ],
             experts: 2,
             topK: 2,
-            renormalize: true,
             noise: 1,
             losses: { balance: 0.01, z: 1e-3 },
           },

@@ -19,6 +19,7 @@ import {
   fixedCondition,
   meanOf,
   namesOf,
+  startGroupAt,
   type StartConfig,
   type StartCopies,
   type StartGroup,
@@ -111,30 +112,49 @@ const otherBlock = (
   };
 };
 
-/** What the experts of one group of the model go by. */
+/** What the experts of one group of the model go by, in linears that one group of the start is at. */
 interface GroupTransfer {
   readonly served?: ReadonlyMap<number, ReadonlySet<number>>;
   readonly shared?: SharedSets | undefined;
-  /** Whether the choice in the start's group is given by names. */
-  readonly fixedStart: boolean;
+  /** Whether routers chose in the start's group. */
+  readonly learnedStart: boolean;
 }
 
 const groupTransfer = (
   group: ExpertGroup,
-  model: ResolvedEncoderConfig,
-  start: StartConfig,
+  startGroup: StartGroup,
+  { model, start }: { readonly model: ResolvedEncoderConfig; readonly start: StartConfig },
 ): GroupTransfer => {
   const fixed = fixedCondition(group, namesOf(model));
-  const startGroup = counterpartOf(group, start);
-  const fixedStart =
-    startGroup?.kind === 'experts' && !isMergedConfig(start)
-      ? fixedCondition(startGroup.group, namesOf(start)) !== undefined
-      : false;
+  const learnedStart =
+    startGroup.kind === 'experts' &&
+    !isMergedConfig(start) &&
+    fixedCondition(startGroup.group, namesOf(start)) === undefined;
+  // Gates are fitted to the merged sets of the counterpart: they say nothing of those of another group.
+  const isFitted = startGroup.group.name === counterpartOf(group, start)?.group.name;
   return {
     ...(fixed ? { served: setsOfFixed(fixed, startGroup, start) } : {}),
     shared:
-      startGroup?.kind === 'merged sets' ? shareSets(group, namesOf(model), startGroup.group) : undefined,
-    fixedStart,
+      isFitted && startGroup.kind === 'merged sets'
+        ? shareSets(group, namesOf(model), startGroup.group)
+        : undefined,
+    learnedStart,
+  };
+};
+
+/** What experts go by, worked out once for each pair of a model's and a start's group. */
+const groupTransfers = (
+  model: ResolvedEncoderConfig,
+  start: StartConfig,
+): ((ref: LinearRef) => GroupTransfer | undefined) => {
+  const pairs = new Map<string, GroupTransfer>();
+  return (ref) => {
+    const [group, startGroup] = [groupAt(model.moe, ref), startGroupAt(start, ref)];
+    if (!group || !startGroup) return undefined;
+    const pair = `${group.name}\n${startGroup.group.name}`;
+    const transfer = pairs.get(pair) ?? groupTransfer(group, startGroup, { model, start });
+    pairs.set(pair, transfer);
+    return transfer;
   };
 };
 
@@ -143,25 +163,30 @@ export const expertTransfer = (
   model: ResolvedEncoderConfig,
   start: StartConfig,
 ): ((ref: LinearRef, expert: number) => LinearTransfer) => {
-  const groups = new Map(
-    (model.moe?.groups ?? []).map((group) => [group.name, groupTransfer(group, model, start)]),
-  );
+  const transferAt = groupTransfers(model, start);
   return (ref, expert) => {
     const other = otherBlock(model, start, ref);
     if (other) return other;
-    const { served, shared, fixedStart } = groups.get(groupAt(model.moe, ref)?.name ?? '') ?? {};
+    const transfer = transferAt(ref);
     const copies = copiesAt(start, ref);
-    if (!copies) {
+    if (!copies || !transfer) {
       return {
         source: (part) => ({ how: 'copied', from: `${pathOf(ref)}.${part}` }),
         reason: 'experts where the start has one dense layer: copies of it',
       };
     }
+    const { served, shared, learnedStart } = transfer;
     if (served) {
       const sets = [...(served.get(expert) ?? [])];
       return sets.length > 0
         ? fromCopies(copies, sets, 'an expert whose row had several sets in the start')
-        : fromCopies(copies, all(copies), `an expert of a task that the start does not know`);
+        : fromCopies(
+            copies,
+            all(copies),
+            learnedStart
+              ? 'an expert of a fixed row, where routers chose among those of the start'
+              : 'an expert of a task that the start does not know',
+          );
     }
     if (copies.kind === 'merged sets') {
       const sets = copies.paths.length;
@@ -176,7 +201,7 @@ export const expertTransfer = (
                 : `experts shared out among the start's ${sets} merged sets`,
           };
     }
-    if (fixedStart === true) {
+    if (!learnedStart) {
       return fromCopies(
         copies,
         all(copies),

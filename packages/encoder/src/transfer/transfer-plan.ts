@@ -9,6 +9,7 @@
 import { ConfigError, ownValue } from '@polygate/core';
 import { modalityNamed, type ModalityTransfer } from '@polygate/modalities';
 import type { ParameterSpec } from '@polygate/nn';
+import { renormalizes } from '@polygate/routers';
 import type { LinearRef } from '../blocks/block-linears.ts';
 import { resolveEncoderConfig, type EncoderConfig, type ResolvedEncoderConfig } from '../config/config.ts';
 import { describeEncoder } from '../models/description.ts';
@@ -100,8 +101,11 @@ const linearsOf = (group: ExpertGroup, start: StartConfig): readonly LinearRef[]
 /** Copies of a layer compute what it does only where gates sum to 1. */
 const requireWholeGates = (model: ResolvedEncoderConfig, start: StartConfig): void => {
   for (const group of model.moe?.groups ?? []) {
-    const { renormalize, topK, experts, name } = group;
-    if (renormalize || topK >= experts || !copiesWhole(start, linearsOf(group, start))) continue;
+    const { renormalize, topKByModality, experts, name } = group;
+    const topK = [group.topK, ...Object.values(topKByModality)].find(
+      (count) => count < experts && !renormalizes(renormalize, count),
+    );
+    if (topK === undefined || !copiesWhole(start, linearsOf(group, start))) continue;
     const which = model.moe?.groups.length === 1 ? '' : ` in the group "${name}"`;
     throw new ConfigError(
       `transfer: expected gates that sum to 1 where experts start as copies of a dense layer, or of a merged one, got the ${topK} largest of ${experts} as they are (renormalize: false)${which}, which would scale the layer's output down; set renormalize: true`,
@@ -178,15 +182,22 @@ const leftReason = (name: string, model: ResolvedEncoderConfig): string => {
   return 'the model has none of this name';
 };
 
+/** What of a group has no parameters and changes what its experts compute. */
+const choiceOf = ({ topK, topKByModality, renormalize }: ExpertGroup): Readonly<Record<string, unknown>> => ({
+  topK,
+  topKByModality,
+  renormalize: renormalizes(renormalize, topK),
+});
+
 const settingsOf = (model: ResolvedEncoderConfig, start: StartConfig): readonly string[] => [
   ...(model.moe?.groups ?? []).flatMap((group) => {
     const other = counterpartOf(group, start);
     if (other?.kind !== 'experts') return [];
-    return (['topK', 'renormalize'] as const).flatMap((field) => {
-      const [value, startValue] = [group[field], other.group[field]];
-      return value === startValue
-        ? []
-        : [`${groupPath(group.name)}.${field} (model ${valueText(value)}, start ${valueText(startValue)})`];
+    const values = choiceOf(group);
+    const startValues = new Map(Object.entries(choiceOf(other.group)));
+    return Object.entries(values).flatMap(([field, value]) => {
+      const [own, its] = [valueText(value), valueText(startValues.get(field))];
+      return own === its ? [] : [`${groupPath(group.name)}.${field} (model ${own}, start ${its})`];
     });
   }),
   ...differing(modalityFields(model, start, ({ told }) => told)).map(bothValues),

@@ -79,7 +79,7 @@ export type StartGroup =
   | { readonly kind: 'merged sets'; readonly group: MergedGroup };
 
 /** The group of a start that a linear is in, or undefined where it has one weight set. */
-const startGroupAt = (start: StartConfig, ref: LinearRef): StartGroup | undefined => {
+export const startGroupAt = (start: StartConfig, ref: LinearRef): StartGroup | undefined => {
   if ('merged' in start) {
     const group = start.merged.groups[mergedGroupAt(start.merged, ref) ?? -1];
     return group && { kind: 'merged sets', group };

@@ -152,7 +152,8 @@ export const transferWeights = async (
   for (const entry of plan.entries) {
     const { name, source } = entry;
     await carry(encoder.parameters, start.parameters, entry);
-    const isCopy = source.how === 'copied' || source.how === 'averaged';
+    // Also copies of a part of a start's linear, such as its queries.
+    const isCopy = source.how !== 'taken' && source.how !== 'new';
     if (noise > 0 && random && isCopy && name.includes('.experts.') && name.endsWith('.weight')) {
       await addNoise(encoder.parameters, name, { noise, random });
     }

@@ -10,7 +10,7 @@ import * as tf from '@tensorflow/tfjs';
 import { MODALITY_LIMITS } from '../limits.ts';
 import type { CheckContext, EmbeddingContext, Modality } from '../modality.ts';
 import { tableSpec } from '../parameter-specs.ts';
-import { check, checkFields, checkWhole } from '../setting-checks.ts';
+import { check, checkFields, checkKeys, checkWhole } from '../setting-checks.ts';
 import { refuseSegment } from '../segment-checks.ts';
 import { readText, type TextInput } from './text-rows.ts';
 import type { TextSegment } from './text-segment.ts';
@@ -34,8 +34,10 @@ export type ResolvedTextSettings = Required<TextSettings>;
 type Resolved = ResolvedTextSettings;
 
 const resolve = (given: unknown): Resolved => {
-  checkFields(given, PLACE, { vocabularySize: 'number', prefixToken: 'number', maxPositions: 'number' });
+  const fields = { vocabularySize: 'number', prefixToken: 'number', maxPositions: 'number' } as const;
+  checkFields(given, PLACE, fields);
   const settings = given as TextSettings;
+  checkKeys(settings, PLACE, Object.keys(fields));
   const resolved = { prefixToken: settings.vocabularySize - 2, maxPositions: 512, ...settings };
   const { vocabularySize, prefixToken, maxPositions } = resolved;
   checkWhole(`${PLACE}.vocabularySize`, vocabularySize, { least: 2, most: MODALITY_LIMITS.vocabularySize });

@@ -13,7 +13,7 @@ import type { BatchColumns } from '../columns.ts';
 import { linearSpecs, tableSpec } from '../parameter-specs.ts';
 import { refuseSegment } from '../segment-checks.ts';
 import type { SegmentRows } from '../segment.ts';
-import { check, checkFields, checkWhole } from '../setting-checks.ts';
+import { check, checkFields, checkKeys, checkWhole } from '../setting-checks.ts';
 import { patchImages, resolveImageInput, type VisualInput } from './image-input.ts';
 import { spatialPositions } from './positions.ts';
 import { visualSegment, type VisualSegment } from './visual-segment.ts';
@@ -41,9 +41,13 @@ type Resolved = ResolvedVisualSettings;
 
 const resolve = (given: unknown, width: number): Resolved => {
   check(width % 4 === 0, 'width', ['to be a multiple of 4, for the sin-cos positions', width]);
-  checkFields(given, PLACE, { patch: 'object', maxFrames: 'number', gridScale: 'number' });
+  const fields = { patch: 'object', maxFrames: 'number', gridScale: 'number' } as const;
+  checkFields(given, PLACE, fields);
   const settings = given as VisualSettings;
-  checkFields(settings.patch, `${PLACE}.patch`, { size: 'number', channels: 'number' });
+  checkKeys(settings, PLACE, Object.keys(fields));
+  const patchFields = { size: 'number', channels: 'number' } as const;
+  checkFields(settings.patch, `${PLACE}.patch`, patchFields);
+  checkKeys(settings.patch, `${PLACE}.patch`, Object.keys(patchFields));
   const resolved = { maxFrames: 8, gridScale: 1, ...settings };
   const { patch, maxFrames, gridScale } = resolved;
   checkWhole(`${PLACE}.patch.size`, patch.size, { most: MODALITY_LIMITS.patchSize });
