@@ -1,6 +1,6 @@
 /** What every registered modality keeps: its made-up rows have its columns, are read, pass its check and are embedded. */
 import { parseRow } from '@polygate/attributes';
-import { createRandom, ShapeError } from '@polygate/core';
+import { createBatchRandom, createRandom, ShapeError, type Random } from '@polygate/core';
 import {
   imageSequences,
   joinSegments,
@@ -11,6 +11,7 @@ import {
   visual,
   type BatchColumns,
   type Modality,
+  type VisualSegment,
 } from '@polygate/modalities';
 import { allocateParameters } from '@polygate/nn';
 import {
@@ -130,20 +131,89 @@ describe('clips', () => {
     expect(changed).not.toEqual(visual.read(columns, input, { row }).segment.arrays.patches);
   });
 
+  const settings = visual.resolve({ patch: { size: 2, channels: 3 }, maxFrames: 5 }, 8);
+  /** Clips of two frames, or images. */
+  const segmentOf = (size: number, frames: number): VisualSegment => {
+    const patchCount = 6 * frames;
+    const patches = Float32Array.from({ length: size * patchCount * 12 }, (_, i) => Math.sin(i));
+    const grid = { rows: 2, columns: 3, frames };
+    const [segment] = imageSequences({ size, patches, patchCount, patchWidth: 12, grid }, row).segments;
+    return segment as VisualSegment;
+  };
+  const draw = modalityNamed('visual').draw;
+  if (!draw) throw new Error('expected visual segments to be drawn');
+  const drawn = (segment: VisualSegment, random: Random): VisualSegment =>
+    draw(segment, settings, random) as VisualSegment;
+
   it('take their place in time from what the encoder has, drawn in training', () => {
-    const settings = visual.resolve({ patch: { size: 2, channels: 3 }, maxFrames: 5 }, 8);
-    const images = { size: 1, patches: new Float32Array(144), patchCount: 12, patchWidth: 12 };
-    const [segment] = imageSequences({ ...images, grid: { rows: 2, columns: 3, frames: 2 } }, row).segments;
-    const draw = modalityNamed('visual').draw;
-    if (!segment || !draw) throw new Error('expected a segment and its draw');
-    const starts = Array.from(
-      { length: 60 },
-      (_, seed) => draw(segment, settings, createRandom(seed)).layout,
-    );
-    expect(
-      [...new Set(starts.map((layout) => (layout as { startFrame: number }).startFrame))].sort(),
-    ).toEqual([0, 1, 2, 3]);
+    const images = Array.from({ length: 60 }, (_, seed) => drawn(segmentOf(2, 1), createRandom(seed)));
+    // One position for all images of a batch: of five, each.
+    expect([...new Set(images.map(({ layout }) => layout.startFrame))].sort()).toEqual([0, 1, 2, 3, 4]);
+    expect(images.every(({ arrays }) => arrays.startFrames === undefined)).toBe(true);
+    const clips = Array.from({ length: 60 }, (_, seed) => drawn(segmentOf(2, 2), createRandom(seed)));
+    const starts = clips.flatMap(({ arrays }) => [...(arrays.startFrames ?? [])]);
+    expect([...new Set(starts)].sort()).toEqual([0, 1, 2, 3]);
+    expect(clips.some(({ arrays: { startFrames = [] } }) => startFrames[0] !== startFrames[1])).toBe(true);
+    const segment = segmentOf(1, 2);
     const given = { ...segment, layout: { ...segment.layout, startFrame: 1 } };
-    expect(draw(given, settings, createRandom(1))).toBe(given);
+    expect(drawn(given, createRandom(1))).toBe(given);
+  });
+
+  it('draw the first frame of each clip by its place in the global batch', () => {
+    const batch = (first: number, step = 3) =>
+      createBatchRandom({ samples: createRandom(1).fork('task'), step: createRandom(2).fork(step), first });
+    const startsOf = (size: number, random: Random) => [
+      ...(drawn(segmentOf(size, 2), random).arrays.startFrames ?? []),
+    ];
+    const whole = startsOf(32, batch(64));
+    expect([...startsOf(16, batch(64)), ...startsOf(16, batch(80, 4))]).toEqual(whole);
+    expect(startsOf(32, batch(96))).not.toEqual(whole);
+  });
+
+  it('embed each clip at the positions of its own start, and send them the gradient', () => {
+    const parameters = allocateParameters(visual.parameters(settings, 8), createRandom(3));
+    const context = (size: number) => ({
+      settings,
+      width: 8,
+      size,
+      prefix: false,
+      parameter: (name: string) => parameters.get(name),
+      constant: (_: string, make: () => tf.Tensor) => make(),
+    });
+    const segment = segmentOf(3, 2);
+    const startFrames = Int32Array.of(2, 0, 3);
+    const together = visual.embed([{ ...segment, arrays: { ...segment.arrays, startFrames } }], context(3));
+    const each = Array.from(startFrames, (startFrame, at) => {
+      const patches = segment.arrays.patches.slice(at * 144, (at + 1) * 144);
+      return visual.embed(
+        [{ ...segment, arrays: { patches }, layout: { ...segment.layout, startFrame } }],
+        context(1),
+      );
+    });
+    expect(together.dataSync()).toEqual(tf.concat(each, 0).dataSync());
+    // d(sum of a frame's 6 patches) / d(table row): 6 for each clip that shows it; frames 2 3, 0 1, 3 4 are shown.
+    const sum = (table: tf.Tensor): tf.Scalar =>
+      tf.sum(
+        visual.embed([{ ...segment, arrays: { ...segment.arrays, startFrames } }], {
+          ...context(3),
+          parameter: (name) => (name === 'embedding.frame' ? table : parameters.get(name)),
+        }),
+      );
+    const gradient = Array.from(tf.grad(sum)(parameters.get('embedding.frame')).dataSync());
+    expect([0, 1, 2, 3, 4].map((at) => gradient[at * 8])).toEqual([6, 6, 6, 12, 6]);
+  });
+
+  it('refuse starts that are not one for each clip, or lie outside', () => {
+    const segment = segmentOf(2, 2);
+    const check = (startFrames: Int32Array) => () =>
+      visual.check(
+        { ...segment, arrays: { ...segment.arrays, startFrames } },
+        { settings, size: 2, label: 'x' },
+      );
+    expect(check(Int32Array.of(1))).toThrow('x: 2 first frames (startFrames), got 1');
+    expect(check(Int32Array.of(0, 4))).toThrow(
+      'x: frames within the 5 temporal positions, got 2 from position 4; use fewer frames or an earlier startFrame',
+    );
+    expect(check(Int32Array.of(0, 3))).not.toThrow();
   });
 });

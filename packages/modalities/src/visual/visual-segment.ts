@@ -16,14 +16,16 @@ export type VisualSegment = Segment<
   {
     /** [B * N * P] normalised; frame after frame, rows from the top, P in the order (y, x, channel). */
     readonly patches: Float32Array;
+    /** [B] temporal position of each clip's first frame. @default that of the layout for all */
+    readonly startFrames?: Int32Array;
   },
   {
     readonly grid: PatchGrid;
     /** P, values of a patch. */
     readonly patchWidth: number;
     /**
-     * Temporal position of the first frame. Training draws it from 0 to `maxFrames - frames`, as the published code
-     * does, for images too. @default 0, drawn in training
+     * Temporal position of the first frame, of all samples. Training draws it from 0 to `maxFrames - frames`, as the
+     * published code does: one for each clip, and one for all images of a batch. @default 0, drawn in training
      */
     readonly startFrame?: number;
   }

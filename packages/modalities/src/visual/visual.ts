@@ -4,9 +4,9 @@
  *
  * B batch · N patches · P values of a patch · D width
  */
-import { linear } from '@polygate/tensor';
+import { embedding, linear } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
-import type { Random } from '@polygate/core';
+import { rowRandoms, type Random } from '@polygate/core';
 import { MODALITY_LIMITS } from '../limits.ts';
 import type { CheckContext, EmbeddingContext, Modality, ReadOptions } from '../modality.ts';
 import type { BatchColumns } from '../columns.ts';
@@ -61,7 +61,7 @@ const resolve = (given: unknown, width: number): Resolved => {
 const patchValues = ({ patch: { size, channels } }: Resolved): number => size * size * channels;
 
 const checkSegment = (
-  { arrays: { patches }, layout, length }: VisualSegment,
+  { arrays: { patches, startFrames }, layout, length }: VisualSegment,
   { settings, size, label }: CheckContext<Resolved>,
 ): void => {
   const { grid, patchWidth, startFrame = 0 } = layout;
@@ -86,21 +86,53 @@ const checkSegment = (
       `${patches?.length} of ${patches?.constructor.name}`,
     );
   }
-  if (!Number.isInteger(startFrame) || startFrame < 0 || startFrame + frames > maxFrames) {
+  if (startFrames && startFrames.length !== size) {
+    refuseSegment(label, `${size} first frames (startFrames)`, String(startFrames.length));
+  }
+  const outside = [...(startFrames ?? [startFrame])].find(
+    (start) => !Number.isInteger(start) || start < 0 || start + frames > maxFrames,
+  );
+  if (outside !== undefined) {
     refuseSegment(
       label,
       `frames within the ${maxFrames} temporal positions`,
-      `${frames} from position ${startFrame}; use fewer frames or an earlier startFrame`,
+      `${frames} from position ${outside}; use fewer frames or an earlier startFrame`,
     );
   }
 };
 
-/** In training the first frame's temporal position is drawn, so that all of them learn. */
+/**
+ * In training the first frame's temporal position is drawn, so that all of them learn: of each clip by its place in the
+ * global batch. An image has no time, so that one position serves all images of a batch.
+ */
 const draw = (segment: VisualSegment, { maxFrames }: Resolved, random: Random): VisualSegment => {
-  const { layout } = segment;
-  if (layout.startFrame !== undefined) return segment;
-  const startFrame = random.integer(Math.max(1, maxFrames - layout.grid.frames + 1));
-  return { ...segment, layout: { ...layout, startFrame } };
+  const { arrays, layout } = segment;
+  const { frames } = layout.grid;
+  if (layout.startFrame !== undefined || arrays.startFrames) return segment;
+  const starts = Math.max(1, maxFrames - frames + 1);
+  if (frames === 1) return { ...segment, layout: { ...layout, startFrame: random.integer(starts) } };
+  const size = arrays.patches.length / (segment.length * layout.patchWidth);
+  const startFrames = Int32Array.from(rowRandoms(random, size, 'first frame'), (own) => own.integer(starts));
+  return { ...segment, arrays: { ...arrays, startFrames } };
+};
+
+/** [B or 1, N, D] temporal positions of the patches: of the frames of all samples, or of each sample's own. */
+const temporalPositions = (
+  { arrays: { startFrames }, layout: { grid, startFrame = 0 } }: VisualSegment,
+  { width, size, parameter }: EmbeddingContext<Resolved>,
+): tf.Tensor4D => {
+  const { frames } = grid;
+  const table = parameter('embedding.frame') as tf.Tensor2D;
+  if (!startFrames) {
+    // [frames, D] -> [1, frames, 1, D]
+    return tf.reshape(tf.slice(table, [startFrame, 0], [frames, width]), [1, frames, 1, width]);
+  }
+  const ids = Int32Array.from(
+    { length: size * frames },
+    (_, i) => (startFrames[Math.floor(i / frames)] ?? 0) + (i % frames),
+  );
+  // [B * frames, D] -> [B, frames, 1, D]
+  return tf.reshape(embedding(table, tf.tensor1d(ids, 'int32')), [size, frames, 1, width]);
 };
 
 /** [B, N, D] */
@@ -108,7 +140,7 @@ const embedOne = (segment: VisualSegment, context: EmbeddingContext<Resolved>): 
   const { settings, width, size, parameter, constant } = context;
   const {
     arrays: { patches },
-    layout: { grid, patchWidth, startFrame = 0 },
+    layout: { grid, patchWidth },
     length,
   } = segment;
   const projected = linear(
@@ -116,16 +148,14 @@ const embedOne = (segment: VisualSegment, context: EmbeddingContext<Resolved>): 
     parameter('embedding.patch.weight') as tf.Tensor2D,
     parameter('embedding.patch.bias') as tf.Tensor1D,
   ) as tf.Tensor3D;
-  const { rows, columns, frames } = grid;
+  const { rows, columns } = grid;
   const spatial = constant(`visual ${rows}x${columns}`, () =>
     tf.tensor2d(spatialPositions(grid, width, settings.gridScale), [rows * columns, width], 'float32'),
   );
-  const temporal = tf.slice(parameter('embedding.frame'), [startFrame, 0], [frames, width]);
-  // [frames, 1, D] + [1, rows * columns, D] -> [N, D]
-  const positions = temporal
-    .reshape([frames, 1, width])
-    .add(spatial.reshape([1, rows * columns, width]))
-    .reshape([length, width]);
+  // [B or 1, frames, 1, D] + [1, 1, rows * columns, D] -> [B or 1, N, D]
+  const positions = temporalPositions(segment, context)
+    .add(spatial.reshape([1, 1, rows * columns, width]))
+    .reshape([-1, length, width]);
   return projected.add(positions);
 };
 
