@@ -21,7 +21,7 @@ const page = readFileSync(join(import.meta.dirname, '../docs/own-data.md'), 'utf
 const blocks = [...page.matchAll(/^```json(?: sources (.+))?\n([\s\S]*?)^```$/gmu)].map(
   ([, name, text = '']) => ({ name, value: JSON.parse(text) as Sources }),
 );
-const cases = ['samples.json', 'labels.json', 'formats.json'].flatMap(
+const cases = ['samples.json', 'labels.json', 'formats.json', 'videos.json', 'glue.json'].flatMap(
   (file) => readRecord<{ readonly cases: readonly Case[] }>(file).cases,
 );
 
@@ -31,6 +31,7 @@ const paths: ReadonlySet<string> = new Set([
   'file',
   'files',
   'images',
+  'videos',
   'root',
   'annotations',
   'index',

@@ -21,6 +21,8 @@ export interface PreparedRow {
   /** Captions of an image, or the one or two sentences of a labelled text. */
   readonly texts?: readonly string[];
   readonly label?: string;
+  /** What samples belong together by, for kinds that say it. */
+  readonly group?: string;
 }
 
 /** All rows of a dataset, split by split in the order of the suite. */
@@ -52,6 +54,7 @@ export const preparedRows = async (
               ? { pixels: Uint8Array.from(pixels.subarray(row * side, (row + 1) * side), Number) }
               : {}),
             ...(texts.length > 0 ? { texts } : {}),
+            ...(has('concept') ? { group: textRow(batch, 'concept', row) } : {}),
             ...(labels ? { label: dataset.classes?.[Number(labels[row])] ?? '' } : {}),
           });
         }

@@ -116,6 +116,14 @@ async function* relabel(
   }
 }
 
+/** What suite.json says of the settings that rows were made with. */
+const toldSettings = (plan: DatasetPlan, recipe: PrepareRecipe): Pick<SuiteDataset, 'settings'> => {
+  const { section, told } = kindNamed(plan.kind);
+  const settings = kindSettings(plan, recipe);
+  const kept = told ? told(settings) : section ? settings : {};
+  return Object.keys(kept).length > 0 ? { settings: kept } : {};
+};
+
 /**
  * Writes all splits of a dataset below the suite's folder; splits without rows are left out.
  * @throws ConfigError where training would have no row; StateError at the limits of the quarantine
@@ -168,7 +176,7 @@ export const writeDataset = async (plan: DatasetPlan, context: WriterContext): P
       kind: plan.kind,
       splits,
       ...(kindNamed(plan.kind).hasClasses ? classes : {}),
-      ...(kindNamed(plan.kind).section ? { settings: kindSettings(plan, recipe) } : {}),
+      ...toldSettings(plan, recipe),
       ...found,
     },
     ...(plan.labelledTwin === undefined

@@ -113,7 +113,7 @@ const chooseAnswer = (answers: readonly Answer[], survey: PathSurvey, asked: str
       { code: 'reader-misfit', fields: { ...fields, reader: asked } },
     );
   }
-  for (const wanted of ['sure', 'likely'] as const) {
+  for (const wanted of ['published', 'sure', 'likely'] as const) {
     const [first, ...rest] = answers.filter(({ fit }) => fit.fit === wanted);
     if (first && rest.length === 0) return first;
     if (!first) continue;
@@ -138,8 +138,9 @@ const chooseAnswer = (answers: readonly Answer[], survey: PathSurvey, asked: str
 const inputOf = ({ reader, fit }: Answer, name: string): Record<string, unknown> => {
   const settings = 'sources' in fit ? fit.sources : [];
   const sources = settings.map((each, index) => {
-    const key = settings.length === 1 ? name : `${name}-${String(each['split'] ?? index + 1)}`;
-    return [key, { source: reader.name, ...each, ...(settings.length === 1 ? {} : { dataset: name }) }];
+    const part = String(each['dataset'] ?? each['split'] ?? index + 1);
+    const key = settings.length === 1 ? name : `${name}-${part}`;
+    return [key, { source: reader.name, ...(settings.length === 1 ? {} : { dataset: name }), ...each }];
   });
   return { name, sources: Object.fromEntries(sources) as Record<string, unknown> };
 };

@@ -20,6 +20,7 @@ export { splitBatches } from './evaluation/split-rows.ts';
 export type { SplitOptions } from './evaluation/split-rows.ts';
 export { defineTaskFamily } from './families/family.ts';
 export type {
+  DescribedDataset,
   LabelCounts,
   SampleSize,
   SettingFields,
@@ -76,6 +77,18 @@ export { maskWords, wordSpans } from './families/masked-language-modelling/maski
 export type { MaskedText, MaskingOptions } from './families/masked-language-modelling/masking.ts';
 export { fill } from './families/masked-language-modelling/predict.ts';
 export type { WordPrediction } from './families/masked-language-modelling/predict.ts';
+export {
+  clozeFormOf,
+  clozePresetNamed,
+  clozePresetNames,
+  registerClozePreset,
+} from './families/text-classification/cloze-presets.ts';
+export type {
+  ClozeChoice,
+  ClozeForm,
+  ClozePreset,
+  TextScore,
+} from './families/text-classification/cloze-presets.ts';
 export { createTextClassification } from './families/text-classification/collate.ts';
 export type { TextClassificationOptions } from './families/text-classification/collate.ts';
 export { classifyTexts } from './families/text-classification/predict.ts';

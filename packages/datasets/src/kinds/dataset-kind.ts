@@ -87,6 +87,8 @@ export interface DatasetKind extends NamedRecord {
   readonly keepsSamples?: boolean;
   /** Further settings of the recipe. @default none */
   readonly section?: KindSection;
+  /** What suite.json says of the settings of a dataset. @default those of the kind's section, and of its source */
+  told?(settings: KindSettings): KindSettings;
   columns(options: ColumnOptions): Readonly<Record<string, FieldKind>>;
   /** What the schema says of the rows beside kind, classes and tokenizer. @default nothing */
   metadata?(options: ColumnOptions): Pick<DatasetMetadata, 'image' | 'settings'>;

@@ -55,6 +55,8 @@ export const labelledText: DatasetKind = Object.freeze({
   modalities: ['text'],
   hasClasses: true,
   needsTokenizer: true,
+  // The pattern of a published task goes with its data.
+  told: ({ cloze }) => (cloze === undefined ? {} : { cloze }),
   columns({ settings }) {
     const columns: Record<string, FieldKind> = { id: 'utf8' };
     for (const suffix of suffixesOf(settings)) {

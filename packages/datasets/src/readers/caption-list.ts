@@ -1,13 +1,11 @@
-import { readdir } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { type Budgets, ConfigError, excerpt } from '@polygate/core';
 import { z } from 'zod';
-import { isJunk } from '../files/junk.ts';
 import type { LinkOptions } from '../files/folder-listing.ts';
 import { isImageName, requireFile, requireFolder } from '../files/paths.ts';
 import { fault, type Fault, type Reader } from '../samples/sample.ts';
+import { listedStem, listsBeside, readSplitLists, splitOfList } from '../splits/split-lists.ts';
 import { captionColumns, imageColumns } from '../tables/column-names.ts';
-import { readLines } from '../tables/lines.ts';
 import { openTable, type Table } from '../tables/table.ts';
 import { grouped, type TextRow } from '../values/text-rows.ts';
 import { openValueTable } from '../values/value-reader.ts';
@@ -116,48 +114,6 @@ const readIndex = async (file: string): Promise<ReadonlyMap<string, string>> => 
   return index;
 };
 
-/** The split that a list's name says, as in `Flickr_8k.trainImages.txt`, `flickr30k_val.txt`; undefined for no list. */
-const splitOfList = (path: string): string | undefined => {
-  const found =
-    /(?:^|[^a-z])(train|dev|val|valid|validation|test)(?:_?images?)?(?:_?(?:ids?|list|names))?\.txt$/iu.exec(
-      basename(path),
-    )?.[1];
-  if (found === undefined) return undefined;
-  const word = found.toLowerCase();
-  return word === 'train' || word === 'test' ? word : 'validation';
-};
-
-const stem = (name: string): string => {
-  const plain = basename(plainName(name));
-  return isImageName(plain) ? plain.slice(0, plain.lastIndexOf('.')) : plain;
-};
-
-/** Splits by the names of images. @throws ConfigError for lists whose names say no split */
-const readLists = async (paths: readonly string[]): Promise<ReadonlyMap<string, string>> => {
-  const splits = new Map<string, string>();
-  for (const path of paths) {
-    await requireFile(path, 'splitFiles');
-    const split = splitOfList(path);
-    if (split === undefined)
-      throw new ConfigError(
-        `splitFiles: expected names that say a split, such as Flickr_8k.trainImages.txt or val.txt, got ${excerpt(basename(path))}; rename it`,
-        { code: 'split-files', fields: { path } },
-      );
-    for await (const line of readLines(path)) {
-      const name = line.kind === 'line' ? line.text.trim() : '';
-      if (name !== '') splits.set(stem(name), split);
-    }
-  }
-  return splits;
-};
-
-const listsBeside = async (file: string): Promise<readonly string[]> => {
-  const names = (await readdir(dirname(file))).filter(
-    (name) => !isJunk(name) && splitOfList(name) !== undefined,
-  );
-  return names.sort().map((name) => join(dirname(file), name));
-};
-
 interface Rules extends Columns {
   readonly index: ReadonlyMap<string, string> | undefined;
   readonly splits: ReadonlyMap<string, string>;
@@ -175,7 +131,7 @@ async function* rowsOf(file: string, rules: Rules): AsyncGenerator<TextRow | Fau
     }
     const cell = item.fields[image]?.trim() ?? '';
     const name = index && isAddress(cell) ? index.get(cell) : plainName(cell);
-    const split = name === undefined ? undefined : splits.get(stem(name));
+    const split = name === undefined ? undefined : splits.get(listedStem(name));
     if (name === undefined) unfetched.add(cell);
     else if (splits.size > 0 && split === undefined) unlisted.add(name);
     else yield { line: item.line, cells: { image: name, caption: item.fields[caption], split } };
@@ -212,7 +168,7 @@ export const openCaptionList = async (options: CaptionListOptions): Promise<Read
     );
   const index = options.index === undefined ? undefined : await readIndex(options.index);
   const lists = options.splitFiles ?? (options.split === undefined ? await listsBeside(file) : []);
-  const splits = await readLists(lists);
+  const splits = await readSplitLists(lists);
   const part: ValuePart = {
     id: basename(file),
     folder: images,

@@ -52,12 +52,13 @@ export interface SourceInput {
 
 /**
  * Whether a reader reads what lies at a path.
+ * - `published`: the files of a published dataset as they are given out, which more general readers may read, too.
  * - `sure`: the layout is this reader's own; `likely`: it can be read so, but other readings are possible.
  * - `nearly`: something is missing or in the way, and the reason says what.
  */
 export type ReaderFit =
   | {
-      readonly fit: 'sure' | 'likely';
+      readonly fit: 'published' | 'sure' | 'likely';
       /** What was seen that speaks for it, such as `12 folders of images: cat, dog, ...`. */
       readonly reason: string;
       /** Settings of the sources that read it, without `source`; several are put into one dataset. */

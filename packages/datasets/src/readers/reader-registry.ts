@@ -6,22 +6,27 @@ import { cocoCaptionsReader } from './coco-captions.ts';
 import type { DatasetReader } from './dataset-reader.ts';
 import { emojiReader } from './emoji.ts';
 import { fashionMnistReader } from './fashion-mnist.ts';
+import { glueReader } from './glue/glue.ts';
 import { idxReader } from './idx.ts';
 import { imageFolderReader } from './image-folder.ts';
 import { imageMetadataReader } from './image-metadata.ts';
 import { jsonlReader } from './jsonl-manifest.ts';
+import { kineticsReader } from './kinetics.ts';
 import { labelledTableReader } from './labelled-table.ts';
 import { labelledTsvReader } from './labelled-tsv.ts';
 import { miniTextReader } from './mini-text.ts';
 import { mnistFullReader } from './mnist-full.ts';
 import { mnistReader } from './mnist.ts';
 import { movingDigitsReader } from './moving-digits.ts';
+import { msrVttReader } from './msr-vtt.ts';
+import { msvdReader } from './msvd.ts';
 import { numpyArraysReader } from './numpy-arrays.ts';
 import { parquetReader } from './parquet.ts';
 import { plainTextReader } from './plain-text.ts';
 import { savedDatasetReader } from './saved-dataset.ts';
 import { sidecarCaptionsReader } from './sidecar-captions.ts';
 import { textFolderReader } from './text-folder.ts';
+import { videoCaptionsCsvReader } from './video-captions-csv.ts';
 import { videoFolderReader } from './video-folder.ts';
 import { webDatasetReader } from './webdataset.ts';
 
@@ -47,6 +52,11 @@ const readers = [
   imageMetadataReader,
   textFolderReader,
   captionListReader,
+  glueReader,
+  kineticsReader,
+  msrVttReader,
+  msvdReader,
+  videoCaptionsCsvReader,
   mnistFullReader,
   fashionMnistReader,
   movingDigitsReader,

@@ -67,7 +67,8 @@ const readHead = async (path: string): Promise<Uint8Array> => {
 /** Bytes that no text holds. */
 const isBinary = (head: Uint8Array): boolean => head.includes(0);
 
-const firstLines = async (path: string): Promise<readonly string[] | undefined> => {
+/** The first lines of a file that are not empty; undefined where one is no UTF-8 text. */
+export const firstLines = async (path: string): Promise<readonly string[] | undefined> => {
   const lines: string[] = [];
   for await (const line of readLines(path)) {
     if (line.kind === 'bad-line') return undefined;

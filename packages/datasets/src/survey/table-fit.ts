@@ -1,7 +1,7 @@
 /** Whether tables among the surveyed files have the columns that a reader wants. */
 import { isImageName } from '../files/paths.ts';
 import type { ReaderFit } from '../readers/dataset-reader.ts';
-import { imageColumns } from '../tables/column-names.ts';
+import { columnIn, imageColumns } from '../tables/column-names.ts';
 import { namedImages } from './named-images.ts';
 import type { PathSurvey, SurveyedFile, SurveyedTable } from './path-survey.ts';
 import { someOf, splitSources, type FittingFile } from './split-sources.ts';
@@ -9,18 +9,6 @@ import { someOf, splitSources, type FittingFile } from './split-sources.ts';
 /** Tables that are opened, for a folder. */
 const MAX_TABLES = 24;
 const tableName = /\.(?:csv|tsv|tab|txt|token)(?:\.gz)?$/iu;
-
-const spelling = (name: string): string => name.toLowerCase().replace(/[\s_-]+/gu, '');
-
-/** Index of the first of the usual names among the columns, -1 where there is none. */
-const columnIn = (header: readonly string[], names: readonly string[]): number => {
-  const columns = header.map(spelling);
-  for (const name of names) {
-    const index = columns.indexOf(spelling(name));
-    if (index >= 0) return index;
-  }
-  return -1;
-};
 
 /** The table files of a survey: the given one, or those of the first two levels of a folder. */
 const tablesOf = (survey: PathSurvey): readonly SurveyedFile[] =>
@@ -38,10 +26,11 @@ export type TableVerdict =
   | { readonly nearly: string }
   | undefined;
 
-/** Looks at the tables of a survey, and puts those that fit together. */
+/** Looks at the tables of a survey, and puts those that fit together. @param fit of a table that does */
 export const tableFit = async (
   survey: PathSurvey,
   judge: (table: SurveyedTable, file: SurveyedFile) => TableVerdict,
+  fit: 'published' | 'sure' = 'sure',
 ): Promise<ReaderFit | undefined> => {
   const fitting: (FittingFile & { readonly reason: string })[] = [];
   let nearly: string | undefined;
@@ -68,7 +57,7 @@ export const tableFit = async (
     };
   }
   const more = fitting.length > 1 ? `, and ${fitting.length - 1} more for other splits` : '';
-  return { fit: 'sure', reason: `${first.reason}${more}`, sources };
+  return { fit, reason: `${first.reason}${more}`, sources };
 };
 
 /**

@@ -23,6 +23,23 @@ export const imageColumns: readonly string[] = [
   'id',
 ];
 
+/** Of the clip's name. */
+export const clipColumns: readonly string[] = [
+  'video',
+  'clip',
+  'video_id',
+  'clip_id',
+  'videoid',
+  'video_name',
+  'clip_name',
+  'video_path',
+  'video_file',
+  'file_name',
+  'filename',
+  'file',
+  'path',
+];
+
 /** Of captions. */
 export const captionColumns: readonly string[] = [
   'caption',
@@ -51,3 +68,15 @@ export const labelColumns: readonly string[] = [
   'species',
   'y',
 ];
+
+const spelling = (name: string): string => name.toLowerCase().replace(/[\s_-]+/gu, '');
+
+/** Index of the first of the usual names among the columns, -1 where there is none. */
+export const columnIn = (header: readonly string[], names: readonly string[]): number => {
+  const columns = header.map(spelling);
+  for (const name of names) {
+    const index = columns.indexOf(spelling(name));
+    if (index >= 0) return index;
+  }
+  return -1;
+};

@@ -34,9 +34,17 @@ export interface TaskSegment {
   readonly label?: string;
 }
 
+/** What a task knows of its dataset. */
+export interface DescribedDataset {
+  readonly name: string;
+  readonly classes?: readonly string[];
+  /** Settings of its kind that it was prepared with. @default none */
+  readonly settings?: Readonly<Record<string, unknown>>;
+}
+
 /** What a task is made from, beside its settings. */
 export interface TaskContext {
-  readonly dataset: { readonly name: string; readonly classes?: readonly string[] };
+  readonly dataset: DescribedDataset;
   readonly tokenizer: Tokenizer;
   readonly image: ImageInput;
   /** The model's own, so that features are encoded once. @default one per task */
@@ -110,10 +118,7 @@ export interface TaskFamily<Fields extends SettingFields = SettingFields> extend
    * @param dataset what it was trained on, with the settings of its kind that it was prepared with
    * @default none
    */
-  kept?(
-    settings: SettingsOf<Fields>,
-    dataset: { readonly settings?: Readonly<Record<string, unknown>> },
-  ): Readonly<Record<string, unknown>>;
+  kept?(settings: SettingsOf<Fields>, dataset: DescribedDataset): Readonly<Record<string, unknown>>;
   /** Whether the names of the dataset's classes go with the model. @default false */
   readonly keepsClasses?: boolean;
   readonly tuning?: FamilyTuning;

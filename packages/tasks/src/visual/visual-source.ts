@@ -6,7 +6,7 @@ import type { ImageInput, ImagePatches } from '@polygate/modalities';
 import type { RecordBatch } from '@polygate/stream';
 import type { Augmentation } from '@polygate/tokens';
 import type { z } from 'zod';
-import type { SettingFields } from '../families/family.ts';
+import type { DescribedDataset, SettingFields } from '../families/family.ts';
 import type { TrainedTask } from '../model.ts';
 import type { CollateOptions } from '../task.ts';
 import type { Clip } from './clip-patches.ts';
@@ -59,7 +59,7 @@ export interface VisualSource<Fields extends SettingFields = SettingFields> {
   /** What a model keeps of them for evaluation and prediction. @default nothing */
   kept?(
     settings: VisualSettings<Fields>,
-    dataset: { readonly settings?: Readonly<Record<string, unknown>> },
+    dataset: Pick<DescribedDataset, 'settings'>,
   ): Readonly<Record<string, unknown>>;
   /**
    * How a task reads its rows: in training each is shown and changed by streams of its own.

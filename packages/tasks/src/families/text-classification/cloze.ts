@@ -50,6 +50,15 @@ const cutLengths = (lengths: readonly number[], room: number): readonly number[]
   return cut;
 };
 
+/** Tokens without a full stop at their end; a text that is nothing else stays. */
+const withoutStop = (tokens: readonly number[], stops: readonly Int32Array[]): readonly number[] => {
+  const stop = stops.find(
+    (ids) =>
+      ids.length < tokens.length && ids.every((id, i) => tokens[tokens.length - ids.length + i] === id),
+  );
+  return tokens.slice(0, tokens.length - (stop?.length ?? 0));
+};
+
 /** Reads a pattern. @throws ConfigError for one without a text, or with another number of blanks than one */
 export const parseCloze = (pattern: string, tokenizer: TaskTokenizer): Cloze => {
   const { spe, endoftext } = tokenizer.specials;
@@ -76,9 +85,8 @@ export const parseCloze = (pattern: string, tokenizer: TaskTokenizer): Cloze => 
     from = index + slot.length;
   }
   addWords(pattern.slice(from));
-  const stops = new Set(
-    ['.', ' .'].map((stop) => tokenizer.encode(stop)).flatMap((ids) => (ids.length === 1 ? [...ids] : [])),
-  );
+  // The one with a space first: it ends in the other.
+  const stops = [' .', '.'].map((stop) => tokenizer.encode(stop));
   const plain = pieces.reduce((sum, piece) => sum + (piece.kind === 'tokens' ? piece.ids.length : 0), 2);
   const shown = pieces.filter((piece) => piece.kind === 'text');
   return {
@@ -91,8 +99,7 @@ export const parseCloze = (pattern: string, tokenizer: TaskTokenizer): Cloze => 
       const parts = shown.map(({ at, trimmed }) => {
         const tokens = texts[at];
         if (!tokens) throw refuse(pattern, 'rows of one text', 'a pattern for pairs');
-        const ends = trimmed && tokens.length > 1 && stops.has(tokens[tokens.length - 1] ?? -1);
-        return Array.from(tokens).slice(0, tokens.length - (ends ? 1 : 0));
+        return trimmed ? withoutStop(Array.from(tokens), stops) : Array.from(tokens);
       });
       const lengths = cutLengths(
         parts.map(({ length }) => length),

@@ -1,6 +1,7 @@
-/** Scores of text classification on a split: accuracy and macro-F1 over all classes. */
+/** Scores of text classification on a split: those that its task is known by, accuracy and macro-F1 over all classes. */
 import { createRandom } from '@polygate/core';
 import {
+  accuracy,
   chanceMacroF1,
   chanceTopK,
   labelRanks,
@@ -15,9 +16,12 @@ import {
 import { hasColumn, listRow, values } from '@polygate/stream';
 import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from '../../evaluation/context.ts';
 import { splitBatches } from '../../evaluation/split-rows.ts';
-import { servedTask } from '../../serving.ts';
 import { classDetails } from '../class-details.ts';
-import { createTextClassification } from './collate.ts';
+import { scoredTask } from '../../evaluation/scored-task.ts';
+import type { TrainedTask } from '../../model.ts';
+import { clozeFormOf, type TextScore } from './cloze-presets.ts';
+import { createTextClassification, type TextClassificationOptions } from './collate.ts';
+import { textScoreReport } from './text-scores.ts';
 
 const FAMILY = 'text-classification';
 
@@ -44,41 +48,47 @@ const readTexts = async (context: SplitContext, split: string, limit: number): P
   return { tokens, labels };
 };
 
-/** Accuracies of answering the majority class, and of naive Bayes over the tokens of the training split. */
-const baselinesOf = async (context: SplitContext): Promise<Readonly<Record<string, number>>> => {
+/** [N] Answers of the majority class, and of naive Bayes over the tokens of the training split. */
+const simpleAnswers = async (context: SplitContext): Promise<Readonly<Record<string, ArrayLike<number>>>> => {
   const { dataset, split, limit, model } = context;
   if (split === 'train' || !Object.hasOwn(dataset.splits, 'train')) return {};
   const train = await readTexts(context, 'train', MOST_BASELINE_ROWS);
   if (train.labels.length === 0) return {};
   const rows = await readTexts(context, split, limit);
-  const answers = naiveBayesLabels(train, rows.tokens, {
+  const { label } = majorityBaseline(train.labels, rows.labels);
+  const naiveBayes = naiveBayesLabels(train, rows.tokens, {
     classes: dataset.classes?.length ?? 1,
     size: model.tokenizer.size,
   });
-  return {
-    majority: majorityBaseline(train.labels, rows.labels).value,
-    naiveBayes: answers.filter((label, i) => label === rows.labels[i]).length / rows.labels.length,
-  };
+  return { majority: rows.labels.map(() => label), naiveBayes };
 };
+
+/** What a task keeps of its settings, as its patterns and scores need it. */
+interface KeptForm extends Pick<TextClassificationOptions, 'pattern' | 'words' | 'maximumTokens'> {
+  readonly scores?: readonly TextScore[];
+}
+
+/** Settings of the task that is scored; what another dataset's task says of words and pattern says nothing of these classes. */
+const formOf = ({ dataset }: SplitContext, task: TrainedTask | undefined): KeptForm =>
+  (task?.dataset === dataset.name ? task.settings : undefined) ?? clozeFormOf({}, dataset);
 
 export const evaluateTextClassification = async (context: SplitContext): Promise<readonly ScoreReport[]> => {
   const { model, data, dataset, split, seed } = context;
   const { classes = [] } = dataset;
-  const trained = servedTask(model, FAMILY, { dataset: dataset.name });
-  // Words and pattern of another dataset's task say nothing of these classes.
-  const settings = trained?.dataset === dataset.name ? trained.settings : {};
+  const asked = scoredTask(context, FAMILY);
+  const { scores: measured = [], ...form } = formOf(context, asked.task);
   const task = createTextClassification({
-    name: dataset.name,
+    name: asked.name,
     classes,
     tokenizer: model.tokenizer,
-    ...settings,
+    ...form,
   });
   const scores: Float32Array[] = [];
   const labels: number[] = [];
   const groups: string[] = [];
   for await (const rows of splitBatches(await data.shards(dataset.name, split), context)) {
     const batch = task.collate(rows, { random: createRandom(seed), training: false });
-    scores.push(await model.scores(batch, { task: trained?.name }));
+    scores.push(await model.scores(batch, { task: asked.serving }));
     labels.push(...batch.labels);
     groups.push(...groupsOf(rows));
   }
@@ -87,15 +97,24 @@ export const evaluateTextClassification = async (context: SplitContext): Promise
     all.set(part, at);
     return at + part.length;
   }, 0);
-  const name = { task: `${dataset.name} text classification`, split };
+  const name = { task: `${asked.name} text classification`, split };
   const bootstrap = { seed, groups, range: [0, 1] } as const;
+  const answers = await simpleAnswers(context);
+  const shares = Object.entries(answers).map(
+    ([system, own]) => [system, accuracy(own, labels).value] as const,
+  );
+  const given = { scores: all, labels, groups, classes: classes.length };
+  const others = measured.flatMap((score) =>
+    score === 'accuracy' ? [] : [textScoreReport(score, given, { ...name, seed, answers })],
+  );
   return [
+    ...others,
     reportMean(
       {
         ...name,
         metric: 'accuracy',
         chance: chanceTopK({ k: 1, classes: classes.length }),
-        baselines: await baselinesOf(context),
+        baselines: Object.fromEntries(shares),
       },
       topK(labelRanks(all, labels), 1).perSample,
       bootstrap,

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { defineTaskFamily } from '../family.ts';
 import { segmentRows, textToText } from '../../signatures.ts';
 import { maximumTokens } from '../settings.ts';
+import { clozeFormOf, clozePresetNames } from './cloze-presets.ts';
 import { CLOZE_TEMPERATURE, createTextClassification } from './collate.ts';
 import { evaluateTextClassification } from './evaluate.ts';
 import { textPredictor } from './predict.ts';
@@ -14,7 +15,14 @@ export const textClassification = defineTaskFamily({
   settings: {
     /** `{a}` and `{b}` are the texts, `___` the blank. @default one for single texts, and one for pairs */
     pattern: z.string().min(1).optional(),
-    /** Words for classes, by class name. @default the class names */
+    /** Cloze form of a published task: its pattern, words and scores. @default that of the data, where it says one */
+    preset: z
+      .string()
+      .refine((name) => clozePresetNames().includes(name), {
+        error: () => `expected one of ${clozePresetNames().join(', ')}`,
+      })
+      .optional(),
+    /** Words for classes, by class name. @default those of the preset, else the class names */
     words: z.record(z.string(), z.string().min(1)).optional(),
     maximumTokens,
   },
@@ -33,13 +41,11 @@ export const textClassification = defineTaskFamily({
       tokenizer: context.tokenizer,
       lossWeight: settings.lossWeight,
       labelSmoothing: settings.labelSmoothing,
-      words: settings.words,
-      pattern: settings.pattern,
+      ...clozeFormOf(settings, context.dataset),
       maximumTokens: settings.maximumTokens,
     }),
-  kept: ({ pattern, words, maximumTokens: longest }) => ({
-    ...(pattern === undefined ? {} : { pattern }),
-    ...(words ? { words } : {}),
+  kept: ({ maximumTokens: longest, ...settings }, dataset) => ({
+    ...clozeFormOf(settings, dataset),
     ...(longest === undefined ? {} : { maximumTokens: longest }),
   }),
   keepsClasses: true,

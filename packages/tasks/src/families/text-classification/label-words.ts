@@ -22,6 +22,13 @@ export const labelWords = (
   }
   const list = classes.map((each) => (Object.hasOwn(words, each) ? (words[each] ?? each) : each));
   const repeated = list.find((word, i) => list.indexOf(word) !== i);
+  const empty = list.find((word) => word.trim() === '');
+  if (empty !== undefined) {
+    throw new ConfigError(
+      `task "${name}": expected words of one token or more, got ${excerpt(empty)} for the class ${excerpt(classes[list.indexOf(empty)] ?? '')}; give it a word`,
+      { code: 'label-word', fields: { words } },
+    );
+  }
   if (repeated === undefined) return list;
   throw new ConfigError(
     `task "${name}": expected words that differ, got ${excerpt(repeated)} twice; give each class a word of its own`,
@@ -29,14 +36,29 @@ export const labelWords = (
   );
 };
 
-/** Words as candidates, as the vocabulary has them: with the space before the blank, if one is there. */
+/**
+ * Words as candidates, as the vocabulary has them: with the space before the blank, if one is there.
+ * @throws ConfigError for a word without tokens, or with special ones
+ */
 export const wordCandidates = (
   key: string,
   words: readonly string[],
   { tokenizer, spaced }: { readonly tokenizer: TaskTokenizer; readonly spaced: boolean },
-): CandidateSet =>
-  nameCandidates(
+): CandidateSet => {
+  const { spe, endoftext } = tokenizer.specials;
+  const special = words.find((word) => {
+    const ids = tokenizer.encode(word);
+    return ids.includes(spe) || ids.includes(endoftext);
+  });
+  if (special !== undefined) {
+    throw new ConfigError(
+      `${key}: expected plain words, got ${excerpt(special)}, which holds a special token; give the class another word`,
+      { code: 'label-word', fields: { words } },
+    );
+  }
+  return nameCandidates(
     key,
     words.map((word) => (spaced ? ` ${word}` : word)),
     { tokenizer, row: segmentRows.vocabulary },
   );
+};
