@@ -167,6 +167,25 @@ describe('text classification in cloze form', () => {
       'negative',
     ]);
     expect(await ask('the film was lovely.', '--labels', 'awful,great')).toEqual(['great']);
+    const probed = await polygate(
+      'evaluate',
+      '--probe',
+      '--run',
+      run,
+      '--splits',
+      'test',
+      '--json',
+      '--engine',
+      'cpu',
+    );
+    const probes = JSON.parse(probed.out) as { readonly scores: typeof scores };
+    expect(probes.scores.map(({ task, metric }) => `${task}, ${metric}`)).toEqual([
+      'reviews probe, linear probe top-1',
+      'reviews probe, 20-NN top-1',
+      'pairs probe, linear probe top-1',
+      'pairs probe, 20-NN top-1',
+    ]);
+    expect(probes.scores[0]?.value).toBeGreaterThan(0.85);
   });
 
   it('says what is wrong with words and patterns', async () => {

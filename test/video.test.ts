@@ -86,6 +86,14 @@ describe('video classification', () => {
     const [first] = scores;
     expect(first).toMatchObject({ task: 'lights video classification', metric: 'top-1', value: 1 });
     expect(Object.keys(first?.baselines ?? {})).toContain('majority');
+    const probed = await polygate('evaluate', '--probe', '--run', at('run'), '--json');
+    expect(probed, probed.log).toMatchObject({ code: 0 });
+    const probes = JSON.parse(probed.out) as { scores: { task: string; metric: string; value: number }[] };
+    expect(probes.scores[0]).toMatchObject({
+      task: 'lights probe',
+      metric: 'linear probe top-1',
+      value: 1,
+    });
   });
 
   it('answers about animations and folders of frames, and skips what is none', async () => {

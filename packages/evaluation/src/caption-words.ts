@@ -1,11 +1,12 @@
 /**
- * How captions are cut into words before BLEU, CIDEr-D and ROUGE-L compare them: as the captioning benchmarks cut them,
- * which is the Penn Treebank tokeniser of Stanford's CoreNLP 3.4.1, lower-cased, without its punctuation tokens.
+ * How captions are cut into words before BLEU, METEOR, CIDEr-D and ROUGE-L compare them: as the captioning benchmarks cut
+ * them, which is the Penn Treebank tokeniser of Stanford's CoreNLP 3.4.1, lower-cased, without its punctuation tokens.
  *
- * Equal to it for captions as people write them: contractions ("man 's", "is n't", "can not"), abbreviations and
- * acronyms with their dots, numbers, hyphens and slashes inside words, brackets ("-lrb-"), runs of marks ("!!!"), signs.
- * It departs from it in emoji and other characters that CoreNLP deletes, which are words here, and in smileys, file names
- * and abbreviations that are not listed below. Text is brought to NFC first.
+ * {@link treebankWords} is that, for captions as people write them: contractions ("man 's", "is n't", "can not"),
+ * abbreviations and acronyms with their dots, numbers, hyphens and slashes inside words, brackets ("-lrb-"), smileys, runs of
+ * marks ("!!!"), signs. It departs from it in file names and abbreviations that are not listed below. {@link captionWords},
+ * which scores take unless told, brings text to NFC first and has emoji as words, which CoreNLP deletes: a caption that is
+ * wrong in them is not right.
  */
 
 /** A generated text with the texts that it should be like; at least one. */
@@ -17,10 +18,15 @@ export interface CaptionPair {
 /** Cuts a text into the units that are counted. */
 export type WordSplitter = (text: string) => readonly string[];
 
+/** A pattern for the words of a list in any case. */
+const anyCase = (words: string): string =>
+  words.replaceAll(/\p{Ll}/gu, (letter) => `[${letter}${letter.toUpperCase()}]`);
+
 /** Keep their dot. */
-const abbreviations =
+const abbreviations = anyCase(
   'mr|mrs|ms|dr|st|jr|sr|prof|rev|gen|sen|rep|gov|lt|col|sgt|capt|inc|co|corp|ltd|bros|vs|etc|ave|blvd|mt|ft|' +
-  'jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec';
+    'jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec',
+);
 /** Cut in two after so many letters. */
 const joined: ReadonlyMap<string, number> = new Map(
   Object.entries({ cannot: 3, gonna: 3, gotta: 3, wanna: 3, lemme: 3, gimme: 3, "'tis": 2, "'twas": 2 }),
@@ -39,67 +45,98 @@ const signs: ReadonlyMap<string, string> = new Map(
     '}': '-rcb-',
     '£': '#',
     '€': '$',
+    '&amp;': '&',
+    '&lt;': '<',
+    '&gt;': '>',
   }),
 );
 
 const letter = '[\\p{L}\\p{M}\\p{Nd}_]';
 const alone = `(?<!${letter})`;
+const end = `(?!${letter})`;
+const smiley = String.raw`[<>]?[:;=][o*'-]?[()DPdpO\\@[\]](?![A-Za-z])`;
 const patterns = [
   // Addresses and markup
-  String.raw`(?:https?:\/\/|www\.)\S*[\p{L}\p{N}/]`,
+  String.raw`${anyCase('https?')}:\/\/\S*[\p{L}\p{N}/]`,
+  String.raw`${anyCase('www')}\.(?:[^\s"<>|.!?(){},/]+\.)+[a-zA-Z]{2,4}(?:/[^\s"<>|()]+[^\s"<>|.!?(){},-])?`,
   String.raw`${letter}[\p{L}\p{Nd}_.+-]*@${letter}[\p{L}\p{Nd}_.-]*${letter}`,
   String.raw`<\/?\p{L}[^<>]*>`,
+  '&(?:amp|lt|gt);',
+  smiley,
   // u.s. · a.m. · A. · Mr. · No. 5
-  String.raw`${alone}\p{L}(?:\.\p{L})+(?!${letter})\.?`,
-  String.raw`${alone}\p{Lu}\.`,
+  String.raw`${alone}\p{L}(?:\.\p{L})+${end}\.?`,
+  String.raw`${alone}\p{L}\.(?!\p{L}{2})`,
   String.raw`${alone}(?:${abbreviations})\.`,
-  String.raw`${alone}ph\.d\.`,
-  String.raw`${alone}no\.(?=\s*\p{Nd})`,
-  // 'tis · '90s · o'clock
-  String.raw`${alone}'(?:tis|twas)(?!${letter})`,
-  String.raw`${alone}'\p{Nd}\p{Nd}s?(?!${letter})`,
-  String.raw`${alone}(?:[odl]'\p{L}+|ma'am|c'mon)`,
-  "'n'",
-  String.raw`${alone}\p{L}&\p{L}(?!${letter})`,
-  String.raw`${alone}y'(?=all(?!${letter}))`,
+  String.raw`${alone}${anyCase('ph')}\.${anyCase('d')}\.`,
+  String.raw`${alone}${anyCase('no')}\.(?=\s*\p{Nd})`,
+  // 'tis · 'til · ol' · '90s · o'clock
+  `${alone}'(?:${anyCase('tis|twas|cause|till?')})${end}`,
+  `${alone}(?:${anyCase('ol|somethin|dunkin')})'${end}`,
+  String.raw`${alone}'\p{Nd}\p{Nd}[sS]?${end}|(?<=\p{Nd})'\p{Nd}\p{Nd}(?!\S)`,
+  String.raw`${alone}(?:[odlODL]'\p{L}+|${anyCase("ma'am|c'mon")})`,
+  "'[nN]'",
+  // AT&T · US$
+  String.raw`${alone}\p{Lu}+&\p{Lu}+${end}`,
+  String.raw`${alone}\p{Lu}+\$`,
+  `${alone}[yY]'(?=${anyCase('all')}${end})`,
   // The ends of contractions
-  String.raw`(?<=${letter})n't(?!${letter})`,
-  String.raw`'(?:s|m|d|re|ve|ll|em)(?!${letter})`,
-  // .5 · -5
-  String.raw`(?<!\S)(?:\.|-(?=\p{Nd}+(?![\p{L}/-])))\p{Nd}+(?:[.,]\p{Nd}+)*`,
+  `[nN]['\`][tT]${end}`,
+  `'(?:${anyCase('s|m|d|re|ve|ll|em')})${end}`,
+  // 1 1/2 · .5 · -5
+  String.raw`${alone}\p{Nd}{1,4}[ \u00a0]\p{Nd}{1,4}/\p{Nd}{1,4}${end}`,
+  String.raw`(?<!\.)\.\p{Nd}+(?:[.,]\p{Nd}+)*`,
+  String.raw`(?<!\S)-(?=\p{Nd}+(?![\p{L}/-]))\p{Nd}+(?:[.,]\p{Nd}+)*`,
+  String.raw`(?<=(?<!\S)-\p{Nd}+)-\p{Nd}+`,
   // 1,000.50 · 10:30 · 3/4, unless a word goes on
   String.raw`${alone}\p{Nd}+(?:[.,:/]\p{Nd}+)+(?![\p{Nd}/-])`,
   // Words with hyphens and slashes inside, up to a contraction
-  String.raw`[#@]?\p{L}${letter}*?(?=n't(?!${letter}))`,
-  String.raw`(?:[#@](?=\p{L}))?${letter}+(?:[-/]${letter}+)*(?:\.(?=\p{L}{3})${letter}+)*(?:\+\+|#(?!${letter}))?`,
+  String.raw`[#@]?\p{L}${letter}*?(?=[nN]['\x60][tT]${end})`,
+  String.raw`(?:[#@](?=\p{L}))?${letter}+(?:-${letter}+|[/!](?=\p{L})${letter}+)*(?:\.(?=\p{L}{3})${letter}+)*(?:\+\+|#${end})?`,
   // Marks: runs of ! and ?, then what is dropped
   '[!?]{2,}',
-  '[.…,:;!?\'’‘`"“”«»-]|\\p{Pd}',
+  '[.…,:;!?\'’‘\`"“”«»-]|\\p{Pd}',
   // Emoji with what belongs to them, then anything else by itself
   String.raw`\p{RI}\p{RI}|\p{Extended_Pictographic}(?:\p{M}|\p{Emoji_Modifier}|\u200d\p{Extended_Pictographic})*`,
   String.raw`[^\s\p{Cc}\p{Cf}]`,
 ];
-const wordPattern = new RegExp(patterns.join('|'), 'giu');
+const wordPattern = new RegExp(patterns.join('|'), 'gu');
+const smileyPattern = new RegExp(`^${smiley}$`, 'u');
 const dropped = /^(?:[.…,:;!?'’‘`"“”«»-]|\p{Pd})$/u;
+/** Names that keep the apostrophe that they are written with. */
+const withName = /^[odlODL]['’‘]\p{L}/u;
 
-/** Words of a caption, lower-cased, see the head of this file. */
-export const captionWords: WordSplitter = (text) => {
-  const plain = text
-    .normalize('NFC')
-    .replaceAll(/[’‘]/gu, "'")
-    .replaceAll(/[½¼¾⅓⅔]/gu, (sign) => ` ${fractions.get(sign) ?? sign} `);
+/** A word as it is printed: brackets by name, blanks within it as ones that do not break. */
+const printed = (word: string, original: string): string => {
+  const sign = signs.get(word);
+  if (sign !== undefined) return sign;
+  if (smileyPattern.test(original)) return word.replace(/[()[\]]/u, (bracket) => signs.get(bracket) ?? '');
+  return (withName.test(original) ? original.toLowerCase() : word).replaceAll(' ', '\u00a0');
+};
+
+const cut = (text: string): readonly string[] => {
+  // Two blanks, so that a number before it is a word of its own.
+  const whole = text.replaceAll(/[½¼¾⅓⅔]/gu, (sign) => `  ${fractions.get(sign) ?? sign} `);
+  const plain = whole.replaceAll(/[’‘]/gu, "'");
   const words: string[] = [];
-  for (const [found] of plain.matchAll(wordPattern)) {
-    const word = found.toLowerCase();
+  for (const match of plain.matchAll(wordPattern)) {
+    const [matched] = match;
+    const word = matched.toLowerCase();
     if (dropped.test(word)) continue;
-    const cut = joined.get(word);
-    // Names such as A&W are one word, small letters three.
-    if (/^\p{Ll}&\p{Ll}$/u.test(found)) words.push(...word);
-    else if (cut === undefined) words.push(signs.get(word) ?? word);
-    else words.push(word.slice(0, cut), word.slice(cut));
+    const at = joined.get(word);
+    if (at === undefined) words.push(printed(word, whole.slice(match.index, match.index + matched.length)));
+    else words.push(word.slice(0, at), word.slice(at));
   }
   return words;
 };
+
+/** Words of a caption, lower-cased, with emoji as words and text in NFC; see the head of this file. */
+export const captionWords: WordSplitter = (text) => cut(text.normalize('NFC'));
+
+/** What CoreNLP can't read: characters beyond the basic plane, and the joints between emoji. */
+const unreadable = /[\u{10000}-\u{10ffff}\u200d\ufe0f]/gu;
+
+/** Words of a caption as the Penn Treebank tokeniser of pycocoevalcap gives them; see the head of this file. */
+export const treebankWords: WordSplitter = (text) => cut(text.replaceAll(unreadable, ' '));
 
 /** Counts of runs of `n` words; words are joined with a character that no word holds. */
 export const countNgrams = (words: readonly string[], n: number): Map<string, number> => {

@@ -30,7 +30,7 @@ export {
   negativeLogLikelihood,
 } from './calibration.ts';
 export type { Calibration, CalibrationOptions, Confidences, ReliabilityBin } from './calibration.ts';
-export { mcnemarTest, pairedBootstrap, permutationTest } from './paired-tests.ts';
+export { mcnemarTest, pairedBootstrap, permutationTest, randomizationTest } from './paired-tests.ts';
 export type { BootstrapComparison, McnemarResult, PermutationOptions, TestResult } from './paired-tests.ts';
 export { compareOutcomes, holmAdjusted } from './comparison.ts';
 export type { OutcomeComparison } from './comparison.ts';
@@ -45,7 +45,7 @@ export { bitsPerByte, labelLogProbabilities, perplexity } from './language-model
 export { onePerImage, retrievalRecall } from './retrieval.ts';
 export type { DirectionRanks, Recall, RetrievalPairs, RetrievalScores } from './retrieval.ts';
 export { answerWords } from './answer-words.ts';
-export { captionWords } from './caption-words.ts';
+export { captionWords, treebankWords } from './caption-words.ts';
 export type { CaptionPair, WordSplitter } from './caption-words.ts';
 export { bleu, bleuCounts, bleuOfCounts, bleuSmoothings, sumBleuCounts } from './bleu.ts';
 export type { BleuCounts, BleuOptions, BleuScores, BleuSmoothing, CorpusBleuOptions } from './bleu.ts';

@@ -101,6 +101,47 @@ export const permutationTest = (
   return Object.freeze({ difference, probability: (1 + count) / (1 + draws), exact });
 };
 
+/**
+ * Approximate randomisation (Noreen, 1989) of a score of a whole corpus, such as macro-F1 or BLEU, which has no value of a
+ * sample: how often the difference of two systems is as large when each group's two answers are swapped by a coin.
+ * @param difference score of a minus score of b, where the samples for which `swapped` says so have changed sides
+ * @throws ShapeError, ConfigError for a difference that is not finite
+ */
+export const randomizationTest = (
+  count: number,
+  difference: (swapped: (sample: number) => boolean) => number,
+  options: PermutationOptions,
+): TestResult => {
+  const { seed, draws = 1000 } = options;
+  requireWhole('randomizationTest: draws', draws, { most: MOST_DRAWS });
+  const groups = gatherGroups(count, options.groups);
+  const sides = new Uint8Array(count);
+  const measure = (signOf: (group: number) => number): number => {
+    for (const [g, group] of groups.entries()) {
+      const side = signOf(g);
+      for (const i of group) sides[i] = side;
+    }
+    const measured = difference((sample) => sides[sample] === 1);
+    if (Number.isFinite(measured)) return measured;
+    throw new ConfigError(
+      `randomizationTest: expected a finite difference of every assignment, got ${measured}; define the score for corpora that lack a class`,
+      { code: 'nan-score' },
+    );
+  };
+  const value = measure(() => 0);
+  const least = Math.abs(value) * (1 - ROUNDING);
+  const all = 2 ** groups.length;
+  const exact = all <= draws;
+  const random = createRandom(seed).fork('randomization');
+  let asLarge = 0;
+  for (let draw = 0; draw < Math.min(all, draws); draw += 1) {
+    const measured = measure(exact ? (g) => (draw >>> g) & 1 : () => random.integer(2));
+    if (Math.abs(measured) >= least) asLarge += 1;
+  }
+  const probability = exact ? asLarge / all : (1 + asLarge) / (1 + draws);
+  return Object.freeze({ difference: value, probability, exact });
+};
+
 export interface McnemarResult extends TestResult {
   /** Samples that only a has right. */
   readonly onlyA: number;

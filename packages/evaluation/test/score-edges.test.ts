@@ -12,6 +12,7 @@ import {
   calibration,
   calibrationOf,
   chooseStrength,
+  confusionMatrix,
   ciderD,
   classScores,
   cohensKappa,
@@ -19,6 +20,7 @@ import {
   documentFrequencies,
   fitLinearProbe,
   labelRanks,
+  macroF1,
   mcnemarTest,
   meanAveragePrecision,
   meanRank,
@@ -36,6 +38,7 @@ import {
   pairedDifference,
   permutationTest,
   probeProbabilities,
+  randomizationTest,
   type ClassAverage,
 } from '@polygate/evaluation';
 import fc from 'fast-check';
@@ -102,6 +105,37 @@ describe('by hand', () => {
     expect(test.oddsRatio).toBe(Number.POSITIVE_INFINITY);
     // In two groups 2 of 4.
     expect(permutationTest(a, b, { seed: 1, groups: [0, 0, 0, 1, 1] }).probability).toBe(0.5);
+  });
+
+  it('has the randomisation test of a mean as the permutation test, and of macro-F1 by trying all', () => {
+    const a = [0.5, 1, 0.25, 0.75, 1, 0.5];
+    const b = [0.25, 1, 0, 0.5, 0.75, 0.75];
+    const mean = (swapped: (i: number) => boolean): number =>
+      a.reduce((sum, value, i) => sum + (swapped(i) ? -1 : 1) * (value - (b[i] ?? 0)), 0) / a.length;
+    const test = randomizationTest(6, mean, half);
+    expect(test).toEqual(permutationTest(a, b, half));
+    const drawn = randomizationTest(6, mean, { seed: 1, draws: 50 });
+    expect(drawn.exact).toBe(false);
+    expect(Math.abs(drawn.probability - test.probability)).toBeLessThan(0.25);
+    // Labels 0 1, a right on both, b on neither: swapping both turns it round, swapping one makes them alike.
+    const [labels, right, wrong] = [
+      [0, 1],
+      [0, 1],
+      [1, 0],
+    ];
+    const f1 = (swapped: (i: number) => boolean, side: boolean): number =>
+      macroF1(
+        confusionMatrix(
+          labels.map((_, i) => (swapped(i) === side ? wrong : right)[i] ?? 0),
+          labels,
+          2,
+        ),
+      );
+    const macro = randomizationTest(2, (swapped) => f1(swapped, true) - f1(swapped, false), half);
+    expect(macro).toEqual({ difference: 1, probability: 0.5, exact: true });
+    expect(() => randomizationTest(2, () => Number.NaN, half)).toThrow(
+      'randomizationTest: expected a finite difference of every assignment, got NaN; define the score for corpora that lack a class',
+    );
   });
 
   it('finds the minimum of a quadratic in as many steps as it has variables, about', () => {

@@ -11,6 +11,7 @@ import {
   meteor,
   meteorParaphrases,
   meteorSynonyms,
+  treebankWords,
   type BleuSmoothing,
   type CaptionPair,
   type MeteorScores,
@@ -44,6 +45,7 @@ interface Fixture {
     readonly plain: readonly number[];
   };
   readonly ptb: readonly (readonly [string, string])[];
+  readonly mixed: readonly (readonly [string, string])[];
 }
 interface Tables {
   readonly exceptions: string;
@@ -107,6 +109,17 @@ describe('METEOR 1.5', () => {
     it('has the same scores of captions as they are written', () => {
       same(meteor(fixture.written, tables), fixture.meteor.writtenPublished);
     });
+  });
+});
+
+describe('CoreNLP 3.4.1', () => {
+  it('cuts texts into the same words', () => {
+    const { ptb, mixed } = fixture;
+    for (const [text, words] of ptb) expect([text, treebankWords(text).join(' ')]).toEqual([text, words]);
+    const other = mixed.filter(([text, words]) => treebankWords(text).join(' ') !== words);
+    expect(mixed.length).toBeGreaterThan(400);
+    // Telephone numbers after other numbers, and the like.
+    expect(other.length).toBeLessThanOrEqual(3);
   });
 });
 

@@ -46,7 +46,10 @@ export interface ProbeOptions {
   readonly trainLimit?: number;
   /** Neighbours that vote. @default 20, or as many as there are training rows */
   readonly neighbours?: number;
-  /** Strengths that the linear probe chooses from, on a fifth of the training rows. @default 0.1, 1, 10, 100, 1000 */
+  /**
+   * Strengths that the linear probe chooses from, on a fifth of the training rows; see {@link centredRows} for its scale.
+   * @default 0.001, 0.01, 0.1, 1, 10
+   */
   readonly strengths?: readonly number[];
   /** Chooses rows and resamples. @default 1 */
   readonly seed?: number;
@@ -58,7 +61,7 @@ export interface ProbeOptions {
   readonly signal?: AbortSignal;
 }
 
-const STRENGTHS = [0.1, 1, 10, 100, 1000];
+const STRENGTHS = [0.001, 0.01, 0.1, 1, 10];
 /** Enough for a probe's labels; its weights would go on to change for long. */
 const FIT = { iterations: 200, tolerance: 1e-4 } as const;
 
@@ -113,7 +116,7 @@ const rowsOf = (
   { values: points, width, labels, groups }: EmbeddedSplit,
   rows: readonly number[],
 ): EmbeddedSplit => {
-  const out = new Float32Array(rows.length * width);
+  const out = new Float64Array(rows.length * width);
   for (const [i, row] of rows.entries()) {
     for (let d = 0; d < width; d += 1) out[i * width + d] = points[row * width + d] ?? 0;
   }
@@ -123,6 +126,25 @@ const rowsOf = (
     labels: rows.map((row) => labels[row] ?? 0),
     groups: rows.map((row) => groups[row] ?? ''),
   };
+};
+
+/**
+ * What a linear probe reads: embeddings less the mean of the training rows, times one factor that brings their mean square
+ * to 1. Points of unit length that lie close together would need strengths of any size; the angles between them stay.
+ */
+const centredRows = (train: EmbeddedSplit): ((rows: EmbeddedSplit) => EmbeddedSplit) => {
+  const { values: points, width, labels } = train;
+  const mean = new Float64Array(width);
+  for (let i = 0; i < points.length; i += 1) {
+    mean[i % width] = (mean[i % width] ?? 0) + (points[i] ?? 0) / labels.length;
+  }
+  let squares = 0;
+  for (let i = 0; i < points.length; i += 1) squares += ((points[i] ?? 0) - (mean[i % width] ?? 0)) ** 2;
+  const scale = squares > 0 ? Math.sqrt(points.length / squares) : 1;
+  return (rows) => ({
+    ...rows,
+    values: Float64Array.from(rows.values, (value, i) => scale * (value - (mean[i % width] ?? 0))),
+  });
 };
 
 /**
@@ -225,8 +247,12 @@ export const probeSuite = async (
     const train = await embed('train', trainLimit);
     const k = Math.min(neighbours ?? 20, train.labels.length);
     const several = new Set(train.labels).size > 1;
-    const strength = several ? strengthOf(train, { classes: classes.length, strengths, seed }) : 1;
-    const probe = several ? fitLinearProbe(train, { classes: classes.length, strength, ...FIT }) : undefined;
+    const centre = centredRows(train);
+    const centred = centre(train);
+    const strength = several ? strengthOf(centred, { classes: classes.length, strengths, seed }) : 1;
+    const probe = several
+      ? fitLinearProbe(centred, { classes: classes.length, strength, ...FIT })
+      : undefined;
     logger.info(
       `${dataset.name}: ${train.labels.length} training rows, ${probe ? `linear probe of strength ${strength}` : 'one class, no linear probe'}`,
     );
@@ -246,7 +272,7 @@ export const probeSuite = async (
           { seed, groups: [...held.groups], range: [0, 1] },
         );
       };
-      if (probe) reports.push(report('linear probe top-1', probeProbabilities(probe, held)));
+      if (probe) reports.push(report('linear probe top-1', probeProbabilities(probe, centre(held))));
       reports.push(report(`${k}-NN top-1`, neighbourVotes(train, held, { classes: classes.length, k })));
     }
   }
