@@ -106,6 +106,11 @@ describe('Arrow files that pyarrow wrote', () => {
       readFileSync(join(fixtures, 'arrow', 'stream.arrow')).subarray(0, 6000),
       /where \d+ are left$/u,
     ],
+    [
+      'a stream without the mark of its end',
+      readFileSync(join(fixtures, 'arrow', 'stream.arrow')).subarray(0, -8),
+      /got the end of the file without the mark that ends a stream$/u,
+    ],
   ])('%s is a FormatError', async (_, bytes, text) => {
     const folder = await mkdtemp(join(tmpdir(), 'polygate-arrow-'));
     const path = join(folder, 'data.arrow');

@@ -74,16 +74,45 @@ const readLabels = async (source: ArraySource): Promise<(number | undefined)[]> 
   return labels;
 };
 
-/** Largest number of a floating-point array: images from 0 to 1 are told by it from those from 0 to 255. */
-const scaleOf = async (source: ArraySource): Promise<number> => {
+/** Largest numbers of floating-point images that are too large for 0 to 1 and too small for 0 to 255. */
+const UNCLEAR_MOST = 32;
+
+/** Largest number of a floating-point array up to the first that is plainly of 0 to 255; undefined for other arrays. */
+const mostOf = async (source: ArraySource): Promise<number | undefined> => {
   await using pass = await source.open();
-  if (!pass.type.startsWith('float')) return pass.type === 'bool' ? 255 : 1;
+  if (!pass.type.startsWith('float')) return undefined;
   let most = 0;
   for await (const bytes of pass.items()) {
     for (const value of numbersOf(bytes, pass)) if (value > most) most = value;
-    if (most > 1) return 1;
+    if (most > UNCLEAR_MOST) break;
   }
-  return 255;
+  return most;
+};
+
+/**
+ * Factor to pixels of all floating-point arrays of a dataset: one of its splits alone may be all black.
+ * @throws ConfigError for numbers that are no pixels, such as standardised ones
+ */
+const floatScale = async (name: string, list: readonly ImageArrays[]): Promise<number> => {
+  let most = 0;
+  for (const { images } of list) most = Math.max(most, (await mostOf(images)) ?? 0);
+  if (most <= 1) return 255;
+  if (most > UNCLEAR_MOST) return 1;
+  throw new ConfigError(
+    `${name}: expected numbers from 0 to 1, or from 0 to 255, got floating-point images whose largest number is ${most}; bring them to 0 to 1, or to whole numbers from 0 to 255`,
+    { code: 'array-range', fields: { most } },
+  );
+};
+
+/** The split of each pair of arrays. @throws ConfigError where some are named and others are not */
+const requireAllOrNone = (name: string, list: readonly ImageArrays[]): void => {
+  const without = list.find(({ split }) => split === undefined);
+  const named = orderSplits(list.flatMap(({ split }) => split ?? []));
+  if (!without || named.length === 0) return;
+  throw new ConfigError(
+    `${name}: expected a split in the names of all arrays or of none, got ${named.join(', ')} and ${without.images.name} without one; leave it out, or set split, which takes all of them for one`,
+    { code: 'unnamed-split', fields: { splits: named, array: without.images.name } },
+  );
 };
 
 interface PixelRules {
@@ -125,7 +154,7 @@ interface Opened extends ImageArrays {
   readonly found: readonly (number | undefined)[];
 }
 
-const openArrays = async (arrays: ImageArrays): Promise<Opened> => {
+const openArrays = async (arrays: ImageArrays, floats: number): Promise<Opened> => {
   const found = await readLabels(arrays.labels);
   await using pass = await arrays.images.open();
   const layout = layoutOf(arrays.images, pass);
@@ -134,21 +163,31 @@ const openArrays = async (arrays: ImageArrays): Promise<Opened> => {
       `${arrays.images.name}: expected as many images as labels in ${arrays.labels.name}, got ${pass.shape[0] ?? 0} and ${found.length}; name arrays that belong together`,
       { code: 'array-lengths' },
     );
-  return { ...arrays, layout, found, scale: await scaleOf(arrays.images) };
+  const scale = pass.type.startsWith('float') ? floats : pass.type === 'bool' ? 255 : 1;
+  return { ...arrays, layout, found, scale };
 };
 
 /**
- * Reads images and labels of arrays. Numbers are pixels from 0 to 255, or from 0 to 1 where none of a floating-point
- * array is larger. Ids are `ARRAY/NUMBER`.
- * @throws ConfigError for shapes that are no images or labels, and no label at all; FormatError for damaged files
+ * Reads images and labels of arrays. Numbers are pixels from 0 to 255, or from 0 to 1 where none of the floating-point
+ * arrays has a larger one. A label of -1 beside one of 0 says that there is none. Ids are `ARRAY/NUMBER`.
+ * @throws ConfigError for shapes that are no images or labels, numbers that are no pixels, splits that only some arrays
+ * name, and no label at all; FormatError for damaged files
  */
 export const openArrayImages = async (
   name: string,
   list: readonly ImageArrays[],
   { classes: given, transpose = false }: ArrayImageOptions = {},
 ): Promise<Reader> => {
-  const all: Opened[] = [];
-  for (const arrays of list) all.push(await openArrays(arrays));
+  requireAllOrNone(name, list);
+  const floats = await floatScale(name, list);
+  const opened: Opened[] = [];
+  for (const arrays of list) opened.push(await openArrays(arrays, floats));
+  // As Hugging Face's datasets mark rows without a label.
+  const marks = opened.some(({ found }) => found.includes(0));
+  const all = opened.map((each) => ({
+    ...each,
+    found: each.found.map((label) => (marks && label === -1 ? undefined : label)),
+  }));
   const finder = new ClassFinder(name);
   for (const { found } of all)
     for (const label of found) if (label !== undefined && !given) finder.add(String(label));
@@ -178,7 +217,11 @@ export const openArrayImages = async (
           const index = label === undefined ? undefined : indexOf(label);
           const pixels = pixelsOf(bytes, turned);
           if (label === undefined)
-            yield fault(id, 'no-label', 'expected a whole number or one 1 among zeros, got another label');
+            yield fault(
+              id,
+              'no-label',
+              'expected a whole number or one 1 among zeros, got another label, or -1',
+            );
           else if (index === undefined)
             yield fault(id, 'unknown-label', `expected one of ${excerpt(classes.slice(0, 8))}, got ${label}`);
           else if (!pixels)

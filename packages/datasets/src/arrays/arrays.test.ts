@@ -229,3 +229,68 @@ describe('arrays of NumPy', () => {
     );
   });
 });
+
+describe('arrays of several splits', () => {
+  const floats = (values: readonly number[]): Buffer => {
+    const bytes = Buffer.alloc(4 * values.length);
+    values.forEach((value, at) => bytes.writeFloatLE(value, 4 * at));
+    return bytes;
+  };
+  const images = (values: readonly number[]): Buffer =>
+    npy(header('<f4', `(${values.length / 4}, 2, 2)`), floats(values));
+  const marks = (...values: readonly number[]): Buffer =>
+    npy(
+      header('|i1', `(${values.length},)`),
+      values.map((value) => value & 0xff),
+    );
+
+  it('have one scale: a split of black images does not make 1 the largest number', async () => {
+    const files = await put({
+      'x_train.npy': images([0, 255, 128, 64]),
+      'y_train.npy': marks(0),
+      'x_test.npy': images([0, 1, 0, 1]),
+      'y_test.npy': marks(0),
+    });
+    expect(pixelsOf(await read(await openNumpyArrays({ files })))).toEqual([
+      [0, 1, 0, 1],
+      [0, 255, 128, 64],
+    ]);
+  });
+
+  it('are refused where their numbers are no pixels', async () => {
+    const files = await put({ 'x.npy': images([0, 3.25, 1, 2]), 'y.npy': marks(0) });
+    await expect(openNumpyArrays({ files })).rejects.toThrow(
+      'NumPy arrays: expected numbers from 0 to 1, or from 0 to 255, got floating-point images whose largest number is 3.25; bring them to 0 to 1, or to whole numbers from 0 to 255',
+    );
+  });
+
+  it('take -1 beside 0 for no label, and for a class where no label is 0', async () => {
+    const x = images([0, 1, 0, 1, 1, 1, 0, 0, 0, 0, 1, 1]);
+    const zeros = await openNumpyArrays({ files: await put({ 'x.npy': x, 'y.npy': marks(0, -1, 1) }) });
+    expect(zeros.classes).toEqual(['0', '1']);
+    expect(pixelsOf(await read(zeros))).toEqual([[0, 255, 0, 255], 'no-label', [0, 0, 255, 255]]);
+    const signs = await openNumpyArrays({ files: await put({ 'x.npy': x, 'y.npy': marks(1, -1, 1) }) });
+    expect(signs.classes).toEqual(['-1', '1']);
+  });
+
+  it('are refused where only some are named after splits', async () => {
+    const x = images([0, 1, 0, 1]);
+    const one = { 'x_train.npy': x, 'y_train.npy': marks(0), 'x_test.npy': x, 'y_test.npy': marks(0) };
+    const files = await put({ ...one, 'images.npy': x, 'labels.npy': marks(0) });
+    await expect(openNumpyArrays({ files })).rejects.toThrow(
+      'NumPy arrays: expected a split in the names of all arrays or of none, got train, test and images without one; leave it out, or set split, which takes all of them for one',
+    );
+    expect((await openNumpyArrays({ files, splitsByName: false })).splits).toBeUndefined();
+  });
+
+  it('of idx end where they say', async () => {
+    const files = await put({
+      'train-images-idx3-ubyte': idx(8, [2, 2, 2], [1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 9]),
+      'train-labels-idx1-ubyte': labels,
+    });
+    const reader = await openIdx({ files });
+    await expect(read(reader)).rejects.toThrow(
+      'train-images-idx3-ubyte: expected an idx file, got more bytes behind the 2 items that are announced; fetch it again',
+    );
+  });
+});

@@ -58,6 +58,8 @@ export const idxSource = (path: string, imageBytes: number): ArraySource => {
                 throw fail(`${item} items and the end of the file, where ${shape[0] ?? 0} are announced`);
               yield next;
             }
+            if ((await cursor.read(1)).length > 0)
+              throw fail(`more bytes behind the ${shape[0] ?? 0} items that are announced`);
           },
           [Symbol.asyncDispose]: () => cursor.close(),
         };

@@ -57,6 +57,20 @@ describe('images with metadata', () => {
     ]);
   });
 
+  it('tell of images without a row, also where as many rows lack a file', async () => {
+    await put({ 'metadata.csv': 'file_name,text\na.svg,one\ngone.svg,two\n', 'a.svg': '', 'b.svg': '' });
+    expect((await read()).reader.notes).toEqual(['1 of 2 images have no row in metadata.csv: left out']);
+  });
+
+  it('are refused where only some tables lie in folders of splits', async () => {
+    const table = 'file_name,text\na.svg,one\n';
+    for (const folder of ['train', 'test', 'more'])
+      await put({ [`${folder}/metadata.csv`]: table, [`${folder}/a.svg`]: '' });
+    await expect(read()).rejects.toThrow(
+      /expected tables in the folders of splits alone, or in none of them, got train, test and more\/metadata\.csv; move it, give the folder of one split, or set split/u,
+    );
+  });
+
   it('are told from other folders', async () => {
     await put({ 'a.svg': '' });
     await expect(read()).rejects.toThrow(

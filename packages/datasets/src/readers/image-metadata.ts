@@ -1,8 +1,8 @@
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { ConfigError, FormatError } from '@polygate/core';
 import { walkFolder, type FoundFile, type LinkOptions } from '../files/folder-listing.ts';
 import { isImageName, requireFolder } from '../files/paths.ts';
-import { splitInName } from '../splits/split-names.ts';
+import { orderSplits, splitInName } from '../splits/split-names.ts';
 import { openRowFile, type RowFile } from '../values/text-rows.ts';
 import { openValueTable, type ValueReader, type ValueReaderOptions } from '../values/value-reader.ts';
 import type { ValuePart } from '../values/value-table.ts';
@@ -61,7 +61,8 @@ const withSplits = (file: RowFile, nameColumn: string): RowFile => ({
 
 interface Found {
   readonly tables: readonly FoundFile[];
-  readonly images: number;
+  /** Paths of the images. */
+  readonly images: ReadonlySet<string>;
   /** Whether folders at the top are called as splits are. */
   readonly splits: boolean;
 }
@@ -69,10 +70,10 @@ interface Found {
 const findTables = async (options: ImageMetadataOptions): Promise<Found> => {
   const tables: FoundFile[] = [];
   const top = new Set<string>();
-  let images = 0;
+  const images = new Set<string>();
   for await (const file of walkFolder(options.path, options)) {
     if (file.kind === 'file' && metadataName.test(file.name)) tables.push(file);
-    if (file.kind === 'file' && isImageName(file.name)) images += 1;
+    if (file.kind === 'file' && isImageName(file.name)) images.add(resolve(file.path));
     if (file.id.includes('/')) top.add(file.id.slice(0, file.id.indexOf('/')));
   }
   const endings = new Set(tables.map(({ name }) => name.slice(name.lastIndexOf('.')).toLowerCase()));
@@ -110,6 +111,18 @@ const partOf = async (
   return { part, nameColumn };
 };
 
+/** @throws ConfigError where the folders of some tables are called as splits are and those of others are not */
+const requireAllOrNone = (path: string, opened: readonly { readonly part: ValuePart }[]): void => {
+  const parts = opened.map(({ part }) => part);
+  const named = orderSplits(parts.flatMap(({ split }) => split ?? []));
+  const without = parts.find(({ split }) => split === undefined);
+  if (named.length === 0 || !without) return;
+  throw new ConfigError(
+    `images with metadata ${path}: expected tables in the folders of splits alone, or in none of them, got ${named.join(', ')} and ${without.id}; move it, give the folder of one split, or set split, which takes all of them for one`,
+    { code: 'unnamed-split', fields: { path, splits: named } },
+  );
+};
+
 /**
  * Reads images described by tables beside them, as `load_dataset("imagefolder")` does: metadata.csv, metadata.jsonl or
  * metadata.parquet in the folder or in those of its splits, with `file_name` counted from the table's own folder, and
@@ -121,18 +134,27 @@ export const openImageMetadata = async (options: ImageMetadataOptions): Promise<
   const found = await findTables(options);
   const opened: Awaited<ReturnType<typeof partOf>>[] = [];
   for (const table of found.tables) opened.push(await partOf(table, { options, found }));
+  requireAllOrNone(options.path, opened);
   const { images: _, ...rest } = options;
   const imageColumn = opened[0]?.nameColumn ?? NAME_COLUMN;
   const table = { name: `images with metadata ${options.path}`, parts: opened.map(({ part }) => part) };
   const value = await openValueTable(table, { ...rest, imageColumn });
   const { reader } = value;
   let named = 0;
-  for await (const _item of reader.read()) named += 1;
-  const without = found.images - named;
+  for await (const item of reader.read()) {
+    const path = item.kind === 'sample' && item.image?.kind === 'path' ? item.image.path : undefined;
+    // A row of a file that is not there names none of the images.
+    const names =
+      path === undefined
+        ? item.kind !== 'fault' || item.code !== 'missing-file'
+        : found.images.has(resolve(path));
+    if (names) named += 1;
+  }
+  const without = found.images.size - named;
   const notes = [
     ...(reader.notes ?? []),
     ...(without > 0
-      ? [`${without} of ${found.images} images have no row in ${found.tables[0]?.name ?? ''}: left out`]
+      ? [`${without} of ${found.images.size} images have no row in ${found.tables[0]?.name ?? ''}: left out`]
       : []),
   ];
   return { ...value, reader: { ...reader, ...(notes.length > 0 ? { notes } : {}) } };

@@ -82,7 +82,7 @@ export const parseApng = (bytes: Uint8Array): AnimatedPng | undefined => {
   const frames: Frame[] = [];
   const kept: Uint8Array[] = [];
   let header: Uint8Array | undefined;
-  let animated = false;
+  let announced = 0;
   let canvas = { width: 0, height: 0 };
   let at = SIGNATURE.length;
   while (at + CHUNK_FRAME <= bytes.length) {
@@ -97,8 +97,10 @@ export const parseApng = (bytes: Uint8Array): AnimatedPng | undefined => {
       if (length < 13) throw refuse('IHDR of 13 bytes', `${length}`);
       header = body;
       canvas = { width: fields.getUint32(0), height: fields.getUint32(4) };
-    } else if (type === 'acTL') animated = true;
-    else if (type === 'fcTL') {
+    } else if (type === 'acTL') {
+      if (length < 8) throw refuse('acTL of 8 bytes', `${length}`);
+      announced = Math.max(1, fields.getUint32(0));
+    } else if (type === 'fcTL') {
       if (frames.length >= MAX_FRAMES) throw refuse(`at most ${MAX_FRAMES} frames`, 'more');
       frames.push({ control: controlOf(fields, canvas), data: [] });
     }
@@ -108,9 +110,9 @@ export const parseApng = (bytes: Uint8Array): AnimatedPng | undefined => {
     else if (shared.has(type)) kept.push(chunk(type, body));
     else if (type === 'IEND') break;
   }
-  if (!animated || !header) return undefined;
+  if (announced === 0 || !header) return undefined;
   const whole = frames.filter(({ data }) => data.length > 0);
-  if (whole.length === 0) throw refuse('frames', 'none');
+  if (whole.length < announced) throw refuse(`${announced} frames, as acTL says`, `${whole.length}`);
   return { ...canvas, frames: whole, header, shared: kept };
 };
 

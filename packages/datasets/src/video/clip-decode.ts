@@ -8,6 +8,7 @@ import type { ShownImages } from '../splits/shown-key.ts';
 import { apngFrames, parseApng } from './apng.ts';
 import { sampledFrames, type ClipSampling } from './clip-sampling.ts';
 import { isVideoName } from './clip-names.ts';
+import { requireWholeGif } from './gif.ts';
 import { countFrames, videoFrames, type VideoPrograms } from './ffmpeg.ts';
 
 export interface DecodeClipOptions extends DecodeOptions, ClipSampling {
@@ -51,6 +52,7 @@ const openAnimation = async (bytes: Uint8Array): Promise<OpenClip> => {
       },
     };
   }
+  requireWholeGif(bytes);
   const { pages = 1, width, pageHeight, height: sides } = await sharp(bytes, { failOn: 'error' }).metadata();
   const height = pageHeight ?? sides;
   return {

@@ -11,6 +11,7 @@ import { apngFrames, parseApng } from './apng.ts';
 import { decodeClip, type DecodedClip } from './clip-decode.ts';
 import { sampledFrames } from './clip-sampling.ts';
 import { countFrames, requireFfmpeg } from './ffmpeg.ts';
+import { requireWholeGif } from './gif.ts';
 
 let root = '';
 beforeAll(async () => {
@@ -229,5 +230,50 @@ describe('video files', () => {
         code: 'corrupt-clip',
       });
     }
+  });
+});
+
+describe('cut files', () => {
+  const animation = async (format: 'gif' | 'webp'): Promise<Buffer> =>
+    greys([0, 50, 100, 150, 200, 250]).toFormat(format, { loop: 0 }).toBuffer();
+
+  it('of GIF are faults wherever inside a block they end, and whole ones are none', async () => {
+    const bytes = await animation('gif');
+    expect(() => requireWholeGif(bytes)).not.toThrow();
+    // Without its trailer a GIF still has all its blocks.
+    expect(() => requireWholeGif(bytes.subarray(0, -1))).not.toThrow();
+    const half = bytes.subarray(0, Math.floor(bytes.length / 2) + 3);
+    const clip = await decodeClip(
+      'cut',
+      { kind: 'bytes', bytes: half },
+      { size: SIDE, frames: 8, stride: 1 },
+    );
+    expect(clip).toMatchObject({ kind: 'fault', code: 'corrupt-clip' });
+    expect(clip).toHaveProperty(
+      'reason',
+      `GIF: expected a whole file, got one that ends inside a block, after ${half.length} bytes; it is cut: fetch it again`,
+    );
+  });
+
+  it('of animated PNG are those with fewer frames than announced', () => {
+    const chunk = (type: string, body: readonly number[]): Buffer => {
+      const head = Buffer.alloc(8);
+      head.writeUInt32BE(body.length);
+      head.write(type, 4, 'latin1');
+      return Buffer.concat([head, Buffer.from(body), Buffer.alloc(4)]);
+    };
+    const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+    const header = chunk('IHDR', [0, 0, 0, 1, 0, 0, 0, 1, 8, 6, 0, 0, 0]);
+    const control = chunk('fcTL', [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, ...new Array<number>(14).fill(0)]);
+    const bytes = Buffer.concat([
+      signature,
+      header,
+      chunk('acTL', [0, 0, 0, 2, 0, 0, 0, 0]),
+      control,
+      chunk('IDAT', [0]),
+    ]);
+    expect(() => parseApng(bytes)).toThrow(
+      'animated PNG: expected 2 frames, as acTL says, got 1; the file is damaged: write it again',
+    );
   });
 });

@@ -65,9 +65,10 @@ interface Message {
   readonly bodyBytes: number;
 }
 
-/** The message at a byte; undefined at the end of the stream. */
+/** The message at a byte; undefined at the mark that ends a stream. A file that ends without it may have lost batches. */
 const readMessage = async (source: Source, at: number): Promise<Message | undefined> => {
-  if (at === source.size) return undefined;
+  if (at === source.size)
+    throw new MessageFault('the end of the file without the mark that ends a stream', at);
   const left = source.size - at;
   if (left < 8) throw new MessageFault(`${left} bytes where a message begins`, at);
   const prefix = new DataView((await readAt(source, at, 8)).buffer);
@@ -100,7 +101,7 @@ const beginOf = async (source: Source): Promise<number> => {
 /** The schema and the byte behind it. */
 const schemaOf = async (source: Source): Promise<{ readonly schema: ArrowSchema; readonly next: number }> => {
   const begin = await beginOf(source);
-  const message = await readMessage(source, begin);
+  const message = begin >= source.size ? undefined : await readMessage(source, begin);
   if (message?.type !== SCHEMA) throw new MessageFault('no schema', begin);
   const schema = readSchema(message.fb, message.header);
   return { schema, next: message.body + message.bodyBytes };
