@@ -1,5 +1,6 @@
 /** Clips in folders of classes, prepared through the command line: animated images, folders of frames, video files. */
 import { execFileSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { clipOfRow } from '@polygate/datasets';
 import { openShards, readDatasetMetadata, textRow, values } from '@polygate/stream';
 import sharp, { type Sharp } from 'sharp';
@@ -16,6 +17,10 @@ const clip = (greys: readonly number[]): Sharp =>
     raw: { width: SIDE, height: SIDE * greys.length, channels: 3, pageHeight: SIDE },
   });
 const webp = (greys: readonly number[]): Promise<Buffer> => clip(greys).webp({ lossless: true }).toBuffer();
+
+/** Prepares what lies at a path, with small images. */
+const from = (path: string, ...more: string[]) =>
+  polygate('prepare', '--from', own.at(path), '--out', own.at('data'), '--set', 'image.size=8', ...more);
 
 const hasFfmpeg = (() => {
   try {
@@ -91,6 +96,77 @@ describe('clips in folders of classes', () => {
     expect(overlaps).toMatchObject([
       { splits: ['train', 'validation'], rows: 1, example: ['train/jump/a.webp', 'val/jump/c'] },
     ]);
+  });
+
+  it('are offered by --from where images are animations, beside a reading as stills', async () => {
+    for (const name of ['jump', 'run'])
+      await own.put(
+        `gifs/${name}/a.gif`,
+        await clip([0, name.length * 20])
+          .gif()
+          .toBuffer(),
+      );
+    const { code, out } = await from('gifs', '--show');
+    expect(code).toBe(0);
+    expect(out).toContain(
+      'read by video-folder: 2 animated images in 2 folders named after classes (jump, run)',
+    );
+    expect(out).toContain(
+      'also by image-folder: 2 folders of images named after classes (jump, run); the first frames alone are read of 2 animated images; --reader image-folder takes it',
+    );
+    await own.put('gifs/run/still.png', await clip([7]).png().toBuffer());
+    const mixed = (await from('gifs', '--show')).out;
+    expect(mixed).toContain('read by image-folder: ');
+    expect(mixed).toContain(
+      'also by video-folder: 2 animated images in 2 folders named after classes (jump, run); stills are clips of one frame; --reader video-folder takes it',
+    );
+  });
+
+  it('of several forms in one folder are read as clips, and left out of a reading as images with a reason', async () => {
+    for (const name of ['jump', 'run']) {
+      await own.put(`own/${name}/a.webp`, await webp([0, name.length * 20]));
+      for (const at of [0, 1])
+        await own.put(
+          `own/${name}/c/${at}.png`,
+          await clip([at * 90])
+            .png()
+            .toBuffer(),
+        );
+    }
+    await own.put('own/run/b.mp4', 'x');
+    expect((await from('own', '--show')).out).toContain(
+      'read by video-folder: 1 video file and 2 folders of frames and 2 animated images in 2 folders named after classes (jump, run)',
+    );
+    const { code, out } = await from('own', '--reader', 'image-folder');
+    expect([code, out]).toEqual([0, expect.stringContaining('own (labelled-image): ')]);
+    expect(out).toContain('left out are 1 video file and 2 folders inside of classes');
+    expect(await readFile(own.at('data/own/quarantine.jsonl'), 'utf8')).toContain(
+      'expected an image, got a video (.mp4); clips in folders named after classes are read by video-folder',
+    );
+  });
+
+  it('are no clips of one class alone, nor one clip', async () => {
+    for (const name of ['a', 'b'])
+      for (const at of [0, 1])
+        await own.put(
+          `own/imgs/${name}/${at}.png`,
+          await clip([at * 90])
+            .png()
+            .toBuffer(),
+        );
+    const rows = ['a', 'b'].flatMap((name) => [0, 1].map((at) => `imgs/${name}/${at}.png,${name}`));
+    await own.put('own/labels.csv', `path,label\n${rows.join('\n')}`);
+    const { out } = await from('own', '--show');
+    expect(out).toContain('read by labelled-table: ');
+    expect(out).toContain(
+      'not by video-folder: 2 folders of frames in one folder alone (imgs): classes are two folders or more',
+    );
+    await own.put('one.gif', await clip([0, 90]).gif().toBuffer());
+    const { code, log } = await from('one.gif');
+    expect(code).toBe(2);
+    expect(log).toContain(
+      'video-folder (one clip alone: put clips into folders named after their classes (jump/1.gif, run/2.mp4) and give the folder of these)',
+    );
   });
 
   it('are refused in another layout, and settings of video without clips have no say', async () => {

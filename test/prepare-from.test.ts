@@ -1,5 +1,5 @@
 /** `prepare --from PATH`: which reader fits what somebody has, why, and the suite that comes of it. */
-import { readFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { image, readPrepared, useOwnData } from './own-data.ts';
@@ -224,6 +224,79 @@ describe('prepare --from', () => {
     expect(log).toContain('no image is called missing.png: give the folder that holds both');
     expect(log).toContain('image-folder: a folder with one folder per class');
     expect((await from('nothing')).log).toContain('survey: expected a file or folder, got nothing at');
+  });
+
+  it('takes folders of texts for classes, and offers them as texts', async () => {
+    for (const name of ['neg', 'pos'])
+      for (const at of [0, 1, 2, 3]) await own.put(`own/${name}/${at}.txt`, `A ${name} film, number ${at}.`);
+    await own.put('own/urls.txt', 'an address');
+    const { out } = await from('own', '--show');
+    expect(out).toContain('read by text-folder: texts in folders of the classes neg, pos');
+    expect(out).toContain('also by plain-text: 9 files of text; --reader plain-text takes it');
+  });
+
+  it('sees quotes of CSV in a table with tabs, and says so', async () => {
+    const rows = ['"a ""fine"" film\t1"\tpos', 'a film\tneg', '"one, two"\tpos', 'well\tneg'];
+    await own.put('reviews.tsv', `review\tsentiment\n${rows.join('\n')}`);
+    const { code, out } = await from('reviews.tsv', '--set', 'sources.reviews.testPercent=0');
+    expect([code, out]).toEqual([0, expect.stringContaining('"quotes": "csv"')]);
+    expect(out).toContain(
+      'has texts in review and labels in sentiment; its cells are quoted as CSV quotes them (quotes: csv)',
+    );
+    await own.put('plain.tsv', 'review\tsentiment\na 5" disk\tpos\n"so called" film\tneg');
+    expect((await from('plain.tsv', '--show')).out).not.toContain('quotes');
+  });
+
+  it('counts the images that no list of a split names', async () => {
+    await images('own/Images', numbered(7));
+    const rows = numbered(7).map((name) => `${name}#0\ta red ${name}`);
+    await own.put('own/captions.token', rows.join('\n'));
+    await own.put('own/trainImages.txt', '0.svg\n1.svg\n');
+    await own.put('own/testImages.txt', '2.svg\n3.svg\n');
+    const { code, log } = await from('own');
+    expect([code, log]).toEqual([0, expect.stringContaining('left out: no-split 3 (quarantine.jsonl)')]);
+  });
+
+  it('says what to do with one image, or images without classes', async () => {
+    await images('own', numbered(2));
+    for (const [path, got] of [
+      ['own', '2 images right in the folder'],
+      ['own/0.svg', 'one image'],
+    ] as const) {
+      const { code, log } = await from(path);
+      expect(code).toBe(2);
+      const said = `nearly: image-folder (${got}, without classes or captions: put images into folders named after their classes (cat/1.jpg, dog/2.jpg) and give the folder of these); readers need:`;
+      expect(log).toContain(said);
+    }
+  });
+
+  it('never writes over a recipe that is there, nor over a suite of another one', async () => {
+    for (const name of ['cat', 'dog']) await images(`own/${name}`, numbered(5), name.length);
+    expect((await from('own')).code).toBe(0);
+    expect((await from('own')).log).toContain('nothing to do');
+    const file = own.at('data/own.recipe.json');
+    const edited = (await readFile(file, 'utf8')).replace('"size": 8', '"size": 12');
+    await writeFile(file, edited);
+    for (const more of [[], ['--force']]) {
+      const { code, log } = await from('own', ...more);
+      expect(code).toBe(2);
+      expect(log).toContain(
+        `got ${file}, which differs in "image.size": edited, or of another source; prepare it as it stands by --recipe ${file}, or make a suite of its own by --set name=own-2 (or remove the file)`,
+      );
+    }
+    expect(await readFile(file, 'utf8')).toBe(edited);
+    // Another folder of the same name.
+    for (const name of ['cat', 'dog']) await images(`other/own/${name}`, numbered(4), name.length);
+    expect((await from('other/own', '--set', 'image.size=12')).log).toContain(
+      'differs in "sources.own.path"',
+    );
+    await rm(file);
+    const { code, log } = await from('other/own');
+    expect(code).toBe(2);
+    expect(log).toContain(
+      `expected no suite of another source or other settings, got one in ${own.at('data/own')}`,
+    );
+    expect((await from('other/own', '--set', 'name=own-2')).code).toBe(0);
   });
 
   it('never takes the place of what it reads', async () => {

@@ -5,3 +5,4 @@ export type { PrepareRecipe, PrepareRecipeInput, SourceRecipe } from './recipe.t
 export { describePathRecipe, recipeForPath } from './path-recipe.ts';
 export type { PathRecipe, PathRecipeOptions, ReaderFinding } from './path-recipe.ts';
 export { prepareRecipes } from './recipes/index.ts';
+export { isRecipeThere, writeRecipeFile } from './recipe-file.ts';

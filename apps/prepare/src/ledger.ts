@@ -55,10 +55,10 @@ export class Ledger {
 
   /** Adds a bad sample. @throws StateError at a limit, with the counts, this sample and the file */
   bad(fault: Fault): void {
-    const { id, code, reason } = fault;
-    this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);
+    const { id, code, reason, count } = fault;
+    this.#counts.set(code, (this.#counts.get(code) ?? 0) + (count ?? 1));
     if (!this.#firsts.has(code)) this.#firsts.set(code, `${cut(id)}: ${cut(reason)}`);
-    const line = JSON.stringify({ dataset: this.#dataset, id, code, reason });
+    const line = JSON.stringify({ dataset: this.#dataset, id, code, reason, ...(count ? { count } : {}) });
     this.#guard(() => {
       if (this.#file !== undefined) writeSync(this.#file, `${line}\n`);
     });

@@ -185,8 +185,10 @@ export const describePathRecipe = ({
 }: PathRecipe): readonly string[] => [
   `seen: ${seen}`,
   `read by ${reader}: ${reason}`,
-  ...others.map(
-    (other) => `${other.fit === 'nearly' ? 'not by' : 'also by'} ${other.reader}: ${shortened(other.reason)}`,
+  ...others.map((other) =>
+    other.fit === 'nearly'
+      ? `not by ${other.reader}: ${shortened(other.reason)}`
+      : `also by ${other.reader}: ${shortened(other.reason)}; --reader ${other.reader} takes it`,
   ),
   JSON.stringify(input, null, 2),
 ];

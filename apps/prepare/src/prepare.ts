@@ -52,6 +52,8 @@ export interface PrepareOptions {
   readonly for?: string;
   /** Prepares again even if a finished suite of the same recipe is there. @default false */
   readonly force?: boolean;
+  /** Whether a suite of the same name takes the place of one that other files or settings made. @default true */
+  readonly replace?: boolean;
   /** Reads every byte of a finished suite before it is used as it is; else sizes, hashes and ends of files. @default false */
   readonly verify?: boolean;
 }
@@ -262,6 +264,14 @@ export const prepare = async (
     logger.info(`prepare ${recipe.name}: already there, nothing to do (${directory})`);
     return { directory, suite, reused: true };
   };
+  if (options.replace === false) {
+    const { problem } = await findFinished(directory, recipeHash, false);
+    if (problem !== undefined)
+      throw new ConfigError(
+        `prepare ${recipe.name}: expected no suite of another source or other settings, got one in ${directory}: ${problem}; make another suite by --set name=${recipe.name}-2, or remove that folder`,
+        { code: 'suite-there', fields: { directory } },
+      );
+  }
   const find = (): Promise<Finding> =>
     options.force ? Promise.resolve({}) : findFinished(directory, recipeHash, options.verify ?? false);
   // Looking needs no lock: a suite may lie where nobody can write.

@@ -1,6 +1,12 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describePathRecipe, prepare, prepareRecipes, recipeForPath } from '@polygate/app-prepare';
+import {
+  describePathRecipe,
+  isRecipeThere,
+  prepare,
+  prepareRecipes,
+  recipeForPath,
+  writeRecipeFile,
+} from '@polygate/app-prepare';
 import { ConfigError } from '@polygate/core';
 import type { Command } from 'commander';
 import { readRecipe, withExtensions, type AskedRecipe } from '../extensions.ts';
@@ -42,6 +48,17 @@ const recipeOf = async (
   return show ? undefined : { recipe: found.input, set: laid.set };
 };
 
+/** The file of the recipe that `--from` made, and whether it is there with the same content. */
+const recipeFileOf = async (
+  { from, out }: PrepareFlags,
+  { recipe }: AskedRecipe,
+): Promise<{ readonly file?: string; readonly there: boolean }> => {
+  if (from === undefined || typeof recipe === 'string') return { there: false };
+  const { name } = recipe as { readonly name: string };
+  const file = join(out, `${name}.recipe.json`);
+  return { file, there: await isRecipeThere(file, recipe, from) };
+};
+
 /** `polygate prepare`: raw files or the mini suite to Arrow shards. */
 export const addPrepare = (program: Command, terminal: Terminal): void => {
   withRecipe(program.command('prepare'), 'mini')
@@ -65,10 +82,13 @@ export const addPrepare = (program: Command, terminal: Terminal): void => {
       let last = 0;
       const asked = await recipeOf(flags, terminal);
       if (asked === undefined) return;
+      const { file, there } = await recipeFileOf(flags, asked);
       const { directory, suite, reused } = await prepare(
         {
           ...asked,
           output: flags.out,
+          // A path never takes the place of a suite that another recipe made.
+          replace: file === undefined || there,
           ...(flags.for === undefined ? {} : { for: flags.for }),
           ...(flags.force === undefined ? {} : { force: flags.force }),
           ...(flags.verify === undefined ? {} : { verify: flags.verify }),
@@ -85,9 +105,8 @@ export const addPrepare = (program: Command, terminal: Terminal): void => {
           },
         },
       );
-      if (flags.from !== undefined) {
-        const file = join(flags.out, `${suite.name}.recipe.json`);
-        await writeFile(file, `${JSON.stringify(asked.recipe, null, 2)}\n`);
+      if (file !== undefined) {
+        if (!there) await writeRecipeFile(file, asked.recipe as object);
         terminal.logger.info(`its recipe is ${file}`);
       }
       const seconds = ((performance.now() - started) / 1000).toFixed(1);

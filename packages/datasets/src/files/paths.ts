@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { extname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { ConfigError } from '@polygate/core';
+import { isVideoName } from '../video/clip-names.ts';
 
 /** File name extensions that the decoder reads, in lower case. */
 export const imageExtensions: readonly string[] = [
@@ -29,6 +30,11 @@ const otherImageExtensions: ReadonlySet<string> = new Set(
 /** Why a file in a place of images is none that can be read. */
 export const notAnImage = (name: string): { readonly code: string; readonly reason: string } => {
   const extension = extname(name).toLowerCase();
+  if (isVideoName(name))
+    return {
+      code: 'video-file',
+      reason: `expected an image, got a video (${extension}); clips in folders named after classes are read by video-folder`,
+    };
   return otherImageExtensions.has(extension)
     ? {
         code: 'image-format',

@@ -3,7 +3,7 @@ import { type Budgets, ConfigError, excerpt } from '@polygate/core';
 import { z } from 'zod';
 import type { LinkOptions } from '../files/folder-listing.ts';
 import { isImageName, requireFile, requireFolder } from '../files/paths.ts';
-import { fault, type Fault, type Reader } from '../samples/sample.ts';
+import { fault, faultOfMany, type Fault, type Reader } from '../samples/sample.ts';
 import { listedStem, listsBeside, readSplitLists, splitOfList } from '../splits/split-lists.ts';
 import { captionColumns, imageColumns } from '../tables/column-names.ts';
 import { openTable, type Table } from '../tables/table.ts';
@@ -137,16 +137,22 @@ async function* rowsOf(file: string, rules: Rules): AsyncGenerator<TextRow | Fau
     else yield { line: item.line, cells: { image: name, caption: item.fields[caption], split } };
   }
   if (unfetched.size > 0)
-    yield fault(
-      basename(file),
-      'not-fetched',
-      `expected a file for each address, got none for ${unfetched.size} of them: the index does not have them`,
+    yield faultOfMany(
+      unfetched.size,
+      fault(
+        basename(file),
+        'not-fetched',
+        `expected a file for each address, got none for ${unfetched.size} of them: the index does not have them`,
+      ),
     );
   if (unlisted.size > 0)
-    yield fault(
-      basename(file),
-      'no-split',
-      `expected each image in a list of a split, got ${unlisted.size} in none, ${excerpt([...unlisted][0] ?? '', 80)} among them`,
+    yield faultOfMany(
+      unlisted.size,
+      fault(
+        basename(file),
+        'no-split',
+        `expected each image in a list of a split, got ${unlisted.size} in none, ${excerpt([...unlisted][0] ?? '', 80)} among them`,
+      ),
     );
 }
 

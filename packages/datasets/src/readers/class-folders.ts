@@ -5,7 +5,7 @@ import { ConfigError } from '@polygate/core';
 import { listFolder, type FolderEntry, type LinkOptions } from '../files/folder-listing.ts';
 import { isHiddenFolder } from '../files/junk.ts';
 import { isImageName } from '../files/paths.ts';
-import { fault, type ReaderItem } from '../samples/sample.ts';
+import { fault, faultOfMany, type ReaderItem } from '../samples/sample.ts';
 import { knownSplit, splitInName } from '../splits/split-names.ts';
 
 export interface ImageFolderOptions extends LinkOptions {
@@ -227,7 +227,14 @@ export const readClassFolders = async (options: ImageFolderOptions): Promise<Lay
     if (!entries.some(isFolder)) {
       // Test images without labels, as contests give them out: one line, not one for each.
       faults.push(
-        fault(folder.name, 'no-class-folders', `expected class folders, got ${images} images without class`),
+        faultOfMany(
+          Math.max(1, images),
+          fault(
+            folder.name,
+            'no-class-folders',
+            `expected class folders, got ${images} images without class`,
+          ),
+        ),
       );
       notes.push(`${folder.name} holds ${images} images without class folders: left out`);
       continue;

@@ -191,7 +191,15 @@ export const textFolderReader = defineReader({
       if (classes.length < 2)
         return { fit: 'nearly', reason: `texts of one class alone: ${classes.join(', ')}` };
       const shown = `texts in folders of the classes ${classes.slice(0, 8).join(', ')}${splits ? `, in the splits ${splits.join(', ')}` : ''}`;
-      return { fit: splits ? 'sure' : 'likely', reason: shown, sources: [{ path: survey.at() }] };
+      // Folders of texts say more than texts alone; lists of addresses and the like may lie beside them.
+      const loose = survey.files.filter(
+        ({ extension, folder }) => extension === '.txt' && folder === '',
+      ).length;
+      return {
+        fit: splits || loose < texts.length ? 'sure' : 'likely',
+        reason: shown,
+        sources: [{ path: survey.at() }],
+      };
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       return { fit: 'nearly', reason: error.message };

@@ -6,11 +6,13 @@ import { isImageName, requireFolder } from '../files/paths.ts';
 import { CLIP } from '../kinds/clip-rows.ts';
 import { fault, type Reader, type ReaderItem, type SampleContent } from '../samples/sample.ts';
 import { orderSplits, splitInName } from '../splits/split-names.ts';
+import { animatedText, countOf, lookForAnimations } from '../survey/animated-images.ts';
+import type { PathSurvey } from '../survey/path-survey.ts';
 import { someOf } from '../survey/split-sources.ts';
 import { framePaths } from '../video/clip-content.ts';
 import { animatedExtensions, isClipName, isVideoName } from '../video/clip-names.ts';
 import { requireFfmpeg, videoExtensions, type VideoPrograms } from '../video/ffmpeg.ts';
-import { defineReader } from './dataset-reader.ts';
+import { defineReader, type ReaderFit } from './dataset-reader.ts';
 import { classNamesSetting, linksSetting, textSetting } from './reader-settings.ts';
 
 export interface VideoFolderOptions extends LinkOptions {
@@ -117,6 +119,74 @@ export const openVideoFolder = async (options: VideoFolderOptions): Promise<Read
   };
 };
 
+const clipRemedy =
+  'put clips into folders named after their classes (jump/1.gif, run/2.mp4) and give the folder of these';
+
+/** Its reading of class folders with clips. */
+const fitOfFolders = async (
+  survey: PathSurvey,
+  folders: readonly ClassFolder[],
+): Promise<ReaderFit | undefined> => {
+  const clipsOf = ({ id }: ClassFolder) => {
+    const files = survey.filesIn(id);
+    return {
+      videos: files.filter(({ name }) => isVideoName(name)),
+      images: files.filter(({ name }) => isImageName(name)),
+      framed: survey
+        .foldersIn(id)
+        .filter((folder) => survey.filesIn(folder).filter(({ name }) => isImageName(name)).length > 1),
+    };
+  };
+  const held = folders.map((folder) => ({ folder, ...clipsOf(folder) }));
+  const videos = held.flatMap((each) => each.videos);
+  const framed = held.flatMap((each) => each.framed);
+  const animations = await lookForAnimations(
+    survey,
+    held.flatMap((each) => each.images),
+  );
+  if (videos.length + framed.length + animations.animated === 0) return undefined;
+  const classes = [
+    ...new Set(
+      held
+        .filter((each) => each.videos.length + each.framed.length + each.images.length > 0)
+        .map(({ folder }) => folder.name),
+    ),
+  ];
+  const seen = [
+    ...(videos.length > 0 ? [countOf(videos.length, 'video file')] : []),
+    ...(framed.length > 0 ? [`${countOf(framed.length, 'folder')} of frames`] : []),
+    ...(animations.animated > 0 ? [animatedText(animations)] : []),
+  ].join(' and ');
+  if (classes.length < 2)
+    return {
+      fit: 'nearly',
+      reason: `${seen} in one folder alone (${someOf(classes)}): classes are two folders or more`,
+    };
+  const some = videos.length + framed.length === 0 && !animations.all;
+  return {
+    fit: some ? 'likely' : 'sure',
+    reason: `${seen} in ${classes.length} folders named after classes (${someOf(classes)})${some ? '; stills are clips of one frame' : ''}`,
+    sources: [{ path: survey.path }],
+  };
+};
+
+/** Whether a path is one of class folders with clips, or why not. */
+const videoFolderFit = async (survey: PathSurvey): Promise<ReaderFit | undefined> => {
+  const videos = survey.files.filter(({ name }) => isVideoName(name));
+  if (survey.kind === 'file') {
+    const { animated } = await lookForAnimations(survey, survey.files);
+    return videos.length + animated > 0
+      ? { fit: 'nearly', reason: `one clip alone: ${clipRemedy}` }
+      : undefined;
+  }
+  try {
+    return await fitOfFolders(survey, await readFolders({ path: survey.path }));
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return videos.length > 0 ? { fit: 'nearly', reason: error.message } : undefined;
+  }
+};
+
 export const videoFolderReader = defineReader({
   name: 'video-folder',
   summary: 'folders of clips named after classes: video files, animated images, or folders of frames',
@@ -129,31 +199,5 @@ export const videoFolderReader = defineReader({
     reader: await openVideoFolder({ ...settings, within }),
     kind: 'labelled-video',
   }),
-  async detect(survey) {
-    if (survey.kind === 'file') return undefined;
-    try {
-      const folders = await readFolders({ path: survey.path });
-      const videos = folders.flatMap(({ id }) => survey.filesIn(id).filter(({ name }) => isVideoName(name)));
-      const framed = folders.flatMap(({ id }) =>
-        survey
-          .foldersIn(id)
-          .filter((folder) => survey.filesIn(folder).filter(({ name }) => isImageName(name)).length > 1),
-      );
-      if (videos.length + framed.length === 0) return undefined;
-      const classes = [...new Set(folders.map(({ name }) => name))];
-      const seen = [
-        ...(videos.length > 0 ? [`${videos.length} video files`] : []),
-        ...(framed.length > 0 ? [`${framed.length} folders of frames`] : []),
-      ];
-      return {
-        fit: 'sure',
-        reason: `${seen.join(' and ')} in ${classes.length} folders named after classes (${someOf(classes)})`,
-        sources: [{ path: survey.path }],
-      };
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      const videos = survey.files.filter(({ name }) => isVideoName(name));
-      return videos.length > 0 ? { fit: 'nearly', reason: error.message } : undefined;
-    }
-  },
+  detect: videoFolderFit,
 });

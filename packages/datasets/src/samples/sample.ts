@@ -54,6 +54,8 @@ export interface Fault {
   readonly code: string;
   /** What was expected and what came. */
   readonly reason: string;
+  /** Samples that it stands for, where many are left out by one rule, such as the images in no list. @default 1 */
+  readonly count?: number;
 }
 
 /** One step of a reader: a sample, or what is wrong with it. */
@@ -81,3 +83,6 @@ export const fault = (id: string, code: string, reason: string): Fault => ({
   code,
   reason,
 });
+
+/** A fault that stands for several samples. */
+export const faultOfMany = (count: number, each: Fault): Fault => ({ ...each, count });

@@ -1,5 +1,7 @@
 /** What lies at a path that a person points at, as far as readers look to tell whether they read it. */
 
+import type { Quotes } from '../tables/table-quotes.ts';
+
 /** A file, by its path with `/` below the surveyed folder. */
 export interface SurveyedFile {
   readonly id: string;
@@ -13,6 +15,8 @@ export interface SurveyedFile {
 /** The first rows of a table of text. */
 export interface SurveyedTable {
   readonly delimiter: string;
+  /** What quotes are, where that is not what tables of this delimiter do as a rule. */
+  readonly quotes?: Quotes;
   /** The cells of the first line, which may be names of columns. */
   readonly header: readonly string[];
   /** Those after it. */

@@ -43,8 +43,12 @@ export const tableFit = async (
       fitting.push({
         id: file.id,
         name: file.name,
-        settings: { file: survey.at(file.id), ...verdict.settings },
-        reason: `${file.id} ${verdict.reason}`,
+        settings: {
+          file: survey.at(file.id),
+          ...verdict.settings,
+          ...(table.quotes === undefined ? {} : { quotes: table.quotes }),
+        },
+        reason: `${file.id} ${verdict.reason}${table.quotes === 'csv' ? '; its cells are quoted as CSV quotes them (quotes: csv)' : ''}`,
       });
   }
   const [first] = fitting;
