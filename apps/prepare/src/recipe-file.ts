@@ -1,7 +1,7 @@
 /** The recipe beside a suite that `prepare --from` writes: it is the user's from then on, and never written over. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { ConfigError, excerpt } from '@polygate/core';
+import { ConfigError, excerpt, FormatError, parseJson } from '@polygate/core';
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -14,10 +14,11 @@ const differences = (a: unknown, b: unknown, path = ''): string[] => {
   return names.flatMap((name) => differences(a[name], b[name], path === '' ? name : `${path}.${name}`));
 };
 
-const contentOf = (text: string): unknown => {
+const contentOf = (text: string, file: string): unknown => {
   try {
-    return JSON.parse(text);
-  } catch {
+    return parseJson(text, file);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
     return undefined;
   }
 };
@@ -33,8 +34,8 @@ export const isRecipeThere = async (file: string, recipe: object, from: string):
     throw cause;
   });
   if (text === undefined) return false;
-  const there = contentOf(text);
-  const differing = isObject(there) ? differences(there, JSON.parse(JSON.stringify(recipe))) : [];
+  const there = contentOf(text, file);
+  const differing = isObject(there) ? differences(there, parseJson(JSON.stringify(recipe), 'recipe')) : [];
   if (isObject(there) && differing.length === 0) return true;
   const { name } = recipe as { name?: string };
   throw new ConfigError(
