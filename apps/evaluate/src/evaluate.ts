@@ -2,7 +2,12 @@
 import { silentLogger, type Logger } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
 import type { ScoreReport } from '@polygate/evaluation';
-import { describeOverfitting, evaluateSuite, readOverfitting } from '@polygate/generalist';
+import {
+  describeOverfitting,
+  evaluateSuite,
+  readOverfitting,
+  type EvaluateOptions as EvaluateSuiteOptions,
+} from '@polygate/generalist';
 import { openRun, type OpenRunOptions, type RunRecord } from '@polygate/runs';
 import type { EngineChoice } from '@polygate/tensor';
 import { join } from 'node:path';
@@ -22,6 +27,8 @@ export interface EvaluateOptions extends Omit<OpenRunOptions, 'logger'> {
   readonly splits?: readonly string[];
   /** Datasets to score. @default all */
   readonly datasets?: readonly string[];
+  /** Tasks to score, by name, also such as the run was never trained on. @default those of the kinds of the datasets */
+  readonly tasks?: EvaluateSuiteOptions['tasks'];
   /** Most rows of a split, chosen by the seed; Infinity for all. @default 2000 */
   readonly limit?: number;
   /** Of masks, choice of rows and resampling. @default 1 */
@@ -73,16 +80,19 @@ export const evaluate = async (
   context: EvaluateContext = {},
 ): Promise<EvaluateResult> => {
   const { logger = silentLogger, signal } = context;
-  const { run, adapter, output = adapter ?? run, seed = 1, images = 9, splits, datasets } = options;
+  const { run, adapter, output = adapter ?? run, seed = 1, images = 9 } = options;
+  const { splits, datasets, tasks } = options;
   const { limit = 2000 } = options;
   using opened = await openRun(run, { ...options, logger });
   const { model, engine, recipe, state } = opened;
   await using data = await opened.openSuite(options.suite);
   logger.info(`evaluate ${opened.weights} on ${data.folder}`);
-  const choice = { ...(splits ? { splits } : {}), ...(datasets ? { datasets } : {}), seed };
+  const scored = datasets ?? (tasks && Object.values(tasks).map(({ dataset }) => dataset));
+  const choice = { ...(splits ? { splits } : {}), ...(scored ? { datasets: scored } : {}), seed };
   const reports = await evaluateSuite(model, data, {
     ...choice,
     details: true,
+    ...(tasks ? { tasks } : {}),
     ...(options.resources ? { resources: options.resources } : {}),
     logger,
     limit,

@@ -5,21 +5,30 @@ import type { ScoreReport } from '@polygate/evaluation';
 import {
   createShared,
   taskFamilies,
+  taskFamilyNamed,
+  type DescribedTask,
   type SplitContext,
   type TaskFamily,
   type TaskModel,
+  type TaskRecipe,
 } from '@polygate/tasks';
 import type { Generalist } from './models/model.ts';
 import { servesFamily } from './serving.ts';
 import { datasetText, type OpenSuite } from './suite-data.ts';
 import { requireSuiteOf } from './suite-fit.ts';
-import { familyKinds } from './task-recipes.ts';
+import { describeTask } from './described-tasks.ts';
+import { familyKinds, taskDataset } from './task-recipes.ts';
 
 export interface EvaluateOptions {
   /** Splits to score. @default all but `train` */
   readonly splits?: readonly string[];
   /** Datasets to score. @default all */
   readonly datasets?: readonly string[];
+  /**
+   * Tasks to score, by name, whether the model was trained on them or not; see `parseTasks`.
+   * @default those of the kinds of the datasets
+   */
+  readonly tasks?: Readonly<Record<string, TaskRecipe>>;
   /** Most rows of a split, chosen by the seed. @default all */
   readonly limit?: number;
   /** Chooses rows, masks words, resamples. @default 1 */
@@ -49,16 +58,46 @@ const familiesOf = (model: Pick<TaskModel, 'tasks'>, { kind }: SuiteDataset): re
 /** A report as small as it is read. */
 const withoutOutcomes = ({ outcomes: _, ...report }: ScoreReport): ScoreReport => report;
 
+/** A family that scores a split, by a task of the model or by one that is described. */
+interface AskedFamily {
+  readonly family: TaskFamily;
+  readonly task?: DescribedTask;
+}
+
+interface EvaluateSplitOptions {
+  readonly asked: readonly AskedFamily[];
+  readonly options: EvaluateOptions;
+  readonly leftOut: (family: string) => void;
+}
+
+/** What scores a dataset: the described tasks on it where some are asked for, else the families of its kind. */
+const askedOf = (
+  model: Generalist,
+  dataset: SuiteDataset,
+  { tasks }: EvaluateOptions,
+): readonly AskedFamily[] => {
+  if (!tasks) return familiesOf(model, dataset).map((family) => ({ family }));
+  return Object.entries(tasks)
+    .filter(([, recipe]) => recipe.dataset === dataset.name)
+    .map(([name, recipe]) => ({
+      family: taskFamilyNamed(recipe.family),
+      task: describeTask(model, { name, recipe, dataset }),
+    }));
+};
+
 /** Scores of a split by the families that the model has weights for; the others are told of. */
 const evaluateSplit = async (
   model: Generalist,
-  split: Omit<SplitContext, 'model' | 'options' | 'shared'>,
-  { options, leftOut }: { readonly options: EvaluateOptions; readonly leftOut: (family: string) => void },
+  split: Omit<SplitContext, 'model' | 'options' | 'shared' | 'task'>,
+  { asked: all, options, leftOut }: EvaluateSplitOptions,
 ): Promise<readonly ScoreReport[]> => {
   const shared = createShared();
   const reports: ScoreReport[] = [];
-  for (const family of familiesOf(model, split.dataset)) {
-    if (!servesFamily(model, family.name, { dataset: split.dataset.name })) leftOut(family.name);
+  for (const { family, task } of all) {
+    const isServed = task
+      ? model.serves({ name: task.servedBy ?? '', family: family.name })
+      : servesFamily(model, family.name, { dataset: split.dataset.name });
+    if (!isServed) leftOut(family.name);
     else {
       const asked = ownValue(options.predict ?? {}, family.name);
       const { details = false, resources = {} } = options;
@@ -68,6 +107,7 @@ const evaluateSplit = async (
         shared,
         details,
         resources,
+        ...(task ? { task } : {}),
         ...(asked ? { options: asked } : {}),
       };
       const own = await family.evaluate(context);
@@ -100,7 +140,7 @@ const nothingToScore = (
 /**
  * Scores every held-out split of a suite by the tasks of its kind, each with interval, chance and baselines.
  * @throws StateError for a suite of another tokenizer; ConfigError for one of another image size, an unknown split or
- * dataset (lists the known ones), and where there is nothing to score
+ * dataset (lists the known ones), a task of another kind than its dataset, and where there is nothing to score
  */
 export const evaluateSuite = async (
   model: Generalist,
@@ -116,13 +156,19 @@ export const evaluateSuite = async (
     if (!names.includes(name)) throw unknownName('dataset', name, names);
   for (const name of options.splits ?? []) if (!known.includes(name)) throw unknownName('split', name, known);
   const wanted = options.splits ?? known.filter((name) => name !== 'train');
-  const chosen = datasets.filter(({ name }) => options.datasets?.includes(name) ?? true);
+  const asked = options.tasks && Object.entries(options.tasks);
+  const scoredBy =
+    asked && new Set(asked.map(([name, recipe]) => taskDataset(name, recipe, data.suite).name));
+  const chosen = datasets.filter(
+    ({ name }) => (options.datasets?.includes(name) ?? true) && (scoredBy?.has(name) ?? true),
+  );
   const places = chosen.flatMap((dataset) =>
     Object.entries(dataset.splits)
       .filter(([split, { rows }]) => wanted.includes(split) && rows > 0)
       .map(([split]) => ({ dataset, split })),
   );
-  const isScored = ({ dataset }: (typeof places)[number]): boolean => familiesOf(model, dataset).length > 0;
+  const isScored = ({ dataset }: (typeof places)[number]): boolean =>
+    askedOf(model, dataset, options).length > 0;
   const scorable = places.filter(isScored);
   if (scorable.length === 0) throw nothingToScore(data, { chosen, wanted });
   for (const place of places) {
@@ -148,7 +194,7 @@ export const evaluateSuite = async (
     const scores = await evaluateSplit(
       model,
       { data, dataset, split, limit, seed, batchSize },
-      { options, leftOut },
+      { asked: askedOf(model, dataset, options), options, leftOut },
     );
     reports.push(...scores);
     const [first] = scores;

@@ -68,6 +68,7 @@ export { readImage } from './images.ts';
 export { predictorOf } from './predictor.ts';
 export type { ImageSources, Predictor, PredictorOptions, PredictorVerbs } from './predictor.ts';
 export type { ImageSource, ReadImageOptions } from './images.ts';
+export { parseTasks } from './described-tasks.ts';
 export { evaluateSuite } from './evaluate-suite.ts';
 export type { EvaluateOptions } from './evaluate-suite.ts';
 export { probeSuite } from './probe-suite.ts';

@@ -1,10 +1,12 @@
 import { compareRuns, evaluate, formatComparison, probeRun } from '@polygate/app-evaluate';
 import { ConfigError } from '@polygate/core';
 import { formatScores } from '@polygate/evaluation';
+import { parseTasks } from '@polygate/generalist';
 import type { Command } from 'commander';
 import type { Terminal } from '../terminal.ts';
 import {
   checkpointOptions,
+  collect,
   engineOptions,
   list,
   positive,
@@ -24,6 +26,8 @@ interface EvaluateFlags extends EngineFlags, CheckpointFlags {
   readonly out?: string;
   readonly splits?: readonly string[];
   readonly datasets?: readonly string[];
+  readonly task: readonly string[];
+  readonly set: readonly string[];
   readonly limit?: number;
   readonly seed?: number;
   readonly json?: boolean;
@@ -75,6 +79,18 @@ export const addEvaluate = (program: Command, terminal: Terminal): void => {
     .option('--out <folder>', 'where the results go (default: the run folder; --compare writes none)')
     .option('--splits <names>', 'splits to score, separated by commas (default: all but train)', list)
     .option('--datasets <names>', 'datasets to score, separated by commas (default: all)', list)
+    .option(
+      '--task <NAME=FAMILY:DATASET>',
+      'score this task, also one that the run was never trained on; may be given again',
+      collect,
+      [],
+    )
+    .option(
+      '--set <path=value>',
+      'change one setting of such a task, tasks.NAME.key=value; may be given again',
+      collect,
+      [],
+    )
     .option('--limit <rows>', 'most rows of a split', positive('--limit', 2 ** 31))
     .option(
       '--seed <number>',
@@ -105,7 +121,16 @@ export const addEvaluate = (program: Command, terminal: Terminal): void => {
         return show({ scores, files }, formatScores(scores));
       }
       const resources = flags.meteor === undefined ? {} : { resources: { meteor: flags.meteor } };
-      const { scores, details, files } = await evaluate({ run, ...chosen(flags), ...resources }, context);
+      if (flags.task.length === 0 && flags.set.length > 0) {
+        throw new ConfigError(
+          'evaluate --set: expected --task NAME=FAMILY:DATASET whose settings are changed, got none; name the task',
+        );
+      }
+      const tasks = flags.task.length > 0 ? { tasks: parseTasks(flags.task, flags.set) } : {};
+      const { scores, details, files } = await evaluate(
+        { run, ...chosen(flags), ...tasks, ...resources },
+        context,
+      );
       show({ scores, details, files }, formatScores(flags.details ? [...scores, ...details] : scores));
     });
 };

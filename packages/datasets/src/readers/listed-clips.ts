@@ -5,7 +5,7 @@ import { requireFolder } from '../files/paths.ts';
 import { CLIP } from '../kinds/clip-rows.ts';
 import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../samples/sample.ts';
 import { orderSplits } from '../splits/split-names.ts';
-import { listClips, listedContent, type ClipFiles } from '../video/clip-files.ts';
+import { listClips, listedContent, type ClipFiles, type ListedClip } from '../video/clip-files.ts';
 import { requireFfmpeg, type VideoPrograms } from '../video/ffmpeg.ts';
 
 /** What a list says of one clip. */
@@ -25,13 +25,27 @@ export interface ListedClipsOptions extends LinkOptions {
   readonly notes?: readonly string[];
 }
 
-/** Rows of one clip as one: captions after each other, in the order of the list. */
-const joinRows = (rows: readonly ListedRow[]): readonly ListedRow[] => {
-  const joined = new Map<string, ListedRow>();
+/** A row with the clip that it names; without one where that is not there. */
+interface FoundRow {
+  readonly row: ListedRow;
+  readonly clip?: ListedClip;
+  /** Whether rows of it have labels that differ. @default false */
+  readonly disagree?: boolean;
+}
+
+/** Rows of one clip as one, however they spell its name: captions after each other, in the order of the list. */
+const joinRows = (rows: readonly ListedRow[], files: ClipFiles): readonly FoundRow[] => {
+  const joined = new Map<string, FoundRow>();
   for (const row of rows) {
-    const key = `${row.split ?? ''}\n${row.clip}`;
+    const clip = files.find(row.clip);
+    const key = `${row.split ?? ''}\n${clip ? `clip ${clip.id}` : `name ${row.clip}`}`;
     const known = joined.get(key);
-    joined.set(key, known ? { ...known, texts: [...(known.texts ?? []), ...(row.texts ?? [])] } : row);
+    if (!known) joined.set(key, { row, ...(clip ? { clip } : {}) });
+    else {
+      const texts = [...(known.row.texts ?? []), ...(row.texts ?? [])];
+      const disagree = known.disagree === true || known.row.label !== row.label;
+      joined.set(key, { ...known, disagree, row: { ...known.row, ...(texts.length > 0 ? { texts } : {}) } });
+    }
   }
   return [...joined.values()];
 };
@@ -62,15 +76,18 @@ export const openListedClips = async (
   await requireFolder(videos, 'videos');
   const files = await listClips(videos, options);
   const faults = rows.filter((row): row is Fault => 'reason' in row);
-  const listed = joinRows(rows.filter((row): row is ListedRow => !('reason' in row)));
-  const there = listed.flatMap((row) => {
-    const clip = files.find(row.clip);
-    return clip ? [{ row, clip }] : [];
-  });
-  requireSome(there.length, listed, options, files);
+  const given = rows.filter((row): row is ListedRow => !('reason' in row));
+  const listed = joinRows(given, files);
+  const there = listed.flatMap(({ clip, ...found }) => (clip ? [{ ...found, clip }] : []));
+  requireSome(
+    there.length,
+    listed.map(({ row }) => row),
+    options,
+    files,
+  );
   if (files.hasVideos) await requireFfmpeg(programs);
   const missing = listed.length - there.length;
-  const example = listed.find(({ clip }) => !files.find(clip))?.clip ?? '';
+  const example = listed.find(({ clip }) => !clip)?.row.clip ?? '';
   const told = `${missing} of ${listed.length} clips are not in the folder of the videos, ${excerpt(example, 80)} among them`;
   const splits = orderSplits(there.flatMap(({ row }) => row.split ?? []));
   const all = [...notes, ...(missing > 0 ? [`${told}: they are left out`] : [])];
@@ -82,7 +99,11 @@ export const openListedClips = async (
     async *read(): AsyncGenerator<ReaderItem> {
       yield* faults;
       if (missing > 0) yield fault(name, 'not-fetched', `expected a clip for each row, got ${told}`);
-      for (const { row, clip } of there) {
+      for (const { row, clip, disagree } of there) {
+        if (disagree) {
+          yield fault(clip.id, 'several-labels', 'expected one label for a clip, got rows with others');
+          continue;
+        }
         const { clip: _, ...rest } = row;
         const content = await listedContent(clip, videos, options);
         yield { kind: 'sample', id: clip.id, contents: { [CLIP]: content }, ...rest };

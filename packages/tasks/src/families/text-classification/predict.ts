@@ -4,6 +4,7 @@ import type { TaskModel } from '../../model.ts';
 import { softmaxRows, topIndices } from '../../scores.ts';
 import { servedTask } from '../../serving.ts';
 import type { TextPredictor } from '../predictor.ts';
+import { clozePresetNamed } from './cloze-presets.ts';
 import { clozeSequences, clozesOf, CLOZE_TEMPERATURE, DEFAULT_MAXIMUM_TOKENS } from './collate.ts';
 import { labelWords, wordCandidates } from './label-words.ts';
 import type { LabelPrediction } from '../image-classification/predict.ts';
@@ -14,6 +15,10 @@ const FAMILY = 'text-classification';
 export interface TextLabelOptions {
   /** Words to choose from. @default the classes of the task that is asked */
   readonly labels?: readonly string[] | undefined;
+  /** Cloze form by name, for a model that was trained on no such task. @default the task's */
+  readonly preset?: string | undefined;
+  /** Pattern with a blank. @default the preset's, or the task's */
+  readonly pattern?: string | undefined;
   /** Second text of a pair, for all texts. @default none */
   readonly pair?: string | undefined;
   /** Text classification task of the model that is asked. @default its first */
@@ -37,12 +42,12 @@ export const classifyTexts = async (
   options: TextLabelOptions = {},
 ): Promise<readonly (readonly LabelPrediction[])[]> => {
   const trained = servedTask(model, FAMILY, { task: options.task });
-  const {
-    pattern,
-    words,
-    maximumTokens = DEFAULT_MAXIMUM_TOKENS,
-  } = (trained?.settings ?? {}) as KeptSettings;
-  const names = options.labels ?? trained?.classes ?? [];
+  const kept = (trained?.family === FAMILY ? (trained.settings ?? {}) : {}) as KeptSettings;
+  const { maximumTokens = DEFAULT_MAXIMUM_TOKENS } = kept;
+  const preset = options.preset === undefined ? undefined : clozePresetNamed(options.preset);
+  const pattern = options.pattern ?? preset?.pattern ?? kept.pattern;
+  const words = preset?.words ?? kept.words;
+  const names = options.labels ?? (preset ? Object.keys(preset.words) : (trained?.classes ?? []));
   if (names.length === 0) {
     throw new ConfigError(
       'classify-text: expected labels, since the model does not say the names of any classes; give words to choose from',
@@ -86,6 +91,16 @@ export const textPredictor: TextPredictor<LabelPrediction> = {
       name: 'labels',
       type: 'words',
       summary: "any words, separated by commas; without them the model's own classes",
+    },
+    {
+      name: 'preset',
+      type: 'text',
+      summary: 'cloze form of a published task by name, such as sst-2 or mnli',
+    },
+    {
+      name: 'pattern',
+      type: 'text',
+      summary: 'pattern with the text {a} and a blank, such as "{a} It is ___ ."',
     },
     { name: 'pair', type: 'text', summary: 'second text of a pair, such as an answer or a hypothesis' },
   ],
