@@ -10,6 +10,7 @@ import { addInspect } from './commands/inspect.ts';
 import { addPredict } from './commands/predict.ts';
 import { addPrepare } from './commands/prepare.ts';
 import { addPretrain } from './commands/pretrain.ts';
+import { addTune } from './commands/tune.ts';
 import { collect } from './commands/options.ts';
 import { errorText, exitCodeOf, exitCodes } from './exit-codes.ts';
 import { loadEarlyExtensions } from './extensions.ts';
@@ -19,6 +20,7 @@ const help = (): string => `
 Stages, in order:
   prepare    raw files or the mini suite -> Arrow shards
   pretrain   joint training of one encoder on all tasks -> a run folder
+  tune       a run or model on a task: prompts on a base that stays as it is, or all weights
   evaluate   scores with intervals beside chance and baselines -> report.md, sheet.png
   predict    ${taskPredictors()
     .map(({ predictor }) => predictor.verb)
@@ -39,6 +41,7 @@ const createProgram = (terminal: Terminal): Command => {
     addDemo,
     addPrepare,
     addPretrain,
+    addTune,
     addEvaluate,
     addPredict,
     addExport,

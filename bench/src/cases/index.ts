@@ -5,6 +5,7 @@ import { moePrice } from './moe-price.ts';
 import { peerTorch } from './peer-torch.ts';
 import { rss } from './rss.ts';
 import { stream } from './stream.ts';
+import { tuneStep } from './tune-step.ts';
 
 export interface BenchCase {
   readonly describe: string;
@@ -19,4 +20,5 @@ export const cases: Readonly<Record<string, BenchCase>> = {
   'peer-torch': peerTorch,
   rss,
   stream,
+  'tune-step': tuneStep,
 };

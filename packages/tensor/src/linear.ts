@@ -129,7 +129,9 @@ export const linear = (
   return withGradient(inputs, (save, recorded) => {
     if (hasKernel('PgLinear')) {
       const keep = recorded && activation !== 'none';
-      const [y, z] = runKernel('PgLinear', { x, weight, bias }, { activation, keep, held: !recorded });
+      // A weight that is not trained stays as it is, also where a gradient passes it.
+      const held = !recorded || (!keep && !wants.weight);
+      const [y, z] = runKernel('PgLinear', { x, weight, bias }, { activation, keep, held });
       save([x, weight, ...given, ...(z ? [z] : [])]);
       return {
         value: present(y),

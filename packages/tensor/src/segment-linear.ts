@@ -79,7 +79,9 @@ export const segmentLinear = (
   const rows = merged.flatMap(({ weight, bias }) => [weight, bias]);
   const wantsWeights = rows.some(wantsGradient);
   return withGradient([x, ...rows], (save, recorded) => {
-    const attributes = { segments, activation, keep: recorded && activation !== 'none', held: !recorded };
+    const keep = recorded && activation !== 'none';
+    // Weights that are not trained stay as they are, also where a gradient passes them.
+    const attributes = { segments, activation, keep, held: !recorded || (!keep && !wantsWeights) };
     const [y, z] = runKernel('PgSegmentLinear', { x, ...named(rows) }, attributes);
     save([x, ...rows, ...(z ? [z] : [])]);
     return {

@@ -27,7 +27,7 @@ interface LinearAttributes {
   readonly activation: 'none' | 'gelu';
   /** Whether the gradient will ask for what was before the activation, the second output. */
   readonly keep: boolean;
-  /** Whether no gradient will be asked for: the weight is likely to stay as it is. */
+  /** Whether no gradient of the weight will be asked for, and `keep` not either: it is likely to stay as it is. */
   readonly held?: boolean;
 }
 

@@ -15,7 +15,7 @@ import type { AdapterParts, TuningContext, TuningMethod } from '../tuning-method
 /** Most prompts of a block. */
 const MAX_PROMPTS = 2 ** 12;
 
-export const promptSettings = {
+const promptSettings = {
   /** Learned vectors of each block; 0 goes without. */
   prompts: z.number().int().min(0).max(MAX_PROMPTS).default(10),
   /** Whether inputs and targets have the same prompts. @default the family's: separate for retrieval, else shared */

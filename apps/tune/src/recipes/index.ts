@@ -1,0 +1,53 @@
+/** Every recipe of this stage by name: a row of a table and a method, `imagenet-1k-prompt`. */
+import type { RecipeInput } from '@polygate/generalist';
+import { tuningTables, type TuningRow, type TuningTable } from './table.ts';
+
+/** A row with its table and one of its columns. */
+export interface NamedTuning {
+  readonly table: TuningTable;
+  readonly row: TuningRow;
+  readonly method: string;
+}
+
+const recipeOf = (name: string, { table, row, method }: NamedTuning): RecipeInput => {
+  const column = row.columns[method];
+  if (!column) throw new RangeError(`internal: the row ${row.name} has no column ${method}`);
+  const { steps, batchSize, warmup, learningRate, weightDecay, dropPath, classes } = column;
+  const { betas = table.betas, epsilon = table.epsilon, labelSmoothing = table.labelSmoothing } = column;
+  const task = { family: row.family, dataset: row.dataset, batchSize, labelSmoothing, ...row.task };
+  return {
+    name,
+    ...(table.suite ? { suite: table.suite(row) } : {}),
+    tune: { method, dropPath, ...(classes ? { classes } : {}) },
+    tasks: { [row.dataset]: task } as NonNullable<RecipeInput['tasks']>,
+    optimizer: {
+      learningRate,
+      beta1: betas[0],
+      beta2: betas[1],
+      epsilon,
+      weightDecay,
+      clipNorm: table.clipNorm,
+    },
+    schedule: {
+      kind: table.schedule[method] ?? 'warmup-cosine',
+      warmup: `${warmup} steps`,
+      minimum: table.minimum,
+    },
+    steps: `${steps} steps`,
+  };
+};
+
+/** Rows by the names of their recipes. */
+export const namedTunings: ReadonlyMap<string, NamedTuning> = new Map(
+  tuningTables.flatMap((table) =>
+    table.rows.flatMap((row) =>
+      Object.keys(row.columns).map(
+        (method) => [`${row.name}-${method}${table.suffix}`, { table, row, method }] as const,
+      ),
+    ),
+  ),
+);
+
+export const tuneRecipes: Readonly<Record<string, RecipeInput>> = Object.freeze(
+  Object.fromEntries([...namedTunings].map(([name, named]) => [name, recipeOf(name, named)])),
+);

@@ -1,0 +1,123 @@
+/** The recipes of tuning, against the published tables, and what they train of the published models. */
+import { countsOf, resolveTuneRecipe, tuneRecipes } from '@polygate/app-tune';
+import { ConfigError } from '@polygate/core';
+import { parseRecipe } from '@polygate/generalist';
+import { rm } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeTinySuite } from '../../../packages/generalist/test/tiny-suite.ts';
+
+let suite = '';
+beforeAll(async () => {
+  suite = await writeTinySuite();
+});
+afterAll(() => rm(suite, { recursive: true, force: true }));
+
+describe('recipes', () => {
+  it('are recipes, all of them', () => {
+    for (const [name, recipe] of Object.entries(tuneRecipes)) {
+      expect(parseRecipe(recipe).name, name).toBe(name);
+    }
+  });
+
+  // Uni-Perceiver-MoE, Table 9, read line by line: steps, batch, warm-up, rate; first of fine-tuning, then of prompts.
+  it.each([
+    ['imagenet-1k', [20_000, 2048, 2000, 2e-5], [5000, 1024, 500, 1e-3]],
+    ['kinetics-400', [20_000, 64, 2000, 5e-6], [2000, 32, 200, 5e-4]],
+    ['coco-caption', [10_000, 512, 1000, 2e-5], [1000, 512, 100, 1e-3]],
+    ['flickr30k-caption', [4000, 512, 400, 2e-5], [200, 512, 20, 1e-3]],
+    ['coco-retrieval', [10_000, 2048, 1000, 5e-6], [500, 2048, 50, 1e-3]],
+    ['flickr30k-retrieval', [5000, 2048, 500, 5e-6], [100, 2048, 10, 1e-3]],
+  ])('%s have the numbers of Table 9', (name, fine, prompt) => {
+    for (const [method, [steps, batchSize, warmup, learningRate], weightDecay, kind] of [
+      ['fine', fine, 1e-4, 'warmup-cosine'],
+      ['prompt', prompt, 0, 'constant'],
+    ] as const) {
+      const recipe = parseRecipe(tuneRecipes[`${name}-${method}`]);
+      expect(recipe).toMatchObject({
+        steps: `${steps} steps`,
+        tune: { method, dropPath: 0.2, noise: true },
+        optimizer: { learningRate, weightDecay, clipNorm: 1 },
+        schedule: { kind, warmup: `${warmup} steps`, minimum: 0 },
+      });
+      expect(Object.values(recipe.tasks)).toMatchObject([{ batchSize, labelSmoothing: 0.1 }]);
+    }
+  });
+});
+
+describe('what prompt tuning trains', () => {
+  // L blocks of width D, 10 prompts each, one norm before each branch, one of the embedding, one of the head: weight and
+  // bias of D each; the prefix bias; a head of 1000 classes with biases and one mix.
+  it.each([
+    ['ti', 12, 192],
+    ['b', 12, 768],
+    ['l', 24, 1024],
+  ])('%s: the published set, below 2 %% of the model', async (model, layers, width) => {
+    const counts = await countsOf(parseRecipe(tuneRecipes['imagenet-1k-prompt']));
+    const found = counts.find((each) => each.model === model);
+    expect(found?.parts).toEqual({
+      prompts: 10 * layers * width,
+      prefix: width,
+      heads: 1000 * width + 1000 + 1,
+      replaced: 2 * width * (2 * layers + 2),
+    });
+    expect(found?.share).toBeLessThan(0.02);
+  });
+
+  it('counts 132,864 scalars of Uni-Perceiver-B beside the head, and twice the prompts for retrieval', async () => {
+    const [, b] = await countsOf(parseRecipe(tuneRecipes['imagenet-1k-prompt']));
+    // 12 x 10 x 768 + 768 + 26 x 2 x 768
+    expect((b?.trained ?? 0) - (b?.parts['heads'] ?? 0)).toBe(132_864);
+    const [, retrieval] = await countsOf(parseRecipe(tuneRecipes['coco-retrieval-prompt']));
+    expect(retrieval?.parts).toEqual({ prompts: 2 * 92_160, prefix: 768, replaced: 39_936 });
+    const [, token] = await countsOf(parseRecipe(tuneRecipes['imagenet-1k-token-prompt-code']));
+    expect(token?.parts).toEqual({ prompts: 92_160, prefix: 768, labels: 768_000, replaced: 39_936 });
+  });
+});
+
+describe('resolveTuneRecipe', () => {
+  it('lays base, suite, task and method over a recipe, and settings over all', async () => {
+    const recipe = await resolveTuneRecipe({
+      from: 'runs/base',
+      suite,
+      task: 'colours',
+      set: ['tune.prompts=4'],
+    });
+    expect(recipe).toMatchObject({
+      name: 'colours-prompt',
+      suite,
+      initialize: { from: 'runs/base' },
+      tune: { method: 'prompt', prompts: 4 },
+      tasks: { colours: { family: 'image-classification', dataset: 'colours', batchSize: 32 } },
+    });
+    const fine = await resolveTuneRecipe({
+      from: 'runs/base',
+      suite,
+      task: 'images/retrieval',
+      method: 'fine',
+    });
+    expect(fine).toMatchObject({ name: 'images-retrieval-fine', tune: { method: 'fine' } });
+    expect(Object.values(fine.tasks)).toMatchObject([{ family: 'image-text-retrieval', batchSize: 32 }]);
+    const published = await resolveTuneRecipe({ recipe: 'coco-caption', suite, task: 'images/captioning' });
+    expect(published).toMatchObject({
+      tasks: { 'images/captioning': { batchSize: 512 } },
+      steps: '1000 steps',
+    });
+  });
+
+  it('says which recipes, tasks and methods there are', async () => {
+    await expect(resolveTuneRecipe({ recipe: 'imagenet', suite })).rejects.toThrow(ConfigError);
+    await expect(resolveTuneRecipe({ suite, task: 'shapes' })).rejects.toThrow(
+      'unknown task of the suite tiny "shapes": known: colours, images/captioning, images/retrieval, lines',
+    );
+    await expect(resolveTuneRecipe({ suite, task: 'images' })).rejects.toThrow(
+      '--task: expected one task of the dataset images, got images/captioning, images/retrieval; name one of them',
+    );
+    await expect(resolveTuneRecipe({ suite })).rejects.toThrow(
+      `tune: expected a task of ${suite} to tune on, got mnist; name one by --task: colours, images/captioning, images/retrieval, lines`,
+    );
+    await expect(resolveTuneRecipe({ task: 'colours' })).rejects.toThrow(
+      'tune: expected a prepared suite, got none; give its folder by --suite',
+    );
+    await expect(resolveTuneRecipe({ suite, task: 'colours', method: 'lore' })).rejects.toThrow(/method/u);
+  });
+});

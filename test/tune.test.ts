@@ -1,0 +1,151 @@
+/** Tuning through the command line: a run on a task of a suite of its own, and all that takes the tuned run. */
+import type { RecipeInput } from '@polygate/generalist';
+import { exitCodes } from 'polygate';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import sharp from 'sharp';
+import { drawImage, writeTinySuite } from '../packages/generalist/test/tiny-suite.ts';
+import { saveTokenizer, trainTokenizer } from '@polygate/tokens';
+import { polygate, tinyModel } from './polygate.ts';
+
+let root = '';
+let suite = '';
+let image = '';
+const at = (...path: string[]): string => join(root, ...path);
+
+const quick = ['--set', 'steps=2 steps', '--set', 'validation.every=100%', '--engine', 'cpu'];
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'polygate-tune-'));
+  suite = await writeTinySuite();
+  image = at('red.png');
+  await sharp(drawImage('red', 'square', 1), { raw: { width: 8, height: 8, channels: 3 } })
+    .png()
+    .toFile(image);
+  const base: RecipeInput = {
+    suite,
+    model: { ...tinyModel, layerScale: 0.5, moe: { experts: 3 } },
+    tasks: {
+      naming: { family: 'image-classification', dataset: 'colours', batchSize: 4 },
+      finding: { family: 'image-text-retrieval', dataset: 'images', batchSize: 4 },
+    },
+    steps: '4 steps',
+    engine: 'cpu',
+    telemetry: { every: null },
+    validation: { every: '100%', limit: 4 },
+  };
+  await writeFile(at('base.json'), JSON.stringify(base));
+  const { code, log } = await polygate('pretrain', '--recipe', at('base.json'), '--run', at('base'));
+  expect(log).not.toMatch(/error/u);
+  expect(code).toBe(exitCodes.done);
+}, 120_000);
+afterAll(async () => {
+  await rm(root, { recursive: true, force: true });
+  await rm(suite, { recursive: true, force: true });
+});
+
+describe('polygate tune', () => {
+  it('tunes a run on a task, and evaluate, predict, export and inspect take what it made', async () => {
+    const run = at('prompts');
+    const tuned = await polygate('tune', '--from', at('base'), '--task', 'colours', '--run', run, ...quick);
+    expect(tuned.log).toMatch(/tune colours-prompt: 0\.00M parameters, 1 tasks, 2 steps/u);
+    expect(tuned.code).toBe(exitCodes.done);
+    const stored = JSON.parse(await readFile(join(run, 'recipe.json'), 'utf8')) as { recipe: object };
+    expect(stored.recipe).toMatchObject({
+      suite,
+      initialize: { from: at('base') },
+      tune: { method: 'prompt' },
+    });
+
+    const scored = await polygate(
+      'evaluate',
+      '--run',
+      run,
+      '--datasets',
+      'colours',
+      '--limit',
+      '4',
+      '--json',
+    );
+    expect(scored.code).toBe(exitCodes.done);
+    const { scores } = JSON.parse(scored.out) as { scores: readonly { metric: string; value: number }[] };
+
+    const ask = (...which: string[]) =>
+      polygate('predict', 'classify', image, '--json', ...which, '--engine', 'cpu');
+    const answer = (out: string) => (JSON.parse(out) as { labels: readonly object[] }).labels;
+    const own = await ask('--run', run);
+    expect(answer(own.out)).toHaveLength(4);
+
+    const adapter = at('adapter');
+    const exported = await polygate('export', '--run', run, '--form', 'adapter', '--out', adapter);
+    expect(exported.out).toMatch(
+      /^colours: an adapter of 0\.\dk parameters on a base of 0\.0\dM\nwritten: /u,
+    );
+    expect((await stat(join(adapter, 'adapter.safetensors'))).size).toBeLessThan(20_000);
+    for (const which of [
+      ['--run', at('base'), '--adapter', adapter],
+      ['--run', at('base'), '--adapter', run],
+    ]) {
+      expect(answer((await ask(...which)).out)).toEqual(answer(own.out));
+    }
+    const again = await polygate(
+      ...[
+        'evaluate',
+        '--run',
+        at('base'),
+        '--adapter',
+        adapter,
+        '--datasets',
+        'colours',
+        '--limit',
+        '4',
+        '--json',
+      ],
+    );
+    expect((JSON.parse(again.out) as { scores: object }).scores).toEqual(scores);
+    expect((await stat(join(adapter, 'evaluation.json'))).isFile()).toBe(true);
+
+    const whole = await polygate('export', '--run', run, '--out', at('whole'));
+    expect(whole.out).toMatch(/^colours: 2 merged sets by attribute, /u);
+    expect(
+      answer((await ask('--run', at('whole'))).out).map((label) => ({ ...label, probability: 0 })),
+    ).toEqual(answer(own.out).map((label) => ({ ...label, probability: 0 })));
+    const report = await polygate('inspect', 'report', '--run', run);
+    expect(report.code).toBe(exitCodes.done);
+  }, 120_000);
+
+  it('prints what a recipe trains, of the published models and of the run that it starts from', async () => {
+    const { out } = await polygate('tune', '--recipe', 'imagenet-1k', '--describe');
+    expect(out.split('\n').map((line) => line.replaceAll(/ {2,}/gu, ' | '))).toEqual([
+      'model | dense model | prompts | prefix | heads | replaced | trained | share',
+      'ti | 15,115,397 | 23,040 | 192 | 193,001 | 9,984 | 226,217 | 1.50 %',
+      'b | 124,604,933 | 92,160 | 768 | 769,001 | 39,936 | 901,865 | 0.72 %',
+      'l | 355,330,053 | 245,760 | 1,024 | 1,025,001 | 102,400 | 1,374,185 | 0.39 %',
+    ]);
+    const own = await polygate('tune', '--from', at('base'), '--task', 'colours', '--describe');
+    expect(own.out.split('\n').at(-1)).toMatch(new RegExp(`^${at('base')} .* %$`, 'u'));
+  });
+
+  it('names the way out of what cannot be tuned', async () => {
+    const refused = async (...words: string[]): Promise<string> => {
+      const { code, log } = await polygate('tune', ...words, '--run', at('refused'), ...quick);
+      expect(code).not.toBe(exitCodes.done);
+      return log;
+    };
+    expect(await refused('--from', at('base'))).toContain('name one by --task: colours, images/captioning');
+    expect(await refused('--suite', suite, '--task', 'colours')).toContain(
+      'recipe: tune: expected initialize.from, the run or model that is tuned, got none; name it (--from FOLDER)',
+    );
+    const other = await writeTinySuite();
+    const tokenizer = trainTokenizer(['a red square', 'other words'], { vocabularySize: 290 });
+    await saveTokenizer(tokenizer, join(other, 'tokenizer.json'));
+    const stored = JSON.parse(await readFile(join(other, 'suite.json'), 'utf8')) as object;
+    await writeFile(join(other, 'suite.json'), JSON.stringify({ ...stored, tokenizerHash: tokenizer.hash }));
+    expect(await refused('--from', at('base'), '--suite', other, '--task', 'colours')).toContain(
+      `whose ids are other words; prepare one for the model: polygate prepare --recipe RECIPE --for ${at('base')}`,
+    );
+    await rm(other, { recursive: true, force: true });
+  });
+});
