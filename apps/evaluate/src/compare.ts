@@ -1,7 +1,13 @@
 /** Two evaluated runs against each other: the paired tests of every score that both have, and what they say in words. */
 import { ConfigError } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
-import { compareOutcomes, formatNumber, holmAdjusted, type OutcomeComparison } from '@polygate/evaluation';
+import {
+  compareCorpora,
+  compareOutcomes,
+  formatNumber,
+  holmAdjusted,
+  type OutcomeComparison,
+} from '@polygate/evaluation';
 import { join } from 'node:path';
 import { readOutcomes, type Outcomes, type ScoredSamples } from './outcomes.ts';
 
@@ -85,7 +91,9 @@ export const compareScores = (a: Outcomes, b: Outcomes, options: CompareOptions 
   }
   const compared = pairs.map(([left, right]) => {
     try {
-      return compareOutcomes(left.outcomes, right.outcomes, { seed });
+      if (left.outcomes && right.outcomes) return compareOutcomes(left.outcomes, right.outcomes, { seed });
+      if (left.corpus && right.corpus) return compareCorpora(left.corpus, right.corpus, { seed });
+      throw new ConfigError('expected the same kind of outcomes, got others; evaluate both again');
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new ConfigError(`compare: ${nameOf(left)}: ${reason}`, { code: 'other-samples', cause });
@@ -162,8 +170,8 @@ export const formatComparison = (
     ...table,
     '',
     summaryOf(comparison),
-    'B - A is the mean over samples of what each scored (log probabilities for perplexity), p is two-sided; verdicts take it',
-    'after Holm, for the number of scores.',
+    'B - A is the mean over samples of what each scored (log probabilities for perplexity), of macro-F1 and BLEU-4 the',
+    'difference itself; p is two-sided, and verdicts take it after Holm, for the number of scores.',
     ...(left.length > 0 ? ['', ...left] : []),
     '',
   ].join('\n');

@@ -68,7 +68,7 @@ const checkpointText = ({ step, best }: NonNullable<RunRecord['state']>): string
     : `step ${step}`;
 
 /** A report without what each sample scored, which has a file of its own. */
-const withoutOutcomes = ({ outcomes: _, ...report }: ScoreReport): ScoreReport => report;
+const withoutOutcomes = ({ outcomes: _, corpus: __, ...report }: ScoreReport): ScoreReport => report;
 
 /**
  * Scores a run on the held-out splits of a suite and writes the results.

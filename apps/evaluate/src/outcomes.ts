@@ -1,6 +1,12 @@
 /** outcomes.json: what each sample scored, so that two runs can be compared on the same samples. */
 import { ConfigError, excerpt, FormatError, parseJson, StateError } from '@polygate/core';
-import type { SampleOutcomes, ScoreReport } from '@polygate/evaluation';
+import {
+  corpusStatistic,
+  type CorpusOutcomes,
+  type CorpusStatistic,
+  type SampleOutcomes,
+  type ScoreReport,
+} from '@polygate/evaluation';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
@@ -12,7 +18,9 @@ const DIGITS = 9;
 /** A score with what its samples scored. */
 export interface ScoredSamples extends Pick<ScoreReport, 'task' | 'split' | 'metric' | 'value' | 'better'> {
   readonly detail?: true;
-  readonly outcomes: SampleOutcomes;
+  /** Of a mean over samples; other scores have `corpus`. */
+  readonly outcomes?: SampleOutcomes;
+  readonly corpus?: CorpusOutcomes;
 }
 
 /** What was evaluated. */
@@ -22,7 +30,7 @@ export interface OutcomesHead {
   readonly evaluationSeed: number;
 }
 
-/** The content of outcomes.json for these scores; those without values of samples are left out. */
+/** The content of outcomes.json for these scores; those that two runs can't be compared by are left out. */
 export const serializeOutcomes = (head: OutcomesHead, scores: readonly ScoreReport[]): string => {
   const groups: (readonly (number | string)[])[] = [];
   const placeOf = (own: readonly (number | string)[]): number => {
@@ -31,25 +39,30 @@ export const serializeOutcomes = (head: OutcomesHead, scores: readonly ScoreRepo
     );
     return at >= 0 ? at : groups.push(own) - 1;
   };
-  const kept = scores.flatMap(({ task, split, metric, value, better, detail, outcomes }) =>
-    outcomes
-      ? [
-          {
-            task,
-            split,
-            metric,
-            value,
-            better,
-            ...(detail ? { detail } : {}),
+  const short = (value: number): number => Number(value.toPrecision(DIGITS));
+  const at = (own: SampleOutcomes['groups']) => (own ? { groups: placeOf(own) } : {});
+  const kept = scores
+    .filter(({ outcomes, corpus }) => outcomes || corpus)
+    .map(({ task, split, metric, value, better, detail, outcomes, corpus }) => ({
+      task,
+      split,
+      metric,
+      value,
+      better,
+      ...(detail ? { detail } : {}),
+      ...(outcomes
+        ? {
             outcomes: {
               better: outcomes.better,
-              ...(outcomes.groups ? { groups: placeOf(outcomes.groups) } : {}),
-              values: outcomes.values.map((each) => Number(each.toPrecision(DIGITS))),
+              ...at(outcomes.groups),
+              values: outcomes.values.map(short),
             },
-          },
-        ]
-      : [],
-  );
+          }
+        : {}),
+      ...(corpus && !outcomes
+        ? { corpus: { statistic: corpus.statistic, ...at(corpus.groups), rows: corpus.rows } }
+        : {}),
+    }));
   return `${JSON.stringify({ version: VERSION, ...head, groups, scores: kept })}\n`;
 };
 
@@ -75,18 +88,35 @@ const parse = (content: unknown, path: string): Outcomes => {
   if (typeof run !== 'string' || typeof suite !== 'string') throw fail('names of run and suite', run);
   if (typeof evaluationSeed !== 'number') throw fail('the seed of the evaluation', evaluationSeed);
   if (!Array.isArray(groups) || !Array.isArray(scores)) throw fail('lists of groups and scores', groups);
+  const groupsAt = (at: unknown, count: number): { groups?: (number | string)[] } => {
+    if (at === undefined) return {};
+    const own: unknown = groups[Number(at)];
+    if (!(Array.isArray(own) && own.length === count))
+      throw fail(`a list of groups for ${count} samples`, at);
+    return { groups: own as (number | string)[] };
+  };
+  const samplesOf = ({ values, groups: at, better }: Fields): SampleOutcomes => {
+    const finite = Array.isArray(values) && values.every((each) => Number.isFinite(each));
+    if (!finite || !isDirection(better)) throw fail('finite values of samples', values);
+    return { values: values as number[], better, ...groupsAt(at, values.length) };
+  };
+  const corpusOf = ({ statistic, rows, groups: at }: Fields): CorpusOutcomes => {
+    const isRow = (row: unknown): boolean => Array.isArray(row) && row.every((each) => Number.isFinite(each));
+    if (!(Array.isArray(rows) && rows.every(isRow))) throw fail('rows of finite numbers', rows);
+    corpusStatistic(statistic as CorpusStatistic);
+    return {
+      statistic: statistic as CorpusStatistic,
+      rows: rows as number[][],
+      ...groupsAt(at, rows.length),
+    };
+  };
   const parsed = scores.map((score: unknown): ScoredSamples => {
-    if (!isFields(score) || !isFields(score['outcomes'])) throw fail('scores with outcomes', score);
-    const { task, split, metric, value, better, detail, outcomes } = score;
+    if (!isFields(score)) throw fail('scores', score);
+    const { task, split, metric, value, better, detail, outcomes, corpus } = score;
     const names = [task, split, metric];
     if (!names.every((name) => typeof name === 'string') || typeof value !== 'number' || !isDirection(better))
       throw fail('task, split, metric, value and direction of a score', names);
-    const { values, groups: at, better: direction } = outcomes as Fields;
-    const finite = Array.isArray(values) && values.every((each) => Number.isFinite(each));
-    if (!finite || !isDirection(direction)) throw fail('finite values of samples', values);
-    const own: unknown = at === undefined ? undefined : groups[Number(at)];
-    if (at !== undefined && !(Array.isArray(own) && own.length === values.length))
-      throw fail(`a list of groups for ${values.length} samples`, at);
+    if (!isFields(outcomes) && !isFields(corpus)) throw fail('outcomes of a score', score);
     return {
       task: task as string,
       split: split as string,
@@ -94,11 +124,8 @@ const parse = (content: unknown, path: string): Outcomes => {
       value,
       better,
       ...(detail === true ? { detail } : {}),
-      outcomes: {
-        values: values as number[],
-        better: direction,
-        ...(own === undefined ? {} : { groups: own as (number | string)[] }),
-      },
+      ...(isFields(outcomes) ? { outcomes: samplesOf(outcomes) } : {}),
+      ...(isFields(corpus) ? { corpus: corpusOf(corpus) } : {}),
     };
   });
   return { run, suite, evaluationSeed, scores: parsed };

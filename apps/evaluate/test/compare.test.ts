@@ -1,7 +1,7 @@
 /** Two evaluations against each other: what their samples show, in numbers and in words. */
 import { compareRuns, compareScores, formatComparison, readOutcomes } from '@polygate/app-evaluate';
 import type { Outcomes, ScoredSamples } from '@polygate/app-evaluate';
-import { reportMean } from '@polygate/evaluation';
+import { reportMean, reportStatistic } from '@polygate/evaluation';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -95,6 +95,21 @@ describe('a comparison', () => {
     expect(loss.outcomes?.better).toBe('lower');
   });
 
+  it('compares macro-F1 by changing sides', () => {
+    const of = (run: string, end: number): Outcomes => {
+      const rows = groups.map((_, i) => [i % 2, i < end ? i % 2 : 1 - (i % 2)]);
+      const corpus = { statistic: 'macro-F1', rows, groups } as const;
+      const { outcomes: _, ...score } = scored('macro-F1', rightUpTo(end));
+      return outcomes(run, [{ ...score, corpus }]);
+    };
+    const [compared] = compareScores(of('a', 30), of('b', 50)).scores;
+    // Two classes in turn: macro-F1 is the share that is right, .5 and 5/6.
+    expect(compared?.difference).toBeCloseTo(1 / 3, 12);
+    expect(compared).toMatchObject({ test: 'randomization', winner: 'b', differing: 20 });
+    expect(compared?.interval[0]).toBeGreaterThan(0.15);
+    expect(compareScores(of('a', 30), of('b', 31)).scores[0]?.winner).toBeUndefined();
+  });
+
   it('leaves details out unless they are asked for', () => {
     const detail = scored('MRR', rightUpTo(10), { detail: true });
     const all = outcomes('a', [scored('top-1', rightUpTo(30)), detail]);
@@ -124,6 +139,31 @@ describe('outcomes.json', () => {
     expect(read.scores).toHaveLength(1);
     expect(read.scores[0]?.outcomes).toEqual({ values: rightUpTo(20), groups, better: 'higher' });
     expect(await readOutcomes(join(a, 'outcomes.json'))).toEqual(read);
+    const report = reportStatistic(
+      { task: 'x', split: 'test', metric: 'macro-F1', chance: 0.5 },
+      {
+        count: 2,
+        statistic: () => 0.5,
+        named: {
+          statistic: 'macro-F1',
+          rows: [
+            [0, 0],
+            [1, 0, 1],
+          ],
+        },
+      },
+      { seed: 1, resamples: 10, groups: ['a', 'b'] },
+    );
+    const text = serializeOutcomes({ run: 'x', suite: 'x', evaluationSeed: 1 }, [report]);
+    await writeFile(join(scratch, 'corpus.json'), text);
+    expect((await readOutcomes(join(scratch, 'corpus.json'))).scores[0]?.corpus).toEqual(report.corpus);
+    await writeFile(
+      join(scratch, 'corpus.json'),
+      text.replace('"statistic":"macro-F1"', '"statistic":"makro-F1"'),
+    );
+    await expect(readOutcomes(join(scratch, 'corpus.json'))).rejects.toThrow(
+      'unknown statistic of a corpus "makro-F1": did you mean "macro-F1"?',
+    );
     const comparison = await compareRuns(a, b, { output: scratch });
     expect(comparison.scores[0]?.winner).toBe('b');
     expect(await compareRuns(a, b, { output: scratch })).toEqual(comparison);

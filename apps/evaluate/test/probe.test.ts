@@ -133,7 +133,7 @@ describe('details of an evaluation', () => {
     const { scores: kept } = await readOutcomes(run);
     const primary = kept.find(({ metric }) => metric === 'top-1');
     expect(primary?.value).toBe(scores[0]?.value);
-    expect(primary?.outcomes.groups).toHaveLength(8);
+    expect(primary?.outcomes?.groups).toHaveLength(8);
     const { scores: compared } = await compareRuns(run, run, { details: true });
     expect(compared.every(({ verdict }) => verdict === 'the same on every sample')).toBe(true);
   });

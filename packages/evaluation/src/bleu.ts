@@ -145,7 +145,10 @@ export const bleuOfCounts = (sum: BleuCounts, { smoothing = 'none' }: BleuOption
 };
 
 /** Sum of the counts of the given samples. @param indices @default all */
-export const sumBleuCounts = (counts: readonly BleuCounts[], indices?: ArrayLike<number>): BleuCounts => {
+export const sumBleuCounts = (
+  counts: readonly ArrayLike<number>[],
+  indices?: ArrayLike<number>,
+): BleuCounts => {
   const sum = new Float64Array(LENGTH);
   const length = indices?.length ?? counts.length;
   for (let i = 0; i < length; i += 1) {

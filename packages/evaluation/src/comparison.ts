@@ -1,17 +1,18 @@
 /** Two systems on the same samples: which is better, by how much, and how sure that is. */
 import { ConfigError, ShapeError } from '@polygate/core';
-import type { Interval } from './bootstrap.ts';
-import { mcnemarTest, pairedBootstrap, permutationTest } from './paired-tests.ts';
+import { bootstrapStatistic, type Interval } from './bootstrap.ts';
+import { corpusStatistic, type CorpusOutcomes } from './corpus-statistics.ts';
+import { mcnemarTest, pairedBootstrap, permutationTest, randomizationTest } from './paired-tests.ts';
 import type { SampleOutcomes } from './score-report.ts';
 
 export interface OutcomeComparison {
-  /** Mean of b minus mean of a, of the values of the samples. */
+  /** Mean of b minus mean of a, of the values of the samples; of a corpus the difference of its scores. */
   readonly difference: number;
   /** Interval of the difference by the paired bootstrap; infinite where the samples do not tell. */
   readonly interval: Interval;
   /** Two-sided: of a difference at least as large if the systems were alike. */
   readonly probability: number;
-  readonly test: 'McNemar' | 'permutation';
+  readonly test: 'McNemar' | 'permutation' | 'randomization';
   /** Difference in deviations of the differences of groups (Cohen's d of pairs); null where all are equal. */
   readonly effectSize: number | null;
   /** Samples on which the systems differ. */
@@ -26,14 +27,15 @@ const isRight = (value: number): boolean => value === 0 || value === 1;
 const singles = (groups: SampleOutcomes['groups']): boolean =>
   groups === undefined || new Set(groups).size === groups.length;
 
-const checkSamples = (a: SampleOutcomes, b: SampleOutcomes): void => {
-  if (a.values.length !== b.values.length) {
+const checkSamples = (
+  counts: readonly [number, number],
+  a: Pick<SampleOutcomes, 'groups'>,
+  b: Pick<SampleOutcomes, 'groups'>,
+): void => {
+  if (counts[0] !== counts[1]) {
     throw new ShapeError(
-      `comparison: expected scores of the same samples, got ${a.values.length} and ${b.values.length}; evaluate both on the same suite, with the same limit and seed`,
+      `comparison: expected scores of the same samples, got ${counts[0]} and ${counts[1]}; evaluate both on the same suite, with the same limit and seed`,
     );
-  }
-  if (a.better !== b.better) {
-    throw new ConfigError(`comparison: expected one direction, got ${a.better} and ${b.better} as better`);
   }
   const other = a.groups?.findIndex((group, i) => group !== b.groups?.[i]) ?? -1;
   if (other < 0 && (a.groups === undefined) === (b.groups === undefined)) return;
@@ -53,7 +55,10 @@ export const compareOutcomes = (
   b: SampleOutcomes,
   options: { readonly seed: number; readonly draws?: number },
 ): OutcomeComparison => {
-  checkSamples(a, b);
+  checkSamples([a.values.length, b.values.length], a, b);
+  if (a.better !== b.better) {
+    throw new ConfigError(`comparison: expected one direction, got ${a.better} and ${b.better} as better`);
+  }
   const { seed, draws } = options;
   const groups = a.groups ? { groups: [...a.groups] } : {};
   const binary = a.values.every(isRight) && b.values.every(isRight);
@@ -72,6 +77,57 @@ export const compareOutcomes = (
     differing: a.values.filter((value, i) => value !== b.values[i]).length,
     count: a.values.length,
     ahead: gain === 0 ? undefined : gain > 0 ? 'b' : 'a',
+  });
+};
+
+const sameRow = (a: readonly number[] = [], b: readonly number[] = []): boolean =>
+  a.length === b.length && a.every((value, i) => value === b[i]);
+
+/** Resamples and assignments of a corpus: each is a score of the whole. */
+const CORPUS_DRAWS = 1000;
+
+/**
+ * Compares a score of a whole corpus, such as macro-F1, which is better higher: approximate randomisation by groups, and the
+ * BCa bootstrap of the difference.
+ * @throws ShapeError, ConfigError (code `other-samples`) for other samples, or another statistic
+ */
+export const compareCorpora = (
+  a: CorpusOutcomes,
+  b: CorpusOutcomes,
+  options: { readonly seed: number; readonly draws?: number },
+): OutcomeComparison => {
+  checkSamples([a.rows.length, b.rows.length], a, b);
+  if (a.statistic !== b.statistic) {
+    throw new ConfigError(`comparison: expected one statistic, got ${a.statistic} and ${b.statistic}`);
+  }
+  const score = corpusStatistic(a.statistic);
+  const { seed, draws = CORPUS_DRAWS } = options;
+  const groups = a.groups ? { groups: [...a.groups] } : {};
+  const count = a.rows.length;
+  const [left, right] = [a.rows, b.rows];
+  const of = (rows: readonly (readonly number[])[], indices: Int32Array) =>
+    score(Array.from(indices, (i) => rows[i] ?? []));
+  const interval = bootstrapStatistic(count, (indices) => of(right, indices) - of(left, indices), {
+    seed,
+    resamples: draws,
+    ...groups,
+  });
+  const { difference, probability } = randomizationTest(
+    count,
+    (swapped) =>
+      score(right.map((row, i) => (swapped(i) ? (left[i] ?? []) : row))) -
+      score(left.map((row, i) => (swapped(i) ? (right[i] ?? []) : row))),
+    { seed, draws, ...groups },
+  );
+  return Object.freeze({
+    difference,
+    interval,
+    probability,
+    test: 'randomization',
+    effectSize: null,
+    differing: left.filter((row, i) => !sameRow(row, right[i])).length,
+    count,
+    ahead: difference === 0 ? undefined : difference > 0 ? 'b' : 'a',
   });
 };
 

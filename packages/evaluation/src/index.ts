@@ -1,4 +1,4 @@
-export { accuracy, argmaxRows } from './classification.ts';
+export { accuracy, argmaxRows, bestOfRows } from './classification.ts';
 export type { Labels, SampleScores } from './classification.ts';
 export { classF1, confusionMatrix, expectedConfusion, macroF1 } from './confusion.ts';
 export { macroF1Statistic, matthewsCorrelation } from './confusion.ts';
@@ -32,7 +32,9 @@ export {
 export type { Calibration, CalibrationOptions, Confidences, ReliabilityBin } from './calibration.ts';
 export { mcnemarTest, pairedBootstrap, permutationTest, randomizationTest } from './paired-tests.ts';
 export type { BootstrapComparison, McnemarResult, PermutationOptions, TestResult } from './paired-tests.ts';
-export { compareOutcomes, holmAdjusted } from './comparison.ts';
+export { compareCorpora, compareOutcomes, holmAdjusted } from './comparison.ts';
+export { corpusStatistic } from './corpus-statistics.ts';
+export type { CorpusOutcomes, CorpusStatistic } from './corpus-statistics.ts';
 export type { OutcomeComparison } from './comparison.ts';
 export type { Embeddings, LabelledEmbeddings } from './embeddings.ts';
 export { neighbourVotes } from './embedding-neighbours.ts';

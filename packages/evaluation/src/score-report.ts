@@ -3,6 +3,7 @@ import { ConfigError } from '@polygate/core';
 import { bootstrapStatistic, gatherGroups, type BootstrapOptions, type Interval } from './bootstrap.ts';
 import type { ReliabilityBin } from './calibration.ts';
 import type { ClassScore } from './class-scores.ts';
+import type { CorpusOutcomes } from './corpus-statistics.ts';
 import { meanInterval, widestInterval, type MeanOptions } from './mean-interval.ts';
 
 /** What was measured, and what a guess or a simple method reaches. */
@@ -73,6 +74,8 @@ export interface ScoreReport {
   readonly count: number;
   /** Of a mean over samples. */
   readonly outcomes?: SampleOutcomes;
+  /** Of a score of a whole corpus that is known by name. */
+  readonly corpus?: CorpusOutcomes;
   /** Says more of what another score of the task says first. */
   readonly detail?: true;
   readonly tables?: ScoreTables;
@@ -90,7 +93,7 @@ const checkFinite = ({ metric, task }: ScoreContext, value: number): void => {
 
 const assemble = (
   context: ScoreContext,
-  measured: Pick<ScoreReport, 'value' | 'interval' | 'count' | 'outcomes'>,
+  measured: Pick<ScoreReport, 'value' | 'interval' | 'count' | 'outcomes' | 'corpus'>,
   options: MeanOptions,
 ): ScoreReport =>
   Object.freeze({
@@ -175,6 +178,8 @@ export const reportStatistic = (
     readonly statistic: (indices: Int32Array) => number;
     /** Scores of the samples by themselves, for paired tests; their mean need not be the statistic. */
     readonly perSample?: ArrayLike<number>;
+    /** The statistic by its name with what it is made of, for tests between two runs. */
+    readonly named?: Pick<CorpusOutcomes, 'statistic' | 'rows'>;
   },
   options: MeanOptions,
 ): ScoreReport => {
@@ -191,7 +196,21 @@ export const reportStatistic = (
       : widestInterval(value, count ** 2 / squares, { range, confidence });
   const { better = 'higher' } = context;
   const outcomes = corpus.perSample && outcomesOf(corpus.perSample, options.groups, better);
-  return assemble(context, { value, interval, count, ...(outcomes ? { outcomes } : {}) }, options);
+  const named = corpus.named && {
+    ...corpus.named,
+    ...(options.groups ? { groups: Array.from(options.groups) } : {}),
+  };
+  return assemble(
+    context,
+    {
+      value,
+      interval,
+      count,
+      ...(outcomes ? { outcomes } : {}),
+      ...(named ? { corpus: named } : {}),
+    },
+    options,
+  );
 };
 
 /**

@@ -56,7 +56,7 @@ const familiesOf = (model: Pick<TaskModel, 'tasks'>, { kind }: SuiteDataset): re
   );
 
 /** A report as small as it is read. */
-const withoutOutcomes = ({ outcomes: _, ...report }: ScoreReport): ScoreReport => report;
+const withoutOutcomes = ({ outcomes: _, corpus: __, ...report }: ScoreReport): ScoreReport => report;
 
 /** A family that scores a split, by a task of the model or by one that is described. */
 interface AskedFamily {

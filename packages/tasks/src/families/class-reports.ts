@@ -1,6 +1,7 @@
 /** Scores of any classification: top-1, top-5 and macro-F1 over the whole set of classes. */
 import { classDetails } from './class-details.ts';
 import {
+  bestOfRows,
   chanceMacroF1,
   chanceTopK,
   labelRanks,
@@ -47,6 +48,14 @@ export const joinScores = (parts: readonly Float32Array[]): Float32Array => {
   return all;
 };
 
+/** Label and best classes of each sample, of which macro-F1 is made. */
+export const classRows = ({
+  scores,
+  labels,
+  classes,
+}: Pick<ClassScores, 'scores' | 'labels' | 'classes'>): readonly (readonly number[])[] =>
+  bestOfRows('classRows', scores, classes).map((best, i) => [labels[i] ?? -1, ...best]);
+
 export const classReports = (given: ClassScores, options: ClassReportOptions): readonly ScoreReport[] => {
   const { scores, labels, groups, classes } = given;
   const { task, split, seed, baselines, detailsOf } = options;
@@ -66,7 +75,11 @@ export const classReports = (given: ClassScores, options: ClassReportOptions): r
     ...(classes > 5 ? [topReport(5)] : []),
     reportStatistic(
       { ...name, metric: 'macro-F1', chance: chanceMacroF1({ labels, classes }) },
-      { count: labels.length, statistic: macroF1Statistic(scores, labels) },
+      {
+        count: labels.length,
+        statistic: macroF1Statistic(scores, labels),
+        named: { statistic: 'macro-F1', rows: classRows(given) },
+      },
       { ...bootstrap, range: [0, 1] },
     ),
     ...(detailsOf ? classDetails({ ...given, classes: detailsOf }, { task, split, seed }) : []),

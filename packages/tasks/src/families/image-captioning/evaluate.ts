@@ -116,7 +116,11 @@ const evaluateCaptioning = async <Fields extends SettingFields>(
     bleuOfCounts(sumBleuCounts(texts.map((pair) => bleuCounts(pair)))).bleu[3];
   const bleu = reportStatistic(
     { ...name, metric: 'BLEU-4', ...compared(guess?.bleu4(), plain) },
-    { count: own.length, statistic: bleu4 },
+    {
+      count: own.length,
+      statistic: bleu4,
+      named: { statistic: 'BLEU-4', rows: counts.map((each) => Array.from(each)) },
+    },
     { ...bootstrap, range: [0, 1] },
   );
   const details = context.details

@@ -17,6 +17,7 @@ import { hasColumn, listRow, values } from '@polygate/stream';
 import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from '../../evaluation/context.ts';
 import { splitBatches } from '../../evaluation/split-rows.ts';
 import { classDetails } from '../class-details.ts';
+import { classRows } from '../class-reports.ts';
 import { scoredTask } from '../../evaluation/scored-task.ts';
 import type { TrainedTask } from '../../model.ts';
 import { clozeFormOf, type TextScore } from './cloze-presets.ts';
@@ -121,7 +122,14 @@ export const evaluateTextClassification = async (context: SplitContext): Promise
     ),
     reportStatistic(
       { ...name, metric: 'macro-F1', chance: chanceMacroF1({ labels, classes: classes.length }) },
-      { count: labels.length, statistic: macroF1Statistic(all, labels) },
+      {
+        count: labels.length,
+        statistic: macroF1Statistic(all, labels),
+        named: {
+          statistic: 'macro-F1',
+          rows: classRows({ scores: all, labels, classes: classes.length }),
+        },
+      },
       bootstrap,
     ),
     ...(context.details ? classDetails({ scores: all, labels, groups, classes }, { ...name, seed }) : []),
