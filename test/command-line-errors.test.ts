@@ -88,7 +88,7 @@ describe('a fault in the input', { timeout }, () => {
     const path = await put(folder, 'broken.png', 'not an image');
     expect(await classify(path)).toEqual({
       code: exitCodes.failed,
-      line: `error: image ${path}: expected an image that can be decoded, got 13 bytes of no known format, beginning with 6e 6f 74 20 61 20 70 69; give a PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG file`,
+      line: `error: image ${path}: expected an image that can be decoded, got 12 bytes of no known format, beginning with 6e 6f 74 20 61 6e 20 69; give a PNG, JPEG, WebP, GIF, AVIF, TIFF or SVG file`,
     });
     const gone = join(folder, 'gone.png');
     expect(await classify(gone)).toEqual({

@@ -13,9 +13,9 @@ export type {
   TaskTokenizer,
 } from './candidates.ts';
 export { createShared, groupsOf, MOST_BASELINE_ROWS } from './evaluation/context.ts';
-export type { SplitContext, SplitData } from './evaluation/context.ts';
+export type { DescribedTask, SplitContext, SplitData } from './evaluation/context.ts';
 export { scoredTask } from './evaluation/scored-task.ts';
-export type { DescribedTask, ScoredTask } from './evaluation/scored-task.ts';
+export type { ScoredTask } from './evaluation/scored-task.ts';
 export { splitBatches } from './evaluation/split-rows.ts';
 export type { SplitOptions } from './evaluation/split-rows.ts';
 export { defineTaskFamily } from './families/family.ts';

@@ -2,12 +2,21 @@
 import type { SuiteDataset } from '@polygate/datasets';
 import { hasColumn, textRow, type RecordBatch, type ShardSet } from '@polygate/stream';
 import type { TaskModel } from '../model.ts';
-import type { DescribedTask } from './scored-task.ts';
 
 /** Where the rows of splits come from. */
 export interface SplitData {
   /** Shards of a split; the lender closes them. @throws ConfigError listing the known datasets or splits */
   shards(dataset: string, split: string): Promise<ShardSet>;
+}
+
+/** A task that is scored although the model was not trained on it. */
+export interface DescribedTask {
+  /** Stands in reports. */
+  readonly name: string;
+  /** What its family keeps of its settings. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** Task of the model whose routing it is served by, for routers that look at the task. */
+  readonly servedBy?: string | undefined;
 }
 
 export interface SplitContext {

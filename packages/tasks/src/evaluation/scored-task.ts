@@ -3,16 +3,6 @@ import type { TrainedTask } from '../model.ts';
 import { servedTask, servingTask } from '../serving.ts';
 import type { SplitContext } from './context.ts';
 
-/** A task that is scored although the model was not trained on it. */
-export interface DescribedTask {
-  /** Stands in reports. */
-  readonly name: string;
-  /** What its family keeps of its settings. */
-  readonly settings?: Readonly<Record<string, unknown>>;
-  /** Task of the model whose routing it is served by, for routers that look at the task. */
-  readonly servedBy?: string | undefined;
-}
-
 /** What evaluators need of the task. */
 export interface ScoredTask {
   /** Its settings; undefined where the model was trained on none of the family, or doesn't say. */
