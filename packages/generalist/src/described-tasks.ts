@@ -64,11 +64,7 @@ const kindsOf = (family: string): ReadonlySet<string> =>
  * the same kinds.
  * @returns undefined where there is none, or the model doesn't say its tasks
  */
-export const serverOf = (
-  model: Pick<TaskModel, 'tasks'>,
-  family: string,
-  dataset: string,
-): string | undefined => {
+const serverOf = (model: Pick<TaskModel, 'tasks'>, family: string, dataset: string): string | undefined => {
   const own = servedTask(model, family, { dataset });
   if (own) return own.name;
   const kinds = [...kindsOf(family)];
