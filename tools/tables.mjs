@@ -1,5 +1,5 @@
 /**
- * The tables of README.md, docs/performance.md and docs/results/demo.md, generated from docs/results/*.json: `node tools/tables.mjs` writes them, `--check` fails when
+ * The tables of README.md, docs/performance.md, docs/results/demo.md and docs/results/mini-full.md, generated from docs/results/*.json: `node tools/tables.mjs` writes them, `--check` fails when
  * they differ. Results files say command, seeds, commit and machine; nothing in a table is typed by hand.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -157,6 +157,50 @@ const priceTable = (results) => {
   );
 };
 
+/** A prepared suite: its datasets, what its leakage rules found, and its numbers beside those that it was designed with. */
+const suiteTables = ({ datasets, rules, counts, baselines, measured }) => {
+  const rows = datasets.map(({ name, kind, splits, megabytes }) => [
+    name,
+    kind,
+    Object.entries(splits)
+      .map(([split, count]) => `${split} ${count.toLocaleString('en')}`)
+      .join(', '),
+    number(megabytes, 0),
+  ]);
+  const scores = datasets.flatMap(({ name, baselines: bySplit }) =>
+    Object.entries(bySplit ?? {})
+      .filter(([split]) => split !== 'validation')
+      .map(([split, each]) => [name, split, baselineText(each)]),
+  );
+  const compared = (list, digits) =>
+    list.map(({ what, designed, got, why }) => [
+      what,
+      number(designed, digits),
+      number(got, digits),
+      got === designed ? '' : (why ?? ''),
+    ]);
+  return [
+    `\`${measured.command}\` fetched ${measured.fetched} and took ${measured.minutes} minutes (${measured.processorMinutes} of a processor) on ${measured.machine}, commit ${measured.commit}; the suite has ${measured.megabytes} MB.`,
+    table(['dataset', 'kind', 'rows', 'MB'], rows),
+    'Baselines on what is held out:',
+    table(['dataset', 'split', 'baselines'], scores),
+    'Leakage rules, checked on the rows:',
+    table(
+      ['rule', 'checked', 'violations'],
+      rules
+        .filter(({ checked }) => checked > 0)
+        .map(({ summary, checked, violations }) => [
+          summary,
+          checked.toLocaleString('en'),
+          String(violations),
+        ]),
+    ),
+    'Rows and baselines beside those that were counted and measured before the suite was made:',
+    table(['rows', 'designed', 'here', 'why'], compared(counts, 0)),
+    table(['baseline', 'designed', 'here', 'why'], compared(baselines, 3)),
+  ].join('\n\n');
+};
+
 const bench = readResults('bench.json');
 const benchOnTiles = readResults('bench-amx.json');
 /** All of another machine's lines, in short. */
@@ -181,6 +225,7 @@ const pages = [
       ['demo-wasm', readResults('demo-wasm.json'), demoTable],
     ],
   ],
+  ['docs/results/mini-full.md', [['mini-full', readResults('mini-full.json'), suiteTables]]],
   [
     'docs/performance.md',
     [

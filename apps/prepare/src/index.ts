@@ -6,3 +6,5 @@ export { describePathRecipe, recipeForPath } from './path-recipe.ts';
 export type { PathRecipe, PathRecipeOptions, ReaderFinding } from './path-recipe.ts';
 export { prepareRecipes } from './recipes/index.ts';
 export { isRecipeThere, writeRecipeFile } from './recipe-file.ts';
+export { checkSuite } from './check-suite.ts';
+export type { SuiteCheck } from './check-suite.ts';

@@ -112,6 +112,24 @@ export type { WordNetOptions, WordNetSet } from './mini/wordnet.ts';
 export { FIRST_VALIDATION_CHAPTER, loadMobyDick } from './mini/moby-dick.ts';
 export type { MobyDickOptions, MobyDickSet } from './mini/moby-dick.ts';
 export { attributionText } from './mini/attribution.ts';
+export type { MiniSet } from './mini/mini-set.ts';
+export { checkLeakage } from './mini/rules/check-rules.ts';
+export type { RuleResult } from './mini/rules/check-rules.ts';
+export { disjointColumn } from './mini/rules/disjoint-column.ts';
+export type { DisjointColumnOptions } from './mini/rules/disjoint-column.ts';
+export type { LeakageFinding, LeakageRule } from './mini/rules/leakage-rule.ts';
+export { leakageRules, registerLeakageRule } from './mini/rules/rule-registry.ts';
+export type { SuiteLine, SuiteRows } from './mini/rules/suite-rows.ts';
+export { compareDesigned } from './mini/designed-counts.ts';
+export type { ComparedNumber } from './mini/designed-counts.ts';
+export { registerRunningText, runningTextNamed, runningTextNames } from './mini/texts/text-registry.ts';
+export type { LoadTextOptions, RunningText, TextSide } from './mini/texts/running-text.ts';
+export {
+  registerUnderstandingTask,
+  understandingTaskNamed,
+  understandingTaskNames,
+} from './mini/glue/task-registry.ts';
+export type { LoadTaskOptions, TaskSide, UnderstandingTask } from './mini/glue/understanding-task.ts';
 export type { PackageFiles, PackageOptions } from './mini/fetch/package-files.ts';
 export { isArchive } from './mini/sources/data-source.ts';
 export type { Credit, DataSource, PinnedArchive, PinnedPackage } from './mini/sources/data-source.ts';

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import {
+  checkSuite,
   describePathRecipe,
   isRecipeThere,
   prepare,
@@ -21,6 +22,7 @@ interface PrepareFlags extends RecipeFlags {
   readonly from?: string;
   readonly reader?: string;
   readonly show?: boolean;
+  readonly check?: boolean;
 }
 
 /**
@@ -76,6 +78,7 @@ export const addPrepare = (program: Command, terminal: Terminal): void => {
     )
     .option('--force', 'prepare again even if the finished suite is there')
     .option('--verify', 'read every byte of a finished suite; a damaged one is prepared again')
+    .option('--check', 'check the leakage rules on the rows of the suite, and compare its counts')
     .addHelpText('after', `\nRecipes: ${Object.keys(prepareRecipes).join(', ')}, or a .json/.js file.`)
     .action(async (flags: PrepareFlags) => {
       const started = performance.now();
@@ -117,5 +120,6 @@ export const addPrepare = (program: Command, terminal: Terminal): void => {
         const splits = Object.entries(dataset.splits).map(([split, { rows }]) => `${split} ${rows}`);
         terminal.print(`${dataset.name} (${dataset.kind}): ${splits.join(', ')}`);
       }
+      if (flags.check) await checkSuite(directory, (line) => terminal.print(line));
     });
 };

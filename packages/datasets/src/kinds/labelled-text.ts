@@ -3,9 +3,9 @@ import type { ColumnInput, FieldKind, RecordBatch } from '@polygate/stream';
 import type { Tokenizer } from '@polygate/tokens';
 import { fault, type Fault, type Sample } from '../samples/sample.ts';
 import type { DatasetKind, KindSettings } from './dataset-kind.ts';
-import { labelBaselines } from './label-baselines.ts';
 import { batchRows, encodeText, extraColumns, type Row, type RowOptions } from './row-batches.ts';
 import { drawnLabels, drawnPhrase, rowIds } from './synthetic-rows.ts';
+import { textBaselines } from './text-baselines.ts';
 
 export interface LabelledTextOptions extends RowOptions {
   readonly tokenizer: Tokenizer;
@@ -66,7 +66,7 @@ export const labelledText: DatasetKind = Object.freeze({
     return { ...columns, label: 'int32' };
   },
   batches: labelledTextBatches,
-  baselines: async (context) => ({ baselines: await labelBaselines(context) }),
+  baselines: async (context) => ({ baselines: await textBaselines(context) }),
   synthetic(options) {
     const columns: Record<string, ColumnInput> = { id: rowIds(options) };
     for (const suffix of suffixesOf(options.settings)) {

@@ -1,5 +1,6 @@
 /** Clips with one class each. */
 import { fault, type Sample } from '../samples/sample.ts';
+import { clipBaselines } from './clip-baselines.ts';
 import type { DatasetKind } from './dataset-kind.ts';
 import {
   clipColumns,
@@ -9,7 +10,6 @@ import {
   syntheticClips,
   videoSection,
 } from './clip-rows.ts';
-import { labelBaselines } from './label-baselines.ts';
 import { batchRows } from './row-batches.ts';
 import { drawnLabels } from './synthetic-rows.ts';
 
@@ -27,6 +27,6 @@ export const labelledVideo: DatasetKind = Object.freeze({
   metadata: clipMetadata,
   shown: shownFrames,
   batches: (samples, options) => batchRows(clipRows(samples, options, labelOf), options),
-  baselines: async (context) => ({ baselines: await labelBaselines(context) }),
+  baselines: async (context) => ({ baselines: await clipBaselines(context) }),
   synthetic: (options) => ({ ...syntheticClips(options), label: drawnLabels(options) }),
 } satisfies DatasetKind);

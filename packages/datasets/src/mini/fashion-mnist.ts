@@ -13,7 +13,7 @@ const SIDE = 28;
 const AREA = SIDE * SIDE;
 
 /** Class names, in the order of the published labels. */
-export const fashionNames: readonly string[] = [
+const fashionNames: readonly string[] = [
   't-shirt',
   'trousers',
   'pullover',

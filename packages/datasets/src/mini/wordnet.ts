@@ -31,7 +31,8 @@ export interface WordNetSet {
   splitOf(sample: Sample): 'train' | 'validation';
 }
 
-const parts = ['noun', 'verb', 'adj', 'adv'] as const;
+/** Parts of speech, as the data files are called. */
+export const wordNetParts = ['noun', 'verb', 'adj', 'adv'] as const;
 
 /** Parses one line of a data file; undefined for the lines of the licence at its head. */
 export const parseSynset = (part: string, line: string): Synset | undefined => {
@@ -68,7 +69,7 @@ export const loadWordNet = async (
   const percent = options.validationPercent ?? 10;
   const synsets: Synset[] = [];
   let seen = 0;
-  for (const part of parts) {
+  for (const part of wordNetParts) {
     const text = (await files.read(`dict/data.${part}`)).toString('utf8');
     for (const line of text.split('\n')) {
       const synset = parseSynset(part, line);
@@ -77,6 +78,11 @@ export const loadWordNet = async (
       seen += 1;
     }
   }
+  return wordNetSet(synsets, percent);
+};
+
+/** Synsets as lines of text, with their sides. */
+export const wordNetSet = (synsets: readonly Synset[], percent = 10): WordNetSet => {
   const held = synsets.filter(({ lemmas }) => isValidationSynset(lemmas, percent));
   const heldIds = new Set(held.map(({ id }) => id));
   const heldTexts = new Set(held.flatMap(({ definition, examples }) => [definition, ...examples]));

@@ -14,6 +14,7 @@ import { jsonlReader } from './jsonl-manifest.ts';
 import { kineticsReader } from './kinetics.ts';
 import { labelledTableReader } from './labelled-table.ts';
 import { labelledTsvReader } from './labelled-tsv.ts';
+import { miniGlueReader } from './mini-glue.ts';
 import { miniTextReader } from './mini-text.ts';
 import { mnistFullReader } from './mnist-full.ts';
 import { mnistReader } from './mnist.ts';
@@ -21,10 +22,15 @@ import { movingDigitsReader } from './moving-digits.ts';
 import { msrVttReader } from './msr-vtt.ts';
 import { msvdReader } from './msvd.ts';
 import { numpyArraysReader } from './numpy-arrays.ts';
+import { openClipartReader } from './openclipart.ts';
 import { parquetReader } from './parquet.ts';
 import { plainTextReader } from './plain-text.ts';
+import { runningTextReader } from './running-text.ts';
 import { savedDatasetReader } from './saved-dataset.ts';
 import { sidecarCaptionsReader } from './sidecar-captions.ts';
+import { spriteCaptionsReader } from './sprite-captions.ts';
+import { spriteClipsReader } from './sprite-clips.ts';
+import { tablerIconsReader } from './tabler-icons.ts';
 import { textFolderReader } from './text-folder.ts';
 import { videoCaptionsCsvReader } from './video-captions-csv.ts';
 import { videoFolderReader } from './video-folder.ts';
@@ -60,6 +66,12 @@ const readers = [
   mnistFullReader,
   fashionMnistReader,
   movingDigitsReader,
+  openClipartReader,
+  tablerIconsReader,
+  spriteClipsReader,
+  spriteCaptionsReader,
+  runningTextReader,
+  miniGlueReader,
 ] as const;
 
 type PackageReaders = { readonly [R in (typeof readers)[number] as R['name']]: R };

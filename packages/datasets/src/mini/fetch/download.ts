@@ -1,8 +1,5 @@
 /** A file from an address, in parts: what an earlier try has left is kept, and only the rest is asked for. */
-import { createWriteStream } from 'node:fs';
-import { rename, stat } from 'node:fs/promises';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { open, rename, stat } from 'node:fs/promises';
 
 /** Tries in a row after a connection that breaks. */
 const TRIES = 4;
@@ -15,11 +12,13 @@ const downloadRest = async (address: string, part: string): Promise<void> => {
   // The part is whole already.
   if (response.status === 416) return;
   if (!response.ok || response.body === null) throw new Error(`${response.status} ${response.statusText}`);
-  const append = response.status === 206;
-  await pipeline(
-    Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]),
-    createWriteStream(part, { flags: append ? 'a' : 'w' }),
-  );
+  const file = await open(part, response.status === 206 ? 'a' : 'w');
+  try {
+    // Piece by piece: what has come before a connection breaks is kept.
+    for await (const piece of response.body) await file.write(piece as Uint8Array);
+  } finally {
+    await file.close();
+  }
 };
 
 /**

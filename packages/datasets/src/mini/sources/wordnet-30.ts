@@ -10,7 +10,7 @@ export const wordNet30 = defineSource({
     bytes: 6467132,
     sha256: '61060d960f9ada8fa120872312eccd3ecebfbab8c4579e4f5a74e1cf67620752',
     pool: 'pool/main/w/wordnet/wordnet-base_3.0-37_all.deb',
-    keep: /^usr\/share\/wordnet\/(?:data\.(?:noun|verb|adj|adv)|lexnames)$/u,
+    keep: /^usr\/share\/wordnet\/data\.(?:noun|verb|adj|adv)$/u,
   },
   credit: {
     work: 'WordNet 3.0',
