@@ -17,9 +17,6 @@ const MOST_SHARED = 0.6;
 const LEAST_WORDS = 5;
 const TRAIN_PER_CLASS = 6000;
 const TEST_PER_CLASS = 750;
-/** Verses in which a word may be and yet be looked up, and verses that are then compared word by word. */
-const MAX_POSTINGS = 2000;
-const MAX_COMPARED = 64;
 
 const wordSet = (text: string): ReadonlySet<string> => new Set(text.toLowerCase().match(/[a-z]+/gu) ?? []);
 
@@ -34,7 +31,7 @@ const shared = (a: ReadonlySet<string>, b: ReadonlySet<string>): number => {
   return both / Math.max(1, a.size + b.size - both);
 };
 
-/** Finds the verse that shares most words with another one. */
+/** Finds the verse that shares the largest part of its words with another one (Jaccard), of all verses but one. */
 const createIndex = (entries: readonly Entry[]) => {
   const postings = new Map<string, number[]>();
   for (const [index, { words }] of entries.entries()) {
@@ -46,26 +43,18 @@ const createIndex = (entries: readonly Entry[]) => {
   }
   const counts = new Uint16Array(entries.length);
   return (words: ReadonlySet<string>, without: string): Entry | undefined => {
-    const touched: number[] = [];
+    counts.fill(0);
     for (const word of words) {
-      const list = postings.get(word) ?? [];
-      if (list.length > MAX_POSTINGS) continue;
-      for (const index of list) {
-        if (counts[index] === 0) touched.push(index);
-        counts[index] = (counts[index] ?? 0) + 1;
-      }
+      for (const index of postings.get(word) ?? []) counts[index] = (counts[index] as number) + 1;
     }
-    touched.sort((x, y) => (counts[y] ?? 0) - (counts[x] ?? 0) || x - y);
     let best: Entry | undefined;
-    let most = -1;
-    // Common words count in what is compared, not in what is looked up.
-    for (const index of touched.slice(0, MAX_COMPARED)) {
-      const entry = entries[index];
-      if (!entry || entry.verse.id === without) continue;
-      const share = shared(words, entry.words);
+    let most = 0;
+    for (const [index, entry] of entries.entries()) {
+      const both = counts[index] as number;
+      if (both === 0 || entry.verse.id === without) continue;
+      const share = both / (words.size + entry.words.size - both);
       if (share > most) [best, most] = [entry, share];
     }
-    for (const index of touched) counts[index] = 0;
     return best;
   };
 };
