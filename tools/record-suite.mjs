@@ -1,6 +1,7 @@
 /**
- * Writes docs/results/mini-full.json from a prepared suite: rows, sizes, baselines, what the leakage rules find, and how it
- * was made. `node tools/record-suite.mjs SUITE --minutes 30 --processor-minutes 12 --machine "..."`, then `npm run tables`.
+ * Writes docs/results/mini-full.json from a prepared suite, or from several that are its parts: rows, sizes, baselines, what
+ * the leakage rules find, and how it was made.
+ * `node tools/record-suite.mjs SUITE... --minutes 30 --processor-minutes 12 --machine "..."`, then `npm run tables`.
  */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
@@ -19,8 +20,7 @@ const { values, positionals } = parseArgs({
     command: { type: 'string', default: 'npx polygate prepare --recipe mini-full' },
   },
 });
-const [directory] = positionals;
-if (directory === undefined) throw new Error('name the folder of the suite');
+if (positionals.length === 0) throw new Error('name the folder of the suite');
 
 const root = join(fileURLToPath(import.meta.url), '..', '..');
 const megabytesOf = (folder) =>
@@ -28,8 +28,17 @@ const megabytesOf = (folder) =>
     .filter((entry) => entry.isFile())
     .reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0) / 1e6;
 
-const suite = await readSuite(directory);
-const { rules, counts, baselines } = await checkSuite(directory, (line) => console.error(line));
+const suites = [];
+for (const directory of positionals) {
+  const check = await checkSuite(directory, (line) => console.error(line));
+  suites.push({ directory, suite: await readSuite(directory), ...check });
+}
+/** What a rule found in all suites together. */
+const rules = suites[0].rules.map(({ rule, summary }) => {
+  const each = suites.flatMap((suite) => suite.rules.filter((result) => result.rule === rule));
+  const sum = (field) => each.reduce((total, result) => total + result[field], 0);
+  return { rule, summary, checked: sum('checked'), violations: sum('violations') };
+});
 const archives = dataSourceNames()
   .map((name) => dataSourceNamed(name).pin)
   .filter(isArchive);
@@ -43,21 +52,26 @@ const results = {
     machine: values.machine,
     commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim(),
     fetched: `${Math.round(fetched)} MB of ${archives.length} packages, and took the others from node_modules,`,
-    megabytes: Math.round(megabytesOf(directory)),
+    megabytes: Math.round(suites.reduce((sum, { directory }) => sum + megabytesOf(directory), 0)),
   },
-  image: suite.image,
-  textLength: suite.textLength,
-  quarantine: suite.quarantine,
-  datasets: suite.datasets.map(({ name, kind, splits, classes, baselines: scores }) => ({
+  suites: suites.map(({ suite: { name, image, textLength, quarantine } }) => ({
     name,
-    kind,
-    splits: Object.fromEntries(Object.entries(splits).map(([split, { rows }]) => [split, rows])),
-    ...(classes ? { classes: classes.length } : {}),
-    megabytes: round(megabytesOf(join(directory, name))),
-    ...(scores ? { baselines: scores } : {}),
+    image,
+    textLength,
+    quarantine,
   })),
+  datasets: suites.flatMap(({ directory, suite }) =>
+    suite.datasets.map(({ name, kind, splits, classes, baselines: scores }) => ({
+      name,
+      kind,
+      splits: Object.fromEntries(Object.entries(splits).map(([split, { rows }]) => [split, rows])),
+      ...(classes ? { classes: classes.length } : {}),
+      megabytes: round(megabytesOf(join(directory, name))),
+      ...(scores ? { baselines: scores } : {}),
+    })),
+  ),
   rules,
-  counts,
-  baselines,
+  counts: suites.flatMap(({ counts }) => counts),
+  baselines: suites.flatMap(({ baselines }) => baselines),
 };
 writeFileSync(join(root, 'docs/results/mini-full.json'), `${JSON.stringify(results, null, 2)}\n`);
