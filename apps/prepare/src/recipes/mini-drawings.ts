@@ -15,6 +15,7 @@ export const miniDrawings = {
       source: 'emoji',
       vendors: ['noto', 'twemoji', 'openmoji', 'fluent-emoji-flat', 'fxemoji', 'fluent-emoji-3d'],
       heldOutVendor: 'none',
+      distinct: true,
     },
     'clip-art': { source: 'openclipart', kind: 'captioned-image' },
     'clip-art-category': { source: 'openclipart', kind: 'labelled-image' },

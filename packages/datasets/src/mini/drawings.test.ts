@@ -13,6 +13,7 @@ import { fxemoji } from './sources/fxemoji.ts';
 import { openClipart } from './sources/openclipart.ts';
 import { tablerIcons } from './sources/tabler-icons.ts';
 import { baseOf, loadTabler } from './tabler.ts';
+import { withoutHeldOutImages } from './without-held-out-images.ts';
 
 /** A file as Sodipodi wrote it: sides in millimetres, no view box, RDF in its metadata. */
 const drawing = (title: string, tags: readonly string[], content: string): string => `<?xml version="1.0"?>
@@ -146,6 +147,37 @@ describe('clip art', () => {
       'caf\u00e9',
     );
     expect(seriesOf('animals/bugs/ant-12_b_03.svg')).toBe('ant_b');
+  });
+});
+
+describe('images that another split shows', () => {
+  it('are left out of training', async () => {
+    const pixels = (value: number) =>
+      ({ kind: 'pixels', pixels: new Uint8Array(12).fill(value), width: 2, height: 2, channels: 3 }) as const;
+    const samples = [1, 2, 3, 2].map(
+      (value, i) =>
+        ({ kind: 'sample', id: `${i}`, image: pixels(value), split: i === 3 ? 'test' : 'train' }) as const,
+    );
+    const set = withoutHeldOutImages({
+      reader: {
+        name: 'x',
+        async *read() {
+          yield* samples;
+        },
+      },
+      splitOf: ({ split }) => split ?? '',
+    });
+    const { splits, faults } = await readItems(set);
+    expect(splits['train']?.map(({ id }) => id)).toEqual(['0', '2']);
+    expect(splits['test']?.map(({ id }) => id)).toEqual(['3']);
+    expect(faults).toEqual([
+      {
+        kind: 'fault',
+        id: '1',
+        code: 'shared-with-held-out',
+        reason: 'expected an image of its own, got that of 3',
+      },
+    ]);
   });
 });
 

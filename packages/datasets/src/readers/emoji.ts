@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { emojiSplits, loadEmoji } from '../mini/emoji.ts';
 import { usualVendors, vendorSources } from '../mini/emoji-vendor.ts';
+import { withoutHeldOutImages } from '../mini/without-held-out-images.ts';
 import { defineReader } from './dataset-reader.ts';
 import { percentSetting } from './reader-settings.ts';
 
@@ -11,6 +12,8 @@ export const emojiReader = defineReader({
   needs: 'no path: its data comes as npm packages',
   settings: {
     vendors: z.array(z.string()).optional(),
+    /** Whether training images that another split shows pixel for pixel are left out. @default false */
+    distinct: z.boolean().optional(),
     heldOutVendor: z.string().default('openmoji'),
     unseenPercent: percentSetting.default(15),
     validationPercent: percentSetting.default(3),
@@ -23,7 +26,8 @@ export const emojiReader = defineReader({
   givesPlans: true,
   dataSources: ({ vendors = usualVendors }) => ['emojibase', ...vendorSources(vendors)],
   async open(settings, { key, imageSize, packages }) {
-    const set = await loadEmoji({ ...settings, size: imageSize }, packages);
+    const loaded = await loadEmoji({ ...settings, size: imageSize }, packages);
+    const set = settings.distinct ? withoutHeldOutImages(loaded) : loaded;
     return {
       name: `${key}-captions`,
       kind: 'captioned-image',

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { loadClipArt } from '../mini/clip-art/clip-art.ts';
+import { withoutHeldOutImages } from '../mini/without-held-out-images.ts';
 import { defineReader } from './dataset-reader.ts';
 import { percentSetting } from './reader-settings.ts';
 
@@ -18,7 +19,7 @@ export const openClipartReader = defineReader({
   givesPlans: true,
   dataSources: () => ['openclipart'],
   async open(settings, { key, imageSize, packages }) {
-    const set = await loadClipArt({ ...settings, size: imageSize }, packages);
+    const set = withoutHeldOutImages(await loadClipArt({ ...settings, size: imageSize }, packages));
     return {
       name: key,
       kind: settings.kind,

@@ -15,7 +15,7 @@ import { drawingMetadata, isCaption } from './drawing-metadata.ts';
 const ROOT = 'usr/share/openclipart/svg/';
 /** Folders that are left out. */
 const leftOut =
-  /^(?:shapes|special|unsorted|buttons|logos|computer\/(?:icons|buttons)|people\/smilies|recreation\/games\/cards|signs_and_symbols\/(?:flags|led|map_symbols)|geography\/.*flag)(?:\/|$)/u;
+  /^(?:shapes|special|unsorted|buttons|logos|computer\/(?:icons|buttons)|people\/smilies|recreation\/games\/cards|signs_and_symbols\/(?:flags|led|map_symbols)|geography\/.*flag)(?:\/|$)|(?:^|\/)flags?(?:_|\/|$)/u;
 /** Categories that are asked for, by their folders. */
 const categories: Readonly<Record<string, string>> = {
   animals: 'animals',
