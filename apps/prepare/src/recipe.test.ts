@@ -119,7 +119,7 @@ describe('prepare recipe', () => {
       'unknown setting "sources.photos.pth": did you mean "sources.photos.path"? known: sources.photos.classNames, sources.photos.dataset,',
     );
     expect(() => applyPrepareSettings(own, ['sources.photos.source=folder'])).toThrow(
-      'unknown source "folder": known: caption-list, captions-csv, coco-captions, emoji, fashion-mnist, idx, image-folder,',
+      'unknown source "folder": known: caption-list, captions-csv, coco-captions, emoji, fashion-mnist, glue, idx, image-folder,',
     );
   });
 
