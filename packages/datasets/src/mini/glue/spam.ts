@@ -19,7 +19,7 @@ export const spam: UnderstandingTask = Object.freeze({
   sources: ['spam-assassin'],
   classes,
   pairs: false,
-  extra: ['subject'],
+  extra: ['thread'],
   async load({ every, packages }) {
     const samples = (await loadMails(packages)).map(({ id, isSpam, subject, stem, paragraphs }) => ({
       id,
@@ -28,6 +28,6 @@ export const spam: UnderstandingTask = Object.freeze({
       key: stem === '' ? id : stem,
     }));
     const drawn = drawSamples(samples, { sideOfKey: (key) => sideOf(key, TEST_PERCENT) });
-    return taskSet('spam', drawn, { column: 'subject', every, classes });
+    return taskSet('spam', drawn, { column: 'thread', every, classes });
   },
 } satisfies UnderstandingTask);

@@ -12,7 +12,7 @@ export const heldOutNames: LeakageRule = Object.freeze({
     const counter = new FindingCounter();
     for (const dataset of suite.suite.datasets) {
       const columns = await suite.columns(dataset);
-      if (!columns.includes('concept') || !columns.includes('captions')) continue;
+      if (dataset.kind !== 'captioned-image' || !columns.includes('concept')) continue;
       const captions = (split: string) =>
         suite.rows(dataset, split, (batch, row) => ({
           id: textRow(batch, 'id', row),

@@ -57,7 +57,7 @@ const registry = createRegistry<LeakageRule>('leakage rule', [
   disjointColumn({
     name: 'mail-subjects',
     summary: 'mails of one subject are on one side',
-    column: 'subject',
+    column: 'thread',
   }),
   equalImages,
 ]);

@@ -106,7 +106,7 @@ describe('leakage rules', () => {
     ['clip-art-series', 'series'],
     ['icon-bases', 'base'],
     ['digit-sides', 'digit'],
-    ['mail-subjects', 'subject'],
+    ['mail-subjects', 'thread'],
   ])('%s: no value of %s is trained on and held out, in whichever datasets', async (rule, column) => {
     const right = { one: { train: labelled(column, ['a', '', 'b']), test: labelled(column, ['c', ''], 3) } };
     expect((await findings(right))[rule]).toEqual([1, 0]);

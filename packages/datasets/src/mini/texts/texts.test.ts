@@ -266,7 +266,7 @@ describe('mails', () => {
     const sides = new Map<string, Set<string>>();
     for (const [split, samples] of Object.entries(splits)) {
       for (const { extra } of samples) {
-        const subject = extra?.['subject'] ?? '';
+        const subject = extra?.['thread'] ?? '';
         sides.set(subject, (sides.get(subject) ?? new Set()).add(split));
       }
     }
