@@ -41,5 +41,17 @@ const currentTasks = (recipe: unknown, drops: (name: string, value: unknown) => 
 export const withoutFormerDefaults = (recipe: unknown): unknown =>
   currentTasks(recipe, (name, value) => value !== undefined && value === FORMERLY_COMMON[name]);
 
-/** The recipe of a run folder without the settings that older versions took and did not use. */
-export const withoutFormerSettings = (recipe: unknown): unknown => currentTasks(recipe, () => true);
+/** Extensions as a recipe says them, of records that a run has of them. */
+const namedExtensions = (recipe: unknown): unknown => {
+  const extensions = isRecord(recipe) ? ownValue(recipe, 'extensions') : undefined;
+  if (!isRecord(recipe) || !Array.isArray(extensions)) return recipe;
+  const named = extensions.map((each: unknown) => (isRecord(each) ? ownValue(each, 'module') : each));
+  return { ...recipe, extensions: named };
+};
+
+/**
+ * The recipe of a run folder without the settings that older versions took and did not use, and with what it has of
+ * extensions as their modules' names.
+ */
+export const withoutFormerSettings = (recipe: unknown): unknown =>
+  namedExtensions(currentTasks(recipe, () => true));

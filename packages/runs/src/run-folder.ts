@@ -1,5 +1,5 @@
 import { ConfigError, excerpt, FormatError, ownValue, parseJson, StateError } from '@polygate/core';
-import { writeFileAtomic } from '@polygate/core/node';
+import { changedExtensions, recordExtensions, storedExtensions, writeFileAtomic } from '@polygate/core/node';
 import {
   parseStoredRecipe,
   readModelConfig,
@@ -62,10 +62,21 @@ export const precisionOf = async (run: string, recipe: Recipe): Promise<Recipe['
   return recordedEngine(stored)?.precision ?? 'auto';
 };
 
+/** @throws ConfigError for modules that are not those that the run began with */
+const requireSameExtensions = (run: string, begun: unknown): void => {
+  const [changed] = changedExtensions(storedExtensions(begun));
+  if (!changed) return;
+  const { module, expected, got, file } = changed;
+  throw new ConfigError(
+    `run ${run}: expected the extension "${module}" that the run began with (SHA-256 ${expected}), got another at ${file} (${got}): what it goes on with must compute what it began with; restore the file, choose another --run folder, or delete this one to start over`,
+    { code: 'run-extension-differs', fields: { run, module, expected, got } },
+  );
+};
+
 /**
  * Writes the resolved recipe into the run folder, or checks that a run that is there already has the same one. A run
  * without a checkpoint has nothing to go on from, so its recipe may still be corrected.
- * @throws ConfigError naming the settings that differ; FormatError for a recipe.json that is no JSON; StateError (code
+ * @throws ConfigError naming the settings, or the module of an extension, that differ; FormatError for a recipe.json that is no JSON; StateError (code
  * `run-recipe-missing`) where there are checkpoints without one
  */
 export const claimRun = async (run: string, recipe: Recipe, engine: EngineChoice): Promise<void> => {
@@ -80,6 +91,7 @@ export const claimRun = async (run: string, recipe: Recipe, engine: EngineChoice
   if (before !== undefined) {
     const stored = parseJson(before, `run ${run}: ${RECIPE_FILE}`, { remedy: 'choose another run folder' });
     const { recipe: begun } = isRecord(stored) ? stored : {};
+    if (await latestCheckpoint(run)) requireSameExtensions(run, begun);
     const changed = differences(withDefaults(begun), recipe).filter(
       (key) => !free.has(key.split('.')[0] ?? ''),
     );
@@ -91,9 +103,10 @@ export const claimRun = async (run: string, recipe: Recipe, engine: EngineChoice
     }
   }
   const { name, device, precision } = engine;
+  const written = { ...recipe, extensions: recordExtensions(recipe.extensions, run) };
   await writeFileAtomic(
     path,
-    `${JSON.stringify({ recipe, engine: { name, device, precision } }, null, 2)}\n`,
+    `${JSON.stringify({ recipe: written, engine: { name, device, precision } }, null, 2)}\n`,
   );
 };
 

@@ -1,6 +1,6 @@
 /** What a run folder says about itself: its recipe, the engine of its training, and how far a checkpoint is. */
 import { ConfigError, parseJson } from '@polygate/core';
-import { extensionsOf, loadExtensions } from '@polygate/core/node';
+import { loadStoredExtensions, storedExtensions } from '@polygate/core/node';
 import { modelFolderOf, parseStoredRecipe, type Recipe } from '@polygate/generalist';
 import { checkpointState, type RunState } from '@polygate/training';
 import { readFile, stat } from 'node:fs/promises';
@@ -39,14 +39,18 @@ export const recordedEngine = (stored: unknown): RecordedEngine | undefined => {
   return precision === 'f32' || precision === 'bf16' ? { name, device, precision } : undefined;
 };
 
+/** The extensions that a file of a run names, as recipes of this process do. */
+const loadWritten = (run: string, written: unknown): Promise<readonly string[]> =>
+  loadStoredExtensions(storedExtensions(written), { askedBy: `run ${run}`, folder: run });
+
 const readRecipe = async (run: string): Promise<Pick<RunRecord, 'recipe' | 'trainedOn'>> => {
   const path = join(run, RECIPE_FILE);
   const stored = parseJson(await readFile(path), `run record ${path}`, { remedy: 'is it a run folder?' });
   const trainedOn = recordedEngine(stored);
   // Written by hand, it may be the recipe alone.
   const written = (isRecord(stored) ? stored['recipe'] : undefined) ?? stored;
-  await loadExtensions(extensionsOf(written), { askedBy: `run ${run}`, folders: [run, process.cwd()] });
-  const recipe = parseStoredRecipe(written);
+  const extensions = await loadWritten(run, written);
+  const recipe = parseStoredRecipe(isRecord(written) && extensions.length > 0 ? { ...written, extensions } : written);
   return { recipe, ...(trainedOn ? { trainedOn } : {}) };
 };
 
@@ -61,7 +65,7 @@ export const loadRunExtensions = async (run: string): Promise<void> => {
     if (text === undefined) continue;
     const stored = parseJson(text, `run record ${path}`, { remedy: 'is it a run folder?' });
     const written = (isRecord(stored) ? stored['recipe'] : undefined) ?? stored;
-    await loadExtensions(extensionsOf(written), { askedBy: `run ${run}`, folders: [run, process.cwd()] });
+    await loadWritten(run, written);
   }
 };
 

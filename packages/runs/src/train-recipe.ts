@@ -14,6 +14,7 @@ import {
 import { createOptimizer } from '@polygate/nn';
 import { selectEngine, type EngineChoice, type EngineName } from '@polygate/tensor';
 import {
+  checkpointFolder,
   latestCheckpoint,
   lockRun,
   train,
@@ -179,7 +180,7 @@ export const trainRecipe = async (
     temperature: recipe.mixing.temperature,
     checkpointEvery: every(recipe.checkpoint.every),
     keepLast: recipe.checkpoint.keep,
-    files: modelFiles(config, data.tokenizer),
+    files: modelFiles(config, data.tokenizer, checkpointFolder(run, 0)),
     resume: options.resume ?? 'auto',
     validateEvery: every(recipe.validation.every),
     validate,

@@ -57,6 +57,10 @@ const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EO
 
 const errorCode = (cause: unknown): string => (cause as NodeJS.ErrnoException | null)?.code ?? '';
 
+/** Folder of the checkpoint of a step, whether it is there or not. */
+export const checkpointFolder = (runDirectory: string, step: number): string =>
+  join(runDirectory, FOLDER, `step-${step}`);
+
 /** The checkpoints of a run, oldest first. */
 export const listCheckpoints = async (runDirectory: string): Promise<readonly CheckpointPlace[]> => {
   const folder = join(runDirectory, FOLDER);

@@ -17,6 +17,7 @@ export type { BestOptions, BestState } from './best-score.ts';
 export { lockRun } from './run-lock.ts';
 export {
   bestCheckpoint,
+  checkpointFolder,
   checkpointState,
   clearLeftovers,
   latestCheckpoint,

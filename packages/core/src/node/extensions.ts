@@ -1,14 +1,25 @@
 /**
- * Extensions: modules that register task families, modalities, readers, conditions or models, imported before anything
- * that uses their names is checked.
+ * Extensions: modules that register task families, modalities, readers, conditions, models or optimizers, imported before
+ * anything that uses their names is checked.
+ *
+ * Who asks for one by its name (a recipe, `--extension`) gets what stands there now. A run or model that was made with one
+ * has a record of it (extension-records.ts): it opens with the module that it was made with, wherever that lies now, and
+ * with another one only where somebody asks for that.
  */
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ConfigError } from '../errors.ts';
 import { excerpt, parseJson } from '../json.ts';
-import { registeredSince, registrationCount } from '../registry.ts';
+import {
+  addressOfFile,
+  askedNamesake,
+  isModulePath,
+  loadModule,
+  packageFile,
+  placesOf,
+  type LoadedExtension,
+  type ModuleAddress,
+} from './extension-modules.ts';
 
 /** Who asks for extensions, and where their paths begin. */
 export interface ExtensionRequest {
@@ -18,86 +29,23 @@ export interface ExtensionRequest {
   readonly folders?: readonly string[];
 }
 
-/** An extension that is loaded. */
-export interface LoadedExtension {
-  /** As it was asked for. */
-  readonly module: string;
-  /** As a record of a run names it: a package, or a path from the working directory where the file lies inside. */
-  readonly recorded: string;
-  /** What it registered. */
-  readonly records: readonly { readonly kind: string; readonly name: string }[];
-}
-
-/** What was loaded in this process, by the address of the module: a module is imported once. */
-const loaded = new Map<string, LoadedExtension['records']>();
-
-/** Whether a name is a path: it begins with a dot or a root, or ends as a module file does. */
-const isPath = (module: string): boolean =>
-  module.startsWith('.') || isAbsolute(module) || /\.(?:mjs|js|cjs|ts|mts)$/u.test(module);
-
-/** Address of a module, and the form in which it is recorded. */
 const addressOf = (
   module: string,
   { askedBy, folders = [process.cwd()] }: ExtensionRequest,
-): { readonly address: string; readonly recorded: string } => {
-  if (isPath(module)) {
-    const places = folders.map((folder) => resolve(folder, module));
-    const path = places.find((place) => existsSync(place));
-    if (path === undefined) {
-      throw new ConfigError(
-        `extension "${module}" of ${askedBy}: expected a module file, got none at ${places.join(' or ')}; correct the path, which is relative to the recipe's folder or the working directory`,
-        { code: 'extension-missing', fields: { module, askedBy } },
-      );
-    }
-    const inside = relative(process.cwd(), path);
-    const isOutside = inside.startsWith('..') || isAbsolute(inside);
-    const recorded = isOutside ? path : `./${inside.split(sep).join('/')}`;
-    return { address: pathToFileURL(path).href, recorded };
+): ModuleAddress => {
+  if (!isModulePath(module)) {
+    const file = packageFile(module, folders);
+    return file === undefined
+      ? { address: module, recorded: module }
+      : { address: pathToFileURL(file).href, recorded: module, file };
   }
-  for (const folder of [...folders, process.cwd()]) {
-    try {
-      const path = createRequire(join(resolve(folder), 'package.json')).resolve(module);
-      return { address: pathToFileURL(path).href, recorded: module };
-    } catch {
-      // Not there, or without an entry for require: the next folder, and at last the import itself, decide.
-    }
-  }
-  return { address: module, recorded: module };
-};
-
-const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
-
-const importExtension = async (
-  address: string,
-  module: string,
-  { askedBy }: ExtensionRequest,
-): Promise<LoadedExtension['records']> => {
-  const before = registrationCount();
-  let exported = new Set<unknown>();
-  try {
-    const content = (await import(address)) as { readonly register?: unknown };
-    if (typeof content.register === 'function') await (content.register as () => unknown)();
-    exported = new Set<unknown>(Object.values(content));
-  } catch (cause) {
-    const isMissing =
-      address === module && (cause as { readonly code?: unknown }).code === 'ERR_MODULE_NOT_FOUND';
-    throw isMissing
-      ? new ConfigError(
-          `extension "${module}" of ${askedBy}: expected a package that is installed, got none of that name; install it where you work, or give the path of a module`,
-          { code: 'extension-missing', fields: { module, askedBy }, cause },
-        )
-      : new ConfigError(
-          `extension "${module}" of ${askedBy}: expected a module that can be imported and registers its records, got an error: ${reasonOf(cause)}`,
-          { code: 'extension-failed', fields: { module, askedBy }, cause },
-        );
-  }
-  const fresh = registeredSince(before);
-  // A recipe may have imported the module before: then what it registered is known by what it exports.
-  const records = fresh.length > 0 ? fresh : registeredSince(0).filter(({ record }) => exported.has(record));
-  if (records.length > 0) return records.map(({ kind, name }) => ({ kind, name }));
+  const places = placesOf(module, folders);
+  const path = places.find((place) => existsSync(place));
+  const file = path ?? askedNamesake(module)?.file;
+  if (file !== undefined) return addressOfFile(file);
   throw new ConfigError(
-    `extension "${module}" of ${askedBy}: expected a module that registers a task family, modality, reader, condition or model when it is imported or by its function register, got one that registers nothing; call a function such as registerTaskFamily in it`,
-    { code: 'extension-empty', fields: { module, askedBy } },
+    `extension "${module}" of ${askedBy}: expected a module file, got none at ${places.join(' or ')}; correct the path, which is relative to the recipe's folder or the working directory`,
+    { code: 'extension-missing', fields: { module, askedBy } },
   );
 };
 
@@ -105,8 +53,8 @@ const importExtension = async (
  * Imports extensions in their order, each once in a process: a module registers its records when it is imported, or by a
  * function `register` that it exports.
  * @param modules names of packages, or paths
- * @throws ConfigError (codes `extension-missing`, `extension-failed`, `extension-empty`) that names the module and who
- * asked for it
+ * @throws ConfigError (codes `extension-missing`, `extension-imports`, `extension-failed`, `extension-empty`) that names
+ * the module and who asked for it
  */
 export const loadExtensions = async (
   modules: readonly string[],
@@ -114,10 +62,8 @@ export const loadExtensions = async (
 ): Promise<readonly LoadedExtension[]> => {
   const extensions: LoadedExtension[] = [];
   for (const module of modules) {
-    const { address, recorded } = addressOf(module, request);
-    const records = loaded.get(address) ?? (await importExtension(address, module, request));
-    loaded.set(address, records);
-    extensions.push({ module, recorded, records });
+    const { askedBy } = request;
+    extensions.push(await loadModule(addressOf(module, request), { module, askedBy, isAsked: true }));
   }
   return extensions;
 };

@@ -9,5 +9,18 @@ export { jsonlMetricSink } from './jsonl-metrics.ts';
 export { requireInside } from './inside-folder.ts';
 export type { LinkPolicy } from './inside-folder.ts';
 export { extensionsOf, layExtensions, loadExtensions } from './extensions.ts';
-export type { ExtensionRequest, LaidExtensions, LoadedExtension } from './extensions.ts';
+export type { ExtensionRequest, LaidExtensions } from './extensions.ts';
+export type { ExtensionEntry, LoadedExtension } from './extension-modules.ts';
+export {
+  changedExtensions,
+  loadStoredExtensions,
+  recordExtensions,
+  storedExtensions,
+} from './extension-records.ts';
+export type {
+  ChangedExtension,
+  ExtensionRecord,
+  RecordedRequest,
+  StoredExtension,
+} from './extension-records.ts';
 export { codeFingerprint } from './code-fingerprint.ts';

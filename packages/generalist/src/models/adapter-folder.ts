@@ -4,7 +4,13 @@
  * exported from that; on any other weights it would answer nonsense, so it is refused there.
  */
 import { checkSettings, createRandom, FormatError, parseJson, StateError } from '@polygate/core';
-import { extensionsOf, loadExtensions, sha256File, writeFileAtomic } from '@polygate/core/node';
+import {
+  loadStoredExtensions,
+  recordExtensions,
+  sha256File,
+  storedExtensions,
+  writeFileAtomic,
+} from '@polygate/core/node';
 import { loadParameters, saveParameters } from '@polygate/nn';
 import { checkpointState, verifyFiles } from '@polygate/training';
 import { readFile, stat } from 'node:fs/promises';
@@ -29,7 +35,7 @@ const adapterShape = z.object({
   tasks: z.array(taskShape),
   base: z.object({ sha256: hash }),
   weights: z.object({ bytes: z.number().int().min(0), sha256: hash }),
-  extensions: z.array(z.string()).optional(),
+  extensions: z.array(z.unknown()).optional(),
 });
 
 /** What is known of an adapter before it is on a base. */
@@ -82,7 +88,7 @@ export const saveAdapter = async (model: Generalist, folder: string, base: strin
     tasks,
     base: { sha256: base },
     weights: { bytes: weights.bytes, sha256: weights.sha256 },
-    ...(extensions.length > 0 ? { extensions } : {}),
+    ...(extensions.length > 0 ? { extensions: recordExtensions(extensions, folder) } : {}),
   };
   await writeFileAtomic(join(folder, ADAPTER_FILE), `${JSON.stringify(content, null, 2)}\n`);
 };
@@ -90,10 +96,7 @@ export const saveAdapter = async (model: Generalist, folder: string, base: strin
 const readFolder = async (folder: string): Promise<StoredAdapter> => {
   const path = join(folder, ADAPTER_FILE);
   const value = parseJson(await readFile(path), `adapter ${path}`, { remedy: 'export it anew' });
-  await loadExtensions(extensionsOf(value), {
-    askedBy: `adapter ${folder}`,
-    folders: [folder, process.cwd()],
-  });
+  await loadStoredExtensions(storedExtensions(value), { askedBy: `adapter ${folder}`, folder });
   const result = adapterShape.safeParse(value);
   if (!result.success) {
     const issue = result.error.issues[0];

@@ -1,6 +1,6 @@
 /** config.json and preprocessor_config.json of a model folder: what a model is, as text. */
 import { checkSettings, FormatError, parseJson } from '@polygate/core';
-import type { FileDigest } from '@polygate/core/node';
+import { recordExtensions, type FileDigest } from '@polygate/core/node';
 import { ENCODER_LIMITS } from '@polygate/encoder';
 import { resolveImageInput } from '@polygate/modalities';
 import { z } from 'zod';
@@ -36,7 +36,10 @@ const commonShape = {
   }),
   tokenizerHash: z.string(),
   /** Modules that register what it is made of. */
-  extensions: z.array(z.string()).optional(),
+  extensions: z
+    .array(z.union([z.string(), z.looseObject({ module: z.string() })]))
+    .transform((all) => all.map((each) => (typeof each === 'string' ? each : each.module)))
+    .optional(),
   maximumTokens: count(ENCODER_LIMITS.maxPositions),
   weights: z.object({ bytes: z.number().min(0).int(), sha256: z.string() }).optional(),
   /** The weights that it was exported from. */
@@ -58,8 +61,12 @@ export interface SavedWith {
   readonly source?: string;
 }
 
-/** Text of a config.json. @throws ConfigError for an architecture that is not registered */
-export const serializeConfig = (config: ModelConfig, saved: SavedWith = {}): string => {
+/**
+ * Text of a config.json.
+ * @param folder that it will lie in, which paths of extensions are counted from. @default they stay as they are
+ * @throws ConfigError for an architecture that is not registered
+ */
+export const serializeConfig = (config: ModelConfig, saved: SavedWith = {}, folder?: string): string => {
   const {
     architecture = FIRST_ARCHITECTURE,
     image,
@@ -81,7 +88,9 @@ export const serializeConfig = (config: ModelConfig, saved: SavedWith = {}): str
       image,
       tokenizerHash,
       maximumTokens,
-      ...(extensions.length > 0 ? { extensions } : {}),
+      ...(extensions.length > 0
+        ? { extensions: folder === undefined ? extensions : recordExtensions(extensions, folder) }
+        : {}),
       ...(tasks ? { tasks } : {}),
       ...(adapter ? { adapter } : {}),
       ...(weights ? { weights: { bytes: weights.bytes, sha256: weights.sha256 } } : {}),

@@ -10,9 +10,9 @@ import {
   type Random,
 } from '@polygate/core';
 import {
-  extensionsOf,
-  loadExtensions,
+  loadStoredExtensions,
   sha256File,
+  storedExtensions,
   writeFileAtomic,
   type FileDigest,
 } from '@polygate/core/node';
@@ -42,9 +42,16 @@ const TOKENIZER_CONFIG_FILE = 'tokenizer_config.json';
 export const TOKENIZER_FILE = 'tokenizer.json';
 export const WEIGHTS_FILE = 'model.safetensors';
 
-/** The small files of a model folder by name; a checkpoint takes them beside its weights. */
-export const modelFiles = (config: ModelConfig, tokenizer: Tokenizer): Readonly<Record<string, string>> => ({
-  [CONFIG_FILE]: serializeConfig(config),
+/**
+ * The small files of a model folder by name; a checkpoint takes them beside its weights.
+ * @param folder that they will lie in
+ */
+export const modelFiles = (
+  config: ModelConfig,
+  tokenizer: Tokenizer,
+  folder: string,
+): Readonly<Record<string, string>> => ({
+  [CONFIG_FILE]: serializeConfig(config, {}, folder),
   [PREPROCESSOR_FILE]: serializePreprocessor(config),
   // The same text as saveTokenizer writes: its hash is the tokenizer's.
   [TOKENIZER_FILE]: `${JSON.stringify(tokenizer.toJSON(), null, 2)}\n`,
@@ -69,14 +76,18 @@ export const saveModel = async (
   options: SaveModelOptions = {},
 ): Promise<void> => {
   const weights = await saveParameters(allParameters(model), join(folder, WEIGHTS_FILE), options);
-  const files = modelFiles(model.config, model.tokenizer);
+  const files = modelFiles(model.config, model.tokenizer, folder);
   for (const [name, text] of Object.entries({
     ...files,
-    [CONFIG_FILE]: serializeConfig(model.config, {
-      weights,
-      state: model.extraState?.save(),
-      ...(options.source === undefined ? {} : { source: options.source }),
-    }),
+    [CONFIG_FILE]: serializeConfig(
+      model.config,
+      {
+        weights,
+        state: model.extraState?.save(),
+        ...(options.source === undefined ? {} : { source: options.source }),
+      },
+      folder,
+    ),
   })) {
     await writeFileAtomic(join(folder, name), text);
   }
@@ -165,12 +176,17 @@ export const readModelConfig = async (
     });
   });
   // Its architecture and families may be of extensions.
-  const extensions = extensionsOf(
+  const stored = storedExtensions(
     parseJson(bytes, `model config ${path}`, { remedy: 'is it a model folder?' }),
   );
-  await loadExtensions(extensions, { askedBy: `model ${place}`, folders: [place, process.cwd()] });
+  const extensions = await loadStoredExtensions(stored, { askedBy: `model ${place}`, folder: place });
   const { config, saved } = parseConfig(bytes, path);
-  return { place, config, saved, tokenizerFile: join(place, TOKENIZER_FILE) };
+  return {
+    place,
+    config: extensions.length > 0 ? { ...config, extensions } : config,
+    saved,
+    tokenizerFile: join(place, TOKENIZER_FILE),
+  };
 };
 
 const SHOWN_NAMES = 5;
