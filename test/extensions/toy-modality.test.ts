@@ -84,6 +84,13 @@ describe('a modality of an extension', () => {
     ]);
     for (const { classes } of answers)
       expect(classes.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 5);
+    // Made-up data have the settings of the kind's section; settings of a modality may be laid over a recipe.
+    const made = await polygate(
+      ...['pretrain', '--recipe', join(scratch, 'series.json'), '--synthetic'],
+      ...['--run', join(scratch, 'made'), '--set', 'steps=2 steps'],
+      ...['--set', 'model.modalities.series.window=2', '--set', 'tasks.walks.window=2'],
+    );
+    expect([made.code, made.code === 0 ? '' : made.log]).toEqual([0, '']);
     const shown = await polygate('predict', 'name-series', fileOf('up'), '--run', run, '--engine', 'cpu');
     expect(shown.out).toMatch(/^\d\.\d{3} {2}rising\n\d\.\d{3} {2}falling$/u);
 

@@ -14,6 +14,7 @@ import {
   type DatasetReader,
   type KindSettings,
   type NamedReaders,
+  kindSettings as sectionSettings,
 } from '@polygate/datasets';
 import { z } from 'zod';
 
@@ -213,6 +214,10 @@ export const kindSettings = (
   { kind, settings }: Pick<DatasetPlan, 'kind' | 'settings'>,
   recipe: PrepareRecipe,
 ): KindSettings => {
-  const { section } = kindNamed(kind);
-  return { ...(section ? (recipe[section.name] as KindSettings) : {}), ...settings };
+  const record = kindNamed(kind);
+  const { section } = record;
+  return sectionSettings(record, {
+    ...(section ? (recipe[section.name] as KindSettings) : {}),
+    ...settings,
+  });
 };

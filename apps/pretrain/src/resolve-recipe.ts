@@ -1,5 +1,5 @@
 import { ownValue, unknownName } from '@polygate/core';
-import { applyOverrides, parseRecipe, type Recipe } from '@polygate/generalist';
+import { applyOverrides, type Recipe, type RecipeInput } from '@polygate/generalist';
 import { pretrainRecipes } from './recipes/index.ts';
 
 /**
@@ -11,7 +11,8 @@ export const resolvePretrainRecipe = (options: {
   readonly set?: readonly string[];
 }): Recipe => {
   const { recipe, set = [] } = options;
-  if (typeof recipe !== 'string') return applyOverrides(parseRecipe(recipe), set);
+  // Defaults are those of the kinds that the settings choose, so they are filled in last.
+  if (typeof recipe !== 'string') return applyOverrides(recipe as RecipeInput, set);
   const known = ownValue(pretrainRecipes, recipe);
   if (!known) throw unknownName('pretrain recipe', recipe, Object.keys(pretrainRecipes));
   return applyOverrides(known, set);

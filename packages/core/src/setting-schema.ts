@@ -75,8 +75,13 @@ const fittingChoices = (schema: SchemaNode, value: unknown): readonly SchemaNode
   return fitting.length > 0 ? fitting : choices;
 };
 
+/** Whether a schema takes anything. */
+export const isOpen = (type: string): boolean => type === 'unknown' || type === 'any';
+
 const below = (schema: SchemaNode, key: string): readonly SchemaNode[] => {
-  const { shape, valueType, element } = definitionOf(schema);
+  const { type, shape, valueType, element } = definitionOf(schema);
+  // What a schema of another record checks later, such as settings of a modality by its name.
+  if (isOpen(type)) return key === '__proto__' ? [] : [schema];
   if (shape) {
     const child = ownValue(shape, key);
     return child ? [child] : [];

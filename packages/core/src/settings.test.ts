@@ -82,6 +82,27 @@ describe('settings', () => {
     );
   });
 
+  it('go into records whose own schema checks them later', () => {
+    const open = z.object({ modalities: z.record(z.string(), z.record(z.string(), z.unknown())) });
+    const laid = [
+      'wave.window=3',
+      'wave.names=["a"]',
+      'wave.word=left',
+      'wave.deep.er=true',
+      'wave.none=null',
+    ];
+    expect(
+      laySettings(
+        open,
+        {},
+        laid.map((setting) => `modalities.${setting}`),
+      ),
+    ).toEqual({
+      modalities: { wave: { window: 3, names: ['a'], word: 'left', deep: { er: true }, none: null } },
+    });
+    expect(() => laySettings(open, {}, ['modalities.wave.__proto__=1'])).toThrow('unknown setting');
+  });
+
   it('say what is wrong', () => {
     expect(() => lay({}, 'size=one')).toThrow(
       '--set size=one: expected a number, got "one"; write it as JSON, for example size=0.001',

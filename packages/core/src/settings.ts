@@ -5,6 +5,7 @@ import {
   childOf,
   choicesOf,
   definitionOf,
+  isOpen,
   isRecord,
   knownKeysAt,
   schemasAt,
@@ -95,6 +96,10 @@ const typedValue = (text: string, schemas: readonly SchemaNode[], path: string):
     });
   };
   if (trimmed === 'null' && schemas.some(takesNull)) return null;
+  if ([...types].some(isOpen)) {
+    const open = jsonOf(trimmed);
+    return open === undefined ? unescaped(text) : open;
+  }
   if (choices.some((schema) => wordsOf(schema)?.includes(trimmed))) return trimmed;
   // Where both are allowed, only text that the number would be written as is a number: 007 stays text.
   if (types.has('number') && numberPattern.test(trimmed)) {

@@ -67,6 +67,7 @@ export type {
   SyntheticOptions,
 } from './kinds/dataset-kind.ts';
 export { kindNamed, kindNames, registerKind } from './kinds/kind-registry.ts';
+export { kindSettings } from './kinds/kind-settings.ts';
 export { packLines } from './kinds/packing.ts';
 export type { PackedRow } from './kinds/packing.ts';
 export { batchRows } from './kinds/row-batches.ts';

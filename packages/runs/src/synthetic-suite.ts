@@ -4,7 +4,7 @@
  */
 import { createRandom, sha256 } from '@polygate/core';
 import { writeDirectoryAtomic } from '@polygate/core/node';
-import { datasetSchema, kindNamed, SUITE_FILE, SUITE_VERSION, type Suite } from '@polygate/datasets';
+import { datasetSchema, kindNamed, kindSettings, SUITE_FILE, SUITE_VERSION, type Suite } from '@polygate/datasets';
 import type { Recipe } from '@polygate/generalist';
 import { buildBatch, writeShards, type Schema } from '@polygate/stream';
 import { taskFamilyNamed } from '@polygate/tasks';
@@ -48,6 +48,7 @@ export const writeSyntheticSuite = async (
     datasets: [...datasets].map(([name, { kind, split }]) => ({
       name,
       kind,
+      ...(kindNamed(kind).section ? { settings: kindSettings(kindNamed(kind)) } : {}),
       splits: { [split]: { rows }, validation: { rows } },
       ...(kindNamed(kind).hasClasses ? { classes: CLASSES } : {}),
     })),
@@ -72,7 +73,7 @@ export const writeSyntheticSuite = async (
           words: WORDS,
           classes: CLASSES,
           random: createRandom(seed).fork(`${name}/${split}`),
-          settings: {},
+          settings: kindSettings(kindNamed(kind)),
         });
         await writeShards(join(directory, name, split), schema, [buildBatch(schema, columns)]);
       }

@@ -1,5 +1,6 @@
 /** Schemas of the prepared datasets, by kind. Token columns hold ids of the tokenizer that the metadata names. */
 import { datasetMetadata, defineSchema, type Schema } from '@polygate/stream';
+import { kindSettings } from '../kinds/kind-settings.ts';
 import type { KindSettings } from '../kinds/dataset-kind.ts';
 import { kindNamed } from '../kinds/kind-registry.ts';
 
@@ -22,8 +23,9 @@ export interface DatasetSchemaOptions {
 
 /** The schema of a prepared dataset: the columns of its kind and further texts. @throws ConfigError for an unknown kind */
 export const datasetSchema = (options: DatasetSchemaOptions): Schema => {
-  const { imageSize = 0, settings = {} } = options;
+  const { imageSize = 0 } = options;
   const kind = kindNamed(options.kind);
+  const settings = kindSettings(kind, options.settings);
   const extra = Object.fromEntries((options.extra ?? []).map((name) => [name, 'utf8' as const]));
   return defineSchema(
     { ...kind.columns({ imageSize, settings }), ...extra },
