@@ -1,4 +1,5 @@
 /** Video classification through the command line: animated images, prepared, trained, scored and asked about. */
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -78,6 +79,13 @@ describe('video classification', () => {
     expect(prepared).toMatchObject({ code: 0 });
     const trained = await polygate('pretrain', '--recipe', at('train.json'), '--run', at('run'));
     expect(trained, trained.log).toMatchObject({ code: 0 });
+    const more = ['--run', at('more'), '--set', 'tasks.lights.frames=4', '--set', 'model.maxFrames=3'];
+    const refused = await polygate('pretrain', '--recipe', at('train.json'), ...more);
+    expect(refused.log).toContain(
+      'frames within the 3 temporal positions, got 4 from position 0; use fewer frames',
+    );
+    // Found before the folder is claimed.
+    expect(existsSync(at('more', 'recipe.json'))).toBe(false);
     const evaluated = await polygate('evaluate', '--run', at('run'));
     expect(evaluated).toMatchObject({ code: 0 });
     const { scores } = JSON.parse(await readFile(at('run', 'evaluation.json'), 'utf8')) as {

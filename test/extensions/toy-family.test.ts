@@ -1,8 +1,9 @@
 /** A task family in a module of somebody else, through the command line: trained, evaluated, asked, and opened again. */
 import { loadExtensions } from '@polygate/core/node';
+import { createHash } from 'node:crypto';
 import { readFile, mkdtemp, rm, writeFile, mkdir, cp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { polygate } from '../polygate.ts';
 import { prepareSmallSuite, smallTrainingRecipe } from '../small-suite.ts';
@@ -35,16 +36,36 @@ describe('a task family of an extension', () => {
     expect(log).toContain('finished at step 150');
     expect(code).toBe(0);
     const stored = JSON.parse(await readFile(join(run, 'recipe.json'), 'utf8')) as {
-      readonly recipe: { readonly extensions: readonly string[] };
+      readonly recipe: { readonly extensions: readonly { readonly path: string }[] };
     };
-    expect(stored.recipe.extensions).toEqual(['./test/extensions/toy-family.mjs']);
+    const record = {
+      module: './test/extensions/toy-family.mjs',
+      sha256: createHash('sha256')
+        .update(await readFile(EXTENSION))
+        .digest('hex'),
+      records: [{ kind: 'task family', name: 'toy-verdict' }],
+    };
+    expect(stored.recipe.extensions).toEqual([{ ...record, path: relative(run, EXTENSION) }]);
     const config = JSON.parse(
       await readFile(join(run, 'checkpoints', 'step-150', 'config.json'), 'utf8'),
     ) as Record<string, unknown>;
     expect(config).toMatchObject({
-      extensions: ['./test/extensions/toy-family.mjs'],
+      extensions: [{ ...record, path: relative(join(run, 'checkpoints', 'step-150'), EXTENSION) }],
       tasks: [{ name: 'verdict', family: 'toy-verdict', settings: { wanted: ['red', 'white'] } }],
     });
+  });
+
+  it('is the one that a run goes on with', async () => {
+    const other = join(scratch, 'other');
+    await cp(run, other, { recursive: true, verbatimSymlinks: true });
+    const file = join(other, 'recipe.json');
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, text.replace(/"sha256": "[0-9a-f]+"/u, `"sha256": "${'0'.repeat(64)}"`));
+    const { code, log } = await polygate('pretrain', '--recipe', recipeFile, '--run', other);
+    expect(code).toBe(2);
+    expect(log).toContain(
+      `run ${other}: expected the extension "./test/extensions/toy-family.mjs" that the run began with (SHA-256 ${'0'.repeat(64)}), got another at ${EXTENSION}`,
+    );
   });
 
   it('is loaded by a setting of the command line too, before the recipe is checked', async () => {
@@ -142,7 +163,9 @@ describe('an extension that can not be loaded', () => {
         `import { registerTaskFamily } from '@polygate/tasks';
          export const register = () => registerTaskFamily({ name: 'image-captioning', summary: 'taken' });`,
       ),
-    ).rejects.toThrow(/expected a name that is free, got "image-captioning"|Cannot find package/u);
+    ).rejects.toThrow(
+      /expected a name that is free, got "image-captioning"|got no package @polygate\/tasks from/u,
+    );
   });
 
   it('ends a command before anything is written', async () => {
@@ -154,7 +177,9 @@ describe('an extension that can not be loaded', () => {
     const moved = join(scratch, 'moved');
     await mkdir(moved);
     await cp(join(run, 'recipe.json'), join(moved, 'recipe.json'));
-    const text = (await readFile(join(run, 'recipe.json'), 'utf8')).replace('toy-family.mjs', 'gone.mjs');
+    const text = (await readFile(join(run, 'recipe.json'), 'utf8'))
+      .replaceAll('toy-family.mjs', 'gone.mjs')
+      .replaceAll('toy-verdict', 'gone-verdict');
     await writeFile(join(moved, 'recipe.json'), text);
     const opened = await polygate('predict', 'judge', 'a.png', '--run', moved);
     expect(opened.log).toContain(`extension "./test/extensions/gone.mjs" of run ${moved}`);

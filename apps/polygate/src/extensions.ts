@@ -1,6 +1,7 @@
 /** Extensions of the command line: those of `--extension`, of a recipe file, and of the run that is asked. */
 import { layExtensions, loadExtensions } from '@polygate/core/node';
 import { loadRunExtensions } from '@polygate/runs';
+import { taskPredictors } from '@polygate/tasks';
 import { dirname, resolve } from 'node:path';
 import { readRecipeFile } from './recipe-file.ts';
 
@@ -20,7 +21,11 @@ const valuesOf = (argv: readonly string[], option: string): readonly string[] =>
 export const loadEarlyExtensions = async (argv: readonly string[]): Promise<void> => {
   await loadExtensions(valuesOf(argv, '--extension'), { askedBy: '--extension' });
   if (argv[0] !== 'predict') return;
-  for (const run of valuesOf(argv, '--run')) await loadRunExtensions(run);
+  for (const run of valuesOf(argv, '--run')) {
+    // A verb may be of a run's extension: where there is no run, that is what is wrong.
+    const isVerb = taskPredictors().some(({ predictor }) => predictor.verb === argv[1]);
+    await loadRunExtensions(run, { isNeeded: !isVerb && argv[1]?.startsWith('-') === false });
+  }
 };
 
 /** A recipe's name or content, with settings laid over it. */

@@ -342,7 +342,7 @@ describe('error texts', () => {
       'encode: expected segment 0 (visual): 8 patches (2 x 2 x 2), got 4; correct grid',
     );
     expect(encode({ ...image, layout: { ...image.layout, startFrame: 4 } })).toThrow(
-      'encode: expected segment 0 (visual): frames within the 4 temporal positions, got 1 from position 4; use fewer frames or an earlier startFrame',
+      'encode: expected segment 0 (visual): frames within the 4 temporal positions, got 1 from position 4; use fewer frames, or an earlier startFrame',
     );
     expect(encode(words, visualSegment({ ...images, patches: new Float32Array(48) }, rows.image))).toThrow(
       'encode: expected segment 1 (visual): 2 x 4 x 4 values, a Float32Array, got 48 of Float32Array',

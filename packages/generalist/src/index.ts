@@ -60,7 +60,7 @@ export type { Overfitting } from './overfitting.ts';
 export { openSuite } from './suite-data.ts';
 export { requireSuiteOf } from './suite-fit.ts';
 export type { OpenSuite } from './suite-data.ts';
-export { defaultTasks, familyKinds, makeTask, trainedTasks } from './task-recipes.ts';
+export { defaultTasks, familyKinds, fitTasks, makeTask, trainedTasks } from './task-recipes.ts';
 export type { TaskContext } from './task-recipes.ts';
 export { buildTaskSources, labelFrequencies, tasksOf } from './task-sources.ts';
 export type { TaskSourceOptions } from './task-sources.ts';

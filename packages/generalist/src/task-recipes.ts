@@ -52,6 +52,24 @@ export const defaultTasks = (suite: Suite): Readonly<Record<string, TaskRecipe>>
   return Object.fromEntries(tasks);
 };
 
+/**
+ * Tasks for a model: texts that are longer than it has positions for are cut there.
+ * @param positions longest text of the model, in tokens
+ */
+export const fitTasks = (
+  tasks: Readonly<Record<string, TaskRecipe>>,
+  positions: number,
+): Readonly<Record<string, TaskRecipe>> =>
+  Object.fromEntries(
+    Object.entries(tasks).map(([name, task]) => {
+      const { settings, longestText = Number.POSITIVE_INFINITY } = taskFamilyNamed(task.family);
+      if (!Object.hasOwn(settings, 'maximumTokens')) return [name, task];
+      const given = ownValue(task as unknown as Readonly<Record<string, unknown>>, 'maximumTokens');
+      const longest = typeof given === 'number' ? given : longestText;
+      return [name, longest > positions ? { ...task, maximumTokens: positions } : task];
+    }),
+  );
+
 /** What tasks share. */
 export interface TaskContext extends Omit<FamilyContext, 'dataset'> {
   readonly suite: Suite;

@@ -45,6 +45,12 @@ export const layersOf = (parameters: Pick<ParameterSet, 'specs'>): number =>
  */
 export const weightSites = (parameters: ParameterSet, options: SiteOptions = {}): readonly WeightSite[] => {
   const count = layersOf(parameters);
+  if (count === 0) {
+    throw new ConfigError(
+      'interference: expected a model with blocks (parameters blocks.0 and on), whose linears tasks share, got one without; it can be measured for such models alone',
+      { code: 'no-layers' },
+    );
+  }
   const { layers = defaultLayers(count), linears = ['ffn.fc2'] } = options;
   for (const layer of layers) {
     if (!Number.isInteger(layer) || layer < 1 || layer > count) {

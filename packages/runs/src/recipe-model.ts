@@ -4,6 +4,7 @@ import {
   configureModel,
   createModel,
   describeInitialization,
+  fitTasks,
   initialize,
   modelSize,
   trainedTasks,
@@ -75,12 +76,15 @@ export const createRecipeModel = async (
   const { data, tasks, run, isResumed, isOnHost } = options;
   const image = { ...data.suite.image, channels: CHANNELS };
   const settings = await modelSettings(recipe, { image, resumed: isResumed ? run : undefined });
-  const configured = configureModel(settings, {
-    vocabularySize: data.tokenizer.size,
-    image,
-    tokenizerHash: data.tokenizer.hash,
-    tasks: trainedTasks(tasks, data.suite),
-  });
+  const configuredFor = (own: RecipeModelOptions['tasks']): ModelConfig =>
+    configureModel(settings, {
+      vocabularySize: data.tokenizer.size,
+      image,
+      tokenizerHash: data.tokenizer.hash,
+      tasks: trainedTasks(own, data.suite),
+    });
+  // How long its texts are is known once it is configured; the tasks that it is trained on follow from that.
+  const configured = configuredFor(fitTasks(tasks, modelSize(configuredFor(tasks)).textLength));
   const { extensions } = recipe;
   const config = extensions.length > 0 ? { ...configured, extensions } : configured;
   if (isResumed) await requireSameData(run, data);

@@ -56,9 +56,13 @@ const readRecipe = async (run: string): Promise<Pick<RunRecord, 'recipe' | 'trai
 
 /**
  * Loads the extensions that a run or a model folder names, for what must know them before it opens the run.
- * @throws ConfigError naming the run and the extension that is missing or fails
+ * @param options `isNeeded`: whether there must be a run or model in the folder. @default false
+ * @throws ConfigError naming the run and the extension that is missing or fails; StateError where there is no run but has to be
  */
-export const loadRunExtensions = async (run: string): Promise<void> => {
+export const loadRunExtensions = async (
+  run: string,
+  { isNeeded = false }: { readonly isNeeded?: boolean } = {},
+): Promise<void> => {
   for (const name of [RECIPE_FILE, 'config.json']) {
     const path = join(run, name);
     const text = await readFile(path, 'utf8').catch(() => undefined);
@@ -67,6 +71,7 @@ export const loadRunExtensions = async (run: string): Promise<void> => {
     const written = (isRecord(stored) ? stored['recipe'] : undefined) ?? stored;
     await loadWritten(run, written);
   }
+  if (isNeeded) await modelFolderOf(run);
 };
 
 /**

@@ -4,8 +4,10 @@ import { type Lock } from '@polygate/core/node';
 import {
   buildTaskSources,
   describeOverfitting,
+  fitTasks,
   measureTaskBatch,
   modelFiles,
+  modelSize,
   openSuite,
   readOverfitting,
   tasksOf,
@@ -26,6 +28,7 @@ import { watchDroppedChoices } from './dropped-choices.ts';
 import { epochCallbacks, modelState } from './epochs.ts';
 import { createRecipeModel, startModel } from './recipe-model.ts';
 import { createTunedModel, type TunedModel } from './tuned-model.ts';
+import { checkFirstBatches } from './first-batches.ts';
 import { claimRun, precisionOf, recordStart } from './run-folder.ts';
 import { planTraining } from './training-plan.ts';
 import {
@@ -132,15 +135,21 @@ export const trainRecipe = async (
     ...(recipe.threads === undefined ? {} : { threads: recipe.threads }),
   });
   await using data = await openSuite(recipe.suite);
-  const tasks = tasksOf(recipe, data);
+  const asked = tasksOf(recipe, data);
   const isResumed = options.resume !== 'never' && (await latestCheckpoint(run)) !== undefined;
   const isOnHost = engine.device === 'cpu';
   const prepared: TunedModel & { readonly settings?: Recipe['model'] } = recipe.tune
-    ? await createTunedModel(recipe, { data, tasks, run, logger, isOnHost })
-    : await createRecipeModel(recipe, { data, tasks, run, isResumed, isOnHost });
+    ? await createTunedModel(recipe, { data, tasks: asked, run, logger, isOnHost })
+    : await createRecipeModel(recipe, { data, tasks: asked, run, isResumed, isOnHost });
   const { config, parameters, base, starts } = prepared;
   using model = prepared.model;
-  const sources = await buildTaskSources(data, recipe, { image: model.image, vocabulary: model.vocabulary });
+  const tasks = fitTasks(asked, modelSize(config).textLength);
+  const sources = await buildTaskSources(
+    data,
+    { ...recipe, tasks },
+    { image: model.image, vocabulary: model.vocabulary },
+  );
+  await checkFirstBatches(model, sources, recipe.seed);
   const isStarted = starts === 'always' || (starts === 'first' && !isResumed);
   const start = isStarted ? await startModel(model, recipe, logger) : undefined;
   const scores = validatedScores(data, recipe, tasks);

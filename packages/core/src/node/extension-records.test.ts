@@ -33,8 +33,8 @@ const moduleOf = async (path: string, name: string, more = ''): Promise<string> 
 };
 
 const hash = /^[0-9a-f]{64}$/u;
-const stored = (module: string, name: string, sha256 = '0'.repeat(64)) => ({
-  extensions: [{ module, sha256, records: [{ kind: 'toy', name }] }],
+const stored = (path: string, name: string, sha256 = '0'.repeat(64)) => ({
+  extensions: [{ module: './ext.mjs', path, sha256, records: [{ kind: 'toy', name }] }],
 });
 const open = (content: unknown, folder = at('run')) =>
   loadStoredExtensions(storedExtensions(content), { askedBy: 'run r', folder });
@@ -55,7 +55,8 @@ describe('what a run says of an extension', () => {
     await loadExtensions([file], { askedBy: '--extension' });
     const [record] = recordExtensions([relative(process.cwd(), file)], at('run'));
     expect(record).toEqual({
-      module: '../ext/a.mjs',
+      module: relative(process.cwd(), file),
+      path: '../ext/a.mjs',
       sha256: expect.stringMatching(hash) as string,
       records: [{ kind: 'toy', name: 'one-a' }],
     });
@@ -75,7 +76,7 @@ describe('what a run says of an extension', () => {
 
   it('names each place that was tried once, what is missing, and the remedy', async () => {
     expect(await refusal(stored('../gone.mjs', 'gone-c'))).toBe(
-      `extension "../gone.mjs" of run r: expected its module (which registers toy gone-c), got none at ROOT/gone.mjs or ${join(process.cwd(), '..', 'gone.mjs')}; put it back, or say where it is now: --extension FILE`,
+      `extension "./ext.mjs" of run r: expected its module (which registers toy gone-c), got none at ROOT/gone.mjs or ${join(process.cwd(), 'ext.mjs')}; put it back, or say where it is now: --extension FILE`,
     );
     expect(await refusal({ extensions: [at('gone.mjs')] })).toBe(
       'extension "ROOT/gone.mjs" of run r: expected its module, got none at ROOT/gone.mjs; put it back, or say where it is now: --extension FILE',
@@ -100,7 +101,7 @@ describe('what a run says of an extension', () => {
     const content = stored('../ext/e.mjs', 'changed-e', digestOf(file));
     await writeFile(file, `${text}// changed\n`);
     expect(await refusal(content)).toBe(
-      'extension "../ext/e.mjs" of run r: expected the module that it was made with (SHA-256 HASH), got another (HASH) at ROOT/ext/e.mjs, which may compute something else; restore the file, or ask for the one that is there: --extension ROOT/ext/e.mjs',
+      'extension "./ext.mjs" of run r: expected the module that it was made with (SHA-256 HASH), got another (HASH) at ROOT/ext/e.mjs, which may compute something else; restore the file, or ask for the one that is there: --extension ROOT/ext/e.mjs',
     );
     expect(registry.has('changed-e')).toBe(false);
     await writeFile(file, text);
@@ -110,7 +111,7 @@ describe('what a run says of an extension', () => {
     await loadExtensions([file], { askedBy: '--extension' });
     await open(stored('./e.mjs', 'changed-e'));
     expect(changedExtensions(storedExtensions(stored('./e.mjs', 'changed-e')))).toEqual([
-      { module: './e.mjs', expected: '0'.repeat(64), got: digestOf(file), file },
+      { module: './ext.mjs', expected: '0'.repeat(64), got: digestOf(file), file },
     ]);
     expect(changedExtensions(storedExtensions(content))).toEqual([]);
   });

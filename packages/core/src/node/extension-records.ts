@@ -23,9 +23,9 @@ import {
 
 /** An extension as a run or model has it in its files. */
 export interface ExtensionRecord {
-  /** A package, or a path from the folder of the record. */
+  /** A package, or a path from the working directory, as the recipe or the command line named it. */
   readonly module: string;
-  /** Of a package: path of its module from that folder, for where it is not installed. */
+  /** Path of the module from the folder of the record. */
   readonly path?: string | undefined;
   /** SHA-256 of the module's own file. @default unknown */
   readonly sha256?: string | undefined;
@@ -81,7 +81,8 @@ export const recordExtensions = (modules: readonly string[], folder: string): re
     const path = fromFolder(folder, file);
     const sha256 = known?.sha256 ?? moduleHash(file);
     return {
-      ...(isPath ? { module: path } : { module, path }),
+      module: isPath ? fromFolder(process.cwd(), file) : module,
+      path,
       ...(sha256 === undefined ? {} : { sha256 }),
       ...(known ? { records: known.records } : {}),
     };
@@ -131,13 +132,14 @@ const standIn = (record: ExtensionRecord, askedBy: string): { readonly recorded:
 
 /** Where a recorded module may be, in the order in which it is looked for; each place once. */
 const candidates = ({ module, path }: ExtensionRecord, folder: string): readonly string[] => {
-  // Paths of older records begin in the working directory.
-  if (isModulePath(module)) return placesOf(module, [folder, process.cwd()]);
+  const beside = path === undefined ? [] : placesOf(path, [folder]);
+  if (isModulePath(module)) {
+    // Paths of older records begin in the working directory, or in the folder.
+    const folders = path === undefined ? [folder, process.cwd()] : [process.cwd()];
+    return [...new Set([...beside, ...placesOf(module, folders)])];
+  }
   const installed = packageFile(module, [folder]);
-  return [
-    ...(installed === undefined ? [] : [installed]),
-    ...(path === undefined ? [] : placesOf(path, [folder])),
-  ];
+  return [...new Set([...(installed === undefined ? [] : [installed]), ...beside])];
 };
 
 const missing = (

@@ -68,6 +68,14 @@ export const drawSegments = (
 });
 
 /**
+ * Checks a batch of sequences against an encoder's configuration, as `encode` does; nothing is computed.
+ * @throws ShapeError for what doesn't fit; ConfigError for a modality that the encoder does not embed
+ */
+export const checkSequences = (batch: SequenceBatch, config: ResolvedEncoderShape): void => {
+  layOut(batch, config);
+};
+
+/**
  * Checks a batch of sequences against the encoder and lays it out.
  * @throws ShapeError for what doesn't fit; ConfigError for a modality that the encoder does not embed
  */

@@ -39,9 +39,15 @@ export const initialize = async (
       { code: 'tokenizer-mismatch', fields: { from } },
     );
   }
-  if (!model.startFrom || start.architecture !== model.architecture) {
+  if (!model.startFrom) {
     throw new ConfigError(
-      `initialize: expected a start of the model's architecture, ${model.architecture}${model.startFrom ? '' : ', which takes none'}, got one of ${start.architecture} in ${from}; leave initialize out of the recipe, or give another start`,
+      `initialize: expected a model that starts from others' weights, got one of ${model.architecture}, which has no method startFrom; leave initialize out of the recipe, or give the model that method`,
+      { code: 'no-start', fields: { from, architecture: model.architecture } },
+    );
+  }
+  if (start.architecture !== model.architecture) {
+    throw new ConfigError(
+      `initialize: expected a start of the model's architecture, ${model.architecture}, got one of ${start.architecture} in ${from}; leave initialize out of the recipe, or give another start`,
       { code: 'architecture-differs', fields: { from } },
     );
   }

@@ -180,6 +180,11 @@ export interface Generalist extends TaskModel, Disposable {
    * @throws ConfigError (code `unknown-loss`) for a batch whose loss it does not know
    */
   loss(batch: TaskBatch, options: ModelLossOptions): ModelLoss;
+  /**
+   * Refuses a batch that a forward would refuse, without computing anything.
+   * @default nothing is known before the forward
+   */
+  check?(batch: TaskBatch): void;
   /** What the means of a batch's loss and metrics will be taken over, known before they are computed. */
   weights(batch: TaskBatch): LossWeights;
   /** Whether it has weights for a task: not for one that it was not trained on where those differ, or not exported for. */

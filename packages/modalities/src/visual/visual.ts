@@ -96,7 +96,7 @@ const checkSegment = (
     refuseSegment(
       label,
       `frames within the ${maxFrames} temporal positions`,
-      `${frames} from position ${outside}; use fewer frames or an earlier startFrame`,
+      `${frames} from position ${outside}; use fewer frames${outside > 0 ? ', or an earlier startFrame' : ', or a model with more (maxFrames)'}`,
     );
   }
 };

@@ -5,6 +5,9 @@ import { hasColumn, nestedListRow, textRow, type RecordBatch } from '@polygate/s
 import type { TaskTokenizer } from '../candidates.ts';
 import type { CollateOptions } from '../task.ts';
 
+/** Longest caption where nothing is said, end token included. */
+export const LONGEST_CAPTION = 50;
+
 /** All captions of row `row`, each cut to `maximum` ids and ended. @throws ShapeError for a row without a caption */
 export const rowCaptions = (
   batch: RecordBatch,
@@ -49,7 +52,7 @@ export interface BatchCaptions {
 export const createCaptionReader = (
   settings: CaptionSettings,
 ): ((batch: RecordBatch, options: CollateOptions) => BatchCaptions) => {
-  const { tokenizer, maximumTokens = 50 } = settings;
+  const { tokenizer, maximumTokens = LONGEST_CAPTION } = settings;
   const limits = { endToken: tokenizer.specials.endoftext, maximum: maximumTokens };
   return (batch, { random, training }) => {
     const all = Array.from({ length: batch.numRows }, (_, row) => rowCaptions(batch, row, limits));

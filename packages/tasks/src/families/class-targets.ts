@@ -10,6 +10,9 @@ import {
 import { segmentRows } from '../signatures.ts';
 import type { TaskSettings } from '../task.ts';
 
+/** Longest name of a class where nothing is said, end token included. */
+export const LONGEST_NAME = 32;
+
 /** Settings of every task whose candidates are the names of classes. */
 export interface ClassSettings extends Pick<TaskSettings, 'name'>, CandidateSettings {
   /** Class names in label order. */
@@ -34,7 +37,7 @@ export const classLabels = (
 
 /** How a task chooses among the names of its classes. @throws ConfigError for names that repeat or have no token */
 export const createClassCandidates = (settings: ClassSettings): ReturnType<typeof createTaskCandidates> => {
-  const { name, classes, tokenizer, maximumTokens = 32 } = settings;
+  const { name, classes, tokenizer, maximumTokens = LONGEST_NAME } = settings;
   const repeated = classes.find((label, i) => classes.indexOf(label) !== i);
   if (repeated !== undefined) {
     throw new ConfigError(

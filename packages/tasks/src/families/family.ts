@@ -112,6 +112,12 @@ export interface TaskFamily<Fields extends SettingFields = SettingFields> extend
   create(name: string, settings: SettingsOf<Fields>, context: TaskContext): Task;
   /** @default none: candidates are whole or drawn evenly */
   readonly labelCounts?: LabelCounts<Fields>;
+  /**
+   * Longest text of a family that has the setting `maximumTokens`, where a recipe leaves that out; a model of fewer
+   * positions has its texts cut at those.
+   * @default as long as they were prepared
+   */
+  readonly longestText?: number;
   size(settings: SettingsOf<Fields>, input: SizeInput): SampleSize;
   /**
    * Settings that the model keeps for predictions.

@@ -3,6 +3,7 @@
  */
 import { ConfigError, createRandom, StateError, type Random } from '@polygate/core';
 import {
+  checkSequences,
   createUniPerceiver,
   modalitySettings,
   type Encoder,
@@ -111,7 +112,7 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
       patch: modalitySettings(encoder.config, visual).patch.size,
     });
     this.vocabulary = vocabularyCandidates(tokenizer, segmentRows.vocabulary);
-    this.maximumTokens = config.maximumTokens ?? DEFAULT_MAXIMUM_TOKENS;
+    this.maximumTokens = Math.min(config.maximumTokens ?? DEFAULT_MAXIMUM_TOKENS, maxPositions);
     this.tasks = config.tasks ?? [];
     this.embedding = {
       width: encoder.config.width,
@@ -159,6 +160,11 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
     requireLoss(this, batch);
     const { reports, ...loss } = taskLoss(this, batch, options);
     return { ...loss, records: routingRecords(this.encoder, batch.task, reports) };
+  }
+
+  /** As {@link Generalist.check}. */
+  check({ inputs, targets }: TaskBatch): void {
+    for (const sequences of [inputs, targets.sequences]) checkSequences(sequences, this.encoder.config);
   }
 
   /** As {@link Generalist.weights}; see {@link taskWeights}. */

@@ -1,4 +1,5 @@
 /** Captioning of images, or of clips: what the records of both share. */
+import { LONGEST_CAPTION } from '../captions.ts';
 import { nestedListRow } from '@polygate/stream';
 import { imageAndTextToText } from '../../signatures.ts';
 import type { VisualSettings, VisualSource } from '../../visual/visual-source.ts';
@@ -54,6 +55,7 @@ export const visualCaptioning = <Fields extends SettingFields>(
         }
       },
     },
+    longestText: LONGEST_CAPTION,
     size(given, { patches, imageValues, textLength }) {
       const own = ownOf<Fields>(given);
       const frames = source.frames(own);

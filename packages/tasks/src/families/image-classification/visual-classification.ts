@@ -1,4 +1,5 @@
 /** Classification of images, or of clips: what the records of both share. */
+import { LONGEST_NAME } from '../class-targets.ts';
 import { imageToText } from '../../signatures.ts';
 import type { VisualSettings, VisualSource } from '../../visual/visual-source.ts';
 import { classChoice } from '../candidate-choice.ts';
@@ -42,6 +43,7 @@ export const visualClassification = <Fields extends SettingFields>(
         candidates: classChoice(own, context),
       });
     },
+    longestText: LONGEST_NAME,
     size(given, { patches, imageValues }) {
       const frames = source.frames(ownOf<Fields>(given));
       return { positions: 1 + frames * patches, values: frames * imageValues };

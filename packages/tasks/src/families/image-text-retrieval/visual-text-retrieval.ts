@@ -1,4 +1,5 @@
 /** Retrieval of images, or of clips, and texts: what the records of both share. */
+import { LONGEST_CAPTION } from '../captions.ts';
 import { imageToText } from '../../signatures.ts';
 import type { VisualSettings, VisualSource } from '../../visual/visual-source.ts';
 import type { SettingFields, SettingsOf, TaskFamily } from '../family.ts';
@@ -40,6 +41,7 @@ export const visualTextRetrieval = <Fields extends SettingFields>(
         maximumTokens: own.maximumTokens,
       });
     },
+    longestText: LONGEST_CAPTION,
     size(given, { patches, imageValues, textLength }) {
       const own = ownOf<Fields>(given);
       const frames = source.frames(own);

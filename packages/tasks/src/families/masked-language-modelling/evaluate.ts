@@ -13,7 +13,7 @@ import {
 import { listRow } from '@polygate/stream';
 import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from '../../evaluation/context.ts';
 import { splitBatches } from '../../evaluation/split-rows.ts';
-import { servingTask } from '../../serving.ts';
+import { servedTask } from '../../serving.ts';
 import { createMaskedLanguageModelling } from './collate.ts';
 
 /** Words of the training split, for the unigram baseline; without end tokens, which are never masked. */
@@ -33,8 +33,11 @@ const trainingTokens = async (context: SplitContext): Promise<readonly number[]>
 export const evaluateLanguage = async (context: SplitContext): Promise<readonly ScoreReport[]> => {
   const { model, data, dataset, split, seed } = context;
   const { tokenizer, vocabulary } = model;
-  const task = createMaskedLanguageModelling({ name: dataset.name, tokenizer, vocabulary });
-  const serving = servingTask(model, 'masked-language-modelling', { dataset: dataset.name });
+  const trained = servedTask(model, 'masked-language-modelling', { dataset: dataset.name });
+  const serving = trained?.name;
+  const { maximumTokens } = (trained?.settings ?? {}) as { readonly maximumTokens?: number };
+  // What the model has no positions for is cut, as in training.
+  const task = createMaskedLanguageModelling({ name: dataset.name, tokenizer, vocabulary, maximumTokens });
   const logps: number[] = [];
   const hits: number[] = [];
   const labels: number[] = [];

@@ -45,6 +45,7 @@ export const maskedLanguageModelling = defineTaskFamily({
     },
   },
   size: (settings, { textLength }) => ({ positions: 1 + (settings.maximumTokens ?? textLength), values: 0 }),
+  kept: ({ maximumTokens: longest }) => (longest === undefined ? {} : { maximumTokens: longest }),
   evaluate: evaluateLanguage,
   predict: blankPredictor,
 });

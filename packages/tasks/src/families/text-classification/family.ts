@@ -4,7 +4,7 @@ import { defineTaskFamily } from '../family.ts';
 import { segmentRows, textToText } from '../../signatures.ts';
 import { maximumTokens } from '../settings.ts';
 import { clozeFormOf, clozePresetNames } from './cloze-presets.ts';
-import { CLOZE_TEMPERATURE, createTextClassification } from './collate.ts';
+import { CLOZE_TEMPERATURE, createTextClassification, DEFAULT_MAXIMUM_TOKENS } from './collate.ts';
 import { evaluateTextClassification } from './evaluate.ts';
 import { textPredictor } from './predict.ts';
 
@@ -48,6 +48,7 @@ export const textClassification = defineTaskFamily({
     ...clozeFormOf(settings, dataset),
     ...(longest === undefined ? {} : { maximumTokens: longest }),
   }),
+  longestText: DEFAULT_MAXIMUM_TOKENS,
   keepsClasses: true,
   size: (settings, { textLength }) => ({ positions: 1 + (settings.maximumTokens ?? textLength), values: 0 }),
   evaluate: evaluateTextClassification,
