@@ -79,7 +79,14 @@ describe('video classification', () => {
     expect(prepared).toMatchObject({ code: 0 });
     const trained = await polygate('pretrain', '--recipe', at('train.json'), '--run', at('run'));
     expect(trained, trained.log).toMatchObject({ code: 0 });
-    const more = ['--run', at('more'), '--set', 'tasks.lights.frames=4', '--set', 'model.maxFrames=3'];
+    const more = [
+      '--run',
+      at('more'),
+      '--set',
+      'tasks.lights.frames=4',
+      '--set',
+      'model.modalities.visual.maxFrames=3',
+    ];
     const refused = await polygate('pretrain', '--recipe', at('train.json'), ...more);
     expect(refused.log).toContain(
       'frames within the 3 temporal positions, got 4 from position 0; use fewer frames',
