@@ -49,6 +49,7 @@ export type { TopKRule } from './experts/expert-group.ts';
 export type { RowWeightRule } from './blocks/row-weights.ts';
 export { blockLinears } from './blocks/linears.ts';
 export type { BlockLinear, LinearSpec } from './blocks/linears.ts';
+export { idleSettings } from './config/expert-config.ts';
 export { checkSequences } from './sequence/layout.ts';
 export { attentionMask } from './sequence/sequence-tensors.ts';
 export type { RoutingKey } from '@polygate/routers';

@@ -8,6 +8,7 @@ import {
   describeEncoder,
   exportMerged,
   formatExperts,
+  idleSettings,
   mergedConfigOf,
   planTransfer,
   resolveEncoderConfig,
@@ -395,6 +396,19 @@ describe('groups of experts', () => {
     ],
   ])('refuse %o', (moe, text) => {
     expect(() => resolveEncoderConfig({ ...tiny, moe })).toThrow(text);
+  });
+});
+
+describe('settings for tokens of routers that decide for rows', () => {
+  it('are told of', () => {
+    const names = { tasks: [], modalities: ['visual', 'text'] };
+    const losses = { balance: 1 };
+    expect(
+      idleSettings({ capacityFactor: 'dropless', batchPriority: true, losses, zLoss: 0 }, names),
+    ).toEqual(['capacityFactor', 'batchPriority', 'losses', 'zLoss'].map((field) => `moe.${field}`));
+    expect(idleSettings({ condition: 'token', losses }, names)).toEqual([]);
+    const groups = [{ ...attentionByModality, losses }, ffnByToken];
+    expect(idleSettings({ groups }, names)).toEqual(['moe.groups.attend.losses']);
   });
 });
 

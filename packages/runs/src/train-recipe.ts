@@ -2,6 +2,7 @@
 import { silentLogger, silentProgress, type Logger, type Progress } from '@polygate/core';
 import { type Lock } from '@polygate/core/node';
 import {
+  architectureOf,
   buildTaskSources,
   describeOverfitting,
   fitTasks,
@@ -167,6 +168,9 @@ export const trainRecipe = async (
   logger.info(
     `${recipe.tune ? 'tune' : 'pretrain'} ${recipe.name}: ${(parameters.size / 1e6).toFixed(2)}M parameters, ${sources.length} tasks, ${steps} steps, seed ${recipe.seed} -> ${run}`,
   );
+  for (const path of architectureOf(config).idle?.(config) ?? []) {
+    logger.warn(`model.${path} changes nothing: its routers decide for rows, not for tokens; leave it out`);
+  }
   tellUnheld(recipe, datasetsWithoutHeldOut(data, tasks), { scores, unvalidated, logger });
   const validate = createValidation({ model, data, recipe, tasks });
   const watchDropped = watchDroppedChoices(logger);

@@ -8,10 +8,12 @@ import { check, checkFields, checkWhole, type FieldType } from '@polygate/modali
 import { branchOf } from '../blocks/linears.ts';
 import {
   checkGroups,
+  conditionOf,
   DEFAULT_LOSSES,
   groupFields,
   resolveGroup,
   resolveGroupSettings,
+  type ConditionNames,
   type ExpertGroup,
   type ExpertGroupConfig,
   type GroupContext,
@@ -122,6 +124,28 @@ const checkExpertLinears = (groups: readonly ExpertGroup[]): void => {
     all,
   ]);
 };
+
+/** Settings that conditions on tokens alone look at, as configurations say them. */
+const TOKEN_SETTINGS = ['capacityFactor', 'batchPriority', 'losses', 'balanceLoss', 'zLoss'] as const;
+
+/**
+ * Settings of experts that change nothing: those for tokens, of routers that decide for rows.
+ * @param moe as it was given
+ * @returns paths such as `moe.groups.feed.losses`
+ */
+export const idleSettings = (moe: ExpertConfig, names: ConditionNames): readonly string[] =>
+  [
+    { path: 'moe', given: moe },
+    ...(moe.groups ?? []).map((given) => ({ path: `moe.groups.${given.name}`, given })),
+  ]
+    .filter(({ given }) => given !== moe || !moe.groups)
+    .flatMap(({ path, given }) => {
+      const { condition = 'attribute', conditionSettings = {} } = given;
+      if (!conditionOf({ condition, conditionSettings }, names).dataIndependent) return [];
+      return TOKEN_SETTINGS.filter((field) => (given as ExpertConfig)[field] !== undefined).map(
+        (field) => `${path}.${field}`,
+      );
+    });
 
 /** The encoder that experts are for: its blocks, its modalities by name, and their groups of attributes. */
 export type GroupEncoder = Omit<GroupContext, 'tasks'>;

@@ -82,6 +82,8 @@ export interface ModelArchitecture<
     config: Config,
     change: { readonly tasks: readonly TrainedTask[]; readonly dropPath: number | undefined },
   ): Config;
+  /** Settings of a configuration that change nothing, by their paths in `model` of a recipe; they are warned of. @default none */
+  idle?(config: Config): readonly string[];
   /** Settings that a start decides and the recipe leaves open. @default none */
   settingsOfStart?(settings: Settings, context: StartContext): Partial<Settings>;
 }

@@ -2,8 +2,10 @@
 import { excerpt } from '@polygate/core';
 import {
   createUniPerceiver,
+  idleSettings,
   modalitySettings,
   presetNamed,
+  resolveEncoderConfig,
   TEMPERATURES,
   type EncoderShape,
 } from '@polygate/encoder';
@@ -87,6 +89,11 @@ export const uniPerceiver: ModelArchitecture<UniPerceiverConfig, UniPerceiverSet
         ...(moe ? { moe: { ...moe, tasks: tasks.map(({ name }) => name) } } : {}),
       },
     };
+  },
+  idle({ encoder }) {
+    if (isMergedConfig(encoder) || !encoder.moe) return [];
+    const { moe } = resolveEncoderConfig(encoder);
+    return moe ? idleSettings(encoder.moe, moe) : [];
   },
   size: uniPerceiverSize,
   describe: describeSettings,
