@@ -37,6 +37,8 @@ export interface EvaluateOptions extends Omit<OpenRunOptions, 'logger'> {
   readonly batchSize?: number;
   /** Files and folders of others that scores can use, by name: `meteor` is the folder of METEOR's tables. @default none */
   readonly resources?: Readonly<Record<string, string>>;
+  /** Options of the families' predictions, by family, such as `{ 'image-captioning': { beam: 3 } }`. */
+  readonly predict?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Images of each split on the sheet; 0 draws none. @default 9 */
   readonly images?: number;
 }
@@ -97,6 +99,7 @@ export const evaluate = async (
     logger,
     limit,
     ...(options.batchSize === undefined ? {} : { batchSize: options.batchSize }),
+    ...(options.predict ? { predict: options.predict } : {}),
     ...(signal ? { signal } : {}),
   });
 

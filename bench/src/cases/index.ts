@@ -1,4 +1,5 @@
 import type { BenchLine } from '../pair.ts';
+import { captions } from './captions.ts';
 import { conditionsPrice } from './conditions-price.ts';
 import { engineWasm } from './engine-wasm.ts';
 import { moePrice } from './moe-price.ts';
@@ -14,6 +15,7 @@ export interface BenchCase {
 
 /** Every named case; a new one is a file and a line here. */
 export const cases: Readonly<Record<string, BenchCase>> = {
+  captions,
   'conditions-price': conditionsPrice,
   'engine-wasm': engineWasm,
   'moe-price': moePrice,

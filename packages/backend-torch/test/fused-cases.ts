@@ -363,6 +363,30 @@ export const cases: Record<string, () => tf.Tensor[]> = {
     const [y, ...kept] = run('PgAttentionPool', inputs, { heads: 5 });
     return [y as tf.Tensor, ...poolGradient({ ...inputs, dy: make(2, 40) }, kept, 5)];
   },
+  'crossAttention over three parts, strided, the second masked by sample': () => {
+    const heads = (length: number) => tf.transpose(make(2, length, 3, 20), [0, 2, 1, 3]);
+    const mask = tf.mul(tf.cast(tf.greater(make(2, 1, 4, 5), 0.8), 'float32'), -1e4);
+    return run(
+      'PgCrossAttention',
+      {
+        queries: heads(4),
+        keys0: heads(7),
+        values0: heads(7),
+        keys1: heads(5),
+        values1: heads(5),
+        mask1: mask,
+        keys2: heads(1),
+        values2: heads(1),
+      },
+      { parts: 3 },
+    );
+  },
+  'crossAttention over one part': () =>
+    run(
+      'PgCrossAttention',
+      { queries: make(1, 2, 1, 64), keys0: make(1, 2, 40, 64), values0: make(1, 2, 40, 64) },
+      { parts: 1 },
+    ),
   mergeExperts: () =>
     run('PgMergeExperts', { gates: make(2, 4), ...experts() }, { used: [0, 2, 3], chosen: [[0, 2, 3], [3]] }),
   globalNorm: () => run('PgGlobalNorm', {}, { tensors: [make(3, 4), make(5000)] }),

@@ -1,4 +1,5 @@
 /** Captions by keys and values that are kept against captions that encode whole sequences at every step. */
+import { createRandom } from '@polygate/core';
 import type { ExpertConfig } from '@polygate/encoder';
 import { exportMerged, type Generalist } from '@polygate/generalist';
 import { caption, patchesOf, segmentRows, wholeDecoder, type CaptionOptions } from '@polygate/tasks';
@@ -103,6 +104,36 @@ describe('captions', () => {
     using model = conditionalModel({ experts: 3, topK: 2 }, 4);
     using exported = exportMerged(model, { tasks: ['writing'] });
     await expectSame(exported, { beam: 2, maximumTokens: 6 });
+  });
+
+  it('are the same with a cache of tuned models, two on one base, also on an exported one', async () => {
+    using base = conditionalModel({ experts: 3, topK: 2 }, 11);
+    using exported = exportMerged(base, { tasks: ['writing'] });
+    const written: string[] = [];
+    for (const [model, seed] of [
+      [base, 1],
+      [base, 2],
+      [exported, 1],
+    ] as const) {
+      const random = createRandom(seed);
+      const settings = { method: 'prompt', prompts: 3, norms: true, prefixBias: true, noise: true };
+      const tuned = model.tuned({
+        settings,
+        tasks: model.tasks.filter(({ name }) => name === 'writing'),
+        random,
+      });
+      for (const { name, variable } of tuned.parameters.entries()) {
+        const values = Float32Array.from(variable.dataSync(), (value) => value + 0.5 * random.normal());
+        tuned.parameters.write(name, values);
+      }
+      tuned.clearCaches();
+      await expectSame(tuned, { beam: 2, maximumTokens: 6 });
+      const [[text] = []] = await caption(tuned, images(tuned, 1), { maximumTokens: 6 });
+      written.push(text?.tokens.join() ?? '');
+      tuned.dispose();
+    }
+    expect(written[1]).not.toBe(written[0]);
+    expect(written[2]).toBe(written[0]);
   });
 
   it.each([

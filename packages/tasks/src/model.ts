@@ -47,8 +47,8 @@ export interface TaskModel {
    */
   scores(batch: ScoredBatch, options?: ScoreOptions): Promise<Float32Array>;
   /**
-   * Scores of texts that grow token by token, by keys and values that are kept: the start is encoded once. Equal to `scores`
-   * of whole sequences up to rounding.
+   * Log-probabilities of texts that grow token by token, by keys and values that are kept: the start is encoded once. Equal
+   * to those of whole sequences up to rounding.
    * @default none: every step encodes whole sequences
    * @returns undefined where it can't, because experts of a token hang on other tokens
    */

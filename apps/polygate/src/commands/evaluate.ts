@@ -15,6 +15,7 @@ import {
   type CheckpointFlags,
   type EngineFlags,
 } from './options.ts';
+import { collectFamilyOption, type FamilyOptions } from './predict-options.ts';
 
 interface EvaluateFlags extends EngineFlags, CheckpointFlags {
   readonly run?: string;
@@ -30,6 +31,7 @@ interface EvaluateFlags extends EngineFlags, CheckpointFlags {
   readonly set: readonly string[];
   readonly limit?: number;
   readonly seed?: number;
+  readonly predict?: FamilyOptions;
   readonly json?: boolean;
 }
 
@@ -97,6 +99,11 @@ export const addEvaluate = (program: Command, terminal: Terminal): void => {
       'seed of masks, choice of rows and resampling (default: 1)',
       positive('--seed', Number.MAX_SAFE_INTEGER),
     )
+    .option(
+      '--predict <family.option=value>',
+      'option of a family’s predictions, such as image-captioning.beam=5; may be given again',
+      collectFamilyOption,
+    )
     .option('--details', 'print or compare the scores too that say more')
     .option(
       '--meteor <folder>',
@@ -121,6 +128,7 @@ export const addEvaluate = (program: Command, terminal: Terminal): void => {
         return show({ scores, files }, formatScores(scores));
       }
       const resources = flags.meteor === undefined ? {} : { resources: { meteor: flags.meteor } };
+      const predict = flags.predict === undefined ? {} : { predict: flags.predict };
       if (flags.task.length === 0 && flags.set.length > 0) {
         throw new ConfigError(
           'evaluate --set: expected --task NAME=FAMILY:DATASET whose settings are changed, got none; name the task',
@@ -128,7 +136,7 @@ export const addEvaluate = (program: Command, terminal: Terminal): void => {
       }
       const tasks = flags.task.length > 0 ? { tasks: parseTasks(flags.task, flags.set) } : {};
       const { scores, details, files } = await evaluate(
-        { run, ...chosen(flags), ...tasks, ...resources },
+        { run, ...chosen(flags), ...tasks, ...resources, ...predict },
         context,
       );
       show({ scores, details, files }, formatScores(flags.details ? [...scores, ...details] : scores));

@@ -22,17 +22,15 @@ import type { Command } from 'commander';
 import { stat } from 'node:fs/promises';
 import type { Terminal } from '../terminal.ts';
 import {
-  amount,
   checkpointOptions,
   engineOptions,
-  list,
-  oneOf,
   positive,
   withCheckpoint,
   withEngine,
   type CheckpointFlags,
   type EngineFlags,
 } from './options.ts';
+import { optionValue } from './predict-options.ts';
 
 /** Files that an error names. */
 const SHOWN_SKIPPED = 3;
@@ -51,16 +49,16 @@ const attributeOf = (option: PredictOption): string =>
   flagOf(option).replace(/-(\w)/gu, (_, letter: string) => letter.toUpperCase());
 
 const withOption = (command: Command, option: PredictOption): Command => {
-  const { type, summary, most = MAX_COUNT, choices = [] } = option;
+  const { type, summary, choices = [] } = option;
   const flag = `--${flagOf(option)}`;
-  if (type === 'number') return command.option(`${flag} <number>`, summary, amount(flag));
-  if (type === 'choice') {
-    return command.option(`${flag} <${choices.join('|')}>`, summary, oneOf(flag, choices));
-  }
-  if (type === 'text') return command.option(`${flag} <text>`, summary);
-  return type === 'words'
-    ? command.option(`${flag} <words>`, summary, list)
-    : command.option(`${flag} <number>`, summary, positive(flag, most));
+  const values = {
+    count: 'number',
+    number: 'number',
+    words: 'words',
+    text: 'text',
+    choice: choices.join('|'),
+  };
+  return command.option(`${flag} <${values[type]}>`, summary, optionValue(option, flag));
 };
 
 /** The values of a verb's options that were given. */

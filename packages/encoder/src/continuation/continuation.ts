@@ -70,10 +70,9 @@ export const layOutContinuation = (
 export const continuationMask = (
   { size, length, visibility }: SequenceContinuation,
   kept: number,
-): tf.Tensor4D | undefined =>
-  visibility.includes(0)
-    ? tf.tensor4d(
-        Float32Array.from(visibility, (seen) => (seen === 0 ? HIDDEN : 0)),
-        [size, 1, length, kept + length],
-      )
-    : undefined;
+): tf.Tensor4D | undefined => {
+  if (!visibility.includes(0)) return undefined;
+  const values = new Float32Array(visibility.length);
+  for (let i = 0; i < values.length; i += 1) if (visibility[i] === 0) values[i] = HIDDEN;
+  return tf.tensor4d(values, [size, 1, length, kept + length]);
+};

@@ -90,33 +90,25 @@ const grow = ({ from, token, ruled, logp }: Continuation): Running => ({
   logProbability: from.logProbability + logp,
 });
 
-/** Calls `visit` for every token that may follow, with the text's sum. Most of the thousands of tokens fail in `visit`. */
-const eachToken = (
-  running: readonly Running[],
-  nexts: Step['nexts'],
-  visit: (
-    from: Running,
-    token: number,
-    sums: { readonly ruled: number; readonly logps: Float32Array },
-  ) => void,
-): void => {
-  running.forEach((from, at) => {
-    const { ruled, logps } = nexts[at] as Step['nexts'][number];
-    for (let token = 0; token < ruled.length; token += 1) {
-      const logp = ruled[token] as number;
-      if (logp > -Infinity) visit(from, token, { ruled: from.ruled + logp, logps });
-    }
-  });
-};
+/** What of a list that keeps its best a score must be above to get in. */
+const threshold = (best: readonly { readonly score: number }[], size: number): number =>
+  best.length < size ? -Infinity : (best.at(-1)?.score ?? -Infinity);
 
 /** Finished texts stay in the beam. */
 const stay = ({ running, finished }: Beam, { beam, endToken, divisor, nexts }: Step): Beam => {
   const best: (Continuation | (WrittenText & { readonly from?: undefined }))[] = [];
   for (const text of finished) insertBest(best, text, beam);
-  eachToken(running, nexts, (from, token, { ruled, logps }) => {
-    const score = ruled / divisor;
-    if (best.length >= beam && score <= (best.at(-1)?.score ?? 0)) return;
-    insertBest(best, { from, token, ruled, logp: logps[token] as number, score }, beam);
+  let least = threshold(best, beam);
+  running.forEach((from, at) => {
+    const { ruled, logps } = nexts[at] as Step['nexts'][number];
+    for (let token = 0; token < ruled.length; token += 1) {
+      const sum = from.ruled + (ruled[token] as number);
+      const score = sum / divisor;
+      // Most of the thousands of tokens fail here, before anything is allocated.
+      if (!(score > least)) continue;
+      insertBest(best, { from, token, ruled: sum, logp: logps[token] as number, score }, beam);
+      least = threshold(best, beam);
+    }
   });
   const next: Beam = { running: [], finished: [] };
   const grown: Running[] = [];
@@ -132,15 +124,22 @@ const stay = ({ running, finished }: Beam, { beam, endToken, divisor, nexts }: S
 const aside = ({ running, finished }: Beam, { beam, endToken, divisor, nexts }: Step): Beam => {
   const done = [...finished];
   const best: Continuation[] = [];
-  eachToken(running, nexts, (from, token, { ruled, logps }) => {
-    const logp = logps[token] as number;
-    if (token === endToken) insertBest(done, finish({ from, ruled, logp }, divisor), beam);
-    // Within a step all sums have one divisor: the sums themselves are compared.
-    else if (best.length < beam || ruled > (best.at(-1)?.score ?? 0)) {
-      insertBest(best, { from, token, ruled, logp, score: ruled }, beam);
+  let least = -Infinity;
+  running.forEach((from, at) => {
+    const { ruled, logps } = nexts[at] as Step['nexts'][number];
+    for (let token = 0; token < ruled.length; token += 1) {
+      const sum = from.ruled + (ruled[token] as number);
+      if (token === endToken) {
+        const logp = logps[token] as number;
+        if (sum > -Infinity) insertBest(done, finish({ from, ruled: sum, logp }, divisor), beam);
+      } else if (sum > least) {
+        // Within a step all sums have one divisor: the sums themselves are compared.
+        insertBest(best, { from, token, ruled: sum, logp: logps[token] as number, score: sum }, beam);
+        least = threshold(best, beam);
+      }
     }
   });
-  const worst = done.length >= beam ? (done.at(-1)?.score ?? 0) : -Infinity;
+  const worst = threshold(done, beam);
   const reach = Math.max(...best.map(({ ruled }) => ruled / divisor));
   return { running: best.length > 0 && reach > worst ? best.map(grow) : [], finished: done };
 };

@@ -1,6 +1,5 @@
 /** Texts of samples by any method, from what decoders say of the next token. */
 import { createRandom } from '@polygate/core';
-import { logSoftmaxRows } from '../scores.ts';
 import { beamSearch, type SearchOptions, type WrittenText } from './beam-search.ts';
 import { sampleTexts } from './sampling.ts';
 import type { TextDecoder } from './text-decoder.ts';
@@ -36,8 +35,7 @@ export const generate = async (
   const next = async (rows: readonly TextRow[]): Promise<Float32Array> => {
     const views: Float32Array[] = [];
     for (const decoder of decoders) {
-      const scores = await decoder.next(rows);
-      views.push(logSoftmaxRows(scores, scores.length / rows.length));
+      views.push(await decoder.next(rows));
     }
     return meanOfLogs(views);
   };

@@ -1,6 +1,6 @@
 /**
- * What generation asks of a model: scores of the next token of texts that stand behind sequences. A model that keeps keys
- * and values computes new tokens alone; any other encodes the whole anew, by `wholeDecoder`, to the same scores.
+ * What generation asks of a model: log-probabilities of the next token of texts that stand behind sequences. A model that keeps keys
+ * and values computes new tokens alone; any other encodes the whole anew, by `wholeDecoder`, to the same log-probabilities.
  */
 import type { AttributeRow } from '@polygate/attributes';
 import type { SequenceBatch } from '@polygate/modalities';
@@ -21,10 +21,10 @@ export interface TextStart {
   readonly temperature: string;
 }
 
-/** Scores of next tokens. Belongs to who asked for it: `dispose` frees what it keeps. */
+/** Log-probabilities of next tokens. Belongs to who asked for it: `dispose` frees what it keeps. */
 export interface TextDecoder extends Disposable {
   /**
-   * Scores [rows * V] of the token behind each text. Rows of one sample follow each other, and all have equal numbers of
+   * Log-probabilities [rows * V] of the token behind each text; NaN where scores have no softmax. Rows of one sample follow each other, and all have equal numbers of
    * tokens: none in the first call, and in every other one more than in the call before, behind a text that was asked about
    * then. Samples that are left out do not come back.
    * @throws StateError for other texts

@@ -35,6 +35,25 @@ const closingTokens = (tokens: readonly number[], length: number): ReadonlySet<n
   return closing;
 };
 
+/** @throws StateError (code `logits-not-finite`) for a row with what is no log p */
+const checkRow = ({ item, tokens }: TextRow, logps: Float32Array): void => {
+  for (let token = 0; token < logps.length; token += 1) {
+    const logp = logps[token] as number;
+    if (logp < Infinity) continue;
+    throw new StateError(
+      `generation: expected the log-probability of every token, got ${logp} for token ${token} of sample ${item} after ${tokens.length} tokens; the model's weights or the sample are not finite: use an earlier checkpoint, or check the sample`,
+      { code: 'logits-not-finite', fields: { item, token, written: tokens.length } },
+    );
+  }
+};
+
+const allowsNone = (logps: Float32Array): boolean => {
+  for (let token = 0; token < logps.length; token += 1) {
+    if ((logps[token] as number) > -Infinity) return false;
+  }
+  return true;
+};
+
 /**
  * log p of the next token as the rules have it, -Infinity where it may not be written.
  * @param row the text
@@ -49,26 +68,22 @@ export const ruledTokens = (
   const { minimumTokens, maximumTokens, uniqueNgram, repetitionPenalty } = rules;
   const { endToken, forbidden = [] } = roles;
   const { tokens, item } = row;
-  const bad = logps.findIndex((logp) => Number.isNaN(logp) || logp === Infinity);
-  if (bad >= 0) {
-    throw new StateError(
-      `generation: expected the log-probability of every token, got ${logps[bad]} for token ${bad} of sample ${item} after ${tokens.length} tokens; the model's weights or the sample are not finite: use an earlier checkpoint, or check the sample`,
-      { code: 'logits-not-finite', fields: { item, token: bad, written: tokens.length } },
-    );
-  }
+  checkRow(row, logps);
   const end = logps[endToken] ?? -Infinity;
+  const ruled = logps.slice();
   // At the longest length only the end is left.
   const isFull = tokens.length + 1 >= maximumTokens;
-  const ruled = isFull ? new Float32Array(logps.length).fill(-Infinity) : Float32Array.from(logps);
-  if (!isFull) {
+  if (isFull) ruled.fill(-Infinity);
+  else {
     if (repetitionPenalty !== 1) {
       for (const token of new Set(tokens)) ruled[token] = (ruled[token] as number) * repetitionPenalty;
     }
     for (const token of forbidden) ruled[token] = -Infinity;
-    for (const token of uniqueNgram > 0 ? closingTokens(tokens, uniqueNgram) : []) ruled[token] = -Infinity;
+    if (uniqueNgram > 0) for (const token of closingTokens(tokens, uniqueNgram)) ruled[token] = -Infinity;
   }
+  // The end is at the price of the model, whatever text it ends.
   ruled[endToken] = isFull || tokens.length + 1 >= minimumTokens ? end : -Infinity;
-  if (ruled.every((logp) => logp === -Infinity)) {
+  if (allowsNone(ruled)) {
     // Where every token is shut out by the rules, a text ends early rather than not at all.
     if (end === -Infinity || logps.length === 0) {
       throw new ConfigError(

@@ -7,6 +7,7 @@
 import { ShapeError } from '@polygate/core';
 import { takeSequences, textSegment, type SequenceBatch } from '@polygate/modalities';
 import type { TaskModel } from '../model.ts';
+import { logSoftmaxRows } from '../scores.ts';
 import type { DecoderOptions, TextDecoder, TextStart } from './text-decoder.ts';
 import type { TextRow } from './token-rules.ts';
 
@@ -84,7 +85,7 @@ export const wholeDecoder = (
   { inputs, row, queryToken, targets, temperature }: TextStart,
   { task }: DecoderOptions = {},
 ): TextDecoder => ({
-  next(rows: readonly TextRow[]) {
+  async next(rows: readonly TextRow[]) {
     const written = rows[0]?.tokens.length ?? 0;
     const bySample = new Map<number, TextRow[]>();
     for (const each of rows) bySample.set(each.item, [...(bySample.get(each.item) ?? []), each]);
@@ -99,7 +100,7 @@ export const wholeDecoder = (
     );
     const step = textStep(takeSequences(inputs, samples), tokens, { row, queryToken, written, texts });
     const places = groups.flatMap((group, sample) => group.map((_, k) => sample * texts + k));
-    return model.scores(
+    const scores = await model.scores(
       {
         inputs: step.sequences,
         queries: Int32Array.from(places, (place) => step.queries[place] as number),
@@ -108,6 +109,7 @@ export const wholeDecoder = (
       },
       { task },
     );
+    return logSoftmaxRows(scores, scores.length / rows.length);
   },
   [Symbol.dispose]() {},
 });

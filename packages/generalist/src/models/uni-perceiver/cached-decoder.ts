@@ -9,11 +9,10 @@ import { StateError } from '@polygate/core';
 import { KeyValueCache, type EncoderAdapter, type SequenceContinuation } from '@polygate/encoder';
 import { textSegment } from '@polygate/modalities';
 import type { DecoderOptions, TextDecoder, TextRow, TextStart } from '@polygate/tasks';
-import { embedding } from '@polygate/tensor';
+import { embedding, exactLinear } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import type { ComparingModel } from './comparing-model.ts';
 import { encodeCandidates } from './features.ts';
-import { scoresOf } from './scores.ts';
 
 /** Kept positions of a text, one for each of its tokens. */
 type Trail = readonly number[];
@@ -57,11 +56,17 @@ export class CachedDecoder implements TextDecoder {
   async next(rows: readonly TextRow[]): Promise<Float32Array> {
     const step = this.#stepOf(rows);
     this.#goOnWith(step);
-    const queries = this.#encode(step);
+    // Outside the tidy: features that are encoded for the model's cache outlive this call.
+    const candidates = this.#features();
+    const logps = tf.tidy(() => {
+      // Float32 in every precision: cosines that are rounded to bf16 tie where the features do not.
+      const cosines = exactLinear(this.#encode(step), candidates);
+      return tf.logSoftmax(tf.mul(cosines, this.#model.encoder.temperature(this.#start.temperature)));
+    });
     try {
-      return await scoresOf(this.#model, { queries, candidates: this.#features() }, this.#start.temperature);
+      return (await logps.data()) as Float32Array;
     } finally {
-      queries.dispose();
+      logps.dispose();
     }
   }
 
@@ -104,7 +109,7 @@ export class CachedDecoder implements TextDecoder {
     this.#samples = samples;
   }
 
-  /** Features of the queries, [rows, D]; the caller's. */
+  /** Features of the queries, [rows, D]. Call it inside a tidy. */
   #encode(step: Step): tf.Tensor2D {
     const { encoder } = this.#model;
     const { groups, texts, written } = step;
@@ -112,15 +117,12 @@ export class CachedDecoder implements TextDecoder {
     // Queries stand behind all tokens.
     const first = written > 0 ? texts : 0;
     const places = groups.flatMap((group, i) => group.map((_, k) => i * batch.length + first + k));
-    const features = tf.tidy(() => {
-      const hidden = encoder.extend(batch, this.#cache, this.#adapted);
-      const [size, length, width] = hidden.shape;
-      const flat = tf.reshape(hidden, [size * length, width]) as tf.Tensor2D;
-      const queries = embedding(flat, tf.tensor1d(Int32Array.from(places), 'int32')) as tf.Tensor2D;
-      return encoder.project(queries, this.#adapted);
-    });
+    const hidden = encoder.extend(batch, this.#cache, this.#adapted);
     this.#written = written;
-    return features;
+    const [size, length, width] = hidden.shape;
+    const flat = tf.reshape(hidden, [size * length, width]) as tf.Tensor2D;
+    const queries = embedding(flat, tf.tensor1d(Int32Array.from(places), 'int32')) as tf.Tensor2D;
+    return encoder.project(queries, this.#adapted);
   }
 
   #continuation({ groups, texts, written }: Step): SequenceContinuation {
