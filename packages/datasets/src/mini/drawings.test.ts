@@ -158,15 +158,18 @@ describe('images that another split shows', () => {
       (value, i) =>
         ({ kind: 'sample', id: `${i}`, image: pixels(value), split: i === 3 ? 'test' : 'train' }) as const,
     );
-    const set = withoutHeldOutImages({
-      reader: {
-        name: 'x',
-        async *read() {
-          yield* samples;
+    const set = withoutHeldOutImages(
+      {
+        reader: {
+          name: 'x',
+          async *read() {
+            yield* samples;
+          },
         },
+        splitOf: ({ split }) => split ?? '',
       },
-      splitOf: ({ split }) => split ?? '',
-    });
+      2,
+    );
     const { splits, faults } = await readItems(set);
     expect(splits['train']?.map(({ id }) => id)).toEqual(['0', '2']);
     expect(splits['test']?.map(({ id }) => id)).toEqual(['3']);

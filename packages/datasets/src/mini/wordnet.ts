@@ -81,11 +81,18 @@ export const loadWordNet = async (
   return wordNetSet(synsets, percent);
 };
 
-/** Synsets as lines of text, with their sides. */
-export const wordNetSet = (synsets: readonly Synset[], percent = 10): WordNetSet => {
+/**
+ * Synsets as lines of text, with their sides.
+ * @param keyOf as what texts are compared with held-out ones
+ */
+export const wordNetSet = (
+  synsets: readonly Synset[],
+  percent = 10,
+  keyOf = (text: string): string => text,
+): WordNetSet => {
   const held = synsets.filter(({ lemmas }) => isValidationSynset(lemmas, percent));
   const heldIds = new Set(held.map(({ id }) => id));
-  const heldTexts = new Set(held.flatMap(({ definition, examples }) => [definition, ...examples]));
+  const heldTexts = new Set(held.flatMap(({ definition, examples }) => [definition, ...examples].map(keyOf)));
   return {
     reader: {
       name: 'wordnet',
@@ -95,14 +102,14 @@ export const wordNetSet = (synsets: readonly Synset[], percent = 10): WordNetSet
           const extra = { source: 'wordnet' };
           if (heldIds.has(id)) {
             yield { kind: 'sample', id, texts: [lineOf(synset, synset.examples)], extra };
-          } else if (heldTexts.has(synset.definition)) {
+          } else if (heldTexts.has(keyOf(synset.definition))) {
             yield fault(
               id,
               'shared-with-validation',
               'expected a gloss of its own, got one of a validation synset',
             );
           } else {
-            const examples = synset.examples.filter((text) => !heldTexts.has(text));
+            const examples = synset.examples.filter((text) => !heldTexts.has(keyOf(text)));
             yield { kind: 'sample', id, texts: [lineOf(synset, examples)], extra };
           }
         }

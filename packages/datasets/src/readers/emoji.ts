@@ -27,7 +27,7 @@ export const emojiReader = defineReader({
   dataSources: ({ vendors = usualVendors }) => ['emojibase', ...vendorSources(vendors)],
   async open(settings, { key, imageSize, packages }) {
     const loaded = await loadEmoji({ ...settings, size: imageSize }, packages);
-    const set = settings.distinct ? withoutHeldOutImages(loaded) : loaded;
+    const set = settings.distinct ? withoutHeldOutImages(loaded, imageSize) : loaded;
     return {
       name: `${key}-captions`,
       kind: 'captioned-image',

@@ -19,7 +19,10 @@ export const openClipartReader = defineReader({
   givesPlans: true,
   dataSources: () => ['openclipart'],
   async open(settings, { key, imageSize, packages }) {
-    const set = withoutHeldOutImages(await loadClipArt({ ...settings, size: imageSize }, packages));
+    const set = withoutHeldOutImages(
+      await loadClipArt({ ...settings, size: imageSize }, packages),
+      imageSize,
+    );
     return {
       name: key,
       kind: settings.kind,

@@ -8,6 +8,11 @@ export const glosses: RunningText = Object.freeze({
   sources: ['wordnet-30'],
   async load({ every, packages }) {
     const synsets = await loadRelatedSynsets(packages);
-    return wordNetSet(synsets.filter((_, index) => index % every === 0));
+    // Tokenizers of small letters see no difference of case.
+    return wordNetSet(
+      synsets.filter((_, index) => index % every === 0),
+      10,
+      (text) => text.toLowerCase(),
+    );
   },
 } satisfies RunningText);
