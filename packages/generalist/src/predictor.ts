@@ -1,19 +1,19 @@
 /** A model that is kept and asked again and again: what a server or a script of another team needs of us. */
 import { silentLogger, unknownName, type Logger } from '@polygate/core';
 import {
+  joinPatches,
   patchesOf,
   taskPredictors,
-  type CaptionOptions,
-  type CaptionPrediction,
-  joinPatches,
   type FamilyPredictor,
+  type FilePredictor,
   type GalleryItems,
+  type GalleryPredictor,
   type ImageMatch,
-  type LabelChoice,
-  type LabelPrediction,
+  type ImagePredictor,
+  type NamedPredictor,
   type PredictOptions,
+  type TextPredictor,
   type TextQuery,
-  type WordPrediction,
 } from '@polygate/tasks';
 import type { ImagePatches } from '@polygate/modalities';
 import type { Generalist } from './models/model.ts';
@@ -32,28 +32,41 @@ export interface PredictorOptions {
 /** One image or several: paths, the bytes of files, or pixels. */
 export type ImageSources = ImageSource | readonly ImageSource[];
 
-/**
- * The verbs of the task families of @polygate/tasks. A predictor has one method for each verb that is registered; packages
- * that register others may merge theirs into this interface.
- */
-export interface PredictorVerbs {
-  /**
-   * Labels of each image, likeliest first.
-   * @param choice labels and task @default the classes of the model's first classification task
-   * @throws ConfigError for labels that repeat, or none where the model doesn't know its classes; FormatError for bytes
-   * that are no image; StateError for a file that can't be read
-   */
-  classify(images: ImageSources, choice?: LabelChoice): Promise<readonly (readonly LabelPrediction[])[]>;
-  /** The best captions of each image, best first. @throws as `classify` for images */
-  caption(images: ImageSources, options?: CaptionOptions): Promise<readonly (readonly CaptionPrediction[])[]>;
-  /** Images, by index, by how well they go with a text. @throws as `classify` for images; ConfigError for no text */
-  retrieve(query: string | TextQuery, images: ImageSources): Promise<readonly ImageMatch[]>;
-  /** Likely words for each blank `___` of a text. @throws ConfigError for a text without one */
-  fill(
-    text: string,
-    options?: { readonly count?: number; readonly task?: string },
-  ): Promise<readonly (readonly WordPrediction[])[]>;
+/** The method of a verb, by what its predictor is given. */
+type VerbMethod<P> =
+  P extends ImagePredictor<infer Answer, infer Options, infer _Verb>
+    ? (images: ImageSources, options?: AskedOf<Options>) => Promise<readonly (readonly Answer[])[]>
+    : P extends TextPredictor<infer Answer, infer Options, infer _Verb>
+      ? OneOrMany<Answer, Options>
+      : P extends FilePredictor<infer Answer, infer Options, infer _Verb>
+        ? OneOrMany<Answer, Options>
+        : P extends GalleryPredictor<infer Options, infer _Verb>
+          ? (
+              query: string | TextQuery,
+              gallery: ImageSources,
+              options?: AskedOf<Options>,
+            ) => Promise<readonly ImageMatch[]>
+          : never;
+
+/** Options of a verb, and the task of the model that is asked. */
+type AskedOf<Options> = Options & { readonly task?: string | undefined };
+
+/** Texts or paths: one gives its answers, a list those of each. */
+interface OneOrMany<Answer, Options> {
+  (one: string, options?: AskedOf<Options>): Promise<readonly Answer[]>;
+  (many: readonly string[], options?: AskedOf<Options>): Promise<readonly (readonly Answer[])[]>;
 }
+
+/**
+ * One method for each verb of the task families, by its name: `predictor.classify(images)`,
+ * `predictor['classify-text'](texts, { labels })`. Answers are best first, options are those of the verb's function
+ * (`classify`, `caption`, `fill`, ... of @polygate/tasks), and what it throws comes with FormatError for bytes that are no
+ * image and StateError for files that can't be read. Families of other packages have theirs once they are merged into
+ * `NamedTaskFamilies` of @polygate/tasks.
+ */
+export type PredictorVerbs = {
+  readonly [P in NamedPredictor as P['verb']]: VerbMethod<P>;
+};
 
 /** A loaded model. Calls may overlap: they are served one after the other. `dispose` frees the model. */
 export interface Predictor extends PredictorVerbs, Disposable {

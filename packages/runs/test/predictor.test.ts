@@ -1,7 +1,21 @@
 /** A model that is kept: images from files, bytes and pixels; class names that go with the model. */
-import { exportMerged, predictorOf, saveModel, trainedTasks } from '@polygate/generalist';
+import {
+  exportMerged,
+  predictorOf,
+  saveModel,
+  trainedTasks,
+  type Predictor,
+  type PredictorVerbs,
+} from '@polygate/generalist';
 import { openPredictor } from '@polygate/runs';
-import { classify, patchesOf, type TaskRecipe } from '@polygate/tasks';
+import {
+  classify,
+  patchesOf,
+  taskPredictors,
+  type CaptionOptions,
+  type LabelPrediction,
+  type TaskRecipe,
+} from '@polygate/tasks';
 import { StateError } from '@polygate/core';
 import { readSuite } from '@polygate/datasets';
 import * as tf from '@tensorflow/tfjs';
@@ -9,7 +23,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest';
 import { classes, conditionalModel, drawImage, tinyModel, tinyTasks, writeTinySuite } from '../../generalist/test/tiny-suite.ts';
 
 let folder = '';
@@ -33,7 +47,42 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
+/** Verbs are those of the records, and so are their options and answers. */
+type Answers<Verb extends keyof PredictorVerbs> = Awaited<ReturnType<PredictorVerbs[Verb]>>;
+const askedByVerb = (predictor: Predictor): void => {
+  expectTypeOf<Answers<'classify'>>().toEqualTypeOf<readonly (readonly LabelPrediction[])[]>();
+  expectTypeOf<Answers<'classify-video'>>().toEqualTypeOf<readonly (readonly LabelPrediction[])[]>();
+  expectTypeOf<Parameters<PredictorVerbs['caption']>[1]>().toExtend<CaptionOptions | undefined>();
+  void predictor['classify-text']('good', { labels: ['good', 'bad'], pair: 'bad' }).then(([best]) => best?.label);
+  // @ts-expect-error the verb has no such option
+  void predictor.fill('the ___', { pair: 'b' });
+  expectTypeOf<keyof PredictorVerbs>().toEqualTypeOf<
+    | 'classify'
+    | 'fill'
+    | 'caption'
+    | 'retrieve'
+    | 'classify-video'
+    | 'classify-text'
+    | 'caption-video'
+    | 'retrieve-video'
+  >();
+};
+
 describe('openPredictor', () => {
+  it('has a typed method for each verb that is registered', () => {
+    expect(askedByVerb).toBeTypeOf('function');
+    expect(taskPredictors().map(({ predictor }) => predictor.verb).sort()).toEqual([
+      'caption',
+      'caption-video',
+      'classify',
+      'classify-text',
+      'classify-video',
+      'fill',
+      'retrieve',
+      'retrieve-video',
+    ]);
+  });
+
   it.each(['model', 'exported'])('answers for files, bytes and pixels alike: %s', async (name) => {
     using predictor = await openPredictor(join(folder, name), { engine: 'cpu', batch: 2 });
     const [file, bytes, raw] = [

@@ -41,7 +41,7 @@ export {
   taskRecipeSchema,
   temperatureOf,
 } from './families/registry.ts';
-export type { NamedTaskFamilies, TaskRecipe, TaskRecipeInput } from './families/registry.ts';
+export type { NamedPredictor, NamedTaskFamilies, TaskRecipe, TaskRecipeInput } from './families/registry.ts';
 export type {
   FamilyPredictor,
   FilePredictor,
@@ -66,7 +66,14 @@ export { createImageClassification } from './families/image-classification/colla
 export type { ImageClassificationOptions } from './families/image-classification/collate.ts';
 export { columnsOf, imageInputOf, imagePatches } from './images.ts';
 export { classify } from './families/image-classification/predict.ts';
-export type { LabelChoice, LabelPrediction } from './families/image-classification/predict.ts';
+export {
+  chosenLabels,
+  formatLabels,
+  labelsOption,
+  rankedLabels,
+  rankedRows,
+} from './families/label-answers.ts';
+export type { ChosenLabels, LabelChoice, LabelPrediction } from './families/label-answers.ts';
 export { createImageTextRetrieval, sameMeaning } from './families/image-text-retrieval/collate.ts';
 export type { ImageTextRetrievalOptions } from './families/image-text-retrieval/collate.ts';
 export { retrieve, retrieveTexts } from './families/image-text-retrieval/predict.ts';
@@ -76,7 +83,7 @@ export type { MaskedLanguageOptions } from './families/masked-language-modelling
 export { maskWords, wordSpans } from './families/masked-language-modelling/masking.ts';
 export type { MaskedText, MaskingOptions } from './families/masked-language-modelling/masking.ts';
 export { fill } from './families/masked-language-modelling/predict.ts';
-export type { WordPrediction } from './families/masked-language-modelling/predict.ts';
+export type { FillOptions, WordPrediction } from './families/masked-language-modelling/predict.ts';
 export {
   clozeFormOf,
   clozePresetNamed,

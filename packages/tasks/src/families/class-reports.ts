@@ -1,4 +1,4 @@
-/** Scores of any classification: top-1, top-5 and macro-F1 over the whole set of classes. */
+/** Scores of any classification: shares of right answers and macro-F1 over the whole set of classes. */
 import { classDetails } from './class-details.ts';
 import {
   bestOfRows,
@@ -34,6 +34,8 @@ export interface ClassReportOptions {
   readonly seed: number;
   /** Top-1 of simple systems. */
   readonly baselines: Readonly<Record<string, number>>;
+  /** Names of the shares of samples whose class is among the first k, by k. @default top-1, and top-5 of more than 5 classes */
+  readonly shares?: readonly (readonly [metric: string, k: number])[];
   /** Names of the classes, where the reports of {@link classDetails} are wanted. @default without them */
   readonly detailsOf?: readonly string[] | undefined;
 }
@@ -59,20 +61,19 @@ export const classRows = ({
 export const classReports = (given: ClassScores, options: ClassReportOptions): readonly ScoreReport[] => {
   const { scores, labels, groups, classes } = given;
   const { task, split, seed, baselines, detailsOf } = options;
+  const tops: ClassReportOptions['shares'] = [['top-1', 1], ...(classes > 5 ? [['top-5', 5] as const] : [])];
   const ranks = labelRanks(scores, labels);
   const name = { task, split };
   // Equal scores make fractions of successes, so the range is said.
-  const bootstrap = { seed, groups: [...groups] };
-  const shares = { ...bootstrap, range: [0, 1] } as const;
-  const topReport = (k: number, others: { readonly baselines?: Readonly<Record<string, number>> } = {}) =>
-    reportMean(
-      { ...name, metric: `top-${k}`, chance: chanceTopK({ k, classes }), ...others },
-      topK(ranks, k).perSample,
-      shares,
-    );
+  const bootstrap = { seed, groups: [...groups], range: [0, 1] } as const;
   return [
-    topReport(1, { baselines }),
-    ...(classes > 5 ? [topReport(5)] : []),
+    ...(options.shares ?? tops).map(([metric, k]) =>
+      reportMean(
+        { ...name, metric, chance: chanceTopK({ k, classes }), ...(k === 1 ? { baselines } : {}) },
+        topK(ranks, k).perSample,
+        bootstrap,
+      ),
+    ),
     reportStatistic(
       { ...name, metric: 'macro-F1', chance: chanceMacroF1({ labels, classes }) },
       {
@@ -80,7 +81,7 @@ export const classReports = (given: ClassScores, options: ClassReportOptions): r
         statistic: macroF1Statistic(scores, labels),
         named: { statistic: 'macro-F1', rows: classRows(given) },
       },
-      { ...bootstrap, range: [0, 1] },
+      bootstrap,
     ),
     ...(detailsOf ? classDetails({ ...given, classes: detailsOf }, { task, split, seed }) : []),
   ];

@@ -92,7 +92,10 @@ export interface FamilyTuning {
 }
 
 /** A task family. Make one with {@link defineTaskFamily}. */
-export interface TaskFamily<Fields extends SettingFields = SettingFields> extends NamedRecord {
+export interface TaskFamily<
+  Fields extends SettingFields = SettingFields,
+  Predictor extends FamilyPredictor = FamilyPredictor,
+> extends NamedRecord {
   /** Kind of dataset that it reads. */
   readonly kind: string;
   /** Settings beside the common ones, as fields of a zod object. */
@@ -131,10 +134,13 @@ export interface TaskFamily<Fields extends SettingFields = SettingFields> extend
   /** Scores of a split with chance and baselines, the one to look at first before the others. */
   evaluate(context: SplitContext): Promise<readonly ScoreReport[]>;
   /** @default none: the family has no verb of `predict` */
-  readonly predict?: FamilyPredictor;
+  readonly predict?: Predictor;
 }
 
-/** A family with its settings typed. */
-export const defineTaskFamily = <Fields extends SettingFields>(
-  family: TaskFamily<Fields>,
-): TaskFamily<Fields> => Object.freeze(family);
+/** A family with its settings and its verb typed. */
+export const defineTaskFamily = <
+  Fields extends SettingFields,
+  Predictor extends FamilyPredictor = FamilyPredictor,
+>(
+  family: TaskFamily<Fields, Predictor>,
+): TaskFamily<Fields, Predictor> => Object.freeze(family);

@@ -31,9 +31,12 @@ export type PredictOptions = {
   readonly first?: number | undefined;
 } & Readonly<Record<string, unknown>>;
 
-interface PredictorFacts {
+/** Options of a call as a family types its own. */
+type Asked<Options extends object> = PredictOptions & Options;
+
+interface PredictorFacts<Verb extends string> {
   /** Word of the command line. */
-  readonly verb: string;
+  readonly verb: Verb;
   /** One line for `--help`. */
   readonly summary: string;
   readonly options?: readonly PredictOption[];
@@ -42,26 +45,34 @@ interface PredictorFacts {
 }
 
 /** Answers about each of many images. */
-export interface ImagePredictor<Answer = unknown> extends PredictorFacts {
+export interface ImagePredictor<
+  Answer = unknown,
+  Options extends object = object,
+  Verb extends string = string,
+> extends PredictorFacts<Verb> {
   readonly input: 'images';
   /** @returns answers of each image, best first */
   predict(
     model: TaskModel,
     images: ImagePatches,
-    options: PredictOptions,
+    options: Asked<Options>,
   ): Promise<readonly (readonly Answer[])[]>;
   /** The answers of one image as text. */
   format(answers: readonly Answer[]): string;
 }
 
 /** Answers about each of many texts. */
-export interface TextPredictor<Answer = unknown> extends PredictorFacts {
+export interface TextPredictor<
+  Answer = unknown,
+  Options extends object = object,
+  Verb extends string = string,
+> extends PredictorFacts<Verb> {
   readonly input: 'texts';
   /** @returns answers of each text, best first */
   predict(
     model: TaskModel,
     texts: readonly string[],
-    options: PredictOptions,
+    options: Asked<Options>,
   ): Promise<readonly (readonly Answer[])[]>;
   /** The answers of one text as text. */
   format(answers: readonly Answer[], text: string): string;
@@ -94,7 +105,10 @@ export interface GalleryItems {
 }
 
 /** Images, or what else stands in a gallery, that go with a text. */
-export interface GalleryPredictor extends PredictorFacts {
+export interface GalleryPredictor<
+  Options extends object = object,
+  Verb extends string = string,
+> extends PredictorFacts<Verb> {
   readonly input: 'gallery';
   /** @default images, one row of patches each */
   readonly items?: GalleryItems;
@@ -102,12 +116,16 @@ export interface GalleryPredictor extends PredictorFacts {
   predict(
     model: TaskModel,
     query: { readonly text: string; readonly images: ImagePatches },
-    options: PredictOptions,
+    options: Asked<Options>,
   ): Promise<readonly { readonly index: number; readonly similarity: number }[]>;
 }
 
 /** Answers about a file or a folder that the family reads itself: a clip, a recording, a series of numbers. */
-export interface FilePredictor<Answer = unknown> extends PredictorFacts {
+export interface FilePredictor<
+  Answer = unknown,
+  Options extends object = object,
+  Verb extends string = string,
+> extends PredictorFacts<Verb> {
   readonly input: 'files';
   /** What one argument of the command line is, in one word, such as `clip`. */
   readonly argument: string;
@@ -118,7 +136,7 @@ export interface FilePredictor<Answer = unknown> extends PredictorFacts {
   predict(
     model: TaskModel,
     path: string,
-    options: PredictOptions & { readonly reading: FileReading },
+    options: Asked<Options> & { readonly reading: FileReading },
   ): Promise<readonly Answer[]>;
   /** The answers about one file as text. */
   format(answers: readonly Answer[]): string;

@@ -69,6 +69,16 @@ export const taskFamilyNames = (): readonly string[] => registry.names();
 /** Name of the learned temperature of a family. */
 export const temperatureOf = ({ name, temperature = name }: TaskFamily): string => temperature;
 
+/** The predictors of the families that {@link NamedTaskFamilies} names, with their verbs, options and answers. */
+export type NamedPredictor = {
+  [Name in keyof NamedTaskFamilies]: NamedTaskFamilies[Name] extends TaskFamily<
+    infer _Fields,
+    infer Predictor
+  >
+    ? Predictor
+    : never;
+}[keyof NamedTaskFamilies];
+
 /** The families that answer a verb of `predict`, with what they answer. */
 export const taskPredictors = (): readonly {
   readonly family: TaskFamily;
@@ -89,7 +99,7 @@ const familySchema = <Name extends string, Fields extends SettingFields>(
   });
 
 type FamilySchema<Name extends keyof NamedTaskFamilies> =
-  NamedTaskFamilies[Name] extends TaskFamily<infer Fields>
+  NamedTaskFamilies[Name] extends TaskFamily<infer Fields, infer _Predictor>
     ? z.ZodObject<{ family: z.ZodLiteral<Name> } & ReturnType<typeof commonSettings> & Fields, z.core.$strict>
     : never;
 

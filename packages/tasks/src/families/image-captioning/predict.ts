@@ -102,12 +102,12 @@ export const captionFormat = (answers: readonly CaptionPrediction[]): string =>
   answers.map(({ text, score }) => `${score.toFixed(3).padStart(7)}  ${text}`).join('\n');
 
 /** `predict caption`. */
-export const captionPredictor: ImagePredictor<CaptionPrediction> = {
+export const captionPredictor: ImagePredictor<CaptionPrediction, CaptionOptions, 'caption'> = {
   verb: 'caption',
   summary: 'captions of images, best first; files, folders or patterns',
   input: 'images',
   options: generationFlags,
   key: 'captions',
-  predict: (model, images, options) => caption(model, images, options as CaptionOptions),
+  predict: (model, images, options) => caption(model, images, options),
   format: captionFormat,
 };

@@ -107,7 +107,7 @@ export const retrieveTexts = async (
 };
 
 /** `predict retrieve`. */
-export const imagePredictor: GalleryPredictor = {
+export const imagePredictor: GalleryPredictor<object, 'retrieve'> = {
   verb: 'retrieve',
   summary: 'images of a folder that go best with a text',
   input: 'gallery',

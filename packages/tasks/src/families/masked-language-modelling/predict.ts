@@ -15,6 +15,14 @@ export interface WordPrediction {
   readonly probability: number;
 }
 
+/** How blanks are filled. */
+export interface FillOptions {
+  /** Words for each blank. @default 5 */
+  readonly count?: number;
+  /** Language task of the model that is asked. @default its first */
+  readonly task?: string | undefined;
+}
+
 /** Three or more underscores. */
 const blank = /_{3,}/u;
 /** How byte-level BPE writes the space in front of a word. */
@@ -44,13 +52,12 @@ const tokensOf = (
 /**
  * Likely words for each blank `___` of a text, likeliest first. A blank stands for one token; every blank is filled as
  * if the others were unknown.
- * @param options `count` words for each blank (5), and the language task of the model that is asked (its first)
  * @throws ConfigError for a text without a blank
  */
 export const fill = async (
   model: TaskModel,
   text: string,
-  options: { readonly count?: number; readonly task?: string | undefined } = {},
+  options: FillOptions = {},
 ): Promise<readonly (readonly WordPrediction[])[]> => {
   const { count = 5 } = options;
   if (!blank.test(text)) {
@@ -105,7 +112,7 @@ const formatBlanks = (blanks: readonly (readonly WordPrediction[])[], text: stri
 };
 
 /** `predict fill`. */
-export const blankPredictor: TextPredictor<readonly WordPrediction[]> = {
+export const blankPredictor: TextPredictor<readonly WordPrediction[], FillOptions, 'fill'> = {
   verb: 'fill',
   summary: 'words for each blank ___ of a text, likeliest first',
   input: 'texts',
@@ -113,7 +120,7 @@ export const blankPredictor: TextPredictor<readonly WordPrediction[]> = {
   key: 'blanks',
   predict: async (model, texts, options) => {
     const answers: (readonly (readonly WordPrediction[])[])[] = [];
-    for (const text of texts) answers.push(await fill(model, text, options as { readonly count?: number }));
+    for (const text of texts) answers.push(await fill(model, text, options));
     return answers;
   },
   format: formatBlanks,

@@ -1,23 +1,10 @@
 /** Scores of text classification on a split: those that its task is known by, accuracy and macro-F1 over all classes. */
 import { createRandom } from '@polygate/core';
-import {
-  accuracy,
-  chanceMacroF1,
-  chanceTopK,
-  labelRanks,
-  macroF1Statistic,
-  majorityBaseline,
-  naiveBayesLabels,
-  reportMean,
-  reportStatistic,
-  topK,
-  type ScoreReport,
-} from '@polygate/evaluation';
+import { accuracy, majorityBaseline, naiveBayesLabels, type ScoreReport } from '@polygate/evaluation';
 import { hasColumn, listRow, values } from '@polygate/stream';
 import { groupsOf, MOST_BASELINE_ROWS, type SplitContext } from '../../evaluation/context.ts';
 import { splitBatches } from '../../evaluation/split-rows.ts';
-import { classDetails } from '../class-details.ts';
-import { classRows } from '../class-reports.ts';
+import { classReports, joinScores } from '../class-reports.ts';
 import { scoredTask } from '../../evaluation/scored-task.ts';
 import type { TrainedTask } from '../../model.ts';
 import { clozeFormOf, type TextScore } from './cloze-presets.ts';
@@ -93,45 +80,23 @@ export const evaluateTextClassification = async (context: SplitContext): Promise
     labels.push(...batch.labels);
     groups.push(...groupsOf(rows));
   }
-  const all = new Float32Array(labels.length * classes.length);
-  scores.reduce((at, part) => {
-    all.set(part, at);
-    return at + part.length;
-  }, 0);
   const name = { task: `${asked.name} text classification`, split };
-  const bootstrap = { seed, groups, range: [0, 1] } as const;
   const answers = await simpleAnswers(context);
   const shares = Object.entries(answers).map(
     ([system, own]) => [system, accuracy(own, labels).value] as const,
   );
-  const given = { scores: all, labels, groups, classes: classes.length };
+  const given = { scores: joinScores(scores), labels, groups, classes: classes.length };
   const others = measured.flatMap((score) =>
     score === 'accuracy' ? [] : [textScoreReport(score, given, { ...name, seed, answers })],
   );
   return [
     ...others,
-    reportMean(
-      {
-        ...name,
-        metric: 'accuracy',
-        chance: chanceTopK({ k: 1, classes: classes.length }),
-        baselines: Object.fromEntries(shares),
-      },
-      topK(labelRanks(all, labels), 1).perSample,
-      bootstrap,
-    ),
-    reportStatistic(
-      { ...name, metric: 'macro-F1', chance: chanceMacroF1({ labels, classes: classes.length }) },
-      {
-        count: labels.length,
-        statistic: macroF1Statistic(all, labels),
-        named: {
-          statistic: 'macro-F1',
-          rows: classRows({ scores: all, labels, classes: classes.length }),
-        },
-      },
-      bootstrap,
-    ),
-    ...(context.details ? classDetails({ scores: all, labels, groups, classes }, { ...name, seed }) : []),
+    ...classReports(given, {
+      ...name,
+      seed,
+      baselines: Object.fromEntries(shares),
+      shares: [['accuracy', 1]],
+      detailsOf: context.details ? classes : undefined,
+    }),
   ];
 };

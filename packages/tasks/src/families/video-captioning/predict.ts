@@ -14,7 +14,7 @@ import type { FilePredictor } from '../predictor.ts';
 const FAMILY = 'video-captioning';
 
 /** `predict caption-video`. The views that the task is evaluated by are averaged. */
-export const videoCaptionPredictor: FilePredictor<CaptionPrediction> = {
+export const videoCaptionPredictor: FilePredictor<CaptionPrediction, CaptionOptions, 'caption-video'> = {
   verb: 'caption-video',
   summary: 'captions of clips, best first: animated images, video files, folders of frames',
   input: 'files',
@@ -26,7 +26,7 @@ export const videoCaptionPredictor: FilePredictor<CaptionPrediction> = {
     const clip = await readClip(path, model, { task, reading });
     const shown = clips.shown(task);
     const views = Array.from({ length: shown.count }, (_, view) => shown.patches([clip], model.image, view));
-    const [captions = []] = await caption(model, views, { ...(options as CaptionOptions), family: FAMILY });
+    const [captions = []] = await caption(model, views, { ...options, family: FAMILY });
     return captions;
   },
   format: captionFormat,

@@ -1,43 +1,34 @@
 /** Labels of clips: animated images, video files, folders of frames. */
-import { ConfigError } from '@polygate/core';
 import { imageSequences } from '@polygate/modalities';
 import { nameCandidates } from '../../candidates.ts';
 import { range } from '../../image-patches.ts';
-import { softmaxRows, topIndices } from '../../scores.ts';
-import { servedTask } from '../../serving.ts';
+import { softmaxRows } from '../../scores.ts';
 import { segmentRows } from '../../signatures.ts';
-import type { LabelPrediction } from '../image-classification/predict.ts';
 import { readClip } from '../../visual/read-clip.ts';
 import { clips } from '../../visual/clips.ts';
+import {
+  chosenLabels,
+  formatLabels,
+  labelsOption,
+  rankedLabels,
+  type LabelChoice,
+  type LabelPrediction,
+} from '../label-answers.ts';
 import type { FilePredictor } from '../predictor.ts';
 
 const FAMILY = 'video-classification';
-const percent = (probability: number): string => `${(100 * probability).toFixed(1).padStart(5)} %`;
+const VERB = 'classify-video';
 
 /** `predict classify-video`. */
-export const videoPredictor: FilePredictor<LabelPrediction> = {
-  verb: 'classify-video',
+export const videoPredictor: FilePredictor<LabelPrediction, LabelChoice, typeof VERB> = {
+  verb: VERB,
   summary: 'labels of clips, likeliest first: animated images, video files, folders of frames',
   input: 'files',
   argument: 'clip',
-  options: [
-    {
-      name: 'labels',
-      type: 'words',
-      summary: "any labels, separated by commas; without them the model's own classes",
-    },
-  ],
+  options: [labelsOption],
   key: 'labels',
   async predict(model, path, options) {
-    const served = servedTask(model, FAMILY, options);
-    const task = served?.name ?? options.task;
-    const labels = (options['labels'] as readonly string[] | undefined) ?? served?.classes;
-    if (!labels || labels.length === 0 || new Set(labels).size !== labels.length) {
-      throw new ConfigError(
-        `classify-video: expected one label or more that differ, got ${labels?.join(', ') || 'none, and a model that does not say the names of its classes'}; give words to choose from`,
-        { code: 'no-classes', fields: { task } },
-      );
-    }
+    const { labels, served, task } = chosenLabels(model, options, { verb: VERB, family: FAMILY });
     const set = nameCandidates('labels', labels, {
       tokenizer: model.tokenizer,
       row: segmentRows.name,
@@ -61,11 +52,7 @@ export const videoPredictor: FilePredictor<LabelPrediction> = {
         0,
       ),
     );
-    return topIndices(means, labels.length).map((c) => ({
-      label: labels[c] ?? '',
-      probability: means[c] ?? 0,
-    }));
+    return rankedLabels(labels, means);
   },
-  format: (answers) =>
-    answers.map(({ label, probability }) => `${percent(probability)}  ${label}`).join('\n'),
+  format: formatLabels,
 };

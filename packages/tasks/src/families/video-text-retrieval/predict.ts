@@ -9,7 +9,7 @@ import type { GalleryPredictor } from '../predictor.ts';
 const FAMILY = 'video-text-retrieval';
 
 /** `predict retrieve-video`. The similarities of the views that the task is evaluated by are averaged. */
-export const clipPredictor: GalleryPredictor = {
+export const clipPredictor: GalleryPredictor<object, 'retrieve-video'> = {
   verb: 'retrieve-video',
   summary: 'clips of a folder that go best with a text: animated images, video files, folders of frames',
   input: 'gallery',
