@@ -46,8 +46,7 @@ export { openAdapter, saveAdapter, weightsHashes } from './models/adapter-folder
 export type { AdapterBase } from './models/adapter-folder.ts';
 export { encodeCandidates, encodeFeatures } from './models/uni-perceiver/features.ts';
 export type { FeatureOptions } from './models/uni-perceiver/features.ts';
-export { measureTaskBatch, taskLoss, taskWeights } from './models/uni-perceiver/loss.ts';
-export type { TaskLoss, TaskMetrics, TaskWeights } from './models/uni-perceiver/loss.ts';
+export { measureTaskBatch } from './models/uni-perceiver/loss.ts';
 export { createTelemetrySchedule } from './models/telemetry-schedule.ts';
 export type { TelemetryScheduleOptions } from './models/telemetry-schedule.ts';
 export { registerTuningMethod, tuningMethodNamed, tuningMethodNames } from './tuning/registry.ts';

@@ -4,8 +4,6 @@ import {
   makeTask,
   openSuite,
   parseRecipe,
-  taskLoss,
-  taskWeights,
   type UniPerceiverModel,
   type OpenSuite,
 } from '@polygate/generalist';
@@ -18,6 +16,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { taskLoss, taskWeights } from '../src/models/uni-perceiver/loss.ts';
 import { conditionalModel, tinyTasks, writeTinySuite } from './tiny-suite.ts';
 
 let folder: string;

@@ -9,7 +9,6 @@ import {
   openSuite,
   parseRecipe,
   saveModel,
-  taskLoss,
   type Generalist,
   type UniPerceiverModel,
   type OpenSuite,
@@ -22,6 +21,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { taskLoss } from '../src/models/uni-perceiver/loss.ts';
 import { conditionalModel, drawImage, tinyModel, tinyTasks, writeTinySuite } from './tiny-suite.ts';
 
 let folder: string;

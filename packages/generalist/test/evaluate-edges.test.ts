@@ -7,7 +7,6 @@ import {
   makeTask,
   openSuite,
   parseRecipe,
-  taskLoss,
   type UniPerceiverModel,
 } from '@polygate/generalist';
 import { buildBatch, datasetMetadata, defineSchema, writeShards } from '@polygate/stream';
@@ -18,6 +17,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { taskLoss } from '../src/models/uni-perceiver/loss.ts';
 import { drawImage, tinyModel, tinyTokenizer } from './tiny-suite.ts';
 
 const colours = ['red', 'green', 'blue', 'white'] as const;

@@ -5,7 +5,6 @@ import {
   evaluateSuite,
   openSuite,
   parseRecipe,
-  taskLoss,
   type UniPerceiverModel,
   type OpenSuite,
 } from '@polygate/generalist';
@@ -16,6 +15,7 @@ import { selectEngine } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { rm } from 'node:fs/promises';
+import { taskLoss } from '../src/models/uni-perceiver/loss.ts';
 import { drawImage, tinyModel, writeTinySuite } from './tiny-suite.ts';
 
 const steps = 70;

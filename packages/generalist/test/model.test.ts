@@ -16,7 +16,6 @@ import {
   readImage,
   saveModel,
   scoreStage,
-  taskLoss,
   type OpenSuite,
 } from '@polygate/generalist';
 import { registerModality } from '@polygate/modalities';
@@ -29,6 +28,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { taskLoss } from '../src/models/uni-perceiver/loss.ts';
 import { classes, drawImage, tinyModel, tinyTokenizer, writeTinySuite } from './tiny-suite.ts';
 
 let folder: string;

@@ -2,10 +2,11 @@
 import { createRandom } from '@polygate/core';
 import type { EncoderConfig, ExpertConfig, UniPerceiver } from '@polygate/encoder';
 import { createUniPerceiverModel, type UniPerceiverModel } from '@polygate/generalist';
+import { datasetSchema, kindNamed } from '@polygate/datasets';
 import type { TrainedTask } from '@polygate/tasks';
 import { buildBatch, datasetMetadata, defineSchema, writeShards } from '@polygate/stream';
 import { saveTokenizer, trainTokenizer, type Tokenizer } from '@polygate/tokens';
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -139,6 +140,47 @@ export const writeTinySuite = async (): Promise<string> => {
     }),
   );
   return folder;
+};
+
+/** Tasks on the datasets that {@link addTextsAndClips} makes. */
+export const textAndClipTasks: readonly TrainedTask[] = [
+  { name: 'judging', family: 'text-classification', dataset: 'notes' },
+  { name: 'watching', family: 'video-classification', dataset: 'clips' },
+];
+
+/** Made-up labelled texts and clips of six frames, eight each, beside what a tiny suite has. */
+export const addTextsAndClips = async (folder: string): Promise<void> => {
+  const tokenizer = tinyTokenizer();
+  const path = join(folder, 'suite.json');
+  const suite = JSON.parse(await readFile(path, 'utf8')) as { datasets: object[] };
+  const rows = 8;
+  for (const [name, kind] of [
+    ['notes', 'labelled-text'],
+    ['clips', 'labelled-video'],
+  ] as const) {
+    const { needsTokenizer, synthetic } = kindNamed(kind);
+    const settings = { frames: 6 };
+    const schema = datasetSchema({
+      kind,
+      imageSize: SIDE,
+      classes,
+      settings,
+      ...(needsTokenizer ? { tokenizer: tokenizer.hash } : {}),
+    });
+    const columns = synthetic({
+      rows,
+      imageSize: SIDE,
+      textLength: 8,
+      tokenizer,
+      words: classes,
+      classes,
+      random: createRandom(5).fork(name),
+      settings,
+    });
+    await writeShards(join(folder, name, 'train'), schema, [buildBatch(schema, columns)]);
+    suite.datasets.push({ name, kind, splits: { train: { rows } }, classes });
+  }
+  await writeFile(path, JSON.stringify(suite));
 };
 
 const tinyEncoder = (vocabularySize: number, moe: ExpertConfig | undefined): EncoderConfig => ({
