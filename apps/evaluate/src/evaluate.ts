@@ -13,6 +13,7 @@ import type { EngineChoice } from '@polygate/tensor';
 import { join } from 'node:path';
 import { OUTCOMES_FILE, serializeOutcomes } from './outcomes.ts';
 import { formatReport, type ReportFacts } from './report.ts';
+import { resultsFolder } from './results-folder.ts';
 import { sheetSections } from './sheet-entries.ts';
 import { drawSheet } from './sheet.ts';
 
@@ -21,7 +22,11 @@ export interface EvaluateOptions extends Omit<OpenRunOptions, 'logger'> {
   readonly run: string;
   /** Folder of a prepared suite. @default the one that the run was trained on */
   readonly suite?: string;
-  /** Where the results go. @default the folder of the adapter, where one is asked for, else that of the run */
+  /**
+   * Where the results go.
+   * @default the folder of the adapter, where one is asked for, else that of the run; `suites/NAME` in it for another suite
+   * than the run's
+   */
   readonly output?: string;
   /** Splits to score. @default all but `train` */
   readonly splits?: readonly string[];
@@ -82,13 +87,14 @@ export const evaluate = async (
   context: EvaluateContext = {},
 ): Promise<EvaluateResult> => {
   const { logger = silentLogger, signal } = context;
-  const { run, adapter, output = adapter ?? run, seed = 1, images = 9 } = options;
+  const { run, adapter, seed = 1, images = 9 } = options;
   const { splits, datasets, tasks } = options;
   const { limit = 2000 } = options;
   using opened = await openRun(run, { ...options, logger });
   const { model, engine, recipe, state } = opened;
   await using data = await opened.openSuite(options.suite);
   logger.info(`evaluate ${opened.weights} on ${data.folder}`);
+  const output = options.output ?? resultsFolder(adapter ?? run, opened, data);
   const scored = datasets ?? (tasks && Object.values(tasks).map(({ dataset }) => dataset));
   const choice = { ...(splits ? { splits } : {}), ...(scored ? { datasets: scored } : {}), seed };
   const reports = await evaluateSuite(model, data, {

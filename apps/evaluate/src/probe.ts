@@ -8,6 +8,7 @@ import type { EngineChoice } from '@polygate/tensor';
 import { join } from 'node:path';
 import type { EvaluateContext } from './evaluate.ts';
 import { serializeOutcomes } from './outcomes.ts';
+import { resultsFolder } from './results-folder.ts';
 
 export interface ProbeRunOptions
   extends Omit<OpenRunOptions, 'logger'>, Omit<SuiteProbeOptions, 'logger' | 'signal'> {
@@ -35,10 +36,11 @@ export const probeRun = async (
   context: EvaluateContext = {},
 ): Promise<ProbeResult> => {
   const { logger = silentLogger, signal } = context;
-  const { run, output = run, seed = 1 } = options;
+  const { run, seed = 1 } = options;
   using opened = await openRun(run, { ...options, logger });
   const { model, engine, recipe, state } = opened;
   await using data = await opened.openSuite(options.suite);
+  const output = options.output ?? resultsFolder(run, opened, data);
   logger.info(`probe ${opened.weights} on ${data.folder}`);
   const reports = await probeSuite(model, data, { ...options, logger, ...(signal ? { signal } : {}) });
   const scores = reports.map(({ outcomes: _, ...report }): ScoreReport => report);

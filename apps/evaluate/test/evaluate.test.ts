@@ -1,9 +1,10 @@
+import { silentLogger } from '@polygate/core';
 import { evaluate, drawSheet, formatReport } from '@polygate/app-evaluate';
 import { readRun } from '@polygate/runs';
 import type { ScoreReport } from '@polygate/evaluation';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeTinyRun } from '../../../packages/generalist/test/tiny-run.ts';
@@ -72,6 +73,40 @@ describe('evaluate', () => {
     const fewer = await evaluate({ ...settings, limit: 3 });
     expect(fewer.scores[0]?.count).toBe(3);
     expect(await readFile(fewer.files.report, 'utf8')).toContain('at most 3 rows of each split');
+  });
+
+  it('writes the scores on another suite beside those of its own', async () => {
+    const own = await evaluate({ run, images: 0, datasets: ['colours'], limit: 2 });
+    expect(own.files.evaluation).toBe(join(run, 'evaluation.json'));
+    const other = await evaluate({ run, images: 3, suite: `${suite}/../${basename(suite)}`, limit: 2 });
+    expect(other.files.evaluation).toBe(own.files.evaluation);
+    const before = await readFile(own.files.evaluation, 'utf8');
+    const copy = join(scratch, 'other');
+    await cp(suite, copy, { recursive: true });
+    const { files } = await evaluate({ run, images: 3, suite: copy, limit: 2 });
+    const folder = join(run, 'suites', 'tiny');
+    expect([files.evaluation, files.report, files.sheet]).toEqual(
+      ['evaluation.json', 'report.md', 'sheet.png'].map((name) => join(folder, name)),
+    );
+    expect(await readFile(own.files.evaluation, 'utf8')).toBe(before);
+    expect(await readdir(folder)).toContain('evaluation.json');
+  });
+
+  it('warns of what the model was never trained on', async () => {
+    const model = join(scratch, 'model');
+    await cp(join(run, 'checkpoints', 'step-7'), model, { recursive: true });
+    await rm(join(model, 'state.json'));
+    const config = JSON.parse(await readFile(join(model, 'config.json'), 'utf8')) as object;
+    const tasks = [{ name: 'colours', family: 'image-classification', dataset: 'colours' }];
+    await writeFile(join(model, 'config.json'), JSON.stringify({ ...config, tasks }));
+    const warned: string[] = [];
+    const logger = { ...silentLogger, warn: (line: string) => void warned.push(line) };
+    await evaluate({ run: model, suite, images: 0, limit: 2, datasets: ['colours'] }, { logger });
+    expect(warned).toEqual([]);
+    await evaluate({ run: model, suite, images: 0, limit: 2, datasets: ['colours', 'lines'] }, { logger });
+    expect(warned).toEqual([
+      'this model was trained on no masked-language-modelling, only on image-classification: what it says here is a guess',
+    ]);
   });
 
   it('says what is missing', async () => {

@@ -1,6 +1,6 @@
 /** The predict stage: what the model of a run says about images and texts, as values. The verbs are the task families'. */
 import { ConfigError, FormatError, silentLogger, StateError, unknownName } from '@polygate/core';
-import type { Generalist } from '@polygate/generalist';
+import { warnUntrained, type Generalist } from '@polygate/generalist';
 import {
   joinPatches,
   patchesOf,
@@ -19,7 +19,7 @@ import {
   type ImagePredictions,
   type SkippedImage,
 } from './predict-each.ts';
-import { warnUntrained, withModel, type PredictContext, type PredictOptions } from './session.ts';
+import { withModel, type PredictContext, type PredictOptions } from './session.ts';
 
 type ImagePatches = ReturnType<typeof patchesOf>;
 type Input = FamilyPredictor['input'];
@@ -72,7 +72,7 @@ export const predictImages = <Answer>(
   const { family, predictor } = verbOf(verb, 'images');
   return withModel(options, context, async ({ model }) => {
     const { images, bad } = options;
-    warnUntrained(model, family.name, context);
+    warnUntrained(model, family.name, context.logger ?? silentLogger);
     const answers = await predictEach(model, await imageFilesOf(images), {
       predict: (patches, first) =>
         predictor.predict(model, patches, { ...askedOf(predictor, options), first }),
@@ -132,7 +132,7 @@ export const predictFiles = <Answer>(
   return withModel(options, context, async ({ model }) => {
     const { paths, bad = 'skip' } = options;
     const { logger = silentLogger } = context;
-    warnUntrained(model, family.name, context);
+    warnUntrained(model, family.name, context.logger ?? silentLogger);
     const reading = readingOf(model, context);
     const images: ImagePrediction<Answer>[] = [];
     const skipped: SkippedImage[] = [];
@@ -164,7 +164,7 @@ export const predictTexts = <Answer>(
 ): Promise<readonly (readonly Answer[])[]> => {
   const { family, predictor } = verbOf(verb, 'texts');
   return withModel(options, context, async ({ model }) => {
-    warnUntrained(model, family.name, context);
+    warnUntrained(model, family.name, context.logger ?? silentLogger);
     const answers = await predictor.predict(model, options.texts, askedOf(predictor, options));
     return answers as readonly (readonly Answer[])[];
   });
@@ -256,7 +256,7 @@ export const predictGallery = (
   const { family, predictor } = verbOf(verb, 'gallery');
   return withModel(options, context, async ({ model }) => {
     const { images: folder, text, count = 5 } = options;
-    warnUntrained(model, family.name, context);
+    warnUntrained(model, family.name, context.logger ?? silentLogger);
     const skipped: SkippedImage[] = [];
     const skip = ({ path, reason }: SkippedImage): void =>
       void skipped.push({ path: relative(folder, path), reason });

@@ -1,6 +1,5 @@
 /** A model of a run folder on an engine, ready for predictions. */
-import { silentLogger, type Logger } from '@polygate/core';
-import type { Generalist } from '@polygate/generalist';
+import type { Logger } from '@polygate/core';
 import { openRun, type OpenRun, type OpenRunOptions } from '@polygate/runs';
 
 export interface PredictOptions extends Omit<OpenRunOptions, 'logger'> {
@@ -32,17 +31,4 @@ export const withModel = async <A>(
     );
   }
   return await work(opened);
-};
-
-/** Says so where a model was trained on no task of a family: it answers all the same, but by chance. */
-export const warnUntrained = (
-  { tasks }: Pick<Generalist, 'tasks'>,
-  family: string,
-  { logger = silentLogger }: PredictContext,
-): void => {
-  const families = tasks.map((task) => task.family);
-  if (families.length === 0 || families.includes(family)) return;
-  logger.warn(
-    `this model was trained on no ${family}, only on ${[...new Set(families)].join(', ')}: what it says here is a guess`,
-  );
 };

@@ -13,7 +13,7 @@ import {
   type TaskRecipe,
 } from '@polygate/tasks';
 import type { Generalist } from './models/model.ts';
-import { servesFamily } from './serving.ts';
+import { servesFamily, warnUntrained } from './serving.ts';
 import { datasetText, type OpenSuite } from './suite-data.ts';
 import { requireSuiteOf } from './suite-fit.ts';
 import { describeTask } from './described-tasks.ts';
@@ -176,6 +176,9 @@ export const evaluateSuite = async (
     const { dataset, split } = place;
     logger.warn(`${dataset.name}, ${split}: left out, since no task scores ${dataset.kind}`);
   }
+  // Tasks that are named are meant, also where the model was trained on none of their families.
+  const usual = options.tasks ? [] : scorable.flatMap(({ dataset }) => familiesOf(model, dataset));
+  for (const { name } of new Set(usual)) if (servesFamily(model, name)) warnUntrained(model, name, logger);
   const reports: ScoreReport[] = [];
   const left: string[] = [];
   const reason = model.isExported

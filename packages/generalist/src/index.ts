@@ -29,7 +29,7 @@ export type { InitializeOptions, StartChoice } from './models/initialize.ts';
 export { describeInitialization } from './models/initialization.ts';
 export type { Initialization, TransferGroup } from './models/initialization.ts';
 export { taskSegments } from './task-segments.ts';
-export { servesFamily } from './serving.ts';
+export { servesFamily, warnUntrained } from './serving.ts';
 export { createUniPerceiverModel, UniPerceiverModel } from './models/uni-perceiver/uni-perceiver-model.ts';
 export {
   createModel,

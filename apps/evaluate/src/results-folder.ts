@@ -1,0 +1,22 @@
+/** Where the results of a run on a suite go: those of another suite than the run's are beside its own, not over them. */
+import { resolve, join } from 'node:path';
+import type { OpenSuite } from '@polygate/generalist';
+import type { RunRecord } from '@polygate/runs';
+
+/** Folder in that of a run with a folder for each other suite that it was scored on. */
+const OTHER_SUITES = 'suites';
+
+/**
+ * @param home folder of the adapter that is scored, else of the run
+ * @returns `home` for the suite that the run was trained on, and for a model that does not say which; else `home/suites/NAME`
+ */
+export const resultsFolder = (
+  home: string,
+  { recipe }: Pick<RunRecord, 'recipe'>,
+  { folder, suite }: Pick<OpenSuite, 'folder' | 'suite'>,
+): string => {
+  const trained = recipe?.suite;
+  return trained === undefined || resolve(trained) === resolve(folder)
+    ? home
+    : join(home, OTHER_SUITES, suite.name);
+};
