@@ -40,8 +40,6 @@ export interface EvaluateOptions extends Omit<OpenRunOptions, 'logger'> {
   readonly seed?: number;
   /** Rows at once. @default 64 */
   readonly batchSize?: number;
-  /** Files and folders of others that scores can use, by name: `meteor` is the folder of METEOR's tables. @default none */
-  readonly resources?: Readonly<Record<string, string>>;
   /** Options of the families' predictions, by family, such as `{ 'image-captioning': { beam: 3 } }`. */
   readonly predict?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Images of each split on the sheet; 0 draws none. @default 9 */
@@ -101,7 +99,6 @@ export const evaluate = async (
     ...choice,
     details: true,
     ...(tasks ? { tasks } : {}),
-    ...(options.resources ? { resources: options.resources } : {}),
     logger,
     limit,
     ...(options.batchSize === undefined ? {} : { batchSize: options.batchSize }),

@@ -104,8 +104,7 @@ export const formatReport = (
     'the frequency of words in the training text; "most frequent" writes the most frequent training caption.',
     ...(details.length > 0
       ? [
-          'Details: MRR is the mean of 1 / rank; NLL, the Brier score and ECE judge the probabilities of the classes. METEOR (exact,',
-          'stem) knows no synonyms and no paraphrases and is below the published score, which `--meteor` gives.',
+          'Details: MRR is the mean of 1 / rank; NLL, the Brier score and ECE judge the probabilities of the classes.',
         ]
       : []),
     '',

@@ -100,7 +100,6 @@ describe('details of an evaluation', () => {
       'image MRR',
     ]);
     expect(named(details, 'images captioning')).toEqual([
-      'METEOR (exact, stem)',
       'BLEU-1',
       'BLEU-2',
       'BLEU-3',
@@ -136,12 +135,5 @@ describe('details of an evaluation', () => {
     expect(primary?.outcomes?.groups).toHaveLength(8);
     const { scores: compared } = await compareRuns(run, run, { details: true });
     expect(compared.every(({ verdict }) => verdict === 'the same on every sample')).toBe(true);
-  });
-
-  it('name the folder that METEOR is read from', async () => {
-    const resources = { meteor: scratch };
-    await expect(evaluate({ run, engine: 'cpu', datasets: ['images'], limit: 2, resources })).rejects.toThrow(
-      /^meteor: expected meteor-1\.5\.jar and data.paraphrase-en\.gz in .*, got no meteor-1\.5\.jar; give the folder "meteor" of an installed pycocoevalcap$/u,
-    );
   });
 });

@@ -1,5 +1,5 @@
 /**
- * How captions are cut into words before BLEU, METEOR, CIDEr-D and ROUGE-L compare them: as the captioning benchmarks cut
+ * How captions are cut into words before BLEU, CIDEr-D and ROUGE-L compare them: as the captioning benchmarks cut
  * them, which is the Penn Treebank tokeniser of Stanford's CoreNLP 3.4.1, lower-cased, without its punctuation tokens.
  *
  * {@link treebankWords} is that, for captions as people write them: contractions ("man 's", "is n't", "can not"),

@@ -53,10 +53,6 @@ export { bleu, bleuCounts, bleuOfCounts, bleuSmoothings, sumBleuCounts } from '.
 export type { BleuCounts, BleuOptions, BleuScores, BleuSmoothing, CorpusBleuOptions } from './bleu.ts';
 export { cider, ciderD, documentFrequencies } from './cider.ts';
 export type { CiderOptions, DocumentFrequencies } from './cider.ts';
-export { meteor, meteorOfCounts, sumMeteorCounts } from './meteor.ts';
-export type { MeteorCounts, MeteorOptions, MeteorScores, MeteorTables } from './meteor.ts';
-export { meteorParaphrases, meteorSynonyms } from './meteor-tables.ts';
-export { meteorWords } from './meteor-words.ts';
 export { exactMatch, overlapWith, rougeL, tokenF1 } from './text-overlap.ts';
 export { bootstrapInterval, bootstrapStatistic } from './bootstrap.ts';
 export type { BootstrapOptions, Interval } from './bootstrap.ts';

@@ -1,5 +1,5 @@
 /** Edges of scores: nothing, one class, ties, all alike, no positives, k above n, and goldens by hand. */
-import { ConfigError, FormatError, ShapeError } from '@polygate/core';
+import { ConfigError, ShapeError } from '@polygate/core';
 import {
   areaUnderRoc,
   averageClassScores,
@@ -27,9 +27,6 @@ import {
   meanReciprocalRank,
   median,
   medianRank,
-  meteor,
-  meteorParaphrases,
-  meteorSynonyms,
   negativeLogLikelihood,
   neighbourVotes,
   normalizedGain,
@@ -256,13 +253,6 @@ describe('properties', () => {
     const { interval, difference } = pairedBootstrap(a, b, half);
     expect({ value: difference, interval }).toEqual(pairedDifference(a, b, half));
   });
-
-  it('an exact METEOR match is 1, and the score is the best over the references', () => {
-    const pairs = [{ candidate: 'a red dog runs', references: ['a cat', 'a red dog runs'] }];
-    expect(meteor(pairs).value).toBe(1);
-    expect(meteor([{ candidate: '', references: ['a cat'] }]).value).toBe(0);
-    expect(meteor([{ candidate: 'dogs', references: ['dog'] }]).value).toBeGreaterThan(0.2);
-  });
 });
 
 describe('probes', () => {
@@ -430,38 +420,8 @@ describe('refused', () => {
       ConfigError,
       'ciderD: expected frequencies of at most the 1 documents they are of, got 2; give the number of documents that were counted',
     ],
-    [
-      'METEOR of nothing',
-      () => meteor([]),
-      ShapeError,
-      'meteor: expected at least one pair, got none; is the split empty?',
-    ],
-    [
-      'METEOR without references',
-      () => meteor([{ candidate: 'a', references: [] }]),
-      ConfigError,
-      'meteor: expected at least one reference for each sample, got none for sample 0',
-    ],
-    [
-      'half a table of synonyms',
-      () => meteorSynonyms('be\n', ''),
-      FormatError,
-      'english.exceptions: expected lines in pairs, got 1; is the file whole?',
-    ],
-    [
-      'synonyms that are no sets',
-      () => meteorSynonyms('', 'be\nwas\n'),
-      FormatError,
-      'english.synsets: expected numbers below "be", got "was"',
-    ],
   ])('%s', (_, score, type, text) => {
     expect(score).toThrow(type);
     expect(score).toThrow(text);
-  });
-
-  it('a table of paraphrases that ends within an entry', async () => {
-    await expect(meteorParaphrases(['0.1', 'a'], new Set(['a']))).rejects.toThrow(
-      'paraphrases: expected entries of three lines, got 2 more at the end; is the file whole?',
-    );
   });
 });

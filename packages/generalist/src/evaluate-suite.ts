@@ -39,8 +39,6 @@ export interface EvaluateOptions {
   readonly predict?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Whether reports that say more (`detail`) and what each sample scored (`outcomes`) are wanted too. @default false */
   readonly details?: boolean;
-  /** Files and folders of others that scores can use, by name: `meteor` is the folder of METEOR's tables. @default none */
-  readonly resources?: Readonly<Record<string, string>>;
   /** Gets a line for each split. */
   readonly logger?: Logger;
   /** When it aborts, the split at work is finished and a StateError thrown. */
@@ -100,13 +98,12 @@ const evaluateSplit = async (
     if (!isServed) leftOut(family.name);
     else {
       const asked = ownValue(options.predict ?? {}, family.name);
-      const { details = false, resources = {} } = options;
+      const { details = false } = options;
       const context = {
         ...split,
         model,
         shared,
         details,
-        resources,
         ...(task ? { task } : {}),
         ...(asked ? { options: asked } : {}),
       };

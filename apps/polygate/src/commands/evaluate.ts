@@ -22,7 +22,6 @@ interface EvaluateFlags extends EngineFlags, CheckpointFlags {
   readonly compare?: readonly string[];
   readonly probe?: boolean;
   readonly details?: boolean;
-  readonly meteor?: string;
   readonly suite?: string;
   readonly out?: string;
   readonly splits?: readonly string[];
@@ -105,10 +104,6 @@ export const addEvaluate = (program: Command, terminal: Terminal): void => {
       collectFamilyOption,
     )
     .option('--details', 'print or compare the scores too that say more')
-    .option(
-      '--meteor <folder>',
-      'folder "meteor" of an installed pycocoevalcap: METEOR as published, with synonyms and paraphrases',
-    )
     .option('--json', 'print the scores as one JSON object')
     .action(async (flags: EvaluateFlags) => {
       if (flags.compare) return compare(flags, terminal);
@@ -127,7 +122,6 @@ export const addEvaluate = (program: Command, terminal: Terminal): void => {
         const { scores, files } = await probeRun({ run, ...chosen(flags) }, context);
         return show({ scores, files }, formatScores(scores));
       }
-      const resources = flags.meteor === undefined ? {} : { resources: { meteor: flags.meteor } };
       const predict = flags.predict === undefined ? {} : { predict: flags.predict };
       if (flags.task.length === 0 && flags.set.length > 0) {
         throw new ConfigError(
@@ -136,7 +130,7 @@ export const addEvaluate = (program: Command, terminal: Terminal): void => {
       }
       const tasks = flags.task.length > 0 ? { tasks: parseTasks(flags.task, flags.set) } : {};
       const { scores, details, files } = await evaluate(
-        { run, ...chosen(flags), ...tasks, ...resources, ...predict },
+        { run, ...chosen(flags), ...tasks, ...predict },
         context,
       );
       show({ scores, details, files }, formatScores(flags.details ? [...scores, ...details] : scores));

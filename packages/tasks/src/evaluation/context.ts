@@ -36,8 +36,6 @@ export interface SplitContext {
    * @default false
    */
   readonly details?: boolean;
-  /** Files and folders of others that scores can use, by name, such as `meteor`. @default none */
-  readonly resources?: Readonly<Record<string, string>>;
   /** Options of the family's own prediction, such as a beam width. @default the family's */
   readonly options?: Readonly<Record<string, unknown>>;
   /** What several families need of the split, made by the first that asks. */

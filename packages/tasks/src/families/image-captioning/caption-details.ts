@@ -1,5 +1,5 @@
 /**
- * What more is said of captions: METEOR, BLEU of the lower orders, and CIDEr-D by the document frequencies of the training
+ * What more is said of captions: BLEU of the lower orders, and CIDEr-D by the document frequencies of the training
  * captions, which a small split has too few captions for.
  */
 import {
@@ -7,17 +7,13 @@ import {
   bleuOfCounts,
   ciderD,
   documentFrequencies,
-  meteor,
-  meteorOfCounts,
   reportMean,
   reportStatistic,
   sumBleuCounts,
-  sumMeteorCounts,
   type CaptionPair,
   type ScoreContext,
   type ScoreReport,
 } from '@polygate/evaluation';
-import { readMeteorTables } from './meteor-files.ts';
 
 export interface CaptionDetailsOptions {
   readonly task: string;
@@ -30,16 +26,14 @@ export interface CaptionDetailsOptions {
   readonly simple: Readonly<Record<string, readonly CaptionPair[]>>;
   /** Captions of each training image; absent where there is no training split. */
   readonly training?: readonly (readonly string[])[] | undefined;
-  /** Folder of METEOR's tables. @default none: exact words and stems alone */
-  readonly meteorFolder?: string | undefined;
 }
 
 /** Reports on the captions of a split, all of them details. */
-export const captionDetails = async (
+export const captionDetails = (
   pairs: readonly CaptionPair[],
   options: CaptionDetailsOptions,
-): Promise<readonly ScoreReport[]> => {
-  const { task, split, seed, groups, simple, training, meteorFolder } = options;
+): readonly ScoreReport[] => {
+  const { task, split, seed, groups, simple, training } = options;
   const bootstrap = { seed, groups: [...groups] };
   const context = (metric: string, score: (pairs: readonly CaptionPair[]) => number): ScoreContext => ({
     task,
@@ -51,20 +45,7 @@ export const captionDetails = async (
       Object.entries(simple).map(([system, captions]) => [system, score(captions)]),
     ),
   });
-  const texts = [...pairs, ...Object.values(simple).flat()];
-  const tables = meteorFolder === undefined ? undefined : await readMeteorTables(meteorFolder, texts);
-  const scored = meteor(pairs, { tables });
-  const reports = [
-    reportStatistic(
-      context(tables ? 'METEOR' : 'METEOR (exact, stem)', (own) => meteor(own, { tables }).value),
-      {
-        count: pairs.length,
-        statistic: (indices) => meteorOfCounts(sumMeteorCounts(scored.counts, indices)),
-        perSample: scored.perSample,
-      },
-      { ...bootstrap, range: [0, 1] },
-    ),
-  ];
+  const reports: ScoreReport[] = [];
   const counts = pairs.map((pair) => bleuCounts(pair));
   for (const order of [0, 1, 2] as const) {
     const of = (counted: typeof counts, indices?: Int32Array): number =>

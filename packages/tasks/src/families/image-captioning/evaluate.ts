@@ -124,13 +124,12 @@ const evaluateCaptioning = async <Fields extends SettingFields>(
     { ...bootstrap, range: [0, 1] },
   );
   const details = context.details
-    ? await captionDetails(own, {
+    ? captionDetails(own, {
         ...name,
         seed,
         groups: rows.groups,
         simple: Object.fromEntries(Object.entries(simple).map(([system, texts]) => [system, pairs(texts)])),
         training: training?.captions,
-        meteorFolder: context.resources?.['meteor'],
       })
     : [];
   const [primary, ...others] = reports;
