@@ -51,7 +51,7 @@ export const joinScores = (parts: readonly Float32Array[]): Float32Array => {
 };
 
 /** Label and best classes of each sample, of which macro-F1 is made. */
-export const classRows = ({
+const classRows = ({
   scores,
   labels,
   classes,
