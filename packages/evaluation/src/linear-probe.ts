@@ -141,7 +141,7 @@ export const probeProbabilities = (probe: LinearProbe, queries: Embeddings): Flo
 /**
  * The strength whose probe is right most often on rows that it was not fitted to; of equally good ones the least, which
  * penalises most.
- * @param strengths one or more, in any order
+ * @param options `strengths`: one or more, in any order
  */
 export const chooseStrength = (
   train: LabelledEmbeddings,

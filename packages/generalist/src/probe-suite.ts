@@ -47,7 +47,7 @@ export interface ProbeOptions {
   /** Neighbours that vote. @default 20, or as many as there are training rows */
   readonly neighbours?: number;
   /**
-   * Strengths that the linear probe chooses from, on a fifth of the training rows; see {@link centredRows} for its scale.
+   * Strengths that the linear probe chooses from, on a fifth of the training rows; see `centredRows` for its scale.
    * @default 0.001, 0.01, 0.1, 1, 10
    */
   readonly strengths?: readonly number[];

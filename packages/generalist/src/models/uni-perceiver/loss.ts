@@ -27,7 +27,7 @@ export type TaskMetrics = {
   readonly accuracy: tf.Scalar;
 } & Readonly<Partial<Record<'balance' | 'z' | 'auxiliary', tf.Scalar>>>;
 
-/** What the means of a task's loss are taken over: see {@link taskWeights}. */
+/** What the means of a task's loss are taken over: see `taskWeights`. */
 export interface TaskWeights extends Readonly<Record<string, number>> {
   /** Queries: masked words, words of captions, pairs or images. */
   readonly loss: number;
@@ -48,7 +48,7 @@ export interface TaskLoss extends Omit<ModelLoss, 'records'> {
    */
   readonly loss: tf.Scalar;
   /**
-   * In training of routers that look at tokens: the summands of `loss`, which are means over what {@link taskWeights}
+   * In training of routers that look at tokens: the summands of `loss`, which are means over what `taskWeights`
    * says under their names.
    */
   readonly terms?: Readonly<Record<'loss' | 'inputs' | 'targets', tf.Scalar>>;

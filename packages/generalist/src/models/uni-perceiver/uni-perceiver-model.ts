@@ -155,7 +155,7 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
     return { merged };
   }
 
-  /** As {@link Generalist.loss}; see {@link taskLoss}. */
+  /** As {@link Generalist.loss}; see `taskLoss`. */
   loss(batch: TaskBatch, options: ModelLossOptions): ModelLoss {
     requireLoss(this, batch);
     const { reports, ...loss } = taskLoss(this, batch, options);
@@ -167,7 +167,7 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
     for (const sequences of [inputs, targets.sequences]) checkSequences(sequences, this.encoder.config);
   }
 
-  /** As {@link Generalist.weights}; see {@link taskWeights}. */
+  /** As {@link Generalist.weights}; see `taskWeights`. */
   weights(batch: TaskBatch): LossWeights {
     return taskWeights(batch);
   }
