@@ -32,7 +32,8 @@ export interface ChosenLabels {
 /**
  * The labels that are given, else those of a form that is asked for, else the classes of the task.
  * @param options `verb` as errors begin, and `classes` of the form
- * @throws ConfigError for no labels, two that are or read the same, and where the model doesn't know the names of its classes
+ * @throws ConfigError for no labels, two that are or read the same, and where the model doesn't know the names of its
+ * classes, or the task is one of another family
  */
 export const chosenLabels = (
   model: Pick<TaskModel, 'tasks'>,
@@ -46,12 +47,20 @@ export const chosenLabels = (
   const { verb, family, classes } = options;
   const served = servedTask(model, family, { task: asked });
   const task = served?.name ?? asked;
-  const labels = given ?? classes ?? served?.classes;
+  // A task of another family may say the way through the model's experts, but its classes answer another question.
+  const isOther = served !== undefined && served.family !== family;
+  const labels = given ?? classes ?? (isOther ? undefined : served?.classes);
   if (!labels) {
-    throw new ConfigError(
-      `${verb}: expected labels, since the model does not say the names of ${task === undefined ? 'any classes' : `the classes of "${task}"`}; give words to choose from`,
-      { code: 'no-classes', fields: { task } },
-    );
+    const lacking =
+      task === undefined
+        ? 'the model does not say the names of any classes'
+        : isOther
+          ? `"${task}" is a task of ${served.family}, whose classes are none of ${family}`
+          : `the model does not say the names of the classes of "${task}"`;
+    throw new ConfigError(`${verb}: expected labels, since ${lacking}; give words to choose from`, {
+      code: 'no-classes',
+      fields: { task },
+    });
   }
   if (labels.length === 0 || new Set(labels).size !== labels.length) {
     throw new ConfigError(

@@ -38,7 +38,7 @@ export const labelWords = (
 
 /**
  * Words as candidates, as the vocabulary has them: with the space before the blank, if one is there.
- * @throws ConfigError for a word without tokens, or with special ones
+ * @throws ConfigError for a word without tokens, or with special ones, and two words of the same tokens
  */
 export const wordCandidates = (
   key: string,
@@ -56,9 +56,16 @@ export const wordCandidates = (
       { code: 'label-word', fields: { words } },
     );
   }
-  return nameCandidates(
-    key,
-    words.map((word) => (spaced ? ` ${word}` : word)),
-    { tokenizer, row: segmentRows.vocabulary },
-  );
+  const written = words.map((word) => (spaced ? ` ${word}` : word));
+  // What the tokenizer writes alike, such as letters of both cases, is one candidate twice: no loss tells them apart.
+  const tokens = written.map((word) => tokenizer.encode(word).join(' '));
+  const second = tokens.findIndex((each, i) => tokens.indexOf(each) !== i);
+  if (second >= 0) {
+    const first = tokens.indexOf(tokens[second] ?? '');
+    throw new ConfigError(
+      `${key}: expected words that the tokenizer tells apart, got ${excerpt(words[first] ?? '')} and ${excerpt(words[second] ?? '')}, which have the same tokens; give one class another word`,
+      { code: 'label-word', fields: { words } },
+    );
+  }
+  return nameCandidates(key, written, { tokenizer, row: segmentRows.vocabulary });
 };
