@@ -118,7 +118,7 @@ describe('text classification in cloze form', () => {
       family: 'text-classification',
       dataset: 'reviews',
       classes: ['negative', 'positive'],
-      settings: { pattern: reviews.pattern, words: reviews.words },
+      settings: { maximumTokens: 32, pattern: reviews.pattern, words: reviews.words },
     });
     const evaluated = await polygate(
       'evaluate',
@@ -166,7 +166,16 @@ describe('text classification in cloze form', () => {
     expect(await ask('the film was weak.', '--pair', 'it is a film.', '--task', 'pairs')).toEqual([
       'negative',
     ]);
+    expect(await ask('the film was weak.', '--pair', 'it is a film.')).toEqual(['negative']);
     expect(await ask('the film was lovely.', '--labels', 'awful,great')).toEqual(['great']);
+    const refused = async (...argv: string[]) =>
+      (await polygate('predict', 'classify-text', ...argv, '--run', run, '--engine', 'cpu')).log;
+    expect(await refused('the film was weak.', '--task', 'pairs')).toContain(
+      'classify-text: expected pairs of texts, as the task "pairs" has them, got one text; give the second one (--pair), or ask by a pattern of your own',
+    );
+    expect(await refused('the film was weak.', '--pair', 'it is a film.', '--task', 'reviews')).toContain(
+      'classify-text: expected single texts, as the task "reviews" has them, got a pair; leave the second one (--pair) out, or name a task of pairs, or ask by a pattern of your own',
+    );
     const probed = await polygate(
       'evaluate',
       '--probe',

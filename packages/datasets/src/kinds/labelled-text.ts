@@ -55,8 +55,11 @@ export const labelledText: DatasetKind = Object.freeze({
   modalities: ['text'],
   hasClasses: true,
   needsTokenizer: true,
-  // The pattern of a published task goes with its data.
-  told: ({ cloze }) => (cloze === undefined ? {} : { cloze }),
+  // The pattern of a published task goes with its data, and that its samples are pairs.
+  told: ({ cloze, pairs }) => ({
+    ...(cloze === undefined ? {} : { cloze }),
+    ...(pairs === true ? { pairs } : {}),
+  }),
   columns({ settings }) {
     const columns: Record<string, FieldKind> = { id: 'utf8' };
     for (const suffix of suffixesOf(settings)) {

@@ -46,6 +46,7 @@ export const textClassification = defineTaskFamily({
     }),
   kept: ({ maximumTokens: longest, ...settings }, dataset) => ({
     ...clozeFormOf(settings, dataset),
+    ...(dataset.settings?.['pairs'] === true ? { texts: 2 } : {}),
     ...(longest === undefined ? {} : { maximumTokens: longest }),
   }),
   longestText: DEFAULT_MAXIMUM_TOKENS,

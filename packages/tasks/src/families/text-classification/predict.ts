@@ -1,5 +1,6 @@
 /** Classes of texts, by the words that fill the blank of a pattern. */
-import type { TaskModel } from '../../model.ts';
+import { ConfigError } from '@polygate/core';
+import type { TaskModel, TrainedTask } from '../../model.ts';
 import { softmaxRows } from '../../scores.ts';
 import {
   chosenLabels,
@@ -32,7 +33,23 @@ export interface KeptSettings {
   readonly pattern?: string;
   readonly words?: Readonly<Record<string, string>>;
   readonly maximumTokens?: number;
+  /** Texts of a sample, where they are pairs: 2. */
+  readonly texts?: number;
 }
+
+const keptBy = (task: TrainedTask | undefined): KeptSettings =>
+  (task?.family === FAMILY ? (task.settings ?? {}) : {}) as KeptSettings;
+
+/** @throws ConfigError for one text where the task has pairs, and a pair where its pattern shows one text */
+const requireTexts = (task: TrainedTask | undefined, given: number, shown: number): void => {
+  const expected = given === 2 ? shown : (keptBy(task).texts ?? shown);
+  if (expected === given) return;
+  const of = task ? `, as the task "${task.name}" has them` : ', as the pattern shows them';
+  throw new ConfigError(
+    `${VERB}: expected ${expected === 2 ? 'pairs of texts' : 'single texts'}${of}, got ${given === 2 ? 'a pair' : 'one text'}; ${given === 2 ? 'leave the second one (--pair) out, or name a task of pairs' : 'give the second one (--pair)'}, or ask by a pattern of your own`,
+    { code: 'texts-of-task', fields: { task: task?.name } },
+  );
+};
 
 /**
  * Labels of each text, likeliest first.
@@ -44,18 +61,29 @@ export const classifyTexts = async (
   options: TextLabelOptions = {},
 ): Promise<readonly (readonly LabelPrediction[])[]> => {
   const preset = options.preset === undefined ? undefined : clozePresetNamed(options.preset);
-  const { labels, served, task } = chosenLabels(model, options, {
-    verb: VERB,
-    family: FAMILY,
-    classes: preset && Object.keys(preset.words),
-  });
-  const kept = (served?.family === FAMILY ? (served.settings ?? {}) : {}) as KeptSettings;
+  const given = options.pair === undefined ? 1 : 2;
+  const ofPairs =
+    given === 2 && options.task === undefined
+      ? model.tasks.find((each) => each.family === FAMILY && keptBy(each).texts === 2)?.name
+      : undefined;
+  const { labels, served, task } = chosenLabels(
+    model,
+    { ...options, task: options.task ?? ofPairs },
+    {
+      verb: VERB,
+      family: FAMILY,
+      classes: preset && Object.keys(preset.words),
+    },
+  );
+  const kept = keptBy(served);
   const { maximumTokens = DEFAULT_MAXIMUM_TOKENS } = kept;
   const pattern = options.pattern ?? preset?.pattern ?? kept.pattern;
   const words = preset?.words ?? kept.words;
   const { tokenizer } = model;
   const clozes = clozesOf(pattern, tokenizer);
   const cloze = options.pair === undefined ? clozes.single : clozes.pair;
+  const isAsked = options.pattern === undefined && !preset;
+  requireTexts(isAsked ? served : undefined, given, cloze.texts);
   const filling = labelWords(VERB, labels, options.labels ? {} : words);
   const targets = wordCandidates('words', filling, { tokenizer, spaced: cloze.spaced }).whole();
   const rows = texts.map((text) =>
