@@ -80,7 +80,7 @@ describe('polygate', () => {
     const { code, log } = await run('evalute');
     expect(code).toBe(exitCodes.usage);
     expect(log).toBe(
-      'error: unknown command "evalute": did you mean "evaluate"? known: demo, doctor, engines, evaluate, export, inspect, predict, prepare, pretrain',
+      'error: unknown command "evalute": did you mean "evaluate"? known: demo, doctor, engines, evaluate, export, inspect, predict, prepare, pretrain, tune',
     );
   });
 
@@ -135,7 +135,9 @@ describe('polygate', () => {
     expect(count.log).toContain('--count: expected a whole number above 0, got "many"');
     const option = await run('evaluate');
     expect(option.code).toBe(exitCodes.usage);
-    expect(option.log).toBe("error: required option '--run <folder>' not specified");
+    expect(option.log).toBe(
+      'error: evaluate: expected --run FOLDER, or --compare A B, got neither; name the folder of a run or of a model',
+    );
   });
 
   it('says what export and inspect lack', async () => {

@@ -212,7 +212,7 @@ describe('clips', () => {
       );
     expect(check(Int32Array.of(1))).toThrow('x: 2 first frames (startFrames), got 1');
     expect(check(Int32Array.of(0, 4))).toThrow(
-      'x: frames within the 5 temporal positions, got 2 from position 4; use fewer frames or an earlier startFrame',
+      'x: frames within the 5 temporal positions, got 2 from position 4; use fewer frames, or an earlier startFrame',
     );
     expect(check(Int32Array.of(0, 3))).not.toThrow();
   });
