@@ -9,7 +9,7 @@ export const miniGlueReader = defineReader({
   needs: 'no path: its data comes as packages',
   settings: {
     /** Which task: {@link understandingTaskNames}. */
-    task: z.string().refine((name) => understandingTaskNames().includes(name), {
+    task: z.enum(understandingTaskNames(), {
       error: () => `expected a task of mini-GLUE: ${understandingTaskNames().join(', ')}`,
     }),
     /** Every n-th sample is used. */
