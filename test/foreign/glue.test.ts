@@ -51,7 +51,8 @@ describe('GLUE as it is given out', () => {
     const [dataset] = prepared.suite.datasets;
     expect(prepared.suite.quarantine).toEqual(cut > 0 ? { 'field-count': cut } : {});
     expect(dataset?.classes).toEqual(classes);
-    expect(dataset?.settings).toEqual({ cloze: task });
+    const pairs = rows[0]?.texts.length === 2 ? { pairs: true } : {};
+    expect(dataset?.settings).toEqual({ cloze: task, ...pairs });
     const got = (await preparedRows(prepared, 'glue')).map(({ split, texts = [], label = '' }) => ({
       split,
       texts,
