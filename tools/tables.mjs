@@ -13,7 +13,9 @@ const readResults = (name) => {
 };
 
 const number = (value, digits = 3) =>
-  value === null || value === undefined ? '' : Number(value).toFixed(Math.abs(value) >= 100 ? 1 : digits);
+  value === null || value === undefined
+    ? ''
+    : Number(value).toFixed(Math.min(digits, Math.abs(value) >= 100 ? 1 : digits));
 const table = (head, rows) =>
   [head, head.map((_, i) => (i === 0 ? '---' : '---:')), ...rows]
     .map((cells) => `| ${cells.join(' | ')} |`)
