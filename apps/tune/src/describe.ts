@@ -1,4 +1,5 @@
 /** What a recipe trains of a model, counted part by part; nothing is allocated. */
+import { textTable } from '@polygate/core';
 import {
   accountParameters,
   describeEncoder,
@@ -117,12 +118,5 @@ export const describeTuning = async (recipe: Recipe): Promise<string> => {
       `${(100 * share).toFixed(2)} %`,
     ]),
   ];
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((cells) => (cells[column] ?? '').length)),
-  );
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
-      .join('  ');
-  return rows.map((cells) => line(cells).trimEnd()).join('\n');
+  return textTable(rows);
 };

@@ -13,6 +13,7 @@ export type { Random, RandomState } from './random.ts';
 export { createBatchRandom, rowRandom, rowRandoms, sharedRandom } from './batch-random.ts';
 export type { BatchRandom, BatchRandomOptions } from './batch-random.ts';
 export { formatDuration, parseDuration, toSteps } from './duration.ts';
+export { textTable } from './text-table.ts';
 export type { Duration, DurationContext } from './duration.ts';
 export { consoleLogger } from './console-logger.ts';
 export { createLogger, silentLogger } from './logger.ts';

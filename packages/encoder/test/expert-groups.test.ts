@@ -13,17 +13,24 @@ import {
   planTransfer,
   resolveEncoderConfig,
   transferWeights,
-  type EncodeOptions,
   type EncoderConfig,
   type ExpertConfig,
-  type UniPerceiver,
 } from '@polygate/encoder';
 import { parameterGradients, sizeOf } from '@polygate/nn';
-import { leakedTensors, maximumDifference, relativeDifference, testEngines } from '@polygate/tensor/testing';
+import { maximumDifference, relativeDifference, testEngines } from '@polygate/tensor/testing';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { plainEncoder, type PlainOptions } from './plain-encoder.ts';
-import { captionBatch, drawnModel, inputOf, keys, prompted, textBatch, tiny } from './tiny-models.ts';
+import {
+  captionBatch,
+  drawnModel,
+  encodedCaptions,
+  inputOf,
+  keys,
+  prompted,
+  textBatch,
+  tiny,
+} from './tiny-models.ts';
 
 // In bf16 the inputs of a router are rounded, which may swap two experts that are almost level: no twin is exact.
 const engines = (await testEngines()).filter(({ precision }) => precision !== 'bf16');
@@ -138,13 +145,6 @@ describe.each(engines)('groups of experts on $title', (engine) => {
   });
 });
 
-const encoded = (model: Pick<UniPerceiver, 'encode'>, options: EncodeOptions = {}, seed = 21) => {
-  const hidden = model.encode(inputOf(captionBatch(2, seed)), options);
-  const values = Float32Array.from(hidden.dataSync());
-  hidden.dispose();
-  return values;
-};
-
 describe('groups of experts', () => {
   beforeAll(async () => {
     await engines[0]?.use();
@@ -195,7 +195,7 @@ describe('groups of experts', () => {
       ['feed', ['task'], 1],
     ]);
     const exported = exportMerged(model, served);
-    expect(maximumDifference(encoded(exported), encoded(model))).toBeLessThan(1e-5);
+    expect(maximumDifference(encodedCaptions(exported), encodedCaptions(model))).toBeLessThan(1e-5);
     expect(exported.serves({ ...keys.text, task: 'b' })).toBe(false);
     expect(() => exported.encode({ ...inputOf(captionBatch(1, 3)), task: 'b' })).toThrow(
       'encode: expected a row that this merged model was exported with: [task a]; got [task b]',
@@ -216,7 +216,7 @@ describe('groups of experts', () => {
     const model = drawnModel(config, 23);
     const exported = exportMerged(model, served);
     expect(exported.config.merged.groups[0]?.by).toEqual(['attributes', 'modality']);
-    expect(maximumDifference(encoded(exported), encoded(model))).toBeLessThan(1e-5);
+    expect(maximumDifference(encodedCaptions(exported), encodedCaptions(model))).toBeLessThan(1e-5);
     for (const own of [model, exported]) own.dispose();
   });
 
@@ -246,10 +246,12 @@ describe('groups of experts', () => {
     const model = drawnModel({ ...tiny, moe: { experts: 4, topK: 1, renormalize: true } }, 25);
     const twice = drawnModel({ ...tiny, moe: { experts: 4, topK: 2, renormalize: true } }, 25);
     const topK = (): number => 2;
-    expect(encoded(model, { topK })).toEqual(encoded(twice));
-    expect(encoded(model, { topK, merged: false })).toEqual(encoded(twice, { merged: false }));
-    expect(encoded(model)).not.toEqual(encoded(twice));
-    expect(() => encoded(model, { topK: () => 5 })).toThrow(
+    expect(encodedCaptions(model, { topK })).toEqual(encodedCaptions(twice));
+    expect(encodedCaptions(model, { topK, merged: false })).toEqual(
+      encodedCaptions(twice, { merged: false }),
+    );
+    expect(encodedCaptions(model)).not.toEqual(encodedCaptions(twice));
+    expect(() => encodedCaptions(model, { topK: () => 5 })).toThrow(
       'gate: expected topK from 1 to the number of experts (4), got 5; lower topK or add experts',
     );
     for (const own of [model, twice]) own.dispose();
@@ -351,11 +353,11 @@ describe('groups of experts', () => {
       createRandom(29),
     );
     await transferWeights(model, start);
-    expect(maximumDifference(encoded(model), encoded(start))).toBeLessThan(1e-6);
+    expect(maximumDifference(encodedCaptions(model), encodedCaptions(start))).toBeLessThan(1e-6);
     const dense = drawnModel({ ...tiny, layers: 2 }, 30);
     const apart = createUniPerceiver({ ...tiny, layers: 2, splitAttention: true }, createRandom(31));
     await transferWeights(apart, dense);
-    expect(maximumDifference(encoded(apart), encoded(dense))).toBeLessThan(1e-5);
+    expect(maximumDifference(encodedCaptions(apart), encodedCaptions(dense))).toBeLessThan(1e-5);
     for (const own of [start, model, dense, apart]) own.dispose();
   });
 
@@ -409,99 +411,5 @@ describe('settings for tokens of routers that decide for rows', () => {
     expect(idleSettings({ condition: 'token', losses }, names)).toEqual([]);
     const groups = [{ ...attentionByModality, losses }, ffnByToken];
     expect(idleSettings({ groups }, names)).toEqual(['moe.groups.attend.losses']);
-  });
-});
-
-describe('weighted rows of weight gradients', () => {
-  beforeAll(async () => {
-    await engines[0]?.use();
-  });
-
-  const factors = (hidden: tf.Tensor3D, kept: (position: number) => number): tf.Tensor3D => {
-    const random = createRandom(41);
-    const [batch, length, width] = hidden.shape;
-    return tf.tensor3d(
-      Float32Array.from(
-        { length: batch * length * width },
-        (_, at) => random.normal() * kept(Math.floor(at / width) % length),
-      ),
-      hidden.shape,
-    );
-  };
-  const gradientsOf = (
-    model: UniPerceiver,
-    options: EncodeOptions,
-    kept = (_position: number): number => 1,
-  ) => {
-    const { loss, gradients } = parameterGradients(model.parameters, () => {
-      const hidden = model.encode(inputOf(captionBatch(2, 40)), { merged: false, ...options });
-      return tf.sum(tf.mul(hidden, factors(hidden, kept))) as tf.Scalar;
-    });
-    const values = Object.fromEntries(
-      Object.entries(gradients).map(([name, gradient]) => [name, Float32Array.from(gradient.dataSync())]),
-    );
-    tf.dispose([loss, gradients]);
-    return values;
-  };
-
-  // The last linear of the last block: what its gradient is a sum of stands at its own position alone.
-  const path = 'blocks.0.ffn.fc2';
-  it.each<readonly [string, ExpertConfig | undefined, string]>([
-    ['dense', undefined, path],
-    ['experts of rows', { condition: 'task', tasks: ['a'], experts: 2, topK: 2 }, `${path}.experts.1`],
-    [
-      'experts of tokens',
-      { condition: 'token', experts: 2, topK: 2, capacityFactor: 'dropless' },
-      `${path}.experts.1`,
-    ],
-  ])('equal rows that are scaled by hand: %s', (_, moe, linear) => {
-    const model = drawnModel({ ...tiny, layers: 1, ...(moe ? { moe } : {}) }, 42);
-    const rule = ({ modality }: { readonly modality: string }): number => (modality === 'text' ? 0.25 : 2);
-    const weighted = gradientsOf(model, { rowWeights: rule });
-    const plain = gradientsOf(model, {});
-    // Nine positions of prefix and image, three of words.
-    const byHand = gradientsOf(model, {}, (position) => (position < 9 ? 2 : 0.25));
-    for (const part of ['weight', 'bias']) {
-      const name = `${linear}.${part}`;
-      expect(relativeDifference(weighted[name] ?? [], byHand[name] ?? []), name).toBeLessThan(1e-5);
-      expect(relativeDifference(weighted[name] ?? [], plain[name] ?? []), name).toBeGreaterThan(0.01);
-    }
-    // What is before the linears learns as ever, and so do the routers.
-    const routers = Object.keys(plain).filter((each) => each.startsWith('routers.'));
-    expect(routers.length > 0).toBe(moe !== undefined);
-    for (const name of ['embedding.word', 'embedding.patch.weight', 'blocks.0.norm1.weight', ...routers]) {
-      expect(relativeDifference(weighted[name] ?? [], plain[name] ?? []), name).toBeLessThan(1e-4);
-    }
-    model.dispose();
-  });
-
-  it('leave a modality of weight 0 out of what the linears learn', () => {
-    const model = drawnModel({ ...tiny, layers: 1 }, 44);
-    const none = gradientsOf(model, { rowWeights: () => 0 });
-    expect(none[`${path}.weight`]?.every((value) => value === 0)).toBe(true);
-    const images = gradientsOf(model, { rowWeights: ({ modality }) => Number(modality === 'visual') });
-    const byHand = gradientsOf(model, {}, (position) => Number(position < 9));
-    const [name] = [`${path}.weight`];
-    expect(relativeDifference(images[name] ?? [], byHand[name] ?? [])).toBeLessThan(1e-5);
-    model.dispose();
-  });
-
-  it('compute as without them', () => {
-    const moe = { condition: 'task', tasks: ['a'], experts: 2, topK: 2 } as const;
-    const model = drawnModel({ ...tiny, moe }, 45);
-    const rowWeights = ({ modality }: { readonly modality: string }): number => (modality === 'text' ? 3 : 1);
-    expect(encoded(model, { rowWeights, merged: false })).toEqual(encoded(model, { merged: false }));
-    model.dispose();
-  });
-
-  it('leak nothing, and refuse a weight below 0', () => {
-    const model = drawnModel({ ...tiny, moe: {} }, 43);
-    const rowWeights = (): number => 0.5;
-    gradientsOf(model, { rowWeights });
-    expect(leakedTensors(() => gradientsOf(model, { rowWeights }))).toEqual({ tensors: 0, buffers: 0 });
-    expect(() => encoded(model, { rowWeights: () => -1 })).toThrow(
-      'encode: expected rowWeights of at least 0, got -1 for modality visual; 0 leaves a modality out of what the linears learn',
-    );
-    model.dispose();
   });
 });

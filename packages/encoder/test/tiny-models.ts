@@ -148,3 +148,15 @@ export const inputOf = (
     ...(visible ? { keyPadding: flagsOf(visible, (flag) => flag === 0) } : {}),
   };
 };
+
+/** Hidden states of two captions with their images, as host values. */
+export const encodedCaptions = (
+  model: Pick<UniPerceiver, 'encode'>,
+  options: EncodeOptions = {},
+  seed = 21,
+) => {
+  const hidden = model.encode(inputOf(captionBatch(2, seed)), options);
+  const values = Float32Array.from(hidden.dataSync());
+  hidden.dispose();
+  return values;
+};

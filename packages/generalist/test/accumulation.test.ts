@@ -1,40 +1,17 @@
 /** Accumulated batches against one batch of all their rows: losses, metrics and gradients of every parameter. */
 import { createRandom, silentProgress } from '@polygate/core';
-import {
-  makeTask,
-  openSuite,
-  parseRecipe,
-  type UniPerceiverModel,
-  type OpenSuite,
-} from '@polygate/generalist';
+import { makeTask, parseRecipe, type UniPerceiverModel } from '@polygate/generalist';
 import { takeSequences } from '@polygate/modalities';
 import { AdamW, constant } from '@polygate/nn';
 import { type TaskBatch } from '@polygate/tasks';
 import { train, type StepReport } from '@polygate/training';
 import * as tf from '@tensorflow/tfjs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { taskLoss, taskWeights } from '../src/models/uni-perceiver/loss.ts';
-import { conditionalModel, tinyTasks, writeTinySuite } from './tiny-suite.ts';
+import { conditionalModel, tinyTasks, useTinySuite } from './tiny-suite.ts';
 
-let folder: string;
-let data: OpenSuite;
-let scratch: string;
-
-beforeAll(async () => {
-  await tf.setBackend('cpu');
-  folder = await writeTinySuite();
-  data = await openSuite(folder);
-  scratch = await mkdtemp(join(tmpdir(), 'polygate-accumulation-'));
-});
-
-afterAll(async () => {
-  await data.close();
-  await rm(folder, { recursive: true, force: true });
-  await rm(scratch, { recursive: true, force: true });
-});
+const tiny = useTinySuite();
 
 /** A batch of masked words, whole candidates, no padding of the candidates' order: the same for any part of it. */
 const maskedWords = async (model: UniPerceiverModel, rows: readonly number[]): Promise<TaskBatch> => {
@@ -45,9 +22,9 @@ const maskedWords = async (model: UniPerceiverModel, rows: readonly number[]): P
     tasks: { [name]: { family, dataset, maskRate: 0.4, candidates: { kind: 'whole' } } },
   }).tasks[name];
   if (!recipe) throw new Error('expected a task');
-  const { suite, tokenizer } = data;
+  const { suite, tokenizer } = tiny.data;
   const task = makeTask(name, recipe, { suite, tokenizer, image: model.image, vocabulary: model.vocabulary });
-  const read = await (await data.shards(dataset, 'train')).read([...rows]);
+  const read = await (await tiny.data.shards(dataset, 'train')).read([...rows]);
   return task.collate(read, { random: createRandom(4), training: true });
 };
 
@@ -91,7 +68,7 @@ const updateOf = async (
     accumulate: batches.length,
     steps: 1,
     seed: 1,
-    runDirectory: join(scratch, String(runs)),
+    runDirectory: join(tiny.scratch, String(runs)),
     progress: silentProgress,
     callbacks: [{ onStep: (report) => void reports.push(report) }],
   });
@@ -148,9 +125,9 @@ it('a batch of one pair has a contrastive loss of 0', async () => {
   const [name, family, dataset] = ['finding', 'image-text-retrieval', 'images'] as const;
   const recipe = parseRecipe({ tasks: { [name]: { family, dataset, labelSmoothing: 0 } } }).tasks[name];
   if (!recipe) throw new Error('expected a task');
-  const { suite, tokenizer } = data;
+  const { suite, tokenizer } = tiny.data;
   const task = makeTask(name, recipe, { suite, tokenizer, image: model.image, vocabulary: model.vocabulary });
-  const rows = await (await data.shards(dataset, 'train')).read([0]);
+  const rows = await (await tiny.data.shards(dataset, 'train')).read([0]);
   const batch = task.collate(rows, { random: createRandom(4), training: true });
   tf.tidy(() => {
     const { loss, weight, metrics } = taskLoss(model, batch, { training: true, random: createRandom(1) });

@@ -1,39 +1,15 @@
 /** What changes while a model trains: experts of each modality and task, and the pace of each modality. */
 import { createRandom, memoryMetricSink, type MetricRecord } from '@polygate/core';
-import {
-  makeTask,
-  openSuite,
-  parseRecipe,
-  type ModelLossOptions,
-  type OpenSuite,
-  type UniPerceiverModel,
-} from '@polygate/generalist';
+import { makeTask, parseRecipe, type ModelLossOptions, type UniPerceiverModel } from '@polygate/generalist';
 import { AdamW, constant } from '@polygate/nn';
 import type { TaskBatch } from '@polygate/tasks';
 import { train } from '@polygate/training';
 import * as tf from '@tensorflow/tfjs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { conditionalModel, tinyTasks, writeTinySuite } from './tiny-suite.ts';
+import { describe, expect, it } from 'vitest';
+import { conditionalModel, tinyTasks, useTinySuite } from './tiny-suite.ts';
 
-let folder: string;
-let data: OpenSuite;
-let scratch: string;
-
-beforeAll(async () => {
-  await tf.setBackend('cpu');
-  folder = await writeTinySuite();
-  data = await openSuite(folder);
-  scratch = await mkdtemp(join(tmpdir(), 'polygate-adaptive-'));
-});
-
-afterAll(async () => {
-  await data.close();
-  await rm(folder, { recursive: true, force: true });
-  await rm(scratch, { recursive: true, force: true });
-});
+const tiny = useTinySuite();
 
 const batchOf = async (model: UniPerceiverModel, name: string): Promise<TaskBatch> => {
   const { family, dataset } = tinyTasks.find((each) => each.name === name) as (typeof tinyTasks)[number];
@@ -47,9 +23,9 @@ const batchOf = async (model: UniPerceiverModel, name: string): Promise<TaskBatc
     },
   }).tasks[name];
   if (!recipe) throw new Error('expected a task');
-  const { suite, tokenizer } = data;
+  const { suite, tokenizer } = tiny.data;
   const task = makeTask(name, recipe, { suite, tokenizer, image: model.image, vocabulary: model.vocabulary });
-  const rows = await (await data.shards(dataset, 'train')).read([0, 3, 5, 6]);
+  const rows = await (await tiny.data.shards(dataset, 'train')).read([0, 3, 5, 6]);
   return task.collate(rows, { random: createRandom(1), training: true });
 };
 
@@ -77,7 +53,7 @@ const trained = async (
       model.loss(batch, { training: true, telemetry: true, random, ...adapt(step) }),
     steps,
     seed: 3,
-    runDirectory: join(scratch, String(runs)),
+    runDirectory: join(tiny.scratch, String(runs)),
     metrics: sink,
   });
   return sink.records.filter(({ kind }) => kind === 'routing');

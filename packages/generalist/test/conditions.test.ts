@@ -6,40 +6,21 @@ import {
   evaluateSuite,
   loadModel,
   makeTask,
-  openSuite,
   parseRecipe,
   saveModel,
   type Generalist,
   type UniPerceiverModel,
-  type OpenSuite,
 } from '@polygate/generalist';
 import { caption, classify, fill, patchesOf, retrieve, segmentRows, servingTask } from '@polygate/tasks';
 import { imageSequences } from '@polygate/modalities';
 import { buildBatch, defineSchema } from '@polygate/stream';
 import * as tf from '@tensorflow/tfjs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { taskLoss } from '../src/models/uni-perceiver/loss.ts';
-import { conditionalModel, drawImage, tinyModel, tinyTasks, writeTinySuite } from './tiny-suite.ts';
+import { conditionalModel, drawImage, tinyModel, tinyTasks, useTinySuite } from './tiny-suite.ts';
 
-let folder: string;
-let data: OpenSuite;
-let scratch: string;
-
-beforeAll(async () => {
-  await tf.setBackend('cpu');
-  folder = await writeTinySuite();
-  data = await openSuite(folder);
-  scratch = await mkdtemp(join(tmpdir(), 'polygate-conditions-'));
-});
-
-afterAll(async () => {
-  await data.close();
-  await rm(folder, { recursive: true, force: true });
-  await rm(scratch, { recursive: true, force: true });
-});
+const tiny = useTinySuite();
 
 const images = (model: Pick<Generalist, 'image'>) =>
   patchesOf([drawImage('red', 'bar', 1), drawImage('blue', 'square', 2)], model.image);
@@ -48,14 +29,14 @@ const taskOf = (model: UniPerceiverModel, name: string) => {
   const { family, dataset } = tinyTasks.find((each) => each.name === name) as (typeof tinyTasks)[number];
   const recipe = parseRecipe({ tasks: { [name]: { family, dataset } } }).tasks[name];
   if (!recipe) throw new Error('expected a task');
-  const { suite, tokenizer } = data;
+  const { suite, tokenizer } = tiny.data;
   return makeTask(name, recipe, { suite, tokenizer, image: model.image, vocabulary: model.vocabulary });
 };
 
 const lossOf = async (model: UniPerceiverModel, name: string): Promise<number> => {
   const task = taskOf(model, name);
   const { dataset } = tinyTasks.find((each) => each.name === name) as (typeof tinyTasks)[number];
-  const rows = await (await data.shards(dataset, 'test')).read([0, 3, 5]);
+  const rows = await (await tiny.data.shards(dataset, 'test')).read([0, 3, 5]);
   const batch = task.collate(rows, { random: createRandom(1), training: false });
   const { loss, metrics } = taskLoss(model, batch, { training: false });
   const [value = NaN] = loss.dataSync();
@@ -77,12 +58,12 @@ describe.each([
       words: await fill(own, 'the ___ is red', { count: 2 }),
     });
     const before = await answers(model);
-    const place = join(scratch, name);
+    const place = join(tiny.scratch, name);
     await saveModel(model, place);
     using again = await loadModel(place);
     expect(again.config).toEqual(model.config);
     expect(await answers(again)).toEqual(before);
-    const scores = await evaluateSuite(again, data, {
+    const scores = await evaluateSuite(again, tiny.data, {
       limit: 3,
       predict: { 'image-captioning': { maximumTokens: 2 } },
     });
@@ -180,7 +161,7 @@ describe.each(['token', 'context'])('a model routed by %s', (condition) => {
   it('adds its auxiliary losses in training, always, and reports them', async () => {
     using model = conditionalModel({ ...moe, balanceLoss: 0.3, zLoss: 0.2 }, 6);
     using plain = conditionalModel({ ...moe, balanceLoss: 0, zLoss: 0 }, 6);
-    const rows = await (await data.shards('colours', 'train')).read([0, 1, 2]);
+    const rows = await (await tiny.data.shards('colours', 'train')).read([0, 1, 2]);
     const batch = taskOf(model, 'naming').collate(rows, { random: createRandom(1), training: true });
     const values = (own: UniPerceiverModel, options: Parameters<typeof taskLoss>[2]) => {
       const { loss, metrics, reports } = taskLoss(own, batch, options);

@@ -9,39 +9,21 @@ import {
   exportMerged,
   initialize,
   loadModel,
-  openSuite,
   saveModel,
   parseRecipe,
   settingsOfStart,
   taskSegments,
   type UniPerceiverModel,
-  type OpenSuite,
 } from '@polygate/generalist';
 import { caption, classify, fill, patchesOf, retrieve } from '@polygate/tasks';
 import { trainTokenizer } from '@polygate/tokens';
 import * as tf from '@tensorflow/tfjs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { conditionalModel, drawImage, tinyModel, tinyTasks, writeTinySuite } from './tiny-suite.ts';
+import { describe, expect, it } from 'vitest';
+import { conditionalModel, drawImage, tinyModel, tinyTasks, useTinySuite } from './tiny-suite.ts';
 
-let folder: string;
-let data: OpenSuite;
-let scratch: string;
-
-beforeAll(async () => {
-  await tf.setBackend('cpu');
-  folder = await writeTinySuite();
-  data = await openSuite(folder);
-  scratch = await mkdtemp(join(tmpdir(), 'polygate-exported-'));
-});
-
-afterAll(async () => {
-  await data.close();
-  await rm(folder, { recursive: true, force: true });
-  await rm(scratch, { recursive: true, force: true });
-});
+const tiny = useTinySuite();
 
 const images = (model: UniPerceiverModel) =>
   patchesOf([drawImage('red', 'bar', 1), drawImage('blue', 'square', 2)], model.image);
@@ -65,7 +47,7 @@ describe.each<readonly [string, ExpertConfig, number]>([
   it('answers the same after its export, from a folder like any other', async () => {
     using model = conditionalModel(moe);
     using exported = exportMerged(model, { tasks: tinyTasks.map((task) => task.name) });
-    const place = join(scratch, name);
+    const place = join(tiny.scratch, name);
     await saveModel(exported, place);
     using loaded = (await loadModel(place)) as UniPerceiverModel;
     expect(loaded.encoder).toBeInstanceOf(MergedEncoder);
@@ -102,7 +84,7 @@ describe.each<readonly [string, ExpertConfig, number]>([
       expect(probability).toBeCloseTo(labels.flat()[i]?.probability ?? 0, 4);
     });
     expect(await retrieve(loaded, 'a red bar', images(loaded))).toHaveLength(2);
-    const scores = await evaluateSuite(loaded, data, {
+    const scores = await evaluateSuite(loaded, tiny.data, {
       limit: 3,
       predict: { 'image-captioning': { maximumTokens: 2 } },
     });
@@ -135,7 +117,7 @@ describe('an export for some tasks', () => {
       using exported = exportMerged(model, { tasks });
       const warnings: string[] = [];
       const logger = { ...silentLogger, warn: (line: string) => void warnings.push(line) };
-      const scores = await evaluateSuite(exported, data, {
+      const scores = await evaluateSuite(exported, tiny.data, {
         limit: 2,
         logger,
         predict: { 'image-captioning': { maximumTokens: 2 } },
@@ -159,9 +141,9 @@ describe('an export for some tasks', () => {
       moe: { condition: 'task', experts: 2, tasks: ['reading'] },
       tasks: tinyTasks.filter(({ name }) => name === 'reading'),
     });
-    const scores = await evaluateSuite(reader, data, { limit: 2 });
+    const scores = await evaluateSuite(reader, tiny.data, { limit: 2 });
     expect(new Set(scores.map(({ task }) => task))).toEqual(new Set(['lines masked words']));
-    await expect(evaluateSuite(reader, data, { datasets: ['images'] })).rejects.toThrow(
+    await expect(evaluateSuite(reader, tiny.data, { datasets: ['images'] })).rejects.toThrow(
       'evaluate: expected a family that the model has weights for, got images, test: image-captioning; images, test: image-text-retrieval (experts go by tasks, and the model was trained on none of this family); name datasets of its tasks, or export the run for these tasks',
     );
   });
@@ -185,7 +167,7 @@ describe('an export for some tasks', () => {
 describe('initialize', () => {
   it('makes a conditional model of a dense folder, which then predicts what the dense one does', async () => {
     using dense = conditionalModel(undefined, 5);
-    const place = join(scratch, 'dense');
+    const place = join(tiny.scratch, 'dense');
     await saveModel(dense, place);
     for (const condition of ['attribute', 'task']) {
       using model = conditionalModel({ condition, experts: 3 }, 6);
@@ -200,7 +182,7 @@ describe('initialize', () => {
   });
 
   it('tells of images that the start did not see', async () => {
-    const place = join(scratch, 'larger');
+    const place = join(tiny.scratch, 'larger');
     using larger = conditionalModel({ experts: 3 }, 9);
     const image = { ...larger.config.image, height: 16, width: 12, fit: 'contain' as const };
     using start = createUniPerceiverModel(
@@ -227,7 +209,7 @@ describe('initialize', () => {
 
   it('refuses a start that does not fit', async () => {
     using start = conditionalModel({ condition: 'task', experts: 3 }, 7);
-    const place = join(scratch, 'start');
+    const place = join(tiny.scratch, 'start');
     await saveModel(start, place);
     using model = conditionalModel({ condition: 'attribute', experts: 3 }, 8);
     const other = trainTokenizer(['other words'], { vocabularySize: 300 });

@@ -1,14 +1,21 @@
 /** A prepared suite of a few made-up images and sentences, and a model small enough for the cpu engine. */
 import { createRandom } from '@polygate/core';
 import type { EncoderConfig, ExpertConfig, UniPerceiver } from '@polygate/encoder';
-import { createUniPerceiverModel, type UniPerceiverModel } from '@polygate/generalist';
+import {
+  createUniPerceiverModel,
+  openSuite,
+  type OpenSuite,
+  type UniPerceiverModel,
+} from '@polygate/generalist';
 import { datasetSchema, kindNamed } from '@polygate/datasets';
 import type { TrainedTask } from '@polygate/tasks';
 import { buildBatch, datasetMetadata, defineSchema, writeShards } from '@polygate/stream';
 import { saveTokenizer, trainTokenizer, type Tokenizer } from '@polygate/tokens';
-import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import * as tf from '@tensorflow/tfjs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
 
 const colours = {
   red: [220, 30, 30],
@@ -229,4 +236,28 @@ export const tinyModel = (
     tokenizer,
     createRandom(seed),
   );
+};
+
+/** A tiny suite for the tests of a file, which is there while they run. */
+export interface TinySuite {
+  readonly data: OpenSuite;
+  /** A folder for what the tests write. */
+  readonly scratch: string;
+}
+
+/** Writes and opens a suite before the tests of a file on the cpu engine, and removes it after them. */
+export const useTinySuite = (): TinySuite => {
+  const suite = {} as { folder: string; data: OpenSuite; scratch: string };
+  beforeAll(async () => {
+    await tf.setBackend('cpu');
+    suite.folder = await writeTinySuite();
+    suite.data = await openSuite(suite.folder);
+    suite.scratch = await mkdtemp(join(tmpdir(), 'polygate-generalist-'));
+  });
+  afterAll(async () => {
+    await suite.data.close();
+    await rm(suite.folder, { recursive: true, force: true });
+    await rm(suite.scratch, { recursive: true, force: true });
+  });
+  return suite;
 };

@@ -5,10 +5,11 @@
  *   dV = P^T dO,  dS = P * (dO V^T - rowsum(dO * O)),  dQ = dS K / sqrt d,  dK = dS^T Q / sqrt d
  * Axes: B batch · L tokens · P prompts · h heads · d width of a head · D = h d.
  */
-import { ConfigError, ShapeError } from '@polygate/core';
+import { ConfigError } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
+import { expectMask } from './attention-mask.ts';
 import { hasKernel, present, runKernel, withGradient } from './dispatch.ts';
-import { expectShape, shapeText } from './shapes.ts';
+import { expectShape } from './shapes.ts';
 
 /** Options of {@link attention}. */
 export interface AttentionOptions {
@@ -94,20 +95,13 @@ const check = (qkv: tf.Tensor, { heads, mask, promptKeys, promptValues }: Attent
     );
   }
   if (mask) {
-    const [maskBatch, one, from, to] = mask.shape;
-    const fits =
-      mask.rank === 4 &&
-      (maskBatch === batch || maskBatch === 1) &&
-      one === 1 &&
-      (from === length || from === 1) &&
-      to === length;
-    if (!fits) {
-      throw new ShapeError(
-        `${operator}: expected a mask of shape [${batch}|1, 1, ${length}|1, ${length}], got ${shapeText(mask.shape)}; ` +
-          'leave prompts out of it, they are never masked',
-        { fields: { got: mask.shape } },
-      );
-    }
+    expectMask(mask, {
+      name: `${operator}: expected a mask`,
+      batch,
+      queries: length,
+      keys: length,
+      remedy: 'leave prompts out of it, they are never masked',
+    });
   }
   if ((promptKeys === undefined) !== (promptValues === undefined)) {
     throw new ConfigError(

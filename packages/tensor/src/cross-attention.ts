@@ -7,8 +7,9 @@
  */
 import { ShapeError } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
+import { expectMask } from './attention-mask.ts';
 import { hasKernel, present, runKernel, withGradient } from './dispatch.ts';
-import { expectShape, shapeText } from './shapes.ts';
+import { expectShape } from './shapes.ts';
 
 /** Keys with their values. All borrowed. */
 export interface KeysAndValues {
@@ -62,19 +63,13 @@ const check = (queries: tf.Tensor4D, parts: readonly KeysAndValues[]): void => {
       );
     }
     if (!mask) continue;
-    const [maskBatch, one, from, to] = mask.shape;
-    const fits =
-      mask.rank === 4 &&
-      (maskBatch === batch || maskBatch === 1) &&
-      one === 1 &&
-      (from === length || from === 1) &&
-      to === count;
-    if (!fits) {
-      throw new ShapeError(
-        `${operator}: expected a mask of part ${at} of shape [${batch}|1, 1, ${length}|1, ${count}], got ${shapeText(mask.shape)}; a mask has a column for each key of its part`,
-        { fields: { got: mask.shape, part: at } },
-      );
-    }
+    expectMask(mask, {
+      name: `${operator}: expected a mask of part ${at}`,
+      batch,
+      queries: length,
+      keys: count,
+      remedy: 'a mask has a column for each key of its part',
+    });
   }
 };
 

@@ -1,11 +1,11 @@
 import { basename } from 'node:path';
+import { captionedRow, type CaptionedLayout } from '../tables/captioned-row.ts';
 import { captionColumns, imageColumns } from '../tables/column-names.ts';
 import type { RecordItem } from '../tables/delimited.ts';
 import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../images/image-finder.ts';
 import { joinRows, rowKey } from '../samples/image-rows.ts';
 import { isImageName, requireFile, requireFolder } from '../files/paths.ts';
-import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../samples/sample.ts';
-import { noSplit, splitOfCell } from '../splits/split-cell.ts';
+import { type Fault, type Reader, type ReaderItem, type Sample } from '../samples/sample.ts';
 import { tableSplits } from '../tables/table-splits.ts';
 import { openTable, type Table, type TableOptions, type WantedColumn } from '../tables/table.ts';
 import { defineReader } from './dataset-reader.ts';
@@ -33,13 +33,6 @@ export interface CaptionsCsvOptions extends ImageNameOptions, TableOptions {
   readonly splitColumn?: string | number;
 }
 
-interface Layout {
-  readonly image: number;
-  readonly caption: number;
-  /** -1 where no column of splits is followed. */
-  readonly split: number;
-}
-
 /** Flickr30k names an image once for each of its captions: `1000092795.jpg#0`. */
 const imageName = (cell: string): string => {
   const plain = cell.replace(/#\d+$/u, '');
@@ -49,20 +42,13 @@ const imageName = (cell: string): string => {
 /** A row's image and caption, or what is wrong with it. */
 const toRow = async (
   item: RecordItem,
-  layout: Layout,
+  layout: CaptionedLayout,
   finder: ImageFinder,
 ): Promise<{ readonly key: string; readonly sample: Sample } | Fault> => {
-  const id = `line ${item.line}`;
-  if (item.kind === 'bad-record') return fault(id, item.code, item.reason);
-  const name = imageName(item.fields[layout.image]?.trim() ?? '');
-  const caption = item.fields[layout.caption]?.trim() ?? '';
-  if (name === '') return fault(id, 'no-image-name', 'expected the name of an image, got an empty field');
-  if (caption === '')
-    return fault(`${name} (${id})`, 'empty-caption', 'expected a caption, got an empty text');
-  const split = layout.split < 0 ? undefined : splitOfCell(item.fields[layout.split]);
-  if (layout.split >= 0 && split === undefined)
-    return noSplit(`${name} (${id})`, item.fields[layout.split] ?? '');
-  const found = await finder.find(name);
+  const row = captionedRow(item, layout, 'image');
+  if ('code' in row) return row;
+  const { caption, split } = row;
+  const found = await finder.find(row.name);
   if (found.kind === 'fault') return found;
   const image = { kind: 'path', path: found.path } as const;
   const named = split === undefined ? {} : { split };
@@ -73,7 +59,7 @@ const toRow = async (
 /** Rows of one image are put together wherever they stand; its place is that of its first row. */
 const collect = async (
   table: Table,
-  layout: Layout,
+  layout: CaptionedLayout,
   finder: ImageFinder,
 ): Promise<{ samples: Map<string, Sample[]>; faults: Fault[] }> => {
   const samples = new Map<string, Sample[]>();
@@ -118,7 +104,7 @@ export const openCaptionsCsv = async (options: CaptionsCsvOptions): Promise<Read
   const table = await openTable(options.file, options, Object.values(wanted));
   const [image, caption] = [table.column(wanted.image), table.column(wanted.caption)];
   const splits = await tableSplits(table, options.splitColumn, [image, caption]);
-  const layout: Layout = { image, caption, split: splits.index };
+  const layout: CaptionedLayout = { name: image, caption, split: splits.index, nameOf: imageName };
   const finder = createImageFinder(options.images, options);
   return {
     name: basename(options.file),

@@ -2,10 +2,10 @@
 import { basename } from 'node:path';
 import { requireFile } from '../files/paths.ts';
 import type { LinkOptions } from '../files/folder-listing.ts';
-import { fault, type Fault, type Reader } from '../samples/sample.ts';
-import { splitOfCell, noSplit } from '../splits/split-cell.ts';
+import type { Fault, Reader } from '../samples/sample.ts';
 import { clipFolder } from '../survey/named-clips.ts';
 import { tableFit } from '../survey/table-fit.ts';
+import { captionedRow } from '../tables/captioned-row.ts';
 import { captionColumns, clipColumns, columnIn } from '../tables/column-names.ts';
 import { tableSplits } from '../tables/table-splits.ts';
 import { openTable, type TableOptions, type WantedColumn } from '../tables/table.ts';
@@ -62,29 +62,22 @@ export const openVideoCaptionsCsv = async (options: VideoCaptionsCsvOptions): Pr
       ? undefined
       : table.column({ role: 'group', option: 'groupColumn', given: groupColumn });
   const splits = await tableSplits(table, options.splitColumn, [clip, caption]);
+  const layout = { name: clip, caption, split: splits.followed ? splits.index : -1 };
   const rows: (ListedRow | Fault)[] = [];
   for await (const item of table.rows()) {
-    const id = `line ${item.line}`;
-    if (item.kind === 'bad-record') {
-      rows.push(fault(id, item.code, item.reason));
+    const row = captionedRow(item, layout, 'clip');
+    if ('code' in row) {
+      rows.push(row);
       continue;
     }
-    const cell = (index: number): string => item.fields[index]?.trim() ?? '';
-    const split = splits.followed ? splitOfCell(cell(splits.index)) : undefined;
-    if (cell(clip) === '')
-      rows.push(fault(id, 'no-clip-name', 'expected the name of a clip, got an empty field'));
-    else if (cell(caption) === '')
-      rows.push(fault(`${cell(clip)} (${id})`, 'empty-caption', 'expected a caption, got an empty text'));
-    else if (splits.followed && split === undefined)
-      rows.push(noSplit(`${cell(clip)} (${id})`, cell(splits.index)));
-    else {
-      rows.push({
-        clip: cell(clip),
-        texts: [cell(caption)],
-        ...(split === undefined ? {} : { split }),
-        ...(group === undefined || cell(group) === '' ? {} : { group: cell(group) }),
-      });
-    }
+    const { name, caption: text, split } = row;
+    const together = item.kind === 'record' && group !== undefined ? (item.fields[group]?.trim() ?? '') : '';
+    rows.push({
+      clip: name,
+      texts: [text],
+      ...(split === undefined ? {} : { split }),
+      ...(together === '' ? {} : { group: together }),
+    });
   }
   return openListedClips(rows, { ...options, name: basename(file), notes: splits.notes });
 };

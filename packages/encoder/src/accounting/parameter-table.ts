@@ -1,4 +1,5 @@
 /** Parameter counts as text, for terminals and READMEs. */
+import { textTable } from '@polygate/core';
 import { accountParameters, type ParameterAccount } from './accounting.ts';
 import type { EncoderConfig } from '../config/config.ts';
 
@@ -11,23 +12,12 @@ export interface NamedEncoder {
 const millions = (count: number, unit: number): string => `${(count / 1e6).toFixed(unit < 1e6 ? 1 : 0)}M`;
 const grouped = (count: number): string => count.toLocaleString('en-US');
 
-const align = (rows: readonly (readonly string[])[]): string => {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((cells) => (cells[column] ?? '').length)),
-  );
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
-      .join('  ');
-  return rows.map((cells) => line(cells).trimEnd()).join('\n');
-};
-
 /**
  * One line for each encoder: the columns of the paper's Table 6, the deployed size of an image-text model (two merged
  * weight sets), and the exact number of trained scalars.
  */
 export const formatParameterTable = (encoders: readonly NamedEncoder[]): string =>
-  align([
+  textTable([
     ['model', 'width', 'heads', 'layers', '#vocab', '#encoder', '#total', '#deployed', 'trained'],
     ...encoders.map(({ name, config }) => {
       const { published, trained } = accountParameters(config);
@@ -45,7 +35,7 @@ export const formatParameterTable = (encoders: readonly NamedEncoder[]): string 
 
 /** Exact counts of an encoder by part, with what is trained and what is deployed. */
 export const formatParameterParts = (account: ParameterAccount): string =>
-  align([
+  textTable([
     ...Object.entries(account.parts).map(([part, count]) => [part, grouped(count)]),
     ['trained', grouped(account.trained)],
     ['without experts', grouped(account.dense)],

@@ -26,18 +26,11 @@ import {
   type ScoreTables,
 } from '@polygate/evaluation';
 import { softmaxRows } from '../scores.ts';
+import type { ClassScores } from './class-scores.ts';
 
-export interface DetailedScores {
-  /** [N * C], row by row; a larger score is a likelier class. */
-  readonly scores: Float32Array;
-  /** [N] */
-  readonly labels: readonly number[];
-  /** [N] what samples share, for intervals. */
-  readonly groups: readonly string[];
+export interface DetailedScores extends Omit<ClassScores, 'classes'> {
   /** Names of the C classes. */
   readonly classes: readonly string[];
-  /** Whether scores are probabilities already. @default false: their softmax is */
-  readonly areProbabilities?: boolean;
 }
 
 /** A row for each class, then one for each average. */

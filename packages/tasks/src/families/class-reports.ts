@@ -1,5 +1,6 @@
 /** Scores of any classification: shares of right answers and macro-F1 over the whole set of classes. */
 import { classDetails } from './class-details.ts';
+import type { ClassScores } from './class-scores.ts';
 import {
   bestOfRows,
   chanceMacroF1,
@@ -11,20 +12,6 @@ import {
   topK,
   type ScoreReport,
 } from '@polygate/evaluation';
-
-/** What a model gave a split. N samples, C classes. */
-export interface ClassScores {
-  /** [N * C], row by row; a larger score is a likelier class. */
-  readonly scores: Float32Array;
-  /** [N] */
-  readonly labels: readonly number[];
-  /** [N] what samples share, for intervals. */
-  readonly groups: readonly string[];
-  /** C */
-  readonly classes: number;
-  /** Whether scores are probabilities already. @default false */
-  readonly areProbabilities?: boolean;
-}
 
 export interface ClassReportOptions {
   /** Stands in the reports, such as `mnist classification`. */

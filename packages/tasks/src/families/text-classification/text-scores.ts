@@ -10,17 +10,8 @@ import {
   reportStatistic,
   type ScoreReport,
 } from '@polygate/evaluation';
+import type { ClassScores } from '../class-scores.ts';
 import type { TextScore } from './cloze-presets.ts';
-
-/** What a model gave a split. */
-export interface TextScores {
-  /** [N * C], row by row. */
-  readonly scores: Float32Array;
-  readonly labels: readonly number[];
-  readonly groups: readonly string[];
-  /** C */
-  readonly classes: number;
-}
 
 export interface TextScoreOptions {
   /** Stands in the report. */
@@ -54,7 +45,7 @@ const countsOf = ({
   scores,
   labels,
   classes,
-}: Pick<TextScores, 'scores' | 'labels' | 'classes'>): ((indices: ArrayLike<number>) => Float64Array) => {
+}: Pick<ClassScores, 'scores' | 'labels' | 'classes'>): ((indices: ArrayLike<number>) => Float64Array) => {
   const cells = labels.map((label, i) => {
     const own = expectedConfusion(scores.subarray(i * classes, (i + 1) * classes), [label]);
     return own.subarray(label * classes, (label + 1) * classes);
@@ -82,7 +73,7 @@ const sureScores = (answers: ArrayLike<number>, classes: number): Float32Array =
 /** The report of a score beside accuracy, with that of an even guess and of simple systems. */
 export const textScoreReport = (
   score: Exclude<TextScore, 'accuracy'>,
-  given: TextScores,
+  given: ClassScores,
   { task, split, seed, answers }: TextScoreOptions,
 ): ScoreReport => {
   const { labels, groups, classes } = given;
