@@ -2,7 +2,14 @@
 import { createRandom } from '@polygate/core';
 import type { ExpertConfig } from '@polygate/encoder';
 import { exportMerged, type Generalist } from '@polygate/generalist';
-import { caption, patchesOf, segmentRows, wholeDecoder, type CaptionOptions } from '@polygate/tasks';
+import {
+  caption,
+  patchesOf,
+  segmentRows,
+  wholeDecoder,
+  type CaptionOptions,
+  type CaptionPrediction,
+} from '@polygate/tasks';
 import { imageSequences } from '@polygate/modalities';
 import { testEngines } from '@polygate/tensor/testing';
 import * as tf from '@tensorflow/tfjs';
@@ -19,22 +26,29 @@ const images = (model: Pick<Generalist, 'image'>, count: number) =>
     model.image,
   );
 
-/** Same tokens in the same order, and log-probabilities that are equal up to rounding. */
-const expectSame = async (model: Generalist, options: CaptionOptions, tolerance = 1e-5): Promise<void> => {
-  const few = images(model, 5);
-  const kept = await caption(model, few, options);
-  const anew = await caption(model, few, { ...options, cache: false });
-  expect(kept.map((texts) => texts.map(({ tokens }) => tokens))).toEqual(
-    anew.map((texts) => texts.map(({ tokens }) => tokens)),
-  );
-  kept.forEach((texts, i) => {
+/** Same tokens in the same order, and log-probabilities a token that are equal up to rounding. */
+const expectClose = (
+  actual: readonly (readonly CaptionPrediction[])[],
+  expected: readonly (readonly CaptionPrediction[])[],
+  tolerance = 1e-5,
+): void => {
+  const tokensOf = (answers: readonly (readonly CaptionPrediction[])[]) =>
+    answers.map((texts) => texts.map(({ tokens }) => tokens));
+  expect(tokensOf(actual)).toEqual(tokensOf(expected));
+  actual.forEach((texts, i) => {
     texts.forEach(({ logProbability, score, tokens }, k) => {
-      const other = anew[i]?.[k];
+      const other = expected[i]?.[k];
       const difference = Math.abs(logProbability - (other?.logProbability ?? NaN)) / (tokens.length + 1);
       expect(difference).toBeLessThan(tolerance);
       expect(score).toBeCloseTo(other?.score ?? NaN, 3);
     });
   });
+};
+
+/** The same captions with kept keys and values as by whole sequences. */
+const expectSame = async (model: Generalist, options: CaptionOptions): Promise<void> => {
+  const few = images(model, 5);
+  expectClose(await caption(model, few, options), await caption(model, few, { ...options, cache: false }));
 };
 
 const conditions: readonly (readonly [string, ExpertConfig | undefined])[] = [
@@ -162,7 +176,8 @@ describe('captions', () => {
     const all = await caption(model, images(model, 6), options);
     expect(new Set(all.flat().map(({ tokens }) => tokens.length)).size).toBeGreaterThan(1);
     const { numTensors } = tf.memory();
-    expect(await caption(model, images(model, 6), { ...options, batch: 2 })).toEqual(all);
+    // Engines may add up in another order where a batch has another size.
+    expectClose(await caption(model, images(model, 6), { ...options, batch: 2 }), all);
     expect(tf.memory().numTensors).toBe(numTensors);
     const [third] = await caption(model, patchesOf([drawImage('blue', 'bar', 2)], model.image), {
       ...options,
