@@ -153,4 +153,15 @@ describe('drawToken', () => {
     expect(drawToken(chances, 0.34)).toBe(1);
     expect(drawToken(chances, 1 - 1e-12)).toBe(2);
   });
+
+  it('does not depend on which of two tokens that are about as likely stands first', () => {
+    const chances = [
+      { token: 2, probability: 0.5 + 1e-9 },
+      { token: 1, probability: 0.5 - 1e-9 },
+    ];
+    for (const at of [0.1, 0.4, 0.6, 0.9]) {
+      expect(drawToken(chances, at)).toBe(at < 0.5 ? 1 : 2);
+      expect(drawToken(chances.toReversed(), at)).toBe(at < 0.5 ? 1 : 2);
+    }
+  });
 });

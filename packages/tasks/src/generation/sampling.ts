@@ -40,15 +40,19 @@ export const tokenChances = (
   return kept.slice(0, length).map((token, i) => ({ token, probability: (weights[i] as number) / reached }));
 };
 
-/** The token at a number in [0, 1) of the distribution. */
+/**
+ * The token at a number in [0, 1) of the distribution, whose tokens stand in the order of their ids: what two engines round
+ * apart moves the bounds between tokens a little, while an order by likelihood would swap tokens that are about as likely.
+ */
 export const drawToken = (chances: readonly TokenChance[], at: number): number => {
+  const ordered = chances.toSorted((a, b) => a.token - b.token);
   let reached = 0;
-  for (const { token, probability } of chances) {
+  for (const { token, probability } of ordered) {
     reached += probability;
     if (at < reached) return token;
   }
   // What rounding left over belongs to the last.
-  return (chances.at(-1) as TokenChance).token;
+  return (ordered.at(-1) as TokenChance).token;
 };
 
 interface Draw {
