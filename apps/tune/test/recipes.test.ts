@@ -40,6 +40,9 @@ describe('recipes', () => {
         schedule: { kind, warmup: `${warmup} steps`, minimum: 0 },
       });
       expect(Object.values(recipe.tasks)).toMatchObject([{ batchSize, labelSmoothing: 0.1 }]);
+      // Prompts learn from 1 % of the samples (section 4.4).
+      const subset = method === 'prompt' ? { share: 0.01, seed: 1 } : undefined;
+      expect(Object.values(recipe.tasks).map((task) => task.subset)).toEqual([subset]);
     }
   });
 });

@@ -135,3 +135,7 @@ export type { PackageFiles, PackageOptions } from './mini/fetch/package-files.ts
 export { isArchive } from './mini/sources/data-source.ts';
 export type { Credit, DataSource, PinnedArchive, PinnedPackage } from './mini/sources/data-source.ts';
 export { dataSourceNamed, dataSourceNames, registerDataSource } from './mini/sources/source-registry.ts';
+export { formatSubsetList, parseSubsetList, rowsOfList } from './subsets/subset-list.ts';
+export type { SubsetList } from './subsets/subset-list.ts';
+export { chooseSubset } from './subsets/subset-rule.ts';
+export type { ChosenRows, SubsetCandidate, SubsetRule, SubsetUnit } from './subsets/subset-rule.ts';

@@ -63,6 +63,8 @@ export { defaultTasks, familyKinds, fitTasks, makeTask, trainedTasks } from './t
 export type { TaskContext } from './task-recipes.ts';
 export { buildTaskSources, labelFrequencies, tasksOf } from './task-sources.ts';
 export type { TaskSourceOptions } from './task-sources.ts';
+export { subsetsOf } from './task-subsets.ts';
+export type { TaskSubset } from './task-subsets.ts';
 export { readImage } from './images.ts';
 export { predictorOf } from './predictor.ts';
 export type { ImageSources, Predictor, PredictorOptions, PredictorVerbs } from './predictor.ts';

@@ -3,7 +3,7 @@
  * from one integer per task.
  */
 import { ConfigError, hashText } from '@polygate/core';
-import { contentHash, createBatchSource, type ShardSet } from '@polygate/stream';
+import { contentHash, createBatchSource, type RecordBatch, type RowReader } from '@polygate/stream';
 import { taskFamilyNamed, type CandidateSet, type TaskBatch, type TaskRecipe } from '@polygate/tasks';
 import type { ImageInput } from '@polygate/modalities';
 import type { Tokenizer } from '@polygate/tokens';
@@ -11,13 +11,24 @@ import type { TrainSource } from '@polygate/training';
 import type { Recipe } from './recipe.ts';
 import { datasetText, type OpenSuite } from './suite-data.ts';
 import { defaultTasks, familyKinds, makeTask, readKinds, taskDataset } from './task-recipes.ts';
+import { subsetsOf, type TaskSubset } from './task-subsets.ts';
 
 /** Rows that are read to count labels; more would change the sampling little. */
 const MOST_COUNTED_ROWS = 20_000;
+/** Rows of a subset that are counted at once. */
+const COUNTED_AT_ONCE = 1024;
+
+/** The rows of a reader in their order. */
+async function* inOrder(rows: RowReader): AsyncGenerator<RecordBatch> {
+  for (let first = 0; first < rows.rowCount; first += COUNTED_AT_ONCE) {
+    const length = Math.min(COUNTED_AT_ONCE, rows.rowCount - first);
+    yield await rows.read(Array.from({ length }, (_, i) => first + i));
+  }
+}
 
 /** How often each token is a label of a task whose family says which are. */
 export const labelFrequencies = async (
-  shards: ShardSet,
+  shards: { batches(): AsyncIterable<RecordBatch> },
   family: string,
   tokenizer: Pick<Tokenizer, 'size' | 'specials'>,
 ): Promise<Float64Array> => {
@@ -49,6 +60,8 @@ export interface TaskSourceOptions {
   readonly image: ImageInput;
   /** The model's vocabulary. @default one per task */
   readonly vocabulary?: CandidateSet;
+  /** Parts of the splits that tasks learn from, by task. @default as the recipe says */
+  readonly subsets?: ReadonlyMap<string, TaskSubset>;
 }
 
 /** The tasks of a recipe; those that the suite allows where it names none. */
@@ -70,14 +83,22 @@ export const buildTaskSources = async (
       `tasks: expected a dataset of ${readKinds()} with rows in a split "train" in ${data.folder}, got ${data.suite.datasets.map(datasetText).join('; ') || 'no dataset'}; prepare one or name tasks in the recipe (${familyKinds()})`,
     );
   }
-  const context = { suite: data.suite, tokenizer: data.tokenizer, ...options };
+  const { image, vocabulary } = options;
+  const context = {
+    suite: data.suite,
+    tokenizer: data.tokenizer,
+    image,
+    ...(vocabulary ? { vocabulary } : {}),
+  };
+  const subsets = options.subsets ?? (await subsetsOf(data, tasks));
   const counted = new Map<string, Float64Array>();
   for (const [name, own] of tasks) {
     // The kind is checked before shards are opened: a wrong dataset has other columns.
     taskDataset(name, own, data.suite);
     if (!taskFamilyNamed(own.family).labelCounts?.needed(own, data.tokenizer)) continue;
-    const shards = await data.shards(own.dataset, own.split);
-    counted.set(name, await labelFrequencies(shards, own.family, data.tokenizer));
+    const subset = subsets.get(name);
+    const rows = subset ? { batches: () => inOrder(subset.rows) } : await data.shards(own.dataset, own.split);
+    counted.set(name, await labelFrequencies(rows, own.family, data.tokenizer));
   }
   const drawFrequencies = sharedFrequencies([...counted.values()]);
   const sources: TrainSource<TaskBatch>[] = [];
@@ -88,8 +109,10 @@ export const buildTaskSources = async (
       ...context,
       ...(frequencies ? { frequencies, drawFrequencies } : {}),
     });
+    const subset = subsets.get(name);
+    const rows = subset?.rows ?? shards;
     const source = createBatchSource({
-      shards,
+      shards: rows,
       // Tasks of one dataset each have an order of their own.
       seed: (recipe.seed ^ hashText(name)) >>> 0,
       batchSize: own.batchSize,
@@ -97,8 +120,8 @@ export const buildTaskSources = async (
     sources.push({
       name,
       batchSize: own.batchSize,
-      size: shards.rowCount,
-      data: contentHash(shards.manifest),
+      size: rows.rowCount,
+      data: subset?.hash ?? contentHash(shards.manifest),
       lossWeight: own.lossWeight,
       ...(own.weight === undefined ? {} : { weight: own.weight }),
       next: async (cursor, { random }) =>

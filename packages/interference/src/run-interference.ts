@@ -1,7 +1,7 @@
 /** The interference between the tasks of a run: its checkpoint, its batches, its settings. */
 import { ConfigError, createRandom, ownValue, silentLogger, unknownName } from '@polygate/core';
-import { buildTaskSources, type Generalist } from '@polygate/generalist';
-import { openRun, type OpenRunOptions, type RunRecord } from '@polygate/runs';
+import { buildTaskSources, tasksOf, type Generalist } from '@polygate/generalist';
+import { openRun, runSubsets, type OpenRunOptions, type RunRecord } from '@polygate/runs';
 import type { TaskBatch } from '@polygate/tasks';
 import { sourceRandom, type TrainSource } from '@polygate/training';
 import { plainMatrix, type InterferenceRecord, type SiteRecord } from './interference-record.ts';
@@ -162,7 +162,11 @@ export const runInterference = async (
   }
   await using data = await opened.openSuite(options.suite);
   const sources = chosenSources(
-    await buildTaskSources(data, recipe, { image: model.image, vocabulary: model.vocabulary }),
+    await buildTaskSources(data, recipe, {
+      image: model.image,
+      vocabulary: model.vocabulary,
+      subsets: await runSubsets(data, tasksOf(recipe, data), { run }),
+    }),
     options.tasks,
   );
   const drawn = await drawBatches(sources, opened, {

@@ -8,3 +8,4 @@ export type { OpenPredictorOptions } from './open-predictor.ts';
 export { loadRunExtensions, readRun, suiteFolderOf } from './run-record.ts';
 export type { RecordedEngine, RunRecord } from './run-record.ts';
 export { describeRecipe } from './describe-recipe.ts';
+export { runSubsets } from './subset-files.ts';

@@ -31,6 +31,7 @@ import { createRecipeModel, startModel } from './recipe-model.ts';
 import { createTunedModel, type TunedModel } from './tuned-model.ts';
 import { checkFirstBatches } from './first-batches.ts';
 import { claimRun, precisionOf, recordStart } from './run-folder.ts';
+import { recordSubsets, runSubsets } from './subset-files.ts';
 import { planTraining } from './training-plan.ts';
 import {
   bestOf,
@@ -145,10 +146,11 @@ export const trainRecipe = async (
   const { config, parameters, base, starts } = prepared;
   using model = prepared.model;
   const tasks = fitTasks(asked, modelSize(config).textLength);
+  const subsets = await runSubsets(data, tasks, { run: isResumed ? run : undefined });
   const sources = await buildTaskSources(
     data,
     { ...recipe, tasks },
-    { image: model.image, vocabulary: model.vocabulary },
+    { image: model.image, vocabulary: model.vocabulary, subsets },
   );
   await checkFirstBatches(model, sources, recipe.seed);
   const isStarted = starts === 'always' || (starts === 'first' && !isResumed);
@@ -158,6 +160,7 @@ export const trainRecipe = async (
   const best = bestOf(recipe, { names: scores, unvalidated, logger });
   // Only a recipe that fits its suite claims the folder: the corrected one must not be refused after a typo.
   await claimRun(run, recipe, engine);
+  await recordSubsets(run, subsets);
   if (start && !isResumed) await recordStart(run, start, prepared.settings);
   const batchSizes = Object.fromEntries(
     Object.entries(tasks).map(([name, { batchSize }]) => [name, batchSize]),
@@ -170,6 +173,9 @@ export const trainRecipe = async (
   );
   for (const path of architectureOf(config).idle?.(config) ?? []) {
     logger.warn(`model.${path} changes nothing: its routers decide for rows, not for tokens; leave it out`);
+  }
+  for (const [name, { list }] of subsets) {
+    logger.info(`task ${name} learns from ${list.ids.length} of ${list.of} samples of ${list.dataset}, ${list.split}`);
   }
   tellUnheld(recipe, datasetsWithoutHeldOut(data, tasks), { scores, unvalidated, logger });
   const validate = createValidation({ model, data, recipe, tasks });

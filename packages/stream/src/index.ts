@@ -3,6 +3,7 @@ export { batchBytes } from './arrow-data.ts';
 export * from './batch-source.ts';
 export { buildBatch } from './build.ts';
 export type { ColumnInput, ListInput } from './row-types.ts';
+export { type ChosenRowsOptions, chosenRows } from './chosen-rows.ts';
 export * from './columns.ts';
 export { takeRows } from './gather.ts';
 export { describeKind, type FieldKind, type NumericArray, type PrimitiveKind } from './kinds.ts';

@@ -14,7 +14,16 @@ const recipeOf = (name: string, { table, row, method }: NamedTuning): RecipeInpu
   if (!column) throw new RangeError(`internal: the row ${row.name} has no column ${method}`);
   const { steps, batchSize, warmup, learningRate, weightDecay, dropPath, classes } = column;
   const { betas = table.betas, epsilon = table.epsilon, labelSmoothing = table.labelSmoothing } = column;
-  const task = { family: row.family, dataset: row.dataset, batchSize, labelSmoothing, ...row.task };
+  const share = table.shares?.[method];
+  const subset = share === undefined ? {} : { subset: { share } };
+  const task = {
+    family: row.family,
+    dataset: row.dataset,
+    batchSize,
+    labelSmoothing,
+    ...subset,
+    ...row.task,
+  };
   return {
     name,
     ...(table.suite ? { suite: table.suite(row) } : {}),

@@ -9,6 +9,7 @@ import type { z } from 'zod';
 import type { DecodeOptions } from '../images/image-decode.ts';
 import type { Sample } from '../samples/sample.ts';
 import type { ShownImages } from '../splits/shown-key.ts';
+import type { SubsetUnit } from '../subsets/subset-rule.ts';
 import type { SuiteDataset } from '../suite/suite.ts';
 import type { RowOptions, SampleNote } from './row-batches.ts';
 
@@ -85,6 +86,11 @@ export interface DatasetKind extends NamedRecord {
   readonly needsTokenizer: boolean;
   /** Whether each sample is a row that has its id; else rows are packed of several. @default true */
   readonly keepsSamples?: boolean;
+  /**
+   * What a share of its samples is a share of: each class, the samples, or the pairs of a sample and a caption.
+   * @default classes where there are some, else samples
+   */
+  readonly subsetUnit?: SubsetUnit;
   /** Further settings of the recipe. @default none */
   readonly section?: KindSection;
   /** What suite.json says of the settings of a dataset. @default those of the kind's section, and of its source */

@@ -9,13 +9,38 @@ const count = (most: number) => z.number().min(1).max(most).int();
 /** Rows of a batch, and draws of candidates. */
 const MAX_BATCH = 2 ** 20;
 const MAX_TOKENS = 2 ** 16;
+const MAX_SUBSET = 2 ** 31;
 const MAX_FACTOR = 1e6;
+
+/**
+ * Which samples of its split a task learns from: one of `share`, `perClass` and `list`. Of classes a share takes
+ * `floor(share * n) + 1` samples each; of other samples `floor(share * n)`, of captioned clips so many pairs of clip and
+ * caption (Uni-Perceiver-MoE, section 4.4, and its code).
+ */
+const subset = z
+  .strictObject({
+    /** Above 0, at most 1, such as 0.01. */
+    share: z.number().positive().max(1).optional(),
+    /** Samples of each class. */
+    perClass: count(MAX_SUBSET).optional(),
+    /** File with the ids to learn from: those that a run folder has, or a text of one id a line. */
+    list: z.string().min(1).optional(),
+    /** Chooses the samples; the run's seed does not. */
+    seed: z.number().int().min(0).default(1),
+  })
+  .refine(
+    ({ share: part, perClass, list }) =>
+      [part, perClass, list].filter((each) => each !== undefined).length === 1,
+    'expected one of share, perClass and list',
+  );
 
 /** What tasks of every family may say, beside their family. @param defaults those of the family */
 export const commonSettings = (defaults: FamilyDefaults) => ({
   /** Dataset of the suite. */
   dataset: z.string().min(1),
   split: z.string().min(1).default('train'),
+  /** Which samples of the split it learns from. @default all */
+  subset: subset.optional(),
   /** How often the task is drawn, relative to the others. @default the square root of its number of samples */
   weight: z.number().positive().max(1e12).optional(),
   /** Factor of its loss. */
