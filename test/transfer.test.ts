@@ -83,19 +83,23 @@ const transfer = async (name: string, content: RecipeInput): Promise<string> => 
 };
 
 describe('a run with another run for its start', () => {
-  it('trains a task that the start does not have, and takes everything', async () => {
+  it('trains a task that the start does not have, and takes everything but its temperature', async () => {
     const log = await transfer(
       'other-task',
       recipe(attribute, { writing }, { ...still, initialize: { from: at('old') } }),
     );
     expect(log).toMatch(
-      /start: step 4 of .*old \(sha256 [0-9a-f]{12}\): (\d+) of \1 parameters taken as they are$/mu,
+      /start: step 4 of .*old \(sha256 [0-9a-f]{12}\): \d+ of \d+ parameters taken as they are; 1 new \(temperature.image-captioning\): a temperature that the start does not have; 2 left behind: the model has no task of its family$/mu,
     );
     const start = await startOf('other-task');
     expect(start).toMatchObject({ from: at('old'), place: at('old', 'checkpoints', 'step-4'), step: 4 });
-    expect(start.groups.map(({ how }) => how)).toEqual(['taken']);
-    expect(start.groups[0]?.parameters).toHaveLength(start.total);
-    expect([start.left, start.settings]).toEqual([[], []]);
+    expect(start.groups.map(({ how }) => how)).toEqual(['taken', 'new']);
+    expect(start.groups[0]?.parameters).toHaveLength(start.total - 1);
+    expect(start.left.flatMap(({ parameters }) => parameters)).toEqual([
+      'temperature.image-classification',
+      'temperature.masked-language-modelling',
+    ]);
+    expect(start.settings).toEqual([]);
     const scores = async (run: string) => {
       const { out } = await polygate(
         'evaluate',
@@ -217,7 +221,7 @@ describe('a run on larger images', () => {
     const finer = { ...content, model: { ...content.model, patchSize: 2 } };
     const log = await transfer('finer', finer);
     expect(log).toContain(
-      '1 new (embedding.patch.weight): patches of another size or other channels in the start; other setting gridScale (model 0.5, start 1)',
+      '1 new (embedding.patch.weight): patches of another size or other channels in the start; 1 left behind (temperature.masked-language-modelling): the model has no task of its family; other setting gridScale (model 0.5, start 1)',
     );
     const config = async (step: number) =>
       (

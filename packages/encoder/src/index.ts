@@ -32,8 +32,7 @@ export type {
   ExpertGroupConfig,
   GroupSettings,
 } from './config/expert-groups.ts';
-export { TEMPERATURES } from './config/shape-config.ts';
-export { modalitySettings } from './config/shape-config.ts';
+export { modalitySettings, temperaturesOf } from './config/shape-config.ts';
 export type { EncoderShape, ResolvedEncoderShape } from './config/shape-config.ts';
 export { describeEncoder } from './models/description.ts';
 export { exportMerged, mergedConfigOf } from './merged/export-merged.ts';
@@ -47,6 +46,7 @@ export { gateSites, groupAt } from './experts/sites.ts';
 export type { GateSite } from './experts/sites.ts';
 export type { TopKRule } from './experts/expert-group.ts';
 export type { RowWeightRule } from './blocks/row-weights.ts';
+export { INITIAL_TEMPERATURE } from './blocks/body-description.ts';
 export { blockLinears } from './blocks/linears.ts';
 export type { BlockLinear, LinearSpec } from './blocks/linears.ts';
 export { idleSettings } from './config/expert-config.ts';

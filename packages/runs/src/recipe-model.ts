@@ -18,7 +18,7 @@ import {
 import type { ParameterSet } from '@polygate/nn';
 import type { TaskRecipe } from '@polygate/tasks';
 import { modelSettings } from './model-settings.ts';
-import { requireSameData } from './run-folder.ts';
+import { resumedConfig } from './run-folder.ts';
 import { estimateSize, requireRoom } from './size-estimate.ts';
 
 const CHANNELS = 3;
@@ -85,9 +85,9 @@ export const createRecipeModel = async (
     });
   // How long its texts are is known once it is configured; the tasks that it is trained on follow from that.
   const configured = configuredFor(fitTasks(tasks, modelSize(configuredFor(tasks)).textLength));
+  const begun = isResumed ? await resumedConfig(run, data) : undefined;
   const { extensions } = recipe;
-  const config = extensions.length > 0 ? { ...configured, extensions } : configured;
-  if (isResumed) await requireSameData(run, data);
+  const config = { ...(begun ?? configured), ...(extensions.length > 0 ? { extensions } : {}) };
   if (isOnHost) requireRoomFor({ ...recipe, tasks }, { model: modelSize(config), data });
   const model = createModel(config, data.tokenizer, createRandom(recipe.seed).fork('model'));
   return { config, settings, model, parameters: model.parameters, starts: 'first' };

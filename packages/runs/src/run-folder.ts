@@ -5,6 +5,7 @@ import {
   readModelConfig,
   requireSuiteOf,
   type Initialization,
+  type ModelConfig,
   type ModelSettings,
   type OpenSuite,
   type Recipe,
@@ -40,13 +41,15 @@ const differences = (a: unknown, b: unknown, path = ''): string[] => {
 };
 
 /**
- * Requires that a run which goes on reads the ids and images that it began with.
+ * The configuration that the model of a run which goes on was made with, whatever its recipe would give today. Undefined
+ * where it can't be read: that is named when the checkpoint is opened, which may then go back to an earlier one.
+ * @param data must have the ids and images that the run began with
  * @throws StateError for a suite of another tokenizer, ConfigError for one of another image size
  */
-export const requireSameData = async (run: string, data: OpenSuite): Promise<void> => {
-  // A damaged config.json is named when the checkpoint is opened, which may then go back to an earlier one.
+export const resumedConfig = async (run: string, data: OpenSuite): Promise<ModelConfig | undefined> => {
   const model = await readModelConfig(run).catch(() => undefined);
   if (model) requireSuiteOf(model, data, { run });
+  return model?.config;
 };
 
 /**

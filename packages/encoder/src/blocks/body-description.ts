@@ -15,8 +15,8 @@ import { blockLinears, branchOf } from './linears.ts';
 import { prefixModality, PREFIX_PARAMETER } from '../sequence/embedding.ts';
 import type { ResolvedEncoderShape } from '../config/shape-config.ts';
 
-/** Start value of a temperature's logarithm; similarities are multiplied by its exponential. */
-const INITIAL_LOG_TEMPERATURE = Math.log(1 / 0.07);
+/** Factor on similarities that every temperature starts from. */
+export const INITIAL_TEMPERATURE = 1 / 0.07;
 
 /** What a body is described with. */
 export interface BodyDescription {
@@ -92,7 +92,7 @@ export const describeBody = (
     ...linearSpecs('head.linear', [width, width]),
     ...temperatures.map((name) =>
       spec(`temperature.${name}`, [], {
-        initializer: { kind: 'constant', value: INITIAL_LOG_TEMPERATURE },
+        initializer: { kind: 'constant', value: Math.log(INITIAL_TEMPERATURE) },
         role: 'temperature',
       }),
     ),

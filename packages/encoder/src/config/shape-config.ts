@@ -40,21 +40,32 @@ export interface EncoderShape extends Partial<TextSettings>, Partial<VisualSetti
    * their own. @default false
    */
   readonly splitAttention?: boolean;
-  /** Names of the learned temperatures. @default the five task families of the paper */
+  /**
+   * Names of the learned temperatures: those of the families of the model's tasks.
+   * @default the five of the paper, which configurations that name none were made with
+   */
   readonly temperatures?: readonly string[];
 }
 
 /** A checked shape with nothing left open; the settings of all modalities stand under their names. */
 export type ResolvedEncoderShape = Required<Omit<EncoderShape, keyof TextSettings | keyof VisualSettings>>;
 
-/** Temperatures that pre-training uses, one for each family of tasks. */
-export const TEMPERATURES: readonly string[] = Object.freeze([
+/**
+ * Temperatures of configurations that name none: files of the first version, which had the paper's families alone, and
+ * presets. A model that is made for tasks names those of their families.
+ */
+const UNNAMED_TEMPERATURES: readonly string[] = Object.freeze([
   'image-classification',
   'video-classification',
   'masked-language-modelling',
   'image-captioning',
   'image-text-retrieval',
 ]);
+
+/** Names of an encoder's temperatures, as its configuration says or leaves out. */
+export const temperaturesOf = ({
+  temperatures = UNNAMED_TEMPERATURES,
+}: Pick<EncoderShape, 'temperatures'>): readonly string[] => temperatures;
 
 /** Modalities of an encoder that names none, in the order in which routers number them. */
 const DEFAULT_MODALITIES = Object.freeze({ visual: {}, text: {} });
@@ -125,8 +136,8 @@ export const resolveEncoderShape = (shape: EncoderShape): ResolvedEncoderShape =
     layerScale: 1e-3,
     dropPath: 0,
     splitAttention: false,
-    temperatures: TEMPERATURES,
     ...shape,
+    temperatures: temperaturesOf(shape),
   };
   const { width, heads, dropPath, temperatures } = resolved;
   const most = ENCODER_LIMITS;

@@ -125,8 +125,11 @@ const transferOf = ({ modalities, width }: ResolvedEncoderConfig): ReadonlyMap<s
     }),
   );
 
+/** Whether a parameter is a family's temperature. */
+export const isTemperature = (name: string): boolean => name.startsWith('temperature.');
+
 const newReason = (name: string): string => {
-  if (name.startsWith('temperature.')) return 'a temperature that the start does not have';
+  if (isTemperature(name)) return 'a temperature that the start does not have';
   if (name.startsWith('embedding.')) return 'a modality that the start does not have';
   return 'a block that the start does not have';
 };
@@ -177,6 +180,7 @@ const sourceNames = ({ source }: TransferEntry): readonly string[] => {
 const leftReason = (name: string, model: ResolvedEncoderConfig): string => {
   const block = Number(/^blocks\.(\d+)\./u.exec(name)?.[1] ?? -1);
   if (block >= model.layers) return 'the model does not have this block';
+  if (isTemperature(name)) return 'the model has no task of its family';
   if (name.startsWith('routers.')) return 'the model has no router that looks at the same';
   if (name.includes('.experts.') || name.includes('.merged.')) return 'the model has no expert in its place';
   return 'the model has none of this name';

@@ -6,7 +6,7 @@ import type { EncoderConfig } from '../config/config.ts';
 import { groupStack } from '../experts/group-routers.ts';
 import type { Encoder } from '../models/encoder.ts';
 import type { MergedEncoderConfig } from '../merged/merged-config.ts';
-import { planTransfer, type TransferPlan } from './transfer-plan.ts';
+import { isTemperature, planTransfer, type TransferPlan } from './transfer-plan.ts';
 import { fitSite } from './transfer-gates.ts';
 import type { TransferEntry, TransferSource } from './transfer-source.ts';
 import type { UniPerceiver } from '../models/uni-perceiver.ts';
@@ -20,7 +20,7 @@ export interface TransferOptions {
   readonly noise?: number;
   /** Needed for noise; forked by parameter name. */
   readonly random?: Random;
-  /** Whether every parameter must be taken as it is, and everything of the start. @default false */
+  /** Whether every parameter but temperatures must be taken as it is, and everything of the start. @default false */
   readonly strict?: boolean;
 }
 
@@ -35,12 +35,14 @@ const checkNoise = (noise: number, random: Random | undefined): void => {
   }
 };
 
+/** Temperatures belong to the families of tasks, in which model and start may differ. */
 const requireAll = ({ entries, left }: TransferPlan): void => {
+  const counts = ({ name }: { readonly name: string }): boolean => !isTemperature(name);
   const other = [
     ...entries
-      .filter(({ source }) => source.how !== 'taken')
+      .filter((entry) => entry.source.how !== 'taken' && counts(entry))
       .map(({ name, source, reason }) => `${name} ${source.how} (${reason})`),
-    ...left.map(({ name, reason }) => `${name} left behind (${reason})`),
+    ...left.filter(counts).map(({ name, reason }) => `${name} left behind (${reason})`),
   ];
   if (other.length === 0) return;
   const more = other.length > SHOWN ? `, and ${other.length - SHOWN} more` : '';

@@ -13,6 +13,7 @@ import { embedding, exactLinear } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import type { ComparingModel } from './comparing-model.ts';
 import { encodeCandidates } from './features.ts';
+import { temperatureFactor } from './temperature.ts';
 
 /** Kept positions of a text, one for each of its tokens. */
 type Trail = readonly number[];
@@ -61,7 +62,7 @@ export class CachedDecoder implements TextDecoder {
     const logps = tf.tidy(() => {
       // Float32 in every precision: cosines that are rounded to bf16 tie where the features do not.
       const cosines = exactLinear(this.#encode(step), candidates);
-      return tf.logSoftmax(tf.mul(cosines, this.#model.encoder.temperature(this.#start.temperature)));
+      return tf.logSoftmax(tf.mul(cosines, temperatureFactor(this.#model, this.#start.temperature)));
     });
     try {
       return (await logps.data()) as Float32Array;

@@ -3,7 +3,6 @@ import {
   presetNamed,
   resolveEncoderConfig,
   type EncoderConfig,
-  TEMPERATURES,
   type ExpertConfig,
   type GroupSettings,
   type PresetConfig,
@@ -57,7 +56,7 @@ export interface EncoderSizes {
   readonly tasks?: readonly string[];
   /** Modalities that the tasks show. @default those of the preset */
   readonly modalities?: readonly string[];
-  /** Temperatures of the tasks' families, which the model has beside the paper's five. @default none beside */
+  /** Temperatures of the tasks' families. @default those of a configuration that names none */
   readonly temperatures?: readonly string[];
 }
 
@@ -84,7 +83,7 @@ export const encoderOf = (model: UniPerceiverSettings, sizes: EncoderSizes): Pre
   const { preset, patchSize, moe, modalities: given, ...own } = model;
   const { moe: presetMoe, ...base } = presetNamed(preset);
   const experts = expertsOf(moe, presetMoe, sizes.tasks ?? []);
-  const others = (sizes.temperatures ?? []).filter((name) => !TEMPERATURES.includes(name));
+  const temperatures = [...new Set(sizes.temperatures)];
   const modalities = modalitiesOf(given, sizes.modalities ?? []);
   const config = {
     ...base,
@@ -93,7 +92,7 @@ export const encoderOf = (model: UniPerceiverSettings, sizes: EncoderSizes): Pre
     prefixToken: sizes.vocabularySize - 2,
     patch: { size: patchSize ?? base.patch.size, channels: sizes.channels },
     ...(modalities ? { modalities } : {}),
-    ...(others.length > 0 ? { temperatures: [...TEMPERATURES, ...new Set(others)] } : {}),
+    ...(temperatures.length > 0 ? { temperatures } : {}),
     ...(experts ? { moe: experts } : {}),
   };
   // The bits that routers see are part of what was trained, whatever a record says later.

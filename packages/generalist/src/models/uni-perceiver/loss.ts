@@ -14,6 +14,7 @@ import type { ClassHead } from '../../tuning/class-heads.ts';
 import type { ModelLoss, ModelLossOptions } from '../model.ts';
 import type { ComparingModel } from './comparing-model.ts';
 import { encodeFeatures } from './features.ts';
+import { temperatureFactor } from './temperature.ts';
 
 /** Losses of task batches that a similarity is trained by. */
 export const lossNames = ['cross-entropy', 'contrastive'] as const;
@@ -175,7 +176,10 @@ export const taskLoss = (model: ComparingModel, batch: TaskBatch, options: Model
     const result = compared(
       batch,
       { queries, targets, training, head },
-      model.encoder.temperature(batch.temperature),
+      // What trains a model's own weights trains its temperature, too, which must be there.
+      training && !adapter
+        ? model.encoder.temperature(batch.temperature)
+        : temperatureFactor(model, batch.temperature),
     );
     const [first, second] = routing?.losses ?? [];
     // Routers that an adapter leaves as they are need no loss of their own.

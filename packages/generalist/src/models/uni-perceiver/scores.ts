@@ -9,6 +9,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { ClassHead } from '../../tuning/class-heads.ts';
 import type { ComparingModel, EncodingModel } from './comparing-model.ts';
 import { encodeCandidates, encodeFeatures } from './features.ts';
+import { temperatureFactor } from './temperature.ts';
 
 /** Sequences of inputs that are encoded at once where their prefixes are compared. */
 const INPUTS_AT_ONCE = 64;
@@ -37,7 +38,7 @@ const headScores = async (
 ): Promise<Float32Array> => {
   const logits = tf.tidy(() => {
     const cosines = exactLinear(l2Normalize(queries), candidates);
-    return head.mixExactly(queries, tf.mul(cosines, model.encoder.temperature(temperature)) as tf.Tensor2D);
+    return head.mixExactly(queries, tf.mul(cosines, temperatureFactor(model, temperature)) as tf.Tensor2D);
   });
   try {
     return (await logits.data()) as Float32Array;
@@ -57,7 +58,7 @@ export const scoresOf = async (
 ): Promise<Float32Array> => {
   const { cosines, factor } = tf.tidy(() => ({
     cosines: exactLinear(features.queries, features.candidates),
-    factor: temperature === undefined ? tf.scalar(1) : model.encoder.temperature(temperature),
+    factor: temperature === undefined ? tf.scalar(1) : temperatureFactor(model, temperature),
   }));
   try {
     const [scale = 1] = await factor.data();

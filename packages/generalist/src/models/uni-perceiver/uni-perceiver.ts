@@ -6,7 +6,7 @@ import {
   modalitySettings,
   presetNamed,
   resolveEncoderConfig,
-  TEMPERATURES,
+  temperaturesOf,
   type EncoderShape,
 } from '@polygate/encoder';
 import { createMergedEncoder, isMergedConfig } from '@polygate/encoder/merged';
@@ -75,20 +75,14 @@ export const uniPerceiver: ModelArchitecture<UniPerceiverConfig, UniPerceiverSet
   forTasks(config, { tasks, dropPath }) {
     const { encoder } = config;
     const drop = dropPath === undefined ? {} : { dropPath };
-    if (isMergedConfig(encoder)) return { ...config, tasks, encoder: { ...encoder, ...drop } };
-    const { temperatures = TEMPERATURES, moe } = encoder;
+    const temperatures = temperaturesOf(encoder);
     const needed = tasks.map(({ family }) => temperatureOf(taskFamilyNamed(family)));
     const all = [...new Set([...temperatures, ...needed])];
-    return {
-      ...config,
-      tasks,
-      encoder: {
-        ...encoder,
-        ...drop,
-        ...(all.length > temperatures.length ? { temperatures: all } : {}),
-        ...(moe ? { moe: { ...moe, tasks: tasks.map(({ name }) => name) } } : {}),
-      },
-    };
+    const changes = { ...drop, ...(all.length > temperatures.length ? { temperatures: all } : {}) };
+    if (isMergedConfig(encoder)) return { ...config, tasks, encoder: { ...encoder, ...changes } };
+    const { moe } = encoder;
+    const experts = moe ? { moe: { ...moe, tasks: tasks.map(({ name }) => name) } } : {};
+    return { ...config, tasks, encoder: { ...encoder, ...changes, ...experts } };
   },
   idle({ encoder }) {
     if (isMergedConfig(encoder) || !encoder.moe) return [];
