@@ -3,6 +3,7 @@ export type {
   AdapterForward,
   AdapterOptions,
   EncoderAdapter,
+  ExpertRef,
   SequenceSide,
 } from './adapters/adapter.ts';
 export { accountParameters } from './accounting/accounting.ts';
@@ -48,6 +49,7 @@ export type { TopKRule } from './experts/expert-group.ts';
 export type { RowWeightRule } from './blocks/row-weights.ts';
 export { INITIAL_TEMPERATURE } from './blocks/body-description.ts';
 export { blockLinears } from './blocks/linears.ts';
+export type { LinearRef } from './blocks/block-linears.ts';
 export type { BlockLinear, LinearSpec } from './blocks/linears.ts';
 export { idleSettings } from './config/expert-config.ts';
 export { checkSequences } from './sequence/layout.ts';

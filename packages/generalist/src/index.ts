@@ -51,7 +51,14 @@ export { createTelemetrySchedule } from './models/telemetry-schedule.ts';
 export type { TelemetryScheduleOptions } from './models/telemetry-schedule.ts';
 export { registerTuningMethod, tuningMethodNamed, tuningMethodNames } from './tuning/registry.ts';
 export type { TuneInput, TuneSettings } from './tuning/registry.ts';
-export type { AdapterForm, AdapterParts, TuningContext, TuningMethod } from './tuning/tuning-method.ts';
+export type {
+  AdapterFold,
+  AdapterForm,
+  AdapterParts,
+  LiveAdapter,
+  TuningContext,
+  TuningMethod,
+} from './tuning/tuning-method.ts';
 export { describeAdapter } from './tuning/adapter.ts';
 export type { Adapter, AdapterDescription } from './tuning/adapter.ts';
 export { describeOverfitting, overfittingOf, readOverfitting } from './overfitting.ts';

@@ -52,15 +52,28 @@ describe('initialValues', () => {
     );
   });
 
+  it('draws evenly within the asked bound', () => {
+    const values = initialValues([30_000], { kind: 'uniform', bound: 0.25 }, createRandom(8));
+    const { mean, deviation } = moments(values);
+    expect(Math.abs(mean)).toBeLessThan(0.005);
+    // The deviation of U(-b, b) is b / sqrt(3) = 0.1443
+    expect(deviation).toBeCloseTo(0.1443, 2);
+    expect(Math.max(...values)).toBeLessThan(0.25);
+    expect(Math.max(...values)).toBeGreaterThan(0.249);
+    expect(Math.min(...values)).toBeLessThan(-0.249);
+  });
+
   it('never draws anything but finite numbers, and the same ones for the same seed', () => {
     fc.assert(
       fc.property(
         fc.integer(),
         fc.integer({ min: 1, max: 65 }),
-        fc.constantFrom('normal', 'xavierUniform'),
-        (seed, size, kind) => {
-          const initializer =
-            kind === 'normal' ? ({ kind } as const) : ({ kind: 'xavierUniform', fans: [size, 3] } as const);
+        fc.constantFrom(
+          { kind: 'normal' } as const,
+          { kind: 'uniform', bound: 0.1 } as const,
+          { kind: 'xavierUniform', fans: [7, 3] } as const,
+        ),
+        (seed, size, initializer) => {
           const a = initialValues([size], initializer, createRandom(seed));
           const b = initialValues([size], initializer, createRandom(seed));
           return a.every(Number.isFinite) && a.every((x, i) => x === b[i]);

@@ -22,6 +22,11 @@ export type Initializer =
       readonly std?: number;
     }
   | {
+      readonly kind: 'uniform';
+      /** Values are in [-bound, bound). */
+      readonly bound: number;
+    }
+  | {
       readonly kind: 'xavierUniform';
       /** `[fanIn, fanOut]`. @default of a rank-2 shape `[out, in]`: `[in, out]` */
       readonly fans?: readonly [number, number];
@@ -83,6 +88,9 @@ export const initialValues = (
       return values.fill(initializer.value);
     case 'normal':
       fillNormal(values, initializer.std ?? DEFAULT_STD, random);
+      return values;
+    case 'uniform':
+      fillUniform(values, initializer.bound, random);
       return values;
     case 'xavierUniform': {
       const [fanIn, fanOut] = fansOf(shape, initializer);

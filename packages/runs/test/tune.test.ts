@@ -177,6 +177,46 @@ describe('prompt tuning', () => {
   }, 60_000);
 });
 
+describe('low-rank adaptation', () => {
+  const low = (change: RecipeInput = {}) =>
+    tuned({ tune: { method: 'lora', rank: 2, dropout: 0.2, classes: 'head' }, ...change });
+
+  it('trains its products and a head alone, leaves every weight of the base, and goes on after a stop', async () => {
+    const before = await sha256File(weightsOf(base));
+    const whole = join(scratch, 'low');
+    await trainRecipe({ recipe: low(), run: whole });
+    const { tensors } = await readSafetensors(weightsOf(whole));
+    const linears = ['attention.qkv', 'attention.output', 'ffn.fc1', 'ffn.fc2'];
+    expect([...tensors.keys()].toSorted()).toEqual(
+      [
+        ...[0, 1].flatMap((block) =>
+          linears.flatMap((linear) => ['a', 'b'].map((matrix) => `adapter.lora.${block}.${linear}.${matrix}`)),
+        ),
+        ...['weight', 'bias', 'mix'].map((part) => `adapter.heads.naming.${part}`),
+      ].toSorted(),
+    );
+    using opened = await openRun(whole);
+    using untuned = await openRun(base);
+    for (const { name } of untuned.model.parameters.specs) {
+      expect(await opened.model.base?.read(name), name).toEqual(await untuned.model.parameters.read(name));
+    }
+    expect(await sha256File(weightsOf(base))).toBe(before);
+    for (const linear of linears) {
+      expect((await opened.model.parameters.read(`adapter.lora.1.${linear}.b`)).some((value) => value !== 0)).toBe(true);
+    }
+
+    const stopped = join(scratch, 'low-stopped');
+    const controller = new AbortController();
+    const progress = {
+      ...silentProgress,
+      note: (line: string) => void (line.startsWith('checkpoint') && controller.abort()),
+    };
+    await trainRecipe({ recipe: low(), run: stopped }, { signal: controller.signal, progress });
+    await trainRecipe({ recipe: low(), run: stopped });
+    expect(await sha256File(weightsOf(stopped))).toBe(await sha256File(weightsOf(whole)));
+  }, 60_000);
+});
+
 describe('fine-tuning', () => {
   it('trains all weights from where they are, and stores them all', async () => {
     const run = join(scratch, 'fine');

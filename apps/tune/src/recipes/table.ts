@@ -5,7 +5,7 @@
  * Commands: npx polygate tune --recipe imagenet-1k-prompt --from RUN --suite data/imagenet-1k
  *           npx polygate tune --recipe imagenet-1k-prompt --describe
  * Hardware: batch sizes are those of all GPUs together (16 in the published code's documentation). Nobody has run these to
- * their end here; `mini-prompt` and `mini-fine` are those that two cores run in minutes.
+ * their end here; `mini-prompt`, `mini-lora` and `mini-fine` are those that two cores run in minutes.
  */
 
 /** How a task is tuned by one method. */
@@ -255,6 +255,7 @@ const mini: TuningTable = {
       columns: {
         fine: { steps: 300, batchSize: 32, warmup: 30, learningRate: 2e-4, weightDecay: 0.01, dropPath: 0 },
         prompt: { steps: 300, batchSize: 32, warmup: 15, learningRate: 5e-3, weightDecay: 0, dropPath: 0 },
+        lora: { steps: 300, batchSize: 32, warmup: 15, learningRate: 2e-3, weightDecay: 0.01, dropPath: 0 },
       },
     },
   ],

@@ -8,13 +8,14 @@
  *
  * LoRA hangs in by {@link AdapterForward.linear}: for each `ref` that it has a pair of matrices of, it returns
  * `s B (A x)` of the linear's own input, with dropout drawn per sample by `rowRandoms(random, size, purpose)` of the
- * context that it began with. What it returns is added before the activation, behind the merged experts of the row.
+ * context that it began with. What it returns is added before the activation, behind the merged experts of the row. A pair
+ * for each expert goes into the expert's weight in place of that, by {@link AdapterForward.expert}.
  *
  * B batch · T = 1 + tokens · P prompts · D width · I inputs · O outputs
  */
 import type { Random } from '@polygate/core';
 import type { SequenceBatch } from '@polygate/modalities';
-import { gelu } from '@polygate/tensor';
+import { gelu, type LinearExpert } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import type { BlockLinears, LinearRef, ParameterSource } from '../blocks/block-linears.ts';
 
@@ -47,6 +48,16 @@ export interface AdapterForward {
    * @param x [B, L, I], the linear's input; with `prompts` the deep prompts of the block, [1, P, D]
    */
   linear?(x: tf.Tensor3D, ref: LinearRef, options: { readonly prompts: boolean }): tf.Tensor3D | undefined;
+  /**
+   * An expert of a linear with what is added to its weight; the same one where nothing is. With it nothing is cached: the
+   * experts are merged in every forward. On encoders that have their experts alone.
+   */
+  expert?(own: LinearExpert, ref: ExpertRef): LinearExpert;
+}
+
+/** Which expert of which linear. */
+export interface ExpertRef extends LinearRef {
+  readonly expert: number;
 }
 
 /** An adapter of an encoder. Borrowed by every forward that it is given to. */

@@ -2,6 +2,7 @@
 import type { ParameterSet } from '@polygate/nn';
 import type { AnyRouterStack, Condition, RoutingKey } from '@polygate/routers';
 import type { LinearExpert } from '@polygate/tensor';
+import type { AdapterForward } from '../adapters/adapter.ts';
 import { pairOf, pathOf, type LinearRef } from '../blocks/block-linears.ts';
 import type { ResolvedEncoderConfig } from '../config/config.ts';
 import { topKIn, type ExpertGroup } from '../config/expert-groups.ts';
@@ -49,6 +50,21 @@ export class LiveGroup {
     return Array.from({ length: this.settings.experts }, (_, e) =>
       pairOf(this.parameters, expertPath(ref, e)),
     );
+  }
+
+  /**
+   * All experts of a linear in a forward with an adapter.
+   * @param isUsed whether an expert serves it; others are left as they are
+   */
+  adaptedExperts(
+    ref: LinearRef,
+    { expert: adapt }: AdapterForward,
+    isUsed: (expert: number) => boolean = () => true,
+  ): readonly LinearExpert[] {
+    const experts = this.expertsOf(ref);
+    return adapt
+      ? experts.map((own, expert) => (isUsed(expert) ? adapt(own, { ...ref, expert }) : own))
+      : experts;
   }
 
   /** How many experts the tokens of a segment choose. */

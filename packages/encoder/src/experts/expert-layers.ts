@@ -12,6 +12,7 @@ import {
   type RoutingKey,
 } from '@polygate/routers';
 import * as tf from '@tensorflow/tfjs';
+import type { AdapterForward } from '../adapters/adapter.ts';
 import type { BlockLinears } from '../blocks/block-linears.ts';
 import type { ResolvedEncoderConfig } from '../config/config.ts';
 import { MergedCache, mergeRows, type CountedRow } from '../merged/merged-cache.ts';
@@ -30,6 +31,8 @@ export interface ExpertCall {
   readonly input: SequenceBatch;
   readonly layout: SequenceLayout;
   readonly options: EncodeOptions;
+  /** What an adapter changes. */
+  readonly adapted: AdapterForward;
 }
 
 /** The experts of one forward. */
@@ -110,6 +113,7 @@ export class ExpertLayers {
         visible: visibleTokens(call.input),
         context: contextTokens(call.input),
         topK: topKByPosition(group, call.layout, topK),
+        adapted: call.adapted,
       });
       byToken.push(linears);
       reports.push(() => countTokenDecisions(group.sites, linears.decisions, call.layout));
@@ -165,14 +169,16 @@ export class ExpertLayers {
   /** The linears of a group whose decisions are by row. */
   #byRow(
     index: number,
-    { input, layout, options }: ExpertCall,
+    { input, layout, options, adapted }: ExpertCall,
     onReport: (report: () => readonly SiteReport[]) => void,
   ): BlockLinears {
     const group = this.#groups[index] as LiveGroup;
     const cache = this.#caches[index] as MergedCache;
     const { training = false, noise = true, random, routing, topK: rule } = options;
-    // An adapter leaves the experts as they are: without noise training merges them once, as evaluation does.
-    const isFixed = !training || (options.adapter !== undefined && !noise && !routing?.telemetry);
+    // An adapter leaves the experts as they are: without noise training merges them once, as evaluation does. One that
+    // changes them has them merged each time.
+    const isFixed =
+      !adapted.expert && (!training || (options.adapter !== undefined && !noise && !routing?.telemetry));
     const { merged = isFixed } = options;
     const { keyOf } = group.condition as DataIndependentCondition<RoutingKey>;
     const identityOf = ({ key, topK }: CountedRow): string => `${topK}\n${keyOf(key)}`;
@@ -195,6 +201,6 @@ export class ExpertLayers {
         countRowDecisions(sites, decisions, { layout, rows, ...(keyPadding ? { keyPadding } : {}) }),
       );
     }
-    return rowExperts(group, { decisions, spans });
+    return rowExperts(group, { decisions, spans, adapted });
   }
 }

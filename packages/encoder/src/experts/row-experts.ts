@@ -5,6 +5,7 @@
 import type { GateDecision } from '@polygate/routers';
 import { conditionalLinear, embedding, type SegmentSpan } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
+import type { AdapterForward } from '../adapters/adapter.ts';
 import type { BlockLinears } from '../blocks/block-linears.ts';
 import { weightedSpans } from '../blocks/row-weights.ts';
 import type { LiveGroup } from './expert-group.ts';
@@ -14,12 +15,18 @@ export interface RowExpertsOptions {
   /** One decision per site, over the rows that the spans name. */
   readonly decisions: readonly GateDecision[];
   readonly spans: readonly SegmentSpan[];
+  /** What an adapter changes of the experts. */
+  readonly adapted: AdapterForward;
 }
 
-export const rowExperts = (group: LiveGroup, { decisions, spans }: RowExpertsOptions): BlockLinears => ({
+export const rowExperts = (
+  group: LiveGroup,
+  { decisions, spans, adapted }: RowExpertsOptions,
+): BlockLinears => ({
   apply(x, ref, { activation = 'none', prompts = false, rowWeights } = {}) {
     const { gates, chosen } = decisions[group.siteOf(ref)] as GateDecision;
-    const experts = group.expertsOf(ref);
+    const used = new Set(chosen.flat());
+    const experts = group.adaptedExperts(ref, adapted, (expert) => used.has(expert));
     const segments = prompts ? [{ row: spans[0]?.row ?? 0, start: 0, length: x.shape[1] }] : spans;
     if (!rowWeights) return conditionalLinear(x, { gates, chosen, experts, segments, activation });
     // A row whose tokens weigh differently is merged once for each weight, by the same gates.

@@ -12,6 +12,7 @@ import { sharedRandom, type Random } from '@polygate/core';
 import { routeTokens, unstackRouters, type TokenDecision } from '@polygate/routers';
 import { dispatchedLinear } from '@polygate/tensor';
 import type * as tf from '@tensorflow/tfjs';
+import type { AdapterForward } from '../adapters/adapter.ts';
 import type { BlockLinears } from '../blocks/block-linears.ts';
 import type { LiveGroup } from './expert-group.ts';
 
@@ -28,6 +29,8 @@ export interface TokenExpertsOptions {
   readonly context: tf.Tensor2D | undefined;
   /** Experts that the token at each position chooses, [T], or one number for all. */
   readonly topK: number | readonly number[];
+  /** What an adapter changes of the experts. */
+  readonly adapted: AdapterForward;
 }
 
 /** The linears of a forward, with the decisions that they have met so far by site. */
@@ -39,7 +42,7 @@ export interface TokenExperts extends BlockLinears {
 /** Call it inside the tidy and the tape of the forward. */
 export const tokenExperts = (group: LiveGroup, options: TokenExpertsOptions): TokenExperts => {
   const { settings } = group;
-  const { training, noise, random, visible, context, topK } = options;
+  const { training, noise, random, visible, context, topK, adapted } = options;
   const stack = noise ? group.stack : { ...group.stack, noise: 0 };
   const { capacityFactor, batchPriority, losses } = settings;
   const parameters = unstackRouters(stack, group.parameters);
@@ -89,7 +92,7 @@ export const tokenExperts = (group: LiveGroup, options: TokenExpertsOptions): To
       const { gates, plan, tokens } = prompts ? routePrompts(site, x) : route(site, routed);
       // The first linear of a site goes on with what its router gives back; a later one has an input of its own.
       const input = sources.get(tokens) === x ? tokens : x;
-      const experts = group.expertsOf(ref);
+      const experts = group.adaptedExperts(ref, adapted);
       return dispatchedLinear(input, { gates, plan, experts, activation, weightRates: rowWeights?.rates });
     },
   };

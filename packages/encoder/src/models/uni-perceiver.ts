@@ -149,12 +149,12 @@ export class UniPerceiver implements Encoder {
     const { routing, rowWeights } = call.options;
     let names: readonly string[] = [];
     const [hidden, ...scalars] = tf.tidy((): [tf.Tensor3D, ...tf.Scalar[]] => {
-      const { groups, byToken, report } = this.#experts.forward(call);
+      const adapted = beginAdapter(call.input, call.options);
+      const { groups, byToken, report } = this.#experts.forward({ ...call, adapted });
       const linears = groupedLinears(this.#dense, (ref) => this.#experts.groupAt(pathOf(ref)), {
         groups,
         rowWeights: rowWeightsOf(call.layout, rowWeights),
       });
-      const adapted = beginAdapter(call.input, call.options);
       const states = forward(adaptedLinears(linears, adapted), adapted);
       if (!routing) return [states];
       if (routing.telemetry) routing.reports.push(...report());

@@ -62,13 +62,20 @@ export const describeAdapter = (settings: TuneSettings, context: TuningContext):
   }
   const of = (names: readonly string[]): readonly TrainedTask[] =>
     tasks.filter(({ name }) => names.includes(name));
+  const specs: readonly ParameterSpec[] = [
+    ...adds,
+    ...of(heads).flatMap((task) => headSpecs(task, encoder.width)),
+    ...of(labels).flatMap((task) => labelSpecs(task, encoder.width)),
+    ...replaced.map((spec) => ({ ...spec, name: `${REPLACED}${spec.name}` })),
+  ];
+  if (specs.length === 0) {
+    throw new ConfigError(
+      `tune: expected something to train, got settings of ${settings.method} that add nothing; switch a part of it on`,
+      { code: 'nothing-trained', fields: { method: settings.method } },
+    );
+  }
   return {
-    specs: [
-      ...adds,
-      ...of(heads).flatMap((task) => headSpecs(task, encoder.width)),
-      ...of(labels).flatMap((task) => labelSpecs(task, encoder.width)),
-      ...replaced.map((spec) => ({ ...spec, name: `${REPLACED}${spec.name}` })),
-    ],
+    specs,
     replaced: replaced.map(({ name }) => name),
     heads: of(heads),
     labels: of(labels),

@@ -3,11 +3,13 @@ import { ConfigError, createRegistry } from '@polygate/core';
 import { z } from 'zod';
 import { share } from '../number-settings.ts';
 import { fineTuning } from './methods/fine.ts';
+import { lora } from './methods/lora.ts';
 import { promptTuning } from './methods/prompt.ts';
 import type { TuningMethod } from './tuning-method.ts';
 
 const registry = createRegistry<TuningMethod>('tuning method', [
   promptTuning as unknown as TuningMethod,
+  lora as unknown as TuningMethod,
   fineTuning as unknown as TuningMethod,
 ]);
 

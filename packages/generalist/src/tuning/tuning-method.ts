@@ -6,14 +6,20 @@
  * are copies that stand in for them in forwards with the adapter. So one base serves any number of adapters at once, and
  * checkpoints hold the adapter alone. A method without one trains the base's weights in place.
  *
- * A low-rank method (LoRA) is a record whose `parts` adds two matrices for each linear that its settings name, and whose
- * `begin` answers `linear` with their product: see `AdapterForward.linear` of @polygate/encoder. It asks for norms and heads
- * by the same `replaces` and `heads` as prompts do.
+ * What a method adds to linears may go into their weights (`fold`): then a tuned model can be exported as one that costs
+ * what its base does.
  */
 import type { NamedRecord } from '@polygate/core';
-import type { AdapterContext, AdapterForward, ResolvedEncoderShape } from '@polygate/encoder';
+import type {
+  AdapterContext,
+  AdapterForward,
+  ExpertRef,
+  LinearRef,
+  ResolvedEncoderShape,
+} from '@polygate/encoder';
 import type { ParameterSelection, ParameterSet, ParameterSpec } from '@polygate/nn';
 import type { TrainedTask } from '@polygate/tasks';
+import type * as tf from '@tensorflow/tfjs';
 import type { z } from 'zod';
 
 /** What a method knows of the base and of what is tuned; nothing is allocated. */
@@ -37,6 +43,27 @@ export interface AdapterParts {
   readonly labels?: readonly string[];
 }
 
+/** A live adapter as its method sees it. */
+export interface LiveAdapter<Settings extends object> {
+  readonly settings: Settings;
+  /** What the method added. */
+  readonly parameters: Pick<ParameterSet, 'get' | 'has'>;
+}
+
+/** How what a method adds to linears goes into their weights. */
+export interface AdapterFold<Settings extends object> {
+  /**
+   * What is added to the weight of a linear, or of one expert of it, [O, I]; undefined for one that stays. Belongs to the
+   * enclosing tidy.
+   */
+  weight(
+    adapter: LiveAdapter<Settings>,
+    ref: LinearRef & Partial<Pick<ExpertRef, 'expert'>>,
+  ): tf.Tensor2D | undefined;
+  /** Settings of the adapter that is left, which has heads and tokens of classes alone. */
+  rest(settings: Settings): Settings;
+}
+
 /** How a method adapts an encoder. */
 export interface AdapterForm<Settings extends object> {
   /** @throws ConfigError for settings that don't fit the base or the tasks */
@@ -45,10 +72,9 @@ export interface AdapterForm<Settings extends object> {
    * What it does in a forward, called at the beginning of each.
    * @param adapter its settings, and the parameters that it added
    */
-  begin(
-    adapter: { readonly settings: Settings; readonly parameters: Pick<ParameterSet, 'get' | 'has'> },
-    context: AdapterContext,
-  ): AdapterForward;
+  begin(adapter: LiveAdapter<Settings>, context: AdapterContext): AdapterForward;
+  /** @default what it adds is no change of weights */
+  readonly fold?: AdapterFold<Settings>;
 }
 
 /** A way to tune a model. */

@@ -5,11 +5,11 @@
  *
  * P prompts · D width
  */
-import { ConfigError } from '@polygate/core';
 import type { ParameterSpec } from '@polygate/nn';
 import { taskFamilyNamed, type TrainedTask } from '@polygate/tasks';
 import type * as tf from '@tensorflow/tfjs';
 import { z } from 'zod';
+import { classesSetting, classParts, isNorm } from './class-parts.ts';
 import type { AdapterParts, TuningContext, TuningMethod } from '../tuning-method.ts';
 
 /** Most prompts of a block. */
@@ -28,7 +28,7 @@ const promptSettings = {
    * What classes get beside their names: a linear head over the features, a learned token each in front of the name, or
    * nothing. @default the family's: a head for images and clips, else nothing
    */
-  classes: z.enum(['head', 'token', 'none']).optional(),
+  classes: classesSetting.optional(),
 };
 
 export type PromptSettings = Readonly<z.output<z.ZodObject<typeof promptSettings>>>;
@@ -43,19 +43,9 @@ const separates = ({ sides }: PromptSettings, tasks: readonly TrainedTask[]): bo
     ? tasks.some(({ family }) => taskFamilyNamed(family).tuning?.prompts === 'separate')
     : sides === 'separate';
 
-/** What the classes of a task get. @throws ConfigError for a task without classes that is asked to have them */
-const classesOf = ({ classes }: PromptSettings, task: TrainedTask): 'head' | 'token' | 'none' => {
-  const { keepsClasses = false, tuning } = taskFamilyNamed(task.family);
-  const wanted = classes ?? (tuning?.head && task.classes ? 'head' : 'none');
-  if (wanted === 'none' || (keepsClasses && task.classes)) return wanted;
-  throw new ConfigError(
-    `tune: expected a classification for classes=${wanted}, got the task "${task.name}" of ${task.family}, which knows no classes; leave tune.classes out`,
-    { fields: { task: task.name, classes: wanted } },
-  );
-};
-
-/** Norms of blocks, embedding and head; those of routers are part of the gates. */
-const isNorm = ({ name, role }: ParameterSpec): boolean => role === 'norm' && !name.startsWith('routers.');
+/** What the classes of a task get: what is asked for, else the family's. */
+const classesOf = ({ classes }: PromptSettings, { family, classes: names }: TrainedTask) =>
+  classes ?? (taskFamilyNamed(family).tuning?.head && names ? 'head' : 'none');
 
 const parts = (settings: PromptSettings, { encoder, tasks }: TuningContext): AdapterParts => {
   const { layers, width } = encoder;
@@ -74,13 +64,10 @@ const parts = (settings: PromptSettings, { encoder, tasks }: TuningContext): Ada
     initializer: { kind: 'zeros' },
     role: 'bias',
   };
-  const having = (wanted: string): readonly string[] =>
-    tasks.filter((task) => classesOf(settings, task) === wanted).map(({ name }) => name);
   return {
     adds: [...prompts, ...(settings.prefixBias ? [bias] : [])],
     ...(settings.norms ? { replaces: isNorm } : {}),
-    heads: having('head'),
-    labels: having('token'),
+    ...classParts(tasks, (task) => classesOf(settings, task)),
   };
 };
 
