@@ -2,6 +2,7 @@ import type { RecipeInput } from '@polygate/generalist';
 import { demoWasm } from './demo-wasm.ts';
 import { demo } from './demo.ts';
 import { labelledText } from './labelled-text.ts';
+import { miniGeneralist } from './mini-generalist.ts';
 import { uniPerceiverRecipes } from './uni-perceiver.ts';
 
 /** Every recipe of this stage by name. */
@@ -9,5 +10,6 @@ export const pretrainRecipes: Readonly<Record<string, RecipeInput>> = Object.fre
   demo,
   'demo-wasm': demoWasm,
   'labelled-text': labelledText,
+  'mini-generalist': miniGeneralist,
   ...uniPerceiverRecipes,
 });
