@@ -9,8 +9,8 @@ import { RESULTS_FOLDER, type ExperimentResults } from './results.ts';
 import { interferenceTable, updatesTable, updatesText } from './interference-tables.ts';
 import { normalisedPercents, priceTable, scoreTable } from './tables.ts';
 
-const START = '<!-- generated:start -->';
-const END = '<!-- generated:end -->';
+export const GENERATED_START = '<!-- generated:start -->';
+export const GENERATED_END = '<!-- generated:end -->';
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
@@ -30,7 +30,7 @@ const figureFile = (experiment: string): string => `${experiment}.svg`;
 export const generatedText = (results: ExperimentResults): string => {
   const withInterference = results.runs.some(({ interference }) => interference !== undefined);
   return [
-    START,
+    GENERATED_START,
     '<!-- prettier-ignore-start -->',
     '',
     `# ${results.title}`,
@@ -63,7 +63,7 @@ export const generatedText = (results: ExperimentResults): string => {
     facts(results),
     '',
     '<!-- prettier-ignore-end -->',
-    END,
+    GENERATED_END,
   ].join('\n');
 };
 
@@ -85,15 +85,15 @@ const figureText = (results: ExperimentResults): string =>
 
 /** A document with its generated part replaced; what stands around the markers stays. */
 export const withGenerated = (before: string, generated: string): string => {
-  const start = before.indexOf(START);
-  const end = before.indexOf(END);
+  const start = before.indexOf(GENERATED_START);
+  const end = before.indexOf(GENERATED_END);
   if (start < 0 && end < 0) return `${generated}\n\n## Reading\n\n${before}`;
   if (start < 0 || end < start) {
     throw new ConfigError(
-      `document: expected ${START} and after it ${END}, got only one of them or another order; restore both lines`,
+      `document: expected ${GENERATED_START} and after it ${GENERATED_END}, got only one of them or another order; restore both lines`,
     );
   }
-  return `${before.slice(0, start)}${generated}${before.slice(end + END.length)}`;
+  return `${before.slice(0, start)}${generated}${before.slice(end + GENERATED_END.length)}`;
 };
 
 /** What the files of an experiment's document should hold, by path; documents keep what people wrote. */

@@ -3,7 +3,6 @@ import { StateError } from '@polygate/core';
 import { fork } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { RunOrder } from './plan.ts';
 
 /** What a child says on its way. */
 export type ChildMessage =
@@ -12,20 +11,20 @@ export type ChildMessage =
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly text: string };
 
-export interface PoolOptions {
+export interface PoolOptions<Order> {
   /** Children at a time. */
   readonly jobs: number;
-  readonly onProgress: (order: RunOrder, text: string) => void;
+  readonly onProgress: (order: Order, text: string) => void;
   /** Children finish their step, write a checkpoint and end; no further ones start. */
   readonly signal?: AbortSignal;
   /** Module that a child runs. @default child.js beside this file */
   readonly child?: string;
 }
 
-export interface PoolResult {
-  readonly finished: readonly RunOrder[];
-  readonly stopped: readonly RunOrder[];
-  readonly failed: readonly { readonly order: RunOrder; readonly reason: string }[];
+export interface PoolResult<Order> {
+  readonly finished: readonly Order[];
+  readonly stopped: readonly Order[];
+  readonly failed: readonly { readonly order: Order; readonly reason: string }[];
 }
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -33,7 +32,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 /** One thread for each child, also for the linear algebra that the engine does not control. */
 const environment = { OPENBLAS_NUM_THREADS: '1', OMP_NUM_THREADS: '1', MKL_NUM_THREADS: '1' };
 
-const runChild = (order: RunOrder, options: PoolOptions): Promise<ChildMessage> =>
+const runChild = <Order extends object>(order: Order, options: PoolOptions<Order>): Promise<ChildMessage> =>
   new Promise((resolve) => {
     const { child = join(here, 'child.js'), signal, onProgress } = options;
     const running = fork(child, [], {
@@ -65,14 +64,17 @@ const runChild = (order: RunOrder, options: PoolOptions): Promise<ChildMessage> 
  * Runs every order in a process of its own. One that fails doesn't keep the others from running.
  * @throws StateError for a number of jobs that is none
  */
-export const runPool = async (orders: readonly RunOrder[], options: PoolOptions): Promise<PoolResult> => {
+export const runPool = async <Order extends object>(
+  orders: readonly Order[],
+  options: PoolOptions<Order>,
+): Promise<PoolResult<Order>> => {
   if (!(Number.isInteger(options.jobs) && options.jobs >= 1)) {
     throw new StateError(`pool: expected one job or more at a time, got ${options.jobs}; set --jobs`);
   }
   const waiting = [...orders];
-  const finished: RunOrder[] = [];
-  const stopped: RunOrder[] = [];
-  const failed: { order: RunOrder; reason: string }[] = [];
+  const finished: Order[] = [];
+  const stopped: Order[] = [];
+  const failed: { order: Order; reason: string }[] = [];
   const work = async (): Promise<void> => {
     for (let order = waiting.shift(); order; order = waiting.shift()) {
       if (options.signal?.aborted) {

@@ -1,10 +1,11 @@
 /** One run of an experiment in this process: train or go on, score, write result.json. */
-import { parseJson, silentLogger, type Progress, type ProgressReport } from '@polygate/core';
+import { parseJson, silentLogger } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
 import { runInterference } from '@polygate/interference';
 import { openRun, trainRecipe } from '@polygate/runs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { lineProgress } from './line-progress.ts';
 import { commitOf } from './machine.ts';
 import type { RunOrder } from './plan.ts';
 import type { InterferenceAt, RunResult } from './results.ts';
@@ -42,32 +43,11 @@ type Matrix = InterferenceAt['sites'][number]['firstOrder'];
 /** Without the effects by batch, which no table shows. */
 const plainer = (matrix: Matrix): Matrix => ({ ...matrix, effects: [] });
 
-/** Steps between two lines of progress. */
-const REPORT_EVERY = 100;
-
-/** Progress as lines, and the processor time of an update on the way. */
-const meter = (report: (text: string) => void): Progress & { stepMs(): number } => {
-  let first: { readonly step: number; readonly ms: number } | undefined;
-  let last = { step: 0, ms: 0 };
-  return {
-    update({ step, steps, losses, secondsLeft }: ProgressReport) {
-      last = { step, ms: processorMs() };
-      first ??= last;
-      if (step % REPORT_EVERY !== 0 && step !== steps) return;
-      const shown = Object.entries(losses).map(([name, loss]) => `${name} ${loss.toFixed(3)}`);
-      report(`step ${step} of ${steps}, ${shown.join(', ')}, ${Math.round(secondsLeft)} s left`);
-    },
-    note() {},
-    stop() {},
-    stepMs: () => (first && last.step > first.step ? (last.ms - first.ms) / (last.step - first.step) : NaN),
-  };
-};
-
 const train = async (
   order: RunOrder,
   context: { readonly signal?: AbortSignal; readonly report: (text: string) => void },
 ): Promise<'finished' | 'stopped'> => {
-  const progress = meter(context.report);
+  const progress = lineProgress(context.report);
   const began = processorMs();
   const trained = await trainRecipe(
     { recipe: order.recipe, run: order.folder },

@@ -1,6 +1,6 @@
 /** `npm run experiment -- NAME [--seeds 1,2,3] [--jobs 2] [--only dense,attribute] [--tables]` */
 import { prepare } from '@polygate/app-prepare';
-import { ConfigError, consoleLogger } from '@polygate/core';
+import { ConfigError, consoleLogger, ownValue } from '@polygate/core';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { baseRecipe, scoredTasks, suiteSettings } from './base-recipe.ts';
@@ -12,6 +12,13 @@ import { planRuns, type RunOrder } from './plan.ts';
 import { runPool } from './pool.ts';
 import { readResults, writeResults, type RunResult } from './results.ts';
 import { finishedRun } from './run-once.ts';
+import { readStaged, writeStaged } from './staged/staged-document.ts';
+import { runStaged } from './staged/run-staged.ts';
+import type { StagedExperiment } from './staged/stages.ts';
+import { tables45 } from './staged/tables-4-5.ts';
+
+/** Experiments that tune what they pre-train, by name. */
+const staged: Readonly<Record<string, StagedExperiment>> = Object.freeze({ [tables45.name]: tables45 });
 
 const RUNS_FOLDER = join('runs', 'experiments');
 
@@ -113,7 +120,7 @@ const usage = (): void => {
   process.stderr.write(
     'usage: npm run experiment -- NAME [NAME ...] [--seeds 1,2,3] [--jobs 2] [--only VARIANTS] [--tables]\n\n',
   );
-  for (const { name, title, variants } of Object.values(experiments)) {
+  for (const { name, title, variants } of [...Object.values(experiments), ...Object.values(staged)]) {
     process.stderr.write(`  ${name.padEnd(10)} ${title}: ${variants.map((each) => each.name).join(', ')}\n`);
   }
 };
@@ -140,6 +147,12 @@ const main = async (): Promise<void> => {
   }
   const flags = { seeds, jobs: Number(values.jobs), only: values.only?.split(',') };
   for (const name of positionals) {
+    const inStages = ownValue(staged, name);
+    if (inStages) {
+      if (values.tables) await writeStaged(await readStaged(name));
+      else if (!(await runStaged(inStages, { ...flags, runs: RUNS_FOLDER }, { logger }))) process.exitCode = 1;
+      continue;
+    }
     const experiment = experimentNamed(name);
     if (values.tables) await writeDocument(await readResults(name));
     else if (!(await runExperiment(experiment, flags))) process.exitCode = 1;

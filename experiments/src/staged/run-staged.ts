@@ -1,0 +1,105 @@
+/** Runs a staged experiment: pre-trainings first, then what starts from each; finished ones are found again. */
+import { prepare } from '@polygate/app-prepare';
+import type { Logger } from '@polygate/core';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { machineOf } from '../machine.ts';
+import { runPool } from '../pool.ts';
+import { planStages, type StagedBranch, type StageOrder } from './staged-plan.ts';
+import { writeStaged } from './staged-document.ts';
+import type { StagedRun } from './staged-results.ts';
+import { finishedStage } from './staged-run.ts';
+import type { StagedExperiment } from './stages.ts';
+
+const CHILD = join(dirname(fileURLToPath(import.meta.url)), 'staged-child.js');
+
+export interface StagedFlags {
+  readonly seeds: readonly number[];
+  readonly jobs: number;
+  readonly only: readonly string[] | undefined;
+  /** Folder of all runs. */
+  readonly runs: string;
+}
+
+/** Writes results and document of what is finished. @returns how many runs that is */
+const collect = async (experiment: StagedExperiment, branches: readonly StagedBranch[]): Promise<number> => {
+  const orders = branches.flatMap(({ pretraining, tunings }) => [pretraining, ...tunings]);
+  const finished = await Promise.all(orders.map(finishedStage));
+  const runs = finished.filter((run): run is StagedRun => run !== undefined);
+  const [last] = runs;
+  if (!last) return 0;
+  const { name, title, question, baseline, variants, tasks, pretraining, budgets, rows } = experiment;
+  await writeStaged({
+    experiment: name,
+    title,
+    question,
+    command: `npm run experiment -- ${name}`,
+    baseline,
+    machine: machineOf(last.engine),
+    settings: { pretraining, budgets, rows, tasks: tasks.map(({ recipe }) => recipe) },
+    variants: variants.map((variant) => ({ name: variant.name, label: variant.label })),
+    rows: tasks.map((task) => ({
+      name: task.name,
+      label: task.label,
+      split: task.split,
+      metric: task.metric,
+      novel: task.novel,
+    })),
+    runs,
+  });
+  return runs.length;
+};
+
+/** @returns whether no run failed */
+export const runStaged = async (
+  experiment: StagedExperiment,
+  flags: StagedFlags,
+  { logger }: { readonly logger: Logger },
+): Promise<boolean> => {
+  const { name } = experiment;
+  const { directory, suite } = await prepare({ recipe: experiment.suite, output: 'data' }, { logger });
+  const branches = planStages(experiment, { ...flags, suite: directory, suiteHash: suite.recipeHash });
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort());
+  const began = performance.now();
+  const minutes = (): string => ((performance.now() - began) / 60_000).toFixed(1);
+  let clean = true;
+  const carryOut = async (orders: readonly StageOrder[], what: string): Promise<void> => {
+    const open: StageOrder[] = [];
+    for (const order of orders) if (!(await finishedStage(order))) open.push(order);
+    logger.info(
+      `${name}: ${orders.length} ${what}, ${orders.length - open.length} finished before, ${flags.jobs} at a time`,
+    );
+    const { failed } = await runPool(open, {
+      jobs: flags.jobs,
+      child: CHILD,
+      signal: stop.signal,
+      onProgress: ({ variant, seed, recipe }, text) =>
+        logger.info(
+          `[${minutes()} min] ${name} ${variant}, seed ${seed}, ${recipe.tune?.method ?? 'pre-training'}: ${text}`,
+        ),
+    });
+    for (const { order, reason } of failed) {
+      clean = false;
+      logger.error(`${name} ${order.variant}, seed ${order.seed} (${order.folder}): ${reason}`);
+    }
+  };
+  // Seed by seed, so that what is stopped leaves whole columns.
+  for (const seed of flags.seeds) {
+    const own = branches.filter(({ pretraining }) => pretraining.seed === seed);
+    await carryOut(
+      own.map(({ pretraining }) => pretraining),
+      `pre-trainings of seed ${seed}`,
+    );
+    const ready: StagedBranch[] = [];
+    for (const branch of own) if (await finishedStage(branch.pretraining)) ready.push(branch);
+    await carryOut(
+      ready.flatMap(({ tunings }) => tunings),
+      `tunings of seed ${seed}`,
+    );
+    const count = await collect(experiment, branches);
+    logger.info(`${name}: ${count} runs in all after ${minutes()} minutes`);
+    if (stop.signal.aborted) break;
+  }
+  return clean;
+};
