@@ -150,7 +150,8 @@ const main = async (): Promise<void> => {
     const inStages = ownValue(staged, name);
     if (inStages) {
       if (values.tables) await writeStaged(await readStaged(name));
-      else if (!(await runStaged(inStages, { ...flags, runs: RUNS_FOLDER }, { logger }))) process.exitCode = 1;
+      else if (!(await runStaged(inStages, { ...flags, runs: RUNS_FOLDER }, { logger })))
+        process.exitCode = 1;
       continue;
     }
     const experiment = experimentNamed(name);

@@ -1,6 +1,6 @@
 /**
- * The export stage: a trained run -> a model folder with merged experts, which predict and evaluate run; of a run that was
- * tuned also its adapter alone.
+ * The export stage: a trained run -> a model folder with merged experts, which predict and evaluate run; or as it was
+ * trained; of a run that was tuned also its adapter alone.
  */
 import { ConfigError, PolygateError, silentLogger } from '@polygate/core';
 import {
@@ -14,6 +14,14 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withModel, type PredictContext, type PredictOptions } from './session.ts';
 
+/**
+ * What is written: `model` all that predictions need, its experts merged; `trained` the model as it was trained, with experts
+ * and routers, which can be tuned to any task; `adapter` what a tuned run has beside its base, which it needs then.
+ */
+export type ExportForm = 'model' | 'trained' | 'adapter';
+
+export const exportForms: readonly ExportForm[] = ['model', 'trained', 'adapter'];
+
 export interface ExportOptions extends Pick<
   PredictOptions,
   'run' | 'checkpoint' | 'adapter' | 'engine' | 'device' | 'threads'
@@ -24,17 +32,14 @@ export interface ExportOptions extends Pick<
   readonly output: string;
   /** BF16 halves the file and rounds each weight. @default 'F32' */
   readonly dtype?: 'F32' | 'BF16';
-  /**
-   * `model` writes all that predictions need, `adapter` what a tuned run has beside its base, which it needs then.
-   * @default 'model'
-   */
-  readonly form?: 'model' | 'adapter';
+  /** @default 'model' */
+  readonly form?: ExportForm;
 }
 
 export interface ExportResult {
   readonly output: string;
   readonly tasks: readonly string[];
-  readonly form: 'model' | 'adapter';
+  readonly form: ExportForm;
   /** What the experts were chosen by; absent without experts, and of an adapter alone. */
   readonly condition?: string;
   /** Merged weight sets, one for each kind of segment that the tasks have. */
@@ -81,7 +86,8 @@ const exported = (
 };
 
 /**
- * Merges the experts of a run for given tasks and writes the model folder, or writes the adapter of a tuned run.
+ * Merges the experts of a run for given tasks and writes the model folder, or writes the model as it was trained, or the adapter
+ * of a tuned run.
  * @throws ConfigError for an unknown task, experts that can't be merged, or a folder that has a model; StateError for a
  * run without a model, one without an adapter that is asked for it, or an unwritable folder; EngineError for an engine
  * that isn't there
@@ -104,7 +110,8 @@ export const exportRun = async (
       await saveAdapter(model, output, state?.base?.sha256 ?? source);
       return { ...result, parameters: { trained: sizeOf(model), exported: model.parameters.size } };
     }
-    const { model: own, condition, sets } = exported(model, tasks);
+    const { model: own, condition, sets }: Partial<ExportedModel> & Pick<ExportedModel, 'model'> =
+      form === 'trained' ? { model } : exported(model, tasks);
     try {
       await saveModel(own, output, { dtype, ...(model.base ? {} : { source }) });
       return {

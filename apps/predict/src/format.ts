@@ -30,7 +30,11 @@ export const formatExport = (result: ExportResult): string => {
     ].join('\n');
   }
   const how =
-    sets === undefined ? 'as it is' : `${sets} merged ${sets === 1 ? 'set' : 'sets'} by ${condition}`;
+    form === 'trained'
+      ? 'as it was trained'
+      : sets === undefined
+        ? 'as it is'
+        : `${sets} merged ${sets === 1 ? 'set' : 'sets'} by ${condition}`;
   return [
     `${tasks.join(', ')}: ${how}, ${millions(trained)} -> ${millions(exported)} parameters`,
     `written: ${output} (predict and evaluate take it as --run)`,

@@ -10,7 +10,7 @@ export type {
   VerbOptions,
 } from './predict.ts';
 export type { ImagePrediction, ImagePredictions, SkippedImage } from './predict-each.ts';
-export { exportRun } from './export-run.ts';
-export type { ExportOptions, ExportResult } from './export-run.ts';
+export { exportForms, exportRun } from './export-run.ts';
+export type { ExportForm, ExportOptions, ExportResult } from './export-run.ts';
 export { formatExport, formatImages, formatRetrieval } from './format.ts';
 export type { PredictContext, PredictOptions } from './session.ts';

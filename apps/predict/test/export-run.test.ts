@@ -64,6 +64,25 @@ describe('export', () => {
     );
   });
 
+  it('writes the model as it was trained, experts and routers with it', async () => {
+    const run = await saved('experts', { condition: 'attribute', experts: 4 });
+    const output = join(scratch, 'trained');
+    const result = await exportRun({ run, engine, output, form: 'trained', dtype: 'BF16' });
+    expect(result).toEqual({
+      output,
+      form: 'trained',
+      tasks: ['naming', 'writing', 'finding', 'reading'],
+      parameters: { trained: result.parameters.trained, exported: result.parameters.trained },
+    });
+    expect(formatExport(result)).toContain('as it was trained');
+    const texts = ['the ___'];
+    const [own = []] = (await predictTexts('fill', { run, engine, texts })) as { token: string }[][];
+    const [exported = []] = (await predictTexts('fill', { run: output, engine, texts })) as {
+      token: string;
+    }[][];
+    expect(exported[0]?.token).toBe(own[0]?.token);
+  });
+
   it('takes all tasks unless told, and halves the file in bf16', async () => {
     const run = await saved('task', { condition: 'task', experts: 2 });
     const [whole, half] = [join(scratch, 'f32'), join(scratch, 'bf16')];

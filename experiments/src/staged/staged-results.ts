@@ -4,7 +4,10 @@ import type { Machine } from '../results.ts';
 import type { Stage } from './stages.ts';
 
 /** A score of a task at a stage. */
-export interface StageScore extends Pick<ScoreReport, 'value' | 'interval' | 'chance' | 'baselines' | 'count'> {
+export interface StageScore extends Pick<
+  ScoreReport,
+  'value' | 'interval' | 'chance' | 'baselines' | 'count'
+> {
   readonly stage: Stage;
   readonly task: string;
 }

@@ -83,10 +83,7 @@ const meansBySeed = (
   return new Map(
     seeds
       .filter((seed) => rows.length > 0 && scores.every((each) => each.has(seed)))
-      .map((seed) => [
-        seed,
-        spreadOf(scores.map((each) => aboveChance(each.get(seed) as StageScore))).mean,
-      ]),
+      .map((seed) => [seed, spreadOf(scores.map((each) => aboveChance(each.get(seed) as StageScore))).mean]),
   );
 };
 
@@ -107,9 +104,7 @@ const differenceText = (values: readonly number[]): string => {
 const isTuned =
   (results: StagedResults) =>
   ({ name }: StagedRow): boolean =>
-    results.runs.some(({ scores }) =>
-      scores.some(({ task, stage }) => task === name && stage !== 'untuned'),
-    );
+    results.runs.some(({ scores }) => scores.some(({ task, stage }) => task === name && stage !== 'untuned'));
 
 /**
  * Mean over tasks of the way from chance to perfect, of tasks of pre-training and of novel ones; what tuning adds, and what

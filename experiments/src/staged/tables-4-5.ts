@@ -32,7 +32,7 @@ const texts = (
   label,
   recipe: { family: 'text-classification', dataset, pattern, maximumTokens: 96, ...(words ? { words } : {}) },
   split: 'test',
-  metric: 'top-1',
+  metric: 'accuracy',
   novel: true,
 });
 

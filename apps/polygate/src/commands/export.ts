@@ -1,4 +1,4 @@
-import { exportRun, formatExport } from '@polygate/app-predict';
+import { exportForms, exportRun, formatExport, type ExportForm } from '@polygate/app-predict';
 import { unknownName } from '@polygate/core';
 import type { Command } from 'commander';
 import type { Terminal } from '../terminal.ts';
@@ -16,7 +16,7 @@ interface ExportFlags extends Pick<EngineFlags, 'engine'>, CheckpointFlags {
   readonly tasks?: readonly string[];
   readonly out: string;
   readonly dtype?: 'F32' | 'BF16';
-  readonly form?: 'model' | 'adapter';
+  readonly form?: ExportForm;
   readonly json?: boolean;
 }
 
@@ -27,12 +27,10 @@ const dtype = (value: string): 'F32' | 'BF16' => {
   return value === 'f32' ? 'F32' : 'BF16';
 };
 
-const forms = ['model', 'adapter'] as const;
-
-const form = (value: string): (typeof forms)[number] => {
-  const found = forms.find((each) => each === value);
-  if (found) return found;
-  throw unknownName('form', value, forms);
+const form = (value: string): ExportForm => {
+  const named = exportForms.find((each) => each === value);
+  if (named) return named;
+  throw unknownName('form', value, exportForms);
 };
 
 /** `polygate export`: a run as a model folder with merged experts. */
@@ -46,12 +44,16 @@ export const addExport = (program: Command, terminal: Terminal): void => {
       '--engine <name>',
       'auto, torch, tfjs-node-gpu, tfjs-node, wasm or cpu (default: the recipe’s, else auto)',
     )
-    .option('--form <form>', 'model, or adapter: what a tuned run has beside its base (default: model)', form)
+    .option(
+      '--form <form>',
+      'model; trained: with all experts, to tune it further; or adapter: what a tuned run has beside its base (default: model)',
+      form,
+    )
     .option('--dtype <type>', 'f32, or bf16 for half the size (default: f32)', dtype)
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
-      '\nThe exported model has one dense weight set for each kind of segment that the tasks have, no routers and no other experts. Experts that every token chooses for itself (token, context) cannot be merged.',
+      '\nAn exported model has one dense weight set for each kind of segment that the tasks have, no routers and no other experts. Experts that every token chooses for itself (token, context) cannot be merged.',
     )
     .action(async (flags: ExportFlags) => {
       const { run, out, tasks, dtype: type, form: asked } = flags;
