@@ -81,50 +81,54 @@ export const planStages = (
 ): readonly StagedBranch[] => {
   const { pretraining, tasks, budgets, variants, rows } = experiment;
   const { suite, seeds, only } = options;
-  const wanted = variants.filter(({ name }) => only?.includes(name) ?? true);
-  const scoredAt = (stage: Stage, task: StagedTask): ScoredStage => {
+  const laid = { ...place, suite };
+  // A recipe is checked once, whatever starts from it.
+  const checked = tasks.map((task) => {
     const recipe = parseRecipe({ tasks: { [task.name]: task.recipe } }).tasks[task.name];
     if (!recipe) throw new RangeError(`internal: the task ${task.name} is gone`);
-    return { stage, task: task.name, recipe, split: task.split, metric: task.metric, rows };
-  };
+    const scoredAt = (stage: Stage): ScoredStage => ({
+      stage,
+      task: task.name,
+      recipe,
+      split: task.split,
+      metric: task.metric,
+      rows,
+    });
+    const recipes =
+      (task.tuned ?? true)
+        ? (['prompt', 'fine'] as const).map(
+            (stage) => [stage, parseRecipe({ ...tuningRecipe(task, budgets[stage]), ...laid })] as const,
+          )
+        : [];
+    return { scoredAt, recipes };
+  });
+  const models = variants
+    .filter(({ name }) => only?.includes(name) ?? true)
+    .map(({ name, experts }) => ({
+      variant: name,
+      recipe: parseRecipe({ ...pretraining, ...laid, model: { ...pretraining.model, moe: experts } }),
+    }));
   return seeds.flatMap((seed) =>
-    wanted.map(({ name: variant, experts }) => {
+    models.map(({ variant, recipe }) => {
       const base = keyed(
         {
           variant,
           seed,
-          recipe: parseRecipe({
-            ...pretraining,
-            ...place,
-            suite,
-            seed,
-            model: { ...pretraining.model, moe: experts },
-          }),
-          scored: tasks.map((task) => scoredAt('untuned', task)),
+          recipe: { ...recipe, seed },
+          scored: checked.map(({ scoredAt }) => scoredAt('untuned')),
         },
         options,
       );
-      const tuning = (stage: 'prompt' | 'fine', task: StagedTask): StageOrder =>
-        keyed(
-          {
-            variant,
-            seed,
-            recipe: parseRecipe({
-              ...tuningRecipe(task, budgets[stage]),
-              ...place,
-              suite,
-              seed,
-              initialize: { from: base.folder },
-            }),
-            scored: [scoredAt(stage, task)],
-          },
-          options,
-        );
-      const tuned = tasks.filter((task) => task.tuned ?? true);
-      return {
-        pretraining: base,
-        tunings: (['prompt', 'fine'] as const).flatMap((stage) => tuned.map((task) => tuning(stage, task))),
-      };
+      const tunings = checked.flatMap(({ scoredAt, recipes }) =>
+        recipes.map(([stage, tuning]) => {
+          const initialize = { from: base.folder, noise: 0, strict: false };
+          return keyed(
+            { variant, seed, recipe: { ...tuning, seed, initialize }, scored: [scoredAt(stage)] },
+            options,
+          );
+        }),
+      );
+      return { pretraining: base, tunings };
     }),
   );
 };
