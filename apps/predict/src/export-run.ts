@@ -110,8 +110,13 @@ export const exportRun = async (
       await saveAdapter(model, output, state?.base?.sha256 ?? source);
       return { ...result, parameters: { trained: sizeOf(model), exported: model.parameters.size } };
     }
-    const { model: own, condition, sets }: Partial<ExportedModel> & Pick<ExportedModel, 'model'> =
-      form === 'trained' ? { model } : exported(model, tasks);
+    const {
+      model: own,
+      condition,
+      sets,
+    }: Partial<ExportedModel> & Pick<ExportedModel, 'model'> = form === 'trained'
+      ? { model }
+      : exported(model, tasks);
     try {
       await saveModel(own, output, { dtype, ...(model.base ? {} : { source }) });
       return {
