@@ -16,6 +16,9 @@ import { errorText, exitCodeOf, exitCodes } from './exit-codes.ts';
 import { loadEarlyExtensions } from './extensions.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
 
+/** Frames of a trace. */
+const STACK_FRAMES = 64;
+
 const help = (): string => `
 Stages, in order:
   prepare    raw files or the mini suite -> Arrow shards
@@ -91,6 +94,8 @@ const wantsTrace = (argv: readonly string[]): boolean =>
 export const main = async (argv: readonly string[], given?: Terminal): Promise<number> => {
   const own = given ? undefined : processTerminal();
   const terminal = given ?? (own as Terminal);
+  // Frames of extensions may lie below many of the engine's; errors say which one it was.
+  Error.stackTraceLimit = Math.max(Error.stackTraceLimit, STACK_FRAMES);
   try {
     await loadEarlyExtensions(argv);
     await createProgram(terminal).parseAsync([...argv], { from: 'user' });

@@ -35,6 +35,23 @@ export type { Budgets } from './budgets.ts';
 export { ByteGate } from './byte-gate.ts';
 export { isPlainName } from './plain-name.ts';
 export { createRegistry } from './registry.ts';
+export { guardRecord, originOf } from './record-guard.ts';
+export type { RecordOrigin } from './record-guard.ts';
+export {
+  call,
+  callWith,
+  eitherOf,
+  listOf,
+  oneOf,
+  optional,
+  recordOf,
+  requireFit,
+  ruleOf,
+  rules,
+  settingShape,
+  shaped,
+} from './record-shape.ts';
+export type { Misfit, RecordShape, Rule, RuleFields } from './record-shape.ts';
 export type { NamedRecord, Registry } from './registry.ts';
 export { requireNumber, requireWhole } from './bounds.ts';
 export type { NumberBounds } from './bounds.ts';

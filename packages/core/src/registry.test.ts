@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from './errors.ts';
+import { call, optional, rules } from './record-shape.ts';
 import { createRegistry, type NamedRecord } from './registry.ts';
 
 interface Shape extends NamedRecord {
@@ -50,6 +51,30 @@ describe('createRegistry', () => {
     );
     expect(() => shapes().register({ name: 'disc', corners: 0 } as Shape)).toThrow(
       'registerFlatShape: expected a summary of "disc" in one line, got none; help and lists show it',
+    );
+  });
+
+  it('holds records to the shape of their kind, and what they give, once others register them', () => {
+    const registry = createRegistry<Shape & { area?(side: number): number }>('flat shape', [triangle], {
+      corners: rules.count,
+      area: optional(call(rules.amount)),
+    });
+    const bad = { name: 'square', summary: 'four corners', corners: 'four' };
+    expect(() => registry.register(bad as never)).toThrow(
+      'registerFlatShape: flat shape "square": expected a whole number of 0 or more as "corners", got "four"; correct the record',
+    );
+    expect(() => registry.register(undefined as never)).toThrow(
+      'registerFlatShape: expected a record, got nothing',
+    );
+    expect(registry.has('square')).toBe(false);
+    const square = { name: 'square', summary: 'four corners', corners: 4, area: (side: number) => -side };
+    expect(registry.register(square)).toBe(square);
+    expect(registry.register(square)).toBe(square);
+    expect(() => registry.named('square').area?.(2)).toThrow(
+      'flat shape "square": what area() gives: expected',
+    );
+    expect(() => createRegistry<Shape>('flat shape', [bad as never], { corners: rules.count })).toThrow(
+      'as "corners"',
     );
   });
 });

@@ -1,5 +1,8 @@
 /** Records by name: what there may be many of (conditions, modalities, task families, readers, models, optimizers). */
 import { ConfigError, unknownName } from './errors.ts';
+import { excerpt } from './json.ts';
+import { guardRecord } from './record-guard.ts';
+import { requireFit, shaped, type RecordShape, type RuleFields } from './record-shape.ts';
 
 /** What every registered record has. */
 export interface NamedRecord {
@@ -14,7 +17,8 @@ export interface Registry<R extends NamedRecord> {
   /**
    * Adds a record; the same object again changes nothing.
    * @returns the record, with its own type
-   * @throws ConfigError for a name that recipes can't hold or that is taken, or a missing summary
+   * @throws ConfigError for a name that recipes can't hold or that is taken, a missing summary, or (code `record`) a field
+   * that is missing or no such thing
    */
   register<T extends R>(record: T): T;
   /** @throws ConfigError listing the registered names */
@@ -50,18 +54,32 @@ const registrarOf = (kind: string): string =>
   `register${kind.replace(/(?:^|[ -])(\w)/gu, (_, letter: string) => letter.toUpperCase())}`;
 
 /**
- * A registry of one kind of record.
+ * A registry of one kind of record. Records that are registered later are guarded where the kind has a shape: what is found
+ * by a name checks what its functions give.
  * @param kind in the singular, as error texts name it: `condition`, `task family`
  * @param records those that are there from the start
+ * @param shape what the fields of a record must be. @default nothing is checked beside name and summary
  */
 export const createRegistry = <R extends NamedRecord>(
   kind: string,
   records: readonly R[] = [],
+  shape?: RecordShape<R>,
 ): Registry<R> => {
   const byName = new Map<string, R>();
+  // As they were registered.
+  const originals = new Map<string, R>();
   const registrar = registrarOf(kind);
+  const fields = shape as RuleFields | undefined;
 
-  const register = <T extends R>(record: T): T => {
+  const add = <T extends R>(record: T, isGuarded: boolean): T => {
+    // Records of other packages may be JavaScript: their types alone are not trusted.
+    const given: unknown = record;
+    if (typeof given !== 'object' || given === null) {
+      throw new ConfigError(`${registrar}: expected a record, got ${excerpt(given)}; give it an object`, {
+        code: 'record',
+        fields: { kind },
+      });
+    }
     const { name, summary } = record;
     if (typeof name !== 'string' || !NAME.test(name)) {
       throw new ConfigError(
@@ -75,21 +93,24 @@ export const createRegistry = <R extends NamedRecord>(
         { fields: { kind, name } },
       );
     }
-    const present = byName.get(name);
+    const present = originals.get(name);
     if (present !== undefined && present !== record) {
       throw new ConfigError(
         `${registrar}: expected a name that is free, got "${name}"; choose another, taken are ${[...byName.keys()].join(', ')}`,
         { fields: { kind, name } },
       );
     }
-    if (present === undefined) registrations.push({ kind, name, record });
-    byName.set(name, record);
+    if (present !== undefined) return record;
+    if (fields) requireFit(shaped(fields), record, `${registrar}: ${kind} "${name}"`);
+    registrations.push({ kind, name, record });
+    originals.set(name, record);
+    byName.set(name, fields && isGuarded ? guardRecord<R>(record, fields, { kind, name }) : record);
     return record;
   };
-  for (const record of records) register(record);
+  for (const record of records) add(record, false);
 
   return Object.freeze({
-    register,
+    register: <T extends R>(record: T): T => add(record, true),
     named(name: string): R {
       const record = byName.get(name);
       if (!record) throw unknownName(kind, name, [...byName.keys()]);

@@ -68,7 +68,7 @@ export type { LabelledTokens, NaiveBayesOptions } from './naive-bayes.ts';
 export { neighbourLabels, pixelNeighbours } from './pixel-neighbours.ts';
 export type { Neighbours, ImageSet } from './pixel-neighbours.ts';
 export { shrinkImages } from './shrink-images.ts';
-export { beatsChance, reportMean, reportStatistic } from './score-report.ts';
+export { beatsChance, reportMean, reportStatistic, scoreReportRule } from './score-report.ts';
 export type { ClassRow, SampleOutcomes, ScoreContext, ScoreReport, ScoreTables } from './score-report.ts';
 export { formatNumber, formatScores } from './score-table.ts';
 export type { TableOptions } from './score-table.ts';

@@ -1,5 +1,5 @@
 /** One score with all that is needed to judge it: interval, chance, baselines, number of samples. */
-import { ConfigError } from '@polygate/core';
+import { ConfigError, listOf, oneOf, optional, recordOf, ruleOf, rules, shaped } from '@polygate/core';
 import { bootstrapStatistic, gatherGroups, type BootstrapOptions, type Interval } from './bootstrap.ts';
 import type { ReliabilityBin } from './calibration.ts';
 import type { ClassScore } from './class-scores.ts';
@@ -80,6 +80,25 @@ export interface ScoreReport {
   readonly detail?: true;
   readonly tables?: ScoreTables;
 }
+
+/** What a report must be: families of other packages make their own. */
+export const scoreReportRule = shaped({
+  task: rules.text,
+  split: rules.text,
+  metric: rules.text,
+  better: oneOf('higher', 'lower'),
+  value: rules.number,
+  interval: ruleOf(
+    'two numbers, the lower end first',
+    (value) => Array.isArray(value) && value.length === 2 && Number(value[0]) <= Number(value[1]),
+  ),
+  confidence: rules.number,
+  chance: ruleOf('a finite number or null', (value) => value === null || Number.isFinite(value)),
+  baselines: recordOf(rules.number),
+  gallery: optional(recordOf(rules.number)),
+  count: rules.count,
+  outcomes: optional(shaped({ values: listOf(rules.number), better: oneOf('higher', 'lower') })),
+});
 
 const unbounded: Interval = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
 

@@ -2,9 +2,11 @@
 import { ConfigError, ownValue } from '@polygate/core';
 import { suiteDataset, type Suite, type SuiteDataset } from '@polygate/datasets';
 import {
+  requireRegisteredParts,
   taskFamilies,
   taskFamilyNamed,
   taskRecipeSchema,
+  temperatureOf,
   type Task,
   type TaskContext as FamilyContext,
   type TaskRecipe,
@@ -78,7 +80,9 @@ export interface TaskContext extends Omit<FamilyContext, 'dataset'> {
 /** The dataset of a task. @throws ConfigError for an unknown dataset, or one that the family doesn't read */
 export const taskDataset = (name: string, recipe: TaskRecipe, suite: Suite): SuiteDataset => {
   const dataset = suiteDataset(suite, recipe.dataset);
-  const { kind } = taskFamilyNamed(recipe.family);
+  const family = taskFamilyNamed(recipe.family);
+  requireRegisteredParts(family);
+  const { kind } = family;
   if (dataset.kind === kind) return dataset;
   throw new ConfigError(
     `task "${name}": expected a dataset of kind ${kind} for ${recipe.family}, got "${dataset.name}" of kind ${dataset.kind}; ${
@@ -97,7 +101,18 @@ export const taskDataset = (name: string, recipe: TaskRecipe, suite: Suite): Sui
 export const makeTask = (name: string, recipe: TaskRecipe, context: TaskContext): Task => {
   const { suite, ...shared } = context;
   const dataset = taskDataset(name, recipe, suite);
-  return taskFamilyNamed(recipe.family).create(name, recipe, { ...shared, dataset });
+  const family = taskFamilyNamed(recipe.family);
+  const task = family.create(name, recipe, { ...shared, dataset });
+  const wanted = { name, family: family.name, temperature: temperatureOf(family) };
+  for (const [key, value] of Object.entries(wanted)) {
+    const got = task[key as keyof typeof wanted];
+    if (got === value) continue;
+    throw new ConfigError(
+      `task family "${family.name}": expected what create() gives to have the ${key} "${value}", got "${got}"; correct the task, or the record`,
+      { code: 'record', fields: { path: key } },
+    );
+  }
+  return task;
 };
 
 /** What a model that is trained on these tasks says of them; class names go with it wherever it goes. */

@@ -5,7 +5,18 @@
  * B batch · L tokens of a segment · D width
  */
 import type { AttributeRow } from '@polygate/attributes';
-import type { NamedRecord, Random } from '@polygate/core';
+import {
+  call,
+  listOf,
+  optional,
+  recordOf,
+  ruleOf,
+  rules,
+  shaped,
+  type NamedRecord,
+  type Random,
+  type RecordShape,
+} from '@polygate/core';
 import type { ParameterSpec } from '@polygate/nn';
 import type { ColumnInput, FieldKind } from '@polygate/stream';
 import type * as tf from '@tensorflow/tfjs';
@@ -114,3 +125,44 @@ export interface Modality<
    */
   embed(segments: readonly S[], context: EmbeddingContext<Settings>): tf.Tensor3D;
 }
+
+const segmentRule = shaped({
+  modality: rules.text,
+  arrays: rules.record,
+  length: rules.count,
+  layout: rules.record,
+  row: rules.record,
+});
+
+/** What the fields of a {@link Modality} must be. */
+export const modalityShape: RecordShape<Modality> = {
+  attribute: rules.text,
+  columns: call(rules.record),
+  read: call(shaped({ segment: segmentRule })),
+  tokens: call(rules.amount),
+  values: call(rules.amount),
+  synthetic: call(rules.record),
+  resolve: call(rules.record),
+  topLevel: optional(listOf(rules.text)),
+  parameters: call(listOf(shaped({ name: rules.text, shape: listOf(rules.count) }))),
+  partOf: optional(call(rules.text)),
+  operations: optional(call(rules.amount)),
+  transfer: optional(
+    shaped({
+      same: optional(listOf(rules.text)),
+      told: optional(listOf(rules.text)),
+      tables: optional(recordOf(rules.text)),
+      mismatch: optional(rules.text),
+    }),
+  ),
+  check: call(),
+  draw: optional(call(segmentRule)),
+  hasPrefix: optional(rules.flag),
+  prefixTokens: optional(call(ruleOf('a Uint8Array', (value) => value instanceof Uint8Array))),
+  embed: call(
+    ruleOf(
+      'a tensor [B, L, D]',
+      (value) => (value as { readonly rank?: unknown } | null | undefined)?.rank === 3,
+    ),
+  ),
+};

@@ -1,16 +1,16 @@
 /** Modalities by name: those of this package and those that other packages register. */
 import { createRegistry } from '@polygate/core';
-import type { Modality } from './modality.ts';
+import { modalityShape, type Modality } from './modality.ts';
 import type { Segment } from './segment.ts';
 import { text } from './text/text.ts';
 import { visual } from './visual/visual.ts';
 
-const registry = createRegistry<Modality>('modality', [visual, text]);
+const registry = createRegistry<Modality>('modality', [visual, text], modalityShape);
 
 /**
  * Adds a modality, for the whole process. Call it before models that embed it are built.
  * @returns the record, with its own type
- * @throws ConfigError when the name is taken
+ * @throws ConfigError when the name is taken, or (code `record`) a field is not as a modality's
  */
 export const registerModality = <Settings extends object, Input extends object, S extends Segment>(
   modality: Modality<Settings, Input, S>,

@@ -1,5 +1,5 @@
 /** Optimizers by name: those of this package and those that others register. */
-import { createRegistry } from '@polygate/core';
+import { call, createRegistry, listOf, ruleOf, rules, shaped, type RecordShape } from '@polygate/core';
 import { z } from 'zod';
 import { adamWOptimizer } from './adamw.ts';
 import type { Optimizer, OptimizerOptions } from './optimizer.ts';
@@ -20,9 +20,39 @@ export interface OptimizerRecord<Settings extends object = object> {
   create(parameters: ParameterSet, options: Settings & OptimizerOptions): Optimizer;
 }
 
-const optimizers = createRegistry<OptimizerRecord<never>>('optimizer', [adamWOptimizer, sgdOptimizer]);
+/** What the fields of an {@link OptimizerRecord} must be. */
+const optimizerShape: RecordShape<OptimizerRecord<never>> = {
+  settings: ruleOf(
+    'a zod object with the setting learningRate',
+    (value) =>
+      rules.schema(value) === undefined &&
+      Object.hasOwn((value as { readonly shape?: object }).shape ?? {}, 'learningRate'),
+  ),
+  slots: call(listOf(rules.text)),
+  create: call(
+    shaped({
+      name: rules.text,
+      parameters: rules.record,
+      step: rules.function,
+      state: rules.function,
+      restore: rules.function,
+      save: rules.function,
+      load: rules.function,
+      dispose: rules.function,
+    }),
+  ),
+};
 
-/** Makes an optimizer known under its name, for the whole process. @throws ConfigError when the name is taken */
+const optimizers = createRegistry<OptimizerRecord<never>>(
+  'optimizer',
+  [adamWOptimizer, sgdOptimizer],
+  optimizerShape,
+);
+
+/**
+ * Makes an optimizer known under its name, for the whole process.
+ * @throws ConfigError when the name is taken, or (code `record`) a field is not as an optimizer's
+ */
 export const registerOptimizer = optimizers.register;
 /** The record of a name. @throws ConfigError listing the registered names */
 export const optimizerNamed = optimizers.named;

@@ -1,5 +1,5 @@
 /** An auxiliary loss of routers of tokens as a record: a name, and how it is computed with its gradient. */
-import type { NamedRecord } from '@polygate/core';
+import { call, ruleOf, rules, shaped, type NamedRecord, type RecordShape } from '@polygate/core';
 import type { TokenChoices } from './token-choice.ts';
 
 /** What a loss is computed from. All borrowed. */
@@ -20,3 +20,13 @@ export interface AuxiliaryLoss extends NamedRecord {
   /** The loss of one router over its visible tokens, and how to get dL / dlogits [N, E], zero at padding. */
   evaluate(input: AuxiliaryLossInput): { readonly value: number; gradient(): Float32Array };
 }
+
+/** What the fields of an {@link AuxiliaryLoss} must be. */
+export const auxiliaryLossShape: RecordShape<AuxiliaryLoss> = {
+  evaluate: call(
+    shaped({
+      value: ruleOf('a number', (value) => typeof value === 'number'),
+      gradient: rules.function,
+    }),
+  ),
+};

@@ -14,7 +14,7 @@
  */
 import { createRegistry } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
-import type { AuxiliaryLoss, AuxiliaryLossInput } from './auxiliary-loss.ts';
+import { auxiliaryLossShape, type AuxiliaryLoss, type AuxiliaryLossInput } from './auxiliary-loss.ts';
 import { importanceLoss, loadLoss } from './shazeer-losses.ts';
 import type { TokenChoices } from './token-choice.ts';
 
@@ -109,17 +109,21 @@ const ofPair = (name: 'balance' | 'z', summary: string): AuxiliaryLoss => ({
   },
 });
 
-const losses = createRegistry<AuxiliaryLoss>('auxiliary loss', [
-  ofPair('balance', 'experts share the tokens evenly (Switch Transformer, Eq. 4 to 6)'),
-  ofPair('z', 'small logits of the routers (ST-MoE, Eq. 5)'),
-  importanceLoss,
-  loadLoss,
-]);
+const losses = createRegistry<AuxiliaryLoss>(
+  'auxiliary loss',
+  [
+    ofPair('balance', 'experts share the tokens evenly (Switch Transformer, Eq. 4 to 6)'),
+    ofPair('z', 'small logits of the routers (ST-MoE, Eq. 5)'),
+    importanceLoss,
+    loadLoss,
+  ],
+  auxiliaryLossShape,
+);
 
 /**
  * Makes an auxiliary loss known under its name, for the whole process.
  * @returns the record
- * @throws ConfigError when the name is taken, or no name for a recipe
+ * @throws ConfigError when the name is taken, or no name for a recipe, or (code `record`) a field is not as a loss's
  */
 export const registerAuxiliaryLoss = <L extends AuxiliaryLoss>(loss: L): L => losses.register(loss);
 

@@ -10,7 +10,12 @@ import {
   type FixedCondition,
   type LearnedCondition,
 } from './condition.ts';
-import type { ConditionContext, ConditionFactory, RoutingKey } from './routing-key.ts';
+import {
+  conditionShape,
+  type ConditionContext,
+  type ConditionFactory,
+  type RoutingKey,
+} from './routing-key.ts';
 import { taskFactory } from './task-condition.ts';
 import { taskSpecificFactory } from './task-specific-condition.ts';
 import { tokenFactory } from './token-condition.ts';
@@ -25,19 +30,21 @@ export interface NamedConditions {
   readonly 'task-specific': FixedCondition<RoutingKey>;
 }
 
-const conditions = createRegistry<ConditionFactory>('condition', [
+const factories: readonly ConditionFactory[] = [
   tokenFactory,
   contextFactory,
   modalityFactory,
   taskFactory,
   attributeFactory,
   taskSpecificFactory,
-]);
+];
+
+const conditions = createRegistry<ConditionFactory>('condition', factories, conditionShape);
 
 /**
  * Makes a condition known under its name, for the whole process. Call it before models that use it are built.
  * @returns the factory, with the type of the condition that it makes
- * @throws ConfigError when the name is taken, or no name for a recipe
+ * @throws ConfigError when the name is taken, or no name for a recipe, or (code `record`) a field is not as a condition's
  */
 export const registerCondition = <C extends Condition<RoutingKey>>(
   factory: ConditionFactory<C>,

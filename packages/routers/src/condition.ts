@@ -10,7 +10,7 @@
  *
  * S sites (routers) · R rows · W width of the representation · D model width
  */
-import { ConfigError, excerpt } from '@polygate/core';
+import { ConfigError, excerpt, requireFit, rules, shaped } from '@polygate/core';
 import type { ParameterSpec } from '@polygate/nn';
 import type * as tf from '@tensorflow/tfjs';
 
@@ -152,8 +152,17 @@ export interface DataDependentCondition extends ConditionBase {
 /** Any condition. */
 export type Condition<Key = never> = DataIndependentCondition<Key> | DataDependentCondition;
 
+const fixedRule = shaped({ experts: rules.count, keyOf: rules.function, expertOf: rules.function });
+const learnedRule = shaped({
+  representationWidth: rules.function,
+  parameters: rules.function,
+  represent: rules.function,
+});
+const rowRule = shaped({ keyOf: rules.function });
+
 /**
- * Refuses a condition that does not say what it reads and costs: merging, caches and accounts go by it.
+ * Refuses a condition that does not say what it reads and costs, which merging, caches and accounts go by, or that lacks what
+ * routers call.
  * @throws ConfigError naming what is missing
  */
 export const checkCondition = <Key>(condition: Condition<Key>): void => {
@@ -175,7 +184,13 @@ export const checkCondition = <Key>(condition: Condition<Key>): void => {
       { code: 'condition-undeclared', fields: { condition: name } },
     );
   }
-  if (condition.dataIndependent && condition.fixed === true) return;
+  const what = `${name} condition`;
+  if (condition.dataIndependent && condition.fixed === true) {
+    requireFit(fixedRule, condition, what);
+    return;
+  }
+  requireFit(learnedRule, condition, what);
+  if (condition.dataIndependent) requireFit(rowRule, condition, what);
   const flops: unknown = condition.flops;
   if (typeof flops !== 'function') {
     throw new ConfigError(

@@ -1,6 +1,13 @@
 /** What conditions that do not look at token content may look at, and how a condition is made for a model. */
 import type { AttributeRow, AttributeSchema } from '@polygate/attributes';
-import type { NamedRecord, SettingsSchema } from '@polygate/core';
+import {
+  call,
+  optional,
+  rules,
+  type NamedRecord,
+  type RecordShape,
+  type SettingsSchema,
+} from '@polygate/core';
 import type { Condition } from './condition.ts';
 
 /** What is known of a segment before any of its tokens is embedded. */
@@ -36,3 +43,9 @@ export interface ConditionFactory<
   /** @throws ConfigError when the context lacks what the condition needs */
   create(context: ConditionContext): C;
 }
+
+/** What the fields of a {@link ConditionFactory} must be; what it makes is looked at by `checkCondition`. */
+export const conditionShape: RecordShape<ConditionFactory> = {
+  settings: optional(rules.schema),
+  create: call(rules.record),
+};

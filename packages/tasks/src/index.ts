@@ -34,6 +34,7 @@ export {
   familySegments,
   hasTaskFamily,
   registerTaskFamily,
+  requireRegisteredParts,
   taskFamilies,
   taskFamilyNamed,
   taskFamilyNames,

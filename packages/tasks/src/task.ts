@@ -2,7 +2,7 @@
  * A task: which inputs it shows, against which candidate targets they are scored, by which loss and temperature. One
  * form for all families, so that a trainer needs no knowledge of any of them.
  */
-import type { Random } from '@polygate/core';
+import { optional, ruleOf, rules, shaped, type Random, type Rule } from '@polygate/core';
 import type { TaskSignature } from '@polygate/attributes';
 import type { RecordBatch } from '@polygate/stream';
 import type { SequenceBatch } from '@polygate/modalities';
@@ -48,6 +48,36 @@ export interface TaskBatch {
   readonly same?: Uint8Array;
   readonly labelSmoothing: number;
 }
+
+const batchFields = shaped({
+  inputs: shaped({ size: rules.count, length: rules.count, segments: rules.list }),
+  queries: ruleOf('"prefix" or an Int32Array', (value) => value === 'prefix' || value instanceof Int32Array),
+  labels: ruleOf('numbers of an array', ArrayBuffer.isView),
+  targets: shaped({
+    key: rules.text,
+    whole: rules.flag,
+    ids: rules.record,
+    sequences: shaped({ size: rules.count, segments: rules.list }),
+  }),
+  loss: rules.text,
+  values: optional(rules.finiteValues),
+});
+
+/** What a batch must be, as far as all models agree: families of other packages make their own. */
+export const taskBatchRule: Rule = (value, path = '') => {
+  const misfit = batchFields(value, path);
+  if (misfit) return misfit;
+  const { inputs, queries, labels } = value as TaskBatch;
+  const positions = inputs.size * inputs.length;
+  const count = queries === 'prefix' ? inputs.size : queries.length;
+  const inside = ruleOf(
+    `positions of ${inputs.size} sequences of ${inputs.length} tokens`,
+    () => queries === 'prefix' || queries.every((at) => at >= 0 && at < positions),
+  );
+  // Losses that compare numbers need no labels.
+  const each = ruleOf(`one for each of ${count} queries`, () => [0, count].includes(labels.length));
+  return inside(queries, 'queries') ?? each(labels, 'labels');
+};
 
 export interface CollateOptions {
   /** Source of every draw; the same stream gives the same batch. */

@@ -9,6 +9,8 @@ import {
   ConfigError,
   createRandom,
   PolygateError,
+  requireFit,
+  rules,
   silentLogger,
   silentProgress,
   StateError,
@@ -131,6 +133,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
     if (place?.step === step) return place;
     await syncMetrics(metricsPath);
     const extra = options.extraState?.save();
+    if (extra !== undefined) requireFit(rules.json, extra, 'train: extraState.save()');
     const state: RunState = {
       ...freshState(seed),
       step,

@@ -195,6 +195,18 @@ describe('a run that is killed and resumed', () => {
   });
 });
 
+describe('what the caller keeps', () => {
+  it('is refused where JSON would make something else of it', async () => {
+    for (const [extra, text] of [
+      [{ pace: 10n }, 'train: extraState.save(): expected what JSON can hold as "pace", got 10n'],
+      [{ best: [NaN] }, 'train: extraState.save(): expected a finite number as "best.0", got NaN'],
+    ] as const) {
+      const extraState = { save: () => extra, restore: () => undefined };
+      await expect(runTiny(newRun(), { extraState }, 8)).rejects.toThrow(text);
+    }
+  });
+});
+
 describe('resuming that cannot be', () => {
   it('is refused with the reason', async () => {
     const run = newRun();

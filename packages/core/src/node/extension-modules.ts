@@ -136,6 +136,39 @@ const foreignPackages = (file: string | undefined): string => {
     : `; it imports a @polygate/core of its own (${own}), which this process does not know: link it to ${here}`;
 };
 
+/**
+ * Waits for a module; where nothing is left that could end the wait, Node would end the process without a word.
+ * @throws ConfigError (code `extension-unfinished`)
+ */
+const finished = async <T>(
+  work: Promise<T>,
+  { module, askedBy }: { readonly module: string; readonly askedBy: string },
+): Promise<T> => {
+  let tell = (): void => undefined;
+  const unfinished = new Promise<never>((_, reject) => {
+    tell = () =>
+      reject(
+        new ConfigError(
+          `extension "${module}" of ${askedBy}: expected a module that is done once it is imported and its register() has ended, got one that waits for what never comes; look for an await in it, or in register(), that nothing ends`,
+          { code: 'extension-unfinished', fields: { module, askedBy } },
+        ),
+      );
+  });
+  process.once('beforeExit', tell);
+  try {
+    return await Promise.race([work, unfinished]);
+  } finally {
+    process.off('beforeExit', tell);
+  }
+};
+
+/** A module's exports, once it is imported and has registered what it has. */
+const registered = async (address: string): Promise<object> => {
+  const content = (await import(address)) as { readonly register?: unknown };
+  if (typeof content.register === 'function') await (content.register as () => unknown)();
+  return content;
+};
+
 const importModule = async (
   { module, askedBy }: { readonly module: string; readonly askedBy: string },
   at: ModuleAddress,
@@ -143,10 +176,10 @@ const importModule = async (
   const before = registrationCount();
   let exported = new Set<unknown>();
   try {
-    const content = (await import(at.address)) as { readonly register?: unknown };
-    if (typeof content.register === 'function') await (content.register as () => unknown)();
+    const content = await finished(registered(at.address), { module, askedBy });
     exported = new Set<unknown>(Object.values(content));
   } catch (cause) {
+    if (cause instanceof ConfigError && cause.code === 'extension-unfinished') throw cause;
     throw importError(at, cause, { module, askedBy });
   }
   const fresh = registeredSince(before);

@@ -53,16 +53,22 @@ const addressOf = (
  * Imports extensions in their order, each once in a process: a module registers its records when it is imported, or by a
  * function `register` that it exports.
  * @param modules names of packages, or paths
- * @throws ConfigError (codes `extension-missing`, `extension-imports`, `extension-failed`, `extension-empty`) that names
- * the module and who asked for it
+ * @throws ConfigError (codes `extension-missing`, `extension-imports`, `extension-failed`, `extension-empty`,
+ * `extension-unfinished`) that names the module and who asked for it
  */
 export const loadExtensions = async (
   modules: readonly string[],
   request: ExtensionRequest,
 ): Promise<readonly LoadedExtension[]> => {
   const extensions: LoadedExtension[] = [];
+  const { askedBy } = request;
   for (const module of modules) {
-    const { askedBy } = request;
+    if (module.trim() === '') {
+      throw new ConfigError(
+        `extension "${module}" of ${askedBy}: expected a package or the path of a module, got no name; name one, or leave the option out`,
+        { code: 'extension-missing', fields: { module, askedBy } },
+      );
+    }
     extensions.push(await loadModule(addressOf(module, request), { module, askedBy, isAsked: true }));
   }
   return extensions;

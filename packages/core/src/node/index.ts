@@ -23,4 +23,6 @@ export type {
   RecordedRequest,
   StoredExtension,
 } from './extension-records.ts';
+export { extensionOrigin } from './extension-origin.ts';
+export type { ExtensionOrigin } from './extension-origin.ts';
 export { codeFingerprint } from './code-fingerprint.ts';

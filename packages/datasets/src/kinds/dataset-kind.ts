@@ -2,7 +2,18 @@
  * The record of a kind of dataset: which columns its rows have, how samples become rows, and what the stages must know
  * of it. A kind of another package is prepared, trained on and evaluated like these.
  */
-import type { Budgets, NamedRecord, Random } from '@polygate/core';
+import {
+  call,
+  listOf,
+  optional,
+  rules,
+  settingShape,
+  shaped,
+  type Budgets,
+  type NamedRecord,
+  type Random,
+  type RecordShape,
+} from '@polygate/core';
 import type { ColumnInput, DatasetMetadata, FieldKind, RecordBatch } from '@polygate/stream';
 import type { Tokenizer } from '@polygate/tokens';
 import type { z } from 'zod';
@@ -111,3 +122,19 @@ export interface DatasetKind extends NamedRecord {
   /** Columns of made-up rows, of which nothing can be learned. */
   synthetic(options: SyntheticOptions): Readonly<Record<string, ColumnInput>>;
 }
+
+/** What the fields of a {@link DatasetKind} must be. */
+export const datasetKindShape: RecordShape<DatasetKind> = {
+  modalities: listOf(rules.text, 1),
+  hasClasses: rules.flag,
+  needsTokenizer: rules.flag,
+  keepsSamples: optional(rules.flag),
+  section: optional(shaped({ name: rules.text, settings: settingShape({ defaults: true }) })),
+  told: optional(call(rules.json)),
+  columns: call(rules.record),
+  metadata: optional(call(rules.record)),
+  shown: optional(call(optional(rules.record))),
+  batches: call(rules.record),
+  baselines: optional(call(rules.record)),
+  synthetic: call(rules.record),
+};

@@ -2,22 +2,27 @@
 import { createRegistry } from '@polygate/core';
 import { captionedImage } from './captioned-image.ts';
 import { captionedVideo } from './captioned-video.ts';
-import type { DatasetKind } from './dataset-kind.ts';
+import { datasetKindShape, type DatasetKind } from './dataset-kind.ts';
 import { labelledImage } from './labelled-image.ts';
 import { labelledText } from './labelled-text.ts';
 import { labelledVideo } from './labelled-video.ts';
 import { text } from './text.ts';
 
-const registry = createRegistry<DatasetKind>('dataset kind', [
+const kinds: readonly DatasetKind[] = [
   labelledImage,
   captionedImage,
   text,
   labelledText,
   labelledVideo,
   captionedVideo,
-]);
+];
 
-/** Makes a kind of dataset available to readers and tasks. @throws ConfigError for a name that is taken */
+const registry = createRegistry<DatasetKind>('dataset kind', kinds, datasetKindShape);
+
+/**
+ * Makes a kind of dataset available to readers and tasks.
+ * @throws ConfigError for a name that is taken, or (code `record`) a field that is not as a kind's
+ */
 export const registerKind = registry.register;
 /** The kind of a name. @throws ConfigError listing the registered ones */
 export const kindNamed = registry.named;

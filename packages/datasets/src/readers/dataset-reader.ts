@@ -2,7 +2,20 @@
  * The record of a dataset reader: what it is called in recipes, its settings, how it opens a source, and how it tells a
  * file or folder that it reads. Recipes, their help and `prepare --from` are derived from these records.
  */
-import type { Budgets, NamedRecord } from '@polygate/core';
+import {
+  call,
+  listOf,
+  oneOf,
+  optional,
+  recordOf,
+  rules,
+  settingShape,
+  shaped,
+  type Budgets,
+  type NamedRecord,
+  type RecordShape,
+  type Rule,
+} from '@polygate/core';
 import type { z } from 'zod';
 import type { KindSettings } from '../kinds/dataset-kind.ts';
 import type { PackageOptions } from '../mini/fetch/package-files.ts';
@@ -94,6 +107,58 @@ export interface DatasetReader<
   /** Looks whether it reads what lies at a path; undefined where that has nothing to do with it. */
   detect?(survey: PathSurvey): Promise<ReaderFit | undefined> | ReaderFit | undefined;
 }
+
+const namedReader = shaped({
+  name: rules.text,
+  classes: optional(listOf(rules.text)),
+  splits: optional(listOf(rules.text)),
+  notes: optional(listOf(rules.text)),
+  read: rules.function,
+});
+
+const planRule = shaped({
+  name: rules.text,
+  kind: rules.text,
+  splits: listOf(rules.text, 1),
+  classes: optional(listOf(rules.text)),
+  parts: listOf(shaped({ reader: namedReader, splitOf: rules.function }), 1),
+  extra: optional(listOf(rules.text)),
+  settings: optional(rules.json),
+});
+
+const openedReaderRule = shaped({
+  kind: rules.text,
+  reader: namedReader,
+  settings: optional(rules.json),
+  classesGiven: optional(rules.flag),
+});
+
+/** What a reader's `open` must give. */
+const openedRule: Rule = (value, path) =>
+  typeof value === 'object' && value !== null && 'parts' in value
+    ? planRule(value, path)
+    : openedReaderRule(value, path);
+
+/** What `detect` must give, where it gives anything. */
+const fitRule: Rule = (value, path) => {
+  const common = shaped({ fit: oneOf('published', 'sure', 'likely', 'nearly'), reason: rules.text });
+  const misfit = common(value, path);
+  if (misfit || (value as ReaderFit).fit === 'nearly') return misfit;
+  return shaped({ sources: listOf(rules.record, 1) })(value, path);
+};
+
+/** What the fields of a {@link DatasetReader} must be. */
+export const datasetReaderShape: RecordShape<DatasetReader> = {
+  needs: rules.text,
+  settings: settingShape(),
+  kinds: listOf(rules.text, 1),
+  paths: recordOf(oneOf('all', 'images')),
+  inputs: optional(call(listOf(shaped({ path: rules.text, of: optional(oneOf('all', 'images')) })))),
+  dataSources: optional(call(listOf(rules.text))),
+  givesPlans: optional(rules.flag),
+  open: call(openedRule),
+  detect: optional(call(optional(fitRule))),
+};
 
 /** A reader record with the types of its settings inferred. */
 export const defineReader = <Shape extends z.ZodRawShape, const Name extends string>(

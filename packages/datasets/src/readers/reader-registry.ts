@@ -3,7 +3,7 @@ import { createRegistry } from '@polygate/core';
 import { captionListReader } from './caption-list.ts';
 import { captionsCsvReader } from './captions-csv.ts';
 import { cocoCaptionsReader } from './coco-captions.ts';
-import type { DatasetReader } from './dataset-reader.ts';
+import { datasetReaderShape, type DatasetReader } from './dataset-reader.ts';
 import { emojiReader } from './emoji.ts';
 import { fashionMnistReader } from './fashion-mnist.ts';
 import { glueReader } from './glue/glue.ts';
@@ -83,9 +83,16 @@ type PackageReaders = { readonly [R in (typeof readers)[number] as R['name']]: R
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- its members come from elsewhere
 export interface NamedReaders extends PackageReaders {}
 
-const registry = createRegistry<DatasetReader>('reader', readers as readonly DatasetReader[]);
+const registry = createRegistry<DatasetReader>(
+  'reader',
+  readers as readonly DatasetReader[],
+  datasetReaderShape,
+);
 
-/** Makes a reader available to recipes and to `prepare --from`. @throws ConfigError for a name that is taken */
+/**
+ * Makes a reader available to recipes and to `prepare --from`.
+ * @throws ConfigError for a name that is taken, or (code `record`) a field that is not as a reader's
+ */
 export const registerReader = registry.register;
 /** The reader of a name. @throws ConfigError listing the registered ones */
 export const readerNamed = registry.named;

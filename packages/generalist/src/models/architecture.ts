@@ -2,11 +2,21 @@
  * An architecture as a record: everything that the rest of the product must know of a kind of model before one of it
  * exists. A model of another package is a record that it registers; see docs/extending.md.
  */
-import type { Random } from '@polygate/core';
+import {
+  call,
+  listOf,
+  optional,
+  ruleOf,
+  rules,
+  settingShape,
+  shaped,
+  type Random,
+  type RecordShape,
+} from '@polygate/core';
 import type { TrainedTask } from '@polygate/tasks';
 import type { Tokenizer } from '@polygate/tokens';
 import type { z } from 'zod';
-import type { Generalist } from './model.ts';
+import { generalistRule, type Generalist } from './model.ts';
 import type { ModelConfig } from './model-config.ts';
 
 /** What data decide of a model. */
@@ -87,3 +97,26 @@ export interface ModelArchitecture<
   /** Settings that a start decides and the recipe leaves open. @default none */
   settingsOfStart?(settings: Settings, context: StartContext): Partial<Settings>;
 }
+
+/** What the fields of a {@link ModelArchitecture} must be. */
+export const modelShape: RecordShape<ModelArchitecture> = {
+  settings: settingShape({ defaults: true }),
+  config: settingShape(),
+  problemOf: optional(call(optional(shaped({ expected: rules.text, got: rules.text })))),
+  configure: call(rules.record),
+  create: call(generalistRule),
+  size: call(
+    shaped({
+      parameters: rules.amount,
+      patch: ruleOf('a whole number above 0', (value) => Number.isSafeInteger(value) && Number(value) > 0),
+      textLength: rules.count,
+      activations: call(rules.amount),
+      leastActivations: call(rules.amount),
+    }),
+  ),
+  standIn: optional(call(shaped({ vocabularySize: rules.count, image: rules.record }))),
+  describe: call(rules.text),
+  forTasks: optional(call(rules.record)),
+  idle: optional(call(listOf(rules.text))),
+  settingsOfStart: optional(call(rules.record)),
+};

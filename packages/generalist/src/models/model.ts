@@ -2,12 +2,24 @@
  * What the rest of the product needs of a model, whatever its architecture: training asks for losses, evaluation and
  * predictions for scores, reports for descriptions. What only some architectures have is optional.
  */
-import type { MetricRecord, Random } from '@polygate/core';
+import {
+  call,
+  callWith,
+  listOf,
+  optional,
+  recordOf,
+  ruleOf,
+  rules,
+  shaped,
+  type MetricRecord,
+  type Random,
+  type Rule,
+} from '@polygate/core';
 import type { RowWeightRule, TopKRule } from '@polygate/encoder';
 import type { SequenceBatch } from '@polygate/modalities';
 import type { ParameterSet } from '@polygate/nn';
 import type { RoutingKey } from '@polygate/routers';
-import type { TaskBatch, TaskModel, TrainedTask } from '@polygate/tasks';
+import type { ScoredBatch, TaskBatch, TaskModel, TrainedTask } from '@polygate/tasks';
 import type { ExtraState, LossResult, LossWeights } from '@polygate/training';
 import type * as tf from '@tensorflow/tfjs';
 import type { TuneSettings } from '../tuning/registry.ts';
@@ -213,3 +225,45 @@ export interface Generalist extends TaskModel, Disposable {
   /** What it knows beside parameters: in every checkpoint and saved model, restored before it is used. */
   readonly extraState?: ExtraState;
 }
+
+const scalar = ruleOf('a scalar', (value) => (value as { readonly rank?: unknown } | undefined)?.rank === 0);
+
+/** Scores of a batch: equally many for each query, one for a candidate or an output. */
+const scoresOf = ([batch]: readonly unknown[]): Rule => {
+  const { inputs, queries } = batch as ScoredBatch;
+  const count = queries === 'prefix' ? inputs.size : queries.length;
+  const even = ruleOf(
+    `scores of ${count} queries, equally many for each`,
+    (value) => value instanceof Float32Array && value.length % Math.max(1, count) === 0,
+  );
+  return (value, path) => even(value, path) ?? rules.finiteValues(value, path);
+};
+
+/** What a model of another package must be, and give. */
+export const generalistRule = shaped({
+  architecture: rules.text,
+  config: rules.record,
+  parameters: shaped({ specs: rules.list, get: rules.function }),
+  losses: listOf(rules.text, 1),
+  isExported: rules.flag,
+  tokenizer: rules.record,
+  image: rules.record,
+  vocabulary: rules.record,
+  maximumTokens: rules.count,
+  tasks: rules.list,
+  loss: call(
+    shaped({ loss: scalar, weight: rules.amount, metrics: recordOf(scalar), records: listOf(rules.record) }),
+  ),
+  check: optional(call()),
+  weights: call(rules.record),
+  scores: callWith(scoresOf),
+  serves: call(rules.flag),
+  describe: call(rules.list),
+  clearCaches: call(),
+  dispose: call(),
+  embedding: optional(
+    shaped({ width: rules.count, maximumTokens: rules.count, encode: call(rules.finiteValues) }),
+  ),
+  endOfEpoch: optional(call()),
+  extraState: optional(shaped({ save: call(rules.json), restore: call() })),
+});

@@ -1,16 +1,16 @@
 /** Architectures by name: those of this package and those that other packages register. */
 import { createRegistry } from '@polygate/core';
-import type { ModelArchitecture } from './architecture.ts';
+import { modelShape, type ModelArchitecture } from './architecture.ts';
 import type { ModelConfig } from './model-config.ts';
 import { uniPerceiver } from './uni-perceiver/uni-perceiver.ts';
 
-const registry = createRegistry<ModelArchitecture>('model', [uniPerceiver as ModelArchitecture]);
+const registry = createRegistry<ModelArchitecture>('model', [uniPerceiver as ModelArchitecture], modelShape);
 
 /**
  * Makes an architecture known under its name, for the whole process. Call it before recipes and models that name it are
  * read; the command line does so for the modules of `extensions`.
  * @returns the record
- * @throws ConfigError when the name is taken
+ * @throws ConfigError when the name is taken, or (code `record`) a field is not as a model's
  */
 export const registerModel = <Config extends ModelConfig, Settings extends object>(
   record: ModelArchitecture<Config, Settings>,

@@ -5,18 +5,22 @@ import { share } from '../number-settings.ts';
 import { fineTuning } from './methods/fine.ts';
 import { lora } from './methods/lora.ts';
 import { promptTuning } from './methods/prompt.ts';
-import type { TuningMethod } from './tuning-method.ts';
+import { tuningMethodShape, type TuningMethod } from './tuning-method.ts';
 
-const registry = createRegistry<TuningMethod>('tuning method', [
-  promptTuning as unknown as TuningMethod,
-  lora as unknown as TuningMethod,
-  fineTuning as unknown as TuningMethod,
-]);
+const registry = createRegistry<TuningMethod>(
+  'tuning method',
+  [
+    promptTuning as unknown as TuningMethod,
+    lora as unknown as TuningMethod,
+    fineTuning as unknown as TuningMethod,
+  ],
+  tuningMethodShape,
+);
 
 /**
  * Makes a tuning method known under its name, for the whole process. Call it before recipes that name it are read.
  * @returns the record
- * @throws ConfigError when the name is taken
+ * @throws ConfigError when the name is taken, or (code `record`) a field is not as a method's
  */
 export const registerTuningMethod = <Settings extends object>(
   method: TuningMethod<Settings>,

@@ -9,7 +9,16 @@
  * What a method adds to linears may go into their weights (`fold`): then a tuned model can be exported as one that costs
  * what its base does.
  */
-import type { NamedRecord } from '@polygate/core';
+import {
+  call,
+  listOf,
+  optional,
+  rules,
+  settingShape,
+  shaped,
+  type NamedRecord,
+  type RecordShape,
+} from '@polygate/core';
 import type {
   AdapterContext,
   AdapterForward,
@@ -88,3 +97,23 @@ export interface TuningMethod<
   /** Without an adapter: which parameters are trained. @default all */
   trains?(settings: Settings): ParameterSelection | undefined;
 }
+
+/** What the fields of a {@link TuningMethod} must be. */
+export const tuningMethodShape: RecordShape<TuningMethod> = {
+  settings: settingShape({ defaults: true }),
+  adapter: optional(
+    shaped({
+      parts: call(
+        shaped({
+          adds: listOf(shaped({ name: rules.text, shape: listOf(rules.count) })),
+          replaces: optional(rules.record),
+          heads: optional(listOf(rules.text)),
+          labels: optional(listOf(rules.text)),
+        }),
+      ),
+      begin: call(rules.record),
+      fold: optional(shaped({ weight: call(), rest: call(rules.record) })),
+    }),
+  ),
+  trains: optional(call(optional(rules.record))),
+};

@@ -2,16 +2,27 @@
  * What a task family is to everything else: one record. Recipes, defaults, temperatures, help, size estimates, evaluation
  * and predictions are derived from the records that are registered.
  */
-import type { NamedRecord } from '@polygate/core';
+import {
+  call,
+  listOf,
+  oneOf,
+  optional,
+  rules,
+  ruleOf,
+  settingShape,
+  shaped,
+  type NamedRecord,
+  type RecordShape,
+} from '@polygate/core';
 import type { AttributeRow, TaskSignature } from '@polygate/attributes';
-import type { ScoreReport } from '@polygate/evaluation';
+import { scoreReportRule, type ScoreReport } from '@polygate/evaluation';
 import type { RecordBatch } from '@polygate/stream';
 import type { Tokenizer } from '@polygate/tokens';
 import type { z } from 'zod';
 import type { CandidateSet } from '../candidates.ts';
 import type { SplitContext } from '../evaluation/context.ts';
 import type { ImageInput } from '@polygate/modalities';
-import type { Task } from '../task.ts';
+import { taskBatchRule, type Task } from '../task.ts';
 import type { FamilyPredictor } from './predictor.ts';
 import type { CommonSettings, FamilyDefaults } from './settings.ts';
 
@@ -136,6 +147,66 @@ export interface TaskFamily<
   /** @default none: the family has no verb of `predict` */
   readonly predict?: Predictor;
 }
+
+const share = ruleOf('a number of 0 to 1', (value) => typeof value === 'number' && value >= 0 && value <= 1);
+const modalityNames = listOf(rules.text, 1);
+
+/** What answers of a verb are, each of a list: of images and texts one list for each. */
+const predictorShape = shaped({
+  verb: ruleOf(
+    'a word of lower-case letters, digits and hyphens',
+    (value) => typeof value === 'string' && /^[a-z][a-z0-9-]*$/u.test(value),
+  ),
+  summary: rules.text,
+  input: oneOf('images', 'texts', 'gallery', 'files'),
+  key: rules.text,
+  options: optional(
+    listOf(
+      shaped({
+        name: rules.text,
+        flag: optional(rules.text),
+        type: oneOf('count', 'number', 'words', 'text', 'choice'),
+        summary: rules.text,
+        most: optional(rules.amount),
+        choices: optional(listOf(rules.text, 1)),
+      }),
+    ),
+  ),
+  predict: call(rules.list),
+  format: optional(call(ruleOf('a text', (value) => typeof value === 'string'))),
+  argument: optional(rules.text),
+  items: optional(shaped({ item: rules.text, find: call(listOf(rules.text)), read: call(rules.record) })),
+});
+
+/** What `create` gives, as far as it is known before a batch is there. */
+const taskShape = shaped({
+  name: rules.text,
+  family: rules.text,
+  temperature: rules.text,
+  lossWeight: rules.amount,
+  labelSmoothing: share,
+  collate: call(taskBatchRule),
+});
+
+/** What the fields of a {@link TaskFamily} must be. */
+export const taskFamilyShape: RecordShape<TaskFamily> = {
+  kind: rules.text,
+  settings: settingShape(),
+  defaults: shaped({ labelSmoothing: share }),
+  signature: shaped({ inputs: modalityNames, targets: modalityNames }),
+  segments: listOf(shaped({ modality: rules.text, row: rules.record, label: optional(rules.text) }), 1),
+  temperature: optional(rules.text),
+  taskName: optional(call(rules.text)),
+  create: call(taskShape),
+  labelCounts: optional(shaped({ needed: call(rules.flag), labels: rules.function })),
+  longestText: optional(rules.count),
+  size: call(shaped({ positions: rules.amount, values: rules.amount })),
+  kept: optional(call(rules.json)),
+  keepsClasses: optional(rules.flag),
+  tuning: optional(shaped({ prompts: optional(oneOf('shared', 'separate')), head: optional(rules.flag) })),
+  evaluate: call(listOf(scoreReportRule)),
+  predict: optional(predictorShape),
+};
 
 /** A family with its settings and its verb typed. */
 export const defineTaskFamily = <

@@ -1,7 +1,9 @@
 /** Task families by name: those of this package and those that other packages register. */
-import { ConfigError, createRegistry } from '@polygate/core';
+import { ConfigError, createRegistry, unknownName } from '@polygate/core';
+import { kindNames } from '@polygate/datasets';
+import { modalityNames, registeredModalities } from '@polygate/modalities';
 import { z } from 'zod';
-import type { TaskSegment, SettingFields, TaskFamily } from './family.ts';
+import { taskFamilyShape, type SettingFields, type TaskFamily, type TaskSegment } from './family.ts';
 import { imageCaptioning } from './image-captioning/family.ts';
 import { imageClassification } from './image-classification/family.ts';
 import { imageTextRetrieval } from './image-text-retrieval/family.ts';
@@ -25,7 +27,7 @@ export interface NamedTaskFamilies {
   readonly 'video-text-retrieval': typeof videoTextRetrieval;
 }
 
-const registry = createRegistry<TaskFamily>('task family', [
+const families: readonly TaskFamily[] = [
   imageClassification,
   maskedLanguageModelling,
   imageCaptioning,
@@ -34,11 +36,13 @@ const registry = createRegistry<TaskFamily>('task family', [
   textClassification,
   videoCaptioning,
   videoTextRetrieval,
-]);
+];
+
+const registry = createRegistry<TaskFamily>('task family', families, taskFamilyShape);
 
 /**
  * Makes a family known under its name, for the whole process. Call it before recipes that use it are read.
- * @throws ConfigError when the name or the verb of its predictions is taken
+ * @throws ConfigError when the name or the verb of its predictions is taken, or (code `record`) a field is not as a family's
  */
 export const registerTaskFamily = <Fields extends SettingFields>(
   family: TaskFamily<Fields>,
@@ -59,6 +63,23 @@ export const taskFamilyNamed = (name: string): TaskFamily => registry.named(name
 
 /** Whether a family of that name is registered. */
 export const hasTaskFamily = (name: string): boolean => registry.has(name);
+
+/**
+ * Refuses a family that speaks of a kind of dataset or of modalities that nothing registers; what it speaks of may be
+ * registered after it, so this is asked when it is used.
+ * @throws ConfigError naming the family and what is registered
+ */
+export const requireRegisteredParts = ({ name, kind, segments, signature }: TaskFamily): void => {
+  const refuse = (what: string, got: string, all: readonly string[]): void => {
+    if (!all.includes(got)) throw unknownName(`${what} of the task family ${name},`, got, all);
+  };
+  refuse('kind of dataset', kind, kindNames());
+  for (const { modality } of segments) refuse('modality of a segment', modality, modalityNames());
+  const groups = [...new Set(registeredModalities().map(({ attribute }) => attribute))];
+  for (const group of [...signature.inputs, ...signature.targets]) {
+    refuse('modality in the signature', group, groups);
+  }
+};
 
 /** All families, in the order of registration. */
 export const taskFamilies = (): readonly TaskFamily[] => registry.all();
@@ -85,8 +106,15 @@ export const taskPredictors = (): readonly {
   readonly predictor: FamilyPredictor;
 }[] => registry.all().flatMap((family) => (family.predict ? [{ family, predictor: family.predict }] : []));
 
-/** The kinds of segments of a family's tasks, inputs first. */
-export const familySegments = (family: string): readonly TaskSegment[] => registry.named(family).segments;
+/**
+ * The kinds of segments of a family's tasks, inputs first.
+ * @throws ConfigError for a family that is not registered, and as {@link requireRegisteredParts}
+ */
+export const familySegments = (family: string): readonly TaskSegment[] => {
+  const record = registry.named(family);
+  requireRegisteredParts(record);
+  return record.segments;
+};
 
 /** The zod object of a family's tasks, as recipes hold them. */
 const familySchema = <Name extends string, Fields extends SettingFields>(

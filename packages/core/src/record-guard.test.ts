@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest';
+import { guardRecord, originOf } from './record-guard.ts';
+import { call, callWith, listOf, rules, shaped, type RuleFields } from './record-shape.ts';
+
+const origin = { kind: 'thing', name: 'x' };
+const guarded = <R extends object>(record: R, fields: RuleFields): R => guardRecord(record, fields, origin);
+const thrownBy = (work: () => unknown): unknown => {
+  try {
+    return work();
+  } catch (error) {
+    return error;
+  }
+};
+
+describe('a guarded record', () => {
+  it('gives what its functions give, where that is as it should be', async () => {
+    const record = Object.freeze({ size: (n: number) => n, read: async (n: number) => Promise.resolve([n]) });
+    const own = guarded(record, { size: call(rules.amount), read: call(listOf(rules.amount)) });
+    expect(own.size(3)).toBe(3);
+    expect(() => own.size(-1)).toThrow(
+      'thing "x": what size() gives: expected a finite number of 0 or more, got -1; correct the record',
+    );
+    await expect(own.read(2)).resolves.toEqual([2]);
+    await expect(own.read(NaN)).rejects.toThrow(
+      'what read() gives: expected a finite number of 0 or more as "0", got NaN',
+    );
+    expect({ ...own }).toHaveProperty('size');
+    expect(own.size).toBe(own.size);
+  });
+
+  it('is asked for by what it is given', () => {
+    const own = guarded(
+      { pick: (list: readonly number[], n: number) => list.slice(n) },
+      { pick: callWith(([list]) => listOf(rules.number, (list as number[]).length)) },
+    );
+    expect(own.pick([1, 2], 0)).toEqual([1, 2]);
+    expect(() => own.pick([1, 2], 1)).toThrow('expected a list of at least 2, got [2]');
+  });
+
+  it('has its own code work on itself, also in what it makes', () => {
+    class Counter {
+      #count = 0;
+      count(): number {
+        this.#count += 1;
+        return this.#count;
+      }
+      isAhead(other: Counter): boolean {
+        return this.#count > other.#count;
+      }
+    }
+    const own = guarded(
+      { make: () => new Counter() },
+      { make: call(shaped({ count: call(rules.count), isAhead: call(rules.flag) })) },
+    );
+    const [a, b] = [own.make(), own.make()];
+    expect([a.count(), a.count(), a instanceof Counter]).toEqual([1, 2, true]);
+    expect([a.isAhead(b), b.isAhead(a)]).toEqual([true, false]);
+    const broken = guarded(
+      { make: () => ({ size: () => NaN }) },
+      { make: call(shaped({ size: call(rules.number) })) },
+    );
+    expect(() => broken.make().size()).toThrow('what make().size() gives: expected a finite number, got NaN');
+  });
+
+  it('is known by the errors of its functions', async () => {
+    const own = guarded(
+      {
+        now: () => {
+          throw new TypeError('now');
+        },
+        later: () => Promise.reject(new TypeError('later')),
+      },
+      { now: call(), later: call() },
+    );
+    const now = thrownBy(() => own.now());
+    expect(originOf(now)).toEqual(origin);
+    expect(originOf(new Error('above', { cause: now }))).toEqual(origin);
+    expect(originOf(await (own.later() as Promise<never>).catch((error: unknown) => error))).toEqual(origin);
+    expect(originOf(new Error('another'))).toBeUndefined();
+  });
+});

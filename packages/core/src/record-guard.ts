@@ -1,0 +1,129 @@
+/**
+ * Records of others, guarded: what their functions give is held to the shape of their kind, and an error on the way is known
+ * by the record that it came from. The records themselves, and what they give, stay as they are.
+ */
+import { requireFit, type Rule, type RuleFields } from './record-shape.ts';
+
+/** A registered record, by what errors call it. */
+export interface RecordOrigin {
+  /** Kind of the registry, e.g. `task family`. */
+  readonly kind: string;
+  readonly name: string;
+}
+
+const origins = new WeakMap<object, RecordOrigin>();
+
+/** The record in whose functions an error was thrown, or an error that caused it; undefined for one of ours. */
+export const originOf = (error: unknown): RecordOrigin | undefined => {
+  if (typeof error !== 'object' || error === null) return undefined;
+  return origins.get(error) ?? originOf((error as { readonly cause?: unknown }).cause);
+};
+
+const noted = (error: unknown, origin: RecordOrigin): unknown => {
+  if (typeof error === 'object' && error !== null && !originOf(error)) origins.set(error, origin);
+  return error;
+};
+
+/** What guarded objects stand for. */
+const originals = new WeakMap<object, object>();
+
+/** An object as its own code knows it, with what it keeps to itself. */
+const original = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null ? (originals.get(value) ?? value) : value;
+
+/** Whether a value of a rule has functions that are to be guarded. */
+const hasCalls = ({ gives, fields }: Rule): boolean =>
+  gives !== undefined || Object.values(fields ?? {}).some(hasCalls);
+
+interface Guarded {
+  readonly origin: RecordOrigin;
+  /** From the record: `predict.format`. */
+  readonly path: string;
+  readonly gives: NonNullable<Rule['gives']>;
+}
+
+type AnyFunction = (...args: unknown[]) => unknown;
+
+/** A function of an owner; what it gives is checked, and its errors are noted. */
+const guardCall = (owner: object, work: AnyFunction, { origin, path, gives }: Guarded): AnyFunction => {
+  const checked = (value: unknown, rule: Rule): unknown => {
+    requireFit(rule, value, `${origin.kind} "${origin.name}": what ${path}() gives`);
+    return guardValue(value, rule, { origin, path: `${path}().` });
+  };
+  const settled = async (value: Promise<unknown>, rule: Rule): Promise<unknown> => {
+    try {
+      return checked(await value, rule);
+    } catch (error) {
+      throw noted(error, origin);
+    }
+  };
+  return (...args) => {
+    try {
+      const rule = gives(args);
+      const value = work.apply(owner, args.map(original));
+      return value instanceof Promise ? settled(value, rule) : checked(value, rule);
+    } catch (error) {
+      throw noted(error, origin);
+    }
+  };
+};
+
+/** A value whose functions are guarded, where its rule names any. */
+const guardValue = (
+  value: unknown,
+  rule: Rule,
+  at: { readonly origin: RecordOrigin; readonly path: string },
+): unknown =>
+  typeof value === 'object' && value !== null && rule.fields && hasCalls(rule)
+    ? guardRecord(value, rule.fields, at.origin, at.path)
+    : value;
+
+/**
+ * An object that stands for a record: its functions are guarded as `fields` say, all are called on the record itself, and
+ * everything else is the record's.
+ * @param path what stands before the names of its functions in errors
+ */
+export const guardRecord = <R extends object>(
+  record: R,
+  fields: RuleFields,
+  origin: RecordOrigin,
+  path = '',
+): R => {
+  const made = new Map<string | symbol, { readonly of: unknown; readonly value: unknown }>();
+  const guarded = (key: string | symbol): unknown => {
+    const value: unknown = Reflect.get(record, key, record);
+    const present = made.get(key);
+    if (present?.of === value && made.has(key)) return present?.value;
+    const rule = typeof key === 'string' && Object.hasOwn(fields, key) ? fields[key] : undefined;
+    const at = { origin, path: `${path}${String(key)}` };
+    let own = value;
+    if (typeof value === 'function' && key !== 'constructor') {
+      const gives = rule?.gives;
+      own = gives
+        ? guardCall(record, value as AnyFunction, { ...at, gives })
+        : (value.bind(record) as unknown);
+    } else if (rule) own = guardValue(value, rule, { origin, path: `${at.path}.` });
+    made.set(key, { of: value, value: own });
+    return own;
+  };
+  // The target is empty: a proxy of a frozen record could not give anything in place of its functions.
+  const proxy = new Proxy(Object.create(Object.getPrototypeOf(record) as object | null) as object, {
+    get: (_, key) => guarded(key),
+    set: (_, key, value) => Reflect.set(record, key, value, record),
+    has: (_, key) => Reflect.has(record, key),
+    ownKeys: () => Reflect.ownKeys(record),
+    getOwnPropertyDescriptor: (_, key) => {
+      const descriptor = Reflect.getOwnPropertyDescriptor(record, key);
+      return (
+        descriptor && {
+          configurable: true,
+          enumerable: descriptor.enumerable === true,
+          writable: true,
+          value: guarded(key),
+        }
+      );
+    },
+  }) as R;
+  originals.set(proxy, record);
+  return proxy;
+};
