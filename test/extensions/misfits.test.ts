@@ -76,7 +76,7 @@ describe('a record that is registered', () => {
         await toy('toy-optimizer', 'toySign'),
         ['settings', 'slots', 'create'],
       ],
-      ['condition', registerCondition, conditionNamed('modality'), ['create']],
+      ['condition', registerCondition, conditionNamed('modality') as unknown as Fields, ['create']],
     ] as const;
     for (const [kind, register, good, fields] of cases) {
       const misfit = registering(register as never, good);
