@@ -5,6 +5,7 @@
 import {
   call,
   listOf,
+  oneOf,
   optional,
   rules,
   settingShape,
@@ -129,6 +130,7 @@ export const datasetKindShape: RecordShape<DatasetKind> = {
   hasClasses: rules.flag,
   needsTokenizer: rules.flag,
   keepsSamples: optional(rules.flag),
+  subsetUnit: optional(oneOf('classes', 'samples', 'captions')),
   section: optional(shaped({ name: rules.text, settings: settingShape({ defaults: true }) })),
   told: optional(call(rules.json)),
   columns: call(rules.record),
