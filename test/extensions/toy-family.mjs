@@ -82,6 +82,21 @@ const evaluateVerdict = async ({ model, data, dataset, split, limit, seed, batch
   ];
 };
 
+/** How sure a model is that images show what is wanted. */
+const judge = async (model, images, task) => {
+  const scores = await model.scores(
+    {
+      inputs: imageSequences(images, segmentRows.image),
+      queries: 'prefix',
+      targets: answersOf(model.tokenizer).whole(),
+      temperature: NAME,
+    },
+    { task },
+  );
+  const shares = softmaxRows(scores, ANSWERS.length);
+  return Array.from({ length: images.size }, (_, i) => [{ yes: shares[2 * i + 1] }]);
+};
+
 export const toyVerdict = defineTaskFamily({
   name: NAME,
   summary: 'whether an image shows one of some wanted classes',
@@ -98,24 +113,26 @@ export const toyVerdict = defineTaskFamily({
   kept: ({ wanted }) => ({ wanted }),
   size: (_, { patches, imageValues }) => ({ positions: 1 + patches, values: imageValues }),
   evaluate: evaluateVerdict,
+  // Below the report, and beside the images of the sheet.
+  notes: ['Verdicts: chance is a coin.'],
+  sheet: {
+    label: 'verdict',
+    async answers({ model, dataset }, batch) {
+      const { name, settings } = servedTask(model, NAME, { dataset: dataset.name });
+      const verdicts = verdictsOf(batch, dataset.classes, settings.wanted);
+      const answers = await judge(model, imagePatches(batch, model.image), name);
+      return answers.map(([{ yes }], row) => ({
+        answer: ANSWERS[Number(yes > 0.5)],
+        expected: ANSWERS[verdicts[row]],
+      }));
+    },
+  },
   predict: {
     verb: 'judge',
     summary: 'whether images show what the model was trained to look for',
     input: 'images',
     key: 'verdicts',
-    async predict(model, images, { task }) {
-      const scores = await model.scores(
-        {
-          inputs: imageSequences(images, segmentRows.image),
-          queries: 'prefix',
-          targets: answersOf(model.tokenizer).whole(),
-          temperature: NAME,
-        },
-        { task: servedTask(model, NAME, { task })?.name },
-      );
-      const shares = softmaxRows(scores, ANSWERS.length);
-      return Array.from({ length: images.size }, (_, i) => [{ yes: shares[2 * i + 1] }]);
-    },
+    predict: (model, images, { task }) => judge(model, images, servedTask(model, NAME, { task })?.name),
     format: ([{ yes }]) => `${yes > 0.5 ? 'yes' : 'no'} (${yes.toFixed(2)})`,
   },
 });

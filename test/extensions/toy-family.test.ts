@@ -121,6 +121,9 @@ describe('a task family of an extension', () => {
     expect(own).toMatchObject({ metric: 'accuracy' });
     // Half of the classes are wanted; four colours are told apart in 150 steps.
     expect(own?.value).toBeGreaterThan(0.8);
+    const report = await readFile(join(run, 'report.md'), 'utf8');
+    expect(report).toContain('\n- Verdicts: chance is a coin.\n');
+    expect(report).toContain('(sheet.png)');
     const image = join(scratch, 'images', 'red', 'left-4.svg');
     const asked = await polygate('predict', 'judge', image, '--run', run, '--json', '--engine', 'cpu');
     expect(asked.code).toBe(0);

@@ -6,9 +6,11 @@ import {
   describeOverfitting,
   evaluateSuite,
   readOverfitting,
+  scoringFamilies,
   type EvaluateOptions as EvaluateSuiteOptions,
 } from '@polygate/generalist';
 import { openRun, type OpenRunOptions, type RunRecord } from '@polygate/runs';
+import { taskFamilyNamed } from '@polygate/tasks';
 import type { EngineChoice } from '@polygate/tensor';
 import { join } from 'node:path';
 import { OUTCOMES_FILE, serializeOutcomes } from './outcomes.ts';
@@ -123,6 +125,12 @@ export const evaluate = async (
       await writeFileAtomic(sheet, await drawSheet(sections, { title, side: model.image.height }));
     }
   }
+  const families = tasks
+    ? Object.values(tasks).map(({ family }) => taskFamilyNamed(family))
+    : data.suite.datasets
+        .filter(({ name }) => datasets?.includes(name) ?? true)
+        .flatMap((dataset) => scoringFamilies(model, dataset));
+  const notes = [...new Set(families.flatMap((family) => family.notes ?? []))];
   const overfitting = await readOverfitting(run);
   for (const found of overfitting) logger.warn(describeOverfitting(found));
   const facts: ReportFacts = {
@@ -148,7 +156,7 @@ export const evaluate = async (
     files.evaluation,
     `${JSON.stringify({ ...facts, engine: { name, device: usedDevice, precision }, scores, details }, null, 2)}\n`,
   );
-  await writeFileAtomic(files.report, formatReport(facts, scores, details));
+  await writeFileAtomic(files.report, formatReport(facts, { scores, details, notes }));
   await writeFileAtomic(
     files.outcomes,
     serializeOutcomes({ run, suite: data.suite.name, evaluationSeed: seed }, reports),

@@ -24,6 +24,15 @@ export interface ReportFacts {
   readonly sheet?: string;
 }
 
+/** What was scored. */
+export interface ReportScores {
+  readonly scores: readonly ScoreReport[];
+  /** Scores that say more, after those of their task. */
+  readonly details: readonly ScoreReport[];
+  /** What the families say of their scores. */
+  readonly notes: readonly string[];
+}
+
 const millions = (count: number): string => `${(count / 1e6).toFixed(2)}M`;
 
 const facts = (report: ReportFacts): readonly (readonly [string, string])[] => [
@@ -66,12 +75,8 @@ const summary = (scores: readonly ScoreReport[]): string => {
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 
-/** Markdown of a report. @param details scores that say more, after those of their task */
-export const formatReport = (
-  report: ReportFacts,
-  scores: readonly ScoreReport[],
-  details: readonly ScoreReport[] = [],
-): string => {
+/** Markdown of a report. */
+export const formatReport = (report: ReportFacts, { scores, details, notes }: ReportScores): string => {
   const tasks = [...new Set(scores.map(({ task }) => task))];
   return [
     '# Evaluation',
@@ -94,17 +99,14 @@ export const formatReport = (
       '',
       ...detailTables(details.filter((score) => score.task === task)),
     ]),
-    'Shares have exact intervals, other means come from a studentized bootstrap, macro-F1 and BLEU from a BCa bootstrap;',
-    'images of one concept count together. Chance is a uniform guess (captions: a random caption of a random training',
-    'image; retrieval: a random order of the gallery), and equal scores count as the mean over their orders. Recall is over',
-    'all captions of all images: one of an image’s own captions among the first k texts, or its image for each caption.',
-    'BLEU-4, CIDEr-D and ROUGE-L take words as the captioning benchmarks do, token-F1 and exact match as SQuAD does, without',
-    'articles. Baselines: majority answers the most frequent training class; pixelNearestNeighbour and "nearest image"',
-    'answer with the training image that is nearest after both are shrunk to 16 x 16 pixels (Euclidean); unigram answers by',
-    'the frequency of words in the training text; "most frequent" writes the most frequent training caption.',
+    'Shares have exact intervals, other means come from a studentized bootstrap, and scores of a split as a whole from a BCa',
+    'bootstrap; samples of one concept count together. Chance is a uniform guess where nothing else is said, and equal',
+    'scores count as the mean over their orders.',
+    '',
+    ...notes.map((note) => `- ${note}`),
     ...(details.length > 0
       ? [
-          'Details: MRR is the mean of 1 / rank; NLL, the Brier score and ECE judge the probabilities of the classes.',
+          '- Details: MRR is the mean of 1 / rank; NLL, the Brier score and ECE judge the probabilities of the classes.',
         ]
       : []),
     '',

@@ -27,26 +27,17 @@ const cut = (text: string, length: number): string =>
 const span = (text: string, colour: string, weight = 'normal'): string =>
   `<span foreground="${colour}" weight="${weight}">${escape(text)}</span>`;
 
-/** Pango markup beside an image: its name, then each prediction under the name of its task. */
-const entryMarkup = (entry: SheetEntry): string => {
-  const judge = (right: boolean): string => (right ? colours.right : colours.wrong);
-  const lines = [span(cut(entry.name, 34), colours.ink, 'bold')];
-  if (entry.predictedClass !== undefined) {
-    const right = entry.predictedClass === entry.trueClass;
-    const truth = right ? '' : span(` (${entry.trueClass ?? ''})`, colours.quiet);
-    lines.push(span('class ', colours.quiet) + span(entry.predictedClass, judge(right)) + truth);
-  }
-  if (entry.caption !== undefined) {
-    lines.push(
-      span('caption ', colours.quiet) + span(cut(entry.caption, 40), judge(entry.caption === entry.name)),
-    );
-  }
-  if (entry.nearestText !== undefined) {
-    const right = entry.nearestText === entry.name;
-    lines.push(span('nearest ', colours.quiet) + span(cut(entry.nearestText, 40), judge(right)));
-  }
-  return lines.join('\n');
-};
+/** Pango markup beside an image: its name, then each answer; behind a wrong one what the name does not say. */
+const entryMarkup = ({ name, lines }: SheetEntry): string =>
+  [
+    span(cut(name, 34), colours.ink, 'bold'),
+    ...lines.map(({ label, answer, expected }) => {
+      const isRight = answer === expected;
+      const truth = isRight || expected === name ? '' : span(` (${expected})`, colours.quiet);
+      const colour = isRight ? colours.right : colours.wrong;
+      return span(`${label} `, colours.quiet) + span(cut(answer, 40), colour) + truth;
+    }),
+  ].join('\n');
 
 interface Layer {
   readonly input: Buffer;

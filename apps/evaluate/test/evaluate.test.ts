@@ -1,6 +1,6 @@
 import { silentLogger } from '@polygate/core';
 import { evaluate, drawSheet, formatReport } from '@polygate/app-evaluate';
-import { readRun } from '@polygate/runs';
+import { openRun, readRun } from '@polygate/runs';
 import type { ScoreReport } from '@polygate/evaluation';
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,6 +9,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeTinyRun } from '../../../packages/generalist/test/tiny-run.ts';
 import { drawImage, writeTinySuite } from '../../../packages/generalist/test/tiny-suite.ts';
+import { sheetSections } from '../src/sheet-entries.ts';
 
 let scratch: string;
 let suite: string;
@@ -55,6 +56,9 @@ describe('evaluate', () => {
     expect(report).toContain('| training seed | 11 |');
     expect(report).toContain('| trained | 7 steps, 56 samples, 1.50M positions |');
     expect(report).toContain('![Held-out images with predictions](sheet.png)');
+    expect(report).toContain(
+      '\n- Masked words: unigram answers by the frequency of words in the training text.\n',
+    );
     for (const { metric, task } of scores) {
       expect(report).toContain(`## ${task}`);
       expect(report).toContain(metric);
@@ -141,6 +145,25 @@ describe('evaluate', () => {
   });
 });
 
+describe('sheetSections', () => {
+  it('asks the families about the samples that they score, and shows samples of two datasets once', async () => {
+    using opened = await openRun(run, { engine: 'cpu' });
+    await using data = await opened.openSuite();
+    const sections = await sheetSections(opened.model, data, { count: 2, seed: 1 });
+    // The images of `colours` are those of `images`, which more families answer about.
+    expect(sections.map(({ title }) => title)).toEqual(['images, test']);
+    for (const { name, lines } of sections[0]?.entries ?? []) {
+      expect(lines.map(({ label }) => label)).toEqual(['class', 'caption', 'nearest']);
+      const [asked, ...captions] = lines;
+      expect(name).toMatch(new RegExp(`^a ${asked?.expected} (?:square|bar)$`, 'u'));
+      expect(captions.map(({ expected }) => expected)).toEqual([name, name]);
+    }
+    const alone = await sheetSections(opened.model, data, { count: 2, seed: 1, datasets: ['colours'] });
+    expect(alone.map(({ title }) => title)).toEqual(['colours, test']);
+    expect(alone[0]?.entries[0]?.name).toMatch(/^\w+-\w+-\d+$/u);
+  });
+});
+
 describe('formatReport', () => {
   const score: ScoreReport = {
     task: 'a',
@@ -164,7 +187,12 @@ describe('formatReport', () => {
   };
 
   it('counts the scores that beat chance and names the others', () => {
-    const report = formatReport(facts, [score, { ...score, metric: 'top-5', interval: [0.05, 0.6] }]);
+    const report = formatReport(facts, {
+      scores: [score, { ...score, metric: 'top-5', interval: [0.05, 0.6] }],
+      details: [],
+      notes: ['Guesses are guesses.'],
+    });
+    expect(report).toContain('\n- Guesses are guesses.\n');
     expect(report).toContain(
       '1 of 2 scores are better than chance with their whole interval. Not so: a, test, top-5.',
     );
@@ -183,7 +211,7 @@ describe('formatReport', () => {
     };
     const stored = JSON.parse(JSON.stringify(recall)) as ScoreReport;
     for (const each of [recall, stored]) {
-      const report = formatReport(facts, [each]);
+      const report = formatReport(facts, { scores: [each], details: [], notes: [] });
       expect(report).toContain(
         '| a | test | text recall@1 | 0.500 | unknown | 0.100 | majority 0.200 | 18 (gallery: 18 images, 90 texts) |',
       );
@@ -194,14 +222,10 @@ describe('formatReport', () => {
 
 describe('drawSheet', () => {
   it('shows the image itself, its predictions in green or red, and nothing else beside them', async () => {
-    const entry = {
-      pixels: drawImage('red', 'square', 1),
-      name: 'a red square',
-      trueClass: 'red',
-      predictedClass: 'red',
-    };
-    const draw = async (predictedClass: string) => {
-      const png = await drawSheet([{ title: 'test', entries: [{ ...entry, predictedClass }] }], {
+    const entry = { pixels: drawImage('red', 'square', 1), name: 'a red square' };
+    const draw = async (answer: string) => {
+      const lines = [{ label: 'class', answer, expected: 'red' }];
+      const png = await drawSheet([{ title: 'test', entries: [{ ...entry, lines }] }], {
         title: 'title',
         side: 8,
       });

@@ -71,6 +71,8 @@ export { kindSettings } from './kinds/kind-settings.ts';
 export { packLines } from './kinds/packing.ts';
 export type { PackedRow } from './kinds/packing.ts';
 export { batchRows } from './kinds/row-batches.ts';
+export { firstCaption } from './kinds/thumbnails.ts';
+export type { Thumbnails } from './kinds/thumbnails.ts';
 export type { Row, RowOptions, SampleNote } from './kinds/row-batches.ts';
 export { imageBatches } from './kinds/image-rows.ts';
 export type { ImageRowOptions } from './kinds/image-rows.ts';

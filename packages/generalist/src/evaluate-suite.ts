@@ -46,7 +46,10 @@ export interface EvaluateOptions {
 }
 
 /** The families that score a dataset: those that it is a dataset of by default, and those that the model was trained on. */
-const familiesOf = (model: Pick<TaskModel, 'tasks'>, { kind }: SuiteDataset): readonly TaskFamily[] =>
+export const scoringFamilies = (
+  model: Pick<TaskModel, 'tasks'>,
+  { kind }: SuiteDataset,
+): readonly TaskFamily[] =>
   taskFamilies().filter(
     (family) =>
       family.kind === kind &&
@@ -74,7 +77,7 @@ const askedOf = (
   dataset: SuiteDataset,
   { tasks }: EvaluateOptions,
 ): readonly AskedFamily[] => {
-  if (!tasks) return familiesOf(model, dataset).map((family) => ({ family }));
+  if (!tasks) return scoringFamilies(model, dataset).map((family) => ({ family }));
   return Object.entries(tasks)
     .filter(([, recipe]) => recipe.dataset === dataset.name)
     .map(([name, recipe]) => ({
@@ -174,7 +177,7 @@ export const evaluateSuite = async (
     logger.warn(`${dataset.name}, ${split}: left out, since no task scores ${dataset.kind}`);
   }
   // Tasks that are named are meant, also where the model was trained on none of their families.
-  const usual = options.tasks ? [] : scorable.flatMap(({ dataset }) => familiesOf(model, dataset));
+  const usual = options.tasks ? [] : scorable.flatMap(({ dataset }) => scoringFamilies(model, dataset));
   for (const { name } of new Set(usual)) if (servesFamily(model, name)) warnUntrained(model, name, logger);
   const reports: ScoreReport[] = [];
   const left: string[] = [];

@@ -77,7 +77,7 @@ export { predictorOf } from './predictor.ts';
 export type { ImageSources, Predictor, PredictorOptions, PredictorVerbs } from './predictor.ts';
 export type { ImageSource, ReadImageOptions } from './images.ts';
 export { parseTasks } from './described-tasks.ts';
-export { evaluateSuite } from './evaluate-suite.ts';
+export { evaluateSuite, scoringFamilies } from './evaluate-suite.ts';
 export type { EvaluateOptions } from './evaluate-suite.ts';
 export { probeSuite } from './probe-suite.ts';
 export type { ProbeOptions } from './probe-suite.ts';

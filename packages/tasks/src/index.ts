@@ -56,6 +56,7 @@ export type {
 } from './families/predictor.ts';
 export { augmentation, candidates, commonSettings, generation, maximumTokens } from './families/settings.ts';
 export type { CommonSettings, FamilyDefaults } from './families/settings.ts';
+export type { FamilySheet, SheetAnswer, SheetContext } from './families/sheet.ts';
 export { chooseCaption, rowCaptions } from './families/captions.ts';
 export { captionLayout, captionVisibility } from './families/image-captioning/caption-layout.ts';
 export type { CaptionLayout, CaptionLayoutOptions } from './families/image-captioning/caption-layout.ts';

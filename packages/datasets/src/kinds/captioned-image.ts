@@ -2,6 +2,7 @@ import { captionBaselines } from './caption-baselines.ts';
 import type { DatasetKind } from './dataset-kind.ts';
 import { imageBatches, imageColumn, imageMetadata } from './image-rows.ts';
 import { drawnPhrase, noiseImages, rowIds } from './synthetic-rows.ts';
+import { captionedThumbnails } from './thumbnails.ts';
 
 /** Images with one or several captions each; `captions` are token ids without end token. */
 export const captionedImage: DatasetKind = Object.freeze({
@@ -16,6 +17,7 @@ export const captionedImage: DatasetKind = Object.freeze({
     captions: { list: { list: 'int32' } },
   }),
   metadata: imageMetadata,
+  thumbnails: captionedThumbnails,
   batches: (samples, options) => imageBatches(samples, { ...options, ...options.image }),
   baselines: captionBaselines,
   synthetic: (options) => ({

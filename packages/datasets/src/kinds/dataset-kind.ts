@@ -24,6 +24,7 @@ import type { ShownImages } from '../splits/shown-key.ts';
 import type { SubsetUnit } from '../subsets/subset-rule.ts';
 import type { SuiteDataset } from '../suite/suite.ts';
 import type { RowOptions, SampleNote } from './row-batches.ts';
+import type { Thumbnails } from './thumbnails.ts';
 
 /** Settings of a kind: those of its section of the recipe, and those that the source decides. */
 export type KindSettings = Readonly<Record<string, unknown>>;
@@ -116,6 +117,8 @@ export interface DatasetKind extends NamedRecord {
    * @default samples are equal by the bytes of their contents
    */
   shown?(sample: Sample, options: ShownOptions): Promise<ShownImages | undefined>;
+  /** How its rows are shown on sheets of samples. @default they are not */
+  readonly thumbnails?: Thumbnails;
   /** Rows of samples, as the schema says. Samples that can't be used are handed to `onFault`. */
   batches(samples: AsyncIterable<Sample>, options: KindRowOptions): AsyncIterable<RecordBatch>;
   /** Scores of simple baselines on the splits that are held out, from the written rows. @default none */

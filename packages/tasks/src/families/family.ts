@@ -25,6 +25,7 @@ import type { ImageInput } from '@polygate/modalities';
 import { taskBatchRule, type Task } from '../task.ts';
 import type { FamilyPredictor } from './predictor.ts';
 import type { CommonSettings, FamilyDefaults } from './settings.ts';
+import type { FamilySheet } from './sheet.ts';
 
 /** Fields of a zod object: the settings that a family has beside the common ones. */
 export type SettingFields = z.ZodRawShape;
@@ -144,6 +145,13 @@ export interface TaskFamily<
   readonly tuning?: FamilyTuning;
   /** Scores of a split with chance and baselines, the one to look at first before the others. */
   evaluate(context: SplitContext): Promise<readonly ScoreReport[]>;
+  /**
+   * How its scores, chance and baselines are to be read: sentences below a report. Families that say the same share one.
+   * @default none
+   */
+  readonly notes?: readonly string[];
+  /** What it shows of the samples on a sheet. @default nothing */
+  readonly sheet?: FamilySheet;
   /** @default none: the family has no verb of `predict` */
   readonly predict?: Predictor;
 }

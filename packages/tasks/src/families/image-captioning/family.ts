@@ -3,6 +3,7 @@ import { defineTaskFamily } from '../family.ts';
 import { segmentRows } from '../../signatures.ts';
 import { images } from '../../visual/images.ts';
 import { captionPredictor } from './predict.ts';
+import { captionSheet } from './sheet.ts';
 import { visualCaptioning } from './visual-captioning.ts';
 
 const name = 'image-captioning';
@@ -16,5 +17,6 @@ export const imageCaptioning = defineTaskFamily({
     { modality: 'text', row: segmentRows.captionText, label: 'words so far' },
     { modality: 'text', row: segmentRows.vocabulary, label: 'word' },
   ],
+  sheet: captionSheet,
   predict: captionPredictor,
 });

@@ -5,6 +5,7 @@ import { imageAndTextToText } from '../../signatures.ts';
 import type { VisualSettings, VisualSource } from '../../visual/visual-source.ts';
 import { samplesVocabulary, vocabularyChoice } from '../candidate-choice.ts';
 import type { SettingFields, SettingsOf, TaskFamily } from '../family.ts';
+import { NEAREST_NOTE } from '../report-notes.ts';
 import { augmentation, candidates, generation, maximumTokens } from '../settings.ts';
 import { CAPTION_TEMPERATURE, createVisualCaptioning } from './collate.ts';
 import { captionEvaluation } from './evaluate.ts';
@@ -71,5 +72,10 @@ export const visualCaptioning = <Fields extends SettingFields>(
         ...(own.generation ? { generation: own.generation } : {}),
       };
     },
+    notes: [
+      `Captions: chance is a random caption of a random training image, "nearest ${source.still}" writes one of the nearest training image, "most frequent" the most frequent training caption.`,
+      'BLEU-4, CIDEr-D and ROUGE-L take words as the captioning benchmarks do, token-F1 and exact match as SQuAD does, without articles.',
+      NEAREST_NOTE,
+    ],
     evaluate: captionEvaluation(source, family),
   }) satisfies Partial<TaskFamily<typeof settings & Fields>>;

@@ -3,6 +3,7 @@ import { defineTaskFamily } from '../family.ts';
 import { segmentRows } from '../../signatures.ts';
 import { images } from '../../visual/images.ts';
 import { classPredictor } from './predict.ts';
+import { classSheet } from './sheet.ts';
 import { visualClassification } from './visual-classification.ts';
 
 const name = 'image-classification';
@@ -16,5 +17,6 @@ export const imageClassification = defineTaskFamily({
     { modality: 'text', row: segmentRows.name, label: 'name' },
   ],
   taskName: (dataset) => dataset,
+  sheet: classSheet,
   predict: classPredictor,
 });

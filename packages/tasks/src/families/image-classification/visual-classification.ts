@@ -4,6 +4,7 @@ import { imageToText } from '../../signatures.ts';
 import type { VisualSettings, VisualSource } from '../../visual/visual-source.ts';
 import { classChoice } from '../candidate-choice.ts';
 import type { SettingFields, SettingsOf, TaskFamily } from '../family.ts';
+import { MAJORITY_NOTE, NEAREST_NOTE } from '../report-notes.ts';
 import { augmentation, candidates, maximumTokens } from '../settings.ts';
 import { createVisualClassification } from './collate.ts';
 import { classEvaluation } from './evaluate.ts';
@@ -51,5 +52,10 @@ export const visualClassification = <Fields extends SettingFields>(
     ...(source.kept ? { kept: (given, dataset) => source.kept?.(ownOf<Fields>(given), dataset) ?? {} } : {}),
     keepsClasses: true,
     tuning: { head: true },
+    notes: [
+      MAJORITY_NOTE,
+      'pixelNearestNeighbour answers with the class of the nearest training image.',
+      NEAREST_NOTE,
+    ],
     evaluate: classEvaluation({ source, family, title }),
   }) satisfies Partial<TaskFamily<typeof settings & Fields>>;

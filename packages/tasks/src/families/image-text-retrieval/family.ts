@@ -3,6 +3,7 @@ import { defineTaskFamily } from '../family.ts';
 import { segmentRows } from '../../signatures.ts';
 import { images } from '../../visual/images.ts';
 import { imagePredictor } from './predict.ts';
+import { retrievalSheet } from './sheet.ts';
 import { visualTextRetrieval } from './visual-text-retrieval.ts';
 
 const name = 'image-text-retrieval';
@@ -15,5 +16,6 @@ export const imageTextRetrieval = defineTaskFamily({
     { modality: 'visual', row: segmentRows.image, label: 'image' },
     { modality: 'text', row: segmentRows.caption, label: 'caption' },
   ],
+  sheet: retrievalSheet,
   predict: imagePredictor,
 });

@@ -3,6 +3,7 @@ import { LONGEST_CAPTION } from '../captions.ts';
 import { imageToText } from '../../signatures.ts';
 import type { VisualSettings, VisualSource } from '../../visual/visual-source.ts';
 import type { SettingFields, SettingsOf, TaskFamily } from '../family.ts';
+import { NEAREST_NOTE } from '../report-notes.ts';
 import { augmentation, maximumTokens } from '../settings.ts';
 import { createVisualTextRetrieval, RETRIEVAL_TEMPERATURE } from './collate.ts';
 import { retrievalEvaluation } from './evaluate.ts';
@@ -51,5 +52,10 @@ export const visualTextRetrieval = <Fields extends SettingFields>(
       };
     },
     ...(source.kept ? { kept: (given, dataset) => source.kept?.(ownOf<Fields>(given), dataset) ?? {} } : {}),
+    notes: [
+      'Retrieval: recall is over all captions of all images: one of an image’s own captions among the first k texts, or its image for each caption; chance is a random order of the gallery.',
+      `"nearest ${source.still}" ranks by the words that a text shares with the captions of the nearest training image.`,
+      NEAREST_NOTE,
+    ],
     evaluate: retrievalEvaluation(source, family),
   }) satisfies Partial<TaskFamily<typeof settings & Fields>>;

@@ -46,6 +46,7 @@ export const maskedLanguageModelling = defineTaskFamily({
   },
   size: (settings, { textLength }) => ({ positions: 1 + (settings.maximumTokens ?? textLength), values: 0 }),
   kept: ({ maximumTokens: longest }) => (longest === undefined ? {} : { maximumTokens: longest }),
+  notes: ['Masked words: unigram answers by the frequency of words in the training text.'],
   evaluate: evaluateLanguage,
   predict: blankPredictor,
 });

@@ -4,6 +4,7 @@ import { defineTaskFamily } from '../family.ts';
 import { segmentRows, textToText } from '../../signatures.ts';
 import { maximumTokens } from '../settings.ts';
 import { clozeFormOf, clozePresetNames } from './cloze-presets.ts';
+import { MAJORITY_NOTE } from '../report-notes.ts';
 import { CLOZE_TEMPERATURE, createTextClassification, DEFAULT_MAXIMUM_TOKENS } from './collate.ts';
 import { evaluateTextClassification } from './evaluate.ts';
 import { textPredictor } from './predict.ts';
@@ -52,6 +53,7 @@ export const textClassification = defineTaskFamily({
   longestText: DEFAULT_MAXIMUM_TOKENS,
   keepsClasses: true,
   size: (settings, { textLength }) => ({ positions: 1 + (settings.maximumTokens ?? textLength), values: 0 }),
+  notes: [MAJORITY_NOTE, 'naiveBayes answers by the tokens of the training texts.'],
   evaluate: evaluateTextClassification,
   predict: textPredictor,
 });
