@@ -4,9 +4,9 @@
  *
  * node --expose-gc training.js SUITE RUN
  */
-import { pretrain } from '@polygate/app-pretrain';
 import { StateError } from '@polygate/core';
-import type { RecipeInput } from '@polygate/generalist';
+import { parseRecipe } from '@polygate/generalist';
+import { trainRecipe } from '@polygate/runs';
 import { report, residentMegabytes } from './resident.ts';
 
 const STEPS = 500;
@@ -20,7 +20,7 @@ const SETTLED = 400;
 const ALLOWED_MEGABYTES = 40;
 
 const [suite = '', run = ''] = process.argv.slice(2);
-const recipe = {
+const recipe = parseRecipe({
   name: 'rss',
   suite,
   model: { preset: 'mini-moe', layers: 2, width: 64, heads: 2, hidden: 128 },
@@ -49,11 +49,11 @@ const recipe = {
   checkpoint: { every: '200 steps' },
   validation: { every: '200 steps', limit: 16, splits: ['validation'] },
   precision: 'bf16',
-} satisfies RecipeInput;
+});
 
 const seen: number[] = [];
 let last = 0;
-const { engine, status } = await pretrain(
+const { engine, status } = await trainRecipe(
   { recipe, run },
   {
     progress: {
