@@ -14,10 +14,10 @@ export const PAGE = 'docs/extending.md';
 /** Begins and ends what is written by this tool. */
 const block = /<!-- example: (\S+) -->\n[^]*?<!-- end of example -->/gu;
 
-/** Files of examples, by name. */
+/** Files of examples, by name; others are extensions that tests need. */
 export const exampleFiles = () =>
   readdirSync(join(root, EXAMPLES))
-    .filter((name) => name.endsWith('.mjs'))
+    .filter((name) => name.startsWith('toy-') && name.endsWith('.mjs'))
     .sort();
 
 /** Names of the files that a page has places for. */

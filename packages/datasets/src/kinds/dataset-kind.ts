@@ -139,6 +139,7 @@ export const datasetKindShape: RecordShape<DatasetKind> = {
   columns: call(rules.record),
   metadata: optional(call(rules.record)),
   shown: optional(call(optional(rules.record))),
+  thumbnails: optional(shaped({ image: rules.function, title: call(rules.text) })),
   batches: call(rules.record),
   baselines: optional(call(rules.record)),
   synthetic: call(rules.record),

@@ -158,6 +158,7 @@ export interface TaskFamily<
 
 const share = ruleOf('a number of 0 to 1', (value) => typeof value === 'number' && value >= 0 && value <= 1);
 const modalityNames = listOf(rules.text, 1);
+const words = ruleOf('a text', (value) => typeof value === 'string');
 
 /** What answers of a verb are, each of a list: of images and texts one list for each. */
 const predictorShape = shaped({
@@ -181,7 +182,7 @@ const predictorShape = shaped({
     ),
   ),
   predict: call(rules.list),
-  format: optional(call(ruleOf('a text', (value) => typeof value === 'string'))),
+  format: optional(call(words)),
   argument: optional(rules.text),
   items: optional(shaped({ item: rules.text, find: call(listOf(rules.text)), read: call(rules.record) })),
 });
@@ -213,6 +214,10 @@ export const taskFamilyShape: RecordShape<TaskFamily> = {
   keepsClasses: optional(rules.flag),
   tuning: optional(shaped({ prompts: optional(oneOf('shared', 'separate')), head: optional(rules.flag) })),
   evaluate: call(listOf(scoreReportRule)),
+  notes: optional(listOf(rules.text)),
+  sheet: optional(
+    shaped({ label: rules.text, answers: call(listOf(shaped({ answer: words, expected: words }))) }),
+  ),
   predict: optional(predictorShape),
 };
 
