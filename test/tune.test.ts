@@ -116,6 +116,54 @@ describe('polygate tune', () => {
     expect(report.code).toBe(exitCodes.done);
   }, 120_000);
 
+  it('tunes by low-rank products, which go into the weights of an export, or into peft’s form', async () => {
+    const run = at('low');
+    const lora = [
+      '--method',
+      'lora',
+      '--set',
+      'tune.rank=2',
+      '--set',
+      'schedule.warmup=0 steps',
+      '--run',
+      run,
+    ];
+    const { code, log } = await polygate(
+      'tune',
+      '--from',
+      at('base'),
+      '--task',
+      'colours',
+      ...lora,
+      ...quick,
+    );
+    expect(log).not.toMatch(/error/u);
+    expect(code).toBe(exitCodes.done);
+    const labels = async (from: string): Promise<readonly string[]> => {
+      const { out } = await polygate(
+        'predict',
+        'classify',
+        image,
+        '--json',
+        '--run',
+        from,
+        '--engine',
+        'cpu',
+      );
+      return (JSON.parse(out) as { labels: readonly { label: string }[] }).labels.map(({ label }) => label);
+    };
+    const own = await labels(run);
+    expect((await polygate('export', '--run', run, '--out', at('low-whole'))).code).toBe(exitCodes.done);
+    expect(await labels(at('low-whole'))).toEqual(own);
+    expect(await readFile(at('low-whole', 'config.json'), 'utf8')).not.toContain('"adapter"');
+    const peft = await polygate('export', '--run', run, '--form', 'peft', '--out', at('peft'));
+    expect(peft.out).toMatch(/^colours: an adapter of .*\nwritten: .*peft\.PeftModel\.from_pretrained/u);
+    const config = JSON.parse(await readFile(at('peft', 'adapter_config.json'), 'utf8')) as object;
+    expect(config).toMatchObject({ peft_type: 'LORA', r: 2, lora_alpha: 16 });
+    const refused = await polygate('export', '--run', at('base'), '--form', 'peft', '--out', at('none'));
+    expect(refused.log).toContain('peft: expected products of linears alone, got a model without an adapter');
+  }, 120_000);
+
   it('prints what a recipe trains, of the published models and of the run that it starts from', async () => {
     const { out } = await polygate('tune', '--recipe', 'imagenet-1k', '--describe');
     expect(out.split('\n').map((line) => line.replaceAll(/ {2,}/gu, ' | '))).toEqual([

@@ -6,6 +6,7 @@ import { ConfigError, PolygateError, silentLogger } from '@polygate/core';
 import {
   saveAdapter,
   saveModel,
+  savePeftAdapter,
   weightsHashes,
   type ExportedModel,
   type Generalist,
@@ -16,11 +17,12 @@ import { withModel, type PredictContext, type PredictOptions } from './session.t
 
 /**
  * What is written: `model` all that predictions need, its experts merged; `trained` the model as it was trained, with experts
- * and routers, which can be tuned to any task; `adapter` what a tuned run has beside its base, which it needs then.
+ * and routers, which can be tuned to any task; `adapter` what a tuned run has beside its base, which it needs then; `peft` the
+ * same of low-rank products in peft's form.
  */
-export type ExportForm = 'model' | 'trained' | 'adapter';
+export type ExportForm = 'model' | 'trained' | 'adapter' | 'peft';
 
-export const exportForms: readonly ExportForm[] = ['model', 'trained', 'adapter'];
+export const exportForms: readonly ExportForm[] = ['model', 'trained', 'adapter', 'peft'];
 
 export interface ExportOptions extends Pick<
   PredictOptions,
@@ -49,7 +51,7 @@ export interface ExportResult {
 }
 
 const requireFree = async (folder: string): Promise<void> => {
-  for (const file of ['config.json', 'adapter.json']) {
+  for (const file of ['config.json', 'adapter.json', 'adapter_config.json']) {
     const taken = await stat(join(folder, file)).catch(() => undefined);
     if (!taken) continue;
     throw new ConfigError(
@@ -66,18 +68,32 @@ const sizeOf = ({ base, parameters }: Pick<Generalist, 'base' | 'parameters'>): 
 /** Codes of models whose linears are as they are: dense, merged before, or with experts that tokens choose. */
 const UNMERGEABLE: ReadonlySet<string> = new Set(['nothing-to-merge', 'not-mergeable']);
 
-/** A model for use alone: its experts merged, or, of one that was tuned and has none, as it is. */
+/** A tuned model with its adapter in its weights, or as it is where it can't be there. */
+const foldedOf = (model: Generalist): Generalist => {
+  try {
+    return model.exports?.folded?.() ?? model;
+  } catch (error) {
+    if (error instanceof PolygateError && error.code === 'not-foldable') return model;
+    throw error;
+  }
+};
+
+/**
+ * A model for use alone: its experts merged, or, of one that was tuned and has none, as it is.
+ * @param options `isRun`: whether it is what a run trained
+ */
 const exported = (
   model: Generalist,
-  tasks: readonly string[],
+  { tasks, isRun }: { readonly tasks: readonly string[]; readonly isRun: boolean },
 ): Partial<ExportedModel> & Pick<ExportedModel, 'model'> => {
   const merge = model.exports?.merged;
   try {
     if (merge) return merge({ tasks });
   } catch (error) {
     const isUnmergeable = error instanceof PolygateError && UNMERGEABLE.has(error.code);
-    if (!model.base || !isUnmergeable) throw error;
-    return { model };
+    const isTrainedMerged = isRun && model.isExported;
+    if (!isUnmergeable || !(model.base || isTrainedMerged)) throw error;
+    return { model: foldedOf(model) };
   }
   throw new ConfigError(
     `export: expected a model whose experts can be merged, got one of the architecture ${model.architecture}; deploy the trained model as it is`,
@@ -105,9 +121,10 @@ export const exportRun = async (
     const [source = ''] = await weightsHashes(weights);
     const result = { output, form, tasks };
     logger.info(`export ${options.run} -> ${output}`);
-    if (form === 'adapter') {
+    if (form === 'adapter' || form === 'peft') {
       // A tuned run names its base; an adapter that was asked for is on the model itself.
-      await saveAdapter(model, output, state?.base?.sha256 ?? source);
+      const save = form === 'peft' ? savePeftAdapter : saveAdapter;
+      await save(model, output, state?.base?.sha256 ?? source);
       return { ...result, parameters: { trained: sizeOf(model), exported: model.parameters.size } };
     }
     const {
@@ -115,8 +132,8 @@ export const exportRun = async (
       condition,
       sets,
     }: Partial<ExportedModel> & Pick<ExportedModel, 'model'> = form === 'trained'
-      ? { model }
-      : exported(model, tasks);
+      ? { model: foldedOf(model) }
+      : exported(model, { tasks, isRun: state !== undefined });
     try {
       await saveModel(own, output, { dtype, ...(model.base ? {} : { source }) });
       return {

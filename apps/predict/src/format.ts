@@ -23,10 +23,14 @@ const millions = (count: number): string => `${(count / 1e6).toFixed(2)}M`;
 export const formatExport = (result: ExportResult): string => {
   const { output, form, tasks, condition, sets, parameters } = result;
   const { trained, exported } = parameters;
-  if (form === 'adapter') {
+  if (form === 'adapter' || form === 'peft') {
+    const use =
+      form === 'peft'
+        ? 'peft.PeftModel.from_pretrained takes it, on modules named as the base’s weights'
+        : 'predict and evaluate take it as --adapter, beside the base as --run';
     return [
       `${tasks.join(', ')}: an adapter of ${thousands(exported)} parameters on a base of ${millions(trained - exported)}`,
-      `written: ${output} (predict and evaluate take it as --adapter, beside the base as --run)`,
+      `written: ${output} (${use})`,
     ].join('\n');
   }
   const how =

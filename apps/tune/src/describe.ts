@@ -3,6 +3,7 @@ import { textTable } from '@polygate/core';
 import {
   accountParameters,
   describeEncoder,
+  mergedConfigOf,
   presetNamed,
   resolveEncoderConfig,
   type EncoderConfig,
@@ -12,13 +13,14 @@ import {
   describeAdapter,
   modelFolderOf,
   readModelConfig,
+  taskSegments,
   trainedTasks,
   tuningMethodNamed,
   type Recipe,
   type UniPerceiverConfig,
 } from '@polygate/generalist';
 import { readSuite } from '@polygate/datasets';
-import { sizeOf, type ParameterSpec } from '@polygate/nn';
+import { selectSpecs, sizeOf, type ParameterSpec } from '@polygate/nn';
 import type { TrainedTask } from '@polygate/tasks';
 import { namedTunings } from './recipes/index.ts';
 
@@ -52,10 +54,18 @@ const countTrained = (
   tune: NonNullable<Recipe['tune']>,
   { model, config, tasks }: Counted,
 ): TrainedCounts => {
+  const { adapter, trains, merges } = tuningMethodNamed(tune.method);
   const base = isMergedConfig(config) ? describeMergedEncoder(config) : describeEncoder(config);
   const dense = isMergedConfig(config) ? scalars(base) : accountParameters(config).dense;
-  if (!tuningMethodNamed(tune.method).adapter) {
-    return { model, dense, parts: {}, trained: scalars(base), share: 1 };
+  if (!adapter) {
+    const hasExperts = !isMergedConfig(config) && config.moe !== undefined;
+    const specs =
+      hasExperts && merges?.(tune)
+        ? describeMergedEncoder(mergedConfigOf(config, tasks.flatMap(taskSegments)))
+        : base;
+    const selection = trains?.(tune);
+    const trained = scalars(selection ? selectSpecs(specs, selection, 'tune') : specs);
+    return { model, dense, parts: {}, trained, share: trained / scalars(specs) };
   }
   const { specs } = describeAdapter(tune, { encoder: resolveEncoderConfig(config), base, tasks });
   const parts: Record<string, number> = {};

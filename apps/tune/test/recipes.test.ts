@@ -47,6 +47,48 @@ describe('recipes', () => {
   });
 });
 
+describe('recipes of GLUE', () => {
+  // The published configurations, read line by line: batch, steps, rate, warm-up.
+  it.each([
+    ['mnli', 32, 125_000, 1e-5, 7500],
+    ['qnli', 16, 34_000, 1e-5, 2000],
+    ['qqp', 32, 115_000, 1e-5, 28_000],
+    ['rte', 16, 2500, 2e-5, 150],
+    ['sst-2', 32, 22_000, 1e-5, 1500],
+    ['mrpc', 16, 2500, 1e-5, 150],
+    ['cola', 16, 5600, 1e-5, 400],
+  ])('%s has the numbers of the published code', (name, batchSize, steps, learningRate, warmup) => {
+    const recipe = parseRecipe(tuneRecipes[`${name}-fine`]);
+    expect(recipe).toMatchObject({
+      steps: `${steps} steps`,
+      tune: { method: 'fine', frozen: [], experts: 'kept' },
+      optimizer: { learningRate, beta1: 0.9, beta2: 0.98, epsilon: 1e-8, weightDecay: 0.1, clipNorm: 0.5 },
+      schedule: { kind: 'warmup-cosine', warmup: `${warmup} steps`, minimum: 1e-6 },
+    });
+    expect(recipe.tune?.dropPath).toBeUndefined();
+    expect(Object.values(recipe.tasks)).toMatchObject([
+      { family: 'text-classification', batchSize, labelSmoothing: 0.1, preset: name, maximumTokens: 256 },
+    ]);
+  });
+});
+
+describe('what low-rank and fine-tuning train', () => {
+  it('counts both matrices of every linear, or what is left unfrozen', async () => {
+    const tasks = { digits: { family: 'image-classification', dataset: 'digits' } } as const;
+    const [ti] = await countsOf(parseRecipe({ tasks, tune: { method: 'lora', rank: 4 } }));
+    // 12 blocks of width 192, hidden 768: 4 x (192 + 576) + 4 x (192 + 192) + 2 x 4 x (192 + 768)
+    expect(ti?.parts).toEqual({ lora: 12 * (4 * 768 + 4 * 384 + 2 * 4 * 960) });
+    const [frozen] = await countsOf(
+      parseRecipe({ tasks, tune: { method: 'fine', frozen: ['blocks.*', 'embedding.*'] } }),
+    );
+    const [whole] = await countsOf(parseRecipe({ tasks, tune: { method: 'fine' } }));
+    // The head's norm and square linear, and the temperatures.
+    expect(frozen?.trained).toBeGreaterThanOrEqual(192 * 192 + 3 * 192);
+    expect(frozen?.trained).toBeLessThan(192 * 192 + 3 * 192 + 20);
+    expect(whole?.share).toBe(1);
+  });
+});
+
 describe('what prompt tuning trains', () => {
   // L blocks of width D, 10 prompts each, one norm before each branch, one of the embedding, one of the head: weight and
   // bias of D each; the prefix bias; a head of 1000 classes with biases and one mix.

@@ -10,7 +10,9 @@ export type {
   ExportChoice,
   ExportedModel,
   Generalist,
+  LowRankExport,
   ModelEmbedding,
+  ModelExports,
   ModelLoss,
   ModelLossOptions,
   ModelRouting,
@@ -44,6 +46,7 @@ export {
 export type { SaveModelOptions } from './models/model-folder.ts';
 export { openAdapter, saveAdapter, weightsHashes } from './models/adapter-folder.ts';
 export type { AdapterBase } from './models/adapter-folder.ts';
+export { savePeftAdapter } from './models/peft-folder.ts';
 export { encodeCandidates, encodeFeatures } from './models/uni-perceiver/features.ts';
 export type { FeatureOptions } from './models/uni-perceiver/features.ts';
 export { measureTaskBatch } from './models/uni-perceiver/loss.ts';
@@ -55,7 +58,11 @@ export type {
   AdapterFold,
   AdapterForm,
   AdapterParts,
+  LinearPlace,
   LiveAdapter,
+  LowRankFactors,
+  LowRankForm,
+  LowRankRule,
   TuningContext,
   TuningMethod,
 } from './tuning/tuning-method.ts';

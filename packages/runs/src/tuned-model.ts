@@ -19,9 +19,10 @@ import {
   type OpenSuite,
   type Recipe,
 } from '@polygate/generalist';
-import type { ParameterSet } from '@polygate/nn';
+import { selectSpecs, type ParameterSelection, type ParameterSet } from '@polygate/nn';
 import type { TaskRecipe } from '@polygate/tasks';
 import { baseOf, type CheckpointBase } from '@polygate/training';
+import { mergedStart } from './merged-start.ts';
 import { requireRoomFor } from './recipe-model.ts';
 
 export interface TunedModelOptions {
@@ -89,6 +90,22 @@ const retasked = (start: Generalist, recipe: Recipe, { data, tasks }: TunedModel
   return createModel(config, data.tokenizer, createRandom(recipe.seed).fork('model'));
 };
 
+/** What is trained of a model whose other parameters are those of its base: what is selected, and what the base lacks. */
+const trainedOf = (
+  { parameters }: Generalist,
+  selection: ParameterSelection,
+  known: ReadonlySet<string>,
+): ParameterSet => {
+  const selected = new Set(selectSpecs(parameters.specs, selection, 'tune').map(({ name }) => name));
+  return parameters.select(({ name }) => selected.has(name) || !known.has(name));
+};
+
+const frozenAndMerged = (from: string): ConfigError =>
+  new ConfigError(
+    `tune: expected no frozen parts where experts are merged while they are tuned, as no base holds those; merge them first (polygate export --run ${from} --out FOLDER) and tune what that wrote, or leave tune.frozen out`,
+    { code: 'frozen-merged' },
+  );
+
 /**
  * @throws ConfigError for a recipe or method that does not fit the start; StateError for a suite of another tokenizer, which
  * names how to prepare one for the start
@@ -96,7 +113,7 @@ const retasked = (start: Generalist, recipe: Recipe, { data, tasks }: TunedModel
 export const createTunedModel = async (recipe: Recipe, options: TunedModelOptions): Promise<TunedModel> => {
   const { data, tasks, run, logger, isOnHost } = options;
   const { from, checkpoint } = startOf(recipe);
-  const { adapter, trains } = tuningMethodNamed(recipe.tune?.method ?? '');
+  const { adapter, trains, merges } = tuningMethodNamed(recipe.tune?.method ?? '');
   const place = await modelFolderOf(from, checkpoint);
   const start = await loadModel(place);
   // What is left to be freed when something does not fit.
@@ -121,14 +138,21 @@ export const createTunedModel = async (recipe: Recipe, options: TunedModelOption
         starts: 'never',
       };
     }
-    const model = retasked(start, recipe, options);
+    const { tune } = recipe;
+    const selection = tune && trains?.(tune);
+    const isMerged = start.isExported || (tune !== undefined && merges?.(tune) === true);
+    if (isMerged && !start.isExported && selection) throw frozenAndMerged(from);
+    const known = new Set(start.parameters.specs.map(({ name }) => name));
+    const model = isMerged
+      ? mergedStart(start, { tasks: trainedTasks(tasks, data.suite), dropPath: tune?.dropPath })
+      : retasked(start, recipe, options);
     made = model;
     start.dispose();
-    const selection = recipe.tune && trains?.(recipe.tune);
-    const parameters = selection ? model.parameters.select(selection) : model.parameters;
+    const parameters = selection ? trainedOf(model, selection, known) : model.parameters;
     requireTrained(parameters.size, model.parameters.size);
-    if (!selection) return { config: model.config, model, parameters, starts: 'first' };
-    return { config: model.config, model, parameters, base: await baseOf(place, run), starts: 'always' };
+    const rest = selection ? { base: await baseOf(place, run) } : {};
+    const starts = isMerged ? 'never' : selection ? 'always' : 'first';
+    return { config: model.config, model, parameters, ...rest, starts };
   } catch (error) {
     made.dispose();
     throw error;

@@ -5,6 +5,7 @@ import {
   exportMerged,
   loadModel,
   openAdapter,
+  parseRecipe,
   saveAdapter,
   saveModel,
   type Generalist,
@@ -25,14 +26,11 @@ const place = (name: string): string => join(folder, name);
 const size = { height: 8, width: 8, channels: 3 } as const;
 const images = [drawImage('red', 'bar', 1), drawImage('blue', 'square', 2)].map((pixels) => ({ ...size, pixels }));
 const naming: TrainedTask = { name: 'naming', family: 'image-classification', dataset: 'colours', classes };
-const settings = (change: object = {}): TuneSettings => ({
-  method: 'prompt',
-  noise: true,
-  prompts: 2,
-  norms: true,
-  prefixBias: true,
-  ...change,
-});
+const settings = (change: object = {}): TuneSettings => {
+  const { tune: parsed } = parseRecipe({ tune: { method: 'prompt', ...('method' in change ? {} : { prompts: 2 }), ...change } });
+  if (!parsed) throw new Error('expected settings');
+  return parsed;
+};
 
 /** Draws every parameter of an adapter anew, so that none is at a start value which would change nothing. */
 const disturb = async (model: Generalist, seed: number): Promise<void> => {
@@ -69,6 +67,7 @@ beforeAll(async () => {
   for (const [seed, change] of [
     [1, {}],
     [2, { classes: 'token', sides: 'separate' }],
+    [3, { method: 'lora', rank: 2, alpha: 2, linears: ['attention.query', 'ffn.*'], classes: 'head' }],
   ] as const) {
     using tuned = await tune(base, seed, change);
     await saveAdapter(tuned, place(`adapter-${seed}`), sha256);
@@ -84,22 +83,22 @@ describe('several adapters on one base', () => {
   it.each(['base', 'exported'])('answer as each alone, and leave the base as it is: %s', async (on) => {
     using alone = await openPredictor(place(on), { engine: 'cpu' });
     const untuned = flat(await alone.classify(images, { labels: classes }));
-    const adapters = { first: place('adapter-1'), second: place('adapter-2') };
+    const adapters = { first: place('adapter-1'), second: place('adapter-2'), third: place('adapter-3') };
     using predictor = await openPredictor(place(on), { engine: 'cpu', adapters });
-    expect(predictor.adapters).toEqual(['first', 'second']);
+    expect(predictor.adapters).toEqual(['first', 'second', 'third']);
     const together = await Promise.all(
-      ['first', 'second'].map(async (name) => flat(await predictor.adapter(name).classify(images))),
+      ['first', 'second', 'third'].map(async (name) => flat(await predictor.adapter(name).classify(images))),
     );
     for (const [i, name] of Object.values(adapters).entries()) {
       using own = await openRun(place('base'), { engine: 'cpu', adapter: name });
       using single = await openPredictor(place('base'), { engine: 'current', adapters: { name } });
       const expected = flat(await single.adapter('name').classify(images));
       expectAlike(together[i] ?? [], expected);
-      expect(own.model.config.adapter?.method).toBe('prompt');
+      expect(own.model.config.adapter?.method).toBe(i < 2 ? 'prompt' : 'lora');
     }
     expect(together[0]).not.toEqual(together[1]);
     expect(flat(await predictor.classify(images, { labels: classes }))).toEqual(untuned);
-    expect(() => predictor.adapter('third')).toThrow('unknown adapter "third": known: first, second');
+    expect(() => predictor.adapter('fourth')).toThrow(/unknown adapter "fourth": .*first, second, third/u);
   });
 
   it('are small files, which name method, tasks with classes, and base', async () => {

@@ -1,9 +1,10 @@
 /** Tuning a run on a base that stays as it is: what is trained, stored, resumed and opened. */
 import { silentProgress } from '@polygate/core';
 import { sha256File } from '@polygate/core/node';
-import { parseRecipe, type RecipeInput } from '@polygate/generalist';
+import { parseRecipe, saveModel, type RecipeInput } from '@polygate/generalist';
 import { openRun, trainRecipe } from '@polygate/runs';
 import { readSafetensors } from '@polygate/nn';
+import { maximumDifference } from '@polygate/tensor/testing';
 import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -227,5 +228,103 @@ describe('fine-tuning', () => {
     expect(opened.state?.base).toBeUndefined();
     const name = 'blocks.0.norm1.weight';
     expect(await opened.model.parameters.read(name)).not.toEqual(await untuned.model.parameters.read(name));
+  }, 60_000);
+
+  it('leaves frozen parts bit for bit, and stores the others beside the name of the base', async () => {
+    const run = join(scratch, 'frozen');
+    const frozen = ['embedding.*', 'blocks.0.*', 'temperature.*'];
+    const tasks = { finding: { family: 'image-text-retrieval', dataset: 'images', batchSize: 4 } } as const;
+    await trainRecipe({ recipe: tuned({ tune: { method: 'fine', frozen }, tasks, steps: '2 steps' }), run });
+    const { tensors } = await readSafetensors(weightsOf(run, 2));
+    // The base knows no temperature of this family: a new one is trained whatever is frozen.
+    expect([...tensors.keys()].filter((name) => !/^(?:blocks\.1|routers|head)\./u.test(name))).toEqual([
+      'temperature.image-text-retrieval',
+    ]);
+    using opened = await openRun(run);
+    using untuned = await openRun(base);
+    for (const { name } of untuned.model.parameters.specs) {
+      const values = await untuned.model.parameters.read(name);
+      if (/^(?:embedding|blocks\.0|temperature)\./u.test(name)) {
+        expect(await opened.model.parameters.read(name), name).toEqual(values);
+      }
+    }
+    const moved = 'blocks.1.ffn.fc1.experts.0.weight';
+    expect(await opened.model.parameters.read(moved)).not.toEqual(await untuned.model.parameters.read(moved));
+    await expect(
+      trainRecipe({ recipe: tuned({ tune: { method: 'fine', frozen: ['block.*'] } }), run: join(scratch, 'x') }),
+    ).rejects.toThrow(/unknown parameter "block\.\*"/u);
+  }, 60_000);
+
+  it('lets the rate fall from layer to layer', async () => {
+    const moved = async (layerDecay: number | undefined): Promise<readonly number[]> => {
+      const run = join(scratch, `decay-${layerDecay}`);
+      const optimizer = { kind: 'sgd', learningRate: 1e-2, momentum: 0, weightDecay: 0, clipNorm: null } as const;
+      const recipe = tuned({
+        tune: { method: 'fine', noise: false },
+        optimizer: { ...optimizer, ...(layerDecay === undefined ? {} : { layerDecay }) },
+        schedule: { kind: 'constant', warmup: '0 steps' },
+        steps: '1 steps',
+        checkpoint: { every: '1 steps' },
+      });
+      await trainRecipe({ recipe, run });
+      using opened = await openRun(run);
+      using untuned = await openRun(base);
+      const names = ['embedding.word', 'blocks.0.norm1.bias', 'blocks.1.norm1.bias', 'head.linear.bias'];
+      // Awaited here: the models live as long as this function.
+      return await Promise.all(
+        names.map(async (name) => {
+          const [a, b] = [await opened.model.parameters.read(name), await untuned.model.parameters.read(name)];
+          return Math.hypot(...a.map((value, i) => value - (b[i] ?? NaN)));
+        }),
+      );
+    };
+    const [even, falling] = [await moved(undefined), await moved(0.5)];
+    // Layers 0 (embedding), 1 and 2 (blocks) and 3 (head): 1/8, 1/4, 1/2 and 1 of the rate.
+    even.forEach((step, layer) => {
+      expect(step).toBeGreaterThan(1e-6);
+      expect((falling[layer] ?? NaN) / step).toBeCloseTo(0.5 ** (3 - layer), 2);
+    });
+  }, 60_000);
+
+  it('merges experts for the tasks and trains what comes of it; so it tunes exported models', async () => {
+    const run = join(scratch, 'merged');
+    const still = { optimizer: { learningRate: 1e-12, weightDecay: 0 }, steps: '1 steps', checkpoint: { every: '1 steps' } };
+    await trainRecipe({ recipe: tuned({ tune: { method: 'fine', experts: 'merged' }, ...still }), run });
+    using start = await openRun(base);
+    using merged = await openRun(run);
+    const exported = start.model.exports?.merged?.({ tasks: ['naming'] }).model;
+    if (!exported) throw new Error('expected an export');
+    expect(merged.model.isExported).toBe(true);
+    expect(merged.model.parameters.specs).toEqual(exported.parameters.specs);
+    for (const { name } of exported.parameters.specs) {
+      const values = await exported.parameters.read(name);
+      expect(maximumDifference(await merged.model.parameters.read(name), values), name).toBeLessThan(1e-9);
+    }
+    const folder = join(scratch, 'exported');
+    await saveModel(exported, folder);
+    exported.dispose();
+
+    const again = join(scratch, 'merged-again');
+    const from = { initialize: { from: folder } };
+    await trainRecipe({ recipe: tuned({ tune: { method: 'fine' }, ...from }), run: again });
+    using moved = await openRun(again);
+    const name = 'blocks.1.ffn.fc1.merged.1.weight';
+    expect(await moved.model.parameters.read(name)).not.toEqual(await merged.model.parameters.read(name));
+    const half = join(scratch, 'merged-half');
+    const tune = { method: 'fine', frozen: ['blocks.*'] } as const;
+    await trainRecipe({ recipe: tuned({ tune, ...from, steps: '2 steps' }), run: half });
+    using kept = await openRun(half);
+    expect(await kept.model.parameters.read(name)).toEqual(await merged.model.parameters.read(name));
+
+    const refused = join(scratch, 'merged-refused');
+    const writing = { writing: { family: 'masked-language-modelling', dataset: 'lines', batchSize: 4 } } as const;
+    await expect(trainRecipe({ recipe: tuned({ tune: { method: 'fine' }, ...from, tasks: writing }), run: refused })).rejects.toThrow(
+      'tune: expected a model that was exported for the segments of masked-language-modelling, got one that has no weights for them; tune the run that it was exported from, or export that anew for a task of this family',
+    );
+    await expect(
+      trainRecipe({ recipe: tuned({ tune: { ...tune, experts: 'merged' } }), run: refused }),
+    ).rejects.toThrow(
+      `tune: expected no frozen parts where experts are merged while they are tuned, as no base holds those; merge them first (polygate export --run ${base} --out FOLDER) and tune what that wrote, or leave tune.frozen out`,
+    );
   }, 60_000);
 });

@@ -46,7 +46,7 @@ export const addExport = (program: Command, terminal: Terminal): void => {
     )
     .option(
       '--form <form>',
-      'model; trained: with all experts, to tune it further; or adapter: what a tuned run has beside its base (default: model)',
+      'model; trained: with all experts, to tune it further; adapter: what a tuned run has beside its base; or peft: the same of method lora, as peft has it (default: model)',
       form,
     )
     .option('--dtype <type>', 'f32, or bf16 for half the size (default: f32)', dtype)

@@ -27,7 +27,7 @@ const recipeOf = (name: string, { table, row, method }: NamedTuning): RecipeInpu
   return {
     name,
     ...(table.suite ? { suite: table.suite(row) } : {}),
-    tune: { method, dropPath, ...(classes ? { classes } : {}) },
+    tune: { method, ...(dropPath === undefined ? {} : { dropPath }), ...(classes ? { classes } : {}) },
     tasks: { [row.dataset]: task } as NonNullable<RecipeInput['tasks']>,
     optimizer: {
       learningRate,

@@ -23,6 +23,7 @@ import type { ScoredBatch, TaskBatch, TaskModel, TrainedTask } from '@polygate/t
 import type { ExtraState, LossResult, LossWeights } from '@polygate/training';
 import type * as tf from '@tensorflow/tfjs';
 import type { TuneSettings } from '../tuning/registry.ts';
+import type { LowRankFactors, LowRankRule } from '../tuning/tuning-method.ts';
 import type { ModelConfig } from './model-config.ts';
 
 /** How a loss is computed. */
@@ -127,6 +128,27 @@ export interface ExportedModel {
   readonly sets: number;
 }
 
+/** What an adapter adds to linears, as products of two matrices. */
+export interface LowRankExport extends LowRankRule {
+  /** By the name of the weight of the base that each is added to. The matrices are the caller's. */
+  readonly products: readonly (LowRankFactors & { readonly parameter: string })[];
+  /** Values of its own in place of parameters of the base, borrowed. */
+  readonly replaced: readonly { readonly name: string; readonly value: tf.Tensor }[];
+}
+
+/** What a model can be exported to, by the name of the form. What it makes shares nothing with the model. */
+export interface ModelExports {
+  /** For use alone: its experts merged, and in their weights what an adapter adds to them where it can be there. */
+  readonly merged?: (choice: ExportChoice) => ExportedModel;
+  /**
+   * Of a tuned model: one without an adapter, which has it in its weights; heads of classes stay beside them. The caller's.
+   * @throws ConfigError (code `not-foldable`) for experts that can't have in their weights what all of them share
+   */
+  readonly folded?: () => Generalist;
+  /** Of a tuned model whose adapter has nothing but products, and norms. @throws ConfigError as `folded` */
+  readonly lowRank?: () => LowRankExport;
+}
+
 /** How a model is started from another one's weights. */
 export interface StartOptions {
   /** Of experts that start as copies or means, in units of each weight's own deviation. @default 0 */
@@ -212,7 +234,7 @@ export interface Generalist extends TaskModel, Disposable {
   /** Absent without routers. */
   readonly routing?: ModelRouting | undefined;
   /** What it can be exported to, by the name of the form. */
-  readonly exports?: { readonly merged?: (choice: ExportChoice) => ExportedModel } | undefined;
+  readonly exports?: ModelExports | undefined;
   /** Overwrites its weights by those of a model of its own architecture as far as they fit. The start is borrowed. */
   readonly startFrom?: (start: Generalist, options: StartOptions) => Promise<StartReport>;
   /**

@@ -14,7 +14,13 @@ import * as tf from '@tensorflow/tfjs';
 import { classColumns, classHead, headSpecs, type ClassHead } from './class-heads.ts';
 import { fillLabels, labelSpecs, withLabelRoom } from './label-tokens.ts';
 import { tuningMethodNamed, type TuneSettings } from './registry.ts';
-import type { AdapterForm, TuningContext } from './tuning-method.ts';
+import type {
+  AdapterForm,
+  LinearPlace,
+  LowRankFactors,
+  LowRankRule,
+  TuningContext,
+} from './tuning-method.ts';
 
 const ADDED = 'adapter.';
 const REPLACED = 'adapter.replaced.';
@@ -88,6 +94,7 @@ export class Adapter implements Disposable {
   readonly parameters: ParameterSet;
   /** What forwards of the encoder take. */
   readonly encoder: EncoderAdapter;
+  readonly #form: AdapterForm<TuneSettings>;
   readonly #heads: readonly TrainedTask[];
   readonly #labels: readonly TrainedTask[];
 
@@ -100,6 +107,7 @@ export class Adapter implements Disposable {
     }: { readonly description: AdapterDescription; readonly parameters: ParameterSet },
   ) {
     const form = formOf(settings);
+    this.#form = form;
     this.settings = settings;
     this.parameters = parameters;
     this.#heads = description.heads;
@@ -113,6 +121,28 @@ export class Adapter implements Disposable {
         return labels ? { ...forward, embedded: (x) => labels(forward.embedded?.(x) ?? x) } : forward;
       },
     };
+  }
+
+  /** Whether it may go into the weights of its base. */
+  get folds(): boolean {
+    return this.#form.fold !== undefined;
+  }
+
+  /** What it adds to the weight of a linear, or beyond that to one expert of it; belongs to the enclosing tidy. */
+  added(place: LinearPlace): tf.Tensor2D | undefined {
+    return this.#form.fold?.weight(this, place);
+  }
+
+  /** Settings of the adapter that is left once it is in the weights of its base; undefined where none is. */
+  get rest(): TuneSettings | undefined {
+    return this.#heads.length + this.#labels.length > 0 ? this.#form.fold?.rest(this.settings) : undefined;
+  }
+
+  /** What it adds to linears as products, where it has nothing but these and values in place of parameters. */
+  get lowRank(): (LowRankRule & { factors(place: LinearPlace): LowRankFactors | undefined }) | undefined {
+    const { lowRank } = this.#form;
+    if (!lowRank || this.#heads.length + this.#labels.length > 0) return undefined;
+    return { ...lowRank.rule(this.settings), factors: (place) => lowRank.factors(this, place) };
   }
 
   /** The head for the candidates of a batch; undefined where they are not classes that a head is for. */

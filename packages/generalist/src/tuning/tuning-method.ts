@@ -59,18 +59,44 @@ export interface LiveAdapter<Settings extends object> {
   readonly parameters: Pick<ParameterSet, 'get' | 'has'>;
 }
 
+/** A linear, or one expert of it. */
+export type LinearPlace = LinearRef & Partial<Pick<ExpertRef, 'expert'>>;
+
 /** How what a method adds to linears goes into their weights. */
 export interface AdapterFold<Settings extends object> {
   /**
-   * What is added to the weight of a linear, or of one expert of it, [O, I]; undefined for one that stays. Belongs to the
-   * enclosing tidy.
+   * What is added to the weight of a linear, or beyond that to one expert of it, [O, I]; undefined for nothing. Belongs to
+   * the enclosing tidy.
    */
-  weight(
-    adapter: LiveAdapter<Settings>,
-    ref: LinearRef & Partial<Pick<ExpertRef, 'expert'>>,
-  ): tf.Tensor2D | undefined;
+  weight(adapter: LiveAdapter<Settings>, place: LinearPlace): tf.Tensor2D | undefined;
   /** Settings of the adapter that is left, which has heads and tokens of classes alone. */
   rest(settings: Settings): Settings;
+}
+
+/** What all products of a low-rank adapter have in common, as peft's `LoraConfig` says it. */
+export interface LowRankRule {
+  readonly rank: number;
+  readonly alpha: number;
+  readonly dropout: number;
+  /** Whether alpha is divided by the root of the rank. */
+  readonly rankStabilized: boolean;
+}
+
+/** A product B A of two matrices. */
+export interface LowRankFactors {
+  /** [R, I] */
+  readonly a: tf.Tensor2D;
+  /** [O, R] */
+  readonly b: tf.Tensor2D;
+  /** What is divided by R, or its root, to be the factor of the product. */
+  readonly alpha: number;
+}
+
+/** What a method adds to linears as products of two matrices, for programs that have them so. */
+export interface LowRankForm<Settings extends object> {
+  rule(settings: Settings): LowRankRule;
+  /** The product of a linear, or of one expert of it; undefined for none. The caller's. */
+  factors(adapter: LiveAdapter<Settings>, place: LinearPlace): LowRankFactors | undefined;
 }
 
 /** How a method adapts an encoder. */
@@ -84,6 +110,8 @@ export interface AdapterForm<Settings extends object> {
   begin(adapter: LiveAdapter<Settings>, context: AdapterContext): AdapterForward;
   /** @default what it adds is no change of weights */
   readonly fold?: AdapterFold<Settings>;
+  /** @default what it adds are no products */
+  readonly lowRank?: LowRankForm<Settings>;
 }
 
 /** A way to tune a model. */
@@ -96,6 +124,8 @@ export interface TuningMethod<
   readonly adapter?: AdapterForm<Settings>;
   /** Without an adapter: which parameters are trained. @default all */
   trains?(settings: Settings): ParameterSelection | undefined;
+  /** Without an adapter: whether experts are merged for the tasks before they are trained. @default they are kept */
+  merges?(settings: Settings): boolean;
 }
 
 /** What the fields of a {@link TuningMethod} must be. */
@@ -113,7 +143,9 @@ export const tuningMethodShape: RecordShape<TuningMethod> = {
       ),
       begin: call(rules.record),
       fold: optional(shaped({ weight: call(), rest: call(rules.record) })),
+      lowRank: optional(shaped({ rule: call(rules.record), factors: call() })),
     }),
   ),
   trains: optional(call(optional(rules.record))),
+  merges: optional(call(rules.flag)),
 };

@@ -44,10 +44,12 @@ import type {
   TuningChoice,
 } from '../model.ts';
 import { createAdapter, type Adapter } from '../../tuning/adapter.ts';
+import type { TuneSettings } from '../../tuning/registry.ts';
 import { requireLoss } from '../known-losses.ts';
 import { CachedDecoder } from './cached-decoder.ts';
 import { describeEncoderOf } from './description.ts';
 import { encodeCandidates, embedSequences } from './features.ts';
+import { changesExperts, foldedEncoder, foldInto, lowRankExport } from './folded.ts';
 import { mergedFacts, mergedParts } from './merged-parts.ts';
 import { lossNames, taskLoss, taskWeights } from './loss.ts';
 import { routingOf, routingRecords } from './routing.ts';
@@ -140,19 +142,51 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
   }
 
   get exports(): Generalist['exports'] {
-    const merged = (choice: ExportChoice): ExportedModel => {
-      const { encoder, ...parts } = mergedParts(this, choice);
-      const facts = mergedFacts(encoder);
-      const { adapter: settings, ...config } = parts.config;
-      const { adapter } = this;
-      if (!settings || !adapter) return { model: modelWithEncoder(encoder, parts), ...facts };
-      const base = modelWithEncoder(encoder, { ...parts, config });
-      const tasks = config.tasks ?? [];
-      const model = base.tuned({ settings, tasks, random: createRandom(0), owned: true });
-      copyParameters(adapter.parameters, model.parameters);
-      return { model, ...facts };
+    const { adapter } = this;
+    return {
+      merged: (choice) => this.#merged(choice),
+      ...(adapter?.folds
+        ? { folded: () => this.#withAdapter(foldedEncoder(this.encoder, adapter), this, adapter.rest) }
+        : {}),
+      ...(adapter?.lowRank ? { lowRank: () => lowRankExport(this.encoder, adapter) } : {}),
     };
-    return { merged };
+  }
+
+  /** Experts merged; an adapter that may be in weights is in theirs, another one stays beside them. */
+  #merged(choice: ExportChoice): ExportedModel {
+    const { adapter } = this;
+    const isFolded = adapter?.folds === true;
+    // What each expert has of its own must be there before they are merged.
+    const whole =
+      isFolded && changesExperts(this.encoder, adapter) ? foldedEncoder(this.encoder, adapter) : undefined;
+    try {
+      const { encoder, ...parts } = mergedParts({ ...this.#parts, encoder: whole ?? this.encoder }, choice);
+      if (isFolded && !whole) foldInto(encoder.parameters, adapter);
+      const settings = isFolded ? adapter.rest : adapter?.settings;
+      return { model: this.#withAdapter(encoder, parts, settings), ...mergedFacts(encoder) };
+    } finally {
+      whole?.dispose();
+    }
+  }
+
+  get #parts(): Pick<UniPerceiverModel, 'config' | 'tokenizer'> {
+    const { config, tokenizer } = this;
+    return { config, tokenizer };
+  }
+
+  /** A model of an encoder, which it takes over, with what is left of the adapter beside it. */
+  #withAdapter<Other extends Encoder>(
+    encoder: Other,
+    { config: { adapter: _, ...config }, tokenizer }: Pick<UniPerceiverModel, 'config' | 'tokenizer'>,
+    settings: TuneSettings | undefined,
+  ): UniPerceiverModel<Other> {
+    const base = modelWithEncoder(encoder, { config, tokenizer });
+    const { adapter } = this;
+    if (!settings || !adapter) return base;
+    const tasks = config.tasks ?? [];
+    const model = base.tuned({ settings, tasks, random: createRandom(0), owned: true });
+    copyParameters(adapter.parameters, model.parameters);
+    return model;
   }
 
   /** As {@link Generalist.loss}; see `taskLoss`. */

@@ -13,7 +13,7 @@ import * as tf from '@tensorflow/tfjs';
 import { z } from 'zod';
 import type { AdapterParts, TuningContext, TuningMethod } from '../tuning-method.ts';
 import { classesSetting, classParts, isNorm } from './class-parts.ts';
-import { pairOutput, pairsOf, pairWeight } from './low-rank-pairs.ts';
+import { joinedPairs, pairOutput, pairsOf, pairWeight } from './low-rank-pairs.ts';
 import { lowRankName, lowRankSites } from './low-rank-sites.ts';
 
 /** Largest rank, and largest alpha. */
@@ -130,14 +130,21 @@ export const lora: TuningMethod<LoraSettings> = {
       };
     },
     fold: {
-      weight({ settings, parameters }, ref) {
-        const pairs = [
-          ...pairsOf(parameters, ref),
-          ...(ref.expert === undefined ? [] : pairsOf(parameters, { block: ref.block, linear: ref.linear })),
-        ];
+      weight({ settings, parameters }, place) {
+        const pairs = pairsOf(parameters, place);
         return pairs.length === 0 ? undefined : pairWeight(pairs, loraScale(settings));
       },
       rest: (settings) => ({ ...settings, linears: [], norms: false }),
+    },
+    lowRank: {
+      rule: ({ rank, alpha, dropout, rankStabilized }) => ({ rank, alpha, dropout, rankStabilized }),
+      factors({ settings, parameters }, place) {
+        const pairs = pairsOf(parameters, place);
+        if (pairs.length === 0) return undefined;
+        // One product of n times the rank has the factor that each of n had.
+        const grown = settings.rankStabilized ? Math.sqrt(pairs.length) : pairs.length;
+        return { ...joinedPairs(pairs), alpha: settings.alpha * grown };
+      },
     },
   },
 };

@@ -3,10 +3,10 @@
  *
  * B batch · L tokens · R rank · I inputs · O outputs
  */
-import type { ExpertRef, LinearRef } from '@polygate/encoder';
 import type { ParameterSet } from '@polygate/nn';
 import { linear } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
+import type { LinearPlace } from '../tuning-method.ts';
 import { lowRankName, thirdsOf } from './low-rank-sites.ts';
 
 /** The matrices of a live adapter. */
@@ -23,7 +23,7 @@ export interface LowRankPair {
 /** The pairs of a linear, or of one expert of it; none where it has none. */
 export const pairsOf = (
   parameters: PairSource,
-  { block, linear: name, expert }: LinearRef & Partial<Pick<ExpertRef, 'expert'>>,
+  { block, linear: name, expert }: LinearPlace,
 ): readonly LowRankPair[] =>
   [{ name, third: undefined }, ...thirdsOf(name)].flatMap(({ name: own, third }) => {
     const ref = { block, name: own, ...(expert === undefined ? {} : { expert }) };
@@ -57,3 +57,10 @@ export const pairWeight = (pairs: readonly LowRankPair[], scale: number): tf.Ten
   const [only] = parts;
   return parts.length === 1 && only ? only : tf.addN(parts);
 };
+
+/** The sum of B A over pairs as one product: A of all below each other, B beside each other. */
+export const joinedPairs = (pairs: readonly LowRankPair[]): Record<'a' | 'b', tf.Tensor2D> =>
+  tf.tidy(() => {
+    const b = pairs.map((pair) => tf.pad2d(pair.b, [[...pair.around], [0, 0]]));
+    return { a: tf.concat2d([...pairs.map(({ a }) => a)], 0), b: tf.concat2d(b, 1) };
+  });
