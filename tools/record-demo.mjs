@@ -24,6 +24,17 @@ if (`${state.step} steps` !== recipe.steps) {
   );
   process.exit(1);
 }
+/** Top-1 of the clips that the run never saw, before and after its prompts were tuned. */
+const clips = (path) => read(path).scores.find(({ split, metric }) => split === 'test' && metric === 'top-1');
+const tuning = {
+  untuned: clips('runs/demo/suites/demo-clips/evaluation.json'),
+  tuned: clips('runs/demo-clips/evaluation.json'),
+  recipe: {
+    ...read('runs/demo-clips/recipe.json'),
+    suite: 'data/demo-clips',
+    initialize: { from: 'runs/demo' },
+  },
+};
 const command = engine.name === 'wasm' ? 'POLYGATE_LIBTORCH=off npm run demo' : 'npm run demo';
 const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
 const measured = { command, minutes: Number(minutes), machine, commit };
@@ -38,6 +49,7 @@ const results = {
   evaluationSeed,
   limit,
   scores,
+  tuning,
 };
 writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
 console.log(`${file}: ${scores.length} scores at ${commit}`);

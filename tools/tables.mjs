@@ -48,7 +48,12 @@ const demoTable = (results) => {
   const held = results.scores.filter(
     ({ metric, split, task }) => shown.has(metric) && (split !== 'validation' || task.startsWith('text')),
   );
-  const rows = held.map((score) => [
+  const { untuned, tuned } = results.tuning ?? {};
+  const clips = [
+    [untuned, 'untuned'],
+    [tuned, 'prompt-tuned'],
+  ].flatMap(([score, how]) => (score ? [{ ...score, task: `${score.task}, ${how}` }] : []));
+  const rows = [...held, ...clips].map((score) => [
     score.task ?? '',
     score.split ?? '',
     score.metric,
@@ -76,10 +81,18 @@ const demoSummary = (results) => {
     ['handwritten digits', 'mnist classification', 'test', 'top-1'],
     ['masked words', 'text masked words', 'validation', 'accuracy'],
   ];
-  const rows = questions.flatMap(([question, task, split, metric]) => {
-    const score = results.scores.find((s) => s.task === task && s.split === split && s.metric === metric);
+  const asked = questions.map(([question, task, split, metric]) => [
+    question,
+    results.scores.find((s) => s.task === task && s.split === split && s.metric === metric),
+  ]);
+  const { untuned, tuned } = results.tuning ?? {};
+  const clips = [
+    ['digits in clips, never seen: untuned', untuned],
+    ['the same, prompt-tuned', tuned],
+  ];
+  const rows = [...asked, ...clips].flatMap(([question, score]) => {
     if (!score) return [];
-    const { value, interval, chance, baselines } = score;
+    const { metric, value, interval, chance, baselines } = score;
     return [
       [
         question,

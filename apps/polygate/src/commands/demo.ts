@@ -5,11 +5,15 @@ import { selectEngine } from '@polygate/tensor';
 import { createProgress } from '@polygate/terminal';
 import type { Command } from 'commander';
 import { join } from 'node:path';
+import { formatDemoTuning, tuneDemo } from '../demo-tuning.ts';
 import type { Terminal } from '../terminal.ts';
 import { collect } from './options.ts';
 
 /** Rows of each split that the demo scores, with a native engine and without; `polygate evaluate` scores more. */
 const EVALUATED_ROWS = { native: 700, portable: 200 } as const;
+
+/** Without a native engine: fewer steps and smaller batches. */
+const PORTABLE_TUNING = ['steps=100 steps', 'tasks.moving-digits.batchSize=16'];
 
 interface DemoFlags {
   readonly run: string;
@@ -21,7 +25,9 @@ interface DemoFlags {
 export const addDemo = (program: Command, terminal: Terminal): void => {
   program
     .command('demo')
-    .description('the whole path on the mini suite: prepare, pretrain, evaluate, report and image sheet')
+    .description(
+      'the whole path on the mini suite: prepare, pretrain, evaluate, report and image sheet, then prompts for clips that it never saw',
+    )
     .option('--run <folder>', 'folder of the run', 'runs/demo')
     .option('--data <folder>', 'folder of the prepared suites', 'data')
     .option('--set <path=value>', 'change one setting of the recipe; may be given again', collect, [])
@@ -57,6 +63,22 @@ export const addDemo = (program: Command, terminal: Terminal): void => {
         { logger, signal },
       );
       logger.info(`[${minutes()} min] evaluated`);
+      const tuning = await tuneDemo(
+        {
+          run: flags.run,
+          data: flags.data,
+          engine: engine.name,
+          rows: fast ? EVALUATED_ROWS.native : EVALUATED_ROWS.portable,
+          set: fast ? ['precision=bf16'] : PORTABLE_TUNING,
+        },
+        { logger, signal, stream },
+      );
+      if (!tuning) {
+        logger.info('stopped; run the same command again to go on');
+        return;
+      }
+      logger.info(`[${minutes()} min] tuned`);
+      terminal.print(formatDemoTuning(tuning));
       terminal.print(`report: ${join(flags.run, 'report.md')}\nsheet:  ${join(flags.run, 'sheet.png')}`);
     });
 };

@@ -1,4 +1,5 @@
 import { captions } from './captions.ts';
+import { demoClips } from './demo-clips.ts';
 import { imageFolder } from './image-folder.ts';
 import { miniDigits } from './mini-digits.ts';
 import { miniDrawings } from './mini-drawings.ts';
@@ -13,6 +14,7 @@ import { mini } from './mini.ts';
 export const prepareRecipes: Readonly<Record<string, unknown>> = {
   mini,
   'mini-small': miniSmall,
+  'demo-clips': demoClips,
   'mini-full': miniFull,
   'mini-digits': miniDigits,
   'mini-drawings': miniDrawings,

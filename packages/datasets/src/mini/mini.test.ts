@@ -4,7 +4,7 @@ import type { Reader, Sample } from '../samples/sample.ts';
 import { attributionText } from './attribution.ts';
 import { conceptOf, emojiCaptions, loadEmoji, type EmojiSet } from './emoji.ts';
 import { iconImage, parseIconSet } from './icon-set.ts';
-import { loadMnist } from './mnist.ts';
+import { loadMnist, loadSmallDigits } from './mnist.ts';
 import { loadMobyDick } from './moby-dick.ts';
 import { isValidationSynset, loadWordNet, parseSynset } from './wordnet.ts';
 
@@ -30,6 +30,18 @@ const valuesOf = (samples: readonly Sample[] | undefined, key: string): Set<stri
 
 const common = (a: ReadonlySet<string>, b: ReadonlySet<string>): string[] =>
   [...a].filter((value) => b.has(value));
+
+describe('digits for clips', () => {
+  it('of the small package are all of its stills, each on its side', async () => {
+    const splits = await bySplit(await loadMnist({}, packages));
+    const digits = await loadSmallDigits(packages);
+    for (const side of ['train', 'validation', 'test'] as const) {
+      expect(digits.filter((digit) => digit.side === side).map(({ id }) => id)).toEqual(
+        splits.get(side)?.map(({ id }) => id),
+      );
+    }
+  });
+});
 
 describe('emoji', () => {
   let set: EmojiSet;

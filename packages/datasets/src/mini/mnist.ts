@@ -5,6 +5,7 @@
 import { FormatError } from '@polygate/core';
 import type { Reader, ReaderItem, Sample } from '../samples/sample.ts';
 import { splitByHash } from '../splits/split.ts';
+import type { HandwrittenDigit } from './mnist-idx.ts';
 import { openSource, type PackageOptions } from './packages.ts';
 import { mnistSmall } from './sources/mnist-small.ts';
 
@@ -88,4 +89,18 @@ export const loadMnist = async (
       return splitByHash(Buffer.from(pixels).toString('latin1'), percents);
     },
   };
+};
+
+/** The same digits for what is made of them, each on the side that it has as a still. */
+export const loadSmallDigits = async (
+  packages: PackageOptions = {},
+): Promise<readonly HandwrittenDigit[]> => {
+  const { reader, splitOf } = await loadMnist({}, packages);
+  const digits: HandwrittenDigit[] = [];
+  for await (const item of reader.read()) {
+    if (item.kind !== 'sample' || item.image?.kind !== 'pixels') continue;
+    const { pixels } = item.image;
+    digits.push({ id: item.id, side: splitOf(item), label: item.label ?? 0, pixels });
+  }
+  return digits;
 };

