@@ -361,6 +361,16 @@ describe('task sources', () => {
     expect(Object.keys(defaultTasks(data.suite))).toHaveLength(4);
   });
 
+  it('refuse to mix rows that have no classes', async () => {
+    const augmentation = [{ kind: 'flip' }, { kind: 'mix' }];
+    const recipe = parseRecipe({
+      tasks: { a: { family: 'image-captioning', dataset: 'images', augmentation } },
+    });
+    await expect(buildTaskSources(data, recipe, { image: model.image })).rejects.toThrow(
+      'task "a": expected an augmentation of single images, got one that mixes rows, which needs classes; leave its step mix out',
+    );
+  });
+
   it('refuse a suite whose tokenizer was exchanged', async () => {
     const other = await writeTinySuite();
     await saveTokenizer(trainTokenizer(['x y z'], { vocabularySize: 270 }), join(other, 'tokenizer.json'));

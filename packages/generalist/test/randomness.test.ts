@@ -58,12 +58,12 @@ const whole = { candidates: { kind: 'whole' } } as const;
 const moved = { augmentation: { flip: 0.5, shift: 0.2, tone: 0.3 } } as const;
 /** What each family draws, as much of it as there is. */
 const settingsOf: Readonly<Record<string, object>> = {
-  'image-classification': { ...whole, ...moved },
+  'image-classification': { ...whole, augmentation: 'classification-mixed' },
   'image-captioning': { ...whole, ...moved },
-  'image-text-retrieval': moved,
+  'image-text-retrieval': { augmentation: 'pairs' },
   'masked-language-modelling': { ...whole, maskRate: 0.4 },
   'text-classification': {},
-  'video-classification': { ...whole, ...moved, frames: 2, stride: 1 },
+  'video-classification': { ...whole, augmentation: 'video', frames: 2, stride: 1 },
 };
 
 /** The batch from `start` on; every eighth row is the same one, so that halves are padded as the whole. */

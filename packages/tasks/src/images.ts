@@ -1,5 +1,5 @@
 /** Images of record batches as patches. */
-import { ConfigError, rowRandom } from '@polygate/core';
+import { ConfigError, rowRandom, sharedRandom } from '@polygate/core';
 import {
   patchImages,
   resolveImageInput,
@@ -64,6 +64,7 @@ export const createImageReader = (
     return imagePatches(batch, image, {
       augmentation,
       rowRandom: (row) => rowRandom(random, row, 'augmentation'),
+      stepRandom: sharedRandom(random).fork('augmentation'),
     });
   };
 };

@@ -26,6 +26,14 @@ export interface TaskTargets {
   readonly logQ?: Float32Array;
 }
 
+/** What queries of mixed rows have beside their labels. */
+export interface MixedLabels {
+  /** [queries] index into `targets.ids` of the row that was mixed in. */
+  readonly labels: Int32Array;
+  /** [queries] share of the row's own label, 0 to 1; that of the other is what is left. */
+  readonly shares: Float32Array;
+}
+
 /** One step's worth of a task, in plain arrays. */
 export interface TaskBatch {
   readonly task: string;
@@ -40,7 +48,9 @@ export interface TaskBatch {
   /** [queries] index into `targets.ids`. */
   readonly labels: Int32Array;
   readonly targets: TaskTargets;
-  /** Name of the loss: `cross-entropy`, `contrastive`, or one that a model has beside them; others are refused. */
+  /** Second labels of rows that were mixed with others: for the loss `mixed-cross-entropy`. */
+  readonly mixed?: MixedLabels;
+  /** Name of the loss: `cross-entropy`, `mixed-cross-entropy`, `contrastive`, or one that a model has beside them; others are refused. */
   readonly loss: string;
   /** Targets of a loss that compares numbers, row by row: regression, or one flag a class. */
   readonly values?: Float32Array;
@@ -109,7 +119,10 @@ export interface TaskSettings {
 }
 
 /** What a family makes of a batch; the rest is the same for all. */
-export type CollatedRows = Pick<TaskBatch, 'inputs' | 'queries' | 'labels' | 'targets' | 'loss' | 'same'>;
+export type CollatedRows = Pick<
+  TaskBatch,
+  'inputs' | 'queries' | 'labels' | 'targets' | 'mixed' | 'loss' | 'same'
+>;
 
 /** What a family says of itself, besides its settings with their defaults. */
 export type TaskFacts = Required<TaskSettings> &

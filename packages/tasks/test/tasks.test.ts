@@ -109,6 +109,30 @@ describe('image classification', () => {
     expect(changing.collate(labelled, evaluate()).labelSmoothing).toBe(0);
   });
 
+  it('has two labels of rows that were mixed, in training', () => {
+    const mixing = createImageClassification({
+      name: 'pets',
+      classes: ['cat', 'dog'],
+      tokenizer,
+      image,
+      augmentation: [{ kind: 'mix', cutmix: 0 }],
+    });
+    const plain = task.collate(labelled, evaluate());
+    const { labels, mixed, loss, inputs } = mixing.collate(labelled, train(1));
+    expect(loss).toBe('mixed-cross-entropy');
+    expect(labels).toEqual(plain.labels);
+    expect([...(mixed?.labels ?? [])]).toEqual([labels[1], labels[0], ...labels.subarray(2)]);
+    const [share = NaN] = mixed?.shares ?? [];
+    const [a, b] = [inputs, plain.inputs].map(
+      (own) => own.segments.find(isVisualSegment)?.arrays.patches ?? [],
+    );
+    const width = (b?.length ?? 0) / plain.inputs.size;
+    // Levels are whole: half a one is 0.5 / 255 / 0.224.
+    expect(a?.[0]).toBeCloseTo(share * (b?.[0] ?? 0) + (1 - share) * (b?.[width] ?? 0), 1);
+    expect(mixing.collate(labelled, evaluate())).toMatchObject({ loss: 'cross-entropy' });
+    expect(mixing.collate(labelled, evaluate()).mixed).toBeUndefined();
+  });
+
   it('names labels and classes that can not be', () => {
     const one = createImageClassification({ name: 'pets', classes: ['cat'], tokenizer, image });
     expect(() => one.collate(labelled, evaluate())).toThrow(

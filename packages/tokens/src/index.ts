@@ -22,5 +22,23 @@ export {
   unpatchifyVideo,
 } from './patches.ts';
 export type { PatchBatchLayout, PatchLayout } from './patches.ts';
-export { augmentPixels, checkAugmentation } from './augmentation.ts';
-export type { Augmentation, PixelShape } from './augmentation.ts';
+export { augmentBatch, mixesRows } from './augmentation/augment.ts';
+export type { AugmentedBatch, AugmentOptions, PixelBatch } from './augmentation/augment.ts';
+export type {
+  AugmentationRecord,
+  BatchAugmentation,
+  BatchDraw,
+  DrawnMixing,
+  ImageAugmentation,
+  ImageDraw,
+  Mixing,
+  PixelChange,
+} from './augmentation/augmentation.ts';
+export { augmentPixels } from './augmentation/affine.ts';
+export type { AffineSettings } from './augmentation/affine.ts';
+export type { PixelShape } from './augmentation/pixel-image.ts';
+export { registerAugmentation } from './augmentation/registry.ts';
+export { resizedCrop } from './augmentation/resize.ts';
+export type { CropBox } from './augmentation/resize.ts';
+export { augmentationSchema } from './augmentation/steps.ts';
+export type { Augmentation, AugmentationStep } from './augmentation/steps.ts';

@@ -5,7 +5,7 @@
  * B rows · H, W, C image · N patches · P = patch * patch * C
  */
 import { ConfigError, ShapeError, type Random } from '@polygate/core';
-import { augmentPixels, checkAugmentation, patchifyBatch, type Augmentation } from '@polygate/tokens';
+import { augmentBatch, patchifyBatch, type Augmentation } from '@polygate/tokens';
 import type { BatchColumns } from '../columns.ts';
 import type { ImagePatches } from './visual-segment.ts';
 
@@ -71,6 +71,8 @@ export interface ImagePatchOptions {
   readonly augmentation?: Augmentation | undefined;
   /** Stream of row `i`; nothing is changed without. */
   readonly rowRandom?: ((row: number) => Random) | undefined;
+  /** Stream that the rows of a step share, by which an augmentation mixes them. @default rows are not mixed */
+  readonly stepRandom?: Random | undefined;
   /** Column of raw pixels. @default 'image' */
   readonly column?: string | undefined;
   /** Column of ready patches, used when the batch has it. @default 'patches' */
@@ -78,7 +80,7 @@ export interface ImagePatchOptions {
 }
 
 /** What the images of a model look like, and how they are read. */
-export interface VisualInput extends ImageInput, Omit<ImagePatchOptions, 'rowRandom'> {}
+export interface VisualInput extends ImageInput, Omit<ImagePatchOptions, 'rowRandom' | 'stepRandom'> {}
 
 /**
  * The patches of a batch of images, or of clips frame after frame.
@@ -89,7 +91,13 @@ export const patchImages = (
   input: ResolvedImageInput,
   options: ImagePatchOptions = {},
 ): ImagePatches => {
-  const { column: image = 'image', patchColumn: patches = 'patches', augmentation, rowRandom } = options;
+  const {
+    column: image = 'image',
+    patchColumn: patches = 'patches',
+    augmentation,
+    rowRandom,
+    stepRandom,
+  } = options;
   const { size } = columns;
   const shape = {
     size,
@@ -113,17 +121,14 @@ export const patchImages = (
       `image patches: expected bytes in column "${image}", got ${values.constructor.name}`,
     );
   }
-  let pixels: Uint8Array = values;
-  if (augmentation && rowRandom) {
-    checkAugmentation(augmentation);
-    pixels = new Uint8Array(values.length);
-    const frame = width / input.frames;
-    for (let i = 0; i < size * input.frames; i += 1) {
-      const raw = values.subarray(i * frame, (i + 1) * frame);
-      // The frames of a clip are changed alike: each begins the row's stream anew.
-      const random = rowRandom(Math.floor(i / input.frames));
-      pixels.set(augmentPixels(raw, input, { ...augmentation, random }), i * frame);
-    }
-  }
-  return { ...shape, patches: patchifyBatch(pixels, { ...input, count: size * input.frames }) };
+  const count = size * input.frames;
+  if (!augmentation || !rowRandom) return { ...shape, patches: patchifyBatch(values, { ...input, count }) };
+  const { height, width: across, channels, frames } = input;
+  const batch = { pixels: values, size, frames, height, width: across, channels };
+  const { pixels, mixing } = augmentBatch(batch, { augmentation, rowRandom, stepRandom });
+  return {
+    ...shape,
+    patches: patchifyBatch(pixels, { ...input, count }),
+    ...(mixing ? { mixing } : {}),
+  };
 };

@@ -1,5 +1,6 @@
 /** Images and clips as segments and sequences. */
 import type { AttributeRow } from '@polygate/attributes';
+import type { Mixing } from '@polygate/tokens';
 import type { Segment, SequenceBatch } from '../segment.ts';
 import { joinSegments } from '../sequence-batch.ts';
 
@@ -42,6 +43,8 @@ export interface ImagePatches {
   /** P */
   readonly patchWidth: number;
   readonly grid: PatchGrid;
+  /** How rows were mixed with others, where they were: their labels are two each. */
+  readonly mixing?: Mixing;
 }
 
 /** The segment of some images; the patches are borrowed. */

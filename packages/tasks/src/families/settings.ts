@@ -1,5 +1,7 @@
 /** Settings of tasks, as recipes write them: those that every family has, and those that several share. */
 import { z } from 'zod';
+import { ConfigError } from '@polygate/core';
+import { augmentationSchema, mixesRows } from '@polygate/tokens';
 import { generationSettings } from '../generation/generation-options.ts';
 
 export const share = z.number().min(0).max(1);
@@ -62,21 +64,20 @@ export type CommonSettings = { readonly family: string } & Readonly<
   z.output<z.ZodObject<ReturnType<typeof commonSettings>>>
 >;
 
-/** Changes of training images. @default none */
-export const augmentation = z
-  .strictObject({
-    /** Probability of mirroring left and right. */
-    flip: share.default(0),
-    /** Largest shift as a share of the side. */
-    shift: share.default(0),
-    /** Largest relative zoom each way, on a log scale. */
-    zoom: z.number().min(0).max(4).default(0),
-    /** Largest turn each way, degrees. */
-    turn: z.number().min(0).max(180).default(0),
-    /** Largest relative change of brightness and of contrast. */
-    tone: share.default(0),
-  })
-  .optional();
+/**
+ * Changes of training images: a preset by name, a list of steps (`{ kind, ...settings }`), or the settings of the affine step
+ * alone. @default none
+ */
+export const augmentation = augmentationSchema.optional();
+
+/** @throws ConfigError for an augmentation that mixes rows, in a task whose rows have no classes that could be mixed */
+export const requireUnmixed = (task: string, changes: z.output<typeof augmentation>): void => {
+  if (changes === undefined || !mixesRows(changes)) return;
+  throw new ConfigError(
+    `task "${task}": expected an augmentation of single images, got one that mixes rows, which needs classes; leave its step mix out`,
+    { code: 'mixing-needs-classes', fields: { task } },
+  );
+};
 
 /** Candidates in training. @default whole classes; 512 sampled tokens for vocabularies above 1024 */
 export const candidates = z

@@ -33,13 +33,15 @@ export interface ClipPatchOptions {
   readonly augmentation?: Augmentation | undefined;
   /** Stream of the changes of clip `i`; its frames are changed alike. */
   readonly rowRandom?: ((i: number) => Random) | undefined;
+  /** Stream by which clips are mixed with each other. @default they are not */
+  readonly stepRandom?: Random | undefined;
 }
 
 /** One view of each clip as patches. @throws ShapeError for frames of another size */
 export const clipPatches = (
   clips: readonly Clip[],
   image: ImageInput,
-  { view, start, augmentation, rowRandom }: ClipPatchOptions,
+  { view, start, ...changes }: ClipPatchOptions,
 ): ImagePatches => {
   const input = clipInput(image, view);
   const area = input.pixels / input.frames;
@@ -63,7 +65,7 @@ export const clipPatches = (
       throw new ShapeError('clips: expected to be read as pixels alone');
     },
   };
-  return patchImages(columns, input, { augmentation, rowRandom });
+  return patchImages(columns, input, changes);
 };
 
 /** The clips of a batch of rows of a kind of clips. */

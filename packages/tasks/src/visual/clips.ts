@@ -2,7 +2,7 @@
  * Clips as families see them: T frames, a stride apart, from a start that training draws for each sample; evaluation takes
  * one view or several, spread evenly (Uni-Perceiver-MoE, section 4.2; the published code's temporal views).
  */
-import { rowRandom } from '@polygate/core';
+import { rowRandom, sharedRandom } from '@polygate/core';
 import { clipPatches, clipsOf } from './clip-patches.ts';
 import { viewStart } from './clip-views.ts';
 import { viewFields, viewSettingsOf } from './view-settings.ts';
@@ -28,7 +28,13 @@ export const clips: VisualSource<typeof viewFields> = Object.freeze({
         view: { frames, stride },
         start: (i, last) =>
           training ? rowRandom(random, i, 'frames').integer(last + 1) : viewStart(last, view.index, view.of),
-        ...(training ? { augmentation, rowRandom: (i: number) => rowRandom(random, i, 'augmentation') } : {}),
+        ...(training
+          ? {
+              augmentation,
+              rowRandom: (i: number) => rowRandom(random, i, 'augmentation'),
+              stepRandom: sharedRandom(random).fork('augmentation'),
+            }
+          : {}),
       }),
   samples: clipsOf,
   shown(task) {

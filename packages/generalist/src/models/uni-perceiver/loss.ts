@@ -5,7 +5,12 @@
  */
 import { sharedRandom } from '@polygate/core';
 import { createRoutingTrace, type RoutingTrace, type SiteReport } from '@polygate/encoder';
-import { similarityCrossEntropy, similarityLogits, symmetricContrastive } from '@polygate/losses';
+import {
+  mixedCrossEntropy,
+  similarityCrossEntropy,
+  similarityLogits,
+  symmetricContrastive,
+} from '@polygate/losses';
 import type { SequenceBatch } from '@polygate/modalities';
 import type { TaskBatch } from '@polygate/tasks';
 import { l2Normalize } from '@polygate/tensor';
@@ -17,7 +22,7 @@ import { encodeFeatures } from './features.ts';
 import { temperatureFactor } from './temperature.ts';
 
 /** Losses of task batches that a similarity is trained by. */
-export const lossNames = ['cross-entropy', 'contrastive'] as const;
+export const lossNames = ['cross-entropy', 'mixed-cross-entropy', 'contrastive'] as const;
 
 /** Values of a batch. */
 export type TaskMetrics = {
@@ -94,6 +99,12 @@ export const taskWeights = ({ labels, inputs, targets }: TaskBatch): TaskWeights
   return { loss: labels.length, inputs: own, targets: others, balance: own, z: own, auxiliary: own };
 };
 
+/** The label of each query that has the larger share. */
+const mainLabels = ({ labels, mixed }: Pick<TaskBatch, 'labels' | 'mixed'>): Int32Array =>
+  mixed
+    ? labels.map((label, i) => ((mixed.shares[i] ?? 1) >= 0.5 ? label : (mixed.labels[i] ?? label)))
+    : labels;
+
 /** The loss of compared features without anything auxiliary, and the accuracy. Call it inside a tidy. */
 const compared = (
   batch: TaskBatch,
@@ -108,7 +119,7 @@ const compared = (
 ): { readonly loss: tf.Scalar; readonly accuracy: tf.Scalar } => {
   const { queries, targets, training, head } = features;
   const { labelSmoothing } = batch;
-  const labels = tf.tensor1d(batch.labels, 'int32');
+  const labels = tf.tensor1d(mainLabels(batch), 'int32');
   const similarities = similarityLogits(head ? l2Normalize(queries) : queries, targets, temperature);
   const logits = head ? head.mix(queries, similarities) : similarities;
   // Not tf.oneHot: it refuses a single candidate, which is what a batch of one pair has.
@@ -129,10 +140,10 @@ const compared = (
     ? (tf.mean(tf.cast(tf.equal(tf.argMax(logits, 1), labels), 'float32')) as tf.Scalar)
     : bestShare(logits, own());
   const { logQ } = batch.targets;
-  const loss = similarityCrossEntropy(logits, batch.labels, {
-    labelSmoothing,
-    ...(logQ ? { logQ: tf.tensor1d(logQ) } : {}),
-  });
+  const settings = { labelSmoothing, ...(logQ ? { logQ: tf.tensor1d(logQ) } : {}) };
+  const loss = batch.mixed
+    ? mixedCrossEntropy(logits, { labels: batch.labels, mixed: batch.mixed }, settings)
+    : similarityCrossEntropy(logits, batch.labels, settings);
   return { loss, accuracy };
 };
 

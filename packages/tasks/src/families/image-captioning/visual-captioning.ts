@@ -6,7 +6,7 @@ import type { VisualSettings, VisualSource } from '../../visual/visual-source.ts
 import { samplesVocabulary, vocabularyChoice } from '../candidate-choice.ts';
 import type { SettingFields, SettingsOf, TaskFamily } from '../family.ts';
 import { NEAREST_NOTE } from '../report-notes.ts';
-import { augmentation, candidates, generation, maximumTokens } from '../settings.ts';
+import { augmentation, candidates, generation, maximumTokens, requireUnmixed } from '../settings.ts';
 import { CAPTION_TEMPERATURE, createVisualCaptioning } from './collate.ts';
 import { captionEvaluation } from './evaluate.ts';
 
@@ -33,6 +33,7 @@ export const visualCaptioning = <Fields extends SettingFields>(
     taskName: (dataset: string) => `${dataset}/captioning`,
     create(name, given, context) {
       const own = ownOf<Fields>(given);
+      requireUnmixed(name, own.augmentation);
       return createVisualCaptioning({
         name,
         family,

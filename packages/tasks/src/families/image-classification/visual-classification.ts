@@ -1,4 +1,5 @@
 /** Classification of images, or of clips: what the records of both share. */
+import { mixesRows } from '@polygate/tokens';
 import { LONGEST_NAME } from '../class-targets.ts';
 import { imageToText } from '../../signatures.ts';
 import type { VisualSettings, VisualSource } from '../../visual/visual-source.ts';
@@ -36,6 +37,7 @@ export const visualClassification = <Fields extends SettingFields>(
         name,
         family,
         read: source.reader({ ...own, image: context.image }),
+        isMixed: own.augmentation !== undefined && mixesRows(own.augmentation),
         classes: context.dataset.classes ?? [],
         tokenizer: context.tokenizer,
         lossWeight: own.lossWeight,

@@ -4,7 +4,7 @@ import { imageToText } from '../../signatures.ts';
 import type { VisualSettings, VisualSource } from '../../visual/visual-source.ts';
 import type { SettingFields, SettingsOf, TaskFamily } from '../family.ts';
 import { NEAREST_NOTE } from '../report-notes.ts';
-import { augmentation, maximumTokens } from '../settings.ts';
+import { augmentation, maximumTokens, requireUnmixed } from '../settings.ts';
 import { createVisualTextRetrieval, RETRIEVAL_TEMPERATURE } from './collate.ts';
 import { retrievalEvaluation } from './evaluate.ts';
 
@@ -32,6 +32,7 @@ export const visualTextRetrieval = <Fields extends SettingFields>(
     taskName: (dataset: string) => `${dataset}/retrieval`,
     create(name, given, context) {
       const own = ownOf<Fields>(given);
+      requireUnmixed(name, own.augmentation);
       return createVisualTextRetrieval({
         name,
         family,

@@ -4,9 +4,12 @@
  *
  * H rows · W columns · C channels; pixels are HWC, 0 to 255.
  */
-import { ConfigError, ShapeError, type Random } from '@polygate/core';
+import { ConfigError, type Random } from '@polygate/core';
+import { z } from 'zod';
+import type { ImageAugmentation } from './augmentation.ts';
+import { requirePixels, type PixelShape } from './pixel-image.ts';
 
-export interface Augmentation {
+export interface AffineSettings {
   /** Probability of mirroring left and right. @default 0 */
   readonly flip?: number;
   /** Largest shift as a share of the side, each way. @default 0 */
@@ -19,7 +22,7 @@ export interface Augmentation {
   readonly tone?: number;
 }
 
-const limits: Readonly<Record<keyof Augmentation, number>> = {
+const limits: Readonly<Record<keyof AffineSettings, number>> = {
   flip: 1,
   shift: 1,
   zoom: 4,
@@ -28,20 +31,14 @@ const limits: Readonly<Record<keyof Augmentation, number>> = {
 };
 
 /** @throws ConfigError for a value outside its range */
-export const checkAugmentation = (augmentation: Augmentation): void => {
+export const checkAugmentation = (augmentation: AffineSettings): void => {
   for (const [name, limit] of Object.entries(limits)) {
-    const value = augmentation[name as keyof Augmentation] ?? 0;
+    const value = augmentation[name as keyof AffineSettings] ?? 0;
     if (!(value >= 0 && value <= limit)) {
       throw new ConfigError(`augmentation: expected ${name} from 0 to ${limit}, got ${value}`);
     }
   }
 };
-
-export interface PixelShape {
-  readonly height: number;
-  readonly width: number;
-  readonly channels: number;
-}
 
 /**
  * A changed copy of one image; the input is borrowed. Seven draws are taken whatever the settings, so that switching
@@ -52,15 +49,10 @@ export interface PixelShape {
 export const augmentPixels = (
   pixels: Uint8Array,
   shape: PixelShape,
-  options: Augmentation & { readonly random: Random },
+  options: AffineSettings & { readonly random: Random },
 ): Uint8Array => {
   const { height, width, channels } = shape;
-  const expected = height * width * channels;
-  if (pixels.length !== expected) {
-    throw new ShapeError(
-      `augmentPixels: expected ${height}x${width}x${channels} = ${expected} bytes, got ${pixels.length}`,
-    );
-  }
+  requirePixels('augmentPixels', pixels, shape);
   const { random, flip = 0, shift = 0, zoom = 0, turn = 0, tone = 0 } = options;
   const symmetric = (): number => 2 * random.next() - 1;
   const mirrored = random.next() < flip ? -1 : 1;
@@ -104,3 +96,30 @@ export const augmentPixels = (
   }
   return out;
 };
+
+const share = z.number().min(0).max(1).default(0);
+
+/** Settings of a recipe; also what a recipe may write in place of a list of steps. */
+export const affineFields = {
+  /** Probability of mirroring left and right. */
+  flip: share,
+  /** Largest shift as a share of the side. */
+  shift: share,
+  /** Largest relative zoom each way, on a log scale. */
+  zoom: z.number().min(0).max(limits.zoom).default(0),
+  /** Largest turn each way, degrees. */
+  turn: z.number().min(0).max(limits.turn).default(0),
+  /** Largest relative change of brightness and of contrast. */
+  tone: share,
+};
+
+/** Draws anew for every frame from the stream's beginning, so that those of a clip are changed alike. */
+export const affine: ImageAugmentation<typeof affineFields> = Object.freeze({
+  name: 'affine',
+  summary: 'mirror, shift, zoom and turn in one resampling, brightness and contrast',
+  settings: affineFields,
+  draw: (settings, { shape, begin }) => {
+    checkAugmentation(settings);
+    return (pixels) => augmentPixels(pixels, shape, { ...settings, random: begin() });
+  },
+} satisfies ImageAugmentation<typeof affineFields>);

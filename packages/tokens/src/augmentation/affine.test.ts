@@ -1,7 +1,7 @@
 import { createRandom } from '@polygate/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { augmentPixels, checkAugmentation } from './augmentation.ts';
+import { augmentPixels, checkAugmentation } from './affine.ts';
 
 const shape = { height: 3, width: 4, channels: 2 };
 const image = Uint8Array.from({ length: 24 }, (_, i) => i * 10);
