@@ -11,15 +11,15 @@ import { requirePixels, type PixelShape } from './pixel-image.ts';
 
 export interface AffineSettings {
   /** Probability of mirroring left and right. @default 0 */
-  readonly flip?: number;
+  readonly flip?: number | undefined;
   /** Largest shift as a share of the side, each way. @default 0 */
-  readonly shift?: number;
+  readonly shift?: number | undefined;
   /** Largest relative zoom each way, drawn on a log scale: 0.25 means a factor from 0.8 to 1.25. @default 0 */
-  readonly zoom?: number;
+  readonly zoom?: number | undefined;
   /** Largest turn each way, in degrees. @default 0 */
-  readonly turn?: number;
+  readonly turn?: number | undefined;
   /** Largest relative change of brightness and, drawn apart, of contrast. @default 0 */
-  readonly tone?: number;
+  readonly tone?: number | undefined;
 }
 
 const limits: Readonly<Record<keyof AffineSettings, number>> = {

@@ -48,7 +48,7 @@ const step = z.looseObject({ kind: z.string() }).transform((given, context): Aug
 const MOST_STEPS = 64;
 
 /** Of a setting of a recipe. @default no augmentation */
-export const augmentationSchema = z.union([
+export const augmentationSchema: z.ZodType<Augmentation, Augmentation> = z.union([
   z.enum(Object.keys(presets) as [AugmentationPreset, ...AugmentationPreset[]]),
   z
     .array(step)
