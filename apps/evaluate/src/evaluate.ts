@@ -132,7 +132,7 @@ export const evaluate = async (
         .flatMap((dataset) => scoringFamilies(model, dataset));
   const notes = [...new Set(families.flatMap((family) => family.notes ?? []))];
   const overfitting = await readOverfitting(run);
-  for (const found of overfitting) logger.warn(describeOverfitting(found));
+  for (const each of overfitting) logger.warn(describeOverfitting(each));
   const facts: ReportFacts = {
     run,
     suite: data.suite.name,

@@ -137,10 +137,10 @@ const parse = (content: unknown, path: string): Outcomes => {
  * @throws StateError for a folder that was not evaluated; FormatError for a damaged file
  */
 export const readOutcomes = async (place: string): Promise<Outcomes> => {
-  const found = await stat(place).catch(() => undefined);
-  if (!found)
+  const stats = await stat(place).catch(() => undefined);
+  if (!stats)
     throw new ConfigError(`compare: expected a folder of a run or of results, got none at ${place}`);
-  const path = found.isDirectory() ? join(place, OUTCOMES_FILE) : place;
+  const path = stats.isDirectory() ? join(place, OUTCOMES_FILE) : place;
   let bytes: Buffer;
   try {
     bytes = await readFile(path);

@@ -53,9 +53,9 @@ const createProgram = (terminal: Terminal): Command => {
     addEngines,
   ])
     add(program, terminal);
-  const known = program.commands.map((command) => command.name());
+  const commands = program.commands.map((command) => command.name());
   program.argument('[command]').action((name: string | undefined) => {
-    if (name !== undefined) throw unknownName('command', name, known);
+    if (name !== undefined) throw unknownName('command', name, commands);
     program.outputHelp();
   });
   // Sub-commands inherit neither: without both, commander would end the process itself.

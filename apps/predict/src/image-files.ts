@@ -69,9 +69,9 @@ const matching = async (pattern: string): Promise<readonly string[]> => {
 export const imageFilesOf = async (named: readonly string[]): Promise<readonly string[]> => {
   const paths = new Set<string>();
   for (const name of named) {
-    const found = await stat(name).catch(() => undefined);
-    if (found?.isDirectory()) for (const path of await imageFiles(name)) paths.add(path);
-    else if (found || !wildcard.test(name)) paths.add(name);
+    const stats = await stat(name).catch(() => undefined);
+    if (stats?.isDirectory()) for (const path of await imageFiles(name)) paths.add(path);
+    else if (stats || !wildcard.test(name)) paths.add(name);
     else {
       const files = await matching(name).catch(() => []);
       if (files.length === 0) {

@@ -34,8 +34,8 @@ const verbOf = <I extends Input>(
   input: I,
 ): { readonly family: TaskFamily; readonly predictor: PredictorOf<I> } => {
   const fitting = taskPredictors().filter(({ predictor }) => predictor.input === input);
-  const found = fitting.find(({ predictor }) => predictor.verb === verb);
-  if (found) return found as { readonly family: TaskFamily; readonly predictor: PredictorOf<I> };
+  const chosen = fitting.find(({ predictor }) => predictor.verb === verb);
+  if (chosen) return chosen as { readonly family: TaskFamily; readonly predictor: PredictorOf<I> };
   throw unknownName(
     `verb about ${input}`,
     verb,
@@ -222,15 +222,15 @@ const readItems = async (
   },
 ): Promise<ReadGallery> => {
   const { items, asked, skip, logger = silentLogger } = options;
-  const found = await items.find(folder);
-  if (found.length === 0) {
+  const names = await items.find(folder);
+  if (names.length === 0) {
     throw new ConfigError(`predict: expected ${items.item}s in ${folder}, got none; give another folder`, {
       fields: { folder },
     });
   }
   const paths: string[] = [];
   const parts: ImagePatches[] = [];
-  for (const path of found) {
+  for (const path of names) {
     try {
       parts.push(await items.read(model, path, { ...asked, reading: readingOf(model, options) }));
       paths.push(path);

@@ -67,8 +67,8 @@ export class Ledger {
 
   /** Counts a sample that is used although something of it was lost. */
   note(note: SampleNote): void {
-    const known = this.#notes.get(note.code);
-    if (known) known.count += 1;
+    const entry = this.#notes.get(note.code);
+    if (entry) entry.count += 1;
     else this.#notes.set(note.code, { count: 1, first: note });
   }
 

@@ -91,8 +91,8 @@ export const planDatasets = async (
   const plans = new Map<string, DatasetPlan>();
   for (const [key, source] of Object.entries(recipe.sources)) {
     const next = await planSource(key, source, { recipe, packages });
-    const known = plans.get(next.name);
-    plans.set(next.name, known ? joinPlans(known, next, key) : next);
+    const before = plans.get(next.name);
+    plans.set(next.name, before ? joinPlans(before, next, key) : next);
   }
   const all = [...plans.values()];
   checkNames(all);

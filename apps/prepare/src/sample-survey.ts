@@ -54,8 +54,8 @@ export class OverlapFinder {
     if (!first) this.#first.set(key, place);
     else if (first.split !== place.split) {
       const splits = [first.split, place.split].sort() as [string, string];
-      const known = this.#overlaps.get(splits.join('\n'));
-      if (known) known.rows += 1;
+      const overlap = this.#overlaps.get(splits.join('\n'));
+      if (overlap) overlap.rows += 1;
       else this.#overlaps.set(splits.join('\n'), { splits, rows: 1, example: [first.id, place.id] });
     }
   }

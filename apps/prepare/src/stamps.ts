@@ -26,15 +26,15 @@ const isBelow = (folder: string, path: string): boolean => {
 };
 
 const stampFile = async (path: string): Promise<string> => {
-  const found = await stat(path).catch(() => undefined);
-  return found ? `${found.size} ${found.mtimeMs}` : 'missing';
+  const stats = await stat(path).catch(() => undefined);
+  return stats ? `${stats.size} ${stats.mtimeMs}` : 'missing';
 };
 
 /** SHA-256, hex, over path, size and time of a file, or of those of a folder. */
 export const stampOf = async (path: string, { of, without }: StampOptions): Promise<string> => {
   const hash = createHash('sha256').update(path);
-  const found = await stat(path).catch(() => undefined);
-  if (!found?.isDirectory()) return hash.update(` ${await stampFile(path)}`).digest('hex');
+  const stats = await stat(path).catch(() => undefined);
+  if (!stats?.isDirectory()) return hash.update(` ${await stampFile(path)}`).digest('hex');
   let waiting: { readonly id: string; readonly path: string }[] = [];
   let stamped = 0;
   const flush = async (): Promise<void> => {

@@ -26,9 +26,9 @@ const differingFile = async (directory: string, suite: Suite): Promise<string | 
     if (!Number.isSafeInteger(expected?.bytes))
       return `${name}: expected its bytes and sha256 in ${SUITE_FILE}`;
     const path = join(directory, name);
-    const found = await stat(path).catch(() => undefined);
-    if (!found?.isFile()) return `${name}: expected a file of ${expected.bytes} bytes, got none`;
-    if (found.size !== expected.bytes) return `${name}: expected ${expected.bytes} bytes, got ${found.size}`;
+    const stats = await stat(path).catch(() => undefined);
+    if (!stats?.isFile()) return `${name}: expected a file of ${expected.bytes} bytes, got none`;
+    if (stats.size !== expected.bytes) return `${name}: expected ${expected.bytes} bytes, got ${stats.size}`;
     if ((await sha256File(path)) !== expected.sha256) return `${name}: expected another content`;
   }
   return undefined;

@@ -25,26 +25,26 @@ export class SuiteOverlaps {
   /** What was found, by the dataset that holds the samples out. */
   overlaps(): ReadonlyMap<string, readonly SplitOverlap[]> {
     const trained = this.#trained();
-    const found = new Map<string, Map<string, SplitOverlap>>();
+    const overlaps = new Map<string, Map<string, SplitOverlap>>();
     for (const { dataset, splits, keys, ids } of this.#parts) {
       for (const [place, key] of keys.entries()) {
         const split = splits[place] ?? '';
         if (split === 'train') continue;
         for (const other of trained.get(key) ?? []) {
           if (other.dataset === dataset) continue;
-          const own = found.get(dataset) ?? new Map<string, SplitOverlap>();
-          const known = own.get(`${split}\n${other.dataset}`);
+          const own = overlaps.get(dataset) ?? new Map<string, SplitOverlap>();
+          const overlap = own.get(`${split}\n${other.dataset}`);
           own.set(`${split}\n${other.dataset}`, {
             splits: [split, 'train'],
             dataset: other.dataset,
-            rows: (known?.rows ?? 0) + 1,
-            example: known?.example ?? [ids[place] ?? '', other.id],
+            rows: (overlap?.rows ?? 0) + 1,
+            example: overlap?.example ?? [ids[place] ?? '', other.id],
           });
-          found.set(dataset, own);
+          overlaps.set(dataset, own);
         }
       }
     }
-    return new Map([...found].map(([dataset, own]) => [dataset, [...own.values()]]));
+    return new Map([...overlaps].map(([dataset, own]) => [dataset, [...own.values()]]));
   }
 
   /** The first training sample of each dataset that shows a key. */

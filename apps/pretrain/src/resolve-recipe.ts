@@ -13,7 +13,7 @@ export const resolvePretrainRecipe = (options: {
   const { recipe, set = [] } = options;
   // Defaults are those of the kinds that the settings choose, so they are filled in last.
   if (typeof recipe !== 'string') return applyOverrides(recipe as RecipeInput, set);
-  const known = ownValue(pretrainRecipes, recipe);
-  if (!known) throw unknownName('pretrain recipe', recipe, Object.keys(pretrainRecipes));
-  return applyOverrides(known, set);
+  const named = ownValue(pretrainRecipes, recipe);
+  if (!named) throw unknownName('pretrain recipe', recipe, Object.keys(pretrainRecipes));
+  return applyOverrides(named, set);
 };

@@ -147,8 +147,8 @@ export class TensorStore {
    * @throws StateError when it was disposed of.
    */
   get(dataId: DataId): Stored {
-    const found = this.#find(dataId);
-    if (found !== undefined) return found;
+    const entry = this.#find(dataId);
+    if (entry !== undefined) return entry;
     try {
       this.#moved.get(dataId);
     } catch (cause) {

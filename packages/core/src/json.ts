@@ -107,15 +107,15 @@ const describeFault = (text: string, remedy: string, firstLine: number): string 
   const fault = jsonFault(text);
   if (!fault) return `got ${excerpt(text)}; ${remedy}`;
   const { found, line, column } = fault;
-  const place = `at ${firstLine + line - 1}:${column}`;
+  const where = `at ${firstLine + line - 1}:${column}`;
   if (NOT_A_NUMBER.test(found)) {
-    return `got ${found} ${place}; write null there (Python: json.dumps(..., allow_nan=False) finds the places)`;
+    return `got ${found} ${where}; write null there (Python: json.dumps(..., allow_nan=False) finds the places)`;
   }
   if (PYTHON.test(found))
-    return `got ${excerpt(found)} ${place}; write it as JSON (Python: json.dumps, not str)`;
+    return `got ${excerpt(found)} ${where}; write it as JSON (Python: json.dumps, not str)`;
   if (found.startsWith(',') && text.trimEnd().endsWith(found))
-    return `got a comma at the end, ${place}; leave it out`;
-  return `got ${found === '' ? 'the end of the text' : excerpt(found)} ${place}; ${remedy}`;
+    return `got a comma at the end, ${where}; leave it out`;
+  return `got ${found === '' ? 'the end of the text' : excerpt(found)} ${where}; ${remedy}`;
 };
 
 /**

@@ -158,8 +158,8 @@ export const laySettings = (schema: SchemaNode, record: unknown, settings: reado
     path.forEach((key, depth) => {
       const parent = path.slice(0, depth);
       if (schemasAt(schema, [...parent, key], changed).length > 0) return;
-      const known = knownKeysAt(schema, parent, changed).map((name) => [...parent, name].join('.'));
-      throw unknownName('setting', path.slice(0, depth + 1).join('.'), known);
+      const keys = knownKeysAt(schema, parent, changed).map((name) => [...parent, name].join('.'));
+      throw unknownName('setting', path.slice(0, depth + 1).join('.'), keys);
     });
     const value = typedValue(setting.slice(cut + 1), schemasAt(schema, path, changed), path.join('.'));
     changed = withValue(changed, path, value);
@@ -183,8 +183,8 @@ const unusableKey = (value: unknown, depth = 0): readonly string[] | undefined =
   if (typeof value !== 'object' || value === null || depth > MAX_PATH) return undefined;
   if (Object.hasOwn(value, '__proto__')) return ['__proto__'];
   for (const [key, child] of Object.entries(value)) {
-    const found = unusableKey(child, depth + 1);
-    if (found) return [key, ...found];
+    const unusable = unusableKey(child, depth + 1);
+    if (unusable) return [key, ...unusable];
   }
   return undefined;
 };
@@ -230,8 +230,8 @@ export const checkSettings = <T>(schema: SettingsSchema<T>, input: unknown, what
   const path = (issue?.path ?? []).map(String);
   const at = (keys: readonly string[]): string => keys.join('.');
   if (issue?.code === 'unrecognized_keys') {
-    const known = knownKeysAt(schema, path, input).map((key) => at([...path, key]));
-    throw unknownName(`${what} key`, at([...path, issue.keys?.[0] ?? '']), known);
+    const allowed = knownKeysAt(schema, path, input).map((key) => at([...path, key]));
+    throw unknownName(`${what} key`, at([...path, issue.keys?.[0] ?? '']), allowed);
   }
   if (issue?.code === 'invalid_key') {
     const [key = '', ...parent] = path.toReversed();
@@ -252,7 +252,7 @@ export const checkSettings = <T>(schema: SettingsSchema<T>, input: unknown, what
     issue?.code === 'invalid_union'
       ? `expected ${[...new Set(schemas.flatMap(choicesOf).map(describeChoice))].join(' or ')}`
       : (boundOf(issue) ?? issue?.message ?? 'not a recipe');
-  const place = path.length > 0 ? `${at(path)}: ` : '';
+  const prefix = path.length > 0 ? `${at(path)}: ` : '';
   const isText = schemas.flatMap(choicesOf).some((choice) => definitionOf(choice).type === 'string');
   const listWanted = issue?.code === 'invalid_type' && issue.expected === 'array';
   const remedy = listWanted
@@ -263,7 +263,7 @@ export const checkSettings = <T>(schema: SettingsSchema<T>, input: unknown, what
         ? `; set it with --set ${at(path)}=VALUE`
         : '';
   const came = expected.includes(', got ') ? '' : `, got ${excerpt(got)}`;
-  throw new ConfigError(`${what}: ${place}${expected}${came}${remedy}`, {
+  throw new ConfigError(`${what}: ${prefix}${expected}${came}${remedy}`, {
     code: 'recipe',
     fields: { path: at(path) },
   });

@@ -45,12 +45,12 @@ export const bootstrapSettings = (options: BootstrapOptions): BootstrapSettings 
 
 /** Value below which a share of the sorted values lies, with linear interpolation between neighbours. */
 export const quantile = (sorted: ArrayLike<number>, share: number): number => {
-  const place = share * (sorted.length - 1);
-  const below = Math.floor(place);
+  const position = share * (sorted.length - 1);
+  const below = Math.floor(position);
   const low = sorted[below] ?? Number.NaN;
   const high = sorted[Math.min(below + 1, sorted.length - 1)] ?? Number.NaN;
   // Equal infinite neighbours have no difference to interpolate.
-  return low === high ? low : low + (place - below) * (high - low);
+  return low === high ? low : low + (position - below) * (high - low);
 };
 
 /** Sample indices of each group, in order of first occurrence. @throws ShapeError, ConfigError */

@@ -54,11 +54,11 @@ export const documentFrequencies = (
 
 const weigh = (words: readonly string[], { documents, counts }: DocumentFrequencies): WeightedText => {
   const weights = orders.map((n) => {
-    const own = new Map<string, number>();
+    const weights = new Map<string, number>();
     for (const [ngram, count] of countNgrams(words, n)) {
-      own.set(ngram, count * Math.log(documents / Math.max(1, counts.get(ngram) ?? 0)));
+      weights.set(ngram, count * Math.log(documents / Math.max(1, counts.get(ngram) ?? 0)));
     }
-    return own;
+    return weights;
   });
   const norms = weights.map((own) => Math.hypot(...own.values()));
   return { length: words.length, weights, norms };

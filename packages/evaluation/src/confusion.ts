@@ -71,11 +71,11 @@ export const macroF1Statistic = (
     for (let at = 0; at < indices.length; at += 1) {
       const i = indices[at] ?? 0;
       const label = labels[i] as number;
-      const own = best[i] ?? [];
+      const chosen = best[i] ?? [];
       all[label] = (all[label] as number) + 1;
-      for (const c of own) {
-        all[c] = (all[c] as number) + 1 / own.length;
-        if (c === label) hits[c] = (hits[c] as number) + 1 / own.length;
+      for (const c of chosen) {
+        all[c] = (all[c] as number) + 1 / chosen.length;
+        if (c === label) hits[c] = (hits[c] as number) + 1 / chosen.length;
       }
     }
     let [sum, count] = [0, 0];

@@ -39,8 +39,8 @@ export const naiveBayesLabels = (
     priors[label] = (priors[label] ?? 0) + 1;
     for (let t = 0; t < tokens.length; t += 1) {
       const id = tokens[t] ?? 0;
-      const own = counts[label];
-      if (own) own[id] = (own[id] ?? 0) + 1;
+      const row = counts[label];
+      if (row) row[id] = (row[id] ?? 0) + 1;
       totals[label] = (totals[label] ?? 0) + 1;
     }
   });

@@ -91,8 +91,8 @@ export const labelRanks = (scores: ArrayLike<number>, labels: Labels): Ranks => 
  */
 export const expectedRanks = ({ better, tied, right }: Ranks): Float64Array =>
   Float64Array.from(better, (above, i) => {
-    const own = right[i] ?? 1;
-    return above + ((tied[i] ?? 1) - own) / (own + 1);
+    const relevant = right[i] ?? 1;
+    return above + ((tied[i] ?? 1) - relevant) / (relevant + 1);
   });
 
 /** Share of queries with a right candidate among the first k. @throws ConfigError unless k is a whole number from 1 */

@@ -124,9 +124,9 @@ const hoverStrips = (
     (_, at) => distinct[count === 1 ? 0 : Math.round((at * (distinct.length - 1)) / (count - 1))] as number,
   );
   return marks.map((mark, at) => {
-    const place = x.at(mark);
-    const before = at === 0 ? plot.left : (place + x.at(marks[at - 1] as number)) / 2;
-    const after = at === count - 1 ? plot.right : (place + x.at(marks[at + 1] as number)) / 2;
+    const left = x.at(mark);
+    const before = at === 0 ? plot.left : (left + x.at(marks[at - 1] as number)) / 2;
+    const after = at === count - 1 ? plot.right : (left + x.at(marks[at + 1] as number)) / 2;
     const words = [
       `${options.x.label} ${formatNumber(mark)}`,
       ...series.map(({ name, points }) => `${name}: ${formatNumber(nearest(points, mark)?.y ?? NaN)}`),

@@ -123,16 +123,16 @@ const nothingToScore = (
   { chosen, wanted }: { readonly chosen: readonly SuiteDataset[]; readonly wanted: readonly string[] },
 ): ConfigError => {
   const names = chosen.map(({ name }) => name).join(', ') || 'no dataset';
-  const found = suite.datasets.map(datasetText).join('; ') || 'nothing';
+  const held = suite.datasets.map(datasetText).join('; ') || 'nothing';
   if (wanted.length === 0) {
     return new ConfigError(
-      `evaluate: expected a held-out split in ${folder}, got no split beside train in ${names}; the suite holds ${found}. Prepare it again with validationPercent and testPercent, or with a source of its own for the test split; --splits train scores what was trained on`,
+      `evaluate: expected a held-out split in ${folder}, got no split beside train in ${names}; the suite holds ${held}. Prepare it again with validationPercent and testPercent, or with a source of its own for the test split; --splits train scores what was trained on`,
       { code: 'nothing-to-score' },
     );
   }
   const splits = `the split${wanted.length > 1 ? 's' : ''} ${wanted.join(', ')}`;
   return new ConfigError(
-    `evaluate: expected rows to score in ${folder}, got none in ${splits} of ${names}; the suite holds ${found}. What is scored: ${familyKinds()}; name other splits or datasets, or prepare a held-out split`,
+    `evaluate: expected rows to score in ${folder}, got none in ${splits} of ${names}; the suite holds ${held}. What is scored: ${familyKinds()}; name other splits or datasets, or prepare a held-out split`,
     { code: 'nothing-to-score' },
   );
 };
@@ -151,11 +151,12 @@ export const evaluateSuite = async (
   requireSuiteOf(model, data);
   const { datasets } = data.suite;
   const names = datasets.map(({ name }) => name);
-  const known = [...new Set(datasets.flatMap(({ splits }) => Object.keys(splits)))];
+  const splitNames = [...new Set(datasets.flatMap(({ splits }) => Object.keys(splits)))];
   for (const name of options.datasets ?? [])
     if (!names.includes(name)) throw unknownName('dataset', name, names);
-  for (const name of options.splits ?? []) if (!known.includes(name)) throw unknownName('split', name, known);
-  const wanted = options.splits ?? known.filter((name) => name !== 'train');
+  for (const name of options.splits ?? [])
+    if (!splitNames.includes(name)) throw unknownName('split', name, splitNames);
+  const wanted = options.splits ?? splitNames.filter((name) => name !== 'train');
   const asked = options.tasks && Object.entries(options.tasks);
   const scoredBy =
     asked && new Set(asked.map(([name, recipe]) => taskDataset(name, recipe, data.suite).name));

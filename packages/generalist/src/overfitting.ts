@@ -26,8 +26,8 @@ const mean = (points: readonly Point[]): number =>
   points.reduce((sum, { loss }) => sum + loss, 0) / points.length;
 
 const push = (into: Map<string, Point[]>, key: string, point: Point): void => {
-  const known = into.get(key);
-  if (known) known.push(point);
+  const series = into.get(key);
+  if (series) series.push(point);
   else into.set(key, [point]);
 };
 

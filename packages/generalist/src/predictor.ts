@@ -194,8 +194,8 @@ const predictorOn = (
     classes,
     adapters: names,
     adapter(name) {
-      const found = adapted.get(name);
-      if (found) return found;
+      const opened = adapted.get(name);
+      if (opened) return opened;
       throw unknownName('adapter', name, names);
     },
     dispose,

@@ -62,10 +62,10 @@ export const openSuite = async (folder: string): Promise<OpenSuite> => {
     tokenizer,
     async shards(dataset, split) {
       const entry = suiteDataset(suite, dataset);
-      const place = splitFolder(folder, entry, split);
-      const known = opened.get(place) ?? openOwn(entry, split);
-      opened.set(place, known);
-      const set = await known;
+      const path = splitFolder(folder, entry, split);
+      const opening = opened.get(path) ?? openOwn(entry, split);
+      opened.set(path, opening);
+      const set = await opening;
       if (kindNamed(entry.kind).needsTokenizer) requireTokenizer(set.schema, tokenizer.hash);
       return set;
     },

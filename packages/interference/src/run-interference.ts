@@ -51,10 +51,10 @@ const chosenSources = (
   sources: readonly TrainSource<TaskBatch>[],
   names: readonly string[] | undefined,
 ): readonly TrainSource<TaskBatch>[] => {
-  const known = sources.map(({ name }) => name);
-  const chosen = (names ?? known).map((name) => {
+  const taskNames = sources.map(({ name }) => name);
+  const chosen = (names ?? taskNames).map((name) => {
     const source = sources.find((each) => each.name === name);
-    if (!source) throw unknownName('task', name, known);
+    if (!source) throw unknownName('task', name, taskNames);
     return source;
   });
   if (chosen.length < 2) {

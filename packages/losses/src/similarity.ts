@@ -89,8 +89,8 @@ export const equalityMask = <K extends string | number>(
   const columns = new Map<K, number[]>();
   for (let c = 0; c < columnKeys.length; c += 1) {
     const key = columnKeys[c] as K;
-    const known = columns.get(key);
-    if (known) known.push(c);
+    const column = columns.get(key);
+    if (column) column.push(c);
     else columns.set(key, [c]);
   }
   const mask = new Float32Array(rowKeys.length * columnKeys.length);
@@ -104,8 +104,8 @@ export const equalityMask = <K extends string | number>(
 const withoutExcluded = (logits: tf.Tensor2D, labels: tf.Tensor1D, exclude: tf.Tensor2D): tf.Tensor2D => {
   // Not tf.oneHot: it refuses a single candidate, which is what a batch of one row has.
   const candidates = tf.range(0, logits.shape[1], 1, 'int32');
-  const own = tf.equal(tf.expandDims(labels, 1), candidates);
-  return tf.where<tf.Tensor>(tf.logicalOr(own, tf.equal(exclude, 0)), logits, -Infinity) as tf.Tensor2D;
+  const isLabel = tf.equal(tf.expandDims(labels, 1), candidates);
+  return tf.where<tf.Tensor>(tf.logicalOr(isLabel, tf.equal(exclude, 0)), logits, -Infinity) as tf.Tensor2D;
 };
 
 const tensorOf = (labels: Labels): tf.Tensor1D =>

@@ -191,13 +191,13 @@ export const parseHeader = (
   const json = parseHeaderJson(bytes, file.path);
   const dataStart = PREFIX_BYTES + bytes.length;
   const fail = (problem: string): FormatError => damaged(file.path, PREFIX_BYTES, problem);
-  const found = Object.entries(json)
+  const tensors = Object.entries(json)
     .filter(([name]) => name !== '__metadata__')
     .map(([name, value]) => [name, parseEntry(name, value, fail)] as const)
     .sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let next = 0;
   const entries = new Map<string, SafetensorsEntry>();
-  for (const [name, entry] of found) {
+  for (const [name, entry] of tensors) {
     if (entry.begin !== next) {
       throw damaged(
         file.path,

@@ -41,11 +41,11 @@ const updateOne = (
   tf.tidy(() => {
     const scaled = gradScale === 1 ? gradient : tf.mul(gradient, gradScale);
     const g = weightDecay === 0 ? scaled : tf.add(scaled, tf.mul(variable, weightDecay));
-    const kept = slots[SLOT];
+    const velocity = slots[SLOT];
     let direction = g;
-    if (kept) {
-      const next = tf.add(tf.mul(kept, momentum), g);
-      kept.assign(next);
+    if (velocity) {
+      const next = tf.add(tf.mul(velocity, momentum), g);
+      velocity.assign(next);
       direction = nesterov ? tf.add(g, tf.mul(next, momentum)) : next;
     }
     variable.assign(tf.sub(variable, tf.mul(direction, learningRate)));

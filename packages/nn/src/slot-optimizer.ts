@@ -116,8 +116,8 @@ export class SlotOptimizer implements Optimizer {
   state(): ReadonlyMap<string, ParameterState> {
     const states = new Map<string, ParameterState>();
     for (const name of this.#entries.keys()) {
-      const kept = this.#kept.get(name);
-      if (kept) states.set(name, { count: kept.count, slots: kept.slots });
+      const state = this.#kept.get(name);
+      if (state) states.set(name, { count: state.count, slots: state.slots });
     }
     return states;
   }
@@ -135,10 +135,10 @@ export class SlotOptimizer implements Optimizer {
     }
     this.dispose();
     for (const [name, { count, slots }] of states) {
-      const kept = this.#keptOf(name);
+      const state = this.#keptOf(name);
       for (const slot of this.#rule.slots)
-        copyInto(kept.slots[slot] as tf.Variable, slots[slot] as tf.Tensor);
-      kept.count = count;
+        copyInto(state.slots[slot] as tf.Variable, slots[slot] as tf.Tensor);
+      state.count = count;
     }
   }
 
@@ -185,9 +185,9 @@ export class SlotOptimizer implements Optimizer {
     if (before) return before;
     const { shape } = this.#entry(name).variable;
     const slots = Object.fromEntries(this.#rule.slots.map((slot) => [slot, zeroVariable(shape)]));
-    const kept = { slots, count: 0 };
-    this.#kept.set(name, kept);
-    return kept;
+    const state = { slots, count: 0 };
+    this.#kept.set(name, state);
+    return state;
   }
 
   async #norm(gradients: Readonly<Record<string, tf.Tensor>>): Promise<number> {

@@ -74,10 +74,10 @@ const represent = (
         mean /= width;
         along /= width;
         for (let d = 0; d < width; d += 1) {
-          const own = site * width + d;
-          const scaled = (gradient[at + d] ?? 0) * (gamma[own] ?? 0);
+          const cell = site * width + d;
+          const scaled = (gradient[at + d] ?? 0) * (gamma[cell] ?? 0);
           const dz = (inverse[line] ?? 0) * (scaled - mean - (normalized[at + d] ?? 0) * along);
-          toBias[own] = (toBias[own] ?? 0) + dz;
+          toBias[cell] = (toBias[cell] ?? 0) + dz;
           toSum[d] = dz;
         }
         for (const bit of set) {

@@ -109,7 +109,7 @@ export const chooseExperts = (
       importance[e] = (importance[e] as number) + p;
     }
     for (let e = 0; e < experts; e += 1) room[e] = Math.max(logits[at + e] as number, LOWEST);
-    const own = token * topK;
+    const first = token * topK;
     const wanted = topKs ? (topKs[token % topKs.length] as number) : topK;
     total += wanted;
     let kept = 0;
@@ -121,13 +121,13 @@ export const chooseExperts = (
       const value = exponentials[best] as number;
       // A chosen one is out of the next round.
       room[best] = -Infinity;
-      ids[own + k] = best;
-      weights[own + k] = value * inverse;
+      ids[first + k] = best;
+      weights[first + k] = value * inverse;
       kept += value * inverse;
     }
     if (renormalizes(renormalize, wanted)) {
       const divisor = kept > MINIMAL_SUM ? kept : MINIMAL_SUM;
-      for (let k = 0; k < wanted; k += 1) weights[own + k] = (weights[own + k] as number) / divisor;
+      for (let k = 0; k < wanted; k += 1) weights[first + k] = (weights[first + k] as number) / divisor;
     }
   }
   return { experts, topK, probabilities, logSums, ids, weights, importance, counted, total };
@@ -147,17 +147,17 @@ export const choiceGradient = (
   const result = new Float32Array(probabilities.length);
   const count = ids.length / topK;
   for (let token = 0; token < count; token += 1) {
-    const own = token * topK;
-    if ((ids[own] as number) < 0) continue;
+    const first = token * topK;
+    if ((ids[first] as number) < 0) continue;
     const at = token * experts;
     let sum = 0;
     let shared = 0;
     let chosen = 0;
-    while (chosen < topK && (ids[own + chosen] as number) >= 0) chosen += 1;
+    while (chosen < topK && (ids[first + chosen] as number) >= 0) chosen += 1;
     for (let k = 0; k < chosen; k += 1) {
-      const e = at + (ids[own + k] as number);
+      const e = at + (ids[first + k] as number);
       sum += probabilities[e] as number;
-      if (kept[own + k] !== 0) shared += (gradient[e] as number) * (weights[own + k] as number);
+      if (kept[first + k] !== 0) shared += (gradient[e] as number) * (weights[first + k] as number);
     }
     // Below the clamp the divisor is a constant, so its own gradient vanishes.
     const isDivided = renormalizes(renormalize, chosen);
@@ -166,8 +166,8 @@ export const choiceGradient = (
     if (!moving) shared = 0;
     let mean = 0;
     for (let k = 0; k < chosen; k += 1) {
-      const e = at + (ids[own + k] as number);
-      const value = ((kept[own + k] === 0 ? 0 : (gradient[e] as number)) - shared) / divisor;
+      const e = at + (ids[first + k] as number);
+      const value = ((kept[first + k] === 0 ? 0 : (gradient[e] as number)) - shared) / divisor;
       result[e] = value;
       mean += value * (probabilities[e] as number);
     }

@@ -65,12 +65,12 @@ export const validatedScores = (
   tasks: Readonly<Record<string, TaskRecipe>>,
 ): readonly string[] => {
   const { splits } = recipe.validation;
-  const known = new Set(data.suite.datasets.flatMap((dataset) => Object.keys(dataset.splits)));
-  const meanings = new Set([...known].map(plainName));
+  const splitNames = new Set(data.suite.datasets.flatMap((dataset) => Object.keys(dataset.splits)));
+  const meanings = new Set([...splitNames].map(plainName));
   const missing = splits?.find((split) => !meanings.has(plainName(split)));
   // The recipes of ours name a split that small suites need not have.
   if (missing !== undefined && plainName(missing) !== 'validation') {
-    throw unknownName('split of validation.splits', missing, [...known]);
+    throw unknownName('split of validation.splits', missing, [...splitNames]);
   }
   return Object.entries(tasks).flatMap(([name, task]) =>
     validatedSplits(data, task, recipe.validation).flatMap((split) =>

@@ -114,10 +114,10 @@ const checkedBody = (marked: string, path: string): Plain => {
   const text = marked.replace(/^\ufeff/u, '');
   const match = tail.exec(text);
   const body = `${match?.[1] ?? ''}}`;
-  const found = sha256(body);
-  if (match === null || match[2] !== found) {
+  const digest = sha256(body);
+  if (match === null || match[2] !== digest) {
     throw new FormatError(
-      `${path}: expected a manifest that ends in the SHA-256 of itself, got ${match === null ? 'none' : `${match[2] ?? ''} over content of ${found}`} ` +
+      `${path}: expected a manifest that ends in the SHA-256 of itself, got ${match === null ? 'none' : `${match[2] ?? ''} over content of ${digest}`} ` +
         `(${text.length} characters); the file is damaged or was edited: restore it or prepare the data again`,
       { code: 'manifest-damaged', fields: { path } },
     );
@@ -160,25 +160,25 @@ const readExtent = (read: Reader, value: unknown, place: string, start: number):
 };
 
 const readShard = (read: Reader, value: unknown, index: number): ShardEntry => {
-  const place = `shard ${index}`;
-  const plain = read.record(value, place);
+  const path = `shard ${index}`;
+  const plain = read.record(value, path);
   const { file } = plain;
   if (typeof file !== 'string' || !/^shard-\d{5,9}\.arrow$/u.test(file)) {
-    return read.fail(`${place} file`, 'a name such as shard-00000.arrow', file);
+    return read.fail(`${path} file`, 'a name such as shard-00000.arrow', file);
   }
-  const header = readExtent(read, plain.header, `${place} header`, 0);
+  const header = readExtent(read, plain.header, `${path} header`, 0);
   let end = header.length;
   let rows = 0;
-  const batches = read.list(plain.batches, `${place} batches`).map((packed, i) => {
-    const batch = readExtent(read, packed, `${place} batch ${i}`, end);
+  const batches = read.list(plain.batches, `${path} batches`).map((packed, i) => {
+    const batch = readExtent(read, packed, `${path} batch ${i}`, end);
     end += batch.length;
     rows += batch.rows;
     return batch;
   });
-  const footer = readExtent(read, plain.footer, `${place} footer`, end);
+  const footer = readExtent(read, plain.footer, `${path} footer`, end);
   end += footer.length;
-  if (plain.bytes !== end) read.fail(`${place} bytes`, `${end}, the sum of its parts`, plain.bytes);
-  if (plain.rows !== rows) read.fail(`${place} rows`, `${rows}, the sum of its batches`, plain.rows);
+  if (plain.bytes !== end) read.fail(`${path} bytes`, `${end}, the sum of its parts`, plain.bytes);
+  if (plain.rows !== rows) read.fail(`${path} rows`, `${rows}, the sum of its batches`, plain.rows);
   return { file, rows, bytes: end, header, batches, footer };
 };
 

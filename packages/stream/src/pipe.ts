@@ -31,7 +31,7 @@ export interface Pipe extends StreamSource, AsyncIterable<RecordBatch> {
 
 const checkNeeds = (schema: Schema, needs: StageColumns['needs'], who: string): void => {
   const fields = schemaFields(schema);
-  const known = Object.keys(fields).join(', ');
+  const columns = Object.keys(fields).join(', ');
   const wanted: readonly (readonly [string, string | undefined])[] = Array.isArray(needs)
     ? (needs as readonly string[]).map((name) => [name, undefined] as const)
     : Object.entries(needs as ReturnType<typeof schemaFields>).map(([name, kind]) => [
@@ -42,7 +42,7 @@ const checkNeeds = (schema: Schema, needs: StageColumns['needs'], who: string): 
     const got = ownValue(fields, name);
     if (got === undefined) {
       throw new ConfigError(
-        `pipe: ${who} needs column "${name}", which nothing before it gives; there are ${known}: ` +
+        `pipe: ${who} needs column "${name}", which nothing before it gives; there are ${columns}: ` +
           'put a stage that adds it in front, or read it from the source',
         { code: 'missing-column', fields: { stage: who, column: name } },
       );

@@ -86,13 +86,13 @@ export class ShardFiles {
         filled += bytesRead;
       }
     });
-    const found = crc32(bytes);
-    if (found !== extent.crc32) {
+    const checksum = crc32(bytes);
+    if (checksum !== extent.crc32) {
       throw damagedShard(
         this.path(shard),
         { part, offset: extent.offset },
         {
-          detail: `expected CRC-32 ${hex(extent.crc32)} over ${extent.length} bytes, got ${hex(found)}`,
+          detail: `expected CRC-32 ${hex(extent.crc32)} over ${extent.length} bytes, got ${hex(checksum)}`,
           code: 'shard-checksum',
         },
       );

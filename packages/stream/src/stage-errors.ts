@@ -33,9 +33,9 @@ const withPlace = (error: unknown, who: string): PolygateError => {
 /** An error with the name of the stage or sink that it came from; one that passes through keeps its own. */
 export const named = (error: unknown, who: string): unknown => {
   if (isObject(error) && placed.has(error)) return error;
-  const own = withPlace(error, who);
-  placed.add(own);
-  return own;
+  const withStage = withPlace(error, who);
+  placed.add(withStage);
+  return withStage;
 };
 
 /** Passes batches on, and the errors that end them through `place`. */

@@ -227,8 +227,8 @@ export const createCandidateChooser = (set: CandidateSet, choice: CandidateChoic
       const chosen = new Set<number>(Array.from(positives));
       for (let n = 0; n < negatives; n += 1) chosen.add(sampler.draw(random));
       const ids = Int32Array.from(chosen).sort();
-      const place = new Map<number, number>();
-      ids.forEach((id, i) => place.set(id, i));
+      const indexOf = new Map<number, number>();
+      ids.forEach((id, i) => indexOf.set(id, i));
       const others = Math.max(0, positives.length - 1);
       const logQ = Float32Array.from(ids, (id) => {
         const q = sampler.probabilities[id] ?? 0;
@@ -238,7 +238,7 @@ export const createCandidateChooser = (set: CandidateSet, choice: CandidateChoic
       });
       return {
         targets: { key: set.key, whole: false, ids, sequences: set.pick(ids), logQ },
-        labels: Int32Array.from(positives, (id) => place.get(id) ?? 0),
+        labels: Int32Array.from(positives, (id) => indexOf.get(id) ?? 0),
       };
     },
   };

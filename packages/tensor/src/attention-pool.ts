@@ -120,17 +120,17 @@ export const attentionPool = (
     return tf.tidy(() => compose(x, weights, options));
   }
   const { heads = 1, visible } = options;
-  const own = NAMES.map((name) => weights[name]);
+  const ordered = NAMES.map((name) => weights[name]);
   const named = (tensors: readonly tf.Tensor[]): Record<string, tf.Tensor> =>
     Object.fromEntries(NAMES.map((name, at) => [name, present(tensors[at])]));
-  return withGradient([x, ...own], (save) => {
-    const [y, ...kept] = runKernel('PgAttentionPool', { x, visible, ...named(own) }, { heads });
+  return withGradient([x, ...ordered], (save) => {
+    const [y, ...kept] = runKernel('PgAttentionPool', { x, visible, ...named(ordered) }, { heads });
     const masks = visible ? [visible] : [];
-    save([x, ...own, ...kept, ...masks]);
+    save([x, ...ordered, ...kept, ...masks]);
     return {
       value: present(y),
       gradient: (dy, [savedX, ...rest]) => {
-        const first = own.length;
+        const first = ordered.length;
         const inputs = Object.fromEntries(kept.map((_, at) => [`kept${at}`, present(rest[first + at])]));
         const mask = rest[first + kept.length];
         return runKernel(

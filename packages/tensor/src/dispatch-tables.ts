@@ -58,13 +58,13 @@ export const dispatchTables = (
       const token = tokens[start + i] ?? 0;
       const slot = at * slots + i;
       const gate = token * experts + e;
-      const place = token * most + (perToken[token] ?? 0);
+      const choice = token * most + (perToken[token] ?? 0);
       perToken[token] = (perToken[token] ?? 0) + 1;
       tables.tokenOfSlot[slot] = token;
       tables.gateOfSlot[slot] = gate;
       tables.slotMask[slot] = 1;
-      tables.slotOfToken[place] = slot;
-      tables.tokenMask[place] = 1;
+      tables.slotOfToken[choice] = slot;
+      tables.tokenMask[choice] = 1;
       tables.slotOfGate[gate] = slot;
       tables.gateMask[gate] = 1;
     }

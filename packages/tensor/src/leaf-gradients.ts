@@ -61,12 +61,12 @@ export const collectLeafGradients = <T>(
   run: (anchor: tf.Variable) => T,
 ): CollectedGradients<T> => {
   const leaves = new Set<tf.Tensor>(variables.filter(({ trainable }) => trainable));
-  const known = new WeakSet<tf.Tensor>();
+  const leafSet = new WeakSet<tf.Tensor>();
   /** Ids of tensors that nodes of the tape made from what reaches a leaf; nodes come in the order of the forward pass. */
   const made = new Set<number>();
   let looked = 0;
   const isKnown = (tensor: tf.Tensor): boolean =>
-    known.has(tensor) || leaves.has(tensor) || made.has(tensor.id) || tensor === anchor;
+    leafSet.has(tensor) || leaves.has(tensor) || made.has(tensor.id) || tensor === anchor;
   const lookAtTape = (): void => {
     const tape = tf.engine().state.activeTape ?? [];
     for (; looked < tape.length; looked += 1) {
@@ -90,7 +90,7 @@ export const collectLeafGradients = <T>(
       lookAtTape();
       return made.has(tensor.id);
     },
-    reached: (tensor) => void known.add(tensor),
+    reached: (tensor) => void leafSet.add(tensor),
     add: (leaf, gradient) => {
       const before = gradients.get(leaf as tf.Variable);
       gradients.set(leaf as tf.Variable, tf.keep(before ? tf.add(before, gradient) : gradient));

@@ -32,12 +32,12 @@ export const tokenizerFromMergeList = (list: string, options: MergeListOptions =
   const wanted = options.merges ?? pairs.length;
   checkMergeCount(wanted, pairs.length);
   const tokens = byteTokens();
-  const known = new Map(tokens.map((token, id) => [token, id]));
+  const ids = new Map(tokens.map((token, id) => [token, id]));
   const merges: [number, number][] = [];
   for (const [index, line] of pairs.slice(0, wanted).entries()) {
     const [left = '', right = '', ...rest] = line.split(' ');
-    const leftId = known.get(left);
-    const rightId = known.get(right);
+    const leftId = ids.get(left);
+    const rightId = ids.get(right);
     if (leftId === undefined || rightId === undefined || rest.length > 0) {
       throw new FormatError(
         `merge list, merge ${index + 1}: expected two earlier tokens with a blank between, got "${line.slice(0, 60)}"; ` +
@@ -45,8 +45,8 @@ export const tokenizerFromMergeList = (list: string, options: MergeListOptions =
         { code: 'merge-list', fields: { merge: index + 1 } },
       );
     }
-    if (!known.has(left + right)) {
-      known.set(left + right, tokens.length);
+    if (!ids.has(left + right)) {
+      ids.set(left + right, tokens.length);
       tokens.push(left + right);
     }
     merges.push([leftId, rightId]);

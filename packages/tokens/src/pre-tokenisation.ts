@@ -29,7 +29,7 @@ const anyOf = (units: Iterable<number>): RegExp =>
  */
 export const specialSplitter = (specials: readonly string[]): ((text: string) => readonly TextPart[]) => {
   if (specials.length === 0) return (text) => (text === '' ? [] : [{ text, special: false }]);
-  const known = new Set(specials);
+  const unique = new Set(specials);
   const lengths = new Map<number, Set<number>>();
   for (const token of specials) {
     const first = token.charCodeAt(0);
@@ -46,7 +46,7 @@ export const specialSplitter = (specials: readonly string[]): ((text: string) =>
       const at = match.index;
       const length = longestFirst
         .get(text.charCodeAt(at))
-        ?.find((each) => at + each <= text.length && known.has(text.slice(at, at + each)));
+        ?.find((each) => at + each <= text.length && unique.has(text.slice(at, at + each)));
       if (length === undefined) continue;
       if (at > start) parts.push({ text: text.slice(start, at), special: false });
       parts.push({ text: text.slice(at, at + length), special: true });

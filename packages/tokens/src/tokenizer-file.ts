@@ -83,10 +83,10 @@ const readTokens = (
   }
   const isSpecial = new Set(specials);
   for (const [token, id] of Object.entries(objectAt(model['vocab'], 'model.vocab'))) {
-    const place = `model.vocab[${excerpt(token)}]`;
-    const checked = put(id, token, place);
+    const field = `model.vocab[${excerpt(token)}]`;
+    const checked = put(id, token, field);
     if (!isSpecial.has(checked) && !bytesOfToken(token)) {
-      refuse(place, 'spelt in the byte-level alphabet', token);
+      refuse(field, 'spelt in the byte-level alphabet', token);
     }
   }
   for (let id = 0; id < tokens.length; id += 1) {
@@ -102,16 +102,16 @@ const withoutVersion = (merges: readonly unknown[]): readonly unknown[] =>
 
 const readMerges = (model: JsonObject, ids: ReadonlyMap<string, number>): [number, number][] =>
   withoutVersion(arrayAt(model['merges'], 'model.merges')).map((entry, rank) => {
-    const place = `model.merges[${rank}]`;
-    const pair = typeof entry === 'string' ? entry.split(' ') : arrayAt(entry, place);
+    const field = `model.merges[${rank}]`;
+    const pair = typeof entry === 'string' ? entry.split(' ') : arrayAt(entry, field);
     const [left, right] = pair;
     if (pair.length !== 2 || typeof left !== 'string' || typeof right !== 'string') {
-      return refuse(place, 'two tokens', entry);
+      return refuse(field, 'two tokens', entry);
     }
     const leftId = ids.get(left);
     const rightId = ids.get(right);
     if (leftId === undefined || rightId === undefined || !ids.has(left + right)) {
-      return refuse(place, 'two tokens of the vocabulary that join to a third', entry);
+      return refuse(field, 'two tokens of the vocabulary that join to a third', entry);
     }
     return [leftId, rightId];
   });

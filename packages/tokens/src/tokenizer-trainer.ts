@@ -174,7 +174,7 @@ export const trainTokenizer = (texts: Iterable<string>, options: TrainTokenizerO
   const words = countWords(texts, options);
   const statistics = gatherStatistics(words);
   const tokens = byteTokens();
-  const known = new Map(tokens.map((token, id) => [token, id]));
+  const ids = new Map(tokens.map((token, id) => [token, id]));
   const merges: [number, number][] = [];
   while (tokens.length + reserved - 256 < vocabularySize) {
     const key = nextPair(statistics, minFrequency);
@@ -182,10 +182,10 @@ export const trainTokenizer = (texts: Iterable<string>, options: TrainTokenizerO
     const right = key % maxVocabularySize;
     const left = (key - right) / maxVocabularySize;
     const text = `${tokens[left]}${tokens[right]}`;
-    const merged = known.get(text) ?? tokens.length;
+    const merged = ids.get(text) ?? tokens.length;
     if (merged === tokens.length) {
       tokens.push(text);
-      known.set(text, merged);
+      ids.set(text, merged);
     }
     merges.push([left, right]);
     applyMerge(statistics, words, [left, right, merged]);

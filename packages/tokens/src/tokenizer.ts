@@ -115,8 +115,8 @@ export const createTokenizer = (model: TokenizerModel): Tokenizer => {
   const cache = new Map<string, readonly number[]>();
 
   const encodeWord = (word: string): readonly number[] => {
-    const known = cache.get(word);
-    if (known) return known;
+    const cached = cache.get(word);
+    if (cached) return cached;
     const ids = mergeWord(
       Array.from(utf8Bytes(word), (byte) => idOfByte[byte] ?? 0),
       rules,

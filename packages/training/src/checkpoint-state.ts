@@ -187,9 +187,9 @@ export const verifyFiles = async (
     if (names && !names.includes(name)) continue;
     const path = join(place.path, name);
     const refuse = (detail: string): FormatError => damagedCheckpoint(place.path, name, { detail });
-    const found = await stat(path).catch(() => undefined);
-    if (!found?.isFile()) throw refuse(`expected a file of ${expected.bytes} bytes, got none`);
-    if (found.size !== expected.bytes) throw refuse(`expected ${expected.bytes} bytes, got ${found.size}`);
+    const stats = await stat(path).catch(() => undefined);
+    if (!stats?.isFile()) throw refuse(`expected a file of ${expected.bytes} bytes, got none`);
+    if (stats.size !== expected.bytes) throw refuse(`expected ${expected.bytes} bytes, got ${stats.size}`);
     const sha256 = await sha256File(path);
     if (sha256 !== expected.sha256) throw refuse(`expected SHA-256 ${expected.sha256}, got ${sha256}`);
   }

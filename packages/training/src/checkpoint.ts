@@ -112,8 +112,8 @@ export const bestCheckpoint = async (runDirectory: string): Promise<CheckpointPl
   if (!latest) return undefined;
   const { best } = await readState(latest);
   if (best?.step === undefined) return undefined;
-  const place = (await listCheckpoints(runDirectory)).find(({ step }) => step === best.step);
-  if (place) return place;
+  const checkpoint = (await listCheckpoints(runDirectory)).find(({ step }) => step === best.step);
+  if (checkpoint) return checkpoint;
   throw new StateError(
     `checkpoint: expected the best one, step-${best.step}, in ${join(runDirectory, FOLDER)}, got none; restore it from a copy, or ask for the last one (--checkpoint last)`,
     { code: 'best-missing', fields: { runDirectory, step: best.step } },
@@ -127,10 +127,10 @@ export const bestCheckpoint = async (runDirectory: string): Promise<CheckpointPl
  * FormatError for a damaged one
  */
 export const checkpointState = async (path: string): Promise<RunState | undefined> => {
-  const found = await stat(join(path, STATE_FILE)).catch(() => undefined);
+  const stats = await stat(join(path, STATE_FILE)).catch(() => undefined);
   const name = basename(resolve(path));
   const isStored = (STEP_NAME.test(name) || name === LATEST) && basename(dirname(resolve(path))) === FOLDER;
-  return found || isStored ? readState({ step: 0, path }) : undefined;
+  return stats || isStored ? readState({ step: 0, path }) : undefined;
 };
 
 /** Points `latest` to a checkpoint of the folder; it is on the disk when this returns. */
@@ -200,7 +200,7 @@ export const writeCheckpoint = async (
     (place) => place.path !== path && place.step !== state.best?.step,
   );
   const surplus = others.length - (Math.max(1, keepLast) - 1);
-  for (const place of others.slice(0, Math.max(0, surplus))) await removeCheckpoint(place);
+  for (const checkpoint of others.slice(0, Math.max(0, surplus))) await removeCheckpoint(checkpoint);
   return { step: state.step, path };
 };
 

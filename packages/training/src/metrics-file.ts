@@ -32,14 +32,14 @@ const findEnd = async (
     // A torn last line is what a killed process leaves.
     if (!line.isWhole) break;
     if (line.text?.trim() === '') continue;
-    const found = parseMetricLine(line)?.['step'];
-    if (typeof found === 'number' && found <= step) {
+    const lineStep = parseMetricLine(line)?.['step'];
+    if (typeof lineStep === 'number' && lineStep <= step) {
       damaged.push(...doubtful);
       doubtful = [];
       isLater = false;
-      lastStep = found;
+      lastStep = lineStep;
       end = line.end;
-    } else if (typeof found === 'number') {
+    } else if (typeof lineStep === 'number') {
       isLater = true;
     } else if (isLater) {
       doubtful.push(number);

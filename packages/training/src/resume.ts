@@ -102,20 +102,20 @@ const openLastGood = async <Batch>(
   const others = (await listCheckpoints(runDirectory)).filter(({ path }) => path !== latest.path);
   const damaged: CheckpointPlace[] = [];
   let last: PolygateError | undefined;
-  for (const place of [latest, ...others.toReversed()]) {
+  for (const candidate of [latest, ...others.toReversed()]) {
     try {
-      const state = await open(options, place);
+      const state = await open(options, candidate);
       if (damaged.length > 0) {
-        const paths = await setAside(runDirectory, damaged, place);
+        const paths = await setAside(runDirectory, damaged, candidate);
         logger.warn(
-          `going back to ${basename(place.path)}; damaged checkpoints are kept as ${paths.join(', ')}`,
+          `going back to ${basename(candidate.path)}; damaged checkpoints are kept as ${paths.join(', ')}`,
         );
       }
-      return { state, place };
+      return { state, place: candidate };
     } catch (cause) {
       if (!isDamage(cause)) throw cause;
       logger.warn(cause.message);
-      damaged.push(place);
+      damaged.push(candidate);
       last = cause;
     }
   }

@@ -74,9 +74,9 @@ const knownShares = (all: readonly LossWeights[], task: string): readonly Shares
     }
   }
   return all.map((weights) => (name) => {
-    const own = Object.hasOwn(weights, name) ? name : 'loss';
-    const total = totals.get(own) ?? 0;
-    return total > 0 ? (weights[own] ?? 0) / total : 0;
+    const weight = Object.hasOwn(weights, name) ? name : 'loss';
+    const total = totals.get(weight) ?? 0;
+    return total > 0 ? (weights[weight] ?? 0) / total : 0;
   });
 };
 
@@ -99,7 +99,7 @@ const divideAll = (gradients: Record<string, tf.Tensor>, divisor: number): void 
 export const accumulateGradients = async <Batch>(input: UpdateInput<Batch>): Promise<UpdateGradients> => {
   const { parameters, batches, step, task, lossWeight } = input;
   const alone = batches.length === 1;
-  const known = alone || !input.weights ? undefined : knownShares(batches.map(input.weights), task);
+  const weightShares = alone || !input.weights ? undefined : knownShares(batches.map(input.weights), task);
   const gradients = Object.create(null) as Record<string, tf.Tensor>;
   const metrics = Object.create(null) as Record<string, number>;
   const records: NonNullable<LossResult['records']>[number][] = [];
@@ -117,15 +117,15 @@ export const accumulateGradients = async <Batch>(input: UpdateInput<Batch>): Pro
       const context: LossContext = { random: input.randoms[part] as BatchRandom, step, task };
       const { loss: scaled, gradients: own } = parameterGradients(parameters, () => {
         const result = input.loss(batch, context);
-        const weight = alone || known ? 1 : checked(result.weight ?? 1, task);
-        const share = known?.[part] ?? (() => weight);
+        const weight = alone || weightShares ? 1 : checked(result.weight ?? 1, task);
+        const share = weightShares?.[part] ?? (() => weight);
         told += weight;
         results.push({ result, share });
         hold(result.loss);
         Object.values(result.terms ?? {}).forEach(hold);
         Object.values(result.metrics ?? {}).forEach(hold);
         // The tape carries the weighted share; what is reported is the loss as the task defines it.
-        if (!known) return tf.mul(result.loss, lossWeight * weight) as tf.Scalar;
+        if (!weightShares) return tf.mul(result.loss, lossWeight * weight) as tf.Scalar;
         const shares = termsOf(result).map(([name, term]) => tf.mul(term, lossWeight * share(name)));
         return tf.addN(shares) as tf.Scalar;
       });
@@ -133,7 +133,7 @@ export const accumulateGradients = async <Batch>(input: UpdateInput<Batch>): Pro
       addInto(gradients, own);
       for (const { result, share } of results) {
         records.push(...(result.records ?? []));
-        for (const [name, term] of known ? termsOf(result) : [['loss', result.loss] as const]) {
+        for (const [name, term] of weightShares ? termsOf(result) : [['loss', result.loss] as const]) {
           loss += counted(await readScalar(term), share(name));
         }
         for (const [name, metric] of Object.entries(result.metrics ?? {})) {
@@ -142,7 +142,7 @@ export const accumulateGradients = async <Batch>(input: UpdateInput<Batch>): Pro
       }
       tf.dispose(held.splice(0));
     }
-    if (alone || known || told === 0) return { gradients, loss, metrics, records };
+    if (alone || weightShares || told === 0) return { gradients, loss, metrics, records };
     divideAll(gradients, told);
     for (const name of Object.keys(metrics)) metrics[name] = (metrics[name] ?? 0) / told;
     return { gradients, loss: loss / told, metrics, records };

@@ -55,8 +55,8 @@ const headSchema = z.looseObject({ step: z.number(), kind: z.string() });
 const trainSchema = z.object({ task: z.string(), loss: z.number() });
 
 const push = (into: Map<string, CurvePoint[]>, name: string, point: CurvePoint): void => {
-  const known = into.get(name);
-  if (known) known.push(point);
+  const series = into.get(name);
+  if (series) series.push(point);
   else into.set(name, [point]);
 };
 

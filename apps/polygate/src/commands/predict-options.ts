@@ -40,15 +40,15 @@ export const collectFamilyOption = (text: string, before: FamilyOptions = {}): F
     );
   }
   const predictors = taskPredictors();
-  const found = predictors.find((each) => each.family.name === family);
-  if (!found) {
+  const predictor = predictors.find((each) => each.family.name === family);
+  if (!predictor) {
     throw unknownName(
       'family with predictions',
       family,
       predictors.map((each) => each.family.name),
     );
   }
-  const { options = [] } = found.predictor;
+  const { options = [] } = predictor.predictor;
   const option = options.find((each) => each.name === name);
   if (!option) {
     throw unknownName(

@@ -141,8 +141,8 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
         answer(flags, { image, [key]: answers }, format(answers));
         return;
       }
-      const found = await predictImages<unknown>(verb, { images, ...asked }, { logger });
-      answerEach(flags, key, { found, format });
+      const predictions = await predictImages<unknown>(verb, { images, ...asked }, { logger });
+      answerEach(flags, key, { found: predictions, format });
     });
   };
 
@@ -153,14 +153,14 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
     command.action(async (paths: string[], flags: PredictFlags) => {
       const asked = { paths, ...givenOptions(predictor, flags), ...common(flags) };
       const bad = paths.length === 1 ? 'throw' : 'skip';
-      const found = await predictFiles<unknown>(verb, { ...asked, bad }, { logger });
+      const predictions = await predictFiles<unknown>(verb, { ...asked, bad }, { logger });
       const format = (answers: readonly unknown[]): string => predictor.format(answers);
-      const [only] = found.images;
+      const [only] = predictions.images;
       if (paths.length === 1 && only) {
         answer(flags, { [argument]: only.image, [key]: only.predictions }, format(only.predictions));
         return;
       }
-      answerEach(flags, key, { found, format, subject: argument });
+      answerEach(flags, key, { found: predictions, format, subject: argument });
     });
   };
 
@@ -191,13 +191,13 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
       const { count } = flags;
       const images = flags[`${item}s`] as string;
       const asked = { text, images, ...givenOptions(predictor, flags), ...common(flags) };
-      const found = await predictGallery(
+      const predictions = await predictGallery(
         verb,
         { ...asked, ...(count === undefined ? {} : { count }) },
         { logger },
       );
-      const { images: matches, ...others } = found;
-      answer(flags, { text, [key]: matches, ...others }, formatRetrieval(found, item));
+      const { images: matches, ...others } = predictions;
+      answer(flags, { text, [key]: matches, ...others }, formatRetrieval(predictions, item));
     });
   };
 

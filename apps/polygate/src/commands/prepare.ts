@@ -45,9 +45,9 @@ const recipeOf = async (
   }
   const laid = await withExtensions({}, { set, extension }, { name: from });
   const chosen = reader === undefined ? {} : { reader };
-  const found = await recipeForPath(from, { set: laid.set, output: out, ...chosen });
-  for (const line of describePathRecipe(found)) terminal.print(line);
-  return show ? undefined : { recipe: found.input, set: laid.set };
+  const fitting = await recipeForPath(from, { set: laid.set, output: out, ...chosen });
+  for (const line of describePathRecipe(fitting)) terminal.print(line);
+  return show ? undefined : { recipe: fitting.input, set: laid.set };
 };
 
 /** The file of the recipe that `--from` made, and whether it is there with the same content. */

@@ -34,8 +34,8 @@ export class Dispatcher {
   }
 
   #plan(name: string): OperatorPlan {
-    const known = this.#operators.get(name);
-    if (known !== undefined) return known;
+    const cached = this.#operators.get(name);
+    if (cached !== undefined) return cached;
     const [, namespace = 'aten', base = name, overload = ''] =
       /^(?:(\w+)::)?(\w+)(?:\.(\w+))?$/.exec(name) ?? [];
     try {

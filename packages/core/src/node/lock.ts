@@ -60,10 +60,10 @@ const TORN_AFTER_MS = 10_000;
 
 /** What stands for a torn lock that nobody goes on writing: a record of no process, which takings follow like any other. */
 const tornRecord = async (path: string): Promise<LockRecord | 'unreadable' | undefined> => {
-  const found = await stat(path).catch(absent);
-  if (!found) return undefined;
-  if (!found.isFile() || Date.now() - found.mtimeMs < TORN_AFTER_MS) return 'unreadable';
-  const digits = sha256(`${found.ino} ${found.mtimeMs} ${found.size}`).slice(0, 36);
+  const stats = await stat(path).catch(absent);
+  if (!stats) return undefined;
+  if (!stats.isFile() || Date.now() - stats.mtimeMs < TORN_AFTER_MS) return 'unreadable';
+  const digits = sha256(`${stats.ino} ${stats.mtimeMs} ${stats.size}`).slice(0, 36);
   return { id: digits, pid: NO_PROCESS, host: hostname(), started: null, task: '', since: '' };
 };
 
@@ -249,8 +249,8 @@ export const acquireLock = async (path: string, options: LockOptions): Promise<L
     if (held.get(path) !== record.id) return;
     held.delete(path);
     if (held.size === 0) unwatch();
-    const found = await readRecord(path).catch(() => undefined);
-    if (found !== undefined && found !== 'unreadable' && found.id === record.id) {
+    const holder = await readRecord(path).catch(() => undefined);
+    if (holder !== undefined && holder !== 'unreadable' && holder.id === record.id) {
       await unlink(path).catch(() => {});
     }
     await removeEmpty(dirname(path), made);

@@ -71,6 +71,6 @@ export const isRunning = async ({ pid, started }: ProcessIdentity): Promise<bool
   if (typeof started !== 'string') return true;
   const status = await procStatus(pid);
   if (status) return !status.ended && status.started === started;
-  const found = await psStart(pid);
-  return found === undefined || found === started;
+  const answer = await psStart(pid);
+  return answer === undefined || answer === started;
 };

@@ -155,16 +155,16 @@ interface Opened extends ImageArrays {
 }
 
 const openArrays = async (arrays: ImageArrays, floats: number): Promise<Opened> => {
-  const found = await readLabels(arrays.labels);
+  const read = await readLabels(arrays.labels);
   await using pass = await arrays.images.open();
   const layout = layoutOf(arrays.images, pass);
-  if (pass.shape[0] !== found.length)
+  if (pass.shape[0] !== read.length)
     throw new FormatError(
-      `${arrays.images.name}: expected as many images as labels in ${arrays.labels.name}, got ${pass.shape[0] ?? 0} and ${found.length}; name arrays that belong together`,
+      `${arrays.images.name}: expected as many images as labels in ${arrays.labels.name}, got ${pass.shape[0] ?? 0} and ${read.length}; name arrays that belong together`,
       { code: 'array-lengths' },
     );
   const scale = pass.type.startsWith('float') ? floats : pass.type === 'bool' ? 255 : 1;
-  return { ...arrays, layout, found, scale };
+  return { ...arrays, layout, found: read, scale };
 };
 
 /**

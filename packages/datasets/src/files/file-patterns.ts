@@ -62,16 +62,16 @@ const splitPattern = (text: string): { readonly folder: string; readonly pattern
 
 const filesOf = async (text: string, options: FilePatternOptions): Promise<string[]> => {
   const { what, extensions } = options;
-  const found = await stat(text).catch(() => undefined);
-  if (found?.isFile()) return [text];
+  const stats = await stat(text).catch(() => undefined);
+  if (stats?.isFile()) return [text];
   const paths: string[] = [];
-  if (!found && !isPattern(text)) {
+  if (!stats && !isPattern(text)) {
     throw new ConfigError(
       `${what}: expected a file, a folder or a pattern such as data/*${extensions[0] ?? ''}, got nothing at ${text}; give an existing path`,
       { code: 'missing-file', fields: { path: text } },
     );
   }
-  const { folder, pattern } = found ? { folder: text, pattern: '' } : splitPattern(text);
+  const { folder, pattern } = stats ? { folder: text, pattern: '' } : splitPattern(text);
   const fits =
     pattern === ''
       ? (id: string): boolean => extensions.some((extension) => id.toLowerCase().endsWith(extension))

@@ -59,27 +59,27 @@ export const resolveInside = (root: string, name: string): string | undefined =>
 
 /** Checks that a folder is there. @throws ConfigError naming the option that gave it */
 export const requireFolder = async (path: string, option: string): Promise<void> => {
-  const found = await stat(path).catch(() => undefined);
-  if (found?.isDirectory()) return;
+  const stats = await stat(path).catch(() => undefined);
+  if (stats?.isDirectory()) return;
   throw new ConfigError(
-    `${option}: expected a folder, got ${found ? 'a file' : 'nothing'} at ${path}; give the path of an existing folder`,
+    `${option}: expected a folder, got ${stats ? 'a file' : 'nothing'} at ${path}; give the path of an existing folder`,
     { code: 'missing-folder', fields: { path } },
   );
 };
 
 /** Checks that a file is there and not longer than `limit` bytes. @throws ConfigError naming the option that gave it */
 export const requireFile = async (path: string, option: string, limit = Infinity): Promise<void> => {
-  const found = await stat(path).catch(() => undefined);
-  if (!found?.isFile()) {
+  const stats = await stat(path).catch(() => undefined);
+  if (!stats?.isFile()) {
     throw new ConfigError(
-      `${option}: expected a file, got ${found ? 'a folder' : 'nothing'} at ${path}; give the path of an existing file`,
+      `${option}: expected a file, got ${stats ? 'a folder' : 'nothing'} at ${path}; give the path of an existing file`,
       { code: 'missing-file', fields: { path } },
     );
   }
-  if (found.size > limit) {
+  if (stats.size > limit) {
     throw new ConfigError(
-      `${option}: expected at most ${limit} bytes, got ${found.size} in ${path}; split the file`,
-      { code: 'file-too-large', fields: { path, size: found.size, limit } },
+      `${option}: expected at most ${limit} bytes, got ${stats.size} in ${path}; split the file`,
+      { code: 'file-too-large', fields: { path, size: stats.size, limit } },
     );
   }
 };

@@ -91,10 +91,10 @@ export const loadImage = async (
   if (content.kind === 'bytes' && content.bytes.length > imageBytes)
     return fault(id, 'image-too-large', overBudget('imageBytes', imageBytes, content.bytes.length));
   if (content.kind !== 'path') return content.kind === 'bytes' ? content.bytes : content.pixels;
-  const found = await stat(content.path).catch(() => undefined);
-  if (!found?.isFile()) return fault(id, 'missing-file', 'expected an image file, got nothing at its path');
-  if (found.size > imageBytes)
-    return fault(id, 'image-too-large', overBudget('imageBytes', imageBytes, found.size));
+  const stats = await stat(content.path).catch(() => undefined);
+  if (!stats?.isFile()) return fault(id, 'missing-file', 'expected an image file, got nothing at its path');
+  if (stats.size > imageBytes)
+    return fault(id, 'image-too-large', overBudget('imageBytes', imageBytes, stats.size));
   try {
     return await readFile(content.path);
   } catch (error) {

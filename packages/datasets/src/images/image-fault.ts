@@ -32,8 +32,8 @@ const latin = (bytes: Uint8Array, from: number, length: number): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1', from, from + length);
 
 const formatOf = (bytes: Uint8Array): string | undefined => {
-  const known = formats.find(({ magic, at = 0 }) => latin(bytes, at, magic.length) === magic);
-  if (known) return known.name;
+  const format = formats.find(({ magic, at = 0 }) => latin(bytes, at, magic.length) === magic);
+  if (format) return format.name;
   return latin(bytes, 0, SVG_HEAD_BYTES).includes('<svg') ? 'SVG' : undefined;
 };
 

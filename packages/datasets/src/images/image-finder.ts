@@ -96,9 +96,9 @@ export const createImageFinder = (root: string, options: ImageNameOptions = {}):
   const listings = new Map<string, Promise<Listing>>();
   const entered = new Map<string, Promise<boolean>>();
   const listed = (folder: string): Promise<Listing> => {
-    const known = listings.get(folder) ?? listing(folder);
-    listings.set(folder, known);
-    return known;
+    const names = listings.get(folder) ?? listing(folder);
+    listings.set(folder, names);
+    return names;
   };
   const onDisk = async (path: string): Promise<string | undefined> => {
     if (await isThere(path)) return path;

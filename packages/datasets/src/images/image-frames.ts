@@ -32,8 +32,8 @@ export const frameCount = async (encoded: Uint8Array): Promise<number> => {
   if (bytes.toString('latin1', 0, PNG_SIGNATURE.length) === PNG_SIGNATURE)
     return Math.max(1, pngFrames(bytes));
   if (!magics.some(({ magic, at }) => bytes.toString('latin1', at, at + magic.length) === magic)) return 1;
-  const found = await sharp(bytes)
+  const metadata = await sharp(bytes)
     .metadata()
     .catch(() => undefined);
-  return Math.max(1, found?.pages ?? 1);
+  return Math.max(1, metadata?.pages ?? 1);
 };

@@ -44,8 +44,8 @@ const bayes = (
 ): number => {
   const ids = new Map<string, number>();
   const idOf = (word: string): number => {
-    const known = ids.get(word);
-    if (known !== undefined) return known;
+    const id = ids.get(word);
+    if (id !== undefined) return id;
     ids.set(word, ids.size);
     return ids.size - 1;
   };

@@ -48,12 +48,12 @@ const toRow = async (
   const row = captionedRow(item, layout, 'image');
   if ('code' in row) return row;
   const { caption, split } = row;
-  const found = await finder.find(row.name);
-  if (found.kind === 'fault') return found;
-  const image = { kind: 'path', path: found.path } as const;
+  const file = await finder.find(row.name);
+  if (file.kind === 'fault') return file;
+  const image = { kind: 'path', path: file.path } as const;
   const named = split === undefined ? {} : { split };
-  const sample: Sample = { kind: 'sample', id: found.key, image, texts: [caption], ...named };
-  return { key: rowKey(found.key, sample), sample };
+  const sample: Sample = { kind: 'sample', id: file.key, image, texts: [caption], ...named };
+  return { key: rowKey(file.key, sample), sample };
 };
 
 /** Rows of one image are put together wherever they stand; its place is that of its first row. */

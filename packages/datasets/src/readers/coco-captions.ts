@@ -175,17 +175,17 @@ export const openCocoCaptions = async (options: CocoCaptionsOptions): Promise<Re
         continue;
       }
       seen.add(id);
-      const found = await finder.find(name.trim());
+      const file = await finder.find(name.trim());
       const texts = byImage.get(id) ?? [];
       const label = labels?.labelOf(id);
-      if (found.kind === 'fault') yield { item: found };
+      if (file.kind === 'fault') yield { item: file };
       else if (label && 'code' in label) yield { item: fault(name, label.code, label.reason) };
       else if (!label && texts.length === 0)
         yield { item: fault(name, 'no-caption', 'expected at least one caption, got none') };
       else {
-        const image = { kind: 'path', path: found.path } as const;
+        const image = { kind: 'path', path: file.path } as const;
         const shown = label ? { label: label.label } : { texts };
-        yield { item: { kind: 'sample', id: found.key, image, ...shown }, key: found.key };
+        yield { item: { kind: 'sample', id: file.key, image, ...shown }, key: file.key };
       }
     }
   };

@@ -55,12 +55,12 @@ export const cocoFit = async (survey: PathSurvey): Promise<ReaderFit | undefined
       annotations.some((each) => isJsonFields(each) && each[key] !== undefined);
     const kind = has('caption') ? 'captioned-image' : has('category_id') ? 'labelled-image' : undefined;
     if (!kind) continue;
-    const found = namedImages(survey, names);
-    if (!found) {
+    const matches = namedImages(survey, names);
+    if (!matches) {
       nearly ??= `${file.id} lists images such as ${names[0] ?? ''}, which are not there: give the folder that holds both`;
       continue;
     }
-    const settings = { annotations: survey.at(file.id), images: survey.at(found.folder), kind };
+    const settings = { annotations: survey.at(file.id), images: survey.at(matches.folder), kind };
     fitting.push({ id: file.id, name: file.name, settings, kind });
   }
   const [first] = fitting;

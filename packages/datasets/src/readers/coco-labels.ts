@@ -32,7 +32,7 @@ export const collectCocoLabels = (
     const name = isJsonFields(category) ? labelName(category['name']) : undefined;
     if (id !== undefined && name !== undefined) names.set(id, name);
   }
-  const found = new ClassFinder(what);
+  const classFinder = new ClassFinder(what);
   const byImage = new Map<string, Set<string>>();
   for (const annotation of document.annotations) {
     if (!isJsonFields(annotation)) continue;
@@ -42,8 +42,8 @@ export const collectCocoLabels = (
     const own = byImage.get(image) ?? new Set();
     byImage.set(image, own.add(name));
   }
-  for (const own of byImage.values()) if (own.size === 1) for (const name of own) found.add(name);
-  const classes = found.classes();
+  for (const own of byImage.values()) if (own.size === 1) for (const name of own) classFinder.add(name);
+  const classes = classFinder.classes();
   const labels = new Map(classes.map((name, label) => [name, label]));
   return {
     classes,

@@ -50,8 +50,8 @@ const splitOf = (key: string): string | undefined =>
  * @throws ConfigError for files without their pair and several pairs of one split; FormatError for damaged files
  */
 export const openIdx = async (options: IdxOptions): Promise<Reader> => {
-  const found = await expandFiles(options.files, { ...options, what: 'idx files', extensions });
-  const pairs = pairsOf(found.map(({ path }) => path));
+  const paths = await expandFiles(options.files, { ...options, what: 'idx files', extensions });
+  const pairs = pairsOf(paths.map(({ path }) => path));
   const { imageBytes } = resolveBudgets(options.budgets);
   const arrays: ImageArrays[] = [];
   const seen = new Map<string, string>();
@@ -77,7 +77,7 @@ export const openIdx = async (options: IdxOptions): Promise<Reader> => {
   }
   if (arrays.length === 0)
     throw new ConfigError(
-      `idx files: expected names such as train-images-idx3-ubyte and train-labels-idx1-ubyte, got ${found
+      `idx files: expected names such as train-images-idx3-ubyte and train-labels-idx1-ubyte, got ${paths
         .map(({ id }) => id)
         .slice(0, 4)
         .join(', ')}; rename them`,

@@ -137,11 +137,11 @@ const toRow = async (fields: JsonFields, line: number, survey: Survey): Promise<
       : undefined;
   const label = survey.labelOf ? survey.labelOf(value) : whole;
   if (value !== undefined && survey.labelOf && label === undefined) {
-    const known = (survey.classes ?? []).slice(0, 8).join(', ');
+    const classNames = (survey.classes ?? []).slice(0, 8).join(', ');
     return fault(
       place,
       'unknown-label',
-      `expected a class name or index${known === '' ? '' : ` of ${known}`}, got ${excerpt(value)}`,
+      `expected a class name or index${classNames === '' ? '' : ` of ${classNames}`}, got ${excerpt(value)}`,
     );
   }
   if (name === undefined && texts.length === 0)
@@ -156,18 +156,18 @@ const toRow = async (fields: JsonFields, line: number, survey: Survey): Promise<
     split = splitOfCell(written);
     if (split === undefined) return noSplit(place, written, ` in "${survey.split}"`);
   }
-  const found = typeof name === 'string' ? await survey.finder.find(name.trim()) : undefined;
-  if (found?.kind === 'fault') return found;
-  const id = labelName(Object.hasOwn(fields, 'id') ? fields['id'] : undefined) ?? found?.key ?? place;
+  const image = typeof name === 'string' ? await survey.finder.find(name.trim()) : undefined;
+  if (image?.kind === 'fault') return image;
+  const id = labelName(Object.hasOwn(fields, 'id') ? fields['id'] : undefined) ?? image?.key ?? place;
   const sample: Sample = {
     kind: 'sample',
     id,
-    ...(found ? { image: { kind: 'path', path: found.path } } : {}),
+    ...(image ? { image: { kind: 'path', path: image.path } } : {}),
     ...(texts.length > 0 ? { texts } : {}),
     ...(label === undefined ? {} : { label }),
     ...(split === undefined ? {} : { split }),
   };
-  return found ? { sample, key: rowKey(found.key, sample) } : { sample };
+  return image ? { sample, key: rowKey(image.key, sample) } : { sample };
 };
 
 const isRowFault = (row: Row | Fault): row is Fault => !('sample' in row);
@@ -208,17 +208,17 @@ export const openJsonlManifest = async (options: JsonlManifestOptions): Promise<
     caption: captionColumn === undefined ? captionKeys : [captionColumn],
     label: labelColumn === undefined ? labelColumns : [labelColumn],
   };
-  const found = new ClassFinder(`manifest ${file}`);
+  const classFinder = new ClassFinder(`manifest ${file}`);
   const splits = splitsOfFields(options.splitColumn, keys);
   for await (const line of linesOf(file)) {
     const fields = parseRow(line, file);
     if (isFault(fields)) continue;
     const name = labelName(firstField(fields, keys.label));
-    if (name !== undefined && options.findClasses && !options.classes) found.add(name);
+    if (name !== undefined && options.findClasses && !options.classes) classFinder.add(name);
     splits.add(fields);
   }
   const decided = splits.decide();
-  const classes = options.classes ?? (options.findClasses ? found.classes() : undefined);
+  const classes = options.classes ?? (options.findClasses ? classFinder.classes() : undefined);
   const survey: Survey = {
     classes,
     labelOf: classes && createLabelIndex(classes, { given: options.classes !== undefined }),

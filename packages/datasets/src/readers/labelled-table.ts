@@ -124,22 +124,26 @@ const toRow = async (item: RecordItem, rules: RowRules): Promise<{ key: string; 
   const label = rules.labelOf(value);
   if (value === '') return fault(`${name} (${id})`, 'no-label', 'expected a label, got an empty field');
   if (label === undefined) {
-    const known = rules.classes.slice(0, 8).join(', ');
-    return fault(`${name} (${id})`, 'unknown-label', `expected one of ${known}, got "${value.slice(0, 80)}"`);
+    const classNames = rules.classes.slice(0, 8).join(', ');
+    return fault(
+      `${name} (${id})`,
+      'unknown-label',
+      `expected one of ${classNames}, got "${value.slice(0, 80)}"`,
+    );
   }
   const split = rules.followed ? splitOfCell(cell(layout.split)) : undefined;
   if (rules.followed && split === undefined) return noSplit(`${name} (${id})`, cell(layout.split));
-  const found = await rules.finder.find(name);
-  if (found.kind === 'fault') return found;
-  const image = { kind: 'path', path: found.path } as const;
+  const file = await rules.finder.find(name);
+  if (file.kind === 'fault') return file;
+  const image = { kind: 'path', path: file.path } as const;
   const sample: Sample = {
     kind: 'sample',
-    id: found.key,
+    id: file.key,
     image,
     label,
     ...(split === undefined ? {} : { split }),
   };
-  return { key: rowKey(found.key, sample), sample };
+  return { key: rowKey(file.key, sample), sample };
 };
 
 /**
@@ -152,16 +156,16 @@ export const openLabelledTable = async (options: LabelledTableOptions): Promise<
   await requireFile(file, 'table file');
   await requireFolder(options.images, 'table images');
   const { table, layout, splits: column } = await readTable(options);
-  const found = new ClassFinder(`labelled table ${file}`);
+  const classFinder = new ClassFinder(`labelled table ${file}`);
   let records = 0;
   for await (const item of table.rows()) {
     if (item.kind !== 'record') continue;
     records += 1;
     const label = labelOfRow(item.fields, layout);
-    if (typeof label === 'string' && label !== '' && !options.classes) found.add(label);
+    if (typeof label === 'string' && label !== '' && !options.classes) classFinder.add(label);
   }
   const named = options.labelColumns && layout.labels.map((column) => table.columns[column]?.trim() ?? '');
-  const classes = options.classes ?? named ?? found.classes();
+  const classes = options.classes ?? named ?? classFinder.classes();
   if (classes.length === 0) {
     throw new ConfigError(
       `labelled table ${file}: expected labels in column "${layout.columns[layout.labels[0] ?? 0] ?? ''}", got none in ${records} rows; set labelColumn to the column that holds them`,

@@ -97,12 +97,12 @@ const pairsOf = (arrays: ReadonlyMap<string, ArraySource>, options: NumpyArraysO
   }
   const pairs = new Map<string, Partial<Record<Role['role'], ArraySource>>>();
   for (const [name, source] of arrays) {
-    const found = roleOf(name);
-    if (!found) continue;
-    const pair = pairs.get(found.split) ?? {};
-    if (pair[found.role]) throw fail(`one array of ${found.role} in each split`);
-    pair[found.role] = source;
-    pairs.set(found.split, pair);
+    const role = roleOf(name);
+    if (!role) continue;
+    const pair = pairs.get(role.split) ?? {};
+    if (pair[role.role]) throw fail(`one array of ${role.role} in each split`);
+    pair[role.role] = source;
+    pairs.set(role.split, pair);
   }
   if (pairs.size === 0) throw fail('names such as x_train and y_train, or images and labels');
   return [...pairs].map(([split, { images, labels }]) => {
@@ -118,13 +118,13 @@ const pairsOf = (arrays: ReadonlyMap<string, ArraySource>, options: NumpyArraysO
  * @throws ConfigError for names and shapes that are no images and labels; FormatError for damaged files and pickles
  */
 export const openNumpyArrays = async (options: NumpyArraysOptions): Promise<Reader> => {
-  const found = await expandFiles(options.files, {
+  const paths = await expandFiles(options.files, {
     ...options,
     what: 'NumPy arrays',
     extensions: ['.npz', '.npy'],
   });
   const arrays = await arraysOf(
-    found.map(({ path }) => path),
+    paths.map(({ path }) => path),
     resolveBudgets(options.budgets),
   );
   return openArrayImages('NumPy arrays', pairsOf(arrays, options), options);

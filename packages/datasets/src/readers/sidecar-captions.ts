@@ -27,11 +27,11 @@ const textKinds: readonly string[] = ['txt', 'caption', 'json'];
 type Captions = readonly string[] | CaptionProblem;
 
 const readSidecar = async (file: FoundFile, captions: 'file' | 'lines'): Promise<Captions> => {
-  const found = await stat(file.path);
-  if (found.size > MAX_SIDECAR_BYTES) {
+  const stats = await stat(file.path);
+  if (stats.size > MAX_SIDECAR_BYTES) {
     return {
       code: 'text-too-long',
-      reason: `expected a text of at most ${MAX_SIDECAR_BYTES} bytes, got ${found.size}`,
+      reason: `expected a text of at most ${MAX_SIDECAR_BYTES} bytes, got ${stats.size}`,
     };
   }
   const bytes = await readFile(file.path);
@@ -148,15 +148,15 @@ export const openSidecarCaptions = async (options: SidecarCaptionsOptions): Prom
       { code: 'no-sidecars', fields: { path: options.path } },
     );
   }
-  const known = [...splits].filter((split) => split !== undefined);
+  const named = [...splits].filter((split) => split !== undefined);
   const followed = !splits.has(undefined);
   return {
     name: basename(options.path),
-    ...(followed ? { splits: orderSplits(known) } : {}),
-    ...(!followed && known.length > 0
+    ...(followed ? { splits: orderSplits(named) } : {}),
+    ...(!followed && named.length > 0
       ? {
           notes: [
-            `the folders of the splits ${known.join(', ')} are not followed, since other images lie outside of them`,
+            `the folders of the splits ${named.join(', ')} are not followed, since other images lie outside of them`,
           ],
         }
       : {}),

@@ -149,14 +149,14 @@ export const openWebDataset = async (options: WebDatasetOptions): Promise<Reader
   }));
   let classes = options.classes;
   if (!classes && options.findClasses) {
-    const found = new ClassFinder(`WebDataset ${names[0] ?? ''}`);
+    const classFinder = new ClassFinder(`WebDataset ${names[0] ?? ''}`);
     for (const { file, name } of archives) {
       for await (const group of groupsOf(file, { name, budgets, onNote })) {
         const label = 'entries' in group ? labelName(labelOf(membersOf(group.entries))) : undefined;
-        if (label !== undefined) found.add(label);
+        if (label !== undefined) classFinder.add(label);
       }
     }
-    classes = found.classes();
+    classes = classFinder.classes();
   }
   const rules: MemberRules = {
     ...options,
@@ -203,8 +203,8 @@ const archivesOf = async (
 ): Promise<readonly string[]> => {
   const files: string[] = [];
   for (const name of names) {
-    const found = await stat(name).catch(() => undefined);
-    const stands = found ? found.isDirectory() : /[*?[]/u.test(name) && !isAddress(name);
+    const stats = await stat(name).catch(() => undefined);
+    const stands = stats ? stats.isDirectory() : /[*?[]/u.test(name) && !isAddress(name);
     if (!stands) files.push(name);
     else {
       const options = { within, what: 'WebDataset', extensions: ['.tar', '.tar.gz', '.tgz'] };

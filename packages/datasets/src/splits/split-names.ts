@@ -38,8 +38,8 @@ export const knownSplit = (name: string): string | undefined => {
 export const splitInName = (name: string): string | undefined => {
   const exact = knownSplit(name);
   if (exact !== undefined) return exact;
-  const found = new Set(words(name).flatMap((word) => synonyms.get(word) ?? []));
-  return found.size === 1 ? [...found][0] : undefined;
+  const candidates = new Set(words(name).flatMap((word) => synonyms.get(word) ?? []));
+  return candidates.size === 1 ? [...candidates][0] : undefined;
 };
 
 const words = (name: string): string[] => name.toLowerCase().split(/[\s._\-\d]+/u);
@@ -49,8 +49,8 @@ const words = (name: string): string[] => name.toLowerCase().split(/[\s._\-\d]+/
  * Undefined where nothing is left of it.
  */
 export const canonicalSplit = (name: string): string | undefined => {
-  const known = knownSplit(name);
-  if (known !== undefined) return known;
+  const split = knownSplit(name);
+  if (split !== undefined) return split;
   const slug = name
     .trim()
     .toLowerCase()

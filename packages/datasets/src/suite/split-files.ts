@@ -26,6 +26,6 @@ export const requireOwnSplit = async (
   const path = await manifestPath(shards.directory);
   const file = basename(path);
   const listed = new Map(Object.entries(suite.files)).get(`${name}/${split}/${file}`)?.sha256 ?? 'none';
-  const found = await sha256File(path);
-  if (found !== listed) throw refuse(`a ${file} of SHA-256 ${listed}`, found);
+  const digest = await sha256File(path);
+  if (digest !== listed) throw refuse(`a ${file} of SHA-256 ${listed}`, digest);
 };

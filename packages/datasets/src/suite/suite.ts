@@ -201,15 +201,15 @@ const check = (value: unknown, path: string): Suite => {
 export const readSuite = async (directory: string, policy: LinkPolicy = {}): Promise<Suite> => {
   const path = join(directory, SUITE_FILE);
   await recoverDirectory(directory);
-  const found = await stat(path).catch(() => undefined);
-  if (!found?.isFile()) {
+  const stats = await stat(path).catch(() => undefined);
+  if (!stats?.isFile()) {
     throw new ConfigError(
       `suite: expected a prepared folder, got no ${SUITE_FILE} in ${directory}; run prepare first, or give the folder that it wrote`,
       { code: 'suite-missing', fields: { directory } },
     );
   }
-  if (found.size > MAX_SUITE_BYTES)
-    throw new FormatError(`suite ${path}: expected a small file, got ${found.size} bytes`);
+  if (stats.size > MAX_SUITE_BYTES)
+    throw new FormatError(`suite ${path}: expected a small file, got ${stats.size} bytes`);
   const bytes = await readFile(path);
   const suite = check(parseJson(bytes, `suite ${path}`, { remedy: 'run prepare again' }), path);
   const seal = sealOf(bytes.toString('utf8'));

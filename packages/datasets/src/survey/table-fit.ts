@@ -80,19 +80,19 @@ export const imageTableVerdict = (
   if (image < 0 || other < 0 || image === other) return undefined;
   const columns = `has the columns ${header[image] ?? ''} (images) and ${header[other] ?? ''} (${wanted.role})`;
   const names = cellsOf(rows, image);
-  const found = namedImages(survey, names);
-  if (!found) {
+  const matches = namedImages(survey, names);
+  if (!matches) {
     // A column called id is one of images only where images are called so.
     if (!names.some(isImageName)) return undefined;
     return {
       nearly: `${columns}, but no image is called ${names[0] ?? ''}: give the folder that holds both`,
     };
   }
-  const folder = found.folder === '' ? 'beside it' : `in ${found.folder}`;
+  const folder = matches.folder === '' ? 'beside it' : `in ${matches.folder}`;
   return {
     settings: {
-      images: survey.at(found.folder),
-      ...(found.suffix === undefined ? {} : { suffix: found.suffix }),
+      images: survey.at(matches.folder),
+      ...(matches.suffix === undefined ? {} : { suffix: matches.suffix }),
     },
     reason: `${columns}, and the images are ${folder}`,
   };

@@ -89,14 +89,14 @@ const toRow = async (rows: ValueRows, index: number, rules: RowRules): Promise<R
   const image = imageOfCell(cell(roles.image));
   if (isProblem(image)) return fault(id, image.code, image.reason);
   if (image.kind !== 'name') return { sample: { ...common, id, image } };
-  const found = await finder.find(image.name);
-  if (found.kind === 'fault') return found;
+  const file = await finder.find(image.name);
+  if (file.kind === 'fault') return file;
   const sample: Sample = {
     ...common,
-    id: named ?? `${part.idPrefix ?? ''}${found.key}`,
-    image: { kind: 'path', path: found.path },
+    id: named ?? `${part.idPrefix ?? ''}${file.key}`,
+    image: { kind: 'path', path: file.path },
   };
-  return { sample, key: rowKey(found.path, sample) };
+  return { sample, key: rowKey(file.path, sample) };
 };
 
 /**

@@ -30,8 +30,8 @@ export const framePaths = async (
 
 /** The clip of a path: a folder's frames, or a file. Whether it can be read shows when it is decoded. */
 export const clipContent = async (path: string): Promise<SampleContent> => {
-  const found = await stat(path).catch(() => undefined);
-  return found?.isDirectory()
+  const stats = await stat(path).catch(() => undefined);
+  return stats?.isDirectory()
     ? { kind: 'paths', paths: await framePaths(path, path) }
     : { kind: 'path', path };
 };

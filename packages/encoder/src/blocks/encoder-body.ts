@@ -71,9 +71,9 @@ const dropPathOf = (
       'encode: expected a random stream for drop path in training, got none; pass random',
     );
   }
-  const kept = 1 / (1 - dropPath);
+  const scale = 1 / (1 - dropPath);
   const streams = rowRandoms(random, batch, 'drop path');
-  return () => tf.tensor1d(Float32Array.from(streams, (own) => (own.next() < dropPath ? 0 : kept)));
+  return () => tf.tensor1d(Float32Array.from(streams, (own) => (own.next() < dropPath ? 0 : scale)));
 };
 
 /** Shape, parameters and fixed tables of an encoder. Owns the parameters: `dispose` frees all. */

@@ -85,9 +85,9 @@ const shapeFields = {
 /** The settings of a modality as they were given, on the top level and under its name. */
 const givenSettings = (shape: EncoderShape, modality: Pick<Modality, 'name' | 'topLevel'>): object => {
   const fields = shape as unknown as Readonly<Record<string, unknown>>;
-  const own = ownValue(shape.modalities ?? DEFAULT_MODALITIES, modality.name);
-  checkFields(own, `modalities.${modality.name}`, {});
-  const named = (own ?? {}) as Readonly<Record<string, unknown>>;
+  const settings = ownValue(shape.modalities ?? DEFAULT_MODALITIES, modality.name);
+  checkFields(settings, `modalities.${modality.name}`, {});
+  const named = (settings ?? {}) as Readonly<Record<string, unknown>>;
   const above = (modality.topLevel ?? []).filter((field) => ownValue(fields, field) !== undefined);
   for (const field of above) {
     const [top, below] = [fields[field], ownValue(named, field)];

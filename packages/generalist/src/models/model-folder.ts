@@ -199,24 +199,24 @@ const SMALL_MODEL = 2 ** 24;
 const requireWeights = async (config: ModelConfig, place: string): Promise<void> => {
   const { parameters } = modelSize(config);
   const path = join(place, WEIGHTS_FILE);
-  const found = await stat(path).catch(() => undefined);
-  if (!found || parameters < SMALL_MODEL || found.size >= LEAST_BYTES * parameters) return;
+  const stats = await stat(path).catch(() => undefined);
+  if (!stats || parameters < SMALL_MODEL || stats.size >= LEAST_BYTES * parameters) return;
   throw new FormatError(
-    `model ${place}: expected weights of the ${parameters} parameters that ${CONFIG_FILE} describes, got ${WEIGHTS_FILE} of ${formatBytes(found.size)}; restore the folder or export the model anew`,
-    { code: 'model-size', fields: { parameters, bytes: found.size } },
+    `model ${place}: expected weights of the ${parameters} parameters that ${CONFIG_FILE} describes, got ${WEIGHTS_FILE} of ${formatBytes(stats.size)}; restore the folder or export the model anew`,
+    { code: 'model-size', fields: { parameters, bytes: stats.size } },
   );
 };
 
 /** Compares the weights of a saved model with the digest in its config.json. */
 const verifyWeights = async (place: string, expected: FileDigest): Promise<void> => {
   const path = join(place, WEIGHTS_FILE);
-  const found = await stat(path).catch(() => undefined);
+  const stats = await stat(path).catch(() => undefined);
   // A missing file is named by the reader of the weights.
-  if (!found) return;
+  if (!stats) return;
   const sha256 = await sha256File(path);
   if (sha256 === expected.sha256) return;
   throw new FormatError(
-    `model ${place}: expected ${WEIGHTS_FILE} of ${expected.bytes} bytes and SHA-256 ${expected.sha256}, which ${CONFIG_FILE} says, got ${found.size} bytes and ${sha256}; the weights are damaged or another model's: restore the folder or export the model anew; if you changed them on purpose, leave "weights" out of ${CONFIG_FILE}`,
+    `model ${place}: expected ${WEIGHTS_FILE} of ${expected.bytes} bytes and SHA-256 ${expected.sha256}, which ${CONFIG_FILE} says, got ${stats.size} bytes and ${sha256}; the weights are damaged or another model's: restore the folder or export the model anew; if you changed them on purpose, leave "weights" out of ${CONFIG_FILE}`,
     { code: 'weights-differ', fields: { path } },
   );
 };

@@ -30,10 +30,10 @@ interface TorchStatus {
 }
 
 const findTorchPackage = (from: readonly string[]): string => {
-  for (const place of from) {
+  for (const folder of from) {
     try {
       return dirname(
-        createRequire(join(place, 'package.json')).resolve('@polygate/backend-torch/package.json'),
+        createRequire(join(folder, 'package.json')).resolve('@polygate/backend-torch/package.json'),
       );
     } catch {
       // Not installed here.

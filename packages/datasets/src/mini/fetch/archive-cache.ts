@@ -60,8 +60,8 @@ const unpack = async (archive: string, pin: PinnedArchive, target: string): Prom
 };
 
 const matches = async (path: string, { bytes, sha256: expected }: PinnedArchive): Promise<boolean> => {
-  const found = await stat(path).catch(() => undefined);
-  return found?.size === bytes && (await sha256File(path)) === expected;
+  const stats = await stat(path).catch(() => undefined);
+  return stats?.size === bytes && (await sha256File(path)) === expected;
 };
 
 /** The archive with the pinned content: one that was put into the cache by hand, else a fetched one. */

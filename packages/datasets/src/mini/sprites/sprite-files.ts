@@ -40,8 +40,8 @@ const spriteFiles = (files: PackageFiles): SpriteFiles => {
       return out;
     },
     sheet(image) {
-      const known = sheets.get(image);
-      if (known) return known;
+      const opened = sheets.get(image);
+      if (opened) return opened;
       // Mods stand on one another; a sheet is in one of them.
       const path = files.paths.find((each) => each.startsWith(MODS) && each.endsWith(`/${image}`)) ?? image;
       const made = files.read(path).then(decodeSheet);

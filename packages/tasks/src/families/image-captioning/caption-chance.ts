@@ -64,12 +64,12 @@ export const captionChance = (
       return sum / draws;
     },
     bleu4: () => {
-      const known = references.map(() => new Map<string, BleuCounts>());
+      const cached = references.map(() => new Map<string, BleuCounts>());
       let sum = 0;
       for (const pairs of drawn()) {
         const counts = pairs.map((pair, image) => {
-          const own = known[image]?.get(pair.candidate) ?? bleuCounts(pair);
-          known[image]?.set(pair.candidate, own);
+          const own = cached[image]?.get(pair.candidate) ?? bleuCounts(pair);
+          cached[image]?.set(pair.candidate, own);
           return own;
         });
         sum += bleuOfCounts(sumBleuCounts(counts)).bleu[3];

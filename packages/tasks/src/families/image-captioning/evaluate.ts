@@ -88,7 +88,7 @@ const evaluateCaptioning = async <Fields extends SettingFields>(
   }
   const pairs = (texts: readonly string[]): readonly CaptionPair[] =>
     texts.map((candidate, i) => ({ candidate, references: rows.captions[i] ?? [] }));
-  const own = pairs(written.map((texts) => texts[0]?.text ?? ''));
+  const best = pairs(written.map((texts) => texts[0]?.text ?? ''));
   const simple = simpleCaptions(captioned, source.still);
   const guess = captioned.nearest && training && captionChance(training.captions, rows.captions, { seed });
   const bootstrap = { seed, groups: [...rows.groups] };
@@ -103,28 +103,28 @@ const evaluateCaptioning = async <Fields extends SettingFields>(
   const reports = Object.entries(means).map(([metric, { score, range }]) =>
     reportMean(
       { ...name, metric, ...compared(guess?.mean(score), (texts) => score(texts).value) },
-      score(own).perSample,
+      score(best).perSample,
       {
         ...bootstrap,
         range,
       },
     ),
   );
-  const counts = own.map((pair) => bleuCounts(pair));
+  const counts = best.map((pair) => bleuCounts(pair));
   const bleu4 = (indices?: Int32Array): number => bleuOfCounts(sumBleuCounts(counts, indices)).bleu[3];
   const plain = (texts: readonly CaptionPair[]): number =>
     bleuOfCounts(sumBleuCounts(texts.map((pair) => bleuCounts(pair)))).bleu[3];
   const bleu = reportStatistic(
     { ...name, metric: 'BLEU-4', ...compared(guess?.bleu4(), plain) },
     {
-      count: own.length,
+      count: best.length,
       statistic: bleu4,
       named: { statistic: 'BLEU-4', rows: counts.map((each) => Array.from(each)) },
     },
     { ...bootstrap, range: [0, 1] },
   );
   const details = context.details
-    ? captionDetails(own, {
+    ? captionDetails(best, {
         ...name,
         seed,
         groups: rows.groups,

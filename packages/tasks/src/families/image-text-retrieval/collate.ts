@@ -28,11 +28,11 @@ export const sameMeaning = (
 ): Uint8Array => {
   const size = chosen.length;
   const keys = all.map((captions) => new Set(captions.map((caption) => caption.join(' '))));
-  const own = chosen.map((caption) => caption.join(' '));
+  const texts = chosen.map((caption) => caption.join(' '));
   const same = new Uint8Array(size * size);
   for (let i = 0; i < size; i += 1) {
     for (let j = 0; j < size; j += 1) {
-      const match = own[i] === own[j] || keys[i]?.has(own[j] ?? '') || keys[j]?.has(own[i] ?? '');
+      const match = texts[i] === texts[j] || keys[i]?.has(texts[j] ?? '') || keys[j]?.has(texts[i] ?? '');
       if (i !== j && match) same[i * size + j] = 1;
     }
   }

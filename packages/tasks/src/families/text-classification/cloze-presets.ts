@@ -107,8 +107,8 @@ export const clozeFormOf = (
     readonly settings?: Readonly<Record<string, unknown>>;
   },
 ): ClozeForm => {
-  const known = dataset.settings?.['cloze'];
-  const named = preset ?? (typeof known === 'string' && registry.has(known) ? known : undefined);
+  const ofData = dataset.settings?.['cloze'];
+  const named = preset ?? (typeof ofData === 'string' && registry.has(ofData) ? ofData : undefined);
   const given = named === undefined ? undefined : registry.named(named);
   const { classes = [] } = dataset;
   const other = given && Object.keys(given.words).find((each) => !classes.includes(each));

@@ -47,8 +47,8 @@ const countsOf = ({
   classes,
 }: Pick<ClassScores, 'scores' | 'labels' | 'classes'>): ((indices: ArrayLike<number>) => Float64Array) => {
   const cells = labels.map((label, i) => {
-    const own = expectedConfusion(scores.subarray(i * classes, (i + 1) * classes), [label]);
-    return own.subarray(label * classes, (label + 1) * classes);
+    const confusion = expectedConfusion(scores.subarray(i * classes, (i + 1) * classes), [label]);
+    return confusion.subarray(label * classes, (label + 1) * classes);
   });
   return (indices) => {
     const counts = new Float64Array(classes * classes);

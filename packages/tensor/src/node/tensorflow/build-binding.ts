@@ -140,15 +140,15 @@ export const buildTensorflowBinding = async (
       fields: { remedy },
     });
   }
-  const found = findTensorflowPackage(name, options.from);
-  if (!found) {
+  const installed = findTensorflowPackage(name, options.from);
+  if (!installed) {
     const remedy = `${installCommand(name)}, then build again`;
     throw new EngineError(`expected @tensorflow/${name} to be installed, got no such package; ${remedy}`, {
       code: 'engine-missing',
       fields: { remedy },
     });
   }
-  const sources = sourcesOf(found, name);
+  const sources = sourcesOf(installed, name);
   const tensorflow = await findPythonTensorflow(options.python ?? process.env['PYTHON'], {
     cuda: name === 'tfjs-node-gpu',
   });
@@ -159,22 +159,22 @@ export const buildTensorflowBinding = async (
   const real: Plan = {
     compiler: compiler.command,
     sources,
-    flags: [...flags, `-I${found.folder}`, `-isystem${tensorflow.include}`],
+    flags: [...flags, `-I${installed.folder}`, `-isystem${tensorflow.include}`],
     links: [`-L${root}`, ...tensorflow.libraries.map((file) => `-l:${file}`), `-Wl,-rpath,${root}`],
   };
   const key = keyOf([...sources, loaderSource], [version, root, compiler, real.flags, real.links]);
-  const built = { library: `TensorFlow ${version}`, root, cuda, binding: found.binding };
-  const folder = dirname(found.binding);
+  const built = { library: `TensorFlow ${version}`, root, cuda, binding: installed.binding };
+  const folder = dirname(installed.binding);
   if (
     !options.force &&
-    found.hasBinding &&
+    installed.hasBinding &&
     existsSync(join(folder, REAL_BINDING)) &&
-    readBuildRecord(found)?.key === key
+    readBuildRecord(installed)?.key === key
   ) {
     return { ...built, upToDate: true };
   }
   options.logger?.info(
-    `building the binding of ${found.name} ${found.version} against TensorFlow ${version} in ${root}`,
+    `building the binding of ${installed.name} ${installed.version} against TensorFlow ${version} in ${root}`,
   );
   let work: string;
   try {
@@ -202,8 +202,8 @@ export const buildTensorflowBinding = async (
     // The loader last: from then on the package is seen as having its binding.
     renameSync(join(work, REAL_BINDING), join(folder, REAL_BINDING));
     const record = { key, version, root, cuda, compiler: compiler.version };
-    await writeFileAtomic(buildRecordFile(found), `${JSON.stringify(record, undefined, 2)}\n`);
-    renameSync(join(work, 'tfjs_binding.node'), found.binding);
+    await writeFileAtomic(buildRecordFile(installed), `${JSON.stringify(record, undefined, 2)}\n`);
+    renameSync(join(work, 'tfjs_binding.node'), installed.binding);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

@@ -120,14 +120,14 @@ export const findPythonTensorflow = async (
       failures.push(`${python}: it has no TensorFlow`);
       continue;
     }
-    const found = checked(python, { ...answer, root });
-    if (cuda && !found.cuda) {
+    const library = checked(python, { ...answer, root });
+    if (cuda && !library.cuda) {
       throw new EngineError(
-        `${python}: expected a TensorFlow with CUDA for tfjs-node-gpu, got ${found.version} for the CPU alone; ${installRemedy(true)}`,
+        `${python}: expected a TensorFlow with CUDA for tfjs-node-gpu, got ${library.version} for the CPU alone; ${installRemedy(true)}`,
         { code: 'tensorflow-unusable', fields: { python, remedy: installRemedy(true) } },
       );
     }
-    return found;
+    return library;
   }
   throw new EngineError(
     `expected a Python with TensorFlow, got ${failures.join(', ')}; ${installRemedy(cuda)}`,

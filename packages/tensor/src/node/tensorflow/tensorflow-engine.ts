@@ -90,14 +90,15 @@ export const tensorflowLoader = (name: TensorflowPackageName, device: 'cuda' | '
     precisions: ['f32'],
     remedy,
     async load({ threads }: LoadRequest) {
-      const found = findTensorflowPackage(name);
-      if (!found) return fail(`@tensorflow/${name} is not installed`, remedy);
+      const installed = findTensorflowPackage(name);
+      if (!installed) return fail(`@tensorflow/${name} is not installed`, remedy);
       if (!tf.engine().registryFactory[BACKEND]) {
         if (threads !== undefined) process.env['TF_NUM_INTRAOP_THREADS'] ??= String(threads);
-        await start(found, name);
+        await start(installed, name);
       }
       const backend = tf.findBackend(BACKEND) as TensorflowBackend | null;
-      if (!backend) return fail(`${found.name} registered no backend`, `\`${buildCommand(name)} --force\``);
+      if (!backend)
+        return fail(`${installed.name} registered no backend`, `\`${buildCommand(name)} --force\``);
       if (device === 'cuda' && !backend.isUsingGpuDevice) {
         fail('TensorFlow found no GPU', 'TF_CPP_MIN_LOG_LEVEL=0 shows why; or use tfjs-node');
       }
@@ -114,7 +115,7 @@ export const tensorflowLoader = (name: TensorflowPackageName, device: 'cuda' | '
         precision: 'f32',
         deterministic: false,
         description: `TensorFlow${library === undefined ? '' : ` ${library}`} through ${name}`,
-        version: found.version,
+        version: installed.version,
         // Answers of one TensorFlow say nothing of another.
         ...(library === undefined ? {} : { identity: library }),
       };

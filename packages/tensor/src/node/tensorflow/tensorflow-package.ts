@@ -72,8 +72,8 @@ export const findTensorflowPackage = (
   from: readonly string[] = [dirname(fileURLToPath(import.meta.url)), process.cwd()],
 ): TensorflowPackage | undefined => {
   const full = `@tensorflow/${name}`;
-  for (const place of from) {
-    const file = resolveFrom(place, full);
+  for (const start of from) {
+    const file = resolveFrom(start, full);
     if (file === undefined) continue;
     const document = parseJson(readFileSync(file), `${full}/package.json`) as PackageDocument;
     const folder = dirname(file);
