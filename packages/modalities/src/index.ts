@@ -7,7 +7,7 @@ export type { Segment, SegmentArray, SegmentRows, SequenceBatch } from './segmen
 export { refuseSegment } from './segment-checks.ts';
 export { segmentRow } from './segment-row.ts';
 export { joinSegments, takeSequences } from './sequence-batch.ts';
-export { check, checkFields, checkWhole } from './setting-checks.ts';
+export { check, checkAllFields, checkFields, checkWhole } from './setting-checks.ts';
 export type { FieldType } from './setting-checks.ts';
 export { text } from './text/text.ts';
 export type { ResolvedTextSettings, TextSettings } from './text/text.ts';

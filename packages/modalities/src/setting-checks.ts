@@ -25,15 +25,14 @@ const holds: Readonly<Record<FieldType, (value: unknown) => boolean>> = {
   list: Array.isArray,
 };
 
-/**
- * Checks an object and those of its fields that are there; others pass.
- * @param place what errors call it; empty for the whole configuration
- * @throws ConfigError naming the field, what it expects and what it got
- */
-export const checkFields = (
+/** What a field of that name may be. */
+type Fields = Readonly<Record<string, FieldType>>;
+
+/** Checks an object and its fields, of which some may be absent. @throws ConfigError for the first that is something else */
+const checkRecord = (
   value: unknown,
   place: string,
-  fields: Readonly<Record<string, FieldType>>,
+  { fields, isOptional }: { readonly fields: Fields; readonly isOptional: boolean },
 ): void => {
   const refuse = (field: string, type: FieldType, got: unknown): never => {
     throw new ConfigError(
@@ -45,9 +44,22 @@ export const checkFields = (
   const record = value as Readonly<Record<string, unknown>>;
   for (const [name, type] of Object.entries(fields)) {
     const got = Object.hasOwn(record, name) ? record[name] : undefined;
-    if (got !== undefined && !holds[type](got)) refuse(place === '' ? name : `${place}.${name}`, type, got);
+    if (got === undefined && isOptional) continue;
+    if (!holds[type](got)) refuse(place === '' ? name : `${place}.${name}`, type, got);
   }
 };
+
+/**
+ * Checks an object and those of its fields that are there; others pass.
+ * @param place what errors call it; empty for the whole configuration
+ * @throws ConfigError naming the field, what it expects and what it got
+ */
+export const checkFields = (value: unknown, place: string, fields: Fields): void =>
+  checkRecord(value, place, { fields, isOptional: true });
+
+/** As {@link checkFields}, of fields that must be there. @throws ConfigError naming the field, what it expects and what it got */
+export const checkAllFields = (value: unknown, place: string, fields: Fields): void =>
+  checkRecord(value, place, { fields, isOptional: false });
 
 /**
  * Refuses settings of other names: a word that is misspelt would change nothing, without a word.

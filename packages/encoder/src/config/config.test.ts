@@ -77,4 +77,35 @@ describe('a configuration of wrong types, as files may hold it', () => {
     );
     expect(mergedError({ every: 0 })).toContain('expected merged.every to be a whole number of 1 to 2048');
   });
+
+  it('is refused for merged groups that lack a field, and for what is no object', () => {
+    const group = {
+      name: 'experts',
+      condition: 'modality',
+      blocks: [0],
+      linears: ['attention.query'],
+      by: ['modality'],
+      rows: [{ modality: 'text', set: 0 }],
+    };
+    const error = (value: unknown): string => {
+      try {
+        describeMergedEncoder({ ...shape, merged: value } as unknown as MergedEncoderConfig);
+      } catch (caught) {
+        expect(caught).toBeInstanceOf(ConfigError);
+        return (caught as ConfigError).message;
+      }
+      throw new Error('expected an error');
+    };
+    expect(error(0)).toContain('expected merged to be an object, got 0;');
+    expect(error('groups')).toContain('expected merged to be an object, got "groups";');
+    expect(error({})).toContain('expected merged.condition to be a text, got nothing;');
+    expect(error({ ...merged, rows: undefined })).toContain(
+      'expected merged.rows to be a list, got nothing;',
+    );
+    for (const field of Object.keys(group)) {
+      expect(error({ groups: [{ ...group, [field]: undefined }] })).toContain(
+        `expected merged.groups.0.${field} to be a`,
+      );
+    }
+  });
 });

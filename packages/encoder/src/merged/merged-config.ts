@@ -1,7 +1,7 @@
 /** An encoder whose experts were merged for good: which weight sets it has and which rows they serve. Plain JSON. */
 import { parseRow, rowKey } from '@polygate/attributes';
 import { ConfigError, excerpt } from '@polygate/core';
-import { check, checkFields, checkWhole } from '@polygate/modalities';
+import { check, checkAllFields, checkFields, checkWhole } from '@polygate/modalities';
 import { pathOf, type LinearRef } from '../blocks/block-linears.ts';
 import { blockLinears, branchOf, type BlockLinear } from '../blocks/linears.ts';
 import { describeBody } from '../blocks/body-description.ts';
@@ -94,11 +94,12 @@ export const isRowField = (field: string): field is RowField => rowFields.includ
 
 /** What a model that was exported with one group says of it, as groups. */
 const groupsOf = (merged: MergedSets | SingleGroup, shape: ResolvedEncoderShape): readonly MergedGroup[] => {
+  checkFields(merged, 'merged', {});
   if ('groups' in merged) {
     checkFields(merged, 'merged', { groups: 'list' });
     return merged.groups;
   }
-  checkFields(merged, 'merged', {
+  checkAllFields(merged, 'merged', {
     condition: 'text',
     by: 'texts',
     rows: 'list',
@@ -106,7 +107,7 @@ const groupsOf = (merged: MergedSets | SingleGroup, shape: ResolvedEncoderShape)
     attention: 'boolean',
     ffn: 'boolean',
   });
-  const { condition, by = [], rows = [], every, attention, ffn } = merged;
+  const { condition, by, rows, every, attention, ffn } = merged;
   checkWhole('merged.every', every, { most: ENCODER_LIMITS.layers });
   const branches = [...(attention ? ['attention'] : []), ...(ffn ? ['ffn'] : [])];
   const linears = blockLinears(shape)
@@ -147,7 +148,7 @@ const checkRows = ({ by, rows }: MergedGroup, path: string): void => {
 };
 
 const checkGroup = (group: MergedGroup, path: string, shape: ResolvedEncoderShape): void => {
-  checkFields(group, path, {
+  checkAllFields(group, path, {
     name: 'text',
     condition: 'text',
     blocks: 'list',
@@ -156,7 +157,7 @@ const checkGroup = (group: MergedGroup, path: string, shape: ResolvedEncoderShap
     rows: 'list',
   });
   const names = blockLinears(shape).map(({ name }) => name);
-  const { blocks = [], linears = [] } = group;
+  const { blocks, linears } = group;
   for (const block of blocks) checkWhole(`${path}.blocks`, block, { least: 0, most: shape.layers - 1 });
   check(
     linears.every((linear) => names.includes(linear)),
