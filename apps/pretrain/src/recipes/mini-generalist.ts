@@ -1,6 +1,6 @@
 /**
  * The mini generalist: one model for all images, clips and running text of the full mini suite, with attribute experts in
- * every other block. What it is not trained on (captions and retrieval of sprites, understanding of texts) is for tuning.
+ * every other block. Patch size and learning rate were chosen in short runs (docs/results/LOG.md). What it is not trained on (captions and retrieval of sprites, understanding of texts) is for tuning.
  * Commands: npx polygate prepare --recipe mini-full && npx polygate pretrain --recipe mini-generalist
  */
 import type { RecipeInput } from '@polygate/generalist';
@@ -53,7 +53,7 @@ export const miniGeneralist = {
   suite: 'data/mini-full',
   model: {
     preset: 'mini-moe',
-    patchSize: 12,
+    patchSize: 16,
     layerScale: 1,
     moe: { experts: 8, topK: 2, condition: 'attribute', every: 2 },
   },
@@ -80,8 +80,8 @@ export const miniGeneralist = {
       candidates: tokens,
     },
   },
-  optimizer: { learningRate: 8e-4, clipNorm: 1, weightDecay: 0.05 },
-  steps: '48000 steps',
+  optimizer: { learningRate: 3e-4, clipNorm: 1, weightDecay: 0.05 },
+  steps: '60000 steps',
   validation: { every: '10%', limit: 96, splits: ['validation'] },
   checkpoint: { every: '2%', keep: 2 },
   precision: 'bf16',
