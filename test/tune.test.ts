@@ -1,7 +1,7 @@
 /** Tuning through the command line: a run on a task of a suite of its own, and all that takes the tuned run. */
 import type { RecipeInput } from '@polygate/generalist';
 import { exitCodes } from 'polygate';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -196,4 +196,60 @@ describe('polygate tune', () => {
     );
     await rm(other, { recursive: true, force: true });
   });
+
+  it('finds a base that has been moved where it is told', async () => {
+    const [run, was, now] = [at('moved-prompts'), at('moved-base'), at('elsewhere')];
+    await cp(at('base'), was, { recursive: true, verbatimSymlinks: true });
+    await polygate('tune', '--from', was, '--task', 'colours', '--run', run, ...quick);
+    await rename(was, now);
+    const evaluate = (...words: string[]) =>
+      polygate(
+        'evaluate',
+        '--run',
+        run,
+        '--datasets',
+        'colours',
+        '--limit',
+        '4',
+        '--engine',
+        'cpu',
+        ...words,
+      );
+    const lost = await evaluate();
+    expect([lost.code, lost.log]).toEqual([
+      exitCodes.failed,
+      expect.stringContaining('put the base there, or give the folder that it is in now (--base FOLDER)'),
+    ]);
+    const { exitCode, ...commands } = {
+      exitCode: exitCodes.done,
+      evaluate: () => evaluate('--base', now),
+      checkpoint: () => evaluate('--base', join(now, 'checkpoints', 'step-4')),
+      predict: () => polygate('predict', 'classify', image, '--run', run, '--engine', 'cpu', '--base', now),
+      export: () => polygate('export', '--run', run, '--out', at('moved-whole'), '--base', now),
+      report: () => polygate('inspect', 'report', '--run', run, '--base', now),
+      resume: () =>
+        polygate(
+          'pretrain',
+          '--recipe',
+          join(run, 'resumed.json'),
+          '--run',
+          run,
+          '--base',
+          now,
+          '--resume',
+          'must',
+        ),
+    };
+    const stored = JSON.parse(await readFile(join(run, 'recipe.json'), 'utf8')) as { recipe: object };
+    await writeFile(join(run, 'resumed.json'), JSON.stringify(stored.recipe));
+    for (const [name, command] of Object.entries(commands)) {
+      const { code, log } = await command();
+      expect([name, code, log]).toEqual([name, exitCode, expect.not.stringMatching(/error/u)]);
+    }
+    const other = await evaluate('--base', at('whole'));
+    expect([other.code, other.log]).toEqual([
+      exitCodes.failed,
+      expect.stringContaining('expected a base whose weights have SHA-256'),
+    ]);
+  }, 120_000);
 });

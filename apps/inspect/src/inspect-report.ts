@@ -13,6 +13,8 @@ export interface ReportStageOptions {
   readonly run: string;
   /** Another run to show beside it, such as the dense model of the same tasks. */
   readonly against?: string;
+  /** Folder of the base of `run`, where it has been moved. @default where the checkpoint says */
+  readonly base?: string;
   /** Where the report goes. @default RUN/inspect */
   readonly output?: string;
 }
@@ -48,11 +50,11 @@ export const inspectReport = async (
   context: InspectContext = {},
 ): Promise<ReportStageResult> => {
   const { logger = silentLogger } = context;
-  const { run, against, output = join(run, 'inspect') } = options;
+  const { run, against, base, output = join(run, 'inspect') } = options;
   const runs: RunView[] = [];
   for (const folder of against === undefined ? [run] : [run, against]) {
     logger.info(`report: reading ${folder}`);
-    runs.push(await viewRun(folder));
+    runs.push(await viewRun(folder, folder === run ? base : undefined));
   }
   const shown = named(runs);
   const sections = reportSections(shown);

@@ -26,7 +26,7 @@ export const exportForms: readonly ExportForm[] = ['model', 'trained', 'adapter'
 
 export interface ExportOptions extends Pick<
   PredictOptions,
-  'run' | 'checkpoint' | 'adapter' | 'engine' | 'device' | 'threads'
+  'run' | 'checkpoint' | 'adapter' | 'base' | 'engine' | 'device' | 'threads'
 > {
   /** Tasks that the exported model is for. @default all that the run trained */
   readonly tasks?: readonly string[];

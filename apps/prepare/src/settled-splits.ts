@@ -74,6 +74,7 @@ const countSplits = (parts: readonly Settled[]): ReadonlyMap<string, number> => 
 const isTrainAlone = (parts: readonly PlanPart[], all: readonly Settled[]): boolean =>
   parts.every(({ draw }) => draw !== undefined && draw.split === undefined) &&
   parts.some(({ draw }) => (draw?.percents.validation ?? 0) + (draw?.percents.test ?? 0) > 0) &&
+  all.some(({ splits }) => splits.length > 0) &&
   all.every(({ splits }) => splits.every((split) => split === 'train'));
 
 export interface SettleContext {

@@ -12,6 +12,8 @@ export interface TuneChoice {
   readonly from?: string;
   /** Checkpoint of that run. @default its best, else its last */
   readonly checkpoint?: string;
+  /** Where what is tuned lies now, if it has been moved. @default `from` */
+  readonly base?: string;
   /** Folder of a prepared suite. @default the recipe's, else the one that the run was trained on */
   readonly suite?: string;
   /** Task of the suite by name, or its dataset. @default the recipe's */
@@ -126,7 +128,8 @@ export const resolveTuneRecipe = async (choice: TuneChoice): Promise<Recipe> => 
   const from = choice.from ?? input.initialize?.from;
   const tune = method === undefined || input.tune?.method === method ? input.tune : { method };
   const given = choice.suite ?? input.suite;
-  const folder = given ?? (ahead && from === undefined ? 'data/mini' : await suiteOf(from, checkpoint));
+  const folder =
+    given ?? (ahead && from === undefined ? 'data/mini' : await suiteOf(choice.base ?? from, checkpoint));
   const suite = await openAhead(folder, ahead);
   const { tasks: own = {} } = input;
   const tasks = suite ? tasksOf(own, { suite, folder, task: choice.task }) : own;

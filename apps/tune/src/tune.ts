@@ -14,14 +14,15 @@ export interface TuneOptions extends Omit<TrainRecipeOptions, 'recipe'>, TuneCho
  * @throws as `resolveTuneRecipe` and `trainRecipe`
  */
 export const tune = async (
-  { run, resume, ...choice }: TuneOptions,
+  { run, resume, base, ...choice }: TuneOptions,
   context: TrainRecipeContext = {},
 ): Promise<TrainRecipeResult> =>
   trainRecipe(
     {
-      recipe: await resolveTuneRecipe(choice),
+      recipe: await resolveTuneRecipe({ ...choice, ...(base === undefined ? {} : { base }) }),
       ...(run === undefined ? {} : { run }),
       ...(resume === undefined ? {} : { resume }),
+      ...(base === undefined ? {} : { base }),
     },
     context,
   );

@@ -52,7 +52,7 @@ export const openPredictor = async (
   const open = async (): Promise<{ readonly model: Generalist; readonly weights: string }> => {
     if (engine !== 'current') return openRun(folder, { ...rest, ...(engine === undefined ? {} : { engine }) });
     const weights = await modelFolderOf(folder, options.checkpoint);
-    return { model: await loadModel(weights), weights };
+    return { model: await loadModel(weights, { base: options.base }), weights };
   };
   const { model, weights } = await open();
   return predictorOf(model, { ...rest, adapters: await openAdapters(model, weights, adapters) });

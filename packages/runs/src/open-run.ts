@@ -16,6 +16,11 @@ export interface OpenRunOptions extends Pick<EngineOptions, 'engine' | 'device' 
    * @default none, or that of a run that tunes
    */
   readonly adapter?: string;
+  /**
+   * Folder of the base, or of its run, of a run whose checkpoints hold a part of a model.
+   * @default where the checkpoint says
+   */
+  readonly base?: string;
   /** @default silent */
   readonly logger?: Logger;
 }
@@ -70,7 +75,7 @@ export const openRun = async (folder: string, options: OpenRunOptions = {}): Pro
   const { logger = silentLogger } = options;
   const record = await readRun(folder, options.checkpoint);
   const engine = await selectEngine({ ...engineOf(record, options), logger });
-  const base = await loadModel(record.weights);
+  const base = await loadModel(record.weights, { base: options.base });
   const model = await adapted(base, record.weights, options.adapter);
   return {
     ...record,

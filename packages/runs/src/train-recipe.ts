@@ -24,7 +24,7 @@ import {
   type ResumeMode,
   type TrainResult,
 } from '@polygate/training';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { watchDroppedChoices } from './dropped-choices.ts';
 import { epochCallbacks, modelState } from './epochs.ts';
 import { createRecipeModel, startModel } from './recipe-model.ts';
@@ -50,6 +50,11 @@ export interface TrainRecipeOptions {
    * back to the newest checkpoint that is not damaged. @default 'auto'
    */
   readonly resume?: ResumeMode;
+  /**
+   * Folder of what the recipe tunes, or of its run, where it has been moved since the run began.
+   * @default `initialize.from` of the recipe
+   */
+  readonly base?: string;
 }
 
 export interface TrainRecipeContext {
@@ -97,6 +102,13 @@ const tellUnheld = (
   }
 };
 
+/** A recipe whose start is the base that the run stands on, which has been moved. */
+const startedFrom = (recipe: Recipe, base: TunedModel['base'], run: string): Recipe => {
+  if (!base || !recipe.initialize) return recipe;
+  const { checkpoint: _, ...initialize } = recipe.initialize;
+  return { ...recipe, initialize: { ...initialize, from: resolve(run, base.path) } };
+};
+
 /** What a run says of its held-out scores when it is over. */
 const tellOutcome = async (
   run: string,
@@ -141,7 +153,7 @@ export const trainRecipe = async (
   const isResumed = options.resume !== 'never' && (await latestCheckpoint(run)) !== undefined;
   const isOnHost = engine.device === 'cpu';
   const prepared: TunedModel & { readonly settings?: Recipe['model'] } = recipe.tune
-    ? await createTunedModel(recipe, { data, tasks: asked, run, logger, isOnHost })
+    ? await createTunedModel(recipe, { data, tasks: asked, run, logger, isOnHost, base: options.base })
     : await createRecipeModel(recipe, { data, tasks: asked, run, isResumed, isOnHost });
   const { config, parameters, base, starts } = prepared;
   using model = prepared.model;
@@ -154,7 +166,7 @@ export const trainRecipe = async (
   );
   await checkFirstBatches(model, sources, recipe.seed);
   const isStarted = starts === 'always' || (starts === 'first' && !isResumed);
-  const start = isStarted ? await startModel(model, recipe, logger) : undefined;
+  const start = isStarted ? await startModel(model, options.base === undefined ? recipe : startedFrom(recipe, base, run), logger) : undefined;
   const scores = validatedScores(data, recipe, tasks);
   const unvalidated = datasetsWithoutValidation(data, tasks);
   const best = bestOf(recipe, { names: scores, unvalidated, logger });

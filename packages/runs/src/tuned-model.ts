@@ -33,6 +33,11 @@ export interface TunedModelOptions {
   readonly logger: Logger;
   /** Whether the model lies in the machine's memory, which is looked at before anything is trained. */
   readonly isOnHost: boolean;
+  /**
+   * Folder of what is tuned, or of its run, where it is no longer where the recipe and the checkpoint say; a run goes on
+   * with the base that it began on alone.
+   */
+  readonly base?: string | undefined;
 }
 
 /** The model belongs to the caller. */
@@ -106,15 +111,22 @@ const frozenAndMerged = (from: string): ConfigError =>
     { code: 'frozen-merged' },
   );
 
+/** Where a base lies that has been moved: a model folder, or the checkpoint of a run. */
+const movedPlace = async (folder: string, checkpoint: string | undefined): Promise<string> => {
+  const place = await modelFolderOf(folder).catch(() => undefined);
+  return place === folder ? folder : modelFolderOf(folder, checkpoint);
+};
+
 /**
  * @throws ConfigError for a recipe or method that does not fit the start; StateError for a suite of another tokenizer, which
  * names how to prepare one for the start
  */
 export const createTunedModel = async (recipe: Recipe, options: TunedModelOptions): Promise<TunedModel> => {
-  const { data, tasks, run, logger, isOnHost } = options;
+  const { data, tasks, run, logger, isOnHost, base } = options;
   const { from, checkpoint } = startOf(recipe);
   const { adapter, trains, merges } = tuningMethodNamed(recipe.tune?.method ?? '');
-  const place = await modelFolderOf(from, checkpoint);
+  const place =
+    base === undefined ? await modelFolderOf(from, checkpoint) : await movedPlace(base, checkpoint);
   const start = await loadModel(place);
   // What is left to be freed when something does not fit.
   let made = start;

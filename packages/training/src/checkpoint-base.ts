@@ -5,7 +5,7 @@
 import { StateError } from '@polygate/core';
 import { sha256File } from '@polygate/core/node';
 import { stat } from 'node:fs/promises';
-import { isAbsolute, join, relative, resolve } from 'node:path';
+import { basename, isAbsolute, join, relative, resolve } from 'node:path';
 import type { CheckpointBase, CheckpointPlace, RunState } from './checkpoint-state.ts';
 
 const WEIGHTS_FILE = 'model.safetensors';
@@ -36,7 +36,7 @@ export const baseOf = async (folder: string, runDirectory: string): Promise<Chec
 
 /**
  * The weights that a checkpoint stands on, compared with what its state says of them.
- * @param given folder of the base, where it is no longer where the state says
+ * @param given folder of the base, or of the run that it is a checkpoint of, where it is no longer where the state says
  * @returns path of the weights file; undefined for a checkpoint with all weights of its model
  * @throws StateError (code `base-missing`) where it isn't there, (code `base-differs`) where its weights are others
  */
@@ -47,8 +47,11 @@ export const requireBase = async (
 ): Promise<string | undefined> => {
   if (!base) return undefined;
   const hinted = isAbsolute(base.path) ? [base.path] : [join(runOf(place), base.path), resolve(base.path)];
-  const folders = given === undefined ? hinted : [given];
-  const remedy = 'put the base there, or give the folder that it is in now';
+  const folders =
+    given === undefined
+      ? hinted
+      : [given, join(given, 'checkpoints', basename(base.path.replaceAll('\\', '/')))];
+  const remedy = 'put the base there, or give the folder that it is in now (--base FOLDER)';
   let other: string | undefined;
   for (const folder of folders) {
     const weights = join(folder, WEIGHTS_FILE);

@@ -28,11 +28,16 @@ const recipeTasks = (recipe: Recipe | undefined): readonly TrainedTask[] =>
 
 /**
  * Reads a run.
+ * @param base folder of its base, or of the run of that, where it is no longer where the checkpoint says
  * @throws StateError for a folder without checkpoint or metrics; FormatError for files that are damaged
  */
-export const viewRun = async (run: string): Promise<RunView> => {
+export const viewRun = async (run: string, base?: string): Promise<RunView> => {
   // Only the routers compute, and they do so on the host: the smallest engine will do.
-  using opened = await openRun(run, { engine: 'cpu', precision: 'f32' });
+  using opened = await openRun(run, {
+    engine: 'cpu',
+    precision: 'f32',
+    ...(base === undefined ? {} : { base }),
+  });
   const { model, recipe, state } = opened;
   const log = await readMetrics(run);
   if (log.lastStep === 0) {

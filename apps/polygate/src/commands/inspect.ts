@@ -2,10 +2,18 @@ import { formatInterference, inspectInterference, inspectReport } from '@polygat
 import { ConfigError } from '@polygate/core';
 import type { Command } from 'commander';
 import type { Terminal } from '../terminal.ts';
-import { engineOptions, list, positive, withEngine, type EngineFlags } from './options.ts';
+import { baseText, type EngineFlags, engineOptions, list, positive, withEngine } from './options.ts';
+
+interface ReportFlags {
+  readonly run: string;
+  readonly base?: string;
+  readonly against?: string;
+  readonly out?: string;
+}
 
 interface InterferenceFlags extends EngineFlags {
   readonly run: string;
+  readonly base?: string;
   readonly suite?: string;
   readonly tasks?: readonly string[];
   readonly layers?: readonly number[];
@@ -53,6 +61,7 @@ export const addInspect = (program: Command, terminal: Terminal): void => {
       '--checkpoint <name>',
       'checkpoint to measure: best, last, or a name such as step-1500 (default: best where there is one, else last)',
     )
+    .option('--base <folder>', baseText)
     .option('--suite <folder>', 'prepared suite (default: the one that the run was trained on)')
     .option('--tasks <names>', 'two or more tasks, separated by commas (default: all of the run)', list)
     .option(
@@ -116,11 +125,17 @@ export const addInspect = (program: Command, terminal: Terminal): void => {
       'losses, gates, expert load and interference of a run as figures -> RUN/inspect/report.html, SVG and PNG',
     )
     .requiredOption('--run <folder>', 'folder of a run')
+    .option('--base <folder>', baseText)
     .option('--against <folder>', 'another run to show beside it')
     .option('--out <folder>', 'where the report goes (default: RUN/inspect)')
-    .action(async ({ run, against, out }: { run: string; against?: string; out?: string }) => {
+    .action(async ({ run, base, against, out }: ReportFlags) => {
       const { page, figures } = await inspectReport(
-        { run, ...(against === undefined ? {} : { against }), ...(out === undefined ? {} : { output: out }) },
+        {
+          run,
+          ...(base === undefined ? {} : { base }),
+          ...(against === undefined ? {} : { against }),
+          ...(out === undefined ? {} : { output: out }),
+        },
         { logger },
       );
       logger.info(`${figures.length} figures beside it`);

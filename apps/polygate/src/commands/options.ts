@@ -21,7 +21,12 @@ export const withRecipe = (command: Command, fallback: string): Command =>
 export interface CheckpointFlags {
   readonly checkpoint?: string;
   readonly adapter?: string;
+  readonly base?: string;
 }
+
+/** Of every command that opens a run whose checkpoints hold a part of a model. */
+export const baseText =
+  'the base of a run that tunes, or its run, where it has been moved (default: where the checkpoint says)';
 
 export const withCheckpoint = (command: Command): Command =>
   command
@@ -29,11 +34,13 @@ export const withCheckpoint = (command: Command): Command =>
       '--checkpoint <name>',
       'best, last, or a name such as step-1500 (default: the best by the score that the recipe names, else the last)',
     )
-    .option('--adapter <folder>', 'an adapter on the model: its folder, or that of a run that tunes');
+    .option('--adapter <folder>', 'an adapter on the model: its folder, or that of a run that tunes')
+    .option('--base <folder>', baseText);
 
-export const checkpointOptions = ({ checkpoint, adapter }: CheckpointFlags): CheckpointFlags => ({
+export const checkpointOptions = ({ checkpoint, adapter, base }: CheckpointFlags): CheckpointFlags => ({
   ...(checkpoint === undefined ? {} : { checkpoint }),
   ...(adapter === undefined ? {} : { adapter }),
+  ...(base === undefined ? {} : { base }),
 });
 
 /** Options of every stage that computes. */

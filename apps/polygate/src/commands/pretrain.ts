@@ -5,10 +5,18 @@ import type { ResumeMode } from '@polygate/training';
 import type { Command } from 'commander';
 import { readRecipe } from '../extensions.ts';
 import type { Terminal } from '../terminal.ts';
-import { engineOverrides, withEngine, withRecipe, type EngineFlags, type RecipeFlags } from './options.ts';
+import {
+  baseText,
+  engineOverrides,
+  withEngine,
+  withRecipe,
+  type EngineFlags,
+  type RecipeFlags,
+} from './options.ts';
 
 interface PretrainFlags extends RecipeFlags, EngineFlags {
   readonly run?: string;
+  readonly base?: string;
   readonly resume: ResumeMode;
   readonly describe?: boolean;
   readonly synthetic?: boolean;
@@ -24,6 +32,7 @@ export const addPretrain = (program: Command, terminal: Terminal): void => {
       'auto goes on where a stopped run ended, never refuses one, must needs one, last-good goes back to the newest checkpoint that is not damaged',
       'auto',
     )
+    .option('--base <folder>', baseText)
     .option('--synthetic', 'train on made-up data with small batches, to see that a recipe runs')
     .option('--describe', 'print the parameter table of the recipe and do nothing else')
     .addHelpText('after', `\nRecipes: ${Object.keys(pretrainRecipes).join(', ')}, or a .json/.js file.`)
@@ -39,7 +48,13 @@ export const addPretrain = (program: Command, terminal: Terminal): void => {
       const { logger, signal } = terminal;
       const train = flags.synthetic ? pretrainSynthetic : pretrain;
       const result = await train(
-        { recipe, set, resume: flags.resume, ...(flags.run === undefined ? {} : { run: flags.run }) },
+        {
+          recipe,
+          set,
+          resume: flags.resume,
+          ...(flags.run === undefined ? {} : { run: flags.run }),
+          ...(flags.base === undefined ? {} : { base: flags.base }),
+        },
         { logger, signal, progress: createProgress(terminal.stream, logger) },
       );
       const verb = result.status === 'finished' ? 'finished' : 'stopped';

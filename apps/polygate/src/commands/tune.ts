@@ -4,7 +4,14 @@ import type { ResumeMode } from '@polygate/training';
 import type { Command } from 'commander';
 import { readRecipe } from '../extensions.ts';
 import type { Terminal } from '../terminal.ts';
-import { engineOverrides, withEngine, withRecipe, type EngineFlags, type RecipeFlags } from './options.ts';
+import {
+  baseText,
+  engineOverrides,
+  withEngine,
+  withRecipe,
+  type EngineFlags,
+  type RecipeFlags,
+} from './options.ts';
 
 interface TuneFlags extends RecipeFlags, EngineFlags {
   readonly from?: string;
@@ -13,6 +20,7 @@ interface TuneFlags extends RecipeFlags, EngineFlags {
   readonly task?: string;
   readonly method?: string;
   readonly run?: string;
+  readonly base?: string;
   readonly resume: ResumeMode;
   readonly describe?: boolean;
 }
@@ -43,10 +51,11 @@ export const addTune = (program: Command, terminal: Terminal): void => {
       'auto goes on where a stopped run ended, never refuses one, must needs one, last-good goes back to the newest checkpoint that is not damaged',
       'auto',
     )
+    .option('--base <folder>', baseText)
     .option('--describe', 'print how many parameters the recipe trains and do nothing else')
     .addHelpText('after', `\nRecipes: ${recipeNames()}, or a .json/.js file.`)
     .action(async (flags: TuneFlags) => {
-      const { from, checkpoint, suite, task, method, run, resume } = flags;
+      const { from, checkpoint, suite, task, method, run, resume, base } = flags;
       const asked = { set: [...flags.set, ...engineOverrides(flags)], extension: flags.extension };
       const read = await readRecipe(flags.recipe ?? 'mini', asked);
       const choice = {
@@ -63,7 +72,7 @@ export const addTune = (program: Command, terminal: Terminal): void => {
         return;
       }
       const result = await tune(
-        { ...choice, resume, ...(run === undefined ? {} : { run }) },
+        { ...choice, resume, ...(run === undefined ? {} : { run }), ...(base === undefined ? {} : { base }) },
         { logger, signal, progress: createProgress(terminal.stream, logger) },
       );
       const verb = result.status === 'finished' ? 'finished' : 'stopped';

@@ -199,10 +199,15 @@ async function* untilCut(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
   }
 }
 
+/** Zeros behind an end marker that may be padding before another archive: records of the writers in use are smaller. */
+const MAX_PADDING = 1 << 20;
+
 /** Place of an archive behind the end marker of this one, if there is any; other bytes there mean nothing. */
 const nextArchive = async (cursor: ByteCursor): Promise<number | undefined> => {
+  const end = cursor.offset + MAX_PADDING;
   for (;;) {
     const offset = cursor.offset;
+    if (offset > end) return undefined;
     const block = await cursor.read(BLOCK);
     if (block.length < BLOCK) return undefined;
     if (!isZeroBlock(block)) return checksumFits(block) ? offset : undefined;

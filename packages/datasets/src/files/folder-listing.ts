@@ -1,4 +1,5 @@
 /** What a folder holds, in a fixed order: symbolic links followed as far as the source may, junk left out. */
+import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, relative, isAbsolute, sep } from 'node:path';
 import { ConfigError } from '@polygate/core';
@@ -41,10 +42,23 @@ export const mayEnter = async (path: string, root: string, options: LinkOptions)
 
 const byName = (a: FolderEntry, b: FolderEntry): number => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 
+const entriesIn = async (path: string): Promise<Dirent[]> => {
+  try {
+    return await readdir(path, { withFileTypes: true });
+  } catch (cause) {
+    const { code = 'an error' } = cause as NodeJS.ErrnoException;
+    throw new ConfigError(
+      `folder ${path}: expected a folder that can be listed, got ${code}; give read access to it (chmod u+rx), or leave it out of the source`,
+      { code: 'unreadable-folder', fields: { path }, cause },
+    );
+  }
+};
+
 /**
  * The entries of a folder in code-unit order, without junk.
  * @param root the source's folder, which links to folders must not leave
- * @throws ConfigError for a link to a folder outside, naming the setting that allows it
+ * @throws ConfigError for a link to a folder outside, naming the setting that allows it, and (code `unreadable-folder`) for
+ * a folder that can't be listed
  */
 export const listFolder = async (
   path: string,
@@ -52,7 +66,7 @@ export const listFolder = async (
   options: LinkOptions = {},
 ): Promise<FolderEntry[]> => {
   const entries: FolderEntry[] = [];
-  for (const entry of await readdir(path, { withFileTypes: true })) {
+  for (const entry of await entriesIn(path)) {
     if (isJunk(entry.name)) continue;
     const own = join(path, entry.name);
     let kind: FolderEntry['kind'] = entry.isFile() ? 'file' : entry.isDirectory() ? 'folder' : 'other';

@@ -91,10 +91,13 @@ interface Chunk {
 
 const chunksOf = (group: RowGroup, tree: SchemaTree, wanted: ReadonlySet<string>): Chunk[] => {
   const chunks: Chunk[] = [];
-  for (const { meta_data: meta, file_path: path } of group.columns) {
+  for (const { meta_data: meta, file_path: path, crypto_metadata: crypto } of group.columns) {
     const [name] = meta?.path_in_schema ?? [];
     if (!meta || name === undefined) throw new ParquetDamage('a column without description (encrypted?)');
     if (!wanted.has(name)) continue;
+    if (crypto !== undefined) {
+      throw new ParquetDamage(`column "${name}", which is encrypted; write it without encryption`);
+    }
     if (path) throw new ParquetDamage('a column that lies in another file; write the file again');
     const data = whole(meta.data_page_offset, 'offset of a column');
     // Some writers give a dictionary that is not there the offset 0.
@@ -236,6 +239,8 @@ export const openParquetFile = async (path: string, budgets: Partial<Budgets> = 
       let start = 0;
       for (const group of metadata.row_groups) {
         const length = Number(group.num_rows);
+        // A shard without rows has a group without pages.
+        if (length === 0) continue;
         const read = await withFile(path, (file, size) =>
           readGroup(group, wanted, { file, size, budget: groupBytes, metadata, tree }),
         );

@@ -65,7 +65,8 @@ export interface SourceInput {
 
 /**
  * Whether a reader reads what lies at a path.
- * - `published`: the files of a published dataset as they are given out, which more general readers may read, too.
+ * - `published`: the files of a published dataset as they are given out, or files of a published name and form, which more
+ *   general readers may read, too.
  * - `sure`: the layout is this reader's own; `likely`: it can be read so, but other readings are possible.
  * - `nearly`: something is missing or in the way, and the reason says what.
  */

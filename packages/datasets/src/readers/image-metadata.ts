@@ -193,7 +193,8 @@ export const imageMetadataReader = defineReader({
         return { fit: 'nearly', reason: `${first.id} with the columns ${names}, but no "${NAME_COLUMN}"` };
       const { kind } = await openImageMetadata({ path: survey.at() });
       return {
-        fit: 'sure',
+        // A name and a column of their own, which more general readers of tables may read, too.
+        fit: 'published',
         reason: `${first.id} beside the images, with the columns ${names}, read as ${kind}`,
         sources: [{ path: survey.at(), kind }],
       };

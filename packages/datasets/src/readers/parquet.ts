@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { expandFiles, inputsOfFiles } from '../files/file-patterns.ts';
 import type { LinkOptions } from '../files/folder-listing.ts';
 import { isImageName } from '../files/paths.ts';
-import { openParquetFile } from '../parquet/parquet-file.ts';
+import { openParquetFile, type ParquetFile } from '../parquet/parquet-file.ts';
 import { splitsOfFiles } from '../splits/file-splits.ts';
 import { splitInName } from '../splits/split-names.ts';
 import { featuresOfMetadata } from '../values/features.ts';
@@ -14,6 +14,7 @@ import { rolesOf, valueKinds } from '../values/value-roles.ts';
 import type { ValuePart } from '../values/value-table.ts';
 import { describeType } from '../values/value-type.ts';
 import type { SurveyedFile } from '../survey/path-survey.ts';
+import { someOf } from '../survey/split-sources.ts';
 import { defineReader } from './dataset-reader.ts';
 import { splitColumnOf, textSetting } from './reader-settings.ts';
 import { openedTable, valueTableSettings } from './value-table-settings.ts';
@@ -38,6 +39,9 @@ const folderNotes = (ids: readonly string[]): string[] => {
     : [];
 };
 
+const listedFiles = (files: readonly { readonly id: string }[]): string =>
+  `${files.length === 1 ? 'a file' : `${files.length} files`} (${someOf(files.map(({ id }) => id))})`;
+
 /**
  * Reads Parquet files, as Hugging Face's hub has datasets: images as `{ bytes, path }`, as bytes or as names of files,
  * classes by the metadata `huggingface`, captions as texts or lists of them, labelled texts, texts. What is read is what
@@ -53,8 +57,14 @@ export const openParquet = async (options: ParquetOptions): Promise<ValueReader>
   const ids = found.map(({ id }) => id);
   const byName = (options.splitsByName ?? true) ? splitsOfFiles(ids) : { splits: [], notes: [] };
   const parts: ValuePart[] = [];
-  for (const [index, { path, id }] of found.entries()) {
-    const file = await openParquetFile(path, options.budgets);
+  const files: { readonly path: string; readonly id: string; readonly file: ParquetFile }[] = [];
+  for (const { path, id } of found) {
+    files.push({ path, id, file: await openParquetFile(path, options.budgets) });
+  }
+  // A shard without rows says nothing, and its writer may not have known the types of its columns.
+  const empty = files.some(({ file }) => file.rows > 0) ? files.filter(({ file }) => file.rows === 0) : [];
+  for (const [index, { path, id, file }] of files.entries()) {
+    if (file.rows === 0 && empty.length > 0) continue;
     const split = byName.splits[index];
     const part: ValuePart = {
       id,
@@ -68,7 +78,8 @@ export const openParquet = async (options: ParquetOptions): Promise<ValueReader>
   }
   const name = `Parquet ${typeof options.files === 'string' ? options.files : (ids[0] ?? '')}`;
   const opened = await openValueTable({ name, parts }, options);
-  const notes = [...byName.notes, ...folderNotes(ids), ...(opened.reader.notes ?? [])];
+  const emptyNotes = empty.length > 0 ? [`${listedFiles(empty)} without rows: left out`] : [];
+  const notes = [...byName.notes, ...emptyNotes, ...folderNotes(ids), ...(opened.reader.notes ?? [])];
   return { ...opened, reader: { ...opened.reader, ...(notes.length > 0 ? { notes } : {}) } };
 };
 

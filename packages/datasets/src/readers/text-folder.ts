@@ -89,6 +89,13 @@ const readText = async (
   if (size > textBytes) return fault(id, 'text-too-long', overBudget('textBytes', textBytes, size));
   try {
     const text = utf8.decode(await readFile(path)).trim();
+    if (text.includes('\0')) {
+      return fault(
+        id,
+        'invalid-utf8',
+        'expected UTF-8 text, got NUL characters, as UTF-16 and files that are no text have them; save it as UTF-8 (iconv -f UTF-16LE -t UTF-8)',
+      );
+    }
     return text === '' ? fault(id, 'empty-text', 'expected a text, got an empty file') : text;
   } catch {
     return fault(

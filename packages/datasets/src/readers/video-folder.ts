@@ -31,7 +31,54 @@ interface ClassFolder {
   readonly split?: string;
 }
 
-/** @throws ConfigError where no folder could be a class */
+/** Whether a file is a clip by its name, not a frame of one: PNG is either. */
+const isMovingName = (name: string): boolean => isClipName(name) && !/\.png$/iu.test(name);
+
+/**
+ * A folder that is called as a split is one where what is in it are folders of clips, not clips: no folder of frames has
+ * videos, animations or folders in it.
+ * @returns those of splits; none where the folders are classes
+ * @throws ConfigError for folders of splits beside others that hold something
+ */
+const splitFolders = async (
+  path: string,
+  {
+    top,
+    named,
+    list,
+  }: {
+    readonly top: readonly FolderEntry[];
+    readonly named: readonly FolderEntry[];
+    readonly list: (folder: string) => Promise<FolderEntry[]>;
+  },
+): Promise<readonly FolderEntry[]> => {
+  if (named.length === 0 || named.length === top.length) return named;
+  const inner = new Map<FolderEntry, readonly FolderEntry[]>();
+  for (const folder of top) inner.set(folder, await list(folder.path));
+  const foldersOf = (folder: FolderEntry): readonly FolderEntry[] =>
+    (inner.get(folder) ?? []).filter(({ kind }) => kind === 'folder');
+  const holdsClips = async ({ path: folder }: FolderEntry): Promise<boolean> =>
+    (await list(folder)).some(
+      ({ kind, name }) => kind === 'folder' || isVideoName(name) || isMovingName(name),
+    );
+  const splits: FolderEntry[] = [];
+  for (const folder of named) {
+    for (const entry of foldersOf(folder)) {
+      if (!(await holdsClips(entry))) continue;
+      splits.push(folder);
+      break;
+    }
+  }
+  const others = top.filter((folder) => !splits.includes(folder) && (inner.get(folder) ?? []).length > 0);
+  if (splits.length === 0 || others.length === 0) return splits;
+  const words = (folders: readonly FolderEntry[]): string => someOf(folders.map(({ name }) => name));
+  throw new ConfigError(
+    `video folder ${path}: expected one folder per class with clips in it, or one per split with these in it, got the splits ${words(splits)} beside the folders ${words(others)}; give the folder of the splits alone, or one source for each split (path, split and the same dataset), or name classes that are called as splits are with classNames`,
+    { code: 'no-classes', fields: { path } },
+  );
+};
+
+/** @throws ConfigError where no folder could be a class, or folders of splits lie beside others */
 const readFolders = async (options: VideoFolderOptions): Promise<readonly ClassFolder[]> => {
   const { path } = options;
   const given = new Map(
@@ -47,9 +94,14 @@ const readFolders = async (options: VideoFolderOptions): Promise<readonly ClassF
   const named = top.filter(
     ({ name }) => !given.has(name.normalize('NFC')) && splitInName(name) !== undefined,
   );
-  if (named.length > 0 && named.length === top.length) {
+  const splits = await splitFolders(path, {
+    top,
+    named,
+    list: (folder) => listFolder(folder, path, options),
+  });
+  if (splits.length > 0) {
     const out: ClassFolder[] = [];
-    for (const folder of named) {
+    for (const folder of splits) {
       const split = splitInName(folder.name) ?? '';
       for (const entry of await foldersIn(folder.path))
         out.push({ ...classFolder(entry, `${folder.name}/${entry.name}`), split });

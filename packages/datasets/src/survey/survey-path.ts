@@ -36,11 +36,16 @@ const listBelow = async (root: string, options: LinkOptions): Promise<Listing> =
       const entries = await listFolder(join(root, folder), root, options).catch(() => []);
       for (const { name, kind } of entries) {
         const id = folder === '' ? name : `${folder}/${name}`;
-        if (files.length >= MAX_FILES || folders.length >= MAX_FOLDERS) complete = false;
-        else if (kind === 'file') files.push({ id, name, extension: extname(name).toLowerCase(), folder });
-        else if (kind === 'folder') {
-          folders.push(id);
-          next.push(id);
+        if (kind === 'file') {
+          if (files.length >= MAX_FILES) complete = false;
+          else files.push({ id, name, extension: extname(name).toLowerCase(), folder });
+        } else if (kind === 'folder') {
+          // Those that are listed are looked into all the same.
+          if (folders.length >= MAX_FOLDERS) complete = false;
+          else {
+            folders.push(id);
+            next.push(id);
+          }
         }
       }
     }
