@@ -37,7 +37,16 @@ describe('readers', () => {
       }),
     });
     registerReader(letters);
-    expect(readerNamed('letters')).toBe(letters);
+    // What is found by the name stands for the record, and checks what it gives.
+    const found = readerNamed('letters');
+    expect(found).toMatchObject({ ...letters, open: expect.any(Function) as unknown });
+    expect(await found.open({ word: 'ab' }, {} as never)).toMatchObject({
+      kind: 'text',
+      reader: { name: 'ab' },
+    });
+    await expect(found.open({ word: '' }, {} as never)).rejects.toThrow(
+      'reader "letters": what open() gives: expected a text that is not empty as "reader.name", got ""',
+    );
     expect(() => registerReader({ ...letters })).toThrow(
       'registerReader: expected a name that is free, got "letters"',
     );
