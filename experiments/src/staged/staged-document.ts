@@ -17,7 +17,7 @@ const facts = ({ runs, machine, command }: StagedResults): string => {
 };
 
 /** The generated part. */
-export const stagedText = (results: StagedResults): string =>
+const stagedText = (results: StagedResults): string =>
   [
     GENERATED_START,
     '<!-- prettier-ignore-start -->',
