@@ -9,12 +9,26 @@ import { pretrainRecipes, pretrainSynthetic, resolvePretrainRecipe } from '../sr
 const recipeOf = (name: string, ...set: string[]) => resolvePretrainRecipe({ recipe: name, set });
 
 describe('recipes at the paper’s scale', () => {
-  it('mix as Table 7 does: 14 tasks without video, weights that sum to what the table prints without it', () => {
+  it('mix as Table 7 does: 16 tasks whose weights sum to 1, with video', () => {
     const { tasks } = recipeOf('uni-perceiver-b');
-    expect(Object.keys(tasks)).toHaveLength(14);
+    expect(Object.keys(tasks)).toHaveLength(16);
     const weight = Object.values(tasks).reduce((sum, task) => sum + (task.weight ?? 0), 0);
     // 0.2486 + 0.275 + 2 (0.0584 + 0.05057 + 0.026295 + 0.01766 + 0.01144 + 0.01383) = 0.5236 + 2 * 0.178195
-    expect(weight).toBeCloseTo(0.87999, 9);
+    // = 0.87999, and 0.1 + 0.02 of video; the table prints 0.01 for K700, with which its column would sum to 0.91.
+    expect(weight).toBeCloseTo(0.99999, 9);
+    expect(tasks['kinetics-700']).toMatchObject({ batchSize: 6, weight: 0.1, lossWeight: 0.1, frames: 4 });
+    expect(tasks['moments-in-time']).toMatchObject({
+      batchSize: 24,
+      weight: 0.02,
+      lossWeight: 0.1,
+      frames: 3,
+    });
+    expect(tasks['imagenet-21k']).toMatchObject({
+      batchSize: 220,
+      lossWeight: 1,
+      augmentation: 'classification-mixed',
+    });
+    expect(tasks['books-wiki']).toMatchObject({ batchSize: 256, weight: 0.275, lossWeight: 0.5 });
     expect(tasks['coco/retrieval']).toMatchObject({ batchSize: 160, weight: 0.01144, lossWeight: 0.5 });
     expect(tasks['visual-genome/captioning']).toMatchObject({ batchSize: 100, maximumTokens: 30 });
     expect(Object.values(tasks).every((task) => task.labelSmoothing === 0.1)).toBe(true);
@@ -26,6 +40,21 @@ describe('recipes at the paper’s scale', () => {
     expect(describeRecipe(recipeOf('uni-perceiver-l'))).toMatch(/505/u);
     expect(recipeOf('uni-perceiver-l').model.dropPath).toBe(0.2);
     expect(recipeOf('uni-perceiver-ti').model.dropPath).toBe(0);
+  });
+
+  it('go on at 224 pixels for a tenth of the steps, from where the first stage ended', () => {
+    for (const name of ['uni-perceiver-b', 'uni-perceiver-l-dense']) {
+      const [first, second] = [recipeOf(name), recipeOf(`${name}-224`)];
+      expect(second.initialize).toMatchObject({ from: `runs/${name}` });
+      expect([first.suite, second.suite]).toEqual(['data/pretrain-160', 'data/pretrain-224']);
+      expect([first.steps, second.steps]).toEqual(['400000 steps', '40000 steps']);
+      expect(second.model).toEqual(first.model);
+      expect(second.optimizer).toEqual({ ...first.optimizer, learningRate: 2e-5 });
+      expect(second.tasks['kinetics-700']).toMatchObject({ frames: 8 });
+      expect(second.tasks['imagenet-21k']).toMatchObject({ augmentation: 'classification' });
+      expect(describeRecipe(second)).toMatch(/40000 steps/u);
+    }
+    expect(() => recipeOf('uni-perceiver-ti-224')).toThrow('uni-perceiver-b-224');
   });
 
   it('say what they will need', () => {

@@ -409,7 +409,7 @@ describe('a transfer to other lengths, depths and patches', () => {
     expect(others(plan).filter((line) => !line.startsWith('blocks.3.'))).toEqual([
       "embedding.position partly taken: 3 new text positions after the start's 6",
       'embedding.patch.weight new: patches of another size or other channels in the start',
-      "embedding.frame partly taken: the first 2 of the start's 4 frames",
+      "embedding.frame interpolated: 2 frames between the start's 4",
       'temperature.ranking new: a temperature that the start does not have',
     ]);
     expect(others(plan)).toContain('blocks.3.ffn.fc1.weight new: a block that the start does not have');

@@ -71,6 +71,7 @@ export type { Adapter, AdapterDescription } from './tuning/adapter.ts';
 export { describeOverfitting, overfittingOf, readOverfitting } from './overfitting.ts';
 export type { Overfitting } from './overfitting.ts';
 export { openSuite } from './suite-data.ts';
+export { resizedSuite } from './resized-suite.ts';
 export { requireSuiteOf } from './suite-fit.ts';
 export type { OpenSuite } from './suite-data.ts';
 export { defaultTasks, familyKinds, fitTasks, makeTask, trainedTasks } from './task-recipes.ts';

@@ -30,6 +30,8 @@ const stretch = duration.refine(
   'expected more than 0, such as "1 step"',
 );
 
+/** Side of an image in pixels. */
+const MAX_SIDE = 4096;
 /** Rows of a split or of an evaluation. */
 const MAX_ROWS = 2 ** 31;
 
@@ -43,6 +45,13 @@ const schemaWith = (
     name: z.string().refine(isPlainName, 'expected the name of a folder, no path').default('pretrain'),
     /** Folder of a prepared suite. */
     suite: z.string().default('data/mini'),
+    /** Images of another size than the suite's, resized as they are read. @default as they were prepared */
+    image: z
+      .strictObject({
+        /** Side in pixels, a multiple of the patches'. */
+        size: count(MAX_SIDE),
+      })
+      .optional(),
     model: model.prefault({}),
     /**
      * Modules that register task families, conditions, models or modalities: packages, or paths from the recipe's folder or

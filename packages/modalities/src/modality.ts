@@ -63,6 +63,11 @@ export interface ModalityTransfer {
   readonly told?: readonly string[];
   /** Tables whose rows are taken by index as far as both have them: what the rows are, by parameter. @default none */
   readonly tables?: Readonly<Record<string, string>>;
+  /**
+   * Tables that cover the same stretch by however many rows, which are interpolated linearly where the start has more or
+   * fewer: what the rows are, by parameter. @default none
+   */
+  readonly interpolated?: Readonly<Record<string, string>>;
   /** Why a parameter of another shape is drawn anew. @default 'of another shape in the start' */
   readonly mismatch?: string;
 }
@@ -152,6 +157,7 @@ export const modalityShape: RecordShape<Modality> = {
       same: optional(listOf(rules.text)),
       told: optional(listOf(rules.text)),
       tables: optional(recordOf(rules.text)),
+      interpolated: optional(recordOf(rules.text)),
       mismatch: optional(rules.text),
     }),
   ),

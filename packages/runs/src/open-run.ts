@@ -1,6 +1,6 @@
 /** A trained run, or a model on its own, opened to be used: the weights of a checkpoint on an engine, and the suite. */
 import { silentLogger, type Logger } from '@polygate/core';
-import { loadModel, openAdapter, openSuite, requireSuiteOf, type Generalist, type OpenSuite } from '@polygate/generalist';
+import { loadModel, openAdapter, openSuite, requireSuiteOf, resizedSuite, type Generalist, type OpenSuite } from '@polygate/generalist';
 import { selectEngine, type EngineChoice, type EngineName, type EngineOptions } from '@polygate/tensor';
 import { readRun, suiteFolderOf, type RunRecord } from './run-record.ts';
 
@@ -82,7 +82,9 @@ export const openRun = async (folder: string, options: OpenRunOptions = {}): Pro
     model,
     engine,
     async openSuite(asked) {
-      const data = await openSuite(suiteFolderOf(record, asked));
+      const opened = await openSuite(suiteFolderOf(record, asked));
+      // A run that resized its images does so with those of any suite.
+      const data = record.recipe?.image ? resizedSuite(opened, model.config.image.height) : opened;
       try {
         requireSuiteOf(model, data, { run: folder, logger });
         return data;

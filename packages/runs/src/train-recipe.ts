@@ -11,6 +11,7 @@ import {
   modelSize,
   openSuite,
   readOverfitting,
+  resizedSuite,
   tasksOf,
   type Recipe,
 } from '@polygate/generalist';
@@ -148,15 +149,16 @@ export const trainRecipe = async (
     ...(recipe.device === undefined ? {} : { device: recipe.device }),
     ...(recipe.threads === undefined ? {} : { threads: recipe.threads }),
   });
-  await using data = await openSuite(recipe.suite);
+  await using prepared = await openSuite(recipe.suite);
+  const data = recipe.image ? resizedSuite(prepared, recipe.image.size) : prepared;
   const asked = tasksOf(recipe, data);
   const isResumed = options.resume !== 'never' && (await latestCheckpoint(run)) !== undefined;
   const isOnHost = engine.device === 'cpu';
-  const prepared: TunedModel & { readonly settings?: Recipe['model'] } = recipe.tune
+  const made: TunedModel & { readonly settings?: Recipe['model'] } = recipe.tune
     ? await createTunedModel(recipe, { data, tasks: asked, run, logger, isOnHost, base: options.base })
     : await createRecipeModel(recipe, { data, tasks: asked, run, isResumed, isOnHost });
-  const { config, parameters, base, starts } = prepared;
-  using model = prepared.model;
+  const { config, parameters, base, starts } = made;
+  using model = made.model;
   const tasks = fitTasks(asked, modelSize(config).textLength);
   const subsets = await runSubsets(data, tasks, { run: isResumed ? run : undefined });
   const sources = await buildTaskSources(
@@ -173,7 +175,7 @@ export const trainRecipe = async (
   // Only a recipe that fits its suite claims the folder: the corrected one must not be refused after a typo.
   await claimRun(run, recipe, engine);
   await recordSubsets(run, subsets);
-  if (start && !isResumed) await recordStart(run, start, prepared.settings);
+  if (start && !isResumed) await recordStart(run, start, made.settings);
   const batchSizes = Object.fromEntries(
     Object.entries(tasks).map(([name, { batchSize }]) => [name, batchSize]),
   );

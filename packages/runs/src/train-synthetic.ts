@@ -21,6 +21,7 @@ const SYNTHETIC_GRID = 2;
 const shrunk = (recipe: Recipe, suite: string): Recipe => ({
   ...recipe,
   suite,
+  image: undefined,
   tasks: Object.fromEntries(
     Object.entries(recipe.tasks).map(([name, task]) => [
       name,

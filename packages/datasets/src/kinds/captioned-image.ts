@@ -11,6 +11,7 @@ export const captionedImage: DatasetKind = Object.freeze({
   modalities: ['visual', 'text'],
   hasClasses: false,
   needsTokenizer: true,
+  pixelColumns: ['image'],
   columns: (options) => ({
     id: 'utf8',
     image: imageColumn(options),

@@ -30,6 +30,7 @@ export const captionedVideo: DatasetKind = Object.freeze({
   modalities: ['visual', 'text'],
   hasClasses: false,
   needsTokenizer: true,
+  pixelColumns: ['frames'],
   subsetUnit: 'captions',
   section: videoSection,
   columns: () => ({

@@ -104,6 +104,8 @@ export interface DatasetKind extends NamedRecord {
    * @default classes where there are some, else samples
    */
   readonly subsetUnit?: SubsetUnit;
+  /** Columns of square images, one after another: what is resized where a run asks for another size. @default none */
+  readonly pixelColumns?: readonly string[];
   /** Further settings of the recipe. @default none */
   readonly section?: KindSection;
   /** What suite.json says of the settings of a dataset. @default those of the kind's section, and of its source */
@@ -134,6 +136,7 @@ export const datasetKindShape: RecordShape<DatasetKind> = {
   needsTokenizer: rules.flag,
   keepsSamples: optional(rules.flag),
   subsetUnit: optional(oneOf('classes', 'samples', 'captions')),
+  pixelColumns: optional(listOf(rules.text, 1)),
   section: optional(shaped({ name: rules.text, settings: settingShape({ defaults: true }) })),
   told: optional(call(rules.json)),
   columns: call(rules.record),

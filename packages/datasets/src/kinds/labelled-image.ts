@@ -11,6 +11,7 @@ export const labelledImage: DatasetKind = Object.freeze({
   modalities: ['visual'],
   hasClasses: true,
   needsTokenizer: false,
+  pixelColumns: ['image'],
   columns: (options) => ({ id: 'utf8', image: imageColumn(options), label: 'int32' }),
   metadata: imageMetadata,
   thumbnails: labelledThumbnails,

@@ -22,6 +22,7 @@ export const labelledVideo: DatasetKind = Object.freeze({
   modalities: ['visual'],
   hasClasses: true,
   needsTokenizer: false,
+  pixelColumns: ['frames'],
   section: videoSection,
   columns: () => ({ id: 'utf8', ...clipColumns, label: 'int32' }),
   metadata: clipMetadata,

@@ -144,6 +144,14 @@ const bodyEntry = (
   if (from.shape.join() === shape.join()) return taken;
   const [rows = 0, width = 0] = shape;
   const [startRows = 0] = from.shape;
+  const interpolated = transfer.interpolated?.[name];
+  if (interpolated !== undefined && from.shape[1] === width) {
+    return {
+      name,
+      source: { how: 'interpolated', from: name, rowSize: width },
+      reason: `${rows} ${interpolated} between the start's ${startRows}`,
+    };
+  }
   const what = transfer.tables?.[name];
   if (what === undefined) {
     return { name, source: { how: 'new' }, reason: transfer.mismatch ?? 'of another shape in the start' };

@@ -40,6 +40,8 @@ export type TransferSource =
       readonly rowSize: number;
       readonly rows: readonly RowPair[];
     }
+  /** Rows of `rowSize` scalars between those of the start, of which there are more or fewer. */
+  | { readonly how: 'interpolated'; readonly from: string; readonly rowSize: number }
   /** As it was drawn, then moved until each row chooses among its own experts. */
   | {
       readonly how: 'fitted';

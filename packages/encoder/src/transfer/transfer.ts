@@ -7,6 +7,7 @@ import { groupStack } from '../experts/group-routers.ts';
 import type { Encoder } from '../models/encoder.ts';
 import type { MergedEncoderConfig } from '../merged/merged-config.ts';
 import { isTemperature, planTransfer, type TransferPlan } from './transfer-plan.ts';
+import { interpolatedRows } from './interpolated-rows.ts';
 import { fitSite } from './transfer-gates.ts';
 import type { TransferEntry, TransferSource } from './transfer-source.ts';
 import type { UniPerceiver } from '../models/uni-perceiver.ts';
@@ -84,6 +85,12 @@ const carry = async (
         values.set(from.subarray(row * rowSize, (row + 1) * rowSize), to * rowSize);
       }
       parameters.write(name, values);
+      return;
+    }
+    case 'interpolated': {
+      const { rowSize } = source;
+      const rows = parameters.get(name).size / rowSize;
+      parameters.write(name, interpolatedRows(await start.read(source.from), { rows, rowSize }));
       return;
     }
     case 'fitted':

@@ -4,7 +4,7 @@ import type { StartReport } from './model.ts';
 
 /** Parameters that got their values in one way for one reason. */
 export interface TransferGroup {
-  /** `taken`, `copied`, `averaged`, `partly taken`, `new`; or `left behind` of parameters of the start. */
+  /** `taken`, `copied`, `averaged`, `partly taken`, `interpolated`, `new`; or `left behind` of parameters of the start. */
   readonly how: string;
   /** Absent where they were taken as they are. */
   readonly reason?: string;

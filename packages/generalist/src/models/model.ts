@@ -172,7 +172,7 @@ export interface TuningChoice {
 
 /** What became of every parameter of a model that was started from another one's weights. */
 export interface StartReport {
-  /** In the order of the model's parameters. `how`: taken, copied, averaged, partly taken, new. */
+  /** In the order of the model's parameters. `how`: taken, copied, averaged, partly taken, interpolated, new. */
   readonly entries: readonly {
     readonly name: string;
     readonly source: { readonly how: string };

@@ -201,7 +201,7 @@ export const visual: Modality<Resolved, VisualInput, VisualSegment> = Object.fre
   operations: (settings: Resolved, width: number) => 2 * patchValues(settings) * width,
   transfer: {
     told: ['gridScale'],
-    tables: { 'embedding.frame': 'frames' },
+    interpolated: { 'embedding.frame': 'frames' },
     mismatch: 'patches of another size or other channels in the start',
   },
   check: checkSegment,

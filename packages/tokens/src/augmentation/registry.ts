@@ -1,5 +1,5 @@
 /** Augmentations by name: those of this package and those that others register. */
-import { createRegistry } from '@polygate/core';
+import { call, createRegistry, optional, settingShape, type RecordShape } from '@polygate/core';
 import { affine } from './affine.ts';
 import type {
   AugmentationFields,
@@ -15,16 +15,27 @@ import { randomCrop } from './random-crop.ts';
 import { randomErasing } from './random-erasing.ts';
 import { randomResizedCrop } from './random-resized-crop.ts';
 
-const augmentations = createRegistry<AugmentationRecord>('augmentation', [
-  affine,
-  randomResizedCrop,
-  randomCrop,
-  flip,
-  colourJitter,
-  randAugment,
-  randomErasing,
-  mix,
-] as unknown as readonly AugmentationRecord[]);
+/** What the fields of either kind of record must be; that it has one of `draw` and `mix` is checked beside. */
+const shape = {
+  settings: settingShape({ defaults: true }),
+  draw: optional(call()),
+  mix: optional(call()),
+} as unknown as RecordShape<AugmentationRecord>;
+
+const augmentations = createRegistry<AugmentationRecord>(
+  'augmentation',
+  [
+    affine,
+    randomResizedCrop,
+    randomCrop,
+    flip,
+    colourJitter,
+    randAugment,
+    randomErasing,
+    mix,
+  ] as unknown as readonly AugmentationRecord[],
+  shape,
+);
 
 /** Makes an augmentation known under its name, for the whole process. @throws ConfigError when the name is taken */
 export const registerAugmentation = <Fields extends AugmentationFields>(
