@@ -156,6 +156,9 @@ const removeCheckpoint = async ({ path }: CheckpointPlace): Promise<void> => {
   await rm(grave, { recursive: true, force: true });
 };
 
+/** Checkpoints that stay. */
+const DEFAULT_KEEP = 3;
+
 /** Settings of {@link writeCheckpoint}. */
 export interface WriteCheckpointOptions {
   readonly runDirectory: string;
@@ -164,6 +167,22 @@ export interface WriteCheckpointOptions {
   /** How many checkpoints stay, at least 1. @default 3 */
   readonly keepLast?: number;
 }
+
+/**
+ * Removes the oldest checkpoints before that of a state, but for `keepLast` with it and the one of the best validation. A
+ * process that was killed may have left some, so a run that is resumed asks for it, too.
+ */
+export const removeSurplus = async (
+  runDirectory: string,
+  { step, best }: Pick<RunState, 'step' | 'best'>,
+  keepLast = DEFAULT_KEEP,
+): Promise<void> => {
+  const earlier = (await listCheckpoints(runDirectory)).filter(
+    (place) => place.step < step && place.step !== best?.step,
+  );
+  const surplus = earlier.length - (Math.max(1, keepLast) - 1);
+  for (const checkpoint of earlier.slice(0, Math.max(0, surplus))) await removeCheckpoint(checkpoint);
+};
 
 /**
  * Writes a checkpoint, moves `latest` to it and removes the oldest; the one of the best validation stays.
@@ -175,7 +194,7 @@ export const writeCheckpoint = async (
   state: RunState,
   options: WriteCheckpointOptions,
 ): Promise<CheckpointPlace> => {
-  const { runDirectory, files = {}, keepLast = 3 } = options;
+  const { runDirectory, files = {}, keepLast = DEFAULT_KEEP } = options;
   const folder = join(runDirectory, FOLDER);
   const name = `step-${state.step}`;
   const path = join(folder, name);
@@ -196,11 +215,7 @@ export const writeCheckpoint = async (
     await writeFile(join(directory, STATE_FILE), formatState({ ...state, files: digests }));
   });
   await moveLatest(folder, name);
-  const others = (await listCheckpoints(runDirectory)).filter(
-    (place) => place.path !== path && place.step !== state.best?.step,
-  );
-  const surplus = others.length - (Math.max(1, keepLast) - 1);
-  for (const checkpoint of others.slice(0, Math.max(0, surplus))) await removeCheckpoint(checkpoint);
+  await removeSurplus(runDirectory, state, keepLast);
   return { step: state.step, path };
 };
 

@@ -14,7 +14,14 @@ import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { damagedCheckpoint, readState, STATE_FILE, STATE_VERSION } from './checkpoint-state.ts';
 import type { CheckpointPlace, RunState } from './checkpoint-state.ts';
-import { clearLeftovers, latestCheckpoint, listCheckpoints, readCheckpoint, setAside } from './checkpoint.ts';
+import {
+  clearLeftovers,
+  latestCheckpoint,
+  listCheckpoints,
+  readCheckpoint,
+  removeSurplus,
+  setAside,
+} from './checkpoint.ts';
 import { METRICS_FILE, truncateMetrics } from './metrics-file.ts';
 import type { ResumeMode, TrainOptions } from './run-options.ts';
 
@@ -177,6 +184,7 @@ export const restore = async <Batch>(options: TrainOptions<Batch>): Promise<Begi
         : { state: await open(options, latest), place: latest };
     const { extra } = beginning.state;
     if (extra !== undefined) options.extraState?.restore(extra);
+    await removeSurplus(runDirectory, beginning.state, options.keepLast);
   }
   await cutMetrics(runDirectory, beginning.state.step, logger);
   return beginning;

@@ -2,7 +2,7 @@
 import { createLogger, StateError } from '@polygate/core';
 import { readSafetensors } from '@polygate/nn';
 import * as tf from '@tensorflow/tfjs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -182,6 +182,17 @@ describe('checkpoints', () => {
     expect(await readFile(join(result.checkpoint, 'tokenizer.json'), 'utf8')).toBe('{}');
     const { tensors } = await readSafetensors(join(result.checkpoint, 'optimizer.safetensors'));
     expect(tensors.get('count.shared.weight')?.data).toEqual(Int32Array.of(STEPS));
+  });
+
+  it('that a killed process had yet to remove go when the run is resumed, also a finished one', async () => {
+    const run = newRun();
+    await runTiny(run, { keepLast: 2 });
+    const checkpoints = join(run, 'checkpoints');
+    await cp(join(checkpoints, 'step-20'), join(checkpoints, 'step-10'), { recursive: true });
+    expect((await listCheckpoints(run)).map(({ step }) => step)).toEqual([10, 20, STEPS]);
+    const { result } = await runTiny(run, { keepLast: 2 });
+    expect(result).toMatchObject({ status: 'finished', resumedFrom: STEPS });
+    expect((await listCheckpoints(run)).map(({ step }) => step)).toEqual([20, STEPS]);
   });
 
   it('carry validation results to metrics and callbacks', async () => {
