@@ -7,6 +7,8 @@ import {
   fitTasks,
   initialize,
   modelSize,
+  parseConfig,
+  serializeConfig,
   trainedTasks,
   type Generalist,
   type Initialization,
@@ -17,6 +19,7 @@ import {
 } from '@polygate/generalist';
 import type { ParameterSet } from '@polygate/nn';
 import type { TaskRecipe } from '@polygate/tasks';
+import { isDeepStrictEqual } from 'node:util';
 import { modelSettings } from './model-settings.ts';
 import { resumedConfig } from './run-folder.ts';
 import { estimateSize, requireRoom } from './size-estimate.ts';
@@ -65,6 +68,15 @@ export const requireRoomFor = (
 };
 
 /**
+ * Whether a configuration that was read from a file says the same as another one. That is taken then, as the file has its
+ * fields in another order, and a run that goes on writes what one that was never stopped writes.
+ */
+const isSameConfig = (configured: ModelConfig, begun: ModelConfig): boolean => {
+  const { config } = parseConfig(serializeConfig({ ...configured, extensions: [] }), 'of the recipe');
+  return isDeepStrictEqual({ ...config, extensions: [] }, { ...begun, extensions: [] });
+};
+
+/**
  * Draws the model of a recipe by its seed.
  * @throws ConfigError for settings that make no model, a suite of other images than the run began with, or (code
  * `memory`) a machine without the room
@@ -87,7 +99,7 @@ export const createRecipeModel = async (
   const configured = configuredFor(fitTasks(tasks, modelSize(configuredFor(tasks)).textLength));
   const begun = isResumed ? await resumedConfig(run, data) : undefined;
   const { extensions } = recipe;
-  const config = { ...(begun ?? configured), ...(extensions.length > 0 ? { extensions } : {}) };
+  const config = { ...(begun && !isSameConfig(configured, begun) ? begun : configured), ...(extensions.length > 0 ? { extensions } : {}) };
   if (isOnHost) requireRoomFor({ ...recipe, tasks }, { model: modelSize(config), data });
   const model = createModel(config, data.tokenizer, createRandom(recipe.seed).fork('model'));
   return { config, settings, model, parameters: model.parameters, starts: 'first' };
