@@ -107,7 +107,7 @@ describe('prepare recipe', () => {
 
   it('refuses unknown names and lists the known ones', () => {
     expect(() => resolvePrepareRecipe({ recipe: 'minni' })).toThrow(
-      'unknown prepare recipe "minni": did you mean "mini"? known: captions, image-folder, mini, mini-digits, mini-drawings, mini-full, mini-glue, mini-small',
+      'unknown prepare recipe "minni": did you mean "mini"? known: captions, demo-clips, image-folder, mini, mini-digits, mini-drawings, mini-full, mini-glue, mini-small',
     );
     expect(() => applyPrepareSettings(own, ['image.siz=3'])).toThrow(
       'unknown setting "image.siz": did you mean "image.size"? known: image.background, image.fit, image.size',

@@ -45,6 +45,7 @@ const schemaWith = (
     name: z.string().refine(isPlainName, 'expected the name of a folder, no path').default('pretrain'),
     /** Folder of a prepared suite. */
     suite: z.string().default('data/mini'),
+    model: model.prefault({}),
     /** Images of another size than the suite's, resized as they are read. @default as they were prepared */
     image: z
       .strictObject({
@@ -52,7 +53,6 @@ const schemaWith = (
         size: count(MAX_SIDE),
       })
       .optional(),
-    model: model.prefault({}),
     /**
      * Modules that register task families, conditions, models or modalities: packages, or paths from the recipe's folder or
      * the working directory. They are imported before the recipe is checked.
