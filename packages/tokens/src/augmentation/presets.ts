@@ -2,7 +2,7 @@
  * Augmentations as published (Uni-Perceiver-MoE's code): those of ImageNet by timm's `create_transform`, of image-text pairs,
  * and of video. timm's colour jitter of 0.4 takes no part beside RandAugment.
  */
-import type { AugmentationStep } from './steps.ts';
+import type { AugmentationStep } from './augmentation.ts';
 
 const classification: readonly AugmentationStep[] = [
   { kind: 'random-resized-crop' },

@@ -2,15 +2,9 @@
 import { z } from 'zod';
 import { PolygateError } from '@polygate/core';
 import { affineFields, type AffineSettings } from './affine.ts';
-import { isBatchAugmentation, type AugmentationRecord } from './augmentation.ts';
+import { isBatchAugmentation, type AugmentationRecord, type AugmentationStep } from './augmentation.ts';
 import { presets, type AugmentationPreset } from './presets.ts';
 import { augmentationNamed } from './registry.ts';
-
-/** One augmentation: its name and its settings. */
-export interface AugmentationStep {
-  readonly kind: string;
-  readonly [setting: string]: unknown;
-}
 
 /** What a recipe says, and what programs give: see {@link augmentationSchema}. */
 export type Augmentation = AugmentationPreset | readonly AugmentationStep[] | AffineSettings;
