@@ -14,8 +14,8 @@ const fileOf = (run: string, task: string): string =>
   join(run, SUBSETS_FOLDER, `${isPlainName(task) ? task : encodeURIComponent(task)}.json`);
 
 /**
- * The parts of splits that the tasks of a run learn from: those that it wrote down, else as its recipe says.
- * @param options.run folder of a run that goes on, or whose batches are drawn again. @default a new run's
+ * The parts of splits that the tasks of a run learn from: those that a run which goes on, or whose batches are drawn again,
+ * wrote down, else as its recipe says.
  * @throws ConfigError for subsets that the data can't give; FormatError for a damaged list
  */
 export const runSubsets = async (
