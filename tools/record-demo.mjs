@@ -30,7 +30,7 @@ const tuning = {
   untuned: clips('runs/demo/suites/demo-clips/evaluation.json'),
   tuned: clips('runs/demo-clips/evaluation.json'),
   recipe: {
-    ...read('runs/demo-clips/recipe.json'),
+    ...read('runs/demo-clips/recipe.json').recipe,
     suite: 'data/demo-clips',
     initialize: { from: 'runs/demo' },
   },
