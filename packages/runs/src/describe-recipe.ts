@@ -12,7 +12,11 @@ const unnamedTasks = (): readonly string[] =>
 
 /** An estimate of a recipe's run, on data of the sizes that its model was made for. @throws as {@link describeRecipe} */
 export const estimateAhead = (recipe: Recipe) => {
-  const tasks = Object.entries(recipe.tasks).map(([name, { family, dataset }]) => ({ name, family, dataset }));
+  const tasks = Object.entries(recipe.tasks).map(([name, { family, dataset }]) => ({
+    name,
+    family,
+    dataset,
+  }));
   const data = standInData(recipe.model, tasks);
   const model = modelSize(configureModel(recipe.model, data));
   const { channels, height, width } = data.image;

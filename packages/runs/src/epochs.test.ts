@@ -28,7 +28,11 @@ const toldOf = async (
 describe('epochCallbacks', () => {
   it('tells at the step that makes the epoch full', async () => {
     // 10 samples by 4: 4, 8, 12 (1), 16, 20 (2), 24, 28, 32 (3).
-    expect(await toldOf(8, 4, 10)).toEqual(['1 after 3: {"loss":1}', '2 after 5: {"loss":1}', '3 after 8: {"loss":1}']);
+    expect(await toldOf(8, 4, 10)).toEqual([
+      '1 after 3: {"loss":1}',
+      '2 after 5: {"loss":1}',
+      '3 after 8: {"loss":1}',
+    ]);
   });
 
   it('tells of the last of several that one step ends', async () => {
@@ -59,7 +63,10 @@ describe('epochCallbacks', () => {
 describe('modelState', () => {
   it('keeps a model’s state under its name, beside what else a run keeps', () => {
     let pace = 3;
-    const extraState = { save: () => ({ pace }), restore: (value: unknown) => ({ pace } = value as { pace: number }) };
+    const extraState = {
+      save: () => ({ pace }),
+      restore: (value: unknown) => ({ pace } = value as { pace: number }),
+    };
     const state = modelState({ extraState });
     expect(state?.save()).toEqual({ model: { pace: 3 } });
     state?.restore({ model: { pace: 5 }, other: 1 });

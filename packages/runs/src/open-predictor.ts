@@ -50,7 +50,8 @@ export const openPredictor = async (
 ): Promise<Predictor> => {
   const { engine, adapters = {}, ...rest } = options;
   const open = async (): Promise<{ readonly model: Generalist; readonly weights: string }> => {
-    if (engine !== 'current') return openRun(folder, { ...rest, ...(engine === undefined ? {} : { engine }) });
+    if (engine !== 'current')
+      return openRun(folder, { ...rest, ...(engine === undefined ? {} : { engine }) });
     const weights = await modelFolderOf(folder, options.checkpoint);
     return { model: await loadModel(weights, { base: options.base }), weights };
   };

@@ -1,6 +1,14 @@
 /** A trained run, or a model on its own, opened to be used: the weights of a checkpoint on an engine, and the suite. */
 import { silentLogger, type Logger } from '@polygate/core';
-import { loadModel, openAdapter, openSuite, requireSuiteOf, resizedSuite, type Generalist, type OpenSuite } from '@polygate/generalist';
+import {
+  loadModel,
+  openAdapter,
+  openSuite,
+  requireSuiteOf,
+  resizedSuite,
+  type Generalist,
+  type OpenSuite,
+} from '@polygate/generalist';
 import { selectEngine, type EngineChoice, type EngineName, type EngineOptions } from '@polygate/tensor';
 import { readRun, suiteFolderOf, type RunRecord } from './run-record.ts';
 
@@ -56,7 +64,11 @@ const engineOf = (record: RunRecord, options: OpenRunOptions): EngineOptions => 
 };
 
 /** A model with the adapter that is asked for; freed where that does not fit. */
-const adapted = async (model: Generalist, folder: string, adapter: string | undefined): Promise<Generalist> => {
+const adapted = async (
+  model: Generalist,
+  folder: string,
+  adapter: string | undefined,
+): Promise<Generalist> => {
   if (adapter === undefined) return model;
   try {
     return await openAdapter({ model, folder }, adapter, { owned: true });

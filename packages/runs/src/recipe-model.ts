@@ -99,7 +99,10 @@ export const createRecipeModel = async (
   const configured = configuredFor(fitTasks(tasks, modelSize(configuredFor(tasks)).textLength));
   const begun = isResumed ? await resumedConfig(run, data) : undefined;
   const { extensions } = recipe;
-  const config = { ...(begun && !isSameConfig(configured, begun) ? begun : configured), ...(extensions.length > 0 ? { extensions } : {}) };
+  const config = {
+    ...(begun && !isSameConfig(configured, begun) ? begun : configured),
+    ...(extensions.length > 0 ? { extensions } : {}),
+  };
   if (isOnHost) requireRoomFor({ ...recipe, tasks }, { model: modelSize(config), data });
   const model = createModel(config, data.tokenizer, createRandom(recipe.seed).fork('model'));
   return { config, settings, model, parameters: model.parameters, starts: 'first' };

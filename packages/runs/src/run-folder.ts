@@ -19,7 +19,16 @@ import { isRecord, RECIPE_FILE, recordedEngine } from './run-record.ts';
 const START_FILE = 'initialize.json';
 
 /** Settings that may change between two parts of one run without changing what it computes. */
-const free = new Set(['extensions', 'engine', 'device', 'threads', 'memoryBytes', 'checkpoint', 'validation', 'telemetry']);
+const free = new Set([
+  'extensions',
+  'engine',
+  'device',
+  'threads',
+  'memoryBytes',
+  'checkpoint',
+  'validation',
+  'telemetry',
+]);
 
 /** A stored recipe with the defaults of settings that came later; as it stands where it is none of today's. */
 const withDefaults = (stored: unknown): unknown => {
@@ -115,7 +124,10 @@ export const claimRun = async (run: string, recipe: Recipe, engine: EngineChoice
 
 /** Writes down what a run's start took from other weights, and the settings of the model with what it decided of them. */
 export const recordStart = (run: string, start: Initialization, model?: ModelSettings): Promise<void> =>
-  writeFileAtomic(join(run, START_FILE), `${JSON.stringify({ ...start, ...(model ? { model } : {}) }, null, 2)}\n`);
+  writeFileAtomic(
+    join(run, START_FILE),
+    `${JSON.stringify({ ...start, ...(model ? { model } : {}) }, null, 2)}\n`,
+  );
 
 /**
  * What a run's start decided of its model's settings. A run of an older version decided the scale of its grid, or

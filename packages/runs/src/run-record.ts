@@ -50,7 +50,9 @@ const readRecipe = async (run: string): Promise<Pick<RunRecord, 'recipe' | 'trai
   // Written by hand, it may be the recipe alone.
   const written = (isRecord(stored) ? stored['recipe'] : undefined) ?? stored;
   const extensions = await loadWritten(run, written);
-  const recipe = parseStoredRecipe(isRecord(written) && extensions.length > 0 ? { ...written, extensions } : written);
+  const recipe = parseStoredRecipe(
+    isRecord(written) && extensions.length > 0 ? { ...written, extensions } : written,
+  );
   return { recipe, ...(trainedOn ? { trainedOn } : {}) };
 };
 

@@ -34,10 +34,7 @@ export const runSubsets = async (
 };
 
 /** Writes down what the tasks of a run learn from. */
-export const recordSubsets = async (
-  run: string,
-  subsets: ReadonlyMap<string, TaskSubset>,
-): Promise<void> => {
+export const recordSubsets = async (run: string, subsets: ReadonlyMap<string, TaskSubset>): Promise<void> => {
   if (subsets.size > 0) await mkdir(join(run, SUBSETS_FOLDER), { recursive: true });
   for (const [name, { list }] of subsets) await writeFileAtomic(fileOf(run, name), formatSubsetList(list));
 };

@@ -4,7 +4,14 @@
  */
 import { createRandom, sha256 } from '@polygate/core';
 import { writeDirectoryAtomic } from '@polygate/core/node';
-import { datasetSchema, kindNamed, kindSettings, SUITE_FILE, SUITE_VERSION, type Suite } from '@polygate/datasets';
+import {
+  datasetSchema,
+  kindNamed,
+  kindSettings,
+  SUITE_FILE,
+  SUITE_VERSION,
+  type Suite,
+} from '@polygate/datasets';
 import type { Recipe } from '@polygate/generalist';
 import { buildBatch, writeShards, type Schema } from '@polygate/stream';
 import { taskFamilyNamed } from '@polygate/tasks';

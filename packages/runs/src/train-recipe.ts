@@ -168,7 +168,9 @@ export const trainRecipe = async (
   );
   await checkFirstBatches(model, sources, recipe.seed);
   const isStarted = starts === 'always' || (starts === 'first' && !isResumed);
-  const start = isStarted ? await startModel(model, options.base === undefined ? recipe : startedFrom(recipe, base, run), logger) : undefined;
+  const start = isStarted
+    ? await startModel(model, options.base === undefined ? recipe : startedFrom(recipe, base, run), logger)
+    : undefined;
   const scores = validatedScores(data, recipe, tasks);
   const unvalidated = datasetsWithoutValidation(data, tasks);
   const best = bestOf(recipe, { names: scores, unvalidated, logger });
@@ -189,7 +191,9 @@ export const trainRecipe = async (
     logger.warn(`model.${path} changes nothing: its routers decide for rows, not for tokens; leave it out`);
   }
   for (const [name, { list }] of subsets) {
-    logger.info(`task ${name} learns from ${list.ids.length} of ${list.of} samples of ${list.dataset}, ${list.split}`);
+    logger.info(
+      `task ${name} learns from ${list.ids.length} of ${list.of} samples of ${list.dataset}, ${list.split}`,
+    );
   }
   tellUnheld(recipe, datasetsWithoutHeldOut(data, tasks), { scores, unvalidated, logger });
   const validate = createValidation({ model, data, recipe, tasks });

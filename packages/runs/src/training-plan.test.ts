@@ -37,6 +37,8 @@ describe('the plan of a recipe', () => {
       }),
       sources,
     );
-    expect([0, 249, 499, 4999].map((step) => schedule(step) * 1e6)).toEqual([2, 500, 1000, 1000].map((rate) => expect.closeTo(rate, 6)));
+    expect([0, 249, 499, 4999].map((step) => schedule(step) * 1e6)).toEqual(
+      [2, 500, 1000, 1000].map((rate) => expect.closeTo(rate, 6)),
+    );
   });
 });

@@ -2,14 +2,21 @@ import { describe, expect, it } from 'vitest';
 import type { Suite } from '@polygate/datasets';
 import { silentLogger } from '@polygate/core';
 import { parseRecipe, type RecipeInput } from '@polygate/generalist';
-import { bestOf, datasetsWithoutHeldOut, datasetsWithoutValidation, validatedScores } from './validated-scores.ts';
+import {
+  bestOf,
+  datasetsWithoutHeldOut,
+  datasetsWithoutValidation,
+  validatedScores,
+} from './validated-scores.ts';
 
 const dataset = (name: string, rows: Readonly<Record<string, number>>) => ({
   name,
   kind: 'text',
   splits: Object.fromEntries(Object.entries(rows).map(([split, count]) => [split, { rows: count }])),
 });
-const suiteOf = (...datasets: readonly ReturnType<typeof dataset>[]) => ({ suite: { datasets } as unknown as Suite });
+const suiteOf = (...datasets: readonly ReturnType<typeof dataset>[]) => ({
+  suite: { datasets } as unknown as Suite,
+});
 const recipeOf = (names: readonly string[], validation: RecipeInput['validation'] = {}) =>
   parseRecipe({
     name: 'x',
@@ -65,7 +72,10 @@ describe('the score that chooses a checkpoint', () => {
     });
     expect(scores).toEqual(['a/val/loss', 'a/test/loss', 'b/test/loss']);
     expect([value, warned]).toEqual([1, []]);
-    for (const [name, split] of [['a', 'test'], ['c', 'held']] as const) {
+    for (const [name, split] of [
+      ['a', 'test'],
+      ['c', 'held'],
+    ] as const) {
       const validation = { splits: ['validation', split], best: { score: `${name}/${split}/loss` } };
       expect(() => chosen(['a', 'c'], validation)).toThrow(
         `recipe: validation.best.score: expected a value of the validation split, got "${name}/${split}/loss", of ${split}, whose scores would then be those that it was chosen by; choose by a/val/loss or`,

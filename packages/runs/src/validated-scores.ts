@@ -110,7 +110,11 @@ export interface Validated {
  * The values that choose: of the validation split, where it has any of that name.
  * @throws ConfigError for a test split that is named beside a validation split
  */
-const choosing = (score: string, matching: readonly string[], { names, logger }: Validated): readonly string[] => {
+const choosing = (
+  score: string,
+  matching: readonly string[],
+  { names, logger }: Validated,
+): readonly string[] => {
   const validation = matching.filter(isValidation);
   if (validation.length > 0) return validation;
   const tasks = new Set(names.filter(isValidation).map((name) => name.split('/').slice(0, -2).join('/')));

@@ -1,10 +1,5 @@
 import { createRandom } from '@polygate/core';
-import {
-  makeTask,
-  type Generalist,
-  type OpenSuite,
-  type Recipe,
-} from '@polygate/generalist';
+import { makeTask, type Generalist, type OpenSuite, type Recipe } from '@polygate/generalist';
 import { splitBatches, type TaskRecipe } from '@polygate/tasks';
 import { validatedSplits } from './validated-scores.ts';
 

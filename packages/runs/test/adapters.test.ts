@@ -24,10 +24,15 @@ import { classes, conditionalModel, drawImage } from '../../generalist/test/tiny
 let folder = '';
 const place = (name: string): string => join(folder, name);
 const size = { height: 8, width: 8, channels: 3 } as const;
-const images = [drawImage('red', 'bar', 1), drawImage('blue', 'square', 2)].map((pixels) => ({ ...size, pixels }));
+const images = [drawImage('red', 'bar', 1), drawImage('blue', 'square', 2)].map((pixels) => ({
+  ...size,
+  pixels,
+}));
 const naming: TrainedTask = { name: 'naming', family: 'image-classification', dataset: 'colours', classes };
 const settings = (change: object = {}): TuneSettings => {
-  const { tune: parsed } = parseRecipe({ tune: { method: 'prompt', ...('method' in change ? {} : { prompts: 2 }), ...change } });
+  const { tune: parsed } = parseRecipe({
+    tune: { method: 'prompt', ...('method' in change ? {} : { prompts: 2 }), ...change },
+  });
   if (!parsed) throw new Error('expected settings');
   return parsed;
 };
@@ -52,7 +57,9 @@ const tune = async (base: UniPerceiverModel, seed: number, change: object = {}):
 };
 
 const flat = (answers: readonly (readonly LabelPrediction[])[]): readonly number[] =>
-  answers.flatMap((labels) => classes.map((name) => labels.find(({ label }) => label === name)?.probability ?? -1));
+  answers.flatMap((labels) =>
+    classes.map((name) => labels.find(({ label }) => label === name)?.probability ?? -1),
+  );
 
 const expectAlike = (a: readonly number[], b: readonly number[]): void => {
   a.forEach((value, i) => expect(value).toBeCloseTo(b[i] ?? NaN, 4));
@@ -153,7 +160,10 @@ describe('an adapter', () => {
     await saveAdapter(tuned, broken, await sha256File(join(place('base'), 'model.safetensors')));
     const file = join(broken, 'adapter.safetensors');
     const bytes = await readFile(file);
-    await writeFile(file, bytes.map((byte, i) => (i === bytes.length - 2 ? byte ^ 1 : byte)));
+    await writeFile(
+      file,
+      bytes.map((byte, i) => (i === bytes.length - 2 ? byte ^ 1 : byte)),
+    );
     await expect(openAdapter(at, broken)).rejects.toThrow(
       /^adapter .*: expected adapter\.safetensors of SHA-256 [0-9a-f]{64}, which adapter\.json says, got [0-9a-f]{64}; restore/u,
     );
@@ -193,7 +203,11 @@ describe('an adapter', () => {
       random: createRandom(1),
     });
     await disturb(headless, 1);
-    await saveAdapter(headless, place('headless'), await sha256File(join(place('base'), 'model.safetensors')));
+    await saveAdapter(
+      headless,
+      place('headless'),
+      await sha256File(join(place('base'), 'model.safetensors')),
+    );
     headless.dispose();
     using predictor = await openPredictor(place('base'), {
       engine: 'current',

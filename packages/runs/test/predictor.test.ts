@@ -24,7 +24,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest';
-import { classes, conditionalModel, drawImage, tinyModel, tinyTasks, writeTinySuite } from '../../generalist/test/tiny-suite.ts';
+import {
+  classes,
+  conditionalModel,
+  drawImage,
+  tinyModel,
+  tinyTasks,
+  writeTinySuite,
+} from '../../generalist/test/tiny-suite.ts';
 
 let folder = '';
 const pixels = [drawImage('red', 'bar', 1), drawImage('blue', 'square', 2), drawImage('white', 'bar', 3)];
@@ -53,7 +60,9 @@ const askedByVerb = (predictor: Predictor): void => {
   expectTypeOf<Answers<'classify'>>().toEqualTypeOf<readonly (readonly LabelPrediction[])[]>();
   expectTypeOf<Answers<'classify-video'>>().toEqualTypeOf<readonly (readonly LabelPrediction[])[]>();
   expectTypeOf<Parameters<PredictorVerbs['caption']>[1]>().toExtend<CaptionOptions | undefined>();
-  void predictor['classify-text']('good', { labels: ['good', 'bad'], pair: 'bad' }).then(([best]) => best?.label);
+  void predictor['classify-text']('good', { labels: ['good', 'bad'], pair: 'bad' }).then(
+    ([best]) => best?.label,
+  );
   // @ts-expect-error the verb has no such option
   void predictor.fill('the ___', { pair: 'b' });
   expectTypeOf<keyof PredictorVerbs>().toEqualTypeOf<
@@ -71,7 +80,11 @@ const askedByVerb = (predictor: Predictor): void => {
 describe('openPredictor', () => {
   it('has a typed method for each verb that is registered', () => {
     expect(askedByVerb).toBeTypeOf('function');
-    expect(taskPredictors().map(({ predictor }) => predictor.verb).sort()).toEqual([
+    expect(
+      taskPredictors()
+        .map(({ predictor }) => predictor.verb)
+        .sort(),
+    ).toEqual([
       'caption',
       'caption-video',
       'classify',

@@ -75,7 +75,14 @@ describe('prompt tuning', () => {
     expect(await sha256File(weightsOf(base))).toBe(before);
     const { tensors } = await readSafetensors(weightsOf(run));
     const names = [...tensors.keys()];
-    const norms = ['blocks.0.norm1', 'blocks.0.norm2', 'blocks.1.norm1', 'blocks.1.norm2', 'embedding.norm', 'head.norm'];
+    const norms = [
+      'blocks.0.norm1',
+      'blocks.0.norm2',
+      'blocks.1.norm1',
+      'blocks.1.norm2',
+      'embedding.norm',
+      'head.norm',
+    ];
     expect(names.toSorted()).toEqual(
       [
         'adapter.prompts.0',
@@ -174,7 +181,9 @@ describe('prompt tuning', () => {
     const prompts = join(scratch, 'on-copy');
     await trainRecipe({ recipe: tuned({ initialize: { from: copy }, steps: '2 steps' }), run: prompts });
     await cp(join(checkpoint(base, 2)), join(checkpoint(copy)), { recursive: true });
-    await expect(openRun(prompts)).rejects.toThrow(/expected a base whose weights have SHA-256 [0-9a-f]{64}, got/u);
+    await expect(openRun(prompts)).rejects.toThrow(
+      /expected a base whose weights have SHA-256 [0-9a-f]{64}, got/u,
+    );
   }, 60_000);
 });
 
@@ -191,7 +200,9 @@ describe('low-rank adaptation', () => {
     expect([...tensors.keys()].toSorted()).toEqual(
       [
         ...[0, 1].flatMap((block) =>
-          linears.flatMap((linear) => ['a', 'b'].map((matrix) => `adapter.lora.${block}.${linear}.${matrix}`)),
+          linears.flatMap((linear) =>
+            ['a', 'b'].map((matrix) => `adapter.lora.${block}.${linear}.${matrix}`),
+          ),
         ),
         ...['weight', 'bias', 'mix'].map((part) => `adapter.heads.naming.${part}`),
       ].toSorted(),
@@ -203,7 +214,9 @@ describe('low-rank adaptation', () => {
     }
     expect(await sha256File(weightsOf(base))).toBe(before);
     for (const linear of linears) {
-      expect((await opened.model.parameters.read(`adapter.lora.1.${linear}.b`)).some((value) => value !== 0)).toBe(true);
+      expect(
+        (await opened.model.parameters.read(`adapter.lora.1.${linear}.b`)).some((value) => value !== 0),
+      ).toBe(true);
     }
 
     const stopped = join(scratch, 'low-stopped');
@@ -251,14 +264,23 @@ describe('fine-tuning', () => {
     const moved = 'blocks.1.ffn.fc1.experts.0.weight';
     expect(await opened.model.parameters.read(moved)).not.toEqual(await untuned.model.parameters.read(moved));
     await expect(
-      trainRecipe({ recipe: tuned({ tune: { method: 'fine', frozen: ['block.*'] } }), run: join(scratch, 'x') }),
+      trainRecipe({
+        recipe: tuned({ tune: { method: 'fine', frozen: ['block.*'] } }),
+        run: join(scratch, 'x'),
+      }),
     ).rejects.toThrow(/unknown parameter "block\.\*"/u);
   }, 60_000);
 
   it('lets the rate fall from layer to layer', async () => {
     const moved = async (layerDecay: number | undefined): Promise<readonly number[]> => {
       const run = join(scratch, `decay-${layerDecay}`);
-      const optimizer = { kind: 'sgd', learningRate: 1e-2, momentum: 0, weightDecay: 0, clipNorm: null } as const;
+      const optimizer = {
+        kind: 'sgd',
+        learningRate: 1e-2,
+        momentum: 0,
+        weightDecay: 0,
+        clipNorm: null,
+      } as const;
       const recipe = tuned({
         tune: { method: 'fine', noise: false },
         optimizer: { ...optimizer, ...(layerDecay === undefined ? {} : { layerDecay }) },
@@ -273,7 +295,10 @@ describe('fine-tuning', () => {
       // Awaited here: the models live as long as this function.
       return await Promise.all(
         names.map(async (name) => {
-          const [a, b] = [await opened.model.parameters.read(name), await untuned.model.parameters.read(name)];
+          const [a, b] = [
+            await opened.model.parameters.read(name),
+            await untuned.model.parameters.read(name),
+          ];
           return Math.hypot(...a.map((value, i) => value - (b[i] ?? NaN)));
         }),
       );
@@ -288,7 +313,11 @@ describe('fine-tuning', () => {
 
   it('merges experts for the tasks and trains what comes of it; so it tunes exported models', async () => {
     const run = join(scratch, 'merged');
-    const still = { optimizer: { learningRate: 1e-12, weightDecay: 0 }, steps: '1 steps', checkpoint: { every: '1 steps' } };
+    const still = {
+      optimizer: { learningRate: 1e-12, weightDecay: 0 },
+      steps: '1 steps',
+      checkpoint: { every: '1 steps' },
+    };
     await trainRecipe({ recipe: tuned({ tune: { method: 'fine', experts: 'merged' }, ...still }), run });
     using start = await openRun(base);
     using merged = await openRun(run);
@@ -317,8 +346,12 @@ describe('fine-tuning', () => {
     expect(await kept.model.parameters.read(name)).toEqual(await merged.model.parameters.read(name));
 
     const refused = join(scratch, 'merged-refused');
-    const writing = { writing: { family: 'masked-language-modelling', dataset: 'lines', batchSize: 4 } } as const;
-    await expect(trainRecipe({ recipe: tuned({ tune: { method: 'fine' }, ...from, tasks: writing }), run: refused })).rejects.toThrow(
+    const writing = {
+      writing: { family: 'masked-language-modelling', dataset: 'lines', batchSize: 4 },
+    } as const;
+    await expect(
+      trainRecipe({ recipe: tuned({ tune: { method: 'fine' }, ...from, tasks: writing }), run: refused }),
+    ).rejects.toThrow(
       'tune: expected a model that was exported for the segments of masked-language-modelling, got one that has no weights for them; tune the run that it was exported from, or export that anew for a task of this family',
     );
     await expect(

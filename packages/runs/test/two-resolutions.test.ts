@@ -39,14 +39,20 @@ describe('a suite at another size', () => {
     await using data = await openSuite(suite);
     const large = resizedSuite(data, 12);
     expect(large.suite.image).toMatchObject({ height: 12, width: 12 });
-    const [small, shards] = await Promise.all([data.shards('colours', 'train'), large.shards('colours', 'train')]);
+    const [small, shards] = await Promise.all([
+      data.shards('colours', 'train'),
+      large.shards('colours', 'train'),
+    ]);
     const batch = await shards.read([3, 0]);
     expect(fixedListSize(batch, 'image')).toBe(12 * 12 * 3);
-    expect(readDatasetMetadata(shards.schema)).toMatchObject({ image: { height: 12, width: 12, channels: 3 } });
+    expect(readDatasetMetadata(shards.schema)).toMatchObject({
+      image: { height: 12, width: 12, channels: 3 },
+    });
     const before = await small.read([3, 0]);
     expect([...values(batch, 'label')]).toEqual([...values(before, 'label')]);
     // The means stay, up to the filter's overshoot at edges.
-    const mean = (pixels: ArrayLike<number>): number => Array.from(pixels).reduce((a, b) => a + b, 0) / pixels.length;
+    const mean = (pixels: ArrayLike<number>): number =>
+      Array.from(pixels).reduce((a, b) => a + b, 0) / pixels.length;
     const [was, is] = [before, batch].map((rows) => mean(fixedListRow(rows, 'image', 0)));
     expect(Math.abs((was ?? 0) - (is ?? 0))).toBeLessThan(4);
     const clips = await (await large.shards('clips', 'train')).read([1]);
