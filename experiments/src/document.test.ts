@@ -146,7 +146,10 @@ describe('docs/results', () => {
   const done = Object.keys(experiments).filter((name) => existsSync(join(folder, `${name}.json`)));
 
   it.each(done)('%s: tables and figure are what its results give', async (name) => {
-    for (const [path, content] of await documentFiles(await readResults(name, folder), folder)) {
+    for (const [path, content] of await documentFiles(
+      await readResults<ExperimentResults>(name, folder),
+      folder,
+    )) {
       expect(await readFile(path, 'utf8'), path).toBe(content);
     }
   });

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { dotPlot } from './dot-plot.ts';
 import { RESULTS_FOLDER, type ExperimentResults } from './results.ts';
 import { interferenceTable, updatesTable, updatesText } from './interference-tables.ts';
+import { runFacts } from './run-facts.ts';
 import { normalisedPercents, priceTable, scoreTable } from './tables.ts';
 
 export const GENERATED_START = '<!-- generated:start -->';
@@ -15,12 +16,10 @@ export const GENERATED_END = '<!-- generated:end -->';
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 const facts = (results: ExperimentResults): string => {
-  const { runs, machine, command } = results;
-  const commits = [...new Set(runs.map(({ commit }) => commit))].join(', ');
-  const seeds = [...new Set(runs.map(({ seed }) => seed))].sort((a, b) => a - b).join(', ');
-  const hours = sum([...new Map(runs.map((run) => [run.key, run.hours])).values()]);
   const { steps } = results.recipe as { readonly steps: string };
-  return `\`${command}\`: ${runs.length} runs of ${steps}, seeds ${seeds}, commit ${commits}, ${hours.toFixed(2)} hours of one core. ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGigabytes} GB, Node ${machine.node}, ${machine.engine}.`;
+  // Runs that experiments share are of one key.
+  const hours = sum([...new Map(results.runs.map((run) => [run.key, run.hours])).values()]);
+  return runFacts(results, results.runs, { lengths: [steps], hours });
 };
 
 /** File of an experiment's figure, beside its document. */

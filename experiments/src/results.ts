@@ -53,13 +53,18 @@ export interface Machine {
   readonly engine: string;
 }
 
-export interface ExperimentResults {
+/** What the results of every experiment say of themselves. */
+export interface ResultsHead {
   readonly experiment: string;
   readonly title: string;
   readonly question: string;
   readonly command: string;
+  /** Name of the variant that the others are compared with. */
   readonly baseline: string;
   readonly machine: Machine;
+}
+
+export interface ExperimentResults extends ResultsHead {
   /** Resolved recipe of the baseline; variants differ from it in `model.moe`, runs in `seed`. */
   readonly recipe: unknown;
   readonly suite: unknown;
@@ -74,17 +79,17 @@ export const RESULTS_FOLDER = join('docs', 'results');
 
 const fileOf = (folder: string, experiment: string): string => join(folder, `${experiment}.json`);
 
-export const writeResults = async (results: ExperimentResults, folder = RESULTS_FOLDER): Promise<string> => {
+export const writeResults = async (results: ResultsHead, folder = RESULTS_FOLDER): Promise<string> => {
   const path = fileOf(folder, results.experiment);
   await writeFileAtomic(path, `${JSON.stringify(results, null, 1)}\n`);
   return path;
 };
 
 /** @throws ConfigError when there is none yet, FormatError when it is no results file */
-export const readResults = async (
+export const readResults = async <Results extends ResultsHead & { readonly runs: readonly unknown[] }>(
   experiment: string,
   folder = RESULTS_FOLDER,
-): Promise<ExperimentResults> => {
+): Promise<Results> => {
   const path = fileOf(folder, experiment);
   let bytes: Uint8Array;
   try {
@@ -95,12 +100,11 @@ export const readResults = async (
       { cause },
     );
   }
-  const value = (parseJson(bytes, `results ${path}`, { remedy: 'run it again' }) ??
-    {}) as Partial<ExperimentResults>;
+  const value = (parseJson(bytes, `results ${path}`, { remedy: 'run it again' }) ?? {}) as Partial<Results>;
   if (value.experiment !== experiment || !Array.isArray(value.runs)) {
     throw new FormatError(
       `results ${path}: expected those of the experiment "${experiment}", got ${excerpt(value.experiment)}; run it again`,
     );
   }
-  return value as ExperimentResults;
+  return value as Results;
 };

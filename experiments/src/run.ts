@@ -10,9 +10,10 @@ import type { Experiment } from './experiment.ts';
 import { machineOf } from './machine.ts';
 import { planRuns, type RunOrder } from './plan.ts';
 import { runPool } from './pool.ts';
-import { readResults, writeResults, type RunResult } from './results.ts';
+import { readResults, writeResults, type ExperimentResults, type RunResult } from './results.ts';
 import { finishedRun } from './run-once.ts';
-import { readStaged, writeStaged } from './staged/staged-document.ts';
+import { writeStaged } from './staged/staged-document.ts';
+import type { StagedResults } from './staged/staged-results.ts';
 import { runStaged } from './staged/run-staged.ts';
 import type { StagedExperiment } from './staged/stages.ts';
 import { tables45 } from './staged/tables-4-5.ts';
@@ -149,13 +150,13 @@ const main = async (): Promise<void> => {
   for (const name of positionals) {
     const inStages = ownValue(staged, name);
     if (inStages) {
-      if (values.tables) await writeStaged(await readStaged(name));
+      if (values.tables) await writeStaged(await readResults<StagedResults>(name));
       else if (!(await runStaged(inStages, { ...flags, runs: RUNS_FOLDER }, { logger })))
         process.exitCode = 1;
       continue;
     }
     const experiment = experimentNamed(name);
-    if (values.tables) await writeDocument(await readResults(name));
+    if (values.tables) await writeDocument(await readResults<ExperimentResults>(name));
     else if (!(await runExperiment(experiment, flags))) process.exitCode = 1;
   }
 };

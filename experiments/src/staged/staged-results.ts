@@ -1,6 +1,6 @@
 /** docs/results/<experiment>.json of a staged experiment. */
 import type { ScoreReport } from '@polygate/evaluation';
-import type { Machine } from '../results.ts';
+import type { ResultsHead } from '../results.ts';
 import type { Stage } from './stages.ts';
 
 /** A score of a task at a stage. */
@@ -37,13 +37,7 @@ export interface StagedRow {
   readonly novel: boolean;
 }
 
-export interface StagedResults {
-  readonly experiment: string;
-  readonly title: string;
-  readonly question: string;
-  readonly command: string;
-  readonly baseline: string;
-  readonly machine: Machine;
+export interface StagedResults extends ResultsHead {
   /** What was run: the pre-training of the baseline, and how tasks are tuned. */
   readonly settings: unknown;
   readonly variants: readonly { readonly name: string; readonly label: string }[];

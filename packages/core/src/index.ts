@@ -35,12 +35,11 @@ export type { Budgets } from './budgets.ts';
 export { ByteGate } from './byte-gate.ts';
 export { isPlainName } from './plain-name.ts';
 export { createRegistry } from './registry.ts';
-export { guardRecord, originOf } from './record-guard.ts';
+export { originOf } from './record-guard.ts';
 export type { RecordOrigin } from './record-guard.ts';
 export {
   call,
   callWith,
-  eitherOf,
   listOf,
   oneOf,
   optional,
