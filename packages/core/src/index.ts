@@ -49,6 +49,7 @@ export {
   rules,
   settingShape,
   shaped,
+  streamOf,
 } from './record-shape.ts';
 export type { Misfit, RecordShape, Rule, RuleFields } from './record-shape.ts';
 export type { NamedRecord, Registry } from './registry.ts';

@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { guardRecord, originOf } from './record-guard.ts';
-import { call, callWith, listOf, rules, shaped, type RuleFields } from './record-shape.ts';
+import {
+  call,
+  callWith,
+  listOf,
+  optional,
+  rules,
+  shaped,
+  streamOf,
+  type RuleFields,
+} from './record-shape.ts';
 
 const origin = { kind: 'thing', name: 'x' };
 const guarded = <R extends object>(record: R, fields: RuleFields): R => guardRecord(record, fields, origin);
@@ -60,6 +69,59 @@ describe('a guarded record', () => {
       { make: call(shaped({ size: call(rules.number) })) },
     );
     expect(() => broken.make().size()).toThrow('what make().size() gives: expected a finite number, got NaN');
+  });
+
+  it('is held to what comes of it, item by item, and says which', async () => {
+    const item = Object.freeze({ id: 'a', label: 0 });
+    const reading = (items: readonly unknown[]) => ({
+      read: (_key: string) => ({
+        parts: [
+          {
+            async *items() {
+              for (const each of items) yield await Promise.resolve(each);
+            },
+          },
+        ],
+      }),
+    });
+    const part = shaped({ items: call(optional(streamOf(shaped({ id: rules.text, label: rules.count })))) });
+    const fields = {
+      read: callWith(() => shaped({ parts: listOf(part) }), { subject: ([key]) => String(key) }),
+    };
+    const all = async (items: readonly unknown[]) => {
+      const out: unknown[] = [];
+      const [first] = guarded(reading(items), fields).read('sources.x').parts;
+      for await (const each of first?.items() ?? []) out.push(each);
+      return out;
+    };
+    const [same] = await all([item]);
+    expect(same).toBe(item);
+    const wrong = all([item, { id: 'b', label: NaN }]);
+    await expect(wrong).rejects.toThrow(
+      'thing "x": item 1 ("b") of what read(sources.x).parts[0].items() gives: expected a whole number of 0 or more as "label", got NaN; correct the record',
+    );
+    expect(originOf(await wrong.catch((error: unknown) => error))).toEqual(origin);
+    await expect(all([null])).rejects.toThrow('item 0 of what read(sources.x).parts[0].items() gives: ');
+  });
+
+  it('is left by who has seen enough of what comes of it', async () => {
+    let isClosed = false;
+    const own = guarded(
+      {
+        *read() {
+          try {
+            for (let i = 0; ; i += 1) yield i;
+          } finally {
+            isClosed = true;
+          }
+        },
+        later: () => Promise.resolve([]),
+      },
+      { read: call(streamOf(rules.count)), later: call(streamOf(rules.any)) },
+    );
+    for await (const each of own.read()) if (each === 2) break;
+    expect(isClosed).toBe(true);
+    expect(() => own.later()).toThrow('what later() gives: expected what is iterated over, got ');
   });
 
   it('is known by the errors of its functions', async () => {

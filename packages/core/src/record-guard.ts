@@ -2,6 +2,7 @@
  * Records of others, guarded: what their functions give is held to the shape of their kind, and an error on the way is known
  * by the record that it came from. The records themselves, and what they give, stay as they are.
  */
+import { excerpt } from './json.ts';
 import { requireFit, type Rule, type RuleFields } from './record-shape.ts';
 
 /** A registered record, by what errors call it. */
@@ -32,51 +33,92 @@ const original = (value: unknown): unknown =>
   typeof value === 'object' && value !== null ? (originals.get(value) ?? value) : value;
 
 /** Whether a value of a rule has functions that are to be guarded. */
-const hasCalls = ({ gives, fields }: Rule): boolean =>
-  gives !== undefined || Object.values(fields ?? {}).some(hasCalls);
+const hasCalls = ({ gives, fields, entries, items }: Rule): boolean =>
+  gives !== undefined ||
+  items !== undefined ||
+  (entries !== undefined && hasCalls(entries)) ||
+  Object.values(fields ?? {}).some(hasCalls);
 
-interface Guarded {
+/** Where a guarded value stands. */
+interface Place {
   readonly origin: RecordOrigin;
   /** From the record: `predict.format`. */
   readonly path: string;
+}
+
+interface Guarded extends Place {
   readonly gives: NonNullable<Rule['gives']>;
+  readonly subject: Rule['subject'];
 }
 
 type AnyFunction = (...args: unknown[]) => unknown;
 
 /** A function of an owner; what it gives is checked, and its errors are noted. */
-const guardCall = (owner: object, work: AnyFunction, { origin, path, gives }: Guarded): AnyFunction => {
-  const checked = (value: unknown, rule: Rule): unknown => {
-    requireFit(rule, value, `${origin.kind} "${origin.name}": what ${path}() gives`);
-    return guardValue(value, rule, { origin, path: `${path}().` });
+const guardCall = (
+  owner: object,
+  work: AnyFunction,
+  { origin, path, gives, subject = () => '' }: Guarded,
+): AnyFunction => {
+  const checked = (value: unknown, rule: Rule, called: string): unknown => {
+    requireFit(rule, value, `${origin.kind} "${origin.name}": what ${called} gives`);
+    return guardValue(value, rule, { origin, path: called });
   };
-  const settled = async (value: Promise<unknown>, rule: Rule): Promise<unknown> => {
+  const settled = async (value: Promise<unknown>, rule: Rule, called: string): Promise<unknown> => {
     try {
-      return checked(await value, rule);
+      return checked(await value, rule, called);
     } catch (error) {
       throw noted(error, origin);
     }
   };
   return (...args) => {
     try {
-      const rule = gives(args);
+      const rule = gives(args, owner);
+      const called = `${path}(${subject(args)})`;
       const value = work.apply(owner, args.map(original));
-      return value instanceof Promise ? settled(value, rule) : checked(value, rule);
+      return value instanceof Promise && !rule.items
+        ? settled(value, rule, called)
+        : checked(value, rule, called);
     } catch (error) {
       throw noted(error, origin);
     }
   };
 };
 
-/** A value whose functions are guarded, where its rule names any. */
-const guardValue = (
-  value: unknown,
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+/** What a stream gives, each of it held to a rule as it comes. */
+async function* guardStream(
+  stream: AsyncIterable<unknown>,
   rule: Rule,
-  at: { readonly origin: RecordOrigin; readonly path: string },
-): unknown =>
-  typeof value === 'object' && value !== null && rule.fields && hasCalls(rule)
-    ? guardRecord(value, rule.fields, at.origin, at.path)
-    : value;
+  { origin, path }: Place,
+): AsyncGenerator<unknown> {
+  let index = 0;
+  const what = (item: unknown) => () => {
+    const id = isObject(item) && 'id' in item ? ` (${excerpt(item.id)})` : '';
+    return `${origin.kind} "${origin.name}": item ${index}${id} of what ${path} gives`;
+  };
+  try {
+    for await (const item of stream) {
+      requireFit(rule, item, what(item));
+      yield item;
+      index += 1;
+    }
+  } catch (error) {
+    throw noted(error, origin);
+  }
+}
+
+/** A value whose functions are guarded, and what comes of it, where its rule names any. */
+const guardValue = (value: unknown, rule: Rule, at: Place): unknown => {
+  if (!isObject(value) || !hasCalls(rule)) return value;
+  const { fields, entries, items } = rule;
+  if (items) return guardStream(value as AsyncIterable<unknown>, items, at);
+  if (entries)
+    return (value as readonly unknown[]).map((entry, index) =>
+      guardValue(entry, entries, { ...at, path: `${at.path}[${index}]` }),
+    );
+  return fields ? guardRecord(value, fields, at.origin, `${at.path}.`) : value;
+};
 
 /**
  * An object that stands for a record: its functions are guarded as `fields` say, all are called on the record itself, and
@@ -100,9 +142,9 @@ export const guardRecord = <R extends object>(
     if (typeof value === 'function' && key !== 'constructor') {
       const gives = rule?.gives;
       own = gives
-        ? guardCall(record, value as AnyFunction, { ...at, gives })
+        ? guardCall(record, value as AnyFunction, { ...at, gives, subject: rule?.subject })
         : (value.bind(record) as unknown);
-    } else if (rule) own = guardValue(value, rule, { origin, path: `${at.path}.` });
+    } else if (rule) own = guardValue(value, rule, at);
     made.set(key, { of: value, value: own });
     return own;
   };

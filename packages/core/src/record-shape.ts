@@ -18,10 +18,16 @@ export interface Misfit {
 /** What a value must be. */
 export interface Rule {
   (value: unknown, path?: string): Misfit | undefined;
-  /** Of a function: the rule of what it gives, of an asynchronous one what that is in the end. */
-  readonly gives?: (args: readonly unknown[]) => Rule;
+  /** Of a function of an owner: the rule of what it gives, of an asynchronous one what that is in the end. */
+  readonly gives?: (args: readonly unknown[], owner: object) => Rule;
+  /** Of a function: what a call is about, as errors show it between the brackets of the call. */
+  readonly subject?: (args: readonly unknown[]) => string;
   /** Of a record: its fields. */
   readonly fields?: RuleFields;
+  /** Of a list: each of its entries. */
+  readonly entries?: Rule;
+  /** Of what is iterated over: each that comes of it. */
+  readonly items?: Rule;
 }
 
 /** Rules by field. */
@@ -112,19 +118,36 @@ export const optional = (inner: Rule): Rule =>
   Object.assign(
     (value: unknown, path = '') => (value === undefined ? undefined : inner(value, path)),
     inner.gives ? { gives: inner.gives } : {},
+    inner.subject ? { subject: inner.subject } : {},
     inner.fields ? { fields: inner.fields } : {},
+    inner.entries ? { entries: inner.entries } : {},
+    inner.items ? { items: inner.items } : {},
   );
 
 /** A list of which every entry fits. @param least fewest entries */
-export const listOf =
-  (inner: Rule, least = 0): Rule =>
-  (value, path = '') => {
-    if (!Array.isArray(value) || value.length < least) {
-      const expected = least > 0 ? `a list of at least ${least}` : 'a list';
-      return { path, expected, got: value };
-    }
-    return eachEntry((value as unknown[]).entries(), inner, path);
-  };
+export const listOf = (inner: Rule, least = 0): Rule =>
+  Object.assign(
+    (value: unknown, path = '') => {
+      if (!Array.isArray(value) || value.length < least) {
+        const expected = least > 0 ? `a list of at least ${least}` : 'a list';
+        return { path, expected, got: value };
+      }
+      return eachEntry((value as unknown[]).entries(), inner, path);
+    },
+    { entries: inner },
+  );
+
+/** What is iterated over, asynchronously or not; each that comes of it is checked when it comes. */
+export const streamOf = (items: Rule): Rule =>
+  Object.assign(
+    ruleOf('what is iterated over', (value) => {
+      const { [Symbol.asyncIterator]: later, [Symbol.iterator]: now } = Object(value) as Partial<
+        AsyncIterable<unknown> & Iterable<unknown>
+      >;
+      return typeof value === 'object' && typeof (later ?? now) === 'function';
+    }),
+    { items },
+  );
 
 /** A record of any keys of which every value fits. */
 export const recordOf =
@@ -160,9 +183,12 @@ export const eitherOf = (expected: string, ...choices: readonly Rule[]): Rule =>
  */
 export const call = (gives: Rule = rules.any): Rule => callWith(() => gives);
 
-/** A function; what it gives is checked at every call by a rule that follows from what it is given. */
-export const callWith = (gives: (args: readonly unknown[]) => Rule): Rule =>
-  Object.assign((value: unknown, path?: string) => rules.function(value, path), { gives });
+/**
+ * A function; what it gives is checked at every call by a rule that follows from what it is given, and whose it is.
+ * @param options `subject`: what a call is about. @default nothing is said of it
+ */
+export const callWith = (gives: NonNullable<Rule['gives']>, options: Pick<Rule, 'subject'> = {}): Rule =>
+  Object.assign((value: unknown, path?: string) => rules.function(value, path), { gives, ...options });
 
 /** Fields of a zod object. @param options `defaults`: whether every one has a default or is optional */
 export const settingShape =
@@ -176,15 +202,16 @@ export const settingShape =
 
 /**
  * Holds a value to a rule.
- * @param what begins the error: `registerTaskFamily: the record "toy"`
+ * @param what begins the error: `registerTaskFamily: the record "toy"`; a function is called where there is one
  * @throws ConfigError (code `record`) naming the field, what it should be and what it is
  */
-export const requireFit = (inner: Rule, value: unknown, what: string): void => {
+export const requireFit = (inner: Rule, value: unknown, what: string | (() => string)): void => {
   const misfit = inner(value);
   if (!misfit) return;
   const { path, expected, got } = misfit;
   const field = path === '' ? '' : ` as "${path}"`;
-  throw new ConfigError(`${what}: expected ${expected}${field}, got ${excerpt(got)}; correct the record`, {
+  const start = typeof what === 'string' ? what : what();
+  throw new ConfigError(`${start}: expected ${expected}${field}, got ${excerpt(got)}; correct the record`, {
     code: 'record',
     fields: { path },
   });

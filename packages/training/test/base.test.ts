@@ -74,6 +74,34 @@ describe('a run that trains a part of a model', () => {
     model.optimizer.dispose();
   });
 
+  it('trains what names select alone, by the steps that it takes in the whole', async () => {
+    const names = ['shared.*'];
+    using start = tinyModel().parameters;
+    const trained = async (run: string, selection: readonly string[]) => {
+      const model = tinyModel();
+      const parameters = model.parameters.select(selection);
+      using optimizer = new AdamW(parameters);
+      const { clipNorm: _, ...options } = tinyOptions(model, join(folder, run));
+      await train({ ...options, parameters, optimizer, steps: 1 });
+      const state = [...optimizer.state().keys()];
+      const values = new Map<string, ArrayLike<number>>();
+      for (const { name } of model.parameters.specs) values.set(name, await model.parameters.read(name));
+      model.dispose();
+      return { state, values };
+    };
+    const whole = await trained('names-all', ['*']);
+    const part = await trained('names-alone', names);
+    const selected = start.select(names).specs.map(({ name }) => name);
+    expect(selected.length).toBeGreaterThan(1);
+    expect(selected.length).toBeLessThan(start.specs.length);
+    expect(part.state).toEqual(selected);
+    for (const { name } of start.specs) {
+      const right = selected.includes(name) ? whole.values.get(name) : await start.read(name);
+      expect(part.values.get(name), name).toEqual(right);
+      if (selected.includes(name)) expect(right, name).not.toEqual(await start.read(name));
+    }
+  });
+
   it('joins adapters of its own to the frozen base', async () => {
     const from = await baseRun('adapted');
     const model = tinyModel();

@@ -4,6 +4,7 @@
  */
 import {
   call,
+  callWith,
   listOf,
   oneOf,
   optional,
@@ -11,6 +12,7 @@ import {
   rules,
   settingShape,
   shaped,
+  streamOf,
   type Budgets,
   type NamedRecord,
   type RecordShape,
@@ -19,6 +21,7 @@ import {
 import type { z } from 'zod';
 import type { KindSettings } from '../kinds/dataset-kind.ts';
 import type { PackageOptions } from '../mini/fetch/package-files.ts';
+import { itemRule } from '../samples/item-rule.ts';
 import type { Reader } from '../samples/sample.ts';
 import type { DatasetPlan } from '../suite/dataset-plan.ts';
 import type { PathSurvey } from '../survey/path-survey.ts';
@@ -114,31 +117,41 @@ const namedReader = shaped({
   classes: optional(listOf(rules.text)),
   splits: optional(listOf(rules.text)),
   notes: optional(listOf(rules.text)),
-  read: rules.function,
+  read: callWith((_, reader) => streamOf(itemRule((reader as Reader).classes?.length))),
 });
 
-const planRule = shaped({
+const planFields = {
   name: rules.text,
   kind: rules.text,
   splits: listOf(rules.text, 1),
   classes: optional(listOf(rules.text)),
-  parts: listOf(shaped({ reader: namedReader, splitOf: rules.function }), 1),
+  parts: listOf(shaped({ reader: namedReader, splitOf: call(rules.text) }), 1),
   extra: optional(listOf(rules.text)),
   settings: optional(rules.json),
-});
+};
 
-const openedReaderRule = shaped({
+const openedReaderFields = {
   kind: rules.text,
   reader: namedReader,
   settings: optional(rules.json),
   classesGiven: optional(rules.flag),
-});
+};
 
 /** What a reader's `open` must give. */
-const openedRule: Rule = (value, path) =>
-  typeof value === 'object' && value !== null && 'parts' in value
-    ? planRule(value, path)
-    : openedReaderRule(value, path);
+const openedRule: Rule = Object.assign(
+  (value: unknown, path?: string) =>
+    shaped(typeof value === 'object' && value !== null && 'parts' in value ? planFields : openedReaderFields)(
+      value,
+      path,
+    ),
+  { fields: { reader: openedReaderFields.reader, parts: planFields.parts } },
+);
+
+/** A source as the recipe names it; nothing where a program opens one without a recipe. */
+const sourceOf = ([, context]: readonly unknown[]): string => {
+  const { key } = Object(context) as Partial<ReaderContext>;
+  return key === undefined ? '' : `sources.${key}`;
+};
 
 /** What `detect` must give, where it gives anything. */
 const fitRule: Rule = (value, path) => {
@@ -157,7 +170,7 @@ export const datasetReaderShape: RecordShape<DatasetReader> = {
   inputs: optional(call(listOf(shaped({ path: rules.text, of: optional(oneOf('all', 'images')) })))),
   dataSources: optional(call(listOf(rules.text))),
   givesPlans: optional(rules.flag),
-  open: call(openedRule),
+  open: callWith(() => openedRule, { subject: sourceOf }),
   detect: optional(call(optional(fitRule))),
 };
 

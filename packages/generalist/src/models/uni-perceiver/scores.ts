@@ -3,10 +3,12 @@
  *
  * N queries · C candidates · D width
  */
+import { StateError } from '@polygate/core';
 import type { ScoredBatch, ScoreOptions } from '@polygate/tasks';
 import { exactLinear, l2Normalize } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import type { ClassHead } from '../../tuning/class-heads.ts';
+import { FIRST_ARCHITECTURE } from '../model-config.ts';
 import type { ComparingModel, EncodingModel } from './comparing-model.ts';
 import { encodeCandidates, encodeFeatures } from './features.ts';
 import { temperatureFactor } from './temperature.ts';
@@ -68,11 +70,10 @@ export const scoresOf = async (
   }
 };
 
-/** As `TaskModel.scores`, by features of both sides. */
-export const scoreBatch = async (
+const comparedScores = async (
   model: ComparingModel,
   batch: ScoredBatch,
-  { task, scaled = true }: ScoreOptions = {},
+  { task, scaled = true }: ScoreOptions,
 ): Promise<Float32Array> => {
   const { targets, temperature } = batch;
   const { adapter } = model;
@@ -88,3 +89,20 @@ export const scoreBatch = async (
     tf.dispose([queries, ...(cached ? [] : [candidates])]);
   }
 };
+
+const requireFinite = (scores: Float32Array, candidates: number): Float32Array => {
+  const at = scores.findIndex((score) => !Number.isFinite(score));
+  if (at < 0) return scores;
+  throw new StateError(
+    `${FIRST_ARCHITECTURE}: expected finite scores of candidates, got ${scores[at]} for query ${Math.floor(at / candidates)} and candidate ${at % candidates}; has the model diverged? take an earlier checkpoint`,
+    { code: 'nan-score' },
+  );
+};
+
+/** As `TaskModel.scores`, by features of both sides. @throws StateError (code `nan-score`) for what can't be ranked */
+export const scoreBatch = async (
+  model: ComparingModel,
+  batch: ScoredBatch,
+  options: ScoreOptions = {},
+): Promise<Float32Array> =>
+  requireFinite(await comparedScores(model, batch, options), batch.targets.sequences.size);
