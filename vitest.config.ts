@@ -28,8 +28,7 @@ const project = (name: string, root: string, include: string[]) => ({
 export default defineConfig({
   test: {
     maxWorkers: 2,
-    // Fails the run where an engine that POLYGATE_REQUIRE_ENGINES names would not be tested.
-    globalSetup: './tools/required-engines.ts',
+    globalSetup: './tools/test-setup.ts',
     projects: [
       ...packageRoots.map((root) => {
         const { name } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { name: string };

@@ -17,12 +17,20 @@ work=$(cd "$work" && pwd)
 copy=$work/checkout
 export NX_DAEMON=false NX_TUI=false CI=true
 
-clean() {
+unmount_all() {
   local at
   for at in "$work"/root-*/proc; do ! mountpoint -q "$at" || umount "$at" || true; done
+}
+clean() {
+  unmount_all
   [ -n "$kept" ] || rm -rf --one-file-system "$work"
 }
 trap clean EXIT
+# A root or a virtual environment takes up to 6 GB: without a folder to keep, one stands at a time.
+clean_leg() {
+  unmount_all
+  [ -n "$kept" ] || rm -rf --one-file-system "$work"/root-* "$work"/venv-*
+}
 
 say() { printf '\n== %s: %s\n' "$(date -u +%H:%M:%S)" "$*"; }
 
@@ -126,6 +134,7 @@ for leg; do
   (set -e; "leg_$leg")
   code=$?
   set -e
+  clean_leg
   [ $code = 0 ] || failed+=("$leg")
   say "$leg ended with $code"
 done
