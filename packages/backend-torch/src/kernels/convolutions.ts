@@ -5,7 +5,6 @@
  * the permuted views are ATen's channels-last format, so no data moves. Under the bf16 policy the factors
  * are rounded to bf16 and results are stored in it.
  */
-import * as tf from '@tensorflow/tfjs';
 import type { TensorInfo } from '@tensorflow/tfjs';
 import type { KernelContext } from '../kernel-context.ts';
 import { registerTorchKernel } from '../kernel-registration.ts';
@@ -13,8 +12,14 @@ import type { Handle } from '../native/binding.ts';
 import type { Dispatcher } from '../native/dispatcher.ts';
 import type { Activation } from './activations.ts';
 import { applyActivation } from './activations.ts';
-import type { Padding, WindowAxis } from './windows.ts';
-import { channelsFirst, channelsLast, padExplicitly, planPadding, unpadExplicitly } from './windows.ts';
+import {
+  planConvolution2d,
+  planConvolution3d,
+  type Attributes2d,
+  type Attributes3d,
+  type Geometry,
+} from './convolution-geometry.ts';
+import { channelsFirst, channelsLast, padExplicitly, unpadExplicitly } from './windows.ts';
 
 /** ATen's number of the channels-last memory formats, by number of spatial axes. */
 const CHANNELS_LAST_FORMAT: Readonly<Record<number, number>> = { 2: 2, 3: 3 };
@@ -34,91 +39,6 @@ const runConvolution = <T>({ dispatcher }: KernelContext, run: () => T): T => {
   } finally {
     dispatcher.native.oneDnn(before);
   }
-};
-
-/** Everything about one convolution that both directions need. */
-interface Geometry {
-  /** Spatial axes. */
-  readonly axes: number;
-  readonly padding: Padding;
-  readonly strides: readonly number[];
-  readonly dilations: readonly number[];
-  readonly groups: number;
-  readonly depthwise: boolean;
-  /** x and y have their channels last (NHWC). */
-  readonly last: boolean;
-  readonly inputShape: readonly number[];
-  readonly outputShape: readonly number[];
-  readonly filterShape: readonly number[];
-}
-
-const geometry2d = (info: tf.backend_util.Conv2DInfo, depthwise: boolean): Geometry => {
-  const axes: WindowAxis[] = [
-    {
-      input: info.inHeight,
-      output: info.outHeight,
-      extent: info.effectiveFilterHeight,
-      stride: info.strideHeight,
-      front: info.padInfo.top,
-    },
-    {
-      input: info.inWidth,
-      output: info.outWidth,
-      extent: info.effectiveFilterWidth,
-      stride: info.strideWidth,
-      front: info.padInfo.left,
-    },
-  ];
-  return {
-    axes: 2,
-    padding: planPadding(axes),
-    strides: [info.strideHeight, info.strideWidth],
-    dilations: [info.dilationHeight, info.dilationWidth],
-    groups: depthwise ? info.inChannels : 1,
-    depthwise,
-    last: info.dataFormat === 'channelsLast',
-    inputShape: info.inShape,
-    outputShape: info.outShape,
-    filterShape: info.filterShape,
-  };
-};
-
-const geometry3d = (info: tf.backend_util.Conv3DInfo): Geometry => {
-  const axes: WindowAxis[] = [
-    {
-      input: info.inDepth,
-      output: info.outDepth,
-      extent: info.effectiveFilterDepth,
-      stride: info.strideDepth,
-      front: info.padInfo.front,
-    },
-    {
-      input: info.inHeight,
-      output: info.outHeight,
-      extent: info.effectiveFilterHeight,
-      stride: info.strideHeight,
-      front: info.padInfo.top,
-    },
-    {
-      input: info.inWidth,
-      output: info.outWidth,
-      extent: info.effectiveFilterWidth,
-      stride: info.strideWidth,
-      front: info.padInfo.left,
-    },
-  ];
-  return {
-    axes: 3,
-    padding: planPadding(axes),
-    strides: [info.strideDepth, info.strideHeight, info.strideWidth],
-    dilations: [info.dilationDepth, info.dilationHeight, info.dilationWidth],
-    groups: 1,
-    depthwise: false,
-    last: true,
-    inputShape: info.inShape,
-    outputShape: info.outShape,
-    filterShape: info.filterShape,
-  };
 };
 
 const toChannelsFirst = (torch: KernelContext, x: Handle, geometry: Geometry): Handle =>
@@ -282,39 +202,10 @@ const backward = (
     : fromAtenFilter(torch, dw as Handle, geometry);
 };
 
-type Format = 'NHWC' | 'NCHW';
-type Pad = 'valid' | 'same' | number | tf.backend_util.ExplicitPadding;
-type Rounding = 'floor' | 'round' | 'ceil';
-interface Attributes2d {
-  readonly strides: [number, number] | number;
-  readonly pad: Pad;
-  readonly dataFormat?: Format;
-  readonly dilations?: [number, number] | number | null;
-  readonly dimRoundingMode?: Rounding;
-}
 interface FusedAttributes2d extends Attributes2d {
   readonly activation: Activation;
   readonly leakyreluAlpha?: number;
 }
-
-const plan2d = (
-  attrs: Attributes2d,
-  shapes: { input: readonly number[]; filter: readonly number[] },
-  depthwise: boolean,
-): Geometry =>
-  geometry2d(
-    tf.backend_util.computeConv2DInfo(
-      shapes.input as [number, number, number, number],
-      shapes.filter as [number, number, number, number],
-      attrs.strides,
-      attrs.dilations ?? 1,
-      attrs.pad,
-      attrs.dimRoundingMode,
-      depthwise,
-      tf.backend_util.convertConv2DDataFormat(attrs.dataFormat ?? 'NHWC'),
-    ),
-    depthwise,
-  );
 
 interface Gradient {
   readonly dy: TensorInfo;
@@ -325,12 +216,12 @@ const registerConv2d = (
 ): void => {
   registerTorchKernel<ConvolutionInputs, Attributes2d>(names.forward, ({ inputs, attrs, torch }) => {
     const shapes = { input: inputs.x.shape, filter: inputs.filter.shape };
-    return forward(torch, inputs, plan2d(attrs, shapes, depthwise));
+    return forward(torch, inputs, planConvolution2d(attrs, shapes, depthwise));
   });
   registerTorchKernel<ConvolutionInputs, FusedAttributes2d>(names.fused, ({ inputs, attrs, torch }) => {
     const shapes = { input: inputs.x.shape, filter: inputs.filter.shape };
     return forwardFused(torch, inputs, {
-      geometry: plan2d(attrs, shapes, depthwise),
+      geometry: planConvolution2d(attrs, shapes, depthwise),
       activation: attrs.activation,
       leakyreluAlpha: attrs.leakyreluAlpha,
     });
@@ -338,38 +229,18 @@ const registerConv2d = (
   registerTorchKernel<Gradient & { x: TensorInfo }, Attributes2d & { filterShape: number[] }>(
     names.filter,
     ({ inputs: { x, dy }, attrs, torch }) => {
-      const geometry = plan2d(attrs, { input: x.shape, filter: attrs.filterShape }, depthwise);
+      const geometry = planConvolution2d(attrs, { input: x.shape, filter: attrs.filterShape }, depthwise);
       return torch.output(backward(torch, { dy, x }, geometry), attrs.filterShape);
     },
   );
   registerTorchKernel<Gradient & { filter: TensorInfo }, Attributes2d & { inputShape: number[] }>(
     names.input,
     ({ inputs: { dy, filter }, attrs, torch }) => {
-      const geometry = plan2d(attrs, { input: attrs.inputShape, filter: filter.shape }, depthwise);
+      const geometry = planConvolution2d(attrs, { input: attrs.inputShape, filter: filter.shape }, depthwise);
       return torch.output(backward(torch, { dy, filter }, geometry), geometry.inputShape);
     },
   );
 };
-
-interface Attributes3d {
-  readonly strides: [number, number, number] | number;
-  readonly pad: 'valid' | 'same';
-  readonly dilations?: [number, number, number] | number;
-}
-
-const plan3d = (
-  attrs: Attributes3d,
-  shapes: { input: readonly number[]; filter: readonly number[] },
-): Geometry =>
-  geometry3d(
-    tf.backend_util.computeConv3DInfo(
-      shapes.input as [number, number, number, number, number],
-      shapes.filter as [number, number, number, number, number],
-      attrs.strides,
-      attrs.dilations ?? 1,
-      attrs.pad,
-    ),
-  );
 
 export const registerConvolutionKernels = (): void => {
   registerConv2d(
@@ -391,19 +262,19 @@ export const registerConvolutionKernels = (): void => {
     true,
   );
   registerTorchKernel<ConvolutionInputs, Attributes3d>('Conv3D', ({ inputs, attrs, torch }) =>
-    forward(torch, inputs, plan3d(attrs, { input: inputs.x.shape, filter: inputs.filter.shape })),
+    forward(torch, inputs, planConvolution3d(attrs, { input: inputs.x.shape, filter: inputs.filter.shape })),
   );
   registerTorchKernel<Gradient & { x: TensorInfo }, Attributes3d & { filterShape: number[] }>(
     'Conv3DBackpropFilterV2',
     ({ inputs: { x, dy }, attrs, torch }) => {
-      const geometry = plan3d(attrs, { input: x.shape, filter: attrs.filterShape });
+      const geometry = planConvolution3d(attrs, { input: x.shape, filter: attrs.filterShape });
       return torch.output(backward(torch, { dy, x }, geometry), attrs.filterShape);
     },
   );
   registerTorchKernel<Gradient & { filter: TensorInfo }, Attributes3d & { inputShape: number[] }>(
     'Conv3DBackpropInputV2',
     ({ inputs: { dy, filter }, attrs, torch }) => {
-      const geometry = plan3d(attrs, { input: attrs.inputShape, filter: filter.shape });
+      const geometry = planConvolution3d(attrs, { input: attrs.inputShape, filter: filter.shape });
       return torch.output(backward(torch, { dy, filter }, geometry), attrs.inputShape);
     },
   );

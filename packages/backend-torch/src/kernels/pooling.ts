@@ -10,8 +10,16 @@ import type { KernelContext } from '../kernel-context.ts';
 import { registerTorchKernel } from '../kernel-registration.ts';
 import type { Handle } from '../native/binding.ts';
 import { ScalarType } from '../native/scalar-types.ts';
-import type { Padding, WindowAxis } from './windows.ts';
-import { channelsFirst, channelsLast, padExplicitly, planPadding, unpadExplicitly } from './windows.ts';
+import type { Padding, WindowAxis, WindowPadding, WindowRounding } from './windows.ts';
+import {
+  channelsFirst,
+  channelsLast,
+  padExplicitly,
+  planPadding,
+  unpadExplicitly,
+  windowAxes2d,
+  windowAxes3d,
+} from './windows.ts';
 
 interface Geometry {
   readonly rank: number;
@@ -25,10 +33,7 @@ interface Geometry {
 /** ATen pads a pool by half a window at most. */
 const halfWindow = (axis: WindowAxis): number => Math.floor(axis.extent / 2);
 
-const geometryOf = (
-  axes: readonly (WindowAxis & { size: number; dilation: number })[],
-  outputShape: readonly number[],
-): Geometry => ({
+const geometryOf = (axes: readonly WindowAxis[], outputShape: readonly number[]): Geometry => ({
   rank: axes.length + 2,
   size: axes.map(({ size }) => size),
   strides: axes.map(({ stride }) => stride),
@@ -37,13 +42,11 @@ const geometryOf = (
   outputShape,
 });
 
-type Pad = 'valid' | 'same' | number | tf.backend_util.ExplicitPadding;
-type Rounding = 'floor' | 'round' | 'ceil';
 interface PoolAttributes {
   readonly filterSize: number | number[];
   readonly strides: number | number[];
-  readonly pad: Pad;
-  readonly dimRoundingMode?: Rounding;
+  readonly pad: WindowPadding;
+  readonly dimRoundingMode?: WindowRounding;
 }
 
 type Plan = (shape: readonly number[], attrs: PoolAttributes) => Geometry;
@@ -57,29 +60,7 @@ const plan2d: Plan = (shape, attrs) => {
     attrs.pad,
     attrs.dimRoundingMode,
   );
-  return geometryOf(
-    [
-      {
-        input: info.inHeight,
-        output: info.outHeight,
-        extent: info.effectiveFilterHeight,
-        stride: info.strideHeight,
-        front: info.padInfo.top,
-        size: info.filterHeight,
-        dilation: info.dilationHeight,
-      },
-      {
-        input: info.inWidth,
-        output: info.outWidth,
-        extent: info.effectiveFilterWidth,
-        stride: info.strideWidth,
-        front: info.padInfo.left,
-        size: info.filterWidth,
-        dilation: info.dilationWidth,
-      },
-    ],
-    info.outShape,
-  );
+  return geometryOf(windowAxes2d(info), info.outShape);
 };
 
 const plan3d: Plan = (shape, attrs) => {
@@ -91,38 +72,7 @@ const plan3d: Plan = (shape, attrs) => {
     attrs.pad as 'valid' | 'same',
     attrs.dimRoundingMode,
   );
-  return geometryOf(
-    [
-      {
-        input: info.inDepth,
-        output: info.outDepth,
-        extent: info.effectiveFilterDepth,
-        stride: info.strideDepth,
-        front: info.padInfo.front,
-        size: info.filterDepth,
-        dilation: info.dilationDepth,
-      },
-      {
-        input: info.inHeight,
-        output: info.outHeight,
-        extent: info.effectiveFilterHeight,
-        stride: info.strideHeight,
-        front: info.padInfo.top,
-        size: info.filterHeight,
-        dilation: info.dilationHeight,
-      },
-      {
-        input: info.inWidth,
-        output: info.outWidth,
-        extent: info.effectiveFilterWidth,
-        stride: info.strideWidth,
-        front: info.padInfo.left,
-        size: info.filterWidth,
-        dilation: info.dilationWidth,
-      },
-    ],
-    info.outShape,
-  );
+  return geometryOf(windowAxes3d(info), info.outShape);
 };
 
 /** The input channels first and padded, in float32. */
@@ -144,116 +94,80 @@ const isEmpty = (geometry: Geometry): boolean => tf.util.sizeFromShape([...geome
 const comparable = (torch: KernelContext, x: TensorInfo, geometry: Geometry): Handle =>
   torch.aten('nan_to_num', prepared(torch, x, geometry, -Infinity), -Infinity, Infinity, -Infinity);
 
-const registerAverage = (
-  names: { forward: string; backward: string },
-  operator: string,
-  plan: Plan,
-): void => {
-  registerTorchKernel<{ x: TensorInfo }, PoolAttributes>(names.forward, ({ inputs: { x }, attrs, torch }) => {
-    const geometry = plan(x.shape, attrs);
-    if (isIdentity(x, geometry)) return torch.share(x, x.shape);
-    if (isEmpty(geometry)) return torch.outputFrom(new Float32Array(0), geometry.outputShape, x.dtype);
-    const { size, strides, padding } = geometry;
-    let average = torch.aten(
-      operator,
-      prepared(torch, x, geometry, 0),
-      size,
-      strides,
-      padding.symmetric,
-      false,
-      false,
-    );
-    if (padding.explicit !== undefined) {
-      // The share of each window that lies inside the input: pool a plane of ones padded alike.
-      const ones = torch.aten(
-        'ones',
-        [1, 1, ...x.shape.slice(1, -1)],
-        ScalarType.float32,
-        undefined,
-        torch.device,
-      );
-      const inside = torch.aten(operator, padExplicitly(torch, ones, padding, 0), size, strides);
-      // A window that lies wholly outside averages to 0; the least share above that is 1 / window.
-      average = torch.aten('div.Tensor', average, torch.aten('clamp_', inside, Number.EPSILON));
-    }
-    return torch.output(channelsLast(torch, average, geometry.rank), geometry.outputShape, x.dtype);
-  });
-  registerTorchKernel<{ dy: TensorInfo; input: TensorInfo }, PoolAttributes>(
-    names.backward,
-    ({ inputs: { dy, input }, attrs, torch }) => {
-      const geometry = plan(input.shape, attrs);
-      const { size, strides, padding, rank } = geometry;
-      const x = prepared(torch, input, geometry, 0);
-      const upstream = channelsFirst(torch, torch.tensorOf(dy, ScalarType.float32), rank);
-      const dx = torch.aten(
-        `${operator}_backward`,
-        upstream,
-        x,
-        size,
-        strides,
-        padding.symmetric,
-        false,
-        true,
-        null,
-      );
-      return torch.output(channelsLast(torch, unpadExplicitly(torch, dx, padding), rank), input.shape);
-    },
-  );
-};
+/** One way to pool: what is made of windows, and of the gradient to them; both channels first. */
+interface Pool {
+  forward(torch: KernelContext, x: TensorInfo, geometry: Geometry): Handle;
+  /** The gradient to the padded input. */
+  backward(
+    torch: KernelContext,
+    operands: { readonly upstream: Handle; readonly input: TensorInfo },
+    geometry: Geometry,
+  ): Handle;
+}
 
-const registerMaximum = (
-  names: { forward: string; backward: string },
-  operator: string,
+const averagePool = (operator: string): Pool => ({
+  forward(torch, x, geometry) {
+    const { size, strides, padding } = geometry;
+    const input = prepared(torch, x, geometry, 0);
+    const average = torch.aten(operator, input, size, strides, padding.symmetric, false, false);
+    if (padding.explicit === undefined) return average;
+    // The share of each window that lies inside the input: pool a plane of ones padded alike.
+    const plane = [1, 1, ...x.shape.slice(1, -1)];
+    const ones = torch.aten('ones', plane, ScalarType.float32, undefined, torch.device);
+    const inside = torch.aten(operator, padExplicitly(torch, ones, padding, 0), size, strides);
+    // A window that lies wholly outside averages to 0; the least share above that is 1 / window.
+    return torch.aten('div.Tensor', average, torch.aten('clamp_', inside, Number.EPSILON));
+  },
+  backward(torch, { upstream, input }, geometry) {
+    const { size, strides, padding } = geometry;
+    const x = prepared(torch, input, geometry, 0);
+    const { symmetric } = padding;
+    return torch.aten(`${operator}_backward`, upstream, x, size, strides, symmetric, false, true, null);
+  },
+});
+
+const maximumPool = (operator: string): Pool => ({
+  forward(torch, x, geometry) {
+    const { size, strides, padding, dilations } = geometry;
+    const input = comparable(torch, x, geometry);
+    return torch.aten(operator, input, size, strides, padding.symmetric, dilations);
+  },
+  backward(torch, { upstream, input }, geometry) {
+    const { size, strides, dilations, padding } = geometry;
+    const x = comparable(torch, input, geometry);
+    const shared = [x, size, strides, padding.symmetric, dilations] as const;
+    const [, positions] = torch.atenAll(`${operator}_with_indices`, ...shared);
+    return torch.aten(`${operator}_with_indices_backward`, upstream, ...shared, false, positions);
+  },
+});
+
+const registerPool = (
+  names: { readonly forward: string; readonly backward: string },
   plan: Plan,
+  pool: Pool,
 ): void => {
   registerTorchKernel<{ x: TensorInfo }, PoolAttributes>(names.forward, ({ inputs: { x }, attrs, torch }) => {
     const geometry = plan(x.shape, attrs);
+    const { rank, outputShape } = geometry;
     if (isIdentity(x, geometry)) return torch.share(x, x.shape);
-    if (isEmpty(geometry)) return torch.outputFrom(new Float32Array(0), geometry.outputShape, x.dtype);
-    const maximum = torch.aten(
-      operator,
-      comparable(torch, x, geometry),
-      geometry.size,
-      geometry.strides,
-      geometry.padding.symmetric,
-      geometry.dilations,
-    );
-    return torch.output(channelsLast(torch, maximum, geometry.rank), geometry.outputShape, x.dtype);
+    if (isEmpty(geometry)) return torch.outputFrom(new Float32Array(0), outputShape, x.dtype);
+    return torch.output(channelsLast(torch, pool.forward(torch, x, geometry), rank), outputShape, x.dtype);
   });
   registerTorchKernel<{ dy: TensorInfo; input: TensorInfo }, PoolAttributes>(
     names.backward,
     ({ inputs: { dy, input }, attrs, torch }) => {
       const geometry = plan(input.shape, attrs);
-      const { size, strides, dilations, padding, rank } = geometry;
-      const x = comparable(torch, input, geometry);
+      const { padding, rank } = geometry;
       const upstream = channelsFirst(torch, torch.tensorOf(dy, ScalarType.float32), rank);
-      const [, positions] = torch.atenAll(
-        `${operator}_with_indices`,
-        x,
-        size,
-        strides,
-        padding.symmetric,
-        dilations,
-      );
-      const dx = torch.aten(
-        `${operator}_with_indices_backward`,
-        upstream,
-        x,
-        size,
-        strides,
-        padding.symmetric,
-        dilations,
-        false,
-        positions,
-      );
+      const dx = pool.backward(torch, { upstream, input }, geometry);
       return torch.output(channelsLast(torch, unpadExplicitly(torch, dx, padding), rank), input.shape);
     },
   );
 };
 
 export const registerPoolingKernels = (): void => {
-  registerAverage({ forward: 'AvgPool', backward: 'AvgPoolGrad' }, 'avg_pool2d', plan2d);
-  registerAverage({ forward: 'AvgPool3D', backward: 'AvgPool3DGrad' }, 'avg_pool3d', plan3d);
-  registerMaximum({ forward: 'MaxPool', backward: 'MaxPoolGrad' }, 'max_pool2d', plan2d);
-  registerMaximum({ forward: 'MaxPool3D', backward: 'MaxPool3DGrad' }, 'max_pool3d', plan3d);
+  registerPool({ forward: 'AvgPool', backward: 'AvgPoolGrad' }, plan2d, averagePool('avg_pool2d'));
+  registerPool({ forward: 'AvgPool3D', backward: 'AvgPool3DGrad' }, plan3d, averagePool('avg_pool3d'));
+  registerPool({ forward: 'MaxPool', backward: 'MaxPoolGrad' }, plan2d, maximumPool('max_pool2d'));
+  registerPool({ forward: 'MaxPool3D', backward: 'MaxPool3DGrad' }, plan3d, maximumPool('max_pool3d'));
 };

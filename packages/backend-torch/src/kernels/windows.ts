@@ -5,6 +5,7 @@
  * pads both sides alike and rounds down. Where one symmetric padding gives the same windows it is used,
  * otherwise the input is padded (or cropped) beforehand to exactly what the windows cover.
  */
+import type * as tf from '@tensorflow/tfjs';
 import type { KernelContext } from '../kernel-context.ts';
 import type { Handle } from '../native/binding.ts';
 
@@ -17,7 +18,68 @@ export interface WindowAxis {
   readonly stride: number;
   /** Elements added in front. */
   readonly front: number;
+  /** Elements of the window. */
+  readonly size: number;
+  /** From one element of the window to the next. */
+  readonly dilation: number;
 }
+
+/** Height and width of what tfjs plans for images. */
+export const windowAxes2d = (info: tf.backend_util.Conv2DInfo): readonly WindowAxis[] => [
+  {
+    input: info.inHeight,
+    output: info.outHeight,
+    extent: info.effectiveFilterHeight,
+    stride: info.strideHeight,
+    front: info.padInfo.top,
+    size: info.filterHeight,
+    dilation: info.dilationHeight,
+  },
+  {
+    input: info.inWidth,
+    output: info.outWidth,
+    extent: info.effectiveFilterWidth,
+    stride: info.strideWidth,
+    front: info.padInfo.left,
+    size: info.filterWidth,
+    dilation: info.dilationWidth,
+  },
+];
+
+/** Depth, height and width of what tfjs plans for volumes. */
+export const windowAxes3d = (info: tf.backend_util.Conv3DInfo): readonly WindowAxis[] => [
+  {
+    input: info.inDepth,
+    output: info.outDepth,
+    extent: info.effectiveFilterDepth,
+    stride: info.strideDepth,
+    front: info.padInfo.front,
+    size: info.filterDepth,
+    dilation: info.dilationDepth,
+  },
+  {
+    input: info.inHeight,
+    output: info.outHeight,
+    extent: info.effectiveFilterHeight,
+    stride: info.strideHeight,
+    front: info.padInfo.top,
+    size: info.filterHeight,
+    dilation: info.dilationHeight,
+  },
+  {
+    input: info.inWidth,
+    output: info.outWidth,
+    extent: info.effectiveFilterWidth,
+    stride: info.strideWidth,
+    front: info.padInfo.left,
+    size: info.filterWidth,
+    dilation: info.dilationWidth,
+  },
+];
+
+/** As tfjs's attributes have it. */
+export type WindowPadding = 'valid' | 'same' | number | tf.backend_util.ExplicitPadding;
+export type WindowRounding = 'floor' | 'round' | 'ceil';
 
 export interface Padding {
   /** For the operator itself. */

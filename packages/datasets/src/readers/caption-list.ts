@@ -64,8 +64,8 @@ const columnsOf = async (file: string): Promise<Columns> => {
     return { table: plain, image, caption, addresses: name < 0 };
   }
   const wanted = [
-    { role: 'image', option: 'file', given: undefined, known: imageColumns },
-    { role: 'caption', option: 'file', given: undefined, known: captionColumns },
+    { role: 'image', option: 'file', given: undefined, usual: imageColumns },
+    { role: 'caption', option: 'file', given: undefined, usual: captionColumns },
   ] as const;
   const table = await openTable(file, {}, wanted);
   return { table, image: table.column(wanted[0]), caption: table.column(wanted[1]), addresses: false };
@@ -77,7 +77,7 @@ const MAX_INDEX = 20_000_000;
 /** Files by address. @throws ConfigError for a table without both, or too long a one */
 const readIndex = async (file: string): Promise<ReadonlyMap<string, string>> => {
   await requireFile(file, 'index');
-  const known = {
+  const usual = {
     address: ['url', 'image_url', 'address', 'link'],
     name: ['file', 'path', ...imageColumns, 'key'],
   };
@@ -92,8 +92,8 @@ const readIndex = async (file: string): Promise<ReadonlyMap<string, string>> => 
   let table = plain;
   if (address < 0) {
     const wanted = [
-      { role: 'address', option: 'index', given: undefined, known: known.address },
-      { role: 'file', option: 'index', given: undefined, known: known.name },
+      { role: 'address', option: 'index', given: undefined, usual: usual.address },
+      { role: 'file', option: 'index', given: undefined, usual: usual.name },
     ] as const;
     table = await openTable(file, {}, wanted);
     [address, name] = [table.column(wanted[0]), table.column(wanted[1])];

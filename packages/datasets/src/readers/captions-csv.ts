@@ -7,7 +7,8 @@ import { joinRows, rowKey } from '../samples/image-rows.ts';
 import { isImageName, requireFile, requireFolder } from '../files/paths.ts';
 import { type Fault, type Reader, type ReaderItem, type Sample } from '../samples/sample.ts';
 import { tableSplits } from '../tables/table-splits.ts';
-import { openTable, type Table, type TableOptions, type WantedColumn } from '../tables/table.ts';
+import { openTable, type Table, type TableOptions } from '../tables/table.ts';
+import { captionColumn, imageColumn } from '../tables/wanted-columns.ts';
 import { defineReader } from './dataset-reader.ts';
 import {
   columnSetting,
@@ -85,24 +86,9 @@ const collect = async (
 export const openCaptionsCsv = async (options: CaptionsCsvOptions): Promise<Reader> => {
   await requireFile(options.file, 'captions file');
   await requireFolder(options.images, 'captions images');
-  const wanted = {
-    image: {
-      role: 'image',
-      option: 'imageColumn',
-      given: options.imageColumn,
-      known: imageColumns,
-      position: 0,
-    },
-    caption: {
-      role: 'caption',
-      option: 'captionColumn',
-      given: options.captionColumn,
-      known: captionColumns,
-      position: -1,
-    },
-  } satisfies Record<string, WantedColumn>;
-  const table = await openTable(options.file, options, Object.values(wanted));
-  const [image, caption] = [table.column(wanted.image), table.column(wanted.caption)];
+  const wanted = [imageColumn(options.imageColumn), captionColumn(options.captionColumn)] as const;
+  const table = await openTable(options.file, options, wanted);
+  const [image, caption] = [table.column(wanted[0]), table.column(wanted[1])];
   const splits = await tableSplits(table, options.splitColumn, [image, caption]);
   const layout: CaptionedLayout = { name: image, caption, split: splits.index, nameOf: imageName };
   const finder = createImageFinder(options.images, options);

@@ -4,11 +4,11 @@ import { type ImageArrays, openArrayImages, type ArrayImageOptions } from '../ar
 import { idxName, idxSource } from '../arrays/idx.ts';
 import { expandFiles, inputsOfFiles } from '../files/file-patterns.ts';
 import type { LinkOptions } from '../files/folder-listing.ts';
-import { renameClasses } from '../samples/class-renames.ts';
+import { withClasses } from '../samples/class-renames.ts';
 import type { Reader } from '../samples/sample.ts';
 import { splitInName } from '../splits/split-names.ts';
 import { defineReader } from './dataset-reader.ts';
-import { classesSetting, classNamesSetting, linksSetting, textSetting } from './reader-settings.ts';
+import { classSettings, linksSetting, textSetting } from './reader-settings.ts';
 
 export interface IdxOptions extends ArrayImageOptions, LinkOptions {
   /** Files, folders and patterns; images and labels are paired by their names. */
@@ -95,8 +95,7 @@ export const idxReader = defineReader({
     files: z.union([textSetting, z.array(textSetting).min(1)]),
     /** Whether rows and columns are exchanged, as EMNIST has them. */
     transpose: z.boolean().default(false),
-    classes: classesSetting,
-    classNames: classNamesSetting,
+    ...classSettings,
     links: linksSetting,
   },
   kinds: ['labelled-image'],
@@ -109,11 +108,7 @@ export const idxReader = defineReader({
       budgets,
       splitsByName: settings.split === undefined,
     });
-    return {
-      reader: renameClasses(reader, settings.classNames),
-      kind: 'labelled-image',
-      classesGiven: settings.classes !== undefined,
-    };
+    return { kind: 'labelled-image', ...withClasses(reader, settings) };
   },
   detect(survey) {
     const pairs = pairsOf(survey.files.map(({ id }) => id));

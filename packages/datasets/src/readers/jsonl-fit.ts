@@ -3,7 +3,7 @@ import { isImageName } from '../files/paths.ts';
 import { firstField, type JsonFields } from '../samples/json-captions.ts';
 import { namedImages } from '../survey/named-images.ts';
 import type { PathSurvey, SurveyedFile } from '../survey/path-survey.ts';
-import { someOf, splitSources, type FittingFile } from '../survey/split-sources.ts';
+import { layoutFit, type FittingFile } from '../survey/split-sources.ts';
 import { captionColumns, imageColumns, labelColumns } from '../tables/column-names.ts';
 import type { ReaderFit } from './dataset-reader.ts';
 
@@ -53,16 +53,8 @@ export const jsonlFit = async (survey: PathSurvey): Promise<ReaderFit | undefine
     if (verdict && 'nearly' in verdict) nearly ??= verdict.nearly;
     else if (verdict) fitting.push(verdict);
   }
-  const [first] = fitting;
-  if (!first) return nearly === undefined ? undefined : { fit: 'nearly', reason: nearly };
-  const sources = splitSources(fitting);
-  if ('unclear' in sources) {
-    return {
-      fit: 'nearly',
-      reason: `${sources.unclear.length} files of JSON lines fit (${someOf(sources.unclear)}) and their names do not say their splits: give the path of one of them`,
-    };
-  }
   // Beside images, a file of this name is a convention with a reader of its own.
   const convention = files.some(({ name }) => /^metadata\.jsonl$/iu.test(name));
-  return { fit: convention ? 'likely' : 'sure', reason: first.reason, sources };
+  const fit = convention ? 'likely' : 'sure';
+  return layoutFit({ fitting, nearly, what: 'files of JSON lines', fit });
 };

@@ -16,8 +16,7 @@ import { z } from 'zod';
 import { renameClasses } from '../samples/class-renames.ts';
 import { defineReader } from './dataset-reader.ts';
 import {
-  classesSetting,
-  classNamesSetting,
+  classSettings,
   linksSetting,
   prefixSetting,
   splitColumnOf,
@@ -268,8 +267,7 @@ export const jsonlReader = defineReader({
     labelColumn: textSetting.optional(),
     prefix: prefixSetting,
     suffix: textSetting.optional(),
-    classes: classesSetting,
-    classNames: classNamesSetting,
+    ...classSettings,
     splitColumn: splitFieldSetting,
     links: linksSetting,
     kind: z.enum(['captioned-image', 'labelled-image', 'text']).default('captioned-image'),

@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import { requireFile } from '../files/paths.ts';
 import type { LinkOptions } from '../files/folder-listing.ts';
-import { renameClasses } from '../samples/class-renames.ts';
+import { withClasses } from '../samples/class-renames.ts';
 import { fault, type Fault, type Reader } from '../samples/sample.ts';
 import { canonicalSplit } from '../splits/split-names.ts';
 import { openTable, type WantedColumn } from '../tables/table.ts';
@@ -12,7 +12,7 @@ import { tableFit } from '../survey/table-fit.ts';
 import { clipFolder } from '../survey/named-clips.ts';
 import { defineReader } from './dataset-reader.ts';
 import { openListedClips, type ListedRow } from './listed-clips.ts';
-import { classesSetting, classNamesSetting, linksSetting, textSetting } from './reader-settings.ts';
+import { classSettings, linksSetting, textSetting } from './reader-settings.ts';
 
 export interface KineticsOptions extends LinkOptions {
   /** `label,youtube_id,time_start,time_end,split`, with or without further columns. */
@@ -26,11 +26,11 @@ export interface KineticsOptions extends LinkOptions {
   readonly programs?: VideoPrograms;
 }
 
-const column = (role: string, known: readonly string[]): WantedColumn => ({
+const column = (role: string, usual: readonly string[]): WantedColumn => ({
   role,
   option: 'file',
   given: undefined,
-  known,
+  usual,
 });
 const columns = {
   id: column('video', ['youtube_id']),
@@ -121,20 +121,14 @@ export const kineticsReader = defineReader({
   settings: {
     file: textSetting,
     videos: textSetting,
-    classes: classesSetting,
-    classNames: classNamesSetting,
+    ...classSettings,
     links: linksSetting,
   },
   kinds: ['labelled-video'],
   paths: { file: 'all', videos: 'all' },
   async open(settings, { within }) {
-    const { classNames, classes } = settings;
     const reader = await openKinetics({ ...settings, within });
-    return {
-      reader: renameClasses(reader, classNames),
-      kind: 'labelled-video',
-      classesGiven: classes !== undefined,
-    };
+    return { kind: 'labelled-video', ...withClasses(reader, settings) };
   },
   detect: (survey) =>
     tableFit(

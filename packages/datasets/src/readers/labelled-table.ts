@@ -11,11 +11,11 @@ import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '..
 import { noSplit, splitOfCell } from '../splits/split-cell.ts';
 import { tableSplits, type TableSplits } from '../tables/table-splits.ts';
 import { openTable, type Table, type TableOptions, type WantedColumn } from '../tables/table.ts';
-import { renameClasses } from '../samples/class-renames.ts';
+import { imageColumn, labelColumn } from '../tables/wanted-columns.ts';
+import { withClasses } from '../samples/class-renames.ts';
 import { defineReader } from './dataset-reader.ts';
 import {
-  classesSetting,
-  classNamesSetting,
+  classSettings,
   columnSetting,
   linksSetting,
   prefixSetting,
@@ -56,23 +56,10 @@ interface Layout {
 const readTable = async (
   options: LabelledTableOptions,
 ): Promise<{ table: Table; layout: Layout; splits: TableSplits }> => {
-  const { file, imageColumn, labelColumn, labelColumns: oneHot } = options;
-  const image: WantedColumn = {
-    role: 'image',
-    option: 'imageColumn',
-    given: imageColumn,
-    known: imageColumns,
-    position: 0,
-  };
-  const label: WantedColumn = {
-    role: 'label',
-    option: 'labelColumn',
-    given: labelColumn,
-    known: labelColumns,
-    position: -1,
-  };
+  const { file, labelColumns: oneHot } = options;
+  const image = imageColumn(options.imageColumn);
   const wanted = oneHot?.map((given): WantedColumn => ({ role: 'label', option: 'labelColumns', given })) ?? [
-    label,
+    labelColumn(options.labelColumn),
   ];
   const table = await openTable(file, options, [...wanted, image]);
   const { columns } = table;
@@ -239,19 +226,14 @@ export const labelledTableReader = defineReader({
     ...tableSettings,
     prefix: prefixSetting,
     suffix: textSetting.optional(),
-    classes: classesSetting,
-    classNames: classNamesSetting,
+    ...classSettings,
     links: linksSetting,
   },
   kinds: ['labelled-image'],
   paths: { file: 'all', images: 'images' },
   async open(settings, { within }) {
     const reader = await openLabelledTable({ ...settings, within, ...splitColumnOf(settings) });
-    return {
-      reader: renameClasses(reader, settings.classNames),
-      kind: 'labelled-image',
-      classesGiven: settings.classes !== undefined,
-    };
+    return { kind: 'labelled-image', ...withClasses(reader, settings) };
   },
   detect: (survey) =>
     tableFit(

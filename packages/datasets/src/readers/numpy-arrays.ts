@@ -8,11 +8,11 @@ import { npySource } from '../arrays/npy.ts';
 import { readZip } from '../arrays/zip.ts';
 import { expandFiles, inputsOfFiles } from '../files/file-patterns.ts';
 import type { LinkOptions } from '../files/folder-listing.ts';
-import { renameClasses } from '../samples/class-renames.ts';
+import { withClasses } from '../samples/class-renames.ts';
 import type { Reader } from '../samples/sample.ts';
 import { knownSplit } from '../splits/split-names.ts';
 import { defineReader } from './dataset-reader.ts';
-import { classesSetting, classNamesSetting, linksSetting, textSetting } from './reader-settings.ts';
+import { classSettings, linksSetting, textSetting } from './reader-settings.ts';
 
 export interface NumpyArraysOptions extends ArrayImageOptions, LinkOptions {
   /** `.npz` or `.npy` files, folders and patterns. */
@@ -139,8 +139,7 @@ export const numpyArraysReader = defineReader({
     files: z.union([textSetting, z.array(textSetting).min(1)]),
     imageArray: textSetting.optional(),
     labelArray: textSetting.optional(),
-    classes: classesSetting,
-    classNames: classNamesSetting,
+    ...classSettings,
     links: linksSetting,
   },
   kinds: ['labelled-image'],
@@ -148,11 +147,7 @@ export const numpyArraysReader = defineReader({
   inputs: ({ files }) => inputsOfFiles(files),
   async open(settings, { within, budgets }) {
     const options = { ...settings, within, budgets, splitsByName: settings.split === undefined };
-    return {
-      reader: renameClasses(await openNumpyArrays(options), settings.classNames),
-      kind: 'labelled-image',
-      classesGiven: settings.classes !== undefined,
-    };
+    return { kind: 'labelled-image', ...withClasses(await openNumpyArrays(options), settings) };
   },
   async detect(survey) {
     const files = survey.files.filter(({ extension }) => extension === '.npz' || extension === '.npy');

@@ -22,6 +22,8 @@ export const splitFieldSetting = z.string().optional();
 export const classesSetting = namesSetting.min(1).optional();
 /** Words for labels; labels of one word are one class. */
 export const classNamesSetting = z.record(z.string(), textSetting).optional();
+/** What is said of classes. */
+export const classSettings = { classes: classesSetting, classNames: classNamesSetting };
 /** Which links to folders are followed: those that stay inside the source's folder or the work directory, or all. */
 export const linksSetting = z.enum(['inside', 'follow']).default('inside');
 /** Cut from the front of the images' names. */

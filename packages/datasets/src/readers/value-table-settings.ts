@@ -5,8 +5,7 @@ import { valueKinds } from '../values/value-roles.ts';
 import type { ValueReader } from '../values/value-reader.ts';
 import type { OpenedReader } from './dataset-reader.ts';
 import {
-  classesSetting,
-  classNamesSetting,
+  classSettings,
   linksSetting,
   namesSetting,
   prefixSetting,
@@ -26,8 +25,7 @@ export const valueTableSettings = {
   splitColumn: splitFieldSetting,
   /** Column whose values are the ids of samples. @default id, key or __key__ */
   idColumn: textSetting.optional(),
-  classes: classesSetting,
-  classNames: classNamesSetting,
+  ...classSettings,
   /** Folder of images that rows name, where they do not hold them. @default the folder of the file */
   images: textSetting.optional(),
   prefix: prefixSetting,

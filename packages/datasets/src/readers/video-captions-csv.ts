@@ -8,7 +8,8 @@ import { tableFit } from '../survey/table-fit.ts';
 import { captionedRow } from '../tables/captioned-row.ts';
 import { captionColumns, clipColumns, columnIn } from '../tables/column-names.ts';
 import { tableSplits } from '../tables/table-splits.ts';
-import { openTable, type TableOptions, type WantedColumn } from '../tables/table.ts';
+import { openTable, type TableOptions } from '../tables/table.ts';
+import { captionColumn, clipColumn } from '../tables/wanted-columns.ts';
 import { isVideoName } from '../video/clip-names.ts';
 import type { VideoPrograms } from '../video/ffmpeg.ts';
 import { defineReader } from './dataset-reader.ts';
@@ -45,18 +46,9 @@ export interface VideoCaptionsCsvOptions extends LinkOptions, TableOptions {
 export const openVideoCaptionsCsv = async (options: VideoCaptionsCsvOptions): Promise<Reader> => {
   const { file, groupColumn } = options;
   await requireFile(file, 'captions file');
-  const wanted = {
-    clip: { role: 'clip', option: 'clipColumn', given: options.clipColumn, known: clipColumns, position: 0 },
-    caption: {
-      role: 'caption',
-      option: 'captionColumn',
-      given: options.captionColumn,
-      known: captionColumns,
-      position: -1,
-    },
-  } satisfies Record<string, WantedColumn>;
-  const table = await openTable(file, options, Object.values(wanted));
-  const [clip, caption] = [table.column(wanted.clip), table.column(wanted.caption)];
+  const wanted = [clipColumn(options.clipColumn), captionColumn(options.captionColumn)] as const;
+  const table = await openTable(file, options, wanted);
+  const [clip, caption] = [table.column(wanted[0]), table.column(wanted[1])];
   const group =
     groupColumn === undefined
       ? undefined

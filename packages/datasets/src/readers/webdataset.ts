@@ -21,7 +21,7 @@ import { expandFiles, inputsOfFiles } from '../files/file-patterns.ts';
 import { expandBraces } from '../files/brace-names.ts';
 import { renameClasses } from '../samples/class-renames.ts';
 import { defineReader } from './dataset-reader.ts';
-import { classesSetting, classNamesSetting, textSetting } from './reader-settings.ts';
+import { classSettings, textSetting } from './reader-settings.ts';
 import { webDatasetFit } from './webdataset-fit.ts';
 
 export interface WebDatasetOptions {
@@ -228,8 +228,7 @@ export const webDatasetReader = defineReader({
     image: textSetting.optional(),
     /** Member that holds the captions. */
     text: textSetting.optional(),
-    classes: classesSetting,
-    classNames: classNamesSetting,
+    ...classSettings,
     kind: z.enum(['captioned-image', 'labelled-image']).default('captioned-image'),
   },
   kinds: ['captioned-image', 'labelled-image'],

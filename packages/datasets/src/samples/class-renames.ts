@@ -2,6 +2,23 @@
 import { excerpt } from '@polygate/core';
 import type { Reader } from './sample.ts';
 
+/** What a recipe says of the classes of a source. */
+export interface ClassSettings {
+  /** Class names in label order. */
+  readonly classes?: readonly string[] | undefined;
+  /** Words for labels; labels of one word are one class. */
+  readonly classNames?: Readonly<Record<string, string>> | undefined;
+}
+
+/** A reader of labels as its source opens it: under the names that the recipe gives, and whether it lists the classes. */
+export const withClasses = (
+  reader: Reader,
+  { classes, classNames }: ClassSettings,
+): { readonly reader: Reader; readonly classesGiven: boolean } => ({
+  reader: renameClasses(reader, classNames),
+  classesGiven: classes !== undefined,
+});
+
 /** A reader whose classes have the names that the recipe gives them, if any; the order stays that of the labels. */
 export const renameClasses = (
   reader: Reader,

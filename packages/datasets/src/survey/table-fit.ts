@@ -4,7 +4,7 @@ import type { ReaderFit } from '../readers/dataset-reader.ts';
 import { columnIn, imageColumns } from '../tables/column-names.ts';
 import { namedImages } from './named-images.ts';
 import type { PathSurvey, SurveyedFile, SurveyedTable } from './path-survey.ts';
-import { someOf, splitSources, type FittingFile } from './split-sources.ts';
+import { layoutFit, type FittingFile } from './split-sources.ts';
 
 /** Tables that are opened, for a folder. */
 const MAX_TABLES = 24;
@@ -51,17 +51,9 @@ export const tableFit = async (
         reason: `${file.id} ${verdict.reason}${table.quotes === 'csv' ? '; its cells are quoted as CSV quotes them (quotes: csv)' : ''}`,
       });
   }
-  const [first] = fitting;
-  if (!first) return nearly === undefined ? undefined : { fit: 'nearly', reason: nearly };
-  const sources = splitSources(fitting);
-  if ('unclear' in sources) {
-    return {
-      fit: 'nearly',
-      reason: `${sources.unclear.length} tables fit (${someOf(sources.unclear)}) and their names do not say their splits: give the path of one of them`,
-    };
-  }
+  const read = layoutFit({ fitting, nearly, what: 'tables', fit });
   const more = fitting.length > 1 ? `, and ${fitting.length - 1} more for other splits` : '';
-  return { fit, reason: `${first.reason}${more}`, sources };
+  return read && read.fit !== 'nearly' ? { ...read, reason: `${read.reason}${more}` } : read;
 };
 
 /**

@@ -21,8 +21,8 @@ const file = async (name: string, content: string | Uint8Array): Promise<string>
 };
 
 const wanted: readonly WantedColumn[] = [
-  { role: 'image', option: 'imageColumn', given: undefined, known: ['image', 'file'], position: 0 },
-  { role: 'caption', option: 'captionColumn', given: undefined, known: ['caption'], position: -1 },
+  { role: 'image', option: 'imageColumn', given: undefined, usual: ['image', 'file'], position: 0 },
+  { role: 'caption', option: 'captionColumn', given: undefined, usual: ['caption'], position: -1 },
 ];
 
 const rows = async (content: string | Uint8Array, options: TableOptions = {}): Promise<unknown[]> => {
@@ -187,7 +187,7 @@ describe('captions and labels in tables', () => {
   it('finds columns whose names part their words in another way', async () => {
     const content = 'File Paths,Alt-Text\na.png,an ant\n';
     const named = [
-      { role: 'image', option: 'imageColumn', given: undefined, known: ['file_paths'] },
+      { role: 'image', option: 'imageColumn', given: undefined, usual: ['file_paths'] },
       { role: 'caption', option: 'captionColumn', given: 'alt_text' },
     ];
     const table = await openTable(await file('names', content), {}, named);

@@ -37,7 +37,7 @@ export interface WantedColumn {
   /** What the setting says: a name, or an index from 0. */
   readonly given: string | number | undefined;
   /** Names that are looked for without a setting. */
-  readonly known?: readonly string[];
+  readonly usual?: readonly string[];
   /** Place in a table without column names; negative from the end. */
   readonly position?: number;
 }
@@ -75,11 +75,11 @@ const lookUp = (
   wanted: WantedColumn,
   header: boolean,
 ): number | readonly number[] | undefined => {
-  const { given, known = [], position } = wanted;
+  const { given, usual = [], position } = wanted;
   if (!header && given === undefined && position !== undefined) {
     return position < 0 ? columns.length + position : position;
   }
-  const names = given === undefined ? (header ? known : []) : [String(given)];
+  const names = given === undefined ? (header ? usual : []) : [String(given)];
   for (const same of spellings) {
     for (const name of names) {
       const places = columns.flatMap((column, index) => (same(column) === same(name) ? [index] : []));
@@ -128,8 +128,8 @@ const missing = (
   options: { readonly wanted: WantedColumn; readonly header: boolean },
 ): ConfigError => {
   const { wanted, header } = options;
-  const { role, option, given, known = [] } = wanted;
-  const names = (given === undefined ? known.slice(0, 8) : [given]).map((name) => excerpt(name));
+  const { role, option, given, usual = [] } = wanted;
+  const names = (given === undefined ? usual.slice(0, 8) : [given]).map((name) => excerpt(name));
   const got = header
     ? `the columns ${list(columns)}`
     : `${columns.length} columns without names, counted from 0`;
@@ -139,7 +139,7 @@ const missing = (
       : `set ${option} to one of these`;
   return new ConfigError(
     `table ${file}: expected the ${role} column to be named ${names.join(' or ')}, got ${got}; ${remedy}`,
-    { code: 'table-column', fields: { file, columns, wanted: given ?? known } },
+    { code: 'table-column', fields: { file, columns, wanted: given ?? usual } },
   );
 };
 

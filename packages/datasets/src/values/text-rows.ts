@@ -117,7 +117,7 @@ const openJsonLines = async (file: string): Promise<RowFile> => {
 
 const openDelimited = async (file: string, wanted: string): Promise<RowFile> => {
   const table = await openTable(file, {}, [
-    { role: 'image', option: 'imageColumn', given: undefined, known: [wanted] },
+    { role: 'image', option: 'imageColumn', given: undefined, usual: [wanted] },
   ]);
   async function* rows(): AsyncGenerator<TextRow | Fault> {
     for await (const item of table.rows()) {
