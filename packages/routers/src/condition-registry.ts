@@ -18,12 +18,15 @@ import {
 } from './routing-key.ts';
 import { taskFactory } from './task-condition.ts';
 import { taskSpecificFactory } from './task-specific-condition.ts';
+import { tokenByModalityFactory, tokenByTaskFactory } from './token-by-name-condition.ts';
 import { tokenFactory } from './token-condition.ts';
 
 /** What the conditions of this package are, by name. Packages that register others may merge theirs into this interface. */
 export interface NamedConditions {
   readonly token: DataDependentCondition;
   readonly context: DataDependentCondition;
+  readonly 'token-by-modality': DataDependentCondition;
+  readonly 'token-by-task': DataDependentCondition;
   readonly modality: LearnedCondition<RoutingKey>;
   readonly task: LearnedCondition<RoutingKey>;
   readonly attribute: LearnedCondition<RoutingKey>;
@@ -33,6 +36,8 @@ export interface NamedConditions {
 const factories: readonly ConditionFactory[] = [
   tokenFactory,
   contextFactory,
+  tokenByModalityFactory,
+  tokenByTaskFactory,
   modalityFactory,
   taskFactory,
   attributeFactory,

@@ -112,6 +112,16 @@ export interface FixedCondition<Key> extends NamedCondition {
 /** A condition with one decision per distinct row: its experts can be merged. */
 export type DataIndependentCondition<Key> = LearnedCondition<Key> | FixedCondition<Key>;
 
+/** A run of positions that all sequences of a batch have in common, with what is said of it. */
+export interface TokenRun {
+  /** Name of its modality. */
+  readonly modality: string;
+  /** Name of the task; empty where nobody named one. */
+  readonly task: string;
+  /** Positions. */
+  readonly length: number;
+}
+
 /** What a condition on token content sees at one site. Tensors are borrowed. */
 export interface TokenContext {
   /** Index of the router in the stack. */
@@ -125,6 +135,12 @@ export interface TokenContext {
    * attention is causal the words are left out, or an early word's experts would tell of later ones. @default visible
    */
   readonly context?: tf.Tensor2D;
+}
+
+/** The same with what is said of the tokens. */
+export interface DescribedTokens extends TokenContext {
+  /** Runs that cover the L positions; conditions that read modality or task beside the token need them. @default not known */
+  readonly runs?: readonly TokenRun[] | undefined;
 }
 
 /** R(x) of the tokens of a batch as two parts, concatenated: one of each token and one that a sample's tokens share. */
@@ -144,7 +160,7 @@ export interface DataDependentCondition extends ConditionBase {
   /** @param parameters those of the context's site, in the order of `parameters`, without the leading axis; borrowed */
   represent(
     parameters: readonly tf.Tensor[],
-    context: TokenContext,
+    context: DescribedTokens,
     size: ConditionSize,
   ): TokenRepresentation;
 }

@@ -8,12 +8,14 @@ export type {
   ConditionSize,
   DataDependentCondition,
   DataIndependentCondition,
+  DescribedTokens,
   FixedCondition,
   LearnedCondition,
   Representation,
   RouterFlops,
   TokenContext,
   TokenRepresentation,
+  TokenRun,
 } from './condition.ts';
 export type { GateDecision } from './decision.ts';
 export { gate } from './gate.ts';

@@ -39,7 +39,7 @@ import {
   type SlotOrder,
   type Slots,
 } from './capacity.ts';
-import type { TokenContext } from './condition.ts';
+import type { DescribedTokens, TokenContext, TokenRun } from './condition.ts';
 import { checkTopK, DEFAULT_TOP_K, logitsNotFinite, renormalizes, type GateRule } from './gate-math.ts';
 import { noiseStream, tokenNoise } from './noise.ts';
 import {
@@ -76,6 +76,8 @@ export interface RouteTokensOptions {
   readonly topK?: number | readonly number[] | undefined;
   /** Names of the auxiliary losses that are wanted beside balance and z, which are always there. @default none */
   readonly losses?: readonly string[] | undefined;
+  /** What is said of the tokens, for conditions that read their modality or task. @default not known */
+  readonly runs?: readonly TokenRun[] | undefined;
 }
 
 /** Slots by expert, as dispatchedLinear takes them, and what became of the choices. */
@@ -118,7 +120,7 @@ export const unstackRouters = <Key>(stack: AnyRouterStack<Key>, parameters: Para
 /** z = W_g concat(tokens, samples), [N, E]; the samples' part is computed once for each and repeated. */
 const gateLogits = (
   stack: TokenRouterStack,
-  context: TokenContext,
+  context: DescribedTokens,
   ofSite: readonly tf.Tensor[],
 ): { readonly logits: tf.Tensor2D; readonly tokens: tf.Tensor3D } => {
   const { condition, width, sites, experts } = stack;
@@ -342,7 +344,7 @@ export const routeTokens = <Key>(
       { fields: { site: context.site, sites: options.parameters.length } },
     );
   }
-  const { logits, tokens } = gateLogits(stack, context, ofSite);
+  const { logits, tokens } = gateLogits(stack, { ...context, runs: options.runs }, ofSite);
   const order = slotOrder(logits.shape[0], options);
   const rule = {
     experts,

@@ -1,8 +1,8 @@
 /**
  * One pre-norm Transformer block:
  *   x = x + keep * scale1 * attention(norm1(x)),   x = x + keep * scale2 * ffn(norm2(x))
- * with LayerScale per channel and drop path per sample, on both branches at the same rate. Any of its linears may
- * be conditional.
+ * with LayerScale per channel (where the model has it) and drop path per sample, on both branches at the same rate. Any of
+ * its linears may be conditional.
  *
  * B batch · L tokens · P prompts · D width · F hidden
  */
@@ -23,6 +23,8 @@ export interface BlockContext {
   readonly linears: BlockLinears;
   /** As in the configuration. */
   readonly splitAttention: boolean;
+  /** Whether the branches have factors per channel. @default true */
+  readonly layerScale?: boolean;
   /** Added to the attention scores, [B or 1, 1, T or 1, T]; see `attentionMask`. */
   readonly mask?: tf.Tensor4D | undefined;
   /** In place of attention over the sequence's own keys: with those that are kept. @default the sequence's own */
@@ -72,12 +74,15 @@ export const runBlock = (
   { block, prompts }: { readonly block: number; readonly prompts?: tf.Tensor2D | undefined },
   context: BlockContext,
 ): tf.Tensor3D => {
-  const { parameters, heads, linears, mask, attend = attention } = context;
+  const { parameters, heads, linears, mask, attend = attention, layerScale = true } = context;
   const path = `blocks.${block}`;
   const scale = (name: string): tf.Tensor1D => vectorOf(parameters, `${path}.${name}`);
   const end = (input: tf.Tensor3D, branch: tf.Tensor3D, name: string): tf.Tensor3D => {
     const keep = context.keep();
-    return residual(input, branch, { scale: scale(name), ...(keep ? { keep } : {}) });
+    return residual(input, branch, {
+      ...(layerScale ? { scale: scale(name) } : {}),
+      ...(keep ? { keep } : {}),
+    });
   };
 
   const qkv = project(norm(x, `${path}.norm1`, parameters), block, context);

@@ -11,7 +11,7 @@
 import { linearSpecs, modalityNamed, tableSpec } from '@polygate/modalities';
 import type { Initializer, ParameterRole, ParameterSpec } from '@polygate/nn';
 import { pathOf, type LinearRef } from './block-linears.ts';
-import { blockLinears, branchOf } from './linears.ts';
+import { blockLinears, branchOf, type BlockSizes } from './linears.ts';
 import { prefixModality, PREFIX_PARAMETER } from '../sequence/embedding.ts';
 import type { ResolvedEncoderShape } from '../config/shape-config.ts';
 
@@ -52,13 +52,23 @@ const embeddingSpecs = ({ modalities, width }: ResolvedEncoderShape): readonly P
   ];
 };
 
-const blockSpecs = (
-  config: ResolvedEncoderShape,
+/** What the parameters of a block follow from. */
+export interface BlockShape extends BlockSizes {
+  /** Start value of the factors on both branches; undefined where there are none. */
+  readonly layerScale: number | undefined;
+}
+
+/** The parameters of a block, `blocks.N.*`. */
+export const blockSpecs = (
+  config: BlockShape,
   block: number,
-  { copies }: BodyDescription,
+  { copies }: Pick<BodyDescription, 'copies'>,
 ): readonly ParameterSpec[] => {
   const { width, layerScale } = config;
-  const scale = { initializer: { kind: 'constant', value: layerScale }, role: 'scale' } as const;
+  const scales = (name: string): readonly ParameterSpec[] =>
+    layerScale === undefined
+      ? []
+      : [spec(name, [width], { initializer: { kind: 'constant', value: layerScale }, role: 'scale' })];
   const path = `blocks.${block}`;
   const specsOf = (branch: string): readonly ParameterSpec[] =>
     blockLinears(config)
@@ -70,10 +80,10 @@ const blockSpecs = (
   return [
     ...norm(`${path}.norm1`, width),
     ...specsOf('attention'),
-    spec(`${path}.scale1`, [width], scale),
+    ...scales(`${path}.scale1`),
     ...norm(`${path}.norm2`, width),
     ...specsOf('ffn'),
-    spec(`${path}.scale2`, [width], scale),
+    ...scales(`${path}.scale2`),
   ];
 };
 

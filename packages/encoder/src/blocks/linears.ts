@@ -13,6 +13,8 @@ export interface LinearSpec {
   readonly shape: readonly [out: number, input: number];
   /** Outputs that a start value counts with: those of one square matrix where several are fused. */
   readonly fanOut: number;
+  /** Name of the linear whose output, activated, is its whole input: both may be one function. @default none */
+  readonly follows?: BlockLinear;
 }
 
 /** What a block's linears follow from. */
@@ -36,7 +38,7 @@ export const blockLinears = ({ width, hidden, splitAttention }: BlockSizes): rea
       : [linear('attention.qkv', 3 * width, width, width)]),
     linear('attention.output', width, width),
     linear('ffn.fc1', hidden, width),
-    linear('ffn.fc2', width, hidden),
+    { ...linear('ffn.fc2', width, hidden), follows: 'ffn.fc1' },
   ];
 };
 

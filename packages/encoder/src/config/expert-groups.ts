@@ -49,6 +49,12 @@ export interface GroupSettings {
    * @default balance 0.01 (Uni-Perceiver-MoE, section 4.2) and z 1e-3 (ST-MoE; the paper has none, 0 turns it off)
    */
   readonly losses?: Readonly<Record<string, number>>;
+  /**
+   * Conditions on tokens only: whether the linears that follow one router are one function f_e each, weighed at its end,
+   * y = sum_e g_e f_e(x) (SM^4, Eq. 1 and 2). By default every linear weighs its own output, as merging needs it; where
+   * a router has one linear both are the same. @default false
+   */
+  readonly wholeExperts?: boolean;
 }
 
 /** Blocks that a group is in. */
@@ -75,7 +81,9 @@ export interface ExpertGroupConfig extends GroupSettings {
 }
 
 /** A checked group with nothing left open. */
-export interface ExpertGroup extends Required<Omit<GroupSettings, 'capacityFactor' | 'renormalize'>> {
+export interface ExpertGroup extends Required<
+  Omit<GroupSettings, 'capacityFactor' | 'renormalize' | 'wholeExperts'>
+> {
   readonly name: string;
   /** Ascending. */
   readonly blocks: readonly number[];
@@ -84,6 +92,8 @@ export interface ExpertGroup extends Required<Omit<GroupSettings, 'capacityFacto
   readonly capacityFactor: Required<CapacityFactors> | 'dropless';
   /** Absent where it follows the number of experts that a token chooses. */
   readonly renormalize?: boolean;
+  /** Present where gates weigh whole experts. */
+  readonly wholeExperts?: true;
 }
 
 /** Experts that the tokens of a modality choose in a group. */
@@ -126,6 +136,7 @@ export const groupFields = {
   noise: 'number',
   batchPriority: 'boolean',
   losses: 'object',
+  wholeExperts: 'boolean',
 } satisfies Record<keyof Omit<GroupSettings, 'capacityFactor'>, FieldType>;
 
 const resolveCapacity = (
@@ -199,6 +210,11 @@ export const resolveGroupSettings = (
       { fields: { experts, topK, fixed } },
     );
   }
+  const { wholeExperts = false } = given;
+  check(!wholeExperts || !condition.dataIndependent, `${path}.wholeExperts`, [
+    'to be false for a condition that decides for rows, whose experts are merged linear by linear',
+    true,
+  ]);
   check(noise >= 0 && noise < Infinity, `${path}.noise`, ['to be at least 0', noise]);
   for (const [loss, factor] of Object.entries(losses)) {
     auxiliaryLossNamed(loss);
@@ -218,6 +234,7 @@ export const resolveGroupSettings = (
     capacityFactor: resolveCapacity(given.capacityFactor, `${path}.capacityFactor`),
     batchPriority: given.batchPriority ?? false,
     losses,
+    ...(wholeExperts ? { wholeExperts } : {}),
   };
 };
 
@@ -267,6 +284,22 @@ const resolveBlocks = (
   return Array.from({ length: Math.floor((last - first) / every) + 1 }, (_, i) => first + i * every);
 };
 
+/** Refuses routers whose linears make no function of one input. @throws ConfigError */
+const checkWholeExperts = (
+  { linears }: Pick<ExpertGroup, 'linears'>,
+  path: string,
+  specs: readonly LinearSpec[],
+): void => {
+  const followed = new Map(specs.map(({ name, follows }) => [name, follows]));
+  const apart = linears.find((members) =>
+    members.some((member, at) => at > 0 && followed.get(member) !== members[at - 1]),
+  );
+  check(!apart, `${path}.linears`, [
+    'to list for each router linears of which each reads the one before, such as ffn.fc1 and ffn.fc2, where experts are whole',
+    apart?.join(', '),
+  ]);
+};
+
 /** @throws ConfigError naming the field, what it expects and what it got */
 export const resolveGroup = (given: ExpertGroupConfig, context: GroupContext): ExpertGroup => {
   checkFields(given, 'moe.groups', { name: 'text', linears: 'list' });
@@ -276,12 +309,14 @@ export const resolveGroup = (given: ExpertGroupConfig, context: GroupContext): E
     'of lower-case letters, digits and hyphens',
     name,
   ]);
-  return Object.freeze({
+  const group = Object.freeze({
     name,
     blocks: resolveBlocks(blocks, `${path}.blocks`, context.layers),
     linears: resolveLinears(linears, `${path}.linears`, context.linears),
     ...resolveGroupSettings(settings, path, context),
   });
+  if (group.wholeExperts) checkWholeExperts(group, path, context.linears);
+  return group;
 };
 
 /** Refuses groups of one name, and linears that two groups claim. @throws ConfigError naming both */

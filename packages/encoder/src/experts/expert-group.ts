@@ -22,7 +22,11 @@ export class LiveGroup {
   readonly parameters: ParameterSet;
   readonly #siteByPath: ReadonlyMap<string, number>;
 
-  constructor(settings: ExpertGroup, config: ResolvedEncoderConfig, parameters: ParameterSet) {
+  constructor(
+    settings: ExpertGroup,
+    config: Pick<ResolvedEncoderConfig, 'moe' | 'width'>,
+    parameters: ParameterSet,
+  ) {
     this.settings = settings;
     this.stack = groupStack(settings, config);
     this.condition = this.stack.condition;

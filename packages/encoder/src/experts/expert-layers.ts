@@ -30,7 +30,7 @@ import { tokenExperts, type TokenExperts } from './token-experts.ts';
 export interface ExpertCall {
   readonly input: SequenceBatch;
   readonly layout: SequenceLayout;
-  readonly options: EncodeOptions;
+  readonly options: Omit<EncodeOptions, 'cache' | 'dropPath' | 'rowWeights'>;
   /** What an adapter changes. */
   readonly adapted: AdapterForward;
 }
@@ -65,7 +65,7 @@ export class ExpertLayers {
   /** Condition that looks at the name of the task, if one does. */
   readonly taskCondition: string | undefined;
 
-  constructor(config: ResolvedEncoderConfig, parameters: ParameterSet) {
+  constructor(config: Pick<ResolvedEncoderConfig, 'moe' | 'width'>, parameters: ParameterSet) {
     this.#groups = (config.moe?.groups ?? []).map((group) => new LiveGroup(group, config, parameters));
     this.#caches = this.#groups.map((group) =>
       group.condition.dataIndependent ? new MergedCache(group) : undefined,
@@ -113,6 +113,7 @@ export class ExpertLayers {
         visible: visibleTokens(call.input),
         context: contextTokens(call.input),
         topK: topKByPosition(group, call.layout, topK),
+        runs: call.layout.segments.map(({ key: { modality, task }, length }) => ({ modality, task, length })),
         adapted: call.adapted,
       });
       byToken.push(linears);

@@ -29,7 +29,9 @@ export const groupStack = (
 };
 
 /** The parameters of all routers of an encoder, group by group. */
-export const describeGroupRouters = (config: ResolvedEncoderConfig): readonly ParameterSpec[] =>
+export const describeGroupRouters = (
+  config: Pick<ResolvedEncoderConfig, 'moe' | 'width'>,
+): readonly ParameterSpec[] =>
   config.moe?.groups.flatMap((group) => describeRouters(groupStack(group, config))) ?? [];
 
 /** Path of one expert of a linear. */

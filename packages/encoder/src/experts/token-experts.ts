@@ -9,12 +9,13 @@
  * the branch in the feed-forward part, whose hidden channels a router of the model's width can't read.
  */
 import { sharedRandom, type Random } from '@polygate/core';
-import { routeTokens, unstackRouters, type TokenDecision } from '@polygate/routers';
+import { routeTokens, unstackRouters, type TokenDecision, type TokenRun } from '@polygate/routers';
 import { dispatchedLinear } from '@polygate/tensor';
 import type * as tf from '@tensorflow/tfjs';
 import type { AdapterForward } from '../adapters/adapter.ts';
 import type { BlockLinears } from '../blocks/block-linears.ts';
 import type { LiveGroup } from './expert-group.ts';
+import { applyWhole } from './whole-experts.ts';
 
 /** What token experts work on. All borrowed. */
 export interface TokenExpertsOptions {
@@ -29,6 +30,8 @@ export interface TokenExpertsOptions {
   readonly context: tf.Tensor2D | undefined;
   /** Experts that the token at each position chooses, [T], or one number for all. */
   readonly topK: number | readonly number[];
+  /** Runs of the positions of a sequence, with what is said of each. */
+  readonly runs: readonly TokenRun[];
   /** What an adapter changes of the experts. */
   readonly adapted: AdapterForward;
 }
@@ -42,7 +45,7 @@ export interface TokenExperts extends BlockLinears {
 /** Call it inside the tidy and the tape of the forward. */
 export const tokenExperts = (group: LiveGroup, options: TokenExpertsOptions): TokenExperts => {
   const { settings } = group;
-  const { training, noise, random, visible, context, topK, adapted } = options;
+  const { training, noise, random, visible, context, topK, runs, adapted } = options;
   const stack = noise ? group.stack : { ...group.stack, noise: 0 };
   const { capacityFactor, batchPriority, losses } = settings;
   const parameters = unstackRouters(stack, group.parameters);
@@ -64,6 +67,7 @@ export const tokenExperts = (group: LiveGroup, options: TokenExpertsOptions): To
       batchPriority,
       topK,
       losses: Object.keys(losses),
+      runs,
     });
     decisions.set(site, decision);
     sources.set(decision.tokens, tokens);
@@ -80,6 +84,7 @@ export const tokenExperts = (group: LiveGroup, options: TokenExpertsOptions): To
         // Prompts stand before every sample: what they draw is no sample's.
         random: random && sharedRandom(random),
         capacityFactor: 'dropless',
+        runs: runs.slice(0, 1).map((run) => ({ ...run, length: tokens.shape[1] })),
         topK: typeof topK === 'number' ? topK : (topK[0] ?? settings.topK),
       },
     );
@@ -89,10 +94,16 @@ export const tokenExperts = (group: LiveGroup, options: TokenExpertsOptions): To
     decisions,
     apply(x, ref, { activation = 'none', prompts = false, routed = x, rowWeights } = {}) {
       const site = group.siteOf(ref);
-      const { gates, plan, tokens } = prompts ? routePrompts(site, x) : route(site, routed);
+      const decision = prompts ? routePrompts(site, x) : route(site, routed);
+      const { gates, plan, tokens } = decision;
       // The first linear of a site goes on with what its router gives back; a later one has an input of its own.
       const input = sources.get(tokens) === x ? tokens : x;
       const experts = group.adaptedExperts(ref, adapted);
+      const members = group.sites[site]?.linears ?? [];
+      if (settings.wholeExperts && members.length > 1) {
+        const part = { isFirst: members[0] === ref.linear, isLast: members.at(-1) === ref.linear };
+        return applyWhole(input, { decision, experts, activation, rates: rowWeights?.rates, ...part });
+      }
       return dispatchedLinear(input, { gates, plan, experts, activation, weightRates: rowWeights?.rates });
     },
   };
