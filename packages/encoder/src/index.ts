@@ -55,7 +55,7 @@ export { idleSettings } from './config/expert-config.ts';
 export { checkSequences } from './sequence/layout.ts';
 export { describeExpertBlocks, ExpertBlocks } from './blocks/expert-blocks.ts';
 export type { BlocksInput, BlocksOptions, ExpertBlocksConfig } from './blocks/expert-blocks.ts';
-export { codeWidth, fourierCodes, gridPositions } from './latent/fourier-codes.ts';
+export { codeWidth, fourierCodes, gridPositions, positionsOf } from './latent/fourier-codes.ts';
 export type { FourierCoding, TokenPositions } from './latent/fourier-codes.ts';
 export { resolveLatentConfig, tokenWidth } from './latent/latent-config.ts';
 export type { LatentEncoderConfig, LatentInput, ResolvedLatentConfig } from './latent/latent-config.ts';

@@ -345,7 +345,7 @@ describe('the encoder of latents', () => {
       'encode: expected a modality of the encoder (image, sound), got smell',
     );
     expect(error(sound, { positions: gridPositions([2, 2]) })).toBe(
-      'encode: expected positions on 1 axes of sound, got 2',
+      'encode: expected positions on at most 1 axes of sound, got 2',
     );
     expect(error(sound, { tokens: image.tokens })).toBe(
       'encode: expected tokens of at most 2 values of sound, got 3',

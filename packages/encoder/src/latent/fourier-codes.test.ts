@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { codeWidth, fourierCodes, gridPositions } from './fourier-codes.ts';
+import { codeWidth, fourierCodes, gridPositions, positionsOf } from './fourier-codes.ts';
 
 describe('positions of tokens', () => {
   it('run from -1 to 1 on each axis, the last one fastest; one token stands in the middle', () => {
@@ -8,6 +8,15 @@ describe('positions of tokens', () => {
       ...[1, -1, 1, 0, 1, 1],
     ]);
     expect(gridPositions([1, 2, 1])).toEqual({ axes: 3, coordinates: Float32Array.of(0, -1, 0, 0, 1, 0) });
+  });
+
+  it('are brought to that range from whole numbers, a lone axis by the longest sequence where it is known', () => {
+    expect(positionsOf(2, [0, 0, 0, 4, 1, 0, 1, 4])).toEqual({
+      axes: 2,
+      coordinates: Float32Array.of(-1, -1, -1, 1, 1, -1, 1, 1),
+    });
+    expect(positionsOf(1, [0, 1, 2], 5).coordinates).toEqual(Float32Array.of(-1, -0.5, 0));
+    expect(positionsOf(1, [0]).coordinates).toEqual(Float32Array.of(0));
   });
 
   it('are coded by sines, cosines and themselves', () => {

@@ -45,6 +45,29 @@ export const gridPositions = (extents: readonly number[]): TokenPositions => {
   return { axes, coordinates };
 };
 
+/**
+ * Positions of whole-numbered coordinates, brought to [-1, 1] on each axis.
+ * @param coordinates [L * A] from 0
+ * @param extent positions of an only axis that run from -1 to 1, where lengths differ between batches. @default as there are
+ */
+export const positionsOf = (
+  axes: number,
+  coordinates: ArrayLike<number>,
+  extent?: number,
+): TokenPositions => {
+  const values = Float32Array.from(coordinates);
+  for (let axis = 0; axis < axes; axis += 1) {
+    let last = axes === 1 && extent !== undefined ? extent - 1 : 0;
+    for (let at = axis; at < values.length && (axes > 1 || extent === undefined); at += axes) {
+      last = Math.max(last, values[at] ?? 0);
+    }
+    for (let at = axis; at < values.length; at += axes) {
+      values[at] = last > 0 ? (2 * (values[at] ?? 0)) / last - 1 : 0;
+    }
+  }
+  return { axes, coordinates: values };
+};
+
 /** Codes of tokens, [L, A (2 b + 1)], axis by axis. */
 export const fourierCodes = (
   { coordinates }: Pick<TokenPositions, 'coordinates'>,

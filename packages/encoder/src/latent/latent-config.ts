@@ -10,7 +10,7 @@ import { codeWidth, type FourierCoding } from './fourier-codes.ts';
 export interface LatentInput {
   /** Values of a token, at most. */
   readonly width: number;
-  /** Axes of its positions. */
+  /** Axes of its positions, at most. */
   readonly axes: number;
 }
 

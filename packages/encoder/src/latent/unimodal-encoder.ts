@@ -123,7 +123,7 @@ const checkTokens = (
   }
   if (length === 0) refuse('one token or more', 0);
   if (width > input.width) refuse(`tokens of at most ${input.width} values`, width);
-  if (positions.axes !== input.axes) refuse(`positions on ${input.axes} axes`, positions.axes);
+  if (positions.axes > input.axes) refuse(`positions on at most ${input.axes} axes`, positions.axes);
   const { length: count } = positions.coordinates;
   if (count !== length * positions.axes) refuse(`${length * positions.axes} coordinates`, count);
   if (padding && padding.length !== batch * length)
