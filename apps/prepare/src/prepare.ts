@@ -31,7 +31,7 @@ import { recipeForModel } from './model-settings.ts';
 import { planDatasets } from './plan.ts';
 import { applyPrepareSettings, type PrepareRecipe, type SourceRecipe } from './recipe.ts';
 import { prepareRecipes } from './recipes/index.ts';
-import { withBaselines } from './suite-baselines.ts';
+import { withBaselines, withMeasures } from './suite-baselines.ts';
 import { digestFiles, suiteDamage } from './suite-check.ts';
 
 export interface PrepareOptions {
@@ -193,7 +193,8 @@ const fillSuite = async (directory: string, parts: SuiteParts, context: PrepareC
       logger.warn(
         `prepare ${plan.name}: no task family reads ${plan.kind} yet: pretrain and evaluate leave it out`,
       );
-    for (const dataset of await writeDataset(plan, shared)) {
+    for (const written of await writeDataset(plan, shared)) {
+      const dataset = await withMeasures(written, directory);
       const splits = Object.entries(dataset.splits).map(([split, { rows }]) => `${split} ${rows}`);
       logger.info(`prepare ${recipe.name}: ${dataset.name} (${dataset.kind}): ${splits.join(', ')}`);
       const imageSize = recipe.image.size;

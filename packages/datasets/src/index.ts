@@ -66,7 +66,8 @@ export type {
   ShownOptions,
   SyntheticOptions,
 } from './kinds/dataset-kind.ts';
-export { kindNamed, kindNames, registerKind } from './kinds/kind-registry.ts';
+export { datasetModalities, kindNamed, kindNames, registerKind } from './kinds/kind-registry.ts';
+export { sampleOfFile } from './multimodal/sample-of-file.ts';
 export { kindSettings } from './kinds/kind-settings.ts';
 export { packLines } from './kinds/packing.ts';
 export type { PackedRow } from './kinds/packing.ts';

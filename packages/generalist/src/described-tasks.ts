@@ -56,8 +56,8 @@ export const parseTasks = (
 };
 
 /** The kinds of segments of a family, as routers tell them apart. */
-const kindsOf = (family: string): ReadonlySet<string> =>
-  new Set(familySegments(family).map(({ modality, row }) => `${modality} ${rowKey(row)}`));
+const kindsOf = (family: string, kept?: DescribedTask['settings']): ReadonlySet<string> =>
+  new Set(familySegments(family, kept).map(({ modality, row }) => `${modality} ${rowKey(row)}`));
 
 /**
  * The task of a model whose experts serve a family on a dataset: the one of that family, else one whose segments are of
@@ -70,7 +70,7 @@ const serverOf = (model: Pick<TaskModel, 'tasks'>, family: string, dataset: stri
   const kinds = [...kindsOf(family)];
   return model.tasks.find((task) => {
     if (!hasTaskFamily(task.family)) return false;
-    const served = kindsOf(task.family);
+    const served = kindsOf(task.family, task.settings);
     return kinds.every((kind) => served.has(kind));
   })?.name;
 };

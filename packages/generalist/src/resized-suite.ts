@@ -3,7 +3,7 @@
  * the second part of a schedule of two resolutions. Bicubic, as augmentation resizes.
  */
 import { ConfigError } from '@polygate/core';
-import { kindNamed, suiteDataset } from '@polygate/datasets';
+import { datasetModalities, kindNamed, suiteDataset } from '@polygate/datasets';
 import {
   datasetMetadata,
   defineSchema,
@@ -104,10 +104,11 @@ export const resizedSuite = (data: OpenSuite, side: number): OpenSuite => {
     suite: { ...data.suite, image: { ...image, height: side, width: side } },
     async shards(dataset, split) {
       const shards = await data.shards(dataset, split);
-      const { kind } = suiteDataset(data.suite, dataset);
-      const { modalities, pixelColumns } = kindNamed(kind);
+      const described = suiteDataset(data.suite, dataset);
+      const { kind } = described;
+      const { pixelColumns } = kindNamed(kind);
       if (pixelColumns) return resizedShards(shards, pixelColumns, sides);
-      if (!modalities.includes('visual')) return shards;
+      if (!datasetModalities(described).includes('visual')) return shards;
       throw new ConfigError(
         `image.size: expected a dataset whose kind says where its images are (pixelColumns), got "${dataset}" of kind ${kind}; prepare the suite at ${side} pixels`,
         { code: 'not-resizable', fields: { dataset, kind } },

@@ -1,6 +1,6 @@
 /** Whether a suite is one that a model can read: ids of its tokenizer, images as it was trained on. */
 import { ConfigError, silentLogger, StateError, type Logger } from '@polygate/core';
-import { kindNamed } from '@polygate/datasets';
+import { datasetModalities } from '@polygate/datasets';
 import type { ModelConfig, ModelImage } from './models/model-config.ts';
 import type { OpenSuite } from './suite-data.ts';
 
@@ -40,7 +40,7 @@ export const requireSuiteOf = (
     );
   }
   const { image: own, datasets } = data.suite;
-  if (!datasets.some(({ kind }) => kindNamed(kind).modalities.includes('visual'))) return;
+  if (!datasets.some((dataset) => datasetModalities(dataset).includes('visual'))) return;
   if (own.height !== image.height || own.width !== image.width) {
     throw new ConfigError(
       `suite ${data.folder}: expected images of the model's ${image.height} x ${image.width} pixels, got ${own.height} x ${own.width}; ${remedy}`,

@@ -164,9 +164,16 @@ describe('encoderOf', () => {
     expect(named.modalities).toEqual({ visual: {}, text: {}, 'test-signal': { rate: 4 } });
     expect(named.moe).toMatchObject({ experts: 8, attributes: ['visual', 'text', 'signal'] });
     const { model: plain } = parseRecipe({ model: { preset: 'mini-moe' } });
-    const shown = encoderOf(plain, { ...sizes, modalities: ['visual', 'test-signal', 'text'] });
+    const shown = encoderOf(plain, { ...sizes, modalities: { visual: {}, 'test-signal': {}, text: {} } });
     expect(shown.modalities).toEqual({ visual: {}, text: {}, 'test-signal': {} });
-    const usual = encoderOf(plain, { ...sizes, modalities: ['visual', 'text'] });
+    // What tasks need of a modality comes before what the recipe says of it.
+    const needed = { 'test-signal': { rate: 2, inputs: 3 } };
+    expect(encoderOf(settings, { ...sizes, modalities: needed }).modalities).toEqual({
+      visual: {},
+      text: {},
+      'test-signal': { rate: 4, inputs: 3 },
+    });
+    const usual = encoderOf(plain, { ...sizes, modalities: { visual: {}, text: {} } });
     expect(usual).toEqual(encoderOf(plain, sizes));
     expect(Object.keys(usual)).not.toContain('modalities');
   });

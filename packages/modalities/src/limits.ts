@@ -5,4 +5,5 @@ export const MODALITY_LIMITS = Object.freeze({
   patchSize: 1024,
   channels: 1024,
   maxFrames: 2 ** 16,
+  tokenValues: 2 ** 20,
 });

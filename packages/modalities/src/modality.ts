@@ -21,7 +21,10 @@ import type { ParameterSpec } from '@polygate/nn';
 import type { ColumnInput, FieldKind } from '@polygate/stream';
 import type * as tf from '@tensorflow/tfjs';
 import type { BatchColumns } from './columns.ts';
+import type { RawShape, RawTokens } from './raw-tokens.ts';
 import type { Segment, SegmentRows } from './segment.ts';
+import type { StoredInput } from '@polygate/stream';
+import type { InputContext } from './input-context.ts';
 
 /** How rows become a segment. */
 export interface ReadOptions {
@@ -98,6 +101,18 @@ export interface Modality<
   values(input: Input): number;
   /** Made-up values of its columns for `rows` rows. */
   synthetic(random: Random, input: Input, rows: number): Readonly<Record<string, ColumnInput>>;
+  /**
+   * How an input of a multimodal dataset is read. The result is plain JSON, which goes with models.
+   * @default it is no input of such datasets
+   * @throws ConfigError for an input that it can't read, or settings that it doesn't have
+   */
+  input?(stored: StoredInput, context: InputContext): Input;
+  /** Settings that an encoder needs to embed such inputs, where a recipe says no others. @default none */
+  settingsFor?(inputs: readonly Input[]): object;
+  /** What tokens of an input look like before they are embedded. @default none but its own `embed` can read them */
+  rawShape?(input: Input): RawShape;
+  /** The tokens of a segment before they are embedded: for models that embed all modalities in one way of their own. */
+  rawTokens?(segment: S): RawTokens;
 
   /**
    * Settings with their defaults, checked.
@@ -147,6 +162,12 @@ export const modalityShape: RecordShape<Modality> = {
   tokens: call(rules.amount),
   values: call(rules.amount),
   synthetic: call(rules.record),
+  input: optional(call(rules.record)),
+  settingsFor: optional(call(rules.record)),
+  rawShape: optional(call(shaped({ width: rules.count, axes: rules.count }))),
+  rawTokens: optional(
+    call(shaped({ values: rules.any, width: rules.count, axes: rules.count, coordinates: rules.any })),
+  ),
   resolve: call(rules.record),
   topLevel: optional(listOf(rules.text)),
   parameters: call(listOf(shaped({ name: rules.text, shape: listOf(rules.count) }))),

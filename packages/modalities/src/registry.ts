@@ -3,9 +3,25 @@ import { createRegistry } from '@polygate/core';
 import { modalityShape, type Modality } from './modality.ts';
 import type { Segment } from './segment.ts';
 import { text } from './text/text.ts';
+import { audio, depth } from './vectors/grids.ts';
+import { control, force, proprioception, timeSeries } from './vectors/steps.ts';
+import { set, table } from './vectors/tables.ts';
 import { visual } from './visual/visual.ts';
 
-const registry = createRegistry<Modality>('modality', [visual, text], modalityShape);
+const records: readonly Modality[] = [
+  visual,
+  text,
+  audio,
+  timeSeries,
+  table,
+  set,
+  force,
+  proprioception,
+  control,
+  depth,
+];
+
+const registry = createRegistry<Modality>('modality', records, modalityShape);
 
 /**
  * Adds a modality, for the whole process. Call it before models that embed it are built.

@@ -39,9 +39,30 @@ const columnsOf = (batch: RecordBatch): BatchColumns => ({
 const row = parseRow('10011001');
 const image = { height: 4, width: 6, patch: 2 };
 
+/** An input of vectors, and the settings of an encoder that embeds it. */
+const vectors = (modality: string, width: number, stored: object, patch: object = {}) =>
+  [
+    modality,
+    { name: 'input', stored: { modality, form: 'values', ...stored }, ...patch },
+    { inputs: [{ name: 'input', width }] },
+  ] as const;
+const columns = [
+  { name: 'age', kind: 'number' },
+  { name: 'site', kind: 'category', values: ['a', 'b', 'c'] },
+];
+
 const cases: readonly (readonly [name: string, input: object, settings: object])[] = [
   ['visual', image, { patch: { size: 2, channels: 3 } }],
   ['visual', { ...image, frames: 3 }, { patch: { size: 2, channels: 3 }, maxFrames: 4 }],
+  vectors('time-series', 8, { shape: [5, 2], gaps: true }, { patch: [2] }),
+  vectors('force', 6, { shape: [null, 6], longest: 3 }),
+  vectors('proprioception', 14, { shape: [4, 7] }, { patch: [2] }),
+  vectors('control', 3, { shape: [4, 3] }),
+  vectors('set', 5, { shape: [null, 5], longest: 4 }),
+  // A number's block of 3, and a category's of 3 + 1.
+  vectors('table', 7, { shape: [2], columns }),
+  vectors('audio', 6, { shape: [null, 4], longest: 5 }, { patch: [3, 2] }),
+  vectors('depth', 8, { shape: [1, 4, 6], gaps: true }, { patch: [2, 2] }),
   ['text', { vocabularySize: 20, endToken: 19, maximumTokens: 7 }, { vocabularySize: 20, maxPositions: 7 }],
 ];
 
@@ -53,8 +74,19 @@ const readSynthetic = (modality: Modality, input: object, count: number) => {
 
 describe('the records of this package', () => {
   it('are registered in the order in which routers number them', () => {
-    expect(modalityNames()).toEqual(['visual', 'text']);
-    expect(registeredModalities().map(({ attribute }) => attribute)).toEqual(['visual', 'text']);
+    expect(modalityNames()).toEqual([
+      'visual',
+      'text',
+      'audio',
+      'time-series',
+      'table',
+      'set',
+      'force',
+      'proprioception',
+      'control',
+      'depth',
+    ]);
+    expect(registeredModalities().map(({ attribute }) => attribute)).toEqual(modalityNames());
     expect(() => modalityNamed('vision')).toThrow('unknown modality "vision"');
   });
 
@@ -65,6 +97,11 @@ describe('the records of this package', () => {
     expect(segment.modality).toBe(name);
     expect(segment.row).toBe(row);
     expect(segment.length).toBeLessThanOrEqual(modality.tokens(input));
+    const raw = modality.rawTokens?.(segment);
+    const { width: each, axes } = modality.rawShape?.(input) ?? { width: 0, axes: 0 };
+    expect(raw).toMatchObject({ width: each, axes });
+    expect(raw?.values.length).toBe(3 * segment.length * each);
+    expect(raw?.coordinates.length).toBe(segment.length * axes);
     const width = 8;
     const settings = modality.resolve(given, width);
     expect(modality.resolve(settings, width)).toEqual(settings);

@@ -74,6 +74,7 @@ const askedByVerb = (predictor: Predictor): void => {
     | 'classify-text'
     | 'caption-video'
     | 'retrieve-video'
+    | 'classify-sample'
   >();
 };
 

@@ -36,3 +36,4 @@ export {
 } from './stage.ts';
 export { type ColumnMap, filterStage, type FilterOptions, mapStage, rebatchStage } from './stage.ts';
 export { stageSchema, withColumns } from './stage.ts';
+export type { NumberStatistics, StoredInput, TableColumn } from './stored-input.ts';

@@ -4,7 +4,7 @@
  */
 import { rowKey } from '@polygate/attributes';
 import { taskSegments } from '@polygate/generalist';
-import { taskFamilies, type TrainedTask } from '@polygate/tasks';
+import { familySegments, taskFamilies, type TrainedTask } from '@polygate/tasks';
 import { createCondition, type RoutingKey } from '@polygate/routers';
 
 const unique = (words: readonly string[]): readonly string[] => [...new Set(words)];
@@ -12,7 +12,7 @@ const unique = (words: readonly string[]): readonly string[] => [...new Set(word
 /** Name of the tokens of an attribute row such as `10011001`: as the task families call them. */
 export const segmentName = (attributes: string): string => {
   const segments = taskFamilies()
-    .flatMap((family) => family.segments)
+    .flatMap(({ name }) => familySegments(name))
     .filter(({ row }) => rowKey(row) === attributes);
   const labels = unique(segments.flatMap(({ label }) => label ?? []));
   if (labels.length === 0) return `attributes ${attributes}`;

@@ -66,6 +66,9 @@ export interface BaselineContext {
   readonly tokenizer: Tokenizer;
 }
 
+/** A written dataset that has a training split. */
+export type MeasuredContext = Pick<BaselineContext, 'directory' | 'dataset'>;
+
 /** What made-up rows are made of. */
 export interface SyntheticOptions {
   readonly rows: number;
@@ -93,6 +96,8 @@ export interface KindSection {
 export interface DatasetKind extends NamedRecord {
   /** Names of the modalities that a row holds. */
   readonly modalities: readonly string[];
+  /** Names of the modalities of a dataset, for a kind whose datasets differ in them. @default `modalities` */
+  modalitiesOf?(settings: KindSettings): readonly string[];
   /** Whether rows have a label that is an index into the classes of the dataset. */
   readonly hasClasses: boolean;
   /** Whether rows hold ids of the suite's tokenizer. */
@@ -123,6 +128,11 @@ export interface DatasetKind extends NamedRecord {
   readonly thumbnails?: Thumbnails;
   /** Rows of samples, as the schema says. Samples that can't be used are handed to `onFault`. */
   batches(samples: AsyncIterable<Sample>, options: KindRowOptions): AsyncIterable<RecordBatch>;
+  /**
+   * The settings of a written dataset with what is known of its training split alone, such as means and deviations.
+   * @default what it was prepared with
+   */
+  measured?(context: MeasuredContext): Promise<KindSettings>;
   /** Scores of simple baselines on the splits that are held out, from the written rows. @default none */
   baselines?(context: BaselineContext): Promise<Pick<SuiteDataset, 'baselines' | 'mostFrequentCaption'>>;
   /** Columns of made-up rows, of which nothing can be learned. */
@@ -132,6 +142,7 @@ export interface DatasetKind extends NamedRecord {
 /** What the fields of a {@link DatasetKind} must be. */
 export const datasetKindShape: RecordShape<DatasetKind> = {
   modalities: listOf(rules.text, 1),
+  modalitiesOf: optional(call(listOf(rules.text, 1))),
   hasClasses: rules.flag,
   needsTokenizer: rules.flag,
   keepsSamples: optional(rules.flag),
@@ -144,6 +155,7 @@ export const datasetKindShape: RecordShape<DatasetKind> = {
   shown: optional(call(optional(rules.record))),
   thumbnails: optional(shaped({ image: rules.function, title: call(rules.text) })),
   batches: call(rules.record),
+  measured: optional(call(rules.json)),
   baselines: optional(call(rules.record)),
   synthetic: call(rules.record),
 };

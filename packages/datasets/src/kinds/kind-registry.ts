@@ -2,10 +2,11 @@
 import { createRegistry } from '@polygate/core';
 import { captionedImage } from './captioned-image.ts';
 import { captionedVideo } from './captioned-video.ts';
-import { datasetKindShape, type DatasetKind } from './dataset-kind.ts';
+import { datasetKindShape, type DatasetKind, type KindSettings } from './dataset-kind.ts';
 import { labelledImage } from './labelled-image.ts';
 import { labelledText } from './labelled-text.ts';
 import { labelledVideo } from './labelled-video.ts';
+import { multimodalClasses } from './multimodal/kinds.ts';
 import { text } from './text.ts';
 
 const kinds: readonly DatasetKind[] = [
@@ -15,6 +16,7 @@ const kinds: readonly DatasetKind[] = [
   labelledText,
   labelledVideo,
   captionedVideo,
+  multimodalClasses,
 ];
 
 const registry = createRegistry<DatasetKind>('dataset kind', kinds, datasetKindShape);
@@ -28,3 +30,15 @@ export const registerKind = registry.register;
 export const kindNamed = registry.named;
 /** Names of all kinds, those of this package first. */
 export const kindNames = registry.names;
+
+/** Names of the modalities of a dataset's samples. @throws ConfigError for a kind that is not registered */
+export const datasetModalities = ({
+  kind,
+  settings = {},
+}: {
+  readonly kind: string;
+  readonly settings?: KindSettings;
+}): readonly string[] => {
+  const { modalities, modalitiesOf } = registry.named(kind);
+  return modalitiesOf?.(settings) ?? modalities;
+};

@@ -1,11 +1,8 @@
-import { createReadStream } from 'node:fs';
-import { basename, extname } from 'node:path';
 import { type Budgets, ConfigError, FormatError, resolveBudgets } from '@polygate/core';
 import { z } from 'zod';
 import type { ArraySource } from '../arrays/array-data.ts';
+import { arraysOf } from '../arrays/array-files.ts';
 import { type ArrayImageOptions, type ImageArrays, openArrayImages } from '../arrays/array-images.ts';
-import { npySource } from '../arrays/npy.ts';
-import { readZip } from '../arrays/zip.ts';
 import { expandFiles, inputsOfFiles } from '../files/file-patterns.ts';
 import type { LinkOptions } from '../files/folder-listing.ts';
 import { withClasses } from '../samples/class-renames.ts';
@@ -55,31 +52,6 @@ const roleOf = (name: string): Role | undefined => {
   if (splits.length > 1 || rest.length !== 1) return undefined;
   const role = imageWords.has(word) ? 'images' : labelWords.has(word) ? 'labels' : undefined;
   return role && { role, split: splits[0] ?? '' };
-};
-
-/** Arrays by name, of all files. @throws ConfigError for two of one name */
-const arraysOf = async (
-  paths: readonly string[],
-  { imageBytes, groupBytes }: Budgets,
-): Promise<ReadonlyMap<string, ArraySource>> => {
-  const arrays = new Map<string, ArraySource>();
-  const add = (name: string, bytes: () => AsyncIterable<Uint8Array>): void => {
-    if (arrays.has(name))
-      throw new ConfigError(
-        `NumPy arrays: expected arrays of different names, got "${name}" twice; name one file`,
-        {
-          code: 'array-twice',
-          fields: { array: name },
-        },
-      );
-    arrays.set(name, npySource(name, bytes, { imageBytes, groupBytes }));
-  };
-  for (const path of paths) {
-    if (extname(path).toLowerCase() === '.npy')
-      add(basename(path, extname(path)), () => createReadStream(path));
-    else for (const entry of await readZip(path)) add(entry.name.replace(/\.npy$/u, ''), () => entry.read());
-  }
-  return arrays;
 };
 
 const pairsOf = (arrays: ReadonlyMap<string, ArraySource>, options: NumpyArraysOptions): ImageArrays[] => {

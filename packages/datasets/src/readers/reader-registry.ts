@@ -21,6 +21,7 @@ import { mnistReader } from './mnist.ts';
 import { movingDigitsReader } from './moving-digits.ts';
 import { msrVttReader } from './msr-vtt.ts';
 import { msvdReader } from './msvd.ts';
+import { multimodalArraysReader } from './multimodal-arrays.ts';
 import { numpyArraysReader } from './numpy-arrays.ts';
 import { openClipartReader } from './openclipart.ts';
 import { parquetReader } from './parquet.ts';
@@ -55,6 +56,7 @@ const readers = [
   savedDatasetReader,
   idxReader,
   numpyArraysReader,
+  multimodalArraysReader,
   imageMetadataReader,
   textFolderReader,
   captionListReader,

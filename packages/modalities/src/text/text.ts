@@ -11,7 +11,10 @@ import { MODALITY_LIMITS } from '../limits.ts';
 import type { CheckContext, EmbeddingContext, Modality } from '../modality.ts';
 import { tableSpec } from '../parameter-specs.ts';
 import { check, checkFields, checkKeys, checkWhole } from '../setting-checks.ts';
+import { gridCoordinates } from '../raw-tokens.ts';
 import { refuseSegment } from '../segment-checks.ts';
+import type { StoredInput } from '@polygate/stream';
+import type { InputContext } from '../input-context.ts';
 import { readText, type TextInput } from './text-rows.ts';
 import type { TextSegment } from './text-segment.ts';
 
@@ -133,6 +136,15 @@ export const text: Modality<Resolved, TextInput, TextSegment> = Object.freeze({
       ).slice(0, maximumTokens - 1),
       endToken,
     ]),
+  }),
+
+  input: (_: StoredInput, { name, text: longest }: InputContext): TextInput => ({ ...longest, column: name }),
+  rawShape: ({ vocabularySize }: TextInput) => ({ width: 1, axes: 1, vocabulary: vocabularySize }),
+  rawTokens: ({ arrays: { ids }, length, layout: { positions } }: TextSegment) => ({
+    values: ids,
+    width: 1,
+    axes: 1,
+    coordinates: positions ? Float32Array.from(positions) : gridCoordinates([length]),
   }),
 
   resolve,

@@ -13,6 +13,9 @@ import type { BatchColumns } from '../columns.ts';
 import { linearSpecs, tableSpec } from '../parameter-specs.ts';
 import { refuseSegment } from '../segment-checks.ts';
 import type { SegmentRows } from '../segment.ts';
+import { gridCoordinates } from '../raw-tokens.ts';
+import type { StoredInput } from '@polygate/stream';
+import type { InputContext } from '../input-context.ts';
 import { check, checkFields, checkKeys, checkWhole } from '../setting-checks.ts';
 import { patchImages, resolveImageInput, type VisualInput } from './image-input.ts';
 import { spatialPositions } from './positions.ts';
@@ -190,6 +193,17 @@ export const visual: Modality<Resolved, VisualInput, VisualSegment> = Object.fre
       random.integer(256),
     ),
   }),
+
+  input: (_: StoredInput, { name, image }: InputContext): VisualInput => ({ ...image, column: name }),
+  rawShape: (input: VisualInput) => {
+    const { patchWidth, frames } = resolveImageInput(input);
+    return { width: patchWidth, axes: frames > 1 ? 3 : 2 };
+  },
+  rawTokens: ({ arrays: { patches }, layout: { grid, patchWidth } }: VisualSegment) => {
+    const { frames, rows, columns } = grid;
+    const sides = frames > 1 ? [frames, rows, columns] : [rows, columns];
+    return { values: patches, width: patchWidth, axes: sides.length, coordinates: gridCoordinates(sides) };
+  },
 
   resolve,
   topLevel: ['patch', 'maxFrames', 'gridScale'],

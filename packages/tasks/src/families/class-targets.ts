@@ -1,4 +1,5 @@
 /** Classes as targets: the labels of rows, and the names of classes as candidates. */
+import type { AttributeRow } from '@polygate/attributes';
 import { ConfigError, ShapeError } from '@polygate/core';
 import { values, type RecordBatch } from '@polygate/stream';
 import {
@@ -20,6 +21,8 @@ export interface ClassSettings extends Pick<TaskSettings, 'name'>, CandidateSett
   readonly tokenizer: TaskTokenizer;
   /** Longest class name in tokens, end token included. @default 32 */
   readonly maximumTokens?: number | undefined;
+  /** Attributes of the names. @default those of names of images */
+  readonly row?: AttributeRow;
 }
 
 /** The column `label` of a batch. @throws ShapeError for a label that is none of the classes */
@@ -37,13 +40,13 @@ export const classLabels = (
 
 /** How a task chooses among the names of its classes. @throws ConfigError for names that repeat or have no token */
 export const createClassCandidates = (settings: ClassSettings): ReturnType<typeof createTaskCandidates> => {
-  const { name, classes, tokenizer, maximumTokens = LONGEST_NAME } = settings;
+  const { name, classes, tokenizer, maximumTokens = LONGEST_NAME, row = segmentRows.name } = settings;
   const repeated = classes.find((label, i) => classes.indexOf(label) !== i);
   if (repeated !== undefined) {
     throw new ConfigError(
       `task "${name}": expected class names that differ, got "${repeated}" twice; their targets would be the same`,
     );
   }
-  const options = { tokenizer, row: segmentRows.name, maximum: maximumTokens };
+  const options = { tokenizer, row, maximum: maximumTokens };
   return createTaskCandidates(nameCandidates(`classes:${name}`, classes, options), settings);
 };

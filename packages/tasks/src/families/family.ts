@@ -13,6 +13,7 @@ import {
   shaped,
   type NamedRecord,
   type RecordShape,
+  type Rule,
 } from '@polygate/core';
 import type { AttributeRow, TaskSignature } from '@polygate/attributes';
 import { scoreReportRule, type ScoreReport } from '@polygate/evaluation';
@@ -44,6 +45,26 @@ export interface TaskSegment {
    * @default as other families call tokens of that row
    */
   readonly label?: string;
+}
+
+/** An input of a task whose inputs are those of its dataset. */
+export interface TaskInput {
+  /** Of the input, and of its column. */
+  readonly name: string;
+  /** Name of its modality. */
+  readonly modality: string;
+  readonly row: AttributeRow;
+  /** What the modality's record reads it by. */
+  readonly input: object;
+  /** Its place among the inputs of the dataset. */
+  readonly place: number;
+}
+
+/** What inputs of a model are read by. */
+export interface InputSources {
+  /** Images of the model. */
+  readonly image: ImageInput;
+  readonly tokenizer: { readonly size: number; readonly specials: { readonly endoftext: number } };
 }
 
 /** What a task knows of its dataset. */
@@ -113,9 +134,20 @@ export interface TaskFamily<
   /** Settings beside the common ones, as fields of a zod object. */
   readonly settings: Fields;
   readonly defaults: FamilyDefaults;
-  readonly signature: TaskSignature;
-  /** Kinds of segments of its inputs, then of its candidates. */
-  readonly segments: readonly TaskSegment[];
+  /** @default that of each task, for a family whose tasks differ */
+  readonly signature?: TaskSignature;
+  /**
+   * Kinds of segments of its inputs, then of its candidates; a function of what is kept of a task where tasks differ. Of
+   * one of which nothing is kept it gives what all have.
+   */
+  readonly segments:
+    readonly TaskSegment[] | ((kept?: Readonly<Record<string, unknown>>) => readonly TaskSegment[]);
+  /**
+   * The inputs of a task, where they are those of its dataset: models make what embeds them by it.
+   * @param kept what is kept of the task
+   * @default the modalities of the segments, each with the settings that its record has
+   */
+  inputs?(kept: Readonly<Record<string, unknown>> | undefined, sources: InputSources): readonly TaskInput[];
   /** Name of the learned temperature. @default the family's name */
   readonly temperature?: string;
   /**
@@ -160,6 +192,16 @@ const share = ruleOf('a number of 0 to 1', (value) => typeof value === 'number' 
 const modalityNames = listOf(rules.text, 1);
 const words = ruleOf('a text', (value) => typeof value === 'string');
 
+const segmentList = listOf(
+  shaped({ modality: rules.text, row: rules.record, label: optional(rules.text) }),
+  1,
+);
+/** A list of segments, or a function that gives one. */
+const segmentsRule: Rule = Object.assign(
+  (value: unknown, path = '') => (typeof value === 'function' ? undefined : segmentList(value, path)),
+  { gives: () => segmentList },
+);
+
 /** What answers of a verb are, each of a list: of images and texts one list for each. */
 const predictorShape = shaped({
   verb: ruleOf(
@@ -202,8 +244,11 @@ export const taskFamilyShape: RecordShape<TaskFamily> = {
   kind: rules.text,
   settings: settingShape(),
   defaults: shaped({ labelSmoothing: share }),
-  signature: shaped({ inputs: modalityNames, targets: modalityNames }),
-  segments: listOf(shaped({ modality: rules.text, row: rules.record, label: optional(rules.text) }), 1),
+  signature: optional(shaped({ inputs: modalityNames, targets: modalityNames })),
+  segments: segmentsRule,
+  inputs: optional(
+    call(listOf(shaped({ name: rules.text, modality: rules.text, row: rules.record, input: rules.record }))),
+  ),
   temperature: optional(rules.text),
   taskName: optional(call(rules.text)),
   create: call(taskShape),

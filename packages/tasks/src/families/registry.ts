@@ -8,6 +8,7 @@ import { imageCaptioning } from './image-captioning/family.ts';
 import { imageClassification } from './image-classification/family.ts';
 import { imageTextRetrieval } from './image-text-retrieval/family.ts';
 import { maskedLanguageModelling } from './masked-language-modelling/family.ts';
+import { multimodalClassification } from './multimodal/classification.ts';
 import { textClassification } from './text-classification/family.ts';
 import { videoCaptioning } from './video-captioning/family.ts';
 import { videoClassification } from './video-classification/family.ts';
@@ -25,6 +26,7 @@ export interface NamedTaskFamilies {
   readonly 'text-classification': typeof textClassification;
   readonly 'video-captioning': typeof videoCaptioning;
   readonly 'video-text-retrieval': typeof videoTextRetrieval;
+  readonly 'multimodal-classification': typeof multimodalClassification;
 }
 
 const families: readonly TaskFamily[] = [
@@ -36,6 +38,7 @@ const families: readonly TaskFamily[] = [
   textClassification,
   videoCaptioning,
   videoTextRetrieval,
+  multimodalClassification,
 ];
 
 const registry = createRegistry<TaskFamily>('task family', families, taskFamilyShape);
@@ -61,6 +64,12 @@ export const registerTaskFamily = <Fields extends SettingFields>(
 /** The family of a name. @throws ConfigError listing the registered names */
 export const taskFamilyNamed = (name: string): TaskFamily => registry.named(name);
 
+/** The kinds of segments of a family's tasks, inputs first. @param kept what is kept of a task, where tasks differ */
+const segmentsOf = (
+  { segments }: Pick<TaskFamily, 'segments'>,
+  kept?: Readonly<Record<string, unknown>>,
+): readonly TaskSegment[] => (typeof segments === 'function' ? segments(kept) : segments);
+
 /** Whether a family of that name is registered. */
 export const hasTaskFamily = (name: string): boolean => registry.has(name);
 
@@ -69,12 +78,14 @@ export const hasTaskFamily = (name: string): boolean => registry.has(name);
  * registered after it, so this is asked when it is used.
  * @throws ConfigError naming the family and what is registered
  */
-export const requireRegisteredParts = ({ name, kind, segments, signature }: TaskFamily): void => {
+export const requireRegisteredParts = (family: TaskFamily): void => {
+  const { name, kind, signature } = family;
   const refuse = (what: string, got: string, all: readonly string[]): void => {
     if (!all.includes(got)) throw unknownName(`${what} of the task family ${name},`, got, all);
   };
   refuse('kind of dataset', kind, kindNames());
-  for (const { modality } of segments) refuse('modality of a segment', modality, modalityNames());
+  for (const { modality } of segmentsOf(family)) refuse('modality of a segment', modality, modalityNames());
+  if (!signature) return;
   const groups = [...new Set(registeredModalities().map(({ attribute }) => attribute))];
   for (const group of [...signature.inputs, ...signature.targets]) {
     refuse('modality in the signature', group, groups);
@@ -108,12 +119,16 @@ export const taskPredictors = (): readonly {
 
 /**
  * The kinds of segments of a family's tasks, inputs first.
+ * @param kept what a model keeps of the task, for a family whose tasks differ
  * @throws ConfigError for a family that is not registered, and as {@link requireRegisteredParts}
  */
-export const familySegments = (family: string): readonly TaskSegment[] => {
+export const familySegments = (
+  family: string,
+  kept?: Readonly<Record<string, unknown>>,
+): readonly TaskSegment[] => {
   const record = registry.named(family);
   requireRegisteredParts(record);
-  return record.segments;
+  return segmentsOf(record, kept);
 };
 
 /** The zod object of a family's tasks, as recipes hold them. */

@@ -54,8 +54,8 @@ export interface EncoderSizes {
   readonly channels: number;
   /** Names of the tasks, which experts may be chosen by. */
   readonly tasks?: readonly string[];
-  /** Modalities that the tasks show. @default those of the preset */
-  readonly modalities?: readonly string[];
+  /** Modalities that the tasks show, with the settings that they need. @default those of the preset */
+  readonly modalities?: Readonly<Record<string, object>>;
   /** Temperatures of the tasks' families. @default those of a configuration that names none */
   readonly temperatures?: readonly string[];
 }
@@ -66,10 +66,11 @@ export interface EncoderSizes {
  */
 const modalitiesOf = (
   given: UniPerceiverSettings['modalities'] = {},
-  shown: readonly string[],
+  shown: Readonly<Record<string, object>>,
 ): EncoderConfig['modalities'] => {
   const preset: Readonly<Record<string, object>> = { visual: {}, text: {} };
-  const all = { ...preset, ...Object.fromEntries(shown.map((name) => [name, {}])), ...given };
+  const named = Object.entries(given).map(([name, own]) => [name, { ...shown[name], ...own }] as const);
+  const all = { ...preset, ...shown, ...Object.fromEntries(named) };
   return Object.keys(all).length > Object.keys(preset).length || Object.keys(given).length > 0
     ? all
     : undefined;
@@ -84,7 +85,7 @@ export const encoderOf = (model: UniPerceiverSettings, sizes: EncoderSizes): Pre
   const { moe: presetMoe, ...base } = presetNamed(preset);
   const experts = expertsOf(moe, presetMoe, sizes.tasks ?? []);
   const temperatures = [...new Set(sizes.temperatures)];
-  const modalities = modalitiesOf(given, sizes.modalities ?? []);
+  const modalities = modalitiesOf(given, sizes.modalities ?? {});
   const config = {
     ...base,
     ...defined(own),

@@ -220,7 +220,8 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
 
   /** Whether its encoder has weights for all segments of a task. */
   serves(task: Pick<TrainedTask, 'name' | 'family'>): boolean {
-    return taskSegments(task).every((segment) => this.encoder.serves(segment));
+    const trained = this.tasks.find(({ name, family }) => name === task.name && family === task.family);
+    return taskSegments(trained ?? task).every((segment) => this.encoder.serves(segment));
   }
 
   describe(): readonly (readonly [name: string, value: string])[] {

@@ -11,10 +11,11 @@ import {
 } from '@polygate/encoder';
 import { createMergedEncoder, isMergedConfig } from '@polygate/encoder/merged';
 import { visual } from '@polygate/modalities';
-import { familySegments, taskFamilyNamed, temperatureOf } from '@polygate/tasks';
+import { taskFamilyNamed, temperatureOf } from '@polygate/tasks';
 import type { ModelArchitecture } from '../architecture.ts';
 import { FIRST_ARCHITECTURE, type ModelImage } from '../model-config.ts';
 import { z } from 'zod';
+import { neededModalities } from '../needed-modalities.ts';
 import { describeSettings } from './description.ts';
 import { encoderOf } from './encoder-of.ts';
 import { uniPerceiverSettings, type UniPerceiverSettings } from './settings.ts';
@@ -56,7 +57,10 @@ export const uniPerceiver: ModelArchitecture<UniPerceiverConfig, UniPerceiverSet
       channels: image.channels,
       tasks: tasks.map(({ name }) => name),
       temperatures: tasks.map(({ family }) => temperatureOf(taskFamilyNamed(family))),
-      modalities: tasks.flatMap(({ family }) => familySegments(family).map(({ modality }) => modality)),
+      modalities: neededModalities(tasks, {
+        image: { ...image, patch: settings.patchSize ?? presetNamed(settings.preset).patch.size },
+        vocabularySize,
+      }),
     };
     return { ...data, encoder: encoderOf(settings, sizes) };
   },
