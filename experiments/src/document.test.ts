@@ -6,6 +6,7 @@ import { experiments } from './catalogue.ts';
 import { documentFiles, generatedText, withGenerated } from './document.ts';
 import type { ExperimentResults, RunResult } from './results.ts';
 import { readResults } from './results.ts';
+import { smallExperiments } from './small/small-catalogue.ts';
 import { interferenceTable, updatesTable } from './interference-tables.ts';
 import { normalisedPercents, priceTable, scoreTable } from './tables.ts';
 
@@ -157,6 +158,7 @@ describe('docs/results', () => {
   it('lists no document of an experiment that nobody knows', () => {
     const known = new Set([
       ...Object.keys(experiments),
+      ...Object.keys(smallExperiments),
       'demo',
       'demo-wasm',
       'mini-full',

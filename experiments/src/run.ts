@@ -14,6 +14,11 @@ import { readResults, writeResults, type ExperimentResults, type RunResult } fro
 import { finishedRun } from './run-once.ts';
 import { writeStaged } from './staged/staged-document.ts';
 import type { StagedResults } from './staged/staged-results.ts';
+import { runSmallExperiment } from './small/run-small.ts';
+import { writeSmall } from './small/small-document.ts';
+import type { SmallExperiment } from './small/small-experiment.ts';
+import { smallExperiments } from './small/small-catalogue.ts';
+import type { SmallResults } from './small/small-results.ts';
 import { runStaged } from './staged/run-staged.ts';
 import type { StagedExperiment } from './staged/stages.ts';
 import { tables45 } from './staged/tables-4-5.ts';
@@ -119,10 +124,13 @@ const runExperiment = async (experiment: Experiment, flags: Flags): Promise<bool
 
 const usage = (): void => {
   process.stderr.write(
-    'usage: npm run experiment -- NAME [NAME ...] [--seeds 1,2,3] [--jobs 2] [--only VARIANTS] [--tables]\n\n',
+    'usage: npm run experiment -- NAME [NAME ...] [--seeds 1,2,3] [--jobs 2] [--only VARIANTS] [--tables]\n       of small sets also [--sets digits,tiles] [--full data/mini-full] [--base RUN]\n\n',
   );
-  for (const { name, title, variants } of [...Object.values(experiments), ...Object.values(staged)]) {
-    process.stderr.write(`  ${name.padEnd(10)} ${title}: ${variants.map((each) => each.name).join(', ')}\n`);
+  const all = [experiments, staged, smallExperiments].flatMap((each) =>
+    Object.values<Experiment | StagedExperiment | SmallExperiment>(each),
+  );
+  for (const { name, title, variants } of all) {
+    process.stderr.write(`  ${name.padEnd(12)} ${title}: ${variants.map((each) => each.name).join(', ')}\n`);
   }
 };
 
@@ -133,6 +141,9 @@ const main = async (): Promise<void> => {
       seeds: { type: 'string', default: '1,2,3' },
       jobs: { type: 'string', default: '2' },
       only: { type: 'string' },
+      sets: { type: 'string' },
+      base: { type: 'string' },
+      full: { type: 'string' },
       tables: { type: 'boolean', default: false },
     },
   });
@@ -152,6 +163,17 @@ const main = async (): Promise<void> => {
     if (inStages) {
       if (values.tables) await writeStaged(await readResults<StagedResults>(name));
       else if (!(await runStaged(inStages, { ...flags, runs: RUNS_FOLDER }, { logger })))
+        process.exitCode = 1;
+      continue;
+    }
+    const onSets = ownValue(smallExperiments, name);
+    if (onSets) {
+      const { base, full } = values;
+      const sets = values.sets?.split(',');
+      if (values.tables) await writeSmall(await readResults<SmallResults>(name));
+      else if (
+        !(await runSmallExperiment(onSets, { ...flags, sets, base, full, runs: RUNS_FOLDER }, { logger }))
+      )
         process.exitCode = 1;
       continue;
     }

@@ -6,18 +6,16 @@ import {
   type TrainRecipeOptions,
   type TrainRecipeResult,
 } from '@polygate/runs';
-import { resolvePretrainRecipe } from './resolve-recipe.ts';
+import { fitPretrainRecipe, type PretrainChoice } from './resolve-recipe.ts';
 
-export interface PretrainOptions extends Omit<TrainRecipeOptions, 'recipe'> {
-  /** Name of a recipe, or a recipe itself. */
-  readonly recipe: string | object;
-  /** Settings `path=value` laid over the recipe. */
-  readonly set?: readonly string[];
-}
+export interface PretrainOptions extends Omit<TrainRecipeOptions, 'recipe'>, PretrainChoice {}
 
-const resolved = ({ recipe, set = [], ...rest }: PretrainOptions): TrainRecipeOptions => ({
+const resolved = async (
+  { recipe, set = [], suite, ...rest }: PretrainOptions,
+  { logger }: TrainRecipeContext,
+): Promise<TrainRecipeOptions> => ({
   ...rest,
-  recipe: resolvePretrainRecipe({ recipe, set }),
+  recipe: await fitPretrainRecipe({ recipe, set, suite }, logger),
 });
 
 /**
@@ -27,10 +25,10 @@ const resolved = ({ recipe, set = [], ...rest }: PretrainOptions): TrainRecipeOp
 export const pretrain = async (
   options: PretrainOptions,
   context: TrainRecipeContext = {},
-): Promise<TrainRecipeResult> => trainRecipe(resolved(options), context);
+): Promise<TrainRecipeResult> => trainRecipe(await resolved(options, context), context);
 
 /** As {@link pretrain}, but on made-up data with small batches. @throws as {@link pretrain} */
 export const pretrainSynthetic = async (
   options: PretrainOptions,
   context: TrainRecipeContext = {},
-): Promise<TrainRecipeResult> => trainSynthetic(resolved(options), context);
+): Promise<TrainRecipeResult> => trainSynthetic(await resolved(options, context), context);

@@ -2,6 +2,7 @@ export { countsOf, describeTuning } from './describe.ts';
 export type { TrainedCounts } from './describe.ts';
 export { resolveTuneRecipe } from './resolve-recipe.ts';
 export type { TuneChoice } from './resolve-recipe.ts';
-export { tuneRecipes } from './recipes/index.ts';
+export { suiteTunings, tuneRecipes } from './recipes/index.ts';
+export type { SuiteTuning } from './recipes/index.ts';
 export { tune } from './tune.ts';
 export type { TuneOptions } from './tune.ts';

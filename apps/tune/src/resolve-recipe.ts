@@ -1,9 +1,9 @@
 /** The recipe that a command asks for: a named one or a record, with base, suite, task and method laid over it. */
-import { ConfigError, ownValue, unknownName } from '@polygate/core';
+import { ConfigError, ownValue, silentLogger, unknownName, type Logger } from '@polygate/core';
 import { readSuite, type Suite } from '@polygate/datasets';
 import { applyOverrides, defaultTasks, type Recipe, type RecipeInput } from '@polygate/generalist';
 import { readRun } from '@polygate/runs';
-import { tuneRecipes } from './recipes/index.ts';
+import { suiteTunings, tuneRecipes, type SuiteTuning } from './recipes/index.ts';
 
 export interface TuneChoice {
   /** Name of a recipe, such as `imagenet-1k` for that of the method, or a recipe itself. @default 'mini' */
@@ -31,14 +31,44 @@ type TaskInput = Tasks[string];
 
 const DEFAULT_METHOD = 'prompt';
 
-/** A recipe by its name, or by that of its row: `imagenet-1k` is `imagenet-1k-prompt` by the method `prompt`. */
+/** By its name, or by that of its row: `imagenet-1k` is `imagenet-1k-prompt` by the method `prompt`. */
+const byName = <Value>(
+  values: Readonly<Record<string, Value>>,
+  name: string,
+  method: string,
+): Value | undefined =>
+  ownValue(values, name) ??
+  ownValue(values, `${name}-${method}`) ??
+  ownValue(values, `${name}-${DEFAULT_METHOD}`);
+
 const namedRecipe = (name: string, method: string): RecipeInput => {
-  const found =
-    ownValue(tuneRecipes, name) ??
-    ownValue(tuneRecipes, `${name}-${method}`) ??
-    ownValue(tuneRecipes, `${name}-${DEFAULT_METHOD}`);
-  if (!found) throw unknownName('tune recipe', name, Object.keys(tuneRecipes));
+  const found = byName(tuneRecipes, name, method);
+  if (!found)
+    throw unknownName('tune recipe', name, [...Object.keys(tuneRecipes), ...Object.keys(suiteTunings)]);
   return found;
+};
+
+/** What a recipe says that the suite decides; its reasons are told. @throws ConfigError where there is no suite */
+const fittedRecipe = (
+  fitted: SuiteTuning,
+  {
+    suite,
+    folder,
+    task,
+  }: { readonly suite: Suite | undefined; readonly folder: string; readonly task: string | undefined },
+  logger: Logger,
+): RecipeInput => {
+  if (!suite) {
+    throw new ConfigError(
+      `tune: expected a prepared suite, which decides the recipe, got none in ${folder}; give its folder by --suite`,
+      { code: 'no-suite' },
+    );
+  }
+  const dataset = task === undefined ? undefined : taskNamed(suite, task)[1].dataset;
+  const { recipe, reasons } = fitted.fit(suite, { folder, dataset });
+  for (const reason of reasons) logger.info(reason);
+  const { name: _, ...own } = recipe;
+  return own;
 };
 
 /** The task of a suite that a name means: its own, or that of its dataset where there is one alone. */
@@ -121,16 +151,23 @@ const runName = (tasks: Tasks, method: string): string =>
  * @throws ConfigError listing the known recipes, tasks, methods, keys or values; StateError or ConfigError for a folder that
  * is no run, model or suite
  */
-export const resolveTuneRecipe = async (choice: TuneChoice): Promise<Recipe> => {
+export const resolveTuneRecipe = async (
+  choice: TuneChoice,
+  logger: Logger = silentLogger,
+): Promise<Recipe> => {
   const { method, checkpoint, recipe = 'mini', set = [], ahead = false } = choice;
-  const input =
+  const fitted =
+    typeof recipe === 'string' ? byName(suiteTunings, recipe, method ?? DEFAULT_METHOD) : undefined;
+  const named = (): RecipeInput =>
     typeof recipe === 'string' ? namedRecipe(recipe, method ?? DEFAULT_METHOD) : (recipe as RecipeInput);
-  const from = choice.from ?? input.initialize?.from;
-  const tune = method === undefined || input.tune?.method === method ? input.tune : { method };
-  const given = choice.suite ?? input.suite;
+  const asked = fitted ? { tune: { method: fitted.method } } : named();
+  const from = choice.from ?? asked.initialize?.from;
+  const given = choice.suite ?? asked.suite;
   const folder =
     given ?? (ahead && from === undefined ? 'data/mini' : await suiteOf(choice.base ?? from, checkpoint));
   const suite = await openAhead(folder, ahead);
+  const input = fitted ? fittedRecipe(fitted, { suite, folder, task: choice.task }, logger) : asked;
+  const tune = method === undefined || input.tune?.method === method ? input.tune : { method };
   const { tasks: own = {} } = input;
   const tasks = suite ? tasksOf(own, { suite, folder, task: choice.task }) : own;
   const laid: RecipeInput = {

@@ -19,7 +19,7 @@ export const tune = async (
 ): Promise<TrainRecipeResult> =>
   trainRecipe(
     {
-      recipe: await resolveTuneRecipe({ ...choice, ...(base === undefined ? {} : { base }) }),
+      recipe: await resolveTuneRecipe({ ...choice, ...(base === undefined ? {} : { base }) }, context.logger),
       ...(run === undefined ? {} : { run }),
       ...(resume === undefined ? {} : { resume }),
       ...(base === undefined ? {} : { base }),

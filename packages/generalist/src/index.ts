@@ -74,6 +74,8 @@ export { openSuite } from './suite-data.ts';
 export { resizedSuite } from './resized-suite.ts';
 export { requireSuiteOf } from './suite-fit.ts';
 export type { OpenSuite } from './suite-data.ts';
+export { areFewImages, smallImages } from './small-images.ts';
+export type { FittedRecipe, ImageCounts, SmallImagesOptions, TunedBy } from './small-images.ts';
 export { defaultTasks, familyKinds, fitTasks, makeTask, trainedTasks } from './task-recipes.ts';
 export type { TaskContext } from './task-recipes.ts';
 export { buildTaskSources, labelFrequencies, tasksOf } from './task-sources.ts';

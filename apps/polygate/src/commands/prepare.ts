@@ -9,6 +9,7 @@ import {
   writeRecipeFile,
 } from '@polygate/app-prepare';
 import { ConfigError } from '@polygate/core';
+import { areFewImages } from '@polygate/generalist';
 import type { Command } from 'commander';
 import { readRecipe, withExtensions, type AskedRecipe } from '../extensions.ts';
 import type { Terminal } from '../terminal.ts';
@@ -119,6 +120,11 @@ export const addPrepare = (program: Command, terminal: Terminal): void => {
       for (const dataset of suite.datasets) {
         const splits = Object.entries(dataset.splits).map(([split, { rows }]) => `${split} ${rows}`);
         terminal.print(`${dataset.name} (${dataset.kind}): ${splits.join(', ')}`);
+      }
+      if (areFewImages(suite)) {
+        terminal.logger.info(
+          `settings that fit so many images: npx polygate pretrain --recipe small-images --suite ${directory}`,
+        );
       }
       if (flags.check) await checkSuite(directory, (line) => terminal.print(line));
     });

@@ -1,4 +1,10 @@
-import { pretrain, pretrainRecipes, pretrainSynthetic, resolvePretrainRecipe } from '@polygate/app-pretrain';
+import {
+  fitPretrainRecipe,
+  pretrain,
+  pretrainRecipes,
+  pretrainSynthetic,
+  suiteRecipes,
+} from '@polygate/app-pretrain';
 import { describeRecipe } from '@polygate/runs';
 import { createProgress } from '@polygate/terminal';
 import type { ResumeMode } from '@polygate/training';
@@ -16,6 +22,7 @@ import {
 
 interface PretrainFlags extends RecipeFlags, EngineFlags {
   readonly run?: string;
+  readonly suite?: string;
   readonly base?: string;
   readonly resume: ResumeMode;
   readonly describe?: boolean;
@@ -26,6 +33,7 @@ interface PretrainFlags extends RecipeFlags, EngineFlags {
 export const addPretrain = (program: Command, terminal: Terminal): void => {
   withEngine(withRecipe(program.command('pretrain'), 'demo'))
     .description('joint training of one shared encoder on all tasks -> a run folder')
+    .option('--suite <folder>', 'prepared suite (default: the recipe’s)')
     .option('--run <folder>', 'folder of the run (default: runs/<name of the recipe>)')
     .option(
       '--resume <how>',
@@ -35,22 +43,25 @@ export const addPretrain = (program: Command, terminal: Terminal): void => {
     .option('--base <folder>', baseText)
     .option('--synthetic', 'train on made-up data with small batches, to see that a recipe runs')
     .option('--describe', 'print the parameter table of the recipe and do nothing else')
-    .addHelpText('after', `\nRecipes: ${Object.keys(pretrainRecipes).join(', ')}, or a .json/.js file.`)
+    .addHelpText(
+      'after',
+      `\nRecipes: ${[...Object.keys(pretrainRecipes), ...Object.keys(suiteRecipes)].join(', ')}, or a .json/.js file.`,
+    )
     .action(async (flags: PretrainFlags) => {
       const { recipe, set } = await readRecipe(flags.recipe ?? 'demo', {
         set: [...flags.set, ...engineOverrides(flags)],
         extension: flags.extension,
       });
+      const { logger, signal } = terminal;
+      const choice = { recipe, set, ...(flags.suite === undefined ? {} : { suite: flags.suite }) };
       if (flags.describe) {
-        terminal.print(describeRecipe(resolvePretrainRecipe({ recipe, set })));
+        terminal.print(describeRecipe(await fitPretrainRecipe(choice, logger)));
         return;
       }
-      const { logger, signal } = terminal;
       const train = flags.synthetic ? pretrainSynthetic : pretrain;
       const result = await train(
         {
-          recipe,
-          set,
+          ...choice,
           resume: flags.resume,
           ...(flags.run === undefined ? {} : { run: flags.run }),
           ...(flags.base === undefined ? {} : { base: flags.base }),

@@ -1,4 +1,4 @@
-import { describeTuning, resolveTuneRecipe, tune, tuneRecipes } from '@polygate/app-tune';
+import { describeTuning, resolveTuneRecipe, suiteTunings, tune, tuneRecipes } from '@polygate/app-tune';
 import { createProgress } from '@polygate/terminal';
 import type { ResumeMode } from '@polygate/training';
 import type { Command } from 'commander';
@@ -26,7 +26,7 @@ interface TuneFlags extends RecipeFlags, EngineFlags {
 }
 
 /** Recipes by what they tune, each with its methods: `imagenet-1k-prompt, imagenet-1k-fine`. */
-const recipeNames = (): string => Object.keys(tuneRecipes).join(', ');
+const recipeNames = (): string => [...Object.keys(tuneRecipes), ...Object.keys(suiteTunings)].join(', ');
 
 /** `polygate tune`: a run or a model tuned on a task of a suite of its own. */
 export const addTune = (program: Command, terminal: Terminal): void => {
@@ -68,7 +68,7 @@ export const addTune = (program: Command, terminal: Terminal): void => {
       };
       const { logger, signal } = terminal;
       if (flags.describe) {
-        terminal.print(await describeTuning(await resolveTuneRecipe({ ...choice, ahead: true })));
+        terminal.print(await describeTuning(await resolveTuneRecipe({ ...choice, ahead: true }, logger)));
         return;
       }
       const result = await tune(

@@ -1,4 +1,5 @@
-import type { RecipeInput } from '@polygate/generalist';
+import type { Suite } from '@polygate/datasets';
+import { smallImages, type FittedRecipe, type RecipeInput } from '@polygate/generalist';
 import { demoWasm } from './demo-wasm.ts';
 import { demo } from './demo.ts';
 import { labelledText } from './labelled-text.ts';
@@ -13,3 +14,9 @@ export const pretrainRecipes: Readonly<Record<string, RecipeInput>> = Object.fre
   'mini-generalist': miniGeneralist,
   ...uniPerceiverRecipes,
 });
+
+/** Recipes that a suite decides, by name: a function of what is prepared in a folder. */
+export const suiteRecipes: Readonly<Record<string, (suite: Suite, folder: string) => FittedRecipe>> =
+  Object.freeze({
+    'small-images': (suite, folder) => smallImages(suite, { folder }),
+  });

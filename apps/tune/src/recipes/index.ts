@@ -1,5 +1,12 @@
 /** Every recipe of this stage by name: a row of a table and a method, `imagenet-1k-prompt`. */
-import type { RecipeInput } from '@polygate/generalist';
+import type { Suite } from '@polygate/datasets';
+import {
+  smallImages,
+  type FittedRecipe,
+  type RecipeInput,
+  type SmallImagesOptions,
+  type TunedBy,
+} from '@polygate/generalist';
 import { tuningTables, type TuningRow, type TuningTable } from './table.ts';
 
 /** A row with its table and one of its columns. */
@@ -60,3 +67,21 @@ export const namedTunings: ReadonlyMap<string, NamedTuning> = new Map(
 export const tuneRecipes: Readonly<Record<string, RecipeInput>> = Object.freeze(
   Object.fromEntries([...namedTunings].map(([name, named]) => [name, recipeOf(name, named)])),
 );
+
+/** A recipe that a suite decides, and how it tunes. */
+export interface SuiteTuning {
+  readonly method: string;
+  fit(suite: Suite, options: Omit<SmallImagesOptions, 'tuned'>): FittedRecipe;
+}
+
+const smallBy = (tuned: TunedBy): SuiteTuning => ({
+  method: tuned,
+  fit: (suite, options) => smallImages(suite, { ...options, tuned }),
+});
+
+/** Recipes that a suite decides, by name. */
+export const suiteTunings: Readonly<Record<string, SuiteTuning>> = Object.freeze({
+  'small-images-fine': smallBy('fine'),
+  'small-images-prompt': smallBy('prompt'),
+  'small-images-lora': smallBy('lora'),
+});
