@@ -121,6 +121,9 @@ const variants: readonly Variant[] = [
   { name: 'experts-without-noise', preset: presets['ti-moe'], noise: false },
 ];
 
+/** The model that the paper tunes. */
+const published: Variant = { name: 'dense-b', preset: presets.b, noise: true };
+
 async function* compare({ name, preset, noise }: Variant, size: number): AsyncIterable<PairLine> {
   const threads = 1;
   const precision = 'bf16';
@@ -166,5 +169,6 @@ export const tuneStep = {
   async *run(): AsyncIterable<PairLine> {
     for (const variant of variants) yield* compare(variant, 4);
     for (const variant of variants) yield* compare(variant, 16);
+    yield* compare(published, 4);
   },
 };

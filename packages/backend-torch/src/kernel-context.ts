@@ -117,12 +117,17 @@ export class KernelContext {
   /**
    * What `make` makes of `info` for products, remembered with the tensor until it is written, `replaced` or disposed of;
    * undefined for a tensor in another shape than the one it was made with.
+   * @param layout names what is made
    */
-  packedOf(info: TensorInfo, make: () => Handle): Handle | undefined {
+  packedOf(info: TensorInfo, layout: string, make: () => Handle): Handle | undefined {
     const stored = this.#store.get(info.dataId);
     if (!sameShape(stored.shape, info.shape)) return undefined;
-    stored.packed ??= this.dispatcher.keep(make());
-    return stored.packed;
+    const known = stored.packed?.get(layout);
+    if (known !== undefined) return known;
+    const made = this.dispatcher.keep(make());
+    stored.packed ??= new Map();
+    stored.packed.set(layout, made);
+    return made;
   }
 
   /** Must be called after writing a tensor in place together with its copies: forgets what was packed of it. */

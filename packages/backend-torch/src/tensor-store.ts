@@ -24,7 +24,7 @@ export interface Stored {
   /** The same values in other types, made on demand and dropped when the tensor is written to. */
   casts: Map<ScalarType, Handle> | undefined;
   /** What products made of the values to read them faster; dropped as casts are. */
-  packed: Handle | undefined;
+  packed: Map<string, Handle> | undefined;
   readonly strings: BackendValues | undefined;
 }
 
@@ -201,7 +201,7 @@ export class TensorStore {
 
   /** Forgets what products made of a tensor's values. */
   dropPacked(stored: Stored): void {
-    if (stored.packed !== undefined) this.#dispatcher.drop(stored.packed);
+    for (const handle of stored.packed?.values() ?? []) this.#dispatcher.drop(handle);
     stored.packed = undefined;
   }
 

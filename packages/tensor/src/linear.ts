@@ -130,7 +130,7 @@ export const linear = (
     if (hasKernel('PgLinear')) {
       const keep = recorded && activation !== 'none';
       // A weight that is not trained stays as it is, also where a gradient passes it.
-      const held = !recorded || (!keep && !wants.weight);
+      const held = !recorded || !wants.weight;
       const [y, z] = runKernel('PgLinear', { x, weight, bias }, { activation, keep, held });
       save([x, weight, ...given, ...(z ? [z] : [])]);
       return {

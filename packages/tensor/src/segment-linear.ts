@@ -81,7 +81,7 @@ export const segmentLinear = (
   return withGradient([x, ...rows], (save, recorded) => {
     const keep = recorded && activation !== 'none';
     // Weights that are not trained stay as they are, also where a gradient passes them.
-    const attributes = { segments, activation, keep, held: !recorded || (!keep && !wantsWeights) };
+    const attributes = { segments, activation, keep, held: !recorded || !wantsWeights };
     const [y, z] = runKernel('PgSegmentLinear', { x, ...named(rows) }, attributes);
     save([x, ...rows, ...(z ? [z] : [])]);
     return {

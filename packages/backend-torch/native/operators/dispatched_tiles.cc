@@ -343,7 +343,7 @@ bool dispatchedForwardTiles(DispatchedForward& call, at::TensorList packed) {
   const std::shared_ptr<const TokenSets> found = tokenSets(call.slots, call.x.size(0));
   if (found == nullptr) return false;
   const TokenSets& sets = *found;
-  const Panels panels = packed.empty() ? packWeights<Bits>(call.weights, true) : heldPanels(packed, call.y.size(1), call.x.size(1));
+  const Panels panels = packed.empty() ? packWeights<Bits>(call.weights, true) : heldPanels(packed, call.y.size(1), call.x.size(1), true);
   const int64_t count = static_cast<int64_t>(sets.blocks.size());
   // Few blocks are split along the columns so that all threads have work.
   const int64_t groups = std::max<int64_t>(1, std::min(panels.number, (3 * at::get_num_threads() + count - 1) / count));

@@ -55,8 +55,8 @@ Panels packWeights(const std::vector<at::Tensor>& weights, bool transposed) {
 }
 
 // Weights [outputs, inputs] that were packed before, one tensor each.
-inline Panels heldPanels(at::TensorList packed, int64_t outputs, int64_t inputs) {
-  Panels panels = emptyPanels(outputs, inputs, true);
+inline Panels heldPanels(at::TensorList packed, int64_t outputs, int64_t inputs, bool transposed) {
+  Panels panels = emptyPanels(outputs, inputs, transposed);
   for (const at::Tensor& one : packed) {
     TORCH_CHECK(one.is_contiguous() && one.numel() == panels.size(), "expected panels of a weight [", outputs, ", ", inputs,
                 "], got ", one.numel(), " numbers");

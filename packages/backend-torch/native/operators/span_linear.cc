@@ -116,9 +116,9 @@ std::tuple<at::Tensor, at::Tensor> spanLinear(const at::Tensor& input, at::Tenso
 
 namespace {
 
-// spanLinear with weights [outputs, I] that pack_panels packed, for forwards without a gradient -> y [B, L, outputs].
-at::Tensor spanLinearPacked(const at::Tensor& input, at::TensorList packed, int64_t outputs, at::TensorList biases,
-                            at::IntArrayRef spans, bool gelu) {
+// spanLinear with weights [outputs, I] that pack_panels packed.
+std::tuple<at::Tensor, at::Tensor> spanLinearPacked(const at::Tensor& input, at::TensorList packed, int64_t outputs,
+                                                    at::TensorList biases, at::IntArrayRef spans, bool gelu, bool keep) {
   TORCH_CHECK(!packed.empty() && input.dim() == 3 && (biases.empty() || biases.size() == packed.size()),
               "span_linear_packed: expected x of rank 3, at least one weight, and a bias for each or none");
   const at::ScalarType type = packed[0].scalar_type();
@@ -128,8 +128,24 @@ at::Tensor spanLinearPacked(const at::Tensor& input, at::TensorList packed, int6
   std::vector<at::Tensor> offsets;
   for (const at::Tensor& b : biases) offsets.push_back(b.contiguous());
   SpanForward call{x, {}, offsets, rows, gelu, at::empty({x.size(0), x.size(1), outputs}, x.options()), {}};
+  if (gelu && keep) call.z = at::empty_like(call.y);
   spanForwardTiles(call, packed);
-  return call.y;
+  return {call.y, call.z};
+}
+
+// dx [B, L, inputs] by weights [O, inputs] that pack_gradient_panels packed.
+at::Tensor spanLinearInputGradient(const at::Tensor& gradient, at::TensorList packed, int64_t inputs,
+                                   const c10::optional<at::Tensor>& kept, at::IntArrayRef spans) {
+  TORCH_CHECK(!packed.empty() && gradient.dim() == 3, "span_linear_input_gradient: expected dy of rank 3 and at least one weight");
+  const at::ScalarType type = packed[0].scalar_type();
+  TORCH_CHECK(tiles::available(type), "span_linear_input_gradient: this processor multiplies no blocks of ", type);
+  const at::Tensor dy = gradient.contiguous();
+  const SpanRows rows = spanRows(spans, packed.size(), dy.size(0), dy.size(1));
+  const at::Tensor dx = at::empty({dy.size(0), dy.size(1), inputs}, dy.options().dtype(type));
+  const bool active = kept.has_value() && kept->defined();
+  SpanBackward call{dy, dx, {}, active ? kept->contiguous() : at::Tensor(), rows, dx, {}, {}, nullptr};
+  spanInputGradientTiles(call, packed);
+  return dx;
 }
 
 }  // namespace
@@ -168,7 +184,8 @@ std::tuple<at::Tensor, std::vector<at::Tensor>, std::vector<at::Tensor>> spanLin
 
 TORCH_LIBRARY_FRAGMENT(polygate, m) {
   m.def("span_linear(Tensor x, Tensor[] weights, Tensor[] biases, int[] spans, bool gelu, bool keep) -> (Tensor, Tensor)");
-  m.def("span_linear_packed(Tensor x, Tensor[] panels, int outputs, Tensor[] biases, int[] spans, bool gelu) -> Tensor");
+  m.def("span_linear_packed(Tensor x, Tensor[] panels, int outputs, Tensor[] biases, int[] spans, bool gelu, bool keep) -> (Tensor, Tensor)");
+  m.def("span_linear_input_gradient(Tensor dy, Tensor[] panels, int inputs, Tensor? z, int[] spans) -> Tensor");
   m.def(
       "span_linear_backward(Tensor dy, Tensor x, Tensor[] weights, Tensor? z, int[] spans, bool wants_weights, bool "
       "wants_biases) -> (Tensor, Tensor[], Tensor[])");
@@ -176,6 +193,7 @@ TORCH_LIBRARY_FRAGMENT(polygate, m) {
 TORCH_LIBRARY_IMPL(polygate, CPU, m) {
   m.impl("span_linear", spanLinear);
   m.impl("span_linear_packed", spanLinearPacked);
+  m.impl("span_linear_input_gradient", spanLinearInputGradient);
   m.impl("span_linear_backward", spanLinearBackward);
 }
 

@@ -61,6 +61,8 @@ void spanBackward(SpanBackward& call);
 // `packed` holds the weights where they were packed before.
 void spanForwardTiles(SpanForward& call, at::TensorList packed = {});
 void spanBackwardTiles(SpanBackward& call);
+// dx alone, by weights that were packed before; of `call.x` the type counts.
+void spanInputGradientTiles(SpanBackward& call, at::TensorList packed);
 // The part of it that makes dWeights, dBiases and what is shared, from dz [B, L, O] of x's type.
 void weightGradientTiles(SpanBackward& call, const at::Tensor& dz);
 

@@ -107,7 +107,7 @@ void gradientRows(const SpanBackward& call, const at::Tensor& dz, const Block& b
 template <class T>
 void forwardBlocks(SpanForward& call, at::TensorList packed) {
   const std::vector<Block> list = blocksOf(call.rows);
-  const Panels panels = packed.empty() ? packWeights<T>(call.weights, true) : heldPanels(packed, call.y.size(2), call.x.size(2));
+  const Panels panels = packed.empty() ? packWeights<T>(call.weights, true) : heldPanels(packed, call.y.size(2), call.x.size(2), true);
   const int64_t size = static_cast<int64_t>(list.size()), groups = groupsFor(size, panels.number);
   takeTurns<SessionOf<T>>(size * groups, [&](int64_t i) {
     const Block& one = list[i / groups];
@@ -121,9 +121,10 @@ void forwardBlocks(SpanForward& call, at::TensorList packed) {
 
 // Fills dx and gives dz [B, L, O].
 template <class T>
-at::Tensor inputGradient(SpanBackward& call) {
+at::Tensor inputGradient(SpanBackward& call, at::TensorList packed = {}) {
   const std::vector<Block> list = blocksOf(call.rows);
-  const Panels panels = packWeights<T>(call.weights, false);
+  const Panels panels =
+      packed.empty() ? packWeights<T>(call.weights, false) : heldPanels(packed, call.dy.size(2), call.dx.size(2), false);
   const bool active = call.z.defined();
   const at::Tensor dz =
       active ? at::empty(call.dy.sizes(), call.x.options()) : call.dy.to(call.x.scalar_type());
@@ -154,13 +155,21 @@ void spanBackwardTiles(SpanBackward& call) {
   weightGradientTiles(call, isHalf(call.x) ? inputGradient<Bits>(call) : inputGradient<float>(call));
 }
 
+void spanInputGradientTiles(SpanBackward& call, at::TensorList packed) {
+  if (isHalf(call.x)) inputGradient<Bits>(call, packed);
+  else inputGradient<float>(call, packed);
+}
+
 namespace {
 
-at::Tensor packPanels(const at::Tensor& given) {
+at::Tensor packed(const at::Tensor& given, bool transposed) {
   const at::Tensor weight = given.contiguous();
   TORCH_CHECK(weight.dim() == 2 && available(weight.scalar_type()), "pack_panels: expected a matrix of a type that has products of blocks");
-  return isHalf(weight) ? packWeights<Bits>({weight}, true).memory[0] : packWeights<float>({weight}, true).memory[0];
+  return isHalf(weight) ? packWeights<Bits>({weight}, transposed).memory[0] : packWeights<float>({weight}, transposed).memory[0];
 }
+
+at::Tensor packPanels(const at::Tensor& weight) { return packed(weight, true); }
+at::Tensor packGradientPanels(const at::Tensor& weight) { return packed(weight, false); }
 
 }  // namespace
 
@@ -169,15 +178,23 @@ at::Tensor packPanels(const at::Tensor& given) {
 namespace {
 
 at::Tensor packPanels(const at::Tensor&) { TORCH_CHECK(false, "pack_panels: this build has no products of blocks"); }
+at::Tensor packGradientPanels(const at::Tensor& weight) { return packPanels(weight); }
 
 }  // namespace
 
 void spanForwardTiles(SpanForward&, at::TensorList) { TORCH_CHECK(false, "span_linear: this build has no products of blocks"); }
 void spanBackwardTiles(SpanBackward&) { TORCH_CHECK(false, "span_linear: this build has no products of blocks"); }
+void spanInputGradientTiles(SpanBackward&, at::TensorList) { TORCH_CHECK(false, "span_linear: this build has no products of blocks"); }
 
 #endif
 
-TORCH_LIBRARY_FRAGMENT(polygate, m) { m.def("pack_panels(Tensor weight) -> Tensor"); }
-TORCH_LIBRARY_IMPL(polygate, CPU, m) { m.impl("pack_panels", packPanels); }
+TORCH_LIBRARY_FRAGMENT(polygate, m) {
+  m.def("pack_panels(Tensor weight) -> Tensor");
+  m.def("pack_gradient_panels(Tensor weight) -> Tensor");
+}
+TORCH_LIBRARY_IMPL(polygate, CPU, m) {
+  m.impl("pack_panels", packPanels);
+  m.impl("pack_gradient_panels", packGradientPanels);
+}
 
 }  // namespace polygate

@@ -125,6 +125,31 @@ describe.runIf(describeTorch().available).each([
     tf.dispose([weight, x]);
   });
 
+  it('passes a gradient through a weight that is not trained as through another, also after it was written', () => {
+    const start = make(72, 40);
+    const weight = tf.variable(start);
+    const [x, dy, bias] = [make(3, 70, 40), make(3, 70, 72), make(72)];
+    const agree = (): void => {
+      const [y, z] = run('PgLinear', { x, weight, bias }, { ...activated, held: true });
+      const [own, ownZ] = run('PgLinear', { x, weight: weight.mul(1), bias }, activated);
+      expect([...(y?.dataSync() ?? [])]).toEqual([...(own?.dataSync() ?? [])]);
+      expect([...(z?.dataSync() ?? [])]).toEqual([...(ownZ?.dataSync() ?? [])]);
+      for (const kept of [undefined, z]) {
+        const inputs = { dy, x, weight, ...(kept ? { z: kept } : {}) };
+        const [dx] = run('PgLinearGrad', inputs, { wantsWeight: false, wantsBias: false });
+        const [expected] = run('PgLinearGrad', inputs, { wantsWeight: true, wantsBias: false });
+        expect([...(dx?.dataSync() ?? [])]).toEqual([...(expected?.dataSync() ?? [])]);
+        expect(dx?.shape).toEqual([3, 70, 40]);
+      }
+    };
+    tf.tidy(() => {
+      agree();
+      weight.assign(make(72, 40));
+      agree();
+    });
+    tf.dispose([start, weight, x, dy, bias]);
+  });
+
   it('stores what the table of precisions says', () => {
     tf.tidy(() => {
       const types = (tensors: tf.Tensor[]) => tensors.map((tensor) => context().typeOf(tensor));

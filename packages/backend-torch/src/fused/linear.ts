@@ -7,7 +7,13 @@ import type { KernelContext } from '../kernel-context.ts';
 import { registerTorchKernel } from '../kernel-registration.ts';
 import { exactOrNone, lastOf, sizeOf } from './operand.ts';
 import { panelsOf, productWeightOf } from './product-weights.ts';
-import { packedForward, spanBackward, spanForward, type SpanInput } from './span-products.ts';
+import {
+  packedForward,
+  packedInputGradient,
+  spanBackward,
+  spanForward,
+  type SpanInput,
+} from './span-products.ts';
 
 interface LinearInputs {
   readonly x: TensorInfo;
@@ -27,8 +33,13 @@ interface LinearAttributes {
   readonly activation: 'none' | 'gelu';
   /** Whether the gradient will ask for what was before the activation, the second output. */
   readonly keep: boolean;
-  /** Whether no gradient of the weight will be asked for, and `keep` not either: it is likely to stay as it is. */
+  /** Whether no gradient of the weight will be asked for: it is likely to stay as it is. */
   readonly held?: boolean;
+}
+
+interface LinearGradAttributes {
+  readonly wantsWeight: boolean;
+  readonly wantsBias: boolean;
 }
 
 /** x [..., D] as samples [B, L, D]: as it is when it has them, else one sample of all rows. */
@@ -61,30 +72,39 @@ export const registerLinear = (): void => {
     const biases = offset === null ? [] : [offset];
     const { activation, keep, held = false } = attrs;
     const panels = held ? panelsOf(torch, [weight]) : undefined;
-    if (panels) {
-      const outputs = weight.shape[0] ?? 0;
-      const input = { ...rowsInput(torch, x), panels };
-      return torch.output(packedForward(torch, input, { biases, activation, outputs }), shape);
-    }
-    const { y, z } = spanForward(torch, spanInput(torch, x, weight), { biases, activation, keep });
+    const options = { biases, activation, keep, outputs: weight.shape[0] ?? 0 };
+    const { y, z } = panels
+      ? packedForward(torch, { ...rowsInput(torch, x), panels }, options)
+      : spanForward(torch, spanInput(torch, x, weight), options);
     return z === undefined ? torch.output(y, shape) : [torch.output(y, shape), torch.output(z, shape)];
   });
 
-  registerTorchKernel<LinearGradInputs, { wantsWeight: boolean; wantsBias: boolean }>(
-    'PgLinearGrad',
-    ({ inputs, attrs, torch }) => {
-      const { dy, x, weight, z } = inputs;
-      const { dx, weights, biases } = spanBackward(torch, spanInput(torch, x, weight), {
-        dy: torch.storedTensorOf(asSamples(dy)),
-        z: z === undefined ? undefined : torch.storedTensorOf(asSamples(z)),
-        wantsWeights: attrs.wantsWeight,
-        wantsBiases: attrs.wantsBias,
-      });
-      return [
-        torch.output(dx, x.shape),
-        ...weights.map((gradient) => torch.output(gradient, weight.shape)),
-        ...biases.map((gradient) => torch.output(gradient, [lastOf(dy.shape)])),
-      ];
-    },
-  );
+  registerTorchKernel<LinearGradInputs, LinearGradAttributes>('PgLinearGrad', ({ inputs, attrs, torch }) => {
+    const { dy, x, weight, z } = inputs;
+    const panels = attrs.wantsWeight || attrs.wantsBias ? undefined : panelsOf(torch, [weight], 'inputs');
+    if (panels) {
+      const [, length = 0] = asSamples(dy).shape;
+      const spans = [{ weight: 0, start: 0, length }];
+      const gradient = packedInputGradient(
+        torch,
+        { panels, spans, inputs: lastOf(x.shape) },
+        {
+          dy: torch.storedTensorOf(asSamples(dy)),
+          z: z === undefined ? undefined : torch.storedTensorOf(asSamples(z)),
+        },
+      );
+      return torch.output(gradient, x.shape);
+    }
+    const { dx, weights, biases } = spanBackward(torch, spanInput(torch, x, weight), {
+      dy: torch.storedTensorOf(asSamples(dy)),
+      z: z === undefined ? undefined : torch.storedTensorOf(asSamples(z)),
+      wantsWeights: attrs.wantsWeight,
+      wantsBiases: attrs.wantsBias,
+    });
+    return [
+      torch.output(dx, x.shape),
+      ...weights.map((gradient) => torch.output(gradient, weight.shape)),
+      ...biases.map((gradient) => torch.output(gradient, [lastOf(dy.shape)])),
+    ];
+  });
 };

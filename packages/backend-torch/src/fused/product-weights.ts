@@ -18,16 +18,24 @@ export const productWeightOf = (torch: KernelContext, weight: TensorInfo): Handl
 export const usesTiles = (torch: KernelContext): boolean =>
   hasOwnOperators(torch) && torch.dispatcher.value('polygate::has_tiles', torch.precision.product) === 1;
 
+/** What packs weights for a product: of x W^T, and of dz W. */
+const packers = { outputs: 'polygate::pack_panels', inputs: 'polygate::pack_gradient_panels' } as const;
+
 /**
- * Weights as products in blocks read them, packed once for all forwards until somebody writes them: for forwards without
- * a gradient. Borrowed; undefined where products don't go in blocks.
+ * Weights as products in blocks read them, packed once until somebody writes them: for weights without a gradient.
+ * Borrowed; undefined where products don't go in blocks.
+ * @param columns of the product: outputs of a forward, inputs of the gradient that passes the weights
  */
-export const panelsOf = (torch: KernelContext, weights: readonly TensorInfo[]): Handle[] | undefined => {
+export const panelsOf = (
+  torch: KernelContext,
+  weights: readonly TensorInfo[],
+  columns: keyof typeof packers = 'outputs',
+): Handle[] | undefined => {
   if (!usesTiles(torch)) return undefined;
   const panels: Handle[] = [];
   for (const weight of weights) {
-    const own = torch.packedOf(weight, () =>
-      torch.aten('polygate::pack_panels', torch.tensorOf(weight, torch.precision.product)),
+    const own = torch.packedOf(weight, columns, () =>
+      torch.aten(packers[columns], torch.tensorOf(weight, torch.precision.product)),
     );
     if (own === undefined) return undefined;
     panels.push(own);

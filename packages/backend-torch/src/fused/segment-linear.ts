@@ -12,6 +12,7 @@ import { panelsOf, productWeightOf } from './product-weights.ts';
 import { keptOf, spanInput, weightSpans, widened, type SegmentAttributes, type Span } from './segments.ts';
 import {
   packedForward,
+  packedInputGradient,
   spanBackward,
   spanForward,
   type SpanInput,
@@ -55,15 +56,11 @@ const registerSegments = (): void => {
       const shape = widened(x.shape, outputs);
       const biases = infos.map((_, row) => exactOf(torch, required(inputs, `bias${row}`)));
       const panels = held ? panelsOf(torch, infos) : undefined;
-      if (panels) {
-        const input = {
-          x: torch.tensorOf(x, torch.precision.product),
-          panels,
-          spans: rowSpans(segments, infos),
-        };
-        return torch.output(packedForward(torch, input, { biases, activation, outputs }), shape);
-      }
-      const { y, z } = spanForward(torch, read(torch, inputs, segments).input, { biases, activation, keep });
+      const options = { biases, activation, keep, outputs };
+      const spans = rowSpans(segments, infos);
+      const { y, z } = panels
+        ? packedForward(torch, { x: torch.tensorOf(x, torch.precision.product), panels, spans }, options)
+        : spanForward(torch, read(torch, inputs, segments).input, options);
       return z === undefined ? torch.output(y, shape) : [torch.output(y, shape), torch.output(z, shape)];
     },
   );
@@ -71,17 +68,27 @@ const registerSegments = (): void => {
   registerTorchKernel<NamedTensorInfoMap, SegmentAttributes>(
     'PgSegmentLinearGrad',
     ({ inputs, attrs, torch }) => {
-      const { infos, input } = read(torch, inputs, attrs.segments);
       const { wantsWeights = true } = attrs;
-      const { dx, weights, biases } = spanBackward(torch, input, {
+      const gradients = {
         dy: torch.storedTensorOf(required(inputs, 'dy')),
         z: keptOf(torch, inputs['z']),
+      };
+      const { shape: xShape } = required(inputs, 'x');
+      const all = weightsOf(inputs);
+      const panels = wantsWeights ? undefined : panelsOf(torch, all, 'inputs');
+      if (panels) {
+        const packed = { panels, spans: rowSpans(attrs.segments, all), inputs: xShape[2] ?? 0 };
+        return torch.output(packedInputGradient(torch, packed, gradients), xShape);
+      }
+      const { infos, input } = read(torch, inputs, attrs.segments);
+      const { dx, weights, biases } = spanBackward(torch, input, {
+        ...gradients,
         wantsWeights,
         wantsBiases: wantsWeights,
       });
-      if (!wantsWeights) return torch.output(dx, required(inputs, 'x').shape);
+      if (!wantsWeights) return torch.output(dx, xShape);
       return [
-        torch.output(dx, required(inputs, 'x').shape),
+        torch.output(dx, xShape),
         ...infos.flatMap(({ shape }, row) => [
           torch.output(weights[row] as Handle, shape),
           torch.output(biases[row] as Handle, [shape[0] ?? 0]),

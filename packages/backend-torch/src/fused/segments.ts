@@ -16,7 +16,7 @@ export interface SegmentAttributes {
   readonly activation: 'none' | 'gelu';
   /** Whether the gradient will ask for what was before the activation, the last output. */
   readonly keep: boolean;
-  /** Whether no gradient will be asked for: the weights are likely to stay as they are. */
+  /** Whether no gradient of the weights will be asked for: they are likely to stay as they are. */
   readonly held?: boolean;
   /** Whether the gradient gives more than that of x. @default true */
   readonly wantsWeights?: boolean;

@@ -89,28 +89,45 @@ export const spanForward = (
   return { y: joined('y'), z: gelu && keep ? joined('kept') : undefined };
 };
 
+/** Weights that were packed before, with the runs of tokens that they apply to. */
+interface PackedSpans {
+  readonly panels: readonly Handle[];
+  readonly spans: readonly WeightSpan[];
+}
+
 /**
- * {@link spanForward} over weights that were packed before, for forwards without a gradient.
+ * {@link spanForward} over packed weights.
  * @param outputs width O of the weights
  */
 export const packedForward = (
   torch: KernelContext,
-  {
-    x,
-    panels,
-    spans,
-  }: { readonly x: Handle; readonly panels: readonly Handle[]; readonly spans: readonly WeightSpan[] },
-  { biases, activation, outputs }: Omit<SpanForwardOptions, 'keep'> & { readonly outputs: number },
-): Handle =>
-  torch.aten(
+  { x, panels, spans }: PackedSpans & { readonly x: Handle },
+  { biases, activation, keep, outputs }: SpanForwardOptions & { readonly outputs: number },
+): { readonly y: Handle; readonly z: Handle | undefined } => {
+  const gelu = activation === 'gelu';
+  const [y, z] = torch.atenAll(
     'polygate::span_linear_packed',
     x,
     panels,
     outputs,
     biases,
     flatSpans(spans),
-    activation === 'gelu',
+    gelu,
+    keep,
   );
+  return { y: y as Handle, z: gelu && keep ? z : undefined };
+};
+
+/**
+ * The gradient dx [B, L, I] that passes packed weights, of the product type.
+ * @param inputs width I of the weights
+ */
+export const packedInputGradient = (
+  torch: KernelContext,
+  { panels, spans, inputs }: PackedSpans & { readonly inputs: number },
+  { dy, z }: Pick<SpanBackwardOptions, 'dy' | 'z'>,
+): Handle =>
+  torch.aten('polygate::span_linear_input_gradient', dy, panels, inputs, z ?? null, flatSpans(spans));
 
 export interface SpanBackwardOptions {
   /** [B, L, O] as it is stored. */
