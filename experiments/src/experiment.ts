@@ -2,7 +2,10 @@
 import type { RecipeInput } from '@polygate/generalist';
 
 /** Experts of a variant; null is the dense model. */
-type Experts = NonNullable<RecipeInput['model']>['moe'];
+type Experts = Extract<
+  NonNullable<RecipeInput['model']>,
+  { readonly architecture?: 'uni-perceiver' | undefined }
+>['moe'];
 
 export interface Variant {
   /** Unique in its experiment; stands in results. */

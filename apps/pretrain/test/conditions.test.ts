@@ -21,7 +21,12 @@ afterAll(async () => {
   await rm(scratch, { recursive: true, force: true });
 });
 
-const recipe = (moe: NonNullable<RecipeInput['model']>['moe'], change: RecipeInput = {}): RecipeInput => ({
+type UniPerceiverInput = Extract<
+  NonNullable<RecipeInput['model']>,
+  { readonly architecture?: 'uni-perceiver' | undefined }
+>;
+
+const recipe = (moe: UniPerceiverInput['moe'], change: RecipeInput = {}): RecipeInput => ({
   suite,
   model: { preset: 'mini', layers: 1, width: 16, heads: 2, hidden: 32, patchSize: 4, maxPositions: 32, moe },
   tasks: {

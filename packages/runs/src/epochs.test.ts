@@ -1,5 +1,5 @@
 import type { EpochEnd } from '@polygate/generalist';
-import type { StepReport } from '@polygate/training';
+import type { StepContext, StepReport } from '@polygate/training';
 import { describe, expect, it } from 'vitest';
 import { epochCallbacks, modelState } from './epochs.ts';
 
@@ -19,8 +19,9 @@ const toldOf = async (
   const durations = { batchSize, epochSamples, totalSteps: steps };
   const validate = () => Promise.resolve({ loss: 1 });
   const callbacks = epochCallbacks(model, { every, durations, validate });
+  const context: StepContext = { record: () => Promise.resolve() };
   for (let step = 1; step <= steps; step += 1) {
-    for (const callback of callbacks) await callback.onStep?.({ step } as StepReport);
+    for (const callback of callbacks) await callback.onStep?.({ step } as StepReport, context);
   }
   return told;
 };

@@ -36,9 +36,15 @@ export const epochCallbacks = (
   if (!model.endOfEpoch || !ended) return [];
   return [
     {
-      async onStep({ step }) {
+      async onStep({ step }, { record }) {
         const epoch = ended(step);
-        if (epoch > ended(step - 1)) await model.endOfEpoch?.({ epoch, step, validate });
+        if (epoch <= ended(step - 1)) return;
+        await model.endOfEpoch?.({
+          epoch,
+          step,
+          validate,
+          record: (entry) => record({ step, ...entry }),
+        });
       },
     },
   ];

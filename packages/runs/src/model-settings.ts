@@ -18,5 +18,6 @@ export const modelSettings = async (
   if (!initialize) return model;
   const decided =
     resumed === undefined ? await settingsOfStart(initialize, { model, image }) : await readStart(resumed);
-  return { ...decided, ...model };
+  // What a start decides is a part of what the same architecture may say.
+  return { ...decided, ...model } as Recipe['model'];
 };

@@ -7,6 +7,7 @@ export type {
   LossResult,
   LossWeights,
   ResumeMode,
+  StepContext,
   StepReport,
   TrainCallback,
   TrainOptions,

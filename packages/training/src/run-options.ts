@@ -106,11 +106,17 @@ export interface StepReport {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
+/** What a callback may do when a step is made. */
+export interface StepContext {
+  /** Writes a record to metrics.jsonl. */
+  record(entry: MetricRecord): Promise<void>;
+}
+
 /** Called as the run goes on; what they return is awaited, what they throw ends the run. */
 export interface TrainCallback {
   /** @param resumed updates that an earlier process made */
   onStart?(resumed: number): Promise<void> | void;
-  onStep?(report: StepReport): Promise<void> | void;
+  onStep?(report: StepReport, context: StepContext): Promise<void> | void;
   onValidation?(step: number, values: Readonly<Record<string, number>>): Promise<void> | void;
   onCheckpoint?(step: number, path: string): Promise<void> | void;
 }

@@ -219,7 +219,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
     await record({ step: made, kind: 'train', values: { ...more, ...values } });
     for (const entry of records) await record({ step: made, ...entry });
     progress.update(throughput.add(report));
-    await notify((callback) => callback.onStep?.(report));
+    await notify((callback) => callback.onStep?.(report, { record }));
     return true;
   };
 

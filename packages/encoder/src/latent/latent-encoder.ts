@@ -72,8 +72,8 @@ export class LatentEncoder {
   }
 
   /**
-   * Vectors of the modalities of a batch, [B, C] each, in their order; zero in samples that lack one. They belong to the
-   * caller or the enclosing tidy.
+   * Vectors of the modalities of a batch, [B, C] each, in their order; zero in samples that lack one. Call it inside a tidy,
+   * which frees all that is made on the way.
    * @throws ShapeError for tokens that do not fit; StateError for a batch without a modality
    */
   encode(
@@ -89,38 +89,36 @@ export class LatentEncoder {
     }
     const keys = inputs.map(({ modality, row }): SegmentKey => ({ modality, task, attributes: row }));
     const missing = inputs.map(missingRows);
-    return tf.tidy(() => {
-      const encoded = inputs.map((input, at) =>
-        encodeModality(input, {
-          config,
-          parameters: this.#parameters,
-          rate: options.rowWeights?.(keys[at] as SegmentKey),
-        }),
+    const encoded = inputs.map((input, at) =>
+      encodeModality(input, {
+        config,
+        parameters: this.#parameters,
+        rate: options.rowWeights?.(keys[at] as SegmentKey),
+      }),
+    );
+    const parts = join === 'sequence' ? [encoded.map((_, at) => at)] : encoded.map((_, at) => [at]);
+    const hidden = parts.flatMap((own, at) => {
+      const states = this.#blocks.run(
+        {
+          x: tf.concat(
+            own.map((index) => encoded[index] as tf.Tensor3D),
+            1,
+          ),
+          segments: own.map((index) => ({ key: keys[index] as SegmentKey, length: latents })),
+          keyPadding: paddingOf(
+            own.map((index) => missing[index]),
+            encoded[0]?.shape[0] ?? 0,
+            latents,
+          ),
+        },
+        {
+          ...options,
+          ...(options.random && parts.length > 1 ? { random: options.random.fork(`part ${at}`) } : {}),
+        },
       );
-      const parts = join === 'sequence' ? [encoded.map((_, at) => at)] : encoded.map((_, at) => [at]);
-      const hidden = parts.flatMap((own, at) => {
-        const states = this.#blocks.run(
-          {
-            x: tf.concat(
-              own.map((index) => encoded[index] as tf.Tensor3D),
-              1,
-            ),
-            segments: own.map((index) => ({ key: keys[index] as SegmentKey, length: latents })),
-            keyPadding: paddingOf(
-              own.map((index) => missing[index]),
-              encoded[0]?.shape[0] ?? 0,
-              latents,
-            ),
-          },
-          {
-            ...options,
-            ...(options.random && parts.length > 1 ? { random: options.random.fork(`part ${at}`) } : {}),
-          },
-        );
-        return own.length === 1 ? [states] : (tf.split(states, own.length, 1) as tf.Tensor3D[]);
-      });
-      return hidden.map((states, at) => this.#pooled(states, missing[at]));
+      return own.length === 1 ? [states] : (tf.split(states, own.length, 1) as tf.Tensor3D[]);
     });
+    return hidden.map((states, at) => this.#pooled(states, missing[at]));
   }
 
   /** Frees what evaluation keeps of the parameters. Call it when they have changed. */

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { ModelArchitecture, ModelData } from './architecture.ts';
 import { FIRST_ARCHITECTURE, type ModelConfig } from './model-config.ts';
 import { modelNamed, modelRecords } from './registry.ts';
+import type { sm4Settings } from './sm4/settings.ts';
 import type { uniPerceiverSettings } from './uni-perceiver/settings.ts';
 
 /**
@@ -12,6 +13,7 @@ import type { uniPerceiverSettings } from './uni-perceiver/settings.ts';
  */
 export interface NamedModelSettings {
   readonly 'uni-perceiver': typeof uniPerceiverSettings;
+  readonly sm4: typeof sm4Settings;
 }
 
 /** Recipes of older versions name no architecture, and mean the first. */

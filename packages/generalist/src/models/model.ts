@@ -192,6 +192,8 @@ export interface EpochEnd {
   readonly step: number;
   /** Scores of the held-out splits as the run validates: `<task>/<split>/loss` and others. */
   validate(): Promise<Readonly<Record<string, number>>>;
+  /** Writes a record of this step to metrics.jsonl. */
+  record(entry: Omit<MetricRecord, 'step'>): Promise<void>;
 }
 
 /** A model of any architecture, with its parameters: `dispose` frees them and all that it caches. */
