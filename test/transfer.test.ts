@@ -23,7 +23,10 @@ const still: RecipeInput = {
   steps: '1 steps',
 };
 
-type Experts = NonNullable<RecipeInput['model']>['moe'];
+type Experts = Extract<
+  NonNullable<RecipeInput['model']>,
+  { readonly architecture?: 'uni-perceiver' | undefined }
+>['moe'];
 
 const recipe = (moe: Experts, tasks: RecipeInput['tasks'], change: RecipeInput = {}): RecipeInput => ({
   suite,

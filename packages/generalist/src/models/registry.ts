@@ -5,7 +5,11 @@ import type { ModelConfig } from './model-config.ts';
 import { sm4 } from './sm4/sm4.ts';
 import { uniPerceiver } from './uni-perceiver/uni-perceiver.ts';
 
-const registry = createRegistry<ModelArchitecture>('model', [uniPerceiver as ModelArchitecture, sm4 as unknown as ModelArchitecture], modelShape);
+const registry = createRegistry<ModelArchitecture>(
+  'model',
+  [uniPerceiver as ModelArchitecture, sm4 as unknown as ModelArchitecture],
+  modelShape,
+);
 
 /**
  * Makes an architecture known under its name, for the whole process. Call it before recipes and models that name it are
