@@ -123,3 +123,52 @@ describe('SM^4 on labelled arrays', () => {
     expect(out).toContain('attention: 4 experts by token, 3 routers a block');
   });
 });
+
+describe('the recipe of a made-up suite', () => {
+  it('is prepared, trained on two tasks of several modalities that may lack, and scored by both', async () => {
+    const data = join(scratch, 'made-up');
+    const sources = (name: string, change: object) => ({
+      [name]: {
+        source: 'synthetic-modalities',
+        inputs: {
+          force: { shape: [6, 2] },
+          control: { shape: [4, 3], prototypes: 2 },
+          table: { shape: [4] },
+        },
+        ...{ classes: 3, conflict: 0.7, noise: 0.2, missing: 0.2, train: 32, validation: 8, test: 8 },
+        ...change,
+      },
+    });
+    const prepared = join(scratch, 'prepare.json');
+    await writeFile(
+      prepared,
+      JSON.stringify({
+        name: 'made-up',
+        tokenizer: { vocabularySize: 300 },
+        sources: { ...sources('push', {}), ...sources('touch', { seed: 2 }) },
+      }),
+    );
+    await run('prepare', '--recipe', prepared, '--out', data);
+    const recipe = JSON.parse(await readFile(recipeFile, 'utf8')) as Record<string, unknown>;
+    const task = (dataset: string) => ({ family: 'multimodal-classification', dataset, batchSize: 16 });
+    const file = join(scratch, 'touching.json');
+    await writeFile(
+      file,
+      JSON.stringify({
+        ...recipe,
+        suite: join(data, 'made-up'),
+        tasks: { push: task('push'), touch: task('touch') },
+        steps: '6 steps',
+        endOfEpoch: '3 steps',
+      }),
+    );
+    const trained = join(scratch, 'touching');
+    await run('pretrain', '--recipe', file, '--run', trained);
+    const [last] = (await adaptationsOf(trained)).slice(-1);
+    // Experts of every modality of both tasks.
+    expect(last?.experts).toHaveLength(6);
+    const { out } = await run('evaluate', '--run', trained, '--json', '--engine', 'cpu');
+    const { scores } = JSON.parse(out) as { readonly scores: readonly { readonly metric: string }[] };
+    expect(scores.filter(({ metric }) => metric === 'top-1').length).toBeGreaterThanOrEqual(2);
+  });
+});

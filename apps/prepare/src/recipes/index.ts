@@ -9,6 +9,7 @@ import { miniSmall } from './mini-small.ts';
 import { miniSprites } from './mini-sprites.ts';
 import { miniTexts } from './mini-texts.ts';
 import { mini } from './mini.ts';
+import { sm4Suites } from './sm4.ts';
 
 /** Recipes by name. Those for own data are complete only with the paths that the user sets. */
 export const prepareRecipes: Readonly<Record<string, unknown>> = {
@@ -23,4 +24,5 @@ export const prepareRecipes: Readonly<Record<string, unknown>> = {
   'mini-glue': miniGlue,
   captions,
   'image-folder': imageFolder,
+  ...sm4Suites,
 };

@@ -4,6 +4,7 @@ import { demoWasm } from './demo-wasm.ts';
 import { demo } from './demo.ts';
 import { labelledText } from './labelled-text.ts';
 import { miniGeneralist } from './mini-generalist.ts';
+import { sm4Recipes } from './sm4.ts';
 import { uniPerceiverRecipes } from './uni-perceiver.ts';
 
 /** Every recipe of this stage by name. */
@@ -12,6 +13,7 @@ export const pretrainRecipes: Readonly<Record<string, RecipeInput>> = Object.fre
   'demo-wasm': demoWasm,
   'labelled-text': labelledText,
   'mini-generalist': miniGeneralist,
+  ...sm4Recipes,
   ...uniPerceiverRecipes,
 });
 

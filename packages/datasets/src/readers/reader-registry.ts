@@ -31,6 +31,7 @@ import { savedDatasetReader } from './saved-dataset.ts';
 import { sidecarCaptionsReader } from './sidecar-captions.ts';
 import { spriteCaptionsReader } from './sprite-captions.ts';
 import { spriteClipsReader } from './sprite-clips.ts';
+import { syntheticModalitiesReader } from './synthetic-modalities.ts';
 import { tablerIconsReader } from './tabler-icons.ts';
 import { textFolderReader } from './text-folder.ts';
 import { videoCaptionsCsvReader } from './video-captions-csv.ts';
@@ -74,6 +75,7 @@ const readers = [
   spriteCaptionsReader,
   runningTextReader,
   miniGlueReader,
+  syntheticModalitiesReader,
 ] as const;
 
 type PackageReaders = { readonly [R in (typeof readers)[number] as R['name']]: R };
