@@ -59,6 +59,8 @@ export { codeWidth, fourierCodes, gridPositions, positionsOf } from './latent/fo
 export type { FourierCoding, TokenPositions } from './latent/fourier-codes.ts';
 export { resolveLatentConfig, tokenWidth } from './latent/latent-config.ts';
 export type { LatentEncoderConfig, LatentInput, ResolvedLatentConfig } from './latent/latent-config.ts';
+export { countLatentFlops } from './latent/latent-flops.ts';
+export type { CountedModality, LatentFlops } from './latent/latent-flops.ts';
 export { describeLatentEncoder, LatentEncoder } from './latent/latent-encoder.ts';
 export type { LatentCall, LatentInputs } from './latent/latent-encoder.ts';
 export type { ModalityTokens } from './latent/unimodal-encoder.ts';

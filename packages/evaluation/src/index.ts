@@ -72,3 +72,4 @@ export { beatsChance, reportMean, reportStatistic, scoreReportRule } from './sco
 export type { ClassRow, SampleOutcomes, ScoreContext, ScoreReport, ScoreTables } from './score-report.ts';
 export { formatNumber, formatScores } from './score-table.ts';
 export type { TableOptions } from './score-table.ts';
+export { computeSaving, multitaskGain, type GainedScore } from './multitask-gain.ts';
