@@ -185,7 +185,7 @@ describe('a fault in the command', { timeout }, () => {
     const set = (...settings: string[]) => pretrain(...settings.flatMap((one) => ['--set', one]));
     expect(await set('model.moe.condition=atribute')).toEqual({
       code: exitCodes.usage,
-      line: 'error: unknown condition "atribute": did you mean "attribute"? known: attribute, context, modality, task, task-specific, token',
+      line: 'error: unknown condition "atribute": did you mean "attribute"? known: attribute, context, modality, task, task-specific, token, token-by-modality, token-by-task',
     });
     expect(await set('model.moe.topK=4')).toEqual({
       code: exitCodes.usage,

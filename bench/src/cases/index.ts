@@ -5,6 +5,7 @@ import { engineWasm } from './engine-wasm.ts';
 import { moePrice } from './moe-price.ts';
 import { peerTorch } from './peer-torch.ts';
 import { rss } from './rss.ts';
+import { sm4Block } from './sm4-block.ts';
 import { stream } from './stream.ts';
 import { tuneStep } from './tune-step.ts';
 
@@ -21,6 +22,7 @@ export const cases: Readonly<Record<string, BenchCase>> = {
   'moe-price': moePrice,
   'peer-torch': peerTorch,
   rss,
+  'sm4-block': sm4Block,
   stream,
   'tune-step': tuneStep,
 };

@@ -67,28 +67,38 @@ const normalCdf = (x: number): number => {
 
 const normalDensity = (x: number): number => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
 
-/** Ids by their noisy logits, largest first; of equal ones the lower first. */
-const ranking = (noisy: Float32Array, at: number, experts: number): readonly number[] =>
-  Array.from({ length: experts }, (_, e) => e).sort(
-    (a, b) => (noisy[at + b] as number) - (noisy[at + a] as number) || a - b,
-  );
+/** The `count` experts of the largest noisy logits, largest first; of equal ones the lower first. */
+const leadersOf = (noisy: Float32Array, at: number, experts: number, count: number): readonly number[] => {
+  const leaders: number[] = [];
+  while (leaders.length < count) {
+    let best = -1;
+    for (let e = 0; e < experts; e += 1) {
+      const isBetter = best < 0 || (noisy[at + e] as number) > (noisy[at + best] as number);
+      if (isBetter && !leaders.includes(e)) best = e;
+    }
+    leaders.push(best);
+  }
+  return leaders;
+};
 
-/** Calls `visit` with each visible token's offset, its ranking, and how many experts it chose. */
+/** Calls `visit` with each visible token's offset, its first experts (one more than it chose), and how many it chose. */
 const eachToken = (
   { choices, noisy }: AuxiliaryLossInput,
-  visit: (at: number, ranked: readonly number[], chosen: number) => void,
+  visit: (at: number, leaders: readonly number[], chosen: number) => void,
 ): void => {
   const { experts, topK, ids } = choices;
   for (let token = 0; token < ids.length / topK; token += 1) {
     let chosen = 0;
     while (chosen < topK && (ids[token * topK + chosen] as number) >= 0) chosen += 1;
-    if (chosen > 0) visit(token * experts, ranking(noisy, token * experts, experts), chosen);
+    if (chosen === 0) continue;
+    const at = token * experts;
+    visit(at, leadersOf(noisy, at, experts, Math.min(chosen + 1, experts)), chosen);
   }
 };
 
-/** The expert whose noisy logit another one of rank `rank` must beat to be among the `chosen` first. */
-const rivalOf = (ranked: readonly number[], rank: number, chosen: number): number =>
-  ranked[rank < chosen ? chosen : chosen - 1] as number;
+/** The expert whose noisy logit another one must beat to be among the `chosen` first. */
+const rivalOf = (leaders: readonly number[], isChosen: boolean, chosen: number): number =>
+  leaders[isChosen ? chosen : chosen - 1] as number;
 
 export const loadLoss: AuxiliaryLoss = Object.freeze({
   name: 'load',
@@ -98,10 +108,16 @@ export const loadLoss: AuxiliaryLoss = Object.freeze({
     const { experts } = choices;
     const load = new Float64Array(experts);
     const isCounted = (chosen: number): boolean => noise === 0 || chosen === experts;
-    eachToken(input, (at, ranked, chosen) => {
-      for (const [rank, e] of ranked.entries()) {
-        const distance = (clean[at + e] as number) - (noisy[at + rivalOf(ranked, rank, chosen)] as number);
-        const share = isCounted(chosen) ? Number(rank < chosen) : normalCdf(distance / noise);
+    const isAmong = (leaders: readonly number[], e: number, chosen: number): boolean => {
+      const rank = leaders.indexOf(e);
+      return rank >= 0 && rank < chosen;
+    };
+    eachToken(input, (at, leaders, chosen) => {
+      for (let e = 0; e < experts; e += 1) {
+        const isChosen = isAmong(leaders, e, chosen);
+        const rival = isCounted(chosen) ? e : rivalOf(leaders, isChosen, chosen);
+        const distance = (clean[at + e] as number) - (noisy[at + rival] as number);
+        const share = isCounted(chosen) ? Number(isChosen) : normalCdf(distance / noise);
         load[e] = (load[e] as number) + share;
       }
     });
@@ -111,10 +127,10 @@ export const loadLoss: AuxiliaryLoss = Object.freeze({
       gradient: () => {
         const toLoad = gradient();
         const result = new Float32Array(clean.length);
-        eachToken(input, (at, ranked, chosen) => {
+        eachToken(input, (at, leaders, chosen) => {
           if (isCounted(chosen)) return;
-          for (const [rank, e] of ranked.entries()) {
-            const rival = rivalOf(ranked, rank, chosen);
+          for (let e = 0; e < experts; e += 1) {
+            const rival = rivalOf(leaders, isAmong(leaders, e, chosen), chosen);
             const distance = (clean[at + e] as number) - (noisy[at + rival] as number);
             const slope = ((toLoad[e] as number) * normalDensity(distance / noise)) / noise;
             result[at + e] = (result[at + e] as number) + slope;
