@@ -183,7 +183,7 @@ describe('pretrain refuses', { timeout }, () => {
     await expectError(
       attempt('{"train":0.01}'),
       ConfigError,
-      /^capacity: expected slots for at least one token per expert, got capacityFactor 0\.01 \* topK 1 \* \d+ tokens \/ 3 experts = 0\.\d+; raise capacityFactor, or use 'dropless'$/u,
+      /^train: step 1 \(task "colours"\): capacity: expected slots for at least one token per expert, got capacityFactor 0\.01 \* topK 1 \* \d+ tokens \/ 3 experts = 0\.\d+; raise capacityFactor, or use 'dropless'$/u,
     );
     expect((await attempt('dropless')).status).toBe('finished');
     // With a checkpoint the folder is its recipe's.

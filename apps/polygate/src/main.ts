@@ -1,4 +1,5 @@
-import { unknownName } from '@polygate/core';
+import { noteOrigin, pendingAnswers, StateError, unknownName } from '@polygate/core';
+import { endingWork } from '@polygate/core/node';
 import { taskPredictors } from '@polygate/tasks';
 import { Command, CommanderError } from 'commander';
 import { addDemo } from './commands/demo.ts';
@@ -81,6 +82,18 @@ const createProgram = (terminal: Terminal): Command => {
 const isAbort = (error: unknown): boolean =>
   error instanceof Error && (error.name === 'AbortError' || isAbort(error.cause));
 
+/** The error of a command that waits for what nothing can bring any more, with the extension's record that it waits for. */
+const neverEnds = (): Error => {
+  const [first] = pendingAnswers();
+  const awaited = first ? `${first.origin.kind} "${first.origin.name}": ${first.what}` : 'something';
+  const error = new StateError(
+    `expected work that comes to an end, got some that waits for what never comes: ${awaited}; look for an await that nothing ends`,
+    { code: 'never-ends' },
+  );
+  if (first) noteOrigin(error, first.origin);
+  return error;
+};
+
 /** `--verbose`, or a `DEBUG` that names this program or all, as the convention goes. */
 const wantsTrace = (argv: readonly string[]): boolean =>
   argv.includes('--verbose') ||
@@ -98,7 +111,7 @@ export const main = async (argv: readonly string[], given?: Terminal): Promise<n
   Error.stackTraceLimit = Math.max(Error.stackTraceLimit, STACK_FRAMES);
   try {
     await loadEarlyExtensions(argv);
-    await createProgram(terminal).parseAsync([...argv], { from: 'user' });
+    await endingWork(createProgram(terminal).parseAsync([...argv], { from: 'user' }), neverEnds);
     return terminal.signal.aborted ? exitCodes.interrupted : exitCodes.done;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done;

@@ -112,6 +112,13 @@ const readingOf = ({ config }: Generalist, { logger = silentLogger }: PredictCon
   };
 };
 
+/** Codes of errors that say of a model's numbers that they are not finite. */
+const NOT_FINITE: ReadonlySet<string> = new Set(['nan-score', 'logits-not-finite']);
+
+/** Whether an error says of a file that it can't be read, so that others may be. */
+const isOfFile = (error: unknown): error is FormatError | StateError =>
+  error instanceof FormatError || (error instanceof StateError && !NOT_FINITE.has(error.code));
+
 /** Files or folders that the family reads itself, such as clips. */
 export interface FilesOptions extends VerbOptions {
   readonly paths: readonly string[];
@@ -142,8 +149,7 @@ export const predictFiles = <Answer>(
         const answers = await predictor.predict(model, path, asked);
         images.push({ image: path, predictions: answers as readonly Answer[] });
       } catch (error) {
-        const isFault = error instanceof FormatError || error instanceof StateError;
-        if (bad === 'throw' || !isFault) throw error;
+        if (bad === 'throw' || !isOfFile(error)) throw error;
         logger.warn(`skipped: ${error.message}`);
         skipped.push({ path, reason: error.message });
       }
@@ -235,7 +241,7 @@ const readItems = async (
       parts.push(await items.read(model, path, { ...asked, reading: readingOf(model, options) }));
       paths.push(path);
     } catch (error) {
-      if (!(error instanceof FormatError || error instanceof StateError)) throw error;
+      if (!isOfFile(error)) throw error;
       logger.warn(`skipped: ${error.message}`);
       skip({ path, reason: error.message });
     }

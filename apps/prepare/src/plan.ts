@@ -1,18 +1,19 @@
 /** The datasets of a recipe: its sources opened by their readers, joined where they name one dataset, splits settled. */
-import { ConfigError } from '@polygate/core';
+import { ConfigError, errorAt, noteOrigin } from '@polygate/core';
 import {
   canonicalSplit,
   checkClassNames,
   isDatasetPlan,
   kindNamed,
   readerNamed,
+  type DatasetKind,
   type DatasetPlan,
   type PackageOptions,
   type Reader,
 } from '@polygate/datasets';
 import { joinPlans } from './plan-join.ts';
 import type { PrepareRecipe, SourceRecipe } from './recipe.ts';
-import { overlapWarning, settleSplits } from './settled-splits.ts';
+import { overlapWarning, settleSplits, type SettleContext } from './settled-splits.ts';
 import { SuiteOverlaps } from './suite-overlaps.ts';
 
 /** @throws ConfigError where recipe and source name splits that can't both be followed */
@@ -30,6 +31,15 @@ const splitsOf = (key: string, source: SourceRecipe, reader: Reader): readonly s
     );
   }
   return [split];
+};
+
+/** The kind of a source's rows. @throws ConfigError for one that nothing registers */
+const kindOf = (key: string, kind: string, reader: string): DatasetKind => {
+  try {
+    return kindNamed(kind);
+  } catch (error) {
+    throw noteOrigin(errorAt(error, `prepare recipe: sources.${key}`), { kind: 'reader', name: reader });
+  }
 };
 
 /** @throws ConfigError for a source that can't be opened */
@@ -50,6 +60,7 @@ const planSource = async (
   });
   if (isDatasetPlan(opened)) return opened;
   const { kind, reader, settings, classesGiven = false } = opened;
+  const { hasClasses } = kindOf(key, kind, source.source);
   reader.notes?.forEach(onNote);
   const splits = splitsOf(key, source, reader);
   const [split] = source.split === undefined ? [] : splits;
@@ -58,7 +69,7 @@ const planSource = async (
     name: source.dataset ?? key,
     kind,
     splits,
-    ...(reader.classes && kindNamed(kind).hasClasses ? { classes: reader.classes } : {}),
+    ...(reader.classes && hasClasses ? { classes: reader.classes } : {}),
     ...(classesGiven ? { classesGiven } : {}),
     // Until splits are settled nobody asks for one.
     parts: [
@@ -87,6 +98,7 @@ const checkNames = (plans: readonly DatasetPlan[]): void => {
 export const planDatasets = async (
   recipe: PrepareRecipe,
   packages: PackageOptions,
+  { progress, signal }: Pick<SettleContext, 'progress' | 'signal'> = {},
 ): Promise<DatasetPlan[]> => {
   const plans = new Map<string, DatasetPlan>();
   for (const [key, source] of Object.entries(recipe.sources)) {
@@ -98,7 +110,7 @@ export const planDatasets = async (
   checkNames(all);
   for (const { name, classes = [] } of all) checkClassNames(classes, `prepare ${name}`);
   const suite = new SuiteOverlaps();
-  const context = { suite, recipe, logger: packages.logger };
+  const context = { suite, recipe, logger: packages.logger, progress, signal };
   const settled: DatasetPlan[] = [];
   for (const each of all) settled.push(await settleSplits(each, context));
   const shared = suite.overlaps();

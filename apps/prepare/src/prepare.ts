@@ -296,7 +296,7 @@ export const prepare = async (
     model ? { ...recipe, tokenizer: { ...recipe.tokenizer, file: model.tokenizerFile } } : recipe,
     workDirectory,
   );
-  const plans = await planDatasets(local, packages);
+  const plans = await planDatasets(local, packages, { progress: context.progress, signal });
   signal?.throwIfAborted();
   logger.info(
     `prepare ${recipe.name}: ${model ? `the tokenizer of ${options.for}, images of ${recipe.image.size} pixels` : 'learning the tokenizer'}`,

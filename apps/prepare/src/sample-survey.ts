@@ -86,6 +86,8 @@ export interface Survey {
   readonly draws: Map<string, Draw>;
   readonly conflicts: ConflictFinder | undefined;
   readonly unique: boolean;
+  /** Called after each sample, with how many there were of the dataset. */
+  readonly onSample: (samples: number) => void;
   /** What a sample without an image shows, as its kind of dataset says. */
   readonly shown: NonNullable<ShownKeyOptions['shown']>;
 }
@@ -139,6 +141,7 @@ export const survey = async (part: PlanPart, shared: Survey): Promise<Settled> =
     settled.names.push(id);
     settled.splits.push(split ?? '');
     settled.labels.push(sample.label);
+    shared.onSample(settled.splits.length);
   }
   return settled;
 };

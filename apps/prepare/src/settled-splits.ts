@@ -18,9 +18,16 @@ import { kindSettings, type PrepareRecipe } from './recipe.ts';
 import { OverlapFinder, survey, type Settled, type Survey } from './sample-survey.ts';
 import type { SuiteOverlaps } from './suite-overlaps.ts';
 
+const sourceChanged = ({ name }: Reader, expected: string, got: string): StateError =>
+  new StateError(
+    `prepare ${name}: expected ${expected} as before, got ${got}; the source changed while it was read, or is read in another order each time: prepare again`,
+    { code: 'source-changed' },
+  );
+
 const settledReader = (part: PlanPart, settled: Settled): Reader => ({
   ...part.reader,
   async *read() {
+    const { length } = settled.splits;
     let place = 0;
     for await (const item of part.reader.read()) {
       if (item.kind === 'fault') {
@@ -29,15 +36,16 @@ const settledReader = (part: PlanPart, settled: Settled): Reader => ({
       }
       const split = settled.splits[place];
       if (split === undefined) {
-        throw new StateError(
-          `prepare ${part.reader.name}: expected ${settled.splits.length} samples as before, got more; the source changed while it was read: prepare again`,
-          { code: 'source-changed' },
-        );
+        throw sourceChanged(part.reader, `${length} samples`, 'more');
       }
       const id = settled.ids.get(place) ?? item.id;
+      const before = settled.names[place] ?? id;
+      if (id !== before)
+        throw sourceChanged(part.reader, `sample ${place} to be ${excerpt(before)}`, excerpt(id));
       place += 1;
       yield { ...item, id, split };
     }
+    if (place < length) throw sourceChanged(part.reader, `${length} samples`, `${place}`);
   },
 });
 
@@ -82,12 +90,18 @@ export interface SettleContext {
   readonly suite: SuiteOverlaps;
   readonly recipe: PrepareRecipe;
   readonly logger?: Logger | undefined;
+  /** Told of the samples that were looked at so far. */
+  readonly progress?: ((what: string, rows: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
+
+/** Samples from one word of progress to the next. */
+const TOLD_EVERY = 500;
 
 /** The plan with the split of every sample settled. Datasets of the mini suite have their own rules and stay. */
 export const settleSplits = async (plan: DatasetPlan, context: SettleContext): Promise<DatasetPlan> => {
   if (plan.parts.every((part) => part.draw === undefined)) return plan;
-  const { suite, recipe, logger = silentLogger } = context;
+  const { suite, recipe, logger = silentLogger, progress, signal } = context;
   const { budgets } = recipe;
   let overlaps = new OverlapFinder();
   const kind = kindNamed(plan.kind);
@@ -103,6 +117,10 @@ export const settleSplits = async (plan: DatasetPlan, context: SettleContext): P
     conflicts,
     // Rows that are packed anew get ids of their own.
     unique: keepsSamples,
+    onSample: (samples) => {
+      signal?.throwIfAborted();
+      if (samples % TOLD_EVERY === 0) progress?.(`${plan.name}: looking at samples`, samples);
+    },
     shown: (sample) => kind.shown?.(sample, { settings, budgets }) ?? Promise.resolve(undefined),
   };
   const all: Settled[] = [];

@@ -69,6 +69,17 @@ export class EngineError extends PolygateError {
   }
 }
 
+/**
+ * An error of ours with words in front that say where it came up; its class, code and fields stay. Any other error as it is.
+ * @param where such as `task "captions"`
+ */
+export const errorAt = (error: unknown, where: string): unknown => {
+  if (!(error instanceof PolygateError)) return error;
+  const { code, fields } = error;
+  const Class = error.constructor as new (message: string, options: ErrorOptions) => PolygateError;
+  return new Class(`${where}: ${error.message}`, { code, fields, cause: error });
+};
+
 /** Longest name that suggestions are looked for, and that an error shows whole. */
 const MAX_SHOWN_NAME = 120;
 /** Known names that an error lists, the nearest first. */

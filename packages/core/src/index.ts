@@ -1,6 +1,7 @@
 export {
   ConfigError,
   EngineError,
+  errorAt,
   FormatError,
   PolygateError,
   ShapeError,
@@ -35,10 +36,11 @@ export type { Budgets } from './budgets.ts';
 export { ByteGate } from './byte-gate.ts';
 export { isPlainName } from './plain-name.ts';
 export { createRegistry } from './registry.ts';
-export { originOf } from './record-guard.ts';
-export type { RecordOrigin } from './record-guard.ts';
+export { noteOrigin, originOf, pendingAnswers } from './record-guard.ts';
+export type { PendingAnswer, RecordOrigin } from './record-guard.ts';
 export {
   call,
+  callNow,
   callWith,
   listOf,
   oneOf,

@@ -172,6 +172,7 @@ const write = (value: unknown, levels: number, length: number): string => {
   if (typeof value === 'function' || typeof value === 'symbol') return typeof value;
   if (value === undefined) return 'nothing';
   if (typeof value !== 'object' || value === null) return String(value);
+  if (value instanceof Promise) return 'a promise';
   const isArray = Array.isArray(value);
   if (levels === 0) return isArray ? '[…]' : '{…}';
   const entries = isArray ? (value as unknown[]) : Object.entries(value);

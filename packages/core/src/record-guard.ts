@@ -3,7 +3,7 @@
  * by the record that it came from. The records themselves, and what they give, stay as they are.
  */
 import { excerpt } from './json.ts';
-import { requireFit, type Rule, type RuleFields } from './record-shape.ts';
+import { requireFit, ruleOf, type Rule, type RuleFields } from './record-shape.ts';
 
 /** A registered record, by what errors call it. */
 export interface RecordOrigin {
@@ -20,10 +20,24 @@ export const originOf = (error: unknown): RecordOrigin | undefined => {
   return origins.get(error) ?? originOf((error as { readonly cause?: unknown }).cause);
 };
 
-const noted = (error: unknown, origin: RecordOrigin): unknown => {
+/** An error as it was thrown, known by a record from now on where it is known by none. */
+export const noteOrigin = (error: unknown, origin: RecordOrigin): unknown => {
   if (typeof error === 'object' && error !== null && !originOf(error)) origins.set(error, origin);
   return error;
 };
+
+/** What is waited for of the functions of records. */
+export interface PendingAnswer {
+  readonly origin: RecordOrigin;
+  /** `what open(sources.birds) gives`. */
+  readonly what: string;
+}
+
+const pending = new Set<{ readonly origin: RecordOrigin; readonly what: () => string }>();
+
+/** Answers of the functions of records that have not come yet, in the order in which they were asked for. */
+export const pendingAnswers = (): readonly PendingAnswer[] =>
+  Array.from(pending, ({ origin, what }) => ({ origin, what: what() }));
 
 /** What guarded objects stand for. */
 const originals = new WeakMap<object, object>();
@@ -47,27 +61,38 @@ interface Place {
 }
 
 interface Guarded extends Place {
-  readonly gives: NonNullable<Rule['gives']>;
-  readonly subject: Rule['subject'];
+  readonly rule: Rule & { readonly gives: NonNullable<Rule['gives']> };
 }
+
+const atOnceRule = ruleOf('a value at once', (value) => !(value instanceof Promise));
 
 type AnyFunction = (...args: unknown[]) => unknown;
 
-/** A function of an owner; what it gives is checked, and its errors are noted. */
+/** A function of an owner; what it gives is checked, and its errors are noteOrigin. */
 const guardCall = (
   owner: object,
   work: AnyFunction,
-  { origin, path, gives, subject = () => '' }: Guarded,
+  { origin, path, rule: { gives, subject = () => '', atOnce = false } }: Guarded,
 ): AnyFunction => {
   const checked = (value: unknown, rule: Rule, called: string): unknown => {
+    if (atOnce) requireAtOnce(value, called);
     requireFit(rule, value, `${origin.kind} "${origin.name}": what ${called} gives`);
     return guardValue(value, rule, { origin, path: called });
   };
+  const requireAtOnce = (value: unknown, called: string): void => {
+    // Nobody waits for it: what goes wrong in it is told of here or nowhere.
+    if (value instanceof Promise) value.catch(() => undefined);
+    requireFit(atOnceRule, value, `${origin.kind} "${origin.name}": what ${called} gives`);
+  };
   const settled = async (value: Promise<unknown>, rule: Rule, called: string): Promise<unknown> => {
+    const waiting = { origin, what: () => `what ${called} gives` };
+    pending.add(waiting);
     try {
       return checked(await value, rule, called);
     } catch (error) {
-      throw noted(error, origin);
+      throw noteOrigin(error, origin);
+    } finally {
+      pending.delete(waiting);
     }
   };
   return (...args) => {
@@ -75,11 +100,11 @@ const guardCall = (
       const rule = gives(args, owner);
       const called = `${path}(${subject(args)})`;
       const value = work.apply(owner, args.map(original));
-      return value instanceof Promise && !rule.items
+      return value instanceof Promise && !rule.items && !atOnce
         ? settled(value, rule, called)
         : checked(value, rule, called);
     } catch (error) {
-      throw noted(error, origin);
+      throw noteOrigin(error, origin);
     }
   };
 };
@@ -97,14 +122,20 @@ async function* guardStream(
     const id = isObject(item) && 'id' in item ? ` (${excerpt(item.id)})` : '';
     return `${origin.kind} "${origin.name}": item ${index}${id} of what ${path} gives`;
   };
+  const waiting = { origin, what: () => `item ${index} of what ${path} gives` };
+  pending.add(waiting);
   try {
     for await (const item of stream) {
+      pending.delete(waiting);
       requireFit(rule, item, what(item));
       yield item;
       index += 1;
+      pending.add(waiting);
     }
   } catch (error) {
-    throw noted(error, origin);
+    throw noteOrigin(error, origin);
+  } finally {
+    pending.delete(waiting);
   }
 }
 
@@ -142,7 +173,7 @@ export const guardRecord = <R extends object>(
     if (typeof value === 'function' && key !== 'constructor') {
       const gives = rule?.gives;
       own = gives
-        ? guardCall(record, value as AnyFunction, { ...at, gives, subject: rule?.subject })
+        ? guardCall(record, value as AnyFunction, { ...at, rule: { ...rule, gives } as Guarded['rule'] })
         : (value.bind(record) as unknown);
     } else if (rule) own = guardValue(value, rule, at);
     made.set(key, { of: value, value: own });

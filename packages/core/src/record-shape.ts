@@ -20,6 +20,8 @@ export interface Rule {
   (value: unknown, path?: string): Misfit | undefined;
   /** Of a function of an owner: the rule of what it gives, of an asynchronous one what that is in the end. */
   readonly gives?: (args: readonly unknown[], owner: object) => Rule;
+  /** Of a function: whether nobody waits for what it gives, so that a promise of it is refused. */
+  readonly atOnce?: boolean;
   /** Of a function: what a call is about, as errors show it between the brackets of the call. */
   readonly subject?: (args: readonly unknown[]) => string;
   /** Of a record: its fields. */
@@ -119,6 +121,7 @@ export const optional = (inner: Rule): Rule =>
     (value: unknown, path = '') => (value === undefined ? undefined : inner(value, path)),
     inner.gives ? { gives: inner.gives } : {},
     inner.subject ? { subject: inner.subject } : {},
+    inner.atOnce ? { atOnce: inner.atOnce } : {},
     inner.fields ? { fields: inner.fields } : {},
     inner.entries ? { entries: inner.entries } : {},
     inner.items ? { items: inner.items } : {},
@@ -184,10 +187,20 @@ export const eitherOf = (expected: string, ...choices: readonly Rule[]): Rule =>
 export const call = (gives: Rule = rules.any): Rule => callWith(() => gives);
 
 /**
- * A function; what it gives is checked at every call by a rule that follows from what it is given, and whose it is.
- * @param options `subject`: what a call is about. @default nothing is said of it
+ * A function that gives something at once, as nobody waits for it: a promise is refused. What it gives is checked at every
+ * call.
+ * @param gives its rule. @default anything
  */
-export const callWith = (gives: NonNullable<Rule['gives']>, options: Pick<Rule, 'subject'> = {}): Rule =>
+export const callNow = (gives: Rule = rules.any): Rule => callWith(() => gives, { atOnce: true });
+
+/**
+ * A function; what it gives is checked at every call by a rule that follows from what it is given, and whose it is.
+ * @param options `subject`: what a call is about, @default nothing is said of it; `atOnce`: whether nobody waits for it
+ */
+export const callWith = (
+  gives: NonNullable<Rule['gives']>,
+  options: Pick<Rule, 'subject' | 'atOnce'> = {},
+): Rule =>
   Object.assign((value: unknown, path?: string) => rules.function(value, path), { gives, ...options });
 
 /** Fields of a zod object. @param options `defaults`: whether every one has a default or is optional */

@@ -6,7 +6,8 @@
  */
 import type { AttributeRow } from '@polygate/attributes';
 import {
-  call,
+  callNow,
+  callWith,
   listOf,
   optional,
   recordOf,
@@ -16,6 +17,7 @@ import {
   type NamedRecord,
   type Random,
   type RecordShape,
+  type Rule,
 } from '@polygate/core';
 import type { ParameterSpec } from '@polygate/nn';
 import type { ColumnInput, FieldKind } from '@polygate/stream';
@@ -154,25 +156,48 @@ const segmentRule = shaped({
   row: rules.record,
 });
 
+/** What segments are embedded as: the tensor that the encoder asks for, on the engine. */
+const embedded = ([segments, context]: readonly unknown[]): Rule => {
+  const { size, width, prefix } = context as EmbeddingContext;
+  const tokens = (segments as readonly Segment[]).reduce((sum, { length }) => sum + length, prefix ? 1 : 0);
+  const shape = [size, tokens, width];
+  const isSo = (value: unknown): boolean => {
+    const { shape: got, dtype, isDisposed } = Object(value) as Partial<tf.Tensor>;
+    return (
+      dtype === 'float32' && isDisposed === false && got?.length === 3 && shape.every((n, i) => got[i] === n)
+    );
+  };
+  return (value, path = '') =>
+    isSo(value)
+      ? undefined
+      : { path, expected: `a float32 tensor [${shape.join(', ')}]`, got: gotOf(value as Partial<tf.Tensor>) };
+};
+
+/** A tensor in an error text. */
+const gotOf = (value: Partial<tf.Tensor> | null | undefined): unknown =>
+  value?.shape === undefined
+    ? value
+    : `${value.isDisposed === true ? 'disposed ' : ''}${value.dtype} [${value.shape.join(', ')}]`;
+
 /** What the fields of a {@link Modality} must be. */
 export const modalityShape: RecordShape<Modality> = {
   attribute: rules.text,
-  columns: call(rules.record),
-  read: call(shaped({ segment: segmentRule })),
-  tokens: call(rules.amount),
-  values: call(rules.amount),
-  synthetic: call(rules.record),
-  input: optional(call(rules.record)),
-  settingsFor: optional(call(rules.record)),
-  rawShape: optional(call(shaped({ width: rules.count, axes: rules.count }))),
+  columns: callNow(rules.record),
+  read: callNow(shaped({ segment: segmentRule })),
+  tokens: callNow(rules.amount),
+  values: callNow(rules.amount),
+  synthetic: callNow(rules.record),
+  input: optional(callNow(rules.record)),
+  settingsFor: optional(callNow(rules.record)),
+  rawShape: optional(callNow(shaped({ width: rules.count, axes: rules.count }))),
   rawTokens: optional(
-    call(shaped({ values: rules.any, width: rules.count, axes: rules.count, coordinates: rules.any })),
+    callNow(shaped({ values: rules.any, width: rules.count, axes: rules.count, coordinates: rules.any })),
   ),
-  resolve: call(rules.record),
+  resolve: callNow(rules.record),
   topLevel: optional(listOf(rules.text)),
-  parameters: call(listOf(shaped({ name: rules.text, shape: listOf(rules.count) }))),
-  partOf: optional(call(rules.text)),
-  operations: optional(call(rules.amount)),
+  parameters: callNow(listOf(shaped({ name: rules.text, shape: listOf(rules.count) }))),
+  partOf: optional(callNow(rules.text)),
+  operations: optional(callNow(rules.amount)),
   transfer: optional(
     shaped({
       same: optional(listOf(rules.text)),
@@ -182,14 +207,9 @@ export const modalityShape: RecordShape<Modality> = {
       mismatch: optional(rules.text),
     }),
   ),
-  check: call(),
-  draw: optional(call(segmentRule)),
+  check: callNow(),
+  draw: optional(callNow(segmentRule)),
   hasPrefix: optional(rules.flag),
-  prefixTokens: optional(call(ruleOf('a Uint8Array', (value) => value instanceof Uint8Array))),
-  embed: call(
-    ruleOf(
-      'a tensor [B, L, D]',
-      (value) => (value as { readonly rank?: unknown } | null | undefined)?.rank === 3,
-    ),
-  ),
+  prefixTokens: optional(callNow(ruleOf('a Uint8Array', (value) => value instanceof Uint8Array))),
+  embed: callWith(embedded, { atOnce: true }),
 };

@@ -10,7 +10,19 @@
  *
  * S sites (routers) · R rows · W width of the representation · D model width
  */
-import { ConfigError, excerpt, requireFit, rules, shaped } from '@polygate/core';
+import {
+  callNow,
+  callWith,
+  ConfigError,
+  excerpt,
+  listOf,
+  optional,
+  requireFit,
+  ruleOf,
+  rules,
+  shaped,
+  type Rule,
+} from '@polygate/core';
 import type { ParameterSpec } from '@polygate/nn';
 import type * as tf from '@tensorflow/tfjs';
 
@@ -167,6 +179,41 @@ export interface DataDependentCondition extends ConditionBase {
 
 /** Any condition. */
 export type Condition<Key = never> = DataIndependentCondition<Key> | DataDependentCondition;
+
+const ofLength = (name: string, size: number): Rule =>
+  ruleOf(
+    `${name} of ${size} values`,
+    (value) => (value as { readonly length?: unknown } | undefined)?.length === size,
+  );
+
+/** What R(x) of rows must be: a vector for each site and row, and gradients of the parameters' sizes. */
+const representationOf = ([values, rows, size]: readonly unknown[], owner: object): Rule => {
+  const condition = owner as Condition & ConditionBase;
+  // That of tokens is on the tape.
+  if (!condition.dataIndependent) return rules.record;
+  const { sites } = size as ConditionSize;
+  const width = condition.representationWidth(size as ConditionSize);
+  const count = sites * (rows as readonly unknown[]).length * width;
+  const sizes = (values as readonly Float32Array[]).map(({ length }) => length);
+  const gradients: Rule = (given, path = '') => {
+    const misfit = ofLength('a list', sizes.length)(given, path);
+    if (misfit) return misfit;
+    const list = given as readonly unknown[];
+    const at = sizes.findIndex((length, i) => ofLength('', length)(list[i]) !== undefined);
+    return at < 0 ? undefined : ofLength('a Float32Array', sizes[at] ?? 0)(list[at], `${path}${at}`);
+  };
+  return shaped({ values: ofLength('a Float64Array', count), backward: callNow(gradients) });
+};
+
+/** What the functions of a condition of another package must give; that it has them is looked at by {@link checkCondition}. */
+export const conditionRule: Rule = shaped({
+  representationWidth: optional(callNow(rules.count)),
+  parameters: optional(callNow(listOf(shaped({ name: rules.text, shape: listOf(rules.count) })))),
+  flops: optional(callNow(shaped({ decision: rules.amount, sequence: optional(rules.amount) }))),
+  keyOf: optional(callNow(ruleOf('a text', (key) => typeof key === 'string'))),
+  expertOf: optional(callNow(rules.count)),
+  represent: optional(callWith(representationOf, { atOnce: true })),
+});
 
 const fixedRule = shaped({ experts: rules.count, keyOf: rules.function, expertOf: rules.function });
 const learnedRule = shaped({

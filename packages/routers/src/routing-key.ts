@@ -1,14 +1,14 @@
 /** What conditions that do not look at token content may look at, and how a condition is made for a model. */
 import type { AttributeRow, AttributeSchema } from '@polygate/attributes';
 import {
-  call,
+  callNow,
   optional,
   rules,
   type NamedRecord,
   type RecordShape,
   type SettingsSchema,
 } from '@polygate/core';
-import type { Condition } from './condition.ts';
+import { conditionRule, type Condition } from './condition.ts';
 
 /** What is known of a segment before any of its tokens is embedded. */
 export interface RoutingKey {
@@ -47,5 +47,5 @@ export interface ConditionFactory<
 /** What the fields of a {@link ConditionFactory} must be; what it makes is looked at by `checkCondition`. */
 export const conditionShape: RecordShape<ConditionFactory> = {
   settings: optional(rules.schema),
-  create: call(rules.record),
+  create: callNow(conditionRule),
 };

@@ -30,7 +30,7 @@ import { watchDroppedChoices } from './dropped-choices.ts';
 import { epochCallbacks, modelState } from './epochs.ts';
 import { createRecipeModel, startModel } from './recipe-model.ts';
 import { createTunedModel, type TunedModel } from './tuned-model.ts';
-import { checkFirstBatches } from './first-batches.ts';
+import { checkFirstBatches, ofFamily } from './first-batches.ts';
 import { claimRun, precisionOf, recordStart } from './run-folder.ts';
 import { recordSubsets, runSubsets } from './subset-files.ts';
 import { planTraining } from './training-plan.ts';
@@ -205,7 +205,8 @@ export const trainRecipe = async (
     schedule,
     sources,
     loss: (batch, { random, step }) => {
-      const result = model.loss(batch, { training: true, random, telemetry: isLookedAt(step) });
+      const telemetry = isLookedAt(step);
+      const result = ofFamily(batch, () => model.loss(batch, { training: true, random, telemetry }));
       watchDropped(result.records);
       return result;
     },

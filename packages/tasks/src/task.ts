@@ -66,18 +66,20 @@ const batchFields = shaped({
   targets: shaped({
     key: rules.text,
     whole: rules.flag,
-    ids: rules.record,
+    ids: ruleOf('numbers of an array', ArrayBuffer.isView),
     sequences: shaped({ size: rules.count, segments: rules.list }),
   }),
   loss: rules.text,
   values: optional(rules.finiteValues),
 });
 
+const isBetween = (index: number, count: number): boolean => index >= 0 && index < count;
+
 /** What a batch must be, as far as all models agree: families of other packages make their own. */
 export const taskBatchRule: Rule = (value, path = '') => {
   const misfit = batchFields(value, path);
   if (misfit) return misfit;
-  const { inputs, queries, labels } = value as TaskBatch;
+  const { inputs, queries, labels, targets, values } = value as TaskBatch;
   const positions = inputs.size * inputs.length;
   const count = queries === 'prefix' ? inputs.size : queries.length;
   const inside = ruleOf(
@@ -86,7 +88,20 @@ export const taskBatchRule: Rule = (value, path = '') => {
   );
   // Losses that compare numbers need no labels.
   const each = ruleOf(`one for each of ${count} queries`, () => [0, count].includes(labels.length));
-  return inside(queries, 'queries') ?? each(labels, 'labels');
+  const candidates = targets.sequences.size;
+  const named = ruleOf(`one for each of ${candidates} candidates`, () => targets.ids.length === candidates);
+  const indices = ruleOf(
+    `indices into ${candidates} candidates`,
+    (label) =>
+      values !== undefined || (Number.isSafeInteger(label) && isBetween(label as number, candidates)),
+  );
+  const wrong = labels.findIndex((label) => indices(label) !== undefined);
+  return (
+    inside(queries, 'queries') ??
+    each(labels, 'labels') ??
+    named(targets.ids, 'targets.ids') ??
+    (wrong < 0 ? undefined : indices(labels[wrong], `labels.${wrong}`))
+  );
 };
 
 export interface CollateOptions {

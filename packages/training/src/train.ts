@@ -8,6 +8,7 @@
 import {
   ConfigError,
   createRandom,
+  errorAt,
   PolygateError,
   requireFit,
   rules,
@@ -61,6 +62,7 @@ const sumMeasures = <Batch>(
   return { samples, tokens };
 };
 
+const LOSS_NOT_FINITE = 'loss-not-finite';
 /** Codes of errors that say of a step's numbers that they are not finite. */
 const NOT_FINITE: ReadonlySet<string> = new Set(['gradient-not-finite', 'logits-not-finite']);
 
@@ -74,16 +76,21 @@ const notFinite = (
   return new StateError(
     `train: step ${at.step} (task "${at.task}"): ${problem}; the update was not made and ${back}: resume with a lower learning rate, harder clipping or without the offending data`,
     {
-      code: 'loss-not-finite',
+      code: LOSS_NOT_FINITE,
       fields: { step: at.step, task: at.task, lastCheckpoint: at.place?.path },
       ...(cause === undefined ? {} : { cause }),
     },
   );
 };
 
-/** {@link notFinite} for an error that says so of a step's numbers; any other as it is. */
-const notFiniteIn = (at: Parameters<typeof notFinite>[0], cause: unknown): unknown =>
-  cause instanceof PolygateError && NOT_FINITE.has(cause.code) ? notFinite(at, cause.message, cause) : cause;
+/** {@link notFinite} for an error that says so of a step's numbers; any other of ours with the step and its task. */
+const stepError = (at: Parameters<typeof notFinite>[0], cause: unknown): unknown => {
+  const code = cause instanceof PolygateError ? cause.code : '';
+  if (code === LOSS_NOT_FINITE) return cause;
+  return NOT_FINITE.has(code)
+    ? notFinite(at, (cause as PolygateError).message, cause)
+    : errorAt(cause, `train: step ${at.step} (task "${at.task}")`);
+};
 
 /**
  * Trains until `steps` updates are made or the signal aborts, resuming from the run directory's latest checkpoint.
@@ -174,7 +181,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
       task: source.name,
       randoms,
     }).catch((cause: unknown) => {
-      throw notFiniteIn(at, cause);
+      throw stepError(at, cause);
     });
     const computed = clock();
     const learningRate = options.schedule(step);
@@ -187,7 +194,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
         ...(clipNorm ? { clipNorm } : {}),
       }));
     } catch (cause) {
-      throw notFiniteIn(at, cause);
+      throw stepError(at, cause);
     } finally {
       tf.dispose(gradients);
     }

@@ -6,6 +6,7 @@ import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'nod
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { ConfigError } from '../errors.ts';
 import { registeredSince, registrationCount } from '../registry.ts';
+import { endingWork } from './ending-work.ts';
 
 /** A record that an extension registered. */
 export interface ExtensionEntry {
@@ -136,31 +137,19 @@ const foreignPackages = (file: string | undefined): string => {
     : `; it imports a @polygate/core of its own (${own}), which this process does not know: link it to ${here}`;
 };
 
-/**
- * Waits for a module; where nothing is left that could end the wait, Node would end the process without a word.
- * @throws ConfigError (code `extension-unfinished`)
- */
-const finished = async <T>(
+/** Waits for a module. @throws ConfigError (code `extension-unfinished`) for one that nothing can end */
+const finished = <T>(
   work: Promise<T>,
   { module, askedBy }: { readonly module: string; readonly askedBy: string },
-): Promise<T> => {
-  let tell = (): void => undefined;
-  const unfinished = new Promise<never>((_, reject) => {
-    tell = () =>
-      reject(
-        new ConfigError(
-          `extension "${module}" of ${askedBy}: expected a module that is done once it is imported and its register() has ended, got one that waits for what never comes; look for an await in it, or in register(), that nothing ends`,
-          { code: 'extension-unfinished', fields: { module, askedBy } },
-        ),
-      );
-  });
-  process.once('beforeExit', tell);
-  try {
-    return await Promise.race([work, unfinished]);
-  } finally {
-    process.off('beforeExit', tell);
-  }
-};
+): Promise<T> =>
+  endingWork(
+    work,
+    () =>
+      new ConfigError(
+        `extension "${module}" of ${askedBy}: expected a module that is done once it is imported and its register() has ended, got one that waits for what never comes; look for an await in it, or in register(), that nothing ends`,
+        { code: 'extension-unfinished', fields: { module, askedBy } },
+      ),
+  );
 
 /** A module's exports, once it is imported and has registered what it has. */
 const registered = async (address: string): Promise<object> => {

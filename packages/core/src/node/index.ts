@@ -10,6 +10,7 @@ export { requireInside } from './inside-folder.ts';
 export type { LinkPolicy } from './inside-folder.ts';
 export { extensionsOf, layExtensions, loadExtensions } from './extensions.ts';
 export type { ExtensionRequest, LaidExtensions } from './extensions.ts';
+export { endingWork } from './ending-work.ts';
 export type { ExtensionEntry, LoadedExtension } from './extension-modules.ts';
 export {
   changedExtensions,

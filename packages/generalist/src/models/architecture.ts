@@ -4,6 +4,7 @@
  */
 import {
   call,
+  callNow,
   listOf,
   optional,
   ruleOf,
@@ -102,10 +103,10 @@ export interface ModelArchitecture<
 export const modelShape: RecordShape<ModelArchitecture> = {
   settings: settingShape({ defaults: true }),
   config: settingShape(),
-  problemOf: optional(call(optional(shaped({ expected: rules.text, got: rules.text })))),
-  configure: call(rules.record),
-  create: call(generalistRule),
-  size: call(
+  problemOf: optional(callNow(optional(shaped({ expected: rules.text, got: rules.text })))),
+  configure: callNow(rules.record),
+  create: callNow(generalistRule),
+  size: callNow(
     shaped({
       parameters: rules.amount,
       patch: ruleOf('a whole number above 0', (value) => Number.isSafeInteger(value) && Number(value) > 0),
@@ -114,9 +115,9 @@ export const modelShape: RecordShape<ModelArchitecture> = {
       leastActivations: call(rules.amount),
     }),
   ),
-  standIn: optional(call(shaped({ vocabularySize: rules.count, image: rules.record }))),
-  describe: call(rules.text),
-  forTasks: optional(call(rules.record)),
-  idle: optional(call(listOf(rules.text))),
-  settingsOfStart: optional(call(rules.record)),
+  standIn: optional(callNow(shaped({ vocabularySize: rules.count, image: rules.record }))),
+  describe: callNow(rules.text),
+  forTasks: optional(callNow(rules.record)),
+  idle: optional(callNow(listOf(rules.text))),
+  settingsOfStart: optional(callNow(rules.record)),
 };

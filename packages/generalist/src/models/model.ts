@@ -4,6 +4,7 @@
  */
 import {
   call,
+  callNow,
   callWith,
   listOf,
   optional,
@@ -275,19 +276,19 @@ export const generalistRule = shaped({
   vocabulary: rules.record,
   maximumTokens: rules.count,
   tasks: rules.list,
-  loss: call(
+  loss: callNow(
     shaped({ loss: scalar, weight: rules.amount, metrics: recordOf(scalar), records: listOf(rules.record) }),
   ),
-  check: optional(call()),
-  weights: call(rules.record),
+  check: optional(callNow()),
+  weights: callNow(recordOf(rules.amount)),
   scores: callWith(scoresOf),
-  serves: call(rules.flag),
-  describe: call(rules.list),
-  clearCaches: call(),
-  dispose: call(),
+  serves: callNow(rules.flag),
+  describe: callNow(rules.list),
+  clearCaches: callNow(),
+  dispose: callNow(),
   embedding: optional(
     shaped({ width: rules.count, maximumTokens: rules.count, encode: call(rules.finiteValues) }),
   ),
   endOfEpoch: optional(call()),
-  extraState: optional(shaped({ save: call(rules.json), restore: call() })),
+  extraState: optional(shaped({ save: callNow(rules.json), restore: callNow() })),
 });

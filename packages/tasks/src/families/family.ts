@@ -4,6 +4,7 @@
  */
 import {
   call,
+  callNow,
   listOf,
   oneOf,
   optional,
@@ -236,7 +237,7 @@ const taskShape = shaped({
   temperature: rules.text,
   lossWeight: rules.amount,
   labelSmoothing: share,
-  collate: call(taskBatchRule),
+  collate: callNow(taskBatchRule),
 });
 
 /** What the fields of a {@link TaskFamily} must be. */
@@ -250,12 +251,12 @@ export const taskFamilyShape: RecordShape<TaskFamily> = {
     call(listOf(shaped({ name: rules.text, modality: rules.text, row: rules.record, input: rules.record }))),
   ),
   temperature: optional(rules.text),
-  taskName: optional(call(rules.text)),
-  create: call(taskShape),
-  labelCounts: optional(shaped({ needed: call(rules.flag), labels: rules.function })),
+  taskName: optional(callNow(rules.text)),
+  create: callNow(taskShape),
+  labelCounts: optional(shaped({ needed: callNow(rules.flag), labels: rules.function })),
   longestText: optional(rules.count),
-  size: call(shaped({ positions: rules.amount, values: rules.amount })),
-  kept: optional(call(rules.json)),
+  size: callNow(shaped({ positions: rules.amount, values: rules.amount })),
+  kept: optional(callNow(rules.json)),
   keepsClasses: optional(rules.flag),
   tuning: optional(shaped({ prompts: optional(oneOf('shared', 'separate')), head: optional(rules.flag) })),
   evaluate: call(listOf(scoreReportRule)),
