@@ -21,3 +21,12 @@ export { measureInterference } from './measure-interference.ts';
 export type { MeasureOptions, SiteInterference } from './measure-interference.ts';
 export { weightSites } from './weight-site.ts';
 export type { SiteOptions, WeightSite } from './weight-site.ts';
+export {
+  generalisationGap,
+  gradientBlend,
+  gradientCosine,
+  purityHistogram,
+  signPurity,
+  taskAffinity,
+} from './gradient-agreement.ts';
+export type { FittedLosses } from './gradient-agreement.ts';

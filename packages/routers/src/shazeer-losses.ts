@@ -45,10 +45,8 @@ export const importanceLoss: AuxiliaryLoss = Object.freeze({
       gradient: () => {
         const toImportance = gradient();
         const tokens = ids.length / topK;
-        const toGates = Float64Array.from(
-          { length: tokens * experts },
-          (_, at) => toImportance[at % experts] as number,
-        );
+        const toGates = new Float64Array(tokens * experts);
+        for (let token = 0; token < tokens; token += 1) toGates.set(toImportance, token * experts);
         return choiceGradient(toGates, choices, { renormalize, kept: new Uint8Array(ids.length).fill(1) });
       },
     };
