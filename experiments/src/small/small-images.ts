@@ -46,7 +46,7 @@ export const smallImagesExperiment: SmallExperiment = {
       label: 'augmentation of the demo',
       recipe: (prepared) => augmented(fitted(prepared), demo),
     },
-    withModel('coarse', 'patches of 16', { patchSize: 16 }),
+    withModel('patches', 'patches of 8', { patchSize: 8 }),
     withModel('wide', '4 blocks of width 192', { layers: 4, width: 192, heads: 6, hidden: 768 }),
     withModel('experts', 'attribute experts', { preset: 'mini-moe' }),
     {

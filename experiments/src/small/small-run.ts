@@ -26,7 +26,7 @@ export interface SmallRun extends Pick<SmallOrder, 'set' | 'variant' | 'seed' | 
   readonly commit: string;
   readonly engine: string;
   /** Accuracy on the test split. */
-  readonly score: Pick<ScoreReport, 'value' | 'interval' | 'count'>;
+  readonly score: Pick<ScoreReport, 'value' | 'count'>;
   /** Updates made, and those of the checkpoint that is scored. */
   readonly steps: number;
   readonly best: number;
@@ -68,7 +68,7 @@ export const runSmall = async (
       `small sets: expected a score top-1, got ${reports.map(({ metric }) => metric).join(', ')}`,
     );
   }
-  const { value, interval, count } = score;
+  const { value, count } = score;
   report(`top-1 ${value.toFixed(3)} after ${trained.step} steps, ${seconds.toFixed(0)} s`);
   const result: SmallRun = {
     set,
@@ -77,7 +77,7 @@ export const runSmall = async (
     key,
     commit: commitOf(),
     engine: trained.engine.line,
-    score: { value, interval, count },
+    score: { value, count },
     steps: trained.step,
     best: trained.best?.step ?? trained.step,
     seconds,

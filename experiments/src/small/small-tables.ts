@@ -71,6 +71,9 @@ const intervalText = (values: readonly number[]): string => {
     : mean;
 };
 
+const meanText = (values: readonly number[]): string =>
+  values.length === 0 ? '' : spreadText(spreadOf(values), 3);
+
 /** A row a variant: how far it is from the baseline on each set, and what it costs. */
 export const differenceTable = (results: SmallResults): string => {
   const sets = shownSets(results);
@@ -84,7 +87,7 @@ export const differenceTable = (results: SmallResults): string => {
             ...sets.map((set) =>
               intervalText(differences(results, name, set.name).map(({ value }) => value)),
             ),
-            spreadText(spreadOf(differences(results, name).map(({ value }) => value)), 3),
+            meanText(differences(results, name).map(({ value }) => value)),
           ];
     return [
       label,

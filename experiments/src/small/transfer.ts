@@ -1,11 +1,21 @@
 /** Tuning the mini generalist to small sets against training on them from scratch. */
-import { smallImages, type TunedBy } from '@polygate/generalist';
+import { smallImages, type RecipeInput, type TunedBy } from '@polygate/generalist';
 import type { SmallExperiment, SmallVariant } from './small-experiment.ts';
 
-const tuned = (method: TunedBy, label: string): SmallVariant => ({
-  name: method,
+type Optimizer = NonNullable<RecipeInput['optimizer']>;
+
+/** Tuned by a method as the recipe has it, or with a change of its optimizer. */
+const tuned = (
+  method: TunedBy,
+  label: string,
+  { name = method, optimizer = {} }: { readonly name?: string; readonly optimizer?: Partial<Optimizer> } = {},
+): SmallVariant => ({
+  name,
   label,
-  recipe: ({ suite, folder }) => smallImages(suite, { folder, tuned: method }).recipe,
+  recipe: ({ suite, folder }) => {
+    const { recipe } = smallImages(suite, { folder, tuned: method });
+    return { ...recipe, optimizer: { ...recipe.optimizer, ...optimizer } as Optimizer };
+  },
 });
 
 export const transfer: SmallExperiment = {
@@ -22,6 +32,11 @@ export const transfer: SmallExperiment = {
       recipe: ({ suite, folder }) => smallImages(suite, { folder }).recipe,
     },
     tuned('fine', 'fine-tuned'),
+    tuned('fine', 'with a rate of 1e-4', { name: 'fine-slow', optimizer: { learningRate: 1e-4 } }),
+    tuned('fine', 'with rates falling by 0.75 a layer', {
+      name: 'fine-decay',
+      optimizer: { layerDecay: 0.75 },
+    }),
     tuned('prompt', 'prompts'),
   ],
 };

@@ -27,10 +27,11 @@ export interface FittedRecipe {
 /** How a model that is there already is tuned to the images. */
 export type TunedBy = 'fine' | 'prompt' | 'lora';
 
-/** Patches a side that are best at this many samples; more cost their square. */
-const GRID = 6;
+/** Side of a patch that is wanted, in pixels, and patches a side: smaller patches cost more and learn more slowly. */
+const PATCH = 16;
+const GRID = { least: 3, most: 8 } as const;
 /** Samples that a run sees at least, over all epochs, and at most. */
-const SEEN = { least: 16_000, most: 60_000 } as const;
+const SEEN = { least: 16_000, most: 40_000 } as const;
 const EPOCHS = { least: 10, most: 60 } as const;
 /** Validation samples below which its accuracy says too little to end a run by. */
 const LEAST_VALIDATION = 40;
@@ -39,11 +40,23 @@ const PATIENCE = 6;
 const SHIFT = 0.08;
 const TURN = 8;
 
-/** The divisor of the size that gives the number of patches nearest to the one wanted. */
-const patchFor = (size: number): number => {
-  const divisors = Array.from({ length: size }, (_, i) => i + 1).filter((own) => size % own === 0);
-  const distance = (patch: number): number => Math.abs(Math.log(size / patch / GRID));
-  return divisors.reduce((best, own) => (distance(own) < distance(best) ? own : best), size);
+/** Patches a side into which an image of this size can be cut. */
+const gridsOf = (size: number): readonly number[] =>
+  Array.from({ length: GRID.most - GRID.least + 1 }, (_, i) => GRID.least + i).filter(
+    (grid) => size % grid === 0,
+  );
+
+/** The size nearest below at which an image can be cut into patches, and the grid whose patches are nearest to those wanted. */
+const cutOf = (size: number): { readonly size: number; readonly grid: number } => {
+  let cut = size;
+  while (cut > GRID.least && gridsOf(cut).length === 0) cut -= 1;
+  const wanted = Math.min(Math.max(size / PATCH, GRID.least), GRID.most);
+  const distance = (grid: number): number => Math.abs(Math.log(grid / wanted));
+  const [first = GRID.least, ...others] = gridsOf(cut);
+  return {
+    size: cut,
+    grid: others.reduce((best, own) => (distance(own) < distance(best) ? own : best), first),
+  };
 };
 
 const epochsFor = (samples: number): number => {
@@ -74,7 +87,7 @@ const course = ({ samples, validation }: ImageCounts): FittedRecipe => {
       `steps=${epochs} epochs: of ${counted(samples, 'sample')} that is ${epochs * samples} to learn from, ${SEEN.least} to ${SEEN.most} where they allow it`,
       isLookedAt
         ? `validation.best.score=validation/accuracy, validation.stop.patience=${PATIENCE}: ${counted(validation, 'validation sample')} tell when it gets no better; looked at 20 times`
-        : `no early stop: ${counted(validation, 'validation sample')} tell too little (${LEAST_VALIDATION} would do); the last checkpoint counts`,
+        : `no early stop: ${counted(validation, 'validation sample')} tell too little, and the last checkpoint counts; prepare ${LEAST_VALIDATION} or more (validationPercent)`,
     ],
   };
 };
@@ -94,15 +107,21 @@ const seen = ({ size, samples }: ImageCounts) => {
 
 /** A model from scratch. */
 const scratch = ({ size }: ImageCounts): FittedRecipe => {
-  const patchSize = patchFor(size);
-  const side = size / patchSize;
+  const { size: cut, grid } = cutOf(size);
+  const patchSize = cut / grid;
   return {
     recipe: {
       model: { preset: 'mini', layers: 3, width: 128, heads: 4, hidden: 512, patchSize, layerScale: 1 },
+      ...(cut === size ? {} : { image: { size: cut } }),
       optimizer: { learningRate: 8e-4, weightDecay: 0.05, clipNorm: 1 },
     },
     reasons: [
-      `model.patchSize=${patchSize}: ${side} x ${side} patches of an image of ${size} pixels`,
+      ...(cut === size
+        ? []
+        : [
+            `image.size=${cut}: ${size} pixels can't be cut into ${GRID.least} to ${GRID.most} patches a side`,
+          ]),
+      `model.patchSize=${patchSize}: ${grid} x ${grid} patches of an image of ${cut} pixels: smaller ones cost more and learn more slowly`,
       'model: dense, 3 blocks of width 128: experts and width have nothing to learn from so few images',
     ],
   };
