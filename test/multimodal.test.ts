@@ -2,6 +2,8 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parsePrepareRecipe, prepare } from '@polygate/app-prepare';
+import { parseRecipe } from '@polygate/generalist';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { npyBytes } from './npy-bytes.ts';
 import { polygate, tinyModel } from './polygate.ts';
@@ -109,5 +111,221 @@ describe('labelled arrays', () => {
       return labels[0]?.label;
     };
     expect([await ask('up', 4), await ask('down', 5)]).toEqual(['0', '1']);
+  });
+
+  it('ask for several labels, or for numbers, of rows that lack inputs', async () => {
+    const raw = join(scratch, 'robot');
+    const rows = Array.from({ length: ROWS }, (_, row) => row);
+    // Each third row lacks the force, each fourth the table; the first batch of eight lacks the force.
+    const isAbsent = (row: number) => row < 8 || row % 3 === 0;
+    const force = rows.flatMap((row) =>
+      isAbsent(row) ? Array(6).fill(NaN) : [row % 2, 1, row % 2, 1, row % 2, 1],
+    ) as number[];
+    const table = rows.flatMap((row) => (row % 4 === 3 ? [NaN, NaN] : [row % 2 === 0 ? 5 : -5, NaN]));
+    await put(raw, 'force.npy', npyBytes(force, [ROWS, 3, 2]));
+    await put(raw, 'table.npy', npyBytes(table, [ROWS, 2]));
+    const flags = rows.flatMap((row) => [row % 2, 1 - (row % 2), 1]);
+    await put(raw, 'labels.npy', npyBytes(flags, [ROWS, 3]));
+    await put(
+      raw,
+      'mass.npy',
+      npyBytes(
+        rows.map((row) => 100 + 20 * (row % 2)),
+        [ROWS],
+      ),
+    );
+    const source = {
+      source: 'multimodal-arrays',
+      files: ['robot/force.npy', 'robot/table.npy', 'robot/labels.npy'],
+    };
+    const prepared = {
+      name: 'robot',
+      tokenizer: { vocabularySize: 300 },
+      sources: {
+        flags: { ...source, classes: ['odd', 'even', 'any'] },
+        mass: {
+          ...source,
+          files: ['robot/force.npy', 'robot/table.npy', 'robot/mass.npy'],
+          label: 'mass',
+          asked: 'numbers',
+          outputs: ['mass'],
+        },
+      },
+    };
+    await prepare({ recipe: prepared, workDirectory: scratch });
+    const trained = join(scratch, 'robot-run');
+    const recipe = {
+      name: 'robot',
+      suite: join(scratch, 'data', 'robot'),
+      model: { ...tinyModel, moe: { experts: 2, topK: 1, topKByModality: { force: 2 } } },
+      tasks: {
+        flags: { family: 'multimodal-labelling', dataset: 'flags', batchSize: 8 },
+        mass: { family: 'multimodal-regression', dataset: 'mass', batchSize: 8 },
+      },
+      optimizer: { learningRate: 2e-2 },
+      steps: '90 steps',
+      engine: 'cpu',
+    };
+    await writeFile(join(scratch, 'robot.json'), JSON.stringify(recipe));
+    await run('pretrain', '--recipe', join(scratch, 'robot.json'), '--run', trained);
+    const scored = await run('evaluate', '--run', trained, '--json', '--splits', 'train', '--engine', 'cpu');
+    const { scores } = JSON.parse(scored.out) as {
+      readonly scores: readonly {
+        readonly metric: string;
+        readonly value: number;
+        readonly baselines: Readonly<Record<string, number>>;
+      }[];
+    };
+    const valueOf = (metric: string) => scores.find((score) => score.metric === metric);
+    expect(valueOf('label accuracy')?.value).toBeGreaterThan(
+      valueOf('label accuracy')?.baselines['noLabels'] ?? 1,
+    );
+    expect(valueOf('micro-F1')?.value).toBeGreaterThan(0.8);
+    // 10 to either side of 110: the mean of the training split is off by 100, squared.
+    expect(valueOf('MSE')?.baselines['trainingMean']).toBeGreaterThan(90);
+    expect(valueOf('MSE')?.value).toBeLessThan(60);
+    const one = await put(scratch, 'table.npy', npyBytes([5, NaN], [2]));
+    const told = await run('predict', 'estimate-sample', one, '--run', trained, '--json', '--engine', 'cpu');
+    const { numbers } = JSON.parse(told.out) as {
+      readonly numbers: readonly { name: string; value: number }[];
+    };
+    expect(numbers[0]?.name).toBe('mass');
+    expect(numbers[0]?.value).toBeLessThan(108);
+  });
+
+  it('that do not belong together, or could run programs, are refused', async () => {
+    const raw = join(scratch, 'apart');
+    await put(raw, 'series.npy', npyBytes([1, 2, 3, 4], [4, 1, 1]));
+    await put(raw, 'labels.npy', npyBytes([0, 1, 0], [3]));
+    const apart = await polygate('prepare', '--from', raw, '--out', join(scratch, 'data'));
+    expect(apart.code).not.toBe(0);
+    expect(apart.log).toContain(
+      'series: expected as many samples as labels in labels, got 4 and 3; name arrays that belong together',
+    );
+    await put(join(scratch, 'pickled'), 'mosei.pkl', 'x');
+    const pickled = await polygate(
+      'prepare',
+      '--from',
+      join(scratch, 'pickled'),
+      '--out',
+      join(scratch, 'data'),
+    );
+    expect(pickled.code).not.toBe(0);
+    expect(pickled.log).toContain('is a pickle, which can run any program when it is loaded');
+  });
+});
+
+/** A mono recording of 16 bits: a tone of 0.1 seconds. */
+const wavBytes = (hertz: number, rate = 16_000): Buffer => {
+  const count = rate / 10;
+  const bytes = Buffer.alloc(44 + 2 * count);
+  bytes.write('RIFF', 0, 'latin1');
+  bytes.writeUInt32LE(36 + 2 * count, 4);
+  bytes.write('WAVEfmt ', 8, 'latin1');
+  bytes.writeUInt32LE(16, 16);
+  bytes.writeUInt16LE(1, 20);
+  bytes.writeUInt16LE(1, 22);
+  bytes.writeUInt32LE(rate, 24);
+  bytes.writeUInt32LE(2 * rate, 28);
+  bytes.writeUInt16LE(2, 32);
+  bytes.writeUInt16LE(16, 34);
+  bytes.write('data', 36, 'latin1');
+  bytes.writeUInt32LE(2 * count, 40);
+  for (let i = 0; i < count; i += 1)
+    bytes.writeInt16LE(Math.round(2 ** 14 * Math.sin((2 * Math.PI * hertz * i) / rate)), 44 + 2 * i);
+  return bytes;
+};
+
+describe('a folder of recordings with a table', () => {
+  it('is prepared, trained on, scored and predicted; a damaged file is left out', async () => {
+    const raw = join(scratch, 'calls');
+    const lines = ['clip,kind,age,place'];
+    for (let at = 0; at < 24; at += 1) {
+      const [kind, hertz] = at % 2 === 0 ? ['low', 300 + 5 * at] : ['high', 3000 + 20 * at];
+      const bytes = wavBytes(hertz);
+      await put(raw, `sounds/call-${at}.wav`, at === 5 ? bytes.subarray(0, 900) : bytes);
+      // Ages and places are missing here and there; a row has no recording.
+      const cell = at === 6 ? '' : `call-${at}.wav`;
+      lines.push(`${cell},${kind},${at % 3 === 0 ? '' : 20 + at},${['north', 'south', 'NA'][at % 3]}`);
+    }
+    await put(raw, 'table.csv', `${lines.join('\n')}\n`);
+    const prepared = {
+      name: 'calls',
+      tokenizer: { vocabularySize: 300 },
+      sources: {
+        calls: {
+          source: 'multimodal-table',
+          file: 'calls/table.csv',
+          labelColumn: 'kind',
+          audio: 'calls/sounds',
+          audioColumn: 'clip',
+          spectrogram: { bands: 16 },
+          testPercent: 0,
+          validationPercent: 0,
+        },
+      },
+    };
+    await prepare({ recipe: prepared, workDirectory: scratch });
+    const suite = join(scratch, 'data', 'calls');
+    const { datasets, quarantine } = JSON.parse(
+      await readFile(join(suite, 'suite.json'), 'utf8'),
+    ) as StoredSuite & {
+      readonly quarantine: Readonly<Record<string, number>>;
+    };
+    expect(quarantine).toEqual({ 'truncated-audio': 1 });
+    expect(datasets[0]?.settings.inputs).toMatchObject({
+      audio: { modality: 'audio', form: 'audio', shape: [null, 16], longest: 11, gaps: false },
+      table: {
+        modality: 'table',
+        gaps: true,
+        columns: [
+          { name: 'age', kind: 'number' },
+          { name: 'place', kind: 'category', values: ['north', 'south'] },
+        ],
+      },
+    });
+    const recipe = {
+      name: 'calls',
+      suite,
+      model: { ...tinyModel, moe: { experts: 2, topK: 1 } },
+      tasks: {
+        calls: {
+          family: 'multimodal-classification',
+          dataset: 'calls',
+          batchSize: 8,
+          inputs: { audio: { patch: [4, 8] }, table: {} },
+        },
+      },
+      optimizer: { learningRate: 1e-2 },
+      steps: '60 steps',
+      engine: 'cpu',
+    };
+    const trained = join(scratch, 'calls-run');
+    await writeFile(join(scratch, 'calls-run.json'), JSON.stringify(recipe));
+    await run('pretrain', '--recipe', join(scratch, 'calls-run.json'), '--run', trained);
+    const scored = await run('evaluate', '--run', trained, '--json', '--splits', 'train', '--engine', 'cpu');
+    const { scores } = JSON.parse(scored.out) as { readonly scores: readonly { readonly value: number }[] };
+    expect(scores[0]?.value).toBeGreaterThan(0.85);
+    // A recording alone: the table is missing.
+    const file = await put(scratch, 'new.wav', wavBytes(3100, 8000));
+    const told = await run('predict', 'classify-sample', file, '--run', trained, '--json', '--engine', 'cpu');
+    const { labels } = JSON.parse(told.out) as { readonly labels: readonly { readonly label: string }[] };
+    expect(labels[0]?.label).toBe('high');
+  });
+});
+
+describe('the page about such data', () => {
+  it('shows recipes that are read', async () => {
+    const page = await readFile(join(import.meta.dirname, '../docs/multimodal-data.md'), 'utf8');
+    const recipes = [...page.matchAll(/^```json\n([\s\S]*?)^```$/gmu)].map(
+      ([, text = '']) => JSON.parse(text) as { readonly name: string },
+    );
+    const [training, ...preparing] = recipes.toReversed();
+    expect(preparing.map((recipe) => parsePrepareRecipe(recipe).name)).toEqual([
+      'patients',
+      'calls',
+      'robot',
+    ]);
+    expect(parseRecipe(training).name).toBe('calls');
   });
 });

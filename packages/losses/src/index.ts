@@ -4,3 +4,4 @@ export { equalityMask, similarityCrossEntropy, similarityLogits } from './simila
 export type { SimilarityCrossEntropyOptions } from './similarity.ts';
 export { mixedCrossEntropy } from './mixed.ts';
 export type { MixedTargets } from './mixed.ts';
+export { meanSquaredError, multiLabelCrossEntropy } from './values.ts';

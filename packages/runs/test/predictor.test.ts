@@ -75,6 +75,8 @@ const askedByVerb = (predictor: Predictor): void => {
     | 'caption-video'
     | 'retrieve-video'
     | 'classify-sample'
+    | 'label-sample'
+    | 'estimate-sample'
   >();
 };
 

@@ -136,7 +136,7 @@ export interface TaskSettings {
 /** What a family makes of a batch; the rest is the same for all. */
 export type CollatedRows = Pick<
   TaskBatch,
-  'inputs' | 'queries' | 'labels' | 'targets' | 'mixed' | 'loss' | 'same'
+  'inputs' | 'queries' | 'labels' | 'targets' | 'mixed' | 'loss' | 'same' | 'values'
 >;
 
 /** What a family says of itself, besides its settings with their defaults. */

@@ -6,7 +6,7 @@ import { datasetKindShape, type DatasetKind, type KindSettings } from './dataset
 import { labelledImage } from './labelled-image.ts';
 import { labelledText } from './labelled-text.ts';
 import { labelledVideo } from './labelled-video.ts';
-import { multimodalClasses } from './multimodal/kinds.ts';
+import { multimodalClasses, multimodalLabels, multimodalNumbers } from './multimodal/kinds.ts';
 import { text } from './text.ts';
 
 const kinds: readonly DatasetKind[] = [
@@ -17,6 +17,8 @@ const kinds: readonly DatasetKind[] = [
   labelledVideo,
   captionedVideo,
   multimodalClasses,
+  multimodalLabels,
+  multimodalNumbers,
 ];
 
 const registry = createRegistry<DatasetKind>('dataset kind', kinds, datasetKindShape);

@@ -31,7 +31,7 @@ export interface AskedTargets {
   readonly classes?: readonly string[];
   readonly settings: KindSettings;
   /** Fields of a sample, or why there are none. */
-  answer(id: string, numbers: Float64Array): Pick<Sample, 'label' | 'contents'> | Fault;
+  answer(id: string, numbers: Float64Array): Pick<Sample, 'label' | 'targets'> | Fault;
 }
 
 /** An opened source of multimodal samples. */
@@ -69,24 +69,13 @@ const formOf = (rows: readonly Float64Array[]): AskedForm => {
     : 'numbers';
 };
 
-/**
- * What the labels of some arrays ask.
- * @throws ConfigError for no label at all
- */
-export const askedTargets = async (
-  parts: readonly ArrayPart[],
-  {
-    asked,
-    classes: given,
-  }: {
-    readonly asked?: AskedForm | undefined;
-    readonly classes?: readonly string[] | undefined;
-    readonly outputs?: readonly string[] | undefined;
-  },
-): Promise<AskedTargets> => {
-  const rows = await labelRows(parts);
-  const form = asked ?? formOf(rows);
-  if (form !== 'class') throw new ConfigError(`multimodal arrays: expected classes, got ${form}`);
+/** What a name of a class or a number is given by. */
+interface GivenNames {
+  readonly classes: readonly string[] | undefined;
+  readonly outputs: readonly string[] | undefined;
+}
+
+const classTargets = (rows: readonly Float64Array[], given: readonly string[] | undefined): AskedTargets => {
   const finder = new ClassFinder('multimodal arrays');
   for (const row of rows) {
     const label = classOf(row);
@@ -118,6 +107,70 @@ export const askedTargets = async (
         : { label: index };
     },
   };
+};
+
+/** Names of so many columns: those given, or counted. @throws ConfigError for another number of names */
+const namesOf = (
+  count: number,
+  given: readonly string[] | undefined,
+  { setting, word }: { readonly setting: string; readonly word: string },
+): readonly string[] => {
+  if (given && given.length !== count) {
+    throw new ConfigError(
+      `multimodal arrays: expected ${count} ${setting}, one for each column of the labels, got ${given.length}; correct ${setting}`,
+      { code: 'label-columns' },
+    );
+  }
+  return given ?? Array.from({ length: count }, (_, at) => `${word}-${at}`);
+};
+
+const flagTargets = (rows: readonly Float64Array[], given: readonly string[] | undefined): AskedTargets => ({
+  kind: 'multimodal-labels',
+  classes: namesOf(rows[0]?.length ?? 0, given, { setting: 'classes', word: 'label' }),
+  settings: {},
+  answer: (id, numbers) =>
+    numbers.every((value) => value === 0 || value === 1)
+      ? { targets: [...numbers.keys()].filter((at) => numbers[at] === 1) }
+      : fault(id, 'no-label', `expected a 0 or a 1 for each label, got ${excerpt([...numbers])}`),
+});
+
+const numberTargets = (
+  rows: readonly Float64Array[],
+  given: readonly string[] | undefined,
+): AskedTargets => ({
+  kind: 'multimodal-numbers',
+  settings: { outputs: namesOf(rows[0]?.length ?? 0, given, { setting: 'outputs', word: 'target' }) },
+  answer: (_, numbers) => ({ targets: [...numbers] }),
+});
+
+/** What rows of numbers ask. @throws ConfigError for no label at all, and names that are not as many as columns */
+const targetsOf = (
+  form: AskedForm,
+  rows: readonly Float64Array[],
+  { classes, outputs }: GivenNames,
+): AskedTargets => {
+  if (form === 'class') return classTargets(rows, classes);
+  return form === 'labels' ? flagTargets(rows, classes) : numberTargets(rows, outputs);
+};
+
+/**
+ * What the labels of some arrays ask.
+ * @throws ConfigError for no label at all
+ */
+export const askedTargets = async (
+  parts: readonly ArrayPart[],
+  {
+    asked,
+    classes: given,
+    outputs,
+  }: {
+    readonly asked?: AskedForm | undefined;
+    readonly classes?: readonly string[] | undefined;
+    readonly outputs?: readonly string[] | undefined;
+  },
+): Promise<AskedTargets> => {
+  const rows = await labelRows(parts);
+  return targetsOf(asked ?? formOf(rows), rows, { classes: given, outputs });
 };
 
 /** The number of items of an array. @throws FormatError where that is not the labels' */
@@ -182,8 +235,8 @@ async function* readPart(part: ArrayPart, asked: AskedTargets): AsyncGenerator<R
         yield {
           kind: 'sample',
           id,
-          contents: { ...contents, ...answer.contents },
-          ...(answer.label === undefined ? {} : { label: answer.label }),
+          contents,
+          ...answer,
           ...(split === undefined ? {} : { split }),
         };
     }

@@ -4,6 +4,7 @@ import { ConfigError, FormatError, resolveBudgets, StateError } from '@polygate/
 import { stat } from 'node:fs/promises';
 import type { StoredInput } from '@polygate/stream';
 import { numbersOf, type ArraySource } from '../arrays/array-data.ts';
+import { SOUND_EXTENSIONS } from '../audio/decode-sound.ts';
 import { ARRAY_EXTENSIONS, arraysOf } from '../arrays/array-files.ts';
 import type { SampleContent } from '../samples/sample.ts';
 import { inputName } from './input-names.ts';
@@ -22,6 +23,19 @@ const wholeArray = async (
   return { kind: 'values', values, shape: counted ? pass.shape.slice(1) : pass.shape };
 };
 
+/** A recording as the input that is one. @throws FormatError where none of the inputs is */
+const soundContent = (
+  path: string,
+  inputs: Readonly<Record<string, StoredInput>>,
+): Readonly<Record<string, SampleContent>> => {
+  const name = Object.keys(inputs).find((each) => inputs[each]?.form === 'audio');
+  if (name !== undefined) return { [name]: { kind: 'path', path } };
+  throw new FormatError(
+    `sample ${path}: expected ${Object.keys(inputs).join(', ')} in a file of arrays, got a recording; give what the model was trained on`,
+    { code: 'sample' },
+  );
+};
+
 /**
  * The contents of a sample in a file, by input; inputs that the file lacks are missing.
  * @throws StateError for a path that can't be read, FormatError for a file that has none of the inputs
@@ -36,9 +50,10 @@ export const sampleOfFile = async (
       code: 'missing-file',
     });
   const extension = extname(path).toLowerCase();
+  if (SOUND_EXTENSIONS.includes(extension)) return soundContent(path, inputs);
   if (!ARRAY_EXTENSIONS.includes(extension)) {
     throw new FormatError(
-      `sample ${path}: expected a file of ${ARRAY_EXTENSIONS.join(', ')}, got ${extension === '' ? 'a name without ending' : extension}`,
+      `sample ${path}: expected a file of ${[...ARRAY_EXTENSIONS, ...SOUND_EXTENSIONS].join(', ')}, got ${extension === '' ? 'a name without ending' : extension}`,
       { code: 'sample' },
     );
   }

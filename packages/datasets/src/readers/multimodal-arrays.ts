@@ -180,7 +180,7 @@ export const multimodalArraysReader = defineReader({
     outputs: namesSetting.min(1).optional(),
     links: linksSetting,
   },
-  kinds: ['multimodal-classes'],
+  kinds: ['multimodal-classes', 'multimodal-labels', 'multimodal-numbers'],
   paths: { files: 'all' },
   inputs: ({ files }) => inputsOfFiles(files),
   async open(settings, { within, budgets }) {

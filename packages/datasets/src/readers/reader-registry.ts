@@ -22,6 +22,7 @@ import { movingDigitsReader } from './moving-digits.ts';
 import { msrVttReader } from './msr-vtt.ts';
 import { msvdReader } from './msvd.ts';
 import { multimodalArraysReader } from './multimodal-arrays.ts';
+import { multimodalTableReader } from './multimodal-table.ts';
 import { numpyArraysReader } from './numpy-arrays.ts';
 import { openClipartReader } from './openclipart.ts';
 import { parquetReader } from './parquet.ts';
@@ -58,6 +59,7 @@ const readers = [
   idxReader,
   numpyArraysReader,
   multimodalArraysReader,
+  multimodalTableReader,
   imageMetadataReader,
   textFolderReader,
   captionListReader,

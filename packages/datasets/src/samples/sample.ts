@@ -38,6 +38,8 @@ export interface Sample {
   readonly texts?: readonly string[];
   /** Index into the reader's classes. */
   readonly label?: number;
+  /** Numbers that are asked of it, in the order of the dataset's outputs; or indices of the classes that all hold of it. */
+  readonly targets?: readonly number[];
   /** Split that the source itself names, by folder or column, as {@link canonicalSplit} writes it. */
   readonly split?: string;
   /** What samples belong together by, such as the video that clips were cut from: they are on one side of drawn splits. */

@@ -9,6 +9,8 @@ import { imageClassification } from './image-classification/family.ts';
 import { imageTextRetrieval } from './image-text-retrieval/family.ts';
 import { maskedLanguageModelling } from './masked-language-modelling/family.ts';
 import { multimodalClassification } from './multimodal/classification.ts';
+import { multimodalLabelling } from './multimodal/labelling.ts';
+import { multimodalRegression } from './multimodal/regression.ts';
 import { textClassification } from './text-classification/family.ts';
 import { videoCaptioning } from './video-captioning/family.ts';
 import { videoClassification } from './video-classification/family.ts';
@@ -27,6 +29,8 @@ export interface NamedTaskFamilies {
   readonly 'video-captioning': typeof videoCaptioning;
   readonly 'video-text-retrieval': typeof videoTextRetrieval;
   readonly 'multimodal-classification': typeof multimodalClassification;
+  readonly 'multimodal-labelling': typeof multimodalLabelling;
+  readonly 'multimodal-regression': typeof multimodalRegression;
 }
 
 const families: readonly TaskFamily[] = [
@@ -39,6 +43,8 @@ const families: readonly TaskFamily[] = [
   videoCaptioning,
   videoTextRetrieval,
   multimodalClassification,
+  multimodalLabelling,
+  multimodalRegression,
 ];
 
 const registry = createRegistry<TaskFamily>('task family', families, taskFamilyShape);

@@ -4,6 +4,7 @@ import type { ColumnInput, FieldKind, StoredInput } from '@polygate/stream';
 import type { Tokenizer } from '@polygate/tokens';
 import type { DecodeOptions } from '../../images/image-decode.ts';
 import type { Fault, SampleContent } from '../../samples/sample.ts';
+import { audioForm } from './audio-form.ts';
 import { imageForm } from './image-form.ts';
 import { textForm } from './text-form.ts';
 import { valueForm } from './value-form.ts';
@@ -52,7 +53,11 @@ const shape: RecordShape<InputForm> = {
   isMeasured: rules.flag,
 };
 
-const registry = createRegistry<InputForm>('form of input', [valueForm, imageForm, textForm], shape);
+const registry = createRegistry<InputForm>(
+  'form of input',
+  [valueForm, imageForm, textForm, audioForm],
+  shape,
+);
 
 /** The form of a name. @throws ConfigError listing the registered ones */
 export const formNamed = registry.named;

@@ -10,6 +10,10 @@ import { drawnLabels } from '../synthetic-rows.ts';
 import { measureInputs } from './input-statistics.ts';
 import { inputColumns, multimodalRows, storedInputs, syntheticInputs } from './multimodal-rows.ts';
 
+/** Names of the numbers that are asked of samples. */
+const outputsOf = (settings: KindSettings): readonly string[] =>
+  (settings['outputs'] as readonly string[] | undefined) ?? ['output'];
+
 /** What kinds of multimodal samples differ in: what is asked. */
 interface Asked extends Pick<DatasetKind, 'name' | 'summary' | 'hasClasses' | 'subsetUnit'> {
   columns(settings: KindSettings): Readonly<Record<string, FieldKind>>;
@@ -52,4 +56,39 @@ export const multimodalClasses = multimodalKind({
     label === undefined ? fault(id, 'no-label', 'expected a label, got none') : { label },
   synthetic: (options) => ({ label: drawnLabels(options) }),
   baselines: async (context) => ({ baselines: await labelBaselines(context) }),
+});
+
+/** Several labels each, any number of the classes. */
+export const multimodalLabels = multimodalKind({
+  name: 'multimodal-labels',
+  summary: 'samples of one or several inputs, with any number of labels each',
+  hasClasses: true,
+  subsetUnit: 'samples',
+  columns: () => ({ labels: { list: 'int32' } }),
+  of: ({ id, targets }) =>
+    targets ? { labels: Int32Array.from(targets) } : fault(id, 'no-label', 'expected labels, got none'),
+  synthetic: ({ rows, classes, random }) => ({
+    labels: Array.from({ length: rows }, () => [random.integer(classes.length)]) as never,
+  }),
+});
+
+/** Numbers each. */
+export const multimodalNumbers = multimodalKind({
+  name: 'multimodal-numbers',
+  summary: 'samples of one or several inputs, with one or several numbers that are asked',
+  hasClasses: false,
+  columns: (settings) => ({ targets: { fixedList: 'float32', size: outputsOf(settings).length } }),
+  of({ id, targets }, settings) {
+    const count = outputsOf(settings).length;
+    return targets?.length === count && targets.every(Number.isFinite)
+      ? { targets: Float32Array.from(targets) }
+      : fault(
+          id,
+          'no-target',
+          `expected ${count} finite numbers that are asked, got ${targets?.join(', ') ?? 'none'}`,
+        );
+  },
+  synthetic: ({ rows, random, settings }) => ({
+    targets: Float32Array.from({ length: rows * outputsOf(settings).length }, () => random.normal()),
+  }),
 });

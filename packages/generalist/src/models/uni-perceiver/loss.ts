@@ -6,7 +6,9 @@
 import { sharedRandom } from '@polygate/core';
 import { createRoutingTrace, type RoutingTrace, type SiteReport } from '@polygate/encoder';
 import {
+  meanSquaredError,
   mixedCrossEntropy,
+  multiLabelCrossEntropy,
   similarityCrossEntropy,
   similarityLogits,
   symmetricContrastive,
@@ -22,15 +24,22 @@ import { encodeFeatures } from './features.ts';
 import { temperatureFactor } from './temperature.ts';
 
 /** Losses of task batches that a similarity is trained by. */
-export const lossNames = ['cross-entropy', 'mixed-cross-entropy', 'contrastive'] as const;
+export const lossNames = [
+  'cross-entropy',
+  'mixed-cross-entropy',
+  'contrastive',
+  'multi-label',
+  'regression',
+] as const;
 
 /** Values of a batch. */
 export type TaskMetrics = {
   /**
    * Share of queries whose best candidate of this batch is a right one; of captions that read the same each is right.
-   * Equally good candidates share a query, in training against candidates of a set the first of them has it.
+   * Equally good candidates share a query, in training against candidates of a set the first of them has it. Of several
+   * labels the share of flags that are right; numbers have none.
    */
-  readonly accuracy: tf.Scalar;
+  readonly accuracy?: tf.Scalar;
 } & Readonly<Partial<Record<'balance' | 'z' | 'auxiliary', tf.Scalar>>>;
 
 /** What the means of a task's loss are taken over: see `taskWeights`. */
@@ -88,15 +97,22 @@ const bestShare = (logits: tf.Tensor2D, right: tf.Tensor2D): tf.Scalar => {
 const visibleTokens = ({ size, length, keyPadding }: SequenceBatch): number =>
   keyPadding ? keyPadding.reduce((sum, padding) => sum + (padding === 1 ? 0 : 1), 0) : size * length;
 
+/** Queries of a batch; those that numbers are asked of have no labels. */
+const queryCount = ({ labels, inputs, queries }: TaskBatch): number => {
+  if (labels.length > 0) return labels.length;
+  return queries === 'prefix' ? inputs.size : queries.length;
+};
+
 /**
  * What the means of a batch's loss are taken over, so that accumulated batches (or those of several processes) count as
  * one. Exact for cross-entropy and z-losses. Contrastive losses compare the pairs of each batch alone and count by pairs;
  * balance losses are those of each batch's own choices and count by tokens.
  */
-export const taskWeights = ({ labels, inputs, targets }: TaskBatch): TaskWeights => {
+export const taskWeights = (batch: TaskBatch): TaskWeights => {
+  const { inputs, targets } = batch;
   const own = visibleTokens(inputs);
   const others = visibleTokens(targets.sequences);
-  return { loss: labels.length, inputs: own, targets: others, balance: own, z: own, auxiliary: own };
+  return { loss: queryCount(batch), inputs: own, targets: others, balance: own, z: own, auxiliary: own };
 };
 
 /** The label of each query that has the larger share. */
@@ -104,6 +120,24 @@ const mainLabels = ({ labels, mixed }: Pick<TaskBatch, 'labels' | 'mixed'>): Int
   mixed
     ? labels.map((label, i) => ((mixed.shares[i] ?? 1) >= 0.5 ? label : (mixed.labels[i] ?? label)))
     : labels;
+
+/**
+ * Numbers by scaled similarities: logits of labels, or the numbers themselves, which lie within the temperature's factor.
+ * @param logits [N, C]
+ */
+const comparedValues = (
+  logits: tf.Tensor2D,
+  values: Float32Array,
+  loss: string,
+): { readonly loss: tf.Scalar; readonly accuracy?: tf.Scalar } => {
+  if (loss === 'regression') return { loss: meanSquaredError(logits, values) };
+  const flags = tf.tensor2d(values, logits.shape);
+  const hits = tf.equal(tf.greater(logits, 0), tf.greater(flags, 0.5));
+  return {
+    loss: multiLabelCrossEntropy(logits, values),
+    accuracy: tf.mean(tf.cast(hits, 'float32')),
+  };
+};
 
 /** The loss of compared features without anything auxiliary, and the accuracy. Call it inside a tidy. */
 const compared = (
@@ -116,12 +150,13 @@ const compared = (
     readonly head: ClassHead | undefined;
   },
   temperature: tf.Scalar,
-): { readonly loss: tf.Scalar; readonly accuracy: tf.Scalar } => {
+): { readonly loss: tf.Scalar; readonly accuracy?: tf.Scalar } => {
   const { queries, targets, training, head } = features;
-  const { labelSmoothing } = batch;
-  const labels = tf.tensor1d(mainLabels(batch), 'int32');
+  const { labelSmoothing, values } = batch;
   const similarities = similarityLogits(head ? l2Normalize(queries) : queries, targets, temperature);
   const logits = head ? head.mix(queries, similarities) : similarities;
+  if (values) return comparedValues(logits, values, batch.loss);
+  const labels = tf.tensor1d(mainLabels(batch), 'int32');
   // Not tf.oneHot: it refuses a single candidate, which is what a batch of one pair has.
   const own = (): tf.Tensor2D => {
     const candidates = tf.range(0, logits.shape[1], 1, 'int32');
@@ -201,7 +236,7 @@ export const taskLoss = (model: ComparingModel, batch: TaskBatch, options: Model
     return { ...result, ...auxiliary, loss: tf.addN(Object.values(summands)), terms: summands };
   });
   const reports = routing?.reports ?? [];
-  return { loss, weight: batch.labels.length, ...(terms ? { terms } : {}), metrics, reports };
+  return { loss, weight: queryCount(batch), ...(terms ? { terms } : {}), metrics, reports };
 };
 
 /** Samples and encoder positions of a batch, for rates: prefix and padding count, as they cost the same. */
