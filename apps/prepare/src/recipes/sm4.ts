@@ -1,6 +1,7 @@
 /**
  * Made-up suites in the shape of the three task groups of SM^4 (PMLR 280, tables 1 and 15): the same modalities in the same
- * tasks, patterns in place of robots, screens and recordings. `conflict` and `prototypes` are the dials: see docs/sm4.md.
+ * tasks, patterns under much noise in place of robots, screens and recordings. `conflict`, `prototypes` and `noise` are the
+ * dials: see docs/sm4.md.
  * Command: npx polygate prepare --recipe sm4-small
  */
 import type { PrepareRecipeInput } from '../recipe.ts';
@@ -23,12 +24,12 @@ const suite = (
     sources: Object.fromEntries(
       Object.entries(datasets).map(([dataset, inputs], at) => [
         dataset,
-        { source: 'synthetic-modalities', inputs, classes, conflict: 0.5, noise: 0.4, seed: at + 1 },
+        { source: 'synthetic-modalities', inputs, classes, conflict: 0.5, noise: 2, seed: at + 1 },
       ]),
     ),
   }) as unknown as PrepareRecipeInput;
 
-/** Pictures are given as depth: one channel of numbers. */
+/** Images are given as depth: one channel of numbers. */
 const touching = {
   push: { depth: image, force, proprioception, control },
   touch: { depth: image, force, proprioception, control },
