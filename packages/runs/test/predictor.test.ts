@@ -91,9 +91,12 @@ describe('openPredictor', () => {
       'caption',
       'caption-video',
       'classify',
+      'classify-sample',
       'classify-text',
       'classify-video',
+      'estimate-sample',
       'fill',
+      'label-sample',
       'retrieve',
       'retrieve-video',
     ]);

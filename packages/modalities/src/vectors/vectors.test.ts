@@ -7,7 +7,9 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { BatchColumns } from '../columns.ts';
 import type { Modality } from '../modality.ts';
+import { depth } from './grids.ts';
 import { timeSeries } from './steps.ts';
+import { set, table } from './tables.ts';
 import type { VectorInput, VectorSettings } from './vector-modality.ts';
 import type { VectorSegment } from './vector-segment.ts';
 
@@ -147,5 +149,48 @@ describe('a time series', () => {
       'here: an input that the model was made for (x of 4 values a token), got x of 8; use a model that was trained on such data',
     );
     expect(timeSeries.settingsFor?.([input, input])).toEqual({ inputs: [{ name: 'x', width: 8 }] });
+  });
+});
+
+describe('tables, sets and grids', () => {
+  it('give each column of a table a block of its own, and what is missing a place in it', () => {
+    const columns = [
+      { name: 'age', kind: 'number' },
+      { name: 'site', kind: 'category', values: ['a', 'b'] },
+    ] as const;
+    const statistics = [
+      { mean: 30, deviation: 10 },
+      { mean: 0, deviation: 1 },
+    ];
+    const { segment, padding } = read(table, inputOf(table, { shape: [2], columns, statistics }), [
+      [50, 1],
+      [NaN, NaN],
+      [],
+    ]);
+    // [value, is there, is missing | a, b, missing]
+    expect([...segment.arrays.tokens.slice(0, 24)]).toEqual([
+      ...[2, 1, 0, 0, 0, 0],
+      ...[0, 0, 0, 0, 1, 0],
+      ...[0, 0, 1, 0, 0, 0],
+      ...[0, 0, 0, 0, 0, 1],
+    ]);
+    expect([...(padding ?? [])]).toEqual([0, 0, 0, 0, 1, 1]);
+  });
+
+  it('take elements of sets one by one', () => {
+    const { segment, padding } = read(set, inputOf(set, { shape: [null, 2] }), [
+      [1, 2, 3, 4],
+      [5, 6],
+    ]);
+    expect([...segment.arrays.tokens]).toEqual([1, 2, 3, 4, 5, 6, 0, 0]);
+    expect([...(padding ?? [])]).toEqual([0, 0, 0, 1]);
+  });
+
+  it('cut grids into patches row after row, with coordinates on both axes', () => {
+    // [3, 4] by patches of 2 x 2: two rows of two tokens, the lower ones half outside.
+    const input = inputOf(depth, { shape: [3, 4] }, { patch: [2, 2] });
+    const { segment } = read(depth, input, [[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]]);
+    expect([...segment.arrays.tokens]).toEqual([1, 2, 5, 6, 3, 4, 7, 8, 9, 10, 0, 0, 11, 12, 0, 0]);
+    expect([...(depth.rawTokens?.(segment).coordinates ?? [])]).toEqual([0, 0, 0, 1, 1, 0, 1, 1]);
   });
 });
