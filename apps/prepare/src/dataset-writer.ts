@@ -63,8 +63,8 @@ const batchesOf = (
   const { schema, tokenizer, recipe, ledger, labels } = context;
   let rows = 0;
   const samples = samplesOf(plan, split, context);
-  const told = plan.labelledTwin === undefined ? samples : remember(samples, labels);
-  return kindNamed(plan.kind).batches(told, {
+  const remembered = plan.labelledTwin === undefined ? samples : remember(samples, labels);
+  return kindNamed(plan.kind).batches(remembered, {
     schema,
     tokenizer,
     image: recipe.image,
@@ -120,8 +120,8 @@ async function* relabel(
 const toldSettings = (plan: DatasetPlan, recipe: PrepareRecipe): Pick<SuiteDataset, 'settings'> => {
   const { section, told } = kindNamed(plan.kind);
   const settings = kindSettings(plan, recipe);
-  const kept = told ? told(settings) : section ? settings : {};
-  return Object.keys(kept).length > 0 ? { settings: kept } : {};
+  const settingsToWrite = told ? told(settings) : section ? settings : {};
+  return Object.keys(settingsToWrite).length > 0 ? { settings: settingsToWrite } : {};
 };
 
 /**
@@ -166,7 +166,7 @@ export const writeDataset = async (plan: DatasetPlan, context: WriterContext): P
     );
   }
   const classes = plan.classes ? { classes: plan.classes } : {};
-  const found = {
+  const findings = {
     ...(plan.overlaps ? { overlaps: plan.overlaps } : {}),
     ...(plan.labelConflicts ? { labelConflicts: plan.labelConflicts } : {}),
   };
@@ -177,7 +177,7 @@ export const writeDataset = async (plan: DatasetPlan, context: WriterContext): P
       splits,
       ...(kindNamed(plan.kind).hasClasses ? classes : {}),
       ...toldSettings(plan, recipe),
-      ...found,
+      ...findings,
     },
     ...(plan.labelledTwin === undefined
       ? []

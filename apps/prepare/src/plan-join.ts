@@ -5,8 +5,8 @@ import type { DatasetPlan, PlanPart } from '@polygate/datasets';
 
 /** A reader whose ids carry a prefix, so that two files may have rows of the same number, and whose labels count in `classes`. */
 const relabelled = (part: PlanPart, prefix: string, classes: readonly string[] | undefined): PlanPart => {
-  const own = part.reader.classes;
-  const toJoint = own?.map((name) => classes?.indexOf(name) ?? -1);
+  const classesOfPart = part.reader.classes;
+  const toJoint = classesOfPart?.map((name) => classes?.indexOf(name) ?? -1);
   const originals = new WeakMap<Sample, Sample>();
   const reader: Reader = {
     ...part.reader,
@@ -42,31 +42,31 @@ const disagree = (key: string, name: string, expected: string, got: string, reme
  * The classes of two sources of one dataset. Given lists must be the same; found names must be among given ones; names
  * that were found on both sides are united. A number means what the list of its source says, and nothing without one.
  */
-const joinClasses = (known: Named, next: Named, key: string): readonly string[] | undefined => {
-  const [a, b] = [known.classes ?? [], next.classes ?? []];
+const joinClasses = (joined: Named, next: Named, key: string): readonly string[] | undefined => {
+  const [a, b] = [joined.classes ?? [], next.classes ?? []];
   if (a.length === b.length && a.every((name, index) => name === b[index]))
-    return known.classes ?? next.classes;
+    return joined.classes ?? next.classes;
   const [shownA, shownB] = [a, b].map((classes) => excerpt(classes, 160));
-  if (known.classesGiven && next.classesGiven) {
+  if (joined.classesGiven && next.classesGiven) {
     disagree(
       key,
-      known.name,
+      joined.name,
       `the classes ${shownA}`,
       `${shownB}`,
       'give both sources one list in one order',
     );
   }
-  if (known.classesGiven || next.classesGiven) {
-    const given = known.classesGiven ? a : b;
-    const found = known.classesGiven ? b : a;
-    const other = found.find((name) => !given.includes(name));
+  if (joined.classesGiven || next.classesGiven) {
+    const given = joined.classesGiven ? a : b;
+    const occurring = joined.classesGiven ? b : a;
+    const other = occurring.find((name) => !given.includes(name));
     if (other !== undefined) {
       disagree(
         key,
-        known.name,
-        known.classesGiven ? `labels among the classes ${shownA}` : `the labels ${shownA}`,
-        known.classesGiven ? `the labels ${shownB}` : `the classes ${shownB}`,
-        areIndices(found)
+        joined.name,
+        joined.classesGiven ? `labels among the classes ${shownA}` : `the labels ${shownA}`,
+        joined.classesGiven ? `the labels ${shownB}` : `the classes ${shownB}`,
+        areIndices(occurring)
           ? 'numbers mean nothing without a list: give both sources the same classes'
           : 'give both sources the same classes, with all names',
       );
@@ -76,7 +76,7 @@ const joinClasses = (known: Named, next: Named, key: string): readonly string[] 
   if (a.length > 0 && b.length > 0 && areIndices(a) !== areIndices(b)) {
     disagree(
       key,
-      known.name,
+      joined.name,
       `the labels ${shownA}`,
       `the labels ${shownB}`,
       'numbers mean nothing beside names: give the source of numbers its classes',
@@ -89,28 +89,28 @@ const joinClasses = (known: Named, next: Named, key: string): readonly string[] 
  * Joins a further source to a dataset, in one order of classes.
  * @throws ConfigError where the two hold different kinds of rows, or disagree about the classes
  */
-export const joinPlans = (known: DatasetPlan, next: DatasetPlan, key: string): DatasetPlan => {
+export const joinPlans = (joined: DatasetPlan, next: DatasetPlan, key: string): DatasetPlan => {
   if (
-    known.kind !== next.kind ||
-    JSON.stringify(known.settings ?? {}) !== JSON.stringify(next.settings ?? {})
+    joined.kind !== next.kind ||
+    JSON.stringify(joined.settings ?? {}) !== JSON.stringify(next.settings ?? {})
   ) {
     throw new ConfigError(
-      `prepare recipe: sources.${key}: expected rows of kind ${known.kind} as in the rest of dataset "${known.name}", got ${next.kind}; give it a dataset name of its own`,
+      `prepare recipe: sources.${key}: expected rows of kind ${joined.kind} as in the rest of dataset "${joined.name}", got ${next.kind}; give it a dataset name of its own`,
     );
   }
-  const joint = joinClasses(known, next, key);
+  const joint = joinClasses(joined, next, key);
   const isJoint = (classes: readonly string[] | undefined): boolean =>
     JSON.stringify(classes) === JSON.stringify(joint);
   return {
-    ...known,
+    ...joined,
     ...(joint ? { classes: joint } : {}),
-    ...(known.classesGiven || next.classesGiven ? { classesGiven: true } : {}),
-    splits: orderSplits([...known.splits, ...next.splits]),
-    extra: [...new Set([...(known.extra ?? []), ...(next.extra ?? [])])],
+    ...(joined.classesGiven || next.classesGiven ? { classesGiven: true } : {}),
+    splits: orderSplits([...joined.splits, ...next.splits]),
+    extra: [...new Set([...(joined.extra ?? []), ...(next.extra ?? [])])],
     parts: [
-      ...known.parts.map((part) => (isJoint(part.reader.classes) ? part : relabelled(part, '', joint))),
+      ...joined.parts.map((part) => (isJoint(part.reader.classes) ? part : relabelled(part, '', joint))),
       ...next.parts.map((part) => relabelled(part, key, joint)),
     ],
-    packages: [...(known.packages ?? []), ...(next.packages ?? [])],
+    packages: [...(joined.packages ?? []), ...(next.packages ?? [])],
   };
 };

@@ -102,8 +102,8 @@ export const countsOf = async (recipe: Recipe): Promise<readonly TrainedCounts[]
     }),
   );
   if (!initialize) return published;
-  const place = await modelFolderOf(initialize.from, initialize.checkpoint);
-  const { config } = await readModelConfig(place);
+  const folder = await modelFolderOf(initialize.from, initialize.checkpoint);
+  const { config } = await readModelConfig(folder);
   const start = countTrained(tune, {
     model: initialize.from,
     config: (config as UniPerceiverConfig).encoder,

@@ -112,8 +112,8 @@ export const schemasAt = (
   if (key === undefined) return [schema];
   const child = childOf(value, key);
   for (const choices of [fittingChoices(schema, value), choicesOf(schema)]) {
-    const found = choices.flatMap((choice) => below(choice, key));
-    if (found.length > 0) return found.flatMap((each) => schemasAt(each, rest, child));
+    const schemas = choices.flatMap((choice) => below(choice, key));
+    if (schemas.length > 0) return schemas.flatMap((each) => schemasAt(each, rest, child));
   }
   return [];
 };

@@ -60,8 +60,8 @@ export const weightSites = (parameters: ParameterSet, options: SiteOptions = {})
       );
     }
   }
-  const known: readonly string[] = blockLinears;
-  for (const name of linears) if (!known.includes(name)) throw unknownName('linear', name, known);
+  const names: readonly string[] = blockLinears;
+  for (const name of linears) if (!names.includes(name)) throw unknownName('linear', name, names);
   return layers.flatMap((layer) =>
     (linears as readonly BlockLinear[]).map((linear) => {
       const path = `blocks.${layer - 1}.${linear}`;

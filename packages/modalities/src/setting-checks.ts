@@ -65,9 +65,9 @@ export const checkAllFields = (value: unknown, place: string, fields: Fields): v
  * Refuses settings of other names: a word that is misspelt would change nothing, without a word.
  * @throws ConfigError listing the known names
  */
-export const checkKeys = (value: object, place: string, known: readonly string[]): void => {
-  const other = Object.keys(value).find((key) => !known.includes(key));
-  if (other !== undefined) throw unknownName(`setting of ${place}`, other, known);
+export const checkKeys = (value: object, place: string, names: readonly string[]): void => {
+  const other = Object.keys(value).find((key) => !names.includes(key));
+  if (other !== undefined) throw unknownName(`setting of ${place}`, other, names);
 };
 
 /** Characters of a text in an error. */

@@ -99,10 +99,10 @@ const retasked = (start: Generalist, recipe: Recipe, { data, tasks }: TunedModel
 const trainedOf = (
   { parameters }: Generalist,
   selection: ParameterSelection,
-  known: ReadonlySet<string>,
+  ofBase: ReadonlySet<string>,
 ): ParameterSet => {
   const selected = new Set(selectSpecs(parameters.specs, selection, 'tune').map(({ name }) => name));
-  return parameters.select(({ name }) => selected.has(name) || !known.has(name));
+  return parameters.select(({ name }) => selected.has(name) || !ofBase.has(name));
 };
 
 const frozenAndMerged = (from: string): ConfigError =>
@@ -154,13 +154,13 @@ export const createTunedModel = async (recipe: Recipe, options: TunedModelOption
     const selection = tune && trains?.(tune);
     const isMerged = start.isExported || (tune !== undefined && merges?.(tune) === true);
     if (isMerged && !start.isExported && selection) throw frozenAndMerged(from);
-    const known = new Set(start.parameters.specs.map(({ name }) => name));
+    const ofBase = new Set(start.parameters.specs.map(({ name }) => name));
     const model = isMerged
       ? mergedStart(start, { tasks: trainedTasks(tasks, data.suite), dropPath: tune?.dropPath })
       : retasked(start, recipe, options);
     made = model;
     start.dispose();
-    const parameters = selection ? trainedOf(model, selection, known) : model.parameters;
+    const parameters = selection ? trainedOf(model, selection, ofBase) : model.parameters;
     requireTrained(parameters.size, model.parameters.size);
     const rest = selection ? { base: await baseOf(place, run) } : {};
     const starts = isMerged ? 'never' : selection ? 'always' : 'first';

@@ -148,12 +148,12 @@ export const speedsOf = async (loader: EngineLoader, options: StartOptions): Pro
   const [first = 'f32'] = loader.precisions;
   const loaded = await loadWith(loader, { ...options, precision: first });
   const key = answerKey(loaded, 'training speeds');
-  const known =
+  const stored =
     ask === 'always' || hasFaults() ? undefined : speedsIn(await readAnswer(key), loader.precisions);
-  const speeds = known ?? (await examineLoader(loader, options, true)).speeds;
+  const speeds = stored ?? (await examineLoader(loader, options, true)).speeds;
   // Wrong in all: starting it says what is wrong.
   if (speeds.order.length === 0) await startEngine(loader, { ...options, precision: first });
   rememberedSpeeds.set(asked, speeds);
-  if (!known && !hasFaults()) await writeAnswer(key, speeds.gigaflops);
+  if (!stored && !hasFaults()) await writeAnswer(key, speeds.gigaflops);
   return speeds;
 };

@@ -52,31 +52,32 @@ export const mergeByQueue = (ids: readonly number[], rules: MergeRules): number[
   const alive = new Uint8Array(count).fill(1);
   // An entry is rank * count + place, so the order of entries is (rank, place); stale ones are found by re-reading.
   const queue = createPriorityQueue<number>((a, b) => a < b);
-  const rankOf = (place: number): number => {
-    const right = next[place] ?? count;
-    return right < count ? rankAt(rules, symbols[place] ?? 0, symbols[right] ?? 0) : -1;
+  const rankOf = (position: number): number => {
+    const right = next[position] ?? count;
+    return right < count ? rankAt(rules, symbols[position] ?? 0, symbols[right] ?? 0) : -1;
   };
-  const offer = (place: number): void => {
-    const rank = rankOf(place);
-    if (rank >= 0) queue.push(rank * count + place);
+  const offer = (position: number): void => {
+    const rank = rankOf(position);
+    if (rank >= 0) queue.push(rank * count + position);
   };
   for (let i = 0; i + 1 < count; i += 1) offer(i);
   for (let entry = queue.pop(); entry !== undefined; entry = queue.pop()) {
-    const place = entry % count;
-    const rank = (entry - place) / count;
-    if (alive[place] === 0 || rankOf(place) !== rank) continue;
-    const right = next[place] ?? count;
+    const position = entry % count;
+    const rank = (entry - position) / count;
+    if (alive[position] === 0 || rankOf(position) !== rank) continue;
+    const right = next[position] ?? count;
     const after = next[right] ?? count;
-    symbols[place] = rules.results[rank] ?? 0;
+    symbols[position] = rules.results[rank] ?? 0;
     alive[right] = 0;
-    next[place] = after;
-    if (after < count) previous[after] = place;
-    const before = previous[place] ?? -1;
+    next[position] = after;
+    if (after < count) previous[after] = position;
+    const before = previous[position] ?? -1;
     if (before >= 0) offer(before);
-    offer(place);
+    offer(position);
   }
   const merged: number[] = [];
-  for (let place = 0; place < count; place = next[place] ?? count) merged.push(symbols[place] ?? 0);
+  for (let position = 0; position < count; position = next[position] ?? count)
+    merged.push(symbols[position] ?? 0);
   return merged;
 };
 

@@ -82,18 +82,18 @@ export const validationFigure = (logs: readonly NamedLog[], measure: string): Fi
   const byTask = new Map<string, LineSeries[]>();
   for (const [run, { name, log }] of logs.entries()) {
     for (const [key, points] of log.validation) {
-      const place = validationName(key);
-      if (!place || place.measure !== measure) continue;
-      const list = byTask.get(place.task) ?? [];
+      const panel = validationName(key);
+      if (!panel || panel.measure !== measure) continue;
+      const list = byTask.get(panel.task) ?? [];
       list.push({
-        name: logs.length > 1 ? `${place.split}, ${name}` : place.split,
+        name: logs.length > 1 ? `${panel.split}, ${name}` : panel.split,
         points,
         dots: true,
         // With two runs, colour tells the run; the splits of a run follow each other.
         style:
           logs.length > 1 ? run + 2 * list.filter((each) => each.name.endsWith(name)).length : list.length,
       });
-      byTask.set(place.task, list);
+      byTask.set(panel.task, list);
     }
   }
   if (byTask.size === 0) return undefined;

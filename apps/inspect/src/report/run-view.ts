@@ -63,8 +63,8 @@ export const viewRun = async (run: string, base?: string): Promise<RunView> => {
     ['parameters', `${(model.parameters.size / 1e6).toFixed(2)} million`],
     ['trained', `${state?.step ?? log.lastStep} steps${state ? `, ${state.samples} samples` : ''}`],
   ];
-  for (const found of await readOverfitting(run)) {
-    facts.push([`overfitting, ${found.task}`, describeOverfitting(found).replace(/^overfitting: /u, '')]);
+  for (const finding of await readOverfitting(run)) {
+    facts.push([`overfitting, ${finding.task}`, describeOverfitting(finding).replace(/^overfitting: /u, '')]);
   }
   return {
     name: basename(resolve(run)),

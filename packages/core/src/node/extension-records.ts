@@ -74,17 +74,17 @@ const fromFolder = (folder: string, file: string): string => {
  */
 export const recordExtensions = (modules: readonly string[], folder: string): readonly ExtensionRecord[] =>
   modules.map((module) => {
-    const known = loadedAs(module);
+    const loaded = loadedAs(module);
     const isPath = isModulePath(module);
-    const file = known?.file ?? (isPath ? resolve(module) : undefined);
-    if (file === undefined || (!known && !existsSync(file))) return { module };
+    const file = loaded?.file ?? (isPath ? resolve(module) : undefined);
+    if (file === undefined || (!loaded && !existsSync(file))) return { module };
     const path = fromFolder(folder, file);
-    const sha256 = known?.sha256 ?? moduleHash(file);
+    const sha256 = loaded?.sha256 ?? moduleHash(file);
     return {
       module: isPath ? fromFolder(process.cwd(), file) : module,
       path,
       ...(sha256 === undefined ? {} : { sha256 }),
-      ...(known ? { records: known.records } : {}),
+      ...(loaded ? { records: loaded.records } : {}),
     };
   });
 

@@ -135,9 +135,9 @@ const pixelsOf = (
   let at = 0;
   for (let row = 0; row < height; row += 1) {
     for (let column = 0; column < width; column += 1) {
-      const place = transpose ? column * height + row : row * width + column;
+      const pixel = transpose ? column * height + row : row * width + column;
       for (let channel = 0; channel < channels; channel += 1) {
-        const from = planes ? channel * height * width + place : place * channels + channel;
+        const from = planes ? channel * height * width + pixel : pixel * channels + channel;
         const value = Math.round((numbers[from] ?? NaN) * scale);
         if (!(value >= 0 && value <= 255)) return undefined;
         out[at] = value;

@@ -174,7 +174,7 @@ export const emojiCaptions = (
 
 const parseVendors = (options: EmojiOptions): { vendors: EmojiVendor[]; heldOut: string } => {
   const vendors = (options.vendors ?? usualVendors).map((name) => {
-    const vendor = allVendors.find((known) => known.name === name);
+    const vendor = allVendors.find((each) => each.name === name);
     if (!vendor) throw unknownName('emoji vendor', name, emojiVendors);
     return vendor;
   });

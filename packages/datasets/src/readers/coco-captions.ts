@@ -156,14 +156,14 @@ export const openCocoCaptions = async (options: CocoCaptionsOptions): Promise<Re
     for (const [index, image] of images.entries()) {
       const id = isJsonFields(image) ? idText(image['id']) : undefined;
       const name = isJsonFields(image) ? image['file_name'] : undefined;
-      const place = `image ${id ?? `#${index}`}`;
+      const where = `image ${id ?? `#${index}`}`;
       if (!isJsonFields(image) || typeof name !== 'string' || name.trim() === '' || id === undefined) {
         const got = isJsonFields(image)
           ? `id ${excerpt(image['id'])} and file_name ${excerpt(name)}`
           : excerpt(image);
         yield {
           item: fault(
-            place,
+            where,
             'bad-image-entry',
             `expected an "id" that is an exact integer and a text "file_name", got ${got}`,
           ),
@@ -171,7 +171,7 @@ export const openCocoCaptions = async (options: CocoCaptionsOptions): Promise<Re
         continue;
       }
       if (seen.has(id)) {
-        yield { item: fault(place, 'repeated-image', 'expected an image once, got the same one again') };
+        yield { item: fault(where, 'repeated-image', 'expected an image once, got the same one again') };
         continue;
       }
       seen.add(id);

@@ -25,11 +25,11 @@ const judge = (
   });
   const shared = { id: file.id, name: file.name };
   if (named.some(isImageName)) {
-    const found = namedImages(survey, named);
-    if (!found) return { nearly: `${file.id} names images such as ${named[0] ?? ''}, which are not there` };
+    const images = namedImages(survey, named);
+    if (!images) return { nearly: `${file.id} names images such as ${named[0] ?? ''}, which are not there` };
     const kind = has(textFields) ? 'captioned-image' : has(labelColumns) ? 'labelled-image' : undefined;
     if (!kind) return { nearly: `${file.id} names images, but neither captions nor labels` };
-    const root = found.folder === file.folder ? {} : { root: survey.at(found.folder) };
+    const root = images.folder === file.folder ? {} : { root: survey.at(images.folder) };
     const said = kind === 'captioned-image' ? 'captions' : 'labels';
     return {
       ...shared,

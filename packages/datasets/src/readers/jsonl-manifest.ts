@@ -123,12 +123,12 @@ const splitsOfFields = (
 };
 
 const toRow = async (fields: JsonFields, line: number, survey: Survey): Promise<Row | Fault> => {
-  const place = `line ${line}`;
+  const where = `line ${line}`;
   const name = imageOf(fields, survey.keys.image);
   if (name !== undefined && (typeof name !== 'string' || name.trim() === ''))
-    return fault(place, 'no-image-name', `expected a text "image", got ${excerpt(name)}`);
+    return fault(where, 'no-image-name', `expected a text "image", got ${excerpt(name)}`);
   const texts = captionsOfFields(fields, survey.keys.caption);
-  if ('code' in texts) return fault(place, texts.code, texts.reason);
+  if ('code' in texts) return fault(where, texts.code, texts.reason);
   const value = firstField(fields, survey.keys.label);
   const whole =
     typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < MAX_LABEL
@@ -138,14 +138,14 @@ const toRow = async (fields: JsonFields, line: number, survey: Survey): Promise<
   if (value !== undefined && survey.labelOf && label === undefined) {
     const classNames = (survey.classes ?? []).slice(0, 8).join(', ');
     return fault(
-      place,
+      where,
       'unknown-label',
       `expected a class name or index${classNames === '' ? '' : ` of ${classNames}`}, got ${excerpt(value)}`,
     );
   }
   if (name === undefined && texts.length === 0)
     return fault(
-      place,
+      where,
       'empty-row',
       `expected "image" or "text", got the keys ${excerpt(Object.keys(fields))}; name them by imageColumn and captionColumn`,
     );
@@ -153,11 +153,11 @@ const toRow = async (fields: JsonFields, line: number, survey: Survey): Promise<
   if (survey.split !== undefined) {
     const written = Object.hasOwn(fields, survey.split) ? fields[survey.split] : undefined;
     split = splitOfCell(written);
-    if (split === undefined) return noSplit(place, written, ` in "${survey.split}"`);
+    if (split === undefined) return noSplit(where, written, ` in "${survey.split}"`);
   }
   const image = typeof name === 'string' ? await survey.finder.find(name.trim()) : undefined;
   if (image?.kind === 'fault') return image;
-  const id = labelName(Object.hasOwn(fields, 'id') ? fields['id'] : undefined) ?? image?.key ?? place;
+  const id = labelName(Object.hasOwn(fields, 'id') ? fields['id'] : undefined) ?? image?.key ?? where;
   const sample: Sample = {
     kind: 'sample',
     id,

@@ -39,12 +39,16 @@ const joinRows = (rows: readonly ListedRow[], files: ClipFiles): readonly FoundR
   for (const row of rows) {
     const clip = files.find(row.clip);
     const key = `${row.split ?? ''}\n${clip ? `clip ${clip.id}` : `name ${row.clip}`}`;
-    const known = joined.get(key);
-    if (!known) joined.set(key, { row, ...(clip ? { clip } : {}) });
+    const earlier = joined.get(key);
+    if (!earlier) joined.set(key, { row, ...(clip ? { clip } : {}) });
     else {
-      const texts = [...(known.row.texts ?? []), ...(row.texts ?? [])];
-      const disagree = known.disagree === true || known.row.label !== row.label;
-      joined.set(key, { ...known, disagree, row: { ...known.row, ...(texts.length > 0 ? { texts } : {}) } });
+      const texts = [...(earlier.row.texts ?? []), ...(row.texts ?? [])];
+      const disagree = earlier.disagree === true || earlier.row.label !== row.label;
+      joined.set(key, {
+        ...earlier,
+        disagree,
+        row: { ...earlier.row, ...(texts.length > 0 ? { texts } : {}) },
+      });
     }
   }
   return [...joined.values()];

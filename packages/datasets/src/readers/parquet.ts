@@ -49,16 +49,16 @@ const listedFiles = (files: readonly { readonly id: string }[]): string =>
  * @throws ConfigError for files and columns that are not there; FormatError for damaged files, also while reading
  */
 export const openParquet = async (options: ParquetOptions): Promise<ValueReader> => {
-  const found = await expandFiles(options.files, {
+  const listed = await expandFiles(options.files, {
     ...options,
     what: 'Parquet',
     extensions: ['.parquet', '.pq'],
   });
-  const ids = found.map(({ id }) => id);
+  const ids = listed.map(({ id }) => id);
   const byName = (options.splitsByName ?? true) ? splitsOfFiles(ids) : { splits: [], notes: [] };
   const parts: ValuePart[] = [];
   const files: { readonly path: string; readonly id: string; readonly file: ParquetFile }[] = [];
-  for (const { path, id } of found) {
+  for (const { path, id } of listed) {
     files.push({ path, id, file: await openParquetFile(path, options.budgets) });
   }
   // A shard without rows says nothing, and its writer may not have known the types of its columns.

@@ -129,8 +129,8 @@ export const openTextFolder = async (options: TextFolderOptions): Promise<Reader
   for (const key of [...new Set(folders.map((folder) => folder.key))].sort()) {
     const name = given.get(key) ?? key.replace(/[_-]+/gu, ' ').trim();
     // Folders that are given one name are one class.
-    const known = given.has(key) ? classes.indexOf(name) : -1;
-    labels.set(key, known >= 0 ? known : classes.push(name) - 1);
+    const index = given.has(key) ? classes.indexOf(name) : -1;
+    labels.set(key, index >= 0 ? index : classes.push(name) - 1);
   }
   const unused = [...given.keys()].filter((key) => !labels.has(key));
   const all = [

@@ -129,8 +129,8 @@ const clipOf = async (
     return { kind: 'paths', paths };
   }
   if (entry.kind === 'other' || !isClipName(entry.name)) {
-    const known = [...animatedExtensions, ...videoExtensions].join(' ');
-    return fault(id, 'not-a-clip', `expected a clip (${known}) or a folder of frames, got another file`);
+    const extensions = [...animatedExtensions, ...videoExtensions].join(' ');
+    return fault(id, 'not-a-clip', `expected a clip (${extensions}) or a folder of frames, got another file`);
   }
   return { kind: 'path', path: entry.path };
 };

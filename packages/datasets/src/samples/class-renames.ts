@@ -25,22 +25,22 @@ export const renameClasses = (
   names: Readonly<Record<string, string>> | undefined,
 ): Reader => {
   if (!names) return reader;
-  const own = reader.classes ?? [];
+  const labels = reader.classes ?? [];
   const given = new Map(Object.entries(names).map(([label, name]) => [label.normalize('NFC'), name]));
-  const renamed = own.map((label) => given.get(label.normalize('NFC')) ?? label);
+  const renamed = labels.map((label) => given.get(label.normalize('NFC')) ?? label);
   // Only names that were given join labels: others that read the same are a mistake.
-  const places: number[] = [];
+  const indices: number[] = [];
   const classes: string[] = [];
   const joined = new Map<string, number>();
   for (const [label, name] of renamed.entries()) {
-    const isGiven = given.has(own[label]?.normalize('NFC') ?? '');
-    const known = isGiven ? joined.get(name) : undefined;
-    if (known === undefined) classes.push(name);
-    const place = known ?? classes.length - 1;
-    if (isGiven) joined.set(name, place);
-    places.push(place);
+    const isGiven = given.has(labels[label]?.normalize('NFC') ?? '');
+    const joinedIndex = isGiven ? joined.get(name) : undefined;
+    if (joinedIndex === undefined) classes.push(name);
+    const index = joinedIndex ?? classes.length - 1;
+    if (isGiven) joined.set(name, index);
+    indices.push(index);
   }
-  const unused = [...given.keys()].filter((label) => !own.some((each) => each.normalize('NFC') === label));
+  const unused = [...given.keys()].filter((label) => !labels.some((each) => each.normalize('NFC') === label));
   const notes = [
     ...(reader.notes ?? []),
     ...(unused.length > 0 ? [`classNames names labels that are not there: ${excerpt(unused)}`] : []),
@@ -52,7 +52,7 @@ export const renameClasses = (
     async *read() {
       for await (const item of reader.read()) {
         if (item.kind === 'fault' || item.label === undefined) yield item;
-        else yield { ...item, label: places[item.label] ?? item.label };
+        else yield { ...item, label: indices[item.label] ?? item.label };
       }
     },
   };

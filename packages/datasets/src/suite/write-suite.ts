@@ -49,18 +49,18 @@ const requirePlain = (what: string, name: string): void => {
 
 /** Size of the images of all datasets together; suites without images say 1 x 1. */
 const imageOf = (schemas: ReadonlyMap<string, Schema>): SuiteImage => {
-  let found: { readonly name: string; readonly height: number; readonly width: number } | undefined;
+  let first: { readonly name: string; readonly height: number; readonly width: number } | undefined;
   for (const [name, schema] of schemas) {
     const { image } = readDatasetMetadata(schema);
     if (!image) continue;
-    if (found && (found.height !== image.height || found.width !== image.width)) {
+    if (first && (first.height !== image.height || first.width !== image.width)) {
       throw new ConfigError(
-        `suite: expected images of one size, got ${found.height} x ${found.width} in "${found.name}" and ${image.height} x ${image.width} in "${name}"; resize them alike`,
+        `suite: expected images of one size, got ${first.height} x ${first.width} in "${first.name}" and ${image.height} x ${image.width} in "${name}"; resize them alike`,
       );
     }
-    found ??= { name, height: image.height, width: image.width };
+    first ??= { name, height: image.height, width: image.width };
   }
-  return { height: found?.height ?? 1, width: found?.width ?? 1 };
+  return { height: first?.height ?? 1, width: first?.width ?? 1 };
 };
 
 /**

@@ -38,8 +38,9 @@ export const namedImages = (survey: PathSurvey, names: readonly string[]): Named
   for (const folder of folders) {
     const path = (name: string): string => (folder === '' ? name : `${folder}/${name}`);
     for (const suffix of ['', ...suffixes]) {
-      const found = wanted.filter((name) => ids.has(path(`${name}${suffix}`))).length;
-      if (found > (best?.found ?? 0)) best = { folder, found, ...(suffix === '' ? {} : { suffix }) };
+      const present = wanted.filter((name) => ids.has(path(`${name}${suffix}`))).length;
+      if (present > (best?.found ?? 0))
+        best = { folder, found: present, ...(suffix === '' ? {} : { suffix }) };
     }
   }
   return best;

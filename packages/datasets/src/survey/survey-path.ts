@@ -105,10 +105,10 @@ const unlessFormatError = async <T>(read: () => Promise<T>): Promise<T | undefin
 
 /** Each file is read once, however many readers ask. */
 const remembered = <T>(read: (id: string) => Promise<T>): ((id: string) => Promise<T>) => {
-  const known = new Map<string, Promise<T>>();
+  const byId = new Map<string, Promise<T>>();
   return (id) => {
-    const value = known.get(id) ?? read(id);
-    known.set(id, value);
+    const value = byId.get(id) ?? read(id);
+    byId.set(id, value);
     return value;
   };
 };

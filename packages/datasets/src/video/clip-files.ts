@@ -48,8 +48,8 @@ export const listClips = async (root: string, options: LinkOptions = {}): Promis
   const frames = [...images].filter(([, { count }]) => count > 1);
   const byName = new Map<string, ListedClip | null>();
   const put = (name: string, clip: ListedClip): void => {
-    const known = byName.get(name);
-    byName.set(name, known === undefined || known === clip ? clip : null);
+    const sameName = byName.get(name);
+    byName.set(name, sameName === undefined || sameName === clip ? clip : null);
   };
   const clips: ListedClip[] = [
     ...files,

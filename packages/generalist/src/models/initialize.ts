@@ -31,8 +31,8 @@ export const initialize = async (
   model: Generalist,
   { from, checkpoint, ...options }: InitializeOptions,
 ): Promise<Initialization> => {
-  const place = await modelFolderOf(from, checkpoint);
-  using start = await loadModel(place);
+  const folder = await modelFolderOf(from, checkpoint);
+  using start = await loadModel(folder);
   if (start.tokenizer.hash !== model.tokenizer.hash) {
     throw new StateError(
       `initialize: expected a start with the suite's tokenizer (sha256 ${model.tokenizer.hash}), got one with sha256 ${start.tokenizer.hash} in ${from}; prepare the suite for the start: polygate prepare --recipe RECIPE --for ${from}`,
@@ -53,8 +53,8 @@ export const initialize = async (
   }
   const plan = await model.startFrom(start, options);
   const settings = [...plan.settings, ...imageDifferences(model.config.image, start.config.image)];
-  const sha256 = await sha256File(join(place, WEIGHTS_FILE));
-  return initialization({ ...plan, settings }, { from, place, sha256 });
+  const sha256 = await sha256File(join(folder, WEIGHTS_FILE));
+  return initialization({ ...plan, settings }, { from, place: folder, sha256 });
 };
 
 /** What differs between the images of two models, with both values. */

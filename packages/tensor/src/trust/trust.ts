@@ -36,7 +36,7 @@ const answersIn = (value: unknown, workarounds: readonly Workaround[]): EngineAn
   if (typeof asked !== 'number' || !Array.isArray(found) || !Array.isArray(wrong) || !Array.isArray(names))
     return undefined;
   if (![...found, ...wrong].every(isWrongAnswer)) return undefined;
-  if (!names.every((name) => workarounds.some((known) => known.name === name))) return undefined;
+  if (!names.every((name) => workarounds.some((earlier) => earlier.name === name))) return undefined;
   return {
     asked,
     found: found as WrongAnswer[],
@@ -63,12 +63,12 @@ export const answersOf = async (engine: StartedEngine, again = false): Promise<E
   const { precision, layouts = ['NHWC'], workarounds = [], backendName } = engine;
   applyFaults(backendName);
   const key = answerKey(engine, `answers in ${precision}`);
-  const known =
+  const earlier =
     again || hasFaults() ? undefined : (remembered.get(key) ?? answersIn(await readAnswer(key), workarounds));
-  if (known) {
-    remembered.set(key, known);
-    for (const { name, use } of workarounds) if (known.workarounds.includes(name)) use(true);
-    return known;
+  if (earlier) {
+    remembered.set(key, earlier);
+    for (const { name, use } of workarounds) if (earlier.workarounds.includes(name)) use(true);
+    return earlier;
   }
   for (const { use } of workarounds) use(false);
   const answers = examine(knownQuestions, { precision, layouts }, workarounds);

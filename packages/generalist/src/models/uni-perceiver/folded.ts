@@ -122,8 +122,8 @@ export const lowRankExport = (encoder: Encoder, adapter: Adapter): LowRankExport
   const { specs } = encoder.parameters;
   const products = weightPlaces({ specs }).flatMap(({ parameter, block, linear, expert }) => {
     const own = expert === undefined ? undefined : factors({ block, linear, expert });
-    const found = own ?? factors({ block, linear });
-    return found ? [{ parameter, ...found }] : [];
+    const product = own ?? factors({ block, linear });
+    return product ? [{ parameter, ...product }] : [];
   });
   const replaced = specs.flatMap(({ name }) => {
     const value = adapter.encoder.replaced?.(name);

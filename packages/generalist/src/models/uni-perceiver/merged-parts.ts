@@ -9,19 +9,19 @@ import { isTrained } from './routing.ts';
 import type { UniPerceiverConfig } from './uni-perceiver-config.ts';
 import { taskSegments } from '../../task-segments.ts';
 
-const chosenTasks = (known: readonly TrainedTask[], names: readonly string[]): readonly TrainedTask[] => {
-  if (known.length === 0) {
+const chosenTasks = (trained: readonly TrainedTask[], names: readonly string[]): readonly TrainedTask[] => {
+  if (trained.length === 0) {
     throw new ConfigError(
       'export: expected a model that says which tasks it was trained on, got one whose config.json names none; give the rows instead',
     );
   }
   return names.map((name) => {
-    const task = known.find((each) => each.name === name);
+    const task = trained.find((each) => each.name === name);
     if (!task) {
       throw unknownName(
         'task',
         name,
-        known.map((each) => each.name),
+        trained.map((each) => each.name),
       );
     }
     return task;
@@ -49,8 +49,8 @@ export const mergedParts = (
       { code: 'nothing-to-merge' },
     );
   }
-  const { tasks: known = [] } = config;
-  const tasks = 'tasks' in choice ? chosenTasks(known, choice.tasks) : known;
+  const { tasks: trained = [] } = config;
+  const tasks = 'tasks' in choice ? chosenTasks(trained, choice.tasks) : trained;
   const merged = mergeEncoder(encoder, 'rows' in choice ? choice.rows : tasks.flatMap(taskSegments));
   const kept = { ...config, encoder: merged.config, ...(config.tasks ? { tasks } : {}) };
   return { encoder: merged, config: kept, tokenizer };

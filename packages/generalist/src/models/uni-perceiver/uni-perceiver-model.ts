@@ -274,10 +274,10 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
     }
     const byTask = this.encoder.routesByTask || this.adapter !== undefined;
     const key = byTask ? JSON.stringify([targets.key, task]) : targets.key;
-    const known = this.#features.get(key);
+    const cached = this.#features.get(key);
     // Two sets of one name but other content (a user's labels) replace each other.
-    if (known?.targets.sequences === targets.sequences) return known.values;
-    known?.values.dispose();
+    if (cached?.targets.sequences === targets.sequences) return cached.values;
+    cached?.values.dispose();
     const sequences = this.adapter?.sequencesOf(task, targets) ?? targets.sequences;
     const values = tf.keep(encodeCandidates(this, sequences, { task }));
     this.#features.set(key, { targets, values });

@@ -36,9 +36,9 @@ const fail = (why: string, remedy: string, cause?: unknown): never => {
 
 /** Functions of node:util that the package calls; Node 22 warns of them and Node 23 has them no more. */
 const supplyUtil = (): void => {
-  const known = util as unknown as Record<string, unknown>;
-  known['isNullOrUndefined'] = (value: unknown) => value === null || value === undefined;
-  known['isArray'] = Array.isArray;
+  const functions = util as unknown as Record<string, unknown>;
+  functions['isNullOrUndefined'] = (value: unknown) => value === null || value === undefined;
+  functions['isArray'] = Array.isArray;
 };
 
 /**
