@@ -53,6 +53,7 @@ await build({
   entryPoints: [join(root, 'tools', 'fuzz', 'worker.ts')],
   bundle: true,
   platform: 'node',
+  target: 'node20',
   format: 'esm',
   packages: 'external',
   outfile: script,

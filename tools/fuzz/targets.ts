@@ -3,6 +3,7 @@ import type { FuzzTarget } from './target.ts';
 import { archiveTargets } from './targets/archive-targets.ts';
 import { imageTargets } from './targets/image-targets.ts';
 import { runTargets } from './targets/run-targets.ts';
+import { soundTargets } from './targets/sound-targets.ts';
 import { tableTargets } from './targets/table-targets.ts';
 import { tensorTargets } from './targets/tensor-targets.ts';
 import { textTargets } from './targets/text-targets.ts';
@@ -12,6 +13,7 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   ...archiveTargets,
   ...tableTargets,
   ...imageTargets,
+  ...soundTargets,
   ...tensorTargets,
   ...runTargets,
 ];

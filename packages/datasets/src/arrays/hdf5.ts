@@ -5,8 +5,9 @@ import { type ArraySource, type ArrayType, itemLength, widthOf } from './array-d
 
 /** Rows that are read at once hold about so many bytes. */
 const CHUNK_BYTES = 2 ** 22;
-/** Most arrays of a file. */
+/** Most arrays of a file, and groups within one another: a group may hold one above it. */
 const MAX_ARRAYS = 4096;
+const MAX_DEPTH = 64;
 
 const types: ReadonlyMap<string, ArrayType> = new Map([
   ['B', 'uint8'],
@@ -53,25 +54,41 @@ const hasSignature = async (path: string): Promise<boolean> => {
   }
 };
 
+const damaged = (path: string, cause?: unknown): FormatError =>
+  new FormatError(`${path}: expected a file of HDF5, got another format or a damaged one`, {
+    code: 'hdf5',
+    cause,
+  });
+
+/** What the library gives. @throws FormatError where it meets something that it can't read, at whichever call */
+const guarded = <T>(path: string, read: () => T): T => {
+  try {
+    return read();
+  } catch (cause) {
+    throw cause instanceof FormatError ? cause : damaged(path, cause);
+  }
+};
+
 /** @throws FormatError for a file of another format */
 const openFile = async (path: string): Promise<OpenFile> => {
-  const bad = `${path}: expected a file of HDF5, got another format or a damaged one`;
   // The library writes pages of its own about files that are none.
-  if (!(await hasSignature(path))) throw new FormatError(bad, { code: 'hdf5' });
+  if (!(await hasSignature(path))) throw damaged(path);
   const h5 = await import('h5wasm/node');
   await h5.ready;
-  let file: OpenFile | undefined;
-  try {
-    file = new h5.File(path, 'r') as unknown as OpenFile;
-    if (file.keys) file.keys();
+  return guarded(path, () => {
+    const file = new h5.File(path, 'r') as unknown as OpenFile;
+    file.keys?.();
     return file;
-  } catch (cause) {
-    throw new FormatError(bad, { code: 'hdf5', cause });
-  }
+  });
 };
 
 /** Paths of the datasets below a group. */
 const pathsOf = (group: Node, above = '', paths: string[] = []): string[] => {
+  if (above.split('/').length > MAX_DEPTH)
+    throw new FormatError(
+      `HDF5: expected at most ${MAX_DEPTH} groups within one another, got ${above.slice(0, 80)}...; save the arrays in fewer`,
+      { code: 'hdf5' },
+    );
   for (const name of group.keys?.() ?? []) {
     const node = group.get?.(name);
     const path = above === '' ? name : `${above}/${name}`;
@@ -95,8 +112,10 @@ const sourceOf = (path: string, name: string, imageBytes: number): ArraySource =
   async open() {
     const file = await openFile(path);
     try {
-      const node = file.get?.(name);
-      const { shape, dtype } = node ?? {};
+      const { node, shape, dtype } = guarded(path, () => {
+        const dataset = file.get?.(name);
+        return { node: dataset, shape: dataset?.shape, dtype: dataset?.dtype };
+      });
       const type = typeof dtype === 'string' ? types.get(dtype.slice(-1)) : undefined;
       if (!node?.slice || !shape || shape.length === 0 || !type) {
         throw new FormatError(
@@ -123,7 +142,7 @@ const sourceOf = (path: string, name: string, imageBytes: number): ArraySource =
           for (let start = 0; start < count; start += rows) {
             const end = Math.min(count, start + rows);
             const ranges = [[start, end] as const, ...sides.map((side) => [0, side] as const)];
-            const bytes = await Promise.resolve(bytesOf(slice.call(node, ranges)));
+            const bytes = await Promise.resolve(guarded(path, () => bytesOf(slice.call(node, ranges))));
             for (let row = 0; row < end - start; row += 1) yield bytes.slice(row * size, (row + 1) * size);
           }
         },
@@ -143,7 +162,7 @@ export const hdf5Sources = async (
 ): Promise<readonly ArraySource[]> => {
   const file = await openFile(path);
   try {
-    return pathsOf(file).map((name) => sourceOf(path, name, imageBytes));
+    return guarded(path, () => pathsOf(file)).map((name) => sourceOf(path, name, imageBytes));
   } finally {
     file.close();
   }
