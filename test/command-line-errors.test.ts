@@ -195,7 +195,7 @@ describe('a fault in the command', { timeout }, () => {
     expect(await set('model.moe.condition=token', few)).toEqual({
       code: exitCodes.usage,
       line: expect.stringMatching(
-        /^error: capacity: expected slots for at least one token per expert, got capacityFactor 0\.01 \* topK 2 \* \d+ tokens \/ 3 experts = 0\.\d+; raise capacityFactor, or use 'dropless'$/u,
+        /^error: train: step 1 \(task "colours"\): capacity: expected slots for at least one token per expert, got capacityFactor 0\.01 \* topK 2 \* \d+ tokens \/ 3 experts = 0\.\d+; raise capacityFactor, or use 'dropless'$/u,
       ) as string,
     });
   });

@@ -33,7 +33,7 @@ describe('a record that is registered', () => {
         'task family',
         registerTaskFamily,
         await toy('toy-family', 'toyVerdict'),
-        ['kind', 'settings', 'defaults', 'signature', 'segments', 'create', 'size', 'evaluate'],
+        ['kind', 'settings', 'defaults', 'segments', 'create', 'size', 'evaluate'],
       ],
       [
         'dataset kind',
@@ -94,6 +94,7 @@ describe('a record that is registered', () => {
       'registerTaskFamily: task family "misfit": expected a zod schema as "settings.wanted", got "x"; correct the record',
     );
     expect(family('segments', [])).toThrow('expected a list of at least 1 as "segments", got []');
+    expect(family('signature', 7)).toThrow('as "signature", got 7; correct the record');
     expect(family('signature', { inputs: [], targets: ['text'] })).toThrow('as "signature.inputs", got []');
     expect(family('defaults', { labelSmoothing: 2 })).toThrow(
       'expected a number of 0 to 1 as "defaults.labelSmoothing", got 2',

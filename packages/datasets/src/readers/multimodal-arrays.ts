@@ -216,7 +216,8 @@ export const multimodalArraysReader = defineReader({
       const isLabelled = names.some((name) => labelWords.has(name.toLowerCase()));
       if (inputs.length === 0 || !isLabelled) return undefined;
       return {
-        fit: 'sure',
+        // Images with labels are also those of numpy-arrays, which is surer of them.
+        fit: 'likely',
         reason: `arrays of ${[...new Set(inputs)].join(', ')} with labels`,
         sources: [{ files: survey.at() }],
       };

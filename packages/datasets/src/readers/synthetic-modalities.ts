@@ -1,4 +1,5 @@
 /** Made-up samples of many modalities as a source: see synthetic/modality-patterns.ts. */
+import { ConfigError } from '@polygate/core';
 import type { StoredInput } from '@polygate/stream';
 import { z } from 'zod';
 import { formOfModality, inputName, modalityOfName } from '../multimodal/input-names.ts';
@@ -41,7 +42,7 @@ export const syntheticModalitiesReader = defineReader({
   needs: 'no path: its samples are made up by a seed',
   settings: {
     /** Inputs by name, which says the modality where nothing else does. */
-    inputs: z.record(inputName.schema, input).refine((all) => Object.keys(all).length > 0),
+    inputs: z.record(inputName.schema, input),
     classes: countSetting(1000).default(4),
     /** Share of the classes whose patterns contradict each other between modalities. */
     conflict: share.default(0),
@@ -58,6 +59,12 @@ export const syntheticModalitiesReader = defineReader({
   paths: {},
   open(settings, { key }) {
     const { inputs, classes, train, validation, test, seed, conflict, noise, missing } = settings;
+    if (Object.keys(inputs).length === 0) {
+      throw new ConfigError(
+        `sources.${key}.inputs: expected one input or more, such as { "force": { "shape": [16, 4] } }, got none`,
+        { code: 'no-inputs', fields: { source: key } },
+      );
+    }
     const given = Object.fromEntries(
       Object.entries(inputs).map(([name, { noise: own, shape, prototypes }]) => [
         name,

@@ -1,13 +1,9 @@
-/** How the inputs of multimodal samples lie in rows: one record for each form. */
-import { createRegistry, rules, call, type NamedRecord, type Random, type RecordShape } from '@polygate/core';
+/** How an input of multimodal samples lies in rows. */
+import type { NamedRecord, Random } from '@polygate/core';
 import type { ColumnInput, FieldKind, StoredInput } from '@polygate/stream';
 import type { Tokenizer } from '@polygate/tokens';
 import type { DecodeOptions } from '../../images/image-decode.ts';
 import type { Fault, SampleContent } from '../../samples/sample.ts';
-import { audioForm } from './audio-form.ts';
-import { imageForm } from './image-form.ts';
-import { textForm } from './text-form.ts';
-import { valueForm } from './value-form.ts';
 
 /** What an input's content becomes a cell with. */
 export interface CellOptions {
@@ -44,23 +40,6 @@ export interface InputForm extends NamedRecord {
   /** Whether cells are lists of numbers that have a mean. */
   readonly isMeasured: boolean;
 }
-
-const shape: RecordShape<InputForm> = {
-  column: call(),
-  cell: call(),
-  missing: call(),
-  synthetic: call(),
-  isMeasured: rules.flag,
-};
-
-const registry = createRegistry<InputForm>(
-  'form of input',
-  [valueForm, imageForm, textForm, audioForm],
-  shape,
-);
-
-/** The form of a name. @throws ConfigError listing the registered ones */
-export const formNamed = registry.named;
 
 /** Joins the cells of a column that has equally many values in each row. */
 export const columnOf = (kind: FieldKind, cells: readonly Cell[]): ColumnInput => {

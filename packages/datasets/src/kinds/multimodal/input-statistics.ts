@@ -4,7 +4,7 @@
  */
 import { fixedListRow, listRow, openShards, type NumberStatistics, type StoredInput } from '@polygate/stream';
 import type { KindSettings } from '../dataset-kind.ts';
-import { formNamed } from './input-form.ts';
+import { formNamed } from './form-registry.ts';
 import { storedInputs } from './multimodal-rows.ts';
 
 /** Mean and deviation of what is added, one number after another (Welford). */

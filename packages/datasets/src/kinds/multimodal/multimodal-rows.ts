@@ -9,7 +9,8 @@ import { fault, type Fault, type Sample } from '../../samples/sample.ts';
 import type { ColumnOptions, KindRowOptions, KindSettings, SyntheticOptions } from '../dataset-kind.ts';
 import { extraColumns, isFaultRow, rowBytes, type Row } from '../row-batches.ts';
 import { rowIds } from '../synthetic-rows.ts';
-import { columnOf, formNamed, type Cell } from './input-form.ts';
+import { formNamed } from './form-registry.ts';
+import { columnOf, type Cell } from './input-form.ts';
 
 /** Column of flags, 1 where a sample lacks an input, in the order of the inputs. */
 const MISSING = 'missing';
