@@ -1,40 +1,29 @@
 /** One run of an experiment in this process: train or go on, score, write result.json. */
-import { parseJson, silentLogger } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
 import { runInterference } from '@polygate/interference';
-import { openRun, trainRecipe } from '@polygate/runs';
-import { readFile } from 'node:fs/promises';
+import { openRun } from '@polygate/runs';
 import { join } from 'node:path';
-import { lineProgress } from './line-progress.ts';
 import { commitOf } from './machine.ts';
 import type { RunOrder } from './plan.ts';
 import type { InterferenceAt, RunResult } from './results.ts';
 import { captionWordScore } from './caption-score.ts';
+import { readRunResult, writeRunResult } from './run-result.ts';
 import { processorMs, scoreTasks } from './scoring.ts';
+import { trainRun, type RunContext } from './train-run.ts';
 
-const RESULT_FILE = 'result.json';
 const INTERFERENCE_FILE = 'interference-at-checkpoints.json';
 
 /** What a finished run leaves in its folder; the variant's name belongs to the experiment. */
 type StoredResult = Omit<RunResult, 'variant' | 'interference'> & { readonly engine: string };
 
-const readJson = async <T>(path: string): Promise<T | undefined> => {
-  try {
-    return parseJson(await readFile(path), path) as T;
-  } catch {
-    // Not there yet; a result is renamed into place, so it is never half there.
-    return undefined;
-  }
-};
-
 /** The result of a run that was finished before. */
 export const finishedRun = async (
   order: RunOrder,
 ): Promise<(RunResult & { readonly engine: string }) | undefined> => {
-  const stored = await readJson<StoredResult>(join(order.folder, RESULT_FILE));
+  const stored = await readRunResult<StoredResult>(order.folder);
   if (!stored) return undefined;
   if (!order.interference) return { ...stored, variant: order.variant };
-  const sites = await readJson<NonNullable<RunResult['interference']>>(join(order.folder, INTERFERENCE_FILE));
+  const sites = await readRunResult<NonNullable<RunResult['interference']>>(order.folder, INTERFERENCE_FILE);
   return sites && { ...stored, variant: order.variant, interference: sites };
 };
 
@@ -43,17 +32,10 @@ type Matrix = InterferenceAt['sites'][number]['firstOrder'];
 /** Without the effects by batch, which no table shows. */
 const plainer = (matrix: Matrix): Matrix => ({ ...matrix, effects: [] });
 
-const train = async (
-  order: RunOrder,
-  context: { readonly signal?: AbortSignal; readonly report: (text: string) => void },
-): Promise<'finished' | 'stopped'> => {
-  const progress = lineProgress(context.report);
+const train = async (order: RunOrder, context: RunContext): Promise<'finished' | 'stopped'> => {
   const began = processorMs();
-  const trained = await trainRecipe(
-    { recipe: order.recipe, run: order.folder },
-    { logger: silentLogger, progress, ...(context.signal ? { signal: context.signal } : {}) },
-  );
-  if (trained.status === 'stopped') return 'stopped';
+  const trained = await trainRun(order, context);
+  if (!trained) return 'stopped';
   using opened = await openRun(order.folder);
   await using data = await opened.openSuite();
   const { model } = opened;
@@ -68,7 +50,7 @@ const train = async (
       ? { ...scores, [words.task]: { ...scores[words.task], 'token-F1': words.tokenF1 } }
       : scores,
     price: {
-      trainStepMs: progress.stepMs(),
+      trainStepMs: trained.stepMs(),
       inferenceMs,
       peakMegabytes: Math.round(process.resourceUsage().maxRSS / 1024),
       parameters: model.parameters.size,
@@ -76,7 +58,7 @@ const train = async (
     hours: (processorMs() - began) / 3_600_000,
     engine: trained.engine.line,
   };
-  await writeFileAtomic(join(order.folder, RESULT_FILE), `${JSON.stringify(result, null, 1)}\n`);
+  await writeRunResult(order.folder, result);
   return 'finished';
 };
 
@@ -84,11 +66,8 @@ const train = async (
  * Makes a run, or what is missing of it. A killed one goes on from its latest checkpoint.
  * @returns `stopped` when the signal came first
  */
-export const runOnce = async (
-  order: RunOrder,
-  context: { readonly signal?: AbortSignal; readonly report: (text: string) => void },
-): Promise<'finished' | 'stopped'> => {
-  if (!(await readJson(join(order.folder, RESULT_FILE)))) {
+export const runOnce = async (order: RunOrder, context: RunContext): Promise<'finished' | 'stopped'> => {
+  if (!(await readRunResult(order.folder))) {
     const status = await train(order, context);
     if (status === 'stopped') return status;
   }

@@ -4,12 +4,12 @@ import { ConfigError, consoleLogger, ownValue } from '@polygate/core';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { baseRecipe, scoredTasks, suiteSettings } from './base-recipe.ts';
+import { carryOut, startClock } from './carry-out.ts';
 import { experimentNamed, experiments } from './catalogue.ts';
 import { writeDocument } from './document.ts';
 import type { Experiment } from './experiment.ts';
 import { machineOf } from './machine.ts';
 import { planRuns, type RunOrder } from './plan.ts';
-import { runPool } from './pool.ts';
 import { readResults, writeResults, type ExperimentResults, type RunResult } from './results.ts';
 import { finishedRun } from './run-once.ts';
 import { writeStaged } from './staged/staged-document.ts';
@@ -35,8 +35,6 @@ interface Flags {
   readonly jobs: number;
   readonly only: readonly string[] | undefined;
 }
-
-const minutes = (since: number): string => ((performance.now() - since) / 60_000).toFixed(1);
 
 /** Writes the results of all runs that are finished, and the document. @returns how many there are */
 const collect = async (
@@ -96,26 +94,22 @@ const runExperiment = async (experiment: Experiment, flags: Flags): Promise<bool
     runs: RUNS_FOLDER,
   });
   const wanted = orders.filter(({ variant }) => flags.only?.includes(variant) ?? true);
-  const open: RunOrder[] = [];
-  for (const order of wanted) if (!(await finishedRun(order))) open.push(order);
-  logger.info(
-    `${experiment.name}: ${wanted.length} runs, ${wanted.length - open.length} finished before, ${flags.jobs} at a time`,
-  );
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
-  const began = performance.now();
-  const { finished, stopped, failed } = await runPool(open, {
+  const minutes = startClock();
+  const { finished, stopped, failed } = await carryOut(wanted, {
+    experiment: experiment.name,
+    what: 'runs',
+    isFinished: finishedRun,
+    label: ({ variant, seed }) => `${variant}, seed ${seed}`,
     jobs: flags.jobs,
     signal: stop.signal,
-    onProgress: ({ variant, seed }, text) =>
-      logger.info(`[${minutes(began)} min] ${experiment.name} ${variant}, seed ${seed}: ${text}`),
+    minutes,
+    logger,
   });
-  for (const { order, reason } of failed) {
-    logger.error(`${experiment.name} ${order.variant}, seed ${order.seed} (${order.folder}): ${reason}`);
-  }
   const count = await collect(experiment, orders, { settings: suiteSettings, datasets: suite.datasets });
   logger.info(
-    `${experiment.name}: ${finished.length} finished in ${minutes(began)} minutes, ${count} in all${
+    `${experiment.name}: ${finished.length} finished in ${minutes()} minutes, ${count} in all${
       stopped.length > 0 ? `, ${stopped.length} stopped: the same command goes on` : ''
     }`,
   );

@@ -5,8 +5,8 @@ import { sha256File } from '@polygate/core/node';
 import { readRun } from '@polygate/runs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { carryOut, startClock } from '../carry-out.ts';
 import { machineOf } from '../machine.ts';
-import { runPool } from '../pool.ts';
 import { prepareSets, type PreparedSet } from './prepare-sets.ts';
 import { writeSmall } from './small-document.ts';
 import type { SmallExperiment } from './small-experiment.ts';
@@ -94,25 +94,20 @@ export const runSmallExperiment = async (
   const wanted = all.filter(
     ({ set, variant }) => chosen.some((own) => own.name === set) && (flags.only?.includes(variant) ?? true),
   );
-  const open: SmallOrder[] = [];
-  for (const order of wanted) if (!(await finishedSmallRun(order))) open.push(order);
-  logger.info(
-    `${name}: ${wanted.length} runs, ${wanted.length - open.length} finished before, ${flags.jobs} at a time`,
-  );
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
-  const began = performance.now();
-  const minutes = (): string => ((performance.now() - began) / 60_000).toFixed(1);
-  const { failed } = await runPool(open, {
+  const minutes = startClock();
+  const { failed } = await carryOut(wanted, {
+    experiment: name,
+    what: 'runs',
+    isFinished: finishedSmallRun,
+    label: ({ set, variant, seed }) => `${set}, ${variant}, seed ${seed}`,
     jobs: flags.jobs,
     child: CHILD,
     signal: stop.signal,
-    onProgress: ({ set, variant, seed }, text) =>
-      logger.info(`[${minutes()} min] ${name} ${set}, ${variant}, seed ${seed}: ${text}`),
+    minutes,
+    logger,
   });
-  for (const { order, reason } of failed) {
-    logger.error(`${name} ${order.set}, ${order.variant}, seed ${order.seed} (${order.folder}): ${reason}`);
-  }
   logger.info(
     `${name}: ${await collect(experiment, all, { sets, base })} runs in all after ${minutes()} minutes`,
   );

@@ -1,14 +1,14 @@
 /** One run on a small set in this process: train or go on, score on the test split, write result.json. */
-import { ConfigError, parseJson, silentLogger } from '@polygate/core';
-import { writeFileAtomic } from '@polygate/core/node';
+import { ConfigError } from '@polygate/core';
 import type { ScoreReport } from '@polygate/evaluation';
 import { evaluateSuite, type Recipe } from '@polygate/generalist';
-import { openRun, trainRecipe } from '@polygate/runs';
-import { readFile, rm } from 'node:fs/promises';
+import { openRun } from '@polygate/runs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { lineProgress } from '../line-progress.ts';
 import { commitOf } from '../machine.ts';
+import { readRunResult, writeRunResult } from '../run-result.ts';
 import { processorMs } from '../scoring.ts';
+import { trainRun, type RunContext } from '../train-run.ts';
 
 /** What a run is, and where. */
 export interface SmallOrder {
@@ -35,29 +35,18 @@ export interface SmallRun extends Pick<SmallOrder, 'set' | 'variant' | 'seed' | 
   readonly parameters: number;
 }
 
-const RESULT_FILE = 'result.json';
-
-/** The result of an order that was finished before; a result is renamed into place, so it is never half there. */
-export const finishedSmallRun = async (order: SmallOrder): Promise<SmallRun | undefined> => {
-  const path = join(order.folder, RESULT_FILE);
-  const text = await readFile(path, 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : (parseJson(text, path) as SmallRun);
-};
+/** The result of an order that was finished before. */
+export const finishedSmallRun = ({ folder }: SmallOrder): Promise<SmallRun | undefined> =>
+  readRunResult<SmallRun>(folder);
 
 /** @returns `stopped` when the signal came first */
-export const runSmall = async (
-  order: SmallOrder,
-  context: { readonly signal?: AbortSignal; readonly report: (text: string) => void },
-): Promise<'finished' | 'stopped'> => {
+export const runSmall = async (order: SmallOrder, context: RunContext): Promise<'finished' | 'stopped'> => {
   if (await finishedSmallRun(order)) return 'finished';
-  const { folder, recipe, set, variant, seed, key } = order;
-  const { signal, report } = context;
+  const { folder, set, variant, seed, key } = order;
+  const { report } = context;
   const began = processorMs();
-  const trained = await trainRecipe(
-    { recipe, run: folder },
-    { logger: silentLogger, progress: lineProgress(report), ...(signal ? { signal } : {}) },
-  );
-  if (trained.status === 'stopped') return 'stopped';
+  const trained = await trainRun(order, context);
+  if (!trained) return 'stopped';
   const seconds = (processorMs() - began) / 1000;
   using opened = await openRun(folder, { threads: 1 });
   await using data = await opened.openSuite();
@@ -83,7 +72,7 @@ export const runSmall = async (
     seconds,
     parameters: opened.model.parameters.size,
   };
-  await writeFileAtomic(join(folder, RESULT_FILE), `${JSON.stringify(result, null, 1)}\n`);
+  await writeRunResult(folder, result);
   await rm(join(folder, 'checkpoints'), { recursive: true });
   return 'finished';
 };

@@ -3,8 +3,8 @@ import { prepare } from '@polygate/app-prepare';
 import type { Logger } from '@polygate/core';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { carryOut, startClock } from '../carry-out.ts';
 import { machineOf } from '../machine.ts';
-import { runPool } from '../pool.ts';
 import { planStages, type StagedBranch, type StageOrder } from './staged-plan.ts';
 import { writeStaged } from './staged-document.ts';
 import type { StagedRun } from './staged-results.ts';
@@ -61,39 +61,33 @@ export const runStaged = async (
   const branches = planStages(experiment, { ...flags, suite: directory, suiteHash: suite.recipeHash });
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
-  const began = performance.now();
-  const minutes = (): string => ((performance.now() - began) / 60_000).toFixed(1);
+  const minutes = startClock();
   let clean = true;
-  const carryOut = async (orders: readonly StageOrder[], what: string): Promise<void> => {
-    const open: StageOrder[] = [];
-    for (const order of orders) if (!(await finishedStage(order))) open.push(order);
-    logger.info(
-      `${name}: ${orders.length} ${what}, ${orders.length - open.length} finished before, ${flags.jobs} at a time`,
-    );
-    const { failed } = await runPool(open, {
+  const carryOutStage = async (orders: readonly StageOrder[], what: string): Promise<void> => {
+    const { failed } = await carryOut(orders, {
+      experiment: name,
+      what,
+      isFinished: finishedStage,
+      label: ({ variant, seed, recipe }) =>
+        `${variant}, seed ${seed}, ${recipe.tune?.method ?? 'pre-training'}`,
       jobs: flags.jobs,
       child: CHILD,
       signal: stop.signal,
-      onProgress: ({ variant, seed, recipe }, text) =>
-        logger.info(
-          `[${minutes()} min] ${name} ${variant}, seed ${seed}, ${recipe.tune?.method ?? 'pre-training'}: ${text}`,
-        ),
+      minutes,
+      logger,
     });
-    for (const { order, reason } of failed) {
-      clean = false;
-      logger.error(`${name} ${order.variant}, seed ${order.seed} (${order.folder}): ${reason}`);
-    }
+    clean &&= failed.length === 0;
   };
   // Seed by seed, so that what is stopped leaves whole columns.
   for (const seed of flags.seeds) {
     const own = branches.filter(({ pretraining }) => pretraining.seed === seed);
-    await carryOut(
+    await carryOutStage(
       own.map(({ pretraining }) => pretraining),
       `pre-trainings of seed ${seed}`,
     );
     const ready: StagedBranch[] = [];
     for (const branch of own) if (await finishedStage(branch.pretraining)) ready.push(branch);
-    await carryOut(
+    await carryOutStage(
       ready.flatMap(({ tunings }) => tunings),
       `tunings of seed ${seed}`,
     );

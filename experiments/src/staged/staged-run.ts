@@ -1,24 +1,19 @@
 /** One run of a staged experiment in this process: train or go on, score, write result.json. */
-import { ConfigError, parseJson, silentLogger } from '@polygate/core';
-import { writeFileAtomic } from '@polygate/core/node';
+import { ConfigError } from '@polygate/core';
 import { evaluateSuite, type Generalist, type OpenSuite } from '@polygate/generalist';
-import { openRun, trainRecipe } from '@polygate/runs';
-import { readFile, rm } from 'node:fs/promises';
+import { openRun } from '@polygate/runs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commitOf } from '../machine.ts';
-import { lineProgress } from '../line-progress.ts';
+import { readRunResult, writeRunResult } from '../run-result.ts';
 import { processorMs } from '../scoring.ts';
+import { trainRun, type RunContext } from '../train-run.ts';
 import type { ScoredStage, StageOrder } from './staged-plan.ts';
 import type { StageScore, StagedRun } from './staged-results.ts';
 
-const RESULT_FILE = 'result.json';
-
-/** The result of an order that was finished before; a result is renamed into place, so it is never half there. */
-export const finishedStage = async (order: StageOrder): Promise<StagedRun | undefined> => {
-  const path = join(order.folder, RESULT_FILE);
-  const text = await readFile(path, 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : (parseJson(text, path) as StagedRun);
-};
+/** The result of an order that was finished before. */
+export const finishedStage = ({ folder }: StageOrder): Promise<StagedRun | undefined> =>
+  readRunResult<StagedRun>(folder);
 
 /** @throws ConfigError where the reports have no such score */
 const scoreStage = async (
@@ -46,19 +41,13 @@ const scoreStage = async (
  * tuned run is removed once it is scored.
  * @returns `stopped` when the signal came first
  */
-export const runStage = async (
-  order: StageOrder,
-  context: { readonly signal?: AbortSignal; readonly report: (text: string) => void },
-): Promise<'finished' | 'stopped'> => {
+export const runStage = async (order: StageOrder, context: RunContext): Promise<'finished' | 'stopped'> => {
   if (await finishedStage(order)) return 'finished';
   const { folder, recipe, scored, variant, seed, key } = order;
   const { signal, report } = context;
   const began = processorMs();
-  const trained = await trainRecipe(
-    { recipe, run: folder },
-    { logger: silentLogger, progress: lineProgress(report), ...(signal ? { signal } : {}) },
-  );
-  if (trained.status === 'stopped') return 'stopped';
+  const trained = await trainRun(order, context);
+  if (!trained) return 'stopped';
   const trainingMs = processorMs() - began;
   const scores: StageScore[] = [];
   using opened = await openRun(folder, { threads: 1 });
@@ -81,7 +70,7 @@ export const runStage = async (
     hours: (processorMs() - began) / 3_600_000,
     parameters: opened.model.parameters.size,
   };
-  await writeFileAtomic(join(folder, RESULT_FILE), `${JSON.stringify(result, null, 1)}\n`);
+  await writeRunResult(folder, result);
   if (recipe.tune) await rm(join(folder, 'checkpoints'), { recursive: true });
   return 'finished';
 };

@@ -24,57 +24,37 @@ export interface WindowAxis {
   readonly dilation: number;
 }
 
+type Conv2D = tf.backend_util.Conv2DInfo;
+type Conv3D = tf.backend_util.Conv3DInfo;
+
+/** What tfjs plans for a side, under the names that it has for it. */
+const axisOf = <Side extends 'Depth' | 'Height' | 'Width'>(
+  info: Readonly<
+    Record<`${'in' | 'out' | 'effectiveFilter' | 'stride' | 'filter' | 'dilation'}${Side}`, number>
+  >,
+  side: Side,
+  front: number,
+): WindowAxis => ({
+  input: info[`in${side}`],
+  output: info[`out${side}`],
+  extent: info[`effectiveFilter${side}`],
+  stride: info[`stride${side}`],
+  front,
+  size: info[`filter${side}`],
+  dilation: info[`dilation${side}`],
+});
+
 /** Height and width of what tfjs plans for images. */
-export const windowAxes2d = (info: tf.backend_util.Conv2DInfo): readonly WindowAxis[] => [
-  {
-    input: info.inHeight,
-    output: info.outHeight,
-    extent: info.effectiveFilterHeight,
-    stride: info.strideHeight,
-    front: info.padInfo.top,
-    size: info.filterHeight,
-    dilation: info.dilationHeight,
-  },
-  {
-    input: info.inWidth,
-    output: info.outWidth,
-    extent: info.effectiveFilterWidth,
-    stride: info.strideWidth,
-    front: info.padInfo.left,
-    size: info.filterWidth,
-    dilation: info.dilationWidth,
-  },
+export const windowAxes2d = (info: Conv2D): readonly WindowAxis[] => [
+  axisOf(info, 'Height', info.padInfo.top),
+  axisOf(info, 'Width', info.padInfo.left),
 ];
 
 /** Depth, height and width of what tfjs plans for volumes. */
-export const windowAxes3d = (info: tf.backend_util.Conv3DInfo): readonly WindowAxis[] => [
-  {
-    input: info.inDepth,
-    output: info.outDepth,
-    extent: info.effectiveFilterDepth,
-    stride: info.strideDepth,
-    front: info.padInfo.front,
-    size: info.filterDepth,
-    dilation: info.dilationDepth,
-  },
-  {
-    input: info.inHeight,
-    output: info.outHeight,
-    extent: info.effectiveFilterHeight,
-    stride: info.strideHeight,
-    front: info.padInfo.top,
-    size: info.filterHeight,
-    dilation: info.dilationHeight,
-  },
-  {
-    input: info.inWidth,
-    output: info.outWidth,
-    extent: info.effectiveFilterWidth,
-    stride: info.strideWidth,
-    front: info.padInfo.left,
-    size: info.filterWidth,
-    dilation: info.dilationWidth,
-  },
+export const windowAxes3d = (info: Conv3D): readonly WindowAxis[] => [
+  axisOf(info, 'Depth', info.padInfo.front),
+  axisOf(info, 'Height', info.padInfo.top),
+  axisOf(info, 'Width', info.padInfo.left),
 ];
 
 /** As tfjs's attributes have it. */

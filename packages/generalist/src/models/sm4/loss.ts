@@ -3,7 +3,12 @@
  *
  * B batch · O outputs
  */
-import { mixedCrossEntropy, similarityCrossEntropy } from '@polygate/losses';
+import {
+  meanSquaredError,
+  mixedCrossEntropy,
+  multiLabelCrossEntropy,
+  similarityCrossEntropy,
+} from '@polygate/losses';
 import type { TaskBatch } from '@polygate/tasks';
 import * as tf from '@tensorflow/tfjs';
 
@@ -48,17 +53,13 @@ const losses: Readonly<Record<(typeof headLosses)[number], (y: tf.Tensor2D, batc
         accuracy: shareOf(tf.equal(tf.argMax(outputs, 1), tf.tensor1d(main, 'int32'))),
       };
     },
-    'multi-label': (outputs, { values = new Float32Array() }) => {
-      const wanted = tf.tensor2d(values, outputs.shape);
-      return {
-        // softplus(y) - y t is the cross-entropy of a sigmoid.
-        loss: tf.mean(tf.sub(tf.softplus(outputs), tf.mul(outputs, wanted))),
-        accuracy: shareOf(tf.equal(tf.greater(outputs, 0), tf.greater(wanted, 0.5))),
-      };
-    },
-    regression: (outputs, { values = new Float32Array() }) => ({
-      loss: tf.mean(tf.squaredDifference(outputs, tf.tensor2d(values, outputs.shape))),
+    'multi-label': (outputs, { values = new Float32Array() }) => ({
+      loss: multiLabelCrossEntropy(outputs, values),
+      accuracy: shareOf(
+        tf.equal(tf.greater(outputs, 0), tf.greater(tf.tensor2d(values, outputs.shape), 0.5)),
+      ),
     }),
+    regression: (outputs, { values = new Float32Array() }) => ({ loss: meanSquaredError(outputs, values) }),
   };
 
 /** The loss that a batch names, which must be one of {@link headLosses}. */
