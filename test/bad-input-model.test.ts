@@ -55,10 +55,10 @@ describe('a trained model', { timeout }, () => {
     expect(damage.code).toBe('checkpoint-damaged');
     // A checkpoint whose hashes are gone is not used either: nobody could tell.
     await rm(join(checkpoint, 'state.json'));
-    for (const place of [run, checkpoint, join(run, 'checkpoints', 'latest')])
+    for (const opened of [run, checkpoint, join(run, 'checkpoints', 'latest')])
       for (const use of [loadModel, readRun])
         await expectError(
-          use(place),
+          use(opened),
           StateError,
           /expected a readable .*state\.json, got ENOENT; restore it from a copy, use another checkpoint/u,
         );
@@ -159,13 +159,13 @@ describe('a full disk', { timeout }, () => {
     );
     await filling;
     expect(error.code).toBe('disk-full');
-    const place = await latestCheckpoint(run);
-    if (!place) throw new Error('expected the checkpoint before the disk was full, got none');
-    expect((await readState(place)).step).toBe(place.step);
+    const checkpoint = await latestCheckpoint(run);
+    if (!checkpoint) throw new Error('expected the checkpoint before the disk was full, got none');
+    expect((await readState(checkpoint)).step).toBe(checkpoint.step);
     expect((await readdir(join(run, 'checkpoints'))).filter((name) => name.includes('.tmp'))).toEqual([]);
     await rm(ballast);
     const { status, resumedFrom } = await pretrain(options);
     expect(status).toBe('finished');
-    expect(resumedFrom).toBe(place.step);
+    expect(resumedFrom).toBe(checkpoint.step);
   });
 });

@@ -120,18 +120,18 @@ describe('an exported model', () => {
       const { port } = server.address() as AddressInfo;
       await using browser = await startChromium(chromium ?? '');
       const page = await browser.open(`http://127.0.0.1:${port}/`, { width: 400, height: 300 });
-      const found = await page.evaluate<{
+      const answers = await page.evaluate<{
         line: string;
         backend: string;
         probabilities: number[];
         best: number[];
         conditions: string[];
       }>(`run(${JSON.stringify([...pixels])}, ${JSON.stringify(names)})`);
-      expect(found.backend).toBe('wasm');
-      expect(found.line).toContain('engine wasm on cpu, f32');
-      closeTo(found.probabilities);
-      expect(found.best[0]).toBe(expected.indexOf(Math.max(...expected)));
-      expect(found.conditions).toContain('attribute');
+      expect(answers.backend).toBe('wasm');
+      expect(answers.line).toContain('engine wasm on cpu, f32');
+      closeTo(answers.probabilities);
+      expect(answers.best[0]).toBe(expected.indexOf(Math.max(...expected)));
+      expect(answers.conditions).toContain('attribute');
     } finally {
       server.close();
       server.closeAllConnections();

@@ -223,11 +223,11 @@ describe('a fault in the command', { timeout }, () => {
   it('a folder that can not be written', async () => {
     // A path below a file: no user, not even root, can write there.
     await put(folder, 'blocked', 'a file');
-    const expected = (place: string) => ({
+    const expected = (blockedAt: string) => ({
       code: exitCodes.failed,
       line: expect.stringMatching(
         new RegExp(
-          `^error: write .*blocked/${place}.*: a part of the path is a file; choose another folder; nothing was changed`,
+          `^error: write .*blocked/${blockedAt}.*: a part of the path is a file; choose another folder; nothing was changed`,
           'u',
         ),
       ) as string,

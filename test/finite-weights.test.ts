@@ -146,6 +146,6 @@ describe.each(['run', 'model'] as const)('a %s with weights that are not finite'
       expect((error as FormatError).message).toBe(text);
       expect((error as FormatError).code).toBe('weights-not-finite');
     }
-    for (const place of ['again', 'other']) await expect(stat(at(place))).rejects.toThrow('ENOENT');
+    for (const refused of ['again', 'other']) await expect(stat(at(refused))).rejects.toThrow('ENOENT');
   });
 });

@@ -21,9 +21,9 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const openTarget = async (target: FuzzTarget): Promise<OpenTarget> => {
-  const place = join(folder, target.name);
-  await mkdir(place, { recursive: true });
-  return target.open(place);
+  const directory = join(folder, target.name);
+  await mkdir(directory, { recursive: true });
+  return target.open(directory);
 };
 
 const step = fc.integer({ min: 0, max: 0xffffffff });

@@ -159,13 +159,13 @@ const resultOf = async (run: string) => {
     } = JSON.parse(line) as Record<string, unknown>;
     return values;
   });
-  const place = await latestCheckpoint(run);
-  const path = place?.path ?? '';
+  const checkpoint = await latestCheckpoint(run);
+  const path = checkpoint?.path ?? '';
   const files = await readdir(path);
   const hashes = await Promise.all(
     files.map(async (name) => [name, await sha256File(join(path, name))] as const),
   );
-  return { records, step: place?.step, files: Object.fromEntries(hashes) };
+  return { records, step: checkpoint?.step, files: Object.fromEntries(hashes) };
 };
 
 const halfWritten = async (run: string): Promise<string[]> =>

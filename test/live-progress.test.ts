@@ -106,7 +106,7 @@ describe('the bar', () => {
       });
       expect(code).toBe(exitCodes.interrupted);
       const lines = linesOf(text);
-      const at = (line: string | RegExp): number => lines.findIndex((own) => own.search(line) >= 0);
+      const at = (line: string | RegExp): number => lines.findIndex((each) => each.search(line) >= 0);
       expect(lines).toContain('stopping after this step; once more to stop at once');
       expect(at(/^checkpoint .*step-\d+$/u)).toBeGreaterThan(at('stopping after this step'));
       expect(at(/^stopped after step \d+; the same command resumes from/u)).toBeGreaterThan(

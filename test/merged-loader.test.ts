@@ -24,10 +24,10 @@ const graph = async (entry: string): Promise<string[]> => {
 describe('the loader of merged encoders', () => {
   it('imports no routers and none of the encoder’s experts', async () => {
     const merged = await graph('@polygate/encoder/merged');
-    const own = merged.filter((path) => path.includes('packages/encoder/src/'));
-    expect(own.some((path) => path.endsWith('merged-encoder.ts'))).toBe(true);
+    const sources = merged.filter((path) => path.includes('packages/encoder/src/'));
+    expect(sources.some((path) => path.endsWith('merged-encoder.ts'))).toBe(true);
     expect(merged.filter((path) => path.includes('packages/routers/'))).toEqual([]);
-    expect(own.filter((path) => /expert|rout|decided|dispatched|uni-perceiver/u.test(path))).toEqual([]);
+    expect(sources.filter((path) => /expert|rout|decided|dispatched|uni-perceiver/u.test(path))).toEqual([]);
     // The whole package does import them: the checks above can fail.
     const whole = await graph('@polygate/encoder');
     expect(whole.some((path) => path.includes('packages/routers/'))).toBe(true);

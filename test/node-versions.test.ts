@@ -36,8 +36,12 @@ let folder = '';
 let nodes: Awaited<ReturnType<typeof fetchNodes>> | undefined;
 
 /** Runs command lines in a folder below the test's. Deprecations throw, other warnings fail. */
-const polygate = async (node: string, place: string, commands: readonly Command[]): Promise<Outcome[]> => {
-  const cwd = join(folder, place);
+const polygate = async (
+  node: string,
+  folderName: string,
+  commands: readonly Command[],
+): Promise<Outcome[]> => {
+  const cwd = join(folder, folderName);
   await mkdir(cwd, { recursive: true });
   const file = join(cwd, 'commands.json');
   await writeFile(file, JSON.stringify(commands));
@@ -62,8 +66,8 @@ interface Step {
   readonly loss: number;
 }
 
-const stepsOf = async (place: string): Promise<Step[]> =>
-  (await readFile(join(folder, place, 'metrics.jsonl'), 'utf8'))
+const stepsOf = async (folderName: string): Promise<Step[]> =>
+  (await readFile(join(folder, folderName, 'metrics.jsonl'), 'utf8'))
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as Step & { kind: string })
@@ -84,14 +88,14 @@ const evaluate = (runFolder: string): Command => ({
 const onTorch = hasTorch ? [pretrain('torch', 'torch')] : [];
 
 /** Everything that must not depend on the version. */
-const resultOf = async (place: string, outcomes: readonly Outcome[]) => {
+const resultOf = async (folderName: string, outcomes: readonly Outcome[]) => {
   const scored = outcomes.flatMap(({ out }) => out).find((line) => line.startsWith('{"scores"')) ?? '{}';
   const { scores } = JSON.parse(scored) as { scores: { metric: string; value: number }[] };
   return {
     // Row counts, checksums of shards and tokenizer, samples left out.
-    suite: await readFile(join(folder, place, 'data/small/suite.json'), 'utf8'),
-    steps: await stepsOf(`${place}/run`),
-    torch: hasTorch ? await stepsOf(`${place}/torch`) : [],
+    suite: await readFile(join(folder, folderName, 'data/small/suite.json'), 'utf8'),
+    steps: await stepsOf(`${folderName}/run`),
+    torch: hasTorch ? await stepsOf(`${folderName}/torch`) : [],
     scores: scores.map(({ metric, value }) => ({ metric, value })),
   };
 };
@@ -146,16 +150,16 @@ describe.skipIf(!hasOtherNodes)('Node', () => {
   });
 
   it.each(otherVersions)('%i does the same, and goes on with its run', { timeout }, async (major) => {
-    const place = `node-${major}`;
-    await cp(join(folder, 'here/begun'), join(folder, place, 'run'), { recursive: true });
-    const outcomes = await polygate(nodes?.[major] ?? '', place, [
+    const folderName = `node-${major}`;
+    await cp(join(folder, 'here/begun'), join(folder, folderName, 'run'), { recursive: true });
+    const outcomes = await polygate(nodes?.[major] ?? '', folderName, [
       prepare,
       // From here on Node reads TypeScript recipes itself.
       { argv: [...pretrain('run', 'cpu', 'recipe.ts').argv, '--resume', 'must'] },
       evaluate('run'),
       ...onTorch,
     ]);
-    const got = await resultOf(place, outcomes);
+    const got = await resultOf(folderName, outcomes);
     expect(got.suite).toBe(expected.suite);
     const plain = ({ steps, torch, scores }: typeof expected) => ({
       tasks: [...steps, ...torch].map(({ step, task }) => `${step} ${task}`),

@@ -176,7 +176,7 @@ describe('captioned clips', () => {
       clip: at('videos/video0.webp'),
       captions: [{ text: expect.any(String) }, {}],
     });
-    const found = await polygate(
+    const result = await polygate(
       'predict',
       'retrieve-video',
       'it gets darker',
@@ -184,7 +184,7 @@ describe('captioned clips', () => {
       at('videos'),
       ...one,
     );
-    const answer = JSON.parse(found.out) as {
+    const answer = JSON.parse(result.out) as {
       readonly clips: readonly { readonly path: string }[];
       readonly searched: number;
       readonly skipped: readonly { readonly path: string }[];
@@ -240,8 +240,8 @@ describe('tasks that a run was not trained on', () => {
     const { labels } = JSON.parse(out) as { readonly labels: readonly { readonly label: string }[] };
     expect(labels.map(({ label }) => label).sort()).toEqual(['negative', 'positive']);
     const pattern = ['--labels', 'bad,good', '--pattern', '{a} so ___'];
-    const own = await polygate('predict', 'classify-text', 'a fine film .', ...pattern, ...one);
-    expect(own.code).toBe(0);
+    const result = await polygate('predict', 'classify-text', 'a fine film .', ...pattern, ...one);
+    expect(result.code).toBe(0);
   });
 
   it('say what is wrong with a description', async () => {

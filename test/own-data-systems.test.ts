@@ -412,9 +412,9 @@ describe('names of archives', () => {
       ['test-00.tar/a/0'],
     ]);
     for (const names of [[at('t*.tar')], [at('.')], [at('train-0?.tar'), at('test-[0-9]*.tar')]]) {
-      const found = await prepared({ p: { ...source, files: names } });
-      expect(ids(found.splits['train'])).toEqual(['train-00.tar/a/0', 'train-01.tar/a/0']);
-      expect(ids(found.splits['test'])).toEqual(['test-00.tar/a/0']);
+      const suite = await prepared({ p: { ...source, files: names } });
+      expect(ids(suite.splits['train'])).toEqual(['train-00.tar/a/0', 'train-01.tar/a/0']);
+      expect(ids(suite.splits['test'])).toEqual(['test-00.tar/a/0']);
     }
     expect(await refused({ p: { ...source, files: [at('x*.tar')] } })).toMatch(
       /WebDataset: expected files that match ".*x\*\.tar", got none; give another path or pattern/u,

@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { none, useOwnData } from './own-data.ts';
 import { polygate } from './polygate.ts';
 
-const own = useOwnData();
+const data = useOwnData();
 const SIDE = 8;
 
 /** A clip of one grey a frame. */
@@ -20,7 +20,7 @@ const webp = (greys: readonly number[]): Promise<Buffer> => clip(greys).webp({ l
 
 /** Prepares what lies at a path, with small images. */
 const from = (path: string, ...more: string[]) =>
-  polygate('prepare', '--from', own.at(path), '--out', own.at('data'), '--set', 'image.size=8', ...more);
+  polygate('prepare', '--from', data.at(path), '--out', data.at('data'), '--set', 'image.size=8', ...more);
 
 const hasFfmpeg = (() => {
   try {
@@ -33,7 +33,7 @@ const hasFfmpeg = (() => {
 
 /** Rows of a split: id, label, and the grey of each frame. */
 const rowsOf = async (split: string) => {
-  const shards = await openShards(own.at(`data/own/clips/${split}`));
+  const shards = await openShards(data.at(`data/own/clips/${split}`));
   const rows: { id: string; label: number; greys: number[] }[] = [];
   for await (const batch of shards.batches()) {
     for (let row = 0; row < batch.numRows; row += 1) {
@@ -53,13 +53,13 @@ const rowsOf = async (split: string) => {
 
 describe('clips in folders of classes', () => {
   it('are rows of the frames that the recipe keeps', async () => {
-    await own.put('clips/jump/a.webp', await webp([0, 40, 80, 120, 160]));
-    await own.put('clips/jump/b.gif', await clip([200, 100]).gif().toBuffer());
+    await data.put('clips/jump/a.webp', await webp([0, 40, 80, 120, 160]));
+    await data.put('clips/jump/b.gif', await clip([200, 100]).gif().toBuffer());
     for (const [at, grey] of [30, 60, 90].entries())
-      await own.put(`clips/run/c/frame${at * 5}.png`, await clip([grey]).png().toBuffer());
-    await own.put('clips/run/notes.txt', 'no clip');
-    const sources = { clips: { source: 'video-folder', path: own.at('clips'), ...none } };
-    const { quarantine, classes } = await own.prepared(sources, '--set', 'video.frames=3');
+      await data.put(`clips/run/c/frame${at * 5}.png`, await clip([grey]).png().toBuffer());
+    await data.put('clips/run/notes.txt', 'no clip');
+    const sources = { clips: { source: 'video-folder', path: data.at('clips'), ...none } };
+    const { quarantine, classes } = await data.prepared(sources, '--set', 'video.frames=3');
     expect([classes, quarantine]).toEqual([['jump', 'run'], { 'not-a-clip': 1 }]);
     const { rows, metadata } = await rowsOf('train');
     expect(rows).toEqual([
@@ -75,11 +75,11 @@ describe('clips in folders of classes', () => {
   });
 
   it('follow folders of splits, and equal clips are told of', async () => {
-    await own.put('clips/train/jump/a.webp', await webp([0, 40]));
-    await own.put('clips/train/run/b.webp', await webp([80, 90]));
-    await own.put('clips/val/jump/c.webp', await webp([0, 40]));
-    const { log, overlaps } = await own.prepared({
-      clips: { source: 'video-folder', path: own.at('clips') },
+    await data.put('clips/train/jump/a.webp', await webp([0, 40]));
+    await data.put('clips/train/run/b.webp', await webp([80, 90]));
+    await data.put('clips/val/jump/c.webp', await webp([0, 40]));
+    const { log, overlaps } = await data.prepared({
+      clips: { source: 'video-folder', path: data.at('clips') },
     });
     expect((await rowsOf('validation')).rows.map(({ id }) => id)).toEqual(['val/jump/c.webp']);
     expect(log.join('\n')).toContain('1 samples of train and validation show the same');
@@ -88,11 +88,11 @@ describe('clips in folders of classes', () => {
 
   it('are equal by their frames, whatever files hold them', async () => {
     const greys = [10, 60, 110];
-    await own.put('clips/train/jump/a.webp', await webp(greys));
-    await own.put('clips/train/run/b.webp', await webp([80, 90]));
+    await data.put('clips/train/jump/a.webp', await webp(greys));
+    await data.put('clips/train/run/b.webp', await webp([80, 90]));
     for (const [at, grey] of greys.entries())
-      await own.put(`clips/val/jump/c/${at}.png`, await clip([grey]).png().toBuffer());
-    const { overlaps } = await own.prepared({ clips: { source: 'video-folder', path: own.at('clips') } });
+      await data.put(`clips/val/jump/c/${at}.png`, await clip([grey]).png().toBuffer());
+    const { overlaps } = await data.prepared({ clips: { source: 'video-folder', path: data.at('clips') } });
     expect(overlaps).toMatchObject([
       { splits: ['train', 'validation'], rows: 1, example: ['train/jump/a.webp', 'val/jump/c'] },
     ]);
@@ -100,7 +100,7 @@ describe('clips in folders of classes', () => {
 
   it('are offered by --from where images are animations, beside a reading as stills', async () => {
     for (const name of ['jump', 'run'])
-      await own.put(
+      await data.put(
         `gifs/${name}/a.gif`,
         await clip([0, name.length * 20])
           .gif()
@@ -114,7 +114,7 @@ describe('clips in folders of classes', () => {
     expect(out).toContain(
       'also by image-folder: 2 folders of images named after classes (jump, run); the first frames alone are read of 2 animated images; --reader image-folder takes it',
     );
-    await own.put('gifs/run/still.png', await clip([7]).png().toBuffer());
+    await data.put('gifs/run/still.png', await clip([7]).png().toBuffer());
     const mixed = (await from('gifs', '--show')).out;
     expect(mixed).toContain('read by image-folder: ');
     expect(mixed).toContain(
@@ -124,23 +124,23 @@ describe('clips in folders of classes', () => {
 
   it('of several forms in one folder are read as clips, and left out of a reading as images with a reason', async () => {
     for (const name of ['jump', 'run']) {
-      await own.put(`own/${name}/a.webp`, await webp([0, name.length * 20]));
+      await data.put(`own/${name}/a.webp`, await webp([0, name.length * 20]));
       for (const at of [0, 1])
-        await own.put(
+        await data.put(
           `own/${name}/c/${at}.png`,
           await clip([at * 90])
             .png()
             .toBuffer(),
         );
     }
-    await own.put('own/run/b.mp4', 'x');
+    await data.put('own/run/b.mp4', 'x');
     expect((await from('own', '--show')).out).toContain(
       'read by video-folder: 1 video file and 2 folders of frames and 2 animated images in 2 folders named after classes (jump, run)',
     );
     const { code, out } = await from('own', '--reader', 'image-folder');
     expect([code, out]).toEqual([0, expect.stringContaining('own (labelled-image): ')]);
     expect(out).toContain('left out are 1 video file and 2 folders inside of classes');
-    expect(await readFile(own.at('data/own/quarantine.jsonl'), 'utf8')).toContain(
+    expect(await readFile(data.at('data/own/quarantine.jsonl'), 'utf8')).toContain(
       'expected an image, got a video (.mp4); clips in folders named after classes are read by video-folder',
     );
   });
@@ -148,20 +148,20 @@ describe('clips in folders of classes', () => {
   it('are no clips of one class alone, nor one clip', async () => {
     for (const name of ['a', 'b'])
       for (const at of [0, 1])
-        await own.put(
+        await data.put(
           `own/imgs/${name}/${at}.png`,
           await clip([at * 90])
             .png()
             .toBuffer(),
         );
     const rows = ['a', 'b'].flatMap((name) => [0, 1].map((at) => `imgs/${name}/${at}.png,${name}`));
-    await own.put('own/labels.csv', `path,label\n${rows.join('\n')}`);
+    await data.put('own/labels.csv', `path,label\n${rows.join('\n')}`);
     const { out } = await from('own', '--show');
     expect(out).toContain('read by labelled-table: ');
     expect(out).toContain(
       'not by video-folder: 2 folders of frames in one folder alone (imgs): classes are two folders or more',
     );
-    await own.put('one.gif', await clip([0, 90]).gif().toBuffer());
+    await data.put('one.gif', await clip([0, 90]).gif().toBuffer());
     const { code, log } = await from('one.gif');
     expect(code).toBe(2);
     expect(log).toContain(
@@ -170,12 +170,12 @@ describe('clips in folders of classes', () => {
   });
 
   it('are refused in another layout, and settings of video without clips have no say', async () => {
-    await own.put('clips/a.webp', await webp([1]));
-    const sources = { clips: { source: 'video-folder', path: own.at('clips') } };
-    expect(await own.refused(sources)).toContain(
+    await data.put('clips/a.webp', await webp([1]));
+    const sources = { clips: { source: 'video-folder', path: data.at('clips') } };
+    expect(await data.refused(sources)).toContain(
       'expected one folder per class with clips in it, or one per split with these in it, got no folder; move the clips into folders named after their classes',
     );
-    expect(await own.refused(sources, '--set', 'video.stride=0')).toContain('video.stride');
+    expect(await data.refused(sources, '--set', 'video.stride=0')).toContain('video.stride');
   });
 
   it.runIf(hasFfmpeg)('that are video files are found by --from', async () => {
@@ -184,7 +184,7 @@ describe('clips in folders of classes', () => {
       ['run', 'blue'],
     ] as const) {
       for (const at of [1, 2, 3]) {
-        const file = await own.put(`clips/${name}/${at}.mp4`, '');
+        const file = await data.put(`clips/${name}/${at}.mp4`, '');
         execFileSync('ffmpeg', [
           '-v',
           'error',
@@ -200,9 +200,9 @@ describe('clips in folders of classes', () => {
     const { code, out, log } = await polygate(
       'prepare',
       '--from',
-      own.at('clips'),
+      data.at('clips'),
       '--out',
-      own.at('data'),
+      data.at('data'),
       '--set',
       'image.size=8',
       '--set',

@@ -124,12 +124,12 @@ describe('the packed packages', () => {
       for (const [dependency, range] of dependencies)
         if (names.has(dependency)) expect(range, `${name} on ${dependency}`).toMatch(/^\^/u);
       // The command line is a program, everything else a part of somebody's: a second copy would not know the first's.
-      const own = dependencies.map(([dependency]) => dependency);
+      const dependencyNames = dependencies.map(([dependency]) => dependency);
       if (name !== 'polygate')
-        expect(own.filter((dependency) => /^apache-arrow$|^@tensorflow\/tfjs$/u.test(dependency))).toEqual(
-          [],
-        );
-      if (own.includes('@polygate/stream'))
+        expect(
+          dependencyNames.filter((dependency) => /^apache-arrow$|^@tensorflow\/tfjs$/u.test(dependency)),
+        ).toEqual([]);
+      if (dependencyNames.includes('@polygate/stream'))
         expect(manifest.peerDependencies).toHaveProperty(['apache-arrow']);
     }
   });
@@ -153,9 +153,9 @@ describe('the packed packages', () => {
       const analysis = await checkPackage(
         createPackageFromTarballData(new Uint8Array(await readFile(tarball))),
       );
-      const found = analysis.types === false ? [{ kind: 'NoTypes' }] : analysis.problems;
+      const analysed = analysis.types === false ? [{ kind: 'NoTypes' }] : analysis.problems;
       // ES modules alone: CommonJS requires them as such, which the six uses try, and Node 10 is long gone.
-      const relevant = found.filter(
+      const relevant = analysed.filter(
         (problem) =>
           !(
             problem.kind === 'CJSResolvesToESM' ||
@@ -229,8 +229,8 @@ describe('a project with the tarballs', () => {
       await cp(join(import.meta.dirname, 'consumer'), join(project, type), { recursive: true });
       // Beside the sources for the compiler, beside what it makes of them for Node.
       await mkdir(join(project, 'out', type), { recursive: true });
-      for (const place of [type, `out/${type}`])
-        await writeFile(join(project, place, 'package.json'), JSON.stringify({ type }));
+      for (const part of [type, `out/${type}`])
+        await writeFile(join(project, part, 'package.json'), JSON.stringify({ type }));
     }
     await compile();
   }, 420_000);

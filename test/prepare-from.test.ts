@@ -6,16 +6,16 @@ import { image, readPrepared, useOwnData } from './own-data.ts';
 import { polygate } from './polygate.ts';
 import { tarEnd, tarMember } from '../packages/datasets/test/support/tar-writer.ts';
 
-const own = useOwnData();
+const data = useOwnData();
 
 const images = async (folder: string, names: readonly string[], from = 0): Promise<void> => {
-  for (const [at, name] of names.entries()) await own.put(`${folder}/${name}`, image(from + at));
+  for (const [at, name] of names.entries()) await data.put(`${folder}/${name}`, image(from + at));
 };
 const numbered = (count: number): string[] => Array.from({ length: count }, (_, at) => `${at}.svg`);
 
 /** Prepares what lies at a path, with small images. */
 const from = (path: string, ...more: string[]) =>
-  polygate('prepare', '--from', own.at(path), '--out', own.at('data'), '--set', 'image.size=8', ...more);
+  polygate('prepare', '--from', data.at(path), '--out', data.at('data'), '--set', 'image.size=8', ...more);
 
 const lines = (rows: readonly object[]): string => rows.map((row) => JSON.stringify(row)).join('\n');
 
@@ -43,7 +43,7 @@ const layouts: readonly [
     'captioned-image',
     async () => {
       await images('own/photos', numbered(8));
-      await own.put(
+      await data.put(
         'own/captions.csv',
         `image,caption\n${numbered(8)
           .map((name) => `${name},"a red, ${name}"`)
@@ -57,7 +57,7 @@ const layouts: readonly [
     'labelled-image',
     async () => {
       await images('own/train', numbered(8));
-      await own.put(
+      await data.put(
         'own/train.csv',
         `id,label\n${numbered(8)
           .map((_, at) => `${at},${at % 2 ? 'a' : 'b'}`)
@@ -71,7 +71,7 @@ const layouts: readonly [
     'labelled-image',
     async () => {
       await images('own/train', numbered(8));
-      await own.put(
+      await data.put(
         'own/train.csv',
         `image;class\n${numbered(8)
           .map((name, at) => `${name};${at % 2}`)
@@ -86,7 +86,7 @@ const layouts: readonly [
     'captioned-image',
     async () => {
       await images('own/train2017', numbered(8));
-      await own.put(
+      await data.put(
         'own/annotations/captions_train2017.json',
         JSON.stringify({
           images: numbered(8).map((file_name, id) => ({ id, file_name })),
@@ -101,7 +101,7 @@ const layouts: readonly [
     'captioned-image',
     async () => {
       await images('own', numbered(8));
-      for (const at of numbered(8).keys()) await own.put(`own/${at}.txt`, `a square ${at}`);
+      for (const at of numbered(8).keys()) await data.put(`own/${at}.txt`, `a square ${at}`);
     },
   ],
   [
@@ -111,7 +111,7 @@ const layouts: readonly [
     async () => {
       await images('own/images', numbered(8));
       const row = (name: string) => ({ file_name: `images/${name}`, text: `a ${name}` });
-      await own.put('own/rows.jsonl', lines(numbered(8).map(row)));
+      await data.put('own/rows.jsonl', lines(numbered(8).map(row)));
     },
   ],
   [
@@ -123,7 +123,7 @@ const layouts: readonly [
         tarMember(name, Buffer.from(image(at))),
         tarMember(`${at}.txt`, Buffer.from(`a square ${at}`)),
       ]);
-      await own.put('own/train-000.tar', Buffer.concat([...members, tarEnd]));
+      await data.put('own/train-000.tar', Buffer.concat([...members, tarEnd]));
     },
   ],
   [
@@ -135,8 +135,8 @@ const layouts: readonly [
         `sentence\tlabel\n${numbered(rows)
           .map((_, at) => `${word} ${at}, all in all\t${at % 2}`)
           .join('\n')}`;
-      await own.put('own/train.tsv', table(8, 'fine'));
-      await own.put('own/dev.tsv', table(4, 'poor'));
+      await data.put('own/train.tsv', table(8, 'fine'));
+      await data.put('own/dev.tsv', table(4, 'poor'));
     },
   ],
   [
@@ -144,7 +144,7 @@ const layouts: readonly [
     'plain-text',
     'text',
     () =>
-      own.put('own/book.txt', Array.from({ length: 40 }, (_, at) => `Line ${at}, of a book.`).join('\n\n')),
+      data.put('own/book.txt', Array.from({ length: 40 }, (_, at) => `Line ${at}, of a book.`).join('\n\n')),
   ],
 ];
 
@@ -160,9 +160,9 @@ describe('prepare --from', () => {
     const again = await polygate(
       'prepare',
       '--recipe',
-      own.at(`data/${name}.recipe.json`),
+      data.at(`data/${name}.recipe.json`),
       '--out',
-      own.at('data'),
+      data.at('data'),
     );
     expect(again.log).toContain('nothing to do');
   });
@@ -170,7 +170,7 @@ describe('prepare --from', () => {
   it('follows splits that names of files say', async () => {
     await layouts.find(([what]) => what.startsWith('tables of sentences'))?.[3]();
     expect((await from('own')).code).toBe(0);
-    const { splits, classes } = await readPrepared(own.at('data/own'));
+    const { splits, classes } = await readPrepared(data.at('data/own'));
     expect(Object.entries(splits).map(([split, rows]) => [split, rows.length])).toEqual([
       ['train', 8],
       ['validation', 4],
@@ -180,7 +180,7 @@ describe('prepare --from', () => {
 
   it('only says which reader fits, and why others do not', async () => {
     await images('own/photos', numbered(4));
-    await own.put(
+    await data.put(
       'own/captions.csv',
       `image,caption\n${numbered(4)
         .map((name) => `${name},a ${name}`)
@@ -188,20 +188,20 @@ describe('prepare --from', () => {
     );
     const { code, out } = await from('own', '--show');
     expect(code).toBe(0);
-    expect(out).toContain(`seen: 5 files (4 .svg, 1 .csv) in 1 folder below ${own.at('own')}`);
+    expect(out).toContain(`seen: 5 files (4 .svg, 1 .csv) in 1 folder below ${data.at('own')}`);
     expect(out).toContain(
       'read by captions-csv: captions.csv has the columns image (images) and caption (captions), and the images are in photos',
     );
     expect(out).toContain(
       'not by image-folder: one folder of images alone (photos): classes are two folders or more',
     );
-    await expect(readFile(join(own.at('data'), 'own.recipe.json'))).rejects.toThrow('ENOENT');
+    await expect(readFile(join(data.at('data'), 'own.recipe.json'))).rejects.toThrow('ENOENT');
   });
 
   it('asks which reader is meant where several fit', async () => {
     await images('own/photos', numbered(4));
     const rows = numbered(4).map((name, at) => `${name},a ${name},${at % 2}`);
-    await own.put('own/all.csv', `image,caption,label\n${rows.join('\n')}`);
+    await data.put('own/all.csv', `image,caption,label\n${rows.join('\n')}`);
     const { code, log } = await from('own');
     expect(code).toBe(2);
     expect(log).toContain(
@@ -216,8 +216,8 @@ describe('prepare --from', () => {
   });
 
   it('says what it saw and what readers need where none fits', async () => {
-    await own.put('own/model.bin', 'x');
-    await own.put('own/names.csv', 'image,caption\nmissing.png,a cat\nother.png,a dog\n');
+    await data.put('own/model.bin', 'x');
+    await data.put('own/names.csv', 'image,caption\nmissing.png,a cat\nother.png,a dog\n');
     const { code, log } = await from('own');
     expect(code).toBe(2);
     expect(log).toContain('got 2 files (1 .bin, 1 .csv) in 0 folders below');
@@ -228,8 +228,8 @@ describe('prepare --from', () => {
 
   it('takes folders of texts for classes, and offers them as texts', async () => {
     for (const name of ['neg', 'pos'])
-      for (const at of [0, 1, 2, 3]) await own.put(`own/${name}/${at}.txt`, `A ${name} film, number ${at}.`);
-    await own.put('own/urls.txt', 'an address');
+      for (const at of [0, 1, 2, 3]) await data.put(`own/${name}/${at}.txt`, `A ${name} film, number ${at}.`);
+    await data.put('own/urls.txt', 'an address');
     const { out } = await from('own', '--show');
     expect(out).toContain('read by text-folder: texts in folders of the classes neg, pos');
     expect(out).toContain('also by plain-text: 9 files of text; --reader plain-text takes it');
@@ -237,22 +237,22 @@ describe('prepare --from', () => {
 
   it('sees quotes of CSV in a table with tabs, and says so', async () => {
     const rows = ['"a ""fine"" film\t1"\tpos', 'a film\tneg', '"one, two"\tpos', 'well\tneg'];
-    await own.put('reviews.tsv', `review\tsentiment\n${rows.join('\n')}`);
+    await data.put('reviews.tsv', `review\tsentiment\n${rows.join('\n')}`);
     const { code, out } = await from('reviews.tsv', '--set', 'sources.reviews.testPercent=0');
     expect([code, out]).toEqual([0, expect.stringContaining('"quotes": "csv"')]);
     expect(out).toContain(
       'has texts in review and labels in sentiment; its cells are quoted as CSV quotes them (quotes: csv)',
     );
-    await own.put('plain.tsv', 'review\tsentiment\na 5" disk\tpos\n"so called" film\tneg');
+    await data.put('plain.tsv', 'review\tsentiment\na 5" disk\tpos\n"so called" film\tneg');
     expect((await from('plain.tsv', '--show')).out).not.toContain('quotes');
   });
 
   it('counts the images that no list of a split names', async () => {
     await images('own/Images', numbered(7));
     const rows = numbered(7).map((name) => `${name}#0\ta red ${name}`);
-    await own.put('own/captions.token', rows.join('\n'));
-    await own.put('own/trainImages.txt', '0.svg\n1.svg\n');
-    await own.put('own/testImages.txt', '2.svg\n3.svg\n');
+    await data.put('own/captions.token', rows.join('\n'));
+    await data.put('own/trainImages.txt', '0.svg\n1.svg\n');
+    await data.put('own/testImages.txt', '2.svg\n3.svg\n');
     const { code, log } = await from('own');
     expect([code, log]).toEqual([0, expect.stringContaining('left out: no-split 3 (quarantine.jsonl)')]);
   });
@@ -274,7 +274,7 @@ describe('prepare --from', () => {
     for (const name of ['cat', 'dog']) await images(`own/${name}`, numbered(5), name.length);
     expect((await from('own')).code).toBe(0);
     expect((await from('own')).log).toContain('nothing to do');
-    const file = own.at('data/own.recipe.json');
+    const file = data.at('data/own.recipe.json');
     const edited = (await readFile(file, 'utf8')).replace('"size": 8', '"size": 12');
     await writeFile(file, edited);
     for (const more of [[], ['--force']]) {
@@ -294,7 +294,7 @@ describe('prepare --from', () => {
     const { code, log } = await from('other/own');
     expect(code).toBe(2);
     expect(log).toContain(
-      `expected no suite of another source or other settings, got one in ${own.at('data/own')}`,
+      `expected no suite of another source or other settings, got one in ${data.at('data/own')}`,
     );
     expect((await from('other/own', '--set', 'name=own-2')).code).toBe(0);
   });
@@ -303,7 +303,7 @@ describe('prepare --from', () => {
     for (const name of ['cat', 'dog']) await images(`data/pets/${name}`, numbered(5), name.length);
     const { code, out } = await from('data/pets');
     expect([code, out]).toEqual([0, expect.stringContaining('"name": "pets-suite"')]);
-    expect(await readFile(own.at('data/pets/cat/0.svg'), 'utf8')).toBe(image(3));
+    expect(await readFile(data.at('data/pets/cat/0.svg'), 'utf8')).toBe(image(3));
   });
 
   it('goes with no recipe, and other flags go with it', async () => {

@@ -51,7 +51,7 @@ interface Found {
 
 describe.skipIf(reason)(`docs/python.md${reason === undefined ? '' : ` (${reason})`}`, () => {
   let scratch = '';
-  let found: Found;
+  let answers: Found;
   const model = conditionalModel(undefined);
 
   beforeAll(async () => {
@@ -74,7 +74,7 @@ describe.skipIf(reason)(`docs/python.md${reason === undefined ? '' : ` (${reason
       ],
       { maxBuffer: 2 ** 26, timeout: 110_000 },
     );
-    found = JSON.parse(stdout) as Found;
+    answers = JSON.parse(stdout) as Found;
   }, 120_000);
   afterAll(async () => {
     model.dispose();
@@ -82,21 +82,21 @@ describe.skipIf(reason)(`docs/python.md${reason === undefined ? '' : ` (${reason
   });
 
   it('reads every weight under its name', () => {
-    expect(found.examples).toBe(6);
+    expect(answers.examples).toBe(6);
     const shapes = model.parameters.entries().map(({ name, spec }) => [name, spec.shape]);
-    expect(found.weights).toEqual(Object.fromEntries(shapes));
+    expect(answers.weights).toEqual(Object.fromEntries(shapes));
   });
 
   it('gives the ids of the tokenizer, and pads with the token that the folder names', () => {
     const { tokenizer } = model;
     const idsOf = (text: string): number[] => [...tokenizer.encode(text)];
-    expect(found.ids).toEqual(idsOf('a red square'));
+    expect(answers.ids).toEqual(idsOf('a red square'));
     const short = idsOf('red');
     const { endoftext } = tokenizer.specials;
-    const filled = [...short, ...new Array<number>(found.ids.length - short.length).fill(endoftext)];
+    const filled = [...short, ...new Array<number>(answers.ids.length - short.length).fill(endoftext)];
     expect(filled.length).toBeGreaterThan(short.length);
-    for (const rows of [found.batch, found.rows]) expect(rows).toEqual([found.ids, filled]);
-    expect(found.specials).toEqual(['<|endoftext|>', '<|endoftext|>', '<|spe|>']);
+    for (const rows of [answers.batch, answers.rows]) expect(rows).toEqual([answers.ids, filled]);
+    expect(answers.specials).toEqual(['<|endoftext|>', '<|endoftext|>', '<|spe|>']);
   });
 
   it('reads folders of shards whole, compressed or not; of before, by their files', async () => {
@@ -104,23 +104,23 @@ describe.skipIf(reason)(`docs/python.md${reason === undefined ? '' : ` (${reason
     const shards = await suite.shards('colours', 'train');
     const all = await shards.read(Array.from({ length: shards.rowCount }, (_, i) => i));
     const pixels = [...fixedListValues(all, 'image')].map(Number);
-    expect(found.images).toEqual([shards.rowCount, 8, 8, 3]);
-    expect(found.pixels).toEqual(pixels);
-    expect(found.labels).toEqual([...values(all, 'label')]);
-    expect(found.trained).toBe(shards.rowCount);
-    expect(found.first).toEqual({
+    expect(answers.images).toEqual([shards.rowCount, 8, 8, 3]);
+    expect(answers.pixels).toEqual(pixels);
+    expect(answers.labels).toEqual([...values(all, 'label')]);
+    expect(answers.trained).toBe(shards.rowCount);
+    expect(answers.first).toEqual({
       id: textRow(all, 'id', 0),
-      label: found.labels[0],
+      label: answers.labels[0],
       image: pixels.slice(0, 8 * 8 * 3),
     });
-    expect(found.packed).toEqual(['a', 'b']);
+    expect(answers.packed).toEqual(['a', 'b']);
     // What the page warns of still is so: else the warning can go.
-    expect(found.former).not.toBe('opened');
+    expect(answers.former).not.toBe('opened');
     await suite.close();
   });
 
   it('computes what the encoder computes, as a module of PyTorch', () => {
-    expect(found.reserved).toBe('taken');
+    expect(answers.reserved).toBe('taken');
     const patches = Float32Array.from({ length: 2 * 4 * 48 }, (_, i) => -1 + (2 * i) / (2 * 4 * 48 - 1));
     const grid = { rows: 2, columns: 2, frames: 1 };
     const images = { size: 2, patches, patchCount: 4, patchWidth: 48, grid };
@@ -129,11 +129,11 @@ describe.skipIf(reason)(`docs/python.md${reason === undefined ? '' : ` (${reason
       const points = encodeFeatures(model, imageSequences(images, segmentRows.image));
       const names = encodeFeatures(
         model,
-        textSequences([found.ids], { row: segmentRows.name, padding: endoftext }),
+        textSequences([answers.ids], { row: segmentRows.name, padding: endoftext }),
       );
       for (const [ours, theirs] of [
-        [points, found.imagePoints],
-        [names, found.names],
+        [points, answers.imagePoints],
+        [names, answers.names],
       ] as const) {
         const flat = theirs.flat();
         const apart = [...ours.dataSync()].reduce(

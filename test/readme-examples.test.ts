@@ -18,10 +18,10 @@ interface Example {
 }
 
 /** Every ```ts block of a page, or of a folder's README: the examples that it promises to work as they stand. */
-const examplesOf = (place: string): readonly Example[] => {
-  const page = readFileSync(join(root, place.endsWith('.md') ? place : join(place, 'README.md')), 'utf8');
+const examplesOf = (folder: string): readonly Example[] => {
+  const page = readFileSync(join(root, folder.endsWith('.md') ? folder : join(folder, 'README.md')), 'utf8');
   return [...page.matchAll(/^```ts\n([\s\S]*?)^```$/gmu)].map(([, code = ''], at) => ({
-    title: `${place === '.' ? 'workspace' : place.replace('/', '-').replace('.md', '')}-${at + 1}`,
+    title: `${folder === '.' ? 'workspace' : folder.replace('/', '-').replace('.md', '')}-${at + 1}`,
     code,
   }));
 };
@@ -29,7 +29,7 @@ const examplesOf = (place: string): readonly Example[] => {
 const packages = ['packages', 'apps'].flatMap((kind) =>
   readdirSync(join(root, kind))
     .map((name) => `${kind}/${name}`)
-    .filter((place) => place !== 'apps/polygate'),
+    .filter((folder) => folder !== 'apps/polygate'),
 );
 const pages = readdirSync(join(root, 'docs'))
   .filter((name) => name.endsWith('.md'))
@@ -65,8 +65,8 @@ const complaints = (files: readonly string[], options: ts.CompilerOptions): read
 };
 
 describe('the examples of the READMEs', () => {
-  it.each(packages)('%s has one', (place) => {
-    expect(examplesOf(place), `${place}/README.md has no \`\`\`ts example`).not.toHaveLength(0);
+  it.each(packages)('%s has one', (folder) => {
+    expect(examplesOf(folder), `${folder}/README.md has no \`\`\`ts example`).not.toHaveLength(0);
   });
 
   it('pass the compiler as ES modules and as CommonJS, as Node resolves', { timeout: 120_000 }, () => {
@@ -119,10 +119,10 @@ describe('the precision tables of backend-torch', () => {
       .filter(([, cell]) => !/^-+$/u.test(cell ?? ''));
 
   it.each(['src/precision.ts', 'src/fused/index.ts'])('of %s stands in its README', (source) => {
-    const place = join(root, 'packages/backend-torch');
-    const rows = rowsOf(readFileSync(join(place, source), 'utf8'), /^ \* (\|.*\|) *$/gmu);
+    const folder = join(root, 'packages/backend-torch');
+    const rows = rowsOf(readFileSync(join(folder, source), 'utf8'), /^ \* (\|.*\|) *$/gmu);
     expect(rows.length).toBeGreaterThan(5);
-    expect(rowsOf(readFileSync(join(place, 'README.md'), 'utf8'), /^(\|.*\|) *$/gmu)).toEqual(
+    expect(rowsOf(readFileSync(join(folder, 'README.md'), 'utf8'), /^(\|.*\|) *$/gmu)).toEqual(
       expect.arrayContaining(rows),
     );
   });

@@ -153,9 +153,9 @@ describe('images of a run', () => {
     using model = await loadModel(at('runs', name));
     expect(model.config.image).toMatchObject({ fit, background, height: 12 });
     for (const [id, pixels] of await prepared(at('data', name))) {
-      const { fit: own, background: ground } = model.config.image;
+      const { fit: modelFit, background: ground } = model.config.image;
       const read = await readImage(join(folder, id), model.image, {
-        ...(own ? { fit: own } : {}),
+        ...(modelFit ? { fit: modelFit } : {}),
         ...(ground ? { background: ground } : {}),
       });
       expect(Buffer.from(read).equals(Buffer.from(pixels)), id).toBe(true);
@@ -344,10 +344,10 @@ describe('a suite of another tokenizer', () => {
     const other = JSON.parse(await readFile(at('data', 'other-size', 'suite.json'), 'utf8')) as {
       tokenizerHash: string;
     };
-    const own = JSON.parse(await readFile(at('data', 'wide', 'suite.json'), 'utf8')) as {
+    const suite = JSON.parse(await readFile(at('data', 'wide', 'suite.json'), 'utf8')) as {
       tokenizerHash: string;
     };
-    expect(other.tokenizerHash).toBe(own.tokenizerHash);
+    expect(other.tokenizerHash).toBe(suite.tokenizerHash);
     const { code, log } = await polygate(
       'evaluate',
       '--run',

@@ -11,7 +11,8 @@ let root = '';
 let suite = '';
 const at = (...path: string[]): string => join(root, ...path);
 const short = ['steps=2 steps', 'model.width=16', 'model.hidden=16', 'model.heads=2', 'model.layers=1'];
-const settings = (...own: string[]): string[] => [...own, 'engine=cpu'].flatMap((each) => ['--set', each]);
+const settings = (...settingsGiven: string[]): string[] =>
+  [...settingsGiven, 'engine=cpu'].flatMap((each) => ['--set', each]);
 const recipeOf = async (run: string) =>
   (JSON.parse(await readFile(at(run, 'recipe.json'), 'utf8')) as { recipe: Record<string, unknown> }).recipe;
 

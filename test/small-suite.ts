@@ -15,8 +15,8 @@ const WIDTHS = [2, 3, 4];
 /** Images of the raw files. */
 export const IMAGES = colours.length * places.length * WIDTHS.length;
 
-const svgOf = (colour: string, place: (typeof places)[number], width: number): string => {
-  const x = { left: 0, middle: 6 - width / 2, right: 12 - width }[place];
+const svgOf = (colour: string, side: (typeof places)[number], width: number): string => {
+  const x = { left: 0, middle: 6 - width / 2, right: 12 - width }[side];
   return `<svg xmlns="http://www.w3.org/2000/svg" width="12" height="12"><rect width="12" height="12"/><rect x="${x}" width="${width}" height="12" fill="${colour}"/></svg>`;
 };
 
@@ -33,12 +33,12 @@ export const writeRawFiles = async (folder: string): Promise<void> => {
   const table = ['image,caption'];
   const book: string[] = [];
   for (const colour of colours) {
-    for (const place of places) {
-      book.push(`The bar on the ${place} is ${colour}, and the night around it is dark.`);
+    for (const side of places) {
+      book.push(`The bar on the ${side} is ${colour}, and the night around it is dark.`);
       for (const width of WIDTHS) {
-        const name = `${colour}/${place}-${width}.svg`;
-        await put(folder, `images/${name}`, svgOf(colour, place, width));
-        table.push(`${name},a ${colour} bar on the ${place}`, `${name},the bar is ${colour}`);
+        const name = `${colour}/${side}-${width}.svg`;
+        await put(folder, `images/${name}`, svgOf(colour, side, width));
+        table.push(`${name},a ${colour} bar on the ${side}`, `${name},the bar is ${colour}`);
       }
     }
   }

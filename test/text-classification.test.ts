@@ -140,9 +140,9 @@ describe('text classification in cloze form', () => {
       }[];
     };
     for (const dataset of ['reviews', 'pairs']) {
-      const own = scores.filter(({ task }) => task === `${dataset} text classification`);
-      expect(own.map(({ metric }) => metric)).toEqual(['accuracy', 'macro-F1']);
-      const [accuracy] = own;
+      const taskScores = scores.filter(({ task }) => task === `${dataset} text classification`);
+      expect(taskScores.map(({ metric }) => metric)).toEqual(['accuracy', 'macro-F1']);
+      const [accuracy] = taskScores;
       expect(accuracy?.chance).toBe(0.5);
       expect(Object.keys(accuracy?.baselines ?? {}).sort()).toEqual(['majority', 'naiveBayes']);
       expect(accuracy?.value).toBeGreaterThan(Math.max(0.85, accuracy?.baselines?.['majority'] ?? 1));

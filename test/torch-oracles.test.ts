@@ -112,13 +112,13 @@ const tensor = <T extends tf.Tensor>(values: unknown): T =>
 
 /** Largest difference in units of the largest expected value (at least 1); what is not finite must be the same. */
 const close = (got: tf.Tensor | ArrayLike<number>, expected: unknown, tolerance: number): void => {
-  const own = got instanceof tf.Tensor ? got.dataSync() : got;
+  const actual = got instanceof tf.Tensor ? got.dataSync() : got;
   const wanted = numbers(expected);
-  expect(own.length).toBe(wanted.length);
+  expect(actual.length).toBe(wanted.length);
   const scale = wanted.reduce((most, v) => (Number.isFinite(v) ? Math.max(most, Math.abs(v)) : most), 1);
   wanted.forEach((value, i) => {
-    if (!Number.isFinite(value)) expect(own[i], `at ${i}`).toBe(value);
-    else expect(Math.abs((own[i] ?? NaN) - value) / scale, `at ${i}`).toBeLessThan(tolerance);
+    if (!Number.isFinite(value)) expect(actual[i], `at ${i}`).toBe(value);
+    else expect(Math.abs((actual[i] ?? NaN) - value) / scale, `at ${i}`).toBeLessThan(tolerance);
   });
 };
 
@@ -170,8 +170,8 @@ describe.each(engines)('PyTorch in double precision and $title', (engine) => {
         const inputs: [tf.Tensor, tf.Tensor, tf.Tensor] = [tensor(x), tensor(gamma), tensor(beta)];
         // A row at 1000 has three digits less, and small ones have large gradients.
         close(f(...inputs), y, Math.max(stored, 5e-4));
-        tf.grads(f)(inputs, tensor(dy)).forEach((own, i) => {
-          close(own, gradients[i], Math.max(stored, 5e-4));
+        tf.grads(f)(inputs, tensor(dy)).forEach((gradient, i) => {
+          close(gradient, gradients[i], Math.max(stored, 5e-4));
         });
       });
     }
@@ -227,8 +227,11 @@ describe.each(engines)('PyTorch in double precision and $title', (engine) => {
           look: (name: 'ids' | 'balance' | 'z' | 'gates', value: tf.Tensor) => void,
         ) => {
           const context = { site: 0, tokens: tf.reshape(x, [1, length, width]) as tf.Tensor3D };
-          const own = unstackRouters(stack, parameters);
-          const decision = routeTokens(stack, context, { parameters: own, capacityFactor: 'dropless' });
+          const siteParameters = unstackRouters(stack, parameters);
+          const decision = routeTokens(stack, context, {
+            parameters: siteParameters,
+            capacityFactor: 'dropless',
+          });
           look('ids', tf.tensor(decision.choices.ids.slice()));
           look('balance', decision.losses.balance);
           look('z', decision.losses.z);
@@ -254,12 +257,12 @@ describe.each(engines)('PyTorch in double precision and $title', (engine) => {
       } as const;
       using parameters = allocateParameters([spec], createRandom(1));
       parameters.write('p', Float32Array.from(first));
-      using own = new MovingAverage(parameters, { decay });
+      using moving = new MovingAverage(parameters, { decay });
       for (const now of rest) {
         parameters.write('p', Float32Array.from(now));
-        own.update();
+        moving.update();
       }
-      close(await own.averages.read('p'), average, 1e-6);
+      close(await moving.averages.read('p'), average, 1e-6);
     }
   });
 

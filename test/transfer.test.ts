@@ -56,7 +56,9 @@ const validation = async (run: string): Promise<Map<number, Record<string, numbe
   const lines = (await readFile(at(run, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
   const records = lines.map((line) => JSON.parse(line) as Record<string, number>);
   return new Map(
-    records.filter(({ kind }) => String(kind) === 'validation').map((own) => [own['step'] ?? NaN, own]),
+    records
+      .filter(({ kind }) => String(kind) === 'validation')
+      .map((record) => [record['step'] ?? NaN, record]),
   );
 };
 const lossOf = async (run: string, task: string, step: number): Promise<number> =>
@@ -144,7 +146,7 @@ describe('a run with another run for its start', () => {
     );
     expect(code).toBe(exitCodes.done);
     const series = [...(await validation('risen'))].map(
-      ([step, own]) => [step, own['naming/test/loss']] as const,
+      ([step, record]) => [step, record['naming/test/loss']] as const,
     );
     const [best = 0, low] = series.reduce((a, b) => ((b[1] ?? NaN) < (a[1] ?? NaN) ? b : a));
     expect(best).toBeLessThan(4);

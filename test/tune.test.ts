@@ -75,8 +75,8 @@ describe('polygate tune', () => {
     const ask = (...which: string[]) =>
       polygate('predict', 'classify', image, '--json', ...which, '--engine', 'cpu');
     const answer = (out: string) => (JSON.parse(out) as { labels: readonly object[] }).labels;
-    const own = await ask('--run', run);
-    expect(answer(own.out)).toHaveLength(4);
+    const withWhole = await ask('--run', run);
+    expect(answer(withWhole.out)).toHaveLength(4);
 
     const adapter = at('adapter');
     const exported = await polygate('export', '--run', run, '--form', 'adapter', '--out', adapter);
@@ -88,7 +88,7 @@ describe('polygate tune', () => {
       ['--run', at('base'), '--adapter', adapter],
       ['--run', at('base'), '--adapter', run],
     ]) {
-      expect(answer((await ask(...which)).out)).toEqual(answer(own.out));
+      expect(answer((await ask(...which)).out)).toEqual(answer(withWhole.out));
     }
     const again = await polygate(
       ...[
@@ -111,7 +111,7 @@ describe('polygate tune', () => {
     expect(whole.out).toMatch(/^colours: 2 merged sets by attribute, /u);
     expect(
       answer((await ask('--run', at('whole'))).out).map((label) => ({ ...label, probability: 0 })),
-    ).toEqual(answer(own.out).map((label) => ({ ...label, probability: 0 })));
+    ).toEqual(answer(withWhole.out).map((label) => ({ ...label, probability: 0 })));
     const report = await polygate('inspect', 'report', '--run', run);
     expect(report.code).toBe(exitCodes.done);
   }, 120_000);
@@ -152,9 +152,9 @@ describe('polygate tune', () => {
       );
       return (JSON.parse(out) as { labels: readonly { label: string }[] }).labels.map(({ label }) => label);
     };
-    const own = await labels(run);
+    const expected = await labels(run);
     expect((await polygate('export', '--run', run, '--out', at('low-whole'))).code).toBe(exitCodes.done);
-    expect(await labels(at('low-whole'))).toEqual(own);
+    expect(await labels(at('low-whole'))).toEqual(expected);
     expect(await readFile(at('low-whole', 'config.json'), 'utf8')).not.toContain('"adapter"');
     const peft = await polygate('export', '--run', run, '--form', 'peft', '--out', at('peft'));
     expect(peft.out).toMatch(/^colours: an adapter of .*\nwritten: .*peft\.PeftModel\.from_pretrained/u);
@@ -172,8 +172,8 @@ describe('polygate tune', () => {
       'b | 124,604,933 | 92,160 | 768 | 769,001 | 39,936 | 901,865 | 0.72 %',
       'l | 355,330,053 | 245,760 | 1,024 | 1,025,001 | 102,400 | 1,374,185 | 0.39 %',
     ]);
-    const own = await polygate('tune', '--from', at('base'), '--task', 'colours', '--describe');
-    expect(own.out.split('\n').at(-1)).toMatch(new RegExp(`^${at('base')} .* %$`, 'u'));
+    const described = await polygate('tune', '--from', at('base'), '--task', 'colours', '--describe');
+    expect(described.out.split('\n').at(-1)).toMatch(new RegExp(`^${at('base')} .* %$`, 'u'));
   });
 
   it('names the way out of what cannot be tuned', async () => {

@@ -49,8 +49,8 @@ export const median = (values: readonly number[]): number => {
 
 const seconds = async (side: Side): Promise<number> => {
   const start = process.hrtime.bigint();
-  const own = await side.run();
-  return own ?? Number(process.hrtime.bigint() - start) / 1e9;
+  const reported = await side.run();
+  return reported ?? Number(process.hrtime.bigint() - start) / 1e9;
 };
 
 /** Measures A and B in turn and returns the line to print. */

@@ -20,8 +20,8 @@ const dropless = (condition: string): Variant => ({
 const placed = (
   name: string,
   label: string,
-  place: { readonly every?: number; readonly attention?: boolean; readonly ffn?: boolean },
-): Variant => ({ name, label, experts: { condition: 'attribute', ...place } });
+  placement: { readonly every?: number; readonly attention?: boolean; readonly ffn?: boolean },
+): Variant => ({ name, label, experts: { condition: 'attribute', ...placement } });
 
 const sized = (experts: number, topK: number): Variant => ({
   name: `experts-${experts}-top-${topK}`,

@@ -11,7 +11,7 @@ const checkpointsOf = ({ runs }: ExperimentResults): readonly string[] => [
 ];
 
 const at = ({ interference = [] }: RunResult, checkpoint: string): InterferenceAt | undefined =>
-  interference.find((own) => own.checkpoint === checkpoint);
+  interference.find((record) => record.checkpoint === checkpoint);
 
 const ratioOf = (matrix: Matrix, i: number, j: number): number => matrix.cells[i]?.[j]?.ratio.value ?? NaN;
 
@@ -26,24 +26,24 @@ export const interferenceTable = (results: ExperimentResults): string => {
     const places = new Map<string, Site>();
     for (const run of results.runs)
       for (const site of at(run, checkpoint)?.sites ?? []) places.set(`${site.layer}/${site.linear}`, site);
-    const cell = (variant: string, place: Site, pick: (site: Site) => number | undefined): string => {
+    const cell = (variant: string, wanted: Site, pick: (site: Site) => number | undefined): string => {
       const values = runsOf(results, variant).flatMap((run) => {
         const site = at(run, checkpoint)?.sites.find(
-          ({ layer, linear }) => layer === place.layer && linear === place.linear,
+          ({ layer, linear }) => layer === wanted.layer && linear === wanted.linear,
         );
         return site ? (pick(site) ?? []) : [];
       });
       return values.length === 0 ? '' : spreadText(spreadOf(values), 3);
     };
-    return [...places.values()].flatMap((place) =>
+    return [...places.values()].flatMap((site) =>
       pairsOf(results).map(([i, j]) => [
         checkpoint,
-        `layer ${place.layer} of ${place.layers}, ${place.linear}`,
+        `layer ${site.layer} of ${site.layers}, ${site.linear}`,
         tasks[i] ?? '',
         tasks[j] ?? '',
         ...variants.flatMap(({ name }) => [
-          cell(name, place, ({ firstOrder }) => ratioOf(firstOrder, i, j)),
-          cell(name, place, ({ exact }) => (exact ? ratioOf(exact, i, j) : undefined)),
+          cell(name, site, ({ firstOrder }) => ratioOf(firstOrder, i, j)),
+          cell(name, site, ({ exact }) => (exact ? ratioOf(exact, i, j) : undefined)),
         ]),
       ]),
     );

@@ -42,10 +42,10 @@ const collect = async (
   orders: readonly RunOrder[],
   suite: unknown,
 ): Promise<number> => {
-  const found = await Promise.all(orders.map(finishedRun));
+  const finished = await Promise.all(orders.map(finishedRun));
   const runs: RunResult[] = [];
   let engine = '';
-  for (const each of found) {
+  for (const each of finished) {
     if (!each) continue;
     const { engine: line, ...run } = each;
     engine = line;

@@ -18,13 +18,13 @@ const batchesOf = async (
   scored: ScoredTask,
   { model, data, recipe }: ScoringInput,
 ): Promise<readonly Batch[]> => {
-  const own = recipe.tasks[scored.task];
-  if (!own) {
+  const taskRecipe = recipe.tasks[scored.task];
+  if (!taskRecipe) {
     throw new ConfigError(
       `scoring: expected a task of the recipe, got "${scored.task}"; known are ${Object.keys(recipe.tasks).join(', ')}`,
     );
   }
-  const task = makeTask(scored.task, own, {
+  const task = makeTask(scored.task, taskRecipe, {
     suite: data.suite,
     tokenizer: data.tokenizer,
     image: model.image,
@@ -33,7 +33,7 @@ const batchesOf = async (
   });
   const random = createRandom(SCORING_SEED).fork(`${scored.task}/${scored.split}`);
   const batches: Batch[] = [];
-  const shards = await data.shards(own.dataset, scored.split);
+  const shards = await data.shards(taskRecipe.dataset, scored.split);
   for await (const rows of splitBatches(shards, { limit: scored.rows, seed: SCORING_SEED, batchSize: 64 })) {
     batches.push(task.collate(rows, { random: random.fork(batches.length), training: false }));
   }
@@ -85,11 +85,11 @@ export const scoreTasks = async (
     let loss = 0;
     let accuracy = 0;
     for (const batch of batches) {
-      const own = await evaluateBatch(model, batch);
+      const batchScore = await evaluateBatch(model, batch);
       const weight = batch.labels.length;
       queries += weight;
-      loss += weight * own.loss;
-      accuracy += weight * own.accuracy;
+      loss += weight * batchScore.loss;
+      accuracy += weight * batchScore.accuracy;
     }
     const mean = loss / queries;
     scores[scored.task] = { loss: mean, perplexity: Math.exp(mean), accuracy: accuracy / queries, queries };

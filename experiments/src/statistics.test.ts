@@ -39,15 +39,15 @@ describe('normalisedScore', () => {
   const dense = run('dense', 1, { digits: { accuracy: 0.8 }, words: { perplexity: 50, accuracy: 0.1 } });
 
   it('is the mean relative improvement of the normalised metrics, perplexity turned round', () => {
-    const own = run('own', 1, { digits: { accuracy: 0.88 }, words: { perplexity: 40, accuracy: 0.5 } });
+    const result = run('own', 1, { digits: { accuracy: 0.88 }, words: { perplexity: 40, accuracy: 0.5 } });
     // (0.08 / 0.8 + 10 / 50) / 2 = (0.1 + 0.2) / 2; the accuracy of words is not normalised
-    expect(normalisedScore(own, dense, metrics)).toBeCloseTo(0.15, 12);
+    expect(normalisedScore(result, dense, metrics)).toBeCloseTo(0.15, 12);
     expect(normalisedScore(dense, dense, metrics)).toBe(0);
   });
 
   it('says which score or partner is missing', () => {
-    const own = run('own', 1, { digits: { accuracy: 0.88 } });
-    expect(() => normalisedScore(own, dense, metrics)).toThrow(
+    const result = run('own', 1, { digits: { accuracy: 0.88 } });
+    expect(() => normalisedScore(result, dense, metrics)).toThrow(
       'statistics: expected a score "perplexity" of task "words" in run own, seed 1, got none; run the experiment again',
     );
     expect(() => partnerOf(run('own', 2, {}), [dense], 'dense')).toThrow(

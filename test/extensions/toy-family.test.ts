@@ -117,10 +117,10 @@ describe('a task family of an extension', () => {
     const { scores } = JSON.parse(evaluated.out) as {
       readonly scores: readonly { readonly task: string; readonly metric: string; readonly value: number }[];
     };
-    const own = scores.find(({ task }) => task === 'colours verdict');
-    expect(own).toMatchObject({ metric: 'accuracy' });
+    const verdict = scores.find(({ task }) => task === 'colours verdict');
+    expect(verdict).toMatchObject({ metric: 'accuracy' });
     // Half of the classes are wanted; four colours are told apart in 150 steps.
-    expect(own?.value).toBeGreaterThan(0.8);
+    expect(verdict?.value).toBeGreaterThan(0.8);
     const report = await readFile(join(run, 'report.md'), 'utf8');
     expect(report).toContain('\n- Verdicts: chance is a coin.\n');
     expect(report).toContain('(sheet.png)');

@@ -8,7 +8,7 @@ import { polygate } from '../polygate.ts';
 import { smallTrainingRecipe } from '../small-suite.ts';
 
 const EXTENSION = join(import.meta.dirname, 'toy-reader.mjs');
-const own = useOwnData();
+const data = useOwnData();
 
 /** Crosses and bars of several sizes, and a name without a drawing. */
 const drawings = (): string => {
@@ -28,10 +28,10 @@ const drawings = (): string => {
 
 describe('a reader of an extension', () => {
   it('is found by --from, and its suite is trained on and evaluated', async () => {
-    const file = await own.put('art/signs.ascii', drawings());
-    const out = own.at('data');
+    const file = await data.put('art/signs.ascii', drawings());
+    const out = data.at('data');
     const asked = ['--out', out, '--extension', EXTENSION, '--set', 'image.size=8'];
-    const prepared = await polygate('prepare', '--from', own.at('art'), ...asked);
+    const prepared = await polygate('prepare', '--from', data.at('art'), ...asked);
     expect([prepared.code, prepared.code === 0 ? '' : prepared.log]).toEqual([0, '']);
     expect(prepared.out).toContain('read by ascii-art: drawings in signs.ascii');
     const { quarantine, classes } = await readPrepared(join(out, 'art'));
@@ -47,8 +47,8 @@ describe('a reader of an extension', () => {
     expect(again.log).toContain('nothing to do');
 
     const training = { ...smallTrainingRecipe(join(out, 'art')), name: 'art', steps: '3 steps', tasks: {} };
-    const recipeFile = await own.put('art.json', JSON.stringify(training));
-    const run = own.at('run');
+    const recipeFile = await data.put('art.json', JSON.stringify(training));
+    const run = data.at('run');
     expect((await polygate('pretrain', '--recipe', recipeFile, '--run', run)).log).toContain(
       'finished at step 3',
     );
@@ -57,26 +57,26 @@ describe('a reader of an extension', () => {
   });
 
   it('has settings that are checked like all others', async () => {
-    const file = await own.put('art/signs.ascii', drawings());
+    const file = await data.put('art/signs.ascii', drawings());
     const art = { source: 'ascii-art', file };
     const extension = ['--extension', EXTENSION];
-    expect(await own.refused({ art: { ...art, mrk: '*' } }, ...extension)).toContain(
+    expect(await data.refused({ art: { ...art, mrk: '*' } }, ...extension)).toContain(
       'unknown prepare recipe key "sources.art.mrk": did you mean "sources.art.mark"?',
     );
-    expect(await own.refused({ art }, ...extension, '--set', 'sources.art.mark=')).toContain(
+    expect(await data.refused({ art }, ...extension, '--set', 'sources.art.mark=')).toContain(
       'sources.art.mark',
     );
-    expect(await own.refused({ art: { ...art, source: 'ascii' } }, ...extension)).toContain('ascii-art');
+    expect(await data.refused({ art: { ...art, source: 'ascii' } }, ...extension)).toContain('ascii-art');
   });
 });
 
 describe('a kind of dataset of an extension', () => {
   it('has columns and a section of the recipe of its own', async () => {
-    const file = await own.put('moves.txt', 'walk: 0.5 1 1.5\nrun: 2 3 4 5 6\nwalk: 1\n');
+    const file = await data.put('moves.txt', 'walk: 0.5 1 1.5\nrun: 2 3 4 5 6\nwalk: 1\n');
     const sources = { moves: { source: 'signals', file, ...none } };
-    const { code, log } = await own.run(sources, '--extension', EXTENSION, '--set', 'signal.length=3');
+    const { code, log } = await data.run(sources, '--extension', EXTENSION, '--set', 'signal.length=3');
     expect([code, code === 0 ? '' : log.join('\n')]).toEqual([0, '']);
-    const shards = await openShards(own.at('data/own/moves/train'));
+    const shards = await openShards(data.at('data/own/moves/train'));
     const rows: (readonly [number[], number])[] = [];
     for await (const batch of shards.batches())
       for (let row = 0; row < batch.numRows; row += 1)
@@ -94,7 +94,7 @@ describe('a kind of dataset of an extension', () => {
       classes: ['run', 'walk'],
     });
     await shards.close();
-    expect(await own.refused(sources, '--extension', EXTENSION, '--set', 'signal.length=0')).toContain(
+    expect(await data.refused(sources, '--extension', EXTENSION, '--set', 'signal.length=0')).toContain(
       'signal.length',
     );
   });

@@ -58,7 +58,7 @@ describe('datasets that Python tools wrote', () => {
     async ({ name, sources, folder, rows, classes, kind, quarantine = {}, size = 4 }) => {
       const slug = name.toLowerCase().replace(/[^a-z0-9]+/gu, '-');
       const recipe = join(root, `${slug}.json`);
-      const own = Object.fromEntries(
+      const sourceSettings = Object.fromEntries(
         Object.entries(sources).map(([key, source]) => [key, located(source, folder)]),
       );
       const settings = {
@@ -67,7 +67,7 @@ describe('datasets that Python tools wrote', () => {
         tokenizer: { vocabularySize: 300, lowercase: false },
         baselines: false,
         limits: { rate: 1 },
-        sources: own,
+        sources: sourceSettings,
       };
       await writeFile(recipe, JSON.stringify(settings));
       const terminal = memoryTerminal();

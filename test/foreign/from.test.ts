@@ -4,7 +4,7 @@ import { recipeForPath } from '@polygate/app-prepare';
 import { describe, expect, it } from 'vitest';
 import { fixtures } from './prepared-rows.ts';
 
-const found: readonly (readonly [path: string, reader: string, reason: RegExp])[] = [
+const readers: readonly (readonly [path: string, reader: string, reason: RegExp])[] = [
   [
     'formats/hub-images',
     'parquet',
@@ -50,7 +50,7 @@ const found: readonly (readonly [path: string, reader: string, reason: RegExp])[
 ];
 
 describe('prepare --from', () => {
-  it.each(found)('%s is read by %s', async (path, reader, reason) => {
+  it.each(readers)('%s is read by %s', async (path, reader, reason) => {
     const recipe = await recipeForPath(join(fixtures, path));
     expect([recipe.reader, recipe.reason]).toEqual([reader, expect.stringMatching(reason)]);
   });

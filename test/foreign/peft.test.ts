@@ -55,9 +55,9 @@ afterAll(() => rm(scratch, { recursive: true, force: true }));
 const opened = async ({ name, layers }: Case, base: UniPerceiverModel): Promise<UniPerceiverModel> => {
   const folder = join(fixtures, 'peft', name);
   const { r, lora_alpha: alpha, use_rslora: rankStabilized, modules_to_save: saved } = await configOf(folder);
-  for (const [own, { weight, bias }] of Object.entries(layers)) {
-    base.parameters.write(`blocks.0.${own}.weight`, Float32Array.from(weight));
-    base.parameters.write(`blocks.0.${own}.bias`, Float32Array.from(bias));
+  for (const [module, { weight, bias }] of Object.entries(layers)) {
+    base.parameters.write(`blocks.0.${module}.weight`, Float32Array.from(weight));
+    base.parameters.write(`blocks.0.${module}.bias`, Float32Array.from(bias));
   }
   const linears = Object.keys(layers);
   const { tune } = parseRecipe({
@@ -68,20 +68,20 @@ const opened = async ({ name, layers }: Case, base: UniPerceiverModel): Promise<
   for (const [key, values] of await tensorsOf(folder)) {
     const [, module = '', matrix] =
       /^base_model\.model\.blocks\.0\.(.+?)(?:\.lora_([AB]))?\.\w+$/u.exec(key) ?? [];
-    const own = matrix
+    const parameter = matrix
       ? `adapter.lora.0.${module}.${matrix.toLowerCase()}`
       : `adapter.replaced.${key.slice(PREFIX.length)}`;
-    model.parameters.write(own, Float32Array.from(values));
+    model.parameters.write(parameter, Float32Array.from(values));
   }
   return model;
 };
 
-describe.each(cases)('an adapter of peft: $name', (own) => {
+describe.each(cases)('an adapter of peft: $name', (adapter) => {
   it('has the same output, gradients and merged weights', async () => {
     using base = conditionalModel(undefined);
-    using model = await opened(own, base);
+    using model = await opened(adapter, base);
     using folded = model.exports?.folded?.() as UniPerceiverModel;
-    for (const [name, layer] of Object.entries(own.layers)) {
+    for (const [name, layer] of Object.entries(adapter.layers)) {
       const of = (part: LayerPart, shape: readonly number[]): tf.Tensor =>
         tf.tensor([...layer[part]], [...shape]);
       const [out = 0, inputs = 0] = base.parameters.get(`blocks.0.${name}.weight`).shape;
@@ -120,12 +120,12 @@ describe.each(cases)('an adapter of peft: $name', (own) => {
 
   it('is written as peft writes it', async () => {
     using base = conditionalModel(undefined);
-    using model = await opened(own, base);
-    const folder = join(scratch, own.name);
+    using model = await opened(adapter, base);
+    const folder = join(scratch, adapter.name);
     await savePeftAdapter(model, folder, '0'.repeat(64));
-    const [got, expected] = [await tensorsOf(folder), await tensorsOf(join(fixtures, 'peft', own.name))];
+    const [got, expected] = [await tensorsOf(folder), await tensorsOf(join(fixtures, 'peft', adapter.name))];
     for (const [name, values] of expected) expect(got.get(name), name).toEqual(values);
-    const [config, theirs] = [await configOf(folder), await configOf(join(fixtures, 'peft', own.name))];
+    const [config, theirs] = [await configOf(folder), await configOf(join(fixtures, 'peft', adapter.name))];
     const fields = [
       'peft_type',
       'r',

@@ -26,8 +26,8 @@ export const inputOf = (target: FuzzTarget, open: OpenTarget, { seed, steps }: F
   for (const step of steps) {
     const random = createRandom(step);
     // Most of the damage knows the format, so that it gets behind the first check.
-    const known = mutators.length > 0 && (target.plain === false || random.integer(4) > 0);
-    bytes = pick(random, known ? mutators : byteMutations)(bytes, random, seeds);
+    const isStructured = mutators.length > 0 && (target.plain === false || random.integer(4) > 0);
+    bytes = pick(random, isStructured ? mutators : byteMutations)(bytes, random, seeds);
   }
   return bytes;
 };

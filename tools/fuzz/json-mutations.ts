@@ -124,34 +124,34 @@ const rename = ({ holder, key }: Place, name: string): void => {
 /** One change of a value in place. @returns text to write where {@link MARK} stands */
 const change = (root: { value: Json }, random: Random): string | undefined => {
   const places = placesOf(root as unknown as Json);
-  const place = pick(random, places);
+  const node = pick(random, places);
   const other = pick(random, places);
   switch (random.integer(9)) {
     case 0:
-      if (Array.isArray(place.holder)) place.holder.splice(Number(place.key), 1);
-      else if (place.key !== 'value' || place.holder !== (root as unknown)) delete place.holder[place.key];
+      if (Array.isArray(node.holder)) node.holder.splice(Number(node.key), 1);
+      else if (node.key !== 'value' || node.holder !== (root as unknown)) delete node.holder[node.key];
       return undefined;
     case 1:
-      rename(place.holder === (root as unknown) ? other : place, pick(random, hostileNames));
+      rename(node.holder === (root as unknown) ? other : node, pick(random, hostileNames));
       if (!('value' in root)) put({ holder: root as unknown as { [key: string]: Json }, key: 'value' }, null);
       return undefined;
     case 2:
-      if (Array.isArray(place.holder)) place.holder.push(structuredClone(get(place)));
-      else put({ holder: place.holder, key: pick(random, hostileNames) }, structuredClone(get(place)));
+      if (Array.isArray(node.holder)) node.holder.push(structuredClone(get(node)));
+      else put({ holder: node.holder, key: pick(random, hostileNames) }, structuredClone(get(node)));
       return undefined;
     case 3:
-      put(place, structuredClone(get(other)));
+      put(node, structuredClone(get(other)));
       return undefined;
     case 4:
-      put(place, MARK);
+      put(node, MARK);
       return hostileText(random);
     case 5:
-      put(place, [get(place)]);
+      put(node, [get(node)]);
       return undefined;
     case 6: {
-      const value = get(place);
+      const value = get(node);
       put(
-        place,
+        node,
         typeof value === 'number'
           ? pick(random, [-value, value + 1, value - 1, value * 2 ** 31, value / 3, String(value)])
           : typeof value === 'string'
@@ -166,7 +166,7 @@ const change = (root: { value: Json }, random: Random): string | undefined => {
       return undefined;
     }
     default:
-      put(place, hostileValue(random));
+      put(node, hostileValue(random));
       return undefined;
   }
 };

@@ -110,10 +110,10 @@ export const compareScores = (a: Outcomes, b: Outcomes, options: CompareOptions 
     b: b.run,
     scores: pairs.map(([left, right], i) => {
       const { task, split, metric, better } = left;
-      const own = compared[i] as OutcomeComparison;
+      const outcome = compared[i] as OutcomeComparison;
       const p = adjusted[i] ?? 1;
       const values = { a: left.value, b: right.value };
-      return { task, split, metric, better, values, ...own, adjusted: p, ...verdictOf(own, p) };
+      return { task, split, metric, better, values, ...outcome, adjusted: p, ...verdictOf(outcome, p) };
     }),
     onlyA: rest(a),
     onlyB: rest(b),

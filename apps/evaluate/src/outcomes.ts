@@ -33,14 +33,14 @@ export interface OutcomesHead {
 /** The content of outcomes.json for these scores; those that two runs can't be compared by are left out. */
 export const serializeOutcomes = (head: OutcomesHead, scores: readonly ScoreReport[]): string => {
   const groups: (readonly (number | string)[])[] = [];
-  const placeOf = (own: readonly (number | string)[]): number => {
+  const placeOf = (values: readonly (number | string)[]): number => {
     const at = groups.findIndex(
-      (each) => each.length === own.length && each.every((group, i) => group === own[i]),
+      (each) => each.length === values.length && each.every((group, i) => group === values[i]),
     );
-    return at >= 0 ? at : groups.push(own) - 1;
+    return at >= 0 ? at : groups.push(values) - 1;
   };
   const short = (value: number): number => Number(value.toPrecision(DIGITS));
-  const at = (own: SampleOutcomes['groups']) => (own ? { groups: placeOf(own) } : {});
+  const at = (values: SampleOutcomes['groups']) => (values ? { groups: placeOf(values) } : {});
   const kept = scores
     .filter(({ outcomes, corpus }) => outcomes || corpus)
     .map(({ task, split, metric, value, better, detail, outcomes, corpus }) => ({
@@ -90,10 +90,10 @@ const parse = (content: unknown, path: string): Outcomes => {
   if (!Array.isArray(groups) || !Array.isArray(scores)) throw fail('lists of groups and scores', groups);
   const groupsAt = (at: unknown, count: number): { groups?: (number | string)[] } => {
     if (at === undefined) return {};
-    const own: unknown = groups[Number(at)];
-    if (!(Array.isArray(own) && own.length === count))
+    const values: unknown = groups[Number(at)];
+    if (!(Array.isArray(values) && values.length === count))
       throw fail(`a list of groups for ${count} samples`, at);
-    return { groups: own as (number | string)[] };
+    return { groups: values as (number | string)[] };
   };
   const samplesOf = ({ values, groups: at, better }: Fields): SampleOutcomes => {
     const finite = Array.isArray(values) && values.every((each) => Number.isFinite(each));
@@ -133,20 +133,20 @@ const parse = (content: unknown, path: string): Outcomes => {
 
 /**
  * Reads the outcomes of an evaluation.
- * @param place folder where an evaluation wrote its results, or the file
+ * @param folderOrFile folder where an evaluation wrote its results, or the file
  * @throws StateError for a folder that was not evaluated; FormatError for a damaged file
  */
-export const readOutcomes = async (place: string): Promise<Outcomes> => {
-  const stats = await stat(place).catch(() => undefined);
+export const readOutcomes = async (folderOrFile: string): Promise<Outcomes> => {
+  const stats = await stat(folderOrFile).catch(() => undefined);
   if (!stats)
-    throw new ConfigError(`compare: expected a folder of a run or of results, got none at ${place}`);
-  const path = stats.isDirectory() ? join(place, OUTCOMES_FILE) : place;
+    throw new ConfigError(`compare: expected a folder of a run or of results, got none at ${folderOrFile}`);
+  const path = stats.isDirectory() ? join(folderOrFile, OUTCOMES_FILE) : folderOrFile;
   let bytes: Buffer;
   try {
     bytes = await readFile(path);
   } catch (cause) {
     throw new StateError(
-      `compare: expected ${OUTCOMES_FILE} in ${place}, got none; evaluate the run first: polygate evaluate --run ${place}`,
+      `compare: expected ${OUTCOMES_FILE} in ${folderOrFile}, got none; evaluate the run first: polygate evaluate --run ${folderOrFile}`,
       { code: 'not-evaluated', cause },
     );
   }

@@ -87,7 +87,7 @@ export const formatReport = (report: ReportFacts, { scores, details, notes }: Re
     '',
     summary(scores),
     '',
-    ...(report.overfitting ?? []).flatMap((found) => [`${describeOverfitting(found)}.`, '']),
+    ...(report.overfitting ?? []).flatMap((each) => [`${describeOverfitting(each)}.`, '']),
     ...(report.sheet === undefined ? [] : [`![Held-out images with predictions](${report.sheet})`, '']),
     ...tasks.flatMap((task) => [
       `## ${task}`,

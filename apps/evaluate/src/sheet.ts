@@ -47,9 +47,9 @@ interface Layer {
 
 const textLayer = async (
   markup: string,
-  place: { readonly left: number; readonly top: number; readonly width: number; readonly size?: number },
+  box: { readonly left: number; readonly top: number; readonly width: number; readonly size?: number },
 ): Promise<Layer> => {
-  const { left, top, width, size = 12 } = place;
+  const { left, top, width, size = 12 } = box;
   const input = await sharp({
     text: {
       text: markup,
@@ -68,9 +68,9 @@ const textLayer = async (
 
 const imageLayer = async (
   entry: SheetEntry,
-  place: { readonly left: number; readonly top: number; readonly side: number },
+  box: { readonly left: number; readonly top: number; readonly side: number },
 ): Promise<Layer> => {
-  const { left, top, side } = place;
+  const { left, top, side } = box;
   const input = await sharp(entry.pixels, { raw: { width: side, height: side, channels: 3 } })
     .resize(IMAGE, IMAGE, { kernel: 'nearest' })
     .png()

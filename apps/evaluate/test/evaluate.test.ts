@@ -80,11 +80,11 @@ describe('evaluate', () => {
   });
 
   it('writes the scores on another suite beside those of its own', async () => {
-    const own = await evaluate({ run, images: 0, datasets: ['colours'], limit: 2 });
-    expect(own.files.evaluation).toBe(join(run, 'evaluation.json'));
+    const first = await evaluate({ run, images: 0, datasets: ['colours'], limit: 2 });
+    expect(first.files.evaluation).toBe(join(run, 'evaluation.json'));
     const other = await evaluate({ run, images: 3, suite: `${suite}/../${basename(suite)}`, limit: 2 });
-    expect(other.files.evaluation).toBe(own.files.evaluation);
-    const before = await readFile(own.files.evaluation, 'utf8');
+    expect(other.files.evaluation).toBe(first.files.evaluation);
+    const before = await readFile(first.files.evaluation, 'utf8');
     const copy = join(scratch, 'other');
     await cp(suite, copy, { recursive: true });
     const { files } = await evaluate({ run, images: 3, suite: copy, limit: 2 });
@@ -92,7 +92,7 @@ describe('evaluate', () => {
     expect([files.evaluation, files.report, files.sheet]).toEqual(
       ['evaluation.json', 'report.md', 'sheet.png'].map((name) => join(folder, name)),
     );
-    expect(await readFile(own.files.evaluation, 'utf8')).toBe(before);
+    expect(await readFile(first.files.evaluation, 'utf8')).toBe(before);
     expect(await readdir(folder)).toContain('evaluation.json');
   });
 
@@ -240,14 +240,14 @@ describe('drawSheet', () => {
     expect(middle[0]).toBeGreaterThan(200);
     expect(middle[1]).toBeLessThan(60);
     const count = (image: typeof right, test: (r: number, g: number, b: number) => boolean): number => {
-      let found = 0;
+      let matches = 0;
       for (let x = 120; x < 380; x += 1) {
         for (let y = 78; y < 174; y += 1) {
           const [r = 0, g = 0, b = 0] = at(image, x, y);
-          if (test(r, g, b)) found += 1;
+          if (test(r, g, b)) matches += 1;
         }
       }
-      return found;
+      return matches;
     };
     const green = (r: number, g: number, b: number): boolean => g > r + 40 && g > b + 20;
     const red = (r: number, g: number, b: number): boolean => r > g + 60 && r > b + 60;

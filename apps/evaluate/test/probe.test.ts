@@ -56,9 +56,9 @@ describe('a probe', () => {
     if (exported) await saveModel(exported, folder);
     exported?.dispose();
     const { scores } = await probeRun({ run: folder, suite, engine: 'cpu' });
-    const own = await probeRun({ run, engine: 'cpu' });
+    const probed = await probeRun({ run, engine: 'cpu' });
     expect(scores.map(({ metric, value }) => [metric, value])).toEqual(
-      own.scores.map(({ metric, value }) => [metric, value]),
+      probed.scores.map(({ metric, value }) => [metric, value]),
     );
   });
 

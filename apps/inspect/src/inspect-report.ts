@@ -36,7 +36,7 @@ const factsOf = (runs: readonly RunView[]): string[][] => {
   const keys = [...new Set(runs.flatMap(({ facts }) => facts.map(([key]) => key)))];
   return [
     ['', ...runs.map(({ name }) => name)],
-    ...keys.map((key) => [key, ...runs.map(({ facts }) => facts.find(([own]) => own === key)?.[1] ?? '–')]),
+    ...keys.map((key) => [key, ...runs.map(({ facts }) => facts.find(([name]) => name === key)?.[1] ?? '–')]),
   ];
 };
 

@@ -2,7 +2,7 @@
 
 const MINUS = '\u2212';
 
-/** Two decimals, fewer for large numbers, with a real minus sign; a dash for what is no number. */
+/** Two decimals, fewer for large numbers, with a real minus sign; a dash for what is not finite. */
 export const formatValue = (value: number): string => {
   if (!Number.isFinite(value)) return '–';
   const size = Math.abs(value);

@@ -30,7 +30,7 @@ export const findChromium = (): string | undefined => {
   const asked = process.env['POLYGATE_CHROMIUM'];
   if (asked !== undefined && asked !== '') return asked;
   const places = (process.env['PATH'] ?? '').split(delimiter);
-  return NAMES.flatMap((name) => places.map((place) => join(place, name))).find(isProgram);
+  return NAMES.flatMap((name) => places.map((folder) => join(folder, name))).find(isProgram);
 };
 
 type Values = Readonly<Record<string, unknown>>;

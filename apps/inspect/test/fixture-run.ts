@@ -134,18 +134,18 @@ const fixtureInterference = (run: string, seed: number, experts: boolean): Inter
 /** Writes a run folder. */
 export const writeFixtureRun = async (run: string, options: FixtureOptions = {}): Promise<void> => {
   const { experts = true, seed = 1, interference = true } = options;
-  const place = join(run, 'checkpoints', `step-${STEPS}`);
-  await mkdir(place, { recursive: true });
+  const checkpoint = join(run, 'checkpoints', `step-${STEPS}`);
+  await mkdir(checkpoint, { recursive: true });
   using model = tinyModel(seed);
   const { moe, ...dense } = model.config.encoder as EncoderConfig;
-  using own = createUniPerceiverModel(
+  using source = createUniPerceiverModel(
     { ...model.config, encoder: { ...dense, ...(experts && moe ? { moe } : {}) } },
     model.tokenizer,
     createRandom(seed),
   );
-  await saveModel(own, place);
+  await saveModel(source, checkpoint);
   await writeFile(
-    join(place, 'state.json'),
+    join(checkpoint, 'state.json'),
     JSON.stringify({ version: 1, step: STEPS, seed, cursors: {}, samples: 1600, tokens: 9000 }),
   );
   await writeFile(

@@ -152,7 +152,7 @@ describe('the page in a real browser', () => {
     'keeps all words inside their figures, readable and apart, without scrolling sideways',
     async (open) => {
       const page = await open();
-      const found = await page.evaluate<{
+      const layout = await page.evaluate<{
         figures: number;
         overflow: number;
         outside: string[];
@@ -179,11 +179,11 @@ describe('the page in a real browser', () => {
       }
       return { figures: figures.length, overflow: document.documentElement.scrollWidth - innerWidth, outside, small, collisions };
     })()`);
-      expect(found.figures).toBe(10);
-      expect(found.overflow).toBeLessThanOrEqual(0);
-      expect(found.outside).toEqual([]);
-      expect(found.small).toEqual([]);
-      expect(found.collisions).toEqual([]);
+      expect(layout.figures).toBe(10);
+      expect(layout.overflow).toBeLessThanOrEqual(0);
+      expect(layout.outside).toEqual([]);
+      expect(layout.small).toEqual([]);
+      expect(layout.collisions).toEqual([]);
     },
   );
 

@@ -105,8 +105,8 @@ const wantsTrace = (argv: readonly string[]): boolean =>
  * @returns the exit code; nothing is thrown
  */
 export const main = async (argv: readonly string[], given?: Terminal): Promise<number> => {
-  const own = given ? undefined : processTerminal();
-  const terminal = given ?? (own as Terminal);
+  const ownTerminal = given ? undefined : processTerminal();
+  const terminal = given ?? (ownTerminal as Terminal);
   // Frames of extensions may lie below many of the engine's; errors say which one it was.
   Error.stackTraceLimit = Math.max(Error.stackTraceLimit, STACK_FRAMES);
   try {
@@ -122,6 +122,6 @@ export const main = async (argv: readonly string[], given?: Terminal): Promise<n
     terminal.logger.error(errorText(error, wantsTrace(argv)).replace(/^(?:error: )+/u, ''));
     return exitCodeOf(error);
   } finally {
-    own?.release();
+    ownTerminal?.release();
   }
 };

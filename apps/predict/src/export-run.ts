@@ -128,22 +128,22 @@ export const exportRun = async (
       return { ...result, parameters: { trained: sizeOf(model), exported: model.parameters.size } };
     }
     const {
-      model: own,
+      model: exportedModel,
       condition,
       sets,
     }: Partial<ExportedModel> & Pick<ExportedModel, 'model'> = form === 'trained'
       ? { model: foldedOf(model) }
       : exported(model, { tasks, isRun: state !== undefined });
     try {
-      await saveModel(own, output, { dtype, ...(model.base ? {} : { source }) });
+      await saveModel(exportedModel, output, { dtype, ...(model.base ? {} : { source }) });
       return {
         ...result,
         ...(condition === undefined ? {} : { condition }),
         ...(sets === undefined ? {} : { sets }),
-        parameters: { trained: sizeOf(model), exported: sizeOf(own) },
+        parameters: { trained: sizeOf(model), exported: sizeOf(exportedModel) },
       };
     } finally {
-      if (own !== model) own.dispose();
+      if (exportedModel !== model) exportedModel.dispose();
     }
   });
 };

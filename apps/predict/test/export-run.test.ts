@@ -39,12 +39,12 @@ describe('export', () => {
     expect(result).toMatchObject({ tasks: ['naming', 'writing'], condition: 'attribute', sets: 5 });
     expect(result.parameters.exported).toBeGreaterThan(result.parameters.trained * 0.5);
     const labels = ['red', 'blue'];
-    const [own, exported] = [
+    const [trained, exported] = [
       await predictImage<LabelPrediction>('classify', { run, engine, image, labels }),
       await predictImage<LabelPrediction>('classify', { run: output, engine, image, labels }),
     ];
-    expect(exported.map(({ label }) => label)).toEqual(own.map(({ label }) => label));
-    expect(exported[0]?.probability).toBeCloseTo(own[0]?.probability ?? 0, 4);
+    expect(exported.map(({ label }) => label)).toEqual(trained.map(({ label }) => label));
+    expect(exported[0]?.probability).toBeCloseTo(trained[0]?.probability ?? 0, 4);
     const written = await predictImage<CaptionPrediction>('caption', {
       run: output,
       engine,
@@ -76,11 +76,11 @@ describe('export', () => {
     });
     expect(formatExport(result)).toContain('as it was trained');
     const texts = ['the ___'];
-    const [own = []] = (await predictTexts('fill', { run, engine, texts })) as { token: string }[][];
+    const [trained = []] = (await predictTexts('fill', { run, engine, texts })) as { token: string }[][];
     const [exported = []] = (await predictTexts('fill', { run: output, engine, texts })) as {
       token: string;
     }[][];
-    expect(exported[0]?.token).toBe(own[0]?.token);
+    expect(exported[0]?.token).toBe(trained[0]?.token);
   });
 
   it('takes all tasks unless told, and halves the file in bf16', async () => {

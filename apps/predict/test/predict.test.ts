@@ -144,9 +144,9 @@ describe('predictions from a run folder', () => {
 });
 
 const predictorOf = (verb: string) => {
-  const found = taskPredictors().find(({ predictor }) => predictor.verb === verb);
-  if (!found) throw new Error(`expected a predictor for ${verb}`);
-  return found.predictor;
+  const entry = taskPredictors().find(({ predictor }) => predictor.verb === verb);
+  if (!entry) throw new Error(`expected a predictor for ${verb}`);
+  return entry.predictor;
 };
 
 describe('formats', () => {

@@ -68,13 +68,13 @@ const pinsOf = (recipe: PrepareRecipe): { readonly pins: object; readonly archiv
     const { pin } = dataSourceNamed(name);
     return [key, { name: pin.name, version: pin.version, ...(isArchive(pin) ? {} : { files: pin.files }) }];
   });
-  const known = new Set<string>(Object.values(firstPackages));
+  const pinned = new Set<string>(Object.values(firstPackages));
   const read = Object.values(recipe.sources).flatMap((source) => {
     const reader = readerNamed(source.source);
     return reader.dataSources?.(source) ?? [];
   });
   const later = [...new Set(read)]
-    .filter((name) => !known.has(name))
+    .filter((name) => !pinned.has(name))
     .sort()
     .map((name) => {
       const { pin } = dataSourceNamed(name);

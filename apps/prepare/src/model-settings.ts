@@ -27,11 +27,11 @@ export const recipeForModel = async (
   folder: string,
   settings: readonly string[] = [],
 ): Promise<ModelRecipe> => {
-  const own = settings.find((setting) => decided.test(setting.trim()));
-  if (own !== undefined) {
+  const decisive = settings.find((setting) => decided.test(setting.trim()));
+  if (decisive !== undefined) {
     throw new ConfigError(
-      `prepare for ${folder}: expected no setting of image and tokenizer, which the model decides, got --set ${own}; leave it out`,
-      { code: 'decided-by-model', fields: { folder, setting: own } },
+      `prepare for ${folder}: expected no setting of image and tokenizer, which the model decides, got --set ${decisive}; leave it out`,
+      { code: 'decided-by-model', fields: { folder, setting: decisive } },
     );
   }
   const { config, tokenizerFile } = await readModelConfig(folder);

@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { resolvePrepareRecipe } from './prepare.ts';
 import { applyPrepareSettings, parsePrepareRecipe } from './recipe.ts';
 
-const own = { name: 'own', sources: { photos: { source: 'image-folder', path: 'x' } } };
+const input = { name: 'own', sources: { photos: { source: 'image-folder', path: 'x' } } };
 
 describe('prepare recipe', () => {
   it('fills in what is not said', () => {
-    const recipe = parsePrepareRecipe(own);
+    const recipe = parsePrepareRecipe(input);
     expect(recipe).toMatchObject({
       image: { size: 48, fit: 'contain', background: '#ffffff' },
       text: { length: 64 },
@@ -17,19 +17,19 @@ describe('prepare recipe', () => {
   });
 
   it('refuses shares that leave nothing for training, and names both', () => {
-    const photos = { ...own.sources.photos, validationPercent: 60, testPercent: 40 };
-    expect(() => parsePrepareRecipe({ ...own, sources: { photos } })).toThrow(
+    const photos = { ...input.sources.photos, validationPercent: 60, testPercent: 40 };
+    expect(() => parsePrepareRecipe({ ...input, sources: { photos } })).toThrow(
       'sources.photos: expected validationPercent and testPercent below 100 together, so that samples are left for training, got 60 and 40; lower one of them',
     );
     const digits = { source: 'mnist', validationPercent: 20, testPercent: 80 };
-    expect(() => parsePrepareRecipe({ ...own, sources: { digits } })).toThrow('got 20 and 80');
+    expect(() => parsePrepareRecipe({ ...input, sources: { digits } })).toThrow('got 20 and 80');
     expect(() =>
-      parsePrepareRecipe({ ...own, sources: { photos: { ...photos, split: 'test' } } }),
+      parsePrepareRecipe({ ...input, sources: { photos: { ...photos, split: 'test' } } }),
     ).not.toThrow();
   });
 
   it('takes settings: numbers as numbers, paths as text, lists as JSON', () => {
-    const recipe = applyPrepareSettings(own, [
+    const recipe = applyPrepareSettings(input, [
       'image.size=32',
       'sources.photos.path=2024',
       'sources.extra={"source":"plain-text","files":["a.txt"]}',
@@ -48,7 +48,7 @@ describe('prepare recipe', () => {
     }
     expect(read('sources.t.delimiter=\t')).toMatchObject({ delimiter: '\t' });
     expect(read('sources.t.delimiter=\\t')).toMatchObject({ delimiter: '\t' });
-    expect(applyPrepareSettings(own, ['name=2024']).name).toBe('2024');
+    expect(applyPrepareSettings(input, ['name=2024']).name).toBe('2024');
     const texts = { name: 'own', sources: { t: { source: 'plain-text' } } };
     expect(applyPrepareSettings(texts, ['sources.t.files=1.10']).sources['t']).toMatchObject({
       files: ['1.10'],
@@ -70,13 +70,13 @@ describe('prepare recipe', () => {
 
   it('refuses names that every record inherits, and numbers for texts in a recipe', () => {
     for (const key of ['__proto__', 'toString', 'constructor', 'hasOwnProperty']) {
-      expect(() => applyPrepareSettings(own, [`${key}=x`])).toThrow(`unknown setting "${key}"`);
-      expect(() => applyPrepareSettings(own, [`image.${key}=1`])).toThrow(`unknown setting "image.${key}"`);
-      expect(() => applyPrepareSettings(own, [`image.size.${key}=1`])).toThrow(
+      expect(() => applyPrepareSettings(input, [`${key}=x`])).toThrow(`unknown setting "${key}"`);
+      expect(() => applyPrepareSettings(input, [`image.${key}=1`])).toThrow(`unknown setting "image.${key}"`);
+      expect(() => applyPrepareSettings(input, [`image.size.${key}=1`])).toThrow(
         `unknown setting "image.size.${key}"`,
       );
     }
-    expect(() => applyPrepareSettings(own, ['sources.__proto__.path=x'])).toThrow(
+    expect(() => applyPrepareSettings(input, ['sources.__proto__.path=x'])).toThrow(
       'unknown setting "sources.__proto__"',
     );
     expect(() =>
@@ -86,12 +86,12 @@ describe('prepare recipe', () => {
 
   it('refuses colours and delimiters that the work would fail at', () => {
     for (const colour of ['whit', 'transparent', '#fff0', 'rgba(0,0,0,0.5)', '#12', 'toString', '']) {
-      expect(() => applyPrepareSettings(own, [`image.background=${colour}`])).toThrow(
+      expect(() => applyPrepareSettings(input, [`image.background=${colour}`])).toThrow(
         'prepare recipe: image.background: expected an opaque colour as CSS writes it, such as #ffffff, white or rgb(255, 255, 255)',
       );
     }
     for (const colour of ['white', '#fff', '#fffF', 'rgb(1,2,3)', 'hsl(120,50%,50%)', 'rgba(1, 2, 3, 1)']) {
-      expect(applyPrepareSettings(own, [`image.background=${colour}`]).image.background).toBe(colour);
+      expect(applyPrepareSettings(input, [`image.background=${colour}`]).image.background).toBe(colour);
     }
     const table = { name: 'o', sources: { t: { source: 'captions-csv', file: 'f', images: 'i' } } };
     for (const text of ['"', '', '\n', ';;']) {
@@ -109,16 +109,16 @@ describe('prepare recipe', () => {
     expect(() => resolvePrepareRecipe({ recipe: 'minni' })).toThrow(
       'unknown prepare recipe "minni": did you mean "mini"? known: captions, demo-clips, image-folder, mini, mini-digits, mini-drawings, mini-full, mini-glue, mini-small',
     );
-    expect(() => applyPrepareSettings(own, ['image.siz=3'])).toThrow(
+    expect(() => applyPrepareSettings(input, ['image.siz=3'])).toThrow(
       'unknown setting "image.siz": did you mean "image.size"? known: image.background, image.fit, image.size',
     );
-    expect(() => applyPrepareSettings(own, ['colour=red'])).toThrow(
+    expect(() => applyPrepareSettings(input, ['colour=red'])).toThrow(
       'unknown setting "colour": known: baselines, budgets, compression, extensions, image, limits, name, sources, text, tokenizer, video',
     );
-    expect(() => applyPrepareSettings(own, ['sources.photos.pth=a'])).toThrow(
+    expect(() => applyPrepareSettings(input, ['sources.photos.pth=a'])).toThrow(
       'unknown setting "sources.photos.pth": did you mean "sources.photos.path"? known: sources.photos.classNames, sources.photos.dataset,',
     );
-    expect(() => applyPrepareSettings(own, ['sources.photos.source=folder'])).toThrow(
+    expect(() => applyPrepareSettings(input, ['sources.photos.source=folder'])).toThrow(
       'unknown source "folder": known: caption-list, captions-csv, coco-captions, emoji, fashion-mnist, glue, idx, image-folder,',
     );
   });
@@ -127,10 +127,10 @@ describe('prepare recipe', () => {
     expect(() => resolvePrepareRecipe({ recipe: 'captions' })).toThrow(
       /^prepare recipe: sources\.photos\.file: .*, got nothing; set it with --set sources\.photos\.file=VALUE$/u,
     );
-    expect(() => applyPrepareSettings(own, ['image.size=1'])).toThrow(
+    expect(() => applyPrepareSettings(input, ['image.size=1'])).toThrow(
       /^prepare recipe: image\.size: .*4.*, got 1; set it with --set image\.size=VALUE$/u,
     );
-    expect(() => applyPrepareSettings(own, ['image.size'])).toThrow(
+    expect(() => applyPrepareSettings(input, ['image.size'])).toThrow(
       '--set: expected path=value such as image.size=1, got "image.size"',
     );
     expect(() => parsePrepareRecipe({ name: 'x', sources: {} })).toThrow(

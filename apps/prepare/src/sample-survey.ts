@@ -49,14 +49,14 @@ export class OverlapFinder {
     { splits: readonly [string, string]; rows: number; example: readonly [string, string] }
   >();
 
-  add(key: string, place: Place): void {
+  add(key: string, occurrence: Place): void {
     const first = this.#first.get(key);
-    if (!first) this.#first.set(key, place);
-    else if (first.split !== place.split) {
-      const splits = [first.split, place.split].sort() as [string, string];
+    if (!first) this.#first.set(key, occurrence);
+    else if (first.split !== occurrence.split) {
+      const splits = [first.split, occurrence.split].sort() as [string, string];
       const overlap = this.#overlaps.get(splits.join('\n'));
       if (overlap) overlap.rows += 1;
-      else this.#overlaps.set(splits.join('\n'), { splits, rows: 1, example: [first.id, place.id] });
+      else this.#overlaps.set(splits.join('\n'), { splits, rows: 1, example: [first.id, occurrence.id] });
     }
   }
 
@@ -120,10 +120,10 @@ const keyedSamples = (part: PlanPart, { budgets, shown }: Survey): AsyncIterable
 export const survey = async (part: PlanPart, shared: Survey): Promise<Settled> => {
   const settled: Settled = { splits: [], labels: [], ids: new Map(), keys: [], names: [] };
   for await (const { sample, shown, content } of keyedSamples(part, shared)) {
-    const place = settled.splits.length;
+    const index = settled.splits.length;
     let { id } = sample;
     if (shared.unique) {
-      if (shared.taken.has(id)) settled.ids.set(place, (id = freshId(id, shared.taken)));
+      if (shared.taken.has(id)) settled.ids.set(index, (id = freshId(id, shared.taken)));
       shared.taken.add(id);
     }
     const split = ownSplit(part, sample);

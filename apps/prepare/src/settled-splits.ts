@@ -28,24 +28,24 @@ const settledReader = (part: PlanPart, settled: Settled): Reader => ({
   ...part.reader,
   async *read() {
     const { length } = settled.splits;
-    let place = 0;
+    let index = 0;
     for await (const item of part.reader.read()) {
       if (item.kind === 'fault') {
         yield item;
         continue;
       }
-      const split = settled.splits[place];
+      const split = settled.splits[index];
       if (split === undefined) {
         throw sourceChanged(part.reader, `${length} samples`, 'more');
       }
-      const id = settled.ids.get(place) ?? item.id;
-      const before = settled.names[place] ?? id;
+      const id = settled.ids.get(index) ?? item.id;
+      const before = settled.names[index] ?? id;
       if (id !== before)
-        throw sourceChanged(part.reader, `sample ${place} to be ${excerpt(before)}`, excerpt(id));
-      place += 1;
+        throw sourceChanged(part.reader, `sample ${index} to be ${excerpt(before)}`, excerpt(id));
+      index += 1;
       yield { ...item, id, split };
     }
-    if (place < length) throw sourceChanged(part.reader, `${length} samples`, `${place}`);
+    if (index < length) throw sourceChanged(part.reader, `${length} samples`, `${index}`);
   },
 });
 
@@ -61,8 +61,8 @@ const classesWithoutTraining = (classes: readonly string[], parts: readonly Sett
   const trained = new Set<number>();
   let samples = 0;
   for (const { splits, labels } of parts) {
-    for (const [place, split] of splits.entries()) {
-      const label = labels[place];
+    for (const [index, split] of splits.entries()) {
+      const label = labels[index];
       if (split !== 'train') continue;
       samples += 1;
       if (label !== undefined) trained.add(label);
@@ -133,16 +133,16 @@ export const settleSplits = async (plan: DatasetPlan, context: SettleContext): P
   }
   const parts = plan.parts.map((part, index): PlanPart => {
     const settled = all[index] ?? { splits: [], labels: [], ids: new Map(), keys: [], names: [] };
-    for (const [place, shown] of settled.keys.entries()) {
+    for (const [order, shown] of settled.keys.entries()) {
       const draw = shared.draws.get(shown);
-      if (settled.splits[place] !== '' || !draw) continue;
-      settled.splits[place] = overlaps.splitOf(shown) ?? splitByHash(draw.key, draw.percents);
+      if (settled.splits[order] !== '' || !draw) continue;
+      settled.splits[order] = overlaps.splitOf(shown) ?? splitByHash(draw.key, draw.percents);
     }
     suite.add(plan.name, { splits: settled.splits, keys: settled.keys, ids: settled.names });
     return { reader: settledReader(part, settled), splitOf: (sample) => sample.split ?? 'train' };
   });
-  const found = overlaps.overlaps();
-  for (const overlap of found) logger.warn(`prepare ${plan.name}: ${overlapWarning(overlap)}`);
+  const overlapping = overlaps.overlaps();
+  for (const overlap of overlapping) logger.warn(`prepare ${plan.name}: ${overlapWarning(overlap)}`);
   const labelConflicts = conflicts?.conflicts(plan.classes ?? []);
   if (labelConflicts) logger.warn(`prepare ${plan.name}: ${conflictWarning(labelConflicts)}`);
   const untrained = classesWithoutTraining(plan.classes ?? [], all);
@@ -167,7 +167,7 @@ export const settleSplits = async (plan: DatasetPlan, context: SettleContext): P
     ...plan,
     parts,
     splits: orderSplits([...plan.splits, ...used]),
-    ...(found.length > 0 ? { overlaps: found } : {}),
+    ...(overlapping.length > 0 ? { overlaps: overlapping } : {}),
     ...(labelConflicts ? { labelConflicts } : {}),
   };
 };

@@ -27,24 +27,24 @@ export class SuiteOverlaps {
     const trained = this.#trained();
     const overlaps = new Map<string, Map<string, SplitOverlap>>();
     for (const { dataset, splits, keys, ids } of this.#parts) {
-      for (const [place, key] of keys.entries()) {
-        const split = splits[place] ?? '';
+      for (const [index, key] of keys.entries()) {
+        const split = splits[index] ?? '';
         if (split === 'train') continue;
         for (const other of trained.get(key) ?? []) {
           if (other.dataset === dataset) continue;
-          const own = overlaps.get(dataset) ?? new Map<string, SplitOverlap>();
-          const overlap = own.get(`${split}\n${other.dataset}`);
-          own.set(`${split}\n${other.dataset}`, {
+          const byOther = overlaps.get(dataset) ?? new Map<string, SplitOverlap>();
+          const overlap = byOther.get(`${split}\n${other.dataset}`);
+          byOther.set(`${split}\n${other.dataset}`, {
             splits: [split, 'train'],
             dataset: other.dataset,
             rows: (overlap?.rows ?? 0) + 1,
-            example: overlap?.example ?? [ids[place] ?? '', other.id],
+            example: overlap?.example ?? [ids[index] ?? '', other.id],
           });
-          overlaps.set(dataset, own);
+          overlaps.set(dataset, byOther);
         }
       }
     }
-    return new Map([...overlaps].map(([dataset, own]) => [dataset, [...own.values()]]));
+    return new Map([...overlaps].map(([dataset, byOther]) => [dataset, [...byOther.values()]]));
   }
 
   /** The first training sample of each dataset that shows a key. */
@@ -52,13 +52,13 @@ export class SuiteOverlaps {
     const trained = new Map<string, Trained[]>();
     if (new Set(this.#parts.map(({ dataset }) => dataset)).size < 2) return trained;
     for (const { dataset, splits, keys, ids } of this.#parts) {
-      for (const [place, key] of keys.entries()) {
+      for (const [index, key] of keys.entries()) {
         // What shows nothing has its id for a key, which says nothing in another dataset.
-        if (splits[place] !== 'train' || key.startsWith('id:')) continue;
-        const known = trained.get(key);
-        const entry = { dataset, id: ids[place] ?? '' };
-        if (!known) trained.set(key, [entry]);
-        else if (known.every((each) => each.dataset !== dataset)) known.push(entry);
+        if (splits[index] !== 'train' || key.startsWith('id:')) continue;
+        const earlier = trained.get(key);
+        const entry = { dataset, id: ids[index] ?? '' };
+        if (!earlier) trained.set(key, [entry]);
+        else if (earlier.every((each) => each.dataset !== dataset)) earlier.push(entry);
       }
     }
     return trained;

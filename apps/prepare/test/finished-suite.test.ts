@@ -84,8 +84,8 @@ const shard = async (): Promise<string> => {
 /** Flips one bit. */
 const flip = async (path: string, at: number): Promise<void> => {
   const bytes = await readFile(path);
-  const place = at < 0 ? bytes.length + at : at;
-  bytes[place] = (bytes[place] ?? 0) ^ 1;
+  const offset = at < 0 ? bytes.length + at : at;
+  bytes[offset] = (bytes[offset] ?? 0) ^ 1;
   await writeFile(path, bytes);
 };
 

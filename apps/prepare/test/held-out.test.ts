@@ -18,10 +18,10 @@ const put = async (path: string, content: string): Promise<void> => {
 };
 
 /** Splits with rows of the dataset `own`, and what was warned of. */
-const prepared = async (own: object): Promise<{ splits: readonly string[]; said: string[] }> => {
+const prepared = async (settings: object): Promise<{ splits: readonly string[]; said: string[] }> => {
   const said: string[] = [];
   const logger: Logger = { ...silentLogger, warn: (text: string) => void said.push(text) };
-  const recipe = { name: 'own', image: { size: 8 }, baselines: false, sources: { own } };
+  const recipe = { name: 'own', image: { size: 8 }, baselines: false, sources: { own: settings } };
   const { suite } = await prepare({ recipe, workDirectory: root, force: true }, { logger });
   const counts = Object.entries(suite.datasets[0]?.splits ?? {}).filter(([, { rows }]) => rows > 0);
   return { splits: counts.map(([split]) => split), said };
@@ -56,8 +56,8 @@ describe('a source that names the split train alone', () => {
   });
 
   it.each(sources)('keeps all samples where the recipe says so, and is told of: %s', async (_, source) => {
-    for (const own of [{ split: 'train' }, { validationPercent: 0, testPercent: 0 }]) {
-      const { splits, said } = await prepared({ ...source, ...shares, ...own });
+    for (const choice of [{ split: 'train' }, { validationPercent: 0, testPercent: 0 }]) {
+      const { splits, said } = await prepared({ ...source, ...shares, ...choice });
       expect({ splits, said }).toEqual({ splits: ['train'], said: [nothing] });
     }
   });

@@ -16,8 +16,8 @@ export interface PretrainChoice {
  * The recipe of a name or record, with the settings laid over it.
  * @throws ConfigError listing the known recipes, keys or values
  */
-export const resolvePretrainRecipe = ({ recipe, suite, set: own = [] }: PretrainChoice): Recipe => {
-  const set = suite === undefined ? own : [`suite=${suite}`, ...own];
+export const resolvePretrainRecipe = ({ recipe, suite, set: settings = [] }: PretrainChoice): Recipe => {
+  const set = suite === undefined ? settings : [`suite=${suite}`, ...settings];
   // Defaults are those of the kinds that the settings choose, so they are filled in last.
   if (typeof recipe !== 'string') return applyOverrides(recipe as RecipeInput, set);
   const named = ownValue(pretrainRecipes, recipe);

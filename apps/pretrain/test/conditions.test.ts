@@ -105,8 +105,8 @@ describe.each([
     const again = { recipe: recipe({ condition, experts }), run: stopped };
     expect((await pretrain(again, { signal: controller.signal, progress })).status).toBe('stopped');
     await pretrain(again);
-    const kept = (own: readonly Line[]) =>
-      own.map(({ step, kind, task, loss, sites: of }) => ({ step, kind, task, loss, of }));
+    const kept = (telemetry: readonly Line[]) =>
+      telemetry.map(({ step, kind, task, loss, sites: of }) => ({ step, kind, task, loss, of }));
     expect(kept(await linesOf(stopped))).toEqual(kept(lines));
   });
 });

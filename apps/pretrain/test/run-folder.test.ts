@@ -125,7 +125,7 @@ it('goes on in the precision that was measured when it began', async () => {
   expect(await precisionOf(run, measured)).toBe('auto');
 });
 
-const refused = async (name: string, own: object): Promise<string> => {
+const refused = async (name: string, settings: object): Promise<string> => {
   const error = await pretrain({
     recipe: {
       suite,
@@ -133,7 +133,7 @@ const refused = async (name: string, own: object): Promise<string> => {
       tasks: { colour: { family: 'image-classification', dataset: 'photos', batchSize: 4 } },
       steps: 1,
       engine: 'cpu',
-      ...own,
+      ...settings,
     },
     run: join(folder, name),
   }).then(

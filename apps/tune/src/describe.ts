@@ -120,10 +120,10 @@ export const describeTuning = async (recipe: Recipe): Promise<string> => {
   const parts = [...new Set(counts.flatMap((each) => Object.keys(each.parts)))];
   const rows = [
     ['model', 'dense model', ...parts, 'trained', 'share'],
-    ...counts.map(({ model, dense, parts: own, trained, share }) => [
+    ...counts.map(({ model, dense, parts: partCounts, trained, share }) => [
       model,
       grouped(dense),
-      ...parts.map((part) => grouped(own[part] ?? 0)),
+      ...parts.map((part) => grouped(partCounts[part] ?? 0)),
       grouped(trained),
       `${(100 * share).toFixed(2)} %`,
     ]),

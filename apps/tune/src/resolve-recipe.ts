@@ -42,10 +42,10 @@ const byName = <Value>(
   ownValue(values, `${name}-${DEFAULT_METHOD}`);
 
 const namedRecipe = (name: string, method: string): RecipeInput => {
-  const found = byName(tuneRecipes, name, method);
-  if (!found)
+  const named = byName(tuneRecipes, name, method);
+  if (!named)
     throw unknownName('tune recipe', name, [...Object.keys(tuneRecipes), ...Object.keys(suiteTunings)]);
-  return found;
+  return named;
 };
 
 /** What a recipe says that the suite decides; its reasons are told. @throws ConfigError where there is no suite */
@@ -67,34 +67,34 @@ const fittedRecipe = (
   const dataset = task === undefined ? undefined : taskNamed(suite, task)[1].dataset;
   const { recipe, reasons } = fitted.fit(suite, { folder, dataset });
   for (const reason of reasons) logger.info(reason);
-  const { name: _, ...own } = recipe;
-  return own;
+  const { name: _, ...settings } = recipe;
+  return settings;
 };
 
 /** The task of a suite that a name means: its own, or that of its dataset where there is one alone. */
 const taskNamed = (suite: Suite, name: string): readonly [string, Pick<TaskInput, 'family' | 'dataset'>] => {
   const all = Object.entries(defaultTasks(suite));
-  const fitting = all.filter(([own, { dataset }]) => own === name || dataset === name);
-  const found = fitting.find(([own]) => own === name) ?? (fitting.length === 1 ? fitting[0] : undefined);
-  if (found) return found;
+  const fitting = all.filter(([key, { dataset }]) => key === name || dataset === name);
+  const match = fitting.find(([key]) => key === name) ?? (fitting.length === 1 ? fitting[0] : undefined);
+  if (match) return match;
   if (fitting.length === 0) {
     throw unknownName(
       `task of the suite ${suite.name}`,
       name,
-      all.map(([own]) => own),
+      all.map(([key]) => key),
     );
   }
   throw new ConfigError(
-    `--task: expected one task of the dataset ${name}, got ${fitting.map(([own]) => own).join(', ')}; name one of them`,
+    `--task: expected one task of the dataset ${name}, got ${fitting.map(([key]) => key).join(', ')}; name one of them`,
     { fields: { task: name } },
   );
 };
 
 /** A task with the settings that the recipe has for its family, or else its batch size. */
 const laidTask = (tasks: Tasks, { family, dataset }: Pick<TaskInput, 'family' | 'dataset'>): TaskInput => {
-  const own = Object.values(tasks);
-  const same = own.find((each) => each.family === family);
-  const batchSize = own[0]?.batchSize;
+  const inputs = Object.values(tasks);
+  const same = inputs.find((each) => each.family === family);
+  const batchSize = inputs[0]?.batchSize;
   return { ...(same ?? (batchSize === undefined ? {} : { batchSize })), family, dataset } as TaskInput;
 };
 
@@ -108,8 +108,8 @@ const tasksOf = (
   }: { readonly suite: Suite; readonly folder: string; readonly task: string | undefined },
 ): Tasks => {
   if (task !== undefined) {
-    const [name, found] = taskNamed(suite, task);
-    return { [name]: laidTask(tasks, found) };
+    const [name, entry] = taskNamed(suite, task);
+    return { [name]: laidTask(tasks, entry) };
   }
   const wanted = Object.values(tasks);
   const isThere = ({ dataset }: TaskInput): boolean => suite.datasets.some(({ name }) => name === dataset);
@@ -168,14 +168,14 @@ export const resolveTuneRecipe = async (
   const suite = await openAhead(folder, ahead);
   const input = fitted ? fittedRecipe(fitted, { suite, folder, task: choice.task }, logger) : asked;
   const tune = method === undefined || input.tune?.method === method ? input.tune : { method };
-  const { tasks: own = {} } = input;
-  const tasks = suite ? tasksOf(own, { suite, folder, task: choice.task }) : own;
+  const { tasks: taskSettings = {} } = input;
+  const tasks = suite ? tasksOf(taskSettings, { suite, folder, task: choice.task }) : taskSettings;
   const laid: RecipeInput = {
     ...input,
     suite: folder,
     tasks,
     tune: tune ?? { method: DEFAULT_METHOD },
-    ...(tasks === own && input.name !== undefined
+    ...(tasks === taskSettings && input.name !== undefined
       ? {}
       : { name: runName(tasks, tune?.method ?? DEFAULT_METHOD) }),
     ...(from === undefined

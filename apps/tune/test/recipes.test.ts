@@ -98,14 +98,14 @@ describe('what prompt tuning trains', () => {
     ['l', 24, 1024],
   ])('%s: the published set, below 2 %% of the model', async (model, layers, width) => {
     const counts = await countsOf(parseRecipe(tuneRecipes['imagenet-1k-prompt']));
-    const found = counts.find((each) => each.model === model);
-    expect(found?.parts).toEqual({
+    const trained = counts.find((each) => each.model === model);
+    expect(trained?.parts).toEqual({
       prompts: 10 * layers * width,
       prefix: width,
       heads: 1000 * width + 1000 + 1,
       replaced: 2 * width * (2 * layers + 2),
     });
-    expect(found?.share).toBeLessThan(0.02);
+    expect(trained?.share).toBeLessThan(0.02);
   });
 
   it('counts 132,864 scalars of Uni-Perceiver-B beside the head, and twice the prompts for retrieval', async () => {

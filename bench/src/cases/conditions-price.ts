@@ -66,8 +66,8 @@ const drawDispatch = (count: number) => {
     byExpert[second]?.push(token);
   }
   const starts = new Int32Array(EXPERTS + 1);
-  byExpert.forEach((own, e) => {
-    starts[e + 1] = (starts[e] ?? 0) + own.length;
+  byExpert.forEach((tokens, e) => {
+    starts[e + 1] = (starts[e] ?? 0) + tokens.length;
   });
   return { gates, plan: { tokens: Int32Array.from(byExpert.flat()), starts } };
 };

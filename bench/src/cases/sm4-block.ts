@@ -73,8 +73,8 @@ const step = ({ parameters, blocks }: Side, x: tf.Tensor3D, topK: number): void 
     const routing = createRoutingTrace();
     const random = createRandom(2);
     const states = blocks.run({ x, segments }, { training: true, random, routing, topK: () => topK });
-    const own = tf.mean(tf.square(states));
-    return tf.addN([own, ...routing.losses.map(({ weighted }) => weighted)]) as tf.Scalar;
+    const taskLoss = tf.mean(tf.square(states));
+    return tf.addN([taskLoss, ...routing.losses.map(({ weighted }) => weighted)]) as tf.Scalar;
   });
   loss.dataSync();
   tf.dispose([loss, gradients]);
@@ -88,11 +88,11 @@ const validate = (experts: Side, plain: Side, x: tf.Tensor3D): void => {
   for (const { name, variable } of experts.parameters.entries()) {
     if (name.startsWith('routers.')) experts.parameters.write(name, new Float32Array(variable.size));
     else {
-      const own = name.replace('.experts.0', '');
-      if (own.includes('.experts.')) continue;
-      const isWeighed = own !== name && !own.includes('fc1');
+      const twinName = name.replace('.experts.0', '');
+      if (twinName.includes('.experts.')) continue;
+      const isWeighed = twinName !== name && !twinName.includes('fc1');
       const values = variable.dataSync().map((value) => (isWeighed ? value / EXPERTS : value));
-      plain.parameters.write(own, values as Float32Array);
+      plain.parameters.write(twinName, values as Float32Array);
     }
   }
   const worst = tf.tidy(() => {

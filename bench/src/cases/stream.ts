@@ -124,15 +124,15 @@ async function* compareStream(): AsyncIterable<PairLine> {
   const runs = await mkdtemp(join(tmpdir(), 'polygate-bench-'));
   /** Opens the suite anew, so that neither side finds what the other has decoded. */
   const withSources = async <T>(use: (sources: Sources) => Promise<T>): Promise<T> => {
-    await using own = await openSuite(folder);
+    await using opened = await openSuite(folder);
     return await use(
-      await buildTaskSources(own, recipe, { image: model.image, vocabulary: model.vocabulary }),
+      await buildTaskSources(opened, recipe, { image: model.image, vocabulary: model.vocabulary }),
     );
   };
   const reports: StepReport[] = [];
   let consumed = 0;
   const consume = async (): Promise<number> => {
-    const own: StepReport[] = [];
+    const stepReports: StepReport[] = [];
     const runDirectory = await mkdtemp(join(runs, 'run-'));
     await withSources((sources) =>
       train({
@@ -147,14 +147,16 @@ async function* compareStream(): AsyncIterable<PairLine> {
         runDirectory,
         measure: measureTaskBatch,
         progress: silentProgress,
-        callbacks: [{ onStep: (report) => void own.push(report) }],
+        callbacks: [{ onStep: (report) => void stepReports.push(report) }],
       }),
     );
     await rm(runDirectory, { recursive: true });
-    reports.push(...own);
-    consumed = sum(own.map(({ tokens }) => tokens));
+    reports.push(...stepReports);
+    consumed = sum(stepReports.map(({ tokens }) => tokens));
     // Checkpoints and the opening of the run are no part of a step.
-    return sum(own.map(({ dataMs, computeMs, optimizerMs }) => dataMs + computeMs + optimizerMs)) / 1000;
+    return (
+      sum(stepReports.map(({ dataMs, computeMs, optimizerMs }) => dataMs + computeMs + optimizerMs)) / 1000
+    );
   };
   const supply = (): Promise<number> =>
     withSources(async (sources) => {

@@ -102,11 +102,13 @@ const validate = async (base: Generalist, batch: TaskBatch): Promise<string> => 
     tasks: [task],
     random: createRandom(4),
   });
-  const [own, tuned] = [await lossOf(base, batch), await lossOf(start, batch)];
-  const difference = Math.abs(own - tuned);
+  const [baseLoss, tuned] = [await lossOf(base, batch), await lossOf(start, batch)];
+  const difference = Math.abs(baseLoss - tuned);
   if (difference <= 1e-4)
     return `the adapter's start has the base's loss (difference ${difference.toExponential(1)})`;
-  throw new StateError(`tune-step: expected the base's loss ${own} at the start of tuning, got ${tuned}`);
+  throw new StateError(
+    `tune-step: expected the base's loss ${baseLoss} at the start of tuning, got ${tuned}`,
+  );
 };
 
 interface Variant {

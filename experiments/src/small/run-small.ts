@@ -52,8 +52,8 @@ const collect = async (
   orders: readonly SmallOrder[],
   { sets, base }: { readonly sets: readonly PreparedSet[]; readonly base: SmallBase | undefined },
 ): Promise<number> => {
-  const found = await Promise.all(orders.map(finishedSmallRun));
-  const runs = found.filter((run): run is SmallRun => run !== undefined);
+  const results = await Promise.all(orders.map(finishedSmallRun));
+  const runs = results.filter((run): run is SmallRun => run !== undefined);
   const [last] = runs;
   if (!last) return 0;
   const { name, title, question, baseline, variants } = experiment;
@@ -92,7 +92,8 @@ export const runSmallExperiment = async (
   const options = { seeds: flags.seeds, runs: flags.runs, base };
   const all = planSmallRuns(experiment, { ...options, sets });
   const wanted = all.filter(
-    ({ set, variant }) => chosen.some((own) => own.name === set) && (flags.only?.includes(variant) ?? true),
+    ({ set, variant }) =>
+      chosen.some((candidate) => candidate.name === set) && (flags.only?.includes(variant) ?? true),
   );
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());

@@ -29,7 +29,7 @@ export interface SmallPlanOptions {
 }
 
 /** Where runs are made: one thread each, so that as many run at once as there are cores. */
-const place = { engine: 'torch', threads: 1, precision: 'bf16' } as const;
+const engine = { engine: 'torch', threads: 1, precision: 'bf16' } as const;
 const bookkeeping = { checkpoint: { every: '100%', keep: 1 }, telemetry: { every: null } } as const;
 
 /** Seed by seed and set by set, so that a part of them compares all variants. */
@@ -42,11 +42,11 @@ export const planSmallRuns = (
       variants
         .filter(({ name }) => only?.includes(name) ?? true)
         .map(({ name, recipe: recipeOf }): SmallOrder => {
-          const own: RecipeInput = recipeOf(prepared);
-          const start = base && own.tune ? { initialize: { from: base.folder } } : {};
+          const planned: RecipeInput = recipeOf(prepared);
+          const start = base && planned.tune ? { initialize: { from: base.folder } } : {};
           const recipe = parseRecipe({
-            ...own,
-            ...place,
+            ...planned,
+            ...engine,
             ...bookkeeping,
             ...start,
             name: `small-${prepared.set.name}`,
@@ -58,7 +58,7 @@ export const planSmallRuns = (
             hash: prepared.suite.recipeHash,
           };
           const key = sha256(
-            canonicalJson({ ...decides, base: own.tune ? (base?.sha256 ?? '') : null }),
+            canonicalJson({ ...decides, base: planned.tune ? (base?.sha256 ?? '') : null }),
           ).slice(0, 16);
           return { set: prepared.set.name, variant: name, seed, key, folder: join(runs, key), recipe };
         }),

@@ -73,19 +73,21 @@ const dealt = (
 ): MadeSet['splits'] => {
   const byGroup = new Map<string, Drawn[]>();
   for (const sample of samples) {
-    const own = byGroup.get(sample.group) ?? [];
-    byGroup.set(sample.group, own);
-    own.push(sample);
+    const group = byGroup.get(sample.group) ?? [];
+    byGroup.set(sample.group, group);
+    group.push(sample);
   }
   const left = shuffled([...byGroup.values()]);
   const taken: Record<SmallSplit, Drawn[]> = { train: [], validation: [], test: [] };
   for (const group of left) {
-    const split = (['test', 'validation', 'train'] as const).find((own) => taken[own].length < counts[own]);
+    const split = (['test', 'validation', 'train'] as const).find(
+      (candidate) => taken[candidate].length < counts[candidate],
+    );
     if (split) taken[split].push(...group);
   }
   const cut = (split: SmallSplit): LabelledImages => {
-    const own = taken[split].slice(0, counts[split]);
-    return { images: own.map(({ image }) => image), labels: own.map(({ label }) => label) };
+    const ownSamples = taken[split].slice(0, counts[split]);
+    return { images: ownSamples.map(({ image }) => image), labels: ownSamples.map(({ label }) => label) };
   };
   return { train: cut('train'), validation: cut('validation'), test: cut('test') };
 };
@@ -95,11 +97,11 @@ const classesOf = (suite: OpenSuite, dataset: string): readonly string[] =>
 
 /** Part of a labelled dataset of the suite. */
 const partOf = (
-  own: Omit<SmallSet, 'make'>,
+  set: Omit<SmallSet, 'make'>,
   source: { readonly dataset: string; readonly split: string; readonly groupColumn: string },
   counts: Readonly<Record<SmallSplit, number>>,
 ): SmallSet => ({
-  ...own,
+  ...set,
   async make(suite) {
     const { dataset, split, groupColumn } = source;
     const samples = await readAll(suite, { dataset, splits: [split] }, (batch, row) => [

@@ -80,13 +80,13 @@ export const runStaged = async (
   };
   // Seed by seed, so that what is stopped leaves whole columns.
   for (const seed of flags.seeds) {
-    const own = branches.filter(({ pretraining }) => pretraining.seed === seed);
+    const branchesOfSeed = branches.filter(({ pretraining }) => pretraining.seed === seed);
     await carryOutStage(
-      own.map(({ pretraining }) => pretraining),
+      branchesOfSeed.map(({ pretraining }) => pretraining),
       `pre-trainings of seed ${seed}`,
     );
     const ready: StagedBranch[] = [];
-    for (const branch of own) if (await finishedStage(branch.pretraining)) ready.push(branch);
+    for (const branch of branchesOfSeed) if (await finishedStage(branch.pretraining)) ready.push(branch);
     await carryOutStage(
       ready.flatMap(({ tunings }) => tunings),
       `tunings of seed ${seed}`,

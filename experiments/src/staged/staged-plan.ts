@@ -72,7 +72,7 @@ const tuningRecipe = (
 };
 
 /** Where runs are made: one thread each, so that as many run at once as there are cores. */
-const place = { engine: 'torch', threads: 1, precision: 'bf16' } as const;
+const engine = { engine: 'torch', threads: 1, precision: 'bf16' } as const;
 
 /** Branches seed by seed, so that a part of them compares all variants. */
 export const planStages = (
@@ -81,7 +81,7 @@ export const planStages = (
 ): readonly StagedBranch[] => {
   const { pretraining, tasks, budgets, variants, rows } = experiment;
   const { suite, seeds, only } = options;
-  const laid = { ...place, suite };
+  const laid = { ...engine, suite };
   // A recipe is checked once, whatever starts from it.
   const checked = tasks.map((task) => {
     const recipe = parseRecipe({ tasks: { [task.name]: task.recipe } }).tasks[task.name];

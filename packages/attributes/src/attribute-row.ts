@@ -98,11 +98,11 @@ export const parseRow = (key: string): AttributeRow => {
     );
   }
   const others = [...(rest ?? '').matchAll(/\+([^+=]+)=([01]{3})/gu)].map(
-    ([, group = '', own = '']) => [group, own] as const,
+    ([, group = '', answer = '']) => [group, answer] as const,
   );
   const namesOf = (question: number): readonly string[] => [
     ...PAPER_GROUPS.filter((_, i) => bits[2 * question + i] === '1'),
-    ...others.filter(([, own]) => own[question] === '1').map(([group]) => group),
+    ...others.filter(([, answers]) => answers[question] === '1').map(([group]) => group),
   ];
   return freeze({
     inputs: namesOf(0),

@@ -82,9 +82,9 @@ describe('attributeRow', () => {
         modality,
         fc.boolean(),
         fc.constantFrom('input', 'target'),
-        (task, own, causal, source) => {
-          const there = (source === 'input' ? task.inputs : task.targets).includes(own);
-          const segment: SegmentAttributes = { modality: own, causal, source };
+        (task, segmentModality, causal, source) => {
+          const there = (source === 'input' ? task.inputs : task.targets).includes(segmentModality);
+          const segment: SegmentAttributes = { modality: segmentModality, causal, source };
           if (!there) {
             expect(() => attributeRow(task, segment)).toThrow(ConfigError);
             return;
@@ -95,8 +95,8 @@ describe('attributeRow', () => {
             task.inputs.includes('text'),
             task.targets.includes('visual'),
             task.targets.includes('text'),
-            own === 'visual',
-            own === 'text',
+            segmentModality === 'visual',
+            segmentModality === 'text',
             causal,
             source === 'input',
           ];

@@ -122,8 +122,8 @@ export class KernelContext {
   packedOf(info: TensorInfo, layout: string, make: () => Handle): Handle | undefined {
     const stored = this.#store.get(info.dataId);
     if (!sameShape(stored.shape, info.shape)) return undefined;
-    const known = stored.packed?.get(layout);
-    if (known !== undefined) return known;
+    const packed = stored.packed?.get(layout);
+    if (packed !== undefined) return packed;
     const made = this.dispatcher.keep(make());
     stored.packed ??= new Map();
     stored.packed.set(layout, made);
@@ -181,10 +181,10 @@ export class KernelContext {
       type = allowed;
     }
     if (!inspected.sameShape) stored = this.aten('reshape', stored, shape);
-    const own = [...shape];
-    const dataId = this.#store.add({ handle: this.dispatcher.keep(stored), shape: own, type, dtype });
+    const copy = [...shape];
+    const dataId = this.#store.add({ handle: this.dispatcher.keep(stored), shape: copy, type, dtype });
     this.#pending.push(dataId);
-    return { dataId, shape: own, dtype };
+    return { dataId, shape: copy, dtype };
   }
 
   /** An output that shows `info`'s elements in another shape without copying. */

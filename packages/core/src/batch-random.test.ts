@@ -19,7 +19,7 @@ describe('the randomness of a batch', () => {
     );
     expect(halves).toEqual(whole);
     expect(new Set(whole.map(([value]) => value)).size).toBe(32);
-    expect(rowRandoms(batch(64), 2, 'masking').map((own) => draws(own))).toEqual(whole.slice(0, 2));
+    expect(rowRandoms(batch(64), 2, 'masking').map((random) => draws(random))).toEqual(whole.slice(0, 2));
   });
 
   it('has streams of their own for purposes, forks and steps', () => {
@@ -33,7 +33,7 @@ describe('the randomness of a batch', () => {
       batch(0, 4),
       batch(0).fork('masking'),
     ];
-    expect(new Set(streams.map((own) => own.next())).size).toBe(streams.length);
+    expect(new Set(streams.map((stream) => stream.next())).size).toBe(streams.length);
     // A sample knows no step: a source's batch is the same whenever it is asked for.
     expect(draws(batch(5, 4).forSample(0, 'x'))).toEqual(draws(batch(5, 3).forSample(0, 'x')));
   });
@@ -41,8 +41,8 @@ describe('the randomness of a batch', () => {
   it('shares the stream of the step', () => {
     expect(draws(batch(0))).toEqual(draws(batch(16)));
     expect(draws(sharedRandom(batch(0).fork('candidates')))).toEqual(draws(batch(16).fork('candidates')));
-    expect(rowRandoms(sharedRandom(batch(0)), 3, 'noise').map((own) => own.next())).toEqual(
-      rowRandoms(sharedRandom(batch(16)), 3, 'noise').map((own) => own.next()),
+    expect(rowRandoms(sharedRandom(batch(0)), 3, 'noise').map((stream) => stream.next())).toEqual(
+      rowRandoms(sharedRandom(batch(16)), 3, 'noise').map((stream) => stream.next()),
     );
   });
 
@@ -50,9 +50,9 @@ describe('the randomness of a batch', () => {
     const plain = createRandom(9);
     expect(draws(rowRandom(plain, 2, 'masking'))).toEqual(draws(plain.fork('masking').fork(2)));
     const before = plain.state();
-    const [first = NaN] = rowRandoms(plain, 1, 'drop path').map((own) => own.next());
+    const [first = NaN] = rowRandoms(plain, 1, 'drop path').map((stream) => stream.next());
     expect(plain.state()).not.toEqual(before);
-    const [second] = rowRandoms(plain, 1, 'drop path').map((own) => own.next());
+    const [second] = rowRandoms(plain, 1, 'drop path').map((stream) => stream.next());
     expect(second).not.toBe(first);
     expect(sharedRandom(plain)).toBe(plain);
   });

@@ -58,8 +58,8 @@ export const rowRandom = (random: Random, row: number, purpose: string): Random 
  */
 export const rowRandoms = (random: Random, rows: number, purpose: string): readonly Random[] => {
   if (isOfBatch(random)) return Array.from({ length: rows }, (_, row) => random.forSample(row, purpose));
-  const own = createRandom(random.uint32()).fork(purpose);
-  return Array.from({ length: rows }, (_, row) => own.fork(row));
+  const base = createRandom(random.uint32()).fork(purpose);
+  return Array.from({ length: rows }, (_, row) => base.fork(row));
 };
 
 /** The stream that all rows of all processes share. */

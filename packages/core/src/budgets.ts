@@ -42,12 +42,12 @@ export const defaultBudgets: Budgets = Object.freeze({
 });
 
 /** The default budgets with others in their place. @throws ConfigError for a budget that is no positive whole number */
-export const resolveBudgets = (own: Partial<Budgets> = {}): Budgets => {
-  for (const [name, bytes] of Object.entries(own)) {
+export const resolveBudgets = (given: Partial<Budgets> = {}): Budgets => {
+  for (const [name, bytes] of Object.entries(given)) {
     if (bytes === undefined || (Number.isSafeInteger(bytes) && bytes > 0)) continue;
     throw new ConfigError(`budget ${name}: expected a positive whole number of bytes, got ${String(bytes)}`);
   }
-  return { ...defaultBudgets, ...own };
+  return { ...defaultBudgets, ...given };
 };
 
 /** What is wrong with content over a budget, for an error text. @param got bytes, or what is known of them */

@@ -107,17 +107,17 @@ const shown = (name: string): string =>
  * Names of any length and number are cut to what a person reads.
  * @example unknownName('engine', 'wsam', ['wasm', 'cpu']).message
  */
-export const unknownName = (kind: string, got: string, known: readonly string[]): ConfigError => {
-  const near = known
+export const unknownName = (kind: string, got: string, names: readonly string[]): ConfigError => {
+  const near = names
     .map((name) => ({ name, distance: editDistance(shown(got), shown(name)) }))
     .sort((a, b) => a.distance - b.distance);
   const [best] = near;
   const hint = best !== undefined && best.distance <= 2 ? `did you mean "${best.name}"? ` : '';
   const listed = near.slice(0, MAX_LISTED_NAMES).map(({ name }) => shown(name));
-  const more = known.length > listed.length ? `, and ${known.length - listed.length} more` : '';
-  const list = known.length > 0 ? `${listed.sort().join(', ')}${more}` : '(none)';
+  const more = names.length > listed.length ? `, and ${names.length - listed.length} more` : '';
+  const list = names.length > 0 ? `${listed.sort().join(', ')}${more}` : '(none)';
   return new ConfigError(`unknown ${kind} "${shown(got)}": ${hint}known: ${list}`, {
     code: 'unknown-name',
-    fields: { kind, got, known },
+    fields: { kind, got, known: names },
   });
 };

@@ -24,8 +24,8 @@ describe('jsonFault', () => {
     ['[1, // note\n2]', 1, 5, '// note\n2]'],
     ['{"a": [1', 1, 9, ''],
     ['[1}', 1, 3, '}'],
-  ])('of %j is at %d:%d', (text, line, column, found) => {
-    expect(jsonFault(text)).toEqual({ line, column, found });
+  ])('of %j is at %d:%d', (text, line, column, token) => {
+    expect(jsonFault(text)).toEqual({ line, column, token });
   });
 
   it('reads strings and nesting of any length', () => {
@@ -62,8 +62,8 @@ describe('jsonFault', () => {
       { numRuns: 3000 },
     );
     fc.assert(
-      fc.property(fc.json(), fc.nat(), fc.constantFrom(...pieces, ...words, ''), (json, place, piece) => {
-        const at = place % (json.length + 1);
+      fc.property(fc.json(), fc.nat(), fc.constantFrom(...pieces, ...words, ''), (json, offset, piece) => {
+        const at = offset % (json.length + 1);
         const text = json.slice(0, at) + piece + json.slice(at + 1);
         expect([text, jsonFault(text) === undefined]).toEqual([text, isJson(text)]);
       }),

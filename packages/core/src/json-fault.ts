@@ -7,7 +7,7 @@ export interface JsonFault {
   /** Counted from 1, in UTF-16 units. */
   readonly column: number;
   /** What stands there, to the end of its word, or a few characters; empty at the end of the text. */
-  readonly found: string;
+  readonly token: string;
 }
 
 const token = /([[\]{},:])|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)(?![\w.$+-])/uy;
@@ -51,11 +51,11 @@ const faultOffset = (text: string): number | undefined => {
     const start = at + (match(blank, text, at)?.[0].length ?? 0);
     if (start === text.length) return expected === 'nothing' ? undefined : start;
     const isText = text.charCodeAt(start) === QUOTE;
-    const found = isText ? undefined : (match(token, text, start) ?? undefined);
-    const end = isText ? stringEnd(text, start) : found && start + found[0].length;
+    const tokenMatch = isText ? undefined : (match(token, text, start) ?? undefined);
+    const end = isText ? stringEnd(text, start) : tokenMatch && start + tokenMatch[0].length;
     if (end === undefined || expected === 'nothing') return start;
     at = end;
-    const sign = found?.[1];
+    const sign = tokenMatch?.[1];
     const isValue = expected === 'value' || expected === 'value or ]';
     const isKey = expected === 'key' || expected === 'key or }';
     const inside = open.at(-1);
@@ -90,6 +90,6 @@ export const jsonFault = (text: string): JsonFault | undefined => {
   return {
     line,
     column: offset - lineStart + 1,
-    found: match(word, text, offset)?.[0] ?? '',
+    token: match(word, text, offset)?.[0] ?? '',
   };
 };

@@ -106,16 +106,16 @@ const PYTHON = /^(?:'|(?:True|False|None)$)/u;
 const describeFault = (text: string, remedy: string, firstLine: number): string => {
   const fault = jsonFault(text);
   if (!fault) return `got ${excerpt(text)}; ${remedy}`;
-  const { found, line, column } = fault;
+  const { token, line, column } = fault;
   const where = `at ${firstLine + line - 1}:${column}`;
-  if (NOT_A_NUMBER.test(found)) {
-    return `got ${found} ${where}; write null there (Python: json.dumps(..., allow_nan=False) finds the places)`;
+  if (NOT_A_NUMBER.test(token)) {
+    return `got ${token} ${where}; write null there (Python: json.dumps(..., allow_nan=False) finds the places)`;
   }
-  if (PYTHON.test(found))
-    return `got ${excerpt(found)} ${where}; write it as JSON (Python: json.dumps, not str)`;
-  if (found.startsWith(',') && text.trimEnd().endsWith(found))
+  if (PYTHON.test(token))
+    return `got ${excerpt(token)} ${where}; write it as JSON (Python: json.dumps, not str)`;
+  if (token.startsWith(',') && text.trimEnd().endsWith(token))
     return `got a comma at the end, ${where}; leave it out`;
-  return `got ${found === '' ? 'the end of the text' : excerpt(found)} ${where}; ${remedy}`;
+  return `got ${token === '' ? 'the end of the text' : excerpt(token)} ${where}; ${remedy}`;
 };
 
 /**

@@ -16,8 +16,8 @@ export const createLogger = (
   write: (level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>) => void,
   level: LogLevel = 'info',
 ): Logger => {
-  const at = (own: LogLevel) => (message: string, fields?: Readonly<Record<string, unknown>>) => {
-    if (levels.indexOf(own) >= levels.indexOf(level)) write(own, message, fields);
+  const at = (lineLevel: LogLevel) => (message: string, fields?: Readonly<Record<string, unknown>>) => {
+    if (levels.indexOf(lineLevel) >= levels.indexOf(level)) write(lineLevel, message, fields);
   };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 };

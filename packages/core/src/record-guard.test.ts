@@ -24,26 +24,26 @@ const thrownBy = (work: () => unknown): unknown => {
 describe('a guarded record', () => {
   it('gives what its functions give, where that is as it should be', async () => {
     const record = Object.freeze({ size: (n: number) => n, read: async (n: number) => Promise.resolve([n]) });
-    const own = guarded(record, { size: call(rules.amount), read: call(listOf(rules.amount)) });
-    expect(own.size(3)).toBe(3);
-    expect(() => own.size(-1)).toThrow(
+    const guard = guarded(record, { size: call(rules.amount), read: call(listOf(rules.amount)) });
+    expect(guard.size(3)).toBe(3);
+    expect(() => guard.size(-1)).toThrow(
       'thing "x": what size() gives: expected a finite number of 0 or more, got -1; correct the record',
     );
-    await expect(own.read(2)).resolves.toEqual([2]);
-    await expect(own.read(NaN)).rejects.toThrow(
+    await expect(guard.read(2)).resolves.toEqual([2]);
+    await expect(guard.read(NaN)).rejects.toThrow(
       'what read() gives: expected a finite number of 0 or more as "0", got NaN',
     );
-    expect({ ...own }).toHaveProperty('size');
-    expect(own.size).toBe(own.size);
+    expect({ ...guard }).toHaveProperty('size');
+    expect(guard.size).toBe(guard.size);
   });
 
   it('is asked for by what it is given', () => {
-    const own = guarded(
+    const guard = guarded(
       { pick: (list: readonly number[], n: number) => list.slice(n) },
       { pick: callWith(([list]) => listOf(rules.number, (list as number[]).length)) },
     );
-    expect(own.pick([1, 2], 0)).toEqual([1, 2]);
-    expect(() => own.pick([1, 2], 1)).toThrow('expected a list of at least 2, got [2]');
+    expect(guard.pick([1, 2], 0)).toEqual([1, 2]);
+    expect(() => guard.pick([1, 2], 1)).toThrow('expected a list of at least 2, got [2]');
   });
 
   it('has its own code work on itself, also in what it makes', () => {
@@ -57,11 +57,11 @@ describe('a guarded record', () => {
         return this.#count > other.#count;
       }
     }
-    const own = guarded(
+    const guard = guarded(
       { make: () => new Counter() },
       { make: call(shaped({ count: call(rules.count), isAhead: call(rules.flag) })) },
     );
-    const [a, b] = [own.make(), own.make()];
+    const [a, b] = [guard.make(), guard.make()];
     expect([a.count(), a.count(), a instanceof Counter]).toEqual([1, 2, true]);
     expect([a.isAhead(b), b.isAhead(a)]).toEqual([true, false]);
     const broken = guarded(
@@ -106,7 +106,7 @@ describe('a guarded record', () => {
 
   it('is left by who has seen enough of what comes of it', async () => {
     let isClosed = false;
-    const own = guarded(
+    const guard = guarded(
       {
         *read() {
           try {
@@ -119,13 +119,13 @@ describe('a guarded record', () => {
       },
       { read: call(streamOf(rules.count)), later: call(streamOf(rules.any)) },
     );
-    for await (const each of own.read()) if (each === 2) break;
+    for await (const each of guard.read()) if (each === 2) break;
     expect(isClosed).toBe(true);
-    expect(() => own.later()).toThrow('what later() gives: expected what is iterated over, got ');
+    expect(() => guard.later()).toThrow('what later() gives: expected what is iterated over, got ');
   });
 
   it('is known by the errors of its functions', async () => {
-    const own = guarded(
+    const guard = guarded(
       {
         now: () => {
           throw new TypeError('now');
@@ -134,10 +134,12 @@ describe('a guarded record', () => {
       },
       { now: call(), later: call() },
     );
-    const now = thrownBy(() => own.now());
+    const now = thrownBy(() => guard.now());
     expect(originOf(now)).toEqual(origin);
     expect(originOf(new Error('above', { cause: now }))).toEqual(origin);
-    expect(originOf(await (own.later() as Promise<never>).catch((error: unknown) => error))).toEqual(origin);
+    expect(originOf(await (guard.later() as Promise<never>).catch((error: unknown) => error))).toEqual(
+      origin,
+    );
     expect(originOf(new Error('another'))).toBeUndefined();
   });
 });

@@ -169,15 +169,15 @@ export const guardRecord = <R extends object>(
     if (present?.of === value && made.has(key)) return present?.value;
     const rule = typeof key === 'string' && Object.hasOwn(fields, key) ? fields[key] : undefined;
     const at = { origin, path: `${path}${String(key)}` };
-    let own = value;
+    let checked = value;
     if (typeof value === 'function' && key !== 'constructor') {
       const gives = rule?.gives;
-      own = gives
+      checked = gives
         ? guardCall(record, value as AnyFunction, { ...at, rule: { ...rule, gives } as Guarded['rule'] })
         : (value.bind(record) as unknown);
-    } else if (rule) own = guardValue(value, rule, at);
-    made.set(key, { of: value, value: own });
-    return own;
+    } else if (rule) checked = guardValue(value, rule, at);
+    made.set(key, { of: value, value: checked });
+    return checked;
   };
   // The target is empty: a proxy of a frozen record could not give anything in place of its functions.
   const proxy = new Proxy(Object.create(Object.getPrototypeOf(record) as object | null) as object, {

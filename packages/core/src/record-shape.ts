@@ -166,9 +166,9 @@ export const shaped = (fields: RuleFields): Rule =>
     (value: unknown, path = ''): Misfit | undefined => {
       const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function';
       if (!isObject) return { path, expected: 'an object', got: value };
-      const own = value as Readonly<Record<string, unknown>>;
+      const values = value as Readonly<Record<string, unknown>>;
       for (const [key, inner] of Object.entries(fields)) {
-        const misfit = inner(own[key], at(path, key));
+        const misfit = inner(values[key], at(path, key));
         if (misfit) return misfit;
       }
       return undefined;

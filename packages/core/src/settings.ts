@@ -236,8 +236,8 @@ export const checkSettings = <T>(schema: SettingsSchema<T>, input: unknown, what
   if (issue?.code === 'invalid_key') {
     const [key = '', ...parent] = path.toReversed();
     const wanted = issue.issues?.[0]?.message ?? issue.message;
-    const place = parent.length > 0 ? `${at(parent.toReversed())}: ` : '';
-    throw new ConfigError(`${what}: ${place}a key: ${wanted}, got ${excerpt(key)}; rename it`, {
+    const opening = parent.length > 0 ? `${at(parent.toReversed())}: ` : '';
+    throw new ConfigError(`${what}: ${opening}a key: ${wanted}, got ${excerpt(key)}; rename it`, {
       code: 'recipe',
       fields: { path: at(path) },
     });

@@ -64,8 +64,8 @@ describe('the budget of decoding', () => {
     ];
     for (const [bytes, expected] of cases) {
       const { channels, format } = await sharp(bytes).metadata();
-      const own = format === 'gif' ? side * side * channels : expected;
-      expect((await measureImage(bytes, {})).decoding).toBe(own);
+      const decodedBytes = format === 'gif' ? side * side * channels : expected;
+      expect((await measureImage(bytes, {})).decoding).toBe(decodedBytes);
     }
     // Small images are not asked further: 8 bytes a pixel.
     expect(await measureImage(await png({ side: 10 }), {})).toEqual({
@@ -104,8 +104,8 @@ describe('the budget of decoding', () => {
     const bytes = await png({ side: 10 });
     const path = await save('small.png', bytes);
     for (const content of [{ kind: 'bytes', bytes } as const, { kind: 'path', path } as const]) {
-      const found = await decodeImage('a', content, { size: 4, budgets: { imageBytes: 20 } });
-      expect(found).toMatchObject({
+      const result = await decodeImage('a', content, { size: 4, budgets: { imageBytes: 20 } });
+      expect(result).toMatchObject({
         code: 'image-too-large',
         reason: `expected at most 20 bytes (budget imageBytes), got ${bytes.length}; raise the budget if that is meant`,
       });

@@ -28,10 +28,10 @@ describe('tables of Python tools', () => {
   it.each(cases)('$name: the same cells', async ({ data, delimiter, quotes, cells }) => {
     const path = join(folder, 'table');
     await writeFile(path, Buffer.from(data, 'base64'));
-    const found: unknown[] = [];
+    const actual: unknown[] = [];
     for await (const item of readDelimited(path, { delimiter, quoting: quotes === 'csv' })) {
-      found.push(item.kind === 'record' ? item.fields : item.reason);
+      actual.push(item.kind === 'record' ? item.fields : item.reason);
     }
-    expect(found).toEqual(cells);
+    expect(actual).toEqual(cells);
   });
 });

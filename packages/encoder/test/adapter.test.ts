@@ -187,7 +187,7 @@ describe('an adapter in training', () => {
     const drawn: number[] = [];
     const adapter: EncoderAdapter = {
       begin: ({ random, batch }) => {
-        if (random) drawn.push(...rowRandoms(random, batch.size, 'dropout').map((own) => own.next()));
+        if (random) drawn.push(...rowRandoms(random, batch.size, 'dropout').map((stream) => stream.next()));
         return {};
       },
     };
@@ -232,12 +232,12 @@ describe('an adapter in training', () => {
   ])('gives gradients that agree with central differences: %s', (_, moe, noise) => {
     const model = drawnModel({ ...tiny, ...(moe ? { moe } : {}) }, 21);
     const input = inputOf(captionBatch(2, 22));
-    const own = parts();
+    const adapterParts = parts();
     const adapter: EncoderAdapter = {
-      replaced: (name) => (name === 'blocks.1.norm2.weight' ? own.get('norm') : undefined),
+      replaced: (name) => (name === 'blocks.1.norm2.weight' ? adapterParts.get('norm') : undefined),
       begin: () => ({
-        prompts: (block) => own.get(`prompts.${block}`) as tf.Variable<tf.Rank.R2>,
-        prefixBias: own.get('bias') as tf.Variable<tf.Rank.R1>,
+        prompts: (block) => adapterParts.get(`prompts.${block}`) as tf.Variable<tf.Rank.R2>,
+        prefixBias: adapterParts.get('bias') as tf.Variable<tf.Rank.R1>,
       }),
     };
     const loss = (): tf.Scalar =>
@@ -246,28 +246,28 @@ describe('an adapter in training', () => {
         return tf.mean(tf.square(tf.add(hidden, 0.1))) as tf.Scalar;
       });
     const before = model.parameters.entries().map(({ variable }) => Float32Array.from(variable.dataSync()));
-    const { loss: value, gradients } = parameterGradients(own, loss);
+    const { loss: value, gradients } = parameterGradients(adapterParts, loss);
     value.dispose();
-    expect(Object.keys(gradients)).toEqual(own.specs.map(({ name }) => name));
-    for (const { name } of own.specs) {
-      const start = Float32Array.from(own.get(name).dataSync());
+    expect(Object.keys(gradients)).toEqual(adapterParts.specs.map(({ name }) => name));
+    for (const { name } of adapterParts.specs) {
+      const start = Float32Array.from(adapterParts.get(name).dataSync());
       const got = gradients[name]?.dataSync() ?? [];
       for (const at of [0, start.length - 1]) {
         const [up = NaN, down = NaN] = [1e-2, -1e-2].map((change) => {
-          own.write(
+          adapterParts.write(
             name,
             start.map((each, i) => (i === at ? each + change : each)),
           );
           return valuesOf(loss())[0];
         });
-        own.write(name, start);
+        adapterParts.write(name, start);
         expect((up - down) / 2e-2).toBeCloseTo(got[at] ?? NaN, 3);
       }
     }
     const after = model.parameters.entries().map(({ variable }) => Float32Array.from(variable.dataSync()));
     expect(after).toEqual(before);
     tf.dispose(gradients);
-    own.dispose();
+    adapterParts.dispose();
     model.dispose();
   });
 });

@@ -184,8 +184,8 @@ describe.each(engines)('a continued sequence on $title', (engine) => {
     expectEqual(encoder, tolerance, false, { merged: false });
     using exported = exportMerged(encoder, [keys.captionImage, keys.captionText]);
     expectEqual(exported, tolerance, true);
-    const [own, merged] = [continued(encoder, startOf()), continued(exported, startOf())];
-    own.forEach((values, i) => {
+    const [trained, merged] = [continued(encoder, startOf()), continued(exported, startOf())];
+    trained.forEach((values, i) => {
       expect(maximumDifference(values, merged[i] as Float32Array)).toBeLessThan(tolerance);
     });
   });

@@ -111,10 +111,10 @@ describe.each(engines)('UniPerceiver on $title', (engine) => {
     expect(leakedTensors(round)).toEqual({ tensors: 0, buffers: 0 });
     model.dispose();
     const life = (): void => {
-      const own = createUniPerceiver(sparse, createRandom(8));
-      own.encode(input).dispose();
-      own.dispose();
-      own.dispose();
+      const encoder = createUniPerceiver(sparse, createRandom(8));
+      encoder.encode(input).dispose();
+      encoder.dispose();
+      encoder.dispose();
     };
     expect(leakedTensors(life)).toEqual({ tensors: 0, buffers: 0 });
   });

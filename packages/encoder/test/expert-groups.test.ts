@@ -189,7 +189,8 @@ describe('groups of experts', () => {
     const model = drawnModel(config, 22);
     const { merged } = mergedConfigOf(config, served);
     expect(
-      'groups' in merged && merged.groups.map(({ name, by, rows: own }) => [name, by, own.length]),
+      'groups' in merged &&
+        merged.groups.map(({ name, by, rows: groupRows }) => [name, by, groupRows.length]),
     ).toEqual([
       ['attend', ['modality'], 2],
       ['feed', ['task'], 1],
@@ -200,7 +201,7 @@ describe('groups of experts', () => {
     expect(() => exported.encode({ ...inputOf(captionBatch(1, 3)), task: 'b' })).toThrow(
       'encode: expected a row that this merged model was exported with: [task a]; got [task b]',
     );
-    for (const own of [model, exported]) own.dispose();
+    for (const each of [model, exported]) each.dispose();
     expect(() =>
       mergedConfigOf({ ...tiny, moe: { groups: [attentionByModality, ffnByToken] } }, served),
     ).toThrow(
@@ -217,7 +218,7 @@ describe('groups of experts', () => {
     const exported = exportMerged(model, served);
     expect(exported.config.merged.groups[0]?.by).toEqual(['attributes', 'modality']);
     expect(maximumDifference(encodedCaptions(exported), encodedCaptions(model))).toBeLessThan(1e-5);
-    for (const own of [model, exported]) own.dispose();
+    for (const each of [model, exported]) each.dispose();
   });
 
   it('read a merged model of one group as it was written before', () => {
@@ -239,7 +240,7 @@ describe('groups of experts', () => {
     expect(planTransfer(tiny, before as unknown as EncoderConfig)).toEqual(
       planTransfer(tiny, exported.config),
     );
-    for (const own of [model, exported]) own.dispose();
+    for (const each of [model, exported]) each.dispose();
   });
 
   it('take other numbers of experts from a forward, merged and not', () => {
@@ -254,7 +255,7 @@ describe('groups of experts', () => {
     expect(() => encodedCaptions(model, { topK: () => 5 })).toThrow(
       'gate: expected topK from 1 to the number of experts (4), got 5; lower topK or add experts',
     );
-    for (const own of [model, twice]) own.dispose();
+    for (const each of [model, twice]) each.dispose();
   });
 
   it.each([
@@ -271,10 +272,10 @@ describe('groups of experts', () => {
         // Prefix and image alone, nine positions.
         return tf.sum(tf.square(tf.slice(hidden, [0, 0, 0], [2, 9, 8]))) as tf.Scalar;
       });
-      const largest = Math.max(
+      const greatest = Math.max(
         ...Array.from(gradients['routers.feed.gate.weight']?.dataSync() ?? [], Math.abs),
       );
-      expect(largest).toBeGreaterThan(1e-6);
+      expect(greatest).toBeGreaterThan(1e-6);
       tf.dispose([loss, gradients]);
       model.dispose();
     },
@@ -358,7 +359,7 @@ describe('groups of experts', () => {
     const apart = createUniPerceiver({ ...tiny, layers: 2, splitAttention: true }, createRandom(31));
     await transferWeights(apart, dense);
     expect(maximumDifference(encodedCaptions(apart), encodedCaptions(dense))).toBeLessThan(1e-5);
-    for (const own of [start, model, dense, apart]) own.dispose();
+    for (const each of [start, model, dense, apart]) each.dispose();
   });
 
   it.each<readonly [ExpertConfig, string]>([

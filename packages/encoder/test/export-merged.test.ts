@@ -60,11 +60,11 @@ describe.each(engines)('exported encoders on $title', (engine) => {
     ] as const) {
       const input = inputOf(batch);
       const live = model.encode(input, options);
-      const own = exported.encode(input, options);
-      expect(maximumDifference(own.dataSync(), live.dataSync())).toBeLessThan(
+      const exportedStates = exported.encode(input, options);
+      expect(maximumDifference(exportedStates.dataSync(), live.dataSync())).toBeLessThan(
         engine.precision === 'bf16' ? 0.03 : 1e-5,
       );
-      tf.dispose([live, own]);
+      tf.dispose([live, exportedStates]);
     }
     tf.dispose(prompts.filter((prompt) => prompt !== undefined));
     model.dispose();
@@ -115,10 +115,10 @@ describe('exporting', () => {
     const model = drawnModel({ ...tiny, moe: {} }, 8);
     const input = inputOf(textBatch(1, 2, 9));
     const life = (): void => {
-      const own = exportMerged(model, met);
-      own.encode(input).dispose();
-      own.dispose();
-      own.dispose();
+      const mergedModel = exportMerged(model, met);
+      mergedModel.encode(input).dispose();
+      mergedModel.dispose();
+      mergedModel.dispose();
     };
     life();
     expect(leakedTensors(life)).toEqual({ tensors: 0, buffers: 0 });
@@ -183,21 +183,21 @@ describe('the loader of exported encoders', () => {
     expect(Array.from(a.dataSync())).toEqual(Array.from(b.dataSync()));
     expect(loaded.config).toEqual(exported.config);
     tf.dispose([a, b]);
-    for (const own of [loaded, exported, model]) own.dispose();
+    for (const each of [loaded, exported, model]) each.dispose();
   });
 
   it('says what a folder lacks', async () => {
     await expect(loadMergedEncoder(join(scratch, 'none'))).rejects.toThrow(
       'give the folder of an exported model',
     );
-    const place = join(scratch, 'config.json');
-    await writeFile(place, '{');
+    const file = join(scratch, 'config.json');
+    await writeFile(file, '{');
     await expect(loadMergedEncoder(scratch)).rejects.toThrow(
       /expected JSON, got .* at \d+:\d+; export it anew/u,
     );
-    await writeFile(place, JSON.stringify({ encoder: tiny }));
+    await writeFile(file, JSON.stringify({ encoder: tiny }));
     await expect(loadMergedEncoder(scratch)).rejects.toThrow(
-      `merged encoder: expected the configuration of a merged encoder in ${place}, got another; write one with polygate export`,
+      `merged encoder: expected the configuration of a merged encoder in ${file}, got another; write one with polygate export`,
     );
   });
 });

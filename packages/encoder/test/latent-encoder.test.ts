@@ -167,9 +167,9 @@ describe.each(engines)('blocks of experts on $title equal plain loops', (engine)
       });
       parameters.write(name, start);
       const got = gradient.dataSync();
-      const largest = Math.max(1e-2, ...got.map(Math.abs));
+      const scale = Math.max(1e-2, ...got.map(Math.abs));
       for (const [at, i] of looked.entries()) {
-        expect(Math.abs((got[i] ?? Number.NaN) - (expected[at] ?? 0)) / largest, name).toBeLessThan(0.02);
+        expect(Math.abs((got[i] ?? Number.NaN) - (expected[at] ?? 0)) / scale, name).toBeLessThan(0.02);
       }
       reached += 1;
     }
@@ -282,12 +282,12 @@ describe('the encoder of latents', () => {
       const { gradients, loss } = parameterGradients(parameters, () =>
         tf.sum(tf.concat([...encoder.encode(batch, { training: true, noise: false })], 1)),
       );
-      const largest = ['attention', 'ffn'].map((name) =>
+      const greatest = ['attention', 'ffn'].map((name) =>
         Math.max(...(gradients[`routers.${name}.gate.weight`]?.dataSync().map(Math.abs) ?? [0])),
       );
       tf.dispose([gradients, loss, batch.map(({ tokens }) => tokens)]);
       parameters.dispose();
-      return Math.min(...largest);
+      return Math.min(...greatest);
     };
     expect(gradientOf(false)).toBeGreaterThan(1e-3);
     // Divided by itself a gate is 1, whatever the router says.

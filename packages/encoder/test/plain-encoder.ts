@@ -58,8 +58,8 @@ const dot = (a: readonly number[], b: readonly number[]): number =>
 const plus = (a: readonly number[], b: readonly number[]): number[] =>
   a.map((value, i) => value + (b[i] ?? 0));
 const softmax = (values: readonly number[]): number[] => {
-  const largest = Math.max(...values);
-  const powers = values.map((value) => Math.exp(value - largest));
+  const maximum = Math.max(...values);
+  const powers = values.map((value) => Math.exp(value - maximum));
   const total = powers.reduce((a, b) => a + b);
   return powers.map((power) => power / total);
 };
@@ -85,10 +85,10 @@ export const plainEncoder = (model: UniPerceiver) => {
       .map(({ name, variable }) => [name, { shape: variable.shape, data: variable.dataSync() }]),
   );
   const remember = <T>(make: (name: string) => T): ((name: string) => T) => {
-    const known = new Map<string, T>();
+    const cache = new Map<string, T>();
     return (name) => {
-      const value = known.get(name) ?? make(name);
-      known.set(name, value);
+      const value = cache.get(name) ?? make(name);
+      cache.set(name, value);
       return value;
     };
   };
@@ -113,15 +113,15 @@ export const plainEncoder = (model: UniPerceiver) => {
   /** The group of experts that a linear belongs to. */
   const groupOf = (block: number, linear: string) =>
     config.moe?.groups.find(
-      ({ blocks, linears }) => blocks.includes(block) && linears.some((own) => own.includes(linear)),
+      ({ blocks, linears }) => blocks.includes(block) && linears.some((names) => names.includes(linear)),
     );
 
   /** Parameters of the router that serves a linear; routers of a group are counted by block, then as they are listed. */
   const routerOf = (block: number, linear: string): ((name: string, size: number) => number[]) => {
     const group = groupOf(block, linear);
     if (!group) return () => [];
-    const own = group.linears.findIndex((linears) => linears.includes(linear));
-    const site = group.blocks.indexOf(block) * group.linears.length + own;
+    const linearAt = group.linears.findIndex((linears) => linears.includes(linear));
+    const site = group.blocks.indexOf(block) * group.linears.length + linearAt;
     const prefix = group.name === 'experts' ? 'routers' : `routers.${group.name}`;
     return (name, size) =>
       [...(values.get(`${prefix}.${name}`)?.data ?? [])].slice(site * size, (site + 1) * size);
@@ -322,7 +322,7 @@ export const plainEncoder = (model: UniPerceiver) => {
         if (!byTokenOf(name)) {
           return lines.map((line, t) => linear(line, rows[t] ?? keyOf(first), { block, name }));
         }
-        const site = groupOf(block, name)?.linears.find((own) => own.includes(name))?.[0] ?? name;
+        const site = groupOf(block, name)?.linears.find((names) => names.includes(name))?.[0] ?? name;
         const gates =
           decided.get(site) ?? tokenGates(routed, { block, name }, { ...flags, topKs: topKsOf(name) });
         decided.set(site, gates);

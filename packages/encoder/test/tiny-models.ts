@@ -118,7 +118,7 @@ export const inputOf = (
   const segments = first.map((segment, s) => {
     const all = batch.map((sample) => sample[s] as PlainSegment);
     if (segment.kind === 'text') {
-      const ids = Int32Array.from(all.flatMap((own) => (own.kind === 'text' ? own.ids : [])));
+      const ids = Int32Array.from(all.flatMap((part) => (part.kind === 'text' ? part.ids : [])));
       const positions = segment.positions && Int32Array.from(segment.positions);
       const length = segment.ids.length;
       return { segment: textSegment({ ids, length, ...(positions ? { positions } : {}) }, segment.row) };
@@ -126,7 +126,7 @@ export const inputOf = (
     const { rows: height, columns, startFrame, row } = segment;
     const grid = { rows: height, columns, frames: segment.patches.length / (height * columns) };
     const patches = Float32Array.from(
-      all.flatMap((own) => (own.kind === 'visual' ? own.patches.flat() : [])),
+      all.flatMap((part) => (part.kind === 'visual' ? part.patches.flat() : [])),
     );
     const [patch = []] = segment.patches;
     const images = {

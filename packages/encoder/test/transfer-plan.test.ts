@@ -21,7 +21,9 @@ const moe: fc.Arbitrary<ExpertConfig> = fc
     attention: fc.boolean(),
     separateGates: fc.boolean(),
   })
-  .map(({ experts, ...own }) => (own.condition === 'task-specific' ? own : { ...own, experts }));
+  .map(({ experts, ...plainExperts }) =>
+    plainExperts.condition === 'task-specific' ? plainExperts : { ...plainExperts, experts },
+  );
 
 const config: fc.Arbitrary<EncoderConfig> = fc
   .record({
@@ -36,19 +38,20 @@ const config: fc.Arbitrary<EncoderConfig> = fc
 /** A trained start, or what an export of it for some segments gives. */
 const start: fc.Arbitrary<EncoderConfig | MergedEncoderConfig> = fc
   .tuple(config, fc.boolean(), fc.subarray(Object.values(keys), { minLength: 1 }))
-  .map(([own, merged, segments]) => {
-    const condition = own.moe?.condition;
-    if (!merged || condition === undefined || condition === 'token' || condition === 'context') return own;
-    const [task = 'a'] = own.moe?.tasks ?? [];
+  .map(([encoder, merged, segments]) => {
+    const condition = encoder.moe?.condition;
+    if (!merged || condition === undefined || condition === 'token' || condition === 'context')
+      return encoder;
+    const [task = 'a'] = encoder.moe?.tasks ?? [];
     return mergedConfigOf(
-      own,
+      encoder,
       segments.map((segment) => ({ ...segment, task })),
     );
   });
 
-const shapes = (own: EncoderConfig | MergedEncoderConfig): ReadonlyMap<string, readonly number[]> =>
+const shapes = (encoder: EncoderConfig | MergedEncoderConfig): ReadonlyMap<string, readonly number[]> =>
   new Map(
-    (isMergedConfig(own) ? describeMergedEncoder(own) : describeEncoder(own)).map((spec) => [
+    (isMergedConfig(encoder) ? describeMergedEncoder(encoder) : describeEncoder(encoder)).map((spec) => [
       spec.name,
       spec.shape,
     ]),
@@ -68,9 +71,10 @@ describe('a transfer plan', () => {
           expect(sources.get(source.from), `${name} from ${source.from}`).toEqual(shape);
           used.add(source.from);
         } else if (source.how === 'averaged') {
-          for (const own of source.from) expect(sources.get(own), `${name} from ${own}`).toEqual(shape);
+          for (const sourceName of source.from)
+            expect(sources.get(sourceName), `${name} from ${sourceName}`).toEqual(shape);
           expect(new Set(source.from).size).toBe(source.from.length);
-          source.from.forEach((own) => used.add(own));
+          source.from.forEach((sourceName) => used.add(sourceName));
         } else if (source.how === 'partly taken') {
           const available = sizeOf(sources.get(source.from) ?? []);
           for (const [row, origin] of source.rows) {
@@ -89,7 +93,8 @@ describe('a transfer plan', () => {
         }
       }
       for (const name of sources.keys()) {
-        const isTold = used.has(name) || to.has(name) || plan.left.some((own) => own.name === name);
+        const isTold =
+          used.has(name) || to.has(name) || plan.left.some((parameter) => parameter.name === name);
         expect(isTold, name).toBe(true);
       }
     });
@@ -118,10 +123,10 @@ describe('a transfer plan', () => {
     ),
   ];
   const exports = groupings
-    .filter(({ moe: own }) => own?.groups?.every(({ condition }) => condition !== 'token'))
-    .map((own) =>
+    .filter(({ moe: experts }) => experts?.groups?.every(({ condition }) => condition !== 'token'))
+    .map((encoder) =>
       mergedConfigOf(
-        own,
+        encoder,
         Object.values(keys).flatMap((key) => ['a', 'b'].map((task) => ({ ...key, task }))),
       ),
     );
@@ -132,8 +137,8 @@ describe('a transfer plan', () => {
         const sources = shapes(from);
         for (const { name, source } of planTransfer(model, from).entries) {
           const names = source.how === 'averaged' ? source.from : 'from' in source ? [source.from] : [];
-          for (const own of names as readonly string[])
-            expect(sources.has(own), `${name} from ${own}`).toBe(true);
+          for (const sourceName of names as readonly string[])
+            expect(sources.has(sourceName), `${name} from ${sourceName}`).toBe(true);
         }
       }
     }
@@ -153,8 +158,8 @@ describe('a transfer plan', () => {
 
   it('takes all of an encoder that is the same', () => {
     fc.assert(
-      fc.property(config, (own) => {
-        const { entries, left, settings } = planTransfer(own, own);
+      fc.property(config, (encoder) => {
+        const { entries, left, settings } = planTransfer(encoder, encoder);
         expect(entries.filter(({ source }) => source.how !== 'taken')).toEqual([]);
         expect([left, settings]).toEqual([[], []]);
       }),

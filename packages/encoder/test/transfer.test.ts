@@ -82,14 +82,16 @@ describe('upcycling', () => {
       if (spec.role === 'bias') expect(Math.max(...off.map(Math.abs)), name).toBe(0);
       else {
         const mean = start.reduce((sum, value) => sum + value, 0) / start.length;
-        const own = Math.sqrt(start.reduce((sum, value) => sum + (value - mean) ** 2, 0) / start.length);
-        deviations.push(Math.sqrt(off.reduce((sum, d) => sum + d * d, 0) / off.length) / own);
+        const deviation = Math.sqrt(
+          start.reduce((sum, value) => sum + (value - mean) ** 2, 0) / start.length,
+        );
+        deviations.push(Math.sqrt(off.reduce((sum, d) => sum + d * d, 0) / off.length) / deviation);
       }
     }
     // 48 weights of about 100 values each: the mean of their deviations is within a few hundredths of 0.5.
     expect(deviations).toHaveLength(48);
     expect(deviations.reduce((sum, d) => sum + d, 0) / 48).toBeCloseTo(0.5, 1);
-    for (const own of [dense, model, again]) own.dispose();
+    for (const each of [dense, model, again]) each.dispose();
   });
 
   it('takes an encoder with the same experts as it is, noise or not', async () => {
@@ -139,7 +141,7 @@ describe('upcycling', () => {
     await expect(transferWeights(model, dense, { strict: true })).rejects.toThrow(
       /^transfer: expected to take every parameter of the start as it is \(strict\), got 129 others: blocks\.0\.attention\.qkv\.experts\.0\.weight copied \(experts where the start has one dense layer: copies of it\), .*, and 124 more; set the model to what the start has, or strict to false$/u,
     );
-    for (const own of [model, wide, dense, low]) own.dispose();
+    for (const each of [model, wide, dense, low]) each.dispose();
   });
 });
 
@@ -175,7 +177,7 @@ describe('a transfer to other tasks', () => {
       expect(plan.left).toEqual([]);
       const input = inputOf(captionBatch(2, 21));
       expect(maximumDifference(encoded(model, input), encoded(start, input))).toBe(0);
-      for (const own of [start, model]) own.dispose();
+      for (const each of [start, model]) each.dispose();
     },
   );
 
@@ -184,7 +186,7 @@ describe('a transfer to other tasks', () => {
     const start = drawnModel({ ...tiny, moe: { ...moe, tasks: ['b', 'gone', 'a'] } }, 22);
     const { model, plan } = await transferred({ ...tiny, moe: { ...moe, tasks: ['a', 'c', 'b'] } }, start);
     expect(others(plan)).toEqual(['routers.task.embedding partly taken: c not known to the start']);
-    const [to, from] = [model, start].map((own) => own.parameters.get('routers.task.embedding'));
+    const [to, from] = [model, start].map((encoder) => encoder.parameters.get('routers.task.embedding'));
     const fresh = createUniPerceiver(model.config, createRandom(40));
     for (const site of [0, 5]) {
       for (const [row, origin] of [
@@ -201,7 +203,7 @@ describe('a transfer to other tasks', () => {
     }
     const input = inputOf(captionBatch(2, 23));
     expect(maximumDifference(encoded(model, input), encoded(start, input))).toBe(0);
-    for (const own of [start, model, fresh]) own.dispose();
+    for (const each of [start, model, fresh]) each.dispose();
   });
 
   it('gives each known task its own copy, and a new one the mean of all', async () => {
@@ -212,7 +214,7 @@ describe('a transfer to other tasks', () => {
     );
     const path = 'blocks.1.ffn.fc2.experts';
     for (const part of ['weight', 'bias']) {
-      const read = (own: Encoder, index: number) => own.parameters.read(`${path}.${index}.${part}`);
+      const read = (encoder: Encoder, index: number) => encoder.parameters.read(`${path}.${index}.${part}`);
       expect(await read(model, 0)).toEqual(await read(start, 1));
       expect(await read(model, 2)).toEqual(await read(start, 0));
       expect(await read(model, 1)).toEqual(
@@ -226,7 +228,7 @@ describe('a transfer to other tasks', () => {
     });
     const input = inputOf(captionBatch(1, 25));
     expect(maximumDifference(encoded(model, input), encoded(start, input))).toBe(0);
-    for (const own of [start, model]) own.dispose();
+    for (const each of [start, model]) each.dispose();
   });
 });
 
@@ -243,7 +245,7 @@ describe('a transfer to other experts', () => {
       [0, 1].map((e) => model.parameters.read(`blocks.0.${linear}.experts.${e}.weight`)),
     );
     expect(maximumDifference(one ?? [], two ?? [])).toBeGreaterThan(0.01);
-    for (const own of [start, model]) own.dispose();
+    for (const each of [start, model]) each.dispose();
   });
 
   it('copies where experts are added, and keeps the routers of the blocks that had them', async () => {
@@ -260,7 +262,7 @@ describe('a transfer to other experts', () => {
     );
     const input = inputOf(captionBatch(2, 27));
     expect(maximumDifference(encoded(model, input), encoded(start, input))).toBeLessThan(1e-5);
-    for (const own of [start, model]) own.dispose();
+    for (const each of [start, model]) each.dispose();
   });
 
   it('gives linears with gates of their own the decisions that they followed before', async () => {
@@ -269,7 +271,7 @@ describe('a transfer to other experts', () => {
     expect(others(plan).every((line) => line.startsWith('routers.'))).toBe(true);
     const input = inputOf(captionBatch(2, 29));
     expect(maximumDifference(encoded(model, input), encoded(start, input))).toBeLessThan(1e-6);
-    for (const own of [start, model]) own.dispose();
+    for (const each of [start, model]) each.dispose();
   });
 
   it('averages where experts go, and says what stays behind', async () => {
@@ -287,7 +289,7 @@ describe('a transfer to other experts', () => {
     expect(new Set(dense.plan.left.map(({ reason }) => reason))).toEqual(
       new Set(['the model has no router that looks at the same']),
     );
-    for (const own of [start, model, dense.model]) own.dispose();
+    for (const each of [start, model, dense.model]) each.dispose();
   });
 
   it('takes experts by their number where there are more or fewer, and new routers for another condition', async () => {
@@ -312,7 +314,7 @@ describe('a transfer to other experts', () => {
       'moe.topK (model 1, start 2)',
       'moe.renormalize (model false, start true)',
     ]);
-    for (const own of [start, more.model, fewer.model, other.model]) own.dispose();
+    for (const each of [start, more.model, fewer.model, other.model]) each.dispose();
   });
 });
 
@@ -343,7 +345,7 @@ describe('a transfer from merged experts', () => {
     );
     expect(others(plan).some((line) => line.startsWith('routers.gate.weight fitted'))).toBe(sets > 1);
     expect(plan.left).toEqual([]);
-    for (const own of [start, model]) own.dispose();
+    for (const each of [start, model]) each.dispose();
   });
 
   it('keeps the sets apart where gates have to learn, and chooses among all experts of a set', async () => {
@@ -352,13 +354,13 @@ describe('a transfer from merged experts', () => {
     const reports = model.routing(served);
     expect(reports).toHaveLength(6);
     for (const { chosen, probabilities } of reports) {
-      chosen.forEach((own, row) => {
-        expect(own.map((expert) => Math.floor(expert / 3))).toEqual([row, row]);
+      chosen.forEach((experts, row) => {
+        expect(experts.map((expert) => Math.floor(expert / 3))).toEqual([row, row]);
         // No gate is so near to 0 or 1 that its router would learn nothing.
-        expect(probabilities[row * 9 + (own[0] ?? 0)]).toBeLessThan(0.99);
+        expect(probabilities[row * 9 + (experts[0] ?? 0)]).toBeLessThan(0.99);
       });
     }
-    for (const own of [start, model]) own.dispose();
+    for (const each of [start, model]) each.dispose();
   });
 
   it('gives tasks their own sets by name', async () => {
@@ -369,14 +371,14 @@ describe('a transfer from merged experts', () => {
       { ...tiny, moe: { condition: 'task-specific', tasks: ['c', 'new', 'a'] } },
       start,
     );
-    const read = (own: Encoder, name: string) =>
-      own.parameters.read(`blocks.2.attention.output.${name}.weight`);
+    const read = (encoder: Encoder, name: string) =>
+      encoder.parameters.read(`blocks.2.attention.output.${name}.weight`);
     expect(await read(model, 'experts.0')).toEqual(await read(start, 'merged.2'));
     expect(await read(model, 'experts.2')).toEqual(await read(start, 'merged.0'));
     expect(others(plan)).toContain(
       "blocks.0.ffn.fc1.experts.1.bias averaged: an expert of a task that the start does not know: the mean of the start's 3 merged sets",
     );
-    for (const own of [start, model]) own.dispose();
+    for (const each of [start, model]) each.dispose();
   });
 
   it('averages sets that no router can tell apart, and refuses gates that would scale them', async () => {
@@ -425,6 +427,6 @@ describe('a transfer to other lengths, depths and patches', () => {
       name: 'blocks.2.norm1.weight',
       reason: 'the model does not have this block',
     });
-    for (const own of [start, model, fresh]) own.dispose();
+    for (const each of [start, model, fresh]) each.dispose();
   });
 });

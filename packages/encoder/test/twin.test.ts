@@ -30,12 +30,12 @@ const differences = (model: UniPerceiver, given: Case, ways: readonly EncodeOpti
   const { batch, mask, keep, prompts } = given;
   const plain = plainEncoder(model);
   const expected = batch.flatMap((sample, b) => {
-    const own: PlainOptions = {
+    const plainOptions: PlainOptions = {
       ...(mask ? { mask } : {}),
       ...(keep ? { keep: keep[b] ?? [] } : {}),
       ...(prompts ? { prompts } : {}),
     };
-    return plain(sample, own).flat();
+    return plain(sample, plainOptions).flat();
   });
   const input = inputOf(batch, mask);
   const deep = prompts?.map((prompt) => tf.tensor2d(prompt));
@@ -101,8 +101,8 @@ describe.each(engines)('encode on $title equals plain loops', (engine) => {
     const [samples, step] = [createRandom(10), createRandom(15)];
     const draws = createBatchRandom({ samples, step, first: 7 });
     const keep = batch.map((_, b) => {
-      const own = draws.forSample(b, 'drop path');
-      return Array.from({ length: 6 }, () => (own.next() < 0.4 ? 0 : 1 / 0.6));
+      const stream = draws.forSample(b, 'drop path');
+      return Array.from({ length: 6 }, () => (stream.next() < 0.4 ? 0 : 1 / 0.6));
     });
     expect(new Set(keep.flat()).size).toBe(2);
     const prompting = createRandom(11);

@@ -26,9 +26,9 @@ export interface BleuScores {
  */
 export type BleuCounts = Float64Array;
 
-const nearestLength = (lengths: readonly number[], own: number): number =>
+const nearestLength = (lengths: readonly number[], candidate: number): number =>
   lengths.reduce((best, length) => {
-    const gain = Math.abs(best - own) - Math.abs(length - own);
+    const gain = Math.abs(best - candidate) - Math.abs(length - candidate);
     return gain > 0 || (gain === 0 && length < best) ? length : best;
   });
 
@@ -152,8 +152,8 @@ export const sumBleuCounts = (
   const sum = new Float64Array(LENGTH);
   const length = indices?.length ?? counts.length;
   for (let i = 0; i < length; i += 1) {
-    const own = counts[indices?.[i] ?? i];
-    for (let k = 0; k < LENGTH; k += 1) sum[k] = (sum[k] ?? 0) + (own?.[k] ?? 0);
+    const pairCounts = counts[indices?.[i] ?? i];
+    for (let k = 0; k < LENGTH; k += 1) sum[k] = (sum[k] ?? 0) + (pairCounts?.[k] ?? 0);
   }
   return sum;
 };

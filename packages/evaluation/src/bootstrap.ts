@@ -148,7 +148,7 @@ export const bootstrapInterval = (values: ArrayLike<number>, options: BootstrapO
   }
   const sums = Float64Array.from(groups, (group) => group.reduce((sum, i) => sum + (values[i] ?? 0), 0));
   const sizes = Int32Array.from(groups, (group) => group.length);
-  const total = sums.reduce((sum, own) => sum + own, 0);
+  const total = sums.reduce((sum, value) => sum + value, 0);
   const statistics = new Float64Array(resamples);
   for (let r = 0; r < resamples; r += 1) {
     let sum = 0;

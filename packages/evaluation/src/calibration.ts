@@ -89,7 +89,7 @@ export const confidencesOf = (probabilities: ArrayLike<number>, labels: Labels):
   const best = bestOfRows('calibration', probabilities, classes);
   return {
     confidence: Float64Array.from(best, ([first = 0], i) => probabilities[i * classes + first] ?? Number.NaN),
-    right: Float64Array.from(best, (own, i) => (own.includes(labels[i] ?? -1) ? 1 / own.length : 0)),
+    right: Float64Array.from(best, (tied, i) => (tied.includes(labels[i] ?? -1) ? 1 / tied.length : 0)),
   };
 };
 

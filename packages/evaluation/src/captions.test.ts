@@ -226,9 +226,9 @@ describe('tokenF1 and exactMatch', () => {
         fc.array(text, { maxLength: 5 }),
         fc.array(text, { minLength: 1, maxLength: 3 }),
         (texts, references) => {
-          const found = overlapWith(texts)(references);
+          const overlap = overlapWith(texts)(references);
           texts.forEach((candidate, i) => {
-            expect(found[i]).toBeCloseTo(tokenF1([{ candidate, references }]).value, 12);
+            expect(overlap[i]).toBeCloseTo(tokenF1([{ candidate, references }]).value, 12);
           });
         },
       ),

@@ -40,14 +40,14 @@ describe('chance', () => {
     fc.assert(
       fc.property(sizes, ({ gallery, k, relevant }) => {
         fc.pre(relevant <= gallery);
-        let [all, found] = [0, 0];
+        let [all, hits] = [0, 0];
         for (let subset = 0; subset < 1 << gallery; subset += 1) {
           const bits = [...subset.toString(2)].filter((bit) => bit === '1').length;
           if (bits !== Math.min(k, gallery)) continue;
           all += 1;
-          if ((subset & ((1 << relevant) - 1)) !== 0) found += 1;
+          if ((subset & ((1 << relevant) - 1)) !== 0) hits += 1;
         }
-        expect(chanceRecall({ gallery, k, relevant })).toBeCloseTo(found / all, 12);
+        expect(chanceRecall({ gallery, k, relevant })).toBeCloseTo(hits / all, 12);
       }),
     );
   });

@@ -16,18 +16,18 @@ const checkOptions = <Name extends string>(
   }
   for (const key of Object.keys(options))
     if (!names.includes(key as Name)) throw unknownName(`option of ${name}`, key, names);
-  const found = Object.fromEntries(names.map((key) => [key, options[key] ?? defaults[key]])) as Record<
+  const checked = Object.fromEntries(names.map((key) => [key, options[key] ?? defaults[key]])) as Record<
     Name,
     number
   >;
   for (const key of names) {
-    if (!(Number.isInteger(found[key]) && found[key] >= 1)) {
+    if (!(Number.isInteger(checked[key]) && checked[key] >= 1)) {
       throw new ConfigError(
-        `${name}: expected a whole number ${key} from 1 in ${listed}, got ${excerpt(found[key], 40)}`,
+        `${name}: expected a whole number ${key} from 1 in ${listed}, got ${excerpt(checked[key], 40)}`,
       );
     }
   }
-  return found;
+  return checked;
 };
 
 /** Top-k accuracy of a uniform guess among C classes: k / C, at most 1. @param options.k @default 1 @throws ConfigError */

@@ -45,12 +45,12 @@ const frequenciesOf = (samples: readonly (readonly (readonly string[])[])[]): Do
 
 /**
  * Document frequencies of a set of captions, for {@link cider} and {@link ciderD} of another.
- * @param references captions of each picture
+ * @param references captions of each image
  */
 export const documentFrequencies = (
   references: readonly (readonly string[])[],
   words: WordSplitter = captionWords,
-): DocumentFrequencies => frequenciesOf(references.map((own) => own.map((text) => words(text))));
+): DocumentFrequencies => frequenciesOf(references.map((captions) => captions.map((text) => words(text))));
 
 const weigh = (words: readonly string[], { documents, counts }: DocumentFrequencies): WeightedText => {
   const weights = orders.map((n) => {
@@ -60,7 +60,7 @@ const weigh = (words: readonly string[], { documents, counts }: DocumentFrequenc
     }
     return weights;
   });
-  const norms = weights.map((own) => Math.hypot(...own.values()));
+  const norms = weights.map((vector) => Math.hypot(...vector.values()));
   return { length: words.length, weights, norms };
 };
 
@@ -115,11 +115,12 @@ const scorePairs = (
   checkFrequencies(name, frequencies);
   return meanScore(
     Float64Array.from(pairs, (pair, i) => {
-      const own = references[i] ?? [];
+      const pairReferences = references[i] ?? [];
       const candidate = weigh(words(pair.candidate), frequencies);
       let total = 0;
-      for (const reference of own) total += similarity(candidate, weigh(reference, frequencies), clipped);
-      return (scale * total) / own.length;
+      for (const reference of pairReferences)
+        total += similarity(candidate, weigh(reference, frequencies), clipped);
+      return (scale * total) / pairReferences.length;
     }),
   );
 };

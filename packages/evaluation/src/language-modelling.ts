@@ -23,17 +23,17 @@ export const labelLogProbabilities = (logits: ArrayLike<number>, labels: Labels)
         `labelLogProbabilities: expected labels from 0 to ${size - 1}, got ${label} at position ${i}`,
       );
     }
-    let largest = -Infinity;
-    for (let v = 0; v < size; v += 1) largest = Math.max(largest, logits[i * size + v] ?? Number.NaN);
+    let maximum = -Infinity;
+    for (let v = 0; v < size; v += 1) maximum = Math.max(maximum, logits[i * size + v] ?? Number.NaN);
     let sum = 0;
-    for (let v = 0; v < size; v += 1) sum += Math.exp((logits[i * size + v] ?? Number.NaN) - largest);
-    if (!(Number.isFinite(largest) && Number.isFinite(sum))) {
+    for (let v = 0; v < size; v += 1) sum += Math.exp((logits[i * size + v] ?? Number.NaN) - maximum);
+    if (!(Number.isFinite(maximum) && Number.isFinite(sum))) {
       throw new ConfigError(
-        `labelLogProbabilities: expected finite logits, got ${Number.isFinite(largest) ? sum : largest} at position ${i}; has the model diverged?`,
+        `labelLogProbabilities: expected finite logits, got ${Number.isFinite(maximum) ? sum : maximum} at position ${i}; has the model diverged?`,
         { code: 'nan-score' },
       );
     }
-    return (logits[i * size + label] ?? Number.NaN) - largest - Math.log(sum);
+    return (logits[i * size + label] ?? Number.NaN) - maximum - Math.log(sum);
   });
 };
 

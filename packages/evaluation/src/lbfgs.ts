@@ -64,7 +64,7 @@ const directionOf = (gradient: Float64Array, steps: readonly Step[]): Float64Arr
   return direction;
 };
 
-const largest = (values: Float64Array): number =>
+const maximumNorm = (values: Float64Array): number =>
   values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
 /** Share of the decrease that the slope promises (Armijo). */
@@ -83,7 +83,7 @@ export const minimize = (
   let value = objective(point, gradient);
   let steps: Step[] = [];
   for (let iteration = 0; iteration < iterations; iteration += 1) {
-    if (largest(gradient) <= tolerance) return { point, value, iterations: iteration, converged: true };
+    if (maximumNorm(gradient) <= tolerance) return { point, value, iterations: iteration, converged: true };
     let direction = directionOf(gradient, steps);
     let slope = dot(direction, gradient);
     if (!(slope < 0)) {
@@ -116,5 +116,5 @@ export const minimize = (
     }
     [point, gradient, value] = [next, nextGradient, nextValue];
   }
-  return { point, value, iterations, converged: largest(gradient) <= tolerance };
+  return { point, value, iterations, converged: maximumNorm(gradient) <= tolerance };
 };

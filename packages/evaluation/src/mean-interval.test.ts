@@ -63,8 +63,8 @@ describe('meanInterval of zeros and ones', () => {
     // Each group has a p of its own, 0.5 to 1: mean 0.75.
     const groups = Array.from({ length: count * size }, (_each, i) => Math.floor(i / size));
     const share = coverage(300, 0.75, (random, seed) => {
-      const own = draw(count, () => 0.5 + 0.5 * random.next());
-      const values = Float64Array.from(groups, (group) => (random.next() < (own[group] ?? 0) ? 1 : 0));
+      const chances = draw(count, () => 0.5 + 0.5 * random.next());
+      const values = Float64Array.from(groups, (group) => (random.next() < (chances[group] ?? 0) ? 1 : 0));
       return meanInterval(values, { seed, groups });
     });
     expect(share).toBeGreaterThanOrEqual(0.93);
@@ -104,8 +104,8 @@ describe('meanInterval of other values', () => {
   it('covers by groups', () => {
     const groups = Array.from({ length: 100 }, (_, i) => Math.floor(i / 5));
     const share = coverage(300, 1, (random, seed) => {
-      const own = draw(20, () => exponential(random));
-      const values = Float64Array.from(groups, (group) => (own[group] ?? 0) + 0.3 * random.normal());
+      const centres = draw(20, () => exponential(random));
+      const values = Float64Array.from(groups, (group) => (centres[group] ?? 0) + 0.3 * random.normal());
       return meanInterval(values, { seed, groups, resamples: 400 });
     });
     expect(share).toBeGreaterThanOrEqual(0.9);

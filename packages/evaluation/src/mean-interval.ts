@@ -42,7 +42,7 @@ interface Clusters {
 const clustersOf = (values: ArrayLike<number>, groups: readonly (readonly number[])[]): Clusters => {
   const sums = Float64Array.from(groups, (group) => group.reduce((sum, i) => sum + (values[i] ?? 0), 0));
   const sizes = Float64Array.from(groups, (group) => group.length);
-  const mean = sums.reduce((sum, own) => sum + own, 0) / values.length;
+  const mean = sums.reduce((sum, total) => sum + total, 0) / values.length;
   let residues = 0;
   let squares = 0;
   for (const [g, sum] of sums.entries()) {

@@ -21,8 +21,8 @@ describe('pixelNeighbours', () => {
     const size = { height: 8, width: 8, channels: 1 };
     const board = Uint8Array.from({ length: 64 }, (_, i) => ((i + (i >> 3)) % 2 === 0 ? 50 : 150));
     const references = { ...size, pixels: Uint8Array.of(...board, ...new Uint8Array(64).fill(130)) };
-    const found = pixelNeighbours({ ...size, pixels: new Uint8Array(64).fill(100) }, references);
-    expect([found.indices[0], found.distances[0]]).toEqual([1, 64 * 900]);
+    const neighbours = pixelNeighbours({ ...size, pixels: new Uint8Array(64).fill(100) }, references);
+    expect([neighbours.indices[0], neighbours.distances[0]]).toEqual([1, 64 * 900]);
   });
 
   it('agrees with comparing everything, ties to the lowest index, for any size', () => {
@@ -52,7 +52,7 @@ describe('pixelNeighbours', () => {
         // Copies give exact ties.
         pixels.copyWithin(20 * length, 0, 10 * length);
         const references = { height, width, channels, pixels };
-        const found = pixelNeighbours(queries, references);
+        const neighbours = pixelNeighbours(queries, references);
         for (let q = 0; q < 5; q += 1) {
           let best = Infinity;
           let nearest = -1;
@@ -66,7 +66,7 @@ describe('pixelNeighbours', () => {
               nearest = r;
             }
           }
-          expect([found.indices[q], found.distances[q]]).toEqual([nearest, best]);
+          expect([neighbours.indices[q], neighbours.distances[q]]).toEqual([nearest, best]);
         }
       }),
       { numRuns: 60 },

@@ -43,15 +43,15 @@ describe('ranks and top-k', () => {
     fc.assert(
       fc.property(scored, right, fc.integer({ min: 1, max: 5 }), (scores, right, k) => {
         const ranks = ranksOf('test', [[{ scores, start: 0, stride: 1, length: 5 }, right]]);
-        let [found, rank] = [0, 0];
+        let [hits, rank] = [0, 0];
         for (const order of orders) {
           // A stable sort leaves equal candidates in this order.
           const sorted = [...order].sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0));
           const first = sorted.findIndex((candidate) => right.includes(candidate));
           rank += first / orders.length;
-          found += Number(first < k) / orders.length;
+          hits += Number(first < k) / orders.length;
         }
-        expect(topK(ranks, k).value).toBeCloseTo(found, 10);
+        expect(topK(ranks, k).value).toBeCloseTo(hits, 10);
         expect(expectedRanks(ranks)[0]).toBeCloseTo(rank, 10);
       }),
       { numRuns: 60 },

@@ -113,8 +113,8 @@ const relevanceOf = (pairs: RetrievalPairs): Relevance => {
   }
   return {
     columns,
-    columnsOfImage: ofImage.map((own) => [...own]),
-    imagesOfColumn: ofColumn.map((own) => [...own]),
+    columnsOfImage: ofImage.map((indices) => [...indices]),
+    imagesOfColumn: ofColumn.map((indices) => [...indices]),
   };
 };
 
@@ -132,7 +132,7 @@ const recallsOf = (
   return new Map(
     ks.map((k) => {
       const scores = topK(ranks, k);
-      const sum = relevant.reduce((total, own) => total + chanceRecall({ gallery, relevant: own, k }), 0);
+      const sum = relevant.reduce((total, count) => total + chanceRecall({ gallery, relevant: count, k }), 0);
       return [k, Object.freeze({ ...scores, chance: sum / relevant.length })];
     }),
   );

@@ -108,7 +108,7 @@ describe('reports', () => {
     expect(reportMean(lower, [0, 0], options).interval).toEqual([0, Infinity]);
   });
 
-  it('refuse a score that is no number', () => {
+  it('refuse a score that is not finite', () => {
     expect(() => reportMean(context, [Number.NaN], { seed: 1 })).toThrow(
       'expected a finite top-1 of emoji group, got NaN; has the model diverged?',
     );

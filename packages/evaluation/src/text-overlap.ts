@@ -133,9 +133,9 @@ export const overlapWith = (
   const sizes = new Int32Array(texts.length);
   const index = new Map<string, (readonly [text: number, count: number])[]>();
   for (const [text, raw] of texts.entries()) {
-    const own = words(raw);
-    sizes[text] = own.length;
-    for (const [word, count] of countNgrams(own, 1)) {
+    const tokens = words(raw);
+    sizes[text] = tokens.length;
+    for (const [word, count] of countNgrams(tokens, 1)) {
       const places = index.get(word) ?? [];
       places.push([text, count]);
       index.set(word, places);
@@ -144,17 +144,17 @@ export const overlapWith = (
   return (references) => {
     const best = new Float64Array(texts.length);
     for (const raw of references) {
-      const own = words(raw);
+      const tokens = words(raw);
       const common = new Float64Array(texts.length);
-      for (const [word, count] of countNgrams(own, 1)) {
+      for (const [word, count] of countNgrams(tokens, 1)) {
         for (const [text, other] of index.get(word) ?? []) {
           common[text] = (common[text] as number) + Math.min(count, other);
         }
       }
       for (const [text, size] of sizes.entries()) {
         const score =
-          size + own.length > 0
-            ? bagF1(common[text] as number, [size, own.length])
+          size + tokens.length > 0
+            ? bagF1(common[text] as number, [size, tokens.length])
             : Number(sameSigns(texts[text] ?? '', raw));
         best[text] = Math.max(best[text] as number, score);
       }

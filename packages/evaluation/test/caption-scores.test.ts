@@ -56,9 +56,9 @@ describe('pycocoevalcap', () => {
     ['words that are cut already', fixture.cut, (text: string) => text.split(' ').filter(Boolean)],
     ['captions as they are written', fixture.raw, captionWords],
   ] as const)('gives the same BLEU, CIDEr-D and ROUGE-L of %s', (_, corpus, words) => {
-    const own = bleu(corpus.pairs, words).bleu;
+    const scores = bleu(corpus.pairs, words).bleu;
     // It adds 1e-15 to matches and 1e-9 to counts.
-    for (const [i, expected] of corpus.bleu.entries()) expect(own[i]).toBeCloseTo(expected, 7);
+    for (const [i, expected] of corpus.bleu.entries()) expect(scores[i]).toBeCloseTo(expected, 7);
     const cider = ciderD(corpus.pairs, words);
     const rouge = rougeL(corpus.pairs, words);
     expect(cider.value).toBeCloseTo(corpus.cider[0] ?? Number.NaN, 10);

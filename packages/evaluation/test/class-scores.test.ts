@@ -249,9 +249,9 @@ describe('torchmetrics', () => {
   it('has the same calibration errors', () => {
     const { probabilities, labels, ece, mce } = fixture.calibration;
     for (const bins of Object.keys(ece)) {
-      const own = calibration(probabilities, labels, { bins: Number(bins) });
-      expect(own.expectedError).toBeCloseTo(ece[bins] ?? Number.NaN, 6);
-      expect(own.maximumError).toBeCloseTo(mce[bins] ?? Number.NaN, 6);
+      const scores = calibration(probabilities, labels, { bins: Number(bins) });
+      expect(scores.expectedError).toBeCloseTo(ece[bins] ?? Number.NaN, 6);
+      expect(scores.maximumError).toBeCloseTo(mce[bins] ?? Number.NaN, 6);
     }
   });
 });

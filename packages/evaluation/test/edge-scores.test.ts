@@ -55,24 +55,24 @@ const fixture = JSON.parse(
   readFileSync(new URL('./fixtures/edge-scores.json', import.meta.url), 'utf8'),
 ) as Fixture;
 
-const near = (own: Interval, other: Pair, most: number): void => {
-  expect(Math.abs(own[0] - other[0])).toBeLessThanOrEqual(most);
-  expect(Math.abs(own[1] - other[1])).toBeLessThanOrEqual(most);
+const near = (interval: Interval, other: Pair, most: number): void => {
+  expect(Math.abs(interval[0] - other[0])).toBeLessThanOrEqual(most);
+  expect(Math.abs(interval[1] - other[1])).toBeLessThanOrEqual(most);
 };
 
 describe('scikit-learn, over all orders of the classes', () => {
-  it.each(fixture.ties)('has the same scores of ties among $classes classes', (own) => {
-    for (const [k, expected] of Object.entries(own.top)) {
-      expect(topKAccuracy(own.scores, own.labels, Number(k)).value).toBeCloseTo(expected, 12);
+  it.each(fixture.ties)('has the same scores of ties among $classes classes', (sample) => {
+    for (const [k, expected] of Object.entries(sample.top)) {
+      expect(topKAccuracy(sample.scores, sample.labels, Number(k)).value).toBeCloseTo(expected, 12);
     }
-    expect(topKAccuracy(own.scores, own.labels, 1).value).toBeCloseTo(own.accuracy, 12);
-    const confusion = expectedConfusion(own.scores, own.labels);
-    expect(confusion.length).toBe(own.confusion.length);
-    for (const [i, expected] of own.confusion.entries()) expect(confusion[i]).toBeCloseTo(expected, 12);
-    expect(macroF1(confusion)).toBeCloseTo(own.macroF1, 12);
-    expect(matthewsCorrelation(confusion)).toBeCloseTo(own.matthews, 12);
-    const all = Int32Array.from(own.labels.keys());
-    expect(macroF1Statistic(own.scores, own.labels)(all)).toBeCloseTo(own.macroF1, 12);
+    expect(topKAccuracy(sample.scores, sample.labels, 1).value).toBeCloseTo(sample.accuracy, 12);
+    const confusion = expectedConfusion(sample.scores, sample.labels);
+    expect(confusion.length).toBe(sample.confusion.length);
+    for (const [i, expected] of sample.confusion.entries()) expect(confusion[i]).toBeCloseTo(expected, 12);
+    expect(macroF1(confusion)).toBeCloseTo(sample.macroF1, 12);
+    expect(matthewsCorrelation(confusion)).toBeCloseTo(sample.matthews, 12);
+    const all = Int32Array.from(sample.labels.keys());
+    expect(macroF1Statistic(sample.scores, sample.labels)(all)).toBeCloseTo(sample.macroF1, 12);
   });
 
   it('has a sixth for a model that scores six classes alike, 60 % of the labels in the first', () => {
@@ -81,13 +81,13 @@ describe('scikit-learn, over all orders of the classes', () => {
 });
 
 describe('scipy', () => {
-  it.each(fixture.binomial)('has the same intervals of $successes of $count', (own) => {
-    near(exactInterval(own.successes, own.count), own.exact, 1e-9);
-    near(exactInterval(own.successes, own.count, 0.9), own.exact90, 1e-9);
-    near(wilsonInterval(own.successes, own.count), own.wilson, 1e-9);
-    if (own.count > 1000) return;
-    const values = Array.from({ length: own.count }, (_, i) => (i < own.successes ? 1 : 0));
-    near(meanInterval(values, { seed: 1 }), own.exact, 1e-9);
+  it.each(fixture.binomial)('has the same intervals of $successes of $count', (sample) => {
+    near(exactInterval(sample.successes, sample.count), sample.exact, 1e-9);
+    near(exactInterval(sample.successes, sample.count, 0.9), sample.exact90, 1e-9);
+    near(wilsonInterval(sample.successes, sample.count), sample.wilson, 1e-9);
+    if (sample.count > 1000) return;
+    const values = Array.from({ length: sample.count }, (_, i) => (i < sample.successes ? 1 : 0));
+    near(meanInterval(values, { seed: 1 }), sample.exact, 1e-9);
   });
 
   it('has the same quantiles', () => {
@@ -102,15 +102,15 @@ describe('scipy', () => {
     }
   });
 
-  it.each(fixture.means)('has the same bootstrap intervals within the noise of resampling', (own) => {
+  it.each(fixture.means)('has the same bootstrap intervals within the noise of resampling', (sample) => {
     // 20,000 resamples: an end has an error of about 1 % of the width.
     const options = { seed: 3, resamples: 20_000 };
-    const width = own.bca[1] - own.bca[0];
-    near(bootstrapInterval(own.values, options), own.bca, 0.03 * width);
-    near(meanInterval(own.values, options), own.studentized, 0.04 * width);
+    const width = sample.bca[1] - sample.bca[0];
+    near(bootstrapInterval(sample.values, options), sample.bca, 0.03 * width);
+    near(meanInterval(sample.values, options), sample.studentized, 0.04 * width);
   });
 
-  it.each(fixture.shares)('has the same interval of shares in groups', (own) => {
-    near(meanInterval(own.values, { seed: 1, groups: own.groups }), own.interval, 1e-9);
+  it.each(fixture.shares)('has the same interval of shares in groups', (sample) => {
+    near(meanInterval(sample.values, { seed: 1, groups: sample.groups }), sample.interval, 1e-9);
   });
 });

@@ -42,14 +42,15 @@ const fixture = JSON.parse(
 ) as Fixture;
 
 describe('scikit-learn', () => {
-  it.each(fixture.classification)('gives the same scores for $classes classes', (own) => {
-    expect([...argmaxRows(own.scores, own.classes)]).toEqual(own.predicted);
-    const confusion = confusionMatrix(own.predicted, own.labels, own.classes);
-    expect([...confusion]).toEqual(own.confusion);
-    expect(macroF1(confusion)).toBeCloseTo(own.macroF1, 12);
-    expect(matthewsCorrelation(confusion)).toBeCloseTo(own.matthews, 12);
-    expect(topKAccuracy(own.scores, own.labels, 1).value).toBeCloseTo(own.top1, 12);
-    if (own.top3 !== null) expect(topKAccuracy(own.scores, own.labels, 3).value).toBeCloseTo(own.top3, 12);
+  it.each(fixture.classification)('gives the same scores for $classes classes', (sample) => {
+    expect([...argmaxRows(sample.scores, sample.classes)]).toEqual(sample.predicted);
+    const confusion = confusionMatrix(sample.predicted, sample.labels, sample.classes);
+    expect([...confusion]).toEqual(sample.confusion);
+    expect(macroF1(confusion)).toBeCloseTo(sample.macroF1, 12);
+    expect(matthewsCorrelation(confusion)).toBeCloseTo(sample.matthews, 12);
+    expect(topKAccuracy(sample.scores, sample.labels, 1).value).toBeCloseTo(sample.top1, 12);
+    if (sample.top3 !== null)
+      expect(topKAccuracy(sample.scores, sample.labels, 3).value).toBeCloseTo(sample.top3, 12);
   });
 });
 
@@ -81,16 +82,16 @@ describe('NLTK', () => {
 });
 
 describe('scipy', () => {
-  it.each(fixture.proportions)('gives the same intervals for $successes of $count', (own) => {
+  it.each(fixture.proportions)('gives the same intervals for $successes of $count', (sample) => {
     for (const [interval, expected] of [
-      [wilsonInterval(own.successes, own.count), own.wilson],
-      [exactInterval(own.successes, own.count), own.exact],
+      [wilsonInterval(sample.successes, sample.count), sample.wilson],
+      [exactInterval(sample.successes, sample.count), sample.exact],
     ] as const) {
       expect(interval[0]).toBeCloseTo(expected[0], 9);
       expect(interval[1]).toBeCloseTo(expected[1], 9);
     }
-    const tail = binomialTail(own.successes, own.count, own.chance);
+    const tail = binomialTail(sample.successes, sample.count, sample.chance);
     // Relative, for tails down to 1e-300.
-    expect(Math.abs(tail - own.tail)).toBeLessThanOrEqual(1e-9 * own.tail);
+    expect(Math.abs(tail - sample.tail)).toBeLessThanOrEqual(1e-9 * sample.tail);
   });
 });

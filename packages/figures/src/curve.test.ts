@@ -39,7 +39,7 @@ describe('smoothCurve', () => {
     expect(smooth[20]?.y).toBeCloseTo(0.5, 9);
   });
 
-  it('passes over what is no number, and refuses a width below 0', () => {
+  it('passes over values that are not finite, and refuses a width below 0', () => {
     expect(smoothCurve(curve([1, NaN, 1]), 1)[1]?.y).toBeCloseTo(1, 12);
     expect(() => smoothCurve([], -1)).toThrow('smoothCurve: expected a width of at least 0 points, got -1');
   });

@@ -93,8 +93,8 @@ export const heatMap = (options: HeatMapOptions): Figure => {
   check(options);
   const { title, description, rows, groups, cells, cellWidth = 14, cellHeight = 18, key = true } = options;
   const { labelWidth = 12 + 6.6 * Math.max(0, ...rows.map((label) => label.length)) } = options;
-  const largest = Math.max(0, ...cells.flatMap((row) => row.map(({ value }) => (value > 0 ? value : 0))));
-  const { maximum = largest > 0 ? largest : 1 } = options;
+  const greatest = Math.max(0, ...cells.flatMap((row) => row.map(({ value }) => (value > 0 ? value : 0))));
+  const { maximum = greatest > 0 ? greatest : 1 } = options;
   const parts: string[] = [];
   const lefts: number[] = [];
   let left = labelWidth;

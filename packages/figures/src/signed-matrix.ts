@@ -90,8 +90,8 @@ export const signedMatrix = (options: SignedMatrixOptions): Figure => {
       ]),
     ),
   ];
-  for (const [row, own] of cells.entries()) {
-    for (const [column, cell] of own.entries()) {
+  for (const [row, rowCells] of cells.entries()) {
+    for (const [column, cell] of rowCells.entries()) {
       const x = labelWidth + column * cellWidth;
       const y = HEAD + row * CELL_HEIGHT;
       const box = { x: x + 1, y: y + 1, width: cellWidth - 2, height: CELL_HEIGHT - 2 };

@@ -35,7 +35,7 @@ describe('elements', () => {
     expect(hoverText('"')).toBe('<title>&quot;</title>');
   });
 
-  it('draw lines that break where there is no number', () => {
+  it('draw lines that break where a value is NaN', () => {
     expect(
       linePath([
         [0, 1],

@@ -62,7 +62,7 @@ export const logTicks = (low: number, high: number): readonly number[] => {
   return finer.length >= 2 ? finer : linearTicks(low, high, 4);
 };
 
-/** A number as short as it reads well: 0.25, 12, 1.5k, 20M, 1e-5; `-` for what is no number. */
+/** A number as short as it reads well: 0.25, 12, 1.5k, 20M, 1e-5; `-` for what is not finite. */
 export const formatNumber = (value: number): string => {
   if (!Number.isFinite(value)) return '-';
   if (value === 0) return '0';

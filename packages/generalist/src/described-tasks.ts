@@ -65,8 +65,8 @@ const kindsOf = (family: string, kept?: DescribedTask['settings']): ReadonlySet<
  * @returns undefined where there is none, or the model doesn't say its tasks
  */
 const serverOf = (model: Pick<TaskModel, 'tasks'>, family: string, dataset: string): string | undefined => {
-  const own = servedTask(model, family, { dataset });
-  if (own) return own.name;
+  const served = servedTask(model, family, { dataset });
+  if (served) return served.name;
   const kinds = [...kindsOf(family)];
   return model.tasks.find((task) => {
     if (!hasTaskFamily(task.family)) return false;

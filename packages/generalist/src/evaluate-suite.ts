@@ -110,8 +110,8 @@ const evaluateSplit = async (
         ...(task ? { task } : {}),
         ...(asked ? { options: asked } : {}),
       };
-      const own = await family.evaluate(context);
-      reports.push(...(details ? own : own.map(withoutOutcomes)));
+      const splitReports = await family.evaluate(context);
+      reports.push(...(details ? splitReports : splitReports.map(withoutOutcomes)));
     }
   }
   return reports;
@@ -172,9 +172,9 @@ export const evaluateSuite = async (
     askedOf(model, dataset, options).length > 0;
   const scorable = places.filter(isScored);
   if (scorable.length === 0) throw nothingToScore(data, { chosen, wanted });
-  for (const place of places) {
-    if (isScored(place)) continue;
-    const { dataset, split } = place;
+  for (const scored of places) {
+    if (isScored(scored)) continue;
+    const { dataset, split } = scored;
     logger.warn(`${dataset.name}, ${split}: left out, since no task scores ${dataset.kind}`);
   }
   // Tasks that are named are meant, also where the model was trained on none of their families.

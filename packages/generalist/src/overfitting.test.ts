@@ -8,12 +8,12 @@ async function* records(stretches: readonly (readonly [training: number, heldOut
     for (let i = 0; i < 10; i += 1) {
       step += 1;
       // Every other step is another task's, and losses swing by a tenth.
-      const own = i % 2 === 0;
+      const isTask = i % 2 === 0;
       yield {
         step,
         kind: 'train',
-        task: own ? task : 'other',
-        loss: own ? training + (i % 4 === 0 ? 0.1 : -0.1) : 9,
+        task: isTask ? task : 'other',
+        loss: isTask ? training + (i % 4 === 0 ? 0.1 : -0.1) : 9,
       };
     }
     yield undefined;
@@ -28,7 +28,7 @@ async function* records(stretches: readonly (readonly [training: number, heldOut
 
 describe('overfitting', () => {
   it('is a held-out loss that rises while the training loss falls', async () => {
-    const [found, ...others] = await overfittingOf(
+    const [overfitting, ...others] = await overfittingOf(
       records([
         [2, 2.1],
         [1.5, 1.8],
@@ -38,11 +38,11 @@ describe('overfitting', () => {
     );
     expect(others).toEqual([]);
     // Of each stretch five losses are the task's: 3 x + 0.1 and 2 x - 0.1, so the mean is 0.02 higher.
-    expect(found).toMatchObject({ task: 'a/b', split: 'validation', bestStep: 20, lastStep: 40 });
-    expect(found?.heldOut).toEqual({ best: 1.8, last: 2.2 });
-    expect(found?.training.best).toBeCloseTo(1.52, 9);
-    expect(found?.training.last).toBeCloseTo(0.52, 9);
-    expect(found && describeOverfitting(found)).toBe(
+    expect(overfitting).toMatchObject({ task: 'a/b', split: 'validation', bestStep: 20, lastStep: 40 });
+    expect(overfitting?.heldOut).toEqual({ best: 1.8, last: 2.2 });
+    expect(overfitting?.training.best).toBeCloseTo(1.52, 9);
+    expect(overfitting?.training.last).toBeCloseTo(0.52, 9);
+    expect(overfitting && describeOverfitting(overfitting)).toBe(
       'overfitting: a/b: the held-out loss (validation) was lowest after step 20 (1.80) and is 2.20 after step 40, while the training loss fell from 1.52 to 0.520',
     );
   });

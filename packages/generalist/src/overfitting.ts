@@ -90,8 +90,8 @@ export const readOverfitting = async (run: string): Promise<readonly Overfitting
 };
 
 /** One line for people. */
-export const describeOverfitting = ({ task, split, ...found }: Overfitting): string => {
-  const { bestStep, lastStep, heldOut, training } = found;
+export const describeOverfitting = ({ task, split, ...figures }: Overfitting): string => {
+  const { bestStep, lastStep, heldOut, training } = figures;
   const number = (value: number): string => value.toPrecision(3);
   return `overfitting: ${task}: the held-out loss (${split}) was lowest after step ${bestStep} (${number(heldOut.best)}) and is ${number(heldOut.last)} after step ${lastStep}, while the training loss fell from ${number(training.best)} to ${number(training.last)}`;
 };

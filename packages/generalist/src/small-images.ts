@@ -55,7 +55,10 @@ const cutOf = (size: number): { readonly size: number; readonly grid: number } =
   const [first = GRID.least, ...others] = gridsOf(cut);
   return {
     size: cut,
-    grid: others.reduce((best, own) => (distance(own) < distance(best) ? own : best), first),
+    grid: others.reduce(
+      (best, candidate) => (distance(candidate) < distance(best) ? candidate : best),
+      first,
+    ),
   };
 };
 
@@ -188,7 +191,7 @@ export const smallImages = (
     );
   }
   const sum = (of: keyof ImageCounts): number =>
-    [...datasets.values()].reduce((all, own) => all + own[of], 0);
+    [...datasets.values()].reduce((all, ofDataset) => all + ofDataset[of], 0);
   const counts = { ...first, samples: sum('samples'), validation: sum('validation') };
   const { task, reasons } = seen(counts);
   const made = tuned === undefined ? scratch(counts) : { recipe: tunings[tuned], reasons: [] };

@@ -29,7 +29,7 @@ export interface OpenSuite extends AsyncDisposable {
 
 /** A dataset in messages: name, kind and rows by split. */
 export const datasetText = ({ name, kind, splits }: SuiteDataset): string => {
-  const rows = Object.entries(splits).map(([split, own]) => `${split} ${own.rows}`);
+  const rows = Object.entries(splits).map(([split, content]) => `${split} ${content.rows}`);
   return `${name} (${kind}: ${rows.join(', ') || 'no split'})`;
 };
 

@@ -39,17 +39,17 @@ export const requireSuiteOf = (
       { code: 'tokenizer-mismatch', fields: { expected: tokenizerHash, got: data.tokenizer.hash } },
     );
   }
-  const { image: own, datasets } = data.suite;
+  const { image: suiteImage, datasets } = data.suite;
   if (!datasets.some((dataset) => datasetModalities(dataset).includes('visual'))) return;
-  if (own.height !== image.height || own.width !== image.width) {
+  if (suiteImage.height !== image.height || suiteImage.width !== image.width) {
     throw new ConfigError(
-      `suite ${data.folder}: expected images of the model's ${image.height} x ${image.width} pixels, got ${own.height} x ${own.width}; ${remedy}`,
-      { code: 'image-size-differs', fields: { expected: image, got: own } },
+      `suite ${data.folder}: expected images of the model's ${image.height} x ${image.width} pixels, got ${suiteImage.height} x ${suiteImage.width}; ${remedy}`,
+      { code: 'image-size-differs', fields: { expected: image, got: suiteImage } },
     );
   }
-  if (own.fit !== undefined && image.fit !== undefined && howMade(own) !== howMade(image)) {
+  if (suiteImage.fit !== undefined && image.fit !== undefined && howMade(suiteImage) !== howMade(image)) {
     logger.warn(
-      `suite ${data.folder}: its images are ${howMade(own)}, the model was trained on ${howMade(image)}; ${remedy}`,
+      `suite ${data.folder}: its images are ${howMade(suiteImage)}, the model was trained on ${howMade(image)}; ${remedy}`,
     );
   }
 };

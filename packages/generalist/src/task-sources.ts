@@ -46,10 +46,10 @@ export const labelFrequencies = async (
 /** Label frequencies of tasks that share a vocabulary, each task's as shares, so that a small task counts as much. */
 const sharedFrequencies = (counts: readonly Float64Array[]): Float64Array => {
   const shared = new Float64Array(counts[0]?.length ?? 0);
-  for (const own of counts) {
-    const total = own.reduce((sum, count) => sum + count, 0);
+  for (const taskCounts of counts) {
+    const total = taskCounts.reduce((sum, count) => sum + count, 0);
     if (total === 0) continue;
-    own.forEach((count, id) => {
+    taskCounts.forEach((count, id) => {
       shared[id] = (shared[id] ?? 0) + count / total;
     });
   }
@@ -92,20 +92,22 @@ export const buildTaskSources = async (
   };
   const subsets = options.subsets ?? (await subsetsOf(data, tasks));
   const counted = new Map<string, Float64Array>();
-  for (const [name, own] of tasks) {
+  for (const [name, settings] of tasks) {
     // The kind is checked before shards are opened: a wrong dataset has other columns.
-    taskDataset(name, own, data.suite);
-    if (!taskFamilyNamed(own.family).labelCounts?.needed(own, data.tokenizer)) continue;
+    taskDataset(name, settings, data.suite);
+    if (!taskFamilyNamed(settings.family).labelCounts?.needed(settings, data.tokenizer)) continue;
     const subset = subsets.get(name);
-    const rows = subset ? { batches: () => inOrder(subset.rows) } : await data.shards(own.dataset, own.split);
-    counted.set(name, await labelFrequencies(rows, own.family, data.tokenizer));
+    const rows = subset
+      ? { batches: () => inOrder(subset.rows) }
+      : await data.shards(settings.dataset, settings.split);
+    counted.set(name, await labelFrequencies(rows, settings.family, data.tokenizer));
   }
   const drawFrequencies = sharedFrequencies([...counted.values()]);
   const sources: TrainSource<TaskBatch>[] = [];
-  for (const [name, own] of tasks) {
-    const shards = await data.shards(own.dataset, own.split);
+  for (const [name, settings] of tasks) {
+    const shards = await data.shards(settings.dataset, settings.split);
     const frequencies = counted.get(name);
-    const task = makeTask(name, own, {
+    const task = makeTask(name, settings, {
       ...context,
       ...(frequencies ? { frequencies, drawFrequencies } : {}),
     });
@@ -115,15 +117,15 @@ export const buildTaskSources = async (
       shards: rows,
       // Tasks of one dataset each have an order of their own.
       seed: (recipe.seed ^ hashText(name)) >>> 0,
-      batchSize: own.batchSize,
+      batchSize: settings.batchSize,
     });
     sources.push({
       name,
-      batchSize: own.batchSize,
+      batchSize: settings.batchSize,
       size: rows.rowCount,
       data: subset?.hash ?? contentHash(shards.manifest),
-      lossWeight: own.lossWeight,
-      ...(own.weight === undefined ? {} : { weight: own.weight }),
+      lossWeight: settings.lossWeight,
+      ...(settings.weight === undefined ? {} : { weight: settings.weight }),
       next: async (cursor, { random }) =>
         task.collate(await source.batch(cursor), { random, training: true }),
     });

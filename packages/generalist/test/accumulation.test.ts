@@ -32,7 +32,7 @@ const maskedWords = async (model: UniPerceiverModel, rows: readonly number[]): P
 const part = (batch: TaskBatch, start: number, end: number): TaskBatch => {
   if (batch.queries === 'prefix') throw new Error('expected positions');
   const { length } = batch.inputs;
-  const own = Array.from(batch.queries, (position, at) => ({ position, at })).filter(
+  const queries = Array.from(batch.queries, (position, at) => ({ position, at })).filter(
     ({ position }) => position >= start * length && position < end * length,
   );
   return {
@@ -41,8 +41,8 @@ const part = (batch: TaskBatch, start: number, end: number): TaskBatch => {
       batch.inputs,
       Int32Array.from({ length: end - start }, (_, i) => start + i),
     ),
-    queries: Int32Array.from(own, ({ position }) => position - start * length),
-    labels: Int32Array.from(own, ({ at }) => batch.labels[at] ?? NaN),
+    queries: Int32Array.from(queries, ({ position }) => position - start * length),
+    labels: Int32Array.from(queries, ({ at }) => batch.labels[at] ?? NaN),
   };
 };
 

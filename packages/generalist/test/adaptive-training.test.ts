@@ -105,9 +105,9 @@ describe.each([
     // A single gate that is renormalised is 1 and teaches its router nothing.
     using model = conditionalModel({ ...moe, topK: 2 });
     using twin = conditionalModel({ ...moe, topK: 2 });
-    const valuesOf = (own: UniPerceiverModel): ReadonlyMap<string, Float32Array> =>
+    const valuesOf = (subject: UniPerceiverModel): ReadonlyMap<string, Float32Array> =>
       new Map(
-        own.parameters
+        subject.parameters
           .entries()
           .map(({ name, variable }) => [name, variable.dataSync<'float32'>().slice()] as const),
       );
@@ -128,9 +128,9 @@ describe.each([
   it('is evaluated with the rule, beside what is cached without it', async () => {
     using model = conditionalModel(moe);
     using wider = conditionalModel({ ...moe, topK: 3 });
-    const lossOf = async (own: UniPerceiverModel, options: Adaptive): Promise<number> => {
-      const batch = { ...(await batchOf(own, 'reading')) };
-      const { loss, metrics } = own.loss(batch, { training: false, ...options });
+    const lossOf = async (subject: UniPerceiverModel, options: Adaptive): Promise<number> => {
+      const batch = { ...(await batchOf(subject, 'reading')) };
+      const { loss, metrics } = subject.loss(batch, { training: false, ...options });
       const [value = NaN] = loss.dataSync();
       tf.dispose([loss, ...Object.values(metrics)]);
       return value;

@@ -51,16 +51,16 @@ describe.each([
 ] as const)('a model routed by %s', (name, moe) => {
   it('predicts, scores, and comes back from its folder with the same answers', async () => {
     using model = conditionalModel(moe);
-    const answers = async (own: Generalist) => ({
-      labels: await classify(own, images(own), ['red', 'blue']),
-      captions: await caption(own, images(own), { maximumTokens: 3 }),
-      matches: await retrieve(own, 'a red bar', images(own)),
-      words: await fill(own, 'the ___ is red', { count: 2 }),
+    const answers = async (asked: Generalist) => ({
+      labels: await classify(asked, images(asked), ['red', 'blue']),
+      captions: await caption(asked, images(asked), { maximumTokens: 3 }),
+      matches: await retrieve(asked, 'a red bar', images(asked)),
+      words: await fill(asked, 'the ___ is red', { count: 2 }),
     });
     const before = await answers(model);
-    const place = join(tiny.scratch, name);
-    await saveModel(model, place);
-    using again = await loadModel(place);
+    const folder = join(tiny.scratch, name);
+    await saveModel(model, folder);
+    using again = await loadModel(folder);
     expect(again.config).toEqual(model.config);
     expect(await answers(again)).toEqual(before);
     const scores = await evaluateSuite(again, tiny.data, {
@@ -163,8 +163,8 @@ describe.each(['token', 'context'])('a model routed by %s', (condition) => {
     using plain = conditionalModel({ ...moe, balanceLoss: 0, zLoss: 0 }, 6);
     const rows = await (await tiny.data.shards('colours', 'train')).read([0, 1, 2]);
     const batch = taskOf(model, 'naming').collate(rows, { random: createRandom(1), training: true });
-    const values = (own: UniPerceiverModel, options: Parameters<typeof taskLoss>[2]) => {
-      const { loss, metrics, reports } = taskLoss(own, batch, options);
+    const values = (trained: UniPerceiverModel, options: Parameters<typeof taskLoss>[2]) => {
+      const { loss, metrics, reports } = taskLoss(trained, batch, options);
       const read = (scalar: tf.Scalar | undefined): number => scalar?.dataSync()[0] ?? NaN;
       const { accuracy, balance, z, auxiliary } = metrics;
       const result = {
@@ -178,13 +178,13 @@ describe.each(['token', 'context'])('a model routed by %s', (condition) => {
       return result;
     };
     const training = { training: true, random: createRandom(2) };
-    const own = values(model, training);
+    const sums = values(model, training);
     const without = values(plain, training);
     expect(without.auxiliary).toBe(0);
-    expect(own.loss - without.loss).toBeCloseTo(own.auxiliary, 4);
+    expect(sums.loss - without.loss).toBeCloseTo(sums.auxiliary, 4);
     // Two routers in one block: the sum of both losses is twice their mean.
-    expect(own.auxiliary).toBeCloseTo(2 * (0.3 * own.balance + 0.2 * own.z), 4);
-    expect(own.reports).toEqual([]);
+    expect(sums.auxiliary).toBeCloseTo(2 * (0.3 * sums.balance + 0.2 * sums.z), 4);
+    expect(sums.reports).toEqual([]);
     expect(values(model, { ...training, telemetry: true }).reports.map(({ linears }) => linears[0])).toEqual([
       'attention.qkv',
       'ffn.fc1',

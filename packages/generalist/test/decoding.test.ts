@@ -82,19 +82,19 @@ describe('captions in bf16', () => {
 
   it.skipIf(!bf16)('have log-probabilities with a cache that rounding explains', async () => {
     using model = conditionalModel({ experts: 3, topK: 2 }, 2);
-    const place = {
+    const opening = {
       inputs: imageSequences(images(model, 2), segmentRows.captionImage),
       row: segmentRows.captionText,
       queryToken: model.tokenizer.specials.spe,
       targets: model.vocabulary.whole(),
       temperature: 'image-captioning',
     };
-    using kept = model.decoder(place, { task: 'writing' });
-    using anew = wholeDecoder(model, place, { task: 'writing' });
+    using kept = model.decoder(opening, { task: 'writing' });
+    using anew = wholeDecoder(model, opening, { task: 'writing' });
     for (const tokens of [[], [5], [5, 9]]) {
       const rows = [0, 1].map((item) => ({ item, tokens }));
-      const [own = new Float32Array(), other = []] = [await kept?.next(rows), await anew.next(rows)];
-      expect(Math.max(...own.map((score, i) => Math.abs(score - (other[i] ?? NaN))))).toBeLessThan(0.4);
+      const [cached = new Float32Array(), other = []] = [await kept?.next(rows), await anew.next(rows)];
+      expect(Math.max(...cached.map((score, i) => Math.abs(score - (other[i] ?? NaN))))).toBeLessThan(0.4);
     }
   });
 });
@@ -211,14 +211,14 @@ describe('captions', () => {
 
   it('refuse texts that do not go on from those before', async () => {
     using model = conditionalModel({ experts: 3 }, 10);
-    const place = {
+    const opening = {
       inputs: imageSequences(images(model, 2), segmentRows.captionImage),
       row: segmentRows.captionText,
       queryToken: model.tokenizer.specials.spe,
       targets: model.vocabulary.whole(),
       temperature: 'image-captioning',
     };
-    using decoder = model.decoder(place);
+    using decoder = model.decoder(opening);
     const next = (item: number, ...tokens: readonly number[]) => decoder?.next([{ item, tokens }]);
     await expect(next(0, 1)).rejects.toThrow('decoder: expected texts of 0 tokens, got one of 1');
     await next(0);

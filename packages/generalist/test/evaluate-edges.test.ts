@@ -58,7 +58,7 @@ const captionedBatch = ({ captions, concepts }: CaptionedSplit) => {
   return buildBatch(schema, {
     id: captions.map((_, i) => `image ${i}`),
     image: new Uint8Array(Buffer.concat(pixels)),
-    captions: captions.map((own) => own.map((text) => Array.from(tokenizer.encode(text)))),
+    captions: captions.map((texts) => texts.map((text) => Array.from(tokenizer.encode(text)))),
     ...(concepts ? { concept: [...concepts] } : {}),
   });
 };
@@ -71,8 +71,8 @@ const writeSuite = async (
   const folder = await mkdtemp(join(tmpdir(), 'polygate-edges-'));
   folders.push(folder);
   await saveTokenizer(tokenizer, join(folder, 'tokenizer.json'));
-  for (const [split, own] of Object.entries(splits)) {
-    const batch = captionedBatch(own);
+  for (const [split, captions] of Object.entries(splits)) {
+    const batch = captionedBatch(captions);
     await writeShards(join(folder, 'images', split), batch.schema, [batch]);
   }
   const rows = Object.entries(splits).map(([split, { captions }]) => [split, { rows: captions.length }]);

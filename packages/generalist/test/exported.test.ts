@@ -47,26 +47,26 @@ describe.each<readonly [string, ExpertConfig, number]>([
   it('answers the same after its export, from a folder like any other', async () => {
     using model = conditionalModel(moe);
     using exported = exportMerged(model, { tasks: tinyTasks.map((task) => task.name) });
-    const place = join(tiny.scratch, name);
-    await saveModel(exported, place);
-    using loaded = (await loadModel(place)) as UniPerceiverModel;
+    const folder = join(tiny.scratch, name);
+    await saveModel(exported, folder);
+    using loaded = (await loadModel(folder)) as UniPerceiverModel;
     expect(loaded.encoder).toBeInstanceOf(MergedEncoder);
     expect(loaded.config).toEqual(exported.config);
     // One bit of the weights would change answers and nothing else.
-    const weights = join(place, 'model.safetensors');
+    const weights = join(folder, 'model.safetensors');
     const whole = await readFile(weights);
     await writeFile(
       weights,
       whole.map((byte, i) => (i === whole.length - 2 ? byte ^ 1 : byte)),
     );
-    await expect(loadModel(place)).rejects.toThrow(
+    await expect(loadModel(folder)).rejects.toThrow(
       new RegExp(
         `^model .*: expected model\\.safetensors of ${whole.length} bytes and SHA-256 [0-9a-f]{64}, which config\\.json says, got ${whole.length} bytes and [0-9a-f]{64}; the weights are damaged or another model's: restore the folder or export the model anew; if you changed them on purpose, leave "weights" out of config\\.json$`,
         'u',
       ),
     );
     await writeFile(weights, whole);
-    expect(JSON.parse(await readFile(join(place, 'config.json'), 'utf8'))).toMatchObject({
+    expect(JSON.parse(await readFile(join(folder, 'config.json'), 'utf8'))).toMatchObject({
       encoder: { merged: { groups: [{ condition: name }] } },
     });
     const rows = exported.encoder.config.merged.groups.flatMap((group) => group.rows);
@@ -74,9 +74,9 @@ describe.each<readonly [string, ExpertConfig, number]>([
     expect(apart(model, loaded, 'reading')).toBeLessThan(1e-5);
 
     const options = { maximumTokens: 3 };
-    const [own] = await caption(model, images(model), options);
+    const [captions] = await caption(model, images(model), options);
     const [other] = await caption(loaded, images(loaded), options);
-    expect(other?.map(({ text }) => text)).toEqual(own?.map(({ text }) => text));
+    expect(other?.map(({ text }) => text)).toEqual(captions?.map(({ text }) => text));
     const labels = await classify(model, images(model), ['red', 'blue']);
     const others = await classify(loaded, images(loaded), ['red', 'blue']);
     others.flat().forEach(({ label, probability }, i) => {
@@ -167,12 +167,12 @@ describe('an export for some tasks', () => {
 describe('initialize', () => {
   it('makes a conditional model of a dense folder, which then predicts what the dense one does', async () => {
     using dense = conditionalModel(undefined, 5);
-    const place = join(tiny.scratch, 'dense');
-    await saveModel(dense, place);
+    const folder = join(tiny.scratch, 'dense');
+    await saveModel(dense, folder);
     for (const condition of ['attribute', 'task']) {
       using model = conditionalModel({ condition, experts: 3 }, 6);
       model.candidateFeatures(model.vocabulary.whole(), 'reading');
-      await initialize(model, { from: place, random: createRandom(1) });
+      await initialize(model, { from: folder, random: createRandom(1) });
       expect(apart(model, dense, 'reading')).toBeLessThan(1e-5);
       const words = await fill(model, 'the ___ is red');
       expect(words[0]?.map(({ word }) => word)).toEqual(
@@ -182,7 +182,7 @@ describe('initialize', () => {
   });
 
   it('tells of images that the start did not see', async () => {
-    const place = join(tiny.scratch, 'larger');
+    const folder = join(tiny.scratch, 'larger');
     using larger = conditionalModel({ experts: 3 }, 9);
     const image = { ...larger.config.image, height: 16, width: 12, fit: 'contain' as const };
     using start = createUniPerceiverModel(
@@ -190,27 +190,27 @@ describe('initialize', () => {
       larger.tokenizer,
       createRandom(1),
     );
-    await saveModel(start, place);
+    await saveModel(start, folder);
     using model = createUniPerceiverModel(
       { ...larger.config, encoder: larger.encoder.config, image: { ...larger.config.image, fit: 'cover' } },
       larger.tokenizer,
       createRandom(2),
     );
-    const { settings } = await initialize(model, { from: place, random: createRandom(1) });
+    const { settings } = await initialize(model, { from: folder, random: createRandom(1) });
     expect(settings).toEqual([
       'image size (model 8 x 8, start 16 x 12)',
       'images (model cover on #ffffff, start contain on #ffffff)',
     ]);
     // 4 patches along the longer side of the start's images, 2 along that of the model's.
     const recipe = parseRecipe({ model: { patchSize: 4 } });
-    const own = { model: recipe.model, image: model.config.image };
-    expect(await settingsOfStart({ from: place }, own)).toEqual({ gridScale: 2 });
+    const recipeSettings = { model: recipe.model, image: model.config.image };
+    expect(await settingsOfStart({ from: folder }, recipeSettings)).toEqual({ gridScale: 2 });
   });
 
   it('refuses a start that does not fit', async () => {
     using start = conditionalModel({ condition: 'task', experts: 3 }, 7);
-    const place = join(tiny.scratch, 'start');
-    await saveModel(start, place);
+    const folder = join(tiny.scratch, 'start');
+    await saveModel(start, folder);
     using model = conditionalModel({ condition: 'attribute', experts: 3 }, 8);
     const other = trainTokenizer(['other words'], { vocabularySize: 300 });
     const { config } = model;
@@ -223,8 +223,8 @@ describe('initialize', () => {
       other,
       createRandom(1),
     );
-    await saveModel(foreign, place);
-    await expect(initialize(model, { from: place, random: createRandom(1) })).rejects.toThrow(
+    await saveModel(foreign, folder);
+    await expect(initialize(model, { from: folder, random: createRandom(1) })).rejects.toThrow(
       /initialize: expected a start with the suite's tokenizer .* prepare the suite for the start: polygate prepare --recipe RECIPE --for /u,
     );
   });

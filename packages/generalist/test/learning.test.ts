@@ -64,11 +64,11 @@ beforeAll(async () => {
   tensorsBefore = 0;
   for (let step = 0; step < steps; step += 1) {
     for (const source of sources) {
-      const own = random.fork(source.name).fork(step);
-      const batch = await source.next(step, { random: own });
+      const stream = random.fork(source.name).fork(step);
+      const batch = await source.next(step, { random: stream });
       const { loss, gradients } = parameterGradients(
         parameters,
-        () => taskLoss(model, batch, { training: true, random: own }).loss,
+        () => taskLoss(model, batch, { training: true, random: stream }).loss,
       );
       await optimizer.step(gradients, { learningRate: 0.015, clipNorm: 1 });
       losses.set(source.name, [...(losses.get(source.name) ?? []), (await loss.data())[0] ?? NaN]);
@@ -89,9 +89,9 @@ const mean = (values: readonly number[]): number => values.reduce((a, b) => a + 
 
 describe('a tiny model', () => {
   it.each(Object.keys(families))('fits %s', (family) => {
-    const own = losses.get(family) ?? [];
-    const start = mean(own.slice(0, 5));
-    const end = mean(own.slice(-10));
+    const curve = losses.get(family) ?? [];
+    const start = mean(curve.slice(0, 5));
+    const end = mean(curve.slice(-10));
     expect(end).toBeLessThan(0.5 * start);
   });
 
@@ -156,9 +156,9 @@ describe('a tiny model', () => {
       [drawImage('red', 'square', 81), drawImage('white', 'bar', 82), drawImage('blue', 'square', 83)],
       model.image,
     );
-    const found = await retrieve(model, 'a white bar', images);
-    expect(found[0]?.index).toBe(1);
-    for (const { similarity } of found) expect(Math.abs(similarity)).toBeLessThanOrEqual(1.0001);
+    const matches = await retrieve(model, 'a white bar', images);
+    expect(matches[0]?.index).toBe(1);
+    for (const { similarity } of matches) expect(Math.abs(similarity)).toBeLessThanOrEqual(1.0001);
   });
 
   it('fills blanks with whole words', async () => {

@@ -55,35 +55,35 @@ const images = () => patchesOf([drawImage('red', 'bar', 1), drawImage('blue', 's
 
 describe('model folders', () => {
   it('come back with the same predictions', async () => {
-    const place = join(scratch, 'saved');
-    await saveModel(model, place);
-    const marked = join(place, 'config.json');
+    const saved = join(scratch, 'saved');
+    await saveModel(model, saved);
+    const marked = join(saved, 'config.json');
     await writeFile(marked, `\ufeff${await readFile(marked, 'utf8')}`);
-    using again = await loadModel(place);
+    using again = await loadModel(saved);
     const options = { maximumTokens: 4 };
     expect(await caption(again, images(), options)).toEqual(await caption(model, images(), options));
     expect(again.config).toEqual(model.config);
   });
 
   it('refuse a tokenizer that the weights were not made with', async () => {
-    const place = join(scratch, 'other-tokenizer');
-    await saveModel(model, place);
+    const saved = join(scratch, 'other-tokenizer');
+    await saveModel(model, saved);
     await saveTokenizer(
       trainTokenizer(['other words'], { vocabularySize: 280 }),
-      join(place, 'tokenizer.json'),
+      join(saved, 'tokenizer.json'),
     );
-    await expect(loadModel(place)).rejects.toThrow(/expected the one that the .* was made with \(sha256/u);
+    await expect(loadModel(saved)).rejects.toThrow(/expected the one that the .* was made with \(sha256/u);
   });
 
   it('say what is missing or broken', async () => {
     await expect(loadModel(join(scratch, 'nothing'))).rejects.toThrow(
       /expected a model folder or a run with a checkpoint at .*nothing, got neither config.json nor checkpoints/u,
     );
-    const place = join(scratch, 'broken');
-    await saveModel(model, place);
-    const path = join(place, 'config.json');
+    const damaged = join(scratch, 'broken');
+    await saveModel(model, damaged);
+    const path = join(damaged, 'config.json');
     await writeFile(path, '{');
-    await expect(loadModel(place)).rejects.toThrow(
+    await expect(loadModel(damaged)).rejects.toThrow(
       /expected JSON, got .* at \d+:\d+; is it a model folder\?/u,
     );
     const saved = parseJson(await readFile(join(scratch, 'saved', 'config.json')), 'saved') as {
@@ -93,21 +93,21 @@ describe('model folders', () => {
     // A config that asks for far more than its weights hold allocates nothing.
     const huge = { ...saved.encoder, width: 65_536, heads: 2, hidden: 65_536, layers: 64 };
     await writeFile(path, `\ufeff${JSON.stringify({ ...saved, encoder: huge })}`);
-    await expect(loadModel(place)).rejects.toThrow(
+    await expect(loadModel(damaged)).rejects.toThrow(
       /expected weights of the \d+ parameters that config.json/u,
     );
     for (const encoder of [{ layers: 1e9 }, { width: 1e15 }, { patch: { size: 1e9, channels: 3 } }]) {
       await writeFile(path, JSON.stringify({ ...saved, encoder: { ...saved.encoder, ...encoder } }));
-      await expect(loadModel(place)).rejects.toThrow(PolygateError);
+      await expect(loadModel(damaged)).rejects.toThrow(PolygateError);
     }
     await writeFile(path, JSON.stringify({ ...saved, image: { ...saved.image, width: 1e9 } }));
-    await expect(loadModel(place)).rejects.toThrow('image.width');
+    await expect(loadModel(damaged)).rejects.toThrow('image.width');
     await writeFile(path, '{"modelType":"bert"}');
-    await expect(loadModel(place)).rejects.toThrow('expected a Polygate model: modelType');
+    await expect(loadModel(damaged)).rejects.toThrow('expected a Polygate model: modelType');
     const before = tf.memory().numTensors;
     await writeFile(path, await readFile(join(scratch, 'saved', 'config.json'), 'utf8'));
-    await writeFile(join(place, 'model.safetensors'), 'no weights');
-    await expect(loadModel(place)).rejects.toThrow();
+    await writeFile(join(damaged, 'model.safetensors'), 'no weights');
+    await expect(loadModel(damaged)).rejects.toThrow();
     expect(tf.memory().numTensors).toBe(before);
   });
 
@@ -240,9 +240,9 @@ describe('taskLoss', () => {
       const logits = targets.map(
         (target) => temperature * target.reduce((sum, x, d) => sum + x * (query[d] ?? 0), 0),
       );
-      const own = logits[batch.labels[i] ?? 0] ?? 0;
-      expected += (Math.log(logits.reduce((sum, l) => sum + Math.exp(l), 0)) - own) / queries.length;
-      right += own === Math.max(...logits) ? 1 / queries.length : 0;
+      const labelLogit = logits[batch.labels[i] ?? 0] ?? 0;
+      expected += (Math.log(logits.reduce((sum, l) => sum + Math.exp(l), 0)) - labelLogit) / queries.length;
+      right += labelLogit === Math.max(...logits) ? 1 / queries.length : 0;
     });
     expect(loss.dataSync()[0]).toBeCloseTo(expected, 3);
     expect(metrics.accuracy?.dataSync()[0]).toBeCloseTo(right, 5);

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { tinyModel } from './tiny-suite.ts';
 
 export const writeTinyRun = async (run: string, suite: string): Promise<void> => {
-  const place = join(run, 'checkpoints', 'step-7');
-  await mkdir(place, { recursive: true });
+  const checkpoint = join(run, 'checkpoints', 'step-7');
+  await mkdir(checkpoint, { recursive: true });
   using model = tinyModel(3);
-  await saveModel(model, place);
+  await saveModel(model, checkpoint);
   await writeFile(
-    join(place, 'state.json'),
+    join(checkpoint, 'state.json'),
     JSON.stringify({
       version: 1,
       step: 7,

@@ -35,8 +35,8 @@ export interface MeasuredTasks {
 /** Puts `values` into the weights of a site. */
 const write = (model: Generalist, site: WeightSite, values: readonly (Float32Array | undefined)[]): void => {
   for (const [at, { name }] of site.weights.entries()) {
-    const own = values[at];
-    if (own) model.parameters.write(name, own);
+    const value = values[at];
+    if (value) model.parameters.write(name, value);
   }
   model.clearCaches();
 };
@@ -70,8 +70,8 @@ export const exactChanges = async (
   const before = await Promise.all(site.weights.map(({ name }) => parameters.read(name)));
   let done = 0;
   try {
-    for (const [j, own] of gradients.entries()) {
-      for (const [a, gradient] of own.entries()) {
+    for (const [j, taskGradients] of gradients.entries()) {
+      for (const [a, gradient] of taskGradients.entries()) {
         const norm = Math.sqrt(innerProduct(gradient, gradient));
         if (norm > 0) write(model, site, stepped(before, gradient, step / norm));
         for (let i = 0; i < tasks; i += 1) {

@@ -50,13 +50,13 @@ const quadraticChanges = (centres: Gradients, step: number): LossChanges => {
     const norm = Math.hypot(x, y);
     // The gradient at 0 is minus the centre, so a step goes towards it.
     const theta: Vector = [(step * x) / norm, (step * y) / norm];
-    const own = centres[i]?.[b] as Vector;
-    return loss([0, 0], own) - loss(theta, own);
+    const centre = centres[i]?.[b] as Vector;
+    return loss([0, 0], centre) - loss(theta, centre);
   });
 };
 
 const negated = (centres: Gradients): Gradients =>
-  centres.map((own) => own.map(([x, y]): Vector => [-x, -y]));
+  centres.map((vectors) => vectors.map(([x, y]): Vector => [-x, -y]));
 
 const three = (vector: Vector): Vector[] => [vector, vector, vector];
 
@@ -84,7 +84,7 @@ describe('interferenceMatrix', () => {
 
   it('leaves a batch out of its own step', () => {
     // Task 0: gradients (1,0), (0,1), (0,-1): no batch helps another, D_00[b] from a = b alone would be 1.
-    const own = firstOrderOf([
+    const changes = firstOrderOf([
       [
         [1, 0],
         [0, 1],
@@ -93,14 +93,16 @@ describe('interferenceMatrix', () => {
       three([1, 1]),
     ]);
     // D_00 = [<(0,1),(1,0)> + <(0,-1),(1,0)>] / 2 = 0; for b = 1: (0 + -1) / 2; for b = 2: (0 + -1) / 2.
-    expect(interferenceMatrix(own).effects[0]?.[0]).toEqual([0, -0.5, -0.5]);
+    expect(interferenceMatrix(changes).effects[0]?.[0]).toEqual([0, -0.5, -0.5]);
   });
 
   it('estimates and jackknife errors are known by hand', () => {
     // D_00 = (1, 2, 3), D_01 = (1, -2, 6), whatever the step.
-    const own = [1, 2, 3];
+    const selfChanges = [1, 2, 3];
     const other = [1, -2, 6];
-    const changes = changesOf(2, 3, (i, j, b) => (i === 0 && j === 1 ? (other[b] ?? 0) : (own[b] ?? 0)));
+    const changes = changesOf(2, 3, (i, j, b) =>
+      i === 0 && j === 1 ? (other[b] ?? 0) : (selfChanges[b] ?? 0),
+    );
     const cell = interferenceMatrix(changes).cells[0]?.[1];
     // Ratio of means 5/6. Without 0: 4/5; without 1: 7/4; without 2: -1/3; mean 0.738889; squared deviations
     // 0.003735 + 1.022346 + 1.149660 = 2.175741; times 2/3: 1.450494.
@@ -116,8 +118,10 @@ describe('interferenceMatrix', () => {
 
   it('keeps its head where one batch hardly moves: the mean of ratios does not', () => {
     const tiny = 1e-6;
-    const own = [1, 1, 1, 1, tiny];
-    const changes = changesOf(2, 5, (i, j, b) => (i === 0 && j === 1 ? 0.5 : i === 0 ? (own[b] ?? 0) : 1));
+    const selfChanges = [1, 1, 1, 1, tiny];
+    const changes = changesOf(2, 5, (i, j, b) =>
+      i === 0 && j === 1 ? 0.5 : i === 0 ? (selfChanges[b] ?? 0) : 1,
+    );
     const cell = interferenceMatrix(changes).cells[0]?.[1];
     expect(cell?.mean.value).toBeGreaterThan(1e4);
     expect(cell?.median.value).toBe(0.5);
@@ -171,7 +175,7 @@ const gradients = fc
       maxLength: tasks,
     }),
   )
-  .map((all) => all.map((own) => own.map(([x, y]): Vector => [x + 4, y])));
+  .map((all) => all.map((vectors) => vectors.map(([x, y]): Vector => [x + 4, y])));
 
 const close = (a: number, b: number): boolean =>
   Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(a), Math.abs(b));
@@ -210,7 +214,9 @@ describe('interference of any gradients', () => {
         const longer = values(firstOrderOf(all, factor));
         const scaled = values(
           firstOrderOf(
-            all.map((own, i) => own.map(([x, y]): Vector => (i === 0 ? [x * factor, y * factor] : [x, y]))),
+            all.map((vectors, i) =>
+              vectors.map(([x, y]): Vector => (i === 0 ? [x * factor, y * factor] : [x, y])),
+            ),
           ),
         );
         return plain.every((value, at) => close(value, longer[at] ?? NaN) && close(value, scaled[at] ?? NaN));
@@ -222,7 +228,7 @@ describe('interference of any gradients', () => {
   it('does not depend on the order of the batches', () => {
     fc.assert(
       fc.property(gradients, (all) => {
-        const turned = all.map((own) => [...own.slice(1), own[0] as Vector]);
+        const turned = all.map((vectors) => [...vectors.slice(1), vectors[0] as Vector]);
         const plain = values(firstOrderOf(all));
         const other = values(firstOrderOf(turned));
         return plain.every((value, at) => close(value, other[at] ?? NaN));
@@ -234,9 +240,9 @@ describe('interference of any gradients', () => {
   it('is 1 between equal tasks and -1 between opposite ones', () => {
     fc.assert(
       fc.property(gradients, (all) => {
-        const own = all[0] as readonly Vector[];
-        const opposite = own.map(([x, y]): Vector => [-x, -y]);
-        const { cells } = interferenceMatrix(firstOrderOf([own, own, opposite]), { resamples: 5 });
+        const vectors = all[0] as readonly Vector[];
+        const opposite = vectors.map(([x, y]): Vector => [-x, -y]);
+        const { cells } = interferenceMatrix(firstOrderOf([vectors, vectors, opposite]), { resamples: 5 });
         return close(cells[0]?.[1]?.ratio.value ?? NaN, 1) && close(cells[0]?.[2]?.mean.value ?? NaN, -1);
       }),
       { numRuns: 40 },

@@ -108,18 +108,22 @@ export const weightedMedian = (values: ArrayLike<number>, weights: ArrayLike<num
     .sort((x, y) => (values[x] ?? 0) - (values[y] ?? 0));
   const half = order.reduce((sum, at) => sum + (weights[at] ?? 0), 0) / 2;
   let before = 0;
-  for (const [place, at] of order.entries()) {
+  for (const [rank, at] of order.entries()) {
     before += weights[at] ?? 0;
-    if (before === half) return ((values[at] ?? NaN) + (values[order[place + 1] ?? at] ?? NaN)) / 2;
+    if (before === half) return ((values[at] ?? NaN) + (values[order[rank + 1] ?? at] ?? NaN)) / 2;
     if (before > half) return values[at] ?? NaN;
   }
   return NaN;
 };
 
 /** D_ij[b] / D_ii[b]; NaN for a batch that its own task does not move at all, or that has weight 0. */
-const ratiosOf = (effects: Float64Array, own: Float64Array, weights: ArrayLike<number>): Float64Array =>
+const ratiosOf = (
+  effects: Float64Array,
+  selfEffects: Float64Array,
+  weights: ArrayLike<number>,
+): Float64Array =>
   effects.map((effect, b) => {
-    const ratio = effect / (own[b] ?? NaN);
+    const ratio = effect / (selfEffects[b] ?? NaN);
     return (weights[b] ?? 0) > 0 && Number.isFinite(ratio) ? ratio : NaN;
   });
 
@@ -181,7 +185,7 @@ export const interferenceMatrix = (
   const left = without.map((weights) => ({ weights, effects: effectsWith(weights) }));
   const draws = drawn.map((weights) => ({ weights, effects: effectsWith(weights) }));
 
-  const own = (i: number): Estimate => ({
+  const selfEffect = (i: number): Estimate => ({
     value: weightedMean(effects[i]?.[i] ?? [], all),
     standardError: jackknifeError(left.map((each) => weightedMean(each.effects[i]?.[i] ?? [], each.weights))),
   });
@@ -216,7 +220,7 @@ export const interferenceMatrix = (
   };
   return {
     cells: indices.map((i) => indices.map((j) => cell(i, j))),
-    own: indices.map(own),
+    own: indices.map(selfEffect),
     effects: effects.map((row) => row.map((each) => Array.from(each))),
   };
 };

@@ -49,7 +49,7 @@ const normOf = async (model: Generalist, site: WeightSite): Promise<{ norm: numb
 /**
  * Measures the interference between tasks on one site of a model. The model is borrowed and has the same weights, bit
  * for bit, afterwards.
- * @throws ConfigError for fewer than two tasks or three batches; StateError when the signal aborts or a loss is no number
+ * @throws ConfigError for fewer than two tasks or three batches; StateError when the signal aborts or a loss is not finite
  */
 export const measureInterference = async (
   model: Generalist,
@@ -57,10 +57,10 @@ export const measureInterference = async (
   options: MeasureOptions,
 ): Promise<SiteInterference> => {
   const { batches, step: share = 1e-3, directions = 4, seed = 1, signal, progress } = options;
-  const count = Math.min(...batches.map((own) => own.length));
-  if (batches.length < 2 || count < 3 || batches.some((own) => own.length !== count)) {
+  const count = Math.min(...batches.map((taskBatches) => taskBatches.length));
+  if (batches.length < 2 || count < 3 || batches.some((taskBatches) => taskBatches.length !== count)) {
     throw new ConfigError(
-      `interference: expected two or more tasks with the same number of batches, at least 3, got ${batches.map((own) => own.length).join(', ') || 'no task'}`,
+      `interference: expected two or more tasks with the same number of batches, at least 3, got ${batches.map((taskBatches) => taskBatches.length).join(', ') || 'no task'}`,
     );
   }
   if (!(share > 0) || !Number.isInteger(directions) || directions < 0 || directions > count - 1) {
@@ -69,9 +69,9 @@ export const measureInterference = async (
     );
   }
   const gradients: BatchGradient[][] = [];
-  for (const [task, own] of batches.entries()) {
+  for (const [task, taskBatches] of batches.entries()) {
     const row: BatchGradient[] = [];
-    for (const batch of own) {
+    for (const batch of taskBatches) {
       if (signal?.aborted)
         throw new StateError('interference: stopped before all gradients were taken; run it again');
       const gradient = await batchGradient(model, batch, site);

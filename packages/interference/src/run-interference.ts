@@ -76,12 +76,12 @@ const drawBatches = async (
   for (const source of sources) {
     const first = ownValue(record.state?.cursors ?? {}, source.name) ?? 0;
     const step = record.state?.step ?? 0;
-    const own: TaskBatch[] = [];
+    const taskBatches: TaskBatch[] = [];
     for (let k = 0; k < options.batches; k += 1) {
       const at = { cursor: first + k, step: step + k, use: 'data' } as const;
-      own.push(await source.next(at.cursor, { random: sourceRandom(random, source, at) }));
+      taskBatches.push(await source.next(at.cursor, { random: sourceRandom(random, source, at) }));
     }
-    all.push(own);
+    all.push(taskBatches);
   }
   return all;
 };
@@ -92,7 +92,7 @@ const conditionAt = (
   { layer, linear }: { readonly layer: number; readonly linear: string },
 ): string | null =>
   routing?.groups.find(
-    ({ blocks, linears }) => blocks.includes(layer - 1) && linears.some((own) => own.includes(linear)),
+    ({ blocks, linears }) => blocks.includes(layer - 1) && linears.some((names) => names.includes(linear)),
   )?.condition ?? null;
 
 const measureSites = async (
@@ -173,7 +173,7 @@ export const runInterference = async (
     batches: Math.max(count, updates > 0 ? rounds : 0),
     seed,
   });
-  const batches = drawn.map((own) => own.slice(0, count));
+  const batches = drawn.map((taskBatches) => taskBatches.slice(0, count));
   const measured = { ...options, directions: Math.min(directions, count - 1), step, seed };
   const sites = await measureSites(model, batches, measured);
   const trained =
@@ -182,7 +182,7 @@ export const runInterference = async (
           record: opened,
           recipe,
           sources,
-          batches: drawn.map((own) => own.slice(0, rounds)),
+          batches: drawn.map((taskBatches) => taskBatches.slice(0, rounds)),
           from: drawn[0]?.length ?? 0,
           updates,
           random: createRandom(seed).fork('interference'),

@@ -34,7 +34,7 @@ export interface UpdatesAloneOptions {
   /** The batch of one update. */
   readonly next: (
     task: number,
-    place: { readonly round: number; readonly update: number },
+    at: { readonly round: number; readonly update: number },
   ) => Promise<TaskBatch>;
   /** Factors of the tasks' losses in training. */
   readonly lossWeights: readonly number[];
@@ -53,9 +53,9 @@ const meanLosses = async (
   batches: readonly (readonly TaskBatch[])[],
 ): Promise<readonly (readonly number[])[]> => {
   const losses: number[][] = [];
-  for (const own of batches) {
+  for (const taskBatches of batches) {
     const row: number[] = [];
-    for (const batch of own) row.push(await batchLoss(model, batch));
+    for (const batch of taskBatches) row.push(await batchLoss(model, batch));
     losses.push(row);
   }
   return losses;
@@ -64,7 +64,7 @@ const meanLosses = async (
 /**
  * Loss changes by rounds of updates on one task. The weights are afterwards what they were, bit for bit, also when
  * something throws.
- * @throws StateError when the signal aborts or a gradient is no number
+ * @throws StateError when the signal aborts or a gradient is not finite
  */
 export const updatesAlone = async (model: Generalist, options: UpdatesAloneOptions): Promise<LossChanges> => {
   const { batches, next, updates, lossWeights, random, signal, progress } = options;
@@ -79,10 +79,10 @@ export const updatesAlone = async (model: Generalist, options: UpdatesAloneOptio
     for (const { name, values } of before) parameters.write(name, values);
     model.clearCaches();
   };
-  const update = async (optimizer: Optimizer, batch: TaskBatch, own: { task: number; random: Random }) => {
+  const update = async (optimizer: Optimizer, batch: TaskBatch, draw: { task: number; random: Random }) => {
     const { loss, gradients } = parameterGradients(parameters, () => {
-      const made = model.loss(batch, { training: true, random: own.random }).loss;
-      return tf.mul(made, lossWeights[own.task] ?? 1);
+      const made = model.loss(batch, { training: true, random: draw.random }).loss;
+      return tf.mul(made, lossWeights[draw.task] ?? 1);
     });
     try {
       await optimizer.step(gradients, { learningRate, ...(clipNorm === undefined ? {} : { clipNorm }) });
@@ -105,8 +105,8 @@ export const updatesAlone = async (model: Generalist, options: UpdatesAloneOptio
               'interference: stopped before all updates were made; the weights are as they were, run it again',
             );
           }
-          const own = random.fork(`${j}`).fork(round).fork(k);
-          await update(optimizer, await next(j, { round, update: k }), { task: j, random: own });
+          const updateRandom = random.fork(`${j}`).fork(round).fork(k);
+          await update(optimizer, await next(j, { round, update: k }), { task: j, random: updateRandom });
         }
         const now = await meanLosses(model, batches);
         for (let i = 0; i < tasks; i += 1) {

@@ -96,7 +96,9 @@ describe.each(kinds)('interference in a model: %s', (_, moe) => {
       await batchLoss(model, batches[0]?.[0] as TaskBatch);
       const tensors = tf.memory().numTensors;
       const gradients = await Promise.all(
-        batches.map((own) => Promise.all(own.map((batch) => batchGradient(model, batch, site)))),
+        batches.map((taskBatches) =>
+          Promise.all(taskBatches.map((batch) => batchGradient(model, batch, site))),
+        ),
       );
       const products = await innerProducts(gradients.flat());
       const worst: number[] = [];
@@ -104,18 +106,18 @@ describe.each(kinds)('interference in a model: %s', (_, moe) => {
         const first = firstOrderChanges(products, { tasks: 2, batches: 3, step });
         const exact = await exactChanges(model, site, { batches, gradients, step, directions: 1 });
         let most = 0;
-        let largest = 0;
+        let greatest = 0;
         let measured = 0;
         for (const [at, expected] of first.values.entries()) {
           const got = exact.values[at] ?? NaN;
           if (Number.isNaN(got)) continue;
           measured += 1;
           most = Math.max(most, Math.abs(got - expected));
-          largest = Math.max(largest, Math.abs(expected));
+          greatest = Math.max(greatest, Math.abs(expected));
         }
         // 2 tasks by 2 tasks by 3 batches, one step of each for every batch.
         expect(measured).toBe(12);
-        worst.push(most / largest);
+        worst.push(most / greatest);
       }
       // What first order leaves out is quadratic in the step, so relative to the change it shrinks with the step. Below
       // 0.01 the rounding of float32 losses (1e-7 of a loss near 2) would begin to show.
@@ -177,7 +179,9 @@ describe('measureInterference', () => {
     if (!site) throw new Error('expected a site');
     const before = await allValues(model);
     const gradients = await Promise.all(
-      batches.map((own) => Promise.all(own.map((batch) => batchGradient(model, batch, site)))),
+      batches.map((taskBatches) =>
+        Promise.all(taskBatches.map((batch) => batchGradient(model, batch, site))),
+      ),
     );
     const controller = new AbortController();
     await expect(

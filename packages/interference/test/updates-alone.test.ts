@@ -54,12 +54,12 @@ const lossWeights = [1, 0.5];
 describe('updatesAlone', () => {
   it('is what a plain loop of updates gives, from the stored moments, and leaves all as it was', async () => {
     const { model, batches, next } = await setUp();
-    using own = model;
-    const { parameters } = own;
+    using trained = model;
+    const { parameters } = trained;
     using stored = new AdamW(parameters, settings);
     const step = async (optimizer: AdamW, batch: TaskBatch, task: number, random: Random) => {
       const { loss, gradients } = parameterGradients(parameters, () =>
-        tf.mul(own.loss(batch, { training: true, random }).loss, lossWeights[task] ?? NaN),
+        tf.mul(trained.loss(batch, { training: true, random }).loss, lossWeights[task] ?? NaN),
       );
       await optimizer.step(gradients, { learningRate: 2e-2, clipNorm: 0.3 });
       tf.dispose([loss, gradients]);
@@ -77,7 +77,7 @@ describe('updatesAlone', () => {
       state: stored.state(),
     };
     const tensors = tf.memory().numTensors;
-    const { values } = await updatesAlone(own, {
+    const { values } = await updatesAlone(trained, {
       batches,
       next,
       lossWeights,
@@ -90,15 +90,15 @@ describe('updatesAlone', () => {
 
     // Round 1 of the second task by hand: what it does to batch 2 of the first.
     const watched = batches[0]?.[2] as TaskBatch;
-    const start = await batchLoss(own, watched);
+    const start = await batchLoss(trained, watched);
     using again = new AdamW(parameters, settings);
     again.restore(stored.state());
     for (const update of [0, 1]) {
       const random = createRandom(9).fork('1').fork(1).fork(update);
       await step(again, await next(1, { round: 1, update }), 1, random);
     }
-    own.clearCaches();
-    const wanted = start - (await batchLoss(own, watched));
+    trained.clearCaches();
+    const wanted = start - (await batchLoss(trained, watched));
     expect(values[((0 * 2 + 1) * 3 + 2) * 3 + 1]).toBeCloseTo(wanted, 6);
     expect(Math.abs(wanted)).toBeGreaterThan(1e-3);
     expect([...values].every(Number.isFinite)).toBe(true);
@@ -106,8 +106,8 @@ describe('updatesAlone', () => {
 
   it('puts the weights back when it is stopped', async () => {
     const { model, batches, next } = await setUp();
-    using own = model;
-    const { parameters } = own;
+    using trained = model;
+    const { parameters } = trained;
     const name = parameters.specs[0]?.name ?? '';
     const before = await parameters.read(name);
     const stop = new AbortController();
@@ -117,11 +117,11 @@ describe('updatesAlone', () => {
       state: new Map(),
     };
     await expect(
-      updatesAlone(own, {
+      updatesAlone(trained, {
         batches,
-        next: (task, place) => {
-          if (place.update === 1) stop.abort();
-          return next(task, place);
+        next: (task, at) => {
+          if (at.update === 1) stop.abort();
+          return next(task, at);
         },
         lossWeights,
         updates: 3,

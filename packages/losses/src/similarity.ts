@@ -174,9 +174,9 @@ export const similarityCrossEntropy = (
     const settings = { labelSmoothing, ...(ignoreIndex === undefined ? {} : { ignoreIndex }) };
     const plain = !exclude && !weights && ignoreIndex === undefined;
     if (plain) return tf.mean(softmaxCrossEntropy(corrected, labels, settings)) as tf.Scalar;
-    const own = tensorOf(labels);
-    const among = exclude ? withoutExcluded(corrected, own, exclude) : corrected;
-    const each = weightsOf(own, options);
+    const classes = tensorOf(labels);
+    const among = exclude ? withoutExcluded(corrected, classes, exclude) : corrected;
+    const each = weightsOf(classes, options);
     if (!each) return tf.mean(softmaxCrossEntropy(among, labels, settings)) as tf.Scalar;
     // 0 times NaN is NaN: what has no weight is not looked at.
     const counts = tf.greater(each, 0);

@@ -34,7 +34,7 @@ const differences = (rows: Rows, f: (rows: Rows) => number): number[] =>
     row.map((value, j) => {
       if (!Number.isFinite(value)) return 0;
       const moved = (by: number): number =>
-        f(rows.map((own, k) => own.map((v, l) => (k === i && l === j ? v + by : v))));
+        f(rows.map((numbers, k) => numbers.map((v, l) => (k === i && l === j ? v + by : v))));
       return (moved(1e-5) - moved(-1e-5)) / 2e-5;
     }),
   );
@@ -51,11 +51,11 @@ const plain = (
     if (weight === 0) return;
     const label = labels[n] as number;
     const kept = row.flatMap((value, c) =>
-      (c === label || excluded?.[n]?.[c] !== 1) && value > -Infinity ? [{ value, own: c === label }] : [],
+      (c === label || excluded?.[n]?.[c] !== 1) && value > -Infinity ? [{ value, isLabel: c === label }] : [],
     );
     const logSum = Math.log(kept.reduce((s, { value }) => s + Math.exp(value), 0));
-    for (const { value, own } of kept) {
-      sum -= weight * ((own ? 1 - smoothing : 0) + smoothing / kept.length) * (value - logSum);
+    for (const { value, isLabel } of kept) {
+      sum -= weight * ((isLabel ? 1 - smoothing : 0) + smoothing / kept.length) * (value - logSum);
     }
     total += weight;
   });

@@ -31,7 +31,7 @@ type Fields = Readonly<Record<string, FieldType>>;
 /** Checks an object and its fields, of which some may be absent. @throws ConfigError for the first that is something else */
 const checkRecord = (
   value: unknown,
-  place: string,
+  path: string,
   { fields, isOptional }: { readonly fields: Fields; readonly isOptional: boolean },
 ): void => {
   const refuse = (field: string, type: FieldType, got: unknown): never => {
@@ -40,34 +40,34 @@ const checkRecord = (
       { code: 'encoder-config', fields: { field, got } },
     );
   };
-  if (!isObject(value)) refuse(place === '' ? 'the configuration' : place, 'object', value);
+  if (!isObject(value)) refuse(path === '' ? 'the configuration' : path, 'object', value);
   const record = value as Readonly<Record<string, unknown>>;
   for (const [name, type] of Object.entries(fields)) {
     const got = Object.hasOwn(record, name) ? record[name] : undefined;
     if (got === undefined && isOptional) continue;
-    if (!holds[type](got)) refuse(place === '' ? name : `${place}.${name}`, type, got);
+    if (!holds[type](got)) refuse(path === '' ? name : `${path}.${name}`, type, got);
   }
 };
 
 /**
  * Checks an object and those of its fields that are there; others pass.
- * @param place what errors call it; empty for the whole configuration
+ * @param path what errors call it; empty for the whole configuration
  * @throws ConfigError naming the field, what it expects and what it got
  */
-export const checkFields = (value: unknown, place: string, fields: Fields): void =>
-  checkRecord(value, place, { fields, isOptional: true });
+export const checkFields = (value: unknown, path: string, fields: Fields): void =>
+  checkRecord(value, path, { fields, isOptional: true });
 
 /** As {@link checkFields}, of fields that must be there. @throws ConfigError naming the field, what it expects and what it got */
-export const checkAllFields = (value: unknown, place: string, fields: Fields): void =>
-  checkRecord(value, place, { fields, isOptional: false });
+export const checkAllFields = (value: unknown, path: string, fields: Fields): void =>
+  checkRecord(value, path, { fields, isOptional: false });
 
 /**
  * Refuses settings of other names: a word that is misspelt would change nothing, without a word.
  * @throws ConfigError listing the known names
  */
-export const checkKeys = (value: object, place: string, names: readonly string[]): void => {
+export const checkKeys = (value: object, path: string, names: readonly string[]): void => {
   const other = Object.keys(value).find((key) => !names.includes(key));
-  if (other !== undefined) throw unknownName(`setting of ${place}`, other, names);
+  if (other !== undefined) throw unknownName(`setting of ${path}`, other, names);
 };
 
 /** Characters of a text in an error. */

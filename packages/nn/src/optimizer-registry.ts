@@ -140,7 +140,7 @@ export const optimizerSlots = ({ kind, ...settings }: OptimizerSettings): readon
  * @throws ConfigError for an unknown kind, a setting out of range, or a group that selects no parameter
  */
 export const createOptimizer = (parameters: ParameterSet, settings: OptimizerSettings): Optimizer => {
-  const { kind, clipNorm: _, groups = [], layerDecay, ...own } = settings;
+  const { kind, clipNorm: _, groups = [], layerDecay, ...general } = settings;
   const layers = layerDecay === undefined ? [] : layerDecayGroups(parameters.specs, { decay: layerDecay });
-  return recordOf(kind).create(parameters, { ...own, groups: [...layers, ...groups] });
+  return recordOf(kind).create(parameters, { ...general, groups: [...layers, ...groups] });
 };

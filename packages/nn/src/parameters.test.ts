@@ -152,15 +152,15 @@ describe('parameterGradients of fused operators', () => {
     const variables = set.entries().map(({ variable }) => variable);
     const twin = tf.variableGrads(lossOf(set), variables);
     const before = tf.memory().numTensors;
-    const own = parameterGradients(set, lossOf(set));
-    expect(Object.keys(own.gradients)).toEqual(specs.map(({ name }) => name));
+    const actual = parameterGradients(set, lossOf(set));
+    expect(Object.keys(actual.gradients)).toEqual(specs.map(({ name }) => name));
     for (const { name, variable } of set.entries()) {
-      const [mine, wanted] = [own.gradients[name], twin.grads[variable.name]];
+      const [mine, wanted] = [actual.gradients[name], twin.grads[variable.name]];
       if (!mine || !wanted) throw new Error(`expected a gradient of ${name}`);
       expect(relativeDifference(mine.dataSync(), wanted.dataSync()), name).toBeLessThan(1e-6);
     }
-    expect(own.loss.dataSync()).toEqual(twin.value.dataSync());
-    tf.dispose([own.loss, own.gradients]);
+    expect(actual.loss.dataSync()).toEqual(twin.value.dataSync());
+    tf.dispose([actual.loss, actual.gradients]);
     expect(tf.memory().numTensors).toBe(before);
     tf.dispose([twin.value, twin.grads]);
   });

@@ -197,9 +197,9 @@ export class SlotOptimizer implements Optimizer {
     if (Number.isFinite(value)) return value;
     const bad: string[] = [];
     for (const [name, gradient] of Object.entries(gradients)) {
-      const own = globalNorm([gradient]);
-      const [size = NaN] = await own.data();
-      own.dispose();
+      const gradientNorm = globalNorm([gradient]);
+      const [size = NaN] = await gradientNorm.data();
+      gradientNorm.dispose();
       if (!Number.isFinite(size)) bad.push(name);
     }
     const shown = bad.slice(0, SHOWN_NAMES).join(', ');

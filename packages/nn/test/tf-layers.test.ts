@@ -102,7 +102,7 @@ describe('layerParameters', () => {
     model.compile({ optimizer: tf.train.sgd(0.1), loss: 'meanSquaredError' });
     await model.fit(line, line.mul(3), { epochs: 40, verbose: 0 });
     expect(model.getWeights()[0]?.dataSync()[0]).toBeCloseTo(3, 1);
-    const [weight] = model.trainableWeights.map((own) => own.read());
+    const [weight] = model.trainableWeights.map((variable) => variable.read());
     model.dispose();
     expect(weight?.isDisposed).toBe(true);
   });

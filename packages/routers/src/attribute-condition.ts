@@ -63,13 +63,13 @@ const represent = (
         let mean = 0;
         let along = 0;
         for (let d = 0; d < width; d += 1) {
-          const own = site * width + d;
+          const index = site * width + d;
           const dy = gradient[at + d] ?? 0;
           const unit = normalized[at + d] ?? 0;
-          toGamma[own] = (toGamma[own] ?? 0) + dy * unit;
-          toBeta[own] = (toBeta[own] ?? 0) + dy;
-          mean += dy * (gamma[own] ?? 0);
-          along += dy * (gamma[own] ?? 0) * unit;
+          toGamma[index] = (toGamma[index] ?? 0) + dy * unit;
+          toBeta[index] = (toBeta[index] ?? 0) + dy;
+          mean += dy * (gamma[index] ?? 0);
+          along += dy * (gamma[index] ?? 0) * unit;
         }
         mean /= width;
         along /= width;

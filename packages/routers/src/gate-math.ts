@@ -83,11 +83,11 @@ export const logitsNotFinite = (kind: string, at: number, row: ArrayLike<number>
 
 /** @returns the sum of the exponentials, not finite where the row has no softmax */
 const softmaxInto = (target: Float64Array, logits: Float64Array, at: number, experts: number): number => {
-  let largest = -Infinity;
-  for (let e = 0; e < experts; e += 1) largest = Math.max(largest, logits[at + e] ?? 0);
+  let maximum = -Infinity;
+  for (let e = 0; e < experts; e += 1) maximum = Math.max(maximum, logits[at + e] ?? 0);
   let sum = 0;
   for (let e = 0; e < experts; e += 1) {
-    const value = Math.exp((logits[at + e] ?? 0) - largest);
+    const value = Math.exp((logits[at + e] ?? 0) - maximum);
     target[at + e] = value;
     sum += value;
   }

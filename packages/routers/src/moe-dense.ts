@@ -82,8 +82,8 @@ export class MoeDense extends tf.layers.Layer {
   }
 
   override getConfig(): tf.serialization.ConfigDict {
-    const own = { ...this.#config } as object as tf.serialization.ConfigDict;
-    return { ...own, ...super.getConfig() };
+    const fields = { ...this.#config } as object as tf.serialization.ConfigDict;
+    return { ...fields, ...super.getConfig() };
   }
 }
 

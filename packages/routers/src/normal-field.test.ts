@@ -53,11 +53,11 @@ describe('normalField', () => {
   it('is that of each sample, whatever part of the batch stands beside it', () => {
     const each = 5000;
     const draw = (samples: number, first: number): Float32Array => {
-      const [own, step] = [createRandom(1), createRandom(2)];
+      const [sampleStream, step] = [createRandom(1), createRandom(2)];
       return normalField(
         samples * each,
         1,
-        fieldWords(createBatchRandom({ samples: own, step, first }), samples),
+        fieldWords(createBatchRandom({ samples: sampleStream, step, first }), samples),
       );
     };
     const whole = draw(4, 8);

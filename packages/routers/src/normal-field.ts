@@ -106,8 +106,8 @@ const fillBlock = (
 export const fieldWords = (random: Random, samples: number): readonly number[] => {
   const call = streamWords(random);
   return Array.from({ length: samples }, (_, row) => {
-    const own = rowRandom(random, row, 'noise').uint32();
-    return call.map((word) => hash32(word, own));
+    const rowWord = rowRandom(random, row, 'noise').uint32();
+    return call.map((word) => hash32(word, rowWord));
   }).flat();
 };
 

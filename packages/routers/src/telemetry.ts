@@ -112,15 +112,15 @@ export const countTokens = (
   for (let choice = 0; choice < ids.length; choice += 1) {
     const e = ids[choice] ?? -1;
     const token = Math.floor(choice / topK);
-    const own = sums[groups ? (groups.ids[token] ?? -1) : 0];
-    if (e < 0 || !own) continue;
+    const groupSums = sums[groups ? (groups.ids[token] ?? -1) : 0];
+    if (e < 0 || !groupSums) continue;
     if (choice % topK === 0) {
-      own.tokens += 1;
-      own.entropy += entropyAt(probabilities, token * experts, experts);
+      groupSums.tokens += 1;
+      groupSums.entropy += entropyAt(probabilities, token * experts, experts);
     }
-    own.choices[e] = (own.choices[e] ?? 0) + 1;
-    own.gates[e] = (own.gates[e] ?? 0) + (weights[choice] ?? 0);
-    if (kept[choice] === 0) own.dropped += 1;
+    groupSums.choices[e] = (groupSums.choices[e] ?? 0) + 1;
+    groupSums.gates[e] = (groupSums.gates[e] ?? 0) + (weights[choice] ?? 0);
+    if (kept[choice] === 0) groupSums.dropped += 1;
   }
   return sums.map(countsOf);
 };
@@ -150,14 +150,14 @@ export const countRows = (
   if (groups) checkGroups('row', chosen.length, groups);
   const sums = Array.from({ length: groups?.count ?? 1 }, () => emptySums(experts));
   for (const [row, ids] of chosen.entries()) {
-    const own = sums[groups ? (groups.ids[row] ?? -1) : 0];
+    const groupSums = sums[groups ? (groups.ids[row] ?? -1) : 0];
     const count = tokens[row] ?? 0;
-    if (!own) continue;
-    own.tokens += count;
-    own.entropy += count * entropyAt(probabilities, row * experts, experts);
+    if (!groupSums) continue;
+    groupSums.tokens += count;
+    groupSums.entropy += count * entropyAt(probabilities, row * experts, experts);
     for (const e of ids) {
-      own.choices[e] = (own.choices[e] ?? 0) + count;
-      own.gates[e] = (own.gates[e] ?? 0) + count * (values[row * experts + e] ?? 0);
+      groupSums.choices[e] = (groupSums.choices[e] ?? 0) + count;
+      groupSums.gates[e] = (groupSums.gates[e] ?? 0) + count * (values[row * experts + e] ?? 0);
     }
   }
   return sums.map(countsOf);

@@ -89,19 +89,19 @@ export const chooseExperts = (
     if (visible?.[token] === 0) continue;
     counted += 1;
     const at = token * experts;
-    let largest = -Infinity;
+    let maximum = -Infinity;
     for (let e = 0; e < experts; e += 1) {
       const logit = logits[at + e] as number;
-      if (logit > largest) largest = logit;
+      if (logit > maximum) maximum = logit;
     }
     let sum = 0;
     for (let e = 0; e < experts; e += 1) {
-      const value = expOfMinus(largest - (logits[at + e] as number));
+      const value = expOfMinus(maximum - (logits[at + e] as number));
       exponentials[e] = value;
       sum += value;
     }
     if (!(sum < Infinity)) throw logitsNotFinite('token', token, logits.subarray(at, at + experts));
-    logSums[token] = largest + Math.log(sum);
+    logSums[token] = maximum + Math.log(sum);
     const inverse = 1 / sum;
     for (let e = 0; e < experts; e += 1) {
       const p = (exponentials[e] as number) * inverse;

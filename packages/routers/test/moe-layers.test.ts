@@ -31,7 +31,7 @@ const handMade = (given: MoeLinearConfig = config): ParameterSet => {
     'moe.experts.1.weight': [0, 100],
     'moe.experts.1.bias': [1],
   };
-  for (const [name, own] of Object.entries(values)) parameters.write(name, Float32Array.from(own));
+  for (const [name, numbers] of Object.entries(values)) parameters.write(name, Float32Array.from(numbers));
   return parameters;
 };
 
@@ -114,8 +114,8 @@ describe.each(await testEngines())('moeLinear on $title', ({ use, tolerance }) =
     const losses: number[] = [];
     const step = async (): Promise<void> => {
       const { loss, gradients } = parameterGradients(parameters, () => {
-        const { output, loss: own } = layer.apply(x, { parameters, training: true, random });
-        return tf.add(tf.losses.meanSquaredError(goal, output), own) as tf.Scalar;
+        const { output, loss: routerLoss } = layer.apply(x, { parameters, training: true, random });
+        return tf.add(tf.losses.meanSquaredError(goal, output), routerLoss) as tf.Scalar;
       });
       expect(gradients).toHaveProperty(['mine.router.gate.weight']);
       await optimizer.step(gradients, { learningRate: 0.02 });
@@ -163,7 +163,7 @@ describe('conditions by name', () => {
   it('fit the functions that take conditions, as they come', () => {
     const rows = { ...sizes, condition: conditionNamed('attribute').create(nobody) };
     const tokens = { ...sizes, condition: conditionNamed('token').create(nobody) };
-    const own = registerCondition({
+    const registered = registerCondition({
       name: 'moe-layers-mean',
       summary: 'the mean of the sequence',
       create: () => ({
@@ -176,7 +176,7 @@ describe('conditions by name', () => {
         represent: (_parameters, context) => ({ samples: tf.mean(context.tokens, 1) as tf.Tensor2D }),
       }),
     });
-    const mean = { ...sizes, condition: own.create(nobody) };
+    const mean = { ...sizes, condition: registered.create(nobody) };
     tf.tidy(() => {
       using ofRows = allocateParameters(describeRouters(rows), createRandom(1));
       expect(routeRows(rows, [key], { parameters: ofRows })[0]?.gates.shape).toEqual([1, 2]);

@@ -125,9 +125,9 @@ describe.each(['modality', 'task'])('%s condition', (name) => {
   it('names what it does not know', () => {
     const stack = stackOf(name);
     const parameters = allocateParameters(describeRouters(stack), createRandom(1));
-    const known = name === 'task' ? 'captioning, classification, retrieval' : 'text, visual';
+    const listed = name === 'task' ? 'captioning, classification, retrieval' : 'text, visual';
     expect(() => routeRows(stack, [key('audio', 'audio')], { parameters })).toThrow(
-      `unknown ${name} "audio": known: ${known}`,
+      `unknown ${name} "audio": known: ${listed}`,
     );
     parameters.dispose();
   });

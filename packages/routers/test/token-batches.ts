@@ -52,8 +52,8 @@ export const route = <T>(
 ): T => {
   const state: { value?: T } = {};
   tf.tidy(() => {
-    const own = unstackRouters(stack, parameters);
-    state.value = use(routeTokens(stack, context, { ...settings, parameters: own }));
+    const siteParameters = unstackRouters(stack, parameters);
+    state.value = use(routeTokens(stack, context, { ...settings, parameters: siteParameters }));
   });
   return state.value as T;
 };

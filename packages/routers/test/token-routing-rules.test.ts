@@ -42,12 +42,12 @@ describe('routeTokens', () => {
     const plans: string[] = [];
     const evaluate = (tokens: tf.Tensor3D): tf.Scalar =>
       tf.tidy(() => {
-        const own = unstackRouters(stack, parameters);
+        const siteParameters = unstackRouters(stack, parameters);
         const { gates, losses, plan } = routeTokens(
           stack,
           { ...context, tokens },
           {
-            parameters: own,
+            parameters: siteParameters,
             capacityFactor,
             // The same draw at every evaluation: noise is a constant of the function.
             ...(noisy ? { training: true, random: createRandom(18) } : {}),

@@ -34,14 +34,14 @@ const plainLogits = (
       x.reduce((sum, value, i) => sum + (matrix[o * x.length + i] ?? NaN) * value, bias[o] ?? 0),
     );
   const at = (n: number): number[] => [...batch.x.subarray(n * width, (n + 1) * width)];
-  const own = at(token);
+  const row = at(token);
   const first = token - (token % batch.length);
   const seen = Array.from({ length: batch.length }, (_, t) => first + t).filter(
     (n) => batch.visible[n] === 1,
   );
-  let r = own;
+  let r = row;
   if (stack.condition.name === 'context') {
-    const mean = own.map((_, d) => seen.reduce((sum, n) => sum + (at(n)[d] ?? 0), 0) / seen.length);
+    const mean = row.map((_, d) => seen.reduce((sum, n) => sum + (at(n)[d] ?? 0), 0) / seen.length);
     const q = times(read('pool.query.weight'), mean, read('pool.query.bias'));
     const scores = seen.map((n) =>
       times(read('pool.key.weight'), at(n)).reduce(
@@ -50,7 +50,7 @@ const plainLogits = (
       ),
     );
     const total = scores.reduce((sum, s) => sum + Math.exp(s), 0);
-    const pooled = own.map((_, d) =>
+    const pooled = row.map((_, d) =>
       seen.reduce(
         (sum, n, i) =>
           sum +
@@ -59,7 +59,7 @@ const plainLogits = (
         0,
       ),
     );
-    r = [...own, ...times(read('pool.output.weight'), pooled, read('pool.output.bias'))];
+    r = [...row, ...times(read('pool.output.weight'), pooled, read('pool.output.bias'))];
   }
   const logits = times(read('gate.weight'), r);
   if (logits.length !== experts) throw new Error(`expected ${experts} logits`);
@@ -275,8 +275,8 @@ describe.each(engines)('routeTokens on $title', (engine) => {
     const run = (): void => {
       const { loss, gradients } = parameterGradients(parameters, () =>
         tf.tidy(() => {
-          const own = unstackRouters(stack, parameters);
-          const { gates, losses } = routeTokens(stack, context, { parameters: own });
+          const siteParameters = unstackRouters(stack, parameters);
+          const { gates, losses } = routeTokens(stack, context, { parameters: siteParameters });
           return tf.addN([tf.sum(tf.square(gates)), losses.balance, losses.z]) as tf.Scalar;
         }),
       );
@@ -298,10 +298,10 @@ const everything = (stack: TokenRouterStack, batch: Batch, settings: Settings): 
   const said: Record<string, number[]> = {};
   const { gradients, loss } = parameterGradients(parameters, () => {
     const state: { loss?: tf.Scalar } = {};
-    const own = unstackRouters(stack, parameters);
+    const siteParameters = unstackRouters(stack, parameters);
     const { gates, plan, choices, kept, losses } = routeTokens(stack, shared.context, {
       ...shared.settings,
-      parameters: own,
+      parameters: siteParameters,
     });
     Object.assign(said, {
       gates: [...gates.dataSync()],
@@ -342,15 +342,18 @@ describe.each(engines.filter(({ title }) => title.includes('torch')))('decisions
     await engines.find(({ title }) => title === 'cpu')?.use();
     const host = everything(stack, batch, settings);
     await engine.use();
-    const own = everything(stack, batch, settings);
-    expect(Object.keys(own)).toEqual(Object.keys(host));
+    const actual = everything(stack, batch, settings);
+    expect(Object.keys(actual)).toEqual(Object.keys(host));
     for (const [name, values] of Object.entries(host)) {
       const scale = Math.max(1, ...values.map(Math.abs));
-      const worst = values.reduce((most, v, i) => Math.max(most, Math.abs(v - (own[name]?.[i] ?? NaN))), 0);
-      expect(own[name]?.length, name).toBe(values.length);
+      const worst = values.reduce(
+        (most, v, i) => Math.max(most, Math.abs(v - (actual[name]?.[i] ?? NaN))),
+        0,
+      );
+      expect(actual[name]?.length, name).toBe(values.length);
       expect(worst / scale, name).toBeLessThan(engine.tolerance);
     }
-    expect(own['ids']).toEqual(host['ids']);
-    expect(own['tokens']).toEqual(host['tokens']);
+    expect(actual['ids']).toEqual(host['ids']);
+    expect(actual['tokens']).toEqual(host['tokens']);
   });
 });

@@ -88,12 +88,12 @@ export const createRecipeModel = async (
   const { data, tasks, run, isResumed, isOnHost } = options;
   const image = { ...data.suite.image, channels: CHANNELS };
   const settings = await modelSettings(recipe, { image, resumed: isResumed ? run : undefined });
-  const configuredFor = (own: RecipeModelOptions['tasks']): ModelConfig =>
+  const configuredFor = (chosen: RecipeModelOptions['tasks']): ModelConfig =>
     configureModel(settings, {
       vocabularySize: data.tokenizer.size,
       image,
       tokenizerHash: data.tokenizer.hash,
-      tasks: trainedTasks(own, data.suite),
+      tasks: trainedTasks(chosen, data.suite),
     });
   // How long its texts are is known once it is configured; the tasks that it is trained on follow from that.
   const configured = configuredFor(fitTasks(tasks, modelSize(configuredFor(tasks)).textLength));

@@ -131,7 +131,7 @@ const tellOutcome = async (
  * Trains a recipe, or goes on with a run that was stopped: the same recipe in the same folder continues from its latest
  * checkpoint and ends with the same weights as a run that was never stopped.
  * @throws ConfigError for recipes and suites that don't fit, EngineError for an engine that isn't there, StateError for
- * a loss that is no number, a folder that can't be written or (code `locked`) that another process trains in
+ * a loss that is not finite, a folder that can't be written or (code `locked`) that another process trains in
  */
 export const trainRecipe = async (
   options: TrainRecipeOptions,
@@ -140,8 +140,8 @@ export const trainRecipe = async (
   const { logger = silentLogger, progress = silentProgress, signal } = context;
   const { recipe } = options;
   const run = options.run ?? join('runs', recipe.name);
-  await using own = context.lock ? undefined : await lockRun(run, 'pretrain');
-  const lock = context.lock ?? own;
+  await using ownLock = context.lock ? undefined : await lockRun(run, 'pretrain');
+  const lock = context.lock ?? ownLock;
   const engine = await selectEngine({
     engine: recipe.engine as EngineName | 'auto',
     precision: await precisionOf(run, recipe),

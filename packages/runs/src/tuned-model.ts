@@ -113,8 +113,8 @@ const frozenAndMerged = (from: string): ConfigError =>
 
 /** Where a base lies that has been moved: a model folder, or the checkpoint of a run. */
 const movedPlace = async (folder: string, checkpoint: string | undefined): Promise<string> => {
-  const place = await modelFolderOf(folder).catch(() => undefined);
-  return place === folder ? folder : modelFolderOf(folder, checkpoint);
+  const ofFolder = await modelFolderOf(folder).catch(() => undefined);
+  return ofFolder === folder ? folder : modelFolderOf(folder, checkpoint);
 };
 
 /**
@@ -125,9 +125,9 @@ export const createTunedModel = async (recipe: Recipe, options: TunedModelOption
   const { data, tasks, run, logger, isOnHost, base } = options;
   const { from, checkpoint } = startOf(recipe);
   const { adapter, trains, merges } = tuningMethodNamed(recipe.tune?.method ?? '');
-  const place =
+  const startFolder =
     base === undefined ? await modelFolderOf(from, checkpoint) : await movedPlace(base, checkpoint);
-  const start = await loadModel(place);
+  const start = await loadModel(startFolder);
   // What is left to be freed when something does not fit.
   let made = start;
   try {
@@ -146,7 +146,7 @@ export const createTunedModel = async (recipe: Recipe, options: TunedModelOption
         config: model.config,
         model,
         parameters: model.parameters,
-        base: await baseOf(place, run),
+        base: await baseOf(startFolder, run),
         starts: 'never',
       };
     }
@@ -162,7 +162,7 @@ export const createTunedModel = async (recipe: Recipe, options: TunedModelOption
     start.dispose();
     const parameters = selection ? trainedOf(model, selection, ofBase) : model.parameters;
     requireTrained(parameters.size, model.parameters.size);
-    const rest = selection ? { base: await baseOf(place, run) } : {};
+    const rest = selection ? { base: await baseOf(startFolder, run) } : {};
     const starts = isMerged ? 'never' : selection ? 'always' : 'first';
     return { config: model.config, model, parameters, ...rest, starts };
   } catch (error) {

@@ -19,16 +19,16 @@ export const createValidation =
   async (): Promise<Record<string, number>> => {
     const values: Record<string, number> = {};
     model.clearCaches();
-    for (const [name, own] of Object.entries(tasks)) {
-      const task = makeTask(name, own, {
+    for (const [name, settings] of Object.entries(tasks)) {
+      const task = makeTask(name, settings, {
         suite: data.suite,
         tokenizer: data.tokenizer,
         image: model.image,
         vocabulary: model.vocabulary,
         training: false,
       });
-      for (const split of validatedSplits(data, own, recipe.validation)) {
-        const shards = await data.shards(own.dataset, split);
+      for (const split of validatedSplits(data, settings, recipe.validation)) {
+        const shards = await data.shards(settings.dataset, split);
         // Masked words are drawn from the same stream every time: scores of two steps are comparable.
         const random = createRandom(recipe.seed).fork(`validation/${name}/${split}`);
         const means = new Map<string, { sum: number; weight: number }>();
@@ -37,7 +37,7 @@ export const createValidation =
         for await (const rows of splitBatches(shards, {
           limit,
           seed: recipe.seed,
-          batchSize: own.batchSize,
+          batchSize: settings.batchSize,
         })) {
           const batch = task.collate(rows, { random, training: false });
           const { loss, weight, metrics } = model.loss(batch, { training: false });

@@ -22,7 +22,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { classes, conditionalModel, drawImage } from '../../generalist/test/tiny-suite.ts';
 
 let folder = '';
-const place = (name: string): string => join(folder, name);
+const pathOf = (name: string): string => join(folder, name);
 const size = { height: 8, width: 8, channels: 3 } as const;
 const images = [drawImage('red', 'bar', 1), drawImage('blue', 'square', 2)].map((pixels) => ({
   ...size,
@@ -69,39 +69,39 @@ beforeAll(async () => {
   await tf.setBackend('cpu');
   folder = await mkdtemp(join(tmpdir(), 'polygate-adapters-'));
   using base = conditionalModel({ experts: 3 });
-  await saveModel(base, place('base'));
-  const sha256 = await sha256File(join(place('base'), 'model.safetensors'));
+  await saveModel(base, pathOf('base'));
+  const sha256 = await sha256File(join(pathOf('base'), 'model.safetensors'));
   for (const [seed, change] of [
     [1, {}],
     [2, { classes: 'token', sides: 'separate' }],
     [3, { method: 'lora', rank: 2, alpha: 2, linears: ['attention.query', 'ffn.*'], classes: 'head' }],
   ] as const) {
     using tuned = await tune(base, seed, change);
-    await saveAdapter(tuned, place(`adapter-${seed}`), sha256);
+    await saveAdapter(tuned, pathOf(`adapter-${seed}`), sha256);
   }
   using exported = exportMerged(base, { tasks: ['naming'] });
-  await saveModel(exported, place('exported'), { source: sha256 });
+  await saveModel(exported, pathOf('exported'), { source: sha256 });
   using other = conditionalModel({ experts: 3 }, 9);
-  await saveModel(other, place('other'));
+  await saveModel(other, pathOf('other'));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('several adapters on one base', () => {
   it.each(['base', 'exported'])('answer as each alone, and leave the base as it is: %s', async (on) => {
-    using alone = await openPredictor(place(on), { engine: 'cpu' });
+    using alone = await openPredictor(pathOf(on), { engine: 'cpu' });
     const untuned = flat(await alone.classify(images, { labels: classes }));
-    const adapters = { first: place('adapter-1'), second: place('adapter-2'), third: place('adapter-3') };
-    using predictor = await openPredictor(place(on), { engine: 'cpu', adapters });
+    const adapters = { first: pathOf('adapter-1'), second: pathOf('adapter-2'), third: pathOf('adapter-3') };
+    using predictor = await openPredictor(pathOf(on), { engine: 'cpu', adapters });
     expect(predictor.adapters).toEqual(['first', 'second', 'third']);
     const together = await Promise.all(
       ['first', 'second', 'third'].map(async (name) => flat(await predictor.adapter(name).classify(images))),
     );
     for (const [i, name] of Object.values(adapters).entries()) {
-      using own = await openRun(place('base'), { engine: 'cpu', adapter: name });
-      using single = await openPredictor(place('base'), { engine: 'current', adapters: { name } });
+      using opened = await openRun(pathOf('base'), { engine: 'cpu', adapter: name });
+      using single = await openPredictor(pathOf('base'), { engine: 'current', adapters: { name } });
       const expected = flat(await single.adapter('name').classify(images));
       expectAlike(together[i] ?? [], expected);
-      expect(own.model.config.adapter?.method).toBe(i < 2 ? 'prompt' : 'lora');
+      expect(opened.model.config.adapter?.method).toBe(i < 2 ? 'prompt' : 'lora');
     }
     expect(together[0]).not.toEqual(together[1]);
     expect(flat(await predictor.classify(images, { labels: classes }))).toEqual(untuned);
@@ -110,29 +110,29 @@ describe('several adapters on one base', () => {
 
   it('are small files, which name method, tasks with classes, and base', async () => {
     const bytes = async (path: string): Promise<number> => (await stat(path)).size;
-    expect(await bytes(join(place('adapter-1'), 'adapter.safetensors'))).toBeLessThan(
-      (await bytes(join(place('base'), 'model.safetensors'))) / 4,
+    expect(await bytes(join(pathOf('adapter-1'), 'adapter.safetensors'))).toBeLessThan(
+      (await bytes(join(pathOf('base'), 'model.safetensors'))) / 4,
     );
-    expect(JSON.parse(await readFile(join(place('adapter-1'), 'adapter.json'), 'utf8'))).toMatchObject({
+    expect(JSON.parse(await readFile(join(pathOf('adapter-1'), 'adapter.json'), 'utf8'))).toMatchObject({
       modelType: 'polygate-adapter',
       version: 1,
       adapter: { method: 'prompt', prompts: 2 },
       tasks: [{ name: 'naming', classes }],
-      base: { sha256: await sha256File(join(place('base'), 'model.safetensors')) },
+      base: { sha256: await sha256File(join(pathOf('base'), 'model.safetensors')) },
     });
   });
 
   it('free nothing of the base with themselves, and all of it with the predictor', async () => {
     const before = tf.memory().numTensors;
-    using base = await loadModel(place('base'));
-    const own = tf.memory().numTensors;
-    using tuned = await openAdapter({ model: base, folder: place('base') }, place('adapter-1'));
+    using base = await loadModel(pathOf('base'));
+    const tensors = tf.memory().numTensors;
+    using tuned = await openAdapter({ model: base, folder: pathOf('base') }, pathOf('adapter-1'));
     tuned.dispose();
-    expect(tf.memory().numTensors).toBe(own);
+    expect(tf.memory().numTensors).toBe(tensors);
     base.dispose();
-    const predictor = await openPredictor(place('base'), {
+    const predictor = await openPredictor(pathOf('base'), {
       engine: 'current',
-      adapters: { one: place('adapter-1') },
+      adapters: { one: pathOf('adapter-1') },
     });
     await predictor.adapter('one').classify(images);
     predictor.dispose();
@@ -142,22 +142,22 @@ describe('several adapters on one base', () => {
 
 describe('an adapter', () => {
   it('is refused on another base, naming both', async () => {
-    const [own, other] = await Promise.all(
-      ['base', 'other'].map((name) => sha256File(join(place(name), 'model.safetensors'))),
+    const [baseHash, other] = await Promise.all(
+      ['base', 'other'].map((name) => sha256File(join(pathOf(name), 'model.safetensors'))),
     );
-    const opening = openRun(place('other'), { engine: 'cpu', adapter: place('adapter-1') });
+    const opening = openRun(pathOf('other'), { engine: 'cpu', adapter: pathOf('adapter-1') });
     await expect(opening).rejects.toThrow(StateError);
     await expect(opening).rejects.toThrow(
-      `adapter ${place('adapter-1')}: expected its base, a model whose weights have SHA-256 ${own}, got ${place('other')} with ${other}; it belongs to that base and what was exported from it alone: open it there, or tune this model`,
+      `adapter ${pathOf('adapter-1')}: expected its base, a model whose weights have SHA-256 ${baseHash}, got ${pathOf('other')} with ${other}; it belongs to that base and what was exported from it alone: open it there, or tune this model`,
     );
   });
 
   it('is refused where a bit of it flipped, or on a model that has one', async () => {
-    const broken = place('broken');
-    using base = await loadModel(place('base'));
-    const at = { model: base, folder: place('base') };
-    using tuned = await openAdapter(at, place('adapter-1'));
-    await saveAdapter(tuned, broken, await sha256File(join(place('base'), 'model.safetensors')));
+    const broken = pathOf('broken');
+    using base = await loadModel(pathOf('base'));
+    const at = { model: base, folder: pathOf('base') };
+    using tuned = await openAdapter(at, pathOf('adapter-1'));
+    await saveAdapter(tuned, broken, await sha256File(join(pathOf('base'), 'model.safetensors')));
     const file = join(broken, 'adapter.safetensors');
     const bytes = await readFile(file);
     await writeFile(
@@ -167,36 +167,36 @@ describe('an adapter', () => {
     await expect(openAdapter(at, broken)).rejects.toThrow(
       /^adapter .*: expected adapter\.safetensors of SHA-256 [0-9a-f]{64}, which adapter\.json says, got [0-9a-f]{64}; restore/u,
     );
-    await expect(openAdapter({ model: tuned, folder: place('base') }, place('adapter-2'))).rejects.toThrow(
+    await expect(openAdapter({ model: tuned, folder: pathOf('base') }, pathOf('adapter-2'))).rejects.toThrow(
       'tune: expected a base without an adapter, got one that was tuned by prompt; tune the base that it was tuned on',
     );
-    await expect(saveAdapter(base, place('none'), '')).rejects.toThrow(
+    await expect(saveAdapter(base, pathOf('none'), '')).rejects.toThrow(
       'adapter: expected a model that was tuned by an adapter, got one whose own weights were trained; export it as a model',
     );
   });
 
   it('goes into a model folder with its base, merged or not, and answers the same', async () => {
-    using base = (await loadModel(place('base'))) as UniPerceiverModel;
-    using tuned = await openAdapter({ model: base, folder: place('base') }, place('adapter-1'));
-    await saveModel(tuned, place('whole'));
+    using base = (await loadModel(pathOf('base'))) as UniPerceiverModel;
+    using tuned = await openAdapter({ model: base, folder: pathOf('base') }, pathOf('adapter-1'));
+    await saveModel(tuned, pathOf('whole'));
     const merged = tuned.exports?.merged?.({ tasks: ['naming'] }).model;
     if (!merged) throw new Error('expected a merged model');
-    await saveModel(merged, place('merged'));
+    await saveModel(merged, pathOf('merged'));
     merged.dispose();
-    using live = await openPredictor(place('base'), {
+    using live = await openPredictor(pathOf('base'), {
       engine: 'current',
-      adapters: { own: place('adapter-1') },
+      adapters: { own: pathOf('adapter-1') },
     });
     const expected = flat(await live.adapter('own').classify(images));
     for (const name of ['whole', 'merged']) {
-      using opened = await openPredictor(place(name), { engine: 'current' });
+      using opened = await openPredictor(pathOf(name), { engine: 'current' });
       expect([...opened.classes]).toEqual([['naming', classes]]);
       expectAlike(flat(await opened.classify(images)), expected);
     }
   });
 
   it('scores other words than its classes by their similarity alone', async () => {
-    using base = (await loadModel(place('base'))) as UniPerceiverModel;
+    using base = (await loadModel(pathOf('base'))) as UniPerceiverModel;
     const headless = base.tuned({
       settings: settings({ classes: 'none' }),
       tasks: [naming],
@@ -205,13 +205,13 @@ describe('an adapter', () => {
     await disturb(headless, 1);
     await saveAdapter(
       headless,
-      place('headless'),
-      await sha256File(join(place('base'), 'model.safetensors')),
+      pathOf('headless'),
+      await sha256File(join(pathOf('base'), 'model.safetensors')),
     );
     headless.dispose();
-    using predictor = await openPredictor(place('base'), {
+    using predictor = await openPredictor(pathOf('base'), {
       engine: 'current',
-      adapters: { head: place('adapter-1'), none: place('headless') },
+      adapters: { head: pathOf('adapter-1'), none: pathOf('headless') },
     });
     const labels = ['red', 'night'];
     const [head, none] = await Promise.all(

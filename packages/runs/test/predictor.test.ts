@@ -187,13 +187,13 @@ describe('a model folder', () => {
   });
 
   it('gets its classes from the suite', async () => {
-    const place = await writeTinySuite();
+    const suiteFolder = await writeTinySuite();
     const recipe = { split: 'train', lossWeight: 1, batchSize: 1, labelSmoothing: 0.1 };
     const tasks: Record<string, TaskRecipe> = {
       naming: { ...recipe, family: 'image-classification', dataset: 'colours' },
       writing: { ...recipe, family: 'image-captioning', dataset: 'images' },
     };
-    expect(trainedTasks(tasks, await readSuite(place))).toEqual(trained.slice(0, 2));
-    await rm(place, { recursive: true, force: true });
+    expect(trainedTasks(tasks, await readSuite(suiteFolder))).toEqual(trained.slice(0, 2));
+    await rm(suiteFolder, { recursive: true, force: true });
   });
 });

@@ -51,19 +51,19 @@ const nullRow = (data: Data): number | undefined => {
 };
 
 /** Refuses a column with nulls: streams carry none, so they would be read as 0 or "". @throws FormatError */
-export const refuseNulls = (data: Data, name: string, place = ''): void => {
+export const refuseNulls = (data: Data, name: string, prefix = ''): void => {
   const row = nullRow(data);
   if (row === undefined) return;
   throw new FormatError(
-    `${place}column "${name}": expected a value in every row, got null in row ${row}; fill it or drop the row`,
+    `${prefix}column "${name}": expected a value in every row, got null in row ${row}; fill it or drop the row`,
     { code: 'null-value', fields: { column: name, row } },
   );
 };
 
-/** Refuses a batch with nulls in any column. @param place what the error begins with. @throws FormatError */
-export const refuseNullsIn = (batch: RecordBatch, place: string): void => {
+/** Refuses a batch with nulls in any column. @param prefix what the error begins with. @throws FormatError */
+export const refuseNullsIn = (batch: RecordBatch, prefix: string): void => {
   batch.schema.fields.forEach(({ name }, index) => {
-    refuseNulls(batch.data.children[index] as Data, name, place);
+    refuseNulls(batch.data.children[index] as Data, name, prefix);
   });
 };
 

@@ -18,16 +18,16 @@ const describeInput = (input: unknown): string => {
   return input === null ? 'null' : typeof input;
 };
 
-const wrongInput = (place: string, expected: string, input: unknown): ShapeError =>
-  new ShapeError(`${place}: expected ${expected}, got ${describeInput(input)}; convert the column first`, {
-    fields: { place },
+const wrongInput = (column: string, expected: string, input: unknown): ShapeError =>
+  new ShapeError(`${column}: expected ${expected}, got ${describeInput(input)}; convert the column first`, {
+    fields: { place: column },
   });
 
 const isNumeric = (input: unknown): input is NumericArray =>
   ArrayBuffer.isView(input) && !(input instanceof DataView);
 
 /** Running sums of lengths, as 32-bit offsets. @throws ShapeError past 2 GiB */
-export const offsetsOf = (lengths: Iterable<number>, count: number, place: string): Int32Array => {
+export const offsetsOf = (lengths: Iterable<number>, count: number, column: string): Int32Array => {
   const offsets = new Int32Array(count + 1);
   let total = 0;
   let i = 0;
@@ -35,8 +35,8 @@ export const offsetsOf = (lengths: Iterable<number>, count: number, place: strin
     total += length;
     if (total > MAX_OFFSET) {
       throw new ShapeError(
-        `${place}: expected at most ${MAX_OFFSET} values or bytes in one batch, got more; use fewer rows per batch`,
-        { fields: { place } },
+        `${column}: expected at most ${MAX_OFFSET} values or bytes in one batch, got more; use fewer rows per batch`,
+        { fields: { place: column } },
       );
     }
     i += 1;
@@ -45,28 +45,28 @@ export const offsetsOf = (lengths: Iterable<number>, count: number, place: strin
   return offsets;
 };
 
-const primitiveData = (kind: FieldKind, input: ColumnInput, place: string): Data => {
+const primitiveData = (kind: FieldKind, input: ColumnInput, column: string): Data => {
   const name = kind as Parameters<typeof arrayOf>[0];
   const ArrayType = arrayOf(name);
   let data: NumericArray;
   if (input instanceof (ArrayType as unknown as new () => NumericArray)) data = input;
   else if (isNumeric(input) || (Array.isArray(input) && input.every((value) => typeof value === 'number'))) {
     data = new ArrayType(input as ArrayLike<number>);
-  } else throw wrongInput(place, `${describeKind(kind)} numbers`, input);
+  } else throw wrongInput(column, `${describeKind(kind)} numbers`, input);
   return makeColumn(kind, { length: data.length, data });
 };
 
-const bytesData = (kind: 'utf8' | 'binary', input: ColumnInput, place: string): Data => {
+const bytesData = (kind: 'utf8' | 'binary', input: ColumnInput, column: string): Data => {
   if (!Array.isArray(input)) {
-    throw wrongInput(place, kind === 'utf8' ? 'an array of strings' : 'an array of byte arrays', input);
+    throw wrongInput(column, kind === 'utf8' ? 'an array of strings' : 'an array of byte arrays', input);
   }
   const rows: readonly unknown[] = input;
   const lengths = rows.map((row, i) => {
     if (kind === 'utf8' && typeof row === 'string') return Buffer.byteLength(row);
     if (kind === 'binary' && row instanceof Uint8Array) return row.length;
-    throw wrongInput(`${place} row ${i}`, kind === 'utf8' ? 'a string' : 'a Uint8Array', row);
+    throw wrongInput(`${column} row ${i}`, kind === 'utf8' ? 'a string' : 'a Uint8Array', row);
   });
-  const valueOffsets = offsetsOf(lengths, rows.length, place);
+  const valueOffsets = offsetsOf(lengths, rows.length, column);
   const data = Buffer.allocUnsafeSlow(valueOffsets[rows.length] ?? 0);
   rows.forEach((row, i) => {
     const at = valueOffsets[i] ?? 0;
@@ -77,7 +77,7 @@ const bytesData = (kind: 'utf8' | 'binary', input: ColumnInput, place: string): 
   return makeColumn(kind, { length: rows.length, valueOffsets, data: bytes });
 };
 
-const flatten = (rows: readonly unknown[], kind: FieldKind, place: string): ColumnInput => {
+const flatten = (rows: readonly unknown[], kind: FieldKind, column: string): ColumnInput => {
   if (!isPrimitive(kind)) return rows.flat(1) as ColumnInput;
   let total = 0;
   for (const row of rows) total += (row as ArrayLike<number>).length;
@@ -85,7 +85,7 @@ const flatten = (rows: readonly unknown[], kind: FieldKind, place: string): Colu
   let at = 0;
   rows.forEach((row, i) => {
     if (!isNumeric(row) && !(row as readonly unknown[]).every((value) => typeof value === 'number')) {
-      throw wrongInput(`${place} row ${i}`, `${kind} numbers`, row);
+      throw wrongInput(`${column} row ${i}`, `${kind} numbers`, row);
     }
     flat.set(row as ArrayLike<number>, at);
     at += (row as ArrayLike<number>).length;
@@ -93,69 +93,73 @@ const flatten = (rows: readonly unknown[], kind: FieldKind, place: string): Colu
   return flat;
 };
 
-const rowsOf = (input: ColumnInput, kind: FieldKind, place: string): readonly unknown[] => {
-  if (!Array.isArray(input)) throw wrongInput(place, `${describeKind(kind)} as one array per row`, input);
+const rowsOf = (input: ColumnInput, kind: FieldKind, column: string): readonly unknown[] => {
+  if (!Array.isArray(input)) throw wrongInput(column, `${describeKind(kind)} as one array per row`, input);
   input.forEach((row: unknown, i) => {
-    if (!Array.isArray(row) && !isNumeric(row)) throw wrongInput(`${place} row ${i}`, 'an array', row);
+    if (!Array.isArray(row) && !isNumeric(row)) throw wrongInput(`${column} row ${i}`, 'an array', row);
   });
   return input;
 };
 
-const fixedData = (kind: Extract<FieldKind, { size: number }>, input: ColumnInput, place: string): Data => {
+const fixedData = (kind: Extract<FieldKind, { size: number }>, input: ColumnInput, column: string): Data => {
   let flat: ColumnInput = input;
   if (!isNumeric(input)) {
-    const rows = rowsOf(input, kind, place);
+    const rows = rowsOf(input, kind, column);
     rows.forEach((row, i) => {
       const { length } = row as ArrayLike<number>;
       if (length !== kind.size) {
         throw new ShapeError(
-          `${place} row ${i}: expected ${kind.size} values (${describeKind(kind)}), got ${length}; resize the row first`,
+          `${column} row ${i}: expected ${kind.size} values (${describeKind(kind)}), got ${length}; resize the row first`,
         );
       }
     });
-    flat = flatten(rows, kind.fixedList, place);
+    flat = flatten(rows, kind.fixedList, column);
   }
-  const child = primitiveData(kind.fixedList, flat, place);
+  const child = primitiveData(kind.fixedList, flat, column);
   if (child.length % kind.size !== 0) {
     throw new ShapeError(
-      `${place}: expected a multiple of ${kind.size} values (${describeKind(kind)}), got ${child.length}; give whole rows`,
+      `${column}: expected a multiple of ${kind.size} values (${describeKind(kind)}), got ${child.length}; give whole rows`,
     );
   }
   return makeColumn(kind, { length: child.length / kind.size, child });
 };
 
-const listData = (kind: Extract<FieldKind, { list: FieldKind }>, input: ColumnInput, place: string): Data => {
+const listData = (
+  kind: Extract<FieldKind, { list: FieldKind }>,
+  input: ColumnInput,
+  column: string,
+): Data => {
   let valueOffsets: Int32Array;
   let child: Data;
   if (!Array.isArray(input) && typeof input === 'object' && 'offsets' in input) {
     valueOffsets = input.offsets;
-    child = columnData(kind.list, input.values, place);
+    child = columnData(kind.list, input.values, column);
     const last = valueOffsets.at(-1);
     const rising = valueOffsets.every((offset, i) => offset >= (i === 0 ? 0 : (valueOffsets[i - 1] ?? 0)));
     if (last === undefined || !rising || last > child.length) {
       throw new ShapeError(
-        `${place}: expected rising offsets (rows + 1 of them) up to the ${child.length} values, got a last offset of ` +
+        `${column}: expected rising offsets (rows + 1 of them) up to the ${child.length} values, got a last offset of ` +
           `${String(last)}; check how the offsets were summed`,
       );
     }
   } else {
-    const rows = rowsOf(input, kind, place);
+    const rows = rowsOf(input, kind, column);
     valueOffsets = offsetsOf(
       rows.map((row) => (row as ArrayLike<unknown>).length),
       rows.length,
-      place,
+      column,
     );
-    child = columnData(kind.list, flatten(rows, kind.list, place), place);
+    child = columnData(kind.list, flatten(rows, kind.list, column), column);
   }
   return makeColumn(kind, { length: valueOffsets.length - 1, valueOffsets, child });
 };
 
 /** Arrow data of one column. @throws ShapeError naming the column, what was expected and what came */
-export const columnData = (kind: FieldKind, input: ColumnInput, place: string): Data => {
-  if (kind === 'utf8' || kind === 'binary') return bytesData(kind, input, place);
-  if (isPrimitive(kind)) return primitiveData(kind, input, place);
-  if ('list' in kind) return listData(kind, input, place);
-  return fixedData(kind, input, place);
+export const columnData = (kind: FieldKind, input: ColumnInput, column: string): Data => {
+  if (kind === 'utf8' || kind === 'binary') return bytesData(kind, input, column);
+  if (isPrimitive(kind)) return primitiveData(kind, input, column);
+  if ('list' in kind) return listData(kind, input, column);
+  return fixedData(kind, input, column);
 };
 
 /**

@@ -81,20 +81,20 @@ export const describeKind = (kind: FieldKind): string => {
 };
 
 /** Checks a kind that came from outside (a recipe, a manifest). @throws ConfigError listing the known kinds */
-export const parseKind = (value: unknown, place: string, depth = 0): FieldKind => {
+export const parseKind = (value: unknown, path: string, depth = 0): FieldKind => {
   if (isPrimitive(value) || value === 'utf8' || value === 'binary') return value;
   if (typeof value === 'object' && value !== null && depth < MAX_LIST_DEPTH) {
     const { fixedList, size, list } = value as { fixedList?: unknown; size?: unknown; list?: unknown };
-    if (list !== undefined) return Object.freeze({ list: parseKind(list, place, depth + 1) });
+    if (list !== undefined) return Object.freeze({ list: parseKind(list, path, depth + 1) });
     if (isPrimitive(fixedList) && Number.isSafeInteger(size)) {
       const length = size as number;
       if (length >= 1 && length <= MAX_FIXED_LIST_SIZE) return Object.freeze({ fixedList, size: length });
     }
   }
   throw new ConfigError(
-    `${place}: expected a field kind, one of ${knownKinds.join(', ')} (fixed lists of primitives with a size of ` +
+    `${path}: expected a field kind, one of ${knownKinds.join(', ')} (fixed lists of primitives with a size of ` +
       `1 to ${MAX_FIXED_LIST_SIZE}, lists at most ${MAX_LIST_DEPTH} deep), got ${excerpt(value)}; choose one of these`,
-    { code: 'unknown-kind', fields: { place, got: value } },
+    { code: 'unknown-kind', fields: { place: path, got: value } },
   );
 };
 

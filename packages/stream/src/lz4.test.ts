@@ -93,8 +93,8 @@ describe('decodeLz4Frame', () => {
         async (edits) => {
           const damaged = Uint8Array.from(frame);
           for (const [at, value] of edits) damaged[at] = value;
-          const found = await decodeLz4Frame(damaged, plain.length);
-          expect(found === undefined || found.length === plain.length).toBe(true);
+          const decoded = await decodeLz4Frame(damaged, plain.length);
+          expect(decoded === undefined || decoded.length === plain.length).toBe(true);
         },
       ),
       { seed: 4, numRuns: 300 },

@@ -127,35 +127,35 @@ const checkedBody = (marked: string, path: string): Plain => {
 
 /** Field readers that name the place of what they refuse. */
 const reader = (path: string) => {
-  const fail = (place: string, expected: string, got: unknown): never => {
+  const fail = (part: string, expected: string, got: unknown): never => {
     throw new FormatError(
-      `${path}: ${place}: expected ${expected}, got ${excerpt(got)}; prepare the data again`,
-      { code: 'manifest-malformed', fields: { path, place } },
+      `${path}: ${part}: expected ${expected}, got ${excerpt(got)}; prepare the data again`,
+      { code: 'manifest-malformed', fields: { path, place: part } },
     );
   };
-  const record = (value: unknown, place: string): Plain =>
+  const record = (value: unknown, part: string): Plain =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
       ? (value as Plain)
-      : fail(place, 'an object', value);
-  const list = (value: unknown, place: string): readonly unknown[] =>
-    Array.isArray(value) ? value : fail(place, 'a list', value);
-  const count = (value: unknown, place: string, limit = Number.MAX_SAFE_INTEGER): number =>
+      : fail(part, 'an object', value);
+  const list = (value: unknown, part: string): readonly unknown[] =>
+    Array.isArray(value) ? value : fail(part, 'a list', value);
+  const count = (value: unknown, part: string, limit = Number.MAX_SAFE_INTEGER): number =>
     Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= limit
       ? (value as number)
-      : fail(place, `a whole number of 0 to ${limit}`, value);
+      : fail(part, `a whole number of 0 to ${limit}`, value);
   return { fail, record, list, count };
 };
 
 type Reader = ReturnType<typeof reader>;
 
-const readExtent = (read: Reader, value: unknown, place: string, start: number): BatchExtent => {
-  const [offset, length, crc32, rows] = read.list(value, place);
-  if (offset !== start) read.fail(`${place} offset`, `${start}, the end of what lies before it`, offset);
+const readExtent = (read: Reader, value: unknown, part: string, start: number): BatchExtent => {
+  const [offset, length, crc32, rows] = read.list(value, part);
+  if (offset !== start) read.fail(`${part} offset`, `${start}, the end of what lies before it`, offset);
   return {
     offset: start,
-    length: read.count(length, `${place} length`, MAX_EXTENT_BYTES),
-    crc32: read.count(crc32, `${place} crc32`, 0xffffffff),
-    rows: read.count(rows, `${place} rows`, MAX_BATCH_ROWS),
+    length: read.count(length, `${part} length`, MAX_EXTENT_BYTES),
+    crc32: read.count(crc32, `${part} crc32`, 0xffffffff),
+    rows: read.count(rows, `${part} rows`, MAX_BATCH_ROWS),
   };
 };
 

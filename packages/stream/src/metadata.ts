@@ -44,15 +44,15 @@ export const rowMetadata = (metadata: Readonly<Record<string, string>>): Readonl
   Object.fromEntries(Object.entries(metadata).filter(([key]) => key !== keys.code));
 
 /** Refuses rows of a newer convention than this code knows. @throws FormatError */
-export const checkVersion = (metadata: Readonly<Record<string, string>>, place: string): void => {
+export const checkVersion = (metadata: Readonly<Record<string, string>>, source: string): void => {
   const text = metadata[VERSION_KEY];
   if (text === undefined) return;
   const version = Number(text);
   if (Number.isSafeInteger(version) && version >= 1 && version <= SCHEMA_VERSION) return;
   throw new FormatError(
-    `${place}: expected ${VERSION_KEY} of 1 to ${SCHEMA_VERSION}, got "${text}"; ` +
+    `${source}: expected ${VERSION_KEY} of 1 to ${SCHEMA_VERSION}, got "${text}"; ` +
       'update Polygate or prepare the data again with this version',
-    { code: 'version', fields: { place, got: text } },
+    { code: 'version', fields: { place: source, got: text } },
   );
 };
 

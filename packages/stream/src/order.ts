@@ -106,9 +106,9 @@ export const globalBatch = (step: number, order: BatchOrder): number[] => {
   let permutation = (index: number): number => index;
   return Array.from({ length: end - first }, (_, i) => {
     const position = first + i;
-    const own = Math.floor(position / size);
-    if (own !== epoch && shuffle) permutation = createPermutation({ seed, epoch: own, size });
-    epoch = own;
+    const batchEpoch = Math.floor(position / size);
+    if (batchEpoch !== epoch && shuffle) permutation = createPermutation({ seed, epoch: batchEpoch, size });
+    epoch = batchEpoch;
     return permutation(position % size);
   });
 };

@@ -74,17 +74,17 @@ export async function* mapOrdered<T, R>(
   const queue = new PQueue({ concurrency });
   const iterator = iteratorOf(source);
   const waiting: Slot<R>[] = [];
-  let largest = 0;
+  let greatest = 0;
   let ended = false;
 
-  const held = (): number => waiting.reduce((sum, slot) => sum + (slot.bytes ?? largest), 0);
+  const held = (): number => waiting.reduce((sum, slot) => sum + (slot.bytes ?? greatest), 0);
   const mayStart = (): boolean => {
     if (ended) return false;
     if (waiting.length === 0) return true;
     // Until a first result shows how large they are, results are made one at a time.
-    if (largest === 0 && waiting.some((slot) => slot.bytes === undefined) && options.sizeOf !== undefined)
+    if (greatest === 0 && waiting.some((slot) => slot.bytes === undefined) && options.sizeOf !== undefined)
       return false;
-    return waiting.length < concurrency * WAITING_PER_TASK && held() + largest <= bytes;
+    return waiting.length < concurrency * WAITING_PER_TASK && held() + greatest <= bytes;
   };
   const start = (item: T): Slot<R> => {
     const slot: Slot<R> = {
@@ -93,7 +93,7 @@ export async function* mapOrdered<T, R>(
         signal?.throwIfAborted();
         const result = await task(item);
         slot.bytes = sizeOf(result);
-        largest = Math.max(largest, slot.bytes);
+        greatest = Math.max(greatest, slot.bytes);
         return result;
       }),
     };

@@ -41,11 +41,11 @@ export const named = (error: unknown, who: string): unknown => {
 /** Passes batches on, and the errors that end them through `place`. */
 export async function* withErrors<T>(
   batches: AsyncIterable<T>,
-  place: (error: unknown) => unknown,
+  locate: (error: unknown) => unknown,
 ): AsyncGenerator<T> {
   try {
     yield* batches;
   } catch (error) {
-    throw place(error);
+    throw locate(error);
   }
 }

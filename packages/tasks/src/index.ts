@@ -76,7 +76,7 @@ export {
   rankedRows,
 } from './families/label-answers.ts';
 export type { ChosenLabels, LabelChoice, LabelPrediction } from './families/label-answers.ts';
-export { createImageTextRetrieval, sameMeaning } from './families/image-text-retrieval/collate.ts';
+export { createImageTextRetrieval, sameTextMask } from './families/image-text-retrieval/collate.ts';
 export type { ImageTextRetrievalOptions } from './families/image-text-retrieval/collate.ts';
 export { retrieve, retrieveTexts } from './families/image-text-retrieval/predict.ts';
 export type { ImageMatch, TextChoice, TextQuery } from './families/image-text-retrieval/predict.ts';

@@ -19,10 +19,10 @@ describe('beamSearch', () => {
           const minimumTokens = Math.min(least, maximumTokens);
           const rules = { maximumTokens, minimumTokens, lengthPenalty };
           const wide = { ...rules, beam: 2 * size ** maximumTokens, items: 2 };
-          const found = await beamSearch(search(language, wide));
+          const texts = await beamSearch(search(language, wide));
           for (const item of [0, 1]) {
             const expected = allTexts(language, { ...rules, size, item });
-            const got = found[item] ?? [];
+            const got = texts[item] ?? [];
             expect(got.length).toBe(expected.length);
             got.forEach((text, i) => {
               expect(text.score).toBeCloseTo(expected[i]?.score ?? 0, 4);
@@ -45,11 +45,11 @@ describe('beamSearch', () => {
       fc.asyncProperty(fc.integer(), fc.integer({ min: 2, max: 4 }), async (seed, size) => {
         const language = drawnLanguage(seed, size);
         const rules: GenerationOptions = { maximumTokens: 3, lengthPenalty: 0 };
-        const [found = []] = await beamSearch(
+        const [texts = []] = await beamSearch(
           search(language, { ...rules, finished: 'aside', beam: size ** 3 }),
         );
         const expected = allTexts(language, { ...rules, size, item: 0 });
-        expect(found.map(({ tokens }) => tokens)).toEqual(expected.map(({ tokens }) => tokens));
+        expect(texts.map(({ tokens }) => tokens)).toEqual(expected.map(({ tokens }) => tokens));
       }),
       { numRuns: 30 },
     );
@@ -162,7 +162,7 @@ describe('beamSearch', () => {
   });
 
   it('writes no forbidden token, within the limits of length, and gives as many texts as asked for', async () => {
-    const found = await beamSearch(
+    const items = await beamSearch(
       search(drawnLanguage(9, 4), {
         items: 2,
         beam: 4,
@@ -172,7 +172,7 @@ describe('beamSearch', () => {
         forbidden: [2],
       }),
     );
-    for (const texts of found) {
+    for (const texts of items) {
       expect(texts).toHaveLength(3);
       for (const { tokens } of texts) {
         expect(tokens).not.toContain(2);

@@ -57,12 +57,12 @@ describe('tokenChances', () => {
           topP: fc.constantFrom(0.01, 0.5, 0.9, 1),
         }),
         (values, rule) => {
-          const own = Float32Array.from(values);
-          if (own.every((value) => value === -Infinity)) own[0] = 0;
-          const chances = tokenChances(own, rule);
+          const scores = Float32Array.from(values);
+          if (scores.every((value) => value === -Infinity)) scores[0] = 0;
+          const chances = tokenChances(scores, rule);
           expect(chances.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 6);
           expect(chances.length).toBeLessThanOrEqual(rule.topK);
-          for (const { token } of chances) expect(own[token]).toBeGreaterThan(-Infinity);
+          for (const { token } of chances) expect(scores[token]).toBeGreaterThan(-Infinity);
         },
       ),
     );
@@ -135,10 +135,10 @@ describe('sampleTexts', () => {
     const [[text] = []] = await sampleTexts(cold, () => createRandom(8));
     const greedy: number[] = [];
     while (greedy.length < 5) {
-      const own = language({ item: 0, tokens: greedy }).map((logp, token) =>
+      const scores = language({ item: 0, tokens: greedy }).map((logp, token) =>
         token === 0 && greedy.length === 0 ? -Infinity : logp,
       );
-      const best = own.indexOf(Math.max(...own));
+      const best = scores.indexOf(Math.max(...scores));
       if (best === 0) break;
       greedy.push(best);
     }

@@ -124,7 +124,7 @@ describe('image classification', () => {
     expect([...(mixed?.labels ?? [])]).toEqual([labels[1], labels[0], ...labels.subarray(2)]);
     const [share = NaN] = mixed?.shares ?? [];
     const [a, b] = [inputs, plain.inputs].map(
-      (own) => own.segments.find(isVisualSegment)?.arrays.patches ?? [],
+      (sequences) => sequences.segments.find(isVisualSegment)?.arrays.patches ?? [],
     );
     const width = (b?.length ?? 0) / plain.inputs.size;
     // Levels are whole: half a one is 0.5 / 255 / 0.224.

@@ -167,12 +167,12 @@ describe('views of clips', () => {
   it('are averaged by their cosines in retrieval', async () => {
     // Clips of two views each: means .1, .4 and -.3.
     const model = meanModel();
-    const found = await retrieve(
+    const matches = await retrieve(
       model,
       { text: 'a dog', family: 'video-text-retrieval', views: 2 },
       patches([0.2, 0, 0.5, 0.3, -0.5, -0.1]),
     );
-    expect(found.map(({ index }) => index)).toEqual([1, 0, 2]);
-    expect(found[0]?.similarity).toBeCloseTo(0.4, 6);
+    expect(matches.map(({ index }) => index)).toEqual([1, 0, 2]);
+    expect(matches[0]?.similarity).toBeCloseTo(0.4, 6);
   });
 });

@@ -52,9 +52,9 @@ const joinHeads = (parts: tf.Tensor[], { batch, length, heads, width }: Geometry
 /** [P, D] or [B, P, D] -> [B, h, P, d]. */
 const promptHeads = (prompt: tf.Tensor, { batch, heads, width }: Geometry): tf.Tensor4D => {
   const prompts = prompt.shape[prompt.rank - 2] ?? 0;
-  const own = prompt.rank === 3 ? batch : 1;
-  const byHead = tf.transpose(tf.reshape(prompt, [own, prompts, heads, width / heads]), [0, 2, 1, 3]);
-  return (own === batch ? byHead : tf.tile(byHead, [batch, 1, 1, 1])) as tf.Tensor4D;
+  const promptBatch = prompt.rank === 3 ? batch : 1;
+  const byHead = tf.transpose(tf.reshape(prompt, [promptBatch, prompts, heads, width / heads]), [0, 2, 1, 3]);
+  return (promptBatch === batch ? byHead : tf.tile(byHead, [batch, 1, 1, 1])) as tf.Tensor4D;
 };
 
 /** [B, h, P, d] -> the prompt's own shape, summed over the batch where it was shared. */
@@ -162,10 +162,10 @@ const composeGradient = (
   const dKey = tf.matMul(dScores, present(query), true, false) as tf.Tensor4D;
   if (!prompt) return [joinHeads([dQuery, dKey, dValue], geometry)];
   const prompts = present(prompt[prompt.length - 2]);
-  const own = (t: tf.Tensor4D) => tf.slice(t, [0, 0, prompts, 0], [-1, -1, length, -1]);
+  const tokensOf = (t: tf.Tensor4D) => tf.slice(t, [0, 0, prompts, 0], [-1, -1, length, -1]);
   const front = (t: tf.Tensor4D) =>
     promptGradient(tf.slice(t, [0, 0, 0, 0], [-1, -1, prompts, -1]), prompt, geometry);
-  return [joinHeads([dQuery, own(dKey), own(dValue)], geometry), front(dKey), front(dValue)];
+  return [joinHeads([dQuery, tokensOf(dKey), tokensOf(dValue)], geometry), front(dKey), front(dValue)];
 };
 
 /**

@@ -130,8 +130,8 @@ const composeGradient = (
   // [n] values to their places in [R * E]: a product with the constant selection matrix.
   const places = rowCount * expertCount;
   const chosenPlaces = new Float32Array(gatePlaces.length * places);
-  gatePlaces.forEach((place, at) => {
-    chosenPlaces[at * places + place] = 1;
+  gatePlaces.forEach((gatePlace, at) => {
+    chosenPlaces[at * places + gatePlace] = 1;
   });
   const selection = tf.tensor2d(chosenPlaces, [gatePlaces.length, places]);
   const dGates = tf.reshape(tf.matMul(tf.reshape(tf.stack(gateGradients), [1, -1]), selection), [

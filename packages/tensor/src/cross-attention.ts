@@ -84,8 +84,8 @@ interface Composed {
 const compose = (queries: tf.Tensor4D, parts: readonly KeysAndValues[]): Composed => {
   const scaled = tf.mul(queries, 1 / Math.sqrt(queries.shape[3])) as tf.Tensor4D;
   const scores = parts.map(({ keys, mask }) => {
-    const own = tf.matMul(scaled, keys, false, true) as tf.Tensor4D;
-    return mask ? (tf.add(own, mask) as tf.Tensor4D) : own;
+    const products = tf.matMul(scaled, keys, false, true) as tf.Tensor4D;
+    return mask ? (tf.add(products, mask) as tf.Tensor4D) : products;
   });
   const [first] = scores;
   const all = tf.softmax(scores.length === 1 ? present(first) : tf.concat4d(scores, 3));

@@ -167,12 +167,12 @@ export const softmaxCrossEntropy = (
     ignoreIndex !== undefined && (host ? Array.prototype.includes.call(host, ignoreIndex) : true);
   if (!ignores) return lossOf(logits, ids, labelSmoothing);
   return tf.tidy(() => {
-    const own = ids();
-    const ignored = tf.equal(own, ignoreIndex);
+    const classIds = ids();
+    const ignored = tf.equal(classIds, ignoreIndex);
     const column = tf.expandDims(ignored, 1);
     // The gradient of a choice is 0 at what was not chosen, so NaN in ignored rows stays there.
     const counted = tf.where<tf.Tensor>(column, 0, logits) as tf.Tensor2D;
-    const classesOf = tf.where(ignored, tf.zerosLike(own), own);
+    const classesOf = tf.where(ignored, tf.zerosLike(classIds), classIds);
     return tf.where<tf.Tensor>(
       ignored,
       0,

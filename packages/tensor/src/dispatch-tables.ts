@@ -39,7 +39,7 @@ export const dispatchTables = (
   const slots = Math.max(...sizes);
   const perToken = new Int32Array(count);
   for (const token of tokens) perToken[token] = (perToken[token] ?? 0) + 1;
-  const most = perToken.reduce((largest, own) => Math.max(largest, own), 0);
+  const most = perToken.reduce((maximum, pairs) => Math.max(maximum, pairs), 0);
   const tables = {
     slots,
     most,

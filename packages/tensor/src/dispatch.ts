@@ -79,8 +79,8 @@ const withLeaves = (
       tf.tidy(() => {
         let at = 0;
         const all = wanted.map((tensor) => (isVariable(tensor) ? tensor : present(saved[at++])));
-        const own = handOver(collection, inputs, gradient(dy, all));
-        return anchored ? [...own, collection.anchorGradient()] : own;
+        const inputGradients = handOver(collection, inputs, gradient(dy, all));
+        return anchored ? [...inputGradients, collection.anchorGradient()] : inputGradients;
       });
     return { value, gradFunc };
   });

@@ -157,8 +157,8 @@ export const dispatchedLinear = <X extends tf.Tensor>(x: X, options: DispatchedL
   const used = usedExperts(plan);
   const shape = [...x.shape.slice(0, -1), outputs];
   if (used.length === 0) return tf.zeros(shape) as X;
-  const own = used.map((id) => present(experts[id]));
-  const ownTensors = own.flatMap(({ weight, bias }) => [weight, bias]);
+  const dispatched = used.map((id) => present(experts[id]));
+  const ownTensors = dispatched.flatMap(({ weight, bias }) => [weight, bias]);
   const expertsOf = (tensors: readonly tf.Tensor[]): LinearExpert[] =>
     used.map((_, at) => ({
       weight: tensors[2 * at] as tf.Tensor2D,
@@ -170,7 +170,11 @@ export const dispatchedLinear = <X extends tf.Tensor>(x: X, options: DispatchedL
     if (hasKernel('PgDispatchedLinear') && hasKernel('PgDispatchedLinearGrad')) {
       const tokens = plan.slots ?? indices(plan.tokens);
       const attributes = { starts: plan.starts, used, activation, keep: recorded, held: !recorded };
-      const [y, z] = runKernel('PgDispatchedLinear', { x, gates, tokens }, { ...attributes, experts: own });
+      const [y, z] = runKernel(
+        'PgDispatchedLinear',
+        { x, gates, tokens },
+        { ...attributes, experts: dispatched },
+      );
       save([x, gates, tokens, ...ownTensors, ...rated, ...(z ? [z] : [])]);
       return {
         value: present(y),
@@ -190,7 +194,7 @@ export const dispatchedLinear = <X extends tf.Tensor>(x: X, options: DispatchedL
     }
     const tables = dispatchTables(plan, used, count);
     const flat = tf.reshape(x, [count, -1]) as tf.Tensor2D;
-    const { z, slotValues } = composeForward(flat, { gates, experts: own }, tables);
+    const { z, slotValues } = composeForward(flat, { gates, experts: dispatched }, tables);
     save([flat, gates, ...ownTensors, ...rated, slotValues, ...(activation === 'gelu' ? [z] : [])]);
     return {
       value: tf.reshape(activation === 'gelu' ? composeGelu(z).value : z, shape),

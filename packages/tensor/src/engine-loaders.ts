@@ -87,8 +87,8 @@ const torch: EngineLoader = {
     const { device, precision, deterministic, threads } = request;
     const key = JSON.stringify([device, precision, deterministic, threads]);
     const current = startedBackend('torch');
-    const known = current ? torchBackends.get(current) : undefined;
-    if (known?.key === key) return known.loaded;
+    const cached = current ? torchBackends.get(current) : undefined;
+    if (cached?.key === key) return cached.loaded;
     const loaded = {
       deterministic,
       layouts: ['NHWC', 'NCHW'],

@@ -51,9 +51,9 @@ export interface EngineTokenChoice extends DecidedTokens {
 }
 
 const hostValues = <T>(tensor: tf.Tensor | undefined): T => {
-  const own = present(tensor);
-  const values = own.dataSync() as unknown as T;
-  own.dispose();
+  const value = present(tensor);
+  const values = value.dataSync() as unknown as T;
+  value.dispose();
   return values;
 };
 
@@ -142,6 +142,6 @@ export const decidedGates = (
 ): { readonly gates: tf.Tensor2D; readonly losses: tf.Tensor1D } => {
   const inputs = { logits, ids, weights, kept, probabilities, logSums };
   // The gates are no input: they are what comes out, on the tape.
-  const [own, losses] = runKernel('PgDecidedGates', inputs, { ...options, gates });
-  return { gates: present(own) as tf.Tensor2D, losses: present(losses) as tf.Tensor1D };
+  const [decided, losses] = runKernel('PgDecidedGates', inputs, { ...options, gates });
+  return { gates: present(decided) as tf.Tensor2D, losses: present(losses) as tf.Tensor1D };
 };

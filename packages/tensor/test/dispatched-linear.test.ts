@@ -99,12 +99,12 @@ const plain = (p: Problem): Answer => {
   for (const [n, e] of slots)
     for (let o = 0; o < outputs; o += 1)
       add(z, n * outputs + o, at(p.gates, n * experts + e) * value(n, e, o));
-  z.forEach((own, i) => (answer.y[i] = p.gelu ? gelu(own) : own));
+  z.forEach((preactivation, i) => (answer.y[i] = p.gelu ? gelu(preactivation) : preactivation));
   for (const [n, e] of slots) {
     const gate = at(p.gates, n * experts + e);
     for (let o = 0; o < outputs; o += 1) {
-      const place = n * outputs + o;
-      const dz = at(p.dy, place) * (p.gelu ? slope(at(z, place)) : 1);
+      const index = n * outputs + o;
+      const dz = at(p.dy, index) * (p.gelu ? slope(at(z, index)) : 1);
       add(answer.dGates, n * experts + e, dz * value(n, e, o));
       add(answer.dBiases[e], o, gate * dz);
       for (let i = 0; i < inputs; i += 1) {

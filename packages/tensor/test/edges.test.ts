@@ -27,15 +27,15 @@ interface Definition {
 
 /** The definition for one row whose label is among its finite logits. */
 const definition = (row: readonly number[], label: number, smoothing: number): Definition => {
-  const largest = Math.max(...row);
-  const sum = row.reduce((total, value) => total + Math.exp(value - largest), 0);
+  const maximum = Math.max(...row);
+  const sum = row.reduce((total, value) => total + Math.exp(value - maximum), 0);
   const open = row.filter((value) => value > -Infinity).length;
   let loss = 0;
   const gradient = row.map((value, c) => {
     if (value === -Infinity && c !== label) return 0;
     const target = (c === label ? 1 - smoothing : 0) + (value === -Infinity ? 0 : smoothing / open);
-    loss -= target * (value - largest - Math.log(sum));
-    return Math.exp(value - largest) / sum - target;
+    loss -= target * (value - maximum - Math.log(sum));
+    return Math.exp(value - maximum) / sum - target;
   });
   return { loss, gradient };
 };
@@ -50,9 +50,9 @@ const crossEntropy = (
   tf.tidy(() => {
     const { asTensor = false, ...options } = rest;
     const logits = tf.tensor2d(rows.map((row) => [...row]));
-    const own = asTensor ? tf.tensor1d([...labels], 'int32') : labels;
-    const losses = [...softmaxCrossEntropy(logits, own, options).dataSync()];
-    const gradient = tf.grad((x) => tf.sum(softmaxCrossEntropy(x as tf.Tensor2D, own, options)))(logits);
+    const ids = asTensor ? tf.tensor1d([...labels], 'int32') : labels;
+    const losses = [...softmaxCrossEntropy(logits, ids, options).dataSync()];
+    const gradient = tf.grad((x) => tf.sum(softmaxCrossEntropy(x as tf.Tensor2D, ids, options)))(logits);
     return { losses, gradient: [...gradient.dataSync()] };
   });
 

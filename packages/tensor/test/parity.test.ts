@@ -237,9 +237,9 @@ const calls: Record<string, fc.Arbitrary<Call>> = {
       return {
         inputs: [normal(random, [b, h, l, 4]), ...keys],
         constants: [mask],
-        run: ([queries, k0, v0, k1, v1], [own]) =>
+        run: ([queries, k0, v0, k1, v1], [queryMask]) =>
           crossAttention(queries as tf.Tensor4D, [
-            { keys: k0 as tf.Tensor4D, values: v0 as tf.Tensor4D, mask: own as tf.Tensor4D },
+            { keys: k0 as tf.Tensor4D, values: v0 as tf.Tensor4D, mask: queryMask as tf.Tensor4D },
             ...(k1 && v1 ? [{ keys: k1 as tf.Tensor4D, values: v1 as tf.Tensor4D }] : []),
           ]),
       };

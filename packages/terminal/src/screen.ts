@@ -57,11 +57,11 @@ const startWorker = (fd: number | undefined, control: ScreenControl): Worker | u
 export const createScreen = (stream: ScreenStream): Screen => {
   let bar: LiveBar | undefined;
   const columns = (): number => stream.columns ?? DEFAULT_COLUMNS;
-  const draw = (own: LiveBar, before = ''): void => {
+  const draw = (drawn: LiveBar, before = ''): void => {
     const now = Date.now();
-    withLock(own.control, () => {
-      stream.write(`${CLEAR_LINE}${before}${frameOf(own.state, now)}`);
-      noteDrawn(own.control, now);
+    withLock(drawn.control, () => {
+      stream.write(`${CLEAR_LINE}${before}${frameOf(drawn.state, now)}`);
+      noteDrawn(drawn.control, now);
     });
   };
   const hide = (): void => {

@@ -72,9 +72,9 @@ describe('specialSplitter', () => {
     const specials = Array.from({ length: 100_000 }, (_, i) => `<|${i}|>`);
     const split = specialSplitter(specials);
     const text = 'a < b <|99999|> c <|100000|> '.repeat(5000);
-    const found = split(text).filter((part) => part.special);
-    expect(found).toHaveLength(5000);
-    expect(found[0]?.text).toBe('<|99999|>');
+    const specialParts = split(text).filter((part) => part.special);
+    expect(specialParts).toHaveLength(5000);
+    expect(specialParts[0]?.text).toBe('<|99999|>');
   });
 });
 

@@ -33,10 +33,12 @@ export const specialSplitter = (specials: readonly string[]): ((text: string) =>
   const lengths = new Map<number, Set<number>>();
   for (const token of specials) {
     const first = token.charCodeAt(0);
-    const own = lengths.get(first) ?? new Set();
-    lengths.set(first, own.add(token.length));
+    const sizes = lengths.get(first) ?? new Set();
+    lengths.set(first, sizes.add(token.length));
   }
-  const longestFirst = new Map([...lengths].map(([first, own]) => [first, [...own].sort((a, b) => b - a)]));
+  const longestFirst = new Map(
+    [...lengths].map(([first, sizes]) => [first, [...sizes].sort((a, b) => b - a)]),
+  );
   const begins = anyOf(lengths.keys());
   return (text) => {
     const parts: TextPart[] = [];

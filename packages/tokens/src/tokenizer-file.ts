@@ -23,30 +23,25 @@ type JsonObject = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const refuse = (place: string, expected: string, got: unknown): never => {
+const refuse = (part: string, expected: string, got: unknown): never => {
   throw new FormatError(
-    `tokenizer.json: expected ${place} to be ${expected}, got ${excerpt(got, 60)}; ` +
+    `tokenizer.json: expected ${part} to be ${expected}, got ${excerpt(got, 60)}; ` +
       'use a byte-level BPE file, such as saveTokenizer writes',
-    { code: 'tokenizer-format', fields: { place } },
+    { code: 'tokenizer-format', fields: { place: part } },
   );
 };
 
-const objectAt = (value: unknown, place: string): JsonObject =>
-  isObject(value) ? value : refuse(place, 'an object', value);
+const objectAt = (value: unknown, part: string): JsonObject =>
+  isObject(value) ? value : refuse(part, 'an object', value);
 
-const arrayAt = (value: unknown, place: string): readonly unknown[] =>
-  Array.isArray(value) ? (value as readonly unknown[]) : refuse(place, 'an array', value);
+const arrayAt = (value: unknown, part: string): readonly unknown[] =>
+  Array.isArray(value) ? (value as readonly unknown[]) : refuse(part, 'an array', value);
 
 /** A setting that changes the encoding must be absent or have the one value that this package implements. */
-const requireSetting = (
-  holder: JsonObject,
-  key: string,
-  place: string,
-  allowed: readonly unknown[],
-): void => {
+const requireSetting = (holder: JsonObject, key: string, part: string, allowed: readonly unknown[]): void => {
   const value = holder[key];
   if (value !== undefined && !allowed.includes(value)) {
-    refuse(`${place}.${key}`, allowed.map((one) => JSON.stringify(one)).join(' or '), value);
+    refuse(`${part}.${key}`, allowed.map((one) => JSON.stringify(one)).join(' or '), value);
   }
 };
 
@@ -55,15 +50,15 @@ const readTokens = (
   added: readonly unknown[],
 ): { tokens: string[]; specials: number[]; normalized: number[] } => {
   const tokens: string[] = [];
-  const put = (id: unknown, token: string, place: string): number => {
+  const put = (id: unknown, token: string, part: string): number => {
     if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= maxVocabularySize) {
-      return refuse(place, `an integer id below ${maxVocabularySize}`, id);
+      return refuse(part, `an integer id below ${maxVocabularySize}`, id);
     }
     if (token.length === 0 || token.length > maxTokenLength) {
-      return refuse(place, `a token of 1 to ${maxTokenLength} characters`, token.length);
+      return refuse(part, `a token of 1 to ${maxTokenLength} characters`, token.length);
     }
     if (tokens[id] !== undefined && tokens[id] !== token) {
-      return refuse(place, `the only token with id ${id} ("${tokens[id]}" has it too)`, token);
+      return refuse(part, `the only token with id ${id} ("${tokens[id]}" has it too)`, token);
     }
     tokens[id] = token;
     return id;
@@ -71,13 +66,13 @@ const readTokens = (
   const specials: number[] = [];
   const normalized: number[] = [];
   for (const [index, entry] of added.entries()) {
-    const place = `added_tokens[${index}]`;
-    const token = objectAt(entry, place);
+    const part = `added_tokens[${index}]`;
+    const token = objectAt(entry, part);
     const { content } = token;
-    if (typeof content !== 'string') return refuse(`${place}.content`, 'a text', content);
-    for (const key of ['single_word', 'lstrip', 'rstrip']) requireSetting(token, key, place, [false]);
-    requireSetting(token, 'normalized', place, [true, false]);
-    const id = put(token['id'], content, place);
+    if (typeof content !== 'string') return refuse(`${part}.content`, 'a text', content);
+    for (const key of ['single_word', 'lstrip', 'rstrip']) requireSetting(token, key, part, [false]);
+    requireSetting(token, 'normalized', part, [true, false]);
+    const id = put(token['id'], content, part);
     specials.push(id);
     if (token['normalized'] === true) normalized.push(id);
   }

@@ -17,14 +17,14 @@ export const byteTokens = (): string[] => baseBytes.map((byte) => byteSymbols[by
 /** All special tokens in id order. @throws ConfigError for an empty or a repeated one */
 export const specialTokens = (extra: readonly string[] = []): readonly string[] => {
   const required: readonly string[] = [speToken, endoftextToken];
-  const own = extra.filter((token) => !required.includes(token));
-  const odd = own.find((token, i) => token === '' || own.indexOf(token) !== i);
+  const added = extra.filter((token) => !required.includes(token));
+  const odd = added.find((token, i) => token === '' || added.indexOf(token) !== i);
   if (odd !== undefined) {
     throw new ConfigError(
       `specials: expected different, non-empty tokens, got "${odd}" ${odd === '' ? '' : 'twice'}; remove it`,
     );
   }
-  return [...own, ...required];
+  return [...added, ...required];
 };
 
 /** The model of learned tokens and merges with its special tokens appended. */

@@ -41,12 +41,14 @@ export const baseOf = async (folder: string, runDirectory: string): Promise<Chec
  * @throws StateError (code `base-missing`) where it isn't there, (code `base-differs`) where its weights are others
  */
 export const requireBase = async (
-  place: CheckpointPlace,
+  checkpoint: CheckpointPlace,
   { base }: Pick<RunState, 'base'>,
   given?: string,
 ): Promise<string | undefined> => {
   if (!base) return undefined;
-  const hinted = isAbsolute(base.path) ? [base.path] : [join(runOf(place), base.path), resolve(base.path)];
+  const hinted = isAbsolute(base.path)
+    ? [base.path]
+    : [join(runOf(checkpoint), base.path), resolve(base.path)];
   const folders =
     given === undefined
       ? hinted
@@ -62,12 +64,12 @@ export const requireBase = async (
   }
   if (other !== undefined) {
     throw new StateError(
-      `checkpoint ${place.path}: expected a base whose weights have SHA-256 ${base.sha256}, got ${other}; its weights belong to that base alone: ${remedy}`,
-      { code: 'base-differs', fields: { path: place.path, base: base.path, expected: base.sha256 } },
+      `checkpoint ${checkpoint.path}: expected a base whose weights have SHA-256 ${base.sha256}, got ${other}; its weights belong to that base alone: ${remedy}`,
+      { code: 'base-differs', fields: { path: checkpoint.path, base: base.path, expected: base.sha256 } },
     );
   }
   throw new StateError(
-    `checkpoint ${place.path}: expected its base, the weights with SHA-256 ${base.sha256}, in ${folders.join(' or ')}, got none; ${remedy}`,
-    { code: 'base-missing', fields: { path: place.path, base: base.path } },
+    `checkpoint ${checkpoint.path}: expected its base, the weights with SHA-256 ${base.sha256}, in ${folders.join(' or ')}, got none; ${remedy}`,
+    { code: 'base-missing', fields: { path: checkpoint.path, base: base.path } },
   );
 };

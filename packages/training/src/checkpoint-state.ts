@@ -120,9 +120,9 @@ const checkFields = (state: Readonly<Record<string, unknown>>, refuse: (detail: 
   if (outside !== undefined) refuse(`expected files of the folder, got ${excerpt(outside)}`);
 };
 
-const parseState = (text: string, place: string): RunState => {
+const parseState = (text: string, folder: string): RunState => {
   const refuse = (detail: string, cause?: unknown): never => {
-    throw damagedCheckpoint(place, STATE_FILE, { detail, ...(cause === undefined ? {} : { cause }) });
+    throw damagedCheckpoint(folder, STATE_FILE, { detail, ...(cause === undefined ? {} : { cause }) });
   };
   let value: unknown;
   try {
@@ -154,8 +154,8 @@ export const formatState = (state: RunState): string => sealJson(state);
  * @throws FormatError (code `checkpoint-damaged`) when it is damaged or of another step than its folder; StateError
  * when it is unreadable
  */
-export const readState = async (place: CheckpointPlace): Promise<RunState> => {
-  const path = join(place.path, STATE_FILE);
+export const readState = async (checkpoint: CheckpointPlace): Promise<RunState> => {
+  const path = join(checkpoint.path, STATE_FILE);
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     const code = (cause as NodeJS.ErrnoException | null)?.code ?? '';
     throw new StateError(
@@ -163,10 +163,10 @@ export const readState = async (place: CheckpointPlace): Promise<RunState> => {
       { code: 'checkpoint-unreadable', fields: { path }, cause },
     );
   });
-  const state = parseState(text, place.path);
-  const named = STEP_NAME.exec(basename(place.path))?.[1];
+  const state = parseState(text, checkpoint.path);
+  const named = STEP_NAME.exec(basename(checkpoint.path))?.[1];
   if (named !== undefined && Number(named) !== state.step) {
-    throw damagedCheckpoint(place.path, STATE_FILE, {
+    throw damagedCheckpoint(checkpoint.path, STATE_FILE, {
       detail: `expected step ${Number(named)}, which the folder's name says, got ${state.step}`,
     });
   }
@@ -179,14 +179,14 @@ export const readState = async (place: CheckpointPlace): Promise<RunState> => {
  * @throws FormatError (code `checkpoint-damaged`) naming folder, file and reason
  */
 export const verifyFiles = async (
-  place: CheckpointPlace,
+  checkpoint: CheckpointPlace,
   state: RunState,
   names?: readonly string[],
 ): Promise<void> => {
   for (const [name, expected] of Object.entries(state.files ?? {})) {
     if (names && !names.includes(name)) continue;
-    const path = join(place.path, name);
-    const refuse = (detail: string): FormatError => damagedCheckpoint(place.path, name, { detail });
+    const path = join(checkpoint.path, name);
+    const refuse = (detail: string): FormatError => damagedCheckpoint(checkpoint.path, name, { detail });
     const stats = await stat(path).catch(() => undefined);
     if (!stats?.isFile()) throw refuse(`expected a file of ${expected.bytes} bytes, got none`);
     if (stats.size !== expected.bytes) throw refuse(`expected ${expected.bytes} bytes, got ${stats.size}`);

@@ -178,7 +178,7 @@ export const removeSurplus = async (
   keepLast = DEFAULT_KEEP,
 ): Promise<void> => {
   const earlier = (await listCheckpoints(runDirectory)).filter(
-    (place) => place.step < step && place.step !== best?.step,
+    (each) => each.step < step && each.step !== best?.step,
   );
   const surplus = earlier.length - (Math.max(1, keepLast) - 1);
   for (const checkpoint of earlier.slice(0, Math.max(0, surplus))) await removeCheckpoint(checkpoint);
@@ -224,16 +224,16 @@ export const writeCheckpoint = async (
  * @throws FormatError (code `checkpoint-damaged`) naming folder, file and reason; ConfigError or ShapeError for another
  * model's
  */
-export const readCheckpoint = async (live: Checkpointed, place: CheckpointPlace): Promise<RunState> => {
-  const state = await readState(place);
-  await verifyFiles(place, state);
+export const readCheckpoint = async (live: Checkpointed, checkpoint: CheckpointPlace): Promise<RunState> => {
+  const state = await readState(checkpoint);
+  await verifyFiles(checkpoint, state);
   const load = async (file: string, action: (path: string) => Promise<unknown>): Promise<void> => {
     try {
-      await action(join(place.path, file));
+      await action(join(checkpoint.path, file));
     } catch (cause) {
       // Names and shapes of files that are as they were written: another model's. Without hashes nobody can tell.
       if (!(cause instanceof PolygateError) || state.files) throw cause;
-      throw damagedCheckpoint(place.path, file, { detail: cause.message, cause });
+      throw damagedCheckpoint(checkpoint.path, file, { detail: cause.message, cause });
     }
   };
   await load(MODEL_FILE, (path) => loadParameters(live.parameters, path));
@@ -242,7 +242,7 @@ export const readCheckpoint = async (live: Checkpointed, place: CheckpointPlace)
   if (average) await load(AVERAGE_FILE, (path) => loadParameters(average.averages, path));
   for (const [name, { count }] of live.optimizer.state()) {
     if (count <= state.step) continue;
-    throw damagedCheckpoint(place.path, OPTIMIZER_FILE, {
+    throw damagedCheckpoint(checkpoint.path, OPTIMIZER_FILE, {
       detail: `expected at most ${state.step} updates of "${name}", got ${count}`,
     });
   }

@@ -28,7 +28,7 @@ import type { ResumeMode, TrainOptions } from './run-options.ts';
 /** A run's beginning: its state, and the checkpoint that it is from. */
 export interface Beginning {
   readonly state: RunState;
-  readonly place: CheckpointPlace | undefined;
+  readonly checkpoint: CheckpointPlace | undefined;
 }
 
 const modes: readonly ResumeMode[] = ['auto', 'never', 'must', 'last-good'];
@@ -85,12 +85,12 @@ const checkFits = <Batch>(stored: RunState, options: TrainOptions<Batch>): void 
 };
 
 /** Loads one checkpoint. */
-const open = async <Batch>(options: TrainOptions<Batch>, place: CheckpointPlace): Promise<RunState> => {
-  checkFits(await readState(place), options);
-  const state = await readCheckpoint(options, place);
+const open = async <Batch>(options: TrainOptions<Batch>, checkpoint: CheckpointPlace): Promise<RunState> => {
+  checkFits(await readState(checkpoint), options);
+  const state = await readCheckpoint(options, checkpoint);
   const taken = Object.values(state.cursors).reduce((sum, cursor) => sum + cursor, 0);
   if (taken < state.step) {
-    throw damagedCheckpoint(place.path, STATE_FILE, {
+    throw damagedCheckpoint(checkpoint.path, STATE_FILE, {
       detail: `expected cursors of at least ${state.step} batches in all, one for each step, got ${taken}`,
     });
   }
@@ -118,7 +118,7 @@ const openLastGood = async <Batch>(
           `going back to ${basename(candidate.path)}; damaged checkpoints are kept as ${paths.join(', ')}`,
         );
       }
-      return { state, place: candidate };
+      return { state, checkpoint: candidate };
     } catch (cause) {
       if (!isDamage(cause)) throw cause;
       logger.warn(cause.message);
@@ -176,12 +176,12 @@ export const restore = async <Batch>(options: TrainOptions<Batch>): Promise<Begi
       { code: 'run-missing', fields: { runDirectory } },
     );
   }
-  let beginning: Beginning = { state: freshState(seed), place: undefined };
+  let beginning: Beginning = { state: freshState(seed), checkpoint: undefined };
   if (latest) {
     beginning =
       resume === 'last-good'
         ? await openLastGood(options, latest)
-        : { state: await open(options, latest), place: latest };
+        : { state: await open(options, latest), checkpoint: latest };
     const { extra } = beginning.state;
     if (extra !== undefined) options.extraState?.restore(extra);
     await removeSurplus(runDirectory, beginning.state, options.keepLast);

@@ -68,16 +68,18 @@ const NOT_FINITE: ReadonlySet<string> = new Set(['gradient-not-finite', 'logits-
 
 /** The error of a step whose numbers are not finite: says which, and where to go back to. */
 const notFinite = (
-  at: { readonly step: number; readonly task: string; readonly place: CheckpointPlace | undefined },
+  at: { readonly step: number; readonly task: string; readonly checkpoint: CheckpointPlace | undefined },
   problem: string,
   cause?: unknown,
 ): StateError => {
-  const back = at.place ? `the last good checkpoint is ${at.place.path}` : 'there is no checkpoint yet';
+  const back = at.checkpoint
+    ? `the last good checkpoint is ${at.checkpoint.path}`
+    : 'there is no checkpoint yet';
   return new StateError(
     `train: step ${at.step} (task "${at.task}"): ${problem}; the update was not made and ${back}: resume with a lower learning rate, harder clipping or without the offending data`,
     {
       code: LOSS_NOT_FINITE,
-      fields: { step: at.step, task: at.task, lastCheckpoint: at.place?.path },
+      fields: { step: at.step, task: at.task, lastCheckpoint: at.checkpoint?.path },
       ...(cause === undefined ? {} : { cause }),
     },
   );
@@ -111,7 +113,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
   await using _lock = options.lock ? undefined : await lockRun(runDirectory, 'train');
   const restored = await restore(options);
   const resumedFrom = restored.state.step;
-  let { place } = restored;
+  let { checkpoint: last } = restored;
   let { samples: allSamples, tokens: allTokens } = restored.state;
   let step = resumedFrom;
   const best = options.best && searchBest(options.best, restored.state.best);
@@ -136,8 +138,8 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
   const notify = async (call: (callback: TrainCallback) => Promise<void> | void): Promise<void> => {
     for (const callback of callbacks) await call(callback);
   };
-  const checkpoint = async (): Promise<CheckpointPlace> => {
-    if (place?.step === step) return place;
+  const save = async (): Promise<CheckpointPlace> => {
+    if (last?.step === step) return last;
     await syncMetrics(metricsPath);
     const extra = options.extraState?.save();
     if (extra !== undefined) requireFit(rules.json, extra, 'train: extraState.save()');
@@ -157,7 +159,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
       keepLast,
       files: options.files ?? {},
     });
-    place = written;
+    last = written;
     progress.note(`checkpoint ${written.path}`);
     await notify((callback) => callback.onCheckpoint?.(step, written.path));
     return written;
@@ -170,7 +172,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
     if (!taken) return false;
     const { source, batches, randoms } = taken;
     const fetched = clock();
-    const at = { step: step + 1, task: source.name, place };
+    const at = { step: step + 1, task: source.name, checkpoint: last };
     const { gradients, loss, metrics, records } = await accumulateGradients({
       parameters,
       batches,
@@ -261,13 +263,13 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
           throughput.pause();
         }
         if (step % checkpointEvery === 0 || isBest || isOver()) {
-          await checkpoint();
+          await save();
           throughput.pause();
         }
         stopped = signal?.aborted === true;
       }
     }
-    const { path } = await checkpoint();
+    const { path } = await save();
     const status = isOver() ? 'finished' : 'stopped';
     const endedEarly = status === 'finished' && step < steps;
     if (status === 'stopped')

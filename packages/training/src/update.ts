@@ -115,7 +115,7 @@ export const accumulateGradients = async <Batch>(input: UpdateInput<Batch>): Pro
     for (const [part, batch] of batches.entries()) {
       const results: { readonly result: LossResult; readonly share: Shares }[] = [];
       const context: LossContext = { random: input.randoms[part] as BatchRandom, step, task };
-      const { loss: scaled, gradients: own } = parameterGradients(parameters, () => {
+      const { loss: scaled, gradients: taskGradients } = parameterGradients(parameters, () => {
         const result = input.loss(batch, context);
         const weight = alone || weightShares ? 1 : checked(result.weight ?? 1, task);
         const share = weightShares?.[part] ?? (() => weight);
@@ -130,7 +130,7 @@ export const accumulateGradients = async <Batch>(input: UpdateInput<Batch>): Pro
         return tf.addN(shares) as tf.Scalar;
       });
       held.push(scaled);
-      addInto(gradients, own);
+      addInto(gradients, taskGradients);
       for (const { result, share } of results) {
         records.push(...(result.records ?? []));
         for (const [name, term] of weightShares ? termsOf(result) : [['loss', result.loss] as const]) {

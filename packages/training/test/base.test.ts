@@ -28,13 +28,13 @@ const tune = async (
   run: string,
   base: CheckpointBase,
   { steps = STEPS, from }: { readonly steps?: number; readonly from: string },
-): Promise<{ readonly model: TinyModel; readonly place: CheckpointPlace }> => {
+): Promise<{ readonly model: TinyModel; readonly checkpoint: CheckpointPlace }> => {
   const model = tinyModel();
   await loadParameters(model.parameters, join(from, 'model.safetensors'));
   const parameters = model.parameters.select({ roles: ['bias'] });
   using optimizer = new AdamW(parameters);
   await train({ ...tinyOptions(model, run), parameters, optimizer, base, steps });
-  return { model, place: (await latestCheckpoint(run)) as CheckpointPlace };
+  return { model, checkpoint: (await latestCheckpoint(run)) as CheckpointPlace };
 };
 
 const baseRun = async (name: string): Promise<string> => {
@@ -49,27 +49,27 @@ describe('a run that trains a part of a model', () => {
     const whole = join(folder, 'whole');
     const base = await baseOf(from, whole);
     expect(base.path).toBe('../first/checkpoints/step-5');
-    const { model, place } = await tune(whole, base, { from });
-    using own = model.parameters;
+    const { model, checkpoint } = await tune(whole, base, { from });
+    using parameters = model.parameters;
     using before = tinyModel().parameters;
     await loadParameters(before, join(from, 'model.safetensors'));
-    for (const { name } of own.specs) {
-      const [now, was] = [await own.read(name), await before.read(name)];
+    for (const { name } of parameters.specs) {
+      const [now, was] = [await parameters.read(name), await before.read(name)];
       if (name === 'shared.bias') expect(now, name).not.toEqual(was);
       else expect(now, name).toEqual(was);
     }
-    expect((await readState(place)).base).toEqual(base);
-    expect((await readState(place)).version).toBe(3);
+    expect((await readState(checkpoint)).base).toEqual(base);
+    expect((await readState(checkpoint)).version).toBe(3);
 
     // Its checkpoint has the bias and nothing else, and opens on the base.
-    using bias = own.select(['shared.bias']);
-    await loadParameters(bias, join(place.path, 'model.safetensors'));
-    expect(await requireBase(place, await readState(place))).toBe(join(from, 'model.safetensors'));
+    using bias = parameters.select(['shared.bias']);
+    await loadParameters(bias, join(checkpoint.path, 'model.safetensors'));
+    expect(await requireBase(checkpoint, await readState(checkpoint))).toBe(join(from, 'model.safetensors'));
 
     const stopped = join(folder, 'stopped');
     await tune(stopped, base, { from, steps: 11 }).then((half) => half.model.dispose());
     const resumed = await tune(stopped, base, { from });
-    expect(await resumed.model.parameters.read('shared.bias')).toEqual(await own.read('shared.bias'));
+    expect(await resumed.model.parameters.read('shared.bias')).toEqual(await parameters.read('shared.bias'));
     resumed.model.dispose();
     model.optimizer.dispose();
   });
@@ -134,14 +134,14 @@ describe('a run that trains a part of a model', () => {
     await runTiny(join(folder, 'other'), { steps: 8 });
     const run = join(folder, 'checked');
     const base = await baseOf(from, run);
-    const { model, place } = await tune(run, base, { from, steps: 4 });
+    const { model, checkpoint } = await tune(run, base, { from, steps: 4 });
     model.dispose();
-    const state = await readState(place);
+    const state = await readState(checkpoint);
     const wrong = (await latestCheckpoint(join(folder, 'other')))?.path ?? '';
     expect(wrong).not.toBe(other);
 
-    await expect(requireBase(place, state, wrong)).rejects.toThrow(StateError);
-    await expect(requireBase(place, state, wrong)).rejects.toThrow(
+    await expect(requireBase(checkpoint, state, wrong)).rejects.toThrow(StateError);
+    await expect(requireBase(checkpoint, state, wrong)).rejects.toThrow(
       `expected a base whose weights have SHA-256 ${base.sha256}, got ${join(wrong, 'model.safetensors')} with`,
     );
     await expect(tune(run, await baseOf(wrong, run), { from, steps: 6 })).rejects.toThrow(
@@ -151,10 +151,10 @@ describe('a run that trains a part of a model', () => {
     const moved = join(folder, 'moved');
     await cp(from, moved, { recursive: true });
     await rename(join(folder, 'good'), join(folder, 'elsewhere'));
-    await expect(requireBase(place, state)).rejects.toThrow(
+    await expect(requireBase(checkpoint, state)).rejects.toThrow(
       `expected its base, the weights with SHA-256 ${base.sha256}, in ${from}`,
     );
-    expect(await requireBase(place, state, moved)).toBe(join(moved, 'model.safetensors'));
+    expect(await requireBase(checkpoint, state, moved)).toBe(join(moved, 'model.safetensors'));
     await expect(baseOf(join(folder, 'nowhere'), run)).rejects.toThrow('base: expected weights at');
   });
 

@@ -26,10 +26,10 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** A copy of the run of 12 steps. */
-const copyRun = async (): Promise<{ readonly run: string; readonly place: string }> => {
+const copyRun = async (): Promise<{ readonly run: string; readonly checkpoint: string }> => {
   const run = join(folder, `run-${(count += 1)}`);
   await cp(template, run, { recursive: true, verbatimSymlinks: true });
-  return { run, place: join(run, 'checkpoints', 'step-12') };
+  return { run, checkpoint: join(run, 'checkpoints', 'step-12') };
 };
 
 const resume = (run: string, options: Partial<TrainOptions<TinyBatch>> = {}) =>
@@ -45,15 +45,15 @@ const changeTensors = async (
   await writeSafetensors(path, tensors);
 };
 
-const changeState = async (place: string, change: object): Promise<void> => {
-  const path = join(place, 'state.json');
+const changeState = async (checkpoint: string, change: object): Promise<void> => {
+  const path = join(checkpoint, 'state.json');
   const state = JSON.parse(await readFile(path, 'utf8')) as object;
   await writeFile(path, `${JSON.stringify({ ...state, ...change }, null, 2)}\n`);
 };
 
 /** As the first version of the format wrote it: without hashes. */
-const stripHashes = async (place: string): Promise<void> => {
-  const path = join(place, 'state.json');
+const stripHashes = async (checkpoint: string): Promise<void> => {
+  const path = join(checkpoint, 'state.json');
   const {
     files: _f,
     sha256: _s,
@@ -79,7 +79,7 @@ const counted = (value: number): WritableTensor => ({
 interface Damage {
   readonly name: string;
   readonly file: string;
-  readonly make: (place: string) => Promise<void>;
+  readonly make: (checkpoint: string) => Promise<void>;
   /** What is said of it without hashes, where it shows at all. */
   readonly bare?: RegExp;
 }
@@ -89,7 +89,7 @@ const tensorDamage = (
   name: string,
   bare: RegExp,
   change: (tensors: Map<string, WritableTensor>) => void,
-): Damage => ({ name, file, bare, make: (place) => changeTensors(join(place, file), change) });
+): Damage => ({ name, file, bare, make: (checkpoint) => changeTensors(join(checkpoint, file), change) });
 
 const damages: readonly Damage[] = [
   tensorDamage(
@@ -149,41 +149,41 @@ const damages: readonly Damage[] = [
   {
     name: 'a flipped bit in a weight',
     file: model,
-    make: async (place) => {
-      const bytes = await readFile(join(place, model));
+    make: async (checkpoint) => {
+      const bytes = await readFile(join(checkpoint, model));
       bytes[bytes.length - 3] = (bytes.at(-3) ?? 0) ^ 1;
-      await writeFile(join(place, model), bytes);
+      await writeFile(join(checkpoint, model), bytes);
     },
   },
   {
     name: 'zeroed cursors',
     file: 'state.json',
-    make: (place) => changeState(place, { cursors: { often: 0, rare: 0 } }),
+    make: (checkpoint) => changeState(checkpoint, { cursors: { often: 0, rare: 0 } }),
     bare: /expected cursors of at least 12 batches in all, one for each step, got 0/u,
   },
   {
     name: 'a changed step',
     file: 'state.json',
-    make: (place) => changeState(place, { step: 11 }),
+    make: (checkpoint) => changeState(checkpoint, { step: 11 }),
     bare: /expected step 12, which the folder's name says, got 11/u,
   },
   {
     name: 'a file of the caller that is changed',
     file: 'config.json',
-    make: (place) => writeFile(join(place, 'config.json'), '{"layers":2}'),
+    make: (checkpoint) => writeFile(join(checkpoint, 'config.json'), '{"layers":2}'),
   },
-  { name: 'a missing file', file: 'config.json', make: (place) => rm(join(place, 'config.json')) },
+  { name: 'a missing file', file: 'config.json', make: (checkpoint) => rm(join(checkpoint, 'config.json')) },
 ];
 
 describe('a damaged checkpoint', () => {
   it.each(damages)('is named with its file: $name', async ({ file, make }) => {
-    const { run, place } = await copyRun();
-    await make(place);
+    const { run, checkpoint } = await copyRun();
+    await make(checkpoint);
     const error = await resume(run).catch((cause: unknown) => cause);
     expect(error).toMatchObject({
       name: 'FormatError',
       code: 'checkpoint-damaged',
-      fields: { path: place, file },
+      fields: { path: checkpoint, file },
     });
     expect((error as Error).message).toContain(
       'the checkpoint is damaged: restore that file from a copy, or resume from the last good checkpoint (--resume last-good)',
@@ -191,26 +191,26 @@ describe('a damaged checkpoint', () => {
   });
 
   it.each(damages.filter(({ bare }) => bare))('without hashes, too: $name', async ({ file, make, bare }) => {
-    const { run, place } = await copyRun();
-    await stripHashes(place);
-    await make(place);
+    const { run, checkpoint } = await copyRun();
+    await stripHashes(checkpoint);
+    await make(checkpoint);
     const error = await resume(run).catch((cause: unknown) => cause);
-    expect(error).toMatchObject({ code: 'checkpoint-damaged', fields: { path: place, file } });
+    expect(error).toMatchObject({ code: 'checkpoint-damaged', fields: { path: checkpoint, file } });
     expect((error as Error).message).toMatch(bare as RegExp);
   });
 
   it('is found by any bit of any of its files', async () => {
-    const { run, place } = await copyRun();
-    const names = (await readdir(place)).sort();
+    const { run, checkpoint } = await copyRun();
+    const names = (await readdir(checkpoint)).sort();
     expect(names).toEqual(['config.json', model, optimizer, 'state.json']);
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...names), fc.nat(), fc.nat(7), async (name, at, bit) => {
-        const path = join(place, name);
+        const path = join(checkpoint, name);
         const whole = await readFile(path);
         const changed = Buffer.from(whole);
         changed[at % whole.length] = (changed[at % whole.length] ?? 0) ^ (1 << bit);
         await writeFile(path, changed);
-        await expect(resume(run)).rejects.toThrow(`checkpoint ${place}: ${name}: `);
+        await expect(resume(run)).rejects.toThrow(`checkpoint ${checkpoint}: ${name}: `);
         await writeFile(path, whole);
       }),
       { numRuns: 40 },
@@ -220,28 +220,28 @@ describe('a damaged checkpoint', () => {
 
   it('whose hashes were removed to hide it is refused as well', async () => {
     for (const change of [{ files: undefined }, { sha256: undefined }, { version: 1 }]) {
-      const { run, place } = await copyRun();
-      await changeState(place, change);
+      const { run, checkpoint } = await copyRun();
+      await changeState(checkpoint, change);
       await expect(resume(run)).rejects.toThrow('state.json: expected the SHA-256 of itself at its end');
     }
-    const { run, place } = await copyRun();
+    const { run, checkpoint } = await copyRun();
     const {
       sha256: _,
       files: __,
       ...state
-    } = (await readState({ step: 12, path: place })) as unknown as Record<string, unknown>;
-    await writeFile(join(place, 'state.json'), sealJson(state));
+    } = (await readState({ step: 12, path: checkpoint })) as unknown as Record<string, unknown>;
+    await writeFile(join(checkpoint, 'state.json'), sealJson(state));
     await expect(resume(run)).rejects.toThrow('state.json: expected a list of files, got none');
     await writeFile(
-      join(place, 'state.json'),
+      join(checkpoint, 'state.json'),
       sealJson({ ...state, files: { '../../a': { bytes: 1, sha256: 'a'.repeat(64) } } }),
     );
     await expect(resume(run)).rejects.toThrow('expected files of the folder, got "../../a"');
   });
 
   it('of an older version without hashes is read when it is whole', async () => {
-    const { run, place } = await copyRun();
-    await stripHashes(place);
+    const { run, checkpoint } = await copyRun();
+    await stripHashes(checkpoint);
     const { result, weights } = await resume(run);
     expect(result.resumedFrom).toBe(12);
     expect(weights).toEqual((await runTiny(join(folder, 'whole'), { files })).weights);
@@ -278,8 +278,8 @@ describe('going back to the last good checkpoint', () => {
   });
 
   it('needs one', async () => {
-    const { run, place } = await copyRun();
-    for (const step of [5, 10, 12]) await rm(join(place, '..', `step-${step}`, 'state.json'));
+    const { run, checkpoint } = await copyRun();
+    for (const step of [5, 10, 12]) await rm(join(checkpoint, '..', `step-${step}`, 'state.json'));
     await expect(resume(run, { resume: 'last-good' })).rejects.toThrow(
       /expected a good checkpoint in .*, got 3, all of them damaged \(step-12, step-10, step-5\); restore one/u,
     );
@@ -326,7 +326,7 @@ describe('writing a checkpoint', () => {
     const write = runTiny(run, { steps: 6, files: { 'none/config.json': '{}' } });
     await expect(write).rejects.toThrow(/write .*step-5: expected to write the file, got ENOENT/u);
     expect(await readdir(join(run, 'checkpoints'))).toEqual([]);
-    const { run: good, place } = await copyRun();
+    const { run: good, checkpoint } = await copyRun();
     await expect(resume(good, { files: { 'none/config.json': '{}' } })).rejects.toThrow('got ENOENT');
     expect((await readdir(join(good, 'checkpoints'))).sort()).toEqual([
       'latest',
@@ -334,7 +334,7 @@ describe('writing a checkpoint', () => {
       'step-12',
       'step-5',
     ]);
-    expect(await latestCheckpoint(good)).toEqual({ step: 12, path: place });
+    expect(await latestCheckpoint(good)).toEqual({ step: 12, path: checkpoint });
     expect((await resume(good)).result.resumedFrom).toBe(12);
   });
 
@@ -347,10 +347,10 @@ describe('writing a checkpoint', () => {
   });
 
   it('replaces one of the same step, keeping it until then', async () => {
-    const { run, place } = await copyRun();
+    const { run, checkpoint } = await copyRun();
     await rename(
-      join(place, '..', 'step-10'),
-      join(place, '..', '.step-10.00000000-0000-4000-8000-000000000000.old'),
+      join(checkpoint, '..', 'step-10'),
+      join(checkpoint, '..', '.step-10.00000000-0000-4000-8000-000000000000.old'),
     );
     await resume(run);
     expect((await readdir(join(run, 'checkpoints'))).sort()).toEqual([

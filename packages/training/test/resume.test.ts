@@ -157,8 +157,8 @@ describe('a run that is killed and resumed', () => {
     );
     expect(weights.every(Number.isFinite)).toBe(true);
     for (const name of ['often', 'rare']) {
-      const own = seen.filter((id) => id.startsWith(name));
-      expect(own).toEqual(own.map((_, cursor) => `${name}/${cursor}`));
+      const ids = seen.filter((id) => id.startsWith(name));
+      expect(ids).toEqual(ids.map((_, cursor) => `${name}/${cursor}`));
     }
     expect(seen).toHaveLength(STEPS);
   });
@@ -187,8 +187,8 @@ describe('a run that is killed and resumed', () => {
     counter = 0;
     await runTiny(run, { extraState, callbacks: [counting] }, 8);
     expect(counter).toBe(STEPS);
-    const place = await latestCheckpoint(run);
-    const state = await readState(place as { step: number; path: string });
+    const checkpoint = await latestCheckpoint(run);
+    const state = await readState(checkpoint as { step: number; path: string });
     expect(state.extra).toEqual({ counter: STEPS });
     expect(state).toMatchObject({ version: 2, step: STEPS, seed: 5, samples: 5 * STEPS, tokens: 20 * STEPS });
     expect(Object.values(state.cursors).reduce((a, b) => a + b, 0)).toBe(STEPS);

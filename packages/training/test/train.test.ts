@@ -109,11 +109,15 @@ describe('train', () => {
         sources: [{ name: 'only', weight: 1, lossWeight: 0.5, next: (cursor) => cursor }],
         loss: (batch) => {
           const p = parameters.get('p');
-          const own = p.mul(means[batch] ?? NaN).sum() as tf.Scalar;
+          const taskLoss = p.mul(means[batch] ?? NaN).sum() as tf.Scalar;
           const more = p.mul(extra.sums[batch] ?? NaN).sum() as tf.Scalar;
           return terms
-            ? { loss: tf.add(own, more), terms: { loss: own, extra: more }, metrics: { own, extra: more } }
-            : { loss: own, weight: rows[batch] ?? NaN, metrics: { own } };
+            ? {
+                loss: tf.add(taskLoss, more),
+                terms: { loss: taskLoss, extra: more },
+                metrics: { own: taskLoss, extra: more },
+              }
+            : { loss: taskLoss, weight: rows[batch] ?? NaN, metrics: { own: taskLoss } };
         },
         steps: 1,
         seed: 1,

@@ -181,10 +181,10 @@ const sidecar: FuzzTarget = {
   async open(folder) {
     const json = join(folder, 'json');
     const text = join(folder, 'text');
-    for (const place of [json, text]) {
-      await rm(place, { recursive: true, force: true });
-      await mkdir(place);
-      await writeFile(join(place, 'a.png'), await tinyImage());
+    for (const directory of [json, text]) {
+      await rm(directory, { recursive: true, force: true });
+      await mkdir(directory);
+      await writeFile(join(directory, 'a.png'), await tinyImage());
     }
     return {
       seeds: [utf8('{"caption":"a cat","url":"x"}'), utf8('["one","two"]'), utf8('a cat\nasleep\n')],

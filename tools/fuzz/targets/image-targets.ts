@@ -81,11 +81,11 @@ const mutateSvg: Mutator = (bytes, random) => {
   const text = Buffer.from(bytes).toString('latin1');
   if (!text.includes('<svg')) return bytes;
   const numbers = [...text.matchAll(/"\d[\d. ]*"/gu)];
-  const place = numbers.length > 0 ? pick(random, numbers) : undefined;
-  if (place && random.integer(2) === 0) {
+  const match = numbers.length > 0 ? pick(random, numbers) : undefined;
+  if (match && random.integer(2) === 0) {
     const value = pick(random, ['0', '-1', '1e9', '99999999', '1e-9', 'NaN', '0 0 0 0', '100%', '1e300']);
     return Buffer.from(
-      `${text.slice(0, place.index + 1)}${value}${text.slice(place.index + place[0].length - 1)}`,
+      `${text.slice(0, match.index + 1)}${value}${text.slice(match.index + match[0].length - 1)}`,
     );
   }
   const piece = pick(random, [
@@ -113,10 +113,10 @@ const imageTarget: FuzzTarget = {
       expectRight(Number.isFinite(needed) && needed >= 0, `${needed} bytes needed`);
       const frames = await frameCount(bytes);
       expectRight(Number.isSafeInteger(frames) && frames >= 1, `${frames} frames`);
-      const found = await decodeImage('a', { kind: 'bytes', bytes }, { size: SIDE });
-      if (found.kind === 'image')
-        expectRight(found.pixels.length === SIDE * SIDE * 3, `${found.pixels.length} values`);
-      else expectRight(found.reason.length < 500, `a reason of ${found.reason.length} characters`);
+      const result = await decodeImage('a', { kind: 'bytes', bytes }, { size: SIDE });
+      if (result.kind === 'image')
+        expectRight(result.pixels.length === SIDE * SIDE * 3, `${result.pixels.length} values`);
+      else expectRight(result.reason.length < 500, `a reason of ${result.reason.length} characters`);
     },
   }),
 };

@@ -86,7 +86,7 @@ const prepareRecipe: FuzzTarget = {
   errors: ['ConfigError', 'FormatError'],
   async open(folder) {
     const save = fileIn(folder, 'recipe.json');
-    const own = {
+    const example = {
       name: 'own',
       sources: {
         photos: {
@@ -103,7 +103,7 @@ const prepareRecipe: FuzzTarget = {
       budgets: { imageBytes: 1000 },
     };
     return {
-      seeds: [own, prepareRecipes.mini, prepareRecipes['mini-small']].map((each) =>
+      seeds: [example, prepareRecipes.mini, prepareRecipes['mini-small']].map((each) =>
         utf8(JSON.stringify(each)),
       ),
       mutators: [mutateJson],
@@ -209,11 +209,11 @@ const metrics: FuzzTarget = {
         const kept = await readFile(path);
         expectRight(Buffer.from(bytes.subarray(0, kept.length)).equals(kept), 'not a beginning of the file');
         // Damaged lines stay, with what stands between them and a line of an earlier step.
-        // A step that is no number is such damage.
+        // A step that is not a number is such damage.
         let last = 0;
         for await (const record of readMetricRecords(path)) {
-          const found = record?.['step'];
-          if (typeof found === 'number') last = found;
+          const value = record?.['step'];
+          if (typeof value === 'number') last = value;
         }
         expectRight(last <= 1, 'a line of a later step at the end');
       },
@@ -331,15 +331,15 @@ const checkpoint: FuzzTarget = {
       async parse(bytes) {
         await writeFile(file, bytes);
         await latestCheckpoint(folder);
-        const place = { step: 0, path };
-        const read = await readState(place);
+        const saved = { step: 0, path };
+        const read = await readState(saved);
         // Sealed text that was changed is refused; here the seal itself fits again.
         if (Buffer.from(bytes).toString('utf8') === seed.toString('utf8'))
           expectRight(JSON.stringify(read) === expected, 'another state');
         for (const count of [read.step, read.samples, read.tokens, ...Object.values(read.cursors)])
           expectRight(Number.isSafeInteger(count) && count >= 0, `the count ${count}`);
-        await verifyFiles(place, read);
-        await readCheckpoint(live, place);
+        await verifyFiles(saved, read);
+        await readCheckpoint(live, saved);
         await bestCheckpoint(folder);
       },
       close() {
@@ -379,22 +379,22 @@ const modelTarget = (
       tokenizerHash: tokenizer.hash,
       tasks,
     };
-    const place = join(folder, 'model');
-    await mkdir(place, { recursive: true });
+    const directory = join(folder, 'model');
+    await mkdir(directory, { recursive: true });
     const model = createUniPerceiverModel(config, tokenizer, createRandom(1));
     const saved = options.merged ? exportMerged(model, { tasks: ['captions'] }) : model;
-    await saveModel(saved, place);
+    await saveModel(saved, directory);
     saved.dispose();
     if (saved !== model) model.dispose();
-    const path = join(place, file);
+    const path = join(directory, file);
     const seed = await readFile(path);
     return {
       seeds: [seed],
       mutators: [options.mutate],
       async parse(bytes) {
         await writeFile(path, bytes);
-        (await loadModel(place)).dispose();
-        if (options.merged) (await loadMergedEncoder(place)).dispose();
+        (await loadModel(directory)).dispose();
+        if (options.merged) (await loadMergedEncoder(directory)).dispose();
       },
     };
   },
@@ -404,19 +404,19 @@ const run: FuzzTarget = {
   name: 'run-record',
   errors: ['ConfigError', 'FormatError', 'StateError'],
   async open(folder) {
-    const place = join(folder, 'run');
-    await rm(place, { recursive: true, force: true });
-    await mkdir(place, { recursive: true });
-    await writeFile(join(place, 'config.json'), '{}');
+    const directory = join(folder, 'run');
+    await rm(directory, { recursive: true, force: true });
+    await mkdir(directory, { recursive: true });
+    await writeFile(join(directory, 'config.json'), '{}');
     const record = { recipe: trainingRecipe, engine: { name: 'cpu', device: 'cpu', precision: 'f32' } };
     const seeds = [utf8(JSON.stringify(record)), utf8(JSON.stringify(trainingRecipe))];
-    await cp(place, join(folder, 'copy'), { recursive: true });
+    await cp(directory, join(folder, 'copy'), { recursive: true });
     return {
       seeds,
       mutators: [mutateJson],
       async parse(bytes) {
-        await writeFile(join(place, 'recipe.json'), bytes);
-        const { recipe: read } = await readRun(place);
+        await writeFile(join(directory, 'recipe.json'), bytes);
+        const { recipe: read } = await readRun(directory);
         expectRight(read !== undefined && typeof read.suite === 'string', 'no recipe');
       },
     };

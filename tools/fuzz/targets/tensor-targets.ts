@@ -199,10 +199,10 @@ const shardMessage = (compression: 'none' | 'lz4'): FuzzTarget => ({
   name: `shard-message-${compression}`,
   errors: ['FormatError'],
   async open(folder) {
-    const place = join(folder, compression);
-    await writeSeedShards(place, compression);
-    const path = join(place, 'shard-00000.arrow');
-    const manifestPath = join(place, '_manifest.json');
+    const directory = join(folder, compression);
+    await writeSeedShards(directory, compression);
+    const path = join(directory, 'shard-00000.arrow');
+    const manifestPath = join(directory, '_manifest.json');
     const manifest = await readFile(manifestPath, 'utf8');
     const shard = await readFile(path);
     const { shards } = JSON.parse(manifest) as {
@@ -233,7 +233,7 @@ const shardMessage = (compression: 'none' | 'lz4'): FuzzTarget => ({
           Buffer.concat([shard.subarray(0, offset), bytes, shard.subarray(offset + length)]),
         );
         await writeFile(manifestPath, sealManifest(JSON.stringify(changed)));
-        await readShards(place);
+        await readShards(directory);
       },
     };
   },
@@ -245,19 +245,19 @@ const manifest: FuzzTarget = {
   name: 'manifest',
   errors: ['ConfigError', 'FormatError'],
   async open(folder) {
-    const place = join(folder, 'shards');
-    await writeSeedShards(place, 'none');
-    const path = join(place, '_manifest.json');
+    const directory = join(folder, 'shards');
+    await writeSeedShards(directory, 'none');
+    const path = join(directory, '_manifest.json');
     const seed = await readFile(path);
-    const expected = await readShards(place);
+    const expected = await readShards(directory);
     return {
       seeds: [seed],
       mutators: [(bytes, random) => Buffer.from(mutateManifest(Buffer.from(bytes).toString('utf8'), random))],
       async parse(bytes) {
         await writeFile(path, bytes);
-        const found = await readShards(place);
+        const text = await readShards(directory);
         const kept = Buffer.from(bytes).toString('utf8') === seed.toString('utf8');
-        if (kept) expectRight(found === expected, 'other rows of the same manifest');
+        if (kept) expectRight(text === expected, 'other rows of the same manifest');
       },
     };
   },
@@ -296,8 +296,8 @@ const suite: FuzzTarget = {
       mutators: [mutateJson],
       async parse(bytes) {
         await save(bytes);
-        const found = await readSuite(folder);
-        for (const { name, splits, classes = [], baselines = {}, overlaps = [] } of found.datasets) {
+        const parsed = await readSuite(folder);
+        for (const { name, splits, classes = [], baselines = {}, overlaps = [] } of parsed.datasets) {
           expectRight(!/[/\\]|^\.{1,2}$/u.test(name), `the folder ${name}`);
           for (const { rows } of Object.values(splits))
             expectRight(Number.isSafeInteger(rows), `${rows} rows`);
@@ -314,9 +314,9 @@ const suite: FuzzTarget = {
           for (const { splits: both, example } of overlaps)
             expectRight(both.length === 2 && example.length === 2, 'overlaps of other than two');
         }
-        for (const path of Object.keys(found.files ?? {}))
+        for (const path of Object.keys(parsed.files ?? {}))
           expectRight(!/\.\.|^[/\\]/u.test(path), `the file ${path}`);
-        for (const count of [...Object.values(found.quarantine), ...Object.values(found.notes ?? {})])
+        for (const count of [...Object.values(parsed.quarantine), ...Object.values(parsed.notes ?? {})])
           expectRight(typeof count === 'number', 'counts that are no numbers');
       },
     };

@@ -58,10 +58,10 @@ const lines: FuzzTarget = {
       mutators: textMutations,
       async parse(bytes) {
         const path = await save(bytes);
-        const found: string[] = [];
+        const lineTexts: string[] = [];
         let bad = 0;
         for await (const line of readLines(path)) {
-          if (line.kind === 'line') found.push(line.text);
+          if (line.kind === 'line') lineTexts.push(line.text);
           else bad += 1;
         }
         const plain = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : Buffer.from(bytes);
@@ -73,8 +73,8 @@ const lines: FuzzTarget = {
         if (expected.at(-1) === '' && ended.endsWith('\n')) expected.pop();
         if (ended === '') expected.pop();
         expectRight(
-          found.join('\n') === expected.join('\n'),
-          `${found.length} lines, not ${expected.length}`,
+          lineTexts.join('\n') === expected.join('\n'),
+          `${lineTexts.length} lines, not ${expected.length}`,
         );
       },
     };

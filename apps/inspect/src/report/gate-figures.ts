@@ -57,9 +57,9 @@ export const gateFigures = (table: GateTable, subject: string): readonly Figure[
         })),
         cells: table.rows.map(({ label, detail }, row) =>
           band.flatMap(({ layer, values }) => {
-            const own = values[row] ?? [];
-            const top = topOf(own);
-            return own.map((value, expert) => ({
+            const gates = values[row] ?? [];
+            const top = topOf(gates);
+            return gates.map((value, expert) => ({
               value,
               marked: expert === top,
               hover: `${label}\nlayer ${layer} ${kind}, expert ${expert + 1}: ${what} ${percent(value)}\n${detail}`,

@@ -56,8 +56,8 @@ const summary = (matrix: Matrix, tasks: readonly string[]): string => {
 
 /** Whether a task's own steps hardly lower its loss: a row divided by what may as well be 0. */
 const weak = (matrix: Matrix, task: number): boolean => {
-  const own = matrix.own[task];
-  return own !== undefined && !(own.value > 2 * own.standardError);
+  const estimate = matrix.own[task];
+  return estimate !== undefined && !(estimate.value > 2 * estimate.standardError);
 };
 
 const matrixFigure = (
@@ -94,9 +94,9 @@ export const interferenceFigures = (runs: readonly NamedInterference[]): readonl
   const sites = new Map<string, SiteRecord>();
   for (const { record } of runs)
     for (const site of record.sites) sites.set(keyOf(site), sites.get(keyOf(site)) ?? site);
-  const largest = Math.max(...runs.map(({ record }) => record.tasks.length));
+  const most = Math.max(...runs.map(({ record }) => record.tasks.length));
   // Two matrices with their row labels have to fit side by side.
-  const cellWidth = Math.max(56, Math.min(84, Math.floor((1080 / runs.length - 130) / largest)));
+  const cellWidth = Math.max(56, Math.min(84, Math.floor((1080 / runs.length - 130) / most)));
   const bySite = [...sites].map(([key, { layer, layers, linear }]) => {
     const panels = (['firstOrder', 'exact'] as const).flatMap((method) =>
       runs.flatMap((run) => {
@@ -110,8 +110,8 @@ export const interferenceFigures = (runs: readonly NamedInterference[]): readonl
     return beside(panels, runs, `Interference at layer ${layer} of ${layers}, ${linear}`);
   });
   const trained = runs.flatMap((run) => {
-    const { model, updates, sites: own } = run.record;
-    const title = `(${expertsText(own[0])}), ${updates} updates`;
+    const { model, updates, sites: siteRecords } = run.record;
+    const title = `(${expertsText(siteRecords[0])}), ${updates} updates`;
     return model ? [matrixFigure(run, { matrix: model.updates, title, cellWidth })] : [];
   });
   return trained.length === 0
@@ -132,21 +132,21 @@ export interface InterferenceMean {
 /** Matrices of the runs that are compared, by what they were measured on. */
 const places = (runs: readonly NamedInterference[]): ReadonlyMap<string, readonly (Matrix | undefined)[]> => {
   const keys = [...new Set(runs.flatMap(({ record }) => record.sites.map(keyOf)))];
-  const found = new Map<string, readonly (Matrix | undefined)[]>(
+  const matricesByPlace = new Map<string, readonly (Matrix | undefined)[]>(
     keys.map((key) => {
       const [layer, linear] = key.split(' ');
-      const own = runs.map(({ record }) => record.sites.find((site) => keyOf(site) === key)?.firstOrder);
-      return [`layer ${layer ?? ''}, ${linear ?? ''}`, own];
+      const matrices = runs.map(({ record }) => record.sites.find((site) => keyOf(site) === key)?.firstOrder);
+      return [`layer ${layer ?? ''}, ${linear ?? ''}`, matrices];
     }),
   );
   const updates = runs.find(({ record }) => record.model)?.record.updates;
   if (updates !== undefined) {
-    found.set(
+    matricesByPlace.set(
       `all weights, ${updates} updates`,
       runs.map(({ record }) => (record.updates === updates ? record.model?.updates : undefined)),
     );
   }
-  return found;
+  return matricesByPlace;
 };
 
 /** One line a place: what Table 1 of the paper is read for. Runs are compared over the same pairs. */
@@ -155,13 +155,13 @@ export const interferenceMeans = (runs: readonly NamedInterference[]): readonly 
     runs.every(({ record }) => record.tasks.includes(task)),
   );
   return [...places(runs)].map(([site, matrices]) => {
-    const found = runs.map(({ record }, at) => ({ record, matrix: matrices[at] }));
-    const measured = found.filter(({ matrix }) => matrix !== undefined);
+    const measurements = runs.map(({ record }, at) => ({ record, matrix: matrices[at] }));
+    const measured = measurements.filter(({ matrix }) => matrix !== undefined);
     const strong = tasks.filter((task) =>
       measured.every(({ record, matrix }) => matrix && !weak(matrix, record.tasks.indexOf(task))),
     );
     const pairs = strong.flatMap((of) => tasks.filter((by) => by !== of).map((by) => [of, by] as const));
-    const ratios = found.map(({ record, matrix }) =>
+    const ratios = measurements.map(({ record, matrix }) =>
       pairs.flatMap(([of, by]) => {
         const cell = matrix?.cells[record.tasks.indexOf(of)]?.[record.tasks.indexOf(by)];
         return cell ? [cell.ratio] : [];
@@ -169,8 +169,12 @@ export const interferenceMeans = (runs: readonly NamedInterference[]): readonly 
     );
     return {
       site,
-      means: ratios.map((own) => own.reduce((sum, { value }) => sum + value, 0) / own.length),
-      harmful: ratios.map((own) => own.filter((ratio) => clear(ratio) && ratio.value < 0).length),
+      means: ratios.map(
+        (taskRatios) => taskRatios.reduce((sum, { value }) => sum + value, 0) / taskRatios.length,
+      ),
+      harmful: ratios.map(
+        (taskRatios) => taskRatios.filter((ratio) => clear(ratio) && ratio.value < 0).length,
+      ),
       pairs: pairs.length,
     };
   });

@@ -20,10 +20,10 @@ const meanLoad = (records: readonly RoutingEntry[], site: number, experts: numbe
   const sums = new Array<number>(experts).fill(0);
   let total = 0;
   for (const { sites } of records) {
-    const own = sites[site];
-    if (!own) continue;
-    total += own.tokens;
-    for (let e = 0; e < experts; e += 1) sums[e] = (sums[e] ?? 0) + own.tokens * (own.load[e] ?? 0);
+    const report = sites[site];
+    if (!report) continue;
+    total += report.tokens;
+    for (let e = 0; e < experts; e += 1) sums[e] = (sums[e] ?? 0) + report.tokens * (report.load[e] ?? 0);
   }
   return sums.map((sum) => sum / total);
 };
@@ -98,14 +98,14 @@ export const loadByLayer = (records: readonly RoutingEntry[], subject: string): 
   const { experts } = first;
   const tasks = ['all tasks', ...new Set(late.map(({ task }) => task))];
   const panels = tasks.map((task, at) => {
-    const own = task === 'all tasks' && at === 0 ? late : late.filter((record) => record.task === task);
+    const shown = task === 'all tasks' && at === 0 ? late : late.filter((record) => record.task === task);
     return heatMap({
       title: task,
       description: '',
       rows: first.sites.map(siteName),
       groups: [{ label: 'expert', columns: expertNames(experts) }],
       cells: first.sites.map((site, index) =>
-        meanLoad(own, index, experts).map((value, e) => ({
+        meanLoad(shown, index, experts).map((value, e) => ({
           value,
           hover: `${task}\n${siteName(site)}, expert ${e + 1}: ${percent(value)} of choices`,
         })),

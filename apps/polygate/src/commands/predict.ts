@@ -94,17 +94,17 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
     flags: PredictFlags,
     key: string,
     {
-      found,
+      predicted,
       format,
       subject = 'image',
     }: {
-      readonly found: ImagePredictions<A>;
-      readonly format: (own: readonly A[]) => string;
+      readonly predicted: ImagePredictions<A>;
+      readonly format: (answers: readonly A[]) => string;
       /** What is asked about, a key of the JSON. */
       readonly subject?: string;
     },
   ): void => {
-    const { images, skipped } = found;
+    const { images, skipped } = predicted;
     if (flags.json) {
       for (const { image, predictions } of images) {
         terminal.print(JSON.stringify({ [subject]: image, [key]: predictions }));
@@ -142,7 +142,7 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
         return;
       }
       const predictions = await predictImages<unknown>(verb, { images, ...asked }, { logger });
-      answerEach(flags, key, { found: predictions, format });
+      answerEach(flags, key, { predicted: predictions, format });
     });
   };
 
@@ -160,7 +160,7 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
         answer(flags, { [argument]: only.image, [key]: only.predictions }, format(only.predictions));
         return;
       }
-      answerEach(flags, key, { found: predictions, format, subject: argument });
+      answerEach(flags, key, { predicted: predictions, format, subject: argument });
     });
   };
 
@@ -172,9 +172,9 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
       const asked = { texts, ...givenOptions(predictor, flags), ...common(flags) };
       const answers = await predictTexts<unknown>(verb, asked, { logger });
       texts.forEach((text, i) => {
-        const own = answers[i] ?? [];
+        const textAnswers = answers[i] ?? [];
         const heading = texts.length > 1 ? `${i > 0 ? '\n' : ''}${text}\n` : '';
-        answer(flags, { text, [key]: own }, `${heading}${predictor.format(own, text)}`);
+        answer(flags, { text, [key]: textAnswers }, `${heading}${predictor.format(textAnswers, text)}`);
       });
     });
   };

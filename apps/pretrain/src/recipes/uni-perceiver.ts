@@ -163,10 +163,13 @@ const sizes = {
 /** By recipe name; `-dense` is the model without experts, `-224` the second stage. */
 export const uniPerceiverRecipes: Readonly<Record<string, RecipeInput>> = Object.freeze(
   Object.fromEntries(
-    Object.entries(sizes).flatMap(([size, own]) => {
+    Object.entries(sizes).flatMap(([size, sizeSettings]) => {
       const name = `uni-perceiver-${size}`;
-      const stages = [published(name, `${size}-moe`, own), published(`${name}-dense`, size, own)];
-      const all = own.pixels < SECOND_PIXELS ? [...stages, ...stages.map(continued)] : stages;
+      const stages = [
+        published(name, `${size}-moe`, sizeSettings),
+        published(`${name}-dense`, size, sizeSettings),
+      ];
+      const all = sizeSettings.pixels < SECOND_PIXELS ? [...stages, ...stages.map(continued)] : stages;
       return all.map((recipe) => [recipe.name, recipe]);
     }),
   ),

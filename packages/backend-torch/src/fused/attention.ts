@@ -69,9 +69,11 @@ const splitHeads = (torch: KernelContext, inputs: AttentionInputs, geometry: Geo
     return torch.atenAll('polygate::split_heads', qkv, keys, values, geometry.heads);
   const shared = inputs.promptKeys?.shape.length === 2;
   return torch.atenAll('split.Tensor', qkv, geometry.heads * geometry.head, 2).map((part, at) => {
-    const own = byHeads(torch, part, geometry, false);
+    const partHeads = byHeads(torch, part, geometry, false);
     const prompt = at === 1 ? keys : at === 2 ? values : null;
-    return prompt === null ? own : torch.aten('cat', [byHeads(torch, prompt, geometry, shared), own], 1);
+    return prompt === null
+      ? partHeads
+      : torch.aten('cat', [byHeads(torch, prompt, geometry, shared), partHeads], 1);
   });
 };
 
@@ -134,10 +136,10 @@ const joinHeads = (
   { batch, length, heads, head, prompts }: Geometry,
 ): Handle => {
   if (hasOwnOperators(torch)) return torch.aten('polygate::join_heads', ...parts, heads);
-  const own = parts.map((part, at) =>
+  const gradients = parts.map((part, at) =>
     at > 0 && prompts > 0 ? torch.aten('slice.Tensor', part, 1, prompts, prompts + length, 1) : part,
   );
-  const stacked = torch.aten('reshape', torch.aten('stack', own, 0), [3, batch, heads, length, head]);
+  const stacked = torch.aten('reshape', torch.aten('stack', gradients, 0), [3, batch, heads, length, head]);
   return torch.aten('reshape', torch.aten('permute', stacked, [1, 3, 0, 2, 4]), [
     batch,
     length,

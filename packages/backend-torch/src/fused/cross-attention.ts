@@ -34,12 +34,12 @@ const maskOf = (torch: KernelContext, inputs: Inputs, parts: number): Masks => {
   }));
   const masked = infos.findIndex(({ mask }) => mask !== undefined);
   if (masked < 0) return { mask: null, first: 0 };
-  const own = infos.slice(masked);
+  const maskedParts = infos.slice(masked);
   const first = infos.slice(0, masked).reduce((sum, { keys }) => sum + keys, 0);
-  const shapes = own.flatMap(({ mask }) => (mask ? [mask.shape] : []));
+  const shapes = maskedParts.flatMap(({ mask }) => (mask ? [mask.shape] : []));
   const extent = (axis: 0 | 2): number => Math.max(...shapes.map((shape) => shape[axis] ?? 1));
   const [batch, length] = [extent(0), extent(2)];
-  const whole = own.map(({ keys, mask }) =>
+  const whole = maskedParts.map(({ keys, mask }) =>
     mask
       ? torch.aten('expand', exactOf(torch, mask), [batch, 1, length, keys])
       : torch.aten('zeros', [batch, 1, length, keys], torch.precision.exact, undefined, torch.device),

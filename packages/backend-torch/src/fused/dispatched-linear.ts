@@ -56,22 +56,22 @@ const operandsOf = (
   const x = required(given, 'x');
   const tokens = required(given, 'tokens');
   const inputs = lastOf(x.shape);
-  const own = experts.map(({ weight }) => weight);
+  const weights = experts.map(({ weight }) => weight);
   return {
     x: hasOwnOperators(torch)
       ? torch.tensorOf(x, torch.precision.product)
       : matrixOf(torch, x, torch.precision.product),
     gates: torch.tensorOf(required(given, 'gates'), torch.precision.exact),
-    given: own,
+    given: weights,
     get weights() {
-      return own.map((info) => productWeightOf(torch, info));
+      return weights.map((info) => productWeightOf(torch, info));
     },
     biases: experts.map(({ bias }) => torch.tensorOf(bias, torch.precision.exact)),
     tokens: torch.storedTensorOf(tokens),
     starts: [...used.map((id) => starts[id] ?? 0), tokens.shape[0] ?? 0],
     used,
     shape: x.shape.slice(0, -1),
-    size: { count: sizeOf(x.shape) / Math.max(1, inputs), inputs, outputs: own[0]?.shape[0] ?? 0 },
+    size: { count: sizeOf(x.shape) / Math.max(1, inputs), inputs, outputs: weights[0]?.shape[0] ?? 0 },
   };
 };
 
@@ -114,16 +114,16 @@ const composeGradient = (torch: KernelContext, o: Operands, dz: Handle): Gradien
   const biases: Handle[] = [];
   o.weights.forEach((weight, at) => {
     const { tokens, gates } = slotsOf(torch, o, at);
-    const own = torch.aten('index_select', dz, 0, tokens);
+    const spanGradient = torch.aten('index_select', dz, 0, tokens);
     const x = torch.aten('index_select', o.x, 0, tokens);
-    const u = torch.aten('to.dtype', torch.aten('mm', own, weight), exact);
+    const u = torch.aten('to.dtype', torch.aten('mm', spanGradient, weight), exact);
     const along = torch.aten('sum.dim_IntList', torch.aten('mul.Tensor', u, x), [1], false, exact);
-    const biased = torch.aten('mul.Tensor', own, o.biases[at] as Handle);
+    const biased = torch.aten('mul.Tensor', spanGradient, o.biases[at] as Handle);
     const toGates = torch.aten('add.Tensor', along, torch.aten('sum.dim_IntList', biased, [1], false, exact));
     const id = o.used[at] ?? 0;
     columns[id] = torch.aten('index_add', columns[id] as Handle, 0, tokens, toGates);
     dx = torch.aten('index_add', dx, 0, tokens, torch.aten('mul.Tensor', u, gates));
-    const weighed = torch.aten('to.dtype', torch.aten('mul.Tensor', own, gates), product);
+    const weighed = torch.aten('to.dtype', torch.aten('mul.Tensor', spanGradient, gates), product);
     weights.push(torch.aten('to.dtype', torch.aten('mm', torch.aten('t', weighed), x), exact));
     biases.push(columnSums(torch, weighed));
   });

@@ -26,8 +26,8 @@ interface RouterLogitsGradInputs extends ExactLinearInputs {
 const forward = (torch: KernelContext, { x, weight }: ExactLinearInputs): TensorInfo => {
   const shape = [sizeOf(x.shape) / Math.max(1, lastOf(x.shape)), weight.shape[0] ?? 0];
   if (hasOwnOperators(torch)) {
-    const own = torch.aten('polygate::exact_linear', storedMatrixOf(torch, x), exactOf(torch, weight));
-    return torch.output(own, shape);
+    const product = torch.aten('polygate::exact_linear', storedMatrixOf(torch, x), exactOf(torch, weight));
+    return torch.output(product, shape);
   }
   const { exact } = torch.precision;
   const y = torch.aten('mm', matrixOf(torch, x, exact), torch.aten('t', matrixOf(torch, weight, exact)));

@@ -67,10 +67,10 @@ describe.runIf(describeTorch().available).each([
     ),
   )('%s: %s operators agree with their ATen twins', (name, way) => {
     const one = cases[name] as () => tf.Tensor[];
-    const own = valuesOf(one, way);
+    const fusedValues = valuesOf(one, way);
     const twin = valuesOf(one, 'composed');
-    expect(own.length).toBe(twin.length);
-    own.forEach((values, at) => {
+    expect(fusedValues.length).toBe(twin.length);
+    fusedValues.forEach((values, at) => {
       const expected = twin[at] as Float32Array;
       expect(values.length).toBe(expected.length);
       const scale = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
@@ -131,8 +131,8 @@ describe.runIf(describeTorch().available).each([
     const [x, dy, bias] = [make(3, 70, 40), make(3, 70, 72), make(72)];
     const agree = (): void => {
       const [y, z] = run('PgLinear', { x, weight, bias }, { ...activated, held: true });
-      const [own, ownZ] = run('PgLinear', { x, weight: weight.mul(1), bias }, activated);
-      expect([...(y?.dataSync() ?? [])]).toEqual([...(own?.dataSync() ?? [])]);
+      const [actual, ownZ] = run('PgLinear', { x, weight: weight.mul(1), bias }, activated);
+      expect([...(y?.dataSync() ?? [])]).toEqual([...(actual?.dataSync() ?? [])]);
       expect([...(z?.dataSync() ?? [])]).toEqual([...(ownZ?.dataSync() ?? [])]);
       for (const kept of [undefined, z]) {
         const inputs = { dy, x, weight, ...(kept ? { z: kept } : {}) };
@@ -201,11 +201,11 @@ it.runIf(describeTorch().available)('attention in bf16 is as near to float32 as 
   await registerTorchEngine({ precision: 'f32' });
   const exact = valuesOf(one, 'composed');
   await registerTorchEngine({ precision: 'bf16' });
-  const own = valuesOf(one, 'own');
+  const actual = valuesOf(one, 'own');
   exact.forEach((expected, at) => {
     const scale = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     const worst = expected.reduce(
-      (most, value, i) => Math.max(most, Math.abs(value - (own[at]?.[i] ?? NaN))),
+      (most, value, i) => Math.max(most, Math.abs(value - (actual[at]?.[i] ?? NaN))),
       0,
     );
     // Six roundings of 2^-9 on the way; where no blocks are multiplied, long sums over rounded scores come to them.

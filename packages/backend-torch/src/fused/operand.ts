@@ -33,8 +33,8 @@ export const storedMatrixOf = (torch: KernelContext, info: TensorInfo): Handle =
 
 /** A float32 tensor that lies in memory in order, as the operators of native/operators read it; borrowed. */
 export const exactOf = (torch: KernelContext, info: TensorInfo): Handle => {
-  const own = torch.tensorOf(info, torch.precision.exact);
-  return torch.dispatcher.isContiguous(own) ? own : torch.aten('contiguous', own);
+  const tensor = torch.tensorOf(info, torch.precision.exact);
+  return torch.dispatcher.isContiguous(tensor) ? tensor : torch.aten('contiguous', tensor);
 };
 
 /** {@link exactOf} of a tensor that may be absent. */

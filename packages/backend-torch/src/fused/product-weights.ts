@@ -34,11 +34,11 @@ export const panelsOf = (
   if (!usesTiles(torch)) return undefined;
   const panels: Handle[] = [];
   for (const weight of weights) {
-    const own = torch.packedOf(weight, columns, () =>
+    const packed = torch.packedOf(weight, columns, () =>
       torch.aten(packers[columns], torch.tensorOf(weight, torch.precision.product)),
     );
-    if (own === undefined) return undefined;
-    panels.push(own);
+    if (packed === undefined) return undefined;
+    panels.push(packed);
   }
   return panels;
 };

@@ -45,8 +45,8 @@ const composed = (
 export const registerResidual = (): void => {
   registerTorchKernel<ResidualInputs>('PgResidual', ({ inputs, torch }) => {
     const { x, branch, scale, keep } = inputs;
-    const own = hasOwnOperators(torch);
-    const y = own
+    const isFused = hasOwnOperators(torch);
+    const y = isFused
       ? torch.aten(
           'polygate::residual',
           storedMatrixOf(torch, x),

@@ -178,8 +178,8 @@ export const spanBackward = (
     { spans: used, batch },
   );
   const stackOf = (weight: number, partOf: (at: number) => Handle): Handle => {
-    const own = used.flatMap((span, at) => (span.weight === weight ? [partOf(at)] : []));
-    return own.length === 1 ? (own[0] as Handle) : torch.aten('cat', own, 0);
+    const parts = used.flatMap((span, at) => (span.weight === weight ? [partOf(at)] : []));
+    return parts.length === 1 ? (parts[0] as Handle) : torch.aten('cat', parts, 0);
   };
   const { exact } = torch.precision;
   const dzOf = (weight: number): Handle => stackOf(weight, (at) => dz[at] as Handle);

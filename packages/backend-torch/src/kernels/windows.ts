@@ -71,13 +71,13 @@ export interface Padding {
 const windows = (axis: WindowAxis, padding: number): number =>
   Math.floor((axis.input + 2 * padding - axis.extent) / axis.stride) + 1;
 
-/** @param largest symmetric padding that the operator allows on an axis */
+/** @param limit symmetric padding that the operator allows on an axis */
 export const planPadding = (
   axes: readonly WindowAxis[],
-  largest: (axis: WindowAxis) => number = () => Infinity,
+  limit: (axis: WindowAxis) => number = () => Infinity,
 ): Padding => {
   const simple = axes.every(
-    (axis) => axis.front >= 0 && axis.front <= largest(axis) && windows(axis, axis.front) === axis.output,
+    (axis) => axis.front >= 0 && axis.front <= limit(axis) && windows(axis, axis.front) === axis.output,
   );
   if (simple) return { symmetric: axes.map(({ front }) => front), explicit: undefined };
   return {

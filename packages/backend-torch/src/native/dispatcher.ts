@@ -39,12 +39,12 @@ export class Dispatcher {
     const [, namespace = 'aten', base = name, overload = ''] =
       /^(?:(\w+)::)?(\w+)(?:\.(\w+))?$/.exec(name) ?? [];
     try {
-      const found = this.#native.find(`${namespace}::${base}`, overload);
+      const schema = this.#native.find(`${namespace}::${base}`, overload);
       const plan = Object.freeze({
         name,
-        id: found.id,
-        kinds: Uint8Array.from(found.arguments, ({ kind }) => kind),
-        argumentNames: found.arguments.map((argument) => argument.name),
+        id: schema.id,
+        kinds: Uint8Array.from(schema.arguments, ({ kind }) => kind),
+        argumentNames: schema.arguments.map((argument) => argument.name),
       });
       this.#operators.set(name, plan);
       return plan;

@@ -130,11 +130,11 @@ const importError = (
 
 /** Why a module that registers may have registered nothing here: packages of its own. */
 const foreignPackages = (file: string | undefined): string => {
-  const own = file === undefined ? undefined : packageFile('@polygate/core', [dirname(file)]);
+  const itsCore = file === undefined ? undefined : packageFile('@polygate/core', [dirname(file)]);
   const here = packageFile('@polygate/core', [dirname(fileURLToPath(import.meta.url))]);
-  return own === undefined || here === undefined || own === here
+  return itsCore === undefined || here === undefined || itsCore === here
     ? ''
-    : `; it imports a @polygate/core of its own (${own}), which this process does not know: link it to ${here}`;
+    : `; it imports a @polygate/core of its own (${itsCore}), which this process does not know: link it to ${here}`;
 };
 
 /** Waits for a module. @throws ConfigError (code `extension-unfinished`) for one that nothing can end */

@@ -105,7 +105,9 @@ const isRegistered = ({ kind, name }: ExtensionEntry): boolean =>
 /** The loaded modules that registered one of the records. */
 const registrarsOf = (records: readonly ExtensionEntry[]): readonly LoadedModule[] =>
   loadedModules().filter((each) =>
-    each.records.some(({ kind, name }) => records.some((own) => own.kind === kind && own.name === name)),
+    each.records.some(({ kind, name }) =>
+      records.some((record) => record.kind === kind && record.name === name),
+    ),
   );
 
 const differs = (
@@ -165,7 +167,7 @@ const loadRecorded = async (
   const standing = standIn(record, askedBy);
   if (standing) return standing;
   const tried = candidates(record, folder);
-  const present = tried.filter((place) => existsSync(place));
+  const present = tried.filter((path) => existsSync(path));
   const digests = present.map((file) => ({ file, sha256: moduleHash(file) }));
   const same = digests.find((each) => each.sha256 === sha256) ?? digests[0];
   if (!same) {

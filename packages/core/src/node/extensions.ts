@@ -40,7 +40,7 @@ const addressOf = (
       : { address: pathToFileURL(file).href, recorded: module, file };
   }
   const places = placesOf(module, folders);
-  const path = places.find((place) => existsSync(place));
+  const path = places.find((candidate) => existsSync(candidate));
   const file = path ?? askedNamesake(module)?.file;
   if (file !== undefined) return addressOfFile(file);
   throw new ConfigError(

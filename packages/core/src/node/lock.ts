@@ -131,15 +131,15 @@ const refuse = (path: string, { subject }: LockOptions, owner: LockRecord | 'unr
 
 /** The last record on the way from the lock over its successors, and the name of the next one. */
 const follow = async (path: string) => {
-  let place = path;
+  let last = path;
   let owner = await readRecord(path);
   for (;;) {
-    if (owner === undefined || owner === 'unreadable') return { owner, place, next: path };
+    if (owner === undefined || owner === 'unreadable') return { owner, place: last, next: path };
     const next = `${path}.${owner.id}`;
     const successor = await readRecord(next);
-    if (successor === undefined) return { owner, place, next };
+    if (successor === undefined) return { owner, place: last, next };
     owner = successor;
-    place = next;
+    last = next;
   }
 };
 
@@ -214,9 +214,9 @@ const unwatch = (): void => {
 /** Removes the folders that were made for the lock, if nothing else came into them. */
 const removeEmpty = async (folder: string, first: string | undefined): Promise<void> => {
   if (first === undefined) return;
-  for (let place = folder; place.length >= first.length; place = dirname(place)) {
+  for (let current = folder; current.length >= first.length; current = dirname(current)) {
     try {
-      await rmdir(place);
+      await rmdir(current);
     } catch {
       return;
     }

@@ -54,17 +54,17 @@ describe('tar', () => {
       'empty',
       'd'.repeat(90),
     ]);
-    const found: TarEntry[] = [];
+    const members: TarEntry[] = [];
     for await (const entry of readTar(createReadStream(archive, { highWaterMark: 700 }), { name: format })) {
-      found.push(entry);
+      members.push(entry);
     }
-    expect(found.map(({ path, size }) => [path, size])).toEqual([
+    expect(members.map(({ path, size }) => [path, size])).toEqual([
       ['a.bin', 1500],
       ['empty', 0],
       [long, 9],
     ]);
-    expect(found[0]?.body).toEqual(new Uint8Array(1500).fill(7));
-    expect(text(found[2])).toBe('long name');
+    expect(members[0]?.body).toEqual(new Uint8Array(1500).fill(7));
+    expect(text(members[2])).toBe('long name');
   });
 
   it('gives the same members however the stream is cut', async () => {
@@ -89,16 +89,16 @@ describe('tar', () => {
       tarMember('other', Buffer.from('y')),
       tarEnd,
     ]);
-    const found = await entries(archive, { maxEntryBytes: 2000, wanted: (path) => path !== 'other' });
-    expect(found.map((entry) => [entry.path, entry.size, text(entry)])).toEqual([
+    const members = await entries(archive, { maxEntryBytes: 2000, wanted: (path) => path !== 'other' });
+    expect(members.map((entry) => [entry.path, entry.size, text(entry)])).toEqual([
       ['big', 3000, undefined],
       ['small', 1, 'x'],
       ['other', 1, undefined],
     ]);
   });
 
-  const problems = (found: readonly TarEntry[]): unknown[] =>
-    found.map(({ path, problem }) => (problem ? [path, problem.code, problem.reason] : path));
+  const problems = (members: readonly TarEntry[]): unknown[] =>
+    members.map(({ path, problem }) => (problem ? [path, problem.code, problem.reason] : path));
   const good = tarMember('a', Buffer.from('one'));
 
   it('reads an archive without end marker to its end, and says so', async () => {
@@ -144,18 +144,18 @@ describe('tar', () => {
     const pax = tarMember('x', Buffer.from('22 GNU.sparse.major=1\n'), { type: 'x' });
     const folder = tarMember('old/', Buffer.alloc(0));
     const archive = Buffer.concat([link, sparse, pax, good, folder, good, tarEnd, tarEnd, good, tarEnd]);
-    const found = await entries(archive);
-    expect(found.map(({ path, problem }) => [path, problem?.code])).toEqual([
+    const members = await entries(archive);
+    expect(members.map(({ path, problem }) => [path, problem?.code])).toEqual([
       ['l.png', 'link-member'],
       ['s.bin', 'sparse-member'],
       ['a', 'sparse-member'],
       ['a', undefined],
       ['byte 7168', 'archive-behind-end'],
     ]);
-    expect(found[0]?.problem?.reason).toContain(
+    expect(members[0]?.problem?.reason).toContain(
       'expected a file, got a link to a.png; write the archive with',
     );
-    expect(found[4]?.problem?.reason).toBe(
+    expect(members[4]?.problem?.reason).toBe(
       "tar t.tar, byte 5120: expected the archive to end, got another one at byte 7168, which isn't read; list the archives one by one",
     );
     // Other bytes behind the end mean nothing.
@@ -185,8 +185,8 @@ describe('tar', () => {
       raw.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
       return raw;
     });
-    const found = await entries(Buffer.concat([...latin, member('plain'), tarEnd]));
-    expect(found.map(({ path }) => path)).toEqual(['é.png', 'è.png', 'plain']);
+    const members = await entries(Buffer.concat([...latin, member('plain'), tarEnd]));
+    expect(members.map(({ path }) => path)).toEqual(['é.png', 'è.png', 'plain']);
   });
 
   it('does not believe lengths: neither of extended headers nor of members', async () => {

@@ -151,7 +151,7 @@ const pixelsOf = (
 interface Opened extends ImageArrays {
   readonly layout: PixelLayout;
   readonly scale: number;
-  readonly found: readonly (number | undefined)[];
+  readonly classIds: readonly (number | undefined)[];
 }
 
 const openArrays = async (arrays: ImageArrays, floats: number): Promise<Opened> => {
@@ -164,7 +164,7 @@ const openArrays = async (arrays: ImageArrays, floats: number): Promise<Opened> 
       { code: 'array-lengths' },
     );
   const scale = pass.type.startsWith('float') ? floats : pass.type === 'bool' ? 255 : 1;
-  return { ...arrays, layout, found: read, scale };
+  return { ...arrays, layout, classIds: read, scale };
 };
 
 /**
@@ -183,14 +183,14 @@ export const openArrayImages = async (
   const opened: Opened[] = [];
   for (const arrays of list) opened.push(await openArrays(arrays, floats));
   // As Hugging Face's datasets mark rows without a label.
-  const marks = opened.some(({ found }) => found.includes(0));
+  const marks = opened.some(({ classIds }) => classIds.includes(0));
   const all = opened.map((each) => ({
     ...each,
-    found: each.found.map((label) => (marks && label === -1 ? undefined : label)),
+    classIds: each.classIds.map((label) => (marks && label === -1 ? undefined : label)),
   }));
   const finder = new ClassFinder(name);
-  for (const { found } of all)
-    for (const label of found) if (label !== undefined && !given) finder.add(String(label));
+  for (const { classIds } of all)
+    for (const label of classIds) if (label !== undefined && !given) finder.add(String(label));
   const classes = given ?? finder.classes();
   if (classes.length === 0)
     throw new ConfigError(`${name}: expected whole numbers as labels, got none; name another array`, {
@@ -204,7 +204,7 @@ export const openArrayImages = async (
     classes,
     ...(followed ? { splits: orderSplits(splits.map((split) => split ?? '')) } : {}),
     async *read(): AsyncGenerator<ReaderItem> {
-      for (const { images, layout, scale, found, split } of all) {
+      for (const { images, layout, scale, classIds, split } of all) {
         await using pass = await images.open();
         const rules: PixelRules = { header: pass, layout, scale, transpose };
         const [height, width] = transpose ? [layout.width, layout.height] : [layout.height, layout.width];
@@ -212,7 +212,7 @@ export const openArrayImages = async (
         let item = 0;
         for await (const bytes of pass.items()) {
           const id = `${images.name}/${item}`;
-          const label = found[item];
+          const label = classIds[item];
           item += 1;
           const index = label === undefined ? undefined : indexOf(label);
           const pixels = pixelsOf(bytes, turned);

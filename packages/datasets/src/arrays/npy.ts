@@ -79,14 +79,14 @@ function* turnedItems(
   const places = new Float64Array(length);
   for (let at = 0; at < length; at += 1) {
     let rest = at;
-    let place = 0;
+    let offset = 0;
     for (let axis = sides.length - 1; axis >= 0; axis -= 1) {
       const side = sides[axis] ?? 1;
       const stride = sides.slice(0, axis).reduce((product, each) => product * each, count);
-      place += (rest % side) * stride;
+      offset += (rest % side) * stride;
       rest = Math.floor(rest / side);
     }
-    places[at] = place;
+    places[at] = offset;
   }
   for (let item = 0; item < count; item += 1) {
     const out = new Uint8Array(length * width);

@@ -68,19 +68,19 @@ export const listFolder = async (
   const entries: FolderEntry[] = [];
   for (const entry of await entriesIn(path)) {
     if (isJunk(entry.name)) continue;
-    const own = join(path, entry.name);
+    const entryPath = join(path, entry.name);
     let kind: FolderEntry['kind'] = entry.isFile() ? 'file' : entry.isDirectory() ? 'folder' : 'other';
     if (entry.isSymbolicLink()) {
-      const target = await stat(own).catch(() => undefined);
+      const target = await stat(entryPath).catch(() => undefined);
       kind = target?.isFile() ? 'file' : target?.isDirectory() ? 'folder' : target ? 'other' : 'broken';
-      if (kind === 'folder' && !(await mayEnter(own, root, options))) {
+      if (kind === 'folder' && !(await mayEnter(entryPath, root, options))) {
         throw new ConfigError(
-          `folder ${root}: expected links that stay inside, got ${relative(root, own)}, which leads to ${await realpath(own)}; set links to "follow" if that is meant`,
-          { code: 'link-outside', fields: { path: own } },
+          `folder ${root}: expected links that stay inside, got ${relative(root, entryPath)}, which leads to ${await realpath(entryPath)}; set links to "follow" if that is meant`,
+          { code: 'link-outside', fields: { path: entryPath } },
         );
       }
     }
-    entries.push({ name: entry.name, path: own, kind });
+    entries.push({ name: entry.name, path: entryPath, kind });
   }
   return entries.sort(byName);
 };

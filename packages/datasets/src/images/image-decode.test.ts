@@ -80,11 +80,11 @@ describe('decoding', () => {
     const tiff = await sharp(noise, raw500).tiff().toBuffer();
     const ifd = tiff.readUInt32LE(4);
     for (let entry = 0; entry < tiff.readUInt16LE(ifd); entry += 1) {
-      const place = ifd + 2 + 12 * entry;
+      const offset = ifd + 2 + 12 * entry;
       // 273 and 279: places and lengths of the strips.
-      if (![273, 279].includes(tiff.readUInt16LE(place))) continue;
+      if (![273, 279].includes(tiff.readUInt16LE(offset))) continue;
       const lying = Buffer.from(tiff);
-      lying.writeUInt32LE(0x7fffffff, place + 4);
+      lying.writeUInt32LE(0x7fffffff, offset + 4);
       expect(await decodeImage('x', bytes(lying), { size: 8 })).toMatchObject({ code: 'corrupt-image' });
     }
   });
@@ -216,8 +216,8 @@ describe('the reason for a damaged image', () => {
     // Damage at 40 places, all decoded at once, twice.
     const damaged = Array.from({ length: 40 }, (_, i) => {
       const copy = Buffer.from(png.subarray(0, png.length - (i % 3) * 50));
-      const place = png.indexOf('IDAT') + 8 + ((i * 37) % (png.length - 300));
-      copy[place] = (copy[place] ?? 0) ^ 0xff;
+      const offset = png.indexOf('IDAT') + 8 + ((i * 37) % (png.length - 300));
+      copy[offset] = (copy[offset] ?? 0) ^ 0xff;
       return bytes(copy);
     });
     const decode = () =>

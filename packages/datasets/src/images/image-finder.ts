@@ -127,12 +127,12 @@ export const createImageFinder = (root: string, options: ImageNameOptions = {}):
         ? resolveInside(root, name.replace(/\\/gu, '/'))
         : literal;
     if (asked === undefined) return fault(shown, 'path-outside', OUTSIDE);
-    let found = await onDisk(suffixed(asked));
-    for (const other of found === undefined ? otherSpellings(name) : []) {
+    let imagePath = await onDisk(suffixed(asked));
+    for (const other of imagePath === undefined ? otherSpellings(name) : []) {
       const path = resolveInside(root, other);
-      if (path !== undefined) found ??= await onDisk(suffixed(path));
+      if (path !== undefined) imagePath ??= await onDisk(suffixed(path));
     }
-    const path = found ?? suffixed(asked);
+    const path = imagePath ?? suffixed(asked);
     const folder = dirname(path);
     const inside = entered.get(folder) ?? mayEnter(folder, root, options);
     entered.set(folder, inside);
@@ -146,11 +146,11 @@ export const createImageFinder = (root: string, options: ImageNameOptions = {}):
     return { kind: 'found', path, key: relative(root, path).split(sep).join('/') };
   };
   // Tables name an image in neighbouring rows, once for each of its captions.
-  let last: { readonly name: string; readonly found: Promise<FoundImage | Fault> } | undefined;
+  let last: { readonly name: string; readonly result: Promise<FoundImage | Fault> } | undefined;
   return {
     find(name) {
-      if (last?.name !== name) last = { name, found: search(name) };
-      return last.found;
+      if (last?.name !== name) last = { name, result: search(name) };
+      return last.result;
     },
   };
 };

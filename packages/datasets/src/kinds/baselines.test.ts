@@ -45,8 +45,8 @@ const baselinesOf = async (
     classes,
     splits: Object.fromEntries(Object.entries(splits).map(([split, { rows }]) => [split, { rows }])),
   };
-  const found = await kindNamed(kind).baselines?.({ directory: root, dataset, imageSize: 4, tokenizer });
-  return found?.baselines?.['test'];
+  const described = await kindNamed(kind).baselines?.({ directory: root, dataset, imageSize: 4, tokenizer });
+  return described?.baselines?.['test'];
 };
 
 describe('baselines of labelled texts', () => {

@@ -10,6 +10,6 @@ export const kindSettings = (
   given: KindSettings = {},
 ): KindSettings => {
   if (!section) return given;
-  const own = Object.keys(section.settings).map((name) => [name, given[name]]);
-  return { ...given, ...z.object(section.settings).parse(Object.fromEntries(own)) };
+  const entries = Object.keys(section.settings).map((name) => [name, given[name]]);
+  return { ...given, ...z.object(section.settings).parse(Object.fromEntries(entries)) };
 };

@@ -173,9 +173,9 @@ export const compareDesigned = (
 ): { readonly counts: readonly ComparedNumber[]; readonly baselines: readonly ComparedNumber[] } => {
   const datasetOf = (name: string) => suite.datasets.find((each) => each.name === name);
   const counts = designedCounts.flatMap(({ dataset, splits, rows, why }) => {
-    const found = datasetOf(dataset);
-    if (!found) return [];
-    const got = splits.reduce((sum, split) => sum + (found.splits[split]?.rows ?? 0), 0);
+    const designed = datasetOf(dataset);
+    if (!designed) return [];
+    const got = splits.reduce((sum, split) => sum + (designed.splits[split]?.rows ?? 0), 0);
     return [
       {
         what: `${dataset}: ${splits.join(' + ')}`,

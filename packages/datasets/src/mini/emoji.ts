@@ -160,9 +160,9 @@ export const emojiCaptions = (
   options: CaptionOptions = {},
 ): string[] => {
   const { forbidden, keywordCaptions = KEYWORD_CAPTIONS } = options;
-  const own = emoji.label.toLowerCase();
+  const label = emoji.label.toLowerCase();
   const keywords = emoji.keywords.filter(
-    (word) => word.toLowerCase() !== own && !forbidden?.has(word.toLowerCase()),
+    (word) => word.toLowerCase() !== label && !forbidden?.has(word.toLowerCase()),
   );
   const captions = [emoji.label];
   for (let i = 0; i < keywordCaptions; i += 1) {

@@ -171,8 +171,8 @@ describe('icon sets', () => {
     ),
   );
   const image = (hexcode: string, label = ''): unknown => {
-    const found = iconImage(set, { hexcode, label }, 48);
-    return found instanceof Uint8Array ? Buffer.from(found).toString() : found;
+    const icon = iconImage(set, { hexcode, label }, 48);
+    return icon instanceof Uint8Array ? Buffer.from(icon).toString() : icon;
   };
 
   it('follow aliases and names, and draw at the wanted size', () => {

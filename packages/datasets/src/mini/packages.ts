@@ -105,21 +105,21 @@ export const openPackage = async (
     if ((await versionAt(cached)) !== pin.version) await fetchPackage(pin, cached, options);
     root = cached;
   }
-  const found = root;
+  const folder = root;
   return {
-    root: found,
+    root: folder,
     paths: Object.keys(pin.files).sort(),
     async read(path) {
       const expected = pin.files[path];
-      const place = `data package ${pin.name}@${pin.version}, ${path}`;
+      const member = `data package ${pin.name}@${pin.version}, ${path}`;
       if (expected === undefined) {
         throw new StateError(
-          `${place}: expected a pinned file, got one without checksum; add it to the pins`,
+          `${member}: expected a pinned file, got one without checksum; add it to the pins`,
         );
       }
-      const bytes = await readFile(join(found, path)).catch((cause: unknown) => {
+      const bytes = await readFile(join(folder, path)).catch((cause: unknown) => {
         throw new FormatError(
-          `${place}: expected the file in ${found}, got none; remove that folder and run again`,
+          `${member}: expected the file in ${folder}, got none; remove that folder and run again`,
           {
             code: 'package-file',
             fields: { path },
@@ -130,7 +130,7 @@ export const openPackage = async (
       const got = sha256(bytes);
       if (got !== expected) {
         throw new FormatError(
-          `${place}: expected SHA-256 ${expected}, got ${got}; remove ${found} so that it is fetched again`,
+          `${member}: expected SHA-256 ${expected}, got ${got}; remove ${folder} so that it is fetched again`,
           { code: 'package-checksum', fields: { path, expected, got } },
         );
       }

@@ -60,7 +60,7 @@ const countPacked = (
   run: { readonly bits: number; readonly values: number },
   wanted: number,
 ): number => {
-  let found = 0;
+  let matches = 0;
   for (let i = 0; i < run.values; i += 1) {
     let value = 0;
     for (let bit = 0; bit < run.bits; bit += 1) {
@@ -68,9 +68,9 @@ const countPacked = (
       const byte = offset + (at >>> 3);
       if (byte < view.byteLength && ((view.getUint8(byte) >>> (at & 7)) & 1) === 1) value += 2 ** bit;
     }
-    if (value === wanted) found += 1;
+    if (value === wanted) matches += 1;
   }
-  return found;
+  return matches;
 };
 
 /**
@@ -79,7 +79,7 @@ const countPacked = (
  */
 const checkRuns = (reader: DataReader, bits: number, values: number, wanted?: number): number => {
   let seen = 0;
-  let found = 0;
+  let matches = 0;
   while (seen < values) {
     const header = readVarInt(reader);
     const packed = (header & 1) === 1;
@@ -92,16 +92,16 @@ const checkRuns = (reader: DataReader, bits: number, values: number, wanted?: nu
     if (reader.offset + bytes > reader.view.byteLength + (packed ? bits : 0))
       throw new ParquetDamage(`a run of ${bytes} bytes beyond the end of its page`);
     const real = Math.min(run, values - seen);
-    if (wanted !== undefined && packed) found += countPacked(reader, { bits, values: real }, wanted);
+    if (wanted !== undefined && packed) matches += countPacked(reader, { bits, values: real }, wanted);
     else if (wanted !== undefined) {
       let value = 0;
       for (let i = 0; i < bytes; i += 1) value += reader.view.getUint8(reader.offset + i) * 2 ** (8 * i);
-      if (value === wanted) found += real;
+      if (value === wanted) matches += real;
     }
     reader.offset += bytes;
     seen += run;
   }
-  return found;
+  return matches;
 };
 
 /** Bits that levels from 0 to `most` take. */
@@ -114,9 +114,9 @@ const checkLevels = (reader: DataReader, highest: number, values: number): numbe
   const start = reader.offset + 4;
   if (start + length > reader.view.byteLength)
     throw new ParquetDamage(`levels of ${length} bytes in a page of ${reader.view.byteLength}`);
-  const found = checkRuns({ view: reader.view, offset: start }, bitsOf(highest), values, highest);
+  const matches = checkRuns({ view: reader.view, offset: start }, bitsOf(highest), values, highest);
   reader.offset = start + length;
-  return found;
+  return matches;
 };
 
 /** @returns lengths or deltas of 32 bits; the reader stands behind them */

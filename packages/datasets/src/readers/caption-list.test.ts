@@ -52,9 +52,9 @@ describe('a list of captions', () => {
 
   it('finds lists beside it, unless all rows are of one split', async () => {
     await put({ ...images, 't.txt': 'a.jpg#0\tone\nb.jpg#0\ttwo\n', 'Flickr_8k.testImages.txt': 'a.jpg\n' });
-    const found = await openCaptionList({ file: at('t.txt'), images: at('i') });
-    expect(found.notes).toEqual(['splits are those of the lists Flickr_8k.testImages.txt']);
-    expect(await read(found)).toEqual(['t.txt: no-split', 'test a.jpg one']);
+    const opened = await openCaptionList({ file: at('t.txt'), images: at('i') });
+    expect(opened.notes).toEqual(['splits are those of the lists Flickr_8k.testImages.txt']);
+    expect(await read(opened)).toEqual(['t.txt: no-split', 'test a.jpg one']);
     const plain = await openCaptionList({ file: at('t.txt'), images: at('i'), split: 'train' });
     expect(await read(plain)).toEqual(['a.jpg one', 'b.jpg two']);
     await expect(

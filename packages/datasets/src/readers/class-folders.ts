@@ -180,14 +180,14 @@ export const readClassFolders = async (options: ImageFolderOptions): Promise<Lay
         (splitInName(folder.name) !== undefined && entriesOf(folder).some(isFolder))),
   );
   for (const folder of named) {
-    const own = tableOf(entriesOf(folder));
-    if (!own || !entriesOf(folder).some(isImage)) continue;
+    const tableFile = tableOf(entriesOf(folder));
+    if (!tableFile || !entriesOf(folder).some(isImage)) continue;
     refuse(
       path,
-      `the table ${folder.name}/${own.name} of what the images beside it show`,
-      own.reader === 'image-metadata'
+      `the table ${folder.name}/${tableFile.name} of what the images beside it show`,
+      tableFile.reader === 'image-metadata'
         ? 'read the folder with the source image-metadata'
-        : `read the table of each split as a source ${own.reader} of its own, with split and the same dataset`,
+        : `read the table of each split as a source ${tableFile.reader} of its own, with split and the same dataset`,
     );
   }
   const splits = named.filter((folder) => entriesOf(folder).some(isFolder));

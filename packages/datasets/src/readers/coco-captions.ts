@@ -83,15 +83,15 @@ const collectCaptions = (
   // Captions go by image_id; ids of annotations only tell which ones are there twice.
   const seen = new Map<string, readonly unknown[]>();
   for (const [index, annotation] of annotations.entries()) {
-    const own = isJsonFields(annotation) ? idText(annotation['id']) : undefined;
-    const id = `annotation ${own ?? `#${index}`}`;
+    const annotationId = isJsonFields(annotation) ? idText(annotation['id']) : undefined;
+    const id = `annotation ${annotationId ?? `#${index}`}`;
     if (!isJsonFields(annotation)) {
       faults.push(fault(id, 'bad-annotation', `expected an object, got ${excerpt(annotation)}`));
       continue;
     }
     const caption = annotation['caption'];
     const list = byImage.get(idText(annotation['image_id']) ?? '');
-    const other = own === undefined ? undefined : seen.get(own);
+    const other = annotationId === undefined ? undefined : seen.get(annotationId);
     if (other && other[0] === annotation['image_id'] && other[1] === caption)
       faults.push(fault(id, 'repeated-annotation', 'expected an annotation once, got the same one again'));
     else if (typeof caption !== 'string')
@@ -115,7 +115,7 @@ const collectCaptions = (
     else if (caption.trim() === '')
       faults.push(fault(id, 'empty-caption', 'expected a caption, got an empty text'));
     else list.push(caption.trim());
-    if (own !== undefined) seen.set(own, [annotation['image_id'], caption]);
+    if (annotationId !== undefined) seen.set(annotationId, [annotation['image_id'], caption]);
   }
   return { byImage, faults };
 };

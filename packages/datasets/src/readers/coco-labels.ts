@@ -39,23 +39,23 @@ export const collectCocoLabels = (
     const name = names.get(idText(annotation['category_id']) ?? '');
     const image = idText(annotation['image_id']);
     if (name === undefined || image === undefined) continue;
-    const own = byImage.get(image) ?? new Set();
-    byImage.set(image, own.add(name));
+    const shown = byImage.get(image) ?? new Set();
+    byImage.set(image, shown.add(name));
   }
-  for (const own of byImage.values()) if (own.size === 1) for (const name of own) classFinder.add(name);
+  for (const shown of byImage.values()) if (shown.size === 1) for (const name of shown) classFinder.add(name);
   const classes = classFinder.classes();
   const labels = new Map(classes.map((name, label) => [name, label]));
   return {
     classes,
     labelOf(imageId) {
-      const own = [...(byImage.get(imageId) ?? [])];
-      if (own.length === 0) return NONE;
-      if (own.length > 1)
+      const shown = [...(byImage.get(imageId) ?? [])];
+      if (shown.length === 0) return NONE;
+      if (shown.length > 1)
         return {
           code: 'several-labels',
-          reason: `expected annotations of one category, got ${excerpt(own)}: boxes of several are no label of the image`,
+          reason: `expected annotations of one category, got ${excerpt(shown)}: boxes of several are no label of the image`,
         };
-      const label = labels.get(own[0] ?? '');
+      const label = labels.get(shown[0] ?? '');
       return label === undefined ? NONE : { label };
     },
   };

@@ -87,7 +87,7 @@ const findTables = async (options: ImageMetadataOptions): Promise<Found> => {
 
 const partOf = async (
   table: FoundFile,
-  { options, found }: { readonly options: ImageMetadataOptions; readonly found: Found },
+  { options, survey }: { readonly options: ImageMetadataOptions; readonly survey: Found },
 ): Promise<{ readonly part: ValuePart; readonly nameColumn: string }> => {
   const file = await openRowFile(table.path, NAME_COLUMN, options.budgets);
   const nameColumn = options.imageColumn ?? nameColumnOf(file);
@@ -100,7 +100,7 @@ const partOf = async (
   const byName = options.splitsByName ?? true;
   const split = byName ? splitOf(folder) : undefined;
   const described =
-    byName && folder === '' && found.splits && !file.columns.some(({ name }) => name === SPLIT_COLUMN);
+    byName && folder === '' && survey.splits && !file.columns.some(({ name }) => name === SPLIT_COLUMN);
   const part: ValuePart = {
     id: table.id,
     idPrefix: folder,
@@ -131,9 +131,9 @@ const requireAllOrNone = (path: string, opened: readonly { readonly part: ValueP
  */
 export const openImageMetadata = async (options: ImageMetadataOptions): Promise<ValueReader> => {
   await requireFolder(options.path, 'images with metadata');
-  const found = await findTables(options);
+  const survey = await findTables(options);
   const opened: Awaited<ReturnType<typeof partOf>>[] = [];
-  for (const table of found.tables) opened.push(await partOf(table, { options, found }));
+  for (const table of survey.tables) opened.push(await partOf(table, { options, survey }));
   requireAllOrNone(options.path, opened);
   const { images: _, ...rest } = options;
   const imageColumn = opened[0]?.nameColumn ?? NAME_COLUMN;
@@ -147,14 +147,16 @@ export const openImageMetadata = async (options: ImageMetadataOptions): Promise<
     const names =
       path === undefined
         ? item.kind !== 'fault' || item.code !== 'missing-file'
-        : found.images.has(resolve(path));
+        : survey.images.has(resolve(path));
     if (names) named += 1;
   }
-  const without = found.images.size - named;
+  const without = survey.images.size - named;
   const notes = [
     ...(reader.notes ?? []),
     ...(without > 0
-      ? [`${without} of ${found.images.size} images have no row in ${found.tables[0]?.name ?? ''}: left out`]
+      ? [
+          `${without} of ${survey.images.size} images have no row in ${survey.tables[0]?.name ?? ''}: left out`,
+        ]
       : []),
   ];
   return { ...value, reader: { ...reader, ...(notes.length > 0 ? { notes } : {}) } };

@@ -103,13 +103,13 @@ const isFault = (value: JsonFields | Fault): value is Fault =>
 const splitsOfFields = (
   asked: string | undefined,
   keys: RowKeys,
-): { add(fields: JsonFields): void; decide(): FoundSplits } => {
+): { add(fields: JsonFields): void; resolve(): FoundSplits } => {
   if (asked === undefined) {
     const search = new SplitSearch([...keys.image, ...keys.caption, ...keys.label]);
     return {
       add: (fields) =>
         search.addRow(Object.entries(fields).map(([key, value]) => ({ key, name: key, value }))),
-      decide: () => search.decide(),
+      resolve: () => search.resolve(),
     };
   }
   const finder = new SplitFinder();
@@ -118,7 +118,7 @@ const splitsOfFields = (
       const value = asked !== '' && Object.hasOwn(fields, asked) ? fields[asked] : undefined;
       if (!isAbsent(value)) finder.add(value);
     },
-    decide: () => ({ ...finder.decide(asked, true), key: asked }),
+    resolve: () => ({ ...finder.resolve(asked, true), key: asked }),
   };
 };
 
@@ -216,7 +216,7 @@ export const openJsonlManifest = async (options: JsonlManifestOptions): Promise<
     if (name !== undefined && options.findClasses && !options.classes) classFinder.add(name);
     splits.add(fields);
   }
-  const decided = splits.decide();
+  const decided = splits.resolve();
   const classes = options.classes ?? (options.findClasses ? classFinder.classes() : undefined);
   const survey: Survey = {
     classes,

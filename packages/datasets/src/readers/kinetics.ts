@@ -73,9 +73,9 @@ export const openKinetics = async (options: KineticsOptions): Promise<Reader> =>
   const faults: Fault[] = [];
   let unlabelled = 0;
   for await (const item of table.rows()) {
-    const place = `line ${item.line}`;
+    const id = `line ${item.line}`;
     if (item.kind === 'bad-record') {
-      faults.push(fault(place, item.code, item.reason));
+      faults.push(fault(id, item.code, item.reason));
       continue;
     }
     const cell = (index: number): string => item.fields[index]?.trim() ?? '';
@@ -85,7 +85,7 @@ export const openKinetics = async (options: KineticsOptions): Promise<Reader> =>
     if (clip === undefined)
       faults.push(
         fault(
-          place,
+          id,
           'bad-times',
           `expected a video and two times in seconds, got ${cell(at.id)}, ${cell(at.start)}, ${cell(at.end)}`,
         ),

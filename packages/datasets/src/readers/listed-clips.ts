@@ -55,12 +55,12 @@ const joinRows = (rows: readonly ListedRow[], files: ClipFiles): readonly FoundR
 };
 
 const requireSome = (
-  found: number,
+  count: number,
   rows: readonly ListedRow[],
   options: ListedClipsOptions,
   files: ClipFiles,
 ): void => {
-  if (found > 0 || rows.length === 0) return;
+  if (count > 0 || rows.length === 0) return;
   throw new ConfigError(
     `${options.name}: expected clips such as ${excerpt(rows[0]?.clip ?? '')} in ${options.videos}, got none of ${rows.length} among ${files.size} clips there; give the folder of the videos, and call them as the list does`,
     { code: 'no-clips', fields: { path: options.videos } },
@@ -82,7 +82,7 @@ export const openListedClips = async (
   const faults = rows.filter((row): row is Fault => 'reason' in row);
   const given = rows.filter((row): row is ListedRow => !('reason' in row));
   const listed = joinRows(given, files);
-  const there = listed.flatMap(({ clip, ...found }) => (clip ? [{ ...found, clip }] : []));
+  const there = listed.flatMap(({ clip, ...rest }) => (clip ? [{ ...rest, clip }] : []));
   requireSome(
     there.length,
     listed.map(({ row }) => row),

@@ -68,11 +68,11 @@ const rowsOf = (document: unknown, { file, split: given }: MsrVttOptions): reado
     const id = isJsonFields(sentence) ? textOf(sentence, 'video_id') : '';
     const caption = isJsonFields(sentence) ? textOf(sentence, 'caption') : '';
     const video = videos.get(id);
-    const place = `sentence #${index}`;
+    const name = `sentence #${index}`;
     if (!video)
-      faults.push(fault(place, 'unknown-video', `expected the video_id of a video, got ${excerpt(id)}`));
+      faults.push(fault(name, 'unknown-video', `expected the video_id of a video, got ${excerpt(id)}`));
     else if (caption === '')
-      faults.push(fault(place, 'empty-caption', 'expected a caption, got an empty text'));
+      faults.push(fault(name, 'empty-caption', 'expected a caption, got an empty text'));
     else video.texts.push(caption);
   }
   const rows = [...videos].map(([clip, { texts, ...video }]): ListedRow | Fault =>

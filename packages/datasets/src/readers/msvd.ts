@@ -47,12 +47,12 @@ const firstLine = async (file: string): Promise<string> => {
 
 async function* lineRows(file: string): AsyncGenerator<ListedRow | Fault> {
   for await (const line of readLines(file)) {
-    const place = `line ${line.number}`;
-    if (line.kind === 'bad-line') yield fault(place, line.code, line.reason);
+    const id = `line ${line.number}`;
+    if (line.kind === 'bad-line') yield fault(id, line.code, line.reason);
     else if (line.text.trim() !== '' && !line.text.startsWith('#')) {
       const [, clip, caption] = LINE.exec(line.text.trim()) ?? [];
       if (clip === undefined || caption === undefined)
-        yield fault(place, 'bad-line', `expected a clip and a caption, got "${line.text.slice(0, 80)}"`);
+        yield fault(id, 'bad-line', `expected a clip and a caption, got "${line.text.slice(0, 80)}"`);
       else yield { clip, texts: [caption.trim()], group: videoOf(clip) };
     }
   }
@@ -67,9 +67,9 @@ async function* tableRows(file: string, language: string): AsyncGenerator<Listed
   const table = await openTable(file, { quotes: 'csv' }, wanted);
   const [id, start, end, spoken, text] = wanted.map((column) => table.column(column));
   for await (const item of table.rows()) {
-    const place = `line ${item.line}`;
+    const name = `line ${item.line}`;
     if (item.kind === 'bad-record') {
-      yield fault(place, item.code, item.reason);
+      yield fault(name, item.code, item.reason);
       continue;
     }
     const cell = (index: number | undefined): string => item.fields[index ?? -1]?.trim() ?? '';

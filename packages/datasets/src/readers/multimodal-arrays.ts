@@ -125,13 +125,13 @@ const chosenInputs = async (
  */
 const openMultimodalArrays = async (options: MultimodalArraysOptions): Promise<MultimodalSource> => {
   refusePickles(options.files);
-  const found = await expandFiles(options.files, {
+  const matched = await expandFiles(options.files, {
     ...options,
     what: 'multimodal arrays',
     extensions: ARRAY_EXTENSIONS,
   });
   const arrays = await arraysOf(
-    found.map(({ path }) => path),
+    matched.map(({ path }) => path),
     resolveBudgets(options.budgets),
   );
   const groups = groupsOf(arrays, options.splitsByName ?? true);

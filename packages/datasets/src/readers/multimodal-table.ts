@@ -238,9 +238,9 @@ const openMultimodalTable = async (options: MultimodalTableOptions): Promise<Mul
     for (const { input: name, index, finder } of layout.files) {
       const cell = (cells[index] ?? '').trim();
       if (isMissing(cell)) continue;
-      const found = await finder.find(cell);
-      if (found.kind === 'fault') return found;
-      contents.push([name, { kind: 'path', path: found.path }]);
+      const image = await finder.find(cell);
+      if (image.kind === 'fault') return image;
+      contents.push([name, { kind: 'path', path: image.path }]);
     }
     const text = layout.text < 0 ? '' : (cells[layout.text] ?? '').trim();
     if (!isMissing(text)) contents.push(['text', { kind: 'bytes', bytes: new TextEncoder().encode(text) }]);

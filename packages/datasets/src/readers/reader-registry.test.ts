@@ -40,13 +40,13 @@ describe('readers', () => {
     });
     registerReader(letters);
     // What is found by the name stands for the record, and checks what it gives.
-    const found = readerNamed('letters');
-    expect(found).toMatchObject({ ...letters, open: expect.any(Function) as unknown });
-    expect(await found.open({ word: 'ab' }, {} as never)).toMatchObject({
+    const registered = readerNamed('letters');
+    expect(registered).toMatchObject({ ...letters, open: expect.any(Function) as unknown });
+    expect(await registered.open({ word: 'ab' }, {} as never)).toMatchObject({
       kind: 'text',
       reader: { name: 'ab' },
     });
-    await expect(found.open({ word: '' }, {} as never)).rejects.toThrow(
+    await expect(registered.open({ word: '' }, {} as never)).rejects.toThrow(
       'reader "letters": what open() gives: expected a text that is not empty as "reader.name", got ""',
     );
     expect(() => registerReader({ ...letters })).toThrow(

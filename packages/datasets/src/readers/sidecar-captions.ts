@@ -80,19 +80,19 @@ const group = (files: readonly FoundFile[]): Group[] => {
   for (const file of files) {
     if (isPartFile(file.name)) continue;
     const key = stem(file.id);
-    const own = groups.get(key) ?? { images: [], texts: new Map<string, FoundFile>(), faults: [] };
+    const entry = groups.get(key) ?? { images: [], texts: new Map<string, FoundFile>(), faults: [] };
     if (file.kind === 'broken')
       loose.push(
         fault(file.id, 'broken-link', 'expected a file, got a link that leads nowhere or in a circle'),
       );
-    else if (file.kind === 'file' && isImageName(file.name)) own.images.push(file);
+    else if (file.kind === 'file' && isImageName(file.name)) entry.images.push(file);
     else if (file.kind === 'file' && textKinds.includes(extension(file.id)))
-      own.texts.set(extension(file.id), file);
+      entry.texts.set(extension(file.id), file);
     else {
       const { code, reason } = notAnImage(file.name);
       loose.push(fault(file.id, code, reason));
     }
-    if (own.images.length + own.texts.size > 0) groups.set(key, own);
+    if (entry.images.length + entry.texts.size > 0) groups.set(key, entry);
   }
   return [...groups.values(), { images: [], texts: new Map(), faults: loose }];
 };
@@ -169,12 +169,12 @@ export const openSidecarCaptions = async (options: SidecarCaptionsOptions): Prom
       let folder = '';
       let files: FoundFile[] = [];
       for await (const file of walkFolder(options.path, options)) {
-        const own = file.id.slice(0, file.id.lastIndexOf('/') + 1);
-        if (own !== folder) {
+        const parent = file.id.slice(0, file.id.lastIndexOf('/') + 1);
+        if (parent !== folder) {
           for await (const item of itemsOf(files, options)) yield strip(item);
           files = [];
         }
-        folder = own;
+        folder = parent;
         files.push(file);
       }
       for await (const item of itemsOf(files, options)) yield strip(item);

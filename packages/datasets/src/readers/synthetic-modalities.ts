@@ -25,9 +25,9 @@ const input = z.strictObject({
 });
 
 const storedOf = (name: string, { modality, shape }: z.output<typeof input>): StoredInput => {
-  const own = modality ?? modalityOfName(name, shape.length + 1);
-  const stored = { modality: own, form: formOfModality(own), shape };
-  if (own !== 'table') return stored;
+  const modalityName = modality ?? modalityOfName(name, shape.length + 1);
+  const stored = { modality: modalityName, form: formOfModality(modalityName), shape };
+  if (modalityName !== 'table') return stored;
   const count = shape.reduce((product, side) => product * side, 1);
   const columns = Array.from({ length: count }, (_, at) => ({
     name: `column-${at}`,

@@ -84,10 +84,10 @@ async function* groupsOf(
   let entries: TarEntry[] = [];
   let key: string | undefined;
   const finish = (): Group => {
-    const own = key ?? '';
-    const again = seen.has(own);
-    seen.add(own);
-    return { id: `${name}/${own}`, entries, again, ...(bytes > sampleBytes ? { bytes } : {}) };
+    const sample = key ?? '';
+    const again = seen.has(sample);
+    seen.add(sample);
+    return { id: `${name}/${sample}`, entries, again, ...(bytes > sampleBytes ? { bytes } : {}) };
   };
   const tar = { name: basename(file), maxEntryBytes: memberBytes, onNote };
   for await (const entry of readTar(readBytes(file), tar)) {

@@ -31,8 +31,8 @@ describe('class names', () => {
     // A given list of digits that are no indices: numbers count as indices, texts as names.
     const digits = createLabelIndex(['1', '0'], { given: true });
     expect([digits('1'), digits(1)]).toEqual([0, 1]);
-    const found = createLabelIndex(['2', '10', 'true'], { given: false });
-    expect([found(10), found('2'), found(0), found(true), found('constructor')]).toEqual([
+    const indexOf = createLabelIndex(['2', '10', 'true'], { given: false });
+    expect([indexOf(10), indexOf('2'), indexOf(0), indexOf(true), indexOf('constructor')]).toEqual([
       1,
       0,
       undefined,

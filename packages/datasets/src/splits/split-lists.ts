@@ -9,12 +9,12 @@ import { isVideoName } from '../video/clip-names.ts';
 
 /** The split that a list's name says, as in `flickr30k_val.txt` or `train_list.txt`; undefined for no list. */
 export const splitOfList = (path: string): string | undefined => {
-  const found =
+  const splitWord =
     /(?:^|[^a-z])(train|dev|val|valid|validation|test)(?:_?images?)?(?:_?(?:ids?|list|names))?\.txt$/iu.exec(
       basename(path),
     )?.[1];
-  if (found === undefined) return undefined;
-  const word = found.toLowerCase();
+  if (splitWord === undefined) return undefined;
+  const word = splitWord.toLowerCase();
   return word === 'train' || word === 'test' ? word : 'validation';
 };
 

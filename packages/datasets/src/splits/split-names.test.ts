@@ -38,21 +38,21 @@ describe('split names', () => {
       values.forEach((value) => made.add(value));
       return made;
     };
-    expect(finder(['val', 'train', null, 'extra']).decide('split', false)).toEqual({
+    expect(finder(['val', 'train', null, 'extra']).resolve('split', false)).toEqual({
       followed: true,
       splits: ['train', 'validation', 'extra'],
       notes: [],
     });
-    expect(finder([1, true]).decide('set', true)).toEqual({
+    expect(finder([1, true]).resolve('set', true)).toEqual({
       followed: false,
       splits: [],
       notes: [
         'column "set" is not used: its values (1, true) name no splits; write train, validation or test for each of them to follow it',
       ],
     });
-    expect(finder(['a']).decide('set', false).notes).toEqual([
+    expect(finder(['a']).resolve('set', false).notes).toEqual([
       'column "set" is not used: its values (a) name no splits; set splitColumn to follow it all the same',
     ]);
-    expect(finder(['a', 'B c']).decide('set', true).splits).toEqual(['a', 'b-c']);
+    expect(finder(['a', 'B c']).resolve('set', true).splits).toEqual(['a', 'b-c']);
   });
 });

@@ -105,11 +105,11 @@ export class SplitFinder {
   }
 
   /** @param asked whether the user named the column: it is then followed whatever it holds */
-  decide(column: string, asked: boolean): SplitColumn {
+  resolve(column: string, asked: boolean): SplitColumn {
     const names = [...(this.#values.size > 0 ? this.#values : this.#unnamed)];
     if (names.length === 0) return { followed: false, splits: [], notes: [] };
-    const known = names.some((name) => knownSplit(name) !== undefined);
-    if (this.#values.size === 0 || (!asked && (!known || this.#other > 0))) {
+    const namesSplit = names.some((name) => knownSplit(name) !== undefined);
+    if (this.#values.size === 0 || (!asked && (!namesSplit || this.#other > 0))) {
       const shown = names.slice(0, 4).join(', ');
       const remedy = names.every((name) => isFlag.test(name))
         ? 'write train, validation or test for each of them to follow it'

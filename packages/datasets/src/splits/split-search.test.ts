@@ -3,11 +3,13 @@ import { SplitSearch, type FoundSplits } from './split-search.ts';
 
 /** Rows as columns; the first is that of images. */
 const search = (columns: Readonly<Record<string, readonly unknown[]>>): FoundSplits => {
-  const found = new SplitSearch(['image']);
+  const splitSearch = new SplitSearch(['image']);
   const [first = []] = Object.values(columns);
   for (const row of first.keys())
-    found.addRow(Object.entries(columns).map(([name, values]) => ({ key: name, name, value: values[row] })));
-  return found.decide();
+    splitSearch.addRow(
+      Object.entries(columns).map(([name, values]) => ({ key: name, name, value: values[row] })),
+    );
+  return splitSearch.resolve();
 };
 
 const image = ['train', 'test', 'valid'];

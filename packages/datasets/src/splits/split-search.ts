@@ -96,18 +96,18 @@ export class SplitSearch {
     return [...this.#candidates.keys()];
   }
 
-  decide(): FoundSplits {
+  resolve(): FoundSplits {
     const list = [...this.#candidates].map(([key, candidate]) => {
       const { name, finder, called, rows } = candidate;
-      const column = finder.decide(name, false);
+      const column = finder.resolve(name, false);
       const whole = rows === this.#rows && column.splits.length > 1 && column.splits.includes('train');
       return { key, called, name, column, followed: column.followed && (called || whole) };
     });
     const chosen = list.find((each) => each.followed && each.called) ?? list.find((each) => each.followed);
     const notes = list.flatMap((each) => {
       if (each === chosen) {
-        const found = `column "${each.name}" is followed, since its values name splits (${each.column.splits.join(', ')}); set splitColumn to "" to draw them instead`;
-        return [...(each.called ? [] : [found]), ...each.column.notes];
+        const note = `column "${each.name}" is followed, since its values name splits (${each.column.splits.join(', ')}); set splitColumn to "" to draw them instead`;
+        return [...(each.called ? [] : [note]), ...each.column.notes];
       }
       if (!each.column.followed) return each.column.notes;
       return [

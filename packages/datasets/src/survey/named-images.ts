@@ -7,7 +7,7 @@ export interface NamedImages {
   /** Id of the folder; empty for the surveyed one. */
   readonly folder: string;
   /** Of the names that were looked for, those that are there. */
-  readonly found: number;
+  readonly count: number;
   /** Suffix that names lack, such as `.jpg`. */
   readonly suffix?: string;
 }
@@ -39,8 +39,8 @@ export const namedImages = (survey: PathSurvey, names: readonly string[]): Named
     const path = (name: string): string => (folder === '' ? name : `${folder}/${name}`);
     for (const suffix of ['', ...suffixes]) {
       const present = wanted.filter((name) => ids.has(path(`${name}${suffix}`))).length;
-      if (present > (best?.found ?? 0))
-        best = { folder, found: present, ...(suffix === '' ? {} : { suffix }) };
+      if (present > (best?.count ?? 0))
+        best = { folder, count: present, ...(suffix === '' ? {} : { suffix }) };
     }
   }
   return best;

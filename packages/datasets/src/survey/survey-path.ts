@@ -118,8 +118,8 @@ const remembered = <T>(read: (id: string) => Promise<T>): ((id: string) => Promi
  * @throws ConfigError where nothing is there
  */
 export const surveyPath = async (path: string, options: LinkOptions = {}): Promise<PathSurvey> => {
-  const found = await stat(path).catch(() => undefined);
-  if (!found?.isFile() && !found?.isDirectory()) {
+  const stats = await stat(path).catch(() => undefined);
+  if (!stats?.isFile() && !stats?.isDirectory()) {
     throw new ConfigError(
       `survey: expected a file or folder, got nothing at ${path}; give a path that exists`,
       {
@@ -128,7 +128,7 @@ export const surveyPath = async (path: string, options: LinkOptions = {}): Promi
       },
     );
   }
-  const isFile = found.isFile();
+  const isFile = stats.isFile();
   const root = isFile ? dirname(path) : path;
   const { files: listed, folders, complete } = await listBelow(root, options);
   const name = basename(path);

@@ -62,11 +62,11 @@ const patternOf = (random: Random): Pattern => ({
  */
 export const shownClass = (
   label: number,
-  place: number,
+  index: number,
   { classes, conflict = 0 }: Pick<PatternOptions, 'classes' | 'conflict'>,
 ): number => {
   const turned = Math.round(conflict * classes);
-  return label < turned ? (label + place) % turned : label;
+  return label < turned ? (label + index) % turned : label;
 };
 
 /** @throws ConfigError for dials that can't be */
@@ -82,22 +82,22 @@ export const createPatternSampler = (options: PatternOptions): PatternSampler =>
   const root = createRandom(seed);
   const patterns = new Map<string, Pattern>();
   const patternNamed = (key: string): Pattern => {
-    const known = patterns.get(key);
-    if (known) return known;
+    const cached = patterns.get(key);
+    if (cached) return cached;
     const made = patternOf(root.fork(`pattern ${key}`));
     patterns.set(key, made);
     return made;
   };
-  const show = (random: Random, label: number, place: number): Float32Array => {
-    const [, input] = named[place] as (typeof named)[number];
-    const { shape, prototypes = 1, noise: own = noise } = input;
-    const { a, b, c } = patternNamed(`${shownClass(label, place, options)}/${random.integer(prototypes)}`);
+  const show = (random: Random, label: number, index: number): Float32Array => {
+    const [, input] = named[index] as (typeof named)[number];
+    const { shape, prototypes = 1, noise: inputNoise = noise } = input;
+    const { a, b, c } = patternNamed(`${shownClass(label, index, options)}/${random.integer(prototypes)}`);
     const features = shape.length > 1 ? (shape.at(-1) ?? 1) : 1;
     const count = shape.reduce((product, side) => product * side, 1);
     const steps = count / features;
     return Float32Array.from({ length: count }, (_, i) => {
       const [t, f] = [Math.floor(i / features) / Math.max(1, steps - 1), i % features];
-      return Math.sin(2 * Math.PI * (a * t + b * f + c)) + own * random.normal();
+      return Math.sin(2 * Math.PI * (a * t + b * f + c)) + inputNoise * random.normal();
     });
   };
   return (split, index) => {
@@ -105,10 +105,10 @@ export const createPatternSampler = (options: PatternOptions): PatternSampler =>
     const label = random.fork('label').integer(classes);
     // Never all: the first that is asked is always there.
     const first = random.fork('first').integer(named.length);
-    const values = named.flatMap(([name], place) => {
-      const own = random.fork(name);
-      const lacks = own.next() < missing && place !== first;
-      return lacks ? [] : [[name, show(own, label, place)] as const];
+    const values = named.flatMap(([name], order) => {
+      const inputRandom = random.fork(name);
+      const lacks = inputRandom.next() < missing && order !== first;
+      return lacks ? [] : [[name, show(inputRandom, label, order)] as const];
     });
     return { label, values: Object.fromEntries(values) };
   };

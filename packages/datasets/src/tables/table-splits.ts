@@ -28,7 +28,7 @@ export const tableSplits = async (
       const value = item.kind === 'record' ? item.fields[index] : undefined;
       if (!isAbsent(value)) finder.add(value);
     }
-    const column = finder.decide(table.columns[index] ?? '', true);
+    const column = finder.resolve(table.columns[index] ?? '', true);
     return { ...column, index: column.followed ? index : -1 };
   }
   const search = new SplitSearch(used);
@@ -36,6 +36,6 @@ export const tableSplits = async (
     if (item.kind !== 'record') continue;
     search.addRow(item.fields.map((value, key) => ({ key, name: table.columns[key] ?? '', value })));
   }
-  const found = search.decide();
-  return { ...found, index: typeof found.key === 'number' ? found.key : -1 };
+  const splits = search.resolve();
+  return { ...splits, index: typeof splits.key === 'number' ? splits.key : -1 };
 };

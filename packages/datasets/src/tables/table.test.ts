@@ -107,8 +107,8 @@ describe('the layout of a table', () => {
 
 describe('quotes', () => {
   it('belong to the text of tables with tabs', async () => {
-    const found = await rows(flickrTsv);
-    expect(found).toEqual([
+    const actual = await rows(flickrTsv);
+    expect(actual).toEqual([
       ['0.png', 'a disc'],
       ['1.png', '"Stop" reads the sign'],
       ['2.png', '"hello there'],
@@ -195,13 +195,13 @@ describe('captions and labels in tables', () => {
   });
 
   it('of texts and labels find their delimiter; the tab goes first', async () => {
-    const open = async (content: string, own: Partial<LabelledTsvOptions> = {}): Promise<unknown[]> =>
+    const open = async (content: string, settings: Partial<LabelledTsvOptions> = {}): Promise<unknown[]> =>
       texts(
         await openLabelledTsv({
           file: await file('labelled', content),
           textColumns: ['review'],
           labelColumn: 'sentiment',
-          ...own,
+          ...settings,
         }),
       );
     const quoted = 'review,sentiment\n"good, ""really"" | good",pos\nbad,neg\n';

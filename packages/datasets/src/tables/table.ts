@@ -148,11 +148,11 @@ const tableOf = (file: string, parts: Omit<Table, 'column'>): Table => ({
   ...parts,
   column(query) {
     const { columns, header } = parts;
-    const found = lookUp(columns, query, header);
-    if (typeof found === 'number' && found >= 0 && found < columns.length) return found;
-    if (typeof found !== 'object') throw missing(file, columns, { wanted: query, header });
+    const match = lookUp(columns, query, header);
+    if (typeof match === 'number' && match >= 0 && match < columns.length) return match;
+    if (typeof match !== 'object') throw missing(file, columns, { wanted: query, header });
     throw new ConfigError(
-      `table ${file}: expected one ${query.role} column, got ${found.length} named "${columns[found[0] ?? 0] ?? ''}" (indices ${found.join(', ')}); rename one of them or set ${query.option} to another`,
+      `table ${file}: expected one ${query.role} column, got ${match.length} named "${columns[match[0] ?? 0] ?? ''}" (indices ${match.join(', ')}); rename one of them or set ${query.option} to another`,
       { code: 'table-column-twice', fields: { file, columns } },
     );
   },

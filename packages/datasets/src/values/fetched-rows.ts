@@ -31,8 +31,8 @@ export const fetchedRows = (part: ValuePart): ValuePart => {
         const columns = [...rows.columns].map(
           ([name, read]) => [name, (row: number): unknown => read(kept[row] ?? -1)] as const,
         );
-        const place = (row: number): string => String(rows.start + (kept[row] ?? 0));
-        yield { ...rows, length: kept.length, columns: new Map(columns), place };
+        const rowName = (row: number): string => String(rows.start + (kept[row] ?? 0));
+        yield { ...rows, length: kept.length, columns: new Map(columns), rowName };
       }
       if (failed === 0) return;
       const reason = `expected images, got none in ${failed} of ${all} rows, which img2dataset could not fetch`;

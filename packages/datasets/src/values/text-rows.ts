@@ -44,8 +44,8 @@ export async function* grouped(rows: AsyncIterable<TextRow | Fault>): AsyncGener
           },
         ] as const,
     );
-    const place = (row: number): string => `line ${list[row]?.line ?? 0}`;
-    const group = { start: 0, length: list.length, columns: new Map(columns), faults, place };
+    const rowName = (row: number): string => `line ${list[row]?.line ?? 0}`;
+    const group = { start: 0, length: list.length, columns: new Map(columns), faults, rowName };
     held = [];
     faults = [];
     return group;

@@ -51,15 +51,15 @@ const columnsOf = ({ image, label, id, texts }: ValueRoles, { splitColumn }: Val
 
 const toRow = async (rows: ValueRows, index: number, rules: RowRules): Promise<Row | Fault> => {
   const { roles, survey, budgets, finder, part } = rules;
-  const place = `${part.id}/${rows.place?.(index) ?? rows.start + index}`;
+  const rowId = `${part.id}/${rows.rowName?.(index) ?? rows.start + index}`;
   const cell = (name: string): unknown => plainValue(rows.columns.get(name)?.(index));
   const named = roles.id === undefined ? undefined : labelName(cell(roles.id));
-  const id = named ?? place;
+  const id = named ?? rowId;
   const texts: string[] = [];
   for (const name of roles.texts) {
-    const found = textsOfCell(cell(name), budgets);
-    if (isProblem(found)) return fault(id, found.code, `column "${name}": ${found.reason}`);
-    texts.push(...(roles.kind === 'text' ? found.flatMap(paragraphsOf) : found));
+    const cellTexts = textsOfCell(cell(name), budgets);
+    if (isProblem(cellTexts)) return fault(id, cellTexts.code, `column "${name}": ${cellTexts.reason}`);
+    texts.push(...(roles.kind === 'text' ? cellTexts.flatMap(paragraphsOf) : cellTexts));
   }
   let label: number | undefined;
   if (roles.label !== undefined) {

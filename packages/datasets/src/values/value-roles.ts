@@ -119,8 +119,8 @@ class ColumnSearch {
   /** The first of the names, in any letter case, whose column fits. */
   byName(names: readonly string[], fits: (type: ValueType) => boolean): string | undefined {
     for (const name of names) {
-      const found = this.#columns.find((column) => column.name.toLowerCase() === name && fits(column.type));
-      if (found) return found.name;
+      const match = this.#columns.find((column) => column.name.toLowerCase() === name && fits(column.type));
+      if (match) return match.name;
     }
     return undefined;
   }
@@ -147,11 +147,11 @@ const imageOf = (search: ColumnSearch, { imageColumn, kind }: ValueRoleOptions):
   if (imageColumn !== undefined)
     return search.named(imageColumn, 'imageColumn', (type) => isImage(type) || isText(type));
   const features = search.byFeature('Image');
-  const found =
+  const match =
     choose(features, imageNames) ??
     search.byName(imageNames, isImage) ??
     choose(search.byType(isImage), imageNames);
-  if (found !== undefined || features.length > 1) return found;
+  if (match !== undefined || features.length > 1) return match;
   // Names of files are images where the recipe says that there are some.
   return kind?.endsWith('image') ? search.byName(imageNames, isText) : undefined;
 };
@@ -209,14 +209,14 @@ export const rolesOf = (table: ValueTable, options: ValueRoleOptions): ValueRole
 
 const usualKind = (
   search: ColumnSearch,
-  found: {
+  columns: {
     readonly image: string | undefined;
     readonly label: string | undefined;
     readonly caption: string | undefined;
     readonly sentences: readonly string[];
   },
 ): ValueKind => {
-  const { image, label, caption, sentences } = found;
+  const { image, label, caption, sentences } = columns;
   if (image !== undefined) {
     if (label !== undefined && caption !== undefined)
       throw search.fail(

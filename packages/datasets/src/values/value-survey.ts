@@ -36,10 +36,12 @@ export const requireSameColumns = (table: ValueTable, wanted: readonly string[])
   for (const part of others) {
     for (const name of wanted) {
       const [a, b] = [first, part].map((each) => each?.columns.find((column) => column.name === name)?.type);
-      const [own, other] = [a, b].map((type) => (type === undefined ? 'nothing' : describeType(type)));
-      if (own === other) continue;
+      const [expectedType, other] = [a, b].map((type) =>
+        type === undefined ? 'nothing' : describeType(type),
+      );
+      if (expectedType === other) continue;
       throw new ConfigError(
-        `${table.name}: expected files of the same columns, got ${own} in column "${name}" of ${first?.id ?? ''} and ${other} in ${part.id}; give each kind of file as a source of its own`,
+        `${table.name}: expected files of the same columns, got ${expectedType} in column "${name}" of ${first?.id ?? ''} and ${other} in ${part.id}; give each kind of file as a source of its own`,
         { code: 'files-differ', fields: { column: name } },
       );
     }
@@ -81,7 +83,7 @@ const columnOfSplits = async (
     const finder = new SplitFinder();
     for (const part of table.parts)
       for await (const [value] of cellsOf(part, [asked])) if (!isAbsent(value)) finder.add(value);
-    return { ...finder.decide(asked, true), key: asked };
+    return { ...finder.resolve(asked, true), key: asked };
   }
   const used = new Set([roles.image, roles.label, roles.id, ...roles.texts]);
   const names = (table.parts[0]?.columns ?? [])
@@ -103,7 +105,7 @@ const columnOfSplits = async (
       if (search.open().length === 0) break;
     }
   }
-  return search.decide();
+  return search.resolve();
 };
 
 const requireColumn = (table: ValueTable, name: string): void => {

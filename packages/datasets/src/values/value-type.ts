@@ -27,7 +27,7 @@ export interface ValueRows {
   readonly length: number;
   readonly columns: ReadonlyMap<string, ValueCells>;
   /** Where a row stands in its file, for ids. @default its number from 0 */
-  readonly place?: (row: number) => string;
+  readonly rowName?: (row: number) => string;
   /** Rows of the stretch that can't be read. */
   readonly faults?: readonly Fault[];
 }

@@ -74,8 +74,8 @@ describe('accountParameters', () => {
     ['token', {}, gates, 8],
     // Twice the gates, and a pool of four matrices and three biases.
     ['context', {}, 2 * gates + 24 * (4 * 192 * 192 + 3 * 192), 8],
-  ] as const)('counts routers and what is deployed by %s', (condition, own, routers, rows) => {
-    const config = { ...presets.ti, moe: { condition, ...own } };
+  ] as const)('counts routers and what is deployed by %s', (condition, settings, routers, rows) => {
+    const config = { ...presets.ti, moe: { condition, ...settings } };
     const account = accountParameters(config);
     expect(account.parts.routers).toBe(routers);
     expect(account.dense).toBe(accountParameters(presets.ti).trained);

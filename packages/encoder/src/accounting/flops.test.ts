@@ -46,8 +46,8 @@ describe('countFlops', () => {
     const separate = { ...moe, condition: 'token', separateGates: true };
     expect(countFlops({ ...config, moe: separate }, shape).routing).toBe(2 * token.routing);
     for (const condition of ['attribute', 'modality', 'task', 'task-specific']) {
-      const own = { condition, every: 2, ffn: false, tasks: ['a', 'b'] };
-      const account = countFlops({ ...config, moe: own }, shape);
+      const experts = { condition, every: 2, ffn: false, tasks: ['a', 'b'] };
+      const account = countFlops({ ...config, moe: experts }, shape);
       expect([account.forward, account.routing], condition).toEqual([dense.forward, 0]);
       expect(account.merging, condition).toBeGreaterThan(0);
     }

@@ -52,7 +52,7 @@ export interface AdapterForward {
    * An expert of a linear with what is added to its weight; the same one where nothing is. With it nothing is cached: the
    * experts are merged in every forward. On encoders that have their experts alone.
    */
-  expert?(own: LinearExpert, ref: ExpertRef): LinearExpert;
+  expert?(plain: LinearExpert, ref: ExpertRef): LinearExpert;
 }
 
 /** Which expert of which linear. */

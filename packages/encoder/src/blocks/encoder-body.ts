@@ -73,7 +73,7 @@ const dropPathOf = (
   }
   const scale = 1 / (1 - dropPath);
   const streams = rowRandoms(random, batch, 'drop path');
-  return () => tf.tensor1d(Float32Array.from(streams, (own) => (own.next() < dropPath ? 0 : scale)));
+  return () => tf.tensor1d(Float32Array.from(streams, (stream) => (stream.next() < dropPath ? 0 : scale)));
 };
 
 /** Shape, parameters and fixed tables of an encoder. Owns the parameters: `dispose` frees all. */

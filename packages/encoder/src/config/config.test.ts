@@ -21,25 +21,25 @@ const merged = {
 };
 
 const encoderError = (config: unknown) => {
-  let found: unknown;
+  let thrown: unknown;
   try {
     resolveEncoderConfig(config as EncoderConfig);
   } catch (error) {
-    found = error;
+    thrown = error;
   }
-  expect(found).toBeInstanceOf(ConfigError);
-  return (found as ConfigError).message;
+  expect(thrown).toBeInstanceOf(ConfigError);
+  return (thrown as ConfigError).message;
 };
 
 const mergedError = (change: object) => {
-  let found: unknown;
+  let thrown: unknown;
   try {
     describeMergedEncoder({ ...shape, merged: { ...merged, ...change } } as unknown as MergedEncoderConfig);
   } catch (error) {
-    found = error;
+    thrown = error;
   }
-  expect(found).toBeInstanceOf(ConfigError);
-  return (found as ConfigError).message;
+  expect(thrown).toBeInstanceOf(ConfigError);
+  return (thrown as ConfigError).message;
 };
 
 describe('a configuration of wrong types, as files may hold it', () => {

@@ -67,7 +67,7 @@ export class LiveGroup {
   ): readonly LinearExpert[] {
     const experts = this.expertsOf(ref);
     return adapt
-      ? experts.map((own, expert) => (isUsed(expert) ? adapt(own, { ...ref, expert }) : own))
+      ? experts.map((plain, expert) => (isUsed(expert) ? adapt(plain, { ...ref, expert }) : plain))
       : experts;
   }
 

@@ -29,8 +29,8 @@ const plans = new WeakMap<TokenDecision, DispatchPlan>();
 const planOfPairs = (decision: TokenDecision): DispatchPlan => {
   const { choices, kept, plan } = decision;
   if (choices.topK === 1) return plan;
-  const known = plans.get(decision);
-  if (known) return known;
+  const cachedPlan = plans.get(decision);
+  if (cachedPlan) return cachedPlan;
   const { ids, experts } = choices;
   const next = new Int32Array(experts);
   const starts = new Int32Array(experts + 1);

@@ -97,16 +97,16 @@ export class LatentEncoder {
       }),
     );
     const parts = join === 'sequence' ? [encoded.map((_, at) => at)] : encoded.map((_, at) => [at]);
-    const hidden = parts.flatMap((own, at) => {
+    const hidden = parts.flatMap((indices, at) => {
       const states = this.#blocks.run(
         {
           x: tf.concat(
-            own.map((index) => encoded[index] as tf.Tensor3D),
+            indices.map((index) => encoded[index] as tf.Tensor3D),
             1,
           ),
-          segments: own.map((index) => ({ key: keys[index] as SegmentKey, length: latents })),
+          segments: indices.map((index) => ({ key: keys[index] as SegmentKey, length: latents })),
           keyPadding: paddingOf(
-            own.map((index) => missing[index]),
+            indices.map((index) => missing[index]),
             encoded[0]?.shape[0] ?? 0,
             latents,
           ),
@@ -116,7 +116,7 @@ export class LatentEncoder {
           ...(options.random && parts.length > 1 ? { random: options.random.fork(`part ${at}`) } : {}),
         },
       );
-      return own.length === 1 ? [states] : (tf.split(states, own.length, 1) as tf.Tensor3D[]);
+      return indices.length === 1 ? [states] : (tf.split(states, indices.length, 1) as tf.Tensor3D[]);
     });
     return hidden.map((states, at) => this.#pooled(states, missing[at]));
   }

@@ -42,9 +42,9 @@ const choicesOf = (parts: readonly RoutingCounts[]): number =>
   parts.reduce((sum, { tokens }) => sum + tokens, 0);
 
 const groupFigures = (groups: readonly GroupCounts[]): readonly GroupFigures[] =>
-  gather(groups, ({ modality, attributes, task }) => [modality, attributes, task]).map((own) => {
-    const [{ modality, attributes, task }] = own;
-    const parts = own.map(({ counts }) => counts);
+  gather(groups, ({ modality, attributes, task }) => [modality, attributes, task]).map((group) => {
+    const [{ modality, attributes, task }] = group;
+    const parts = group.map(({ counts }) => counts);
     return { modality, attributes, task, ...figures(parts), topK: choicesOf(parts) };
   });
 
@@ -53,10 +53,10 @@ const groupFigures = (groups: readonly GroupCounts[]): readonly GroupFigures[] =
  * @param reports of one or several forwards of the same encoder
  */
 export const routingFigures = (reports: readonly SiteReport[]): readonly SiteFigures[] =>
-  gather(reports, ({ group, block, linears }) => [group, block, linears]).map((own) => {
-    const [{ group, block, linears }] = own;
-    const groups = own.flatMap((report) => report.groups);
-    const losses = own.flatMap((report) => (report.losses ? [report.losses] : []));
+  gather(reports, ({ group, block, linears }) => [group, block, linears]).map((siteReports) => {
+    const [{ group, block, linears }] = siteReports;
+    const groups = siteReports.flatMap((report) => report.groups);
+    const losses = siteReports.flatMap((report) => (report.losses ? [report.losses] : []));
     return {
       group,
       block,
@@ -65,7 +65,10 @@ export const routingFigures = (reports: readonly SiteReport[]): readonly SiteFig
       ...(losses.length > 0
         ? {
             losses: Object.fromEntries(
-              Object.keys(losses[0] ?? {}).map((name) => [name, mean(losses.map((own) => own[name] ?? 0))]),
+              Object.keys(losses[0] ?? {}).map((name) => [
+                name,
+                mean(losses.map((values) => values[name] ?? 0)),
+              ]),
             ),
           }
         : {}),

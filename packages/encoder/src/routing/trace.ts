@@ -102,9 +102,9 @@ const groupsOf = (
     const present = groups.findIndex((each) => each.modality === modality && each.attributes === attributes);
     const id =
       present >= 0 ? present : groups.push({ modality, attributes, task, tokens: rows.map(() => 0) }) - 1;
-    const own = groups[id]?.tokens ?? [];
+    const counts = groups[id]?.tokens ?? [];
     for (let t = 0; t < length; t += 1) {
-      own[row] = (own[row] ?? 0) + (tokens[ids.length] ?? 0);
+      counts[row] = (counts[row] ?? 0) + (tokens[ids.length] ?? 0);
       ids.push(id);
     }
   }

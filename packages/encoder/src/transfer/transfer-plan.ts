@@ -208,8 +208,10 @@ const settingsOf = (model: ResolvedEncoderConfig, start: StartConfig): readonly 
     const values = choiceOf(group);
     const startValues = new Map(Object.entries(choiceOf(other.group)));
     return Object.entries(values).flatMap(([field, value]) => {
-      const [own, its] = [valueText(value), valueText(startValues.get(field))];
-      return own === its ? [] : [`${groupPath(group.name)}.${field} (model ${own}, start ${its})`];
+      const [modelText, its] = [valueText(value), valueText(startValues.get(field))];
+      return modelText === its
+        ? []
+        : [`${groupPath(group.name)}.${field} (model ${modelText}, start ${its})`];
     });
   }),
   ...differing(modalityFields(model, start, ({ told }) => told)).map(bothValues),

@@ -54,13 +54,13 @@ interface StoredAdapter {
  * @throws StateError for a folder without a model
  */
 export const weightsHashes = async (folder: string): Promise<readonly string[]> => {
-  const { place, saved } = await readModelConfig(folder);
-  const state = await checkpointState(place);
-  const own =
+  const { checkpoint, saved } = await readModelConfig(folder);
+  const state = await checkpointState(checkpoint);
+  const weightsHash =
     saved.weights?.sha256 ??
     state?.files?.[WEIGHTS_FILE]?.sha256 ??
-    (await sha256File(join(place, WEIGHTS_FILE)));
-  return saved.source === undefined ? [own] : [own, saved.source];
+    (await sha256File(join(checkpoint, WEIGHTS_FILE)));
+  return saved.source === undefined ? [weightsHash] : [weightsHash, saved.source];
 };
 
 /** @throws StateError for a model without an adapter */
@@ -124,18 +124,23 @@ const readFolder = async (folder: string): Promise<StoredAdapter> => {
 
 /** The adapter of a run that tunes, at its best or latest checkpoint. */
 const readTunedRun = async (folder: string): Promise<StoredAdapter> => {
-  const place = await modelFolderOf(folder);
-  const { config } = await readModelConfig(place);
+  const checkpoint = await modelFolderOf(folder);
+  const { config } = await readModelConfig(checkpoint);
   const settings = adapterOf({ config });
-  const state = await checkpointState(place);
+  const state = await checkpointState(checkpoint);
   if (!state?.base) {
     throw new StateError(
       `adapter ${folder}: expected an adapter without its base, got a model folder that has both; open it as a model, or export the adapter of its run (polygate export --form adapter)`,
       { code: 'no-adapter', fields: { folder } },
     );
   }
-  await verifyFiles({ step: state.step, path: place }, state, [WEIGHTS_FILE]);
-  return { settings, tasks: config.tasks ?? [], base: state.base.sha256, weights: join(place, WEIGHTS_FILE) };
+  await verifyFiles({ step: state.step, path: checkpoint }, state, [WEIGHTS_FILE]);
+  return {
+    settings,
+    tasks: config.tasks ?? [],
+    base: state.base.sha256,
+    weights: join(checkpoint, WEIGHTS_FILE),
+  };
 };
 
 /** The model that an adapter is opened on. */

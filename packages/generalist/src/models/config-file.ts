@@ -78,13 +78,13 @@ export const serializeConfig = (config: ModelConfig, saved: SavedWith = {}, fold
   } = config;
   const { weights, state, source } = saved;
   const fields = Object.keys(modelNamed(architecture).config);
-  const own = fields.map((field) => [field, (config as unknown as Record<string, unknown>)[field]]);
+  const entries = fields.map((field) => [field, (config as unknown as Record<string, unknown>)[field]]);
   return `${JSON.stringify(
     {
       modelType: 'polygate-generalist',
       version: 1,
       ...(architecture === FIRST_ARCHITECTURE ? {} : { architecture }),
-      ...Object.fromEntries(own),
+      ...Object.fromEntries(entries),
       image,
       tokenizerHash,
       maximumTokens,

@@ -54,33 +54,33 @@ export const initialize = async (
   const plan = await model.startFrom(start, options);
   const settings = [...plan.settings, ...imageDifferences(model.config.image, start.config.image)];
   const sha256 = await sha256File(join(folder, WEIGHTS_FILE));
-  return initialization({ ...plan, settings }, { from, place: folder, sha256 });
+  return initialization({ ...plan, settings }, { from, checkpoint: folder, sha256 });
 };
 
 /** What differs between the images of two models, with both values. */
-const imageDifferences = (own: ModelImage, start: ModelImage): readonly string[] => {
+const imageDifferences = (image: ModelImage, start: ModelImage): readonly string[] => {
   const sizeText = ({ height, width }: ModelImage): string => `${height} x ${width}`;
-  const isMade = own.fit !== undefined && start.fit !== undefined;
+  const isMade = image.fit !== undefined && start.fit !== undefined;
   return [
-    ...(sizeText(own) === sizeText(start)
+    ...(sizeText(image) === sizeText(start)
       ? []
-      : [`image size (model ${sizeText(own)}, start ${sizeText(start)})`]),
-    ...(!isMade || howMade(own) === howMade(start)
+      : [`image size (model ${sizeText(image)}, start ${sizeText(start)})`]),
+    ...(!isMade || howMade(image) === howMade(start)
       ? []
-      : [`images (model ${howMade(own)}, start ${howMade(start)})`]),
+      : [`images (model ${howMade(image)}, start ${howMade(start)})`]),
   ];
 };
 
 /**
  * Settings of a recipe's model that its start decides and the recipe leaves open.
- * @param own the recipe's model and the images that it is for
+ * @param recipe the recipe's model and the images that it is for
  */
 export const settingsOfStart = async (
   { from, checkpoint }: StartChoice,
-  own: { readonly model: ModelSettings; readonly image: ModelImage },
+  recipe: { readonly model: ModelSettings; readonly image: ModelImage },
 ): Promise<Partial<ModelSettings>> => {
   const { config: start } = await readModelConfig(await modelFolderOf(from, checkpoint));
-  const { model, image } = own;
+  const { model, image } = recipe;
   const record = architectureOf(model);
   // A start of another architecture is named when its weights are asked for.
   return (architectureOf(start) === record && record.settingsOfStart?.(model, { start, image })) || {};

@@ -118,8 +118,8 @@ const checkpointOf = async (run: string, asked: string): Promise<CheckpointPlace
     );
   }
   const places = await listCheckpoints(run);
-  const place = places.find(({ path }) => basename(path) === asked);
-  if (place) return place;
+  const checkpoint = places.find(({ path }) => basename(path) === asked);
+  if (checkpoint) return checkpoint;
   throw unknownName(`checkpoint of ${run}`, asked, [
     'best',
     'last',
@@ -135,11 +135,11 @@ const checkpointOf = async (run: string, asked: string): Promise<CheckpointPlace
  */
 export const modelFolderOf = async (folder: string, checkpoint?: string): Promise<string> => {
   if (checkpoint === undefined && (await exists(join(folder, CONFIG_FILE)))) return folder;
-  const place =
+  const chosen =
     checkpoint === undefined
       ? ((await bestCheckpoint(folder)) ?? (await latestCheckpoint(folder)))
       : await checkpointOf(folder, checkpoint);
-  if (place) return place.path;
+  if (chosen) return chosen.path;
   throw new StateError(
     `model: expected a model folder or a run with a checkpoint at ${folder}, got neither ${CONFIG_FILE} nor checkpoints; run pretrain first, or give the folder that it wrote`,
     { code: 'model-missing', fields: { folder } },
@@ -159,16 +159,16 @@ const verifyCheckpoint = async (path: string, names: readonly string[]): Promise
 export const readModelConfig = async (
   folder: string,
 ): Promise<{
-  readonly place: string;
+  readonly checkpoint: string;
   readonly config: ModelConfig;
   /** What a saved model says beside it; checkpoints say it in their state, exports of older versions don't. */
   readonly saved: SavedWith;
   /** Path of its tokenizer.json. */
   readonly tokenizerFile: string;
 }> => {
-  const place = await modelFolderOf(folder);
-  const path = join(place, CONFIG_FILE);
-  await verifyCheckpoint(place, [CONFIG_FILE, TOKENIZER_FILE]);
+  const checkpoint = await modelFolderOf(folder);
+  const path = join(checkpoint, CONFIG_FILE);
+  await verifyCheckpoint(checkpoint, [CONFIG_FILE, TOKENIZER_FILE]);
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw new StateError(`model: expected a readable ${path}; the checkpoint is not one of a generalist`, {
       code: 'model-missing',
@@ -179,13 +179,16 @@ export const readModelConfig = async (
   const stored = storedExtensions(
     parseJson(bytes, `model config ${path}`, { remedy: 'is it a model folder?' }),
   );
-  const extensions = await loadStoredExtensions(stored, { askedBy: `model ${place}`, folder: place });
+  const extensions = await loadStoredExtensions(stored, {
+    askedBy: `model ${checkpoint}`,
+    folder: checkpoint,
+  });
   const { config, saved } = parseConfig(bytes, path);
   return {
-    place,
+    checkpoint,
     config: extensions.length > 0 ? { ...config, extensions } : config,
     saved,
-    tokenizerFile: join(place, TOKENIZER_FILE),
+    tokenizerFile: join(checkpoint, TOKENIZER_FILE),
   };
 };
 
@@ -196,34 +199,34 @@ const LEAST_BYTES = 2;
 const SMALL_MODEL = 2 ** 24;
 
 /** Compares what a config.json asks for with the size of the weights beside it, before anything is allocated. */
-const requireWeights = async (config: ModelConfig, place: string): Promise<void> => {
+const requireWeights = async (config: ModelConfig, checkpoint: string): Promise<void> => {
   const { parameters } = modelSize(config);
-  const path = join(place, WEIGHTS_FILE);
+  const path = join(checkpoint, WEIGHTS_FILE);
   const stats = await stat(path).catch(() => undefined);
   if (!stats || parameters < SMALL_MODEL || stats.size >= LEAST_BYTES * parameters) return;
   throw new FormatError(
-    `model ${place}: expected weights of the ${parameters} parameters that ${CONFIG_FILE} describes, got ${WEIGHTS_FILE} of ${formatBytes(stats.size)}; restore the folder or export the model anew`,
+    `model ${checkpoint}: expected weights of the ${parameters} parameters that ${CONFIG_FILE} describes, got ${WEIGHTS_FILE} of ${formatBytes(stats.size)}; restore the folder or export the model anew`,
     { code: 'model-size', fields: { parameters, bytes: stats.size } },
   );
 };
 
 /** Compares the weights of a saved model with the digest in its config.json. */
-const verifyWeights = async (place: string, expected: FileDigest): Promise<void> => {
-  const path = join(place, WEIGHTS_FILE);
+const verifyWeights = async (checkpoint: string, expected: FileDigest): Promise<void> => {
+  const path = join(checkpoint, WEIGHTS_FILE);
   const stats = await stat(path).catch(() => undefined);
   // A missing file is named by the reader of the weights.
   if (!stats) return;
   const sha256 = await sha256File(path);
   if (sha256 === expected.sha256) return;
   throw new FormatError(
-    `model ${place}: expected ${WEIGHTS_FILE} of ${expected.bytes} bytes and SHA-256 ${expected.sha256}, which ${CONFIG_FILE} says, got ${stats.size} bytes and ${sha256}; the weights are damaged or another model's: restore the folder or export the model anew; if you changed them on purpose, leave "weights" out of ${CONFIG_FILE}`,
+    `model ${checkpoint}: expected ${WEIGHTS_FILE} of ${expected.bytes} bytes and SHA-256 ${expected.sha256}, which ${CONFIG_FILE} says, got ${stats.size} bytes and ${sha256}; the weights are damaged or another model's: restore the folder or export the model anew; if you changed them on purpose, leave "weights" out of ${CONFIG_FILE}`,
     { code: 'weights-differ', fields: { path } },
   );
 };
 
 /** What the state of a checkpoint says of the model beside its weights; undefined where there is none. */
-const extraStateOf = async (place: string): Promise<unknown> => {
-  const extra = (await checkpointState(place))?.extra as { readonly model?: unknown } | null | undefined;
+const extraStateOf = async (checkpoint: string): Promise<unknown> => {
+  const extra = (await checkpointState(checkpoint))?.extra as { readonly model?: unknown } | null | undefined;
   return extra?.model;
 };
 
@@ -231,10 +234,10 @@ const extraStateOf = async (place: string): Promise<unknown> => {
 const loadWeights = async (
   parameters: ParameterSet,
   {
-    place,
+    checkpoint,
     weights,
     base,
-  }: { readonly place: string; readonly weights: string; readonly base: string | undefined },
+  }: { readonly checkpoint: string; readonly weights: string; readonly base: string | undefined },
 ): Promise<void> => {
   if (base === undefined) {
     await loadParameters(parameters, weights);
@@ -246,8 +249,8 @@ const loadWeights = async (
   const lacking = missing.filter((name) => !loaded.includes(name));
   if (lacking.length + unexpected.length === 0) return;
   throw new ConfigError(
-    `model ${place}: expected the model's parameters in the checkpoint and its base, got ${lacking.length} missing and ${unexpected.length} unexpected (${[...lacking, ...unexpected].slice(0, SHOWN_NAMES).join(', ')}); open it with the configuration that it was trained with`,
-    { code: 'parameters-differ', fields: { path: place, missing: lacking, unexpected } },
+    `model ${checkpoint}: expected the model's parameters in the checkpoint and its base, got ${lacking.length} missing and ${unexpected.length} unexpected (${[...lacking, ...unexpected].slice(0, SHOWN_NAMES).join(', ')}); open it with the configuration that it was trained with`,
+    { code: 'parameters-differ', fields: { path: checkpoint, missing: lacking, unexpected } },
   );
 };
 
@@ -298,22 +301,22 @@ export const loadModel = async (
   folder: string,
   options: { readonly base?: string | undefined } = {},
 ): Promise<Generalist> => {
-  const { place, config, saved } = await readModelConfig(folder);
-  await verifyCheckpoint(place, [WEIGHTS_FILE]);
-  const tokenizer = loadTokenizer(join(place, TOKENIZER_FILE), { expectedHash: config.tokenizerHash });
-  const stored = await checkpointState(place);
-  if (!stored?.base) await requireWeights(config, place);
-  if (saved.weights) await verifyWeights(place, saved.weights);
-  const base = stored && (await requireBase({ step: stored.step, path: place }, stored, options.base));
+  const { checkpoint, config, saved } = await readModelConfig(folder);
+  await verifyCheckpoint(checkpoint, [WEIGHTS_FILE]);
+  const tokenizer = loadTokenizer(join(checkpoint, TOKENIZER_FILE), { expectedHash: config.tokenizerHash });
+  const stored = await checkpointState(checkpoint);
+  if (!stored?.base) await requireWeights(config, checkpoint);
+  if (saved.weights) await verifyWeights(checkpoint, saved.weights);
+  const base = stored && (await requireBase({ step: stored.step, path: checkpoint }, stored, options.base));
   // The start values are overwritten at once, so any stream does.
   const model = config.adapter
     ? await openAdapted({ config, tokenizer }, base)
     : createModel(config, tokenizer, createRandom(0));
   try {
-    const weights = join(place, WEIGHTS_FILE);
+    const weights = join(checkpoint, WEIGHTS_FILE);
     if (config.adapter) await loadAdapted(model, weights, base);
-    else await loadWeights(model.parameters, { place, weights, base });
-    const state = (await extraStateOf(place)) ?? saved.state;
+    else await loadWeights(model.parameters, { checkpoint, weights, base });
+    const state = (await extraStateOf(checkpoint)) ?? saved.state;
     if (state !== undefined) model.extraState?.restore(state);
     return model;
   } catch (error) {

@@ -46,12 +46,12 @@ export const savePeftAdapter = async (model: Generalist, folder: string, base: s
     const ranks: Record<string, number> = {};
     const alphas: Record<string, number> = {};
     const { rank, alpha } = form;
-    for (const { parameter, a, b, alpha: own } of form.products) {
+    for (const { parameter, a, b, alpha: productAlpha } of form.products) {
       const module = moduleOf(parameter);
       tensors.set(`${PREFIX}${module}.lora_A.weight`, tensorOf(a));
       tensors.set(`${PREFIX}${module}.lora_B.weight`, tensorOf(b));
       if (a.shape[0] !== rank) ranks[module] = a.shape[0];
-      if (own !== alpha) alphas[module] = own;
+      if (productAlpha !== alpha) alphas[module] = productAlpha;
     }
     for (const { name, value } of form.replaced) tensors.set(`${PREFIX}${name}`, tensorOf(value));
     const saved = [...new Set(form.replaced.map(({ name }) => moduleOf(name)))];

@@ -13,9 +13,9 @@ export const routingRecordsOf = (
 ): readonly Omit<MetricRecord, 'step'>[] => {
   if (!moe || reports.length === 0) return [];
   return moe.groups.flatMap(({ name, condition, experts, topK }) => {
-    const own = reports.filter(({ group }) => group === name);
-    if (own.length === 0) return [];
-    const sites = routingFigures(own).map(({ group: _, losses, groups, ...site }) => ({
+    const groupReports = reports.filter(({ group }) => group === name);
+    if (groupReports.length === 0) return [];
+    const sites = routingFigures(groupReports).map(({ group: _, losses, groups, ...site }) => ({
       ...site,
       ...losses,
       // What is said of all tokens above is not said of each group again.

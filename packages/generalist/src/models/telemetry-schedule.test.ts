@@ -36,8 +36,8 @@ describe('createTelemetrySchedule', () => {
           const other = createTelemetrySchedule({ every, taskOf });
           for (const step of asked) expect(other(step)).toBe(all[step]);
           for (let stretch = 0; stretch * every < 100; stretch += 1) {
-            const own = Array.from({ length: every }, (_, i) => stretch * every + i).filter((s) => s < 100);
-            expect(own.filter((step) => all[step])).toHaveLength(new Set(own.map(taskOf)).size);
+            const steps = Array.from({ length: every }, (_, i) => stretch * every + i).filter((s) => s < 100);
+            expect(steps.filter((step) => all[step])).toHaveLength(new Set(steps.map(taskOf)).size);
           }
         },
       ),

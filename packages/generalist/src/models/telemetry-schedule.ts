@@ -21,10 +21,10 @@ export const createTelemetrySchedule = ({
   /** First update of each task in the stretch, of those before `next`. */
   let firsts = new Map<string, number>();
   return (step) => {
-    const own = Math.floor(step / every);
-    if (own !== stretch) {
-      stretch = own;
-      next = own * every;
+    const current = Math.floor(step / every);
+    if (current !== stretch) {
+      stretch = current;
+      next = current * every;
       firsts = new Map();
     }
     for (; next <= step; next += 1) {

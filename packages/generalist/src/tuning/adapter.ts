@@ -129,8 +129,8 @@ export class Adapter implements Disposable {
   }
 
   /** What it adds to the weight of a linear, or beyond that to one expert of it; belongs to the enclosing tidy. */
-  added(place: LinearPlace): tf.Tensor2D | undefined {
-    return this.#form.fold?.weight(this, place);
+  added(ref: LinearPlace): tf.Tensor2D | undefined {
+    return this.#form.fold?.weight(this, ref);
   }
 
   /** Settings of the adapter that is left once it is in the weights of its base; undefined where none is. */
@@ -139,22 +139,22 @@ export class Adapter implements Disposable {
   }
 
   /** What it adds to linears as products, where it has nothing but these and values in place of parameters. */
-  get lowRank(): (LowRankRule & { factors(place: LinearPlace): LowRankFactors | undefined }) | undefined {
+  get lowRank(): (LowRankRule & { factors(ref: LinearPlace): LowRankFactors | undefined }) | undefined {
     const { lowRank } = this.#form;
     if (!lowRank || this.#heads.length + this.#labels.length > 0) return undefined;
-    return { ...lowRank.rule(this.settings), factors: (place) => lowRank.factors(this, place) };
+    return { ...lowRank.rule(this.settings), factors: (ref) => lowRank.factors(this, ref) };
   }
 
   /** The head for the candidates of a batch; undefined where they are not classes that a head is for. */
   headOf(task: string | undefined, targets: TaskTargets): ClassHead | undefined {
-    const found = this.#columnsOf(this.#heads, task, targets);
-    return found && classHead(this.parameters, found.task, found.columns);
+    const head = this.#columnsOf(this.#heads, task, targets);
+    return head && classHead(this.parameters, head.task, head.columns);
   }
 
   /** The sequences of candidates, with a token in front of the names of classes where these have one. */
   sequencesOf(task: string | undefined, targets: TaskTargets): SequenceBatch {
-    const found = this.#columnsOf(this.#labels, task, targets);
-    return found ? withLabelRoom(targets.sequences, found.task.name, found.columns) : targets.sequences;
+    const labels = this.#columnsOf(this.#labels, task, targets);
+    return labels ? withLabelRoom(targets.sequences, labels.task.name, labels.columns) : targets.sequences;
   }
 
   dispose(): void {

@@ -68,7 +68,7 @@ export interface AdapterFold<Settings extends object> {
    * What is added to the weight of a linear, or beyond that to one expert of it, [O, I]; undefined for nothing. Belongs to
    * the enclosing tidy.
    */
-  weight(adapter: LiveAdapter<Settings>, place: LinearPlace): tf.Tensor2D | undefined;
+  weight(adapter: LiveAdapter<Settings>, ref: LinearPlace): tf.Tensor2D | undefined;
   /** Settings of the adapter that is left, which has heads and tokens of classes alone. */
   rest(settings: Settings): Settings;
 }
@@ -96,7 +96,7 @@ export interface LowRankFactors {
 export interface LowRankForm<Settings extends object> {
   rule(settings: Settings): LowRankRule;
   /** The product of a linear, or of one expert of it; undefined for none. The caller's. */
-  factors(adapter: LiveAdapter<Settings>, place: LinearPlace): LowRankFactors | undefined;
+  factors(adapter: LiveAdapter<Settings>, ref: LinearPlace): LowRankFactors | undefined;
 }
 
 /** How a method adapts an encoder. */

@@ -132,24 +132,24 @@ const readVectors = (
 };
 
 const resolve = ({ name, isOrdered, axes }: VectorFacts, given: unknown, width: number): VectorSettings => {
-  const place = `modalities.${name}`;
+  const where = `modalities.${name}`;
   const divisor = 2 * axes;
   check(!isOrdered || width % divisor === 0, 'width', [
     `to be a multiple of ${divisor}, for the sin-cos positions of ${name}`,
     width,
   ]);
-  checkFields(given, place, { inputs: 'list' });
-  checkKeys(given as object, place, ['inputs']);
+  checkFields(given, where, { inputs: 'list' });
+  checkKeys(given as object, where, ['inputs']);
   const { inputs = [] } = given as Partial<VectorSettings>;
   for (const [at, input] of inputs.entries()) {
-    const path = `${place}.inputs.${at}`;
+    const path = `${where}.inputs.${at}`;
     checkFields(input, path, { name: 'text', width: 'number' });
     checkKeys(input, path, ['name', 'width']);
     check(typeof input.name === 'string' && input.name !== '', `${path}.name`, ['to be a name', input.name]);
     checkWhole(`${path}.width`, input.width, { most: MODALITY_LIMITS.tokenValues });
   }
   const keys = inputs.map((input) => keyOf(name, input));
-  check(new Set(keys).size === keys.length, `${place}.inputs`, ['to name each input once', inputs]);
+  check(new Set(keys).size === keys.length, `${where}.inputs`, ['to name each input once', inputs]);
   return Object.freeze({ inputs });
 };
 

@@ -115,7 +115,9 @@ const draw = (segment: VisualSegment, { maxFrames }: Resolved, random: Random): 
   const starts = Math.max(1, maxFrames - frames + 1);
   if (frames === 1) return { ...segment, layout: { ...layout, startFrame: random.integer(starts) } };
   const size = arrays.patches.length / (segment.length * layout.patchWidth);
-  const startFrames = Int32Array.from(rowRandoms(random, size, 'first frame'), (own) => own.integer(starts));
+  const startFrames = Int32Array.from(rowRandoms(random, size, 'first frame'), (stream) =>
+    stream.integer(starts),
+  );
   return { ...segment, arrays: { ...arrays, startFrames } };
 };
 

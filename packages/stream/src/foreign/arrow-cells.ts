@@ -183,7 +183,7 @@ export const partsOfField = ({
   children,
   dictionary,
 }: ArrowField): { readonly nodes: number; readonly buffers: number } => {
-  const own = dictionary ? dictionary.indices : layout;
+  const indexLayout = dictionary ? dictionary.indices : layout;
   const lengths: Readonly<Record<ArrowLayout['kind'], number>> = {
     null: 0,
     bits: 2,
@@ -194,7 +194,7 @@ export const partsOfField = ({
     fixedList: 1,
     struct: 1,
   };
-  let [nodes, buffers] = [1, lengths[own.kind]];
+  let [nodes, buffers] = [1, lengths[indexLayout.kind]];
   for (const child of dictionary ? [] : children) {
     const inner = partsOfField(child);
     nodes += inner.nodes;

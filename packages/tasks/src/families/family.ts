@@ -58,7 +58,7 @@ export interface TaskInput {
   /** What the modality's record reads it by. */
   readonly input: object;
   /** Its place among the inputs of the dataset. */
-  readonly place: number;
+  readonly index: number;
 }
 
 /** What inputs of a model are read by. */

@@ -160,15 +160,17 @@ export const beamSearch = async (options: SearchOptions): Promise<readonly (read
     const all = await next(rows);
     const size = all.length / rows.length;
     let at = 0;
-    for (const [item, own] of beams.entries()) {
-      if (own.running.length === 0) continue;
-      const nexts = own.running.map(({ tokens }) => {
+    for (const [item, itemBeam] of beams.entries()) {
+      if (itemBeam.running.length === 0) continue;
+      const nexts = itemBeam.running.map(({ tokens }) => {
         const logps = all.subarray(at * size, (at + 1) * size);
         at += 1;
         return { ruled: ruledTokens({ item, tokens }, logps, { rules, roles: options }), logps };
       });
-      beams[item] = advance(own, { beam, endToken, divisor: (written + 1) ** lengthPenalty, nexts });
+      beams[item] = advance(itemBeam, { beam, endToken, divisor: (written + 1) ** lengthPenalty, nexts });
     }
   }
-  return beams.map((own) => [...own.finished].sort((a, b) => b.score - a.score).slice(0, rules.count));
+  return beams.map((itemBeam) =>
+    [...itemBeam.finished].sort((a, b) => b.score - a.score).slice(0, rules.count),
+  );
 };

@@ -103,7 +103,7 @@ export const wholeDecoder = (
     const scores = await model.scores(
       {
         inputs: step.sequences,
-        queries: Int32Array.from(places, (place) => step.queries[place] as number),
+        queries: Int32Array.from(places, (at) => step.queries[at] as number),
         targets,
         temperature,
       },

@@ -21,14 +21,14 @@ const contract = (first: Operand, second: Operand | undefined, labels: string): 
 };
 
 /** Gradient of the operand `own`; `other` is the second operand, if any. */
-const operandGradient = (output: Operand, own: Operand, other: Operand | undefined): tf.Tensor => {
-  const reachable = [...own.labels].filter(
+const operandGradient = (output: Operand, operand: Operand, other: Operand | undefined): tf.Tensor => {
+  const reachable = [...operand.labels].filter(
     (label) => output.labels.includes(label) || other?.labels.includes(label),
   );
   const core = contract(output, other, reachable.join(''));
-  const sizes = [...own.labels].map((label, axis) => ({
+  const sizes = [...operand.labels].map((label, axis) => ({
     kept: reachable.includes(label),
-    size: present(own.tensor.shape[axis]),
+    size: present(operand.tensor.shape[axis]),
   }));
   const spread = tf.reshape(
     core,
@@ -45,10 +45,10 @@ const operandGradient = (output: Operand, own: Operand, other: Operand | undefin
 const einsum = gradientConfig('Einsum', { allInputs: true }, ([dy], saved, attributes) => {
   const equation = (attributes as unknown as { equation: string }).equation.replaceAll(' ', '');
   const [left = '', labels = ''] = equation.split('->');
-  const operands = left.split(',').map((own, at) => ({ labels: own, tensor: present(saved[at]) }));
+  const operands = left.split(',').map((axes, at) => ({ labels: axes, tensor: present(saved[at]) }));
   const output = { labels, tensor: present(dy) };
   return Object.fromEntries(
-    operands.map((own, at) => [String(at), () => operandGradient(output, own, operands[1 - at])]),
+    operands.map((operand, at) => [String(at), () => operandGradient(output, operand, operands[1 - at])]),
   );
 });
 

@@ -17,18 +17,18 @@ const processor = (): string => {
   }
 };
 
-let own: string | undefined;
+let hash: string | undefined;
 
 /** Hash of the processor and of this package's code. */
 export const machineKey = (): string => {
-  own ??= sha256(
+  hash ??= sha256(
     [
       process.versions.node,
       processor(),
       codeFingerprint(dirname(dirname(fileURLToPath(import.meta.url)))),
     ].join('\n'),
   );
-  return own;
+  return hash;
 };
 
 /** Where this user's programs keep what they can make again. */

@@ -40,7 +40,7 @@ const namesIn = (variable: string): EngineName[] | undefined => {
   const text = process.env[variable]?.trim();
   if (!text) return undefined;
   return text.split(',').map((part) => {
-    const name = engineNames.find((known) => known === part.trim());
+    const name = engineNames.find((candidate) => candidate === part.trim());
     if (name === undefined) {
       throw new ConfigError(`${variable}: ${unknownName('engine', part.trim(), engineNames).message}`);
     }

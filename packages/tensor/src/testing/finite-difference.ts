@@ -25,18 +25,18 @@ export const finiteDifference = (
       const tensors = inputs.map((input, at) => tf.tensor((values[at] as Float32Array).slice(), input.shape));
       return f(...tensors).dataSync()[0] ?? Number.NaN;
     });
-  return values.map((own) => {
-    const gradient = new Float32Array(own.length);
-    for (let i = 0; i < own.length; i += 1) {
-      const centre = own[i] ?? 0;
+  return values.map((point) => {
+    const gradient = new Float32Array(point.length);
+    for (let i = 0; i < point.length; i += 1) {
+      const centre = point[i] ?? 0;
       const difference = (h: number): number => {
-        own[i] = centre + h;
+        point[i] = centre + h;
         const up = evaluate();
-        const high = own[i] ?? 0;
-        own[i] = centre - h;
+        const high = point[i] ?? 0;
+        point[i] = centre - h;
         const down = evaluate();
-        const low = own[i] ?? 0;
-        own[i] = centre;
+        const low = point[i] ?? 0;
+        point[i] = centre;
         return (up - down) / (high - low);
       };
       gradient[i] = (4 * difference(step / 2) - difference(step)) / 3;

@@ -36,7 +36,7 @@ describe('an answer', () => {
     expect(told(question([1.0005, -4], { exact: true }), 'bf16')).toHaveLength(1);
   });
 
-  it('is wrong where it is no number, of another size, or none at all', () => {
+  it('is wrong where it is NaN, of another size, or none at all', () => {
     expect(told(question([Number.NaN, -4]))).toEqual(['a product: result is not finite']);
     expect(told(question([Infinity, -4]))).toEqual(['a product: result is not finite']);
     expect(told(question([1]))).toEqual(['a product: result is not finite']);

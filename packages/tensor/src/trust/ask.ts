@@ -25,19 +25,19 @@ export interface AskOptions {
   readonly layouts: readonly string[];
 }
 
-/** Largest difference as a share of the largest right element; NaN where the engine gives another size or no number. */
+/** Largest difference as a share of the largest right element; NaN where the engine gives another size or NaN. */
 const errorOf = ({ given, right }: Part): number => {
   const values = given.dataSync();
   if (values.length !== right.length) return Number.NaN;
-  let largest = 0;
+  let greatest = 0;
   let worst = 0;
   for (let i = 0; i < right.length; i += 1) {
     const difference = Math.abs((values[i] as number) - (right[i] as number));
     if (!(difference <= worst)) worst = difference;
     if (Number.isNaN(difference)) return Number.NaN;
-    largest = Math.max(largest, Math.abs(right[i] as number));
+    greatest = Math.max(greatest, Math.abs(right[i] as number));
   }
-  return worst / Math.max(largest, Number.MIN_VALUE);
+  return worst / Math.max(greatest, Number.MIN_VALUE);
 };
 
 /** Whether the engine in use can be asked: a kernel that it lacks it refuses, and nobody is misled. */

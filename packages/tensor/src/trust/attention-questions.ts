@@ -6,7 +6,7 @@ import {
   bilinear,
   byRows,
   columnSums,
-  known,
+  knownTensor,
   knownBy,
   plusBias,
   productTerms,
@@ -47,8 +47,8 @@ const attentionWith = (name: string, masked: boolean): Question => ({
     const { batch, length, heads, head } = SIZES;
     const matrices = batch * heads;
     const count = matrices * length * head;
-    const qkv = known([batch, length, 3 * heads * head], 51);
-    const dy = known([batch, length, heads * head], 52);
+    const qkv = knownTensor([batch, length, 3 * heads * head], 51);
+    const dy = knownTensor([batch, length, heads * head], 52);
     // Causal: a token sees itself and those before it.
     const mask = knownBy([1, 1, length, length], (at) => (at % length > Math.floor(at / length) ? -1e9 : 0));
     const partOf = (part: number) =>
@@ -112,10 +112,10 @@ const pooling: Question = {
   ask: () => {
     const { batch, tokens, heads, channels } = POOL;
     const width = heads * channels;
-    const x = known([batch, tokens, width], 53);
-    const dy = known([batch, width], 54);
+    const x = knownTensor([batch, tokens, width], 53);
+    const dy = knownTensor([batch, width], 54);
     const matrix = (seed: number): Known => {
-      const { shape, values } = known([width, width], seed);
+      const { shape, values } = knownTensor([width, width], seed);
       return { shape, values: values.map((value) => value / 8) };
     };
     const [queryWeight, keyWeight, valueWeight, outputWeight] = [
@@ -124,15 +124,19 @@ const pooling: Question = {
       matrix(57),
       matrix(58),
     ];
-    const [queryBias, valueBias, outputBias] = [known([width], 59), known([width], 60), known([width], 61)];
+    const [queryBias, valueBias, outputBias] = [
+      knownTensor([width], 59),
+      knownTensor([width], 60),
+      knownTensor([width], 61),
+    ];
     const layer = (rows: number): Terms =>
       productTerms({ rows, inner: width, columns: width }, { transposeB: true });
     const product = (a: Float64Array, weight: Known): Float64Array =>
       bilinear(layer(a.length / width), a, weight.values, new Float64Array(a.length)).y;
     const mean = new Float64Array(batch * width);
     x.values.forEach((value, at) => {
-      const place = Math.floor(at / (tokens * width)) * width + (at % width);
-      mean[place] = (mean[place] as number) + value / tokens;
+      const index = Math.floor(at / (tokens * width)) * width + (at % width);
+      mean[index] = (mean[index] as number) + value / tokens;
     });
     const q = plusBias(product(mean, queryWeight), queryBias.values);
     const k = product(x.values, keyWeight);
@@ -153,18 +157,26 @@ const pooling: Question = {
     const toKeys = bilinear(layer(batch * tokens), x.values, keyWeight.values, dk);
     const toValues = bilinear(layer(batch * tokens), x.values, valueWeight.values, toPooled.db);
     const dx = toKeys.da.map((value, at) => {
-      const place = Math.floor(at / (tokens * width)) * width + (at % width);
-      return value + (toValues.da[at] as number) + (toQuery.da[place] as number) / tokens;
+      const index = Math.floor(at / (tokens * width)) * width + (at % width);
+      return value + (toValues.da[at] as number) + (toQuery.da[index] as number) / tokens;
     });
-    const own = { queryWeight, queryBias, keyWeight, valueWeight, valueBias, outputWeight, outputBias };
+    const parameters = {
+      queryWeight,
+      queryBias,
+      keyWeight,
+      valueWeight,
+      valueBias,
+      outputWeight,
+      outputBias,
+    };
     return withGradients(
       (sequence, ...given) => {
-        const weights = Object.fromEntries(Object.keys(own).map((name, at) => [name, given[at]]));
+        const weights = Object.fromEntries(Object.keys(parameters).map((name, at) => [name, given[at]]));
         return attentionPool(sequence as tf.Tensor3D, weights as unknown as AttentionPoolWeights, { heads });
       },
       {
         x: tensorOf(x),
-        ...Object.fromEntries(Object.entries(own).map(([name, values]) => [name, tensorOf(values)])),
+        ...Object.fromEntries(Object.entries(parameters).map(([name, values]) => [name, tensorOf(values)])),
       },
       {
         dy: tensorOf(dy),

@@ -4,7 +4,7 @@
  * Axes: B batch · H height · W width · C channels · O channels of the result · M results of each channel.
  */
 import * as tf from '@tensorflow/tfjs';
-import { bilinear, known, sizeOf, tensorOf, type Terms } from './known.ts';
+import { bilinear, knownTensor, sizeOf, tensorOf, type Terms } from './known.ts';
 import { withGradients, type Question } from './question.ts';
 
 interface Plan {
@@ -34,10 +34,11 @@ const imageShape = (plan: Plan, side: number, channels: number): number[] =>
   plan.layout === 'NCHW' ? [plan.batch, channels, side, side] : [plan.batch, side, side, channels];
 
 /** Where an element of an image lies. */
-const place = (plan: Plan, side: number, channels: number) => (n: number, y: number, x: number, c: number) =>
-  plan.layout === 'NCHW'
-    ? ((n * channels + c) * side + y) * side + x
-    : ((n * side + y) * side + x) * channels + c;
+const indexOf =
+  (plan: Plan, side: number, channels: number) => (n: number, y: number, x: number, c: number) =>
+    plan.layout === 'NCHW'
+      ? ((n * channels + c) * side + y) * side + x
+      : ((n * side + y) * side + x) * channels + c;
 
 /** Calls `visit` for each position of the filter that lies inside an image. */
 const overWindows = (
@@ -64,8 +65,8 @@ const convolutionTerms =
   (add) => {
     const { input, channels, outputs } = plan;
     const { output } = extentsOf(plan);
-    const from = place(plan, input, channels);
-    const to = place(plan, output, outputs);
+    const from = indexOf(plan, input, channels);
+    const to = indexOf(plan, output, outputs);
     overWindows(plan, (n, [oy, ox, iy, ix], tap) => {
       for (let c = 0; c < channels; c += 1)
         for (let o = 0; o < outputs; o += 1)
@@ -79,8 +80,8 @@ const depthwiseTerms =
   (add) => {
     const { input, channels, outputs } = plan;
     const { output } = extentsOf(plan);
-    const from = place(plan, input, channels);
-    const to = place(plan, output, channels * outputs);
+    const from = indexOf(plan, input, channels);
+    const to = indexOf(plan, output, channels * outputs);
     overWindows(plan, (n, [oy, ox, iy, ix], tap) => {
       for (let c = 0; c < channels; c += 1)
         for (let m = 0; m < outputs; m += 1)
@@ -114,16 +115,16 @@ const convolution = (name: string, plan: Plan, kind: 'plain' | 'depthwise' = 'pl
   ask: () => {
     const { input, channels, outputs, stride, pad, layout = 'NHWC' } = plan;
     const results = kind === 'plain' ? outputs : channels * outputs;
-    const x = known(imageShape(plan, input, channels), 21);
-    const filter = known(filterShape(plan), 22);
-    const dy = known(imageShape(plan, extentsOf(plan).output, results), 23);
+    const x = knownTensor(imageShape(plan, input, channels), 21);
+    const filter = knownTensor(filterShape(plan), 22);
+    const dy = knownTensor(imageShape(plan, extentsOf(plan).output, results), 23);
     const terms = kind === 'plain' ? convolutionTerms(plan) : depthwiseTerms(plan);
     const { y, da, db } = bilinear(terms, x.values, filter.values, dy.values);
     return withGradients(
-      (image, own) =>
+      (image, kernel) =>
         kind === 'plain'
-          ? tf.conv2d(image as tf.Tensor4D, own as tf.Tensor4D, stride, pad, layout)
-          : tf.depthwiseConv2d(image as tf.Tensor4D, own as tf.Tensor4D, stride, pad, layout),
+          ? tf.conv2d(image as tf.Tensor4D, kernel as tf.Tensor4D, stride, pad, layout)
+          : tf.depthwiseConv2d(image as tf.Tensor4D, kernel as tf.Tensor4D, stride, pad, layout),
       { 'the image': tensorOf(x), 'the filter': tensorOf(filter) },
       { dy: tensorOf(dy), right: { result: y, 'the image': da, 'the filter': db } },
     );
@@ -138,16 +139,16 @@ const transposed = (name: string, plan: Plan): Question => ({
   ask: () => {
     const { batch, input, channels, outputs, stride, pad } = plan;
     const { output } = extentsOf(plan);
-    const small = known([batch, output, output, outputs], 24);
-    const filter = known(filterShape(plan), 25);
-    const dy = known([batch, input, input, channels], 26);
+    const small = knownTensor([batch, output, output, outputs], 24);
+    const filter = knownTensor(filterShape(plan), 25);
+    const dy = knownTensor([batch, input, input, channels], 26);
     const terms: Terms = (add) => convolutionTerms(plan)((big, tap, little) => add(little, tap, big));
     const { y, da, db } = bilinear(terms, small.values, filter.values, dy.values);
     return withGradients(
-      (image, own) =>
+      (image, kernel) =>
         tf.conv2dTranspose(
           image as tf.Tensor4D,
-          own as tf.Tensor4D,
+          kernel as tf.Tensor4D,
           [batch, input, input, channels],
           stride,
           pad,
@@ -166,9 +167,9 @@ const volume: Question = {
   ask: () => {
     const [depth, side, channels, outputs, taps] = [3, 5, 4, 8, 2];
     const sizes = [depth - 1, side - 1, side - 1] as const;
-    const x = known([1, depth, side, side, channels], 27);
-    const filter = known([taps, taps, taps, channels, outputs], 28);
-    const dy = known([1, ...sizes, outputs], 29);
+    const x = knownTensor([1, depth, side, side, channels], 27);
+    const filter = knownTensor([taps, taps, taps, channels, outputs], 28);
+    const dy = knownTensor([1, ...sizes, outputs], 29);
     const terms: Terms = (add) => {
       for (let at = 0; at < sizeOf(sizes); at += 1) {
         const [oz, oy, ox] = [
@@ -186,7 +187,7 @@ const volume: Question = {
     };
     const { y, da, db } = bilinear(terms, x.values, filter.values, dy.values);
     return withGradients(
-      (image, own) => tf.conv3d(image as tf.Tensor5D, own as tf.Tensor5D, 1, 'valid'),
+      (image, kernel) => tf.conv3d(image as tf.Tensor5D, kernel as tf.Tensor5D, 1, 'valid'),
       { 'the volume': tensorOf(x), 'the filter': tensorOf(filter) },
       { dy: tensorOf(dy), right: { result: y, 'the volume': da, 'the filter': db } },
     );

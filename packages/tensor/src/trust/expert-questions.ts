@@ -5,7 +5,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { conditionalLinear } from '../conditional-linear.ts';
 import { dispatchedLinear } from '../dispatched-linear.ts';
-import { bilinear, columnSums, known, plusBias, productTerms, tensorOf, type Known } from './known.ts';
+import { bilinear, columnSums, knownTensor, plusBias, productTerms, tensorOf, type Known } from './known.ts';
 import { withGradients, type Part, type Question } from './question.ts';
 
 const EXPERTS = 3;
@@ -17,10 +17,10 @@ const drawExperts = (seed: number): { readonly weights: Known[]; readonly biases
   const ids = Array.from({ length: EXPERTS }, (_, e) => e);
   return {
     weights: ids.map((e) => {
-      const { shape, values } = known([OUTPUTS, INPUTS], seed + e);
+      const { shape, values } = knownTensor([OUTPUTS, INPUTS], seed + e);
       return { shape, values: values.map((value) => value / 8) };
     }),
-    biases: ids.map((e) => known([OUTPUTS], seed + EXPERTS + e)),
+    biases: ids.map((e) => knownTensor([OUTPUTS], seed + EXPERTS + e)),
   };
 };
 
@@ -67,9 +67,9 @@ const merged: Question = {
       [0, 2],
       [1, 2],
     ];
-    const x = known([1, length, INPUTS], 61);
+    const x = knownTensor([1, length, INPUTS], 61);
     const gates: Known = { shape: [2, EXPERTS], values: Float64Array.of(0.75, 0, 0.25, 0, 0.5, 0.5) };
-    const dy = known([1, length, OUTPUTS], 62);
+    const dy = knownTensor([1, length, OUTPUTS], 62);
     const { weights, biases } = drawExperts(63);
     const result = new Float64Array(dy.values.length);
     const dx = new Float64Array(x.values.length);
@@ -83,10 +83,10 @@ const merged: Question = {
         addTo(weight, (weights[e] as Known).values, gateOf(e));
         addTo(bias, (biases[e] as Known).values, gateOf(e));
       }
-      const own = x.values.subarray(start * INPUTS, (start + rows) * INPUTS);
+      const spanRows = x.values.subarray(start * INPUTS, (start + rows) * INPUTS);
       const upstream = dy.values.subarray(start * OUTPUTS, (start + rows) * OUTPUTS);
       const terms = productTerms({ rows, inner: INPUTS, columns: OUTPUTS }, { transposeB: true });
-      const { y, da, db } = bilinear(terms, own, weight, upstream);
+      const { y, da, db } = bilinear(terms, spanRows, weight, upstream);
       result.set(plusBias(y, bias), start * OUTPUTS);
       dx.set(da, start * INPUTS);
       const sums = columnSums(upstream, OUTPUTS);
@@ -98,10 +98,10 @@ const merged: Question = {
       }
     }
     return withGradients(
-      (tokens, table, ...own) =>
+      (tokens, table, ...rest) =>
         conditionalLinear(tokens as tf.Tensor3D, {
           gates: table as tf.Tensor2D,
-          experts: expertsOf(own),
+          experts: expertsOf(rest),
           chosen,
           segments: spans,
         }),
@@ -124,9 +124,9 @@ const dispatched: Question = {
       Array.from({ length: count }, (_unused, n) => n).filter((n) => takes(n, e)),
     );
     const starts = groups.reduce<number[]>((all, group) => [...all, (all.at(-1) ?? 0) + group.length], [0]);
-    const x = known([count, INPUTS], 71);
-    const gates = known([count, EXPERTS], 72);
-    const dy = known([count, OUTPUTS], 73);
+    const x = knownTensor([count, INPUTS], 71);
+    const gates = knownTensor([count, EXPERTS], 72);
+    const dy = knownTensor([count, OUTPUTS], 73);
     const { weights, biases } = drawExperts(74);
     const result = new Float64Array(dy.values.length);
     const dx = new Float64Array(x.values.length);
@@ -135,10 +135,10 @@ const dispatched: Question = {
     const terms = productTerms({ rows: 1, inner: INPUTS, columns: OUTPUTS }, { transposeB: true });
     groups.forEach((tokens, e) => {
       for (const n of tokens) {
-        const own = x.values.subarray(n * INPUTS, (n + 1) * INPUTS);
+        const tokenRow = x.values.subarray(n * INPUTS, (n + 1) * INPUTS);
         const upstream = dy.values.subarray(n * OUTPUTS, (n + 1) * OUTPUTS);
         const gate = gates.values[n * EXPERTS + e] as number;
-        const { y, da, db } = bilinear(terms, own, (weights[e] as Known).values, upstream);
+        const { y, da, db } = bilinear(terms, tokenRow, (weights[e] as Known).values, upstream);
         const output = plusBias(y, (biases[e] as Known).values);
         addTo(result.subarray(n * OUTPUTS, (n + 1) * OUTPUTS), output, gate);
         addTo(dx.subarray(n * INPUTS, (n + 1) * INPUTS), da, gate);
@@ -149,8 +149,8 @@ const dispatched: Question = {
     });
     const plan = { tokens: Int32Array.from(groups.flat()), starts: Int32Array.from(starts) };
     return withGradients(
-      (tokens, table, ...own) =>
-        dispatchedLinear(tokens, { gates: table as tf.Tensor2D, experts: expertsOf(own), plan }),
+      (tokens, table, ...rest) =>
+        dispatchedLinear(tokens, { gates: table as tf.Tensor2D, experts: expertsOf(rest), plan }),
       { x: tensorOf(x), 'the gates': tensorOf(gates), ...named(weights, biases) },
       { dy: tensorOf(dy), right: { result, x: dx, 'the gates': dGates, ...rightOf(gradients) } },
     );

@@ -15,7 +15,7 @@ export interface Known {
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((size, extent) => size * extent, 1);
 
 /** Eighths from -1 to 1 in an order without pattern, another one for each `seed`. */
-export const known = (shape: readonly number[], seed: number): Known => {
+export const knownTensor = (shape: readonly number[], seed: number): Known => {
   const values = new Float64Array(sizeOf(shape));
   let state = (seed * 2654435761 + 12345) >>> 0;
   for (let i = 0; i < values.length; i += 1) {

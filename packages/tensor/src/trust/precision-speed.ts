@@ -8,7 +8,7 @@ import { attention } from '../attention.ts';
 import { layerNorm } from '../layer-norm.ts';
 import { linear } from '../linear.ts';
 import { residual } from '../residual.ts';
-import { known, tensorOf } from './known.ts';
+import { knownTensor, tensorOf } from './known.ts';
 
 const BATCH = 8;
 const LENGTH = 197;
@@ -39,11 +39,11 @@ export const trainingSpeed = async (): Promise<number> => {
     [4 * WIDTH, WIDTH],
     [WIDTH, 4 * WIDTH],
   ].map((shape, seed) => {
-    const { values } = known(shape, 100 + seed);
+    const { values } = knownTensor(shape, 100 + seed);
     return tensorOf({ shape, values: values.map((value) => value / 16) });
   });
-  const x = tensorOf(known([BATCH, LENGTH, WIDTH], 99));
-  const dy = tensorOf(known([BATCH, LENGTH, WIDTH], 98));
+  const x = tensorOf(knownTensor([BATCH, LENGTH, WIDTH], 99));
+  const dy = tensorOf(knownTensor([BATCH, LENGTH, WIDTH], 98));
   const step = async (): Promise<number> => {
     const start = performance.now();
     const gradients = tf.tidy(() => tf.valueAndGrads(block)([x, ...weights], dy).grads);

@@ -7,7 +7,16 @@ import * as tf from '@tensorflow/tfjs';
 import { exactLinear } from '../exact-linear.ts';
 import { linear } from '../linear.ts';
 import { routerLogits } from '../router-logits.ts';
-import { bilinear, columnSums, geluOf, geluSlope, known, plusBias, productTerms, tensorOf } from './known.ts';
+import {
+  bilinear,
+  columnSums,
+  geluOf,
+  geluSlope,
+  knownTensor,
+  plusBias,
+  productTerms,
+  tensorOf,
+} from './known.ts';
 import { withGradients, type Part, type Question } from './question.ts';
 
 const layouts = [
@@ -25,9 +34,9 @@ const matrixProduct = (
   name,
   family: 'product',
   ask: () => {
-    const a = known(transposeA ? [inner, rows] : [rows, inner], 1);
-    const b = known(transposeB ? [columns, inner] : [inner, columns], 2);
-    const dy = known([rows, columns], 3);
+    const a = knownTensor(transposeA ? [inner, rows] : [rows, inner], 1);
+    const b = knownTensor(transposeB ? [columns, inner] : [inner, columns], 2);
+    const dy = knownTensor([rows, columns], 3);
     const terms = productTerms({ rows, inner, columns }, { transposeA, transposeB });
     const { y, da, db } = bilinear(terms, a.values, b.values, dy.values);
     return withGradients(
@@ -57,9 +66,9 @@ const batched: Question = {
   family: 'product',
   ask: () => {
     const [batch, rows, inner, columns] = [3, 33, 24, 20];
-    const a = known([batch, rows, inner], 4);
-    const b = known([batch, columns, inner], 5);
-    const dy = known([batch, rows, columns], 6);
+    const a = knownTensor([batch, rows, inner], 4);
+    const b = knownTensor([batch, columns, inner], 5);
+    const dy = knownTensor([batch, rows, columns], 6);
     const terms = productTerms({ batch, rows, inner, columns }, { transposeB: true });
     const { y, da, db } = bilinear(terms, a.values, b.values, dy.values);
     return withGradients(
@@ -81,10 +90,10 @@ const linearLayer = (activation: 'none' | 'gelu'): Question => ({
   ask: () => {
     const { batch, length, inputs, outputs } = LINEAR;
     const rows = batch * length;
-    const x = known([batch, length, inputs], 7);
-    const weight = known([outputs, inputs], 8);
-    const bias = known([outputs], 9);
-    const dy = known([batch, length, outputs], 10);
+    const x = knownTensor([batch, length, inputs], 7);
+    const weight = knownTensor([outputs, inputs], 8);
+    const bias = knownTensor([outputs], 9);
+    const dy = knownTensor([batch, length, outputs], 10);
     // Weights of a trained layer keep what comes out near 1; an eighth of an eighth is exact, too.
     const scaled = weight.values.map((value) => value / 8);
     const terms = productTerms({ rows, inner: inputs, columns: outputs }, { transposeB: true });
@@ -119,9 +128,9 @@ const exact = (name: string, operator: (x: tf.Tensor, weight: tf.Tensor2D) => tf
   exact: true,
   ask: (): Part[] => {
     const [rows, inner, columns] = [70, 40, 9];
-    const x = known([rows, inner], 11);
-    const weight = known([columns, inner], 12);
-    const dy = known([rows, columns], 13);
+    const x = knownTensor([rows, inner], 11);
+    const weight = knownTensor([columns, inner], 12);
+    const dy = knownTensor([rows, columns], 13);
     const terms = productTerms({ rows, inner, columns }, { transposeB: true });
     const { y, da, db } = bilinear(terms, x.values, weight.values, dy.values);
     return withGradients(

@@ -10,7 +10,7 @@ import {
   columnSums,
   geluOf,
   geluSlope,
-  known,
+  knownTensor,
   knownBy,
   softmaxGradient,
   softmaxOf,
@@ -31,10 +31,10 @@ const norm: Question = {
   family: 'norm',
   ask: () => {
     const epsilon = 1e-6;
-    const x = known([ROWS, WIDTH], 31);
-    const gamma = known([WIDTH], 32);
-    const beta = known([WIDTH], 33);
-    const dy = known([ROWS, WIDTH], 34);
+    const x = knownTensor([ROWS, WIDTH], 31);
+    const gamma = knownTensor([WIDTH], 32);
+    const beta = knownTensor([WIDTH], 33);
+    const dy = knownTensor([ROWS, WIDTH], 34);
     const deviations: number[] = [];
     const unit = byRows(x.values, WIDTH, (row) => {
       const mean = row.reduce((sum, value) => sum + value, 0) / WIDTH;
@@ -46,11 +46,11 @@ const norm: Question = {
     const scaled = (at: number): number => gamma.values[at % WIDTH] as number;
     const g = dy.values.map((value, at) => value * scaled(at));
     const dx = byRows(g, WIDTH, (row, index) => {
-      const own = rowOf(unit, index);
+      const unitRow = rowOf(unit, index);
       const mean = row.reduce((sum, value) => sum + value, 0) / WIDTH;
-      const along = inner(row, own) / WIDTH;
+      const along = inner(row, unitRow) / WIDTH;
       return row.map(
-        (value, at) => (value - mean - (own[at] as number) * along) / (deviations[index] as number),
+        (value, at) => (value - mean - (unitRow[at] as number) * along) / (deviations[index] as number),
       );
     });
     return withGradients(
@@ -77,16 +77,16 @@ const unitLength: Question = {
   family: 'norm',
   exact: true,
   ask: () => {
-    const x = known([ROWS, WIDTH], 35);
-    const dy = known([ROWS, WIDTH], 36);
+    const x = knownTensor([ROWS, WIDTH], 35);
+    const dy = knownTensor([ROWS, WIDTH], 36);
     const lengths = Array.from({ length: ROWS }, (_, row) =>
       Math.sqrt(inner(rowOf(x.values, row), rowOf(x.values, row))),
     );
     const y = byRows(x.values, WIDTH, (row, index) => row.map((value) => value / (lengths[index] as number)));
     const dx = byRows(dy.values, WIDTH, (row, index) => {
-      const own = rowOf(y, index);
-      const along = inner(row, own);
-      return row.map((value, at) => (value - (own[at] as number) * along) / (lengths[index] as number));
+      const unitRow = rowOf(y, index);
+      const along = inner(row, unitRow);
+      return row.map((value, at) => (value - (unitRow[at] as number) * along) / (lengths[index] as number));
     });
     return withGradients(
       (a) => l2Normalize(a),
@@ -101,8 +101,8 @@ const softmax: Question = {
   family: 'softmax',
   exact: true,
   ask: () => {
-    const x = known([ROWS, WIDTH], 37);
-    const dy = known([ROWS, WIDTH], 38);
+    const x = knownTensor([ROWS, WIDTH], 37);
+    const dy = knownTensor([ROWS, WIDTH], 38);
     const y = byRows(x.values, WIDTH, softmaxOf);
     const dx = byRows(dy.values, WIDTH, (row, index) => softmaxGradient(rowOf(y, index), row));
     return withGradients(
@@ -119,9 +119,9 @@ const crossEntropy: Question = {
   exact: true,
   ask: () => {
     const labelSmoothing = 0.1;
-    const logits = known([ROWS, WIDTH], 39);
+    const logits = knownTensor([ROWS, WIDTH], 39);
     const labels = Int32Array.from({ length: ROWS }, (_, row) => (row * 29 + 3) % WIDTH);
-    const dy = known([ROWS], 40);
+    const dy = knownTensor([ROWS], 40);
     const p = byRows(logits.values, WIDTH, softmaxOf);
     const target = (at: number): number =>
       labelSmoothing / WIDTH + (at % WIDTH === labels[Math.floor(at / WIDTH)] ? 1 - labelSmoothing : 0);
@@ -145,7 +145,7 @@ const activation: Question = {
   ask: () => {
     // From -4.1 to 4.1: the tails, too.
     const x = knownBy([ROWS, WIDTH], (at) => (((at * 37) % 263) - 131) / 32);
-    const dy = known([ROWS, WIDTH], 41);
+    const dy = knownTensor([ROWS, WIDTH], 41);
     return withGradients(
       (a) => gelu(a),
       { x: tensorOf(x) },
@@ -164,10 +164,10 @@ const branch: Question = {
   name: 'residual branch with a scale',
   family: 'activation',
   ask: () => {
-    const x = known([ROWS, WIDTH], 42);
-    const added = known([ROWS, WIDTH], 43);
-    const scale = known([WIDTH], 44);
-    const dy = known([ROWS, WIDTH], 45);
+    const x = knownTensor([ROWS, WIDTH], 42);
+    const added = knownTensor([ROWS, WIDTH], 43);
+    const scale = knownTensor([WIDTH], 44);
+    const dy = knownTensor([ROWS, WIDTH], 45);
     const scaleAt = (at: number): number => scale.values[at % WIDTH] as number;
     return withGradients(
       (a, b, c) => residual(a, b, { scale: c as tf.Tensor1D }),

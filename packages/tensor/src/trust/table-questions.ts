@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { adamWStep } from '../adamw-step.ts';
 import { embedding } from '../embedding.ts';
 import { globalNorm } from '../global-norm.ts';
-import { bilinear, known, tensorOf, type Terms } from './known.ts';
+import { bilinear, knownTensor, tensorOf, type Terms } from './known.ts';
 import { withGradients, type Question } from './question.ts';
 
 const ROWS = 50;
@@ -20,15 +20,15 @@ const lookUp = (
   family: 'look-up',
   kernels,
   ask: () => {
-    const table = known([ROWS, WIDTH], 81);
-    const dy = known([ids.length, WIDTH], 82);
+    const table = knownTensor([ROWS, WIDTH], 81);
+    const dy = knownTensor([ids.length, WIDTH], 82);
     const terms: Terms = (add) =>
       ids.forEach((id, n) => {
         for (let d = 0; d < WIDTH; d += 1) add(id * WIDTH + d, 0, n * WIDTH + d);
       });
     const { y, da } = bilinear(terms, table.values, Float64Array.of(1), dy.values);
     return withGradients(
-      (own) => operator(own as tf.Tensor2D, tf.tensor1d(ids, 'int32')),
+      (lookedUp) => operator(lookedUp as tf.Tensor2D, tf.tensor1d(ids, 'int32')),
       { 'the table': tensorOf(table) },
       { dy: tensorOf(dy), right: { result: y, 'the table': da } },
     );
@@ -41,11 +41,11 @@ const scatter: Question = {
   kernels: ['ScatterNd'],
   exact: true,
   ask: () => {
-    const updates = known([ids.length, WIDTH], 83);
+    const updates = knownTensor([ids.length, WIDTH], 83);
     const right = new Float64Array(ROWS * WIDTH);
     updates.values.forEach((value, at) => {
-      const place = (ids[Math.floor(at / WIDTH)] as number) * WIDTH + (at % WIDTH);
-      right[place] = (right[place] as number) + value;
+      const index = (ids[Math.floor(at / WIDTH)] as number) * WIDTH + (at % WIDTH);
+      right[index] = (right[index] as number) + value;
     });
     const given = tf.scatterND(tf.tensor2d(ids, [ids.length, 1], 'int32'), tensorOf(updates), [ROWS, WIDTH]);
     return [{ name: 'result', given, right }];
@@ -66,7 +66,7 @@ const sumPlace =
       at % shape[2],
     ];
     return position.reduce(
-      (place, index, axis) => (axes.includes(axis) ? place : place * (shape[axis] ?? 1) + index),
+      (offset, index, axis) => (axes.includes(axis) ? offset : offset * (shape[axis] ?? 1) + index),
       0,
     );
   };
@@ -76,23 +76,23 @@ const reductions: Question = {
   family: 'reduction',
   exact: true,
   ask: () => {
-    const x = known(shape, 84);
-    const own = tensorOf<tf.Tensor3D>(x);
+    const x = knownTensor(shape, 84);
+    const tensor = tensorOf<tf.Tensor3D>(x);
     return axesOf.flatMap((axes) => {
-      const place = sumPlace(axes);
+      const placeOf = sumPlace(axes);
       const count = axes.reduce<number>((product, axis) => product * (shape[axis] ?? 1), 1);
       const sums = new Float64Array(x.values.length / count);
       const tops = new Float64Array(sums.length).fill(-Infinity);
       x.values.forEach((value, at) => {
-        const to = place(at);
+        const to = placeOf(at);
         sums[to] = (sums[to] as number) + value;
         tops[to] = Math.max(tops[to] as number, value);
       });
       const over = `over ${axes.length === 1 ? 'axis' : 'axes'} ${axes.join(', ')}`;
       return [
-        { name: `sum ${over}`, given: tf.sum(own, [...axes]), right: sums },
-        { name: `mean ${over}`, given: tf.mean(own, [...axes]), right: sums.map((sum) => sum / count) },
-        { name: `maximum ${over}`, given: tf.max(own, [...axes]), right: tops },
+        { name: `sum ${over}`, given: tf.sum(tensor, [...axes]), right: sums },
+        { name: `mean ${over}`, given: tf.mean(tensor, [...axes]), right: sums.map((sum) => sum / count) },
+        { name: `maximum ${over}`, given: tf.max(tensor, [...axes]), right: tops },
       ];
     });
   },
@@ -103,7 +103,7 @@ const norm: Question = {
   family: 'reduction',
   exact: true,
   ask: () => {
-    const parts = [known([ROWS, WIDTH], 85), known([7], 86)];
+    const parts = [knownTensor([ROWS, WIDTH], 85), knownTensor([7], 86)];
     const square = parts.flatMap(({ values }) => [...values]).reduce((sum, value) => sum + value * value, 0);
     return [
       {
@@ -121,16 +121,16 @@ const moved: Question = {
   exact: true,
   ask: () => {
     const [rows, columns] = [33, 40];
-    const x = known([rows, columns], 87);
-    const dy = known([columns, rows], 88);
+    const x = knownTensor([rows, columns], 87);
+    const dy = knownTensor([columns, rows], 88);
     // x^T with its first 10 rows moved to the end.
     const source = (at: number): number => (at % rows) * columns + ((Math.floor(at / rows) + 10) % columns);
     const right = dy.values.map((_, at) => x.values[source(at)] as number);
     const dx = new Float64Array(x.values.length);
     dy.values.forEach((value, at) => (dx[source(at)] = value));
     return withGradients(
-      (own) => {
-        const turned = tf.transpose(own as tf.Tensor2D) as tf.Tensor2D;
+      (table) => {
+        const turned = tf.transpose(table as tf.Tensor2D) as tf.Tensor2D;
         return tf.concat([tf.slice(turned, [10, 0]), tf.slice(turned, [0, 0], [10, rows])], 0);
       },
       { x: tensorOf(x) },
@@ -157,8 +157,12 @@ const optimizer: Question = {
     };
     const { learningRate, beta1, beta2, epsilon, weightDecay, step, gradScale } = options;
     const size = 1003;
-    const [weight, gradient, first] = [known([size], 89), known([size], 90), known([size], 91)];
-    const second = { shape: [size], values: known([size], 92).values.map((value) => value * value) };
+    const [weight, gradient, first] = [
+      knownTensor([size], 89),
+      knownTensor([size], 90),
+      knownTensor([size], 91),
+    ];
+    const second = { shape: [size], values: knownTensor([size], 92).values.map((value) => value * value) };
     asked += 1;
     const variable = (part: string, values: Float64Array): tf.Variable =>
       tf.variable(tensorOf({ shape: [size], values }), true, `known-question-${asked}-${part}`);

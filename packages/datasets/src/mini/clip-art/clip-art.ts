@@ -111,14 +111,14 @@ const renderDrawing = async (id: string, svg: Uint8Array, size: number): Promise
 const contrastOf = (pixels: Uint8Array): number => {
   let most = 0;
   for (let c = 0; c < 3; c += 1) {
-    let [least, largest] = [255, 0];
+    let [least, highest] = [255, 0];
     for (let at = 0; at < pixels.length; at += 4) {
       const alpha = pixels[at + 3] as number;
       const value = ((pixels[at + c] as number) * alpha + 255 * (255 - alpha)) / 255;
       least = Math.min(least, value);
-      largest = Math.max(largest, value);
+      highest = Math.max(highest, value);
     }
-    most = Math.max(most, largest - least);
+    most = Math.max(most, highest - least);
   }
   return most;
 };

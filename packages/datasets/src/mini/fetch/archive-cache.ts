@@ -109,24 +109,24 @@ export const openArchive = async (
     root,
     paths: Object.keys(files).sort(),
     async read(path) {
-      const place = `data package ${describeArchive(pin)}, ${path}`;
+      const member = `data package ${describeArchive(pin)}, ${path}`;
       const expected = files[path];
       if (expected === undefined) {
-        throw new StateError(`${place}: expected a file of the package, got none of that name`, {
+        throw new StateError(`${member}: expected a file of the package, got none of that name`, {
           code: 'package-file',
           fields: { path },
         });
       }
       const bytes = await readFile(join(root, path)).catch((cause: unknown) => {
         throw new FormatError(
-          `${place}: expected the file in ${root}, got none; remove that folder and run again`,
+          `${member}: expected the file in ${root}, got none; remove that folder and run again`,
           { code: 'package-file', fields: { path }, cause },
         );
       });
       const got = sha256(bytes);
       if (got === expected) return bytes;
       throw new FormatError(
-        `${place}: expected SHA-256 ${expected}, got ${got}; remove ${root} so that it is fetched again`,
+        `${member}: expected SHA-256 ${expected}, got ${got}; remove ${root} so that it is fetched again`,
         { code: 'package-checksum', fields: { path, expected, got } },
       );
     },

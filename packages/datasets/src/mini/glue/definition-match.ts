@@ -30,16 +30,16 @@ const definitionSamples = (synsets: readonly RelatedSynset[]): readonly TaskSamp
   });
   // What training has a definition of must not be a held-out one's, of whichever word.
   const held = new Set(usable.filter(({ test }) => test).map(({ synset }) => synset.definition));
-  const own = usable.filter(({ test, synset }) => test || !held.has(synset.definition));
-  const pools = new Map<string, (typeof own)[number][]>();
-  for (const entry of own) {
+  const kept = usable.filter(({ test, synset }) => test || !held.has(synset.definition));
+  const pools = new Map<string, (typeof kept)[number][]>();
+  for (const entry of kept) {
     const pool = `${entry.synset.topic}/${entry.test}`;
     const list = pools.get(pool);
     if (list) list.push(entry);
     else pools.set(pool, [entry]);
   }
   const random = createRandom(1).fork('definition-match');
-  return own.flatMap(({ word, synset, test }): TaskSample[] => {
+  return kept.flatMap(({ word, synset, test }): TaskSample[] => {
     const pool = pools.get(`${synset.topic}/${test}`) ?? [];
     const draw = random.fork(synset.id);
     const right: TaskSample = {

@@ -118,8 +118,8 @@ describe('tasks of WordNet', () => {
           const lemma = extra?.['lemma'] ?? '';
           sides.set(lemma, (sides.get(lemma) ?? new Set()).add(split));
           // The second sentence of an inference is a changed one.
-          const own = name === 'substitution-inference' ? texts.slice(0, 1) : texts;
-          if (split === 'test') own.forEach((text) => tested.add(text.replace(/^\w+: /u, '')));
+          const kept = name === 'substitution-inference' ? texts.slice(0, 1) : texts;
+          if (split === 'test') kept.forEach((text) => tested.add(text.replace(/^\w+: /u, '')));
         }
       }
     }

@@ -82,8 +82,10 @@ export const substitutionInference: UnderstandingTask = Object.freeze({
     const held = new Set(
       samples.filter(({ key }) => lemmaSide(key) === 'test').map(({ texts: [text = ''] }) => text),
     );
-    const own = samples.filter(({ key, texts: [text = ''] }) => lemmaSide(key) === 'test' || !held.has(text));
-    const drawn = drawSamples(own, {
+    const kept = samples.filter(
+      ({ key, texts: [text = ''] }) => lemmaSide(key) === 'test' || !held.has(text),
+    );
+    const drawn = drawSamples(kept, {
       perClass: TRAIN_PER_CLASS,
       testPerClass: TEST_PER_CLASS,
       sideOfKey: lemmaSide,

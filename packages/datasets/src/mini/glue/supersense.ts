@@ -39,10 +39,10 @@ const supersense = (part: 'noun' | 'verb', topics: readonly string[], thin: numb
         samples.filter(({ key }) => lemmaSide(key) === 'test').map(({ texts: [text = ''] }) => text),
       );
       // Some definitions belong to several synsets.
-      const own = samples.filter(
+      const withheld = samples.filter(
         ({ key, texts: [text = ''] }) => lemmaSide(key) === 'test' || !held.has(text),
       );
-      const drawn = drawSamples(own, { sideOfKey: lemmaSide });
+      const drawn = drawSamples(withheld, { sideOfKey: lemmaSide });
       let seen = 0;
       const kept = drawn.filter(({ side }) => {
         if (side === 'test') return true;

@@ -78,23 +78,23 @@ const verseSamples = (
     const byId = new Map(others.map((entry) => [entry.verse.id, entry]));
     const nearest = createIndex(others);
     const usable = entriesOf(a).flatMap(({ verse, words }) => {
-      const own = byId.get(verse.id);
-      if (!own || words.size < LEAST_WORDS) return [];
-      const share = shared(words, own.words);
+      const counterpart = byId.get(verse.id);
+      if (!counterpart || words.size < LEAST_WORDS) return [];
+      const share = shared(words, counterpart.words);
       // A verse that its own counterpart shares nothing with is counted otherwise in the two.
       return share === 0 || share >= MOST_SHARED
         ? []
-        : [{ verse, words, own, at: hashText(`verse/${verse.id}`) }];
+        : [{ verse, words, counterpart, at: hashText(`verse/${verse.id}`) }];
     });
     usable.sort((x, y) => x.at - y.at);
-    for (const { verse, words, own } of usable.slice(0, test ? most.test : most.train)) {
+    for (const { verse, words, counterpart } of usable.slice(0, test ? most.test : most.train)) {
       const sample = (label: 0 | 1, other: Verse): TaskSample => ({
         id: `${verse.id}/${classes[label]}`,
         texts: [verse.text, other.text],
         label,
         key: verse.book,
       });
-      samples.push(sample(1, own.verse));
+      samples.push(sample(1, counterpart.verse));
       const other = nearest(words, verse.id);
       if (other) samples.push(sample(0, other.verse));
     }

@@ -29,7 +29,7 @@ const placesOf = (frames: readonly SpriteFrame[]): ReadonlySet<string> =>
   new Set(frames.map(({ x, y }) => `${x},${y}`));
 
 const isWithin = (a: ReadonlySet<string>, b: ReadonlySet<string>): boolean =>
-  [...a].every((place) => b.has(place));
+  [...a].every((square) => b.has(square));
 
 /**
  * The clips of a unit. Of actions that are one each with frames of its own counts. Where two actions have the same frames a

@@ -33,7 +33,7 @@ const animation = (image: string, rows: Readonly<Record<string, number>>): strin
     ]),
     '',
   ].join('\n');
-const own = { stance: 0, run: 1, swing: 2, shoot: 3, cast: 4, hit: 5, block: 6, die: 7 };
+const starts = { stance: 0, run: 1, swing: 2, shoot: 3, cast: 4, hit: 5, block: 6, die: 7 };
 
 let root = '';
 const packages = (): { cacheDirectory: string } => ({ cacheDirectory: root });
@@ -73,7 +73,7 @@ beforeAll(async () => {
       enemies.flatMap((name) => [
         [
           `${MODS}fantasycore/animations/enemies/${name}.txt`,
-          animation(`enemies/${name === 'goblin_runner' ? 'goblin' : name}`, own),
+          animation(`enemies/${name === 'goblin_runner' ? 'goblin' : name}`, starts),
         ],
         [`${MODS}empyrean_campaign/images/enemies/${name}.png`, sheet],
       ]),
@@ -82,7 +82,7 @@ beforeAll(async () => {
       'color_mod=1,2,3\nINCLUDE animations/enemies/zombie.txt\n',
     ...Object.fromEntries(
       avatar.flatMap((name) => [
-        [`${MODS}fantasycore/animations/avatar/${name}.txt`, animation(`avatar/${name}`, own)],
+        [`${MODS}fantasycore/animations/avatar/${name}.txt`, animation(`avatar/${name}`, starts)],
         [`${MODS}fantasycore/images/avatar/${name}.png`, sheet],
       ]),
     ),

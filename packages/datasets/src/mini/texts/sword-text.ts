@@ -72,20 +72,20 @@ export const swordSlots = (
 /** The verses of a testament in order; slots without words are passed over. */
 export const swordVerses = (slots: readonly string[]): readonly Verse[] => {
   const verses: Verse[] = [];
-  let place: { readonly book: string; readonly chapter: string; verse: number } | undefined;
+  let verse: { readonly book: string; readonly chapter: string; verse: number } | undefined;
   for (const slot of slots) {
     const [, book, chapter] = /<chapter\b[^>]*\bosisID="(\w+)\.(\d+)"[^>]*\bsID=/u.exec(slot) ?? [];
     if (book !== undefined && chapter !== undefined) {
-      place = { book, chapter, verse: 0 };
+      verse = { book, chapter, verse: 0 };
       continue;
     }
     // Headings of books stand between the last verse of one and the first chapter of the next.
-    if (/<div\b[^>]*\btype="book"[^>]*>/u.test(slot)) place = undefined;
-    if (!place) continue;
-    place.verse += 1;
+    if (/<div\b[^>]*\btype="book"[^>]*>/u.test(slot)) verse = undefined;
+    if (!verse) continue;
+    verse.verse += 1;
     const text = plainVerse(slot);
     if (text !== '')
-      verses.push({ book: place.book, id: `${place.book}.${place.chapter}.${place.verse}`, text });
+      verses.push({ book: verse.book, id: `${verse.book}.${verse.chapter}.${verse.verse}`, text });
   }
   return verses;
 };

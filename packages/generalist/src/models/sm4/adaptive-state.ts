@@ -72,8 +72,8 @@ export class AdaptiveState {
   expertsOf(task: string, modality: string): number | undefined {
     const { allocation } = this.#rules;
     if (!allocation) return undefined;
-    const own = allocation.by === 'modality' ? '' : task;
-    return this.#allocated.find((each) => each.task === own && each.modality === modality)?.state.k;
+    const taskName = allocation.by === 'modality' ? '' : task;
+    return this.#allocated.find((each) => each.task === taskName && each.modality === modality)?.state.k;
   }
 
   /** Weight of the tokens of a modality in weight gradients. */
@@ -96,10 +96,10 @@ export class AdaptiveState {
     if (allocation) {
       const lossOf = (task: string, modality: string): number => {
         const measure = allocation.loss === 'alone' ? modalityLoss(modality) : 'loss';
-        const own = Object.entries(values).flatMap(([name, value]) =>
+        const perHead = Object.entries(values).flatMap(([name, value]) =>
           name.startsWith(`${task}/`) && name.endsWith(`/${measure}`) ? [value] : [],
         );
-        return mean(own);
+        return mean(perHead);
       };
       const rule = { ...allocation, most: Math.min(allocation.most ?? experts, experts) };
       this.#allocated = this.#allocated.map((each) => {
@@ -140,7 +140,8 @@ export class AdaptiveState {
   restore({ epoch, allocation, pace }: SavedState): void {
     this.#epoch = epoch;
     this.#allocated = this.#allocated.map(
-      (own) => allocation.find(({ task, modality }) => task === own.task && modality === own.modality) ?? own,
+      (entry) =>
+        allocation.find(({ task, modality }) => task === entry.task && modality === entry.modality) ?? entry,
     );
     this.#pace = pace;
   }

@@ -53,7 +53,7 @@ describe('adaptive expert allocation', () => {
     expect(traced([1, 1, 0.9, 0.9, 0.8], { ...paper, most: 2 }).at(-1)).toMatchObject({ k: 2, open: false });
   });
 
-  it('learns nothing of a loss that is no number, and refuses rules that can not be', () => {
+  it('learns nothing of a loss that is not finite, and refuses rules that can not be', () => {
     expect(traced([1, Number.NaN, Infinity]).at(-1)).toEqual(traced([1])[0]);
     expect(() => allocate(startAllocation(), 1, { ...paper, smoothing: 1 })).toThrow(
       'allocation: expected patience of at least 1, minimumDelta of at least 0, smoothing in [0, 1) and 1 expert or more, got 1, 0, 1 and 16',

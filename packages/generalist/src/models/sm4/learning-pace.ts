@@ -73,8 +73,8 @@ const mean = (values: readonly number[]): number =>
 /** w = 1 - softmax(H), or 1 for a modality alone. */
 export const paceWeights = (entropies: readonly number[], unitMean = false): readonly number[] => {
   if (entropies.length === 1) return [1];
-  const largest = Math.max(...entropies);
-  const exponentials = entropies.map((entropy) => Math.exp(entropy - largest));
+  const maximum = Math.max(...entropies);
+  const exponentials = entropies.map((entropy) => Math.exp(entropy - maximum));
   const sum = exponentials.reduce((total, value) => total + value, 0);
   const scale = unitMean ? entropies.length / (entropies.length - 1) : 1;
   return exponentials.map((value) => scale * (1 - value / sum));
@@ -103,11 +103,11 @@ export const endPace = (state: PaceState, { scope, entropy, unitMean }: PaceRule
           measured.filter((each) => each.task === task),
         );
   const weights = groups.flatMap((group) => {
-    const own = paceWeights(
+    const newWeights = paceWeights(
       group.map((each) => each.entropy),
       unitMean,
     );
-    return group.map((each, at) => ({ ...each, weight: own[at] ?? 1 }));
+    return group.map((each, at) => ({ ...each, weight: newWeights[at] ?? 1 }));
   });
   // A task that had no turn in the epoch keeps its pace.
   const kept = state.weights.filter(

@@ -66,7 +66,7 @@ export const expertGroups = (settings: Sm4Settings): readonly ExpertGroupConfig[
   ] as readonly ExpertGroupConfig[];
 };
 
-const largest = (a: number | undefined, b: number | undefined): number | undefined =>
+const greater = (a: number | undefined, b: number | undefined): number | undefined =>
   a === undefined ? b : b === undefined ? a : Math.max(a, b);
 
 /** Sizes of the tokens of every modality, of the tasks and of what settings ask room for. */
@@ -76,7 +76,7 @@ const inputsOf = (settings: Sm4Settings, data: ModelData): Readonly<Record<strin
   const inputs = new Map<string, Sm4Input>();
   const add = (name: string, { width, axes, extent }: Sm4Input): void => {
     const before = inputs.get(name);
-    const longest = largest(before?.extent, extent);
+    const longest = greater(before?.extent, extent);
     inputs.set(name, {
       width: Math.max(before?.width ?? 0, width),
       axes: Math.max(before?.axes ?? 0, axes),

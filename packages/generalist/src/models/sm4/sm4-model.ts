@@ -233,17 +233,17 @@ export class Sm4Model implements Generalist {
       : undefined;
     const { loss, terms, ...metrics } = tf.tidy(() => {
       const outputs = this.#outputs(inputs, { ...options, task, ...(routing ? { routing } : {}) });
-      const own = headLoss(outputs, batch);
+      const head = headLoss(outputs, batch);
       const auxiliary = routing ? auxiliaryOf(routing) : {};
       const { auxiliary: weighted } = auxiliary;
       const result: Record<string, tf.Scalar> = {
-        ...(own.accuracy ? { accuracy: own.accuracy } : {}),
+        ...(head.accuracy ? { accuracy: head.accuracy } : {}),
         ...auxiliary,
         ...(training ? {} : this.#lossesAlone(batch, options)),
       };
       const summed = weighted
-        ? { loss: tf.add(own.loss, weighted) as tf.Scalar, terms: { loss: own.loss, auxiliary: weighted } }
-        : { loss: own.loss, terms: undefined };
+        ? { loss: tf.add(head.loss, weighted) as tf.Scalar, terms: { loss: head.loss, auxiliary: weighted } }
+        : { loss: head.loss, terms: undefined };
       return { ...result, ...(summed as object) } as unknown as Record<string, tf.Scalar> & typeof summed;
     });
     if (routing) this.#adaptive.observe(paceEntries(routing));

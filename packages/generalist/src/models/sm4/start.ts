@@ -29,9 +29,9 @@ export const startSm4 = async (
     }
     entries.push({ name, source: { how: 'new' }, reason });
   }
-  const own = new Set(model.parameters.entries().map(({ name }) => name));
+  const names = new Set(model.parameters.entries().map(({ name }) => name));
   const left = [...theirs.keys()]
-    .filter((name) => !own.has(name))
+    .filter((name) => !names.has(name))
     .map((name) => ({ name, reason: 'the model has no such parameter' }));
   return { entries, left, settings: [] };
 };

@@ -139,7 +139,7 @@ export class CachedDecoder implements TextDecoder {
     for (const [i, group] of groups.entries()) {
       const { item } = group[0] as TextRow;
       const before = this.#trails.get(item);
-      const own = new Map<string, Trail>();
+      const itemTrails = new Map<string, Trail>();
       // Samples with fewer texts than others repeat their first; nobody asks at the copy.
       for (let k = 0; k < texts; k += 1) {
         const text = (group[k] ?? group[0]) as TextRow;
@@ -150,7 +150,7 @@ export class CachedDecoder implements TextDecoder {
           );
         }
         const trail = written > 0 ? [...parent, kept + k] : [];
-        if (k < group.length) own.set(keyOf(text.tokens), trail);
+        if (k < group.length) itemTrails.set(keyOf(text.tokens), trail);
         if (written > 0) ids[i * length + k] = text.tokens[written - 1] as number;
         const flags = (position: number): Uint8Array =>
           visibility.subarray((i * length + position) * columns, (i * length + position + 1) * columns);
@@ -159,7 +159,7 @@ export class CachedDecoder implements TextDecoder {
         query[kept + tokens + k] = 1;
         if (written > 0) for (const at of trail) flags(k)[at] = 1;
       }
-      trails.set(item, own);
+      trails.set(item, itemTrails);
     }
     this.#trails = trails;
     const positions = Int32Array.from({ length }, (_, i) => (i < tokens ? written - 1 : written));

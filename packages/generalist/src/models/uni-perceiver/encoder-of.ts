@@ -34,13 +34,13 @@ const groupOf = ({ name, linears, blocks, ...settings }: NonNullable<ExpertSetti
  * leave nothing of the preset.
  */
 const expertsOf = (
-  own: UniPerceiverSettings['moe'],
+  given: UniPerceiverSettings['moe'],
   preset: ExpertConfig | undefined,
   tasks: readonly string[],
 ): ExpertConfig | undefined => {
-  if (own === null || (own === undefined && preset === undefined)) return undefined;
+  if (given === null || (given === undefined && preset === undefined)) return undefined;
   const named = tasks.length > 0 ? { tasks } : {};
-  const { groups, ...settings } = own ?? {};
+  const { groups, ...settings } = given ?? {};
   if (groups) return { ...settingsOf(settings), groups: groups.map(groupOf), ...named };
   const { experts, topK, ...base } = preset ?? {};
   const numbers = settings.condition === TASK_SPECIFIC ? {} : defined({ experts, topK });
@@ -69,7 +69,9 @@ const modalitiesOf = (
   shown: Readonly<Record<string, object>>,
 ): EncoderConfig['modalities'] => {
   const preset: Readonly<Record<string, object>> = { visual: {}, text: {} };
-  const named = Object.entries(given).map(([name, own]) => [name, { ...shown[name], ...own }] as const);
+  const named = Object.entries(given).map(
+    ([name, settings]) => [name, { ...shown[name], ...settings }] as const,
+  );
   const all = { ...preset, ...shown, ...Object.fromEntries(named) };
   return Object.keys(all).length > Object.keys(preset).length || Object.keys(given).length > 0
     ? all
@@ -81,14 +83,14 @@ const modalitiesOf = (
  * @throws ConfigError for an unknown preset
  */
 export const encoderOf = (model: UniPerceiverSettings, sizes: EncoderSizes): PresetConfig => {
-  const { preset, patchSize, moe, modalities: given, ...own } = model;
+  const { preset, patchSize, moe, modalities: given, ...encoderSettings } = model;
   const { moe: presetMoe, ...base } = presetNamed(preset);
   const experts = expertsOf(moe, presetMoe, sizes.tasks ?? []);
   const temperatures = [...new Set(sizes.temperatures)];
   const modalities = modalitiesOf(given, sizes.modalities ?? {});
   const config = {
     ...base,
-    ...defined(own),
+    ...defined(encoderSettings),
     vocabularySize: sizes.vocabularySize,
     prefixToken: sizes.vocabularySize - 2,
     patch: { size: patchSize ?? base.patch.size, channels: sizes.channels },

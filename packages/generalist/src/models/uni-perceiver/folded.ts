@@ -24,8 +24,8 @@ const weightPlaces = ({ specs }: Pick<ParameterSet, 'specs'>): readonly WeightPl
     const [, block, linear, expert] =
       /^blocks\.(\d+)\.(\w+\.\w+)(?:\.merged\.\d+|\.experts\.(\d+))?\.weight$/u.exec(name) ?? [];
     if (role !== 'weight' || linear === undefined) return [];
-    const own = expert === undefined ? {} : { expert: Number(expert) };
-    return [{ parameter: name, block: Number(block), linear, ...own }];
+    const expertPart = expert === undefined ? {} : { expert: Number(expert) };
+    return [{ parameter: name, block: Number(block), linear, ...expertPart }];
   });
 
 /** Why experts can't take what is added beside all of them; undefined where they can. */
@@ -60,18 +60,18 @@ const requireShares = (encoder: Encoder, adapter: Adapter): void => {
 
 /** What an adapter adds to a weight: to that of an expert what is its own, and what stands beside all of them. */
 const sumOf = (adapter: Adapter, { block, linear, expert }: LinearPlace): tf.Tensor2D | undefined => {
-  const own = expert === undefined ? undefined : adapter.added({ block, linear, expert });
+  const expertChange = expert === undefined ? undefined : adapter.added({ block, linear, expert });
   const beside = adapter.added({ block, linear });
-  return own && beside ? tf.add(own, beside) : (own ?? beside);
+  return expertChange && beside ? tf.add(expertChange, beside) : (expertChange ?? beside);
 };
 
 /** Adds an adapter to the weights that it is for, and puts its values in place of parameters. */
 export const foldInto = (parameters: ParameterSet, adapter: Adapter): void => {
   const assign = (name: string, value: tf.Tensor): void => void parameters.get(name).assign(value);
-  for (const place of weightPlaces(parameters)) {
+  for (const weightPlace of weightPlaces(parameters)) {
     tf.tidy(() => {
-      const added = sumOf(adapter, place);
-      if (added) assign(place.parameter, tf.add(parameters.get(place.parameter), added));
+      const added = sumOf(adapter, weightPlace);
+      if (added) assign(weightPlace.parameter, tf.add(parameters.get(weightPlace.parameter), added));
     });
   }
   for (const { name } of parameters.specs) {
@@ -95,7 +95,7 @@ const copyEncoder = (encoder: Encoder): Encoder => {
 export const changesExperts = ({ parameters }: Encoder, adapter: Adapter): boolean =>
   tf.tidy(() =>
     weightPlaces(parameters).some(
-      (place) => place.expert !== undefined && adapter.added(place) !== undefined,
+      (weightPlace) => weightPlace.expert !== undefined && adapter.added(weightPlace) !== undefined,
     ),
   );
 
@@ -121,8 +121,8 @@ export const lowRankExport = (encoder: Encoder, adapter: Adapter): LowRankExport
   const { factors, ...rule } = lowRank;
   const { specs } = encoder.parameters;
   const products = weightPlaces({ specs }).flatMap(({ parameter, block, linear, expert }) => {
-    const own = expert === undefined ? undefined : factors({ block, linear, expert });
-    const product = own ?? factors({ block, linear });
+    const expertFactors = expert === undefined ? undefined : factors({ block, linear, expert });
+    const product = expertFactors ?? factors({ block, linear });
     return product ? [{ parameter, ...product }] : [];
   });
   const replaced = specs.flatMap(({ name }) => {

@@ -110,9 +110,16 @@ const queryCount = ({ labels, inputs, queries }: TaskBatch): number => {
  */
 export const taskWeights = (batch: TaskBatch): TaskWeights => {
   const { inputs, targets } = batch;
-  const own = visibleTokens(inputs);
+  const inputTokens = visibleTokens(inputs);
   const others = visibleTokens(targets.sequences);
-  return { loss: queryCount(batch), inputs: own, targets: others, balance: own, z: own, auxiliary: own };
+  return {
+    loss: queryCount(batch),
+    inputs: inputTokens,
+    targets: others,
+    balance: inputTokens,
+    z: inputTokens,
+    auxiliary: inputTokens,
+  };
 };
 
 /** The label of each query that has the larger share. */
@@ -158,7 +165,7 @@ const compared = (
   if (values) return comparedValues(logits, values, batch.loss);
   const labels = tf.tensor1d(mainLabels(batch), 'int32');
   // Not tf.oneHot: it refuses a single candidate, which is what a batch of one pair has.
-  const own = (): tf.Tensor2D => {
+  const labelMask = (): tf.Tensor2D => {
     const candidates = tf.range(0, logits.shape[1], 1, 'int32');
     return tf.cast(tf.equal(tf.expandDims(labels, 1), candidates), 'float32') as tf.Tensor2D;
   };
@@ -166,14 +173,14 @@ const compared = (
     const count = batch.labels.length;
     const same = batch.same && tf.tensor2d(Float32Array.from(batch.same), [count, count]);
     const sameMask = same ? { sameMask: same } : {};
-    const accuracy = bestShare(logits, same ? tf.add(own(), same) : own());
+    const accuracy = bestShare(logits, same ? tf.add(labelMask(), same) : labelMask());
     const loss = symmetricContrastive(queries, targets, temperature, { labelSmoothing, ...sameMask });
     return { loss, accuracy };
   }
   // A training step passes over the vocabulary once for its accuracy.
   const accuracy = training
     ? (tf.mean(tf.cast(tf.equal(tf.argMax(logits, 1), labels), 'float32')) as tf.Scalar)
-    : bestShare(logits, own());
+    : bestShare(logits, labelMask());
   const { logQ } = batch.targets;
   const settings = { labelSmoothing, ...(logQ ? { logQ: tf.tensor1d(logQ) } : {}) };
   const loss = batch.mixed
@@ -192,7 +199,7 @@ export const taskLoss = (model: ComparingModel, batch: TaskBatch, options: Model
   const routing = training ? createRoutingTrace({ telemetry }) : undefined;
   /** Pairs have a target each; other targets are candidates, which are no sample's. */
   const isPaired = batch.loss === 'contrastive';
-  const own = (label: 'inputs' | 'targets') => ({
+  const encodeOptions = (label: 'inputs' | 'targets') => ({
     training,
     side: label,
     task: batch.task,
@@ -216,9 +223,9 @@ export const taskLoss = (model: ComparingModel, batch: TaskBatch, options: Model
     const queries = encodeFeatures(model, batch.inputs, {
       queries: batch.queries,
       unit: head === undefined,
-      ...own('inputs'),
+      ...encodeOptions('inputs'),
     });
-    const targets = cached ?? encodeFeatures(model, sequences, own('targets'));
+    const targets = cached ?? encodeFeatures(model, sequences, encodeOptions('targets'));
     const result = compared(
       batch,
       { queries, targets, training, head },

@@ -94,11 +94,11 @@ describe('routingRecords', () => {
         },
       },
     } as unknown as Parameters<typeof routingRecords>[0];
-    const own = {
+    const siteReport = {
       ...report([{ ...text, counts: counts(4, 1) }], { balance: 1, z: 2, load: 3 }),
       group: 'feed',
     };
-    const [record, ...more] = routingRecords(several, 'naming', [own]);
+    const [record, ...more] = routingRecords(several, 'naming', [siteReport]);
     expect(more).toEqual([]);
     expect(record?.values).toMatchObject({
       group: 'feed',

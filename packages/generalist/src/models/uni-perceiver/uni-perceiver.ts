@@ -102,8 +102,8 @@ export const uniPerceiver: ModelArchitecture<UniPerceiverConfig, UniPerceiverSet
   settingsOfStart(settings, { start, image }) {
     if (settings.gridScale !== undefined) return {};
     const { patch, gridScale } = modalitySettings((start as UniPerceiverConfig).encoder, visual);
-    const own = settings.patchSize ?? presetNamed(settings.preset).patch.size;
-    const scale = (gridScale * gridOf(start.image, patch.size)) / gridOf(image, own);
+    const patchSize = settings.patchSize ?? presetNamed(settings.preset).patch.size;
+    const scale = (gridScale * gridOf(start.image, patch.size)) / gridOf(image, patchSize);
     return scale === 1 ? {} : { gridScale: scale };
   },
 };

@@ -120,26 +120,26 @@ export const lora: TuningMethod<LoraSettings> = {
         },
         ...(settings.experts === 'each'
           ? {
-              expert(own, ref) {
+              expert(plain, ref) {
                 const pairs = pairsOf(parameters, ref);
-                if (pairs.length === 0) return own;
-                return { ...own, weight: tf.add(own.weight, pairWeight(pairs, scale)) as tf.Tensor2D };
+                if (pairs.length === 0) return plain;
+                return { ...plain, weight: tf.add(plain.weight, pairWeight(pairs, scale)) as tf.Tensor2D };
               },
             }
           : {}),
       };
     },
     fold: {
-      weight({ settings, parameters }, place) {
-        const pairs = pairsOf(parameters, place);
+      weight({ settings, parameters }, ref) {
+        const pairs = pairsOf(parameters, ref);
         return pairs.length === 0 ? undefined : pairWeight(pairs, loraScale(settings));
       },
       rest: (settings) => ({ ...settings, linears: [], norms: false }),
     },
     lowRank: {
       rule: ({ rank, alpha, dropout, rankStabilized }) => ({ rank, alpha, dropout, rankStabilized }),
-      factors({ settings, parameters }, place) {
-        const pairs = pairsOf(parameters, place);
+      factors({ settings, parameters }, ref) {
+        const pairs = pairsOf(parameters, ref);
         if (pairs.length === 0) return undefined;
         // One product of n times the rank has the factor that each of n had.
         const grown = settings.rankStabilized ? Math.sqrt(pairs.length) : pairs.length;

@@ -25,8 +25,8 @@ export const pairsOf = (
   parameters: PairSource,
   { block, linear: name, expert }: LinearPlace,
 ): readonly LowRankPair[] =>
-  [{ name, third: undefined }, ...thirdsOf(name)].flatMap(({ name: own, third }) => {
-    const ref = { block, name: own, ...(expert === undefined ? {} : { expert }) };
+  [{ name, third: undefined }, ...thirdsOf(name)].flatMap(({ name: part, third }) => {
+    const ref = { block, name: part, ...(expert === undefined ? {} : { expert }) };
     if (!parameters.has(lowRankName(ref, 'a'))) return [];
     const get = (matrix: 'a' | 'b'): tf.Tensor2D =>
       parameters.get(lowRankName(ref, matrix)) as tf.Variable<tf.Rank.R2>;

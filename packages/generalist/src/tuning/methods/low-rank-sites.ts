@@ -59,9 +59,9 @@ const lowRankTargets = (
   }));
   const { width } = shape;
   const thirds = THIRDS.map((name): LowRankTarget => ({ name, linear: FUSED, input: width, out: width }));
-  const found = patterns.flatMap((pattern) => {
-    const own = whole.filter(({ name }) => fits(pattern, name));
-    if (own.length > 0) return own;
+  const targets = patterns.flatMap((pattern) => {
+    const exact = whole.filter(({ name }) => fits(pattern, name));
+    if (exact.length > 0) return exact;
     const other = shape.splitAttention
       ? whole.filter(({ linear }) => pattern === FUSED && THIRDS.some((name) => name === linear))
       : thirds.filter(({ name }) => name === pattern);
@@ -73,7 +73,7 @@ const lowRankTargets = (
       ...(shape.splitAttention ? [FUSED] : THIRDS),
     ]);
   });
-  return found.filter(({ name }, i) => found.findIndex((each) => each.name === name) === i);
+  return targets.filter(({ name }, i) => targets.findIndex((each) => each.name === name) === i);
 };
 
 /** Experts of each linear by its path, counted from the parameters of a base. */

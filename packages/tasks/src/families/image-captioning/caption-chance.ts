@@ -42,7 +42,7 @@ export const captionChance = (
     for (const text of captions) shares.set(text, (shares.get(text) ?? 0) + share);
   }
   const pairsOf = (textOf: (image: number) => string): CaptionPair[] =>
-    references.map((own, image) => ({ candidate: textOf(image), references: own }));
+    references.map((captions, image) => ({ candidate: textOf(image), references: captions }));
   const draws = Math.min(MOST_DRAWS, Math.ceil(mostPairs / Math.max(1, references.length)));
   const drawn = function* (): Generator<readonly CaptionPair[]> {
     const random = createRandom(seed).fork('chance');
@@ -68,9 +68,9 @@ export const captionChance = (
       let sum = 0;
       for (const pairs of drawn()) {
         const counts = pairs.map((pair, image) => {
-          const own = cached[image]?.get(pair.candidate) ?? bleuCounts(pair);
-          cached[image]?.set(pair.candidate, own);
-          return own;
+          const bleuCount = cached[image]?.get(pair.candidate) ?? bleuCounts(pair);
+          cached[image]?.set(pair.candidate, bleuCount);
+          return bleuCount;
         });
         sum += bleuOfCounts(sumBleuCounts(counts)).bleu[3];
       }

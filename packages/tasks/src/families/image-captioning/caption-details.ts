@@ -52,7 +52,7 @@ export const captionDetails = (
       bleuOfCounts(sumBleuCounts(counted, indices)).bleu[order];
     reports.push(
       reportStatistic(
-        context(`BLEU-${order + 1}`, (own) => of(own.map((pair) => bleuCounts(pair)))),
+        context(`BLEU-${order + 1}`, (samples) => of(samples.map((pair) => bleuCounts(pair)))),
         { count: pairs.length, statistic: (indices) => of(counts, indices) },
         { ...bootstrap, range: [0, 1] },
       ),
@@ -60,10 +60,10 @@ export const captionDetails = (
   }
   if (training && training.length > 0) {
     const frequencies = documentFrequencies(training);
-    const score = (own: readonly CaptionPair[]) => ciderD(own, { frequencies });
+    const score = (samples: readonly CaptionPair[]) => ciderD(samples, { frequencies });
     reports.push(
       reportMean(
-        context('CIDEr-D (training frequencies)', (own) => score(own).value),
+        context('CIDEr-D (training frequencies)', (samples) => score(samples).value),
         score(pairs).perSample,
         { ...bootstrap, range: [0, 10] },
       ),

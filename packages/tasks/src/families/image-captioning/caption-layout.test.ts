@@ -41,11 +41,11 @@ describe('captionVisibility', () => {
         const total = 1 + patchCount + 2 * words;
         const seen = captionVisibility(patchCount, words);
         const reach = Array.from({ length: total }, (_, query) => {
-          const found = new Set([query]);
-          for (const from of found) {
-            for (let key = 0; key < total; key += 1) if (seen[from * total + key]) found.add(key);
+          const reached = new Set([query]);
+          for (const from of reached) {
+            for (let key = 0; key < total; key += 1) if (seen[from * total + key]) reached.add(key);
           }
-          return found;
+          return reached;
         });
         for (let i = 0; i < words; i += 1) {
           const query = 1 + patchCount + words + i;

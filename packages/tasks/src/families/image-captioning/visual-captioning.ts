@@ -32,18 +32,18 @@ export const visualCaptioning = <Fields extends SettingFields>(
     temperature: CAPTION_TEMPERATURE,
     taskName: (dataset: string) => `${dataset}/captioning`,
     create(name, given, context) {
-      const own = ownOf<Fields>(given);
-      requireUnmixed(name, own.augmentation);
+      const familySettings = ownOf<Fields>(given);
+      requireUnmixed(name, familySettings.augmentation);
       return createVisualCaptioning({
         name,
         family,
-        read: source.reader({ ...own, image: context.image }),
+        read: source.reader({ ...familySettings, image: context.image }),
         tokenizer: context.tokenizer,
-        lossWeight: own.lossWeight,
-        labelSmoothing: own.labelSmoothing,
-        maximumTokens: own.maximumTokens,
+        lossWeight: familySettings.lossWeight,
+        labelSmoothing: familySettings.labelSmoothing,
+        maximumTokens: familySettings.maximumTokens,
         vocabulary: context.vocabulary,
-        candidates: vocabularyChoice(own, context),
+        candidates: vocabularyChoice(familySettings, context),
       });
     },
     labelCounts: {
@@ -59,18 +59,18 @@ export const visualCaptioning = <Fields extends SettingFields>(
     },
     longestText: LONGEST_CAPTION,
     size(given, { patches, imageValues, textLength }) {
-      const own = ownOf<Fields>(given);
-      const frames = source.frames(own);
+      const familySettings = ownOf<Fields>(given);
+      const frames = source.frames(familySettings);
       return {
-        positions: 1 + frames * patches + 2 * (own.maximumTokens ?? textLength),
+        positions: 1 + frames * patches + 2 * (familySettings.maximumTokens ?? textLength),
         values: frames * imageValues,
       };
     },
     kept(given, dataset) {
-      const own = ownOf<Fields>(given);
+      const familySettings = ownOf<Fields>(given);
       return {
-        ...source.kept?.(own, dataset),
-        ...(own.generation ? { generation: own.generation } : {}),
+        ...source.kept?.(familySettings, dataset),
+        ...(familySettings.generation ? { generation: familySettings.generation } : {}),
       };
     },
     notes: [

@@ -32,18 +32,18 @@ export const visualClassification = <Fields extends SettingFields>(
     // Clips and images have the same attributes (Uni-Perceiver-MoE, Table 2).
     signature: imageToText,
     create(name, given, context) {
-      const own = ownOf<Fields>(given);
+      const familySettings = ownOf<Fields>(given);
       return createVisualClassification({
         name,
         family,
-        read: source.reader({ ...own, image: context.image }),
-        isMixed: own.augmentation !== undefined && mixesRows(own.augmentation),
+        read: source.reader({ ...familySettings, image: context.image }),
+        isMixed: familySettings.augmentation !== undefined && mixesRows(familySettings.augmentation),
         classes: context.dataset.classes ?? [],
         tokenizer: context.tokenizer,
-        lossWeight: own.lossWeight,
-        labelSmoothing: own.labelSmoothing,
-        maximumTokens: own.maximumTokens,
-        candidates: classChoice(own, context),
+        lossWeight: familySettings.lossWeight,
+        labelSmoothing: familySettings.labelSmoothing,
+        maximumTokens: familySettings.maximumTokens,
+        candidates: classChoice(familySettings, context),
       });
     },
     longestText: LONGEST_NAME,

@@ -22,7 +22,7 @@ export interface VisualTextRetrievalOptions extends TaskSettings, CaptionSetting
  * [B * B], 1 where two different rows mean the same: the chosen caption of one is among all captions of the other.
  * Symmetric, zero on the diagonal.
  */
-export const sameMeaning = (
+export const sameTextMask = (
   chosen: readonly Int32Array[],
   all: readonly (readonly Int32Array[])[],
 ): Uint8Array => {
@@ -66,7 +66,7 @@ export const createVisualTextRetrieval = (options: VisualTextRetrievalOptions): 
         sequences: textSequences(chosen, caption),
       },
       loss: 'contrastive',
-      same: sameMeaning(chosen, all),
+      same: sameTextMask(chosen, all),
     };
   });
 };

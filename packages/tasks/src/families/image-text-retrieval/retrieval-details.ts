@@ -61,7 +61,7 @@ export const retrievalDetails = (
         { seed, groups: [...groups], range: [1, Number.POSITIVE_INFINITY] },
       ),
       reportMean(
-        context('MRR', 'higher', (own) => meanReciprocalRank(own).value),
+        context('MRR', 'higher', (samples) => meanReciprocalRank(samples).value),
         meanReciprocalRank(ranks).perSample,
         { seed, groups: [...groups], range: [0, 1] },
       ),

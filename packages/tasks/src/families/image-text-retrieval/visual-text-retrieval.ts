@@ -31,24 +31,24 @@ export const visualTextRetrieval = <Fields extends SettingFields>(
     temperature: RETRIEVAL_TEMPERATURE,
     taskName: (dataset: string) => `${dataset}/retrieval`,
     create(name, given, context) {
-      const own = ownOf<Fields>(given);
-      requireUnmixed(name, own.augmentation);
+      const familySettings = ownOf<Fields>(given);
+      requireUnmixed(name, familySettings.augmentation);
       return createVisualTextRetrieval({
         name,
         family,
-        read: source.reader({ ...own, image: context.image }),
+        read: source.reader({ ...familySettings, image: context.image }),
         tokenizer: context.tokenizer,
-        lossWeight: own.lossWeight,
-        labelSmoothing: own.labelSmoothing,
-        maximumTokens: own.maximumTokens,
+        lossWeight: familySettings.lossWeight,
+        labelSmoothing: familySettings.labelSmoothing,
+        maximumTokens: familySettings.maximumTokens,
       });
     },
     longestText: LONGEST_CAPTION,
     size(given, { patches, imageValues, textLength }) {
-      const own = ownOf<Fields>(given);
-      const frames = source.frames(own);
+      const familySettings = ownOf<Fields>(given);
+      const frames = source.frames(familySettings);
       return {
-        positions: 2 + frames * patches + (own.maximumTokens ?? textLength),
+        positions: 2 + frames * patches + (familySettings.maximumTokens ?? textLength),
         values: frames * imageValues,
       };
     },

@@ -65,7 +65,7 @@ export const sampleSequences = async (
     });
   }
   // Columns lie in the order of what the task reads.
-  const placed = { ...kept, inputs: kept.inputs.map((input, place) => ({ ...input, place })) };
+  const placed = { ...kept, inputs: kept.inputs.map((input, index) => ({ ...input, index })) };
   const read = inputReader(multimodalInputs(placed as never, { image, tokenizer }));
   return read(batch, { random: createRandom(1), training: false });
 };

@@ -27,8 +27,8 @@ export interface KeptInput {
   readonly name: string;
   readonly stored: StoredInput;
   readonly settings: Readonly<Record<string, unknown>>;
-  /** Its place among the inputs of the dataset. */
-  readonly place: number;
+  /** Its position among the inputs of the dataset. */
+  readonly index: number;
 }
 
 /** What a multimodal task keeps of its inputs. */
@@ -49,10 +49,10 @@ export const keptInputs = (
   const names = Object.keys(stored);
   const unknown = Object.keys(given ?? {}).find((name) => !names.includes(name));
   if (unknown !== undefined) throw unknownName(`input of ${dataset}`, unknown, names);
-  const kept = names.flatMap((name, place): KeptInput[] =>
+  const kept = names.flatMap((name, index): KeptInput[] =>
     given && !Object.hasOwn(given, name)
       ? []
-      : [{ name, stored: stored[name] as StoredInput, settings: given?.[name] ?? {}, place }],
+      : [{ name, stored: stored[name] as StoredInput, settings: given?.[name] ?? {}, index }],
   );
   if (kept.length > 0) return kept;
   throw new ConfigError(
@@ -76,8 +76,8 @@ export const signatureOf = ({ inputs }: KeptInputs): TaskSignature => ({
 /** Attributes of the names that a task is answered by. Before anything is known of its inputs, those of a text. */
 export const targetRow = (kept: KeptInputs): AttributeRow => {
   const signature = signatureOf(kept);
-  const known = signature.inputs.length > 0 ? signature : { inputs: ['text'], targets: ['text'] };
-  return segmentRow(known, { modality: 'text', causal: false, source: 'target' });
+  const shown = signature.inputs.length > 0 ? signature : { inputs: ['text'], targets: ['text'] };
+  return segmentRow(shown, { modality: 'text', causal: false, source: 'target' });
 };
 
 const inputRow = (kept: KeptInputs, { stored: { modality } }: KeptInput): AttributeRow =>
@@ -104,7 +104,7 @@ export const multimodalInputs = (
   const kept = keptOf(settings);
   const { maximumTokens = LONGEST_TEXT } = kept;
   return kept.inputs.map((each) => {
-    const { name, stored, settings: own } = each;
+    const { name, stored, settings: ofInput } = each;
     const modality = modalityNamed(stored.modality);
     if (!modality.input) {
       throw new ConfigError(
@@ -113,8 +113,8 @@ export const multimodalInputs = (
       );
     }
     const text = { vocabularySize: tokenizer.size, endToken: tokenizer.specials.endoftext, maximumTokens };
-    const input = modality.input(stored, { name, image, text, settings: own });
-    return { name, modality: stored.modality, row: inputRow(kept, each), input, place: each.place };
+    const input = modality.input(stored, { name, image, text, settings: ofInput });
+    return { name, modality: stored.modality, row: inputRow(kept, each), input, index: each.index };
   });
 };
 
@@ -125,13 +125,13 @@ export const inputReader =
     const columns = columnsOf(batch);
     const flags = fixedListValues(batch, MISSING);
     const width = flags.length / batch.numRows;
-    const parts = inputs.map(({ modality, input, row, name, place }): SegmentRows => {
+    const parts = inputs.map(({ modality, input, row, name, index }): SegmentRows => {
       const rows = modalityNamed(modality).read(columns, input, {
         row,
         rowRandom: training ? (at) => rowRandom(random, at, name) : undefined,
       });
       const lacking = Array.from({ length: batch.numRows }, (_, at) =>
-        Number(flags[at * width + place] ?? 0),
+        Number(flags[at * width + index] ?? 0),
       );
       if (!lacking.includes(1)) return rows;
       const { length } = rows.segment;

@@ -83,7 +83,7 @@ export const evaluateTextClassification = async (context: SplitContext): Promise
   const name = { task: `${asked.name} text classification`, split };
   const answers = await simpleAnswers(context);
   const shares = Object.entries(answers).map(
-    ([system, own]) => [system, accuracy(own, labels).value] as const,
+    ([system, predicted]) => [system, accuracy(predicted, labels).value] as const,
   );
   const given = { scores: joinScores(scores), labels, groups, classes: classes.length };
   const others = measured.flatMap((score) =>

@@ -82,7 +82,7 @@ export const textScoreReport = (
   const counts = countsOf(given);
   const scoreOf = (scores: Float32Array): number => of(countsOf({ scores, labels, classes })(all), classes);
   const baselines = Object.entries(answers).map(
-    ([system, own]) => [system, scoreOf(sureScores(own, classes))] as const,
+    ([system, predicted]) => [system, scoreOf(sureScores(predicted, classes))] as const,
   );
   return reportStatistic(
     {

@@ -38,10 +38,10 @@ const program = (path: string, body: string): string => {
 
 /** An installed package: its manifest as tfjs-node has it, and one source. */
 const installPackage = (name: TensorflowPackageName = 'tfjs-node'): void => {
-  const place = `node_modules/@tensorflow/${name}`;
+  const folder = `node_modules/@tensorflow/${name}`;
   const binary = { module_path: './lib/napi-v{napi_build_version}', napi_versions: [3, 8, 999] };
-  put(`${place}/package.json`, JSON.stringify({ name: `@tensorflow/${name}`, version: '4.22.0', binary }));
-  put(`${place}/binding/tfjs_binding.cc`, '// a source\n');
+  put(`${folder}/package.json`, JSON.stringify({ name: `@tensorflow/${name}`, version: '4.22.0', binary }));
+  put(`${folder}/binding/tfjs_binding.cc`, '// a source\n');
 };
 
 /** A TensorFlow in name only: the build looks for three files, the compiler for the rest. */
@@ -98,10 +98,10 @@ describe.runIf(process.platform === 'linux')('buildTensorflowBinding', () => {
 
     const built = { library: 'TensorFlow 2.21.0', root: tensorflow, cuda: false, binding };
     expect(await build(python)).toEqual({ ...built, upToDate: false });
-    const found = findTensorflowPackage('tfjs-node', [root]);
-    expect(found?.hasBinding).toBe(true);
+    const entry = findTensorflowPackage('tfjs-node', [root]);
+    expect(entry?.hasBinding).toBe(true);
     expect(existsSync(join(dirname(binding), 'tfjs_binding_tensorflow.so'))).toBe(true);
-    expect(found && readBuildRecord(found)).toMatchObject({
+    expect(entry && readBuildRecord(entry)).toMatchObject({
       version: '2.21.0',
       root: tensorflow,
       compiler: 'a compiler 1.0',
@@ -217,9 +217,9 @@ echo 'a note' >&2; echo 'file.cc:3: error: no such thing' >&2; exit 1`,
     expect(error.message).toBe(
       `expected the binding to compile against TensorFlow 2.21.0 (${join(root, 'tensorflow')}) by ${compiler} (a compiler 1.0) with -std=c++17, then -std=c++20, got: file.cc:3: error: no such thing; try another TensorFlow (2.16 to 2.21 are known to work) or another compiler by CXX`,
     );
-    const found = findTensorflowPackage('tfjs-node', [root]);
-    expect(found?.hasBinding).toBe(false);
-    expect(found && readBuildRecord(found)).toBeUndefined();
+    const entry = findTensorflowPackage('tfjs-node', [root]);
+    expect(entry?.hasBinding).toBe(false);
+    expect(entry && readBuildRecord(entry)).toBeUndefined();
   });
 });
 

@@ -71,14 +71,14 @@ const findCompiler = async (): Promise<{ command: string; version: string }> => 
   });
 };
 
-const sourcesOf = (found: TensorflowPackage, name: TensorflowPackageName): string[] => {
-  const folder = join(found.folder, 'binding');
+const sourcesOf = (installed: TensorflowPackage, name: TensorflowPackageName): string[] => {
+  const folder = join(installed.folder, 'binding');
   const names = existsSync(folder) ? readdirSync(folder) : [];
   const sources = names.filter((name) => name.endsWith('.cc')).map((name) => join(folder, name));
   if (sources.length > 0) return sources.sort();
   const remedy = `install it again: ${installCommand(name)}`;
   throw new EngineError(
-    `${found.name} ${found.version}: expected the sources of its binding in ${folder}, got none; ${remedy}`,
+    `${installed.name} ${installed.version}: expected the sources of its binding in ${folder}, got none; ${remedy}`,
     {
       code: 'binding-sources-missing',
       fields: { remedy },

@@ -46,7 +46,7 @@ const failure = async (work: Promise<unknown>): Promise<EngineError> => {
 };
 
 describe.skipIf(installed)('tensorflowLoader', () => {
-  const place = 'node_modules/@tensorflow/tfjs-node-gpu';
+  const folder = 'node_modules/@tensorflow/tfjs-node-gpu';
   const loader = tensorflowLoader('tfjs-node-gpu', 'cuda');
   beforeAll(() => {
     root = mkdtempSync(join(tmpdir(), 'polygate-tensorflow-'));
@@ -72,17 +72,17 @@ describe.skipIf(installed)('tensorflowLoader', () => {
   });
 
   it('a package without its binding names the command that builds it', async () => {
-    put(`${place}/package.json`, '{"name": "@tensorflow/tfjs-node-gpu", "version": "4.22.0"}');
-    put(`${place}/dist/index.js`, entry);
+    put(`${folder}/package.json`, '{"name": "@tensorflow/tfjs-node-gpu", "version": "4.22.0"}');
+    put(`${folder}/dist/index.js`, entry);
     const error = await failure(loader.load(request));
     expect(error.message).toBe('@tensorflow/tfjs-node-gpu 4.22.0 is installed without its binding');
     expect(error.fields['remedy']).toBe('`npx polygate engines build tfjs-node-gpu`');
   });
 
   it('a package that does not load says what its binding was built against', async () => {
-    put(`${place}/lib/napi-v8/tfjs_binding.node`, '');
-    put(`${place}/lib/napi-v8/polygate-build.json`, '{"version": "2.21.0", "root": "/gone/tensorflow"}');
-    put(`${place}/dist/index.js`, `throw new Error('no library\\nsecond line')`);
+    put(`${folder}/lib/napi-v8/tfjs_binding.node`, '');
+    put(`${folder}/lib/napi-v8/polygate-build.json`, '{"version": "2.21.0", "root": "/gone/tensorflow"}');
+    put(`${folder}/dist/index.js`, `throw new Error('no library\\nsecond line')`);
     const error = await failure(loader.load(request));
     expect(error.message).toBe(
       '@tensorflow/tfjs-node-gpu 4.22.0 does not load: no library (built against TensorFlow 2.21.0 in /gone/tensorflow)',
@@ -91,7 +91,7 @@ describe.skipIf(installed)('tensorflowLoader', () => {
   });
 
   it('loads without a trace: current backend, gradients, terminal and settings are as before', async () => {
-    put(`${place}/dist/index.js`, entry);
+    put(`${folder}/dist/index.js`, entry);
     // A module that failed to load is not remembered; this one is, once it has loaded.
     vi.stubGlobal('tensorflowSeesGpu', true);
     await tf.setBackend('cpu');

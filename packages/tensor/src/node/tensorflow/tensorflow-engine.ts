@@ -64,14 +64,14 @@ const requireQuietly = async (entry: string): Promise<void> => {
 };
 
 /** Loads the package, once a process. @throws EngineError with the remedy */
-const start = async (found: TensorflowPackage, name: TensorflowPackageName): Promise<void> => {
-  const label = `${found.name} ${found.version}`;
-  if (!found.hasBinding) fail(`${label} is installed without its binding`, `\`${buildCommand(name)}\``);
+const start = async (installed: TensorflowPackage, name: TensorflowPackageName): Promise<void> => {
+  const label = `${installed.name} ${installed.version}`;
+  if (!installed.hasBinding) fail(`${label} is installed without its binding`, `\`${buildCommand(name)}\``);
   try {
-    await requireQuietly(join(found.folder, 'dist/index.js'));
+    await requireQuietly(join(installed.folder, 'dist/index.js'));
   } catch (cause) {
     const text = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
-    const record = readBuildRecord(found);
+    const record = readBuildRecord(installed);
     const built = record ? ` (built against TensorFlow ${record.version} in ${record.root})` : '';
     fail(
       `${label} does not load: ${text}${built}`,

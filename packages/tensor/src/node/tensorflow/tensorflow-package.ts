@@ -84,12 +84,12 @@ export const findTensorflowPackage = (
 };
 
 /** The file beside a binding that says what our build made it from. */
-export const buildRecordFile = (found: TensorflowPackage): string =>
-  join(dirname(found.binding), 'polygate-build.json');
+export const buildRecordFile = (installed: TensorflowPackage): string =>
+  join(dirname(installed.binding), 'polygate-build.json');
 
 /** What our build wrote, or undefined: a binding that came with the package has no record. */
-export const readBuildRecord = (found: TensorflowPackage): TensorflowBuildRecord | undefined => {
-  const file = buildRecordFile(found);
+export const readBuildRecord = (installed: TensorflowPackage): TensorflowBuildRecord | undefined => {
+  const file = buildRecordFile(installed);
   if (!existsSync(file)) return undefined;
   return parseJson(readFileSync(file), file, {
     remedy: 'delete it and build again',
