@@ -30,8 +30,8 @@ describe('jsonFault', () => {
 
   it('reads strings and nesting of any length', () => {
     const long = 'a\\n'.repeat(4e6);
-    expect(jsonFault(`["${long}", NaN]`)).toEqual({ line: 1, column: long.length + 6, found: 'NaN' });
-    expect(jsonFault('['.repeat(1e6))).toEqual({ line: 1, column: 1e6 + 1, found: '' });
+    expect(jsonFault(`["${long}", NaN]`)).toEqual({ line: 1, column: long.length + 6, token: 'NaN' });
+    expect(jsonFault('['.repeat(1e6))).toEqual({ line: 1, column: 1e6 + 1, token: '' });
   });
 
   it('finds a fault exactly where JSON.parse refuses', () => {
