@@ -1,5 +1,15 @@
 /** An auxiliary loss of routers of tokens as a record: a name, and how it is computed with its gradient. */
-import { call, ruleOf, rules, shaped, type NamedRecord, type RecordShape } from '@polygate/core';
+import {
+  call,
+  oneOf,
+  optional,
+  ruleOf,
+  rules,
+  shaped,
+  type NamedRecord,
+  type RecordShape,
+} from '@polygate/core';
+import type { ExpertSum } from '@polygate/tensor';
 import type { TokenChoices } from './token-choice.ts';
 
 /** What a loss is computed from. All borrowed. */
@@ -15,18 +25,35 @@ export interface AuxiliaryLossInput {
   readonly renormalize: boolean | undefined;
 }
 
+/** A loss as a function of one number for each expert, which engines sum up as they decide. */
+export interface LossOfSums {
+  readonly of: ExpertSum;
+  /** @param sums [E] over the visible tokens of one router */
+  evaluate(sums: Float64Array): {
+    readonly value: number;
+    /** dL / dsums [E] */
+    gradient(): Float64Array;
+  };
+}
+
 /** An auxiliary loss by name. */
 export interface AuxiliaryLoss extends NamedRecord {
   /** The loss of one router over its visible tokens, and how to get dL / dlogits [N, E], zero at padding. */
   evaluate(input: AuxiliaryLossInput): { readonly value: number; gradient(): Float32Array };
+  /**
+   * The same loss as a function of sums. Engines that decide for tokens compute a loss that has it; one that has not
+   * brings all decisions of its router to the host. @default no such function
+   */
+  readonly sums?: LossOfSums | undefined;
 }
+
+const result = shaped({
+  value: ruleOf('a number', (value) => typeof value === 'number'),
+  gradient: rules.function,
+});
 
 /** What the fields of an {@link AuxiliaryLoss} must be. */
 export const auxiliaryLossShape: RecordShape<AuxiliaryLoss> = {
-  evaluate: call(
-    shaped({
-      value: ruleOf('a number', (value) => typeof value === 'number'),
-      gradient: rules.function,
-    }),
-  ),
+  evaluate: call(result),
+  sums: optional(shaped({ of: oneOf('gates', 'chances'), evaluate: call(result) })),
 };

@@ -7,14 +7,15 @@
  * Choices count before any is dropped. The share f is a constant to the gradient; with K choices it counts all of them,
  * where the Switch Transformer has K = 1.
  *
- * Others are records in a registry (`importance` and `load` of Shazeer et al. 2017, and those of other packages); they are
- * computed on the host where a model asks for them.
+ * Others are records in a registry (`importance` and `load` of Shazeer et al. 2017, and those of other packages). Where a
+ * model asks for one, an engine that decides for tokens computes it if it is a function of sums over them (`sums` of the
+ * record); else the router's decisions are made on the host.
  *
  * N tokens · E experts
  */
 import { createRegistry } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
-import { auxiliaryLossShape, type AuxiliaryLoss, type AuxiliaryLossInput } from './auxiliary-loss.ts';
+import { auxiliaryLossShape, type AuxiliaryLoss } from './auxiliary-loss.ts';
 import { importanceLoss, loadLoss } from './shazeer-losses.ts';
 import type { TokenChoices } from './token-choice.ts';
 
@@ -28,10 +29,8 @@ export type RouterLosses = LossRecord<tf.Scalar>;
 export interface RouterLoss {
   /** By name: balance, z, and then those that were asked for. */
   readonly values: LossRecord<number>;
-  /** [2] balance and z, on the tape of the logits. */
-  readonly pair: tf.Tensor1D;
-  /** The others in the order of `values`, on the tape of the logits. @default there are none */
-  readonly others?: tf.Tensor1D | undefined;
+  /** The same, in the order of `values`, on the tape of the logits. */
+  readonly tensor: tf.Tensor1D;
 }
 
 /** The losses of a decision as numbers, and what their gradient needs of it. */
@@ -79,19 +78,6 @@ const lossGradient = (
   return result;
 };
 
-/** Both losses [2] on the tape of the logits [N, E] that the choices were made from (a constant noise apart). */
-export const lossPair = (logits: tf.Tensor2D, choices: TokenChoices, values: LossValues): tf.Tensor1D => {
-  const op = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
-    const [{ shape }] = inputs as [tf.Tensor];
-    const gradFunc = (dy: tf.Tensor): tf.Tensor => {
-      const [toBalance = 0, toZ = 0] = dy.dataSync<'float32'>();
-      return tf.tensor(lossGradient(choices, values.shares, [toBalance, toZ]), shape, 'float32');
-    };
-    return { value: tf.tensor1d([values.balance, values.z]), gradFunc };
-  });
-  return op(logits) as tf.Tensor1D;
-};
-
 /** Names of the two that are always computed, in their order in a pair. */
 const PAIR: readonly string[] = Object.freeze(['balance', 'z']);
 
@@ -137,34 +123,48 @@ export const auxiliaryLossNames = (): readonly string[] => losses.names();
 export const furtherLosses = (names: readonly string[]): readonly AuxiliaryLoss[] =>
   names.filter((name) => !PAIR.includes(name)).map(auxiliaryLossNamed);
 
-/** Further losses of a decision as numbers, and as one tensor on the tape of the logits [N, E]. */
-export const computeLosses = (
-  records: readonly AuxiliaryLoss[],
+/** A further loss with its name, as a record evaluated it. */
+export interface FurtherLoss extends ReturnType<AuxiliaryLoss['evaluate']> {
+  readonly name: string;
+}
+
+/**
+ * The losses of a decision of the host as one tensor on the tape of the logits [N, E] that the choices were made from (a
+ * constant noise apart).
+ */
+export const hostLosses = (
   logits: tf.Tensor2D,
-  input: AuxiliaryLossInput,
-): { readonly values: Readonly<Record<string, number>>; readonly tensor?: tf.Tensor1D } => {
-  if (records.length === 0) return { values: {} };
-  const results = records.map((record) => record.evaluate(input));
-  const values = Object.fromEntries(records.map(({ name }, i) => [name, results[i]?.value ?? NaN]));
+  {
+    choices,
+    values,
+    further,
+  }: {
+    readonly choices: TokenChoices;
+    readonly values: LossValues;
+    readonly further: readonly FurtherLoss[];
+  },
+): tf.Tensor1D => {
   const op = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
     const [{ shape }] = inputs as [tf.Tensor];
     const gradFunc = (dy: tf.Tensor): tf.Tensor => {
-      const sum = new Float32Array(shape.reduce((a, b) => a * b, 1));
-      for (const [i, upstream] of dy.dataSync<'float32'>().entries()) {
-        if (upstream === 0) continue;
-        results[i]?.gradient().forEach((value, at) => (sum[at] = (sum[at] as number) + upstream * value));
+      const [toBalance = 0, toZ = 0, ...upstream] = dy.dataSync<'float32'>();
+      const gradient = lossGradient(choices, values.shares, [toBalance, toZ]);
+      for (const [i, factor] of upstream.entries()) {
+        if (factor === 0) continue;
+        const toLogits = further[i]?.gradient();
+        toLogits?.forEach((value, at) => (gradient[at] = (gradient[at] as number) + factor * value));
       }
-      return tf.tensor(sum, shape, 'float32');
+      return tf.tensor(gradient, shape, 'float32');
     };
-    return { value: tf.tensor1d(Object.values(values)), gradFunc };
+    return { value: tf.tensor1d([values.balance, values.z, ...further.map(({ value }) => value)]), gradFunc };
   });
-  return { values, tensor: op(logits) as tf.Tensor1D };
+  return op(logits) as tf.Tensor1D;
 };
 
 /** The losses of a router by name. */
-export const routerLosses = ({ values, pair, others }: RouterLoss): RouterLosses =>
+export const routerLosses = ({ values, tensor }: RouterLoss): RouterLosses =>
   tf.tidy(() => {
-    const scalars = [...tf.unstack(pair), ...(others ? tf.unstack(others) : [])] as tf.Scalar[];
+    const scalars = tf.unstack(tensor) as tf.Scalar[];
     const named = Object.keys(values).map((name, i) => [name, scalars[i] as tf.Scalar]);
     return Object.fromEntries(named) as RouterLosses;
   });
@@ -177,24 +177,17 @@ export const weightedRouterLoss = (
   all: readonly RouterLoss[],
   factors: Readonly<Record<string, number>>,
 ): tf.Scalar => {
-  const { balance = 0, z = 0 } = factors;
-  const furtherOf = ({ values }: RouterLoss): readonly number[] =>
-    Object.keys(values)
-      .slice(PAIR.length)
-      .map((name) => factors[name] ?? 0);
-  const total = all.reduce((sum, loss) => {
-    const { values } = loss;
-    const pair = sum + balance * values.balance + z * values.z;
-    const others = Object.values(values).slice(PAIR.length);
-    return furtherOf(loss).reduce((part, factor, i) => part + factor * (others[i] ?? 0), pair);
-  }, 0);
-  const further = all.flatMap((loss) => (loss.others ? [{ tensor: loss.others, by: furtherOf(loss) }] : []));
+  const factorsOf = ({ values }: RouterLoss): readonly number[] =>
+    Object.keys(values).map((name) => factors[name] ?? 0);
+  const total = all.reduce(
+    (sum, { values }) =>
+      Object.entries(values).reduce((part, [name, value]) => part + (factors[name] ?? 0) * value, sum),
+    0,
+  );
   const op = tf.customGrad(() => ({
     value: tf.scalar(total),
-    gradFunc: (dy: tf.Tensor): tf.Tensor[] => {
-      const each = tf.mul(dy, tf.tensor1d([balance, z]));
-      return [...all.map(() => each.clone()), ...further.map(({ by }) => tf.mul(dy, tf.tensor1d([...by])))];
-    },
+    gradFunc: (dy: tf.Tensor): tf.Tensor[] =>
+      all.map((loss) => tf.mul(dy, tf.tensor1d([...factorsOf(loss)]))),
   }));
-  return op(...all.map(({ pair }) => pair), ...further.map(({ tensor }) => tensor)) as tf.Scalar;
+  return op(...all.map(({ tensor }) => tensor)) as tf.Scalar;
 };

@@ -44,6 +44,12 @@ export const DEFAULT_TOP_K = 2;
 export const renormalizes = (renormalize: boolean | undefined, topK: number): boolean =>
   renormalize ?? topK > 1;
 
+/** {@link renormalizes} as the least number of kept values that are divided; more than `experts` where none ever are. */
+export const divideFrom = (renormalize: boolean | undefined, experts: number): number => {
+  if (renormalize === undefined) return 2;
+  return renormalize ? 1 : experts + 1;
+};
+
 /** Most experts of a gate. */
 const MAX_EXPERTS = 2 ** 20;
 

@@ -29,7 +29,7 @@ export { describeRouters } from './router-stack.ts';
 export type { AnyRouterStack, RouterStack, TokenRouterStack } from './router-stack.ts';
 export { routeTokens, unstackRouters } from './token-router.ts';
 export type { RouteTokensOptions, SiteParameters, TokenDecision, TokenPlan } from './token-router.ts';
-export type { AuxiliaryLoss, AuxiliaryLossInput } from './auxiliary-loss.ts';
+export type { AuxiliaryLoss, AuxiliaryLossInput, LossOfSums } from './auxiliary-loss.ts';
 export {
   auxiliaryLossNamed,
   auxiliaryLossNames,

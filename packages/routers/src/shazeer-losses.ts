@@ -3,7 +3,8 @@
  * coefficient of variation over the experts of one router:
  *   importance_e = sum over tokens of the gate of e, before anything is dropped (Eq. 6);
  *   load_e = sum over tokens of P(e is among the k largest | the noise of e is drawn anew) (Eq. 8 to 11).
- * Outside training there is no noise, and the load is a count, without a gradient.
+ * Outside training there is no noise, and the load is a count, without a gradient. Engines that decide for tokens sum up both
+ * (`sums`); what stands here is their twin.
  *
  * N tokens · E experts · K chosen
  */
@@ -33,6 +34,7 @@ export const squaredVariation = (
 export const importanceLoss: AuxiliaryLoss = Object.freeze({
   name: 'importance',
   summary: 'experts get equal sums of gates (Shazeer et al. 2017, Eq. 6 and 7)',
+  sums: { of: 'gates', evaluate: squaredVariation } as const,
   evaluate({ choices, renormalize }: AuxiliaryLossInput) {
     const { experts, topK, ids, weights } = choices;
     const importance = new Float64Array(experts);
@@ -101,6 +103,7 @@ const rivalOf = (leaders: readonly number[], isChosen: boolean, chosen: number):
 export const loadLoss: AuxiliaryLoss = Object.freeze({
   name: 'load',
   summary: 'experts are as likely to be chosen (Shazeer et al. 2017, Eq. 8 to 11)',
+  sums: { of: 'chances', evaluate: squaredVariation } as const,
   evaluate(input: AuxiliaryLossInput) {
     const { choices, clean, noisy, noise } = input;
     const { experts } = choices;

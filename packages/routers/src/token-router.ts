@@ -11,20 +11,12 @@
  */
 import { ConfigError, type Random } from '@polygate/core';
 import type { ParameterSet } from '@polygate/nn';
-import {
-  bringsTokenChoice,
-  decidedGates,
-  engineTokenChoice,
-  exactLinear,
-  routerLogits,
-  type DispatchPlan,
-  type EngineTokenChoice,
-} from '@polygate/tensor';
+import { exactLinear, routerLogits, type DispatchPlan } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
+import type { AuxiliaryLoss } from './auxiliary-loss.ts';
 import {
-  computeLosses,
   furtherLosses,
-  lossPair,
+  hostLosses,
   lossValues,
   routerLosses,
   type RouterLoss,
@@ -32,7 +24,6 @@ import {
 } from './auxiliary-losses.ts';
 import {
   BATCH_ORDER,
-  capacityOf,
   drawSlotOrder,
   giveSlots,
   type CapacityOptions,
@@ -40,8 +31,9 @@ import {
   type Slots,
 } from './capacity.ts';
 import type { DescribedTokens, TokenContext, TokenRun } from './condition.ts';
-import { checkTopK, DEFAULT_TOP_K, logitsNotFinite, renormalizes, type GateRule } from './gate-math.ts';
-import { noiseStream, tokenNoise } from './noise.ts';
+import { engineDecision, routeOnEngine, type DecisionRule } from './engine-decision.ts';
+import { checkTopK, DEFAULT_TOP_K } from './gate-math.ts';
+import { tokenNoise } from './noise.ts';
 import {
   describeRouters,
   stackOfTokens,
@@ -70,8 +62,8 @@ export interface RouteTokensOptions {
   /** Whether the likeliest choices get their slots first. @default false */
   readonly batchPriority?: boolean;
   /**
-   * Experts that the tokens choose: one number, or one for each position of a sequence, [L]. Different ones are chosen on
-   * the host. @default the stack's topK
+   * Experts that the tokens choose: one number, or one for each position of a sequence, [L].
+   * @default the stack's topK
    */
   readonly topK?: number | readonly number[] | undefined;
   /** Names of the auxiliary losses that are wanted beside balance and z, which are always there. @default none */
@@ -142,24 +134,13 @@ const gateLogits = (
   return { logits: tf.reshape(sum, [batch * length, experts]), tokens: routed };
 };
 
-interface Outcome {
+/** What the host decided. */
+interface HostOutcome {
   readonly choices: TokenChoices;
   readonly slots: Slots;
   readonly gates: tf.Tensor2D;
-  /** What the gradients need, where an engine decided. */
-  readonly engine?: EngineTokenChoice;
-  /** [N, E] each, where the host decided. */
-  readonly logits?: { readonly clean: Float32Array; readonly noisy: Float32Array };
-}
-
-interface DecisionRule extends GateRule, Required<CapacityOptions> {
-  readonly topK: number;
-  readonly training: boolean;
-  readonly noise: number | undefined;
-  readonly random: Random | undefined;
-  /** B samples of the call, for their noise. */
-  readonly samples: number;
-  readonly topKs: readonly number[] | undefined;
+  /** [N, E] each. */
+  readonly logits: { readonly clean: Float32Array; readonly noisy: Float32Array };
 }
 
 const gateValues = (choices: TokenChoices, kept: Uint8Array): Float32Array => {
@@ -177,7 +158,7 @@ const routeOnHost = (
   logits: tf.Tensor2D,
   visible: tf.Tensor | undefined,
   { experts, topK, topKs, renormalize, capacityFactor, batchPriority, order, ...noisy }: DecisionRule,
-): Outcome => {
+): HostOutcome => {
   const clean = logits.dataSync<'float32'>();
   const noisyLogits = tokenNoise(clean, experts, noisy);
   const flags = { visible: visible?.dataSync<'float32'>(), topKs };
@@ -187,16 +168,10 @@ const routeOnHost = (
   return { choices, slots, gates, logits: { clean, noisy: noisyLogits } };
 };
 
-/** Host values of a tensor, read when somebody looks: only telemetry does. */
-const onDemand = <T>(tensor: tf.Tensor): (() => T) => {
-  let values: T | undefined;
-  return () => (values ??= tensor.dataSync() as unknown as T);
-};
-
 /** The gates of a decision of the host, on the tape of its logits. */
 const hostGates = (
   logits: tf.Tensor2D,
-  { choices, slots, gates }: Outcome,
+  { choices, slots, gates }: HostOutcome,
   renormalize: boolean | undefined,
 ): tf.Tensor2D => {
   const op = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
@@ -211,99 +186,30 @@ const hostGates = (
   return op(logits) as tf.Tensor2D;
 };
 
-/** Counts of masks that were looked at: all routers of a forward have the same one. */
-const counts = new WeakMap<tf.Tensor, number>();
-
-/** Tokens that are not padding. */
-const countVisible = (visible: tf.Tensor | undefined, tokens: number): number => {
-  if (!visible) return tokens;
-  const earlier = counts.get(visible);
-  if (earlier !== undefined) return earlier;
-  const count = visible.dataSync<'float32'>().reduce((sum, value) => sum + (value === 0 ? 0 : 1), 0);
-  counts.set(visible, count);
-  return count;
-};
-
-/** Refuses a decision on logits of which some row has no softmax, as the host does. */
-const checkLogits = (
-  { squares, logSums }: EngineTokenChoice,
+/** Gates and losses of a decision of the host. */
+const hostDecision = (
   logits: tf.Tensor2D,
-  visible: tf.Tensor | undefined,
-): void => {
-  if (Number.isFinite(squares)) return;
-  const [, experts] = logits.shape;
-  const flags = visible?.dataSync();
-  const sums = logSums.dataSync();
-  const token = sums.findIndex((sum, at) => !Number.isFinite(sum) && flags?.[at] !== 0);
-  if (token < 0) return;
-  const row = logits.dataSync<'float32'>().subarray(token * experts, (token + 1) * experts);
-  throw logitsNotFinite('token', token, row);
-};
-
-/** The same in one call of an engine that brings kernels for it. */
-const routeOnEngine = (
-  logits: tf.Tensor2D,
-  visible: tf.Tensor | undefined,
-  { experts, topK, topKs, renormalize, capacityFactor, batchPriority, order, ...noisy }: DecisionRule,
-): Outcome | undefined => {
-  if (batchPriority || topKs || !bringsTokenChoice()) return undefined;
-  const counted = countVisible(visible, logits.shape[0]);
-  const capacity = capacityOf(capacityFactor, { tokens: counted, experts, topK });
-  // In the engine's own product this factor is half a slot off every whole number, so that it can't round to another.
-  const factor =
-    capacityFactor === 'dropless' || counted === 0
-      ? 'dropless'
-      : ((capacity - 0.5) * experts) / (topK * counted);
-  const stream = noiseStream(experts, noisy);
-  const divided = renormalizes(renormalize, topK);
-  const rule = { topK, renormalize: divided, capacityFactor: factor, order, ...stream } as const;
-  const choice = engineTokenChoice(logits, visible, rule);
-  checkLogits(choice, logits, visible);
-  const { wanted, slots } = choice;
-  const choices = counted * topK;
-  const starts = new Int32Array(experts + 1);
-  wanted.forEach((count, e) => (starts[e + 1] = (starts[e] as number) + Math.min(count, capacity)));
-  const probabilities = onDemand<Float32Array>(choice.probabilities);
-  const logSums = onDemand<Float32Array>(choice.logSums);
-  const ids = onDemand<Int32Array>(choice.ids);
-  const weights = onDemand<Float32Array>(choice.weights);
-  const kept = onDemand<Uint8Array>(choice.kept);
-  const tokens = onDemand<Int32Array>(slots);
+  outcome: HostOutcome,
+  {
+    further,
+    renormalize,
+    noise,
+  }: {
+    readonly further: readonly AuxiliaryLoss[];
+    readonly renormalize?: boolean | undefined;
+    readonly noise: number;
+  },
+): { readonly gates: tf.Tensor2D; readonly loss: RouterLoss } => {
+  const { choices, slots, logits: onHost } = outcome;
+  const values = lossValues(choices, slots.wanted);
+  const input = { ...onHost, choices, renormalize, noise };
+  const others = further.map((record) => ({ name: record.name, ...record.evaluate(input) }));
+  const named = Object.fromEntries(others.map(({ name, value }) => [name, value]));
   return {
-    engine: choice,
-    gates: choice.gates,
-    choices: {
-      experts,
-      topK,
-      counted,
-      total: choices,
-      importance: Float64Array.from(choice.importance),
-      get probabilities() {
-        return probabilities();
-      },
-      get logSums() {
-        return logSums();
-      },
-      get ids() {
-        return ids();
-      },
-      get weights() {
-        return weights();
-      },
-    },
-    slots: {
-      plan: {
-        starts,
-        slots,
-        get tokens() {
-          return tokens();
-        },
-      },
-      wanted,
-      dropped: choices - slots.size,
-      get kept() {
-        return kept();
-      },
+    gates: hostGates(logits, outcome, renormalize),
+    loss: {
+      values: { balance: values.balance, z: values.z, ...named },
+      tensor: hostLosses(logits, { choices, values, further: others }),
     },
   };
 };
@@ -360,31 +266,14 @@ export const routeTokens = <Key>(
     topKs,
   };
   const further = furtherLosses(options.losses ?? []);
-  // Losses of other kinds than the engine's two need the logits on the host.
   const outcome =
-    (further.length === 0 ? routeOnEngine(logits, context.visible, rule) : undefined) ??
+    routeOnEngine(logits, context.visible, { ...rule, further }) ??
     routeOnHost(logits, context.visible, rule);
-  const { choices, slots, engine, logits: onHost } = outcome;
-  const values = lossValues(choices, slots.wanted, engine?.squares);
-  const { balance, z, shares } = values;
-  const { counted } = choices;
-  const { gates, losses: pair } = engine
-    ? decidedGates(logits, engine, {
-        renormalize: renormalizes(renormalize, topK),
-        losses: [balance, z],
-        shares,
-        counted,
-      })
-    : { gates: hostGates(logits, outcome, renormalize), losses: lossPair(logits, choices, values) };
-  const others = onHost
-    ? computeLosses(further, logits, {
-        ...onHost,
-        choices,
-        renormalize,
-        noise: training ? (noise ?? 1) / experts : 0,
-      })
-    : { values: {} };
-  const loss = { values: { balance, z, ...others.values }, pair, others: others.tensor };
+  const { choices, slots } = outcome;
+  const { gates, loss } =
+    'engine' in outcome
+      ? engineDecision(logits, outcome, { further, renormalize })
+      : hostDecision(logits, outcome, { further, renormalize, noise: training ? (noise ?? 1) / experts : 0 });
   return {
     gates,
     tokens,

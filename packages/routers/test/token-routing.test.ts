@@ -316,13 +316,14 @@ const everything = (stack: TokenRouterStack, batch: Batch, settings: Settings): 
           [...choices[key]],
         ]),
       ),
-      losses: [...losses.balance.dataSync(), ...losses.z.dataSync()],
+      ...Object.fromEntries(Object.entries(losses).map(([name, value]) => [name, [...value.dataSync()]])),
     });
     const factors = tf.tensor2d(
       Float32Array.from({ length: gates.size }, (_, i) => Math.sin(i)),
       gates.shape,
     );
-    state.loss = tf.addN([tf.sum(tf.mul(gates, factors)), losses.balance, tf.mul(losses.z, 2)]) as tf.Scalar;
+    const weighed = Object.values(losses).map((value, i) => tf.mul(value, i + 1));
+    state.loss = tf.addN([tf.sum(tf.mul(gates, factors)), ...weighed]) as tf.Scalar;
     return state.loss;
   });
   for (const [name, gradient] of Object.entries(gradients)) said[name] = [...gradient.dataSync()];
@@ -331,11 +332,24 @@ const everything = (stack: TokenRouterStack, batch: Batch, settings: Settings): 
   return said;
 };
 
+/** Choices of the 400 positions of a sequence. */
+const positions = Array.from({ length: 400 }, (_, i) => 1 + (i % 3));
+
 describe.each(engines.filter(({ title }) => title.includes('torch')))('decisions on $title', (engine) => {
   it.each([
     ['as many as fit, with noise', { training: true, capacityFactor: 0.8 }, {}],
     ['all, without renormalisation', { capacityFactor: 'dropless' }, { renormalize: false, topK: 3 }],
     ['one of each token', { training: true }, { topK: 1, noise: 4 }],
+    [
+      'different numbers by position, with losses of sums',
+      { training: true, losses: ['importance', 'load'], topK: positions },
+      { noise: 2 },
+    ],
+    [
+      'all of them, where chances are counts',
+      { losses: ['load', 'importance'], capacityFactor: 'dropless', topK: [4, 1] },
+      { renormalize: false },
+    ],
   ] as const)('are those of the host: %s', async (_, settings, rest) => {
     const stack = stackOf('token', rest);
     const batch = drawBatch(createRandom(9), [3, 400, 6]);

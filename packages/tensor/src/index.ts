@@ -18,6 +18,7 @@ export {
   decidedGates,
   engineTokenChoice,
   type EngineTokenChoice,
+  type ExpertSum,
   type TokenChoiceRule,
 } from './token-choice.ts';
 export { exactLinear } from './exact-linear.ts';

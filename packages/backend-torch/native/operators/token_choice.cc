@@ -1,8 +1,8 @@
 // What routers of tokens decide, in one call: exploration noise, softmax, the K likeliest experts, their gates, and who
 // gets a slot; and the gradients of that. Twin: the host code of @polygate/routers (normal-field, token-choice, capacity,
-// balance-losses), whose order of choices and slots it keeps. Sums are in double precision, over blocks of tokens in
-// order, so that they do not depend on the number of threads.
-// N tokens · E experts · K chosen · M slots
+// auxiliary-losses, shazeer-losses), whose order of choices and slots it keeps. Sums are in double precision, over blocks of
+// tokens in order, so that they do not depend on the number of threads.
+// N tokens · E experts · K most chosen of one · M slots · T positions of a sequence
 #include "vector_math.h"
 
 namespace polygate {
@@ -94,7 +94,20 @@ class NormalBlock {
 
 struct Rule {
   int64_t experts, topK;
-  bool renormalize;
+  int64_t divideFrom;       // least number of choices whose gates are divided by their sum
+  at::IntArrayRef topKs;    // [T] choices of the token at each position, or none: topK for all
+  int64_t wanted(int64_t token) const { return topKs.empty() ? topK : topKs[token % topKs.size()]; }
+};
+
+// What further losses are functions of: sums over tokens for each expert.
+struct ExpertSums {
+  bool gates;          // of the gates before any is dropped
+  bool chances;        // of the chance to be among the chosen, were the noise of that expert drawn anew
+  double noise;        // its standard deviation; 0: chances are counts
+  const float* clean;  // [N, E] logits without noise
+  float* rivals;       // [N, 2] noisy logits of the last chosen expert and of the first that is not
+  int32_t* next;       // [N] that first one, -1 where all are chosen
+  int64_t columns(int64_t experts) const { return experts * (gates + chances); }
 };
 
 constexpr double kMinimalSum = 1.0 / 8388608;  // least sum that kept probabilities are divided by
@@ -132,9 +145,41 @@ POLYGATE_INLINE double expOfMinus(double x) {
   return p * power;
 }
 
-// One visible token; `room` [E] keeps its exponentials, then its logits; sums [E + 1] are added to.
-POLYGATE_INLINE void chooseAmong(const int64_t experts, const float* logits, const Rule& rule, int64_t token, const Choices& out,
-                                 double* room, double* sums) {
+// Distribution function of the standard normal (Abramowitz and Stegun 7.1.26, below 1.5e-7 absolute), as loops that the
+// compiler vectorises.
+POLYGATE_INLINE double normalCdf(double x) {
+  const double z = __builtin_fabs(x) * 0.7071067811865476, t = 1 / (1 + 0.3275911 * z);
+  const double series =
+      t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  const double tail = series * expOfMinus(z * z) * 0.5;
+  return x < 0 ? tail : 1 - tail;
+}
+
+// Adds one token's chances to `sums` [E]. `room` [E] holds its noisy logits, -infinity at the chosen ones.
+POLYGATE_INLINE void addChances(const int64_t experts, const ExpertSums& of, const float* noisy, const double* room,
+                                int64_t token, int64_t last, int64_t chosen, double* sums) {
+  int64_t next = -1;
+  for (int64_t e = 0; e < experts; ++e)
+    if (room[e] != -INFINITY && (next < 0 || room[e] > room[next])) next = e;
+  of.next[token] = static_cast<int32_t>(next);
+  const float ofLast = noisy[last], ofNext = next < 0 ? 0 : noisy[next];
+  of.rivals[2 * token] = ofLast;
+  of.rivals[2 * token + 1] = ofNext;
+  if (of.noise == 0 || chosen == experts) {
+    for (int64_t e = 0; e < experts; ++e) sums[e] += room[e] == -INFINITY;
+    return;
+  }
+  const float* clean = of.clean + token * experts;
+  const double scale = 1 / of.noise;
+  _Pragma("omp simd") for (int64_t e = 0; e < experts; ++e) {
+    const double rival = room[e] == -INFINITY ? ofNext : ofLast;
+    sums[e] += normalCdf((clean[e] - rival) * scale);
+  }
+}
+
+// One visible token; `room` [E] keeps its exponentials, then its logits; sums [E + 1] and those of `of` are added to.
+POLYGATE_INLINE void chooseAmong(const int64_t experts, const float* logits, const Rule& rule, const ExpertSums& of,
+                                 int64_t token, const Choices& out, double* room, double* sums) {
   const float* z = logits + token * experts;
   float largest = -INFINITY;
   for (int64_t e = 0; e < experts; ++e) largest = std::max(largest, z[e]);
@@ -154,7 +199,8 @@ POLYGATE_INLINE void chooseAmong(const int64_t experts, const float* logits, con
   for (int64_t e = 0; e < experts; ++e) room[e] = std::max(static_cast<double>(z[e]), kLowest);
   double kept = 0;
   float* weights = out.weights + token * rule.topK;
-  for (int64_t k = 0; k < rule.topK; ++k) {
+  const int64_t wanted = rule.wanted(token);
+  for (int64_t k = 0; k < wanted; ++k) {
     int64_t best = 0;
     for (int64_t e = 1; e < experts; ++e)
       if (room[e] > room[best]) best = e;
@@ -164,23 +210,33 @@ POLYGATE_INLINE void chooseAmong(const int64_t experts, const float* logits, con
     weights[k] = static_cast<float>(p);
     kept += p;
   }
-  const double divisor = rule.renormalize ? std::max(kept, kMinimalSum) : 1;
-  for (int64_t k = 0; k < rule.topK; ++k) weights[k] = static_cast<float>(weights[k] / divisor);
+  if (wanted >= rule.divideFrom) {
+    const double divisor = std::max(kept, kMinimalSum);
+    for (int64_t k = 0; k < wanted; ++k) weights[k] = static_cast<float>(weights[k] / divisor);
+  }
+  const int32_t* ids = out.ids + token * rule.topK;
+  double* further = sums + experts + 1;
+  if (of.gates) {
+    for (int64_t k = 0; k < wanted; ++k) further[ids[k]] += weights[k];
+    further += experts;
+  }
+  if (of.chances) addChances(experts, of, z, room, token, ids[wanted - 1], wanted, further);
 }
 
-// Loops of a length that the compiler knows unroll: eight experts are what most models have.
-POLYGATE_CLONES void choose(const float* logits, const Rule& rule, int64_t token, const Choices& out, double* room, double* sums) {
+// Loops of a length that the compiler knows unroll: eight and sixteen experts are what most models have.
+POLYGATE_CLONES void choose(const float* logits, const Rule& rule, const ExpertSums& of, int64_t token, const Choices& out,
+                            double* room, double* sums) {
   if (rule.experts == 8)
-    chooseAmong(8, logits, rule, token, out, room, sums);
+    chooseAmong(8, logits, rule, of, token, out, room, sums);
+  else if (rule.experts == 16)
+    chooseAmong(16, logits, rule, of, token, out, room, sums);
   else
-    chooseAmong(rule.experts, logits, rule, token, out, room, sums);
+    chooseAmong(rule.experts, logits, rule, of, token, out, room, sums);
 }
 
-// How many choices an expert serves, as a multiple of an even load (below 0: all), and who comes when: the i-th token is
-// the one at (first + i * stride) mod N.
+// How many choices an expert serves, and who comes when: the i-th token is the one at (first + i * stride) mod N.
 struct Service {
-  double factor;
-  int64_t first, stride;
+  int64_t capacity, first, stride;
 };
 
 // Rounds of choices: all first ones, then all second ones. -> tokens of the slots by expert, ascending; their weights
@@ -189,10 +245,7 @@ at::Tensor giveSlots(const Choices& choices, int64_t count, const Rule& rule, co
                      bool* kept, float* gates) {
   const int32_t* ids = choices.ids;
   const float* weights = choices.weights;
-  int64_t counted = 0;
-  for (int64_t n = 0; n < count; ++n) counted += ids[n * rule.topK] >= 0;
-  const double limit = service.factor < 0 ? counted : std::ceil(service.factor * rule.topK * counted / rule.experts);
-  const int32_t capacity = static_cast<int32_t>(std::min<double>(limit, INT32_MAX));
+  const int32_t capacity = static_cast<int32_t>(std::min<int64_t>(service.capacity, INT32_MAX));
   int64_t token = service.first;
   for (int64_t k = 0; k < rule.topK; ++k)
     for (int64_t n = 0; n < count; ++n) {
@@ -216,16 +269,20 @@ at::Tensor giveSlots(const Choices& choices, int64_t count, const Rule& rule, co
 }
 
 // logits float32 [N, E], visible float32 [N] -> gates [N, E], ids int32 and weights and kept bool [N, K], probabilities
-// [N, E], logSums [N], sums [2 E + 1] (of each expert's probabilities, of logSums squared, and of the choices that fell on
-// each expert), tokens int32 [M]. A capacity factor below 0 serves all.
+// [N, E], logSums [N], totals [2 E + 1] (of each expert's probabilities, of logSums squared, and of the choices that fell on
+// each expert), tokens int32 [M], and for further losses: sums [E] of the gates and of the chances where they are asked for, as
+// the two int32 halves of doubles, rivals [N, 2] and next int32 [N] (none without chances).
 std::vector<at::Tensor> tokenChoice(const at::Tensor& given, const c10::optional<at::Tensor>& visible, int64_t topK,
-                                    bool renormalize, double capacityFactor, int64_t first, int64_t stride, double noise,
-                                    at::IntArrayRef words) {
-  const at::Tensor logits = noise > 0 ? given.clone(at::MemoryFormat::Contiguous) : given.contiguous();
+                                    at::IntArrayRef topKs, int64_t divideFrom, int64_t capacity, int64_t first, int64_t stride,
+                                    double noise, at::IntArrayRef words, bool sumGates, bool sumChances) {
+  const at::Tensor clean = given.contiguous();
+  const at::Tensor logits = noise > 0 ? clean.clone(at::MemoryFormat::Contiguous) : clean;
   const int64_t count = logits.size(0);
   TORCH_CHECK(first >= 0 && first < std::max<int64_t>(1, count) && stride >= 1 && stride <= std::max<int64_t>(1, count),
               "token_choice: expected an order of slots that starts inside the batch and moves by 1 to N, got ", first, " and ", stride);
-  const Rule rule{logits.size(1), topK, renormalize};
+  for (const int64_t k : topKs)
+    TORCH_CHECK(k >= 1 && k <= topK, "token_choice: expected every token to choose 1 to ", topK, " experts, got ", k);
+  const Rule rule{logits.size(1), topK, divideFrom, topKs};
   float* z = pointer<float>(logits);
   if (noise > 0) {
     const int64_t samples = static_cast<int64_t>(words.size()) / 4;
@@ -265,45 +322,79 @@ std::vector<at::Tensor> tokenChoice(const at::Tensor& given, const c10::optional
   const Choices out{pointer<float>(probabilities), pointer<float>(logSums), pointer<float>(weights), pointer<int32_t>(ids)};
   const int64_t parts = (count + kTokens - 1) / kTokens;
   const int64_t columns = rule.experts + 1;
-  std::vector<double> sums(parts * columns, 0.0);
+  at::Tensor rivals = at::zeros({sumChances ? count : 0, 2}, exact), next = at::full({sumChances ? count : 0}, -1, whole);
+  const ExpertSums of{sumGates, sumChances, noise, pointer<float>(clean), pointer<float>(rivals), pointer<int32_t>(next)};
+  const int64_t further = of.columns(rule.experts), all = columns + further;
+  std::vector<double> sums(parts * all, 0.0);
   at::parallel_for(0, parts, 1, [&](int64_t from, int64_t to) {
     std::vector<double> room(rule.experts);
     for (int64_t p = from; p < to; ++p)
       for (int64_t n = p * kTokens; n < std::min(count, (p + 1) * kTokens); ++n)
-        if (mask == nullptr || mask[n] != 0) choose(z, rule, n, out, room.data(), sums.data() + p * columns);
+        if (mask == nullptr || mask[n] != 0) choose(z, rule, of, n, out, room.data(), sums.data() + p * all);
   });
-  for (int64_t e = 0; e < columns; ++e) {
+  at::Tensor expertSums = at::empty({2 * further}, whole);
+  for (int64_t e = 0; e < all; ++e) {
     double sum = 0;
-    for (int64_t p = 0; p < parts; ++p) sum += sums[p * columns + e];
-    pointer<float>(totals)[e] = static_cast<float>(sum);
+    for (int64_t p = 0; p < parts; ++p) sum += sums[p * all + e];
+    if (e < columns) pointer<float>(totals)[e] = static_cast<float>(sum);
+    else std::memcpy(pointer<int32_t>(expertSums) + 2 * (e - columns), &sum, sizeof sum);
   }
-  at::Tensor tokens = giveSlots(out, count, rule, {capacityFactor, first, stride}, pointer<int32_t>(wanted), pointer<bool>(kept),
+  at::Tensor tokens = giveSlots(out, count, rule, {capacity, first, stride}, pointer<int32_t>(wanted), pointer<bool>(kept),
                                 pointer<float>(gates));
   // Counts below 2^24 are whole numbers in float32.
   for (int64_t e = 0; e < rule.experts; ++e) pointer<float>(totals)[columns + e] = static_cast<float>(pointer<int32_t>(wanted)[e]);
-  return {gates, ids, weights, kept, probabilities, logSums, totals, tokens};
+  return {gates, ids, weights, kept, probabilities, logSums, totals, tokens, expertSums, rivals, next};
 }
 
-// One token's gradient from its gates to its logits. A dropped choice has no gate, but took part in the divisor.
-void chooseBackward(const float* dy, const float* p, const int32_t* ids, const float* weights, const bool* kept,
-                    const Rule& rule, float* out) {
+// One token's gradient from its gates to its logits. A dropped choice has no gate, but took part in the divisor, and its gate
+// counts in losses: toGates [E] is what the sums of gates get, or null.
+void chooseBackward(const float* dy, const double* toGates, const float* p, const int32_t* ids, const float* weights,
+                    const bool* kept, const Rule& rule, float* out) {
   double sum = 0, shared = 0, mean = 0;
-  for (int64_t k = 0; k < rule.topK; ++k) {
-    sum += p[ids[k]];
-    if (kept[k]) shared += static_cast<double>(dy[ids[k]]) * weights[k];
+  const auto gradientOf = [&](int64_t k) {
+    return (kept[k] ? static_cast<double>(dy[ids[k]]) : 0) + (toGates == nullptr ? 0 : toGates[ids[k]]);
+  };
+  int64_t chosen = 0;
+  for (; chosen < rule.topK && ids[chosen] >= 0; ++chosen) {
+    sum += p[ids[chosen]];
+    shared += gradientOf(chosen) * weights[chosen];
   }
+  const bool divided = chosen >= rule.divideFrom;
   // Below the clamp the divisor is a constant.
-  if (!rule.renormalize || sum <= kMinimalSum) shared = 0;
-  const double divisor = rule.renormalize ? std::max(sum, kMinimalSum) : 1;
-  for (int64_t k = 0; k < rule.topK; ++k) {
-    const double value = ((kept[k] ? dy[ids[k]] : 0.0f) - shared) / divisor;
+  if (!divided || sum <= kMinimalSum) shared = 0;
+  const double divisor = divided ? std::max(sum, kMinimalSum) : 1;
+  for (int64_t k = 0; k < chosen; ++k) {
+    const double value = (gradientOf(k) - shared) / divisor;
     out[ids[k]] = static_cast<float>(value);
     mean += value * p[ids[k]];
   }
   for (int64_t e = 0; e < rule.experts; ++e) out[e] = static_cast<float>(p[e] * (out[e] - mean));
 }
 
-// Adds one token's gradient of toBalance * balance + toZ * z, the losses of balance-losses.ts; shares [E] of choices.
+// Adds one token's gradient of its chances, whose sums get toChances [E]; room [E].
+POLYGATE_CLONES void chancesBackward(const float* clean, const float* rivals, const int32_t* ids, int64_t next, double noise,
+                                     const double* toChances, const Rule& rule, double* room, float* out) {
+  int64_t chosen = 0;
+  for (; chosen < rule.topK && ids[chosen] >= 0; ++chosen) {}
+  if (noise == 0 || next < 0) return;  // counts
+  for (int64_t e = 0; e < rule.experts; ++e) room[e] = rivals[0];
+  for (int64_t k = 0; k < chosen; ++k) room[ids[k]] = rivals[1];
+  const double scale = 1 / noise, factor = 0.3989422804014327 * scale;
+  double all = 0, ofChosen = 0;
+  _Pragma("omp simd reduction(+ : all)") for (int64_t e = 0; e < rule.experts; ++e) {
+    const double x = (clean[e] - room[e]) * scale;
+    const double slope = toChances[e] * expOfMinus(0.5 * x * x) * factor;
+    room[e] = slope;
+    all += slope;
+    out[e] += static_cast<float>(slope);
+  }
+  // A chosen expert must beat the first that is not, every other one the last of the chosen.
+  for (int64_t k = 0; k < chosen; ++k) ofChosen += room[ids[k]];
+  out[next] -= static_cast<float>(ofChosen);
+  out[ids[chosen - 1]] -= static_cast<float>(all - ofChosen);
+}
+
+// Adds one token's gradient of toBalance * balance + toZ * z, the losses of auxiliary-losses.ts; shares [E] of choices.
 void lossBackward(const float* p, float logSum, const double* shares, double balance, double z, int64_t experts, float* out) {
   double mean = 0;
   for (int64_t e = 0; e < experts; ++e) mean += p[e] * shares[e];
@@ -311,29 +402,53 @@ void lossBackward(const float* p, float logSum, const double* shares, double bal
   for (int64_t e = 0; e < experts; ++e) out[e] += static_cast<float>(p[e] * (balance * shares[e] + shift));
 }
 
-// dy [N, E] to the gates and losses [2] to balance and z; probabilities [N, E], log_sums [N], ids, weights, kept [N, K],
-// shares [E] of choices, `counted` tokens -> dlogits [N, E].
-at::Tensor tokenChoiceBackward(const at::Tensor& gradient, const at::Tensor& losses, const at::Tensor& probabilities,
-                               const at::Tensor& logSums, const at::Tensor& ids, const at::Tensor& weights, const at::Tensor& kept,
-                               bool renormalize, at::ArrayRef<double> shares, int64_t counted) {
+// Gradients [E] of losses [2 + ...] to sums over tokens: slopes has a row for each of the losses behind the first two.
+std::vector<double> toSums(const at::Tensor& losses, at::ArrayRef<double> slopes, at::IntArrayRef rows, int64_t experts) {
+  std::vector<double> result;
+  for (size_t row = 0; row < rows.size(); ++row) {
+    if (rows[row] == 0) continue;
+    result.resize(experts, 0.0);
+    for (int64_t e = 0; e < experts; ++e) result[e] += pointer<float>(losses)[2 + row] * slopes[row * experts + e];
+  }
+  return result;
+}
+
+// dy [N, E] to the gates and losses [2 + R] to balance, z and R further ones; logits, probabilities [N, E], log_sums [N], ids,
+// weights, kept [N, K], shares [E] of choices, `counted` tokens; of the further losses their slopes [R, E] and of which sums of
+// each expert they are functions: of_gates [R] or of_chances [R] says 1 -> dlogits [N, E].
+at::Tensor tokenChoiceBackward(const at::Tensor& gradient, const at::Tensor& losses, const at::Tensor& logits,
+                               const at::Tensor& probabilities, const at::Tensor& logSums, const at::Tensor& ids,
+                               const at::Tensor& weights, const at::Tensor& kept, const at::Tensor& rivals, const at::Tensor& next,
+                               int64_t divideFrom, at::ArrayRef<double> shares, int64_t counted, double noise,
+                               at::ArrayRef<double> slopes, at::IntArrayRef ofGates, at::IntArrayRef ofChances) {
   const at::Tensor dy = gradient.contiguous();
   const int64_t count = dy.size(0);
-  const Rule rule{dy.size(1), ids.size(1), renormalize};
-  TORCH_CHECK(losses.numel() == 2 && static_cast<int64_t>(shares.size()) == rule.experts,
-              "token_choice_backward: expected gradients of two losses and a share for each expert, got ", losses.numel(), " and ", shares.size());
+  const Rule rule{dy.size(1), ids.size(1), divideFrom, {}};
+  TORCH_CHECK(losses.numel() == 2 + static_cast<int64_t>(ofGates.size()) && ofGates.size() == ofChances.size() &&
+                  static_cast<int64_t>(shares.size()) == rule.experts && slopes.size() == ofGates.size() * shares.size(),
+              "token_choice_backward: expected gradients of two losses and of those with slopes, and a share for each expert, got ",
+              losses.numel(), " for ", ofGates.size(), " with slopes, and ", shares.size());
   const double tokens = std::max<int64_t>(1, counted);
   const double balance = pointer<float>(losses)[0] * rule.experts / tokens, z = 2.0 * pointer<float>(losses)[1] / tokens;
+  const std::vector<double> toGates = toSums(losses, slopes, ofGates, rule.experts);
+  const std::vector<double> toChances = toSums(losses, slopes, ofChances, rule.experts);
+  TORCH_CHECK(toChances.empty() || (next.numel() == count && rivals.numel() == 2 * count),
+              "token_choice_backward: expected the rivals of ", count, " tokens, got ", next.numel());
   at::Tensor dz = at::zeros(dy.sizes(), dy.options());
   const float *g = pointer<float>(dy), *p = pointer<float>(probabilities), *w = pointer<float>(weights), *l = pointer<float>(logSums);
-  const int32_t* chosen = pointer<int32_t>(ids);
+  const float *clean = pointer<float>(logits), *rival = pointer<float>(rivals);
+  const int32_t *chosen = pointer<int32_t>(ids), *following = pointer<int32_t>(next);
   const bool* served = pointer<bool>(kept);
   float* out = pointer<float>(dz);
   at::parallel_for(0, count, grain(rule.experts), [&](int64_t from, int64_t to) {
+    std::vector<double> room(rule.experts);
     for (int64_t n = from; n < to; ++n) {
       const int64_t at = n * rule.experts, own = n * rule.topK;
       if (chosen[own] < 0) continue;
-      chooseBackward(g + at, p + at, chosen + own, w + own, served + own, rule, out + at);
+      chooseBackward(g + at, toGates.empty() ? nullptr : toGates.data(), p + at, chosen + own, w + own, served + own, rule, out + at);
       if (balance != 0 || z != 0) lossBackward(p + at, l[n], shares.data(), balance, z, rule.experts, out + at);
+      if (!toChances.empty())
+        chancesBackward(clean + at, rival + 2 * n, chosen + own, following[n], noise, toChances.data(), rule, room.data(), out + at);
     }
   });
   return dz;
@@ -343,11 +458,12 @@ at::Tensor tokenChoiceBackward(const at::Tensor& gradient, const at::Tensor& los
 
 TORCH_LIBRARY_FRAGMENT(polygate, m) {
   m.def(
-      "token_choice(Tensor logits, Tensor? visible, int topk, bool renormalize, float capacity_factor, int first, "
-      "int stride, float noise, int[] words) -> Tensor[]");
+      "token_choice(Tensor logits, Tensor? visible, int topk, int[] topks, int divide_from, int capacity, int first, "
+      "int stride, float noise, int[] words, bool sum_gates, bool sum_chances) -> Tensor[]");
   m.def(
-      "token_choice_backward(Tensor dy, Tensor losses, Tensor probabilities, Tensor log_sums, Tensor ids, Tensor weights, "
-      "Tensor kept, bool renormalize, float[] shares, int counted) -> Tensor");
+      "token_choice_backward(Tensor dy, Tensor losses, Tensor logits, Tensor probabilities, Tensor log_sums, Tensor ids, "
+      "Tensor weights, Tensor kept, Tensor rivals, Tensor next, int divide_from, float[] shares, int counted, float noise, "
+      "float[] slopes, int[] of_gates, int[] of_chances) -> Tensor");
 }
 TORCH_LIBRARY_IMPL(polygate, CPU, m) {
   m.impl("token_choice", tokenChoice);
