@@ -2,8 +2,10 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { npyBytes } from './npy-bytes.ts';
 import { image, readPrepared, useOwnData } from './own-data.ts';
 import { polygate } from './polygate.ts';
+import { wavBytes } from './wav-bytes.ts';
 import { tarEnd, tarMember } from '../packages/datasets/test/support/tar-writer.ts';
 
 const data = useOwnData();
@@ -18,6 +20,16 @@ const from = (path: string, ...more: string[]) =>
   polygate('prepare', '--from', data.at(path), '--out', data.at('data'), '--set', 'image.size=8', ...more);
 
 const lines = (rows: readonly object[]): string => rows.map((row) => JSON.stringify(row)).join('\n');
+
+/** A table of stays whose last column is called so; a row each, with gaps and an id. */
+const stays = (name: string, rows = 12): string =>
+  [
+    `id,age,ward,${name}`,
+    ...numbered(rows).map(
+      (_, at) =>
+        `${at},${at % 5 === 0 ? '' : 20 + at},${['a', 'b'][at % 2]},${['ill', 'well'][at % 3] ?? 'ill'}`,
+    ),
+  ].join('\n');
 
 /** What each layout is made of, the reader that is to be found, and the kind of rows. */
 const layouts: readonly [
@@ -140,6 +152,37 @@ const layouts: readonly [
     },
   ],
   [
+    'a table of numbers and categories with a label',
+    'multimodal-table',
+    'multimodal-classes',
+    () => data.put('own/stays.csv', stays('outcome')),
+  ],
+  [
+    'rows of JSON lines that name recordings',
+    'multimodal-table',
+    'multimodal-classes',
+    async () => {
+      const row = (_: string, at: number) => ({
+        clip: `${at}.wav`,
+        weight: at / 3,
+        kind: ['low', 'high'][at % 2],
+      });
+      for (const at of numbered(8).keys()) await data.put(`own/sounds/${at}.wav`, wavBytes(300 + at));
+      await data.put('own/rows.jsonl', lines(numbered(8).map(row)));
+    },
+  ],
+  [
+    'arrays whose names say no modality',
+    'multimodal-arrays',
+    'multimodal-classes',
+    async () => {
+      const values = Array.from({ length: 48 }, (_, at) => at % 7);
+      await data.put('own/imu.npy', npyBytes(values, [8, 3, 2]));
+      await data.put('own/x.npy', npyBytes(values, [8, 6]));
+      await data.put('own/labels.npy', npyBytes([0, 1, 0, 1, 0, 1, 0, 1], [8]));
+    },
+  ],
+  [
     'a book',
     'plain-text',
     'text',
@@ -213,6 +256,20 @@ describe('prepare --from', () => {
       'expected what image-folder reads (a folder with one folder per class',
     );
     expect((await from('own', '--reader', 'mnist')).log).toContain('this reader is given by a recipe alone');
+  });
+
+  it('asks which column of a table is meant, and takes the answer', async () => {
+    await data.put('own/train.csv', stays('state'));
+    await data.put('own/test.csv', stays('state', 4));
+    const { code, log } = await from('own');
+    expect(code).toBe(2);
+    expect(log).toContain(
+      'multimodal-table (train.csv: numbers in age, categories in ward, state, but no column is called as those that are asked are (label, labels, class, class_name, category, target, ...), and 1 more of the same columns; say which: --reader multimodal-table --set sources.own.labelColumn=state or --set sources.own.numberColumns=["age"])',
+    );
+    const given = ['--reader', 'multimodal-table', '--set', 'sources.own.labelColumn=state'];
+    const chosen = await from('own', ...given);
+    expect([chosen.code, chosen.out]).toEqual([0, expect.stringContaining('train 12, test 4')]);
+    expect(chosen.log).toContain('column "id" is not read: each row has another one');
   });
 
   it('says what it saw and what readers need where none fits', async () => {

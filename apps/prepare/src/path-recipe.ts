@@ -94,16 +94,26 @@ const answersOf = async (survey: PathSurvey): Promise<readonly Answer[]> => {
   return answers;
 };
 
-const listed = (answers: readonly Answer[]): string =>
-  answers.map(({ reader, fit }) => `${reader.name} (${fit.reason})`).join('; ');
+/** How a person says what a reader lacks, on the command line. */
+const saying = ({ reader, fit }: Answer, name: string): string =>
+  fit.fit === 'nearly' && fit.sources
+    ? `; say which: --reader ${reader.name} ${(fit.asks ?? []).map((ask) => `--set sources.${name}.${ask}`).join(' or ')}`
+    : '';
+
+const listed = (answers: readonly Answer[], name: string): string =>
+  answers.map((answer) => `${answer.reader.name} (${answer.fit.reason}${saying(answer, name)})`).join('; ');
 
 /** @throws ConfigError for a path that several readers fit, or none */
-const chooseAnswer = (answers: readonly Answer[], survey: PathSurvey, asked: string | undefined): Answer => {
+const chooseAnswer = (
+  answers: readonly Answer[],
+  survey: PathSurvey,
+  { asked, name }: { readonly asked: string | undefined; readonly name: string },
+): Answer => {
   const fields = { path: survey.path };
   if (asked !== undefined) {
     const reader = readerNamed(asked);
     const answer = answers.find((each) => each.reader === reader);
-    if (answer && answer.fit.fit !== 'nearly') return answer;
+    if (answer?.fit.sources) return answer;
     throw new ConfigError(
       `prepare --from ${survey.path}: expected what ${asked} reads (${reader.needs}), got ${answer?.fit.reason ?? describeSurvey(survey)}; ${
         reader.detect
@@ -118,14 +128,14 @@ const chooseAnswer = (answers: readonly Answer[], survey: PathSurvey, asked: str
     if (first && rest.length === 0) return first;
     if (!first) continue;
     throw new ConfigError(
-      `prepare --from ${survey.path}: expected one reader that fits, got ${rest.length + 1}: ${listed([first, ...rest])}; say which by --reader NAME`,
+      `prepare --from ${survey.path}: expected one reader that fits, got ${rest.length + 1}: ${listed([first, ...rest], name)}; say which by --reader NAME`,
       {
         code: 'reader-ambiguous',
         fields: { ...fields, readers: [first, ...rest].map(({ reader }) => reader.name) },
       },
     );
   }
-  const nearly = answers.length > 0 ? `; nearly: ${listed(answers)}` : '';
+  const nearly = answers.length > 0 ? `; nearly: ${listed(answers, name)}` : '';
   const needs = allReaders()
     .filter(({ detect }) => detect)
     .map(({ name, needs: need }) => `${name}: ${need}`);
@@ -136,7 +146,7 @@ const chooseAnswer = (answers: readonly Answer[], survey: PathSurvey, asked: str
 };
 
 const inputOf = ({ reader, fit }: Answer, name: string): Record<string, unknown> => {
-  const settings = 'sources' in fit ? fit.sources : [];
+  const settings = fit.sources ?? [];
   const sources = settings.map((each, index) => {
     const part = String(each['dataset'] ?? each['split'] ?? index + 1);
     const key = settings.length === 1 ? name : `${name}-${part}`;
@@ -153,9 +163,10 @@ const inputOf = ({ reader, fit }: Answer, name: string): Record<string, unknown>
 export const recipeForPath = async (path: string, options: PathRecipeOptions = {}): Promise<PathRecipe> => {
   const survey = await surveyPath(path);
   const answers = await answersOf(survey);
-  const answer = chooseAnswer(answers, survey, options.reader);
   const { set = [], output = 'data' } = options;
-  const input = laySettings(prepareSchema(), inputOf(answer, nameOf(path, output)), set);
+  const name = nameOf(path, output);
+  const answer = chooseAnswer(answers, survey, { asked: options.reader, name });
+  const input = laySettings(prepareSchema(), inputOf(answer, name), set);
   const recipe = parsePrepareRecipe(input);
   return {
     seen: describeSurvey(survey),

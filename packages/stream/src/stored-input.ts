@@ -22,6 +22,8 @@ export interface StoredInput {
   readonly modality: string;
   /** How it lies in rows: lists of numbers, square images, or ids of texts; `audio` is a list of numbers, too. */
   readonly form: string;
+  /** Name of the column of the table that it was read from, where that is one. */
+  readonly column?: string;
   /** Axes of a sample's array; null where lengths differ, on the first alone. Absent for images and texts. */
   readonly shape?: readonly (number | null)[];
   /** Columns of a table. */

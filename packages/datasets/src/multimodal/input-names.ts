@@ -64,7 +64,7 @@ export const inputName = Object.assign(
 /** The modality of an array by its name, else by its axes: a series of steps, or a table. @param axes the samples' own and theirs */
 export const modalityOfName = Object.assign(
   (name: string, axes: number): string => knownModality(name) ?? (axes >= 3 ? 'time-series' : 'table'),
-  { known: (name: string): boolean => knownModality(name) !== undefined },
+  { has: (name: string): boolean => knownModality(name) !== undefined },
 );
 
 /** Forms of modalities that are no arrays of numbers in rows. */

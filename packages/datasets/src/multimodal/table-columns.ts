@@ -16,22 +16,59 @@ export const numberOf = (cell: string): number | undefined => {
   return Number.isFinite(value) ? value : undefined;
 };
 
+/** A category as it is compared: truth values are written in capitals by some programs, and not by others. */
+const categoryOf = (cell: string): string => {
+  const text = cell.trim();
+  return /^(?:true|false)$/iu.test(text) ? text.toLowerCase() : text;
+};
+
+/** The place of a cell among categories, -1 for one that is missing or new. */
+const categoryIndex = (categories: readonly string[], cell: string): number => {
+  if (isMissing(cell)) return -1;
+  const index = categories.indexOf(categoryOf(cell));
+  return index < 0 ? categories.indexOf(cell.trim()) : index;
+};
+
+/** Names of columns that number rows, or name them: `id`, `PassengerId`, what pandas writes of an index. */
+const idNames = [/^$|(?:^|[\s_.-])(?:id|idx|index|uuid|unnamed:? ?\d+)$/iu, /[a-z](?:Id|ID)$/u];
+
 /** Looks at the cells of a column, one after another. */
 export class ColumnSurvey {
   readonly #values = new Set<string>();
   #isNumeric = true;
+  #isWhole = true;
   #count = 0;
 
   add(cell: string): void {
     if (isMissing(cell)) return;
     this.#count += 1;
-    if (this.#isNumeric && numberOf(cell) === undefined) this.#isNumeric = false;
-    if (this.#values.size <= MAX_CATEGORIES) this.#values.add(cell.trim());
+    const value = this.#isNumeric ? numberOf(cell) : undefined;
+    if (value === undefined) this.#isNumeric = false;
+    if (!Number.isSafeInteger(value)) this.#isWhole = false;
+    if (this.#values.size <= MAX_CATEGORIES) this.#values.add(categoryOf(cell));
   }
 
-  /** Whether each of several cells is another text, as names and ids are. */
-  get areNames(): boolean {
-    return !this.#isNumeric && this.#count > 1 && this.#values.size === this.#count;
+  /**
+   * Whether each of several cells is another text, as names are, or most another whole number in a column that is called as
+   * those of ids are.
+   */
+  areNames(name: string): boolean {
+    const different = this.#values.size;
+    if (this.#count < 2) return false;
+    if (!this.#isNumeric) return different === this.#count;
+    const isMost = different > Math.min(this.#count / 2, MAX_CATEGORIES);
+    return isMost && this.#isWhole && idNames.some((each) => each.test(name.trim()));
+  }
+
+  /** Whether all cells are numbers, and whether these are whole. */
+  get numbers(): 'none' | 'whole' | 'any' {
+    if (!this.#isNumeric || this.#count === 0) return 'none';
+    return this.#isWhole ? 'whole' : 'any';
+  }
+
+  /** Whether some text or number comes twice, as classes do. */
+  get repeats(): boolean {
+    return this.#values.size < this.#count;
   }
 
   /** The column; undefined for one of nothing, or of more categories than a table has. */
@@ -49,6 +86,6 @@ export const rowNumbers = (columns: readonly TableColumn[], cells: readonly stri
   Float64Array.from(columns, (column, at) => {
     const cell = cells[at] ?? '';
     if (column.kind === 'number') return numberOf(cell) ?? Number.NaN;
-    const index = isMissing(cell) ? -1 : column.values.indexOf(cell.trim());
+    const index = categoryIndex(column.values, cell);
     return index < 0 ? Number.NaN : index;
   });

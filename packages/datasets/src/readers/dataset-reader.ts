@@ -81,7 +81,14 @@ export type ReaderFit =
       /** Settings of the sources that read it, without `source`; several are put into one dataset. */
       readonly sources: readonly Readonly<Record<string, unknown>>[];
     }
-  | { readonly fit: 'nearly'; readonly reason: string };
+  | {
+      readonly fit: 'nearly';
+      readonly reason: string;
+      /** Settings of sources that lack what a person alone can say: taken where the reader is named. @default none */
+      readonly sources?: readonly Readonly<Record<string, unknown>>[];
+      /** Examples of the settings that say it, such as `labelColumn=outcome`. */
+      readonly asks?: readonly string[];
+    };
 
 /** A dataset reader, registered by `registerReader`. */
 export interface DatasetReader<
@@ -155,7 +162,12 @@ const sourceOf = ([, context]: readonly unknown[]): string => {
 
 /** What `detect` must give, where it gives anything. */
 const fitRule: Rule = (value, path) => {
-  const common = shaped({ fit: oneOf('published', 'sure', 'likely', 'nearly'), reason: rules.text });
+  const common = shaped({
+    fit: oneOf('published', 'sure', 'likely', 'nearly'),
+    reason: rules.text,
+    sources: optional(listOf(rules.record, 1)),
+    asks: optional(listOf(rules.text)),
+  });
   const misfit = common(value, path);
   if (misfit || (value as ReaderFit).fit === 'nearly') return misfit;
   return shaped({ sources: listOf(rules.record, 1) })(value, path);

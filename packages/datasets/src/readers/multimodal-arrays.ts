@@ -15,7 +15,8 @@ import {
 } from '../multimodal/array-samples.ts';
 import { formOfModality, inputName, modalityOfName } from '../multimodal/input-names.ts';
 import { knownSplit } from '../splits/split-names.ts';
-import { defineReader } from './dataset-reader.ts';
+import { someOf } from '../survey/split-sources.ts';
+import { defineReader, type ReaderFit } from './dataset-reader.ts';
 import { classesSetting, linksSetting, namesSetting, textSetting } from './reader-settings.ts';
 
 const labelWords: ReadonlySet<string> = new Set([
@@ -27,6 +28,9 @@ const labelWords: ReadonlySet<string> = new Set([
   'class',
   'classes',
 ]);
+
+/** Most axes of an array whose name says no modality: samples of a series, or of a row. */
+const MOST_AXES = 3;
 
 /** An input of a recipe: its modality, or that and the name of its array. */
 export type InputSetting = string | { readonly modality: string; readonly array?: string | undefined };
@@ -159,6 +163,39 @@ const openMultimodalArrays = async (options: MultimodalArraysOptions): Promise<M
   return multimodalReader({ name: basename(String(options.files)), parts, stored: stored ?? {}, asked });
 };
 
+/** How arrays at a path are taken; undefined where nothing says that they are inputs with labels. */
+const fitOfArrays = async (
+  arrays: ReadonlyMap<string, ArraySource>,
+  files: string,
+): Promise<ReaderFit | undefined> => {
+  const byName = new Map([...arrays].map(([array, source]) => [partedName(array).name, source]));
+  const names = [...byName.keys()];
+  const label = names.find((name) => labelWords.has(name.toLowerCase()));
+  const inputs = names.filter((name) => name !== label);
+  const isNamed = inputs.some((name) => modalityOfName.has(name));
+  const told: string[] = [];
+  let isPlain = true;
+  for (const name of inputs) {
+    const { shape } = await headerOf(byName.get(name) as ArraySource);
+    told.push(`${name} as ${modalityOfName(name, shape.length)} (${shape.join(', ')})`);
+    isPlain &&= modalityOfName.has(name) || (shape.length > 1 && shape.length <= MOST_AXES);
+  }
+  if (inputs.length === 0 || (label === undefined && !isNamed)) return undefined;
+  const shown = `arrays ${someOf(told, 6)}`;
+  const sources = [{ files }];
+  if (label === undefined)
+    return {
+      fit: 'nearly',
+      reason: `${shown}, none of them called as those of labels are (${[...labelWords].join(', ')})`,
+      sources,
+      asks: inputs.filter((name) => !modalityOfName.has(name)).map((name) => `label=${name}`),
+    };
+  // Images with labels are also those of numpy-arrays, which is surer of them.
+  return isNamed || isPlain
+    ? { fit: 'likely', reason: `${shown}, with labels in ${label}; inputs says other modalities`, sources }
+    : { fit: 'nearly', reason: `${shown}, with labels in ${label}, but their modality is doubtful`, sources };
+};
+
 export const multimodalArraysReader = defineReader({
   name: 'multimodal-arrays',
   summary: 'arrays (.npz, .npy) of one or several inputs with labels or numbers, as MultiBench has them',
@@ -211,16 +248,7 @@ export const multimodalArraysReader = defineReader({
         files.map(({ id }) => survey.at(id)),
         resolveBudgets(),
       );
-      const names = [...arrays.keys()].map((array) => partedName(array).name);
-      const inputs = names.filter((name) => modalityOfName.known(name));
-      const isLabelled = names.some((name) => labelWords.has(name.toLowerCase()));
-      if (inputs.length === 0 || !isLabelled) return undefined;
-      return {
-        // Images with labels are also those of numpy-arrays, which is surer of them.
-        fit: 'likely',
-        reason: `arrays of ${[...new Set(inputs)].join(', ')} with labels`,
-        sources: [{ files: survey.at() }],
-      };
+      return await fitOfArrays(arrays, survey.at());
     } catch (error) {
       if (!(error instanceof ConfigError || error instanceof FormatError)) throw error;
       return { fit: 'nearly', reason: error.message };

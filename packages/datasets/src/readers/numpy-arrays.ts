@@ -128,6 +128,12 @@ export const numpyArraysReader = defineReader({
       const paths = files.map(({ id }) => survey.at(id));
       const arrays = await arraysOf(paths, resolveBudgets());
       const pairs = pairsOf(arrays, { files: paths });
+      for (const { images } of pairs) {
+        await using pass = await images.open();
+        if (pass.shape.length > 2) continue;
+        const reason = `expected images of three or four axes, got (${pass.shape.join(', ')}) in ${images.name}`;
+        return { fit: 'nearly', reason };
+      }
       const names = pairs.map(({ images, labels }) => `${images.name} and ${labels.name}`);
       return {
         fit: 'sure',

@@ -10,7 +10,7 @@ import { splitInName } from '../splits/split-names.ts';
 import { featuresOfMetadata } from '../values/features.ts';
 import { fetchedRows } from '../values/fetched-rows.ts';
 import { openValueTable, type ValueReader, type ValueReaderOptions } from '../values/value-reader.ts';
-import { rolesOf, valueKinds } from '../values/value-roles.ts';
+import { rolesOf, textNames, valueKinds } from '../values/value-roles.ts';
 import type { ValuePart } from '../values/value-table.ts';
 import { describeType } from '../values/value-type.ts';
 import type { SurveyedFile } from '../survey/path-survey.ts';
@@ -122,9 +122,15 @@ export const parquetReader = defineReader({
         columns: file.columns,
         features: featuresOfMetadata(file.metadata),
       };
-      const { kind } = rolesOf({ name: shown, parts: [{ ...part, groups: file.groups }] }, {});
+      const { kind, texts } = rolesOf({ name: shown, parts: [{ ...part, groups: file.groups }] }, {});
+      // A column that is one of texts by its type alone may hold the names of categories.
+      const isDoubtful =
+        kind.endsWith('text') &&
+        texts.length === 1 &&
+        !textNames.includes(texts[0]?.toLowerCase() ?? '') &&
+        file.columns.length > 2;
       const reason = `${shown} with the columns ${columns.join(', ')}, read as ${kind}`;
-      return { fit: 'sure', reason, sources: [{ files: survey.at(), kind }] };
+      return { fit: isDoubtful ? 'likely' : 'sure', reason, sources: [{ files: survey.at(), kind }] };
     } catch (error) {
       if (!(error instanceof ConfigError || error instanceof FormatError)) throw error;
       return { fit: 'nearly', reason: `${shown}, but ${error.message}` };

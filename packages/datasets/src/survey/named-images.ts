@@ -1,13 +1,15 @@
-/** Where the images lie that a table or manifest names. */
+/** Where the images and other files lie that a table or manifest names. */
 import { isImageName } from '../files/paths.ts';
-import type { PathSurvey } from './path-survey.ts';
+import type { PathSurvey, SurveyedFile } from './path-survey.ts';
 
-/** The folder of named images. */
-export interface NamedImages {
+/** The folder of named files. */
+export interface NamedFiles {
   /** Id of the folder; empty for the surveyed one. */
   readonly folder: string;
   /** Of the names that were looked for, those that are there. */
   readonly count: number;
+  /** Names that were looked for. */
+  readonly of: number;
   /** Suffix that names lack, such as `.jpg`. */
   readonly suffix?: string;
 }
@@ -24,24 +26,32 @@ const plain = (name: string): string =>
  * The folder below which most of the names are files. Names may lack their suffix, one for all of them.
  * @returns undefined where none of them is there
  */
-export const namedImages = (survey: PathSurvey, names: readonly string[]): NamedImages | undefined => {
+export const namedFiles = (
+  survey: PathSurvey,
+  names: readonly string[],
+  isWanted: (file: SurveyedFile) => boolean,
+): NamedFiles | undefined => {
   const wanted = [...new Set(names.map(plain))].slice(0, MAX_NAMES);
-  const images = survey.neighbours.filter(({ name }) => isImageName(name));
-  const ids = new Set(images.map(({ id }) => id.normalize('NFC')));
-  const suffixes = [...new Set(images.map(({ name }) => name.slice(name.lastIndexOf('.'))))].slice(0, 8);
-  // Folders that hold images, and those above them: a name may begin with folders of its own.
+  const files = survey.neighbours.filter(isWanted);
+  const ids = new Set(files.map(({ id }) => id.normalize('NFC')));
+  const suffixes = [...new Set(files.map(({ name }) => name.slice(name.lastIndexOf('.'))))].slice(0, 8);
+  // Folders that hold files, and those above them: a name may begin with folders of its own.
   const folders = new Set(['']);
-  for (const { folder } of images) {
+  for (const { folder } of files) {
     for (let id = folder; id !== ''; id = id.slice(0, Math.max(0, id.lastIndexOf('/')))) folders.add(id);
   }
-  let best: NamedImages | undefined;
+  let best: NamedFiles | undefined;
   for (const folder of folders) {
     const path = (name: string): string => (folder === '' ? name : `${folder}/${name}`);
     for (const suffix of ['', ...suffixes]) {
       const present = wanted.filter((name) => ids.has(path(`${name}${suffix}`))).length;
       if (present > (best?.count ?? 0))
-        best = { folder, count: present, ...(suffix === '' ? {} : { suffix }) };
+        best = { folder, count: present, of: wanted.length, ...(suffix === '' ? {} : { suffix }) };
     }
   }
   return best;
 };
+
+/** The folder below which most of the names are images; undefined where none of them is there. */
+export const namedImages = (survey: PathSurvey, names: readonly string[]): NamedFiles | undefined =>
+  namedFiles(survey, names, ({ name }) => isImageName(name));

@@ -12,9 +12,10 @@ export interface SurveyedFile {
   readonly folder: string;
 }
 
-/** The first rows of a table of text. */
+/** The first rows of a table. */
 export interface SurveyedTable {
-  readonly delimiter: string;
+  /** Of a table of text. */
+  readonly delimiter?: string;
   /** What quotes are, where that is not what tables of this delimiter do as a rule. */
   readonly quotes?: Quotes;
   /** The cells of the first line, which may be names of columns. */
@@ -46,7 +47,10 @@ export interface PathSurvey {
   head(id: string): Promise<Uint8Array>;
   /** Its first lines, where it is UTF-8 text. */
   lines(id: string): Promise<readonly string[] | undefined>;
-  /** Its first rows, where its lines fall into as many cells each by one of the usual signs. */
+  /**
+   * Its first rows: of text whose lines fall into as many cells each by one of the usual signs, of JSON lines, and of Parquet
+   * files, each by its name.
+   */
   table(id: string): Promise<SurveyedTable | undefined>;
   /** The objects on its first lines, where each line is a JSON object. */
   jsonLines(id: string): Promise<readonly Readonly<Record<string, unknown>>[] | undefined>;

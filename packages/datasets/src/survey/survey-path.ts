@@ -3,9 +3,11 @@ import { open, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { ConfigError, FormatError, parseJson } from '@polygate/core';
 import { listFolder, type LinkOptions } from '../files/folder-listing.ts';
-import { isJsonFields } from '../samples/json-captions.ts';
+import { isJsonFields, type JsonFields } from '../samples/json-captions.ts';
+import { isJsonLinesName, jsonCells } from '../tables/json-records.ts';
 import { readLines } from '../tables/lines.ts';
-import type { PathSurvey, SurveyedFile } from './path-survey.ts';
+import { openParquetRecords } from '../tables/parquet-records.ts';
+import type { PathSurvey, SurveyedFile, SurveyedTable } from './path-survey.ts';
 import { surveyTable } from './surveyed-table.ts';
 
 /** Files of a folder that are listed. */
@@ -103,6 +105,25 @@ const unlessFormatError = async <T>(read: () => Promise<T>): Promise<T | undefin
   }
 };
 
+const parquetName = /\.(?:parquet|pq)$/iu;
+
+/** The first rows of a Parquet file as a table. */
+const parquetRows = async (file: string): Promise<SurveyedTable> => {
+  const { columns: header, records } = await openParquetRecords(file);
+  const rows: (readonly string[])[] = [];
+  for await (const item of records()) {
+    if (item.kind === 'record') rows.push(item.fields);
+    if (rows.length >= MAX_LINES) break;
+  }
+  return { header, rows };
+};
+
+/** Objects as rows; their columns are the fields of all. */
+const objectRows = (objects: readonly JsonFields[]): SurveyedTable => {
+  const header = [...new Set(objects.flatMap((fields) => Object.keys(fields)))];
+  return { header, rows: objects.map((fields) => jsonCells(fields, header)) };
+};
+
 /** Each file is read once, however many readers ask. */
 const remembered = <T>(read: (id: string) => Promise<T>): ((id: string) => Promise<T>) => {
   const byId = new Map<string, Promise<T>>();
@@ -140,6 +161,10 @@ export const surveyPath = async (path: string, options: LinkOptions = {}): Promi
   const lines = remembered(async (id) =>
     (await text(id)) ? unlessFormatError(() => firstLines(at(id))) : undefined,
   );
+  const jsonLines = remembered(async (id) => {
+    const first = await lines(id);
+    return first && unlessFormatError(async () => objectsOf(first));
+  });
   const inFolder = new Map<string, SurveyedFile[]>();
   for (const file of listed) {
     const list = inFolder.get(file.folder);
@@ -158,12 +183,14 @@ export const surveyPath = async (path: string, options: LinkOptions = {}): Promi
     foldersIn: (folder) => folders.filter((id) => id.slice(0, Math.max(0, id.lastIndexOf('/'))) === folder),
     head,
     lines,
-    table: remembered(async (id) =>
-      (await text(id)) ? unlessFormatError(() => surveyTable(at(id))) : undefined,
-    ),
-    jsonLines: remembered(async (id) => {
-      const first = await lines(id);
-      return first && unlessFormatError(async () => objectsOf(first));
+    table: remembered(async (id) => {
+      if (parquetName.test(id)) return unlessFormatError(() => parquetRows(at(id)));
+      if (isJsonLinesName(id)) {
+        const objects = await jsonLines(id);
+        return objects && objectRows(objects);
+      }
+      return (await text(id)) ? unlessFormatError(() => surveyTable(at(id))) : undefined;
     }),
+    jsonLines,
   };
 };

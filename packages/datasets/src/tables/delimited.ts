@@ -22,11 +22,19 @@ export type RecordItem =
   | {
       readonly kind: 'record';
       readonly line: number;
+      /** Name of the file, where several are read as one. */
+      readonly file?: string;
       readonly fields: readonly string[];
       /** Indices of the fields that stood in quotes. */
       readonly quoted: readonly number[];
     }
-  | { readonly kind: 'bad-record'; readonly line: number; readonly code: string; readonly reason: string };
+  | {
+      readonly kind: 'bad-record';
+      readonly line: number;
+      readonly file?: string;
+      readonly code: string;
+      readonly reason: string;
+    };
 
 type State = 'start' | 'plain' | 'quoted' | 'quote' | 'skip';
 

@@ -1,7 +1,7 @@
 /** Parquet files where a table of text is expected: the cells of columns that have a text form, row by row. */
 import { open } from 'node:fs/promises';
 import { openParquetFile } from '../parquet/parquet-file.ts';
-import { plainValue } from '../values/value-type.ts';
+import { cellText } from './cell-text.ts';
 import type { RecordItem } from './delimited.ts';
 
 /** A table's columns and rows. */
@@ -24,13 +24,6 @@ export const isParquetFile = async (path: string): Promise<boolean> => {
   }
 };
 
-const textOf = (value: unknown): string => {
-  const cell = plainValue(value);
-  return typeof cell === 'string' || typeof cell === 'number' || typeof cell === 'boolean'
-    ? String(cell)
-    : '';
-};
-
 /** Rows count from 1. @throws FormatError for a damaged file */
 export const openParquetRecords = async (path: string): Promise<TableRecords> => {
   const file = await openParquetFile(path);
@@ -47,7 +40,7 @@ export const openParquetRecords = async (path: string): Promise<TableRecords> =>
             kind: 'record',
             line: start + row + 1,
             quoted: [],
-            fields: reads.map((read) => textOf(read?.(row))),
+            fields: reads.map((read) => cellText(read?.(row))),
           };
       }
     },

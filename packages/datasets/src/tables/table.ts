@@ -2,6 +2,7 @@
 import { ConfigError, excerpt } from '@polygate/core';
 import { readDelimited, type RecordItem } from './delimited.ts';
 import { isImageName } from '../files/paths.ts';
+import { isJsonLinesName, openJsonRecords } from './json-records.ts';
 import { isParquetFile, openParquetRecords } from './parquet-records.ts';
 import { delimiterLine, fitRow, requireUtf8 } from './table-rows.ts';
 import { decideQuotes, usualQuotes, type Quotes } from './table-quotes.ts';
@@ -50,6 +51,8 @@ export interface Table {
   column(wanted: WantedColumn): number;
   /** The rows below the header line, each with one cell for each column, or a bad record. */
   rows(): AsyncGenerator<RecordItem>;
+  /** A table of other columns and rows, whose look-ups name the same file. */
+  with(parts: Pick<Table, 'columns' | 'rows'>): Table;
 }
 
 const firstRecords = async (file: string, delimiter: string, most: number): Promise<string[][]> => {
@@ -144,8 +147,9 @@ const missing = (
 };
 
 /** A table of columns and rows, with the look-up of columns. */
-const tableOf = (file: string, parts: Omit<Table, 'column'>): Table => ({
+const tableOf = (file: string, parts: Omit<Table, 'column' | 'with'>): Table => ({
   ...parts,
+  with: (others) => tableOf(file, { ...parts, ...others }),
   column(query) {
     const { columns, header } = parts;
     const match = lookUp(columns, query, header);
@@ -159,7 +163,7 @@ const tableOf = (file: string, parts: Omit<Table, 'column'>): Table => ({
 });
 
 /**
- * Opens a table of text, or a Parquet file. `wanted` are the columns by which its delimiter is recognised.
+ * Opens a table of text, a file of JSON lines (by its name), or a Parquet file. `wanted` are the columns by which its delimiter is recognised.
  * @throws ConfigError for an empty table and one whose quotes are doubtful, FormatError for another encoding
  */
 export const openTable = async (
@@ -173,6 +177,10 @@ export const openTable = async (
     return tableOf(file, { columns, header: true, rows: records });
   }
   await requireUtf8(file);
+  if (isJsonLinesName(file)) {
+    const { columns, records } = await openJsonRecords(file);
+    return tableOf(file, { columns, header: true, rows: records });
+  }
   const said = await delimiterLine(file);
   const delimiter = options.delimiter ?? said ?? (await findDelimiter(file, options, wanted));
   const quotes = await decideQuotes(file, delimiter, options.quotes);

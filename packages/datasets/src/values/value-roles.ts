@@ -46,7 +46,15 @@ const imageNames: readonly string[] = [
   'image_bytes',
   'bytes',
 ];
-const textNames: readonly string[] = ['text', 'sentence', 'content', 'review', 'txt', ...captionColumns];
+/** Names of columns that hold texts. */
+export const textNames: readonly string[] = [
+  'text',
+  'sentence',
+  'content',
+  'review',
+  'txt',
+  ...captionColumns,
+];
 const captionNames: readonly string[] = [...captionColumns.slice(0, 2), 'captions', ...captionColumns, 'txt'];
 const idNames: readonly string[] = ['id', 'key', '__key__'];
 /** Columns of pairs of texts, as the usual benchmarks call them. */
