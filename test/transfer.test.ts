@@ -97,7 +97,7 @@ describe('a run with another run for its start', () => {
       /start: step 4 of .*old \(sha256 [0-9a-f]{12}\): \d+ of \d+ parameters taken as they are; 1 new \(temperature.image-captioning\): a temperature that the start does not have; 2 left behind: the model has no task of its family$/mu,
     );
     const start = await startOf('other-task');
-    expect(start).toMatchObject({ from: at('old'), place: at('old', 'checkpoints', 'step-4'), step: 4 });
+    expect(start).toMatchObject({ from: at('old'), folder: at('old', 'checkpoints', 'step-4'), step: 4 });
     expect(start.groups.map(({ how }) => how)).toEqual(['taken', 'new']);
     expect(start.groups[0]?.parameters).toHaveLength(start.total - 1);
     expect(start.left.flatMap(({ parameters }) => parameters)).toEqual([

@@ -14,12 +14,14 @@ const sourceOf = (entry) => entry['@polygate/source'] ?? (entry.node ? sourceOf(
 
 /** [source file, name that users import, folder of the package] */
 const entries = readdirSync(join(root, 'packages')).flatMap((folder) => {
-  const place = join(root, 'packages', folder);
-  if (!existsSync(join(place, 'package.json'))) return [];
-  const { name, exports } = JSON.parse(readFileSync(join(place, 'package.json'), 'utf8'));
+  const packageFolder = join(root, 'packages', folder);
+  if (!existsSync(join(packageFolder, 'package.json'))) return [];
+  const { name, exports } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8'));
   return Object.entries(exports).flatMap(([path, entry]) => {
     const source = typeof entry === 'object' ? sourceOf(entry) : undefined;
-    return source === undefined ? [] : [{ file: join(place, source), name: `${name}${path.slice(1)}` }];
+    return source === undefined
+      ? []
+      : [{ file: join(packageFolder, source), name: `${name}${path.slice(1)}` }];
   });
 });
 

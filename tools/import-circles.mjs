@@ -29,37 +29,37 @@ const filesOf = (specifier, importer) => {
 
 /** Imports of each file, by path. @param files paths of sources */
 const importGraph = (files) => {
-  const known = new Set(files);
+  const checked = new Set(files);
   return new Map(
     files.map((file) => {
       const { importedFiles } = ts.preProcessFile(readFileSync(file, 'utf8'), true, true);
       const targets = importedFiles.flatMap(({ fileName }) => filesOf(fileName, file));
-      return [file, targets.filter((target) => known.has(target))];
+      return [file, targets.filter((target) => checked.has(target))];
     }),
   );
 };
 
 /** Sets of files that import one another, by Tarjan's strongly connected components. @param graph imports by file */
 export const circlesOf = (graph) => {
-  const found = new Map();
+  const visited = new Map();
   const stack = [];
   const circles = [];
   const visit = (file) => {
-    const own = { index: found.size, low: found.size, open: true };
-    found.set(file, own);
+    const node = { index: visited.size, low: visited.size, open: true };
+    visited.set(file, node);
     stack.push(file);
     for (const target of graph.get(file) ?? []) {
-      const other = found.get(target) ?? visit(target);
-      if (other.open) own.low = Math.min(own.low, other.low);
+      const other = visited.get(target) ?? visit(target);
+      if (other.open) node.low = Math.min(node.low, other.low);
     }
-    if (own.low === own.index) {
+    if (node.low === node.index) {
       const circle = stack.splice(stack.indexOf(file));
-      for (const member of circle) found.get(member).open = false;
+      for (const member of circle) visited.get(member).open = false;
       if (circle.length > 1 || graph.get(file)?.includes(file)) circles.push(circle);
     }
-    return own;
+    return node;
   };
-  for (const file of graph.keys()) if (!found.has(file)) visit(file);
+  for (const file of graph.keys()) if (!visited.has(file)) visit(file);
   return circles;
 };
 

@@ -212,8 +212,8 @@ const runResult = async (run) => {
   );
   const names = (await readdir(run)).sort();
   const checkpoints = (await readdir(join(run, 'checkpoints'))).sort();
-  const place = await latestCheckpoint(run);
-  return [...records, names, checkpoints, await hashesOf(place.path)].join('\n');
+  const checkpoint = await latestCheckpoint(run);
+  return [...records, names, checkpoints, await hashesOf(checkpoint.path)].join('\n');
 };
 
 const campaignPretrain = async () => {

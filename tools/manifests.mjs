@@ -13,17 +13,17 @@ const license = readFileSync(join(root, 'LICENSE'), 'utf8');
 
 /** Each workspace's folder, relative to the root. */
 const folders = workspace.workspaces.flatMap((pattern) => {
-  const place = pattern.replace(/\/\*$/u, '');
-  if (place === pattern) return [pattern];
-  return readdirSync(join(root, place))
-    .map((name) => `${place}/${name}`)
+  const parent = pattern.replace(/\/\*$/u, '');
+  if (parent === pattern) return [pattern];
+  return readdirSync(join(root, parent))
+    .map((name) => `${parent}/${name}`)
     .filter((folder) => existsSync(join(root, folder, 'package.json')));
 });
 const ours = new Set(folders.map((folder) => readJson(join(root, folder, 'package.json')).name));
 
 /** Sources are packed too: source maps and declaration maps point at them. */
-const packedFiles = (own) => [
-  ...own.filter((file) => !['src', 'LICENSE'].includes(file) && !file.startsWith('!')),
+const packedFiles = (files) => [
+  ...files.filter((file) => !['src', 'LICENSE'].includes(file) && !file.startsWith('!')),
   'src',
   '!dist/.tsbuildinfo',
   '!src/**/*.test.ts',

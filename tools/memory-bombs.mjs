@@ -101,8 +101,8 @@ const readAll = async (reader, use = () => {}) => {
 };
 
 const decode = async (bytes, budgets = {}) => {
-  const found = await decodeImage('a', { kind: 'bytes', bytes }, { size: 48, budgets });
-  return [found.kind === 'fault' ? found.code : 'sample'];
+  const decoded = await decodeImage('a', { kind: 'bytes', bytes }, { size: 48, budgets });
+  return [decoded.kind === 'fault' ? decoded.code : 'sample'];
 };
 
 const images = (folder) => {
@@ -301,8 +301,8 @@ const bombs = {
 };
 
 const sizeOf = (path) => {
-  const found = statSync(path);
-  return found.isFile() ? found.size : statSync(join(path, 'shard-00000.arrow')).size;
+  const stats = statSync(path);
+  return stats.isFile() ? stats.size : statSync(join(path, 'shard-00000.arrow')).size;
 };
 
 /** Makes a bomb and reads it in a process of its own. @returns what came of it, and MiB that the reader grew by */

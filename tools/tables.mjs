@@ -1,5 +1,5 @@
 /**
- * The tables of README.md, docs/performance.md, docs/results/demo.md and docs/results/mini-full.md, generated from docs/results/*.json: `node tools/tables.mjs` writes them, `--check` fails when
+ * The tables of README.md, packages/mini/README.md and pages of docs, generated from docs/results/*.json: `node tools/tables.mjs` writes them, `--check` fails when
  * they differ. Results files say command, seeds, commit and machine; nothing in a table is typed by hand.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -109,6 +109,32 @@ const demoSummary = (results) => {
 ${conditionsOfDemo(results)}`;
 };
 
+/** The scores of a model that a package ships: held-out splits, the main metrics; in short those of what it was trained on. */
+const modelScores = (results, { brief }) => {
+  const trained = new Set(Object.values(results.recipe.tasks).map(({ dataset }) => dataset));
+  const rows = results.scores
+    .filter(
+      ({ metric, split, task }) =>
+        (brief ? briefly : shown).has(metric) &&
+        (split !== 'validation' || task.endsWith('masked words')) &&
+        (!brief || trained.has(task.split(' ')[0])),
+    )
+    .map(({ task, split, metric, value, interval, chance, baselines }) => [
+      task,
+      split,
+      metric,
+      `${number(value)} (${intervalText(interval)})`,
+      number(chance),
+      baselineText(baselines),
+    ]);
+  return table(['task', 'split', 'metric', 'score (95 % interval)', 'chance', 'baselines'], rows);
+};
+const briefly = new Set(['top-1', 'token-F1', 'text recall@10', 'accuracy']);
+const conditionsOfModel = ({ recipe, engine, measured, parameters, limit }) =>
+  `${(parameters / 1e6).toFixed(1)} M parameters, seed ${recipe.seed}, ${recipe.steps}, scored on engine ${engine.name} ${engine.precision}; \`${measured.command}\` took ${measured.minutes} minutes on ${measured.machine}, commit ${measured.commit}. At most ${limit} rows of a split are scored.`;
+const modelTable = (results) => `${modelScores(results, { brief: false })}\n\n${conditionsOfModel(results)}`;
+const modelSummary = (results) => `${modelScores(results, { brief: true })}\n\n${conditionsOfModel(results)}`;
+
 const ratio = (line) =>
   `${number(line.ratioMedian, 2)} (${number(line.ratioMin, 2)} to ${number(line.ratioMax, 2)})`;
 const conditionsOf = ({ measured: { command, machine, commit } }) =>
@@ -130,7 +156,7 @@ const casesOf = (results, ...prefixes) =>
 
 /** What a reader of the README asks first; docs/performance.md has all lines. */
 const benchSummary = (results) => {
-  const found = (name) => results.lines.find((line) => line.case === name);
+  const lineNamed = (name) => results.lines.find((line) => line.case === name);
   const questions = [
     ['training step, bf16: PyTorch / ours', 'peer-torch-bf16-batch16'],
     ['training step, f32: PyTorch / ours', 'peer-torch-f32-batch16'],
@@ -139,7 +165,7 @@ const benchSummary = (results) => {
     ['inference with merged experts / dense', 'moe-price-infer-bf16-batch64'],
   ];
   const rows = questions.flatMap(([question, name]) => {
-    const line = found(name);
+    const line = lineNamed(name);
     return line ? [[question, ratio(line)]] : [];
   });
   return `${table(['12 layers, width 192, 197 tokens', 'time ratio, median (range)'], rows)}
@@ -240,6 +266,8 @@ const pages = [
       ['demo-wasm', readResults('demo-wasm.json'), demoTable],
     ],
   ],
+  ['packages/mini/README.md', [['mini-generalist', readResults('mini-generalist.json'), modelSummary]]],
+  ['docs/results/mini-generalist.md', [['mini-generalist', readResults('mini-generalist.json'), modelTable]]],
   ['docs/results/mini-full.md', [['mini-full', readResults('mini-full.json'), suiteTables]]],
   [
     'docs/performance.md',

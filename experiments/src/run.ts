@@ -139,9 +139,10 @@ const main = async (): Promise<void> => {
       base: { type: 'string' },
       full: { type: 'string' },
       tables: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  if (positionals.length === 0) {
+  if (positionals.length === 0 || values.help) {
     usage();
     return;
   }

@@ -8,6 +8,7 @@ import {
   readOverfitting,
   scoringFamilies,
   type EvaluateOptions as EvaluateSuiteOptions,
+  resultsHome,
 } from '@polygate/generalist';
 import { openRun, type OpenRunOptions, type RunRecord } from '@polygate/runs';
 import { taskFamilyNamed } from '@polygate/tasks';
@@ -20,14 +21,14 @@ import { sheetSections } from './sheet-entries.ts';
 import { drawSheet } from './sheet.ts';
 
 export interface EvaluateOptions extends Omit<OpenRunOptions, 'logger'> {
-  /** Folder of a run or of a model. */
+  /** Folder of a run or of a model, or a package with a model. */
   readonly run: string;
   /** Folder of a prepared suite. @default the one that the run was trained on */
   readonly suite?: string;
   /**
    * Where the results go.
    * @default the folder of the adapter, where one is asked for, else that of the run; `suites/NAME` in it for another suite
-   * than the run's
+   * than the run's; `results/NAME` for the model of a package
    */
   readonly output?: string;
   /** Splits to score. @default all but `train` */
@@ -94,7 +95,7 @@ export const evaluate = async (
   const { model, engine, recipe, state } = opened;
   await using data = await opened.openSuite(options.suite);
   logger.info(`evaluate ${opened.weights} on ${data.folder}`);
-  const output = options.output ?? resultsFolder(adapter ?? run, opened, data);
+  const output = options.output ?? resultsFolder(await resultsHome(adapter ?? run), opened, data);
   const scored = datasets ?? (tasks && Object.values(tasks).map(({ dataset }) => dataset));
   const choice = { ...(splits ? { splits } : {}), ...(scored ? { datasets: scored } : {}), seed };
   const reports = await evaluateSuite(model, data, {

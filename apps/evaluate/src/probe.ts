@@ -2,7 +2,7 @@
 import { silentLogger } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
 import type { ScoreReport } from '@polygate/evaluation';
-import { probeSuite, type ProbeOptions as SuiteProbeOptions } from '@polygate/generalist';
+import { probeSuite, resultsHome, type ProbeOptions as SuiteProbeOptions } from '@polygate/generalist';
 import { openRun, type OpenRunOptions } from '@polygate/runs';
 import type { EngineChoice } from '@polygate/tensor';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { resultsFolder } from './results-folder.ts';
 
 export interface ProbeRunOptions
   extends Omit<OpenRunOptions, 'logger'>, Omit<SuiteProbeOptions, 'logger' | 'signal'> {
-  /** Folder of a run or of a model. */
+  /** Folder of a run or of a model, or a package with a model. */
   readonly run: string;
   /** Folder of a prepared suite. @default the one that the run was trained on */
   readonly suite?: string;
@@ -40,7 +40,7 @@ export const probeRun = async (
   using opened = await openRun(run, { ...options, logger });
   const { model, engine, recipe, state } = opened;
   await using data = await opened.openSuite(options.suite);
-  const output = options.output ?? resultsFolder(run, opened, data);
+  const output = options.output ?? resultsFolder(await resultsHome(run), opened, data);
   logger.info(`probe ${opened.weights} on ${data.folder}`);
   const reports = await probeSuite(model, data, { ...options, logger, ...(signal ? { signal } : {}) });
   const scores = reports.map(({ outcomes: _, ...report }): ScoreReport => report);

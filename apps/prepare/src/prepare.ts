@@ -22,6 +22,7 @@ import {
   type Suite,
   type SuiteDataset,
 } from '@polygate/datasets';
+import { packagedModel } from '@polygate/generalist';
 import { taskFamilies } from '@polygate/tasks';
 import { loadTokenizer, saveTokenizer, trainTokenizer, type Tokenizer } from '@polygate/tokens';
 import { writeDataset } from './dataset-writer.ts';
@@ -256,7 +257,11 @@ export const prepare = async (
   const model =
     options.for === undefined
       ? undefined
-      : await recipeForModel(asked, resolve(workDirectory, options.for), options.set);
+      : await recipeForModel(
+          asked,
+          (await packagedModel(options.for)) ?? resolve(workDirectory, options.for),
+          options.set,
+        );
   const recipe = model?.recipe ?? asked;
   const output = resolve(workDirectory, options.output ?? 'data');
   const directory = join(output, recipe.name);

@@ -113,8 +113,8 @@ const fromPython = () => {
         'import importlib.util as u, os; s = u.find_spec("torch"); print(os.path.dirname(s.origin) if s and s.origin else "")';
       const folder = run(python, ['-c', script]);
       if (folder === '') continue;
-      const found = describeRoot(`${python}'s torch`, folder);
-      if (found !== undefined) return found;
+      const libtorch = describeRoot(`${python}'s torch`, folder);
+      if (libtorch !== undefined) return libtorch;
     } catch {
       // No such interpreter: the next candidate may do.
     }
@@ -128,31 +128,31 @@ const findLibTorch = () => {
   if (named === 'off')
     throw new Unavailable('switched-off', 'POLYGATE_LIBTORCH=off', 'unset POLYGATE_LIBTORCH');
   if (namedPython) {
-    const found = fromPython();
-    if (found === undefined) {
+    const libtorch = fromPython();
+    if (libtorch === undefined) {
       throw new Unavailable(
         'libtorch-missing',
         `${namedPython} has no torch with headers and libraries`,
         `\`${namedPython} -m pip install torch\`, then ${REBUILD}`,
       );
     }
-    return found;
+    return libtorch;
   }
   if (named) {
-    const found = describeRoot('POLYGATE_LIBTORCH', named);
-    if (found === undefined) {
+    const libtorch = describeRoot('POLYGATE_LIBTORCH', named);
+    if (libtorch === undefined) {
       throw new Unavailable(
         'libtorch-missing',
         `POLYGATE_LIBTORCH is ${named}, but there is no include/ATen/ATen.h with lib/libtorch_cpu below it`,
         'point POLYGATE_LIBTORCH at the folder that holds include/ and lib/, or unset it',
       );
     }
-    return found;
+    return libtorch;
   }
-  const found = fromPython() ?? describeRoot("Debian's libtorch-dev", '/usr');
-  if (found === undefined)
+  const libtorch = fromPython() ?? describeRoot("Debian's libtorch-dev", '/usr');
+  if (libtorch === undefined)
     throw new Unavailable('libtorch-missing', 'LibTorch was not found', INSTALL_LIBTORCH);
-  return found;
+  return libtorch;
 };
 
 const findCompiler = () => {
@@ -310,12 +310,14 @@ const main = async () => {
 try {
   await main();
 } catch (error) {
-  const known = error instanceof Unavailable;
+  const isUnavailable = error instanceof Unavailable;
   const status = {
     state: 'unavailable',
-    code: known ? error.code : 'build-failed',
+    code: isUnavailable ? error.code : 'build-failed',
     why: error.message,
-    remedy: known ? error.remedy : 'run `node native/build.mjs --force` in the package and read its output',
+    remedy: isUnavailable
+      ? error.remedy
+      : 'run `node native/build.mjs --force` in the package and read its output',
   };
   try {
     // A torch that was named and isn't there says nothing against the binding that is.

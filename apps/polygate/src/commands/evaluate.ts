@@ -70,7 +70,7 @@ const compare = async (flags: EvaluateFlags, terminal: Terminal): Promise<void> 
 export const addEvaluate = (program: Command, terminal: Terminal): void => {
   withCheckpoint(withEngine(program.command('evaluate')))
     .description('scores of a run on held-out splits -> evaluation.json, report.md, outcomes.json, sheet.png')
-    .option('--run <folder>', 'folder of a run or of a model')
+    .option('--run <folder>', 'folder of a run or of a model, or a package such as @polygate/mini')
     .option(
       '--compare <folders...>',
       'two evaluated runs: which is better on each score, and how sure that is; opens neither',

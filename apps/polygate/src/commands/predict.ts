@@ -77,7 +77,7 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
   const add = (name: string, description: string): Command =>
     withCheckpoint(withEngine(predict.command(name)))
       .description(description)
-      .requiredOption('--run <folder>', 'folder of a run or of a model')
+      .requiredOption('--run <folder>', 'folder of a run or of a model, or a package such as @polygate/mini')
       .option('--task <name>', 'task of the model that is asked (default: the first that fits)')
       .option('--json', 'print JSON: one object, or one a line for several images');
   const common = (flags: PredictFlags) => ({

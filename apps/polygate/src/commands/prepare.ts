@@ -75,7 +75,7 @@ export const addPrepare = (program: Command, terminal: Terminal): void => {
     .option('--out <folder>', 'folder that holds the suites', 'data')
     .option(
       '--for <folder>',
-      'prepare for a run or model: its tokenizer, image size, fit and background are used',
+      'prepare for a run or model, or a package such as @polygate/mini: its tokenizer, image size, fit and background are used',
     )
     .option('--force', 'prepare again even if the finished suite is there')
     .option('--verify', 'read every byte of a finished suite; a damaged one is prepared again')
@@ -122,8 +122,9 @@ export const addPrepare = (program: Command, terminal: Terminal): void => {
         terminal.print(`${dataset.name} (${dataset.kind}): ${splits.join(', ')}`);
       }
       if (areFewImages(suite)) {
+        const start = flags.for === undefined ? 'pretrain' : `tune --method fine --from ${flags.for}`;
         terminal.logger.info(
-          `settings that fit so many images: npx polygate pretrain --recipe small-images --suite ${directory}`,
+          `settings that fit so many images: npx polygate ${start} --recipe small-images --suite ${directory}`,
         );
       }
       if (flags.check) await checkSuite(directory, (line) => terminal.print(line));

@@ -34,7 +34,7 @@ export const addTune = (program: Command, terminal: Terminal): void => {
     .description(
       'a run or model tuned on a task: prompts on a base that stays as it is, or its own weights -> a run folder',
     )
-    .option('--from <folder>', 'run or model that is tuned')
+    .option('--from <folder>', 'run or model that is tuned, or a package such as @polygate/mini')
     .option('--checkpoint <name>', 'checkpoint of that run: best, last, or a name such as step-1500')
     .option(
       '--suite <folder>',

@@ -17,7 +17,7 @@ export interface StartWeights {
   /** As the recipe names it. */
   readonly from: string;
   /** Folder of the weights: `from` itself or one of its checkpoints. */
-  readonly checkpoint: string;
+  readonly folder: string;
   /** Of its model.safetensors. */
   readonly sha256: string;
 }
@@ -55,7 +55,7 @@ const grouped = (entries: readonly Transferred[]): readonly TransferGroup[] => {
 
 /** The record of a plan that was carried out. */
 export const initialization = (plan: StartReport, weights: StartWeights): Initialization => {
-  const [, step] = /^step-(\d+)$/u.exec(basename(weights.checkpoint)) ?? [];
+  const [, step] = /^step-(\d+)$/u.exec(basename(weights.folder)) ?? [];
   return {
     ...weights,
     ...(step === undefined ? {} : { step: Number(step) }),

@@ -54,7 +54,7 @@ export const initialize = async (
   const plan = await model.startFrom(start, options);
   const settings = [...plan.settings, ...imageDifferences(model.config.image, start.config.image)];
   const sha256 = await sha256File(join(folder, WEIGHTS_FILE));
-  return initialization({ ...plan, settings }, { from, checkpoint: folder, sha256 });
+  return initialization({ ...plan, settings }, { from, folder, sha256 });
 };
 
 /** What differs between the images of two models, with both values. */

@@ -32,6 +32,7 @@ import { basename, dirname, join } from 'node:path';
 import { parseConfig, serializeConfig, serializePreprocessor, type SavedWith } from './config-file.ts';
 import type { ModelSize } from './architecture.ts';
 import type { ModelConfig } from './model-config.ts';
+import { packagedModel } from './model-package.ts';
 import { architectureOf } from './model-settings.ts';
 import type { TuneSettings } from '../tuning/registry.ts';
 import type { Generalist, TuningChoice } from './model.ts';
@@ -128,12 +129,13 @@ const checkpointOf = async (run: string, asked: string): Promise<CheckpointPlace
 };
 
 /**
- * Folder of the weights: the folder itself, or a checkpoint of a run folder.
+ * Folder of the weights: the folder itself, a checkpoint of a run folder, or that of a package such as `@polygate/mini`.
  * @param checkpoint `best`, `last`, or a name such as `step-1500`. @default the best by the score that the run's recipe
  * names, else the last
  * @throws StateError when there are none; ConfigError for a checkpoint that isn't there (lists those that are)
  */
-export const modelFolderOf = async (folder: string, checkpoint?: string): Promise<string> => {
+export const modelFolderOf = async (given: string, checkpoint?: string): Promise<string> => {
+  const folder = (await packagedModel(given)) ?? given;
   if (checkpoint === undefined && (await exists(join(folder, CONFIG_FILE)))) return folder;
   const chosen =
     checkpoint === undefined
@@ -141,7 +143,7 @@ export const modelFolderOf = async (folder: string, checkpoint?: string): Promis
       : await checkpointOf(folder, checkpoint);
   if (chosen) return chosen.path;
   throw new StateError(
-    `model: expected a model folder or a run with a checkpoint at ${folder}, got neither ${CONFIG_FILE} nor checkpoints; run pretrain first, or give the folder that it wrote`,
+    `model: expected a model folder or a run with a checkpoint at ${folder}, got neither ${CONFIG_FILE} nor checkpoints; run pretrain first, give the folder that it wrote, or install the package of that name`,
     { code: 'model-missing', fields: { folder } },
   );
 };
