@@ -165,6 +165,14 @@ describe('a fault in the command', { timeout }, () => {
     });
   });
 
+  it('a way to resume that there is not, before anything is opened', async () => {
+    for (const command of ['pretrain', 'tune'])
+      expect(await failure(command, '--resume', 'runs/small'), command).toEqual({
+        code: exitCodes.usage,
+        line: 'error: unknown way to resume "runs/small": known: auto, last-good, must, never',
+      });
+  });
+
   it('a key that no recipe has', async () => {
     expect(await pretrain('--set', 'optimizer.learningrate=1')).toEqual({
       code: exitCodes.usage,

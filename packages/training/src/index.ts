@@ -1,4 +1,5 @@
 export { train } from './train.ts';
+export { resumeModes } from './run-options.ts';
 export type {
   BatchContext,
   BatchMeasure,

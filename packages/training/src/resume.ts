@@ -23,15 +23,13 @@ import {
   setAside,
 } from './checkpoint.ts';
 import { METRICS_FILE, truncateMetrics } from './metrics-file.ts';
-import type { ResumeMode, TrainOptions } from './run-options.ts';
+import { resumeModes, type TrainOptions } from './run-options.ts';
 
 /** A run's beginning: its state, and the checkpoint that it is from. */
 export interface Beginning {
   readonly state: RunState;
   readonly checkpoint: CheckpointPlace | undefined;
 }
-
-const modes: readonly ResumeMode[] = ['auto', 'never', 'must', 'last-good'];
 
 /** The state before the first update. */
 export const freshState = (seed: number): RunState => ({
@@ -157,7 +155,7 @@ const cutMetrics = async (runDirectory: string, step: number, logger: Logger): P
  */
 export const restore = async <Batch>(options: TrainOptions<Batch>): Promise<Beginning> => {
   const { runDirectory, seed, resume = 'auto', logger = silentLogger } = options;
-  if (!modes.includes(resume)) throw unknownName('way to resume', String(resume), modes);
+  if (!resumeModes.includes(resume)) throw unknownName('way to resume', String(resume), resumeModes);
   // Before anything is computed: a folder that can't be written should not be found out at the first checkpoint.
   await mkdir(runDirectory, { recursive: true }).catch((cause: unknown) => {
     throw writeError(runDirectory, cause);

@@ -128,8 +128,9 @@ export interface ExtraState {
   restore(value: unknown): void;
 }
 
-/** How a run begins in a folder that may hold checkpoints. */
-export type ResumeMode = 'auto' | 'never' | 'must' | 'last-good';
+/** Ways for a run to begin in a folder that may hold checkpoints. */
+export const resumeModes = ['auto', 'never', 'must', 'last-good'] as const;
+export type ResumeMode = (typeof resumeModes)[number];
 
 /** Everything a run needs. */
 export interface TrainOptions<Batch> {

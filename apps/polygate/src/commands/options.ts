@@ -1,5 +1,6 @@
 import { ConfigError, excerpt, unknownName } from '@polygate/core';
 import type { EngineOptions } from '@polygate/tensor';
+import { resumeModes } from '@polygate/training';
 import type { Command } from 'commander';
 
 /** Collects a repeatable option into a list. */
@@ -100,6 +101,15 @@ export const oneOf =
     if (words.includes(value)) return value;
     throw unknownName(flag, value, words);
   };
+
+/** `--resume` of commands that train. */
+export const withResume = (command: Command): Command =>
+  command.option(
+    '--resume <how>',
+    'auto goes on where a stopped run ended, never refuses one, must needs one, last-good goes back to the newest checkpoint that is not damaged; the run is named by --run',
+    oneOf('way to resume', resumeModes),
+    'auto',
+  );
 
 /** Words separated by commas. */
 export const list = (value: string): string[] =>

@@ -16,6 +16,7 @@ import {
   engineOverrides,
   withEngine,
   withRecipe,
+  withResume,
   type EngineFlags,
   type RecipeFlags,
 } from './options.ts';
@@ -31,15 +32,10 @@ interface PretrainFlags extends RecipeFlags, EngineFlags {
 
 /** `polygate pretrain`: joint training of one encoder on all tasks of a suite. */
 export const addPretrain = (program: Command, terminal: Terminal): void => {
-  withEngine(withRecipe(program.command('pretrain'), 'demo'))
+  withResume(withEngine(withRecipe(program.command('pretrain'), 'demo')))
     .description('joint training of one shared encoder on all tasks -> a run folder')
     .option('--suite <folder>', 'prepared suite (default: the recipe’s)')
     .option('--run <folder>', 'folder of the run (default: runs/<name of the recipe>)')
-    .option(
-      '--resume <how>',
-      'auto goes on where a stopped run ended, never refuses one, must needs one, last-good goes back to the newest checkpoint that is not damaged',
-      'auto',
-    )
     .option('--base <folder>', baseText)
     .option('--synthetic', 'train on made-up data with small batches, to see that a recipe runs')
     .option('--describe', 'print the parameter table of the recipe and do nothing else')

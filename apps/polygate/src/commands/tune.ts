@@ -9,6 +9,7 @@ import {
   engineOverrides,
   withEngine,
   withRecipe,
+  withResume,
   type EngineFlags,
   type RecipeFlags,
 } from './options.ts';
@@ -30,7 +31,7 @@ const recipeNames = (): string => [...Object.keys(tuneRecipes), ...Object.keys(s
 
 /** `polygate tune`: a run or a model tuned on a task of a suite of its own. */
 export const addTune = (program: Command, terminal: Terminal): void => {
-  withEngine(withRecipe(program.command('tune'), 'mini'))
+  withResume(withEngine(withRecipe(program.command('tune'), 'mini')))
     .description(
       'a run or model tuned on a task: prompts on a base that stays as it is, or its own weights -> a run folder',
     )
@@ -46,11 +47,6 @@ export const addTune = (program: Command, terminal: Terminal): void => {
       'prompt, fine, or one that a package registers (default: the recipe’s, else prompt)',
     )
     .option('--run <folder>', 'folder of the new run (default: runs/<task>-<method>)')
-    .option(
-      '--resume <how>',
-      'auto goes on where a stopped run ended, never refuses one, must needs one, last-good goes back to the newest checkpoint that is not damaged',
-      'auto',
-    )
     .option('--base <folder>', baseText)
     .option('--describe', 'print how many parameters the recipe trains and do nothing else')
     .addHelpText('after', `\nRecipes: ${recipeNames()}, or a .json/.js file.`)
