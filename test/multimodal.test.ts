@@ -291,6 +291,37 @@ describe('a folder of recordings with a table', () => {
     const told = await run('predict', 'classify-sample', file, '--run', trained, '--json', '--engine', 'cpu');
     const { labels } = JSON.parse(told.out) as { readonly labels: readonly { readonly label: string }[] };
     expect(labels[0]?.label).toBe('high');
+
+    // The same by values and paths, and many in one start as the rows of a table, in their order.
+    const asked = ['--run', trained, '--json', '--engine', 'cpu'];
+    const object = JSON.stringify({ clip: file, age: 30, place: 'nowhere' });
+    const byValues = await run('predict', 'classify-sample', object, ...asked);
+    expect(JSON.parse(byValues.out)).toMatchObject({ sample: object, labels: [{ label: 'high' }, {}] });
+    expect(byValues.log).toContain('"nowhere" is none of the categories of place that the model has');
+    const rows = [
+      { clip: 'call-1.wav', age: 21, note: 'passed over' },
+      { clip: 'none.wav' },
+      { age: 'old' },
+      { clip: 'call-2.wav' },
+      { clip: null },
+    ];
+    const table = await put(scratch, 'rows.jsonl', rows.map((row) => JSON.stringify(row)).join('\n'));
+    const byTable = await polygate(
+      ...['predict', 'classify-sample', '--table', table, '--files', join(raw, 'sounds')],
+      ...asked,
+    );
+    expect(byTable.code).toBe(1);
+    expect(byTable.out.split('\n').map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { sample: 'line 1', labels: [{ label: 'high' }, {}] },
+      { sample: 'line 2', error: expect.stringContaining('got nothing at') as string },
+      { sample: 'line 3', error: 'sample line 3: expected a number for "age", got "old"' },
+      { sample: 'line 4', labels: [{ label: 'low' }, {}] },
+      { sample: 'line 5', error: expect.stringContaining('expected a value for one of') as string },
+    ]);
+    expect(byTable.log).toContain("expected 5 rows that can be read, got 3 that can't");
+    expect((await polygate('predict', 'classify-sample', ...asked)).log).toContain(
+      'expected samples or --table FILE, got neither; give one of them',
+    );
   });
 });
 

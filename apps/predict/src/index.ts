@@ -1,4 +1,11 @@
-export { predictFiles, predictGallery, predictImage, predictImages, predictTexts } from './predict.ts';
+export {
+  predictFiles,
+  predictGallery,
+  predictImage,
+  predictImages,
+  predictTable,
+  predictTexts,
+} from './predict.ts';
 export type {
   FilesOptions,
   GalleryOptions,
@@ -6,6 +13,7 @@ export type {
   ImagesOptions,
   RetrievedImage,
   Retrieval,
+  TableOptions,
   TextsOptions,
   VerbOptions,
 } from './predict.ts';

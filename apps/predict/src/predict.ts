@@ -8,6 +8,7 @@ import {
   type FamilyPredictor,
   type FileReading,
   type GalleryItems,
+  type RowAnswers,
   type TaskFamily,
 } from '@polygate/tasks';
 import { relative } from 'node:path';
@@ -155,6 +156,45 @@ export const predictFiles = <Answer>(
       }
     }
     return { images, skipped };
+  });
+};
+
+/** A table whose rows are asked about. */
+export interface TableOptions<Answer> extends VerbOptions {
+  /** CSV, JSON lines or Parquet, with the columns that the model was trained on. */
+  readonly table: string;
+  /** Told of each row in its order: its answers, or why there are none. */
+  readonly onRow: (row: RowAnswers<Answer>) => void;
+}
+
+/**
+ * Answers about each row of a table, best first, as they come. Rows that can't be read have a reason in their place.
+ * @param verb such as `classify-sample`
+ * @returns rows that were answered, and those that were not
+ * @throws ConfigError for a verb that reads no tables, and a table without the model's columns
+ */
+export const predictTable = <Answer>(
+  verb: string,
+  options: TableOptions<Answer>,
+  context: PredictContext = {},
+): Promise<{ readonly answered: number; readonly left: number }> => {
+  const { family, predictor } = verbOf(verb, 'files');
+  if (!predictor.predictTable)
+    throw new ConfigError(
+      `predict ${verb}: expected a verb that answers for rows of tables, got one that reads files alone`,
+      { code: 'no-tables' },
+    );
+  const { table, onRow, ...others } = options;
+  return withModel(others, context, async ({ model }) => {
+    warnUntrained(model, family.name, context.logger ?? silentLogger);
+    const asked = { ...askedOf(predictor, others), reading: readingOf(model, context) };
+    let [answered, left] = [0, 0];
+    for await (const row of predictor.predictTable?.(model, table, asked) ?? []) {
+      if ('reason' in row) left += 1;
+      else answered += 1;
+      onRow(row as RowAnswers<Answer>);
+    }
+    return { answered, left };
   });
 };
 

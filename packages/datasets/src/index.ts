@@ -68,6 +68,8 @@ export type {
 } from './kinds/dataset-kind.ts';
 export { datasetModalities, kindNamed, kindNames, registerKind } from './kinds/kind-registry.ts';
 export { sampleOfFile } from './multimodal/sample-of-file.ts';
+export { samplesOfTable } from './multimodal/samples-of-table.ts';
+export type { TableSample } from './multimodal/samples-of-table.ts';
 export { kindSettings } from './kinds/kind-settings.ts';
 export { packLines } from './kinds/packing.ts';
 export type { PackedRow } from './kinds/packing.ts';

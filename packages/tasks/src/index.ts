@@ -46,6 +46,7 @@ export type { NamedPredictor, NamedTaskFamilies, TaskRecipe, TaskRecipeInput } f
 export type {
   FamilyPredictor,
   FilePredictor,
+  RowAnswers,
   FileReading,
   GalleryItems,
   GalleryPredictor,

@@ -5,10 +5,12 @@ import {
   predictGallery,
   predictImage,
   predictImages,
+  predictTable,
   predictTexts,
   type ImagePredictions,
+  type VerbOptions,
 } from '@polygate/app-predict';
-import { StateError } from '@polygate/core';
+import { ConfigError, StateError } from '@polygate/core';
 import {
   taskPredictors,
   type FamilyPredictor,
@@ -16,6 +18,7 @@ import {
   type GalleryPredictor,
   type ImagePredictor,
   type PredictOption,
+  type RowAnswers,
   type TextPredictor,
 } from '@polygate/tasks';
 import type { Command } from 'commander';
@@ -146,12 +149,51 @@ export const addPredict = (program: Command, terminal: Terminal): void => {
     });
   };
 
+  /** Prints the answers of each row of a table as they come; rows without decide the exit code. */
+  const answerRows = async (
+    predictor: FilePredictor,
+    flags: PredictFlags & { readonly table: string },
+    asked: VerbOptions,
+  ): Promise<void> => {
+    const { verb, key, argument } = predictor;
+    const onRow = (row: RowAnswers<unknown>): void => {
+      const heading = { [argument]: row.row };
+      if ('reason' in row) {
+        if (flags.json) terminal.print(JSON.stringify({ ...heading, error: row.reason }));
+        else logger.warn(`skipped ${row.row}: ${row.reason}`);
+      } else if (flags.json) terminal.print(JSON.stringify({ ...heading, [key]: row.answers }));
+      else terminal.print(`${row.row}\n${predictor.format(row.answers)}\n`);
+    };
+    const { answered, left } = await predictTable(verb, { ...asked, table: flags.table, onRow }, { logger });
+    if (left === 0) return;
+    throw new StateError(
+      `predict: expected ${answered + left} rows that can be read, got ${left} that can't; the reasons stand above`,
+      { code: 'rows-skipped', fields: { skipped: left, all: answered + left } },
+    );
+  };
+
   const addFiles = (predictor: FilePredictor): void => {
     const { verb, key, argument, options = [] } = predictor;
-    const command = add(`${verb} <${argument}s...>`, predictor.summary);
+    const hasTables = predictor.predictTable !== undefined;
+    const named = hasTables ? `[${argument}s...]` : `<${argument}s...>`;
+    const command = add(`${verb} ${named}`, predictor.summary);
+    if (hasTables)
+      command.option('--table <file>', `${argument}s as the rows of a table (CSV, JSON lines, Parquet)`);
     for (const option of options) withOption(command, option);
-    command.action(async (paths: string[], flags: PredictFlags) => {
-      const asked = { paths, ...givenOptions(predictor, flags), ...common(flags) };
+    command.action(async (paths: string[], flags: PredictFlags & { readonly table?: string }) => {
+      const given = { ...givenOptions(predictor, flags), ...common(flags) };
+      const { table } = flags;
+      if ((paths.length === 0) === (table === undefined)) {
+        const got = table === undefined ? 'neither' : 'both';
+        throw new ConfigError(
+          `predict ${verb}: expected ${argument}s or --table FILE, got ${got}; give one of them`,
+        );
+      }
+      if (table !== undefined) {
+        await answerRows(predictor, { ...flags, table }, given);
+        return;
+      }
+      const asked = { paths, ...given };
       const bad = paths.length === 1 ? 'throw' : 'skip';
       const predictions = await predictFiles<unknown>(verb, { ...asked, bad }, { logger });
       const format = (answers: readonly unknown[]): string => predictor.format(answers);

@@ -1,27 +1,18 @@
 /** One sample of a file, for predictions. */
-import { basename, extname } from 'node:path';
-import { ConfigError, FormatError, resolveBudgets, StateError } from '@polygate/core';
-import { stat } from 'node:fs/promises';
+import { basename, dirname, extname } from 'node:path';
+import { excerpt, FormatError, parseJson } from '@polygate/core';
+import { readFile } from 'node:fs/promises';
 import type { StoredInput } from '@polygate/stream';
-import { numbersOf, type ArraySource } from '../arrays/array-data.ts';
 import { SOUND_EXTENSIONS } from '../audio/decode-sound.ts';
-import { ARRAY_EXTENSIONS, arraysOf } from '../arrays/array-files.ts';
+import { ARRAY_EXTENSIONS } from '../arrays/array-files.ts';
+import { isJsonFields, type JsonFields } from '../samples/json-captions.ts';
 import type { SampleContent } from '../samples/sample.ts';
+import { openArrays, requireReadable, wholeArray } from './array-content.ts';
+import { sampleOfFields, type FieldOptions } from './sample-of-fields.ts';
 import { inputName } from './input-names.ts';
 
-/** A whole array as the content of one sample; a first axis of 1 counts samples. */
-const wholeArray = async (
-  source: ArraySource,
-  { shape = [], columns }: StoredInput,
-): Promise<SampleContent> => {
-  await using pass = await source.open();
-  const parts: Float64Array[] = [];
-  for await (const bytes of pass.items()) parts.push(numbersOf(bytes, pass));
-  const values = Float64Array.from(parts.flatMap((part) => [...part]));
-  const axes = columns ? 1 : shape.length || 3;
-  const counted = pass.shape.length === axes + 1 && pass.shape[0] === 1;
-  return { kind: 'values', values, shape: counted ? pass.shape.slice(1) : pass.shape };
-};
+/** Endings of files whose rows are samples. */
+const TABLES: readonly string[] = ['.csv', '.tsv', '.jsonl', '.ndjson', '.parquet', '.pq'];
 
 /** A recording as the input that is one. @throws FormatError where none of the inputs is */
 const soundContent = (
@@ -36,32 +27,55 @@ const soundContent = (
   );
 };
 
+/** The object in a file of JSON. @throws FormatError for another value */
+const objectOf = async (path: string): Promise<JsonFields> => {
+  const value = parseJson(await readFile(path, 'utf8'), path, { nonFinite: 'null' });
+  if (isJsonFields(value)) return value;
+  throw new FormatError(`sample ${path}: expected a JSON object of values and paths, got ${excerpt(value)}`, {
+    code: 'sample',
+  });
+};
+
+/** Whether a sample is given by its values: the text of a JSON object. */
+const isObject = (text: string): boolean => text.trimStart().startsWith('{');
+
 /**
- * The contents of a sample in a file, by input; inputs that the file lacks are missing.
+ * The contents of a sample in a file, by input: arrays, a recording, or a JSON object of values and paths, which may also be
+ * given as it is; inputs that are lacking are missing.
+ * @param options `folder`: that paths of an object count from, by default that of its file, else the working directory
  * @throws StateError for a path that can't be read, FormatError for a file that has none of the inputs
  */
 export const sampleOfFile = async (
   path: string,
   inputs: Readonly<Record<string, StoredInput>>,
+  options: Pick<FieldOptions, 'onNew'> & { readonly folder?: string | undefined } = {},
 ): Promise<Readonly<Record<string, SampleContent>>> => {
-  const stats = await stat(path).catch(() => undefined);
-  if (!stats?.isFile())
-    throw new StateError(`sample ${path}: expected a file, got none that can be read`, {
-      code: 'missing-file',
+  const { onNew, folder } = options;
+  const told = onNew ? { onNew } : {};
+  if (isObject(path)) {
+    const value = parseJson(path, 'sample', { nonFinite: 'null' });
+    return sampleOfFields(value as JsonFields, inputs, {
+      name: excerpt(path),
+      folder: folder ?? '.',
+      ...told,
     });
+  }
+  await requireReadable(path);
   const extension = extname(path).toLowerCase();
+  if (extension === '.json')
+    return sampleOfFields(await objectOf(path), inputs, {
+      name: path,
+      folder: folder ?? dirname(path),
+      ...told,
+    });
   if (SOUND_EXTENSIONS.includes(extension)) return soundContent(path, inputs);
   if (!ARRAY_EXTENSIONS.includes(extension)) {
     throw new FormatError(
-      `sample ${path}: expected a file of ${[...ARRAY_EXTENSIONS, ...SOUND_EXTENSIONS].join(', ')}, got ${extension === '' ? 'a name without ending' : extension}`,
+      `sample ${path}: expected a file of ${['.json', ...ARRAY_EXTENSIONS, ...SOUND_EXTENSIONS].join(', ')}, or a JSON object, got ${extension === '' ? 'a name without ending' : extension}${TABLES.includes(extension) ? '; the rows of a table are given by --table' : ''}`,
       { code: 'sample' },
     );
   }
-  const arrays = await arraysOf([path], resolveBudgets()).catch((error: unknown) => {
-    if (error instanceof ConfigError)
-      throw new FormatError(`sample ${path}: ${error.message}`, { cause: error });
-    throw error;
-  });
+  const arrays = await openArrays(path);
   const names = Object.keys(inputs);
   const contents: [string, SampleContent][] = [];
   for (const [array, source] of arrays) {

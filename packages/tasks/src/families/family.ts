@@ -225,6 +225,7 @@ const predictorShape = shaped({
     ),
   ),
   predict: call(rules.list),
+  predictTable: optional(rules.function),
   format: optional(call(words)),
   argument: optional(rules.text),
   items: optional(shaped({ item: rules.text, find: call(listOf(rules.text)), read: call(rules.record) })),

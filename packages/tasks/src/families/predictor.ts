@@ -32,7 +32,7 @@ export type PredictOptions = {
 } & Readonly<Record<string, unknown>>;
 
 /** Options of a call as a family types its own. */
-type Asked<Options extends object> = PredictOptions & Options;
+export type Asked<Options extends object> = PredictOptions & Options;
 
 interface PredictorFacts<Verb extends string> {
   /** Word of the command line. */
@@ -120,6 +120,11 @@ export interface GalleryPredictor<
   ): Promise<readonly { readonly index: number; readonly similarity: number }[]>;
 }
 
+/** The answers about a row of a table, best first, or why there are none. */
+export type RowAnswers<Answer> =
+  | { readonly row: string; readonly answers: readonly Answer[] }
+  | { readonly row: string; readonly reason: string };
+
 /** Answers about a file or a folder that the family reads itself: a clip, a recording, a series of numbers. */
 export interface FilePredictor<
   Answer = unknown,
@@ -138,6 +143,16 @@ export interface FilePredictor<
     path: string,
     options: Asked<Options> & { readonly reading: FileReading },
   ): Promise<readonly Answer[]>;
+  /**
+   * Answers about each row of a table, in the order of the rows.
+   * @throws ConfigError for a table that has none of the inputs
+   * @default the family reads no tables
+   */
+  predictTable?(
+    model: TaskModel,
+    table: string,
+    options: Asked<Options> & { readonly reading: FileReading },
+  ): AsyncIterable<RowAnswers<Answer>>;
   /** The answers about one file as text. */
   format(answers: readonly Answer[]): string;
 }

@@ -13,31 +13,34 @@ import {
   type LabelChoice,
   type LabelPrediction,
 } from '../label-answers.ts';
-import type { FilePredictor } from '../predictor.ts';
 import { MAJORITY_NOTE } from '../report-notes.ts';
-import { keptOfSettings, multimodalFields, readerOf, scoreFile, scoreSplit } from './multimodal-family.ts';
+import {
+  keptOfSettings,
+  multimodalFields,
+  readerOf,
+  samplePredictor,
+  scoreSplit,
+} from './multimodal-family.ts';
 import { signatureOf, targetRow } from './task-inputs.ts';
 
 const FAMILY = 'multimodal-classification';
 const VERB = 'classify-sample';
 
 /** `predict classify-sample`. */
-const samplePredictor: FilePredictor<LabelPrediction, LabelChoice, typeof VERB> = {
+const classifySample = samplePredictor<LabelPrediction, LabelChoice, typeof VERB>({
   verb: VERB,
   summary:
-    'the class of a sample of one or several inputs, likeliest first: a file of arrays, a recording, a row of a table',
-  input: 'files',
-  argument: 'sample',
+    'the class of samples of one or several inputs, likeliest first: a JSON object of values and paths, a file of arrays, a recording; of a table, each row',
+  family: FAMILY,
   options: [labelsOption],
   key: 'labels',
-  async predict(model, path, options) {
+  asked: (model, options) => {
     const { labels, served, task } = chosenLabels(model, options, { verb: VERB, family: FAMILY });
-    const { reading } = options;
-    const scores = await scoreFile(path, labels, { model, served, task, family: FAMILY, reading });
-    return rankedLabels(labels, softmaxRows(scores, labels.length));
+    return { names: labels, served, task };
   },
+  answers: (scores, { names }) => rankedLabels(names, softmaxRows(scores, names.length)),
   format: formatLabels,
-};
+});
 
 export const multimodalClassification = defineTaskFamily({
   ...multimodalFields,
@@ -83,5 +86,5 @@ export const multimodalClassification = defineTaskFamily({
       },
     );
   },
-  predict: samplePredictor,
+  predict: classifySample,
 });

@@ -4,13 +4,12 @@ import { listRow, type RecordBatch } from '@polygate/stream';
 import { defineTask } from '../../task.ts';
 import { defineTaskFamily } from '../family.ts';
 import { chosenLabels, formatLabels, type LabelPrediction } from '../label-answers.ts';
-import type { FilePredictor } from '../predictor.ts';
 import {
   keptOfSettings,
   multimodalFields,
   namedTargets,
   readerOf,
-  scoreFile,
+  samplePredictor,
   scoreSplit,
 } from './multimodal-family.ts';
 import { signatureOf } from './task-inputs.ts';
@@ -29,21 +28,22 @@ const flagsOf = (batch: RecordBatch, classes: number): readonly Uint8Array[] =>
 const sigmoid = (score: number): number => 1 / (1 + Math.exp(-score));
 
 /** `predict label-sample`: every label with its own probability. */
-const samplePredictor: FilePredictor<LabelPrediction, object, typeof VERB> = {
+const labelSample = samplePredictor<LabelPrediction, object, typeof VERB>({
   verb: VERB,
-  summary: 'the labels of a sample of one or several inputs, each with a probability of its own',
-  input: 'files',
-  argument: 'sample',
+  summary:
+    'the labels of samples of one or several inputs, each with a probability of its own: JSON objects, files, rows of a table',
+  family: FAMILY,
   key: 'labels',
-  async predict(model, path, { task: wanted, reading }) {
+  asked: (model, { task: wanted }) => {
     const { labels, served, task } = chosenLabels(model, { task: wanted }, { verb: VERB, family: FAMILY });
-    const scores = await scoreFile(path, labels, { model, served, task, family: FAMILY, reading });
-    return labels
-      .map((label, at) => ({ label, probability: sigmoid(scores[at] ?? Number.NaN) }))
-      .sort((a, b) => b.probability - a.probability);
+    return { names: labels, served, task };
   },
+  answers: (scores, { names }) =>
+    names
+      .map((label, at) => ({ label, probability: sigmoid(scores[at] ?? Number.NaN) }))
+      .sort((a, b) => b.probability - a.probability),
   format: formatLabels,
-};
+});
 
 /** Micro-F1 of some rows: 2 TP / (2 TP + FP + FN); 1 where nothing is asked and nothing said. */
 const microF1 =
@@ -117,5 +117,5 @@ export const multimodalLabelling = defineTaskFamily({
       ),
     ];
   },
-  predict: samplePredictor,
+  predict: labelSample,
 });

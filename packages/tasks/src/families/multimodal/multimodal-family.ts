@@ -1,5 +1,6 @@
 /** What the families of multimodal tasks share: their inputs, what is kept of them, and how splits and files are scored. */
 import { createRandom } from '@polygate/core';
+import type { SequenceBatch } from '@polygate/modalities';
 import type { RecordBatch } from '@polygate/stream';
 import type { z } from 'zod';
 import type { CandidateSet, TaskTokenizer } from '../../candidates.ts';
@@ -11,9 +12,9 @@ import type { TaskModel, TrainedTask } from '../../model.ts';
 import { joinScores } from '../class-reports.ts';
 import { LONGEST_NAME } from '../class-targets.ts';
 import type { DescribedDataset, InputSources, SampleSize, SizeInput } from '../family.ts';
-import type { FileReading } from '../predictor.ts';
+import type { Asked, FilePredictor, PredictOption } from '../predictor.ts';
 import { maximumTokens } from '../settings.ts';
-import { sampleSequences } from './sample-files.ts';
+import { sampleSequences, tableScores } from './sample-files.ts';
 import {
   inputReader,
   inputSettings,
@@ -114,24 +115,69 @@ export const scoreSplit = async <T>(
   return { scores: joinScores(scores), asked: all, groups, name };
 };
 
-/** Scores [C] of the sample in a file. @throws as {@link sampleSequences} */
-export const scoreFile = async (
-  path: string,
-  names: readonly string[],
-  options: {
-    readonly model: TaskModel;
-    readonly served: TrainedTask | undefined;
-    readonly task: string | undefined;
-    readonly family: string;
-    readonly reading: FileReading;
-  },
-): Promise<Float32Array> => {
-  const { model, served, task, family, reading } = options;
-  const inputs = await sampleSequences(path, { model, served, reading });
-  const targets = namedTargets('labels', names, {
-    kept: keptOf(served?.settings),
-    tokenizer: model.tokenizer,
-    maximum: model.maximumTokens,
-  }).whole();
-  return model.scores({ inputs, queries: 'prefix', targets, temperature: family }, { task });
+/** What a verb asks of a model. */
+export interface AskedTask {
+  readonly names: readonly string[];
+  readonly served: TrainedTask | undefined;
+  readonly task: string | undefined;
+}
+
+/** Options of the verbs of all of them. */
+const filesOption: PredictOption = {
+  name: 'files',
+  type: 'text',
+  summary: 'folder of the files that samples name (default: that of the table or file that names them)',
+};
+
+/** A verb on samples: of files, JSON objects, and tables. */
+export const samplePredictor = <Answer, Options extends object, Verb extends string>({
+  family,
+  asked,
+  answers,
+  options: others = [],
+  ...facts
+}: {
+  readonly verb: Verb;
+  readonly summary: string;
+  readonly key: string;
+  readonly family: string;
+  readonly options?: readonly PredictOption[];
+  /** The names that the model is asked about, and by which of its tasks. @throws StateError for a model of no such task */
+  asked(model: TaskModel, options: Asked<Options>): AskedTask;
+  /** What scores [C] of the names say. */
+  answers(scores: Float32Array, asked: AskedTask): readonly Answer[];
+  format(answers: readonly Answer[]): string;
+}): FilePredictor<Answer, Options, Verb> => {
+  type Call = Parameters<FilePredictor<Answer, Options, Verb>['predict']>[2];
+  const opened = (model: TaskModel, options: Call) => {
+    const wanted = asked(model, options);
+    const { names, served, task } = wanted;
+    const targets = namedTargets('labels', names, {
+      kept: keptOf(served?.settings),
+      tokenizer: model.tokenizer,
+      maximum: model.maximumTokens,
+    }).whole();
+    const folder = options['files'] as string | undefined;
+    return {
+      samples: { model, served, reading: options.reading, folder },
+      said: (scores: Float32Array) => answers(scores, wanted),
+      score: (inputs: SequenceBatch): Promise<Float32Array> =>
+        model.scores({ inputs, queries: 'prefix', targets, temperature: family }, { task }),
+    };
+  };
+  return {
+    ...facts,
+    input: 'files',
+    argument: 'sample',
+    options: [...others, filesOption],
+    async predict(model, path, options) {
+      const { samples, said, score } = opened(model, options);
+      return said(await score(await sampleSequences(path, samples)));
+    },
+    async *predictTable(model, table, options) {
+      const { samples, said, score } = opened(model, options);
+      for await (const each of tableScores(table, samples, score))
+        yield 'reason' in each ? each : { row: each.row, answers: said(each.scores) };
+    },
+  };
 };

@@ -8,13 +8,12 @@ import { defineTask } from '../../task.ts';
 import { servedTask } from '../../serving.ts';
 import { StateError } from '@polygate/core';
 import { defineTaskFamily, type DescribedDataset } from '../family.ts';
-import type { FilePredictor } from '../predictor.ts';
 import {
   keptOfSettings,
   multimodalFields,
   namedTargets,
   readerOf,
-  scoreFile,
+  samplePredictor,
   scoreSplit,
 } from './multimodal-family.ts';
 import { signatureOf } from './task-inputs.ts';
@@ -48,35 +47,29 @@ export interface NumberEstimate {
 }
 
 /** `predict estimate-sample`. */
-const samplePredictor: FilePredictor<NumberEstimate, object, typeof VERB> = {
+const estimateSample = samplePredictor<NumberEstimate, object, typeof VERB>({
   verb: VERB,
-  summary: 'the numbers of a sample of one or several inputs that a model was trained to estimate',
-  input: 'files',
-  argument: 'sample',
+  summary:
+    'the numbers of samples of one or several inputs that a model was trained to estimate: JSON objects, files, rows of a table',
+  family: FAMILY,
   key: 'numbers',
-  async predict(model, path, { task: wanted, reading }) {
+  asked: (model, { task: wanted }) => {
     const served = servedTask(model, FAMILY, { task: wanted });
-    if (served?.family !== FAMILY) {
-      throw new StateError(
-        `${VERB}: expected a model that was trained to estimate numbers, got one of ${model.tasks.map(({ family }) => family).join(', ') || 'no task'}; ask a model of ${FAMILY}`,
-        { code: 'no-outputs' },
-      );
-    }
-    const { outputs, outputStatistics } = outputsOf(served);
-    const scores = await scoreFile(path, outputs, {
-      model,
-      served,
-      task: served.name,
-      family: FAMILY,
-      reading,
-    });
-    return outputs.map((name, at) => ({
+    if (served?.family === FAMILY) return { names: outputsOf(served).outputs, served, task: served.name };
+    throw new StateError(
+      `${VERB}: expected a model that was trained to estimate numbers, got one of ${model.tasks.map(({ family }) => family).join(', ') || 'no task'}; ask a model of ${FAMILY}`,
+      { code: 'no-outputs' },
+    );
+  },
+  answers: (scores, { names, served }) => {
+    const { outputStatistics } = outputsOf(served ?? {});
+    return names.map((name, at) => ({
       name,
       value: restored(scores[at] ?? Number.NaN, outputStatistics[at]),
     }));
   },
   format: (answers) => answers.map(({ name, value }) => `${name}: ${value.toPrecision(6)}`).join('\n'),
-};
+});
 
 export const multimodalRegression = defineTaskFamily({
   ...multimodalFields,
@@ -145,5 +138,5 @@ export const multimodalRegression = defineTaskFamily({
       );
     });
   },
-  predict: samplePredictor,
+  predict: estimateSample,
 });
