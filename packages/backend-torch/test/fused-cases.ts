@@ -132,6 +132,8 @@ const dispatched = (count: number, expertsOf: (token: number) => readonly number
 };
 /** Sets of one, two and three experts, and tokens without any, each often enough for whole and partial blocks. */
 const manyTokens = dispatched(300, (token) => [[0], [0, 2], [2, 3], [0, 2, 3], []][token % 5] ?? []);
+/** One expert a token, and tokens without any: no sums over experts. */
+const onceEach = dispatched(300, (token) => [[0], [2], [3], [], [2]][token % 5] ?? []);
 const expertsOf = (outputs: number, inputs: number) =>
   Object.fromEntries(
     [0, 1, 2].flatMap((e) => [
@@ -319,6 +321,20 @@ export const cases: Record<string, () => tf.Tensor[]> = {
     const attributes = { ...manyTokens.routed, experts: pairsOf(96, 64), ...activated };
     const [y, z] = run('PgDispatchedLinear', inputs, attributes) as [tf.Tensor, tf.Tensor];
     return [y, z, ...run('PgDispatchedLinearGrad', { ...inputs, z, dy }, attributes)];
+  },
+  'dispatchedLinear to one expert': () => {
+    const inputs = { x: make(300, 40), gates: make(300, 4), tokens: whole(onceEach.slots) };
+    const attributes = { ...onceEach.routed, experts: pairsOf(72, 40), ...plain };
+    return [
+      ...run('PgDispatchedLinear', inputs, attributes),
+      ...run('PgDispatchedLinearGrad', { ...inputs, dy: make(300, 72) }, attributes),
+    ];
+  },
+  'dispatchedLinear to one expert, with gelu': () => {
+    const inputs = { x: make(300, 64), gates: make(300, 4), tokens: whole(onceEach.slots) };
+    const attributes = { ...onceEach.routed, experts: pairsOf(72, 64), ...activated };
+    const [y, z] = run('PgDispatchedLinear', inputs, attributes) as [tf.Tensor, tf.Tensor];
+    return [y, z, ...run('PgDispatchedLinearGrad', { ...inputs, z, dy: make(300, 72) }, attributes)];
   },
   // What is packed at the first forward serves the second.
   'linear with a held weight': () => {

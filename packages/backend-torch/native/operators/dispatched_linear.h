@@ -48,4 +48,8 @@ struct DispatchedBackward {
 bool dispatchedForwardTiles(DispatchedForward& call, at::TensorList packed = {});
 bool dispatchedBackwardTiles(DispatchedBackward& call);
 
+// The same for float32, whose blocks are slots of one expert; only where tiles::available says that there are such products.
+void dispatchedForwardSlots(DispatchedForward& call);
+void dispatchedBackwardSlots(DispatchedBackward& call);
+
 }  // namespace polygate

@@ -45,12 +45,13 @@ class WeightGradients {
 namespace tiles {
 
 // The rows of a block's tokens: where they lie, in `list`, or copies of them that tiles can be read from.
-POLYGATE_TILE_INLINE Left rowsOf(const Bits* x, int64_t width, const int32_t* tokens, int64_t count, Rows& list, Bits* room) {
+template <class T>
+POLYGATE_TILE_INLINE LeftOf<T> rowsOf(const T* x, int64_t width, const int32_t* tokens, int64_t count, RowsOf<T>& list, T* room) {
   for (int64_t i = 0; i < kBlock; ++i) {
     list.at[i] = i < count ? x + tokens[i] * width : nullptr;
     if (i < count) prefetchRow(list.at[i], width);
   }
-  return readsApart<Bits>(width) ? apart(list) : copyRows(list, width, room);
+  return readsApart<T>(width) ? apart(list) : copyRows(list, width, room);
 }
 
 }  // namespace tiles

@@ -18,8 +18,9 @@ struct Strip {
 };
 
 // Copies of rows times their factors.
-POLYGATE_TILE_INLINE Rows weighted(const Rows& rows, const float* factors, int64_t width, Bits* room) {
-  Rows scaled;
+template <class T>
+POLYGATE_TILE_INLINE RowsOf<T> weighted(const RowsOf<T>& rows, const float* factors, int64_t width, T* room) {
+  RowsOf<T> scaled;
   for (int64_t i = 0; i < kBlock; ++i) {
     scaled.at[i] = rows.at[i] == nullptr ? nullptr : room + i * width;
     if (rows.at[i] == nullptr) continue;
@@ -34,7 +35,8 @@ POLYGATE_TILE_INLINE Rows weighted(const Rows& rows, const float* factors, int64
 }
 
 // Adds the columns' sums of up to 32 rows times their factors to sums [32].
-POLYGATE_TILE_INLINE void addColumns(const Rows& rows, const float* factors, int64_t first, int64_t columns, float* sums) {
+template <class T>
+POLYGATE_TILE_INLINE void addColumns(const RowsOf<T>& rows, const float* factors, int64_t first, int64_t columns, float* sums) {
   const __mmask16 low = firstWords(columns), high = firstWords(columns - 16);
   __m512 a = loadVector(sums, 0xffff), b = loadVector(sums + 16, 0xffff);
   for (int64_t i = 0; i < kBlock && rows.at[i] != nullptr; ++i) {
@@ -47,24 +49,27 @@ POLYGATE_TILE_INLINE void addColumns(const Rows& rows, const float* factors, int
 }
 
 // What all strips of a call share; see Shared in dispatched_tiles.cc.
+template <class T>
 struct Sources {
-  const Bits *dz, *x;
+  const T *dz, *x;
   const float* gates;
   int64_t gateColumns, outer, inner;
   const Slots& slots;
 };
 
 // Both factors of a strip for one chunk of slots, packed.
+template <class T>
 struct Chunk {
   int64_t outFrom, outTo, inFrom, inTo;
-  Bits *ofGradient, *ofInput, *room;
+  T *ofGradient, *ofInput, *room;
   float* columnTotals;  // null where another strip of the expert sums them
   // Blocks are computed as x^T dz and turned in the end where that packs fewer columns.
   bool turned() const { return outTo - outFrom > inTo - inFrom; }
 };
 
 // The rows of 32 slots from `slot` on, into the second-level cache.
-POLYGATE_TILE_INLINE void prefetchStep(const Sources& from, int64_t expert, int64_t slot, const Chunk& chunk) {
+template <class T>
+POLYGATE_TILE_INLINE void prefetchStep(const Sources<T>& from, int64_t expert, int64_t slot, const Chunk<T>& chunk) {
   const int64_t last = std::min(slot + kBlock, from.slots.starts[expert + 1]);
   const int64_t outs = std::min(from.outer, chunk.outTo * kBlock) - chunk.outFrom * kBlock;
   const int64_t ins = std::min(from.inner, chunk.inTo * kBlock) - chunk.inFrom * kBlock;
@@ -72,15 +77,32 @@ POLYGATE_TILE_INLINE void prefetchStep(const Sources& from, int64_t expert, int6
     const int64_t token = from.slots.tokens[i];
     const char* dz = reinterpret_cast<const char*>(from.dz + token * from.outer + chunk.outFrom * kBlock);
     const char* x = reinterpret_cast<const char*>(from.x + token * from.inner + chunk.inFrom * kBlock);
-    for (int64_t b = 0; b < outs * 2; b += 64) _mm_prefetch(dz + b, _MM_HINT_T1);
-    for (int64_t b = 0; b < ins * 2; b += 64) _mm_prefetch(x + b, _MM_HINT_T1);
+    for (int64_t b = 0; b < outs * static_cast<int64_t>(sizeof(T)); b += 64) _mm_prefetch(dz + b, _MM_HINT_T1);
+    for (int64_t b = 0; b < ins * static_cast<int64_t>(sizeof(T)); b += 64) _mm_prefetch(x + b, _MM_HINT_T1);
   }
 }
 
-POLYGATE_TILE_INLINE void packStep(const Sources& from, int64_t expert, int64_t slot, int64_t s, const Chunk& chunk) {
+// Adds the sums of the columns of packed rows times their factors.
+POLYGATE_TILE_INLINE void addWeightedColumns(const Bits* step, const float* factors, float* sums) {
+  addPackedColumns(step, pairFactors(factors), sums);
+}
+
+POLYGATE_TILE_INLINE void addWeightedColumns(const float* step, const float* factors, float* sums) {
+  __m512 a = _mm512_loadu_ps(sums), b = _mm512_loadu_ps(sums + 16);
+  for (int64_t k = 0; k < kBlock; ++k, step += kBlock) {
+    const __m512 factor = _mm512_set1_ps(factors[k]);
+    a = _mm512_fmadd_ps(factor, _mm512_load_ps(step), a);
+    b = _mm512_fmadd_ps(factor, _mm512_load_ps(step + 16), b);
+  }
+  _mm512_storeu_ps(sums, a);
+  _mm512_storeu_ps(sums + 16, b);
+}
+
+template <class T>
+POLYGATE_TILE_INLINE void packStep(const Sources<T>& from, int64_t expert, int64_t slot, int64_t s, const Chunk<T>& chunk) {
   const int64_t outer = from.outer, inner = from.inner;
   const int64_t end = from.slots.starts[expert + 1], column = from.slots.columns[expert];
-  Rows ofGradient, ofInput;
+  RowsOf<T> ofGradient, ofInput;
   float factors[kBlock];
   for (int64_t i = 0; i < kBlock; ++i) {
     const int32_t token = slot + i < end ? from.slots.tokens[slot + i] : -1;
@@ -96,28 +118,28 @@ POLYGATE_TILE_INLINE void packStep(const Sources& from, int64_t expert, int64_t 
   else ofGradient = weighted(ofGradient, factors, outer, chunk.room);
   for (int64_t o = chunk.outFrom; o < chunk.outTo; ++o)
     packFactor(ofGradient, o * kBlock, std::min(kBlock, outer - o * kBlock),
-               chunk.ofGradient + ((o - chunk.outFrom) * chunkSteps() + s) * kStep, !turned);
+               chunk.ofGradient + ((o - chunk.outFrom) * chunkSteps<T>() + s) * kStep, !turned);
   if (chunk.columnTotals != nullptr && turned) {
     if (!weighsInput) std::fill_n(factors, kBlock, 1.0f);
-    const PairFactors pairs = pairFactors(factors);
     for (int64_t o = 0; o < chunk.outTo - chunk.outFrom; ++o)
-      addPackedColumns(chunk.ofGradient + (o * chunkSteps() + s) * kStep, pairs, chunk.columnTotals + o * kBlock);
+      addWeightedColumns(chunk.ofGradient + (o * chunkSteps<T>() + s) * kStep, factors, chunk.columnTotals + o * kBlock);
   }
   for (int64_t i = chunk.inFrom; i < chunk.inTo; ++i)
     packFactor(ofInput, i * kBlock, std::min(kBlock, inner - i * kBlock),
-               chunk.ofInput + ((i - chunk.inFrom) * chunkSteps() + s) * kStep, turned);
+               chunk.ofInput + ((i - chunk.inFrom) * chunkSteps<T>() + s) * kStep, turned);
 }
 
 // sums [strip's outputs, strip's inputs], whole blocks, = or += the chunk's product. Where blocks are turned they lie so.
-POLYGATE_TILE_INLINE void multiplyChunk(const Chunk& chunk, int64_t steps, bool add, float* sums) {
+template <class T>
+POLYGATE_TILE_INLINE void multiplyChunk(const Chunk<T>& chunk, int64_t steps, bool add, float* sums) {
   const int64_t lefts = chunk.outTo - chunk.outFrom, rights = chunk.inTo - chunk.inFrom, columns = rights * kBlock;
   const bool turned = chunk.turned();
   for (int64_t o = 0; o < lefts; ++o) {
-    const Bits* ofGradient = chunk.ofGradient + o * chunkSteps() * kStep;
+    const T* ofGradient = chunk.ofGradient + o * chunkSteps<T>() * kStep;
     for (int64_t i = 0; i < rights; ++i) {
-      const Bits* ofInput = chunk.ofInput + i * chunkSteps() * kStep;
-      const Left left = packed(turned ? ofInput : ofGradient);
-      const Bits* panel = turned ? ofGradient : ofInput;
+      const T* ofInput = chunk.ofInput + i * chunkSteps<T>() * kStep;
+      const LeftOf<T> left = packed(turned ? ofInput : ofGradient);
+      const T* panel = turned ? ofGradient : ofInput;
       float* c = sums + o * kBlock * columns + i * kBlock;
       if (add) multiply<true>(left, panel, steps, c, columns);
       else multiply<false>(left, panel, steps, c, columns);
@@ -126,7 +148,8 @@ POLYGATE_TILE_INLINE void multiplyChunk(const Chunk& chunk, int64_t steps, bool 
 }
 
 // The strip's sums to dw [O, I], past the caches: nobody reads them before the optimizer does.
-POLYGATE_TILE_INLINE void storeStrip(const Chunk& chunk, float* sums, const at::Tensor& gradient) {
+template <class T>
+POLYGATE_TILE_INLINE void storeStrip(const Chunk<T>& chunk, float* sums, const at::Tensor& gradient) {
   const int64_t outer = gradient.size(0), inner = gradient.size(1);
   const int64_t columns = (chunk.inTo - chunk.inFrom) * kBlock, side = chunk.inFrom * kBlock;
   const int64_t width = std::min(columns, inner - side);
@@ -148,25 +171,28 @@ POLYGATE_TILE_INLINE void storeStrip(const Chunk& chunk, float* sums, const at::
   _mm_sfence();
 }
 
-POLYGATE_TILE_TARGET void stripTask(const DispatchedBackward& call, const Sources& from, const Strip& strip) {
+template <class T>
+POLYGATE_TILE_TARGET void stripTask(const DispatchedBackward& call, const Strip& strip) {
+  const Sources<T> from{pointer<T>(call.dz), pointer<T>(call.x), pointer<float>(call.gates), call.gates.size(1), call.dz.size(1),
+                        call.x.size(1), call.slots};
   const int64_t outer = from.outer, inner = from.inner;
-  Chunk chunk{};
+  Chunk<T> chunk{};
   chunk.outFrom = strip.byInput ? 0 : strip.first;
   chunk.outTo = strip.byInput ? blocks(outer) : strip.first + strip.count;
   chunk.inFrom = strip.byInput ? strip.first : 0;
   chunk.inTo = strip.byInput ? strip.first + strip.count : blocks(inner);
   const int64_t lefts = chunk.outTo - chunk.outFrom, rights = chunk.inTo - chunk.inFrom;
   float* sums = static_cast<float*>(scratch(4 * kStep * lefts * rights + 4 * kBlock * lefts +
-                                            2 * kStep * chunkSteps() * (lefts + rights) + 2 * kBlock * std::min(inner, outer)));
+                                            sizeof(T) * (kStep * chunkSteps<T>() * (lefts + rights) + kBlock * std::min(inner, outer))));
   float* totals = sums + kStep * lefts * rights;
-  chunk.ofGradient = reinterpret_cast<Bits*>(totals + kBlock * lefts);
-  chunk.ofInput = chunk.ofGradient + kStep * chunkSteps() * lefts;
-  chunk.room = chunk.ofInput + kStep * chunkSteps() * rights;
+  chunk.ofGradient = reinterpret_cast<T*>(totals + kBlock * lefts);
+  chunk.ofInput = chunk.ofGradient + kStep * chunkSteps<T>() * lefts;
+  chunk.room = chunk.ofInput + kStep * chunkSteps<T>() * rights;
   std::fill_n(totals, kBlock * lefts, 0.0f);
   if (chunk.inFrom == 0) chunk.columnTotals = totals;
   const int64_t start = call.slots.starts[strip.expert], count = call.slots.size(strip.expert);
-  for (int64_t at = 0; at < count; at += chunkSteps() * kBlock) {
-    const int64_t steps = blocks(std::min(chunkSteps() * kBlock, count - at));
+  for (int64_t at = 0; at < count; at += chunkSteps<T>() * kBlock) {
+    const int64_t steps = blocks(std::min(chunkSteps<T>() * kBlock, count - at));
     for (int64_t s = 0; s < steps; ++s) {
       prefetchStep(from, strip.expert, start + at + (s + 1) * kBlock, chunk);
       packStep(from, strip.expert, start + at + s * kBlock, s, chunk);
@@ -179,17 +205,13 @@ POLYGATE_TILE_TARGET void stripTask(const DispatchedBackward& call, const Source
                 pointer<float>(call.dBiases[strip.expert]) + chunk.outFrom * kBlock);
 }
 
-Sources sourcesOf(const DispatchedBackward& call) {
-  return {pointer<Bits>(call.dz), pointer<Bits>(call.x), pointer<float>(call.gates), call.gates.size(1), call.dz.size(1), call.x.size(1), call.slots};
-}
-
 // Strips along the longer side of the weight, so that little is packed twice; some for each thread, more where products
 // take longer than packing. The longest first.
 std::vector<Strip> stripsOf(const DispatchedBackward& call) {
   const int64_t outer = call.dz.size(1), inner = call.x.size(1), experts = call.slots.experts();
   const bool byInput = inner > outer;
   const int64_t whole = blocks(byInput ? inner : outer);
-  const int64_t parts = std::min(whole, std::max<int64_t>(1, ((hasTileUnit ? 2 : 6) * at::get_num_threads() + experts - 1) / experts));
+  const int64_t parts = std::min(whole, std::max<int64_t>(1, ((isHalf(call.x) && hasTileUnit ? 2 : 6) * at::get_num_threads() + experts - 1) / experts));
   std::vector<int64_t> order(experts);
   for (int64_t e = 0; e < experts; ++e) order[e] = e;
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return call.slots.size(a) > call.slots.size(b); });
@@ -203,14 +225,16 @@ std::vector<Strip> stripsOf(const DispatchedBackward& call) {
 
 struct WeightGradients::Work {
   const DispatchedBackward& call;
-  const Sources sources;
   const std::vector<Strip> strips;
 };
 
-WeightGradients::WeightGradients(const DispatchedBackward& call) : work_(new Work{call, sourcesOf(call), stripsOf(call)}) {}
+WeightGradients::WeightGradients(const DispatchedBackward& call) : work_(new Work{call, stripsOf(call)}) {}
 WeightGradients::~WeightGradients() = default;
 int64_t WeightGradients::count() const { return static_cast<int64_t>(work_->strips.size()); }
-void WeightGradients::run(int64_t i) const { stripTask(work_->call, work_->sources, work_->strips[i]); }
+void WeightGradients::run(int64_t i) const {
+  if (isHalf(work_->call.x)) stripTask<Bits>(work_->call, work_->strips[i]);
+  else stripTask<float>(work_->call, work_->strips[i]);
+}
 
 #endif
 

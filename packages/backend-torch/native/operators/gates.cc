@@ -16,14 +16,6 @@ POLYGATE_INLINE Lanes lanesAt(const float* p) {
 
 POLYGATE_INLINE void putLanes(float* p, Lanes lanes) { __builtin_memcpy(p, &lanes, sizeof lanes); }
 
-POLYGATE_INLINE float sumOf(Lanes lanes) {
-  float sums[8], parts[kLanes];
-  __builtin_memcpy(parts, &lanes, sizeof parts);
-  for (int64_t k = 0; k < 8; ++k) sums[k] = parts[k] + parts[k + 8];
-  for (int64_t k = 0; k < 4; ++k) sums[k] += sums[k + 4];
-  return (sums[0] + sums[2]) + (sums[1] + sums[3]);
-}
-
 constexpr int64_t kOutputs = 8;  // that one pass over a row serves
 constexpr int64_t kRows = 8;     // that are in work together
 
@@ -32,22 +24,23 @@ constexpr int64_t kRows = 8;     // that are in work together
   POLYGATE_INLINE void widen(const T* x, float* row, int64_t width) {                                                   \
     _Pragma("omp simd") for (int64_t d = 0; d < width; ++d) row[d] = load(x, d);                                        \
   }                                                                                                                     \
-  /* Products of rows of x with up to 8 rows of `weights` [8, I], zeros beyond `outputs`. */                             \
+  /* Products of rows of x with up to 16 columns of `weights` [I, 16], zeros beyond `outputs`: a lane for each output, and\
+     sixteen sums, each of every sixteenth element of a row, that are added up pairwise. */                             \
   POLYGATE_CLONES void logitRows(const T* x, const float* weights, float* row, float* y, int64_t count, int64_t width,  \
                                  int64_t outputs, int64_t stride) {                                                     \
     for (int64_t n = 0; n < count; ++n, x += width, y += stride) {                                                      \
-      Lanes sums[kOutputs] = {};                                                                                        \
+      Lanes sums[kLanes] = {};                                                                                          \
       widen(x, row, width);                                                                                             \
       int64_t i = 0;                                                                                                    \
       for (; i + kLanes <= width; i += kLanes) {                                                                        \
-        const Lanes own = lanesAt(row + i);                                                                             \
-        _Pragma("GCC unroll 8") for (int64_t o = 0; o < kOutputs; ++o) sums[o] += own * lanesAt(weights + o * width + i); \
+        _Pragma("GCC unroll 16") for (int64_t k = 0; k < kLanes; ++k)                                                   \
+          sums[k] += row[i + k] * lanesAt(weights + (i + k) * kLanes);                                                  \
       }                                                                                                                 \
-      _Pragma("GCC unroll 8") for (int64_t o = 0; o < kOutputs; ++o) {                                                  \
-        float sum = sumOf(sums[o]);                                                                                     \
-        for (int64_t k = i; k < width; ++k) sum += row[k] * weights[o * width + k];                                     \
-        if (o < outputs) y[o] = sum;                                                                                    \
-      }                                                                                                                 \
+      _Pragma("GCC unroll 8") for (int64_t k = 0; k < 8; ++k) sums[k] += sums[k + 8];                                   \
+      _Pragma("GCC unroll 4") for (int64_t k = 0; k < 4; ++k) sums[k] += sums[k + 4];                                   \
+      Lanes sum = (sums[0] + sums[2]) + (sums[1] + sums[3]);                                                            \
+      for (; i < width; ++i) sum += row[i] * lanesAt(weights + i * kLanes);                                             \
+      std::memcpy(y, &sum, 4 * outputs);                                                                                \
     }                                                                                                                   \
   }                                                                                                                     \
   /* sums [O, I] += dy^T x: eight rows and outputs at a time; `gates` [8, O] and O a multiple of 8, zeros beyond dy's. */ \
@@ -119,19 +112,29 @@ std::vector<float> padded(const at::Tensor& w) {
   return rows;
 }
 
+// [O, I] as columns [I, 16] of 16 outputs after another, zeros beyond the last.
+std::vector<float> columnsOf(const at::Tensor& w) {
+  const int64_t outputs = w.size(0), width = w.size(1);
+  std::vector<float> columns((outputs + kLanes - 1) / kLanes * kLanes * width, 0.0f);
+  for (int64_t o = 0; o < outputs; ++o)
+    for (int64_t d = 0; d < width; ++d)
+      columns[o / kLanes * kLanes * width + d * kLanes + o % kLanes] = pointer<float>(w)[o * width + d];
+  return columns;
+}
+
 // x [N, I], weight float32 [O, I] -> float32 [N, O].
 at::Tensor exactLinear(const at::Tensor& input, const at::Tensor& weights) {
   const at::Tensor x = input.contiguous(), w = weights.contiguous();
   const int64_t count = x.size(0), width = x.size(1), outputs = w.size(0);
   at::Tensor y = at::empty({count, outputs}, w.options());
-  const std::vector<float> own = padded(w);
-  for (int64_t first = 0; first < outputs; first += kOutputs) {
+  const std::vector<float> columns = columnsOf(w);
+  for (int64_t first = 0; first < outputs; first += kLanes) {
     withPointer(x, [&](auto* px) {
       float* py = pointer<float>(y) + first;
-      at::parallel_for(0, count, grain(5 * width), [&](int64_t from, int64_t to) {
+      at::parallel_for(0, count, grain(2 * width), [&](int64_t from, int64_t to) {
         std::vector<float> row(width);
-        logitRows(px + from * width, own.data() + first * width, row.data(), py + from * outputs, to - from, width,
-                  std::min(kOutputs, outputs - first), outputs);
+        logitRows(px + from * width, columns.data() + first * width, row.data(), py + from * outputs, to - from, width,
+                  std::min(kLanes, outputs - first), outputs);
       });
     });
   }

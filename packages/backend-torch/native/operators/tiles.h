@@ -279,6 +279,10 @@ POLYGATE_TILE_INLINE void multiplyFirst(const Left& left, const Bits* panel, int
   multiplyInRegisters<false>(left, panel, steps, c, kBlock, rows);
 }
 
+POLYGATE_TILE_INLINE void multiplyFirst(const LeftOf<float>& left, const float* panel, int64_t steps, float* c, int64_t rows) {
+  multiplyInRegisters<false>(left, panel, steps, c, kBlock, rows);
+}
+
 }  // namespace tiles
 }  // namespace polygate
 

@@ -382,8 +382,9 @@ POLYGATE_CLONES void chancesBackward(const float* clean, const float* rivals, co
   const double scale = 1 / noise, factor = 0.3989422804014327 * scale;
   double all = 0, ofChosen = 0;
   _Pragma("omp simd reduction(+ : all)") for (int64_t e = 0; e < rule.experts; ++e) {
-    const double x = (clean[e] - room[e]) * scale;
-    const double slope = toChances[e] * expOfMinus(0.5 * x * x) * factor;
+    const double x = (clean[e] - room[e]) * scale, exponent = 0.5 * x * x;
+    // exp(-64) is nothing beside what float32 gradients are made of, and smaller numbers are slow where they get denormal.
+    const double slope = exponent > 64 ? 0 : toChances[e] * expOfMinus(exponent) * factor;
     room[e] = slope;
     all += slope;
     out[e] += static_cast<float>(slope);
