@@ -73,3 +73,5 @@ export type { ClassRow, SampleOutcomes, ScoreContext, ScoreReport, ScoreTables }
 export { formatNumber, formatScores } from './score-table.ts';
 export type { TableOptions } from './score-table.ts';
 export { computeSaving, multitaskGain, type GainedScore } from './multitask-gain.ts';
+export { fitRidge, nearestRow } from './ridge.ts';
+export type { RidgeModel, RidgeTraining } from './ridge.ts';

@@ -7,7 +7,9 @@ import { imageMetadata } from '../image-rows.ts';
 import { labelBaselines } from '../label-baselines.ts';
 import { batchRows, type Row } from '../row-batches.ts';
 import { drawnLabels } from '../synthetic-rows.ts';
+import { askedClass, askedLabels, askedTargets } from './asked-numbers.ts';
 import { measureInputs } from './input-statistics.ts';
+import { multimodalBaselines } from './multimodal-baselines.ts';
 import { inputColumns, multimodalRows, storedInputs, syntheticInputs } from './multimodal-rows.ts';
 
 /** Names of the numbers that are asked of samples. */
@@ -55,7 +57,15 @@ export const multimodalClasses = multimodalKind({
   of: ({ id, label }) =>
     label === undefined ? fault(id, 'no-label', 'expected a label, got none') : { label },
   synthetic: (options) => ({ label: drawnLabels(options) }),
-  baselines: async (context) => ({ baselines: await labelBaselines(context) }),
+  async baselines(context) {
+    const simple = await multimodalBaselines(context, askedClass(context.dataset.classes?.length ?? 1));
+    const byLabel = Object.entries(await labelBaselines(context));
+    return {
+      baselines: Object.fromEntries(
+        byLabel.map(([split, scores]) => [split, { ...scores, ...simple[split] }]),
+      ),
+    };
+  },
 });
 
 /** Several labels each, any number of the classes. */
@@ -67,6 +77,9 @@ export const multimodalLabels = multimodalKind({
   columns: () => ({ labels: { list: 'int32' } }),
   of: ({ id, targets }) =>
     targets ? { labels: Int32Array.from(targets) } : fault(id, 'no-label', 'expected labels, got none'),
+  baselines: async (context) => ({
+    baselines: await multimodalBaselines(context, askedLabels(context.dataset.classes?.length ?? 0)),
+  }),
   synthetic: ({ rows, classes, random }) => ({
     labels: Array.from({ length: rows }, () => [random.integer(classes.length)]) as never,
   }),
@@ -88,6 +101,7 @@ export const multimodalNumbers = multimodalKind({
           `expected ${count} finite numbers that are asked, got ${targets?.join(', ') ?? 'none'}`,
         );
   },
+  baselines: async (context) => ({ baselines: await multimodalBaselines(context, askedTargets()) }),
   synthetic: ({ rows, random, settings }) => ({
     targets: Float32Array.from({ length: rows * outputsOf(settings).length }, () => random.normal()),
   }),

@@ -13,13 +13,14 @@ import {
   type LabelChoice,
   type LabelPrediction,
 } from '../label-answers.ts';
-import { MAJORITY_NOTE } from '../report-notes.ts';
+import { FEATURES_NOTE, MAJORITY_NOTE } from '../report-notes.ts';
 import {
   keptOfSettings,
   multimodalFields,
   readerOf,
   samplePredictor,
   scoreSplit,
+  suiteBaselines,
 } from './multimodal-family.ts';
 import { signatureOf, targetRow } from './task-inputs.ts';
 
@@ -66,7 +67,7 @@ export const multimodalClassification = defineTaskFamily({
   kept: (settings, dataset) => ({ ...keptOfSettings(settings, dataset) }),
   keepsClasses: true,
   tuning: { head: true },
-  notes: [MAJORITY_NOTE],
+  notes: [MAJORITY_NOTE, FEATURES_NOTE],
   async evaluate(context) {
     const { dataset, split, seed } = context;
     const { classes = [] } = dataset;
@@ -74,7 +75,7 @@ export const multimodalClassification = defineTaskFamily({
       names: classes,
       asked: (rows) => Array.from(values(rows, 'label'), Number),
     });
-    const { chance: _, ...baselines } = dataset.baselines?.[split] ?? {};
+    const { chance: _, ...baselines } = suiteBaselines(context);
     return classReports(
       { scores, labels: asked, groups, classes: classes.length },
       {

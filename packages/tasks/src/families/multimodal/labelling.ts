@@ -4,6 +4,7 @@ import { listRow, type RecordBatch } from '@polygate/stream';
 import { defineTask } from '../../task.ts';
 import { defineTaskFamily } from '../family.ts';
 import { chosenLabels, formatLabels, type LabelPrediction } from '../label-answers.ts';
+import { FEATURES_NOTE } from '../report-notes.ts';
 import {
   keptOfSettings,
   multimodalFields,
@@ -11,6 +12,7 @@ import {
   readerOf,
   samplePredictor,
   scoreSplit,
+  suiteBaselines,
 } from './multimodal-family.ts';
 import { signatureOf } from './task-inputs.ts';
 
@@ -83,7 +85,10 @@ export const multimodalLabelling = defineTaskFamily({
   },
   kept: (settings, dataset) => ({ ...keptOfSettings(settings, dataset) }),
   keepsClasses: true,
-  notes: ['A label is said to hold from a probability of 0.5 on. noLabels says that none does.'],
+  notes: [
+    'A label is said to hold from a probability of 0.5 on. noLabels says that none does, majority of each label what most training samples have.',
+    FEATURES_NOTE,
+  ],
   async evaluate(context) {
     const { dataset, split, seed } = context;
     const { classes = [] } = dataset;
@@ -106,12 +111,22 @@ export const multimodalLabelling = defineTaskFamily({
     const none = asked.reduce((total, flags) => total + 1 - meanOf(flags), 0) / asked.length;
     return [
       reportStatistic(
-        { ...report, metric: 'micro-F1', chance: null },
+        {
+          ...report,
+          metric: 'micro-F1',
+          chance: null,
+          baselines: suiteBaselines(context, 'micro-F1'),
+        },
         { count: rows.length, statistic: microF1(rows.map(({ counts }) => counts)) },
         bootstrap,
       ),
       reportMean(
-        { ...report, metric: 'label accuracy', chance: 0.5, baselines: { noLabels: none } },
+        {
+          ...report,
+          metric: 'label accuracy',
+          chance: 0.5,
+          baselines: { noLabels: none, ...suiteBaselines(context, 'label accuracy') },
+        },
         rows.map(({ right }) => meanOf(right)),
         bootstrap,
       ),

@@ -1,5 +1,5 @@
 /** What the families of multimodal tasks share: their inputs, what is kept of them, and how splits and files are scored. */
-import { createRandom } from '@polygate/core';
+import { createRandom, ownValue } from '@polygate/core';
 import type { SequenceBatch } from '@polygate/modalities';
 import type { RecordBatch } from '@polygate/stream';
 import type { z } from 'zod';
@@ -113,6 +113,23 @@ export const scoreSplit = async <T>(
     groups.push(...groupsOf(rows));
   }
   return { scores: joinScores(scores), asked: all, groups, name };
+};
+
+/**
+ * Scores of simple systems as the suite has them, of a metric, or of the only one; of a split that is not scored whole none
+ * that look at its samples.
+ */
+export const suiteBaselines = (
+  { dataset, split, limit }: Pick<SplitContext, 'dataset' | 'split' | 'limit'>,
+  metric?: string,
+): Readonly<Record<string, number>> => {
+  const prefix = metric === undefined ? '' : `${metric}/`;
+  const isWhole = (ownValue(dataset.splits, split)?.rows ?? 0) <= limit;
+  const scores = Object.entries(ownValue(dataset.baselines ?? {}, split) ?? {}).flatMap(
+    ([name, value]): [string, number][] =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), value]] : [],
+  );
+  return Object.fromEntries(scores.filter(([name]) => isWhole || name === 'majority'));
 };
 
 /** What a verb asks of a model. */

@@ -8,6 +8,7 @@ import { defineTask } from '../../task.ts';
 import { servedTask } from '../../serving.ts';
 import { StateError } from '@polygate/core';
 import { defineTaskFamily, type DescribedDataset } from '../family.ts';
+import { FEATURES_NOTE } from '../report-notes.ts';
 import {
   keptOfSettings,
   multimodalFields,
@@ -15,6 +16,7 @@ import {
   readerOf,
   samplePredictor,
   scoreSplit,
+  suiteBaselines,
 } from './multimodal-family.ts';
 import { signatureOf } from './task-inputs.ts';
 
@@ -97,7 +99,7 @@ export const multimodalRegression = defineTaskFamily({
     }));
   },
   kept: (settings, dataset) => ({ ...keptOfSettings(settings, dataset), ...outputsOf(dataset) }),
-  notes: ['trainingMean answers with the mean of each number over the training split.'],
+  notes: ['trainingMean answers with the mean of each number over the training split.', FEATURES_NOTE],
   async evaluate(context) {
     const { dataset, split, seed } = context;
     const { outputs, outputStatistics } = outputsOf(dataset);
@@ -131,7 +133,7 @@ export const multimodalRegression = defineTaskFamily({
           metric,
           better: 'lower',
           chance: null,
-          baselines: { trainingMean },
+          baselines: { trainingMean, ...suiteBaselines(context, metric) },
         },
         errors(said, measure),
         { seed, groups: [...groups], range: [0, Number.POSITIVE_INFINITY] },
