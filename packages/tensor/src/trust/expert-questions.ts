@@ -111,15 +111,13 @@ const merged: Question = {
   },
 };
 
-const dispatched: Question = {
-  name: 'linear layer of experts chosen by token',
+/** @param takes whether a token takes an expert */
+const dispatched = (name: string, takes: (token: number, expert: number) => boolean): Question => ({
+  name,
   family: 'expert',
   slack: 2,
   ask: (): Part[] => {
     const count = 59;
-    // Each token takes two neighbouring experts, every seventh one alone and every eleventh none.
-    const takes = (n: number, e: number): boolean =>
-      n % 11 !== 10 && (n % EXPERTS === e || (n % 7 !== 0 && (n + 1) % EXPERTS === e));
     const groups = Array.from({ length: EXPERTS }, (_, e) =>
       Array.from({ length: count }, (_unused, n) => n).filter((n) => takes(n, e)),
     );
@@ -155,6 +153,17 @@ const dispatched: Question = {
       { dy: tensorOf(dy), right: { result, x: dx, 'the gates': dGates, ...rightOf(gradients) } },
     );
   },
-};
+});
 
-export const expertQuestions: readonly Question[] = [merged, dispatched];
+/** Every eleventh token takes no expert. */
+const isServed = (token: number): boolean => token % 11 !== 10;
+
+export const expertQuestions: readonly Question[] = [
+  merged,
+  // Two neighbouring experts, and for every seventh token one alone.
+  dispatched(
+    'linear layer of experts chosen by token',
+    (n, e) => isServed(n) && (n % EXPERTS === e || (n % 7 !== 0 && (n + 1) % EXPERTS === e)),
+  ),
+  dispatched('linear layer of one expert chosen by token', (n, e) => isServed(n) && n % EXPERTS === e),
+];
