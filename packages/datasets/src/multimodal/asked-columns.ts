@@ -69,7 +69,7 @@ export const askedNumbers = (names: readonly string[]): AskedColumns => ({
   outputs: names,
   of(id, cells) {
     const targets = names.map((_, at) => numberOf(cells[at] ?? ''));
-    const bad = targets.findIndex((value) => value === undefined || Number.isNaN(value));
+    const bad = targets.findIndex((value) => value === undefined || !Number.isFinite(value));
     return bad < 0
       ? { targets: targets as number[] }
       : fault(

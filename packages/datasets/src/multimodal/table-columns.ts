@@ -9,11 +9,17 @@ const MAX_CATEGORIES = 1000;
 /** Whether a cell says that there is no value: empty, `NA`, `null` and the like, or a question mark. */
 export const isMissing = (cell: string): boolean => isAbsent(cell) || cell.trim() === '?';
 
-/** The number of a cell; NaN for a missing one, undefined for other text. */
+/** What programs write of a number that is infinite. */
+const infinity = /^([-+]?)inf(?:inity)?$/iu;
+
+/** The number of a cell, which may be infinite; NaN for a missing one, undefined for other text. */
 export const numberOf = (cell: string): number | undefined => {
   if (isMissing(cell)) return Number.NaN;
-  const value = Number(cell.trim());
-  return Number.isFinite(value) ? value : undefined;
+  const text = cell.trim();
+  const sign = infinity.exec(text)?.[1];
+  if (sign !== undefined) return sign === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  const value = Number(text);
+  return Number.isNaN(value) ? undefined : value;
 };
 
 /** A category as it is compared: truth values are written in capitals by some programs, and not by others. */
