@@ -1,7 +1,7 @@
 /** Models that packages ship, by the package's name: looked up, asked, scored and tuned through the command line. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { cp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { modelFolderOf, packagedModel } from '@polygate/generalist';
 import { modelFolder } from '@polygate/mini';
@@ -92,5 +92,19 @@ describe('the model of a package', () => {
       '--json',
     );
     expect(again, again.log).toMatchObject({ code: 0 });
+    // Moved to another depth, it finds the package by its name, as it does where that is given.
+    await cp(run, data.at('deep/er/tuned'), { recursive: true });
+    for (const base of [[], ['--base', NAME]]) {
+      const moved = await polygate(
+        'predict',
+        'classify',
+        data.at('photos/test/red/0.svg'),
+        '--run',
+        data.at('deep/er/tuned'),
+        ...base,
+        '--json',
+      );
+      expect(moved.out, moved.log).toEqual(again.out);
+    }
   });
 });

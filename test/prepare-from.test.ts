@@ -241,6 +241,17 @@ describe('prepare --from', () => {
     await expect(readFile(join(data.at('data'), 'own.recipe.json'))).rejects.toThrow('ENOENT');
   });
 
+  it('takes folders of photos for no clips of one class each', async () => {
+    await images('own', numbered(3));
+    await images('own/beach', numbered(3));
+    await images('own/trip/day1', numbered(3));
+    const { code, log } = await from('own');
+    expect(code).toBe(2);
+    expect(log).toContain(
+      'video-folder (1 folder of frames beside 6 images that are in none: folders of photos, it seems; put clips into folders named after their classes',
+    );
+  });
+
   it('asks which reader is meant where several fit', async () => {
     await images('own/photos', numbered(4));
     const rows = numbered(4).map((name, at) => `${name},a ${name},${at % 2}`);

@@ -162,6 +162,7 @@ describe('docs/results', () => {
       'demo',
       'demo-wasm',
       'mini-full',
+      'mini-generalist',
       'bench',
       'bench-amx',
       'LOG',

@@ -4,6 +4,7 @@ import {
   loadModel,
   openAdapter,
   openSuite,
+  packagedModel,
   requireSuiteOf,
   resizedSuite,
   type Generalist,
@@ -63,6 +64,12 @@ const engineOf = (record: RunRecord, options: OpenRunOptions): EngineOptions => 
   };
 };
 
+/** A run on a package's model stands on it wherever the package is installed. */
+const packagedBase = async ({ recipe }: RunRecord): Promise<string | undefined> => {
+  const from = recipe?.tune && recipe.initialize?.from;
+  return from === undefined ? undefined : packagedModel(from);
+};
+
 /** A model with the adapter that is asked for; freed where that does not fit. */
 const adapted = async (
   model: Generalist,
@@ -87,7 +94,7 @@ export const openRun = async (folder: string, options: OpenRunOptions = {}): Pro
   const { logger = silentLogger } = options;
   const record = await readRun(folder, options.checkpoint);
   const engine = await selectEngine({ ...engineOf(record, options), logger });
-  const base = await loadModel(record.weights, { base: options.base });
+  const base = await loadModel(record.weights, { base: options.base ?? (await packagedBase(record)) });
   const model = await adapted(base, record.weights, options.adapter);
   return {
     ...record,

@@ -8,6 +8,7 @@ import {
   createModel,
   loadModel,
   modelFolderOf,
+  packagedModel,
   modelSize,
   parseRecipe,
   requireSuiteOf,
@@ -114,7 +115,8 @@ const frozenAndMerged = (from: string): ConfigError =>
 /** Where a base lies that has been moved: a model folder, or the checkpoint of a run. */
 const movedPlace = async (folder: string, checkpoint: string | undefined): Promise<string> => {
   const ofFolder = await modelFolderOf(folder).catch(() => undefined);
-  return ofFolder === folder ? folder : modelFolderOf(folder, checkpoint);
+  const isModel = ofFolder === folder || (await packagedModel(folder)) !== undefined;
+  return isModel && ofFolder !== undefined ? ofFolder : modelFolderOf(folder, checkpoint);
 };
 
 /**

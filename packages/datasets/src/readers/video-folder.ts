@@ -214,6 +214,13 @@ const fitOfFolders = async (
       fit: 'nearly',
       reason: `${seen} in one folder alone (${someOf(classes)}): classes are two folders or more`,
     };
+  const inClips = new Set(framed);
+  const apart = survey.files.filter(({ name, folder }) => isImageName(name) && !inClips.has(folder)).length;
+  if (videos.length + animations.animated === 0 && apart > 0)
+    return {
+      fit: 'nearly',
+      reason: `${seen} beside ${countOf(apart, 'image')} that ${apart === 1 ? 'is' : 'are'} in none: folders of photos, it seems; ${clipRemedy}`,
+    };
   const some = videos.length + framed.length === 0 && !animations.all;
   return {
     fit: some ? 'likely' : 'sure',

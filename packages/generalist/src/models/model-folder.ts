@@ -295,7 +295,7 @@ const loadAdapted = async (model: Generalist, weights: string, base: string | un
 /**
  * Loads a model folder, or the latest checkpoint of a run folder, on the current engine. An exported model has an encoder
  * with merged experts; a checkpoint that holds a part of the weights gets the others from its base.
- * @param options `base`: folder of the base, where it is no longer where the checkpoint says
+ * @param options `base`: folder of the base, or its package, where it is no longer where the checkpoint says
  * @throws StateError for missing files, a missing base or another one, or a tokenizer that the weights were not made with; FormatError for damaged
  * files, also where only a checkpoint's hashes tell; ConfigError or ShapeError for weights of another configuration
  */
@@ -309,7 +309,9 @@ export const loadModel = async (
   const stored = await checkpointState(checkpoint);
   if (!stored?.base) await requireWeights(config, checkpoint);
   if (saved.weights) await verifyWeights(checkpoint, saved.weights);
-  const base = stored && (await requireBase({ step: stored.step, path: checkpoint }, stored, options.base));
+  const given =
+    options.base === undefined ? undefined : ((await packagedModel(options.base)) ?? options.base);
+  const base = stored && (await requireBase({ step: stored.step, path: checkpoint }, stored, given));
   // The start values are overwritten at once, so any stream does.
   const model = config.adapter
     ? await openAdapted({ config, tokenizer }, base)
