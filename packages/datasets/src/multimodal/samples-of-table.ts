@@ -33,8 +33,8 @@ export async function* samplesOfTable(
   const names = fieldNames(inputs);
   const wanted = names.slice(0, 1).map((given) => ({ role: 'input', option: 'table', given }));
   const table = await openTable(file, {}, wanted);
-  const known = new Set([...names, ...Object.keys(inputs)]);
-  const columns = table.columns.flatMap((name, index) => (known.has(name) ? [{ name, index }] : []));
+  const used = new Set([...names, ...Object.keys(inputs)]);
+  const columns = table.columns.flatMap((name, index) => (used.has(name) ? [{ name, index }] : []));
   if (columns.length === 0) {
     throw new ConfigError(
       `table ${file}: expected columns among ${excerpt(names, 400)}, got ${excerpt(table.columns, 400)}; give a table of what the model was trained on`,

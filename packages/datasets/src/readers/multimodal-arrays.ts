@@ -224,14 +224,14 @@ export const multimodalArraysReader = defineReader({
     const {
       reader,
       kind,
-      settings: own,
+      settings: datasetSettings,
     } = await openMultimodalArrays({
       ...settings,
       within,
       budgets,
       splitsByName: settings.split === undefined,
     });
-    return { reader, kind, settings: own, classesGiven: settings.classes !== undefined };
+    return { reader, kind, settings: datasetSettings, classesGiven: settings.classes !== undefined };
   },
   async detect(survey) {
     const pickle = survey.files.find(({ extension }) => PICKLES.includes(extension));

@@ -157,13 +157,13 @@ export const multimodalTableReader = defineReader({
     const {
       reader,
       kind,
-      settings: own,
+      settings: datasetSettings,
     } = await openMultimodalTable({
       ...settings,
       within,
       ...splitColumnOf(settings),
     });
-    return { reader, kind, settings: own, classesGiven: settings.classes !== undefined };
+    return { reader, kind, settings: datasetSettings, classesGiven: settings.classes !== undefined };
   },
   detect: multimodalTableFit,
 });

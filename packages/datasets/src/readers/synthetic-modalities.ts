@@ -66,9 +66,9 @@ export const syntheticModalitiesReader = defineReader({
       );
     }
     const given = Object.fromEntries(
-      Object.entries(inputs).map(([name, { noise: own, shape, prototypes }]) => [
+      Object.entries(inputs).map(([name, { noise: inputNoise, shape, prototypes }]) => [
         name,
-        { shape, prototypes, ...(own === undefined ? {} : { noise: own }) },
+        { shape, prototypes, ...(inputNoise === undefined ? {} : { noise: inputNoise }) },
       ]),
     );
     const sample = createPatternSampler({ inputs: given, classes, conflict, noise, missing, seed });

@@ -6,8 +6,8 @@ import type { AskedNumbers } from './multimodal-baselines.ts';
 const signs = (count: number, holds: (at: number) => boolean): number[] =>
   Array.from({ length: count }, (_, at) => (holds(at) ? 1 : -1));
 
-/** Place of the largest number, the first of equal ones. */
-const largest = (numbers: ArrayLike<number>): number => {
+/** Position of the largest number, the first of equal ones. */
+const argmax = (numbers: ArrayLike<number>): number => {
   let best = 0;
   for (let at = 1; at < numbers.length; at += 1) if ((numbers[at] ?? 0) > (numbers[best] ?? 0)) best = at;
   return best;
@@ -18,7 +18,7 @@ export const askedClass = (classes: number): AskedNumbers => ({
   of: (batch, row) => signs(classes, (at) => at === Number(values(batch, 'label')[row] ?? -1)),
   score(said, asked, sums) {
     sums.add('rows', 1);
-    sums.add('right', Number(largest(said) === largest(asked)));
+    sums.add('right', Number(argmax(said) === argmax(asked)));
   },
   scores: (sums) => ({ '': sums.of('right') / sums.of('rows') }),
 });

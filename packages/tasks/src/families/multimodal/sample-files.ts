@@ -77,7 +77,7 @@ async function* sequencesOf(
     onFault: ({ id, reason }) => onFault(id, reason),
   });
   // Columns lie in the order of what the task reads.
-  const placed = { ...kept, inputs: kept.inputs.map((input, place) => ({ ...input, place })) };
+  const placed = { ...kept, inputs: kept.inputs.map((input, index) => ({ ...input, index })) };
   const read = inputReader(multimodalInputs(placed as never, { image, tokenizer }));
   for await (const batch of batches) {
     const rows = Array.from({ length: batch.numRows }, (_, row) => textRow(batch, 'id', row));
