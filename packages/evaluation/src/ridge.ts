@@ -59,7 +59,7 @@ const solveSymmetric = (a: Float64Array, b: Float64Array, size: number): void =>
 /**
  * Least squares with a penalty on the squares of the weights: |Y - X W - b|^2 + alpha |W|^2; the offset b has none. Of
  * classes, targets are 1 for a row's own and -1 for the others, one against the rest.
- * @param options.alpha above 0 @default 1, as of scikit-learn
+ * @param options `alpha`: above 0, by default 1 as of scikit-learn; `width`: columns of the features
  * @throws ShapeError for no rows and for arrays of other lengths; ConfigError for another alpha
  */
 export const fitRidge = (
