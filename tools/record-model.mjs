@@ -8,47 +8,26 @@
  * MACHINE a line on the processor, the system and the versions, COMMIT the code that trained it (default: that of HEAD). Then
  * `npm run tables`.
  */
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readJson, writeRecorded } from './recorded-results.mjs';
 
-const [run, model, evaluation, file, command, minutes, machine, trainedAt] = process.argv.slice(2);
+const [run, model, evaluation, file, command, minutes, machine, commit] = process.argv.slice(2);
 if (!machine || !(Number(minutes) > 0)) {
   console.error(
     'usage: node tools/record-model.mjs RUN MODEL EVALUATION FILE COMMAND MINUTES MACHINE [COMMIT]',
   );
   process.exit(2);
 }
-const read = (...path) => JSON.parse(readFileSync(join(...path), 'utf8'));
-const { recipe } = read(run, 'recipe.json');
-const { engine, suite, datasets, parameters, evaluationSeed, limit, scores } = read(
-  evaluation,
-  'evaluation.json',
-);
+const { recipe } = readJson(run, 'recipe.json');
 const last = join(run, 'checkpoints', `step-${parseInt(recipe.steps, 10)}`, 'model.safetensors');
 const trained = createHash('sha256').update(readFileSync(last)).digest('hex');
-const { exportedFrom, weights } = read(model, 'config.json');
+const { exportedFrom, weights } = readJson(model, 'config.json');
 if (exportedFrom.sha256 !== trained) {
   console.error(
     `${model}: expected a model that was exported from ${last}, got one of ${exportedFrom.sha256}`,
   );
   process.exit(1);
 }
-const commit =
-  trainedAt ?? execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
-const measured = { command, minutes: Number(minutes), machine, commit };
-const results = {
-  measured,
-  recipe: { ...recipe, suite: `data/${suite}` },
-  weights,
-  engine,
-  suite,
-  datasets,
-  parameters,
-  evaluationSeed,
-  limit,
-  scores,
-};
-writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
-console.log(`${file}: ${scores.length} scores at ${commit}`);
+writeRecorded(file, { command, minutes, machine, commit }, { recipe, evaluation, weights });

@@ -8,7 +8,6 @@ import {
   readOverfitting,
   scoringFamilies,
   type EvaluateOptions as EvaluateSuiteOptions,
-  resultsHome,
 } from '@polygate/generalist';
 import { openRun, type OpenRunOptions, type RunRecord } from '@polygate/runs';
 import { taskFamilyNamed } from '@polygate/tasks';
@@ -95,7 +94,7 @@ export const evaluate = async (
   const { model, engine, recipe, state } = opened;
   await using data = await opened.openSuite(options.suite);
   logger.info(`evaluate ${opened.weights} on ${data.folder}`);
-  const output = options.output ?? resultsFolder(await resultsHome(adapter ?? run), opened, data);
+  const output = options.output ?? (await resultsFolder(adapter ?? run, opened, data));
   const scored = datasets ?? (tasks && Object.values(tasks).map(({ dataset }) => dataset));
   const choice = { ...(splits ? { splits } : {}), ...(scored ? { datasets: scored } : {}), seed };
   const reports = await evaluateSuite(model, data, {

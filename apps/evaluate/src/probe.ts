@@ -2,7 +2,7 @@
 import { silentLogger } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
 import type { ScoreReport } from '@polygate/evaluation';
-import { probeSuite, resultsHome, type ProbeOptions as SuiteProbeOptions } from '@polygate/generalist';
+import { probeSuite, type ProbeOptions as SuiteProbeOptions } from '@polygate/generalist';
 import { openRun, type OpenRunOptions } from '@polygate/runs';
 import type { EngineChoice } from '@polygate/tensor';
 import { join } from 'node:path';
@@ -40,7 +40,7 @@ export const probeRun = async (
   using opened = await openRun(run, { ...options, logger });
   const { model, engine, recipe, state } = opened;
   await using data = await opened.openSuite(options.suite);
-  const output = options.output ?? resultsFolder(await resultsHome(run), opened, data);
+  const output = options.output ?? (await resultsFolder(run, opened, data));
   logger.info(`probe ${opened.weights} on ${data.folder}`);
   const reports = await probeSuite(model, data, { ...options, logger, ...(signal ? { signal } : {}) });
   const scores = reports.map(({ outcomes: _, ...report }): ScoreReport => report);

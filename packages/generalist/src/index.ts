@@ -43,7 +43,7 @@ export {
   saveModel,
   tuneModel,
 } from './models/model-folder.ts';
-export { packagedModel, resultsHome } from './models/model-package.ts';
+export { packagedModel } from './models/model-package.ts';
 export type { SaveModelOptions } from './models/model-folder.ts';
 export { openAdapter, saveAdapter, weightsHashes } from './models/adapter-folder.ts';
 export type { AdapterBase } from './models/adapter-folder.ts';

@@ -112,11 +112,12 @@ const frozenAndMerged = (from: string): ConfigError =>
     { code: 'frozen-merged' },
   );
 
-/** Where a base lies that has been moved: a model folder, or the checkpoint of a run. */
+/** Where a base lies that has been moved: a package's model, a model folder, or the checkpoint of a run. */
 const movedPlace = async (folder: string, checkpoint: string | undefined): Promise<string> => {
+  const packaged = await packagedModel(folder);
+  if (packaged !== undefined) return packaged;
   const ofFolder = await modelFolderOf(folder).catch(() => undefined);
-  const isModel = ofFolder === folder || (await packagedModel(folder)) !== undefined;
-  return isModel && ofFolder !== undefined ? ofFolder : modelFolderOf(folder, checkpoint);
+  return ofFolder === folder ? folder : modelFolderOf(folder, checkpoint);
 };
 
 /**

@@ -3,7 +3,7 @@ import { ConfigError, parseJson } from '@polygate/core';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** What npm takes for a name. */
 const PACKAGE_NAME = /^(?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/u;
@@ -40,7 +40,3 @@ export const packagedModel = async (name: string): Promise<string | undefined> =
     { code: 'package-without-model', fields: { name, path } },
   );
 };
-
-/** Where the results of a model go that may be a package's, which is not written to: `results/mini` for `@polygate/mini`. */
-export const resultsHome = async (folder: string): Promise<string> =>
-  (await packagedModel(folder)) === undefined ? folder : join('results', basename(folder));
