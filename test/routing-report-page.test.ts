@@ -151,8 +151,8 @@ describe('the page on routing reports', () => {
       'image',
       'image to caption',
       'name or caption as target',
-      'words so far',
-      'word as target',
+      'caption so far',
+      'token as target',
     ]) {
       expect(svg).toContain(`>${kind}<`);
     }

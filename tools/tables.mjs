@@ -79,7 +79,7 @@ const demoSummary = (results) => {
     ['caption to an image, both new', 'emoji-captions retrieval', 'unseen-both', 'text recall@10'],
     ['writing captions, new concept', 'emoji-captions captioning', 'unseen-concepts', 'token-F1'],
     ['handwritten digits', 'mnist classification', 'test', 'top-1'],
-    ['masked words', 'text masked words', 'validation', 'accuracy'],
+    ['masked tokens', 'text masked tokens', 'validation', 'accuracy'],
   ];
   const asked = questions.map(([question, task, split, metric]) => [
     question,
@@ -116,7 +116,7 @@ const modelScores = (results, { brief }) => {
     .filter(
       ({ metric, split, task }) =>
         (brief ? briefly : shown).has(metric) &&
-        (split !== 'validation' || task.endsWith('masked words')) &&
+        (split !== 'validation' || task.endsWith('masked tokens')) &&
         (!brief || trained.has(task.split(' ')[0])),
     )
     .map(({ task, split, metric, value, interval, chance, baselines }) => [

@@ -69,7 +69,7 @@ export const scoredTasks: readonly ScoredTask[] = Object.freeze([
 /** Columns of the tables: one metric of each task is normalised, as in the paper's Table 3 (accuracy, BLEU-4, perplexity). */
 export const metrics: readonly ScoredMetric[] = Object.freeze([
   { task: 'classification', metric: 'accuracy', label: 'digits, top-1', better: 'higher', digits: 3 },
-  { task: 'masked-words', metric: 'perplexity', label: 'masked words, perplexity', better: 'lower' },
+  { task: 'masked-words', metric: 'perplexity', label: 'masked tokens, perplexity', better: 'lower' },
   { task: 'captioning', metric: 'perplexity', label: 'captions, perplexity', better: 'lower' },
   {
     task: 'captioning',

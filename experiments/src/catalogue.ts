@@ -34,7 +34,7 @@ export const experiments: Readonly<Record<string, Experiment>> = Object.freeze({
     name: 'table3',
     title: 'Routing conditions',
     question:
-      'Do conditional experts mitigate the interference of a dense model that is trained jointly on classification, masked words and captioning, and which condition does it best? (Uni-Perceiver-MoE, Table 3)',
+      'Do conditional experts mitigate the interference of a dense model that is trained jointly on classification, masked tokens and captioning, and which condition does it best? (Uni-Perceiver-MoE, Table 3)',
     baseline: 'dense',
     variants: [
       dense,

@@ -67,7 +67,7 @@ const evaluateBatch = async (
 };
 
 /**
- * `loss` (nats), `perplexity` and `accuracy` of each task over all its queries (images, masked words, words of
+ * `loss` (nats), `perplexity` and `accuracy` of each task over all its queries (images, masked tokens, tokens of
  * captions), against whole candidate sets.
  * @returns scores, and the processor time of a second pass over a few batches, when caches are warm
  */

@@ -42,7 +42,7 @@ describe('evaluate', () => {
       'colours classification',
       'images captioning',
       'images retrieval',
-      'lines masked words',
+      'lines masked tokens',
     ]);
     const stored = JSON.parse(await readFile(files.evaluation, 'utf8')) as {
       scores: ScoreReport[];

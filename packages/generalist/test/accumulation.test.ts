@@ -13,10 +13,10 @@ import { conditionalModel, tinyTasks, useTinySuite } from './tiny-suite.ts';
 
 const tiny = useTinySuite();
 
-/** A batch of masked words, whole candidates, no padding of the candidates' order: the same for any part of it. */
+/** A batch of masked tokens, whole candidates, no padding of the candidates' order: the same for any part of it. */
 const maskedWords = async (model: UniPerceiverModel, rows: readonly number[]): Promise<TaskBatch> => {
   const named = tinyTasks.find(({ family }) => family === 'masked-language-modelling');
-  if (!named) throw new Error('expected a task of masked words');
+  if (!named) throw new Error('expected a task of masked tokens');
   const { name, family, dataset } = named;
   const recipe = parseRecipe({
     tasks: { [name]: { family, dataset, maskRate: 0.4, candidates: { kind: 'whole' } } },

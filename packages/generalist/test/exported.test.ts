@@ -142,7 +142,7 @@ describe('an export for some tasks', () => {
       tasks: tinyTasks.filter(({ name }) => name === 'reading'),
     });
     const scores = await evaluateSuite(reader, tiny.data, { limit: 2 });
-    expect(new Set(scores.map(({ task }) => task))).toEqual(new Set(['lines masked words']));
+    expect(new Set(scores.map(({ task }) => task))).toEqual(new Set(['lines masked tokens']));
     await expect(evaluateSuite(reader, tiny.data, { datasets: ['images'] })).rejects.toThrow(
       'evaluate: expected a family that the model has weights for, got images, test: image-captioning; images, test: image-text-retrieval (experts go by tasks, and the model was trained on none of this family); name datasets of its tasks, or export the run for these tasks',
     );

@@ -188,7 +188,7 @@ describe('a tiny model', () => {
     expect(of('images captioning', 'token-F1')?.baselines['nearest image']).toBe(1);
     expect(of('images retrieval', 'text recall@1')).toMatchObject({ chance: 1 / 8, count: 8 });
     expect(of('images retrieval', 'image recall@1')?.value).toBeGreaterThan(0.6);
-    const perplexity = of('lines masked words', 'perplexity');
+    const perplexity = of('lines masked tokens', 'perplexity');
     expect(perplexity?.better).toBe('lower');
     expect(perplexity?.value).toBeLessThan(perplexity?.baselines['unigram'] ?? 0);
     expect(perplexity?.interval[0]).toBeLessThanOrEqual(perplexity?.value ?? 0);

@@ -330,7 +330,7 @@ describe('task sources', () => {
     expect(words[night]).toBe(8);
   });
 
-  it('draw what other tasks ask for: an end of captions is a negative of masked words', async () => {
+  it('draw what other tasks ask for: an end of captions is a negative of masked tokens', async () => {
     const recipe = parseRecipe({
       tasks: {
         write: {

@@ -12,7 +12,7 @@ const signature = (inputs: readonly string[], targets: readonly string[]): TaskS
 export const imageToText: TaskSignature = signature(['visual'], ['text']);
 /** Text from text: masked language modelling. */
 export const textToText: TaskSignature = signature(['text'], ['text']);
-/** An image and the words so far give the next word: captioning. */
+/** An image and the caption so far give its next token: captioning. */
 export const imageAndTextToText: TaskSignature = signature(['visual', 'text'], ['text']);
 
 const vocabulary = unionSignature(textToText, imageAndTextToText);

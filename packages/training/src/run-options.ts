@@ -51,7 +51,7 @@ export interface LossContext {
 }
 
 /**
- * What each mean of a batch's loss was taken over: `loss` for the loss itself (rows, pairs, masked words: the sum of the
+ * What each mean of a batch's loss was taken over: `loss` for the loss itself (rows, pairs, masked tokens: the sum of the
  * weights behind the mean), and one number for each of its {@link LossResult.terms} and metrics that is a mean over
  * something else. None negative.
  */

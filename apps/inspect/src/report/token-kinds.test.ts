@@ -8,8 +8,8 @@ it('calls tokens what the families of all packages call them', () => {
   expect(segmentName(rowKey(segmentRows.name))).toBe('name or caption as target');
   expect(segmentName(rowKey(segmentRows.maskedText))).toBe('masked text');
   expect(segmentName(rowKey(segmentRows.captionImage))).toBe('image to caption');
-  expect(segmentName(rowKey(segmentRows.captionText))).toBe('words so far');
-  expect(segmentName(rowKey(segmentRows.vocabulary))).toBe('word as target');
+  expect(segmentName(rowKey(segmentRows.captionText))).toBe('caption so far');
+  expect(segmentName(rowKey(segmentRows.vocabulary))).toBe('token as target');
 
   const signature = { inputs: ['audio'], targets: ['text'] };
   const row = attributeRow(signature, { modality: 'audio', causal: false, source: 'input' });

@@ -6,13 +6,13 @@ import type { RecipeInput } from '@polygate/generalist';
 import { demo } from './demo.ts';
 
 /** A fifth of the vocabulary a step: its tokens are most of what a step of captions or text encodes. */
-const words = { kind: 'sampled', negatives: 192, power: 0.5, uniformShare: 0.3 } as const;
+const candidates = { kind: 'sampled', negatives: 192, power: 0.5, uniformShare: 0.3 } as const;
 
 const sizes = {
   'image-classification': { weight: 2.5, batchSize: 32 },
-  'image-captioning': { weight: 6, batchSize: 24, candidates: words },
+  'image-captioning': { weight: 6, batchSize: 24, candidates },
   'image-text-retrieval': { weight: 3, batchSize: 32 },
-  'masked-language-modelling': { weight: 1.5, batchSize: 12, candidates: words },
+  'masked-language-modelling': { weight: 1.5, batchSize: 12, candidates },
 } as const;
 
 export const demoWasm = {

@@ -8,7 +8,7 @@ import type { RecipeInput } from '@polygate/generalist';
 const images = { flip: 0.5, shift: 0.1, zoom: 0.2, turn: 12, tone: 0.2 };
 
 /** Part of the vocabulary a step, drawn flatly enough that every token is met often. */
-const words = { kind: 'sampled', negatives: 384, power: 0.5, uniformShare: 0.3 } as const;
+const candidates = { kind: 'sampled', negatives: 384, power: 0.5, uniformShare: 0.3 } as const;
 
 export const demo = {
   name: 'demo',
@@ -38,7 +38,7 @@ export const demo = {
       weight: 6,
       maximumTokens: 12,
       generation: { beam: 3, lengthPenalty: 1, finished: 'aside' },
-      candidates: words,
+      candidates,
       augmentation: images,
     },
     'emoji-captions/retrieval': {
@@ -54,7 +54,7 @@ export const demo = {
       dataset: 'text',
       batchSize: 24,
       weight: 2,
-      candidates: words,
+      candidates,
     },
   },
   optimizer: { learningRate: 8e-4, clipNorm: 1 },

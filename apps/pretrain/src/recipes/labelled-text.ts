@@ -10,7 +10,7 @@ export const labelledText = {
   suite: 'data/texts',
   // Branches at full strength from the start, as in the demo: small steps over small data.
   model: { preset: 'mini', layers: 2, width: 96, heads: 4, hidden: 384, layerScale: 1, dropPath: 0.1 },
-  // Every task that the suite allows: text classification of each labelled dataset, masked words of plain text.
+  // Every task that the suite allows: text classification of each labelled dataset, masked tokens of plain text.
   tasks: {},
   optimizer: { learningRate: 1e-3, clipNorm: 1 },
   steps: '20 epochs',

@@ -44,7 +44,7 @@ export type TaskMetrics = {
 
 /** What the means of a task's loss are taken over: see `taskWeights`. */
 export interface TaskWeights extends Readonly<Record<string, number>> {
-  /** Queries: masked words, words of captions, pairs or images. */
+  /** Queries: masked tokens, tokens of captions, pairs or images. */
   readonly loss: number;
   /** Tokens of the inputs that are no padding, over which their routers' losses are means. */
   readonly inputs: number;

@@ -14,8 +14,8 @@ export const imageCaptioning = defineTaskFamily({
   summary: 'the words of a caption, each from the image and the words before it',
   segments: [
     { modality: 'visual', row: segmentRows.captionImage, label: 'image to caption' },
-    { modality: 'text', row: segmentRows.captionText, label: 'words so far' },
-    { modality: 'text', row: segmentRows.vocabulary, label: 'word' },
+    { modality: 'text', row: segmentRows.captionText, label: 'caption so far' },
+    { modality: 'text', row: segmentRows.vocabulary, label: 'token' },
   ],
   sheet: captionSheet,
   predict: captionPredictor,

@@ -59,7 +59,7 @@ export const evaluateLanguage = async (context: SplitContext): Promise<readonly 
   const training = await trainingTokens(context);
   const unigram =
     training.length > 0 ? unigramBaseline(training, labels, { size: tokenizer.size }) : undefined;
-  const name = { task: `${dataset.name} masked words`, split };
+  const name = { task: `${dataset.name} masked tokens`, split };
   const bootstrap = { seed, groups };
   return [
     reportMean(

@@ -10,19 +10,19 @@ import { blankPredictor } from './predict.ts';
 
 export const maskedLanguageModelling = defineTaskFamily({
   name: 'masked-language-modelling',
-  summary: 'the masked words of a text, among the tokens of the vocabulary',
+  summary: 'the masked tokens of a text, among the tokens of the vocabulary',
   kind: 'text',
   settings: {
     candidates,
     maximumTokens,
-    /** Share of masked words. */
+    /** Share of words that are masked, whole. */
     maskRate: share.default(0.15),
   },
   defaults: { labelSmoothing: 0 },
   signature: textToText,
   segments: [
     { modality: 'text', row: segmentRows.maskedText, label: 'masked text' },
-    { modality: 'text', row: segmentRows.vocabulary, label: 'word' },
+    { modality: 'text', row: segmentRows.vocabulary, label: 'token' },
   ],
   taskName: (dataset) => dataset,
   create: (name, settings, context) =>
