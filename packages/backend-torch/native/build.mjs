@@ -201,9 +201,15 @@ const compileAll = async (plan) => {
     const objects = queue.map(({ object }) => object);
     const worker = async () => {
       for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
-        await exec(plan.compiler, [...plan.compileFlags, ...shared, '-c', job.source, '-o', job.object], {
-          maxBuffer: 1 << 26,
-        });
+        try {
+          await exec(plan.compiler, [...plan.compileFlags, ...shared, '-c', job.source, '-o', job.object], {
+            maxBuffer: 1 << 26,
+          });
+        } catch (error) {
+          // One that fails decides: the others would be compiled for nothing.
+          queue.length = 0;
+          throw error;
+        }
       }
     };
     await Promise.all(Array.from({ length: Math.min(availableParallelism(), queue.length, 4) }, worker));
