@@ -2,6 +2,7 @@
 import type { InterferenceRecord } from '@polygate/interference';
 import { ConfigError, excerpt, FormatError, parseJson } from '@polygate/core';
 import { writeFileAtomic } from '@polygate/core/node';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ScoredMetric, Variant } from './experiment.ts';
@@ -83,6 +84,19 @@ export const writeResults = async (results: ResultsHead, folder = RESULTS_FOLDER
   const path = fileOf(folder, results.experiment);
   await writeFileAtomic(path, `${JSON.stringify(results, null, 1)}\n`);
   return path;
+};
+
+/**
+ * Runs of the results that are written, by key: one that another machine finished is not made again.
+ * @throws FormatError when it is no results file
+ */
+export const recordedRuns = async <Run extends { readonly key: string }>(
+  experiment: string,
+  folder = RESULTS_FOLDER,
+): Promise<ReadonlyMap<string, Run>> => {
+  if (!existsSync(fileOf(folder, experiment))) return new Map();
+  const { runs } = await readResults<ResultsHead & { readonly runs: readonly Run[] }>(experiment, folder);
+  return new Map(runs.map((run) => [run.key, run]));
 };
 
 /** @throws ConfigError when there is none yet, FormatError when it is no results file */

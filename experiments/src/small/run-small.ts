@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { carryOut, startClock } from '../carry-out.ts';
 import { machineOf } from '../machine.ts';
+import { recordedRuns } from '../results.ts';
 import { prepareSets, type PreparedSet } from './prepare-sets.ts';
 import { writeSmall } from './small-document.ts';
 import type { SmallExperiment } from './small-experiment.ts';
@@ -50,9 +51,17 @@ const openBase = async (
 const collect = async (
   experiment: SmallExperiment,
   orders: readonly SmallOrder[],
-  { sets, base }: { readonly sets: readonly PreparedSet[]; readonly base: SmallBase | undefined },
+  {
+    sets,
+    base,
+    resultOf,
+  }: {
+    readonly sets: readonly PreparedSet[];
+    readonly base: SmallBase | undefined;
+    readonly resultOf: (order: SmallOrder) => Promise<SmallRun | undefined>;
+  },
 ): Promise<number> => {
-  const results = await Promise.all(orders.map(finishedSmallRun));
+  const results = await Promise.all(orders.map(resultOf));
   const runs = results.filter((run): run is SmallRun => run !== undefined);
   const [last] = runs;
   if (!last) return 0;
@@ -95,13 +104,16 @@ export const runSmallExperiment = async (
     ({ set, variant }) =>
       chosen.some((candidate) => candidate.name === set) && (flags.only?.includes(variant) ?? true),
   );
+  const recorded = await recordedRuns<SmallRun>(name);
+  const resultOf = async (order: SmallOrder): Promise<SmallRun | undefined> =>
+    (await finishedSmallRun(order)) ?? recorded.get(order.key);
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   const minutes = startClock();
   const { failed } = await carryOut(wanted, {
     experiment: name,
     what: 'runs',
-    isFinished: finishedSmallRun,
+    isFinished: resultOf,
     label: ({ set, variant, seed }) => `${set}, ${variant}, seed ${seed}`,
     jobs: flags.jobs,
     child: CHILD,
@@ -110,7 +122,7 @@ export const runSmallExperiment = async (
     logger,
   });
   logger.info(
-    `${name}: ${await collect(experiment, all, { sets, base })} runs in all after ${minutes()} minutes`,
+    `${name}: ${await collect(experiment, all, { sets, base, resultOf })} runs in all after ${minutes()} minutes`,
   );
   return failed.length === 0;
 };

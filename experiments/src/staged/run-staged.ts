@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { carryOut, startClock } from '../carry-out.ts';
 import { machineOf } from '../machine.ts';
+import { recordedRuns } from '../results.ts';
+import { finishedOrders } from './finished-orders.ts';
 import { planStages, type StagedBranch, type StageOrder } from './staged-plan.ts';
 import { writeStaged } from './staged-document.ts';
 import type { StagedRun } from './staged-results.ts';
@@ -22,9 +24,13 @@ export interface StagedFlags {
 }
 
 /** Writes results and document of what is finished. @returns how many runs that is */
-const collect = async (experiment: StagedExperiment, branches: readonly StagedBranch[]): Promise<number> => {
+const collect = async (
+  experiment: StagedExperiment,
+  branches: readonly StagedBranch[],
+  resultOf: (order: StageOrder) => Promise<StagedRun | undefined>,
+): Promise<number> => {
   const orders = branches.flatMap(({ pretraining, tunings }) => [pretraining, ...tunings]);
-  const finished = await Promise.all(orders.map(finishedStage));
+  const finished = await Promise.all(orders.map(resultOf));
   const runs = finished.filter((run): run is StagedRun => run !== undefined);
   const [last] = runs;
   if (!last) return 0;
@@ -59,6 +65,11 @@ export const runStaged = async (
   const { name } = experiment;
   const { directory, suite } = await prepare({ recipe: experiment.suite, output: 'data' }, { logger });
   const branches = planStages(experiment, { ...flags, suite: directory, suiteHash: suite.recipeHash });
+  const { resultOf, isFinished } = finishedOrders(
+    branches,
+    await recordedRuns<StagedRun>(name),
+    finishedStage,
+  );
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   const minutes = startClock();
@@ -67,7 +78,7 @@ export const runStaged = async (
     const { failed } = await carryOut(orders, {
       experiment: name,
       what,
-      isFinished: finishedStage,
+      isFinished,
       label: ({ variant, seed, recipe }) =>
         `${variant}, seed ${seed}, ${recipe.tune?.method ?? 'pre-training'}`,
       jobs: flags.jobs,
@@ -86,12 +97,12 @@ export const runStaged = async (
       `pre-trainings of seed ${seed}`,
     );
     const ready: StagedBranch[] = [];
-    for (const branch of branchesOfSeed) if (await finishedStage(branch.pretraining)) ready.push(branch);
+    for (const branch of branchesOfSeed) if (await isFinished(branch.pretraining)) ready.push(branch);
     await carryOutStage(
       ready.flatMap(({ tunings }) => tunings),
       `tunings of seed ${seed}`,
     );
-    const count = await collect(experiment, branches);
+    const count = await collect(experiment, branches, resultOf);
     logger.info(`${name}: ${count} runs in all after ${minutes()} minutes`);
     if (stop.signal.aborted) break;
   }

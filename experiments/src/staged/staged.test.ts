@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { finishedOrders } from './finished-orders.ts';
 import { planStages } from './staged-plan.ts';
 import type { StagedResults, StagedRun, StageScore } from './staged-results.ts';
 import { aboveChance, bestBaseline, summaryTable, taskTable } from './staged-tables.ts';
@@ -116,6 +117,28 @@ describe('the plan of stages', () => {
     const [other] = planStages({ ...few, rows: 10 }, options);
     expect(same?.pretraining.key).toBe(first?.pretraining.key);
     expect(other?.pretraining.key).not.toBe(first?.pretraining.key);
+  });
+
+  it('makes nothing again that another machine wrote, but a pre-training whose weights a tuning still needs', async () => {
+    const few = { ...tables45, tasks: tables45.tasks.slice(0, 1), variants: tables45.variants.slice(0, 1) };
+    const branches = planStages(few, options);
+    const [first, second] = branches;
+    const orders = [first, second].flatMap((each) => (each ? [each.pretraining, ...each.tunings] : []));
+    // All of seed 1 is recorded; of seed 2 all but a tuning.
+    const recorded = new Map(
+      orders.slice(0, -1).map((order) => [order.key, { ...run('dense', order.seed, []), key: order.key }]),
+    );
+    const absent = (): Promise<undefined> => Promise.resolve(undefined);
+    const finished = finishedOrders(branches, recorded, absent);
+    expect(await Promise.all(orders.map(finished.isFinished))).toEqual([
+      true,
+      true,
+      true,
+      false,
+      true,
+      false,
+    ]);
+    expect((await finished.resultOf(orders[3] as (typeof orders)[number]))?.seed).toBe(2);
   });
 
   it('asks no task of pre-training to be one of its datasets that novel tasks have', () => {

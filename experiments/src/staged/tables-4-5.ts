@@ -54,7 +54,7 @@ export const tables45: StagedExperiment = {
   pretraining: {
     ...generalist,
     name: 'tables-4-5',
-    steps: '10000 steps',
+    steps: '6000 steps',
     checkpoint: { every: '10%', keep: 1 },
     validation: { every: '100%', limit: 64, splits: ['validation'] },
   },
