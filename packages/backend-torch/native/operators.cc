@@ -1,5 +1,7 @@
 #include "operators.h"
 
+#include "wide_products.h"
+
 namespace polygate {
 namespace {
 
@@ -136,7 +138,7 @@ IValue readValue(
 }  // namespace
 
 Operator findOperator(const std::string& name, const std::string& overload) {
-  Operator op{c10::Dispatcher::singleton().findSchemaOrThrow(name.c_str(), overload.c_str()), {}};
+  Operator op{c10::Dispatcher::singleton().findSchemaOrThrow(name.c_str(), overload.c_str()), {}, multiplies(name)};
   for (const c10::Argument& argument : op.handle.schema().arguments()) {
     const bool optional = argument.type()->kind() == TypeKind::OptionalType;
     const bool hasDefault = argument.default_value().has_value();
@@ -173,7 +175,8 @@ void callOperator(
       stack.push_back(argument.absent);
     }
   }
-  op.handle.callBoxed(&stack);
+  if (op.isProduct) callProduct(op.handle, stack);
+  else op.handle.callBoxed(&stack);
 }
 
 }  // namespace polygate

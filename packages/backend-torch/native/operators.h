@@ -42,6 +42,7 @@ struct Argument {
 struct Operator {
   c10::OperatorHandle handle;
   std::vector<Argument> arguments;
+  bool isProduct;  // its bf16 factors may have to be widened: wide_products.h
 };
 
 /** Finds an operator by name ("aten::add") and overload ("Tensor"); throws c10::Error when there is none. */

@@ -112,11 +112,13 @@ export const registerTorchEngine = async (options: TorchEngineOptions = {}): Pro
   tf.registerBackend(BACKEND_NAME, () => new TorchBackend(torch, { device, precision }), 4);
   await tf.setBackend(BACKEND_NAME);
   resetSwitches(torch);
+  const inFloat32 =
+    precision.name === 'bf16' && device === 'cpu' && torch.value('polygate::has_wide_products') === 1;
   return Object.freeze({
     backendName: BACKEND_NAME,
     device,
     precision: precision.name,
-    description: `LibTorch ${library.version} on ${device}, ${threads} threads, ${precision.name}`,
+    description: `LibTorch ${library.version} on ${device}, ${threads} threads, ${precision.name}${inFloat32 ? ' with products in float32' : ''}`,
     identity: [
       library.configuration,
       readBuildStatus().key ?? '',

@@ -41,6 +41,11 @@ export const workaroundsOf = (torch: Dispatcher): readonly TorchWorkaround[] => 
     use: (on) => void torch.value('polygate::use_tiles', !on),
   },
   {
+    name: 'bf16 products in float32, rounded once',
+    repairs: ['product', 'convolution', 'volume', ...IN_BLOCKS],
+    use: (on) => void torch.value('polygate::use_wide_products', on),
+  },
+  {
     name: 'ATen without oneDNN',
     repairs: ['product', 'convolution', 'volume', ...IN_BLOCKS],
     use: (on) => void torch.native.oneDnn(!on),
@@ -57,5 +62,6 @@ export const resetSwitches = (torch: Dispatcher): void => {
   useOneDnnInConvolutions(torch, true);
   torch.value('polygate::use_tile_unit', true);
   torch.value('polygate::use_tiles', true);
+  torch.value('polygate::use_wide_products', false);
   torch.native.oneDnn(true);
 };

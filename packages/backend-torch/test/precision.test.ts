@@ -36,6 +36,31 @@ describeOnTorch(
       });
     });
 
+    it('sums long products of one sign in float32, in every layout and way', () => {
+      // A sum of ones that is kept in bf16 stays at 256, where the next number is 258.
+      const terms = 1024;
+      const { dispatcher } = torchBackend().context;
+      for (const on of [false, true]) {
+        dispatcher.value('polygate::use_wide_products', on);
+        tf.tidy(() => {
+          const sums = [
+            tf.matMul(tf.ones([3, terms]), tf.ones([terms, 2])),
+            tf.matMul(tf.ones([terms, 3]), tf.ones([terms, 2]), true),
+            tf.matMul(tf.ones([3, terms]), tf.ones([2, terms]), false, true),
+            tf.matMul(tf.ones([terms, 3]), tf.ones([2, terms]), true, true),
+            tf.matMul(tf.ones([2, 3, terms]), tf.ones([2, terms, 2])),
+            tf.einsum('ik,kj->ij', tf.ones([3, terms]), tf.ones([terms, 2])),
+            tf.conv2d(tf.ones([1, 16, 16, 4]) as tf.Tensor4D, tf.ones([16, 16, 4, 2]), 1, 'valid'),
+            tf.grad((filter) =>
+              tf.conv2d(tf.ones([1, 32, 32, 1]) as tf.Tensor4D, filter as tf.Tensor4D, 1, 'same'),
+            )(tf.ones([1, 1, 1, 2])),
+          ];
+          for (const sum of sums) expect(new Set(sum.dataSync())).toEqual(new Set([terms]));
+        });
+      }
+      dispatcher.value('polygate::use_wide_products', false);
+    });
+
     it('holds half the bytes', () => {
       const before = torchMemory().bytesHeld;
       const x = tf.matMul(tf.ones([64, 2]), tf.ones([2, 64]));

@@ -4,6 +4,7 @@
 
 #include "row_loops.h"
 #include "tiles.h"
+#include "../wide_products.h"
 
 namespace polygate {
 namespace {
@@ -60,9 +61,9 @@ void forwardProducts(DispatchedForward& call) {
   at::Tensor z = call.gelu && !call.z.defined() ? at::empty_like(call.y) : call.gelu ? call.z : call.y;
   const at::Tensor sum = sumFor(z);
   for (int64_t e = 0; e < slots.experts(); ++e) {
-    const at::Tensor product = at::mm(gathered(call.x, slots, e), call.weights[e].t());
+    const at::Tensor partial = product(gathered(call.x, slots, e), call.weights[e].t());
     const int32_t* tokens = slots.tokens + slots.starts[e];
-    withPointer(product, [&](auto* p) {
+    withPointer(partial, [&](auto* p) {
       at::parallel_for(0, slots.size(e), grain(outputs), [&](int64_t from, int64_t to) {
         for (int64_t i = from; i < to; ++i)
           addWeighted(p + i * outputs, pointer<float>(call.biases[e]),
@@ -81,7 +82,7 @@ void backwardExpert(DispatchedBackward& call, int64_t e, const at::Tensor& sum) 
   const int64_t outputs = call.dz.size(1), inputs = call.x.size(1), columns = call.gates.size(1);
   const int32_t* tokens = slots.tokens + slots.starts[e];
   const at::Tensor g = gathered(call.dz, slots, e), x = gathered(call.x, slots, e);
-  const at::Tensor u = at::mm(g, call.weights[e]);
+  const at::Tensor u = product(g, call.weights[e]);
   withPointer(u, [&](auto* pu) {
     using T = std::remove_pointer_t<decltype(pu)>;
     at::parallel_for(0, slots.size(e), grain(inputs + outputs), [&](int64_t from, int64_t to) {
@@ -96,7 +97,7 @@ void backwardExpert(DispatchedBackward& call, int64_t e, const at::Tensor& sum) 
       }
     });
   });
-  call.dWeights[e].copy_(at::mm(g.t(), x));
+  call.dWeights[e].copy_(product(g.t(), x));
   call.dBiases[e].copy_(columnSumRows(g));
 }
 

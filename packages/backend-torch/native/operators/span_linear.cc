@@ -4,6 +4,7 @@
 
 #include "tile_factors.h"
 #include "row_loops.h"
+#include "../wide_products.h"
 
 namespace polygate {
 namespace {
@@ -42,7 +43,7 @@ void forwardProducts(SpanForward& call) {
     at::Tensor product = !whole                             ? at::empty({count, width}, call.y.options())
                          : call.gelu && call.z.defined() ? matrix(call.z)
                                                             : matrix(call.y);
-    at::mm_out(product, gathered(call.x, rows), call.weights[w].t());
+    productInto(product, gathered(call.x, rows), call.weights[w].t());
     const float* bias = call.biases.empty() ? nullptr : pointer<float>(call.biases[w]);
     at::Tensor activated = !call.gelu ? product : whole ? matrix(call.y) : at::empty_like(product);
     if (call.gelu) biasGeluRows(product, bias, activated);
@@ -63,14 +64,14 @@ void backwardProducts(SpanBackward& call) {
     else dz = gathered(call.dy, rows).to(type);
     if (isWhole(rows, call.x)) {
       at::Tensor out = matrix(call.dx);
-      at::mm_out(out, dz, call.weights[w]);
+      productInto(out, dz, call.weights[w]);
     } else {
-      copyRows(at::mm(dz, call.weights[w]), call.dx, rows, false);
+      copyRows(product(dz, call.weights[w]), call.dx, rows, false);
     }
     if (!call.dWeights.empty()) {
       const at::Tensor x = gathered(call.x, rows);
-      if (type == at::kFloat) at::mm_out(call.dWeights[w], dz.t(), x);
-      else call.dWeights[w].copy_(at::mm(dz.t(), x));
+      if (type == at::kFloat) productInto(call.dWeights[w], dz.t(), x);
+      else call.dWeights[w].copy_(product(dz.t(), x));
     }
     if (!call.dBiases.empty()) call.dBiases[w].copy_(sums.defined() ? sums : columnSumRows(dz));
   }

@@ -16,6 +16,7 @@ import {
   plusBias,
   productTerms,
   tensorOf,
+  type Known,
 } from './known.ts';
 import { withGradients, type Part, type Question } from './question.ts';
 
@@ -26,16 +27,30 @@ const layouts = [
   [true, true],
 ] as const;
 
+/** Values that add up instead of cancelling one another. */
+const shifted = ({ shape, values }: Known, by: number): Known => ({
+  shape,
+  values: values.map((value) => value + by),
+});
+
+const namedLayout = (name: string, [transposeA, transposeB]: readonly [boolean, boolean]): string =>
+  `${name}${transposeA ? ', first factor transposed' : ''}${transposeB ? ', second factor transposed' : ''}`;
+
 const matrixProduct = (
   name: string,
-  { rows, inner, columns }: { readonly rows: number; readonly inner: number; readonly columns: number },
+  {
+    rows,
+    inner,
+    columns,
+    shift = 0,
+  }: { readonly rows: number; readonly inner: number; readonly columns: number; readonly shift?: number },
   [transposeA, transposeB]: readonly [boolean, boolean],
 ): Question => ({
   name,
   family: 'product',
   ask: () => {
-    const a = knownTensor(transposeA ? [inner, rows] : [rows, inner], 1);
-    const b = knownTensor(transposeB ? [columns, inner] : [inner, columns], 2);
+    const a = shifted(knownTensor(transposeA ? [inner, rows] : [rows, inner], 1), shift);
+    const b = shifted(knownTensor(transposeB ? [columns, inner] : [inner, columns], 2), shift);
     const dy = knownTensor([rows, columns], 3);
     const terms = productTerms({ rows, inner, columns }, { transposeA, transposeB });
     const { y, da, db } = bilinear(terms, a.values, b.values, dy.values);
@@ -47,19 +62,40 @@ const matrixProduct = (
   },
 });
 
-const products: Question[] = layouts.map(([transposeA, transposeB]) =>
+const products: Question[] = layouts.map((layout) =>
+  matrixProduct(namedLayout('matrix product', layout), { rows: 35, inner: 40, columns: 34 }, layout),
+);
+
+/**
+ * A library that sums in bfloat16 loses most of a sum as long as those of real layers, if its terms are of one sign: LibTorch
+ * 1.13 does so on processors without AVX-512, in every layout but one.
+ */
+const longSums: Question[] = layouts.map((layout) =>
   matrixProduct(
-    `matrix product${transposeA ? ', first factor transposed' : ''}${transposeB ? ', second factor transposed' : ''}`,
-    { rows: 35, inner: 40, columns: 34 },
-    [transposeA, transposeB],
+    namedLayout('matrix product with long sums', layout),
+    { rows: 9, inner: 600, columns: 8, shift: 1 },
+    layout,
   ),
 );
 
-/** A library that sums in bfloat16 loses most of a sum as long as those of real layers. */
-const longSums = matrixProduct('matrix product with long sums', { rows: 9, inner: 600, columns: 8 }, [
-  false,
-  true,
-]);
+/** The gradient of a layer's weight is a sum over all tokens of a batch. */
+const longBatch: Question = {
+  name: 'linear layer over many tokens',
+  family: 'linear',
+  ask: () => {
+    const [rows, inputs, outputs] = [900, 12, 10];
+    const x = shifted(knownTensor([3, rows / 3, inputs], 14), 1);
+    const weight = knownTensor([outputs, inputs], 15);
+    const dy = shifted(knownTensor([3, rows / 3, outputs], 16), 1);
+    const terms = productTerms({ rows, inner: inputs, columns: outputs }, { transposeB: true });
+    const { y, da, db } = bilinear(terms, x.values, weight.values, dy.values);
+    return withGradients(
+      (a, w) => linear(a, w as tf.Tensor2D),
+      { x: tensorOf(x), 'the weight': tensorOf(weight) },
+      { dy: tensorOf(dy), right: { result: y, x: da, 'the weight': db } },
+    );
+  },
+};
 
 const batched: Question = {
   name: 'batched matrix product',
@@ -143,7 +179,8 @@ const exact = (name: string, operator: (x: tf.Tensor, weight: tf.Tensor2D) => tf
 
 export const productQuestions: readonly Question[] = [
   ...products,
-  longSums,
+  ...longSums,
+  longBatch,
   batched,
   linearLayer('none'),
   linearLayer('gelu'),
