@@ -4,7 +4,7 @@
 // an engine that is missing must never break an install. POLYGATE_BUILD_STRICT=1 turns that into exit 1.
 //
 //   node native/build.mjs [--force] [--quiet] [--python venv/bin/python]
-import { execFile, execFileSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   existsSync,
@@ -17,14 +17,15 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { communicatorPlan } from './c10d/plan.mjs';
+import { compileAddon } from './compile.mjs';
 
 const native = dirname(fileURLToPath(import.meta.url));
 const build = join(native, '..', 'build');
 const addon = join(build, 'polygate_torch.node');
+const communicator = join(build, 'polygate_c10d.node');
 const statusFile = join(build, 'status.json');
 const force = process.argv.includes('--force');
 const quiet = process.argv.includes('--quiet');
@@ -181,43 +182,69 @@ const sourcesIn = (folder, extension) =>
         .map((name) => join(folder, name))
     : [];
 
-const compileAll = async (plan) => {
-  const work = join(build, `objects-${process.pid}`);
-  rmSync(work, { recursive: true, force: true });
-  mkdirSync(work, { recursive: true });
-  try {
-    const exec = promisify(execFile);
-    // Most of the time goes into reading ATen's headers: GCC reads them once for all sources.
-    const shared = [];
-    if (!/clang/i.test(plan.compilerVersion)) {
-      const prelude = join(work, 'prelude.h');
-      writeFileSync(prelude, '#include <ATen/ATen.h>\n#include <torch/library.h>\n');
-      await exec(plan.compiler, [...plan.compileFlags, '-x', 'c++-header', prelude, '-o', `${prelude}.gch`], {
-        maxBuffer: 1 << 26,
+/** What a binding is made of: its files, the library's version, the compiler and all flags. */
+const keyOf = ({ compiler, libtorch, tries, compileFlags, linkFlags, sources }) => {
+  const hash = createHash('sha256');
+  for (const file of sources) hash.update(file).update(readFileSync(file));
+  const versionHeader = join(libtorch.include[1], 'torch/version.h');
+  hash.update(existsSync(versionHeader) ? readFileSync(versionHeader) : '');
+  hash.update(JSON.stringify([compiler, tries, compileFlags, linkFlags]));
+  return hash.digest('hex');
+};
+
+const previousStatus = () =>
+  existsSync(statusFile) ? JSON.parse(readFileSync(statusFile, 'utf8')) : undefined;
+
+/** Compiles the engine by the first standard that does. @returns its flag */
+const compileEngine = async ({ compiler, libtorch, tries, compileFlags, linkFlags, sources }) => {
+  mkdirSync(build, { recursive: true });
+  const failures = [];
+  for (const flag of tries) {
+    try {
+      await compileAddon({
+        compiler,
+        sources,
+        prelude: ['ATen/ATen.h', 'torch/library.h'],
+        compileFlags: [flag, ...compileFlags],
+        linkFlags,
+        output: addon,
       });
-      shared.push('-include', prelude);
+      return flag;
+    } catch (error) {
+      failures.push({ flag, log: `${error.stderr ?? error.message}` });
     }
-    const queue = plan.sources.map((source, index) => ({ source, object: join(work, `${index}.o`) }));
-    const objects = queue.map(({ object }) => object);
-    const worker = async () => {
-      for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
-        try {
-          await exec(plan.compiler, [...plan.compileFlags, ...shared, '-c', job.source, '-o', job.object], {
-            maxBuffer: 1 << 26,
-          });
-        } catch (error) {
-          // One that fails decides: the others would be compiled for nothing.
-          queue.length = 0;
-          throw error;
-        }
-      }
+  }
+  const log = failures.map((failure) => `# ${compiler.command} ${failure.flag}\n${failure.log}`).join('\n');
+  writeFileSync(join(build, 'compile.log'), log);
+  throw new Unavailable(
+    'compile-failed',
+    `the binding did not compile against ${libtorch.source} (${libtorch.root}) by ${compiler.command} (${compiler.version}) with ${tries.join(', then ')}: ${firstError(failures.at(-1)?.log ?? '')}`,
+    `read ${join(build, 'compile.log')}; LibTorch 1.13 to 2.15 are supported`,
+  );
+};
+
+const firstError = (log) => log.split('\n').find((line) => /error/i.test(line)) ?? log.split('\n')[0];
+
+/** The addon by which several processes train together. @returns its part of the status */
+const buildCommunicator = async ({ previous, ...target }) => {
+  const plan = communicatorPlan(target, native);
+  const key = keyOf({ ...plan, sources: [...plan.sources, ...plan.headers] });
+  const before = previous?.communicator;
+  if (!force && before?.state === 'built' && before.key === key && existsSync(communicator)) return before;
+  rmSync(communicator, { force: true });
+  try {
+    if (plan.missing) throw new Error(plan.missing);
+    const compileFlags = [plan.tries[0], ...plan.compileFlags];
+    await compileAddon({ ...plan, compileFlags, prelude: [], output: communicator });
+    return { state: 'built', key };
+  } catch (error) {
+    const log = `${error.stderr ?? error.message}`;
+    writeFileSync(join(build, 'communicator.log'), log);
+    return {
+      state: 'unavailable',
+      why: `the communicator did not compile against ${target.libtorch.source} (${target.libtorch.root}): ${firstError(log)}`,
+      remedy: `read ${join(build, 'communicator.log')}, then ${REBUILD}; a LibTorch with c10d and Gloo is needed, such as Debian's libtorch-dev`,
     };
-    await Promise.all(Array.from({ length: Math.min(availableParallelism(), queue.length, 4) }, worker));
-    const linked = join(work, 'polygate_torch.node');
-    await exec(plan.compiler, [...objects, ...plan.linkFlags, '-o', linked], { maxBuffer: 1 << 26 });
-    renameSync(linked, addon);
-  } finally {
-    rmSync(work, { recursive: true, force: true });
   }
 };
 
@@ -258,59 +285,31 @@ const main = async () => {
     '-lc10',
     ...(cuda && existsSync(join(libtorch.library, 'libc10_cuda.so')) ? ['-lc10_cuda'] : []),
   ];
-  const hash = createHash('sha256');
-  for (const file of [...sources, ...headers]) hash.update(file).update(readFileSync(file));
-  const versionHeader = join(libtorch.include[1], 'torch/version.h');
-  hash.update(existsSync(versionHeader) ? readFileSync(versionHeader) : '');
   const tries = standardsFor(libtorch);
-  hash.update(JSON.stringify([compiler, tries, compileFlags, linkFlags]));
-  const key = hash.digest('hex');
-  if (!force && existsSync(addon) && existsSync(statusFile)) {
-    const previous = JSON.parse(readFileSync(statusFile, 'utf8'));
-    if (previous.key === key && previous.state === 'built') {
-      say(`torch engine: up to date (${libtorch.source})`);
-      return;
-    }
-  }
-  mkdirSync(build, { recursive: true });
-  const failures = [];
-  let standard;
-  for (const flag of tries) {
-    try {
-      await compileAll({
-        compiler: compiler.command,
-        compilerVersion: compiler.version,
-        sources,
-        compileFlags: [flag, ...compileFlags],
-        linkFlags,
-      });
-      standard = flag;
-      break;
-    } catch (error) {
-      failures.push({ flag, log: `${error.stderr ?? error.message}` });
-    }
-  }
-  if (standard === undefined) {
-    const log = failures.map((failure) => `# ${compiler.command} ${failure.flag}\n${failure.log}`).join('\n');
-    writeFileSync(join(build, 'compile.log'), log);
-    const last = failures.at(-1)?.log ?? '';
-    const first = last.split('\n').find((line) => /error/i.test(line)) ?? last.split('\n')[0];
-    throw new Unavailable(
-      'compile-failed',
-      `the binding did not compile against ${libtorch.source} (${libtorch.root}) by ${compiler.command} (${compiler.version}) with ${tries.join(', then ')}: ${first}`,
-      `read ${join(build, 'compile.log')}; LibTorch 1.13 to 2.15 are supported`,
-    );
-  }
-  writeStatus({
-    state: 'built',
-    key,
-    source: libtorch.source,
-    root: libtorch.root,
-    cuda,
-    compiler: compiler.version,
-    standard,
-  });
-  say(`torch engine: built against ${libtorch.source} (${libtorch.root})${cuda ? ', with CUDA' : ''}`);
+  const target = { compiler, libtorch, tries, compileFlags, linkFlags };
+  const key = keyOf({ ...target, sources: [...sources, ...headers] });
+  const previous = previousStatus();
+  const isKept = !force && existsSync(addon) && previous?.key === key && previous.state === 'built';
+  const status = isKept
+    ? previous
+    : {
+        state: 'built',
+        key,
+        source: libtorch.source,
+        root: libtorch.root,
+        cuda,
+        compiler: compiler.version,
+        standard: await compileEngine({ ...target, sources }),
+      };
+  // The engine is of use alone: what becomes of the communicator is told beside it.
+  const many = await buildCommunicator({ ...target, tries: [status.standard], previous });
+  writeStatus({ ...status, communicator: many });
+  say(
+    isKept
+      ? `torch engine: up to date (${libtorch.source})`
+      : `torch engine: built against ${libtorch.source} (${libtorch.root})${cuda ? ', with CUDA' : ''}`,
+  );
+  if (many.state !== 'built') say(`c10d communicator: not built: ${many.why}; ${many.remedy}`);
 };
 
 try {

@@ -1,0 +1,3 @@
+// Part of the declarations in gloo/context.h.
+#pragma once
+#include <gloo/context.h>
