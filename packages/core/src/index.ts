@@ -59,3 +59,12 @@ export { requireNumber, requireWhole } from './bounds.ts';
 export type { NumberBounds } from './bounds.ts';
 export { formatBytes, requireMemory } from './memory-need.ts';
 export type { MemoryNeed } from './memory-need.ts';
+export { aloneCommunicator, createCommunicator, rankFailed } from './ranks/communicator.ts';
+export type {
+  CollectiveArray,
+  Communicator,
+  CommunicatorOptions,
+  RankTransport,
+  Reduction,
+} from './ranks/communicator.ts';
+export { inProcessCommunicators } from './ranks/in-process.ts';

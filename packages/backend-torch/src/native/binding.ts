@@ -2,11 +2,10 @@
  * The compiled binding: what it offers and how it is found. Everything here is a thin typed view of
  * native/binding.cc; the rest of the package talks to it through the dispatcher only.
  */
-import { EngineError, parseJson } from '@polygate/core';
-import { existsSync, readFileSync } from 'node:fs';
+import { EngineError } from '@polygate/core';
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { blasKernelsToSet } from './blas-kernels.ts';
+import { packagePath, readBuildStatus, rebuildCommand } from './build-status.ts';
 import type { ScalarType } from './scalar-types.ts';
 
 /** A live LibTorch tensor: an integer into the binding's table. Zero means "no tensor". */
@@ -84,57 +83,6 @@ export interface NativeBinding {
   library(): LibraryDescription;
 }
 
-/** What the build script left behind. */
-export interface BuildStatus {
-  readonly state: 'built' | 'unavailable';
-  /** Hash of sources, headers, flags and the library's version. */
-  readonly key?: string;
-  readonly source?: string;
-  readonly root?: string;
-  readonly cuda?: boolean;
-  readonly compiler?: string;
-  readonly code?: string;
-  readonly why?: string;
-  readonly remedy?: string;
-}
-
-const packagePath = (relative: string): string =>
-  fileURLToPath(new URL(`../../${relative}`, import.meta.url));
-
-/** What builds the binding: the command line where it is installed, else the package's own script. */
-const buildCommand = (): string => {
-  try {
-    createRequire(import.meta.url).resolve('polygate/package.json');
-    return 'npx polygate engines build torch';
-  } catch {
-    return `node ${packagePath('native/build.mjs')}`;
-  }
-};
-
-/** Reads build/status.json; an installation whose scripts were not run has none. POLYGATE_LIBTORCH=off hides it. */
-export const readBuildStatus = (): BuildStatus => {
-  if (process.env['POLYGATE_LIBTORCH'] === 'off') {
-    return {
-      state: 'unavailable',
-      code: 'switched-off',
-      why: 'POLYGATE_LIBTORCH=off',
-      remedy: 'unset POLYGATE_LIBTORCH',
-    };
-  }
-  const file = packagePath('build/status.json');
-  if (!existsSync(file)) {
-    return {
-      state: 'unavailable',
-      code: 'not-built',
-      why: 'the native binding was not built when the package was installed',
-      remedy: `run \`${buildCommand()}\` (npm runs install scripts only where they are allowed)`,
-    };
-  }
-  return parseJson(readFileSync(file), file, {
-    remedy: `run \`node ${packagePath('native/build.mjs')}\``,
-  }) as BuildStatus;
-};
-
 /**
  * GNU OpenMP lets threads that wait spin for milliseconds, which slows everybody down on a machine that does
  * anything else. A short spin covers the gaps between the operators of one step. It reads this when it is
@@ -176,7 +124,7 @@ export const loadBinding = (): NativeBinding => {
   const status = readBuildStatus();
   if (status.state !== 'built') {
     const why = status.why ?? 'it was not built';
-    const remedy = status.remedy ?? `run \`${buildCommand()}\``;
+    const remedy = status.remedy ?? `run \`${rebuildCommand()}\``;
     throw new EngineError(`the torch engine is not available: ${why}; ${remedy}`, {
       code: 'torch-unavailable',
       fields: { why, remedy },
@@ -190,7 +138,7 @@ export const loadBinding = (): NativeBinding => {
     );
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    const remedy = `LibTorch was at ${status.root ?? 'an unknown place'} when the binding was built; install it again there, or run \`${buildCommand()}\``;
+    const remedy = `LibTorch was at ${status.root ?? 'an unknown place'} when the binding was built; install it again there, or run \`${rebuildCommand()}\``;
     throw new EngineError(`the torch engine is not available: ${why}; ${remedy}`, {
       code: 'torch-unavailable',
       fields: { why, remedy },

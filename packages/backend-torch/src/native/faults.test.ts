@@ -1,6 +1,7 @@
 /** Operators that are wrong on purpose: spoiled only in the way that is named, and only as long as they are asked for. */
 import { afterAll, describe, expect, it } from 'vitest';
-import { loadBinding, readBuildStatus } from './binding.ts';
+import { loadBinding } from './binding.ts';
+import { readBuildStatus } from './build-status.ts';
 import { FaultyDispatcher, hasFaults } from './faults.ts';
 import { ScalarType } from './scalar-types.ts';
 
