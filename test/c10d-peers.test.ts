@@ -19,6 +19,9 @@ const python = [process.env['POLYGATE_PYTHON'], '/usr/bin/python3', 'python3'].f
     spawnSync(each, ['-c', 'from torch.distributed import ProcessGroupGloo']).status === 0,
 );
 
+if (process.env['POLYGATE_PYTHON'] === '/usr/bin/python3' && python === undefined)
+  throw new Error('expected torch with Gloo in /usr/bin/python3, got none: apt-get install python3-torch');
+
 const kinds = {
   float32: Float32Array,
   float64: Float64Array,
