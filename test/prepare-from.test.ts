@@ -290,7 +290,9 @@ describe('prepare --from', () => {
     expect(code).toBe(2);
     expect(log).toContain('got 2 files (1 .bin, 1 .csv) in 0 folders below');
     expect(log).toContain('no image is called missing.png: give the folder that holds both');
-    expect(log).toContain('image-folder: a folder with one folder per class');
+    expect(log).not.toContain('readers need');
+    await data.put('bare/model.bin', 'x');
+    expect((await from('bare')).log).toContain('image-folder: a folder with one folder per class');
     expect((await from('nothing')).log).toContain('survey: expected a file or folder, got nothing at');
   });
 
@@ -333,7 +335,7 @@ describe('prepare --from', () => {
     ] as const) {
       const { code, log } = await from(path);
       expect(code).toBe(2);
-      const said = `nearly: image-folder (${got}, without classes or captions: put images into folders named after their classes (cat/1.jpg, dog/2.jpg) and give the folder of these); readers need:`;
+      const said = `nearly: image-folder (${got}, without classes or captions: put images into folders named after their classes (cat/1.jpg, dog/2.jpg) and give the folder of these); what is read: docs/own-data.md`;
       expect(log).toContain(said);
     }
   });

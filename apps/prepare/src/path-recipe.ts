@@ -5,9 +5,11 @@ import {
   allReaders,
   readerNamed,
   surveyPath,
+  unreadFile,
   type DatasetReader,
   type PathSurvey,
   type ReaderFit,
+  type UnreadFile,
 } from '@polygate/datasets';
 import { parsePrepareRecipe, prepareSchema, type PrepareRecipe } from './recipe.ts';
 
@@ -103,19 +105,32 @@ const saying = ({ reader, fit }: Answer, name: string): string =>
 const listed = (answers: readonly Answer[], name: string): string =>
   answers.map((answer) => `${answer.reader.name} (${answer.fit.reason}${saying(answer, name)})`).join('; ');
 
+const readersNeed = (): string => {
+  const needs = allReaders()
+    .filter(({ detect }) => detect)
+    .map(({ name, needs: need }) => `${name}: ${need}`);
+  return `readers need:\n  ${needs.join('\n  ')}`;
+};
+
 /** @throws ConfigError for a path that several readers fit, or none */
 const chooseAnswer = (
   answers: readonly Answer[],
   survey: PathSurvey,
-  { asked, name }: { readonly asked: string | undefined; readonly name: string },
+  context: {
+    readonly asked: string | undefined;
+    readonly name: string;
+    /** What the first file is that is not read, and the remedy. */
+    readonly unread: UnreadFile | undefined;
+  },
 ): Answer => {
+  const { asked, name, unread } = context;
   const fields = { path: survey.path };
   if (asked !== undefined) {
     const reader = readerNamed(asked);
     const answer = answers.find((each) => each.reader === reader);
     if (answer?.fit.sources) return answer;
     throw new ConfigError(
-      `prepare --from ${survey.path}: expected what ${asked} reads (${reader.needs}), got ${answer?.fit.reason ?? describeSurvey(survey)}; ${
+      `prepare --from ${survey.path}: expected what ${asked} reads (${reader.needs}), got ${answer?.fit.reason ?? `${describeSurvey(survey)}${unread === undefined ? '' : `, of which ${unread.reason}`}`}; ${
         reader.detect
           ? 'give another path, or write a recipe with this source'
           : 'this reader is given by a recipe alone'
@@ -135,12 +150,13 @@ const chooseAnswer = (
       },
     );
   }
-  const nearly = answers.length > 0 ? `; nearly: ${listed(answers, name)}` : '';
-  const needs = allReaders()
-    .filter(({ detect }) => detect)
-    .map(({ name, needs: need }) => `${name}: ${need}`);
+  const nearly = answers.length > 0 ? [`nearly: ${listed(answers, name)}`] : [];
+  const isToldOf = answers.some(({ fit }) => unread !== undefined && fit.reason.includes(unread.id));
+  const causes = [...(unread === undefined || isToldOf ? [] : [unread.reason]), ...nearly];
+  // Where the cause is known, a list of everything that is read would bury it.
+  const known = causes.length > 0 ? `${causes.join('; ')}; what is read: docs/own-data.md` : readersNeed();
   throw new ConfigError(
-    `prepare --from ${survey.path}: expected files that a reader knows, got ${describeSurvey(survey)}${nearly}; readers need:\n  ${needs.join('\n  ')}`,
+    `prepare --from ${survey.path}: expected files that a reader knows, got ${describeSurvey(survey)}; ${known}`,
     { code: 'reader-none', fields },
   );
 };
@@ -165,7 +181,11 @@ export const recipeForPath = async (path: string, options: PathRecipeOptions = {
   const answers = await answersOf(survey);
   const { set = [], output = 'data' } = options;
   const name = nameOf(path, output);
-  const answer = chooseAnswer(answers, survey, { asked: options.reader, name });
+  const answer = chooseAnswer(answers, survey, {
+    asked: options.reader,
+    name,
+    unread: answers.some(({ fit }) => fit.fit !== 'nearly') ? undefined : await unreadFile(survey),
+  });
   const input = laySettings(prepareSchema(), inputOf(answer, name), set);
   const recipe = parsePrepareRecipe(input);
   return {

@@ -71,6 +71,26 @@ const classesWithoutTraining = (classes: readonly string[], parts: readonly Sett
   return samples === 0 ? [] : classes.filter((_, label) => !trained.has(label));
 };
 
+/** Least number of classes by which labels are told from numbers and names of samples. */
+const MIN_CLASSES_TO_JUDGE = 8;
+
+/** Classes of one sample, where most are such: their labels may well be numbers, or names of the samples. */
+const loneClasses = (classes: readonly string[], parts: readonly Settled[]): string[] => {
+  const samples = new Map<number, number>();
+  for (const label of parts.flatMap(({ labels }) => labels))
+    if (label !== undefined) samples.set(label, (samples.get(label) ?? 0) + 1);
+  const lone = classes.filter((_, label) => samples.get(label) === 1);
+  return classes.length >= MIN_CLASSES_TO_JUDGE && lone.length * 2 > classes.length ? lone : [];
+};
+
+/** Splits that a source says it has, of which no sample is left. */
+const splitsLeftEmpty = (parts: readonly PlanPart[], counts: ReadonlyMap<string, number>): string[] => {
+  const named = parts.flatMap(({ draw, reader }) =>
+    draw !== undefined && draw.split === undefined ? (reader.splits ?? []) : [],
+  );
+  return orderSplits(named).filter((split) => !counts.has(split));
+};
+
 /** Samples by split, in the order in which splits are written. */
 const countSplits = (parts: readonly Settled[]): ReadonlyMap<string, number> => {
   const counts = new Map<string, number>();
@@ -148,10 +168,22 @@ export const settleSplits = async (plan: DatasetPlan, context: SettleContext): P
   const untrained = classesWithoutTraining(plan.classes ?? [], all);
   if (untrained.length > 0) {
     logger.warn(
-      `prepare ${plan.name}: ${untrained.length} of ${plan.classes?.length ?? 0} classes have no training sample: ${excerpt(untrained, 160)}`,
+      `prepare ${plan.name}: ${untrained.length} of ${plan.classes?.length ?? 0} classes have no training sample: ${excerpt(untrained, 160)}; a model can't learn them: add samples, or take them away (an empty folder, a name in classes)`,
+    );
+  }
+  const lone = loneClasses(plan.classes ?? [], all);
+  if (lone.length > 0) {
+    logger.warn(
+      `prepare ${plan.name}: ${lone.length} of ${plan.classes?.length ?? 0} classes have one sample each, such as ${excerpt(lone.slice(0, 3), 120)}: where the labels are numbers, or names of the samples, set labelColumn to another column, or ask for numbers by multimodal-table and its numberColumns`,
     );
   }
   const counts = countSplits(all);
+  const gone = splitsLeftEmpty(plan.parts, counts);
+  if (gone.length > 0 && counts.size > 0) {
+    logger.warn(
+      `prepare ${plan.name}: the source names the split ${gone.join(' and ')}, of which no sample is left${gone.includes('train') ? ', so nothing can be trained on it' : ''}: quarantine.jsonl says why`,
+    );
+  }
   const text = [...counts].map(([split, rows]) => `${split} ${rows}`).join(', ');
   if (counts.size === 1 && counts.has('train')) {
     logger.warn(

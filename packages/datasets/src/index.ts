@@ -39,6 +39,7 @@ export { allReaders, readerNamed, readerNames, registerReader } from './readers/
 export type { NamedReaders } from './readers/reader-registry.ts';
 export * from './readers/reader-settings.ts';
 export { surveyPath } from './survey/survey-path.ts';
+export { unreadFile, type UnreadFile } from './survey/unread-file.ts';
 export type { PathSurvey, SurveyedFile, SurveyedTable } from './survey/path-survey.ts';
 export type { DatasetPlan, PlanPart } from './suite/dataset-plan.ts';
 export { areIndices, checkClassNames, namesAlike, sortClasses } from './samples/class-names.ts';

@@ -48,12 +48,12 @@ const toRow = async (
 ): Promise<{ readonly key: string; readonly sample: Sample } | Fault> => {
   const row = captionedRow(item, layout, 'image');
   if ('code' in row) return row;
-  const { caption, split } = row;
+  const { captions, split } = row;
   const file = await finder.find(row.name);
   if (file.kind === 'fault') return file;
   const image = { kind: 'path', path: file.path } as const;
   const named = split === undefined ? {} : { split };
-  const sample: Sample = { kind: 'sample', id: file.key, image, texts: [caption], ...named };
+  const sample: Sample = { kind: 'sample', id: file.key, image, texts: captions, ...named };
   return { key: rowKey(file.key, sample), sample };
 };
 

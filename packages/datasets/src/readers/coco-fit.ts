@@ -36,8 +36,8 @@ export const cocoFit = async (survey: PathSurvey): Promise<ReaderFit | undefined
   let nearly: string | undefined;
   const files = survey.files.filter(({ extension }) => extension === '.json');
   for (const file of files.slice(0, MAX_FILES)) {
-    if (!/"(?:images|annotations|info)"\s*:/u.test(Buffer.from(await survey.head(file.id)).toString('utf8')))
-      continue;
+    const head = Buffer.from(await survey.head(file.id)).toString('utf8');
+    if (!/^\uFEFF?\s*\{/u.test(head) || !/"(?:images|annotations|info)"\s*:/u.test(head)) continue;
     const document = await readDocument(survey.at(file.id));
     if (!document) {
       nearly ??= `${file.id} begins as annotations do, but is not JSON or larger than ${MAX_BYTES} bytes`;

@@ -3,6 +3,8 @@ import { isImageName } from '../files/paths.ts';
 import { firstField, type JsonFields } from '../samples/json-captions.ts';
 import { namedImages } from '../survey/named-images.ts';
 import type { PathSurvey, SurveyedFile } from '../survey/path-survey.ts';
+import { textTableVerdict } from '../survey/table-fit.ts';
+import { objectRows } from '../survey/surveyed-table.ts';
 import { layoutFit, type FittingFile } from '../survey/split-sources.ts';
 import { captionColumns, imageColumns, labelColumns } from '../tables/column-names.ts';
 import type { ReaderFit } from './dataset-reader.ts';
@@ -29,13 +31,21 @@ const judge = (
     if (!images) return { nearly: `${file.id} names images such as ${named[0] ?? ''}, which are not there` };
     const kind = has(textFields) ? 'captioned-image' : has(labelColumns) ? 'labelled-image' : undefined;
     if (!kind) return { nearly: `${file.id} names images, but neither captions nor labels` };
-    const root = images.folder === file.folder ? {} : { root: survey.at(images.folder) };
+    const root = {
+      ...(images.folder === file.folder ? {} : { root: survey.at(images.folder) }),
+      ...(images.prefix === undefined ? {} : { prefix: images.prefix }),
+    };
     const said = kind === 'captioned-image' ? 'captions' : 'labels';
     return {
       ...shared,
       settings: { file: survey.at(file.id), ...root, kind },
       reason: `${file.id} names images and their ${said}, one JSON object a line`,
     };
+  }
+  const labelled = textTableVerdict(objectRows(rows));
+  if (labelled && !('nearly' in labelled)) {
+    const settings = { file: survey.at(file.id), kind: 'labelled-text', ...labelled.settings };
+    return { ...shared, settings, reason: `${file.id} ${labelled.reason}, one JSON object a line` };
   }
   if (!has(textFields)) return undefined;
   const reason = `${file.id} holds texts, one JSON object a line`;

@@ -14,16 +14,20 @@ import { SplitFinder } from '../splits/split-names.ts';
 import { SplitSearch, type FoundSplits } from '../splits/split-search.ts';
 import { z } from 'zod';
 import { renameClasses } from '../samples/class-renames.ts';
+import { openJsonLines } from '../values/text-rows.ts';
+import { openValueTable, type ValueReader, type ValueReaderOptions } from '../values/value-reader.ts';
 import { defineReader } from './dataset-reader.ts';
 import {
   classSettings,
   linksSetting,
+  namesSetting,
   prefixSetting,
   splitColumnOf,
   splitFieldSetting,
   textSetting,
 } from './reader-settings.ts';
 import { jsonlFit } from './jsonl-fit.ts';
+import { openedTable } from './value-table-settings.ts';
 
 export interface JsonlManifestOptions extends ImageNameOptions {
   /** One JSON object a line: `image` (path), `text` or `texts`, `label` (integer or class name), `split`, `id`. */
@@ -254,10 +258,21 @@ export const openJsonlManifest = async (options: JsonlManifestOptions): Promise<
   };
 };
 
+const kinds = ['captioned-image', 'labelled-image', 'labelled-text', 'text'] as const;
+
+/** Texts with labels, one JSON object a line. */
+const openLabelledLines = async (
+  options: ValueReaderOptions & { readonly file: string },
+): Promise<ValueReader> => {
+  const { file, ...rest } = options;
+  const part = { id: basename(file), folder: dirname(file), ...(await openJsonLines(file)) };
+  return openValueTable({ name: `manifest ${file}`, parts: [part] }, rest);
+};
+
 export const jsonlReader = defineReader({
   name: 'jsonl',
   summary:
-    'one JSON object a line: images with captions or labels, or texts (`datasets`, pandas, Label Studio)',
+    'one JSON object a line: images with captions or labels, texts with labels, or texts (`datasets`, pandas, Label Studio)',
   needs: 'a file with a JSON object on each line that names an image or holds a text',
   settings: {
     file: textSetting,
@@ -270,15 +285,25 @@ export const jsonlReader = defineReader({
     ...classSettings,
     splitColumn: splitFieldSetting,
     links: linksSetting,
-    kind: z.enum(['captioned-image', 'labelled-image', 'text']).default('captioned-image'),
+    /** Of texts with a label: one field, or two for pairs. @default text, sentence and the like, or a usual pair */
+    textColumns: namesSetting.min(1).max(2).optional(),
+    kind: z.enum(kinds).default('captioned-image'),
   },
-  kinds: ['captioned-image', 'labelled-image', 'text'],
+  kinds,
   paths: { file: 'all', root: 'images' },
   // Names count from the file's own folder where no root is given.
   inputs: ({ file, root, kind }) =>
-    kind === 'text' ? [{ path: file }] : [{ path: file }, { path: root ?? dirname(file), of: 'images' }],
-  async open(settings, { within }) {
+    kind.endsWith('text')
+      ? [{ path: file }]
+      : [{ path: file }, { path: root ?? dirname(file), of: 'images' }],
+  async open(settings, { within, budgets }) {
     const { kind, classes, classNames } = settings;
+    if (kind === 'labelled-text') {
+      await requireFile(settings.file, 'manifest file');
+      await requireLines(settings.file);
+      const columns = { ...splitColumnOf(settings), kind, budgets };
+      return openedTable(await openLabelledLines({ ...settings, ...columns }), settings);
+    }
     const findClasses = kind === 'labelled-image';
     const options = { ...settings, within, findClasses, ...splitColumnOf(settings) };
     const reader = await openJsonlManifest(options);

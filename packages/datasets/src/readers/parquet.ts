@@ -13,9 +13,11 @@ import { openValueTable, type ValueReader, type ValueReaderOptions } from '../va
 import { rolesOf, textNames, valueKinds } from '../values/value-roles.ts';
 import type { ValuePart } from '../values/value-table.ts';
 import { describeType } from '../values/value-type.ts';
-import type { SurveyedFile } from '../survey/path-survey.ts';
+import { namedImages } from '../survey/named-images.ts';
+import type { PathSurvey, SurveyedFile } from '../survey/path-survey.ts';
 import { someOf } from '../survey/split-sources.ts';
-import { defineReader } from './dataset-reader.ts';
+import { captionColumns, columnIn, imageColumns, labelColumns } from '../tables/column-names.ts';
+import { defineReader, type ReaderFit } from './dataset-reader.ts';
 import { splitColumnOf, textSetting } from './reader-settings.ts';
 import { openedTable, valueTableSettings } from './value-table-settings.ts';
 
@@ -83,6 +85,41 @@ export const openParquet = async (options: ParquetOptions): Promise<ValueReader>
   return { ...opened, reader: { ...opened.reader, ...(notes.length > 0 ? { notes } : {}) } };
 };
 
+/** Its reading of a file whose rows name images that lie beside it. */
+const namedImagesFit = async (survey: PathSurvey, file: SurveyedFile): Promise<ReaderFit | undefined> => {
+  const table = await survey.table(file.id);
+  const convention = /^metadata\./iu.test(file.name);
+  if (!table || convention) return undefined;
+  const image = columnIn(table.header, imageColumns);
+  const names = table.rows.map((row) => row[image] ?? '').filter((name) => name !== '');
+  if (image < 0 || !names.some(isImageName)) return undefined;
+  const found = namedImages(survey, names);
+  const name = table.header[image] ?? '';
+  if (!found) {
+    const reason = `${file.id} names images in ${name}, such as ${names[0] ?? ''}, which are not there: give the folder that holds both`;
+    return { fit: 'nearly', reason };
+  }
+  const caption = columnIn(table.header, captionColumns);
+  const label = columnIn(table.header, labelColumns);
+  if (caption < 0 && label < 0)
+    return { fit: 'nearly', reason: `${file.id} names images in ${name}, but neither captions nor labels` };
+  const kind = caption < 0 ? 'labelled-image' : 'captioned-image';
+  const { prefix, suffix } = found;
+  const source = {
+    files: survey.at(file.id),
+    kind,
+    images: survey.at(found.folder),
+    imageColumn: name,
+    ...(caption < 0
+      ? { labelColumn: table.header[label] ?? '' }
+      : { captionColumn: table.header[caption] ?? '' }),
+    ...(prefix === undefined ? {} : { prefix }),
+    ...(suffix === undefined ? {} : { suffix }),
+  };
+  const what = caption < 0 ? 'labels' : 'captions';
+  return { fit: 'sure', reason: `${file.id} names images in ${name}, and their ${what}`, sources: [source] };
+};
+
 const isParquet = ({ extension }: SurveyedFile): boolean => extensions.includes(extension);
 
 export const parquetReader = defineReader({
@@ -111,7 +148,9 @@ export const parquetReader = defineReader({
     const [first] = files;
     // A folder that holds images, too, is described by its table; other readers know it.
     const others = survey.files.some(({ name, extension }) => isImageName(name) || extension === '.tar');
-    if (!first || others) return undefined;
+    if (!first || (others && survey.kind === 'file')) return undefined;
+    const named = files.length === 1 ? await namedImagesFit(survey, first) : undefined;
+    if (named || others) return named;
     const shown = `${files.length} Parquet ${files.length === 1 ? 'file' : 'files'}`;
     try {
       const file = await openParquetFile(survey.at(first.id));

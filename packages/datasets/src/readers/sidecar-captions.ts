@@ -7,6 +7,7 @@ import { isImageName, notAnImage, requireFolder } from '../files/paths.ts';
 import { fault, type Fault, type Reader, type ReaderItem } from '../samples/sample.ts';
 import { orderSplits, splitInName } from '../splits/split-names.ts';
 import { z } from 'zod';
+import type { PathSurvey, SurveyedFile } from '../survey/path-survey.ts';
 import { defineReader } from './dataset-reader.ts';
 import { linksSetting, textSetting } from './reader-settings.ts';
 
@@ -182,6 +183,24 @@ export const openSidecarCaptions = async (options: SidecarCaptionsOptions): Prom
   };
 };
 
+/** Texts that are looked at. */
+const MAX_LOOKED = 8;
+
+/** Whether texts beside images are lines of numbers, as annotations of boxes are. */
+const holdBoxes = async (survey: PathSurvey, images: readonly SurveyedFile[]): Promise<boolean> => {
+  let boxes = 0;
+  for (const { id, extension } of images.slice(0, MAX_LOOKED)) {
+    const stem = id.slice(0, -extension.length);
+    const text = survey.files.find((file) => file.id === `${stem}.txt` || file.id === `${stem}.caption`);
+    const lines = text && (await survey.lines(text.id));
+    // An image without objects has an empty file.
+    if (!lines) continue;
+    if (!lines.every((line) => /^\s*\d+(?:\s+[-+.\deE]+){4,}\s*$/u.test(line))) return false;
+    boxes += 1;
+  }
+  return boxes > 0;
+};
+
 export const sidecarCaptionsReader = defineReader({
   name: 'sidecar-captions',
   summary: 'images with a text beside each, of the same name (img2dataset)',
@@ -198,7 +217,7 @@ export const sidecarCaptionsReader = defineReader({
     reader: await openSidecarCaptions({ ...settings, within }),
     kind: 'captioned-image',
   }),
-  detect(survey) {
+  async detect(survey) {
     const texts = new Set(
       survey.files
         .filter(({ extension }) => extension === '.txt' || extension === '.caption')
@@ -208,6 +227,11 @@ export const sidecarCaptionsReader = defineReader({
     const paired = images.filter(({ id, extension }) => texts.has(id.slice(0, -extension.length)));
     if (survey.kind === 'file' || paired.length === 0) return undefined;
     const reason = `a text of the same name beside ${paired.length} of ${images.length} images`;
+    if (await holdBoxes(survey, paired))
+      return {
+        fit: 'nearly',
+        reason: `${reason}, but they hold numbers alone, as the boxes of YOLO are: boxes are not read`,
+      };
     return paired.length * 2 < images.length
       ? { fit: 'nearly', reason: `${reason}: those without are left out` }
       : { fit: 'sure', reason, sources: [{ path: survey.path }] };

@@ -195,6 +195,13 @@ export const textFolderReader = defineReader({
     if (survey.kind === 'file' || texts.length === 0 || texts.length < others.length) return undefined;
     try {
       const { classes = [], splits } = await openTextFolder({ path: survey.at() });
+      const holding = new Set(texts.map(({ folder }) => folder.split('/').at(-1)));
+      const without = others.length > 0 && holding.size < 2;
+      if (without)
+        return {
+          fit: 'nearly',
+          reason: `texts in ${[...holding].join('')} alone, and other files beside it: classes are two folders or more`,
+        };
       if (classes.length < 2)
         return { fit: 'nearly', reason: `texts of one class alone: ${classes.join(', ')}` };
       const shown = `texts in folders of the classes ${classes.slice(0, 8).join(', ')}${splits ? `, in the splits ${splits.join(', ')}` : ''}`;

@@ -62,11 +62,11 @@ export const openVideoCaptionsCsv = async (options: VideoCaptionsCsvOptions): Pr
       rows.push(row);
       continue;
     }
-    const { name, caption: text, split } = row;
+    const { name, captions, split } = row;
     const together = item.kind === 'record' && group !== undefined ? (item.fields[group]?.trim() ?? '') : '';
     rows.push({
       clip: name,
-      texts: [text],
+      texts: captions,
       ...(split === undefined ? {} : { split }),
       ...(together === '' ? {} : { group: together }),
     });

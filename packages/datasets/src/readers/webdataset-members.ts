@@ -93,7 +93,12 @@ export const membersOf = (entries: readonly TarEntry[]): Map<string, Uint8Array>
 /** The sample that the members of one key make. */
 export const assemble = (id: string, entries: readonly TarEntry[], rules: MemberRules): ReaderItem => {
   if (entries.length > MAX_MEMBERS) {
-    return fault(id, 'too-many-members', `expected at most ${MAX_MEMBERS} members of one key, got more`);
+    const names = entries.slice(0, 3).map(({ path }) => path.slice(path.lastIndexOf('/') + 1));
+    return fault(
+      id,
+      'too-many-members',
+      `expected at most ${MAX_MEMBERS} members of one key, got more (${names.join(', ')}, ...): a key ends at the first dot of the name, so names of samples hold none`,
+    );
   }
   const problem = entries.find((entry) => entry.problem)?.problem;
   if (problem) return fault(id, problem.code, problem.reason);

@@ -1,6 +1,6 @@
 /** Names of splits as folders, columns and shards have them -> the names that training and evaluation know. */
 
-/** What a name of a split stands for, in lower case. A year or number after it, as in `val2017`, is part of it. */
+/** What a name of a split stands for, in lower case. */
 const synonyms: ReadonlyMap<string, string> = new Map([
   ['train', 'train'],
   ['training', 'train'],
@@ -25,10 +25,13 @@ const synonyms: ReadonlyMap<string, string> = new Map([
 /** Order in which the known splits are written. */
 const order: readonly string[] = ['train', 'validation', 'test'];
 
+/** What may stand behind the word: a year or number, as in `val2017`, and what is split, as in `Training Set`. */
+const behind = /[-_ ]?\d{4}$|[-_ ](?:set|data|split|images|samples)$/u;
+
 /** `train`, `validation` or `test` where a name means one of them in any of the usual spellings, else undefined. */
 export const knownSplit = (name: string): string | undefined => {
   const plain = name.trim().toLowerCase();
-  return synonyms.get(plain) ?? synonyms.get(plain.replace(/[-_ ]?\d{4}$/u, ''));
+  return synonyms.get(plain) ?? synonyms.get(plain.replace(behind, ''));
 };
 
 /**

@@ -12,6 +12,8 @@ export interface NamedFiles {
   readonly of: number;
   /** Suffix that names lack, such as `.jpg`. */
   readonly suffix?: string;
+  /** What names have in front of their path here: they were written where the files lay in another folder. */
+  readonly prefix?: string;
 }
 
 const MAX_NAMES = 20;
@@ -22,11 +24,8 @@ const plain = (name: string): string =>
     .replace(/\\/gu, '/')
     .replace(/^(?:\.\/)+/u, '');
 
-/**
- * The folder below which most of the names are files. Names may lack their suffix, one for all of them.
- * @returns undefined where none of them is there
- */
-export const namedFiles = (
+/** The folder below which most of the names are files as they stand. */
+const filesAsNamed = (
   survey: PathSurvey,
   names: readonly string[],
   isWanted: (file: SurveyedFile) => boolean,
@@ -51,6 +50,36 @@ export const namedFiles = (
   }
   return best;
 };
+
+/** Names without what they have in front, of those that are absolute in another place: the least that makes them files here. */
+const filesElsewhere = (
+  survey: PathSurvey,
+  names: readonly string[],
+  isWanted: (file: SurveyedFile) => boolean,
+): NamedFiles | undefined => {
+  const [first = ''] = names;
+  if (!/^(?:[a-z]:[\\/]|[\\/])/iu.test(first)) return undefined;
+  for (let end = first.search(/[\\/]/u); end >= 0;) {
+    const prefix = first.slice(0, end + 1);
+    const named = names.map((name) => (name.startsWith(prefix) ? name.slice(prefix.length) : name));
+    const found = filesAsNamed(survey, named, isWanted);
+    if (found && found.count * 2 >= found.of) return { ...found, prefix };
+    const next = first.slice(end + 1).search(/[\\/]/u);
+    end = next < 0 ? -1 : end + 1 + next;
+  }
+  return undefined;
+};
+
+/**
+ * The folder below which most of the names are files. Names may lack their suffix, one for all of them, or be absolute
+ * paths of another machine.
+ * @returns undefined where none of them is there
+ */
+export const namedFiles = (
+  survey: PathSurvey,
+  names: readonly string[],
+  isWanted: (file: SurveyedFile) => boolean,
+): NamedFiles | undefined => filesAsNamed(survey, names, isWanted) ?? filesElsewhere(survey, names, isWanted);
 
 /** The folder below which most of the names are images; undefined where none of them is there. */
 export const namedImages = (survey: PathSurvey, names: readonly string[]): NamedFiles | undefined =>

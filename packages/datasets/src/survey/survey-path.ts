@@ -3,12 +3,12 @@ import { open, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { ConfigError, FormatError, parseJson } from '@polygate/core';
 import { listFolder, type LinkOptions } from '../files/folder-listing.ts';
-import { isJsonFields, type JsonFields } from '../samples/json-captions.ts';
-import { isJsonLinesName, jsonCells } from '../tables/json-records.ts';
+import { isJsonFields } from '../samples/json-captions.ts';
+import { isJsonLinesName } from '../tables/json-records.ts';
 import { readLines } from '../tables/lines.ts';
 import { openParquetRecords } from '../tables/parquet-records.ts';
 import type { PathSurvey, SurveyedFile, SurveyedTable } from './path-survey.ts';
-import { surveyTable } from './surveyed-table.ts';
+import { objectRows, surveyTable } from './surveyed-table.ts';
 
 /** Files of a folder that are listed. */
 const MAX_FILES = 50_000;
@@ -116,12 +116,6 @@ const parquetRows = async (file: string): Promise<SurveyedTable> => {
     if (rows.length >= MAX_LINES) break;
   }
   return { header, rows };
-};
-
-/** Objects as rows; their columns are the fields of all. */
-const objectRows = (objects: readonly JsonFields[]): SurveyedTable => {
-  const header = [...new Set(objects.flatMap((fields) => Object.keys(fields)))];
-  return { header, rows: objects.map((fields) => jsonCells(fields, header)) };
 };
 
 /** Each file is read once, however many readers ask. */

@@ -1,5 +1,7 @@
 /** The first rows of a file as a table of text, whatever its delimiter is. */
 import { readDelimited } from '../tables/delimited.ts';
+import { jsonCells } from '../tables/json-records.ts';
+import type { JsonFields } from '../samples/json-captions.ts';
 import { usualQuotes, type Quotes } from '../tables/table-quotes.ts';
 import { delimiterLine } from '../tables/table-rows.ts';
 import type { SurveyedTable } from './path-survey.ts';
@@ -64,4 +66,10 @@ export const surveyTable = async (file: string): Promise<SurveyedTable | undefin
       return { delimiter, header, rows: fitting, ...(quotes ? { quotes } : {}) };
   }
   return undefined;
+};
+
+/** Objects as rows; their columns are the fields of all. */
+export const objectRows = (objects: readonly JsonFields[]): SurveyedTable => {
+  const header = [...new Set(objects.flatMap((fields) => Object.keys(fields)))];
+  return { header, rows: objects.map((fields) => jsonCells(fields, header)) };
 };

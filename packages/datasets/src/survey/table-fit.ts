@@ -2,12 +2,14 @@
 import { isImageName } from '../files/paths.ts';
 import type { ReaderFit } from '../readers/dataset-reader.ts';
 import { columnIn, imageColumns } from '../tables/column-names.ts';
-import { namedImages } from './named-images.ts';
+import { type NamedFiles, namedImages } from './named-images.ts';
 import type { PathSurvey, SurveyedFile, SurveyedTable } from './path-survey.ts';
 import { layoutFit, type FittingFile } from './split-sources.ts';
 
 /** Tables that are opened, for a folder. */
 const MAX_TABLES = 24;
+/** Columns that are offered for an answer. */
+const MAX_ASKS = 3;
 const tableName = /\.(?:csv|tsv|tab|txt|token)(?:\.gz)?$/iu;
 
 /** The table files of a survey: the given one, or those of the first two levels of a folder. */
@@ -20,10 +22,26 @@ const tablesOf = (survey: PathSurvey): readonly SurveyedFile[] =>
 const cellsOf = (rows: readonly (readonly string[])[], column: number): string[] =>
   rows.map((row) => (row[column] ?? '').replace(/#\d+$/u, '')).filter((cell) => cell !== '');
 
+/** Settings of where images are. */
+const imagesOf = (
+  survey: PathSurvey,
+  { folder, suffix, prefix }: NamedFiles,
+): Readonly<Record<string, string>> => ({
+  images: survey.at(folder),
+  ...(suffix === undefined ? {} : { suffix }),
+  ...(prefix === undefined ? {} : { prefix }),
+});
+
 /** What a reader of tables says of one. */
 export type TableVerdict =
   | { readonly settings: Readonly<Record<string, unknown>>; readonly reason: string }
-  | { readonly nearly: string }
+  | {
+      readonly nearly: string;
+      /** What reads it once a person has answered one of `asks`. */
+      readonly settings?: Readonly<Record<string, unknown>>;
+      /** Settings such as `labelColumn=animal`. */
+      readonly asks?: readonly string[];
+    }
   | undefined;
 
 /** Looks at the tables of a survey, and puts those that fit together. @param fit of a table that does */
@@ -34,12 +52,19 @@ export const tableFit = async (
 ): Promise<ReaderFit | undefined> => {
   const fitting: (FittingFile & { readonly reason: string })[] = [];
   let nearly: string | undefined;
+  let asked: Partial<Extract<ReaderFit, { fit: 'nearly' }>> = {};
   for (const file of tablesOf(survey)) {
     const table = await survey.table(file.id);
     const verdict = table && judge(table, file);
     if (!verdict) continue;
-    if ('nearly' in verdict) nearly ??= `${file.id}: ${verdict.nearly}`;
-    else
+    if ('nearly' in verdict) {
+      if (nearly === undefined && verdict.settings)
+        asked = {
+          sources: [{ file: survey.at(file.id), ...verdict.settings }],
+          asks: verdict.asks ?? [],
+        };
+      nearly ??= `${file.id}: ${verdict.nearly}`;
+    } else
       fitting.push({
         id: file.id,
         name: file.name,
@@ -53,7 +78,26 @@ export const tableFit = async (
   }
   const read = layoutFit({ fitting, nearly, what: 'tables', fit });
   const more = fitting.length > 1 ? `, and ${fitting.length - 1} more for other splits` : '';
-  return read && read.fit !== 'nearly' ? { ...read, reason: `${read.reason}${more}` } : read;
+  if (read && read.fit === 'nearly')
+    return fitting.length === 0 ? { ...read, ...asked, fit: 'nearly', reason: read.reason } : read;
+  return read && { ...read, reason: `${read.reason}${more}` };
+};
+
+/** Columns whose cells repeat, as those of classes do, and are more than one. */
+const repeatingColumns = ({ header, rows }: SurveyedTable, image: number): readonly string[] =>
+  header.filter((name, at) => {
+    const cells = new Set(rows.map((row) => row[at] ?? ''));
+    return at !== image && name !== '' && cells.size > 1 && cells.size * 2 <= rows.length;
+  });
+
+/** The column whose cells are all names of images, whatever it is called; -1 where there is none, or several. */
+const columnOfImages = ({ header, rows }: SurveyedTable): number => {
+  const columns = header
+    .map((_, at) => at)
+    .filter(
+      (at) => rows.length > 0 && rows.every((row) => isImageName((row[at] ?? '').replace(/#\d+$/u, ''))),
+    );
+  return columns.length === 1 ? (columns[0] ?? -1) : -1;
 };
 
 /**
@@ -67,9 +111,21 @@ export const imageTableVerdict = (
   wanted: { readonly images: readonly string[]; readonly names: readonly string[]; readonly role: string },
 ): TableVerdict => {
   const { header, rows } = table;
-  const image = columnIn(header, wanted.images);
+  const usual = columnIn(header, wanted.images);
+  const image = usual < 0 ? columnOfImages(table) : usual;
   const other = columnIn(header, wanted.names);
-  if (image < 0 || other < 0 || image === other) return undefined;
+  if (image < 0 || image === other) return undefined;
+  const imageColumn = usual < 0 ? { imageColumn: header[image] || image } : {};
+  if (other < 0) {
+    const asks = wanted.role === 'labels' ? repeatingColumns(table, image).slice(0, MAX_ASKS) : [];
+    const found = asks.length > 0 ? namedImages(survey, cellsOf(rows, image)) : undefined;
+    if (!found || !cellsOf(rows, image).some(isImageName)) return undefined;
+    return {
+      nearly: `names of images in ${header[image] || `column ${image}`}, but no column of labels is called so (${wanted.names.slice(0, 4).join(', ')} ...)`,
+      settings: { ...imagesOf(survey, found), ...imageColumn },
+      asks: asks.map((name) => `labelColumn=${name}`),
+    };
+  }
   const columns = `has the columns ${header[image] ?? ''} (images) and ${header[other] ?? ''} (${wanted.role})`;
   const names = cellsOf(rows, image);
   const matches = namedImages(survey, names);
@@ -82,10 +138,7 @@ export const imageTableVerdict = (
   }
   const folder = matches.folder === '' ? 'beside it' : `in ${matches.folder}`;
   return {
-    settings: {
-      images: survey.at(matches.folder),
-      ...(matches.suffix === undefined ? {} : { suffix: matches.suffix }),
-    },
+    settings: { ...imagesOf(survey, matches), ...imageColumn },
     reason: `${columns}, and the images are ${folder}`,
   };
 };

@@ -1,7 +1,22 @@
 /** Rows of tables with the name of a file, a caption and, where a column of splits is followed, a split. */
 import { fault, type Fault } from '../samples/sample.ts';
 import { noSplit, splitOfCell } from '../splits/split-cell.ts';
+import { listOfCell } from './cell-list.ts';
 import type { RecordItem } from './delimited.ts';
+
+/** What R, pandas, Python and databases write for a text that is not there, letter for letter: no caption. */
+const writtenForNone: ReadonlySet<string> = new Set([
+  'NA',
+  'N/A',
+  '#N/A',
+  '<NA>',
+  'NaN',
+  'nan',
+  'None',
+  'NULL',
+  'null',
+  '\\N',
+]);
 
 /** Columns by their index. */
 export interface CaptionedLayout {
@@ -16,7 +31,8 @@ export interface CaptionedLayout {
 /** A row whose fields are there. */
 export interface CaptionedRow {
   readonly name: string;
-  readonly caption: string;
+  /** One, or those of a cell that is a list. */
+  readonly captions: readonly string[];
   readonly split?: string;
 }
 
@@ -35,11 +51,16 @@ export const captionedRow = (
     const one = file === 'image' ? 'an image' : 'a clip';
     return fault(id, `no-${file}-name`, `expected the name of ${one}, got an empty field`);
   }
-  if (caption === '')
-    return fault(`${name} (${id})`, 'empty-caption', 'expected a caption, got an empty text');
-  if (layout.split < 0) return { name, caption };
+  if (caption === '' || writtenForNone.has(caption))
+    return fault(
+      `${name} (${id})`,
+      'empty-caption',
+      `expected a caption, got ${caption === '' ? 'an empty text' : `"${caption}", which programs write where there is none`}`,
+    );
+  const captions = listOfCell(caption) ?? [caption];
+  if (layout.split < 0) return { name, captions };
   const split = splitOfCell(item.fields[layout.split]);
   return split === undefined
     ? noSplit(`${name} (${id})`, item.fields[layout.split] ?? '')
-    : { name, caption, split };
+    : { name, captions, split };
 };

@@ -95,7 +95,8 @@ async function* jsonRows(file: string): AsyncGenerator<TextRow | Fault> {
   }
 }
 
-const openJsonLines = async (file: string): Promise<RowFile> => {
+/** Opens JSON lines, whatever the file is called. @throws FormatError for other encodings than UTF-8 */
+export const openJsonLines = async (file: string): Promise<RowFile> => {
   await requireUtf8(file);
   const types = new Map<string, ValueType>();
   let rows = 0;

@@ -76,13 +76,11 @@ export const paragraphsOf = (text: string): readonly string[] =>
     .map((part) => part.replace(/\s*\r?\n\s*/gu, ' ').trim())
     .filter((part) => part !== '');
 
-/** Whether a label says that there is none: -1, as splits without labels have it, or nothing. */
+/** Whether a label is -1, as rows without label have it where classes are a list. */
+export const isMinusOne = (value: unknown): boolean => plainValue(value) === -1;
+
+/** Whether there is no label: nothing, an empty text, NaN. */
 export const isUnlabelled = (value: unknown): boolean => {
   const cell = plainValue(value);
-  return (
-    cell === undefined ||
-    cell === -1 ||
-    (typeof cell === 'string' && cell.trim() === '') ||
-    Number.isNaN(cell)
-  );
+  return cell === undefined || (typeof cell === 'string' && cell.trim() === '') || Number.isNaN(cell);
 };

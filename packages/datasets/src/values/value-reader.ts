@@ -5,7 +5,14 @@ import { labelName } from '../samples/class-names.ts';
 import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../samples/sample.ts';
 import { noSplit, splitOfCell } from '../splits/split-cell.ts';
 import { ImageRows, rowKey } from '../samples/image-rows.ts';
-import { imageOfCell, isProblem, isUnlabelled, paragraphsOf, textsOfCell } from './value-cells.ts';
+import {
+  imageOfCell,
+  isMinusOne,
+  isProblem,
+  isUnlabelled,
+  paragraphsOf,
+  textsOfCell,
+} from './value-cells.ts';
 import { rolesOf, type ValueKind, type ValueRoleOptions, type ValueRoles } from './value-roles.ts';
 import {
   requireSameColumns,
@@ -64,7 +71,8 @@ const toRow = async (rows: ValueRows, index: number, rules: RowRules): Promise<R
   let label: number | undefined;
   if (roles.label !== undefined) {
     const value = cell(roles.label);
-    if (isUnlabelled(value)) return fault(id, 'no-label', `expected a label in "${roles.label}", got none`);
+    if (isUnlabelled(value) || (survey.minusOneIsNone && isMinusOne(value)))
+      return fault(id, 'no-label', `expected a label in "${roles.label}", got none`);
     label = survey.labelOf?.(value);
     if (label === undefined)
       return fault(

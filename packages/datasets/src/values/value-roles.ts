@@ -46,6 +46,19 @@ const imageNames: readonly string[] = [
   'image_bytes',
   'bytes',
 ];
+/** Columns called so hold images, or their names, and no texts to learn from. */
+const surelyImages: readonly string[] = [
+  'image',
+  'img',
+  'photo',
+  'picture',
+  'image_name',
+  'image_path',
+  'image_paths',
+  'image_file',
+  'image_filename',
+  'img_path',
+];
 /** Names of columns that hold texts. */
 export const textNames: readonly string[] = [
   'text',
@@ -176,7 +189,8 @@ const sentencesOf = (search: ColumnSearch, { textColumns }: ValueRoleOptions): r
   if (textColumns) return textColumns.map((name) => search.named(name, 'textColumns', isText));
   const pair = pairs.find((names) => names.every((name) => search.byName([name], isText) !== undefined));
   if (pair) return pair.map((name) => search.byName([name], isText) ?? name);
-  const one = search.byName(textNames, isText) ?? choose(search.byType(isText), textNames);
+  const others = search.byType(isText).filter((name) => !imageNames.includes(name.toLowerCase()));
+  const one = search.byName(textNames, isText) ?? choose(others, textNames);
   return one === undefined ? [] : [one];
 };
 
@@ -234,6 +248,13 @@ const usualKind = (
       );
     return label === undefined && caption !== undefined ? 'captioned-image' : 'labelled-image';
   }
+  const names = search.byName(surelyImages, isText);
+  if (names !== undefined)
+    throw search.fail(
+      `images in "${names}", which holds texts`,
+      'if these name files, set kind to labelled-image or captioned-image, and images to their folder; else set kind to text or labelled-text',
+      'table-kind',
+    );
   if (sentences.length > 0) return label === undefined ? 'text' : 'labelled-text';
   throw search.fail(
     'a column of images or texts',

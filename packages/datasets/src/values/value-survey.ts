@@ -5,7 +5,7 @@ import { SplitFinder, type SplitColumn } from '../splits/split-names.ts';
 import { SplitSearch } from '../splits/split-search.ts';
 import { isAbsent } from '../splits/split-cell.ts';
 import { orderSplits } from '../splits/split-names.ts';
-import { isUnlabelled } from './value-cells.ts';
+import { isMinusOne, isUnlabelled } from './value-cells.ts';
 import type { ValueRoles } from './value-roles.ts';
 import type { ValuePart, ValueTable } from './value-table.ts';
 import { describeType, plainValue } from './value-type.ts';
@@ -14,6 +14,8 @@ import { describeType, plainValue } from './value-type.ts';
 export interface ValueSurvey {
   readonly classes?: readonly string[];
   readonly labelOf?: (value: unknown) => number | undefined;
+  /** Whether a label of -1 says that there is none, as where classes are a list. */
+  readonly minusOneIsNone: boolean;
   /** Splits that its samples name; undefined where they name none. */
   readonly splits?: readonly string[];
   /** Column that names the split of a row; undefined where files do. */
@@ -135,21 +137,37 @@ export const surveyValues = async (
   if (column) notes.push(...column.notes);
   const splitColumn = column?.followed ? String(column.key) : undefined;
   const unlabelled = new Map<string, number>();
+  let minusOneIsNone = true;
   let classes = options.classes;
   if (label !== undefined) {
     classes ??= classesOf(table, label);
     const finder = new ClassFinder(table.name);
     const labelled = new Set<string>();
+    const minusOnes = new Map<string, number>();
+    const count = (map: Map<string, number>, split: string, rows = 1): Map<string, number> =>
+      map.set(split, (map.get(split) ?? 0) + rows);
     for (const part of table.parts) {
       const split = byName && splitColumn === undefined ? (part.split ?? '') : '';
       for await (const [value] of cellsOf(part, [label])) {
-        if (isUnlabelled(value)) unlabelled.set(split, (unlabelled.get(split) ?? 0) + 1);
+        if (isUnlabelled(value)) count(unlabelled, split);
+        else if (isMinusOne(value)) count(minusOnes, split);
         else {
           labelled.add(split);
           const name = labelName(value);
           if (!classes && name !== undefined) finder.add(name);
         }
       }
+    }
+    // Where no list of classes says otherwise, -1 beside other labels is one of them (negative, neutral, positive).
+    const beside = [...minusOnes].filter(([split]) => labelled.has(split));
+    minusOneIsNone = isListed(table, roles, options) || beside.length === 0;
+    if (minusOneIsNone) for (const [split, rows] of minusOnes) count(unlabelled, split, rows);
+    else {
+      finder.add('-1');
+      for (const split of minusOnes.keys()) labelled.add(split);
+      notes.push(
+        `-1 in column "${label}" is a class, since other labels stand beside it; where it says that there is none, leave these rows out, or give classes a list`,
+      );
     }
     for (const split of labelled) unlabelled.delete(split);
     classes ??= finder.classes();
@@ -171,6 +189,7 @@ export const surveyValues = async (
       : {}),
     ...(kept ? { splits: orderSplits(kept) } : {}),
     ...(splitColumn === undefined ? {} : { splitColumn }),
+    minusOneIsNone,
     unlabelled: named ? unlabelled : new Map(),
     notes,
   };
