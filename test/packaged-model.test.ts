@@ -27,6 +27,9 @@ describe('the model of a package', () => {
     await expect(modelFolderOf('@polygate/nothing')).rejects.toThrow(
       /^model: expected a model folder or a run with a checkpoint at @polygate\/nothing, got neither config\.json nor checkpoints; run pretrain first, give the folder that it wrote, or install the package of that name$/u,
     );
+    await expect(modelFolderOf('@polygate/minni')).rejects.toThrow(
+      'got neither config.json nor checkpoints; did you mean "@polygate/mini"? else run pretrain first',
+    );
     await expect(packagedModel('@polygate/core')).rejects.toThrow(
       /^model: expected a package whose package\.json names a model folder as polygate\.model, got @polygate\/core \(.*\) without; give the folder of a run or of a model$/u,
     );

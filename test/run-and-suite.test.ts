@@ -289,6 +289,8 @@ describe('a suite of another tokenizer', () => {
     expect(await captions('same', ...size, '--set', 'tokenizer.vocabularySize=290')).toMatchObject({
       code: 0,
     });
+    // What `prepare --from` writes beside a suite is the recipe to prepare it by.
+    await put('data/larger.recipe.json', '{}');
     for (const other of ['larger', 'same']) {
       const asked = ['--run', at('runs', 'first'), '--suite', at('data', other), '--engine', 'cpu'];
       for (const command of [['evaluate'], ['inspect', 'interference']]) {
@@ -296,7 +298,7 @@ describe('a suite of another tokenizer', () => {
         expect(code, `${command.join(' ')} ${other}`).toBe(1);
         expect(log).toContain("expected one prepared with the model's tokenizer (sha256 ");
         expect(log).toContain(
-          `prepare one for the model: polygate prepare --recipe RECIPE --for ${at('runs', 'first')}`,
+          `prepare one for the model: polygate prepare --recipe ${other === 'larger' ? at('data', 'larger.recipe.json') : 'RECIPE'} --for ${at('runs', 'first')}`,
         );
       }
     }

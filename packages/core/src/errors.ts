@@ -102,17 +102,26 @@ const editDistance = (a: string, b: string): number => {
 const shown = (name: string): string =>
   name.length <= MAX_SHOWN_NAME ? name : `${name.slice(0, MAX_SHOWN_NAME)}…`;
 
+const byDistance = (got: string, names: readonly string[]): { name: string; distance: number }[] =>
+  names
+    .map((name) => ({ name, distance: editDistance(shown(got), shown(name)) }))
+    .sort((a, b) => a.distance - b.distance);
+
+/** The name that one was probably meant for, at most two letters away; undefined where none is. */
+export const nearestName = (got: string, names: readonly string[]): string | undefined => {
+  const [best] = byDistance(got, names);
+  return best !== undefined && best.distance <= 2 ? best.name : undefined;
+};
+
 /**
  * The error for a name that is not in a registry: lists the known names, or the nearest of very many, and suggests one.
  * Names of any length and number are cut to what a person reads.
  * @example unknownName('engine', 'wsam', ['wasm', 'cpu']).message
  */
 export const unknownName = (kind: string, got: string, names: readonly string[]): ConfigError => {
-  const near = names
-    .map((name) => ({ name, distance: editDistance(shown(got), shown(name)) }))
-    .sort((a, b) => a.distance - b.distance);
-  const [best] = near;
-  const hint = best !== undefined && best.distance <= 2 ? `did you mean "${best.name}"? ` : '';
+  const near = byDistance(got, names);
+  const best = nearestName(got, names);
+  const hint = best === undefined ? '' : `did you mean "${best}"? `;
   const listed = near.slice(0, MAX_LISTED_NAMES).map(({ name }) => shown(name));
   const more = names.length > listed.length ? `, and ${names.length - listed.length} more` : '';
   const list = names.length > 0 ? `${listed.sort().join(', ')}${more}` : '(none)';

@@ -3,6 +3,7 @@ export {
   EngineError,
   errorAt,
   FormatError,
+  nearestName,
   PolygateError,
   ShapeError,
   StateError,

@@ -1,4 +1,5 @@
 /** Whether a suite is one that a model can read: ids of its tokenizer, images as it was trained on. */
+import { existsSync } from 'node:fs';
 import { ConfigError, silentLogger, StateError, type Logger } from '@polygate/core';
 import { datasetModalities } from '@polygate/datasets';
 import type { ModelConfig, ModelImage } from './models/model-config.ts';
@@ -31,7 +32,10 @@ export const requireSuiteOf = (
   options: RequireSuiteOptions = {},
 ): void => {
   const { run = 'RUN', logger = silentLogger } = options;
-  const remedy = `prepare one for the model: polygate prepare --recipe RECIPE --for ${run}`;
+  // The recipe that `prepare --from` wrote lies beside the suite.
+  const written = `${data.folder.replace(/[/\\]+$/u, '')}.recipe.json`;
+  const recipe = existsSync(written) ? written : 'RECIPE';
+  const remedy = `prepare one for the model: polygate prepare --recipe ${recipe} --for ${run}`;
   const { tokenizerHash, image } = config;
   if (data.tokenizer.hash !== tokenizerHash) {
     throw new StateError(

@@ -4,6 +4,7 @@ import {
   createRandom,
   formatBytes,
   FormatError,
+  nearestName,
   parseJson,
   StateError,
   unknownName,
@@ -27,7 +28,7 @@ import {
   verifyFiles,
   type CheckpointPlace,
 } from '@polygate/training';
-import { readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { parseConfig, serializeConfig, serializePreprocessor, type SavedWith } from './config-file.ts';
 import type { ModelSize } from './architecture.ts';
@@ -128,6 +129,19 @@ const checkpointOf = async (run: string, asked: string): Promise<CheckpointPlace
   ]);
 };
 
+/** What a name was meant for that nothing is called: a folder beside it, or an installed package of its scope. */
+const nearbyHint = async (given: string): Promise<string> => {
+  const folders = [dirname(given), ...(given.startsWith('@') ? [join('node_modules', dirname(given))] : [])];
+  for (const folder of folders) {
+    const names = await readdir(folder).catch(() => []);
+    const best = nearestName(basename(given), names);
+    if (best === undefined) continue;
+    const path = join(dirname(given), best);
+    return `did you mean "${path}"? else `;
+  }
+  return '';
+};
+
 /**
  * Folder of the weights: the folder itself, a checkpoint of a run folder, or that of a package such as `@polygate/mini`.
  * @param checkpoint `best`, `last`, or a name such as `step-1500`. @default the best by the score that the run's recipe
@@ -142,8 +156,9 @@ export const modelFolderOf = async (given: string, checkpoint?: string): Promise
       ? ((await bestCheckpoint(folder)) ?? (await latestCheckpoint(folder)))
       : await checkpointOf(folder, checkpoint);
   if (chosen) return chosen.path;
+  const hint = (await exists(folder)) ? '' : await nearbyHint(given);
   throw new StateError(
-    `model: expected a model folder or a run with a checkpoint at ${folder}, got neither ${CONFIG_FILE} nor checkpoints; run pretrain first, give the folder that it wrote, or install the package of that name`,
+    `model: expected a model folder or a run with a checkpoint at ${folder}, got neither ${CONFIG_FILE} nor checkpoints; ${hint}run pretrain first, give the folder that it wrote, or install the package of that name`,
     { code: 'model-missing', fields: { folder } },
   );
 };
