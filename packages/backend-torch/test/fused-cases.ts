@@ -336,6 +336,15 @@ export const cases: Record<string, () => tf.Tensor[]> = {
     const [y, z] = run('PgDispatchedLinear', inputs, attributes) as [tf.Tensor, tf.Tensor];
     return [y, z, ...run('PgDispatchedLinearGrad', { ...inputs, z, dy: make(300, 72) }, attributes)];
   },
+  // Sides of whole sixteens: below AVX-512 these are rows of float32, in parts of the outputs.
+  'dispatchedLinear of few weights': () => {
+    const inputs = { x: make(300, 32), gates: make(300, 4), tokens: whole(onceEach.slots) };
+    const attributes = { ...onceEach.routed, experts: pairsOf(48, 32), ...plain };
+    return [
+      ...run('PgDispatchedLinear', inputs, attributes),
+      ...run('PgDispatchedLinearGrad', { ...inputs, dy: make(300, 48) }, attributes),
+    ];
+  },
   // What is packed at the first forward serves the second.
   'linear with a held weight': () => {
     const [weight, bias] = [make(72, 40), make(72)];

@@ -1,5 +1,5 @@
-// The operators of dispatched_linear.h: their checks, and the path over ATen's products, expert by expert, for processors
-// without products of blocks, and for bf16 where few tokens share a set of experts. Twin: dispatchedLinear of @polygate/tensor.
+// The operators of dispatched_linear.h: their checks, and the path over ATen's products, expert by expert, for large experts on
+// processors without products of blocks, and for bf16 where few tokens share a set of experts. Twin: dispatchedLinear of @polygate/tensor.
 #include "dispatched_linear.h"
 
 #include "row_loops.h"
@@ -147,7 +147,8 @@ std::tuple<at::Tensor, at::Tensor> dispatchedLinear(const at::Tensor& input, con
   call.y = at::empty({x.size(0), call.weights[0].size(0)}, x.options());
   if (gelu && keep) call.z = at::empty_like(call.y);
   if (type == at::kFloat && tiles::available(type)) dispatchedForwardSlots(call);
-  else if (type != at::kBFloat16 || !tiles::available() || !dispatchedForwardTiles(call)) forwardProducts(call);
+  else if (!(type == at::kBFloat16 ? tiles::available() && dispatchedForwardTiles(call) : dispatchedForwardRows(call)))
+    forwardProducts(call);
   return {shapedLike(call.y, input), shapedLike(call.z, input)};
 }
 
@@ -185,7 +186,8 @@ std::tuple<at::Tensor, at::Tensor, std::vector<at::Tensor>, std::vector<at::Tens
     call.dBiases.push_back(at::empty({w.size(0)}, exact));
   }
   if (type == at::kFloat && tiles::available(type)) dispatchedBackwardSlots(call);
-  else if (type != at::kBFloat16 || !tiles::available() || !dispatchedBackwardTiles(call)) backwardProducts(call);
+  else if (!(type == at::kBFloat16 ? tiles::available() && dispatchedBackwardTiles(call) : dispatchedBackwardRows(call)))
+    backwardProducts(call);
   return {shapedLike(call.dx, input), call.dGates, call.dWeights, call.dBiases};
 }
 

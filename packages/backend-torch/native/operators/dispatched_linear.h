@@ -52,4 +52,9 @@ bool dispatchedBackwardTiles(DispatchedBackward& call);
 void dispatchedForwardSlots(DispatchedForward& call);
 void dispatchedBackwardSlots(DispatchedBackward& call);
 
+// The same for float32 without such products, in plain loops; they answer false, having done nothing, for experts that are
+// large or whose sides are no multiples of 16: there ATen's products are as good.
+bool dispatchedForwardRows(DispatchedForward& call);
+bool dispatchedBackwardRows(DispatchedBackward& call);
+
 }  // namespace polygate

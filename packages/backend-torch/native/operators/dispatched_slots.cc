@@ -3,7 +3,7 @@
 // theirs in the order of experts. Results do not depend on the number of threads.
 // N tokens · M slots · I inputs · O outputs
 #include "dispatched_tiles.h"
-
+#include "token_slots.h"
 #include "turns.h"
 
 namespace polygate {
@@ -13,47 +13,6 @@ namespace polygate {
 using namespace tiles;
 
 namespace {
-
-// Up to 32 slots of one expert.
-struct SlotBlock {
-  int64_t expert, first, count;
-};
-
-std::vector<SlotBlock> blocksOf(const Slots& slots) {
-  std::vector<SlotBlock> list;
-  for (int64_t e = 0; e < slots.experts(); ++e)
-    for (int64_t at = slots.starts[e]; at < slots.starts[e + 1]; at += kBlock)
-      list.push_back({e, at, std::min(kBlock, slots.starts[e + 1] - at)});
-  return list;
-}
-
-// The slots of each token, in the order of experts.
-struct TokenSlots {
-  std::vector<int32_t> starts;  // [N + 1]
-  std::vector<int32_t> slots;   // [M]; none where no token has two
-  bool single() const { return slots.empty(); }
-};
-
-TokenSlots tokenSlots(const Slots& slots, int64_t count) {
-  TokenSlots of{std::vector<int32_t>(count + 1, 0), {}};
-  const int64_t number = slots.starts.back();
-  int32_t most = 0;
-  for (int64_t i = 0; i < number; ++i) most = std::max(most, ++of.starts[slots.tokens[i] + 1]);
-  for (int64_t n = 0; n < count; ++n) of.starts[n + 1] += of.starts[n];
-  if (most < 2) return of;
-  of.slots.resize(number);
-  std::vector<int32_t> next(of.starts.begin(), of.starts.end() - 1);
-  for (int64_t i = 0; i < number; ++i) of.slots[next[slots.tokens[i]]++] = static_cast<int32_t>(i);
-  return of;
-}
-
-// Zeros for the tokens that no expert serves.
-void clearUnserved(const TokenSlots& of, const at::Tensor& rows) {
-  if (!rows.defined()) return;
-  const int64_t width = rows.size(1);
-  for (int64_t n = 0; n < rows.size(0); ++n)
-    if (of.starts[n] == of.starts[n + 1]) std::fill_n(pointer<float>(rows) + n * width, width, 0.0f);
-}
 
 // The sum of a token's slots from element `first` on, 16 of them.
 POLYGATE_TILE_INLINE __m512 sumOfSlots(const TokenSlots& of, const float* values, int64_t token, int64_t width, int64_t first,
@@ -214,7 +173,7 @@ at::Tensor rowsOfSlots(const Slots& slots, int64_t width, const at::Tensor& like
 
 void dispatchedForwardSlots(DispatchedForward& call) {
   const int64_t tokens = call.x.size(0), outer = call.y.size(1);
-  const std::vector<SlotBlock> list = blocksOf(call.slots);
+  const std::vector<SlotBlock> list = blocksOf(call.slots, kBlock);
   const TokenSlots of = tokenSlots(call.slots, tokens);
   const Weights weights(call.weights, call.biases, true);
   at::Tensor values;
@@ -243,7 +202,7 @@ void dispatchedForwardSlots(DispatchedForward& call) {
 
 void dispatchedBackwardSlots(DispatchedBackward& call) {
   const int64_t tokens = call.x.size(0), inner = call.x.size(1), outer = call.dy.size(1);
-  const std::vector<SlotBlock> list = blocksOf(call.slots);
+  const std::vector<SlotBlock> list = blocksOf(call.slots, kBlock);
   const TokenSlots of = tokenSlots(call.slots, tokens);
   const Weights weights(call.weights, call.biases, false);
   const at::Tensor dy = call.dy.to(at::kFloat);

@@ -5,7 +5,8 @@
 namespace polygate {
 namespace {
 
-constexpr int64_t kLanes = 16;
+// Vectors of 32 bytes: below AVX-512 compilers pass wider ones through memory, which took four times as long.
+constexpr int64_t kLanes = 8;
 typedef float Lanes __attribute__((vector_size(4 * kLanes)));
 
 POLYGATE_INLINE Lanes lanesAt(const float* p) {
@@ -16,34 +17,49 @@ POLYGATE_INLINE Lanes lanesAt(const float* p) {
 
 POLYGATE_INLINE void putLanes(float* p, Lanes lanes) { __builtin_memcpy(p, &lanes, sizeof lanes); }
 
-constexpr int64_t kOutputs = 8;  // that one pass over a row serves
-constexpr int64_t kRows = 8;     // that are in work together
+constexpr int64_t kColumns = 2 * kLanes;  // that one pass over a row serves
+constexpr int64_t kOutputs = 8;           // number of outputs that weights are filled up to a multiple of
+constexpr int64_t kRows = 8;              // that are in work together
+constexpr int64_t kSums = 4;              // pairs of vectors that fit the registers beside what they are made of
 
 // One row at a time is widened to float32 in `row` [I], so that the loops behind it read it as it is.
 #define POLYGATE_GATE_LOOPS(T)                                                                                          \
   POLYGATE_INLINE void widen(const T* x, float* row, int64_t width) {                                                   \
     _Pragma("omp simd") for (int64_t d = 0; d < width; ++d) row[d] = load(x, d);                                        \
   }                                                                                                                     \
-  /* Products of rows of x with up to 16 columns of `weights` [I, 16], zeros beyond `outputs`: a lane for each output, and\
+  /* Products of rows of x with up to 16 columns of `weights` [I, 16], zeros beyond `outputs`: a lane for each output, and \
      sixteen sums, each of every sixteenth element of a row, that are added up pairwise. */                             \
   POLYGATE_CLONES void logitRows(const T* x, const float* weights, float* row, float* y, int64_t count, int64_t width,  \
                                  int64_t outputs, int64_t stride) {                                                     \
+    const int64_t whole = width / kColumns * kColumns;                                                                  \
     for (int64_t n = 0; n < count; ++n, x += width, y += stride) {                                                      \
-      Lanes sums[kLanes] = {};                                                                                          \
+      Lanes low[kColumns], high[kColumns];                                                                              \
       widen(x, row, width);                                                                                             \
-      int64_t i = 0;                                                                                                    \
-      for (; i + kLanes <= width; i += kLanes) {                                                                        \
-        _Pragma("GCC unroll 16") for (int64_t k = 0; k < kLanes; ++k)                                                   \
-          sums[k] += row[i + k] * lanesAt(weights + (i + k) * kLanes);                                                  \
+      for (int64_t first = 0; first < kColumns; first += kSums) {                                                       \
+        Lanes ownLow[kSums] = {}, ownHigh[kSums] = {};                                                                  \
+        for (int64_t i = first; i < whole; i += kColumns) {                                                             \
+          _Pragma("GCC unroll 4") for (int64_t k = 0; k < kSums; ++k) {                                                 \
+            ownLow[k] += row[i + k] * lanesAt(weights + (i + k) * kColumns);                                            \
+            ownHigh[k] += row[i + k] * lanesAt(weights + (i + k) * kColumns + kLanes);                                  \
+          }                                                                                                             \
+        }                                                                                                               \
+        _Pragma("GCC unroll 4") for (int64_t k = 0; k < kSums; ++k) {                                                   \
+          low[first + k] = ownLow[k];                                                                                   \
+          high[first + k] = ownHigh[k];                                                                                 \
+        }                                                                                                               \
       }                                                                                                                 \
-      _Pragma("GCC unroll 8") for (int64_t k = 0; k < 8; ++k) sums[k] += sums[k + 8];                                   \
-      _Pragma("GCC unroll 4") for (int64_t k = 0; k < 4; ++k) sums[k] += sums[k + 4];                                   \
-      Lanes sum = (sums[0] + sums[2]) + (sums[1] + sums[3]);                                                            \
-      for (; i < width; ++i) sum += row[i] * lanesAt(weights + i * kLanes);                                             \
-      std::memcpy(y, &sum, 4 * outputs);                                                                                \
+      Lanes sums[2];                                                                                                    \
+      for (Lanes* of : {low, high}) {                                                                                   \
+        _Pragma("GCC unroll 8") for (int64_t k = 0; k < 8; ++k) of[k] += of[k + 8];                                     \
+        _Pragma("GCC unroll 4") for (int64_t k = 0; k < 4; ++k) of[k] += of[k + 4];                                     \
+        Lanes sum = (of[0] + of[2]) + (of[1] + of[3]);                                                                  \
+        for (int64_t i = whole; i < width; ++i) sum += row[i] * lanesAt(weights + i * kColumns + (of == low ? 0 : kLanes)); \
+        sums[of == low ? 0 : 1] = sum;                                                                                  \
+      }                                                                                                                 \
+      std::memcpy(y, sums, 4 * outputs);                                                                                \
     }                                                                                                                   \
   }                                                                                                                     \
-  /* sums [O, I] += dy^T x: eight rows and outputs at a time; `gates` [8, O] and O a multiple of 8, zeros beyond dy's. */ \
+  /* sums [O, I] += dy^T x: eight rows at a time; `gates` [8, O] and O a multiple of 8, zeros beyond dy's. */           \
   POLYGATE_CLONES void weightRows(const T* x, const float* dy, float* rows, float* gates, float* sums, int64_t count,   \
                                   int64_t width, int64_t outputs, int64_t padded) {                                     \
     for (int64_t n = 0; n < count; n += kRows, x += kRows * width, dy += kRows * outputs) {                             \
@@ -52,20 +68,29 @@ constexpr int64_t kRows = 8;     // that are in work together
       std::fill(rows + served * width, rows + kRows * width, 0.0f);                                                     \
       for (int64_t r = 0; r < kRows; ++r)                                                                               \
         for (int64_t o = 0; o < outputs; ++o) gates[r * padded + o] = r < served ? dy[r * outputs + o] : 0;             \
-      for (int64_t first = 0; first < padded; first += kOutputs) {                                                      \
+      for (int64_t first = 0; first < padded; first += kSums) {                                                         \
         float* own = sums + first * width;                                                                              \
         int64_t d = 0;                                                                                                  \
-        for (; d + kLanes <= width; d += kLanes) {                                                                      \
-          Lanes total[kOutputs];                                                                                        \
-          _Pragma("GCC unroll 8") for (int64_t o = 0; o < kOutputs; ++o) total[o] = lanesAt(own + o * width + d);       \
-          for (int64_t r = 0; r < kRows; ++r) {                                                                         \
-            const Lanes row = lanesAt(rows + r * width + d);                                                            \
-            _Pragma("GCC unroll 8") for (int64_t o = 0; o < kOutputs; ++o) total[o] += gates[r * padded + first + o] * row; \
+        for (; d + kColumns <= width; d += kColumns) {                                                                  \
+          Lanes low[kSums], high[kSums];                                                                                \
+          _Pragma("GCC unroll 4") for (int64_t o = 0; o < kSums; ++o) {                                                 \
+            low[o] = lanesAt(own + o * width + d);                                                                      \
+            high[o] = lanesAt(own + o * width + d + kLanes);                                                            \
           }                                                                                                             \
-          _Pragma("GCC unroll 8") for (int64_t o = 0; o < kOutputs; ++o) putLanes(own + o * width + d, total[o]);       \
+          for (int64_t r = 0; r < kRows; ++r) {                                                                         \
+            const Lanes a = lanesAt(rows + r * width + d), b = lanesAt(rows + r * width + d + kLanes);                  \
+            _Pragma("GCC unroll 4") for (int64_t o = 0; o < kSums; ++o) {                                               \
+              low[o] += gates[r * padded + first + o] * a;                                                              \
+              high[o] += gates[r * padded + first + o] * b;                                                             \
+            }                                                                                                           \
+          }                                                                                                             \
+          _Pragma("GCC unroll 4") for (int64_t o = 0; o < kSums; ++o) {                                                 \
+            putLanes(own + o * width + d, low[o]);                                                                      \
+            putLanes(own + o * width + d + kLanes, high[o]);                                                            \
+          }                                                                                                             \
         }                                                                                                               \
         for (; d < width; ++d)                                                                                          \
-          for (int64_t o = 0; o < kOutputs; ++o)                                                                        \
+          for (int64_t o = 0; o < kSums; ++o)                                                                           \
             for (int64_t r = 0; r < kRows; ++r) own[o * width + d] += gates[r * padded + first + o] * rows[r * width + d]; \
       }                                                                                                                 \
     }                                                                                                                   \
@@ -115,10 +140,10 @@ std::vector<float> padded(const at::Tensor& w) {
 // [O, I] as columns [I, 16] of 16 outputs after another, zeros beyond the last.
 std::vector<float> columnsOf(const at::Tensor& w) {
   const int64_t outputs = w.size(0), width = w.size(1);
-  std::vector<float> columns((outputs + kLanes - 1) / kLanes * kLanes * width, 0.0f);
+  std::vector<float> columns((outputs + kColumns - 1) / kColumns * kColumns * width, 0.0f);
   for (int64_t o = 0; o < outputs; ++o)
     for (int64_t d = 0; d < width; ++d)
-      columns[o / kLanes * kLanes * width + d * kLanes + o % kLanes] = pointer<float>(w)[o * width + d];
+      columns[o / kColumns * kColumns * width + d * kColumns + o % kColumns] = pointer<float>(w)[o * width + d];
   return columns;
 }
 
@@ -128,13 +153,13 @@ at::Tensor exactLinear(const at::Tensor& input, const at::Tensor& weights) {
   const int64_t count = x.size(0), width = x.size(1), outputs = w.size(0);
   at::Tensor y = at::empty({count, outputs}, w.options());
   const std::vector<float> columns = columnsOf(w);
-  for (int64_t first = 0; first < outputs; first += kLanes) {
+  for (int64_t first = 0; first < outputs; first += kColumns) {
     withPointer(x, [&](auto* px) {
       float* py = pointer<float>(y) + first;
       at::parallel_for(0, count, grain(2 * width), [&](int64_t from, int64_t to) {
         std::vector<float> row(width);
         logitRows(px + from * width, columns.data() + first * width, row.data(), py + from * outputs, to - from, width,
-                  std::min(kLanes, outputs - first), outputs);
+                  std::min(kColumns, outputs - first), outputs);
       });
     });
   }

@@ -111,7 +111,6 @@ struct ExpertSums {
 };
 
 constexpr double kMinimalSum = 1.0 / 8388608;  // least sum that kept probabilities are divided by
-constexpr double kLowest = -1e300;             // below every float32, above what is out of the next round
 
 struct Choices {
   float *probabilities, *logSums, *weights;
@@ -145,67 +144,81 @@ POLYGATE_INLINE double expOfMinus(double x) {
   return p * power;
 }
 
-// Distribution function of the standard normal (Abramowitz and Stegun 7.1.26, below 1.5e-7 absolute), as loops that the
-// compiler vectorises.
-POLYGATE_INLINE double normalCdf(double x) {
-  const double z = __builtin_fabs(x) * 0.7071067811865476, t = 1 / (1 + 0.3275911 * z);
-  const double series =
-      t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
-  const double tail = series * expOfMinus(z * z) * 0.5;
-  return x < 0 ? tail : 1 - tail;
+// The first of the largest logits of the experts that are `open`; loops without branches, which would be foretold wrongly.
+POLYGATE_INLINE int64_t likeliest(const int64_t experts, const float* logits, const int32_t* open) {
+  float largest = -INFINITY;
+  _Pragma("omp simd reduction(max : largest)") for (int64_t e = 0; e < experts; ++e) {
+    const float value = open[e] != 0 ? logits[e] : -INFINITY;
+    largest = value > largest ? value : largest;
+  }
+  const int32_t none = static_cast<int32_t>(experts);
+  int32_t first = none;
+  _Pragma("omp simd reduction(min : first)") for (int32_t e = 0; e < none; ++e) {
+    const int32_t place = open[e] != 0 && logits[e] == largest ? e : none;
+    first = place < first ? place : first;
+  }
+  return std::min<int64_t>(first, experts - 1);  // no logit is equal to itself where all are NaN
 }
 
-// Adds one token's chances to `sums` [E]. `room` [E] holds its noisy logits, -infinity at the chosen ones.
-POLYGATE_INLINE void addChances(const int64_t experts, const ExpertSums& of, const float* noisy, const double* room,
+// What one token's choice is made in: [E] exponentials, and whether an expert can still be chosen.
+struct Room {
+  double* powers;
+  int32_t* open;
+};
+
+// Adds one token's chances to `sums` [E]; in `open` are the experts that it did not choose.
+POLYGATE_INLINE void addChances(const int64_t experts, const ExpertSums& of, const float* noisy, const int32_t* open,
                                 int64_t token, int64_t last, int64_t chosen, double* sums) {
-  int64_t next = -1;
-  for (int64_t e = 0; e < experts; ++e)
-    if (room[e] != -INFINITY && (next < 0 || room[e] > room[next])) next = e;
+  const int64_t next = chosen == experts ? -1 : likeliest(experts, noisy, open);
   of.next[token] = static_cast<int32_t>(next);
   const float ofLast = noisy[last], ofNext = next < 0 ? 0 : noisy[next];
   of.rivals[2 * token] = ofLast;
   of.rivals[2 * token + 1] = ofNext;
   if (of.noise == 0 || chosen == experts) {
-    for (int64_t e = 0; e < experts; ++e) sums[e] += room[e] == -INFINITY;
+    for (int64_t e = 0; e < experts; ++e) sums[e] += open[e] == 0;
     return;
   }
   const float* clean = of.clean + token * experts;
-  const double scale = 1 / of.noise;
+  const float scale = static_cast<float>(1 / of.noise);
+  // In float32, whose rounding is less than the error of the formula.
   _Pragma("omp simd") for (int64_t e = 0; e < experts; ++e) {
-    const double rival = room[e] == -INFINITY ? ofNext : ofLast;
-    sums[e] += normalCdf((clean[e] - rival) * scale);
+    const float rival = open[e] == 0 ? ofNext : ofLast;
+    float distribution, density;
+    gaussian((clean[e] - rival) * scale, distribution, density);
+    sums[e] += distribution;
   }
 }
 
-// One visible token; `room` [E] keeps its exponentials, then its logits; sums [E + 1] and those of `of` are added to.
+// One visible token; sums [E + 1] and those of `of` are added to.
 POLYGATE_INLINE void chooseAmong(const int64_t experts, const float* logits, const Rule& rule, const ExpertSums& of,
-                                 int64_t token, const Choices& out, double* room, double* sums) {
+                                 int64_t token, const Choices& out, const Room& room, double* sums) {
   const float* z = logits + token * experts;
+  double* powers = room.powers;
   float largest = -INFINITY;
-  for (int64_t e = 0; e < experts; ++e) largest = std::max(largest, z[e]);
-  _Pragma("omp simd") for (int64_t e = 0; e < experts; ++e) room[e] = expOfMinus(static_cast<double>(largest) - z[e]);
+  _Pragma("omp simd reduction(max : largest)") for (int64_t e = 0; e < experts; ++e) largest = z[e] > largest ? z[e] : largest;
   double sum = 0;
-  for (int64_t e = 0; e < experts; ++e) sum += room[e];
+  _Pragma("omp simd reduction(+ : sum)") for (int64_t e = 0; e < experts; ++e) {
+    powers[e] = expOfMinus(static_cast<double>(largest) - z[e]);
+    sum += powers[e];
+  }
   const double logSum = largest + std::log(sum);
   out.logSums[token] = static_cast<float>(logSum);
   sums[experts] += logSum * logSum;
   const double inverse = 1 / sum;
-  for (int64_t e = 0; e < experts; ++e) {
-    const double p = room[e] * inverse;
+  _Pragma("omp simd") for (int64_t e = 0; e < experts; ++e) {
+    const double p = powers[e] * inverse;
     out.probabilities[token * experts + e] = static_cast<float>(p);
     sums[e] += p;
   }
   // The choice is by logits: exponentials of different ones may be equal, and far below the largest they are.
-  for (int64_t e = 0; e < experts; ++e) room[e] = std::max(static_cast<double>(z[e]), kLowest);
+  std::fill_n(room.open, experts, 1);
   double kept = 0;
   float* weights = out.weights + token * rule.topK;
   const int64_t wanted = rule.wanted(token);
   for (int64_t k = 0; k < wanted; ++k) {
-    int64_t best = 0;
-    for (int64_t e = 1; e < experts; ++e)
-      if (room[e] > room[best]) best = e;
-    const double p = expOfMinus(static_cast<double>(largest) - room[best]) * inverse;
-    room[best] = -INFINITY;  // out of the next round
+    const int64_t best = likeliest(experts, z, room.open);
+    const double p = powers[best] * inverse;
+    room.open[best] = 0;  // out of the next round
     out.ids[token * rule.topK + k] = static_cast<int32_t>(best);
     weights[k] = static_cast<float>(p);
     kept += p;
@@ -220,12 +233,12 @@ POLYGATE_INLINE void chooseAmong(const int64_t experts, const float* logits, con
     for (int64_t k = 0; k < wanted; ++k) further[ids[k]] += weights[k];
     further += experts;
   }
-  if (of.chances) addChances(experts, of, z, room, token, ids[wanted - 1], wanted, further);
+  if (of.chances) addChances(experts, of, z, room.open, token, ids[wanted - 1], wanted, further);
 }
 
 // Loops of a length that the compiler knows unroll: eight and sixteen experts are what most models have.
 POLYGATE_CLONES void choose(const float* logits, const Rule& rule, const ExpertSums& of, int64_t token, const Choices& out,
-                            double* room, double* sums) {
+                            const Room& room, double* sums) {
   if (rule.experts == 8)
     chooseAmong(8, logits, rule, of, token, out, room, sums);
   else if (rule.experts == 16)
@@ -327,10 +340,12 @@ std::vector<at::Tensor> tokenChoice(const at::Tensor& given, const c10::optional
   const int64_t further = of.columns(rule.experts), all = columns + further;
   std::vector<double> sums(parts * all, 0.0);
   at::parallel_for(0, parts, 1, [&](int64_t from, int64_t to) {
-    std::vector<double> room(rule.experts);
+    std::vector<double> powers(rule.experts);
+    std::vector<int32_t> open(rule.experts);
+    const Room room{powers.data(), open.data()};
     for (int64_t p = from; p < to; ++p)
       for (int64_t n = p * kTokens; n < std::min(count, (p + 1) * kTokens); ++n)
-        if (mask == nullptr || mask[n] != 0) choose(z, rule, of, n, out, room.data(), sums.data() + p * all);
+        if (mask == nullptr || mask[n] != 0) choose(z, rule, of, n, out, room, sums.data() + p * all);
   });
   at::Tensor expertSums = at::empty({2 * further}, whole);
   for (int64_t e = 0; e < all; ++e) {
@@ -372,35 +387,44 @@ void chooseBackward(const float* dy, const double* toGates, const float* p, cons
 }
 
 // Adds one token's gradient of its chances, whose sums get toChances [E]; room [E].
-POLYGATE_CLONES void chancesBackward(const float* clean, const float* rivals, const int32_t* ids, int64_t next, double noise,
-                                     const double* toChances, const Rule& rule, double* room, float* out) {
+POLYGATE_INLINE void chancesBackwardAmong(const int64_t experts, const float* clean, const float* rivals, const int32_t* ids,
+                                          int64_t next, double noise, const float* toChances, int64_t topK, float* room,
+                                          float* out) {
   int64_t chosen = 0;
-  for (; chosen < rule.topK && ids[chosen] >= 0; ++chosen) {}
+  for (; chosen < topK && ids[chosen] >= 0; ++chosen) {}
   if (noise == 0 || next < 0) return;  // counts
-  for (int64_t e = 0; e < rule.experts; ++e) room[e] = rivals[0];
+  for (int64_t e = 0; e < experts; ++e) room[e] = rivals[0];
   for (int64_t k = 0; k < chosen; ++k) room[ids[k]] = rivals[1];
-  const double scale = 1 / noise, factor = 0.3989422804014327 * scale;
-  double all = 0, ofChosen = 0;
-  _Pragma("omp simd reduction(+ : all)") for (int64_t e = 0; e < rule.experts; ++e) {
-    const double x = (clean[e] - room[e]) * scale, exponent = 0.5 * x * x;
-    // exp(-64) is nothing beside what float32 gradients are made of, and smaller numbers are slow where they get denormal.
-    const double slope = exponent > 64 ? 0 : toChances[e] * expOfMinus(exponent) * factor;
+  const float scale = static_cast<float>(1 / noise), factor = 0.39894228f * scale;
+  float all = 0, ofChosen = 0;
+  _Pragma("omp simd reduction(+ : all)") for (int64_t e = 0; e < experts; ++e) {
+    const float x = (clean[e] - room[e]) * scale;
+    const float slope = toChances[e] * fastExp(-0.5f * x * x) * factor;
     room[e] = slope;
     all += slope;
-    out[e] += static_cast<float>(slope);
+    out[e] += slope;
   }
   // A chosen expert must beat the first that is not, every other one the last of the chosen.
   for (int64_t k = 0; k < chosen; ++k) ofChosen += room[ids[k]];
-  out[next] -= static_cast<float>(ofChosen);
-  out[ids[chosen - 1]] -= static_cast<float>(all - ofChosen);
+  out[next] -= ofChosen;
+  out[ids[chosen - 1]] -= all - ofChosen;
+}
+
+POLYGATE_CLONES void chancesBackward(const float* clean, const float* rivals, const int32_t* ids, int64_t next, double noise,
+                                     const float* toChances, const Rule& rule, float* room, float* out) {
+  if (rule.experts == 16)
+    chancesBackwardAmong(16, clean, rivals, ids, next, noise, toChances, rule.topK, room, out);
+  else
+    chancesBackwardAmong(rule.experts, clean, rivals, ids, next, noise, toChances, rule.topK, room, out);
 }
 
 // Adds one token's gradient of toBalance * balance + toZ * z, the losses of auxiliary-losses.ts; shares [E] of choices.
-void lossBackward(const float* p, float logSum, const double* shares, double balance, double z, int64_t experts, float* out) {
+POLYGATE_CLONES void lossBackward(const float* p, float logSum, const double* shares, double balance, double z, int64_t experts,
+                                  float* out) {
   double mean = 0;
-  for (int64_t e = 0; e < experts; ++e) mean += p[e] * shares[e];
+  _Pragma("omp simd reduction(+ : mean)") for (int64_t e = 0; e < experts; ++e) mean += p[e] * shares[e];
   const double shift = z * logSum - balance * mean;
-  for (int64_t e = 0; e < experts; ++e) out[e] += static_cast<float>(p[e] * (balance * shares[e] + shift));
+  _Pragma("omp simd") for (int64_t e = 0; e < experts; ++e) out[e] += static_cast<float>(p[e] * (balance * shares[e] + shift));
 }
 
 // Gradients [E] of losses [2 + ...] to sums over tokens: slopes has a row for each of the losses behind the first two.
@@ -432,7 +456,8 @@ at::Tensor tokenChoiceBackward(const at::Tensor& gradient, const at::Tensor& los
   const double tokens = std::max<int64_t>(1, counted);
   const double balance = pointer<float>(losses)[0] * rule.experts / tokens, z = 2.0 * pointer<float>(losses)[1] / tokens;
   const std::vector<double> toGates = toSums(losses, slopes, ofGates, rule.experts);
-  const std::vector<double> toChances = toSums(losses, slopes, ofChances, rule.experts);
+  const std::vector<double> exactToChances = toSums(losses, slopes, ofChances, rule.experts);
+  const std::vector<float> toChances(exactToChances.begin(), exactToChances.end());
   TORCH_CHECK(toChances.empty() || (next.numel() == count && rivals.numel() == 2 * count),
               "token_choice_backward: expected the rivals of ", count, " tokens, got ", next.numel());
   at::Tensor dz = at::zeros(dy.sizes(), dy.options());
@@ -442,7 +467,7 @@ at::Tensor tokenChoiceBackward(const at::Tensor& gradient, const at::Tensor& los
   const bool* served = pointer<bool>(kept);
   float* out = pointer<float>(dz);
   at::parallel_for(0, count, grain(rule.experts), [&](int64_t from, int64_t to) {
-    std::vector<double> room(rule.experts);
+    std::vector<float> room(rule.experts);
     for (int64_t n = from; n < to; ++n) {
       const int64_t at = n * rule.experts, own = n * rule.topK;
       if (chosen[own] < 0) continue;
