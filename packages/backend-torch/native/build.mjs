@@ -17,10 +17,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { communicatorPlan } from './c10d/plan.mjs';
 import { compileAddon } from './compile.mjs';
+import { keep, takeKept } from './kept-builds.mjs';
 
 const native = dirname(fileURLToPath(import.meta.url));
 const build = join(native, '..', 'build');
@@ -182,22 +183,35 @@ const sourcesIn = (folder, extension) =>
         .map((name) => join(folder, name))
     : [];
 
-/** What a binding is made of: its files, the library's version, the compiler and all flags. */
+/**
+ * What a binding is made of: its files, the headers of Node, the library's version, the compiler and all flags. Not where
+ * the package lies: two installs of one version have one key.
+ */
 const keyOf = ({ compiler, libtorch, tries, compileFlags, linkFlags, sources }) => {
   const hash = createHash('sha256');
-  for (const file of sources) hash.update(file).update(readFileSync(file));
+  for (const file of sources) hash.update(relative(native, file)).update(readFileSync(file));
+  const headers = headerFolders().flatMap((folder) => sourcesIn(folder, '.h'));
+  for (const file of headers) hash.update(basename(file)).update(readFileSync(file));
   const versionHeader = join(libtorch.include[1], 'torch/version.h');
   hash.update(existsSync(versionHeader) ? readFileSync(versionHeader) : '');
-  hash.update(JSON.stringify([compiler, tries, compileFlags, linkFlags]));
+  const flags = compileFlags.map((flag) =>
+    flag.startsWith(`-I${native}`) ? `-I${relative(native, flag.slice(2))}` : flag,
+  );
+  const others = flags.filter((flag) => !headerFolders().some((folder) => flag === `-I${folder}`));
+  hash.update(JSON.stringify([process.platform, process.arch, compiler, tries, others, linkFlags]));
   return hash.digest('hex');
 };
+
+const keyBy = (key, flag) => createHash('sha256').update(`${key} ${flag}`).digest('hex');
 
 const previousStatus = () =>
   existsSync(statusFile) ? JSON.parse(readFileSync(statusFile, 'utf8')) : undefined;
 
-/** Compiles the engine by the first standard that does. @returns its flag */
-const compileEngine = async ({ compiler, libtorch, tries, compileFlags, linkFlags, sources }) => {
+/** Compiles the engine by the first standard that does, or takes one that was compiled so before. @returns its flag */
+const compileEngine = async ({ key, compiler, libtorch, tries, compileFlags, linkFlags, sources }) => {
   mkdirSync(build, { recursive: true });
+  const kept = force ? undefined : tries.find((flag) => takeKept(keyBy(key, flag), addon));
+  if (kept !== undefined) return kept;
   const failures = [];
   for (const flag of tries) {
     try {
@@ -209,6 +223,7 @@ const compileEngine = async ({ compiler, libtorch, tries, compileFlags, linkFlag
         linkFlags,
         output: addon,
       });
+      keep(keyBy(key, flag), addon);
       return flag;
     } catch (error) {
       failures.push({ flag, log: `${error.stderr ?? error.message}` });
@@ -234,8 +249,10 @@ const buildCommunicator = async ({ previous, ...target }) => {
   rmSync(communicator, { force: true });
   try {
     if (plan.missing) throw new Error(plan.missing);
+    if (!force && takeKept(key, communicator)) return { state: 'built', key };
     const compileFlags = [plan.tries[0], ...plan.compileFlags];
     await compileAddon({ ...plan, compileFlags, prelude: [], output: communicator });
+    keep(key, communicator);
     return { state: 'built', key };
   } catch (error) {
     const log = `${error.stderr ?? error.message}`;
@@ -299,7 +316,7 @@ const main = async () => {
         root: libtorch.root,
         cuda,
         compiler: compiler.version,
-        standard: await compileEngine({ ...target, sources }),
+        standard: await compileEngine({ ...target, key, sources }),
       };
   // The engine is of use alone: what becomes of the communicator is told beside it.
   const many = await buildCommunicator({ ...target, tries: [status.standard], previous });
