@@ -1,4 +1,5 @@
 /** SM^4 on arrays of two modalities and one file of labels, through the command line: trained, resumed, scored, asked. */
+import type { DiagnosticsRecord } from '@polygate/interference';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -167,6 +168,31 @@ describe('the recipe of a made-up suite', () => {
     const [last] = (await adaptationsOf(trained)).slice(-1);
     // Experts of every modality of both tasks.
     expect(last?.experts).toHaveLength(6);
+    const { out: table } = await run(
+      'inspect',
+      'diagnostics',
+      '--run',
+      trained,
+      '--batches',
+      '1',
+      '--engine',
+      'cpu',
+    );
+    expect(table).toContain('push: cosine of gradients');
+    const { tasks, between } = JSON.parse(
+      await readFile(join(trained, 'inspect', 'diagnostics.json'), 'utf8'),
+    ) as DiagnosticsRecord;
+    for (const { modalities, agreement } of tasks) {
+      expect(modalities.map(({ modality }) => modality)).toEqual(agreement?.names);
+      expect(modalities).toHaveLength(3);
+      // Weights of modalities, and shares of weights, are wholes; a gradient agrees with itself.
+      expect(modalities.reduce((sum, { blend }) => sum + (blend ?? 0), 0)).toBeCloseTo(1, 6);
+      expect(agreement?.purity.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 6);
+      agreement?.cosine.forEach((row, at) => expect(row[at]).toBeCloseTo(1, 6));
+    }
+    // A step on a task lowers its own loss.
+    between?.affinity.forEach((row, at) => expect(row[at]).toBeGreaterThan(0));
+    expect(between?.names).toEqual(['push', 'touch']);
     const { out } = await run('evaluate', '--run', trained, '--json', '--engine', 'cpu');
     const { scores } = JSON.parse(out) as { readonly scores: readonly { readonly metric: string }[] };
     expect(scores.filter(({ metric }) => metric === 'top-1').length).toBeGreaterThanOrEqual(2);

@@ -1,3 +1,5 @@
+export { formatDiagnostics, inspectDiagnostics } from './inspect-diagnostics.ts';
+export type { DiagnosticsStageOptions, DiagnosticsStageResult } from './inspect-diagnostics.ts';
 export { inspectInterference } from './inspect-interference.ts';
 export type {
   InspectContext,

@@ -1,6 +1,7 @@
 /** Interference as a table for a terminal. */
 import type { Estimate, InterferenceRecord, SiteRecord } from '@polygate/interference';
 import { formatError, formatValue, shortNames } from './numbers.ts';
+import { plainGrid } from './plain-grid.ts';
 
 type Matrix = SiteRecord['firstOrder'];
 
@@ -14,20 +15,6 @@ const withError = ({ value, standardError }: Estimate): string =>
 
 /** A denominator that may as well be 0. */
 const weak = ({ value, standardError }: Estimate): boolean => !(value > 2 * standardError);
-
-const grid = (rows: readonly (readonly string[])[]): readonly string[] => {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => (row[column] ?? '').length)),
-  );
-  return rows.map((row) =>
-    row
-      .map((text, column) =>
-        column === 0 ? text.padEnd(widths[column] ?? 0) : text.padStart(widths[column] ?? 0),
-      )
-      .join('   ')
-      .trimEnd(),
-  );
-};
 
 /** What a site is, in words. */
 const siteTitle = ({
@@ -55,9 +42,9 @@ export const formatInterference = (record: InterferenceRecord): string => {
     ]);
     return [
       title,
-      ...grid([head, ...main]),
+      ...plainGrid([head, ...main]),
       '  mean of ratios (equation 2 of the paper), median of ratios:',
-      ...grid([head.map((text, at) => (at === 0 ? '' : text)), ...beside]).map((line) => `  ${line}`),
+      ...plainGrid([head.map((text, at) => (at === 0 ? '' : text)), ...beside]).map((line) => `  ${line}`),
       '',
     ];
   };

@@ -30,3 +30,15 @@ export {
   taskAffinity,
 } from './gradient-agreement.ts';
 export type { FittedLosses } from './gradient-agreement.ts';
+export { measureDiagnostics } from './measure-diagnostics.ts';
+export type {
+  AgreementRecord,
+  DiagnosedTask,
+  Diagnostics,
+  DiagnosticsOptions,
+  FitRecord,
+  ModalityRecord,
+  TaskDiagnostics,
+} from './measure-diagnostics.ts';
+export { DIAGNOSTICS_FILE, runDiagnostics, writeDiagnostics } from './run-diagnostics.ts';
+export type { DiagnosticsRecord, RunDiagnosticsOptions } from './run-diagnostics.ts';

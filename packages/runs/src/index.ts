@@ -9,3 +9,4 @@ export { loadRunExtensions, readRun, suiteFolderOf } from './run-record.ts';
 export type { RecordedEngine, RunRecord } from './run-record.ts';
 export { describeRecipe } from './describe-recipe.ts';
 export { runSubsets } from './subset-files.ts';
+export { validatedSplits } from './validated-scores.ts';

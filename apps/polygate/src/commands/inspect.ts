@@ -1,4 +1,10 @@
-import { formatInterference, inspectInterference, inspectReport } from '@polygate/app-inspect';
+import {
+  formatDiagnostics,
+  formatInterference,
+  inspectDiagnostics,
+  inspectInterference,
+  inspectReport,
+} from '@polygate/app-inspect';
 import { ConfigError } from '@polygate/core';
 import type { Command } from 'commander';
 import type { Terminal } from '../terminal.ts';
@@ -27,6 +33,11 @@ interface InterferenceFlags extends EngineFlags {
   readonly json?: string;
 }
 
+type DiagnosticsFlags = Pick<
+  InterferenceFlags,
+  keyof EngineFlags | 'run' | 'base' | 'suite' | 'tasks' | 'batches' | 'step' | 'seed' | 'json'
+>;
+
 const numbers = (value: string): number[] => list(value).map(positive('--layers', 2048));
 
 /** Most updates, directions and shares that are measured. */
@@ -45,7 +56,7 @@ const amount =
     );
   };
 
-/** `polygate inspect interference|report`: what went on inside a run. */
+/** `polygate inspect interference|diagnostics|report`: what went on inside a run. */
 export const addInspect = (program: Command, terminal: Terminal): void => {
   const inspect = program
     .command('inspect')
@@ -115,6 +126,48 @@ export const addInspect = (program: Command, terminal: Terminal): void => {
           { logger, signal },
         );
         terminal.print(formatInterference(record));
+        logger.info(`wrote ${file}`);
+      },
+    );
+
+  withEngine(inspect.command('diagnostics'))
+    .description(
+      'how gradients of modalities and tasks agree, and how each fits and generalises -> a table and RUN/inspect/diagnostics.json',
+    )
+    .requiredOption('--run <folder>', 'folder of a run')
+    .option(
+      '--checkpoint <name>',
+      'checkpoint to measure: best, last, or a name such as step-1500 (default: best where there is one, else last)',
+    )
+    .option('--base <folder>', baseText)
+    .option('--suite <folder>', 'prepared suite (default: the one that the run was trained on)')
+    .option('--tasks <names>', 'tasks, separated by commas (default: all of the run)', list)
+    .option(
+      '--batches <count>',
+      'batches of each task and split (default: 8)',
+      positive('--batches', 2 ** 16),
+    )
+    .option(
+      '--step <share>',
+      'length of the step on a task whose effect on the others is looked at, as a share of the weights’ norm (default: 0.001)',
+      amount('--step', 'above'),
+    )
+    .option(
+      '--seed <number>',
+      'seed of the rows that are drawn (default: 1)',
+      positive('--seed', Number.MAX_SAFE_INTEGER),
+    )
+    .option('--json <file>', 'where the result goes (default: RUN/inspect/diagnostics.json)')
+    .action(
+      async (
+        { engine: _e, device: _d, precision: _p, threads: _t, ...flags }: DiagnosticsFlags,
+        command: Command,
+      ) => {
+        const { record, file } = await inspectDiagnostics(
+          { ...flags, ...engineOptions(command.opts<EngineFlags>()) },
+          { logger, signal },
+        );
+        terminal.print(formatDiagnostics(record));
         logger.info(`wrote ${file}`);
       },
     );
