@@ -193,6 +193,11 @@ describe('the recipe of a made-up suite', () => {
     // A step on a task lowers its own loss.
     between?.affinity.forEach((row, at) => expect(row[at]).toBeGreaterThan(0));
     expect(between?.names).toEqual(['push', 'touch']);
+    await run('inspect', 'report', '--run', trained);
+    const figure = (at: number): Promise<string> =>
+      readFile(join(trained, 'inspect', 'figures', `diagnostics-${at}.svg`), 'utf8');
+    expect(await figure(1)).toContain('touching: modalities of push');
+    expect(await figure(3)).toContain('touching: tasks');
     const { out } = await run('evaluate', '--run', trained, '--json', '--engine', 'cpu');
     const { scores } = JSON.parse(out) as { readonly scores: readonly { readonly metric: string }[] };
     expect(scores.filter(({ metric }) => metric === 'top-1').length).toBeGreaterThanOrEqual(2);

@@ -40,5 +40,7 @@ export type {
   ModalityRecord,
   TaskDiagnostics,
 } from './measure-diagnostics.ts';
-export { DIAGNOSTICS_FILE, runDiagnostics, writeDiagnostics } from './run-diagnostics.ts';
-export type { DiagnosticsRecord, RunDiagnosticsOptions } from './run-diagnostics.ts';
+export { DIAGNOSTICS_FILE, readDiagnostics, writeDiagnostics } from './diagnostics-record.ts';
+export type { DiagnosticsRecord } from './diagnostics-record.ts';
+export { runDiagnostics } from './run-diagnostics.ts';
+export type { RunDiagnosticsOptions } from './run-diagnostics.ts';

@@ -1,10 +1,10 @@
 /** The diagnostics of SM^4 of a run: its checkpoint, rows of its suite. */
 import { ConfigError, createRandom, silentLogger, unknownName } from '@polygate/core';
-import { writeFileAtomic } from '@polygate/core/node';
 import { makeTask, tasksOf, type OpenSuite } from '@polygate/generalist';
 import { openRun, validatedSplits, type OpenRun, type OpenRunOptions } from '@polygate/runs';
 import { splitBatches, type TaskBatch, type TaskRecipe } from '@polygate/tasks';
-import { measureDiagnostics, type DiagnosedTask, type Diagnostics } from './measure-diagnostics.ts';
+import type { DiagnosticsRecord } from './diagnostics-record.ts';
+import { measureDiagnostics, type DiagnosedTask } from './measure-diagnostics.ts';
 
 export interface RunDiagnosticsOptions extends OpenRunOptions {
   /** Folder of a prepared suite. @default the one that the run was trained on */
@@ -19,23 +19,6 @@ export interface RunDiagnosticsOptions extends OpenRunOptions {
   readonly seed?: number;
   readonly signal?: AbortSignal;
 }
-
-/** diagnostics.json: what was measured, for programs. */
-export interface DiagnosticsRecord extends Diagnostics {
-  readonly kind: 'polygate-diagnostics';
-  readonly version: 1;
-  readonly run: string;
-  /** Updates of the checkpoint. */
-  readonly trainedSteps: number | null;
-  /** Most batches of a task and split. */
-  readonly batches: number;
-  readonly step: number;
-  readonly seed: number;
-  readonly engine: { readonly name: string; readonly device: string; readonly precision: string };
-}
-
-/** Name of the file in a run's `inspect` folder. */
-export const DIAGNOSTICS_FILE = 'diagnostics.json';
 
 const DEFAULT_BATCHES = 8;
 
@@ -115,7 +98,3 @@ export const runDiagnostics = async (
     ...measured,
   };
 };
-
-/** Writes a diagnostics.json. @throws StateError for a full or unwritable disk */
-export const writeDiagnostics = (path: string, record: DiagnosticsRecord): Promise<void> =>
-  writeFileAtomic(path, `${JSON.stringify(record, null, 1)}\n`);

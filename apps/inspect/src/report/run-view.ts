@@ -1,7 +1,14 @@
 /** Everything that a report shows of one run, read from its folder. */
 import { ConfigError } from '@polygate/core';
 import { describeOverfitting, readOverfitting, type Recipe } from '@polygate/generalist';
-import { INTERFERENCE_FILE, readInterference, type InterferenceRecord } from '@polygate/interference';
+import {
+  DIAGNOSTICS_FILE,
+  INTERFERENCE_FILE,
+  readDiagnostics,
+  readInterference,
+  type DiagnosticsRecord,
+  type InterferenceRecord,
+} from '@polygate/interference';
 import { openRun } from '@polygate/runs';
 import type { TrainedTask } from '@polygate/tasks';
 import { basename, join, resolve } from 'node:path';
@@ -19,6 +26,7 @@ export interface RunView {
   /** By group of experts. */
   readonly gates: readonly GateTable[];
   readonly interference?: InterferenceRecord;
+  readonly diagnostics?: DiagnosticsRecord;
   /** Lines of the table of facts: name and value. */
   readonly facts: readonly (readonly [name: string, value: string])[];
 }
@@ -51,6 +59,7 @@ export const viewRun = async (run: string, base?: string): Promise<RunView> => {
   const byRow = new Set(tables.map(({ condition }) => condition));
   const gates = [...tables, ...shareTablesOf(log.routing.filter(({ condition }) => !byRow.has(condition)))];
   const interference = await readInterference(join(run, 'inspect', INTERFERENCE_FILE));
+  const diagnostics = await readDiagnostics(join(run, 'inspect', DIAGNOSTICS_FILE));
   const facts: (readonly [string, string])[] = [
     ['folder', run],
     ...(recipe
@@ -74,5 +83,6 @@ export const viewRun = async (run: string, base?: string): Promise<RunView> => {
     facts,
     gates,
     ...(interference ? { interference } : {}),
+    ...(diagnostics ? { diagnostics } : {}),
   };
 };

@@ -1,5 +1,6 @@
 /** What stands in a report, section by section, with a word on how to read it. */
 import type { Figure } from '@polygate/figures';
+import { diagnosticsFigures, diagnosticsTable, type NamedDiagnostics } from './diagnostics-figures.ts';
 import { gateFigures } from './gate-figures.ts';
 import { interferenceFigures, interferenceMeans, type NamedInterference } from './interference-figures.ts';
 import { loadByLayer, loadOverTime, routingHealth } from './load-figures.ts';
@@ -145,6 +146,23 @@ const interference = (runs: readonly RunView[]): ReportSection => {
   };
 };
 
+/** Of runs that were measured; there is no section where none was. */
+const diagnostics = (runs: readonly RunView[]): readonly ReportSection[] => {
+  const measured: readonly NamedDiagnostics[] = runs.flatMap(({ name, diagnostics: record }) =>
+    record ? [{ name, record }] : [],
+  );
+  if (measured.length === 0) return [];
+  return [
+    {
+      id: 'diagnostics',
+      title: 'Modalities and tasks in the last block',
+      lead: 'Cosines of mean gradients over the weights of the last block: of each task with one modality alone, and of the tasks. Below 0 a step of one undoes what the other does. The table has the losses of each modality alone; gap is validation loss less training loss, blend the weight of a modality by what it generalises.',
+      figures: diagnosticsFigures(measured).map((figure, at) => ({ id: `diagnostics-${at + 1}`, figure })),
+      table: diagnosticsTable(measured),
+    },
+  ];
+};
+
 /** All sections of a report on one run, or on one against another. */
 export const reportSections = (runs: readonly RunView[]): readonly ReportSection[] => [
   losses(runs),
@@ -152,4 +170,5 @@ export const reportSections = (runs: readonly RunView[]): readonly ReportSection
   gates(runs),
   loads(runs),
   interference(runs),
+  ...diagnostics(runs),
 ];
