@@ -1,4 +1,4 @@
-import { noteOrigin, pendingAnswers, StateError, unknownName } from '@polygate/core';
+import { noteOrigin, pendingAnswers, PolygateError, StateError, unknownName } from '@polygate/core';
 import { endingWork } from '@polygate/core/node';
 import { taskPredictors } from '@polygate/tasks';
 import { Command, CommanderError } from 'commander';
@@ -15,6 +15,7 @@ import { addTune } from './commands/tune.ts';
 import { collect } from './commands/options.ts';
 import { errorText, exitCodeOf, exitCodes } from './exit-codes.ts';
 import { loadEarlyExtensions } from './extensions.ts';
+import { endWithStarter, isChild, LOST_CODE } from './processes.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
 
 /** Frames of a trace. */
@@ -82,6 +83,9 @@ const createProgram = (terminal: Terminal): Command => {
 const isAbort = (error: unknown): boolean =>
   error instanceof Error && (error.name === 'AbortError' || isAbort(error.cause));
 
+/** Whether a rank ended because of another one. */
+const isLost = (error: unknown): boolean => error instanceof PolygateError && error.code === 'rank-failed';
+
 /** The error of a command that waits for what nothing can bring any more, with the extension's record that it waits for. */
 const neverEnds = (): Error => {
   const [first] = pendingAnswers();
@@ -105,6 +109,7 @@ const wantsTrace = (argv: readonly string[]): boolean =>
  * @returns the exit code; nothing is thrown
  */
 export const main = async (argv: readonly string[], given?: Terminal): Promise<number> => {
+  if (!given) endWithStarter();
   const ownTerminal = given ? undefined : processTerminal();
   const terminal = given ?? (ownTerminal as Terminal);
   // Frames of extensions may lie below many of the engine's; errors say which one it was.
@@ -119,6 +124,8 @@ export const main = async (argv: readonly string[], given?: Terminal): Promise<n
       terminal.logger.info('stopped');
       return exitCodes.interrupted;
     }
+    // Whoever started this rank tells of the one that failed.
+    if (isChild() && isLost(error)) return LOST_CODE;
     terminal.logger.error(errorText(error, wantsTrace(argv)).replace(/^(?:error: )+/u, ''));
     return exitCodeOf(error);
   } finally {

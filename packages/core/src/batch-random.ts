@@ -43,6 +43,13 @@ const withStreams = (samples: Random, step: Random, first: number): BatchRandom 
 export const createBatchRandom = ({ samples, step, first = 0 }: BatchRandomOptions): BatchRandom =>
   withStreams(samples.fork('rows'), step.fork('all'), first);
 
+/** The randomness of rows of a batch from `first` on, as a batch of their own: its row 0 is row `first` of the whole. */
+export const partRandom = (random: BatchRandom, first: number): BatchRandom => ({
+  ...random,
+  forSample: (row, purpose) => random.forSample(first + row, purpose),
+  fork: (label) => partRandom(random.fork(label), first),
+});
+
 const isOfBatch = (random: Random): random is BatchRandom => 'forSample' in random;
 
 /**

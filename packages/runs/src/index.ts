@@ -10,3 +10,6 @@ export type { RecordedEngine, RunRecord } from './run-record.ts';
 export { describeRecipe } from './describe-recipe.ts';
 export { runSubsets } from './subset-files.ts';
 export { validatedSplits } from './validated-scores.ts';
+export { openRanks } from './launch/open-ranks.ts';
+export { registerLauncher } from './launch/launchers.ts';
+export type { Environment, Launcher, Place } from './launch/launchers.ts';

@@ -1,5 +1,14 @@
 /** A recipe and a prepared suite -> one shared model trained jointly on its tasks -> a run folder. */
-import { silentLogger, silentProgress, type Logger, type Progress } from '@polygate/core';
+import {
+  aloneCommunicator,
+  ConfigError,
+  sha256,
+  silentLogger,
+  silentProgress,
+  type Communicator,
+  type Logger,
+  type Progress,
+} from '@polygate/core';
 import { type Lock } from '@polygate/core/node';
 import {
   architectureOf,
@@ -13,15 +22,18 @@ import {
   readOverfitting,
   resizedSuite,
   tasksOf,
+  type Generalist,
   type Recipe,
 } from '@polygate/generalist';
 import { createOptimizer } from '@polygate/nn';
+import { cutTaskBatch, type TaskBatch } from '@polygate/tasks';
 import { selectEngine, type EngineChoice, type EngineName } from '@polygate/tensor';
 import {
   checkpointFolder,
   latestCheckpoint,
   lockRun,
   train,
+  type RankOptions,
   type ResumeMode,
   type TrainResult,
 } from '@polygate/training';
@@ -65,6 +77,11 @@ export interface TrainRecipeContext {
   readonly signal?: AbortSignal;
   /** The run folder's lock, where the caller holds it already. @default taken for as long as the stage works */
   readonly lock?: Lock;
+  /**
+   * The processes that train this run together, each with the same recipe, suite and run folder; rank 0 writes. Borrowed.
+   * @default one process
+   */
+  readonly communicator?: Communicator;
 }
 
 export interface TrainRecipeResult extends TrainResult {
@@ -110,6 +127,27 @@ const startedFrom = (recipe: Recipe, base: TunedModel['base'], run: string): Rec
   return { ...recipe, initialize: { ...initialize, from: resolve(run, base.path) } };
 };
 
+/** What a run on many processes is told, if it is one. @throws ConfigError for a model whose batches can't be shared */
+const ranksOf = (
+  communicator: Communicator,
+  {
+    recipe,
+    model,
+  }: { readonly recipe: Recipe; readonly model: Pick<Generalist, 'architecture' | 'partsAddUp'> },
+): { readonly ranks?: RankOptions<TaskBatch> } => {
+  if (communicator.size === 1) return {};
+  if (model.partsAddUp !== true) {
+    throw new ConfigError(
+      `pretrain ${recipe.name}: expected one process, got ${communicator.size}: rows of a batch of the model "${model.architecture}" are not independent of each other, so processes can't share them; start it without --processes`,
+      { code: 'rows-depend', fields: { architecture: model.architecture } },
+    );
+  }
+  const { engine: _, threads: __, ...computed } = recipe;
+  return {
+    ranks: { communicator, cut: cutTaskBatch, facts: { recipe: sha256(JSON.stringify(computed)) } },
+  };
+};
+
 /** What a run says of its held-out scores when it is over. */
 const tellOutcome = async (
   run: string,
@@ -137,10 +175,12 @@ export const trainRecipe = async (
   options: TrainRecipeOptions,
   context: TrainRecipeContext = {},
 ): Promise<TrainRecipeResult> => {
-  const { logger = silentLogger, progress = silentProgress, signal } = context;
+  const { communicator = aloneCommunicator, signal } = context;
+  const isFirst = communicator.rank === 0;
+  const { logger = silentLogger, progress = silentProgress } = isFirst ? context : {};
   const { recipe } = options;
   const run = options.run ?? join('runs', recipe.name);
-  await using ownLock = context.lock ? undefined : await lockRun(run, 'pretrain');
+  await using ownLock = context.lock || !isFirst ? undefined : await lockRun(run, 'pretrain');
   const lock = context.lock ?? ownLock;
   const engine = await selectEngine({
     engine: recipe.engine as EngineName | 'auto',
@@ -175,9 +215,11 @@ export const trainRecipe = async (
   const unvalidated = datasetsWithoutValidation(data, tasks);
   const best = bestOf(recipe, { names: scores, unvalidated, logger });
   // Only a recipe that fits its suite claims the folder: the corrected one must not be refused after a typo.
-  await claimRun(run, recipe, engine);
-  await recordSubsets(run, subsets);
-  if (start && !isResumed) await recordStart(run, start, made.settings);
+  if (isFirst) {
+    await claimRun(run, recipe, engine);
+    await recordSubsets(run, subsets);
+    if (start && !isResumed) await recordStart(run, start, made.settings);
+  }
   const batchSizes = Object.fromEntries(
     Object.entries(tasks).map(([name, { batchSize }]) => [name, batchSize]),
   );
@@ -232,11 +274,12 @@ export const trainRecipe = async (
     measure: measureTaskBatch,
     logger,
     progress,
+    ...ranksOf(communicator, { recipe, model }),
     ...(base ? { base } : {}),
     ...(clipNorm === null ? {} : { clipNorm }),
     ...(signal ? { signal } : {}),
     ...(lock ? { lock } : {}),
   });
-  await tellOutcome(run, recipe, { result, logger });
+  if (isFirst) await tellOutcome(run, recipe, { result, logger });
   return { ...result, run, recipe, engine };
 };

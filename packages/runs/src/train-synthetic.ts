@@ -1,5 +1,5 @@
 /** A recipe on made-up data: whether it runs, and how large it will be, before its data and machines are there. */
-import { silentLogger } from '@polygate/core';
+import { ConfigError, silentLogger } from '@polygate/core';
 import type { Recipe } from '@polygate/generalist';
 import { lockRun } from '@polygate/training';
 import { join } from 'node:path';
@@ -42,7 +42,12 @@ export const trainSynthetic = async (
   options: TrainRecipeOptions,
   context: TrainRecipeContext = {},
 ): Promise<TrainRecipeResult> => {
-  const { logger = silentLogger } = context;
+  const { logger = silentLogger, communicator } = context;
+  if (communicator && communicator.size > 1) {
+    throw new ConfigError(
+      `--synthetic: expected one process, got ${communicator.size}: it shows that a recipe runs; leave --processes out`,
+    );
+  }
   const { recipe } = options;
   const { model, estimate } = estimateAhead(recipe);
   const pixels = SYNTHETIC_GRID * model.patch;

@@ -132,3 +132,5 @@ export type {
 } from './task.ts';
 export { patchStage, tagStage } from './stages.ts';
 export type { ColumnStage, PatchStageOptions, TagStageOptions } from './stages.ts';
+export { cutTaskBatch } from './task-parts.ts';
+export type { TaskPart } from './task-parts.ts';

@@ -15,6 +15,7 @@ export type {
   TrainResult,
   TrainSource,
 } from './run-options.ts';
+export type { BatchPart, RankOptions } from './ranks.ts';
 export type { BestOptions, BestState } from './best-score.ts';
 export { lockRun } from './run-lock.ts';
 export {

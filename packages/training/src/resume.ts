@@ -187,3 +187,15 @@ export const restore = async <Batch>(options: TrainOptions<Batch>): Promise<Begi
   await cutMetrics(runDirectory, beginning.state.step, logger);
   return beginning;
 };
+
+/**
+ * As {@link restore} of the process that writes has left it: of a run on many processes, the others read the same
+ * checkpoint and change nothing.
+ */
+export const follow = async <Batch>(options: TrainOptions<Batch>): Promise<Beginning> => {
+  const latest = await latestCheckpoint(options.runDirectory);
+  if (!latest) return { state: freshState(options.seed), checkpoint: undefined };
+  const state = await open(options, latest);
+  if (state.extra !== undefined) options.extraState?.restore(state.extra);
+  return { state, checkpoint: latest };
+};

@@ -8,6 +8,7 @@ import type { MovingAverage, Optimizer, ParameterSet, Schedule } from '@polygate
 import type * as tf from '@tensorflow/tfjs';
 import type { BestOptions } from './best-score.ts';
 import type { CheckpointBase } from './checkpoint-state.ts';
+import type { RankOptions } from './ranks.ts';
 
 /** What a source gets with each request. */
 export interface BatchContext {
@@ -161,6 +162,11 @@ export interface TrainOptions<Batch> {
    * for losses of several means alone: for others, `weight` of the result says the same. @default what the results say
    */
   readonly weights?: (batch: Batch) => LossWeights;
+  /**
+   * The processes that compute every update together; `weights` are needed then. All see one run folder, in which rank 0
+   * alone writes; callbacks and validation run on every rank. @default one process
+   */
+  readonly ranks?: RankOptions<Batch>;
   /** Of the default task weights, size^(1/temperature). @default 2 */
   readonly temperature?: number;
   /** Updates between checkpoints; the last update always gets one. @default 1000 */

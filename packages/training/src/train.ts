@@ -6,6 +6,7 @@
  * one that never was, bit for bit on an engine that computes deterministically.
  */
 import {
+  aloneCommunicator,
   ConfigError,
   createRandom,
   errorAt,
@@ -24,14 +25,15 @@ import { join } from 'node:path';
 import { createBatchQueue } from './batch-queue.ts';
 import { searchBest } from './best-score.ts';
 import { BASED_STATE_VERSION, type CheckpointPlace, type RunState } from './checkpoint-state.ts';
-import { writeCheckpoint } from './checkpoint.ts';
+import { checkpointFolder, writeCheckpoint } from './checkpoint.ts';
 import { METRICS_FILE, syncMetrics } from './metrics-file.ts';
-import { dataOf, freshState, restore } from './resume.ts';
+import { rankBatches, reduceUpdate, requireAgreement, requireWeights, valuesOfFirst } from './ranks.ts';
+import { dataOf, follow, freshState, restore, type Beginning } from './resume.ts';
 import type { BatchMeasure, StepReport, TrainCallback, TrainOptions, TrainResult } from './run-options.ts';
 import { lockRun } from './run-lock.ts';
 import { unlessAborted } from './stop-signal.ts';
 import { createThroughput } from './throughput.ts';
-import { accumulateGradients } from './update.ts';
+import { accumulateGradients, type UpdateGradients } from './update.ts';
 
 const BYTES_PER_MB = 1_000_000;
 
@@ -94,6 +96,26 @@ const stepError = (at: Parameters<typeof notFinite>[0], cause: unknown): unknown
     : errorAt(cause, `train: step ${at.step} (task "${at.task}")`);
 };
 
+/** Where the run begins: of many ranks, the first one tidies the folder and the others read what it left. */
+const beginning = async <Batch>(options: TrainOptions<Batch>): Promise<Beginning> => {
+  const { communicator = aloneCommunicator, facts } = options.ranks ?? {};
+  if (communicator.size === 1) return restore(options);
+  if (communicator.rank > 0) await communicator.barrier();
+  const restored = await (communicator.rank === 0 ? restore(options) : follow(options));
+  if (communicator.rank === 0) await communicator.barrier();
+  const { parameters, steps, seed, accumulate = 1, sources } = options;
+  await requireAgreement(communicator, {
+    ...facts,
+    ...dataOf(sources),
+    step: String(restored.state.step),
+    steps: String(steps),
+    seed: String(seed),
+    accumulate: String(accumulate),
+    parameters: parameters.specs.map(({ name, shape }) => `${name} ${shape.join('x')}`).join(),
+  });
+  return restored;
+};
+
 /**
  * Trains until `steps` updates are made or the signal aborts, resuming from the run directory's latest checkpoint.
  * Parameters, optimizer and average are borrowed; they hold the trained values afterwards.
@@ -102,6 +124,21 @@ const stepError = (at: Parameters<typeof notFinite>[0], cause: unknown): unknown
  * loss, validation and callbacks throw. Checkpoints written before stay good in every case.
  */
 export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainResult> => {
+  const { communicator = aloneCommunicator } = options.ranks ?? {};
+  try {
+    return await trainRank(options);
+  } catch (error) {
+    // The others wait for this rank: they end with its reason.
+    await communicator.abort(error instanceof Error ? error.message : String(error));
+    throw error;
+  }
+};
+
+const trainRank = async <Batch>(options: TrainOptions<Batch>): Promise<TrainResult> => {
+  const { ranks } = options;
+  const { communicator = aloneCommunicator } = ranks ?? {};
+  const isFirst = communicator.rank === 0;
+  requireWeights(communicator, options.weights);
   const { parameters, optimizer, steps, seed, runDirectory, signal, average } = options;
   const { accumulate = 1, checkpointEvery = 1000, keepLast = 3, callbacks = [], validateEvery } = options;
   const { logger = silentLogger, clock = () => performance.now(), temperature = 2 } = options;
@@ -110,8 +147,8 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
   const random = createRandom(seed);
   const metricsPath = join(runDirectory, METRICS_FILE);
 
-  await using _lock = options.lock ? undefined : await lockRun(runDirectory, 'train');
-  const restored = await restore(options);
+  await using _lock = options.lock || !isFirst ? undefined : await lockRun(runDirectory, 'train');
+  const restored = await beginning(options);
   const resumedFrom = restored.state.step;
   let { checkpoint: last } = restored;
   let { samples: allSamples, tokens: allTokens } = restored.state;
@@ -125,11 +162,13 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
     random,
   });
   const file = jsonlMetricSink(metricsPath);
+  let isStopped = false;
   // Without a display, what it would keep goes to the logger: checkpoints and validations.
   const progress = options.progress ?? { ...silentProgress, note: (line: string) => logger.info(line) };
   const throughput = createThroughput(steps, clock);
 
   const record = async (entry: MetricRecord): Promise<void> => {
+    if (!isFirst) return;
     await file.write(entry).catch((cause: unknown) => {
       throw writeError(metricsPath, cause);
     });
@@ -140,6 +179,11 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
   };
   const save = async (): Promise<CheckpointPlace> => {
     if (last?.step === step) return last;
+    if (!isFirst) {
+      last = { step, path: checkpointFolder(runDirectory, step) };
+      await communicator.barrier();
+      return last;
+    }
     await syncMetrics(metricsPath);
     const extra = options.extraState?.save();
     if (extra !== undefined) requireFit(rules.json, extra, 'train: extraState.save()');
@@ -160,6 +204,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
       files: options.files ?? {},
     });
     last = written;
+    await communicator.barrier();
     progress.note(`checkpoint ${written.path}`);
     await notify((callback) => callback.onCheckpoint?.(step, written.path));
     return written;
@@ -168,23 +213,30 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
   /** One update; false when the signal came while waiting for data. */
   const update = async (): Promise<boolean> => {
     const began = clock();
-    const taken = await unlessAborted(queue.take(), signal);
+    // Ranks stop together, when they have told each other.
+    const taken = await unlessAborted(queue.take(), communicator.size > 1 ? undefined : signal);
     if (!taken) return false;
-    const { source, batches, randoms } = taken;
+    const { source, batches } = taken;
+    const mine = ranks && communicator.size > 1 ? rankBatches(taken, ranks) : taken;
     const fetched = clock();
     const at = { step: step + 1, task: source.name, checkpoint: last };
-    const { gradients, loss, metrics, records } = await accumulateGradients({
+    const own = await accumulateGradients({
       parameters,
-      batches,
+      ...mine,
       loss: options.loss,
       lossWeight: source.lossWeight ?? 1,
       weights: options.weights,
       step,
       task: source.name,
-      randoms,
     }).catch((cause: unknown) => {
       throw stepError(at, cause);
     });
+    const reduced: UpdateGradients & { readonly isStopped?: boolean } =
+      communicator.size > 1
+        ? await reduceUpdate(communicator, parameters, { update: own, stop: signal?.aborted === true })
+        : own;
+    isStopped ||= reduced.isStopped === true;
+    const { gradients, loss, metrics, records } = reduced;
     const computed = clock();
     const learningRate = options.schedule(step);
     let gradientNorm: number;
@@ -235,7 +287,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
   /** @returns whether it is the best so far */
   const validate = async (): Promise<boolean> => {
     if (!options.validate) return false;
-    const values = await options.validate(step);
+    const values = await valuesOfFirst(communicator, await options.validate(step));
     if (Object.keys(values).length === 0) return false;
     await record({ step, kind: 'validation', values });
     const shown = Object.entries(values).map(([name, value]) => `${name} ${value.toPrecision(4)}`);
@@ -253,7 +305,8 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
   try {
     await notify((callback) => callback.onStart?.(resumedFrom));
     progress.start?.(throughput.start(step));
-    let stopped = signal?.aborted === true;
+    const isAsked = (): boolean => (communicator.size > 1 ? isStopped : signal?.aborted === true);
+    let stopped = isAsked();
     while (!isOver() && !stopped) {
       stopped = !(await update());
       if (!stopped) {
@@ -266,7 +319,7 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
           await save();
           throughput.pause();
         }
-        stopped = signal?.aborted === true;
+        stopped = isAsked();
       }
     }
     const { path } = await save();

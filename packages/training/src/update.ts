@@ -4,7 +4,7 @@
  * a contrastive one, compares those of each accumulated batch alone.)
  *
  * A mean is carried as mean and weight. Where the weights of all batches are known before the first is computed, each
- * mean counts by its share of their sum; over several processes the sums would be those of all of them.
+ * mean counts by its share of their sum, those that other processes compute included.
  */
 import { ConfigError, type BatchRandom } from '@polygate/core';
 import { parameterGradients, type ParameterSet } from '@polygate/nn';
@@ -15,6 +15,8 @@ import type { LossContext, LossResult, LossWeights } from './run-options.ts';
 export interface UpdateInput<Batch> {
   readonly parameters: ParameterSet;
   readonly batches: readonly Batch[];
+  /** Those that other processes compute of the same update: they count in the sums of the weights. @default none */
+  readonly others?: readonly Batch[];
   readonly loss: (batch: Batch, context: LossContext) => LossResult;
   readonly lossWeight: number;
   /** As in the options of a run. */
@@ -97,9 +99,10 @@ const divideAll = (gradients: Record<string, tf.Tensor>, divisor: number): void 
  * @throws ConfigError for a weight that is none
  */
 export const accumulateGradients = async <Batch>(input: UpdateInput<Batch>): Promise<UpdateGradients> => {
-  const { parameters, batches, step, task, lossWeight } = input;
-  const alone = batches.length === 1;
-  const weightShares = alone || !input.weights ? undefined : knownShares(batches.map(input.weights), task);
+  const { parameters, batches, others = [], step, task, lossWeight } = input;
+  const alone = batches.length === 1 && others.length === 0;
+  const weightShares =
+    alone || !input.weights ? undefined : knownShares([...batches, ...others].map(input.weights), task);
   const gradients = Object.create(null) as Record<string, tf.Tensor>;
   const metrics = Object.create(null) as Record<string, number>;
   const records: NonNullable<LossResult['records']>[number][] = [];

@@ -5,11 +5,13 @@ import {
   pretrainSynthetic,
   suiteRecipes,
 } from '@polygate/app-pretrain';
-import { describeRecipe } from '@polygate/runs';
+import { ConfigError, excerpt, type Communicator } from '@polygate/core';
+import { describeRecipe, openRanks } from '@polygate/runs';
 import { createProgress } from '@polygate/terminal';
 import type { ResumeMode } from '@polygate/training';
 import type { Command } from 'commander';
 import { readRecipe } from '../extensions.ts';
+import { isChild, runProcesses, withoutOption } from '../processes.ts';
 import type { Terminal } from '../terminal.ts';
 import {
   baseText,
@@ -21,6 +23,9 @@ import {
   type RecipeFlags,
 } from './options.ts';
 
+/** Of one machine. */
+const MOST_PROCESSES = 256;
+
 interface PretrainFlags extends RecipeFlags, EngineFlags {
   readonly run?: string;
   readonly suite?: string;
@@ -28,7 +33,28 @@ interface PretrainFlags extends RecipeFlags, EngineFlags {
   readonly resume: ResumeMode;
   readonly describe?: boolean;
   readonly synthetic?: boolean;
+  readonly processes?: number;
 }
+
+const processCount = (value: string): number => {
+  const count = Number(value);
+  if (Number.isSafeInteger(count) && count >= 1 && count <= MOST_PROCESSES) return count;
+  throw new ConfigError(
+    `--processes: expected a whole number from 1 to ${MOST_PROCESSES}, got ${excerpt(value)}`,
+  );
+};
+
+/** Work of one rank: the others learn of its failure, whatever it is, and wait for its end. */
+const together = async <T>(communicator: Communicator, work: () => Promise<T>): Promise<T> => {
+  try {
+    return await work();
+  } catch (error) {
+    await communicator.abort(error instanceof Error ? error.message : String(error));
+    throw error;
+  } finally {
+    await communicator[Symbol.asyncDispose]();
+  }
+};
 
 /** `polygate pretrain`: joint training of one encoder on all tasks of a suite. */
 export const addPretrain = (program: Command, terminal: Terminal): void => {
@@ -38,6 +64,11 @@ export const addPretrain = (program: Command, terminal: Terminal): void => {
     .option('--run <folder>', 'folder of the run (default: runs/<name of the recipe>)')
     .option('--base <folder>', baseText)
     .option('--synthetic', 'train on made-up data with small batches, to see that a recipe runs')
+    .option(
+      '--processes <count>',
+      'processes on this machine that train together; torchrun, mpirun and srun start them without it',
+      processCount,
+    )
     .option('--describe', 'print the parameter table of the recipe and do nothing else')
     .addHelpText(
       'after',
@@ -54,16 +85,28 @@ export const addPretrain = (program: Command, terminal: Terminal): void => {
         terminal.print(describeRecipe(await fitPretrainRecipe(choice, logger)));
         return;
       }
+      if (flags.processes !== undefined && flags.processes > 1 && !isChild()) {
+        await runProcesses(flags.processes, {
+          argv: withoutOption(process.argv.slice(2), '--processes'),
+          terminal,
+        });
+        return;
+      }
+      const communicator = await openRanks(process.env);
+      if (communicator.size > 1) logger.info(`${communicator.size} processes train together`);
       const train = flags.synthetic ? pretrainSynthetic : pretrain;
-      const result = await train(
-        {
-          ...choice,
-          resume: flags.resume,
-          ...(flags.run === undefined ? {} : { run: flags.run }),
-          ...(flags.base === undefined ? {} : { base: flags.base }),
-        },
-        { logger, signal, progress: createProgress(terminal.stream, logger) },
+      const result = await together(communicator, () =>
+        train(
+          {
+            ...choice,
+            resume: flags.resume,
+            ...(flags.run === undefined ? {} : { run: flags.run }),
+            ...(flags.base === undefined ? {} : { base: flags.base }),
+          },
+          { logger, signal, communicator, progress: createProgress(terminal.stream, logger) },
+        ),
       );
+      if (communicator.rank > 0) return;
       const verb = result.status === 'finished' ? 'finished' : 'stopped';
       logger.info(`${verb} at step ${result.step}: ${result.checkpoint}`);
       if (result.status === 'stopped') logger.info('run the same command again to go on');

@@ -222,6 +222,11 @@ export interface Generalist extends TaskModel, Disposable {
    * @default nothing is known before the forward
    */
   check?(batch: TaskBatch): void;
+  /**
+   * Whether the loss of a batch is the mean of the losses of its parts, weighed by `weights`: then several processes may
+   * compute one batch. Not where rows of a batch are normalised together. @default false
+   */
+  readonly partsAddUp?: boolean;
   /** What the means of a batch's loss and metrics will be taken over, known before they are computed. */
   weights(batch: TaskBatch): LossWeights;
   /** Whether it has weights for a task: not for one that it was not trained on where those differ, or not exported for. */
@@ -280,6 +285,7 @@ export const generalistRule = shaped({
     shaped({ loss: scalar, weight: rules.amount, metrics: recordOf(scalar), records: listOf(rules.record) }),
   ),
   check: optional(callNow()),
+  partsAddUp: optional(rules.flag),
   weights: callNow(recordOf(rules.amount)),
   scores: callWith(scoresOf),
   serves: callNow(rules.flag),

@@ -189,6 +189,8 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
     return model;
   }
 
+  readonly partsAddUp = true;
+
   /** As {@link Generalist.loss}; see `taskLoss`. */
   loss(batch: TaskBatch, options: ModelLossOptions): ModelLoss {
     requireLoss(this, batch);

@@ -1,0 +1,175 @@
+/**
+ * One run on many processes: every rank draws and collates the whole batch, as one process alone does, and computes its
+ * rows of it, like a batch that is accumulated. Weights of all parts are known on every rank, so nothing but the sums
+ * crosses between processes: gradients and what is reported of a step. Every rank then makes the same update.
+ *
+ * R ranks
+ */
+import {
+  ConfigError,
+  parseJson,
+  partRandom,
+  StateError,
+  type BatchRandom,
+  type Communicator,
+} from '@polygate/core';
+import type { ParameterSet } from '@polygate/nn';
+import * as tf from '@tensorflow/tfjs';
+import type { UpdateGradients } from './update.ts';
+
+/** Rows of a batch that a rank computes. */
+export interface BatchPart<Batch> {
+  readonly batch: Batch;
+  /** Place of its first row in the whole batch. */
+  readonly first: number;
+}
+
+/** What a run on many processes needs. */
+export interface RankOptions<Batch> {
+  /** This process's view of all. */
+  readonly communicator: Communicator;
+  /**
+   * Cuts a batch into as many parts, undefined where there are fewer rows: the weighted mean of the losses of the parts is
+   * the loss of the batch. Pure, the same on every rank.
+   */
+  readonly cut: (batch: Batch, parts: number) => readonly (BatchPart<Batch> | undefined)[];
+  /** What all ranks must agree on beside data, seed and parameters, such as a hash of the recipe. @default nothing */
+  readonly facts?: Readonly<Record<string, string>>;
+}
+
+/** What of an update's batches is this rank's, and what is of others. */
+export interface RankBatches<Batch> {
+  readonly batches: readonly Batch[];
+  readonly randoms: readonly BatchRandom[];
+  readonly others: readonly Batch[];
+}
+
+/** The parts of batches that this rank computes, with the randomness of their rows. */
+export const rankBatches = <Batch>(
+  { batches, randoms }: Pick<RankBatches<Batch>, 'batches' | 'randoms'>,
+  { communicator: { rank, size }, cut }: RankOptions<Batch>,
+): RankBatches<Batch> => {
+  const mine: Batch[] = [];
+  const others: Batch[] = [];
+  const ofMine: BatchRandom[] = [];
+  batches.forEach((batch, at) => {
+    cut(batch, size).forEach((part, of) => {
+      if (!part) return;
+      if (of !== rank) others.push(part.batch);
+      else {
+        mine.push(part.batch);
+        ofMine.push(partRandom(randoms[at] as BatchRandom, part.first));
+      }
+    });
+  });
+  return { batches: mine, randoms: ofMine, others };
+};
+
+/** JSON of all ranks, in their order. */
+const gatherJson = async <T>(communicator: Communicator, value: T): Promise<readonly T[]> => {
+  const parts = await communicator.allGather(new TextEncoder().encode(JSON.stringify(value)));
+  return parts.map((part, rank) => parseJson(new TextDecoder().decode(part), `rank ${rank}`) as T);
+};
+
+/** Gradients of all ranks, added: of every parameter that some rank has one of. Those given are freed. */
+const reduceGradients = async (
+  communicator: Communicator,
+  parameters: ParameterSet,
+  gradients: Readonly<Record<string, tf.Tensor>>,
+): Promise<Record<string, tf.Tensor>> => {
+  const { specs } = parameters;
+  const isThere = Uint8Array.from(specs, ({ name }) => (gradients[name] ? 1 : 0));
+  await communicator.allReduce([isThere], 'max');
+  const taking = specs.filter((_, at) => isThere[at] === 1);
+  const values: Float32Array[] = [];
+  for (const { name, shape } of taking) {
+    const gradient = gradients[name];
+    // Read values may be the tensor's own memory.
+    values.push(
+      gradient
+        ? Float32Array.from(await gradient.data())
+        : new Float32Array(shape.reduce((product, extent) => product * extent, 1)),
+    );
+  }
+  tf.dispose(gradients);
+  await communicator.allReduce(values, 'sum');
+  return Object.fromEntries(
+    taking.map(({ name, shape }, at) => [name, tf.tensor(values[at] as Float32Array, [...shape])]),
+  );
+};
+
+/** A step of all ranks together. */
+export interface RankedUpdate extends UpdateGradients {
+  /** Whether a rank was asked to stop. */
+  readonly isStopped: boolean;
+}
+
+/** NaN and infinity have no JSON. */
+type Told = { readonly stop: boolean; readonly values: readonly (readonly [string, string])[] };
+
+/**
+ * The update of all ranks: sums of gradients, losses and metrics, which are shares of the whole. Records are this rank's.
+ * @param update is taken over: its gradients are freed
+ */
+export const reduceUpdate = async (
+  communicator: Communicator,
+  parameters: ParameterSet,
+  { update, stop }: { readonly update: UpdateGradients; readonly stop: boolean },
+): Promise<RankedUpdate> => {
+  const { loss, metrics, records } = update;
+  const gradients = await reduceGradients(communicator, parameters, update.gradients);
+  const all = await gatherJson<Told>(communicator, {
+    stop,
+    values: Object.entries({ ...metrics, '': loss }).map(([name, value]) => [name, String(value)]),
+  });
+  const sums = new Map<string, number>();
+  for (const { values } of all) {
+    for (const [name, value] of values) sums.set(name, (sums.get(name) ?? 0) + Number(value));
+  }
+  const whole = sums.get('') ?? NaN;
+  sums.delete('');
+  return {
+    gradients,
+    loss: whole,
+    metrics: Object.fromEntries(sums),
+    records,
+    isStopped: all.some((told) => told.stop),
+  };
+};
+
+/** The numbers that rank 0 has: what is decided by them is decided alike on every rank. */
+export const valuesOfFirst = async (
+  communicator: Communicator,
+  values: Readonly<Record<string, number>>,
+): Promise<Readonly<Record<string, number>>> => {
+  if (communicator.size === 1) return values;
+  const told = Object.entries(values).map(([name, value]) => [name, String(value)] as const);
+  const [first = []] = await gatherJson(communicator, told);
+  return Object.fromEntries(first.map(([name, value]) => [name, Number(value)]));
+};
+
+/** @throws StateError (code `ranks-disagree`) naming the rank, the fact and both values */
+export const requireAgreement = async (
+  communicator: Communicator,
+  facts: Readonly<Record<string, string>>,
+): Promise<void> => {
+  const [first = {}, ...others] = await gatherJson(communicator, facts);
+  for (const [at, theirs] of others.entries()) {
+    const name = [...new Set([...Object.keys(first), ...Object.keys(theirs)])].find(
+      (fact) => first[fact] !== theirs[fact],
+    );
+    if (name === undefined) continue;
+    throw new StateError(
+      `train: expected one run on all ranks, got ${name} ${first[name] ?? '(none)'} on rank 0 and ${theirs[name] ?? '(none)'} on rank ${at + 1}; give all processes the same recipe, data, code and run folder`,
+      { code: 'ranks-disagree', fields: { fact: name, rank: at + 1 } },
+    );
+  }
+};
+
+/** @throws ConfigError for losses whose weights are not known before they are computed */
+export const requireWeights = ({ size }: Communicator, weights: unknown): void => {
+  if (size === 1 || weights) return;
+  throw new ConfigError(
+    `train: expected weights in the options of a run on ${size} processes, got none; give what a batch's loss is the mean over`,
+  );
+};
