@@ -1,5 +1,6 @@
 /** What every communicator promises, held by each: ranks of one process, and of c10d. */
 import { inProcessCommunicators, type CollectiveArray, type Communicator } from '@polygate/core';
+import { describeTorch, registerTorchEngine } from '@polygate/backend-torch';
 import { connectC10d, describeC10d } from '@polygate/backend-torch/c10d';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -10,6 +11,8 @@ const BUCKET_BYTES = 64;
 const kinds: Readonly<Record<string, (size: number) => Promise<readonly Communicator[]>>> = {
   'in one process': (size) => Promise.resolve(inProcessCommunicators(size, { bucketBytes: BUCKET_BYTES })),
   'of c10d': async (size) => {
+    // The engine changes what tensors of this thread are.
+    if (describeTorch().available) await registerTorchEngine({ threads: 1 });
     const port = await freePort();
     const at = { host: '127.0.0.1', port, size, bucketBytes: BUCKET_BYTES, timeoutMs: 30_000 };
     return Promise.all(Array.from({ length: size }, (_, rank) => connectC10d({ ...at, rank })));

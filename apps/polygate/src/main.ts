@@ -83,8 +83,11 @@ const createProgram = (terminal: Terminal): Command => {
 const isAbort = (error: unknown): boolean =>
   error instanceof Error && (error.name === 'AbortError' || isAbort(error.cause));
 
-/** Whether a rank ended because of another one. */
-const isLost = (error: unknown): boolean => error instanceof PolygateError && error.code === 'rank-failed';
+/** Whether a rank ended because of another one, which tells of it, or whose starter does. */
+const isLost = (error: unknown): boolean =>
+  error instanceof PolygateError &&
+  error.code === 'rank-failed' &&
+  (error.fields['ranks'] as readonly number[]).length > 0;
 
 /** The error of a command that waits for what nothing can bring any more, with the extension's record that it waits for. */
 const neverEnds = (): Error => {

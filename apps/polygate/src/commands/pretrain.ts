@@ -93,7 +93,8 @@ export const addPretrain = (program: Command, terminal: Terminal): void => {
         return;
       }
       const communicator = await openRanks(process.env);
-      if (communicator.size > 1) logger.info(`${communicator.size} processes train together`);
+      if (communicator.size > 1 && communicator.rank === 0)
+        logger.info(`${communicator.size} processes train together`);
       const train = flags.synthetic ? pretrainSynthetic : pretrain;
       const result = await together(communicator, () =>
         train(

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -68,6 +69,8 @@ at::ScalarType scalarType(const Napi::TypedArray& array) {
 
 /** The memory of a typed array as a tensor, which lives no longer than the array. */
 at::Tensor view(const Napi::TypedArray& array) {
+  // The engine lets this thread make inference tensors, which Gloo's threads may not write to.
+  const c10::InferenceMode normal(false);
   char* start = static_cast<char*>(array.ArrayBuffer().Data()) + array.ByteOffset();
   return at::from_blob(start, {static_cast<int64_t>(array.ElementLength())}, scalarType(array));
 }
@@ -225,6 +228,7 @@ class Group : public Napi::ObjectWrap<Group> {
   Napi::Value allGather(const Napi::CallbackInfo& info) {
     const auto part = info[0].As<Napi::TypedArray>();
     const auto whole = info[1].As<Napi::TypedArray>();
+    const c10::InferenceMode normal(false);
     std::vector<at::Tensor> outputs = view(whole).chunk(size_);
     return worker_.add(
         info.Env(),
