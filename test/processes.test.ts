@@ -86,7 +86,7 @@ describe.runIf(describeC10d().available && existsSync('/proc/self/task'))('pretr
     expect(second.code).toBe(0);
     // To the last bit: what was killed is not seen in the numbers.
     expect(await lossesOf('pair')).toEqual(await lossesOf('whole'));
-  });
+  }, 180_000);
 
   it('tells of a rank that fails by itself, once', async () => {
     const { code, log } = await pretrain('wrong', '--processes', '2', '--set', 'accumulate=0').ended;
