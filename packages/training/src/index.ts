@@ -3,10 +3,12 @@ export { resumeModes } from './run-options.ts';
 export type {
   BatchContext,
   BatchMeasure,
+  BatchPart,
   ExtraState,
   LossContext,
   LossResult,
   LossWeights,
+  RankOptions,
   ResumeMode,
   StepContext,
   StepReport,
@@ -15,7 +17,6 @@ export type {
   TrainResult,
   TrainSource,
 } from './run-options.ts';
-export type { BatchPart, RankOptions } from './ranks.ts';
 export type { BestOptions, BestState } from './best-score.ts';
 export { lockRun } from './run-lock.ts';
 export {

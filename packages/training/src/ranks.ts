@@ -15,27 +15,8 @@ import {
 } from '@polygate/core';
 import type { ParameterSet } from '@polygate/nn';
 import * as tf from '@tensorflow/tfjs';
+import type { RankOptions } from './run-options.ts';
 import type { UpdateGradients } from './update.ts';
-
-/** Rows of a batch that a rank computes. */
-export interface BatchPart<Batch> {
-  readonly batch: Batch;
-  /** Place of its first row in the whole batch. */
-  readonly first: number;
-}
-
-/** What a run on many processes needs. */
-export interface RankOptions<Batch> {
-  /** This process's view of all. */
-  readonly communicator: Communicator;
-  /**
-   * Cuts a batch into as many parts, undefined where there are fewer rows: the weighted mean of the losses of the parts is
-   * the loss of the batch. Pure, the same on every rank.
-   */
-  readonly cut: (batch: Batch, parts: number) => readonly (BatchPart<Batch> | undefined)[];
-  /** What all ranks must agree on beside data, seed and parameters, such as a hash of the recipe. @default nothing */
-  readonly facts?: Readonly<Record<string, string>>;
-}
 
 /** What of an update's batches is this rank's, and what is of others. */
 export interface RankBatches<Batch> {

@@ -2,13 +2,12 @@
  * The words of a run: what the trainer is given and what it reports. The trainer knows no task, model or data format;
  * a batch is whatever a source hands out and the loss takes in.
  */
-import type { Random, Logger, MetricRecord, MetricSink, Progress } from '@polygate/core';
+import type { Communicator, Random, Logger, MetricRecord, MetricSink, Progress } from '@polygate/core';
 import type { Lock } from '@polygate/core/node';
 import type { MovingAverage, Optimizer, ParameterSet, Schedule } from '@polygate/nn';
 import type * as tf from '@tensorflow/tfjs';
 import type { BestOptions } from './best-score.ts';
 import type { CheckpointBase } from './checkpoint-state.ts';
-import type { RankOptions } from './ranks.ts';
 
 /** What a source gets with each request. */
 export interface BatchContext {
@@ -132,6 +131,26 @@ export interface ExtraState {
 /** Ways for a run to begin in a folder that may hold checkpoints. */
 export const resumeModes = ['auto', 'never', 'must', 'last-good'] as const;
 export type ResumeMode = (typeof resumeModes)[number];
+
+/** Rows of a batch that a rank computes. */
+export interface BatchPart<Batch> {
+  readonly batch: Batch;
+  /** Place of its first row in the whole batch. */
+  readonly first: number;
+}
+
+/** What a run on many processes needs. */
+export interface RankOptions<Batch> {
+  /** This process's view of all. */
+  readonly communicator: Communicator;
+  /**
+   * Cuts a batch into as many parts, undefined where there are fewer rows: the weighted mean of the losses of the parts is
+   * the loss of the batch. Pure, the same on every rank.
+   */
+  readonly cut: (batch: Batch, parts: number) => readonly (BatchPart<Batch> | undefined)[];
+  /** What all ranks must agree on beside data, seed and parameters, such as a hash of the recipe. @default nothing */
+  readonly facts?: Readonly<Record<string, string>>;
+}
 
 /** Everything a run needs. */
 export interface TrainOptions<Batch> {
