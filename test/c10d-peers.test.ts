@@ -88,14 +88,14 @@ describe.runIf(c10d.available)('a group of processes', () => {
 
   it('names the ranks that do not come, and a rank that comes twice', async () => {
     const port = await freePort();
-    const at = { host: '127.0.0.1', port, size: 3, timeoutMs: 1000 };
+    const at = { host: '127.0.0.1', port, size: 3, timeoutMs: 4000 };
     const came = await Promise.allSettled([connectC10d({ ...at, rank: 0 }), connectC10d({ ...at, rank: 2 })]);
     expect(came.map((each) => each.status === 'rejected' && (each.reason as Error).message)).toEqual([
-      `rendezvous at 127.0.0.1:${port}: expected 3 ranks within 1 s, got none of rank 1; start it with the same address, port and number of processes`,
-      `rendezvous at 127.0.0.1:${port}: expected 3 ranks within 1 s, got none of rank 1; start it with the same address, port and number of processes`,
+      `rendezvous at 127.0.0.1:${port}: expected 3 ranks within 4 s, got none of rank 1; start it with the same address, port and number of processes`,
+      `rendezvous at 127.0.0.1:${port}: expected 3 ranks within 4 s, got none of rank 1; start it with the same address, port and number of processes`,
     ]);
     const other = await freePort();
-    const pair = { host: '127.0.0.1', port: other, size: 2, timeoutMs: 2000 };
+    const pair = { host: '127.0.0.1', port: other, size: 2, timeoutMs: 20_000 };
     const first = connectC10d({ ...pair, rank: 0 }).catch((error: unknown) => error);
     const second = connectC10d({ ...pair, rank: 1 });
     await second;
