@@ -41,8 +41,24 @@ const testsIn = (root: string): string[] => [`${root}/src/**/*.test.ts`, `${root
 
 const byPackage = packages.map(({ name, root }) => project(name, root, testsIn(root)));
 
-/** The first engine of a process of these is one that is wrong on purpose. */
-const apart = new Set([...isolated, 'polygate']);
+/** Whether tests of a package register records or engines, which all tests of their process then have. */
+const registers = (root: string): boolean =>
+  ['src', 'test'].some(
+    (folder) =>
+      existsSync(join(root, folder)) &&
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).some(
+        (file) =>
+          file.endsWith('.test.ts') &&
+          /\bregister[A-Z]\w*\(/u.test(readFileSync(join(root, folder, file), 'utf8')),
+      ),
+  );
+
+/** With processes of their own; the first engine of those of the command line is one that is wrong on purpose. */
+const apart = new Set([
+  ...isolated,
+  'polygate',
+  ...packages.filter(({ root }) => registers(root)).map(({ name }) => name),
+]);
 
 /** Every project compiles and loads all that its tests import: packages that share processes share one. */
 const together = [

@@ -1,7 +1,7 @@
 /** Whether tables among the surveyed files have the columns that a reader wants. */
 import { isImageName } from '../files/paths.ts';
 import type { ReaderFit } from '../readers/dataset-reader.ts';
-import { columnIn, imageColumns } from '../tables/column-names.ts';
+import { clipColumns, columnIn, imageColumns } from '../tables/column-names.ts';
 import { type NamedFiles, namedImages } from './named-images.ts';
 import type { PathSurvey, SurveyedFile, SurveyedTable } from './path-survey.ts';
 import { layoutFit, type FittingFile } from './split-sources.ts';
@@ -90,12 +90,19 @@ const repeatingColumns = ({ header, rows }: SurveyedTable, image: number): reado
     return at !== image && name !== '' && cells.size > 1 && cells.size * 2 <= rows.length;
   });
 
-/** The column whose cells are all names of images, whatever it is called; -1 where there is none, or several. */
+/**
+ * The column whose cells are all names of images, whatever it is called; -1 where there is none, or several. One that is
+ * called after clips has animations.
+ */
 const columnOfImages = ({ header, rows }: SurveyedTable): number => {
+  const clips = columnIn(header, clipColumns);
   const columns = header
     .map((_, at) => at)
     .filter(
-      (at) => rows.length > 0 && rows.every((row) => isImageName((row[at] ?? '').replace(/#\d+$/u, ''))),
+      (at) =>
+        at !== clips &&
+        rows.length > 0 &&
+        rows.every((row) => isImageName((row[at] ?? '').replace(/#\d+$/u, ''))),
     );
   return columns.length === 1 ? (columns[0] ?? -1) : -1;
 };

@@ -4,7 +4,7 @@ import { noSplit, splitOfCell } from '../splits/split-cell.ts';
 import { listOfCell } from './cell-list.ts';
 import type { RecordItem } from './delimited.ts';
 
-/** What R, pandas, Python and databases write for a text that is not there, letter for letter: no caption. */
+/** What R, pandas, Python and MySQL write for a text that is not there, letter for letter: no caption. `null` is a word, too. */
 const writtenForNone: ReadonlySet<string> = new Set([
   'NA',
   'N/A',
@@ -13,8 +13,6 @@ const writtenForNone: ReadonlySet<string> = new Set([
   'NaN',
   'nan',
   'None',
-  'NULL',
-  'null',
   '\\N',
 ]);
 

@@ -156,7 +156,7 @@ export const modelFolderOf = async (given: string, checkpoint?: string): Promise
       ? ((await bestCheckpoint(folder)) ?? (await latestCheckpoint(folder)))
       : await checkpointOf(folder, checkpoint);
   if (chosen) return chosen.path;
-  const hint = (await exists(folder)) ? '' : await nearbyHint(given);
+  const hint = (await stat(folder).catch(() => undefined)) ? '' : await nearbyHint(given);
   throw new StateError(
     `model: expected a model folder or a run with a checkpoint at ${folder}, got neither ${CONFIG_FILE} nor checkpoints; ${hint}run pretrain first, give the folder that it wrote, or install the package of that name`,
     { code: 'model-missing', fields: { folder } },
