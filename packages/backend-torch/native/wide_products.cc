@@ -3,8 +3,10 @@
 #include <ATen/ATen.h>
 #include <torch/library.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <string>
 #include <string_view>
 
 namespace polygate {
