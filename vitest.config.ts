@@ -91,6 +91,8 @@ const workspace = (
   ssr: { resolve: { conditions: builtConditions, externalConditions: builtConditions } },
   test: {
     ...project(name, import.meta.dirname, include).test,
+    // Whole stages, in processes of their own.
+    testTimeout: 180_000,
     exclude,
     isolate,
     server: { deps: { external: [/\/(?:packages|apps|bench|experiments)\/[\w-]+\/dist\//u] } },
