@@ -88,9 +88,8 @@ describe('weighted rows of weight gradients', () => {
     const moe = { condition: 'task', tasks: ['a'], experts: 2, topK: 2 } as const;
     const model = drawnModel({ ...tiny, moe }, 45);
     const rowWeights = ({ modality }: { readonly modality: string }): number => (modality === 'text' ? 3 : 1);
-    expect(encodedCaptions(model, { rowWeights, merged: false })).toEqual(
-      encodedCaptions(model, { merged: false }),
-    );
+    const weighted = encodedCaptions(model, { rowWeights, merged: false });
+    expect(relativeDifference(weighted, encodedCaptions(model, { merged: false }))).toBeLessThan(1e-6);
     model.dispose();
   });
 
