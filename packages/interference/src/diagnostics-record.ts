@@ -1,9 +1,7 @@
 /** diagnostics.json: what was measured, for programs and for the report. */
-import { FormatError, parseJson } from '@polygate/core';
-import { writeFileAtomic } from '@polygate/core/node';
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Diagnostics } from './measure-diagnostics.ts';
+import { measuredNumber as number, readRecord, writeRecord } from './measured-record.ts';
 
 export interface DiagnosticsRecord extends Diagnostics {
   readonly kind: 'polygate-diagnostics';
@@ -21,11 +19,6 @@ export interface DiagnosticsRecord extends Diagnostics {
 /** Name of the file in a run's `inspect` folder. */
 export const DIAGNOSTICS_FILE = 'diagnostics.json';
 
-/** JSON has no NaN: null stands for it. */
-const number = z
-  .number()
-  .nullable()
-  .transform((value) => value ?? NaN);
 const fit = { training: number, validation: z.number().nullable(), gap: z.number().nullable() };
 const agreement = {
   names: z.array(z.string()),
@@ -58,23 +51,8 @@ const recordSchema = z.object({
 
 /** Writes a diagnostics.json. @throws StateError for a full or unwritable disk */
 export const writeDiagnostics = (path: string, record: DiagnosticsRecord): Promise<void> =>
-  writeFileAtomic(path, `${JSON.stringify(record, null, 1)}\n`);
+  writeRecord(path, record);
 
 /** Reads a diagnostics.json. @returns undefined when there is none. @throws FormatError for another file */
-export const readDiagnostics = async (path: string): Promise<DiagnosticsRecord | undefined> => {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw cause;
-  }
-  const remedy = 'measure it again with `polygate inspect diagnostics`';
-  const result = recordSchema.safeParse(parseJson(bytes, `diagnostics ${path}`, { remedy }));
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw new FormatError(
-    `diagnostics ${path}: expected a record of version 1: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}; ${remedy}`,
-    { fields: { path } },
-  );
-};
+export const readDiagnostics = (path: string): Promise<DiagnosticsRecord | undefined> =>
+  readRecord(path, recordSchema, 'diagnostics');

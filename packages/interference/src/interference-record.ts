@@ -1,15 +1,8 @@
 /** interference.json: what was measured, for programs and for the report. */
-import { FormatError, parseJson } from '@polygate/core';
-import { writeFileAtomic } from '@polygate/core/node';
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Estimate, InterferenceMatrix } from './interference-matrix.ts';
+import { measuredNumber as number, readRecord, writeRecord } from './measured-record.ts';
 
-/** JSON has no NaN: null stands for it. */
-const number = z
-  .number()
-  .nullable()
-  .transform((value) => value ?? NaN);
 const estimate = z.object({ value: number, standardError: number });
 const matrix = z.object({
   cells: z.array(z.array(z.object({ ratio: estimate, mean: estimate, median: estimate }))),
@@ -67,34 +60,13 @@ export type SiteRecord = InterferenceRecord['sites'][number];
 /** Name of the file in a run's `inspect` folder. */
 export const INTERFERENCE_FILE = 'interference.json';
 
-/** Text of an interference.json. */
-const serializeInterference = (record: InterferenceRecord): string =>
-  // NaN becomes null by JSON's own rule.
-  `${JSON.stringify(record, null, 1)}\n`;
-
 /** Writes an interference.json. @throws StateError for a full or unwritable disk */
 export const writeInterference = (path: string, record: InterferenceRecord): Promise<void> =>
-  writeFileAtomic(path, serializeInterference(record));
+  writeRecord(path, record);
 
 /** Reads an interference.json. @returns undefined when there is none. @throws FormatError for another file */
-export const readInterference = async (path: string): Promise<InterferenceRecord | undefined> => {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw cause;
-  }
-  const remedy = 'measure it again with `polygate inspect interference`';
-  const value = parseJson(bytes, `interference ${path}`, { remedy });
-  const result = recordSchema.safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw new FormatError(
-    `interference ${path}: expected a record of version 1: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}; ${remedy}`,
-    { fields: { path } },
-  );
-};
+export const readInterference = (path: string): Promise<InterferenceRecord | undefined> =>
+  readRecord(path, recordSchema, 'interference');
 
 /** A matrix as plain JSON values. */
 export const plainMatrix = ({ cells, own, effects }: InterferenceMatrix): SiteRecord['firstOrder'] => ({

@@ -11,7 +11,7 @@ import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { showModalities } from '../src/shown-modalities.ts';
 
-const batchOf = (task: string, y: number): TaskBatch =>
+const batchOf = (task: string, y: number, depth: readonly [number, number] = [1, -2]): TaskBatch =>
   ({
     task,
     queries: 'prefix',
@@ -21,7 +21,7 @@ const batchOf = (task: string, y: number): TaskBatch =>
       length: 3,
       segments: [
         { modality: 'force', length: 1, arrays: { features: Float32Array.of(1, 1) } },
-        { modality: 'depth', length: 1, arrays: { features: Float32Array.of(1, -2) } },
+        { modality: 'depth', length: 1, arrays: { features: Float32Array.of(...depth) } },
       ],
     },
   }) as unknown as TaskBatch;
@@ -71,15 +71,39 @@ describe('diagnostics', () => {
     expect(push?.agreement?.purity).toEqual([0.5, 0, 0, 0.5, 0]);
   });
 
+  it('tell modalities apart, and are means over batches', async () => {
+    const of = (y: number): TaskBatch => batchOf('push', y, [3, -2]);
+    const { tasks } = await measureDiagnostics(model, [
+      { task: 'push', training: [of(2), of(5)], validation: [of(4)] },
+    ]);
+    const [push] = tasks;
+    // Both: w . [4, -1] = 4: (4 + 1) / 2 and 0.
+    expect(push).toMatchObject({ training: 2.5, validation: 0, gap: -2.5 });
+    // force: w . x = 1: (1 + 16) / 2 and 9; depth: 3: (1 + 4) / 2 and 1. Without one there is the other's loss.
+    expect(push?.modalities).toMatchObject([
+      { modality: 'force', training: 8.5, validation: 9, gap: 0.5, drop: 1 },
+      { modality: 'depth', training: 2.5, validation: 1, gap: -1.5, drop: 9 },
+    ]);
+    // 9 / 0.5 = 18 and 1 / 1.5 = 2/3.
+    expect(push?.modalities[0]?.blend).toBeCloseTo(18 / (18 + 2 / 3), 6);
+    // Mean gradients: (-2 - 8) / 2 [1, 1] and (2 - 4) / 2 [3, -2] = [-3, 2].
+    expect(push?.agreement?.cosine[0]?.[1]).toBeCloseTo(5 / Math.sqrt(50 * 13), 6);
+    // The first weight: 0. The second: (1 + (-5 + 2) / 7) / 2 = 2/7, in the second fifth.
+    expect(push?.agreement?.purity).toEqual([0.5, 0.5, 0, 0, 0]);
+  });
+
   it('are, of tasks, what a step on each does to the others, and leave the weights as they were', async () => {
     const tasks = [3, 0].map((y, at) => ({
       task: `task ${at}`,
-      training: [batchOf('push', y)],
+      // A mean over two equal batches is that of one.
+      training: at === 0 ? [batchOf('push', y), batchOf('push', y)] : [batchOf('push', y)],
       validation: [],
     }));
     const { between, tasks: records } = await measureDiagnostics(model, tasks, { step: 0.1 });
     // Gradients 2 (2 - y) [2, -1] point apart.
     expect(between?.cosine[0]?.[1]).toBeCloseTo(-1, 6);
+    // [-4, 2] and [8, -4]: (1 + 4 / 12) / 2 = 2/3 and (1 - 2 / 6) / 2 = 1/3.
+    expect(between?.purity).toEqual([0, 0.5, 0, 0.5, 0]);
     // A step of 0.1 |w| along them moves w . [2, -1] = 2 by 0.1 sqrt 5 = 0.2236, up for y = 3 and down for y = 0.
     const up = 2 + 0.1 * Math.sqrt(5);
     const down = 2 - 0.1 * Math.sqrt(5);
