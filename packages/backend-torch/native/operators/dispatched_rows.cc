@@ -2,6 +2,7 @@
 // products of six rows by sixteen columns, whose sums stay in registers. For a hundred tokens an expert of 64 by 64 is less
 // work than the calls that gather, multiply, weigh and add it up. Results do not depend on the number of threads.
 // N tokens · M slots · I inputs · O outputs
+#include "lanes.h"
 #include "row_loops.h"
 #include "tile_factors.h"
 #include "token_slots.h"
@@ -10,22 +11,12 @@
 namespace polygate {
 namespace {
 
-constexpr int64_t kLanes = 8, kColumns = 2 * kLanes;
+constexpr int64_t kColumns = 2 * kLanes;
 constexpr int64_t kRows = 6;             // of a product
 constexpr int64_t kOutputs = 4;          // of a product for the gradient of a weight: a divisor of 16
 constexpr int64_t kSlots = 48;           // of a task
 constexpr int64_t kChunk = 128;          // slots whose rows are gathered together for the gradient of a weight
 constexpr int64_t kMostWeights = 1 << 16;  // beyond them a weight leaves the second-level cache
-
-typedef float Lanes __attribute__((vector_size(4 * kLanes)));
-
-POLYGATE_INLINE Lanes lanesAt(const float* p) {
-  Lanes lanes;
-  __builtin_memcpy(&lanes, p, sizeof lanes);
-  return lanes;
-}
-
-POLYGATE_INLINE void putLanes(float* p, Lanes lanes) { __builtin_memcpy(p, &lanes, sizeof lanes); }
 
 // Sums over k < length of rows[r][k * step] times 16 columns of row k of `right`, whose rows lie `stride` apart.
 template <int64_t kCount>

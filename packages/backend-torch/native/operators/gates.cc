@@ -1,21 +1,9 @@
 // Logits of routers, float32 whatever the tokens are stored in. Twin: exactLinear of @polygate/tensor.
 // N tokens · I width · O outputs
-#include "vector_math.h"
+#include "lanes.h"
 
 namespace polygate {
 namespace {
-
-// Vectors of 32 bytes: below AVX-512 compilers pass wider ones through memory, which took four times as long.
-constexpr int64_t kLanes = 8;
-typedef float Lanes __attribute__((vector_size(4 * kLanes)));
-
-POLYGATE_INLINE Lanes lanesAt(const float* p) {
-  Lanes lanes;
-  __builtin_memcpy(&lanes, p, sizeof lanes);
-  return lanes;
-}
-
-POLYGATE_INLINE void putLanes(float* p, Lanes lanes) { __builtin_memcpy(p, &lanes, sizeof lanes); }
 
 constexpr int64_t kColumns = 2 * kLanes;  // that one pass over a row serves
 constexpr int64_t kOutputs = 8;           // number of outputs that weights are filled up to a multiple of

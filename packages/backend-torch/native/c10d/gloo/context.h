@@ -1,6 +1,7 @@
 // What the headers of c10d name of Gloo, declared and no more, for LibTorch carries Gloo's code but neither Debian's
 // package nor the official wheel its headers. The communicator holds these types by shared_ptr alone: it makes none, calls
-// none, and knows none's size, so nothing depends on a version of Gloo.
+// none, and knows none's size, so nothing depends on a version of Gloo. The files beside this one have the paths by which
+// c10d's headers include Gloo's.
 #pragma once
 
 #include <chrono>
