@@ -1,12 +1,12 @@
 /** Groups of c10d over processes: one of them PyTorch's own; and what is left when one is killed. */
 import { connectC10d, describeC10d } from '@polygate/backend-torch/c10d';
 import type { CollectiveArray } from '@polygate/core';
+import { freePort } from '@polygate/core/node';
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { freePort } from './free-port.ts';
 
 const child = fileURLToPath(new URL('c10d-child.mjs', import.meta.url));
 const peer = fileURLToPath(new URL('../bench/peers/c10d_peer.py', import.meta.url));

@@ -1,10 +1,10 @@
 /** What every communicator promises, held by each: ranks of one process, and of c10d. */
 import { inProcessCommunicators, type CollectiveArray, type Communicator } from '@polygate/core';
+import { freePort } from '@polygate/core/node';
 import { describeTorch, registerTorchEngine } from '@polygate/backend-torch';
 import { connectC10d, describeC10d } from '@polygate/backend-torch/c10d';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { freePort } from './free-port.ts';
 
 const BUCKET_BYTES = 64;
 

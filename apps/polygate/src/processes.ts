@@ -3,9 +3,9 @@
  * Rank 0 speaks; of the others only errors are told.
  */
 import { StateError } from '@polygate/core';
+import { freePort } from '@polygate/core/node';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { availableParallelism } from 'node:os';
 import type { Terminal } from './terminal.ts';
 
@@ -24,15 +24,6 @@ export const endWithStarter = (): void => {
   if (!isChild() || !process.channel) return;
   process.on('disconnect', () => process.exit(1));
   process.channel.unref();
-};
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 };
 
 /** The words of a command line without an option of one value. */

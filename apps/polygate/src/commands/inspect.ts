@@ -56,6 +56,17 @@ const amount =
     );
   };
 
+/** The run that a command measures, and on what. */
+const withMeasuredRun = (command: Command): Command =>
+  withEngine(command)
+    .requiredOption('--run <folder>', 'folder of a run')
+    .option(
+      '--checkpoint <name>',
+      'checkpoint to measure: best, last, or a name such as step-1500 (default: best where there is one, else last)',
+    )
+    .option('--base <folder>', baseText)
+    .option('--suite <folder>', 'prepared suite (default: the one that the run was trained on)');
+
 /** `polygate inspect interference|diagnostics|report`: what went on inside a run. */
 export const addInspect = (program: Command, terminal: Terminal): void => {
   const inspect = program
@@ -63,17 +74,10 @@ export const addInspect = (program: Command, terminal: Terminal): void => {
     .description('what went on inside a run: interference, figures, a report');
   const { logger, signal } = terminal;
 
-  withEngine(inspect.command('interference'))
+  withMeasuredRun(inspect.command('interference'))
     .description(
       'what a step of one task does to the loss of another -> a table and RUN/inspect/interference.json',
     )
-    .requiredOption('--run <folder>', 'folder of a run')
-    .option(
-      '--checkpoint <name>',
-      'checkpoint to measure: best, last, or a name such as step-1500 (default: best where there is one, else last)',
-    )
-    .option('--base <folder>', baseText)
-    .option('--suite <folder>', 'prepared suite (default: the one that the run was trained on)')
     .option('--tasks <names>', 'two or more tasks, separated by commas (default: all of the run)', list)
     .option(
       '--layers <numbers>',
@@ -130,17 +134,10 @@ export const addInspect = (program: Command, terminal: Terminal): void => {
       },
     );
 
-  withEngine(inspect.command('diagnostics'))
+  withMeasuredRun(inspect.command('diagnostics'))
     .description(
       'how gradients of modalities and tasks agree, and how each fits and generalises -> a table and RUN/inspect/diagnostics.json',
     )
-    .requiredOption('--run <folder>', 'folder of a run')
-    .option(
-      '--checkpoint <name>',
-      'checkpoint to measure: best, last, or a name such as step-1500 (default: best where there is one, else last)',
-    )
-    .option('--base <folder>', baseText)
-    .option('--suite <folder>', 'prepared suite (default: the one that the run was trained on)')
     .option('--tasks <names>', 'tasks, separated by commas (default: all of the run)', list)
     .option(
       '--batches <count>',

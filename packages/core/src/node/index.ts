@@ -5,6 +5,7 @@ export { writeFileDigested } from './digested-file.ts';
 export type { DigestedFile, FileDigest } from '../byte-source.ts';
 export { acquireLock } from './lock.ts';
 export type { Lock, LockOptions } from './lock.ts';
+export { freePort } from './free-port.ts';
 export { jsonlMetricSink } from './jsonl-metrics.ts';
 export { requireInside } from './inside-folder.ts';
 export type { LinkPolicy } from './inside-folder.ts';
