@@ -49,7 +49,7 @@ const registers = (root: string): boolean =>
       readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).some(
         (file) =>
           file.endsWith('.test.ts') &&
-          /\bregister[A-Z]\w*\(/u.test(readFileSync(join(root, folder, file), 'utf8')),
+          /\bregister[A-Z]\w*[(<]/u.test(readFileSync(join(root, folder, file), 'utf8')),
       ),
   );
 
