@@ -134,6 +134,29 @@ const forwardFused = (
 };
 
 /**
+ * What a filter's gradient reads of x, and by which strides. A pointwise filter meets every stride-th position alone, so
+ * these are taken beforehand: oneDNN (2.6 to 3.12, with AVX2 and AVX-512) gathers them into a buffer that it books for the
+ * channels there are and addresses by blocks of 8 or 16, and so writes past its end where there are fewer.
+ */
+const filterGradientInput = (
+  torch: KernelContext,
+  x: Handle,
+  geometry: Geometry,
+): { readonly x: Handle; readonly strides: readonly number[] } => {
+  const { axes, strides, filterShape, last, outputShape } = geometry;
+  const pointwise = filterShape.slice(0, axes).every((extent) => extent === 1);
+  if (!pointwise || strides.every((stride) => stride === 1)) return { x, strides };
+  const ones = strides.map(() => 1);
+  // With padding of its own the operator sees other positions than x has, and oneDNN takes another way.
+  if (geometry.padding.symmetric.some((extent) => extent !== 0)) return { x, strides };
+  const met = strides.reduce((rest, stride, i) => {
+    const windows = outputShape[i + (last ? 1 : 2)] ?? 1;
+    return torch.aten('slice.Tensor', rest, i + 2, 0, (windows - 1) * stride + 1, stride);
+  }, x);
+  return { x: torch.aten('contiguous', met, CHANNELS_LAST_FORMAT[axes]), strides: ones };
+};
+
+/**
  * The gradient to the input when x is left out, to the filter when the filter is; ATen looks at the operand
  * left out for its shape alone.
  */
@@ -181,14 +204,15 @@ const backward = (
     ),
   );
   const wantsInput = operands.x === undefined;
+  const read = wantsInput ? { x, strides: geometry.strides } : filterGradientInput(torch, x, geometry);
   const [dx, dw] = runConvolution(torch, () =>
     torch.atenAll(
       'convolution_backward',
       dy,
-      x,
+      read.x,
       filter,
       null,
-      geometry.strides,
+      read.strides,
       padding.symmetric,
       geometry.dilations,
       false,
