@@ -6,23 +6,41 @@ import {
   parseRecipe,
   type UniPerceiverModel,
 } from '@polygate/generalist';
+import type { ExpertConfig } from '@polygate/encoder';
 import { AdamW, constant } from '@polygate/nn';
 import { cutTaskBatch, type TaskBatch } from '@polygate/tasks';
 import { sourceRandom, train, type TrainSource } from '@polygate/training';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { useDoublePrecision } from './double-precision.ts';
 import { conditionalModel, tinyTasks, tinyTokenizer, useTinySuite } from './tiny-suite.ts';
 
 const tiny = useTinySuite();
 const ROWS = 6;
+/** Losses of routers of tokens, those that are functions of sums over a batch among them. */
+const losses = { balance: 0.1, z: 0.01, importance: 0.1, load: 0.1 };
 
-/** Of every rank alike: drop path, and experts by attributes or none. */
-const modelOf = (kind: 'dense' | 'attribute'): UniPerceiverModel => {
-  using base = conditionalModel(kind === 'dense' ? undefined : { experts: 3, topK: 2 });
+const experts = {
+  dense: undefined,
+  attribute: { experts: 3, topK: 2, noise: 1 },
+  token: { condition: 'token', experts: 3, topK: 1, noise: 1, capacityFactor: 'dropless', losses },
+  'task-specific': { condition: 'task-specific' },
+} satisfies Readonly<Record<string, ExpertConfig | undefined>>;
+
+type Kind = keyof typeof experts;
+
+/** Of every rank alike: drop path, noise of the gates, and experts of a kind. */
+const modelOf = (kind: Kind): UniPerceiverModel => {
+  using base = conditionalModel(experts[kind]);
   const { config } = base;
   const encoder = { ...config.encoder, dropPath: 0.3 } as typeof config.encoder;
   return createUniPerceiverModel({ ...config, encoder }, tinyTokenizer(), createRandom(1));
+};
+
+const sampled: Readonly<Record<string, object>> = {
+  'image-captioning': { candidates: { kind: 'sampled', negatives: 4 } },
+  'masked-language-modelling': { candidates: { kind: 'sampled', negatives: 4 } },
 };
 
 const sourcesOf = async (
@@ -32,7 +50,7 @@ const sourcesOf = async (
   const tasks = Object.fromEntries(
     tinyTasks
       .filter(({ family }) => families.includes(family))
-      .map(({ name, family, dataset }) => [name, { family, dataset, batchSize: ROWS }]),
+      .map(({ name, family, dataset }) => [name, { family, dataset, batchSize: ROWS, ...sampled[family] }]),
   );
   const { data } = tiny;
   return buildTaskSources(data, parseRecipe({ tasks }), { image: model.image, vocabulary: model.vocabulary });
@@ -45,7 +63,7 @@ interface Outcome {
 }
 
 interface RunOptions {
-  readonly kind: 'dense' | 'attribute';
+  readonly kind: Kind;
   readonly families: readonly string[];
   readonly steps: number;
   /** @default a folder of its own */
@@ -77,7 +95,7 @@ const trainRank = async (
   await train({
     parameters,
     optimizer,
-    schedule: constant({ base: 1e-3 }),
+    schedule: constant({ base: 3e-3 }),
     sources: (await sourcesOf(model, families)).map(change),
     loss: (batch, { random }) => model.loss(batch, { training: true, random }),
     weights: (batch) => model.weights(batch),
@@ -127,26 +145,33 @@ const difference = (a: Outcome, b: Outcome): { readonly losses: number; readonly
   };
 };
 
-describe('several ranks', () => {
+describe('several ranks in double precision', () => {
+  useDoublePrecision();
+
+  // Gates are noisy, candidates sampled, layers dropped, and AdamW divides gradients by their own size.
   it.each([
-    ['dense', 'image-classification', [2], 50],
-    ['attribute', 'image-classification', [4], 50],
-    ['attribute', 'masked-language-modelling', [2], 4],
-    ['attribute', 'image-captioning', [2], 4],
-    ['attribute', 'image-text-retrieval', [2], 4],
-  ] as const)('train as one process: %s experts, %s', async (kind, family, sizes, steps) => {
-    const options = { kind, families: [family], steps };
+    ['dense', 'image-classification', [4]],
+    ['attribute', 'image-classification', [2]],
+    ['attribute', 'image-captioning', [2]],
+    ['attribute', 'image-text-retrieval', [2, 4]],
+    ['token', 'image-text-retrieval', [2]],
+    ['task-specific', 'masked-language-modelling', [2]],
+  ] as const)('train as one process: %s experts, %s', async (kind, family, sizes) => {
+    const options = { kind, families: [family], steps: 2 };
     const alone = await trained(1, options);
     for (const size of sizes) {
       const { losses, weights } = difference(alone, await trained(size, options));
-      // Sums are added in another order; AdamW divides gradients near zero by their own size.
-      expect(losses).toBeLessThan(1e-5);
-      expect(weights).toBeLessThan(2e-3);
+      // Sums are added in another order. In single precision that is 1e-4 here, a twentieth of what its rounding makes
+      // of one process alone.
+      expect(losses).toBeLessThan(1e-9);
+      expect(weights).toBeLessThan(1e-8);
     }
   });
+});
 
+describe('several ranks', () => {
   it('train as one process that adds up the same parts, to the last bit', async () => {
-    const options = { kind: 'attribute', families: ['image-classification'], steps: 8 } as const;
+    const options = { kind: 'attribute', families: ['image-classification'], steps: 3 } as const;
     const parts = await trained(1, {
       ...options,
       accumulate: 2,
@@ -170,20 +195,18 @@ describe('several ranks', () => {
 
   it('go on with the checkpoint of another number of processes', async () => {
     const options = { kind: 'dense', families: ['image-classification'] } as const;
-    const whole = await trained(1, { ...options, steps: 9 });
+    const whole = await trained(1, { ...options, steps: 5 });
     const run = join(tiny.scratch, 'changing');
-    const first = await trained(2, { ...options, steps: 3, run });
-    const second = await trained(1, { ...options, steps: 6, run });
-    const last = await trained(4, { ...options, steps: 9, run });
+    const first = await trained(2, { ...options, steps: 2, run });
+    const second = await trained(1, { ...options, steps: 3, run });
+    const last = await trained(4, { ...options, steps: 5, run });
     const resumed = { ...last, losses: [first, second, last].flatMap(({ losses }) => losses) };
     const { losses, weights } = difference(whole, resumed);
     expect(losses).toBeLessThan(1e-5);
     expect(weights).toBeLessThan(2e-3);
     const records = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trim().split('\n');
     // Written once, by rank 0.
-    expect(records.map((line) => (JSON.parse(line) as { step: number }).step)).toEqual([
-      1, 2, 3, 4, 5, 6, 7, 8, 9,
-    ]);
+    expect(records.map((line) => (JSON.parse(line) as { step: number }).step)).toEqual([1, 2, 3, 4, 5]);
   });
 
   it('end together when one of them fails, and when they are of two runs', async () => {
