@@ -68,4 +68,6 @@ export type {
   RankTransport,
   Reduction,
 } from './ranks/communicator.ts';
+export { informedPart, rehearsePart } from './ranks/part-exchange.ts';
+export type { GatheredRows, PartExchange, PartTold } from './ranks/part-exchange.ts';
 export { inProcessCommunicators } from './ranks/in-process.ts';

@@ -92,12 +92,13 @@ const trainRank = async (
   using optimizer = new AdamW(parameters, { weightDecay: 0.05 });
   const losses: number[] = [];
   const norms: number[] = [];
-  await train({
+  await train<TaskBatch>({
     parameters,
     optimizer,
     schedule: constant({ base: 3e-3 }),
     sources: (await sourcesOf(model, families)).map(change),
-    loss: (batch, { random }) => model.loss(batch, { training: true, random }),
+    loss: (batch, { random, exchange }) =>
+      model.loss(batch, { training: true, random, ...(exchange ? { exchange } : {}) }),
     weights: (batch) => model.weights(batch),
     steps,
     seed: 5,
@@ -113,7 +114,9 @@ const trainRank = async (
         },
       },
     ],
-    ...(communicator.size > 1 ? { ranks: { communicator, cut: cutTaskBatch } } : {}),
+    ...(communicator.size > 1
+      ? { ranks: { communicator, cut: cutTaskBatch, exchanges: (batch) => model.exchanges(batch) } }
+      : {}),
   });
   const weights = new Map<string, Float32Array>();
   for (const { name, variable } of parameters.entries())
@@ -155,6 +158,7 @@ describe('several ranks in double precision', () => {
     ['attribute', 'image-captioning', [2]],
     ['attribute', 'image-text-retrieval', [2, 4]],
     ['token', 'image-text-retrieval', [2]],
+    ['token', 'masked-language-modelling', [2, 4]],
     ['task-specific', 'masked-language-modelling', [2]],
   ] as const)('train as one process: %s experts, %s', async (kind, family, sizes) => {
     const options = { kind, families: [family], steps: 2 };

@@ -11,6 +11,7 @@ import {
 } from '@polygate/core';
 import type { ExpertSum } from '@polygate/tensor';
 import type { TokenChoices } from './token-choice.ts';
+import type { WholeBatch } from './whole-batch.ts';
 
 /** What a loss is computed from. All borrowed. */
 export interface AuxiliaryLossInput {
@@ -23,6 +24,8 @@ export interface AuxiliaryLossInput {
   readonly noise: number;
   /** As the rule of the gates says it. @default for tokens that choose more than one expert */
   readonly renormalize: boolean | undefined;
+  /** What the tokens are a part of: a loss that has `sums` is that of the whole sums then. @default they are all */
+  readonly whole?: WholeBatch | undefined;
 }
 
 /** A loss as a function of one number for each expert, which engines sum up as they decide. */

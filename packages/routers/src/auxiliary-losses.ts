@@ -18,6 +18,7 @@ import * as tf from '@tensorflow/tfjs';
 import { auxiliaryLossShape, type AuxiliaryLoss } from './auxiliary-loss.ts';
 import { importanceLoss, loadLoss } from './shazeer-losses.ts';
 import type { TokenChoices } from './token-choice.ts';
+import type { WholeCounts } from './whole-batch.ts';
 
 /** Something of every loss by name; the first two are always there. */
 export type LossRecord<T> = { readonly balance: T; readonly z: T } & Readonly<Record<string, T>>;
@@ -43,11 +44,15 @@ export interface LossValues {
 
 /**
  * The losses of a decision.
- * @param wanted [E] choices that fell on each expert
+ * @param counts choices that fell on each expert, [E], and all of them: of these tokens, or of more that they are a part of
  * @param squares sum of the squares of the choices' logSums, where it is known
  */
-export const lossValues = (choices: TokenChoices, wanted: Int32Array, squares?: number): LossValues => {
-  const { experts, importance, counted, total } = choices;
+export const lossValues = (
+  choices: TokenChoices,
+  { wanted, total }: Pick<WholeCounts, 'wanted' | 'total'>,
+  squares?: number,
+): LossValues => {
+  const { experts, importance, counted } = choices;
   const tokens = Math.max(1, counted);
   const shares = Float64Array.from(wanted, (count) => count / Math.max(1, total));
   let balance = 0;
@@ -87,7 +92,7 @@ const ofPair = (name: 'balance' | 'z', summary: string): AuxiliaryLoss => ({
   evaluate({ choices }) {
     const wanted = new Int32Array(choices.experts);
     for (const e of choices.ids) if (e >= 0) wanted[e] = (wanted[e] ?? 0) + 1;
-    const values = lossValues(choices, wanted);
+    const values = lossValues(choices, { wanted, total: choices.total });
     return {
       value: values[name],
       gradient: () => lossGradient(choices, values.shares, name === 'balance' ? [1, 0] : [0, 1]),

@@ -13,6 +13,7 @@ import { capacityOf, type CapacityOptions, type Slots } from './capacity.ts';
 import { divideFrom, logitsNotFinite, type GateRule } from './gate-math.ts';
 import { noiseStream } from './noise.ts';
 import type { TokenChoices } from './token-choice.ts';
+import { countWhole, partLoss, shareOf, type WholeBatch } from './whole-batch.ts';
 
 /** How a call decides. */
 export interface DecisionRule extends GateRule, Required<CapacityOptions> {
@@ -166,15 +167,20 @@ export const engineDecision = (
   {
     further,
     renormalize,
+    whole,
   }: {
     readonly further: readonly AuxiliaryLoss[];
     readonly renormalize?: boolean | undefined;
+    readonly whole?: WholeBatch | undefined;
   },
 ): { readonly gates: tf.Tensor2D; readonly loss: RouterLoss } => {
-  const { balance, z, shares } = lossValues(choices, slots.wanted, engine.squares);
-  const others = further.map(({ name, sums }) => {
-    const { of, evaluate } = sums as LossOfSums;
-    return { name, of, ...evaluate(engine.sums[of] as Float64Array) };
+  const counts = countWhole(slots.wanted, choices, whole);
+  const { balance, z, shares } = lossValues(choices, counts, engine.squares);
+  const others = further.map((record) => {
+    const { of, evaluate } = record.sums as LossOfSums;
+    const own = engine.sums[of] as Float64Array;
+    const { value, gradient } = evaluate(whole?.sum(record.name, own) ?? own);
+    return { name: record.name, of, value: shareOf(record, value, whole), gradient };
   });
   const { gates, losses } = decidedGates(logits, engine, {
     divideFrom: divideFrom(renormalize, choices.experts),
@@ -184,5 +190,6 @@ export const engineDecision = (
     counted: choices.counted,
   });
   const named = Object.fromEntries(others.map(({ name, value }) => [name, value]));
-  return { gates, loss: { values: { balance, z, ...named }, tensor: losses } };
+  const loss = { values: { balance, z, ...named }, tensor: losses };
+  return { gates, loss: partLoss(loss, further, { whole, density: counts.density }) };
 };

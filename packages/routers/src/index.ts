@@ -28,6 +28,7 @@ export type { RouteRowsOptions } from './router.ts';
 export { describeRouters } from './router-stack.ts';
 export type { AnyRouterStack, RouterStack, TokenRouterStack } from './router-stack.ts';
 export { routeTokens, unstackRouters } from './token-router.ts';
+export type { WholeBatch } from './whole-batch.ts';
 export type { RouteTokensOptions, SiteParameters, TokenDecision, TokenPlan } from './token-router.ts';
 export type { AuxiliaryLoss, AuxiliaryLossInput, LossOfSums } from './auxiliary-loss.ts';
 export {

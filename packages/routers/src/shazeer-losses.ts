@@ -35,13 +35,13 @@ export const importanceLoss: AuxiliaryLoss = Object.freeze({
   name: 'importance',
   summary: 'experts get equal sums of gates (Shazeer et al. 2017, Eq. 6 and 7)',
   sums: { of: 'gates', evaluate: squaredVariation } as const,
-  evaluate({ choices, renormalize }: AuxiliaryLossInput) {
+  evaluate({ choices, renormalize, whole }: AuxiliaryLossInput) {
     const { experts, topK, ids, weights } = choices;
     const importance = new Float64Array(experts);
     ids.forEach((e, choice) => {
       if (e >= 0) importance[e] = (importance[e] as number) + (weights[choice] as number);
     });
-    const { value, gradient } = squaredVariation(importance);
+    const { value, gradient } = squaredVariation(whole?.sum('importance', importance) ?? importance);
     return {
       value,
       gradient: () => {
@@ -105,7 +105,7 @@ export const loadLoss: AuxiliaryLoss = Object.freeze({
   summary: 'experts are as likely to be chosen (Shazeer et al. 2017, Eq. 8 to 11)',
   sums: { of: 'chances', evaluate: squaredVariation } as const,
   evaluate(input: AuxiliaryLossInput) {
-    const { choices, clean, noisy, noise } = input;
+    const { choices, clean, noisy, noise, whole } = input;
     const { experts } = choices;
     const load = new Float64Array(experts);
     const isCounted = (chosen: number): boolean => noise === 0 || chosen === experts;
@@ -122,7 +122,7 @@ export const loadLoss: AuxiliaryLoss = Object.freeze({
         load[e] = (load[e] as number) + share;
       }
     });
-    const { value, gradient } = squaredVariation(load);
+    const { value, gradient } = squaredVariation(whole?.sum('load', load) ?? load);
     return {
       value,
       gradient: () => {

@@ -41,6 +41,7 @@ import {
   type TokenRouterStack,
 } from './router-stack.ts';
 import { entriesOf } from './stacked-tensors.ts';
+import { countWhole, partLoss, shareOf, type WholeBatch } from './whole-batch.ts';
 import { choiceGradient, chooseExperts, type TokenChoices } from './token-choice.ts';
 
 /** Parameters of a stack by site, in the order of `describeRouters`: see {@link unstackRouters}. */
@@ -70,6 +71,8 @@ export interface RouteTokensOptions {
   readonly losses?: readonly string[] | undefined;
   /** What is said of the tokens, for conditions that read their modality or task. @default not known */
   readonly runs?: readonly TokenRun[] | undefined;
+  /** What the tokens are a part of, where several processes compute a batch: for the losses. @default they are all */
+  readonly whole?: WholeBatch | undefined;
 }
 
 /** Slots by expert, as dispatchedLinear takes them, and what became of the choices. */
@@ -194,23 +197,33 @@ const hostDecision = (
     further,
     renormalize,
     noise,
+    whole,
   }: {
     readonly further: readonly AuxiliaryLoss[];
     readonly renormalize?: boolean | undefined;
     readonly noise: number;
+    readonly whole: WholeBatch | undefined;
   },
 ): { readonly gates: tf.Tensor2D; readonly loss: RouterLoss } => {
   const { choices, slots, logits: onHost } = outcome;
-  const values = lossValues(choices, slots.wanted);
-  const input = { ...onHost, choices, renormalize, noise };
-  const others = further.map((record) => ({ name: record.name, ...record.evaluate(input) }));
+  const counts = countWhole(slots.wanted, choices, whole);
+  const values = lossValues(choices, counts);
+  const input = { ...onHost, choices, renormalize, noise, whole };
+  const others = further.map((record) => {
+    const { value, gradient } = record.evaluate(input);
+    return { name: record.name, value: shareOf(record, value, whole), gradient };
+  });
   const named = Object.fromEntries(others.map(({ name, value }) => [name, value]));
   return {
     gates: hostGates(logits, outcome, renormalize),
-    loss: {
-      values: { balance: values.balance, z: values.z, ...named },
-      tensor: hostLosses(logits, { choices, values, further: others }),
-    },
+    loss: partLoss(
+      {
+        values: { balance: values.balance, z: values.z, ...named },
+        tensor: hostLosses(logits, { choices, values, further: others }),
+      },
+      further,
+      { whole, density: counts.density },
+    ),
   };
 };
 
@@ -241,7 +254,7 @@ export const routeTokens = <Key>(
   const topK = typeof given === 'number' ? given : Math.max(...given);
   for (const count of topKs ?? [topK]) checkTopK(count, experts);
   const { renormalize } = stack;
-  const { training = false, random, batchPriority = false } = options;
+  const { training = false, random, batchPriority = false, whole } = options;
   const { capacityFactor = training ? 1 : 2 } = options;
   const ofSite = options.parameters[context.site];
   if (!ofSite) {
@@ -272,8 +285,11 @@ export const routeTokens = <Key>(
   const { choices, slots } = outcome;
   const { gates, loss } =
     'engine' in outcome
-      ? engineDecision(logits, outcome, { further, renormalize })
-      : hostDecision(logits, outcome, { further, renormalize, noise: training ? (noise ?? 1) / experts : 0 });
+      ? engineDecision(logits, outcome, { further, renormalize, whole })
+      : hostDecision(logits, outcome, {
+          ...{ further, renormalize, whole },
+          noise: training ? (noise ?? 1) / experts : 0,
+        });
   return {
     gates,
     tokens,

@@ -133,10 +133,14 @@ const ranksOf = (
   {
     recipe,
     model,
-  }: { readonly recipe: Recipe; readonly model: Pick<Generalist, 'architecture' | 'partsAddUp'> },
+  }: {
+    readonly recipe: Recipe;
+    readonly model: Pick<Generalist, 'architecture' | 'partsAddUp' | 'exchanges' | 'losses'>;
+  },
 ): { readonly ranks?: RankOptions<TaskBatch> } => {
   if (communicator.size === 1) return {};
-  if (model.partsAddUp !== true) {
+  const isBlind = model.losses.includes('contrastive') && model.exchanges === undefined;
+  if (model.partsAddUp !== true || isBlind) {
     throw new ConfigError(
       `pretrain ${recipe.name}: expected one process, got ${communicator.size}: rows of a batch of the model "${model.architecture}" are not independent of each other, so processes can't share them; start it without --processes`,
       { code: 'rows-depend', fields: { architecture: model.architecture } },
@@ -144,7 +148,12 @@ const ranksOf = (
   }
   const { engine: _, threads: __, ...computed } = recipe;
   return {
-    ranks: { communicator, cut: cutTaskBatch, facts: { recipe: sha256(JSON.stringify(computed)) } },
+    ranks: {
+      communicator,
+      cut: cutTaskBatch,
+      exchanges: (batch) => model.exchanges?.(batch) === true,
+      facts: { recipe: sha256(JSON.stringify(computed)) },
+    },
   };
 };
 
@@ -246,9 +255,10 @@ export const trainRecipe = async (
     optimizer,
     schedule,
     sources,
-    loss: (batch, { random, step }) => {
-      const telemetry = isLookedAt(step);
-      const result = ofFamily(batch, () => model.loss(batch, { training: true, random, telemetry }));
+    loss: (batch, { random, step, exchange }) => {
+      const telemetry = isLookedAt(step) && exchange?.isRehearsal !== true;
+      const told = exchange ? { exchange } : {};
+      const result = ofFamily(batch, () => model.loss(batch, { training: true, random, telemetry, ...told }));
       watchDropped(result.records);
       return result;
     },

@@ -16,8 +16,24 @@ const take = <T extends Int32Array | Float32Array>(values: T, at: Int32Array, co
   return taken;
 };
 
+/** Pairs of a batch by themselves: each row has a target of its own. */
+const pairsOf = (
+  { targets, same, inputs: { size } }: TaskBatch,
+  rows: Int32Array,
+): Pick<TaskBatch, 'labels' | 'targets' | 'same'> => ({
+  labels: Int32Array.from(rows.keys()),
+  targets: {
+    ...targets,
+    ids: Int32Array.from(rows.keys()),
+    sequences: takeSequences(targets.sequences, rows),
+  },
+  ...(same
+    ? { same: Uint8Array.from([...rows].flatMap((i) => Array.from(rows, (j) => same[i * size + j] ?? 0))) }
+    : {}),
+});
+
 const rowPart = (batch: TaskBatch, from: number, end: number): TaskPart => {
-  const { inputs, queries, labels, mixed, values } = batch;
+  const { inputs, queries, labels, mixed, values, loss } = batch;
   const { size, length } = inputs;
   const rows = Int32Array.from({ length: end - from }, (_, i) => from + i);
   const count = queries === 'prefix' ? size : queries.length;
@@ -40,6 +56,8 @@ const rowPart = (batch: TaskBatch, from: number, end: number): TaskPart => {
         ? { mixed: { labels: take(mixed.labels, at, count), shares: take(mixed.shares, at, count) } }
         : {}),
       ...(values ? { values: take(values, at, count) } : {}),
+      ...(loss === 'contrastive' ? pairsOf(batch, rows) : {}),
+      whole: batch,
     },
   };
 };
@@ -47,12 +65,11 @@ const rowPart = (batch: TaskBatch, from: number, end: number): TaskPart => {
 /**
  * Cuts a batch into parts of equally many rows, or one row more or less; undefined where there are fewer rows than parts,
  * or a part has no query. Padding, candidates, labels and mixed rows stay those of the whole batch, so that the mean of the
- * parts' losses, each weighed by its queries, is the loss of the batch. A loss that compares rows with each other
- * (`contrastive`) can't be cut: every part is the whole batch then, of the same weight.
+ * parts' losses, each weighed by its queries, is the loss of the batch. Pairs of a loss that compares rows with each other
+ * (`contrastive`) are cut with their targets: what they are compared with must be told by the other parts.
  */
 export const cutTaskBatch = (batch: TaskBatch, parts: number): readonly (TaskPart | undefined)[] => {
   const { size } = batch.inputs;
-  if (batch.loss === 'contrastive') return Array.from({ length: parts }, () => ({ batch, first: 0 }));
   return Array.from({ length: parts }, (_, part) => {
     const [from, end] = [part, part + 1].map((at) => Math.floor((at * size) / parts)) as [number, number];
     if (from === end) return undefined;

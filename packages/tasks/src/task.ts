@@ -57,6 +57,8 @@ export interface TaskBatch {
   /** [B * B] for the contrastive loss: 1 where row and column mean the same and must not repel each other. */
   readonly same?: Uint8Array;
   readonly labelSmoothing: number;
+  /** The batch that this one is a part of, where several processes compute one. @default it is the whole */
+  readonly whole?: TaskBatch;
 }
 
 const batchFields = shaped({

@@ -14,6 +14,8 @@ export interface StepBatches<Batch> {
   readonly batches: readonly Batch[];
   /** Randomness of each batch, for its loss. */
   readonly randoms: readonly BatchRandom[];
+  /** The same anew, for a loss that is computed twice. */
+  readonly randomsAgain: () => readonly BatchRandom[];
 }
 
 /** Settings of {@link createBatchQueue}. */
@@ -55,14 +57,16 @@ export const createBatchQueue = <Batch>(
 
   const fetch = async (source: TrainSource<Batch>, draw: Draw): Promise<StepBatches<Batch>> => {
     const batches: Batch[] = [];
-    const randoms: BatchRandom[] = [];
     for (let part = 0; part < accumulate; part += 1) {
       const at = { cursor: draw.cursor + part, step: draw.step };
       const data = sourceRandom(random, source, { ...at, use: 'data' });
       batches.push(await source.next(at.cursor, { random: data }));
-      randoms.push(sourceRandom(random, source, { ...at, use: 'model' }));
     }
-    return { source, batches, randoms };
+    const drawn = (): readonly BatchRandom[] =>
+      batches.map((_, part) =>
+        sourceRandom(random, source, { cursor: draw.cursor + part, step: draw.step, use: 'model' }),
+      );
+    return { source, batches, randoms: drawn(), randomsAgain: drawn };
   };
   // One update after another: a source is asked in the order of its cursors, and the update at work isn't slowed down.
   let last: Promise<unknown> = Promise.resolve();

@@ -7,15 +7,19 @@
  */
 import {
   ConfigError,
+  informedPart,
   parseJson,
   partRandom,
+  rehearsePart,
   StateError,
   type BatchRandom,
   type Communicator,
+  type PartExchange,
+  type PartTold,
 } from '@polygate/core';
 import type { ParameterSet } from '@polygate/nn';
 import * as tf from '@tensorflow/tfjs';
-import type { RankOptions } from './run-options.ts';
+import type { LossContext, RankOptions } from './run-options.ts';
 import type { UpdateGradients } from './update.ts';
 
 /** What of an update's batches is this rank's, and what is of others. */
@@ -44,6 +48,64 @@ export const rankBatches = <Batch>(
     });
   });
   return { batches: mine, randoms: ofMine, others };
+};
+
+/** What parts told, of all ranks: a list of names and lengths, and their values behind each other. */
+const gatherTold = async (
+  communicator: Communicator,
+  told: readonly (PartTold | undefined)[],
+): Promise<readonly (readonly (PartTold | null)[])[]> => {
+  const entries = told.map((part) => part && [...part]);
+  const heads = await gatherJson(
+    communicator,
+    entries.map((part) => part?.map(([name, { length }]) => [name, length] as const) ?? null),
+  );
+  const own = entries.flatMap((part) => part?.map(([, values]) => values) ?? []);
+  const flat = new Float64Array(own.reduce((sum, { length }) => sum + length, 0));
+  own.reduce((at, values) => (flat.set(values, at), at + values.length), 0);
+  const parts = await communicator.allGather(flat);
+  return heads.map((head, rank) => {
+    let at = 0;
+    return head.map(
+      (names) =>
+        names &&
+        new Map(
+          names.map(([name, length]) => [name, (parts[rank] as Float64Array).subarray(at, (at += length))]),
+        ),
+    );
+  });
+};
+
+/**
+ * Rehearses the losses of this rank's parts that need to know of other ranks' parts, and lets all tell each other: what the
+ * parts that this rank computes are then told, in their order.
+ * @param taken batches of all ranks, with randomness that is drawn from here alone
+ */
+export const rehearseParts = async <Batch>(
+  taken: Pick<RankBatches<Batch>, 'batches' | 'randoms'>,
+  { communicator, cut, exchanges }: RankOptions<Batch>,
+  rehearse: (batch: Batch, context: Pick<LossContext, 'random' | 'exchange'>) => void,
+): Promise<readonly (PartExchange | undefined)[]> => {
+  const { rank, size } = communicator;
+  const asking = taken.batches.map((batch) => exchanges?.(batch) === true);
+  const parts = taken.batches.map((batch) => cut(batch, size)[rank]);
+  if (!asking.includes(true)) return [];
+  const told = parts.map((part, at) => {
+    if (!part || !asking[at]) return undefined;
+    const { exchange, told: mine } = rehearsePart();
+    const random = partRandom(taken.randoms[at] as BatchRandom, part.first);
+    tf.tidy(() => rehearse(part.batch, { random, exchange }));
+    return mine;
+  });
+  const all = await gatherTold(communicator, told);
+  return parts.flatMap((part, at) => {
+    if (!part) return [];
+    if (!asking[at]) return [undefined];
+    // Ranks without a row of the batch have no part of it.
+    const present = all.flatMap((ofRank) => ofRank[at] ?? []);
+    const before = all.slice(0, rank).filter((ofRank) => ofRank[at]);
+    return [informedPart(present, before.length)];
+  });
 };
 
 /** JSON of all ranks, in their order. */

@@ -2,7 +2,15 @@
  * The words of a run: what the trainer is given and what it reports. The trainer knows no task, model or data format;
  * a batch is whatever a source hands out and the loss takes in.
  */
-import type { Communicator, Random, Logger, MetricRecord, MetricSink, Progress } from '@polygate/core';
+import type {
+  Communicator,
+  Random,
+  Logger,
+  MetricRecord,
+  MetricSink,
+  PartExchange,
+  Progress,
+} from '@polygate/core';
 import type { Lock } from '@polygate/core/node';
 import type { MovingAverage, Optimizer, ParameterSet, Schedule } from '@polygate/nn';
 import type * as tf from '@tensorflow/tfjs';
@@ -48,6 +56,8 @@ export interface LossContext {
   /** Index of the update, from 0. */
   readonly step: number;
   readonly task: string;
+  /** Of a part of a batch whose loss needs to know of the other parts; see {@link RankOptions.exchanges}. */
+  readonly exchange?: PartExchange;
 }
 
 /**
@@ -148,6 +158,11 @@ export interface RankOptions<Batch> {
    * the loss of the batch. Pure, the same on every rank.
    */
   readonly cut: (batch: Batch, parts: number) => readonly (BatchPart<Batch> | undefined)[];
+  /**
+   * Whether the loss of a part of this batch needs to know of the other parts: it is computed twice then, with an `exchange`,
+   * and every mean that it answers for the whole batch counts by its part's weight. Pure. @default no batch does
+   */
+  readonly exchanges?: (batch: Batch) => boolean;
   /** What all ranks must agree on beside data, seed and parameters, such as a hash of the recipe. @default nothing */
   readonly facts?: Readonly<Record<string, string>>;
 }

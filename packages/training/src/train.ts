@@ -22,18 +22,25 @@ import { jsonlMetricSink, writeError } from '@polygate/core/node';
 import { createMixture } from '@polygate/stream';
 import * as tf from '@tensorflow/tfjs';
 import { join } from 'node:path';
-import { createBatchQueue } from './batch-queue.ts';
+import { createBatchQueue, type StepBatches } from './batch-queue.ts';
 import { searchBest } from './best-score.ts';
 import { BASED_STATE_VERSION, type CheckpointPlace, type RunState } from './checkpoint-state.ts';
 import { checkpointFolder, writeCheckpoint } from './checkpoint.ts';
 import { METRICS_FILE, syncMetrics } from './metrics-file.ts';
-import { rankBatches, reduceUpdate, requireAgreement, requireWeights, valuesOfFirst } from './ranks.ts';
+import {
+  rankBatches,
+  reduceUpdate,
+  rehearseParts,
+  requireAgreement,
+  requireWeights,
+  valuesOfFirst,
+} from './ranks.ts';
 import { dataOf, follow, freshState, restore, type Beginning } from './resume.ts';
 import type { BatchMeasure, StepReport, TrainCallback, TrainOptions, TrainResult } from './run-options.ts';
 import { lockRun } from './run-lock.ts';
 import { unlessAborted } from './stop-signal.ts';
 import { createThroughput } from './throughput.ts';
-import { accumulateGradients, type UpdateGradients } from './update.ts';
+import { accumulateGradients, type UpdateGradients, type UpdateInput } from './update.ts';
 
 const BYTES_PER_MB = 1_000_000;
 
@@ -210,6 +217,19 @@ const trainRank = async <Batch>(options: TrainOptions<Batch>): Promise<TrainResu
     return written;
   };
 
+  /** What the parts of this rank are told of the others. */
+  const exchangesOf = async ({
+    source: { name },
+    batches,
+    randomsAgain,
+  }: StepBatches<Batch>): Promise<Pick<UpdateInput<Batch>, 'exchanges'>> => {
+    if (!ranks || communicator.size === 1) return {};
+    const told = await rehearseParts({ batches, randoms: randomsAgain() }, ranks, (batch, context) => {
+      options.loss(batch, { ...context, step, task: name });
+    });
+    return { exchanges: told };
+  };
+
   /** One update; false when the signal came while waiting for data. */
   const update = async (): Promise<boolean> => {
     const began = clock();
@@ -220,15 +240,18 @@ const trainRank = async <Batch>(options: TrainOptions<Batch>): Promise<TrainResu
     const mine = ranks && communicator.size > 1 ? rankBatches(taken, ranks) : taken;
     const fetched = clock();
     const at = { step: step + 1, task: source.name, checkpoint: last };
-    const own = await accumulateGradients({
-      parameters,
-      ...mine,
-      loss: options.loss,
-      lossWeight: source.lossWeight ?? 1,
-      weights: options.weights,
-      step,
-      task: source.name,
-    }).catch((cause: unknown) => {
+    const compute = async (): Promise<UpdateGradients> =>
+      accumulateGradients({
+        parameters,
+        ...mine,
+        ...(await exchangesOf(taken)),
+        loss: options.loss,
+        lossWeight: source.lossWeight ?? 1,
+        weights: options.weights,
+        step,
+        task: source.name,
+      });
+    const own = await compute().catch((cause: unknown) => {
       throw stepError(at, cause);
     });
     const reduced: UpdateGradients & { readonly isStopped?: boolean } =

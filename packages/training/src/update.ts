@@ -6,7 +6,7 @@
  * A mean is carried as mean and weight. Where the weights of all batches are known before the first is computed, each
  * mean counts by its share of their sum, those that other processes compute included.
  */
-import { ConfigError, type BatchRandom } from '@polygate/core';
+import { ConfigError, type BatchRandom, type PartExchange } from '@polygate/core';
 import { parameterGradients, type ParameterSet } from '@polygate/nn';
 import * as tf from '@tensorflow/tfjs';
 import type { LossContext, LossResult, LossWeights } from './run-options.ts';
@@ -25,6 +25,8 @@ export interface UpdateInput<Batch> {
   readonly task: string;
   /** Randomness of each batch. */
   readonly randoms: readonly BatchRandom[];
+  /** Of each batch that is a part whose loss needs to know of the others. @default none */
+  readonly exchanges?: readonly (PartExchange | undefined)[];
 }
 
 /** Gradients and values of one update. The caller frees the gradients. */
@@ -117,7 +119,9 @@ export const accumulateGradients = async <Batch>(input: UpdateInput<Batch>): Pro
   try {
     for (const [part, batch] of batches.entries()) {
       const results: { readonly result: LossResult; readonly share: Shares }[] = [];
-      const context: LossContext = { random: input.randoms[part] as BatchRandom, step, task };
+      const exchange = input.exchanges?.[part];
+      const random = input.randoms[part] as BatchRandom;
+      const context: LossContext = { random, step, task, ...(exchange ? { exchange } : {}) };
       const { loss: scaled, gradients: taskGradients } = parameterGradients(parameters, () => {
         const result = input.loss(batch, context);
         const weight = alone || weightShares ? 1 : checked(result.weight ?? 1, task);

@@ -30,7 +30,7 @@ export interface ExpertBlocksConfig extends BlockShape {
 /** What may differ between forwards, as of an encoder. */
 export type BlocksOptions = Pick<
   EncodeOptions,
-  'training' | 'random' | 'noise' | 'merged' | 'routing' | 'topK' | 'rowWeights'
+  'training' | 'random' | 'noise' | 'merged' | 'routing' | 'topK' | 'rowWeights' | 'whole'
 >;
 
 /** Vectors of a batch. */

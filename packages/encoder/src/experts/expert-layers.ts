@@ -105,7 +105,7 @@ export class ExpertLayers {
       if (group.condition.dataIndependent) {
         return this.#byRow(index, call, (report) => reports.push(report));
       }
-      const { training = false, noise = true, random, topK } = call.options;
+      const { training = false, noise = true, random, topK, whole } = call.options;
       const linears = tokenExperts(group, {
         training,
         noise,
@@ -115,6 +115,7 @@ export class ExpertLayers {
         topK: topKByPosition(group, call.layout, topK),
         runs: call.layout.segments.map(({ key: { modality, task }, length }) => ({ modality, task, length })),
         adapted: call.adapted,
+        whole,
       });
       byToken.push(linears);
       reports.push(() => countTokenDecisions(group.sites, linears.decisions, call.layout));

@@ -9,7 +9,13 @@
  * the branch in the feed-forward part, whose hidden channels a router of the model's width can't read.
  */
 import { sharedRandom, type Random } from '@polygate/core';
-import { routeTokens, unstackRouters, type TokenDecision, type TokenRun } from '@polygate/routers';
+import {
+  routeTokens,
+  unstackRouters,
+  type TokenDecision,
+  type TokenRun,
+  type WholeBatch,
+} from '@polygate/routers';
 import { dispatchedLinear } from '@polygate/tensor';
 import type * as tf from '@tensorflow/tfjs';
 import type { AdapterForward } from '../adapters/adapter.ts';
@@ -34,6 +40,8 @@ export interface TokenExpertsOptions {
   readonly runs: readonly TokenRun[];
   /** What an adapter changes of the experts. */
   readonly adapted: AdapterForward;
+  /** What the tokens are a part of. */
+  readonly whole: WholeBatch | undefined;
 }
 
 /** The linears of a forward, with the decisions that they have met so far by site. */
@@ -45,7 +53,7 @@ export interface TokenExperts extends BlockLinears {
 /** Call it inside the tidy and the tape of the forward. */
 export const tokenExperts = (group: LiveGroup, options: TokenExpertsOptions): TokenExperts => {
   const { settings } = group;
-  const { training, noise, random, visible, context, topK, runs, adapted } = options;
+  const { training, noise, random, visible, context, topK, runs, adapted, whole } = options;
   const stack = noise ? group.stack : { ...group.stack, noise: 0 };
   const { capacityFactor, batchPriority, losses } = settings;
   const parameters = unstackRouters(stack, group.parameters);
@@ -68,6 +76,10 @@ export const tokenExperts = (group: LiveGroup, options: TokenExpertsOptions): To
       topK,
       losses: Object.keys(losses),
       runs,
+      whole: whole && {
+        share: whole.share,
+        sum: (name, part) => whole.sum(`${settings.name}/${site}/${name}`, part),
+      },
     });
     decisions.set(site, decision);
     sources.set(decision.tokens, tokens);

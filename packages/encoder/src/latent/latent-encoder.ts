@@ -113,7 +113,7 @@ export class LatentEncoder {
         },
         {
           ...options,
-          ...(options.random && parts.length > 1 ? { random: options.random.fork(`part ${at}`) } : {}),
+          ...(parts.length > 1 ? ofModality(options, at) : {}),
         },
       );
       return indices.length === 1 ? [states] : (tf.split(states, indices.length, 1) as tf.Tensor3D[]);
@@ -140,6 +140,12 @@ export class LatentEncoder {
     return tf.mul(pooled, present);
   }
 }
+
+/** What the blocks of one modality alone draw from and tell other processes. */
+const ofModality = ({ random, whole }: BlocksOptions, at: number): BlocksOptions => ({
+  ...(random ? { random: random.fork(`part ${at}`) } : {}),
+  ...(whole ? { whole: { ...whole, sum: (name, part) => whole.sum(`part ${at}/${name}`, part) } } : {}),
+});
 
 /** Flags of the latents that no sample's other latents may see, [B * M N]; undefined where all are there. */
 const paddingOf = (

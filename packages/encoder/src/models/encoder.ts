@@ -7,7 +7,7 @@
 import type { Random } from '@polygate/core';
 import type { SequenceBatch } from '@polygate/modalities';
 import type { ParameterSet } from '@polygate/nn';
-import type { GateDecision, RoutingKey } from '@polygate/routers';
+import type { GateDecision, RoutingKey, WholeBatch } from '@polygate/routers';
 import type { LinearExpert } from '@polygate/tensor';
 import type * as tf from '@tensorflow/tfjs';
 import type { RowWeightRule } from '../blocks/row-weights.ts';
@@ -47,6 +47,8 @@ export interface EncodeOptions extends RunOptions, AdapterOptions {
    * pace for each modality. Gradients to what is before a linear, and to routers, do not change. @default all 1
    */
   readonly rowWeights?: RowWeightRule;
+  /** What the sequences are a part of, where several processes compute a batch: for losses of routers. @default they are all */
+  readonly whole?: WholeBatch | undefined;
 }
 
 /** Settings of a forward of positions that go on from a cache; deep prompts are in the cache. */

@@ -13,6 +13,7 @@ import {
   rules,
   shaped,
   type MetricRecord,
+  type PartExchange,
   type Random,
   type Rule,
 } from '@polygate/core';
@@ -49,6 +50,8 @@ export interface ModelLossOptions {
    * pace). Models that know no segments pass over it. @default all 1
    */
   readonly rowWeights?: RowWeightRule;
+  /** Of a part of a batch (`batch.whole`) where {@link Generalist.exchanges} says so: what the other parts tell. */
+  readonly exchange?: PartExchange;
 }
 
 /** The loss of a batch without its task's loss weight, as `train` takes it. */
@@ -224,9 +227,14 @@ export interface Generalist extends TaskModel, Disposable {
   check?(batch: TaskBatch): void;
   /**
    * Whether the loss of a batch is the mean of the losses of its parts, weighed by `weights`: then several processes may
-   * compute one batch. Not where rows of a batch are normalised together. @default false
+   * compute one batch. @default false
    */
   readonly partsAddUp?: boolean;
+  /**
+   * Whether the loss of a part of this batch must know of its other parts, so that it is that of the whole batch: pairs are
+   * compared with all others, rows normalised together, experts balanced. It is computed twice then. @default no
+   */
+  exchanges?(batch: TaskBatch): boolean;
   /** What the means of a batch's loss and metrics will be taken over, known before they are computed. */
   weights(batch: TaskBatch): LossWeights;
   /** Whether it has weights for a task: not for one that it was not trained on where those differ, or not exported for. */
@@ -286,6 +294,7 @@ export const generalistRule = shaped({
   ),
   check: optional(callNow()),
   partsAddUp: optional(rules.flag),
+  exchanges: optional(callNow(rules.flag)),
   weights: callNow(recordOf(rules.amount)),
   scores: callWith(scoresOf),
   serves: callNow(rules.flag),

@@ -8,6 +8,7 @@
  *
  * A task of one modality has nobody to keep pace with: its weight is 1, where the formula would give 0.
  */
+import { parseJson, type PartExchange } from '@polygate/core';
 import { addCounts, type RoutingCounts } from '@polygate/routers';
 
 /** How weights follow from the routers. */
@@ -58,6 +59,28 @@ export const addToPace = (state: PaceState, entries: readonly PaceEntry[]): Pace
   }
   return { ...state, sums };
 };
+
+/** What routers did with the rows of all parts of a batch; parts may lack a modality. */
+export const sumEntries = (entries: readonly PaceEntry[], exchange: PartExchange): readonly PaceEntry[] =>
+  Array.from(
+    exchange.sumAll(
+      new Map(
+        entries.map(({ task, modality, site, counts }) => [
+          JSON.stringify([task, modality, site]),
+          Float64Array.of(
+            ...[counts.tokens, counts.entropy, counts.dropped],
+            ...[...counts.choices, ...counts.gates],
+          ),
+        ]),
+      ),
+    ),
+    ([name, sums]) => {
+      const [task, modality, site] = parseJson(name, 'pace') as [string, string, string];
+      const [tokens = 0, entropy = 0, dropped = 0, ...rest] = sums;
+      const [choices, gates] = [rest.slice(0, rest.length / 2), rest.slice(rest.length / 2)];
+      return { task, modality, site, counts: { tokens, entropy, dropped, choices, gates } };
+    },
+  );
 
 const entropyOf = (shares: readonly number[]): number => {
   const total = shares.reduce((sum, share) => sum + share, 0);

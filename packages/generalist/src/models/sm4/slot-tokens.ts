@@ -30,6 +30,16 @@ const paddingOf = (
   return padding.includes(1) ? padding : undefined;
 };
 
+/** Whether no sample of a batch has any token, for each segment. */
+export const absentSlots = (batch: SequenceBatch): readonly boolean[] => {
+  let start = 1;
+  return batch.segments.map(({ length }) => {
+    const padding = paddingOf(batch, start, length);
+    start += length;
+    return padding?.every((flag) => flag === 1) ?? false;
+  });
+};
+
 /** The tokens of all segments of a batch, in their order. Call it inside a tidy. */
 export const slotTokens = (batch: SequenceBatch, { inputs, table }: SlotContext): readonly LatentInputs[] => {
   // Position 0 is the prefix token of other models.

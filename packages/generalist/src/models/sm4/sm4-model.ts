@@ -3,7 +3,7 @@
  *
  * B batch · M slots of a task · C width · O outputs of a head
  */
-import { ConfigError, StateError, unknownName, type Random } from '@polygate/core';
+import { ConfigError, StateError, unknownName, type PartExchange, type Random } from '@polygate/core';
 import {
   createRoutingTrace,
   describeLatentEncoder,
@@ -45,10 +45,11 @@ import type {
 import { routingRecordsOf } from '../routing-records.ts';
 import { AdaptiveState, modalityLoss, type SavedState } from './adaptive-state.ts';
 import { headLoss, headLosses } from './loss.ts';
-import type { PaceEntry } from './learning-pace.ts';
-import { slotTokens, TEXT_TABLE } from './slot-tokens.ts';
+import { sumEntries, type PaceEntry } from './learning-pace.ts';
+import { absentSlots, slotTokens, TEXT_TABLE } from './slot-tokens.ts';
 import type { Sm4Config } from './sm4-config.ts';
 import { startSm4 } from './start.ts';
+import { gatherRows, wholeOf } from '../whole-batch.ts';
 import { applyHead, describeHead } from './task-heads.ts';
 import { outputsOf, taskSlots } from './task-slots.ts';
 
@@ -114,6 +115,8 @@ interface TaskForward extends Omit<ModelLossOptions, 'telemetry' | 'differentiab
   readonly routing?: RoutingTrace;
   /** Modality that is shown alone. @default all that the batch has */
   readonly alone?: string;
+  /** The batch that these rows are a part of. @default they are all */
+  readonly whole?: SequenceBatch;
 }
 
 /** Owns its parameters; `dispose` frees them. */
@@ -182,25 +185,24 @@ export class Sm4Model implements Generalist {
   }
 
   /** Outputs of a task's head, [B, O]. Call it inside a tidy. @throws ConfigError for a task without a head */
-  #outputs(batch: SequenceBatch, { task, alone, ...options }: TaskForward): tf.Tensor2D {
+  #outputs(batch: SequenceBatch, { task, alone, whole = batch, ...options }: TaskForward): tf.Tensor2D {
     const slots = this.#slots.get(task);
     if (!slots) throw unknownName('task of the model', task, [...this.#slots.keys()]);
     const { parameters, config } = this;
     const { width } = this.encoder.config;
-    const table = parameters.specs.some(({ name }) => name === TEXT_TABLE)
-      ? (parameters.get(TEXT_TABLE) as tf.Variable<tf.Rank.R2>)
-      : undefined;
-    const tokens = slotTokens(batch, { inputs: config.encoder.inputs, table });
+    const tokens = slotTokens(batch, { inputs: config.encoder.inputs, table: this.#table });
     if (tokens.length !== slots.length || tokens.some(({ modality }, at) => modality !== slots[at])) {
       throw new ConfigError(
         `task "${task}": expected inputs of ${slots.join(', ')}, got ${tokens.map(({ modality }) => modality).join(', ')}; a model has its heads by the inputs that it was made for`,
         { fields: { task, slots } },
       );
     }
-    const { training = false, random, routing } = options;
+    const { training = false, random, routing, exchange } = options;
     // What nobody of the batch has, or may be looked at, is left out as a whole.
+    // Processes that share a batch leave out the same.
+    const absent = absentSlots(whole);
     const shown = tokens.flatMap((each, at) =>
-      (alone !== undefined && each.modality !== alone) || isAbsent(each) ? [] : [at],
+      (alone !== undefined && each.modality !== alone) || absent[at] === true ? [] : [at],
     );
     const vectors = new Map<number, tf.Tensor2D>();
     if (shown.length > 0) {
@@ -212,28 +214,46 @@ export class Sm4Model implements Generalist {
           training,
           ...(random ? { random } : {}),
           ...(routing ? { routing } : {}),
+          ...wholeOf(exchange, 'routers', batch.size / whole.size),
         },
       );
       shown.forEach((at, i) => vectors.set(at, encoded[i] as tf.Tensor2D));
     }
     const parts = slots.map((_, at) => vectors.get(at) ?? tf.zeros<tf.Rank.R2>([batch.size, width]));
     const momentum = config.sm4.momentum;
-    return applyHead(parts.length === 1 ? (parts[0] as tf.Tensor2D) : tf.concat(parts, 1), {
-      ...{ parameters, task, training, momentum },
-    });
+    const vectorsOfAll = gatherRows(
+      parts.length === 1 ? (parts[0] as tf.Tensor2D) : tf.concat(parts, 1),
+      exchange,
+      'vectors',
+    );
+    // What follows the batch's moments follows those of the whole batch, which a rehearsal does not know.
+    const follows = exchange?.isRehearsal !== true;
+    return applyHead(vectorsOfAll, { parameters, task, training, momentum, follows });
+  }
+
+  get #table(): tf.Variable<tf.Rank.R2> | undefined {
+    const { parameters } = this;
+    return parameters.specs.some(({ name }) => name === TEXT_TABLE)
+      ? (parameters.get(TEXT_TABLE) as tf.Variable<tf.Rank.R2>)
+      : undefined;
   }
 
   /** As {@link Generalist.loss}. Outside training also by modality, where experts are allocated by it. */
   loss(batch: TaskBatch, options: ModelLossOptions): ModelLoss {
     requireLoss(this, batch);
     const { task, inputs } = batch;
-    const { training, telemetry = false } = options;
+    const { training, telemetry = false, exchange } = options;
+    const { whole = batch } = exchange ? batch : {};
     const routing = training
       ? createRoutingTrace({ telemetry: telemetry || this.config.sm4.pace !== null })
       : undefined;
     const { loss, terms, ...metrics } = tf.tidy(() => {
-      const outputs = this.#outputs(inputs, { ...options, task, ...(routing ? { routing } : {}) });
-      const head = headLoss(outputs, batch);
+      const outputs = this.#outputs(inputs, {
+        ...{ ...options, task, whole: whole.inputs },
+        ...(routing ? { routing } : {}),
+      });
+      // Of a rehearsal the rows are this part's alone.
+      const head = headLoss(outputs, exchange?.isRehearsal ? batch : whole);
       const auxiliary = routing ? auxiliaryOf(routing) : {};
       const { auxiliary: weighted } = auxiliary;
       const result: Record<string, tf.Scalar> = {
@@ -246,7 +266,7 @@ export class Sm4Model implements Generalist {
         : { loss: head.loss, terms: undefined };
       return { ...result, ...(summed as object) } as unknown as Record<string, tf.Scalar> & typeof summed;
     });
-    if (routing) this.#adaptive.observe(paceEntries(routing));
+    if (routing) this.#observe(paceEntries(routing), exchange);
     return {
       loss,
       weight: inputs.size,
@@ -254,6 +274,12 @@ export class Sm4Model implements Generalist {
       metrics,
       records: telemetry && routing ? routingRecordsOf(this.encoder.config.moe, task, routing.reports) : [],
     };
+  }
+
+  /** Takes what routers did with the whole batch. */
+  #observe(entries: readonly PaceEntry[], exchange: PartExchange | undefined): void {
+    const all = exchange ? sumEntries(entries, exchange.within('pace')) : entries;
+    if (exchange?.isRehearsal !== true) this.#adaptive.observe(all);
   }
 
   /** Losses of a batch that shows one modality alone, where a number of experts hangs on them. */
@@ -268,6 +294,13 @@ export class Sm4Model implements Generalist {
         return [modalityLoss(modality), headLoss(outputs, batch).loss] as const;
       }),
     );
+  }
+
+  readonly partsAddUp = true;
+
+  /** As {@link Generalist.exchanges}: a head norms the rows of a batch together. */
+  exchanges(): boolean {
+    return true;
   }
 
   /** As {@link Generalist.weights}. */
@@ -367,6 +400,3 @@ export class Sm4Model implements Generalist {
     this.dispose();
   }
 }
-
-/** Whether no sample has any token. */
-const isAbsent = ({ padding }: LatentInputs): boolean => padding?.every((flag) => flag === 1) ?? false;

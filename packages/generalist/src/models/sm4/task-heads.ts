@@ -54,11 +54,13 @@ export interface HeadOptions {
   readonly training?: boolean;
   /** Share of a batch in the running moments. */
   readonly momentum: number;
+  /** In training: whether the running moments follow those of the batch. @default true */
+  readonly follows?: boolean;
 }
 
 /** Outputs of a head, [B, O]. Call it inside a tidy. @param x [B, I] */
 export const applyHead = (x: tf.Tensor2D, options: HeadOptions): tf.Tensor2D => {
-  const { parameters, task, training = false, momentum } = options;
+  const { parameters, task, training = false, momentum, follows = true } = options;
   const path = pathOf(task);
   const get = (name: string): tf.Variable => parameters.get(`${path}.${name}`) as tf.Variable;
   const [runningMean, runningVariance] = [get('norm.mean'), get('norm.variance')];
@@ -69,10 +71,11 @@ export const applyHead = (x: tf.Tensor2D, options: HeadOptions): tf.Tensor2D => 
     const [batch] = x.shape;
     // The running variance is that of the population, as PyTorch's is.
     const population = tf.mul(variance, batch > 1 ? batch / (batch - 1) : 1);
-    for (const [running, moment] of [
+    const followed = [
       [runningMean, mean],
       [runningVariance, population],
-    ] as const) {
+    ] as const;
+    for (const [running, moment] of follows ? followed : []) {
       running.assign(tf.add(tf.mul(running, 1 - momentum), tf.mul(moment, momentum)));
     }
   }

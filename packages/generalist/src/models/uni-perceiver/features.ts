@@ -11,7 +11,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { EncodingModel } from './comparing-model.ts';
 
 /** What of an encoder's settings a feature may differ by. */
-const encodeSettings = ['training', 'random', 'merged', 'routing', 'topK', 'rowWeights'] as const;
+const encodeSettings = ['training', 'random', 'merged', 'routing', 'topK', 'rowWeights', 'whole'] as const;
 
 /**
  * As the encoder's settings of a forward. What `routing` gets of losses belongs to the caller or the enclosing tidy, like

@@ -4,7 +4,13 @@
  * N queries · C candidates · D width
  */
 import { sharedRandom } from '@polygate/core';
-import { createRoutingTrace, type RoutingTrace, type SiteReport } from '@polygate/encoder';
+import {
+  conditionOf,
+  createRoutingTrace,
+  type Encoder,
+  type RoutingTrace,
+  type SiteReport,
+} from '@polygate/encoder';
 import {
   meanSquaredError,
   mixedCrossEntropy,
@@ -19,7 +25,9 @@ import { l2Normalize } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import type { ClassHead } from '../../tuning/class-heads.ts';
 import type { ModelLoss, ModelLossOptions } from '../model.ts';
+import { gatherRows, wholeOf } from '../whole-batch.ts';
 import type { ComparingModel } from './comparing-model.ts';
+import { isTrained } from './routing.ts';
 import { encodeFeatures } from './features.ts';
 import { temperatureFactor } from './temperature.ts';
 
@@ -105,8 +113,8 @@ const queryCount = ({ labels, inputs, queries }: TaskBatch): number => {
 
 /**
  * What the means of a batch's loss are taken over, so that accumulated batches (or those of several processes) count as
- * one. Exact for cross-entropy and z-losses. Contrastive losses compare the pairs of each batch alone and count by pairs;
- * balance losses are those of each batch's own choices and count by tokens.
+ * one. Exact for cross-entropy. Of accumulated batches contrastive losses compare the pairs of each alone and count by pairs;
+ * losses of routers are those of each batch's own choices and count by tokens. Processes that share a batch tell each other.
  */
 export const taskWeights = (batch: TaskBatch): TaskWeights => {
   const { inputs, targets } = batch;
@@ -189,13 +197,34 @@ const compared = (
   return { loss, accuracy };
 };
 
+/** Whether routers of tokens have losses, which are those of all tokens of a batch together. */
+const balancesTokens = (encoder: Encoder): boolean => {
+  const { moe } = isTrained(encoder) ? encoder.config : {};
+  return (moe?.groups ?? []).some(
+    (group) =>
+      !conditionOf(group, moe as NonNullable<typeof moe>).dataIndependent &&
+      Object.values(group.losses).some((factor) => factor !== 0),
+  );
+};
+
+/** By what the losses of a part's routers count among those of the whole batch. */
+const shareOf = (batch: TaskBatch, label: 'inputs' | 'targets'): number =>
+  taskWeights(batch)[label] / Math.max(1, taskWeights(batch.whole ?? batch)[label]);
+
+/**
+ * Whether the loss of a part must know of the other parts: pairs are compared with all others, and tokens share experts. An
+ * adapter leaves routers as they are.
+ */
+export const needsWhole = ({ encoder, adapter }: ComparingModel, { loss }: TaskBatch): boolean =>
+  loss === 'contrastive' || (!adapter && balancesTokens(encoder));
+
 /**
  * Loss and accuracy of a batch; differentiable in all parameters that took part when `training` is set. In evaluation,
  * whole candidate sets come from the model's cache.
  * The scalars belong to the caller or the enclosing tidy.
  */
 export const taskLoss = (model: ComparingModel, batch: TaskBatch, options: ModelLossOptions): TaskLoss => {
-  const { training, random, differentiable = false, telemetry = false, topK, rowWeights } = options;
+  const { training, random, differentiable = false, telemetry = false, topK, rowWeights, exchange } = options;
   const routing = training ? createRoutingTrace({ telemetry }) : undefined;
   /** Pairs have a target each; other targets are candidates, which are no sample's. */
   const isPaired = batch.loss === 'contrastive';
@@ -210,6 +239,8 @@ export const taskLoss = (model: ComparingModel, batch: TaskBatch, options: Model
     ...(routing ? { routing } : {}),
     ...(topK ? { topK } : {}),
     ...(rowWeights ? { rowWeights } : {}),
+    // Candidates are the same on every process, and so is what their routers do.
+    ...(isPaired || label === 'inputs' ? wholeOf(exchange, label, shareOf(batch, label)) : {}),
   });
   const { adapter } = model;
   const head = batch.loss === 'contrastive' ? undefined : adapter?.headOf(batch.task, batch.targets);
@@ -227,8 +258,12 @@ export const taskLoss = (model: ComparingModel, batch: TaskBatch, options: Model
     });
     const targets = cached ?? encodeFeatures(model, sequences, encodeOptions('targets'));
     const result = compared(
-      batch,
-      { queries, targets, training, head },
+      isPaired && exchange?.isRehearsal === false ? (batch.whole ?? batch) : batch,
+      {
+        ...{ training, head },
+        queries: isPaired ? gatherRows(queries, exchange, 'queries') : queries,
+        targets: isPaired ? gatherRows(targets, exchange, 'targets') : targets,
+      },
       // What trains a model's own weights trains its temperature, too, which must be there.
       training && !adapter
         ? model.encoder.temperature(batch.temperature)

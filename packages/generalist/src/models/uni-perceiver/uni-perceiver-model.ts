@@ -51,7 +51,7 @@ import { describeEncoderOf } from './description.ts';
 import { encodeCandidates, embedSequences } from './features.ts';
 import { changesExperts, foldedEncoder, foldInto, lowRankExport } from './folded.ts';
 import { mergedFacts, mergedParts } from './merged-parts.ts';
-import { lossNames, taskLoss, taskWeights } from './loss.ts';
+import { lossNames, needsWhole, taskLoss, taskWeights } from './loss.ts';
 import { routingOf, routingRecords } from './routing.ts';
 import { scoreBatch } from './scores.ts';
 import { startEncoder } from './start.ts';
@@ -190,6 +190,11 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
   }
 
   readonly partsAddUp = true;
+
+  /** As {@link Generalist.exchanges}. */
+  exchanges(batch: TaskBatch): boolean {
+    return needsWhole(this, batch);
+  }
 
   /** As {@link Generalist.loss}; see `taskLoss`. */
   loss(batch: TaskBatch, options: ModelLossOptions): ModelLoss {
