@@ -9,6 +9,7 @@
 #include "allocator.h"
 #include "environment.h"
 #include "library.h"
+#include "replay.h"
 
 namespace polygate {
 namespace {
@@ -80,7 +81,11 @@ napi_value call(napi_env env, napi_callback_info info) {
       }
     }
     e.stack.clear();
-    callOperator(e.operators.at(id), e.block, e.strings, e.handles, e.stack);
+    const Operator& op = e.operators.at(id);
+    readArguments(op, e.block, e.strings, e.handles, e.stack);
+    if (e.recorder) e.recorder->begin(id, e.stack);
+    runOperator(op, e.stack);
+    if (e.recorder) e.recorder->end(e.stack);
     if (e.stack.size() == 1 && e.stack[0].isTensor() && e.stack[0].toTensor().defined()) {
       answer = e.track(std::move(e.stack[0]).toTensor());
     } else {
@@ -382,6 +387,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("alias", Napi::Function::New(env, alias));
   exports.Set("describe", Napi::Function::New(env, describe));
   exportLibrary(env, exports);
+  exportReplay(env, exports);
   return exports;
 }
 

@@ -7,11 +7,14 @@
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
+#include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "handles.h"
 #include "operators.h"
+#include "recording.h"
 
 namespace polygate {
 
@@ -21,6 +24,10 @@ struct Environment {
   std::vector<c10::IValue> stack;
   std::vector<std::string> strings;
   std::string error;
+  /** Present while a function is recorded. */
+  std::unique_ptr<Recorder> recorder;
+  std::unordered_map<uint32_t, std::unique_ptr<Recording>> recordings;
+  uint32_t lastRecording = 0;
   size_t peak = 0;
   Napi::Reference<Napi::Float64Array> blockReference;
   Napi::Reference<Napi::Float64Array> resultReference;

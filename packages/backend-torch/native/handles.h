@@ -61,6 +61,16 @@ class HandleTable {
     free_.push_back(slot);
   }
 
+  /** Calls `visit` with every handle alive and its tensor. */
+  template <class Visit>
+  void each(Visit visit) const {
+    for (size_t slot = 1; slot < entries_.size(); ++slot) {
+      const Entry& entry = entries_[slot];
+      if (entry.tensor.defined())
+        visit(static_cast<Handle>(slot | (entry.generation << kSlotBits)), entry.tensor);
+    }
+  }
+
   /** Handles alive. */
   size_t size() const { return entries_.size() - 1 - free_.size(); }
 

@@ -151,7 +151,7 @@ Operator findOperator(const std::string& name, const std::string& overload) {
   return op;
 }
 
-void callOperator(
+void readArguments(
     const Operator& op,
     const double* block,
     const std::vector<std::string>& strings,
@@ -175,6 +175,9 @@ void callOperator(
       stack.push_back(argument.absent);
     }
   }
+}
+
+void runOperator(const Operator& op, std::vector<c10::IValue>& stack) {
   if (op.isProduct) callProduct(op.handle, stack);
   else op.handle.callBoxed(&stack);
 }

@@ -49,15 +49,18 @@ struct Operator {
 Operator findOperator(const std::string& name, const std::string& overload);
 
 /**
- * Runs an operator on the arguments in `block` and leaves its results on `stack`.
+ * Puts an operator's arguments in `block` on `stack`.
  * The block holds the number of arguments given, then each argument: a tag (0 absent, 1 None, 2 value)
  * and, for a value, its content by kind. Lists are a length and their elements.
  */
-void callOperator(
+void readArguments(
     const Operator& op,
     const double* block,
     const std::vector<std::string>& strings,
     const HandleTable& handles,
     std::vector<c10::IValue>& stack);
+
+/** Runs an operator on the arguments on `stack` and leaves its results there. */
+void runOperator(const Operator& op, std::vector<c10::IValue>& stack);
 
 }  // namespace polygate

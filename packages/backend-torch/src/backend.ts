@@ -4,6 +4,7 @@ import type { BackendValues, DataId, DataType } from '@tensorflow/tfjs';
 import type { Dispatcher } from './native/dispatcher.ts';
 import type { KernelContextOptions } from './kernel-context.ts';
 import { KernelContext } from './kernel-context.ts';
+import { recordFunction, type Recorded, type RecordedFunction } from './recorded-function.ts';
 import type { Stored } from './tensor-store.ts';
 import { TensorStore } from './tensor-store.ts';
 
@@ -32,6 +33,16 @@ export class TorchBackend extends tf.KernelBackend {
     super();
     this.#store = new TensorStore(dispatcher, new tf.DataStorage<Stored>(this, tf.engine()), options.device);
     this.context = new KernelContext(dispatcher, this.#store, options);
+  }
+
+  /** Calls `fn` and records it: see {@link recordFunction}. */
+  record(fn: RecordedFunction, inputs: readonly tf.Tensor[]): Recorded {
+    return recordFunction(this.context, this.#store, { fn, inputs });
+  }
+
+  /** Calls `body`, whose uploads are inputs of the function that is being recorded, in their order. */
+  uploadInputs<T>(body: () => T): T {
+    return this.context.dispatcher.uploading('input', body);
   }
 
   override write(values: BackendValues, shape: number[], dtype: DataType): DataId {

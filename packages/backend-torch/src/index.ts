@@ -1,6 +1,7 @@
 export { describeTorch, registerTorchEngine } from './engine.ts';
 export type { TorchEngine, TorchEngineOptions, TorchReport } from './engine.ts';
 export type { TorchWorkaround } from './switches.ts';
+export type { Recorded, RecordedFunction, Recording } from './recorded-function.ts';
 export { TorchBackend } from './backend.ts';
 export type { TorchMemory } from './backend.ts';
 export { KernelContext } from './kernel-context.ts';

@@ -163,7 +163,9 @@ export class KernelContext {
   /** A small host array as a tensor of this scope: index tables, interpolation weights. */
   constant(values: HostArray, shape: readonly number[]): Handle {
     const dtype = values instanceof Int32Array ? ScalarType.int32 : ScalarType.float32;
-    return this.dispatcher.create(values, { dtype, shape, device: this.device });
+    return this.dispatcher.uploading('constant', () =>
+      this.dispatcher.create(values, { dtype, shape, device: this.device }),
+    );
   }
 
   /**
@@ -193,9 +195,9 @@ export class KernelContext {
     return { dataId: info.dataId, shape: [...shape], dtype: info.dtype };
   }
 
-  /** An output from host values. */
+  /** An output from host values, which a kernel makes of its attributes and of what it read. */
   outputFrom(values: BackendValues, shape: readonly number[], dtype: DataType): TensorInfo {
-    const dataId = this.#store.write(values, shape, dtype);
+    const dataId = this.dispatcher.uploading('constant', () => this.#store.write(values, shape, dtype));
     this.#pending.push(dataId);
     return { dataId, shape: [...shape], dtype };
   }

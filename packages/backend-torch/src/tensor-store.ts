@@ -159,6 +159,11 @@ export class TensorStore {
     return moved;
   }
 
+  /** The handle behind a DataId, as long as there is one here. */
+  handleOf(dataId: DataId): Handle | undefined {
+    return this.#find(dataId)?.handle;
+  }
+
   /** Copies a tensor's values to the host. */
   read(dataId: DataId): BackendValues {
     const stored = this.get(dataId);

@@ -6,7 +6,7 @@ import { decidedGatesGradient } from './token-choice.ts';
 
 /**
  * Registers gradients of TopK, GatherNd, ScatterNd, TensorScatterUpdate, Einsum, StridedSlice, Cumprod, and replaces
- * tfjs's Cumsum gradient, whose shape is wrong where the axis is not the last. Idempotent; the registry is shared by
+ * tfjs's of Cumsum, whose shape is wrong where the axis is not the last, and of Sum and Mean, which upload ones. Idempotent; the registry is shared by
  * every copy of tfjs in the process.
  */
 export const registerGradients = (): void => {

@@ -52,6 +52,15 @@ export interface LibraryDescription {
   readonly cudaDevices: number;
 }
 
+/** A recording that the binding holds. */
+export interface NativeRecording {
+  readonly id: number;
+  /** Calls of operators. */
+  readonly calls: number;
+  /** Handles of tensors from before that it reads or writes. */
+  readonly captured: readonly Handle[];
+}
+
 export interface NativeBinding {
   attach(block: Float64Array, results: Float64Array, arena: Int32Array): void;
   find(name: string, overload: string): { id: number; arguments: { name: string; kind: number }[] };
@@ -81,6 +90,15 @@ export interface NativeBinding {
   oneDnn(on?: boolean): boolean;
   synchronize(device: string): void;
   library(): LibraryDescription;
+  /** Every call from now on is recorded as one of a function of these tensors. */
+  startRecording(inputs: readonly Handle[]): void;
+  /** While recording: a tensor of host values is a further input, or a constant. */
+  recordGiven(handle: Handle, isInput: boolean): void;
+  /** What was recorded, or why there is no recording; nothing without `results`. */
+  stopRecording(results?: readonly Handle[]): NativeRecording | string | undefined;
+  /** Handles of the results, owned by the innermost scope; or why the recording does not hold any more. */
+  replay(recording: number, inputs: readonly Handle[]): Handle[] | string;
+  forgetRecording(recording: number): void;
 }
 
 /**
@@ -146,7 +164,7 @@ export const loadBinding = (): NativeBinding => {
     });
   }
   // The newest function that this package calls: an older build has it not.
-  if (typeof (loaded as Partial<NativeBinding>).oneDnn !== 'function') {
+  if (typeof (loaded as Partial<NativeBinding>).replay !== 'function') {
     loaded = undefined;
     const why = 'the binding was built from an older version of this package';
     const remedy = `run \`node ${packagePath('native/build.mjs')}\``;

@@ -6,12 +6,20 @@
  * arena[0] is their count, and taking one out writes a zero over it.
  */
 import { EngineError } from '@polygate/core';
-import type { Handle, HostArray, LibraryDescription, NativeBinding, NativeMemory } from './binding.ts';
-import type { TensorDescription } from './binding.ts';
+import type {
+  Handle,
+  HostArray,
+  LibraryDescription,
+  NativeBinding,
+  NativeMemory,
+  NativeRecording,
+  TensorDescription,
+} from './binding.ts';
 import type { Argument, OperatorPlan } from './encoding.ts';
 import { BLOCK_LENGTH, encodeArguments } from './encoding.ts';
 import { toEngineError } from './errors.ts';
 import type { ScalarType } from './scalar-types.ts';
+import { Trace, type UploadRole } from './trace.ts';
 
 const RESULT_LENGTH = 1 << 16;
 const ARENA_LENGTH = 1 << 18;
@@ -21,6 +29,8 @@ const Result = Object.freeze({ tensor: 0, number: 1, bool: 2, none: 3, tensorLis
 export class Dispatcher {
   /** Whether convolutions go past oneDNN. */
   convolutionsPastOneDnn = false;
+  /** Present while a function is recorded. */
+  #trace: Trace | undefined;
   readonly #native: NativeBinding;
   readonly #block = new Float64Array(BLOCK_LENGTH);
   readonly #results = new Float64Array(RESULT_LENGTH);
@@ -150,7 +160,9 @@ export class Dispatcher {
     options: { dtype: ScalarType; shape: readonly number[]; device: string },
   ): Handle {
     try {
-      return this.#native.create(values, options.dtype, options.shape, options.device);
+      const handle = this.#native.create(values, options.dtype, options.shape, options.device);
+      this.#trace?.uploaded(handle, options.shape);
+      return handle;
     } catch (error) {
       throw toEngineError('create', error instanceof Error ? error.message : String(error), this.memory());
     }
@@ -158,6 +170,7 @@ export class Dispatcher {
 
   /** Copies a tensor into `target`, converting to its type. */
   read<T extends HostArray>(handle: Handle, target: T): T {
+    this.#trace?.refuse('a tensor is read');
     try {
       this.#native.read(handle, target);
       return target;
@@ -168,6 +181,7 @@ export class Dispatcher {
 
   /** `read` on a worker thread: waits for the device without blocking the event loop. */
   async readAsync<T extends HostArray>(handle: Handle, target: T): Promise<T> {
+    this.#trace?.refuse('a tensor is read');
     try {
       return await this.#native.readAsync(handle, target);
     } catch (error) {
@@ -212,6 +226,54 @@ export class Dispatcher {
 
   library(): LibraryDescription {
     return this.#native.library();
+  }
+
+  /** Whether a function is being recorded. */
+  get isRecording(): boolean {
+    return this.#trace !== undefined;
+  }
+
+  /** Calls `body`, whose uploads are inputs or constants of the function that is being recorded. */
+  uploading<T>(role: UploadRole, body: () => T): T {
+    const trace = this.#trace;
+    if (trace === undefined) return body();
+    const before = trace.role;
+    trace.role = role;
+    try {
+      return body();
+    } finally {
+      trace.role = before;
+    }
+  }
+
+  /**
+   * Calls `body` and records the operators that it calls.
+   * @param body gives the handles of its results
+   * @returns what was recorded, or why there is nothing
+   */
+  record(inputs: readonly Handle[], body: () => readonly Handle[]): NativeRecording | string {
+    const native = this.#native;
+    const trace = new Trace(native);
+    native.startRecording(inputs);
+    this.#trace = trace;
+    let results: readonly Handle[] | undefined;
+    let recorded: NativeRecording | string | undefined;
+    try {
+      results = body();
+    } finally {
+      this.#trace = undefined;
+      recorded = native.stopRecording(trace.refusal === undefined ? results : undefined);
+    }
+    return recorded ?? trace.refusal ?? 'it gave no results';
+  }
+
+  /** Handles of a recording's results, owned by the innermost scope; or why the recording does not hold any more. */
+  replay(recording: number, inputs: readonly Handle[]): Handle[] | string {
+    try {
+      return this.#native.replay(recording, inputs);
+    } catch (error) {
+      throw toEngineError('replay', error instanceof Error ? error.message : String(error), this.memory());
+    }
   }
 
   /** The binding itself, for settings (threads, determinism, limits). */
