@@ -111,7 +111,7 @@ Slot Recorder::add(const at::Tensor& tensor, Kind kind) {
   const Slot slot = static_cast<Slot>(kinds_.size());
   slotOf_[tensor.unsafeGetTensorImpl()] = slot;
   kinds_.push_back(kind);
-  makers_.push_back(recording_->calls_.size());
+  makers_.push_back(recording_->calls_.size() - 1);
   remembered_.emplace_back(tensor.getIntrusivePtr());
   if (kind == Kind::kCaptured || kind == Kind::kConstant) recording_->captured_.push_back({slot, 0, tensor});
   return slot;
@@ -205,7 +205,7 @@ std::unique_ptr<Recording> Recorder::finish(const std::vector<at::Tensor>& resul
   std::unordered_map<Slot, Handle> handleOf;
   handles.each([&](Handle handle, const at::Tensor& tensor) {
     const auto found = slotOf_.find(tensor.unsafeGetTensorImpl());
-    if (found == slotOf_.end()) return;
+    if (found == slotOf_.end() || !refusal.empty()) return;
     const Slot slot = found->second;
     handleOf.emplace(slot, handle);
     const auto& outputs = recording_->outputs_;

@@ -110,7 +110,7 @@ class Recorder {
   std::unique_ptr<Recording> recording_ = std::make_unique<Recording>();
   std::unordered_map<const c10::TensorImpl*, Slot> slotOf_;
   std::vector<Kind> kinds_;
-  std::vector<size_t> makers_;  // the call that made a slot
+  std::vector<size_t> makers_;  // the call that made a slot, of those that a call made
   /** A tensor's address is not given to another one as long as somebody remembers it. */
   std::vector<Weak> remembered_;
   bool isPending_ = false;

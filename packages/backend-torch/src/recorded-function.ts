@@ -36,6 +36,8 @@ interface Output {
 export class Recording implements Disposable {
   /** Operators that a run calls. */
   readonly calls: number;
+  /** Equal for two recordings of the same operators with the same numbers and constants. */
+  readonly digest: number;
   readonly #torch: KernelContext;
   readonly #store: TensorStore;
   readonly #id: number;
@@ -47,9 +49,13 @@ export class Recording implements Disposable {
   constructor(
     torch: KernelContext,
     store: TensorStore,
-    made: { readonly native: NativeRecording; readonly outputs: readonly Output[] },
+    made: {
+      readonly native: NativeRecording & { readonly digest: number };
+      readonly outputs: readonly Output[];
+    },
   ) {
     this.calls = made.native.calls;
+    this.digest = made.native.digest;
     this.#torch = torch;
     this.#store = store;
     this.#id = made.native.id;

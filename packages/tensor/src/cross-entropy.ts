@@ -9,6 +9,7 @@
 import { ConfigError, EngineError, ShapeError } from '@polygate/core';
 import * as tf from '@tensorflow/tfjs';
 import { hasKernel, present, runKernel, withGradient } from './dispatch.ts';
+import { hostTensor } from './recording.ts';
 import { expectFloat, expectShape } from './shapes.ts';
 
 /** Options of {@link softmaxCrossEntropy}. */
@@ -162,7 +163,7 @@ export const softmaxCrossEntropy = (
   const ids = (): tf.Tensor1D =>
     given
       ? (tf.cast(given, 'int32') as tf.Tensor1D)
-      : tf.tensor1d(Int32Array.from(labels as ArrayLike<number>), 'int32');
+      : hostTensor<tf.Rank.R1>(() => Int32Array.from(labels as ArrayLike<number>), [rows], 'int32');
   const ignores =
     ignoreIndex !== undefined && (host ? Array.prototype.includes.call(host, ignoreIndex) : true);
   if (!ignores) return lossOf(logits, ids, labelSmoothing);

@@ -32,6 +32,14 @@ export { softmaxCrossEntropy, type CrossEntropyOptions, type Labels } from './cr
 export { embedding } from './embedding.ts';
 export { l2Normalize, type L2NormalizeOptions } from './l2-normalize.ts';
 export { residual, type ResidualOptions } from './residual.ts';
+export {
+  canRecord,
+  FunctionRecording,
+  hostTensor,
+  recordFunction,
+  type HostValues,
+  type RecordedCall,
+} from './recording.ts';
 export { adamWStep, type AdamWItem, type AdamWStepOptions } from './adamw-step.ts';
 export { globalNorm } from './global-norm.ts';
 export { collectLeafGradients, type CollectedGradients } from './leaf-gradients.ts';

@@ -80,6 +80,7 @@ export class Dispatcher {
     const plan = this.#plan(name);
     const strings = this.#strings;
     strings.length = 0;
+    this.#trace?.called(plan, given);
     encodeArguments(plan, given, { block: this.#block, strings });
     const answer = strings.length === 0 ? this.#native.call(plan.id) : this.#native.call(plan.id, strings);
     if (answer < 0) throw toEngineError(name, this.#native.lastError(), this.memory());
@@ -161,7 +162,7 @@ export class Dispatcher {
   ): Handle {
     try {
       const handle = this.#native.create(values, options.dtype, options.shape, options.device);
-      this.#trace?.uploaded(handle, options.shape);
+      this.#trace?.uploaded(handle, values, options.shape);
       return handle;
     } catch (error) {
       throw toEngineError('create', error instanceof Error ? error.message : String(error), this.memory());
@@ -251,7 +252,10 @@ export class Dispatcher {
    * @param body gives the handles of its results
    * @returns what was recorded, or why there is nothing
    */
-  record(inputs: readonly Handle[], body: () => readonly Handle[]): NativeRecording | string {
+  record(
+    inputs: readonly Handle[],
+    body: () => readonly Handle[],
+  ): (NativeRecording & { readonly digest: number }) | string {
     const native = this.#native;
     const trace = new Trace(native);
     native.startRecording(inputs);
@@ -264,6 +268,7 @@ export class Dispatcher {
       this.#trace = undefined;
       recorded = native.stopRecording(trace.refusal === undefined ? results : undefined);
     }
+    if (typeof recorded === 'object') return { ...recorded, digest: trace.digest };
     return recorded ?? trace.refusal ?? 'it gave no results';
   }
 
