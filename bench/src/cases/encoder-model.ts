@@ -62,6 +62,8 @@ export interface EncoderRun {
   readonly input: tf.Tensor3D;
   /** Input, then every parameter in order, as the peer reads them. */
   values(): Promise<Float32Array>;
+  /** The loss of the input, the caller's or the enclosing tidy's. */
+  loss(): tf.Scalar;
   /** One forward, backward and AdamW update; returns the loss. */
   step(): Promise<number>;
   dispose(): void;
@@ -99,6 +101,7 @@ export const createEncoderRun = (shape: EncoderShape, seed: number, learningRate
   return {
     parameters,
     input,
+    loss: forward,
     async values() {
       const parts = [
         data,

@@ -4,6 +4,7 @@ import { conditionsPrice } from './conditions-price.ts';
 import { engineWasm } from './engine-wasm.ts';
 import { moePrice } from './moe-price.ts';
 import { peerTorch } from './peer-torch.ts';
+import { replayStep } from './replay-step.ts';
 import { rss } from './rss.ts';
 import { sm4Block } from './sm4-block.ts';
 import { stream } from './stream.ts';
@@ -21,6 +22,7 @@ export const cases: Readonly<Record<string, BenchCase>> = {
   'engine-wasm': engineWasm,
   'moe-price': moePrice,
   'peer-torch': peerTorch,
+  'replay-step': replayStep,
   rss,
   'sm4-block': sm4Block,
   stream,

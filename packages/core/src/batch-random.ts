@@ -59,11 +59,32 @@ const isOfBatch = (random: Random): random is BatchRandom => 'forSample' in rand
 export const rowRandom = (random: Random, row: number, purpose: string): Random =>
   isOfBatch(random) ? random.forSample(row, purpose) : random.fork(purpose).fork(row);
 
+/** A stream that stands for those of one step after another: see `followRandom`. */
+export interface FollowingRandom extends Random {
+  /** Draws now, and in each later step when it is asked there first. */
+  follow<T>(draw: (random: Random) => T): () => T;
+  /** As {@link rowRandoms} of the stream that it stands for. */
+  rowStreams(rows: number, purpose: string): readonly Random[];
+}
+
+const isFollowing = (random: Random): random is FollowingRandom => 'follow' in random;
+
+/**
+ * What is drawn for a step, now: the function tells it. In a function that is recorded it tells in each run what is drawn for
+ * the step of that run.
+ */
+export const drawn = <T>(random: Random, draw: (random: Random) => T): (() => T) => {
+  if (isFollowing(random)) return random.follow(draw);
+  const value = draw(random);
+  return () => value;
+};
+
 /**
  * Streams of all rows for one purpose, for callers that are called again with the same stream: a plain one is advanced by
  * one word.
  */
 export const rowRandoms = (random: Random, rows: number, purpose: string): readonly Random[] => {
+  if (isFollowing(random)) return random.rowStreams(rows, purpose);
   if (isOfBatch(random)) return Array.from({ length: rows }, (_, row) => random.forSample(row, purpose));
   const base = createRandom(random.uint32()).fork(purpose);
   return Array.from({ length: rows }, (_, row) => base.fork(row));

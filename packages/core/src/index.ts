@@ -12,7 +12,8 @@ export {
 export type { ErrorFields, ErrorOptions } from './errors.ts';
 export { createRandom, hash32, hashText, restoreRandom } from './random.ts';
 export type { Random, RandomState } from './random.ts';
-export { createBatchRandom, partRandom, rowRandom, rowRandoms, sharedRandom } from './batch-random.ts';
+export { createBatchRandom, drawn, partRandom, rowRandom, rowRandoms, sharedRandom } from './batch-random.ts';
+export { followRandom, type FollowedRandom } from './followed-random.ts';
 export type { BatchRandom, BatchRandomOptions } from './batch-random.ts';
 export { formatDuration, parseDuration, toSteps } from './duration.ts';
 export { textTable } from './text-table.ts';

@@ -86,6 +86,11 @@ const schemaWith = (
     endOfEpoch: stretch.default('1 epochs'),
     /** Batches whose gradients make one step. */
     accumulate: count(2 ** 16).default(1),
+    /**
+     * Runs steps of a task and layout again from a recording of its operators, on the torch engine: equal losses and weights in
+     * less time. A task whose steps can't be recorded is told and computed as ever.
+     */
+    replay: z.boolean().default(false),
     seed: z.number().int().min(0).default(1),
     /** Start from another model's weights, as far as they fit, instead of drawn ones. @default drawn */
     initialize: z

@@ -5,6 +5,7 @@
  * Axes: N queries · C candidates
  */
 import { ShapeError } from '@polygate/core';
+import { hostTensor } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { similarityCrossEntropy, type SimilarityCrossEntropyOptions } from './similarity.ts';
 
@@ -39,17 +40,24 @@ export const mixedCrossEntropy = (
     );
   }
   return tf.tidy(() => {
-    const mean = shares.reduce((sum, share) => sum + share, 0) / Math.max(1, shares.length);
+    const count = shares.length;
+    const mean = (): number => shares.reduce((sum, share) => sum + share, 0) / Math.max(1, count);
+    const scalar = (value: () => number): tf.Scalar =>
+      hostTensor<tf.Rank.R0>(() => Float32Array.of(value()), []);
     // A weighted mean divides by the sum of its weights; the mean over queries does not.
-    const part = (of: Int32Array, weights: Float32Array): tf.Scalar =>
-      similarityCrossEntropy(logits, of, { ...options, weights: tf.tensor1d(weights) });
-    const first = tf.mul(part(labels, shares), mean);
+    const part = (of: Int32Array, weights: () => Float32Array): tf.Scalar =>
+      similarityCrossEntropy(logits, of, {
+        ...options,
+        weights: hostTensor<tf.Rank.R1>(weights, [count]),
+      });
+    const others = (): Float32Array => shares.map((share) => 1 - share);
+    const first = tf.mul(
+      part(labels, () => shares),
+      scalar(mean),
+    );
     const second = tf.mul(
-      part(
-        mixed.labels,
-        shares.map((share) => 1 - share),
-      ),
-      1 - mean,
+      part(mixed.labels, others),
+      scalar(() => 1 - mean()),
     );
     return tf.add(first, second) as tf.Scalar;
   });

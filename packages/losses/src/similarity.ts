@@ -10,7 +10,7 @@
  * (Bengio and Senécal 2008; Jean et al. 2015, section 3).
  */
 import { ConfigError, ShapeError } from '@polygate/core';
-import { softmaxCrossEntropy, type Labels } from '@polygate/tensor';
+import { hostTensor, softmaxCrossEntropy, type Labels } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 
 /** Engines that read tensors at the price of a copy. */
@@ -109,7 +109,9 @@ const withoutExcluded = (logits: tf.Tensor2D, labels: tf.Tensor1D, exclude: tf.T
 };
 
 const tensorOf = (labels: Labels): tf.Tensor1D =>
-  labels instanceof tf.Tensor ? labels : tf.tensor1d(Int32Array.from(labels), 'int32');
+  labels instanceof tf.Tensor
+    ? labels
+    : hostTensor<tf.Rank.R1>(() => Int32Array.from(labels), [labels.length], 'int32');
 
 /** @throws ConfigError naming the first weight below 0 */
 const checkWeights = (where: string, weights: tf.Tensor1D): void => {

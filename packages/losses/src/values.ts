@@ -4,11 +4,12 @@
  * N rows · C outputs
  */
 import { ShapeError } from '@polygate/core';
+import { hostTensor } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 
 /** @throws ShapeError for another number of values than outputs */
 const valuesOf = (name: string, outputs: tf.Tensor2D, values: Float32Array): tf.Tensor2D => {
-  if (values.length === outputs.size) return tf.tensor2d(values, outputs.shape);
+  if (values.length === outputs.size) return hostTensor<tf.Rank.R2>(() => values, outputs.shape);
   throw new ShapeError(
     `${name}: expected ${outputs.shape.join(' x ')} values, one for each output, got ${values.length}; give as many as there are targets`,
   );

@@ -185,12 +185,12 @@ describe('clips', () => {
   it('take their place in time from what the encoder has, drawn in training', () => {
     const images = Array.from({ length: 60 }, (_, seed) => drawn(segmentOf(2, 1), createRandom(seed)));
     // One position for all images of a batch: of five, each.
-    expect([...new Set(images.map(({ layout }) => layout.startFrame))].sort()).toEqual([0, 1, 2, 3, 4]);
-    expect(images.every(({ arrays }) => arrays.startFrames === undefined)).toBe(true);
+    expect([...new Set(images.flatMap(({ layout }) => [...(layout.drawnStarts?.() ?? [])]))].sort()).toEqual([0, 1, 2, 3, 4]);
+    expect(images.every(({ layout }) => layout.drawnStarts?.().length === 1)).toBe(true);
     const clips = Array.from({ length: 60 }, (_, seed) => drawn(segmentOf(2, 2), createRandom(seed)));
-    const starts = clips.flatMap(({ arrays }) => [...(arrays.startFrames ?? [])]);
+    const starts = clips.flatMap(({ layout }) => [...(layout.drawnStarts?.() ?? [])]);
     expect([...new Set(starts)].sort()).toEqual([0, 1, 2, 3]);
-    expect(clips.some(({ arrays: { startFrames = [] } }) => startFrames[0] !== startFrames[1])).toBe(true);
+    expect(starts.some((start, at) => at % 2 === 0 && start !== starts[at + 1])).toBe(true);
     const segment = segmentOf(1, 2);
     const given = { ...segment, layout: { ...segment.layout, startFrame: 1 } };
     expect(drawn(given, createRandom(1))).toBe(given);
@@ -200,7 +200,7 @@ describe('clips', () => {
     const batch = (first: number, step = 3) =>
       createBatchRandom({ samples: createRandom(1).fork('task'), step: createRandom(2).fork(step), first });
     const startsOf = (size: number, random: Random) => [
-      ...(drawn(segmentOf(size, 2), random).arrays.startFrames ?? []),
+      ...(drawn(segmentOf(size, 2), random).layout.drawnStarts?.() ?? []),
     ];
     const whole = startsOf(32, batch(64));
     expect([...startsOf(16, batch(64)), ...startsOf(16, batch(80, 4))]).toEqual(whole);

@@ -43,6 +43,7 @@ import { epochCallbacks, modelState } from './epochs.ts';
 import { createRecipeModel, startModel } from './recipe-model.ts';
 import { createTunedModel, type TunedModel } from './tuned-model.ts';
 import { checkFirstBatches, ofFamily } from './first-batches.ts';
+import { replayOf } from './replay-option.ts';
 import { claimRun, precisionOf, recordStart } from './run-folder.ts';
 import { recordSubsets, runSubsets } from './subset-files.ts';
 import { planTraining } from './training-plan.ts';
@@ -267,6 +268,7 @@ export const trainRecipe = async (
     runDirectory: run,
     accumulate: recipe.accumulate,
     weights: (batch) => model.weights(batch),
+    ...(recipe.replay ? { replay: replayOf(model, isLookedAt, logger) } : {}),
     temperature: recipe.mixing.temperature,
     checkpointEvery: every(recipe.checkpoint.every),
     keepLast: recipe.checkpoint.keep,

@@ -9,6 +9,7 @@ export type {
   LossResult,
   LossWeights,
   RankOptions,
+  ReplayOptions,
   ResumeMode,
   StepContext,
   StepReport,

@@ -167,6 +167,16 @@ export interface RankOptions<Batch> {
   readonly facts?: Readonly<Record<string, string>>;
 }
 
+/** Which steps may be computed from recordings of earlier ones. */
+export interface ReplayOptions<Batch> {
+  /**
+   * What the operators of a batch's loss hang on beside its layout (shapes, texts, flags, single numbers), as a text; undefined
+   * for a step that must be computed plainly. The loss takes the batch's arrays from the host by `hostTensor` alone, forks its
+   * randomness, and leaves nothing behind.
+   */
+  key(batch: Batch, context: LossContext): string | undefined;
+}
+
 /** Everything a run needs. */
 export interface TrainOptions<Batch> {
   /** What is trained, in place; borrowed. Others that the loss reads are frozen: a set or a view of one. */
@@ -201,6 +211,11 @@ export interface TrainOptions<Batch> {
    * alone writes; callbacks and validation run on every rank. @default one process
    */
   readonly ranks?: RankOptions<Batch>;
+  /**
+   * Computes steps of one batch from recordings, on engines that can (the torch engine): equal bits in less time. Steps of
+   * accumulated batches or of many processes are computed plainly. @default all steps are
+   */
+  readonly replay?: ReplayOptions<Batch>;
   /** Of the default task weights, size^(1/temperature). @default 2 */
   readonly temperature?: number;
   /** Updates between checkpoints; the last update always gets one. @default 1000 */

@@ -20,6 +20,7 @@ import {
 } from '@polygate/core';
 import { jsonlMetricSink, writeError } from '@polygate/core/node';
 import { createMixture } from '@polygate/stream';
+import { canRecord } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { join } from 'node:path';
 import { createBatchQueue, type StepBatches } from './batch-queue.ts';
@@ -38,6 +39,7 @@ import {
 import { dataOf, follow, freshState, restore, type Beginning } from './resume.ts';
 import type { BatchMeasure, StepReport, TrainCallback, TrainOptions, TrainResult } from './run-options.ts';
 import { lockRun } from './run-lock.ts';
+import { StepReplays } from './step-replays.ts';
 import { unlessAborted } from './stop-signal.ts';
 import { createThroughput } from './throughput.ts';
 import { accumulateGradients, type UpdateGradients, type UpdateInput } from './update.ts';
@@ -160,6 +162,8 @@ const trainRank = async <Batch>(options: TrainOptions<Batch>): Promise<TrainResu
   let { checkpoint: last } = restored;
   let { samples: allSamples, tokens: allTokens } = restored.state;
   let step = resumedFrom;
+  using replays = options.replay && canRecord() ? new StepReplays(options.replay, logger) : undefined;
+  if (options.replay && !replays) logger.info(`steps are not replayed: engine ${tf.getBackend()} records nothing`);
   const best = options.best && searchBest(options.best, restored.state.best);
   const queue = createBatchQueue(options.sources, restored.state.cursors, {
     mixture,
@@ -250,6 +254,7 @@ const trainRank = async <Batch>(options: TrainOptions<Batch>): Promise<TrainResu
         weights: options.weights,
         step,
         task: source.name,
+        replays,
       });
     const own = await compute().catch((cause: unknown) => {
       throw stepError(at, cause);
@@ -346,6 +351,7 @@ const trainRank = async <Batch>(options: TrainOptions<Batch>): Promise<TrainResu
       }
     }
     const { path } = await save();
+    if (replays) logger.info(`${replays.replayed} of ${step - resumedFrom} steps were replayed`);
     const status = isOver() ? 'finished' : 'stopped';
     const endedEarly = status === 'finished' && step < steps;
     if (status === 'stopped')

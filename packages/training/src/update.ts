@@ -10,6 +10,7 @@ import { ConfigError, type BatchRandom, type PartExchange } from '@polygate/core
 import { parameterGradients, type ParameterSet } from '@polygate/nn';
 import * as tf from '@tensorflow/tfjs';
 import type { LossContext, LossResult, LossWeights } from './run-options.ts';
+import type { StepReplays } from './step-replays.ts';
 
 /** What {@link accumulateGradients} works on. */
 export interface UpdateInput<Batch> {
@@ -27,6 +28,8 @@ export interface UpdateInput<Batch> {
   readonly randoms: readonly BatchRandom[];
   /** Of each batch that is a part whose loss needs to know of the others. @default none */
   readonly exchanges?: readonly (PartExchange | undefined)[];
+  /** Recordings of the run's steps. @default all are computed plainly */
+  readonly replays?: StepReplays<Batch> | undefined;
 }
 
 /** Gradients and values of one update. The caller frees the gradients. */
@@ -118,9 +121,20 @@ export const accumulateGradients = async <Batch>(input: UpdateInput<Batch>): Pro
   let loss = 0;
   try {
     for (const [part, batch] of batches.entries()) {
-      const results: { readonly result: LossResult; readonly share: Shares }[] = [];
-      const exchange = input.exchanges?.[part];
       const random = input.randoms[part] as BatchRandom;
+      const exchange = input.exchanges?.[part];
+      const isReplayed = alone && !exchange;
+      const replayed = isReplayed
+        ? input.replays?.compute({ parameters, batch, random, step, task, lossWeight, loss: input.loss })
+        : undefined;
+      if (replayed) {
+        held.push(replayed.loss, ...Object.values(replayed.metrics));
+        addInto(gradients, replayed.gradients);
+        loss = await readScalar(replayed.loss);
+        for (const [name, metric] of Object.entries(replayed.metrics)) metrics[name] = await readScalar(metric);
+        continue;
+      }
+      const results: { readonly result: LossResult; readonly share: Shares }[] = [];
       const context: LossContext = { random, step, task, ...(exchange ? { exchange } : {}) };
       const { loss: scaled, gradients: taskGradients } = parameterGradients(parameters, () => {
         const result = input.loss(batch, context);

@@ -7,7 +7,7 @@
 import { ConfigError, rowRandoms, ShapeError, StateError, unknownName, type Random } from '@polygate/core';
 import type { SequenceBatch } from '@polygate/modalities';
 import type { ParameterSet } from '@polygate/nn';
-import { l2Normalize, layerNorm, linear } from '@polygate/tensor';
+import { hostTensor, l2Normalize, layerNorm, linear } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { adaptedParameters, type AdapterForward, type EncoderAdapter } from '../adapters/adapter.ts';
 import { matrixOf, vectorOf, type BlockLinears } from './block-linears.ts';
@@ -73,7 +73,9 @@ const dropPathOf = (
   }
   const scale = 1 / (1 - dropPath);
   const streams = rowRandoms(random, batch, 'drop path');
-  return () => tf.tensor1d(Float32Array.from(streams, (stream) => (stream.next() < dropPath ? 0 : scale)));
+  const draw = (): Float32Array =>
+    Float32Array.from(streams, (stream) => (stream.next() < dropPath ? 0 : scale));
+  return () => hostTensor<tf.Rank.R1>(draw, [batch]);
 };
 
 /** Shape, parameters and fixed tables of an encoder. Owns the parameters: `dispose` frees all. */

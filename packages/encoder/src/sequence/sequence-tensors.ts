@@ -4,7 +4,8 @@
  * B sequences · T = 1 + all segment lengths. The attention mask is additive: 0 to attend, -1e4 not to, as published.
  */
 import type { SequenceBatch } from '@polygate/modalities';
-import * as tf from '@tensorflow/tfjs';
+import { hostTensor } from '@polygate/tensor';
+import type * as tf from '@tensorflow/tfjs';
 
 /** Added to the score of a key that must not be seen; its exponential is 0 in float32. */
 export const HIDDEN = -1e4;
@@ -17,27 +18,30 @@ export const attentionMask = (batch: SequenceBatch): tf.Tensor4D | undefined => 
   const { size, length, keyPadding, visibility } = batch;
   const hide = (flag: boolean): number => (flag ? HIDDEN : 0);
   if (visibility && keyPadding) {
-    const values = new Float32Array(size * length * length);
-    for (let b = 0; b < size; b += 1) {
-      for (let query = 0; query < length; query += 1) {
-        for (let key = 0; key < length; key += 1) {
-          values[(b * length + query) * length + key] = hide(
-            visibility[query * length + key] === 0 || keyPadding[b * length + key] === 1,
-          );
+    const both = (): Float32Array => {
+      const values = new Float32Array(size * length * length);
+      for (let b = 0; b < size; b += 1) {
+        for (let query = 0; query < length; query += 1) {
+          for (let key = 0; key < length; key += 1) {
+            values[(b * length + query) * length + key] = hide(
+              visibility[query * length + key] === 0 || keyPadding[b * length + key] === 1,
+            );
+          }
         }
       }
-    }
-    return tf.tensor4d(values, [size, 1, length, length]);
+      return values;
+    };
+    return hostTensor<tf.Rank.R4>(both, [size, 1, length, length]);
   }
   if (visibility) {
-    return tf.tensor4d(
-      Float32Array.from(visibility, (seen) => hide(seen === 0)),
+    return hostTensor<tf.Rank.R4>(
+      () => Float32Array.from(visibility, (seen) => hide(seen === 0)),
       [1, 1, length, length],
     );
   }
   if (keyPadding) {
-    return tf.tensor4d(
-      Float32Array.from(keyPadding, (padding) => hide(padding === 1)),
+    return hostTensor<tf.Rank.R4>(
+      () => Float32Array.from(keyPadding, (padding) => hide(padding === 1)),
       [size, 1, 1, length],
     );
   }
@@ -50,8 +54,8 @@ export const attentionMask = (batch: SequenceBatch): tf.Tensor4D | undefined => 
  */
 export const visibleTokens = ({ size, length, keyPadding }: SequenceBatch): tf.Tensor2D | undefined =>
   keyPadding &&
-  tf.tensor2d(
-    Float32Array.from(keyPadding, (padding) => (padding === 1 ? 0 : 1)),
+  hostTensor<tf.Rank.R2>(
+    () => Float32Array.from(keyPadding, (padding) => (padding === 1 ? 0 : 1)),
     [size, length],
   );
 
@@ -66,13 +70,17 @@ export const contextTokens = ({
   visibility,
 }: SequenceBatch): tf.Tensor2D | undefined => {
   if (!visibility) return undefined;
-  const values = new Float32Array(size * length);
-  for (let key = 0; key < length; key += 1) {
-    let shared = true;
-    for (let query = 0; query < length && shared; query += 1) shared = visibility[query * length + key] === 1;
-    for (let b = 0; shared && b < size; b += 1) {
-      values[b * length + key] = keyPadding?.[b * length + key] === 1 ? 0 : 1;
+  const seenByAll = (): Float32Array => {
+    const values = new Float32Array(size * length);
+    for (let key = 0; key < length; key += 1) {
+      let shared = true;
+      for (let query = 0; query < length && shared; query += 1)
+        shared = visibility[query * length + key] === 1;
+      for (let b = 0; shared && b < size; b += 1) {
+        values[b * length + key] = keyPadding?.[b * length + key] === 1 ? 0 : 1;
+      }
     }
-  }
-  return tf.tensor2d(values, [size, length]);
+    return values;
+  };
+  return hostTensor<tf.Rank.R2>(seenByAll, [size, length]);
 };

@@ -235,6 +235,11 @@ export interface Generalist extends TaskModel, Disposable {
    * compared with all others, rows normalised together, experts balanced. It is computed twice then. @default no
    */
   exchanges?(batch: TaskBatch): boolean;
+  /**
+   * What the operators of a training loss hang on beside the layout of its batch, see `ReplayOptions` of
+   * @polygate/training. @default its steps can't be replayed
+   */
+  replayKey?(batch: TaskBatch): string;
   /** What the means of a batch's loss and metrics will be taken over, known before they are computed. */
   weights(batch: TaskBatch): LossWeights;
   /** Whether it has weights for a task: not for one that it was not trained on where those differ, or not exported for. */
@@ -295,6 +300,7 @@ export const generalistRule = shaped({
   check: optional(callNow()),
   partsAddUp: optional(rules.flag),
   exchanges: optional(callNow(rules.flag)),
+  replayKey: optional(callNow(rules.text)),
   weights: callNow(recordOf(rules.amount)),
   scores: callWith(scoresOf),
   serves: callNow(rules.flag),

@@ -5,7 +5,7 @@
  * B batch · L tokens of a segment · D width
  */
 import { ShapeError } from '@polygate/core';
-import { embedding } from '@polygate/tensor';
+import { embedding, hostTensor } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { MODALITY_LIMITS } from '../limits.ts';
 import type { CheckContext, EmbeddingContext, Modality } from '../modality.ts';
@@ -97,12 +97,14 @@ const checkSegment = (segment: TextSegment, { settings, size, label }: CheckCont
 
 /** [L] positions of a segment. */
 const positionsOf = ({ layout: { positions }, length }: TextSegment): tf.Tensor1D =>
-  positions ? tf.tensor1d(positions, 'int32') : tf.range(0, length, 1, 'int32');
+  positions ? hostTensor<tf.Rank.R1>(() => positions, [length], 'int32') : tf.range(0, length, 1, 'int32');
 
 /** One look-up serves the prefix and all segments, because the gradient of each is as large as the whole table. */
 const embed = (segments: readonly TextSegment[], context: EmbeddingContext<Resolved>): tf.Tensor3D => {
   const { settings, width, size, prefix, parameter } = context;
-  const tokens = segments.map(({ arrays: { ids }, length }) => tf.tensor2d(ids, [size, length], 'int32'));
+  const tokens = segments.map(({ arrays: { ids }, length }) =>
+    hostTensor<tf.Rank.R2>(() => ids, [size, length], 'int32'),
+  );
   if (prefix) tokens.unshift(tf.fill([size, 1], settings.prefixToken, 'int32') as tf.Tensor2D);
   const [only] = tokens;
   const ids = only && tokens.length === 1 ? only : tf.concat(tokens, 1);
@@ -113,7 +115,7 @@ const embed = (segments: readonly TextSegment[], context: EmbeddingContext<Resol
     tf.concat(segments.map(positionsOf)),
   );
   const offsets = positions.add(parameter('embedding.type')) as tf.Tensor2D;
-  return vectors.add(prefix ? tf.concat([tf.zeros([1, width]), offsets]) : offsets);
+  return vectors.add(prefix ? tf.concat([tf.fill([1, width], 0), offsets]) : offsets);
 };
 
 /** Text by token ids. */

@@ -29,6 +29,8 @@ export type VisualSegment = Segment<
      * published code does: one for each clip, and one for all images of a batch. @default 0, drawn in training
      */
     readonly startFrame?: number;
+    /** In training: the first frame that is drawn for all images of a step, or those of each clip. */
+    readonly drawnStarts?: () => Int32Array;
   }
 >;
 

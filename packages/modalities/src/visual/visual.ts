@@ -4,9 +4,9 @@
  *
  * B batch · N patches · P values of a patch · D width
  */
-import { embedding, linear } from '@polygate/tensor';
+import { embedding, hostTensor, linear } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
-import { rowRandoms, type Random } from '@polygate/core';
+import { drawn, rowRandoms, type Random } from '@polygate/core';
 import { MODALITY_LIMITS } from '../limits.ts';
 import type { CheckContext, EmbeddingContext, Modality, ReadOptions } from '../modality.ts';
 import type { BatchColumns } from '../columns.ts';
@@ -111,33 +111,39 @@ const checkSegment = (
 const draw = (segment: VisualSegment, { maxFrames }: Resolved, random: Random): VisualSegment => {
   const { arrays, layout } = segment;
   const { frames } = layout.grid;
-  if (layout.startFrame !== undefined || arrays.startFrames) return segment;
+  if (layout.startFrame !== undefined || layout.drawnStarts || arrays.startFrames) return segment;
   const starts = Math.max(1, maxFrames - frames + 1);
-  if (frames === 1) return { ...segment, layout: { ...layout, startFrame: random.integer(starts) } };
   const size = arrays.patches.length / (segment.length * layout.patchWidth);
-  const startFrames = Int32Array.from(rowRandoms(random, size, 'first frame'), (stream) =>
-    stream.integer(starts),
+  const drawnStarts = drawn(random, (stream) =>
+    frames === 1
+      ? Int32Array.of(stream.integer(starts))
+      : Int32Array.from(rowRandoms(stream, size, 'first frame'), (row) => row.integer(starts)),
   );
-  return { ...segment, arrays: { ...arrays, startFrames } };
+  return { ...segment, layout: { ...layout, drawnStarts } };
 };
 
 /** [B or 1, N, D] temporal positions of the patches: of the frames of all samples, or of each sample's own. */
 const temporalPositions = (
-  { arrays: { startFrames }, layout: { grid, startFrame = 0 } }: VisualSegment,
+  { arrays: { startFrames }, layout: { grid, startFrame = 0, drawnStarts } }: VisualSegment,
   { width, size, parameter }: EmbeddingContext<Resolved>,
 ): tf.Tensor4D => {
   const { frames } = grid;
+  const count = drawnStarts && frames === 1 ? 1 : size;
   const table = parameter('embedding.frame') as tf.Tensor2D;
-  if (!startFrames) {
+  const starts = drawnStarts ?? (startFrames && ((): Int32Array => startFrames));
+  if (!starts) {
     // [frames, D] -> [1, frames, 1, D]
     return tf.reshape(tf.slice(table, [startFrame, 0], [frames, width]), [1, frames, 1, width]);
   }
-  const ids = Int32Array.from(
-    { length: size * frames },
-    (_, i) => (startFrames[Math.floor(i / frames)] ?? 0) + (i % frames),
-  );
-  // [B * frames, D] -> [B, frames, 1, D]
-  return tf.reshape(embedding(table, tf.tensor1d(ids, 'int32')), [size, frames, 1, width]);
+  const ids = (): Int32Array => {
+    const values = starts();
+    return Int32Array.from(
+      { length: count * frames },
+      (_, i) => (values[Math.floor(i / frames)] ?? 0) + (i % frames),
+    );
+  };
+  // [B * frames, D] -> [B, frames, 1, D]; one row for all images, which have a frame each
+  return tf.reshape(embedding(table, hostTensor<tf.Rank.R1>(ids, [count * frames], 'int32')), [count, frames, 1, width]);
 };
 
 /** [B, N, D] */
@@ -149,7 +155,7 @@ const embedOne = (segment: VisualSegment, context: EmbeddingContext<Resolved>): 
     length,
   } = segment;
   const projected = linear(
-    tf.tensor3d(patches, [size, length, patchWidth]),
+    hostTensor<tf.Rank.R3>(() => patches, [size, length, patchWidth]),
     parameter('embedding.patch.weight') as tf.Tensor2D,
     parameter('embedding.patch.bias') as tf.Tensor1D,
   ) as tf.Tensor3D;

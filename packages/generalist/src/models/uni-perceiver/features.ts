@@ -6,7 +6,7 @@
  */
 import type { EncodeOptions, SequenceSide } from '@polygate/encoder';
 import { takeSequences, type SequenceBatch } from '@polygate/modalities';
-import { embedding } from '@polygate/tensor';
+import { embedding, hostTensor } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import type { EncodingModel } from './comparing-model.ts';
 
@@ -56,9 +56,12 @@ export const encodeFeatures = (
     const [size, length, width] = hidden.shape;
     // [B, T, D] -> [B * T, D], so that one look-up takes any positions; its gradient runs on every engine.
     const flat = tf.reshape(hidden, [size * length, width]);
-    const positions =
-      queries === 'prefix' ? Int32Array.from({ length: size }, (_, b) => b * length) : queries;
-    const chosen = embedding(flat as tf.Tensor2D, tf.tensor1d(positions, 'int32')) as tf.Tensor2D;
+    const [positions, count] =
+      queries === 'prefix'
+        ? [() => Int32Array.from({ length: size }, (_, b) => b * length), size]
+        : [() => queries, queries.length];
+    const places = hostTensor<tf.Rank.R1>(positions, [count], 'int32');
+    const chosen = embedding(flat as tf.Tensor2D, places) as tf.Tensor2D;
     // The losses of this forward are the caller's too: they must outlive this tidy.
     const losses = routing?.losses.slice(before) ?? [];
     return [

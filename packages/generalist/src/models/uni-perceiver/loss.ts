@@ -21,7 +21,7 @@ import {
 } from '@polygate/losses';
 import type { SequenceBatch } from '@polygate/modalities';
 import type { TaskBatch } from '@polygate/tasks';
-import { l2Normalize } from '@polygate/tensor';
+import { hostTensor, l2Normalize } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import type { ClassHead } from '../../tuning/class-heads.ts';
 import type { ModelLoss, ModelLossOptions } from '../model.ts';
@@ -146,7 +146,7 @@ const comparedValues = (
   loss: string,
 ): { readonly loss: tf.Scalar; readonly accuracy?: tf.Scalar } => {
   if (loss === 'regression') return { loss: meanSquaredError(logits, values) };
-  const flags = tf.tensor2d(values, logits.shape);
+  const flags = hostTensor<tf.Rank.R2>(() => values, logits.shape);
   const hits = tf.equal(tf.greater(logits, 0), tf.greater(flags, 0.5));
   return {
     loss: multiLabelCrossEntropy(logits, values),
@@ -171,7 +171,7 @@ const compared = (
   const similarities = similarityLogits(head ? l2Normalize(queries) : queries, targets, temperature);
   const logits = head ? head.mix(queries, similarities) : similarities;
   if (values) return comparedValues(logits, values, batch.loss);
-  const labels = tf.tensor1d(mainLabels(batch), 'int32');
+  const labels = hostTensor<tf.Rank.R1>(() => mainLabels(batch), [batch.labels.length], 'int32');
   // Not tf.oneHot: it refuses a single candidate, which is what a batch of one pair has.
   const labelMask = (): tf.Tensor2D => {
     const candidates = tf.range(0, logits.shape[1], 1, 'int32');
@@ -179,7 +179,8 @@ const compared = (
   };
   if (batch.loss === 'contrastive') {
     const count = batch.labels.length;
-    const same = batch.same && tf.tensor2d(Float32Array.from(batch.same), [count, count]);
+    const pairs = batch.same;
+    const same = pairs && hostTensor<tf.Rank.R2>(() => Float32Array.from(pairs), [count, count]);
     const sameMask = same ? { sameMask: same } : {};
     const accuracy = bestShare(logits, same ? tf.add(labelMask(), same) : labelMask());
     const loss = symmetricContrastive(queries, targets, temperature, { labelSmoothing, ...sameMask });
@@ -190,7 +191,7 @@ const compared = (
     ? (tf.mean(tf.cast(tf.equal(tf.argMax(logits, 1), labels), 'float32')) as tf.Scalar)
     : bestShare(logits, labelMask());
   const { logQ } = batch.targets;
-  const settings = { labelSmoothing, ...(logQ ? { logQ: tf.tensor1d(logQ) } : {}) };
+  const settings = { labelSmoothing, ...(logQ ? { logQ: hostTensor<tf.Rank.R1>(() => logQ, [logQ.length]) } : {}) };
   const loss = batch.mixed
     ? mixedCrossEntropy(logits, { labels: batch.labels, mixed: batch.mixed }, settings)
     : similarityCrossEntropy(logits, batch.labels, settings);

@@ -196,6 +196,11 @@ export class UniPerceiverModel<E extends Encoder = Encoder> implements Generalis
     return needsWhole(this, batch);
   }
 
+  /** As {@link Generalist.replayKey}. Routers that decide on the host are told by the engine: they read. */
+  replayKey({ loss }: TaskBatch): string {
+    return loss;
+  }
+
   /** As {@link Generalist.loss}; see `taskLoss`. */
   loss(batch: TaskBatch, options: ModelLossOptions): ModelLoss {
     requireLoss(this, batch);
