@@ -117,7 +117,14 @@ for (const precision of ['f32', 'bf16'] as const) {
           const again = (recording as Recording).run(other.uploads);
           expect(bitsOf(again)).toEqual(bitsOf(other.results));
           recording?.dispose();
-          tf.dispose([first.results, first.uploads, [...results, ...twin.results], other.results, other.uploads, again]);
+          tf.dispose([
+            first.results,
+            first.uploads,
+            [...results, ...twin.results],
+            other.results,
+            other.uploads,
+            again,
+          ]);
         },
       );
     },
@@ -172,7 +179,9 @@ describeOnTorch('recordings', () => {
   it('refuse inputs of another shape, type or number', () => {
     const { recording, results } = record((x) => [tf.square(x as tf.Tensor)], [inputOf([2, 3], 1)]);
     const [other, whole] = [inputOf([3, 2], 1), tf.ones([2, 3], 'int32')];
-    expect(() => recording.run([other])).toThrow('input 0: expected Float [2, 3] with strides [3, 1], got Float [3, 2]');
+    expect(() => recording.run([other])).toThrow(
+      'input 0: expected Float [2, 3] with strides [3, 1], got Float [3, 2]',
+    );
     expect(() => recording.run([whole])).toThrow('got Int [2, 3]');
     expect(() => recording.run([])).toThrow('expected 1 inputs, got 0');
     recording.dispose();

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { createBatchRandom, drawn, rowRandom, rowRandoms, sharedRandom, type BatchRandom } from './batch-random.ts';
+import {
+  createBatchRandom,
+  drawn,
+  rowRandom,
+  rowRandoms,
+  sharedRandom,
+  type BatchRandom,
+} from './batch-random.ts';
 import { followRandom } from './followed-random.ts';
 import { createRandom } from './random.ts';
 

@@ -16,10 +16,7 @@ export interface FollowedRandom {
 /** The stream that is found where `find` looks, looked for once in each step. */
 type Find<T> = () => T;
 
-const plainStream = (
-  find: Find<Random>,
-  once: <T>(find: Find<T>) => Find<T>,
-): FollowingRandom => ({
+const plainStream = (find: Find<Random>, once: <T>(find: Find<T>) => Find<T>): FollowingRandom => ({
   next: () => find().next(),
   uint32: () => find().uint32(),
   integer: (bound) => find().integer(bound),
@@ -98,8 +95,7 @@ export const followRandom = (start: BatchRandom): FollowedRandom => {
   const random: BatchRandom & FollowingRandom = {
     ...forkedOnly(batchStream(() => current, once)),
     follow: refuseDraw,
-    rowStreams: (rows, purpose) =>
-      Array.from({ length: rows }, (_, row) => random.forSample(row, purpose)),
+    rowStreams: (rows, purpose) => Array.from({ length: rows }, (_, row) => random.forSample(row, purpose)),
     shared: forkedOnly(shared),
   };
   return {

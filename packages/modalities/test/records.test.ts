@@ -185,7 +185,9 @@ describe('clips', () => {
   it('take their place in time from what the encoder has, drawn in training', () => {
     const images = Array.from({ length: 60 }, (_, seed) => drawn(segmentOf(2, 1), createRandom(seed)));
     // One position for all images of a batch: of five, each.
-    expect([...new Set(images.flatMap(({ layout }) => [...(layout.drawnStarts?.() ?? [])]))].sort()).toEqual([0, 1, 2, 3, 4]);
+    expect([...new Set(images.flatMap(({ layout }) => [...(layout.drawnStarts?.() ?? [])]))].sort()).toEqual([
+      0, 1, 2, 3, 4,
+    ]);
     expect(images.every(({ layout }) => layout.drawnStarts?.().length === 1)).toBe(true);
     const clips = Array.from({ length: 60 }, (_, seed) => drawn(segmentOf(2, 2), createRandom(seed)));
     const starts = clips.flatMap(({ layout }) => [...(layout.drawnStarts?.() ?? [])]);

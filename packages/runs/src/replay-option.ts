@@ -12,5 +12,7 @@ export const replayOf = (
 ): ReplayOptions<TaskBatch> => {
   if (!model.replayKey)
     logger.info(`steps are not replayed: what those of ${model.architecture} do hangs on more than shapes`);
-  return { key: (batch, { step }) => (model.routing && isLookedAt(step) ? undefined : model.replayKey?.(batch)) };
+  return {
+    key: (batch, { step }) => (model.routing && isLookedAt(step) ? undefined : model.replayKey?.(batch)),
+  };
 };

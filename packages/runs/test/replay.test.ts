@@ -77,7 +77,9 @@ const outcome = async (name: string, change: RecipeInput) => {
 };
 
 const replayedOf = (lines: readonly string[]): number =>
-  Number(lines.map((line) => /^(\d+) of 40 steps were replayed$/u.exec(line)?.[1]).find(Boolean) ?? Number.NaN);
+  Number(
+    lines.map((line) => /^(\d+) of 40 steps were replayed$/u.exec(line)?.[1]).find(Boolean) ?? Number.NaN,
+  );
 
 describe.skipIf(!isTorchHere)('replayed steps', () => {
   it.each([

@@ -30,7 +30,9 @@ describe.each(engines)('recording on $title', ({ name, use }) => {
     await use();
     expect(canRecord()).toBe(name === 'torch');
     if (canRecord()) return;
-    expect(() => recordFunction(() => [])).toThrow(`expected an engine that records functions, got ${tf.getBackend()}`);
+    expect(() => recordFunction(() => [])).toThrow(
+      `expected an engine that records functions, got ${tf.getBackend()}`,
+    );
   });
 
   it('takes host values anew in each run: a block with its loss and gradients, bit for bit', async () => {
@@ -47,7 +49,10 @@ describe.each(engines)('recording on $title', ({ name, use }) => {
       tf.Tensor2D,
     ];
     const loss = (): tf.Scalar => {
-      const x = embedding(table, hostTensor(() => ids, [2, 3], 'int32')) as tf.Tensor3D;
+      const x = embedding(
+        table,
+        hostTensor(() => ids, [2, 3], 'int32'),
+      ) as tf.Tensor3D;
       const mixed = attention(linear(layerNorm(x, gamma, beta), qkv, bias) as tf.Tensor3D, { heads: 2 });
       const keep = hostTensor<tf.Rank.R1>(() => scales, [2]);
       const states = tf.reshape(residual(x, mixed, { keep }), [6, 4]) as tf.Tensor2D;
@@ -90,7 +95,9 @@ describe.each(engines)('recording on $title', ({ name, use }) => {
     await use();
     const x = tf.tensor(values(24, 1), [2, 3, 4]);
     const reduce = (given: tf.Tensor): tf.Tensor => tf[kind](given, axis as number | undefined, keep);
-    const dy = tf.tidy(() => tf.add(tf.zerosLike(reduce(x)), tf.tensor(values(reduce(x).size, 2), reduce(x).shape)));
+    const dy = tf.tidy(() =>
+      tf.add(tf.zerosLike(reduce(x)), tf.tensor(values(reduce(x).size, 2), reduce(x).shape)),
+    );
     const gradient = tf.grad(reduce)(x, dy);
     // Each element takes part in one sum: dy there, over the number of elements of a mean.
     const axes = tf.util.parseAxisParam(axis as number, x.shape);
@@ -106,4 +113,3 @@ describe.each(engines)('recording on $title', ({ name, use }) => {
     tf.dispose([x, dy, gradient]);
   });
 });
-

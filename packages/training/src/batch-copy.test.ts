@@ -8,7 +8,11 @@ const batchOf = (offset: number) => {
   return {
     task: 'naming',
     labels: ids,
-    inputs: { size: 2, segments: [{ ids, patches: Float32Array.of(offset, 0.5) }], flags: Uint8Array.of(offset) },
+    inputs: {
+      size: 2,
+      segments: [{ ids, patches: Float32Array.of(offset, 0.5) }],
+      flags: Uint8Array.of(offset),
+    },
     helper,
     missing: undefined,
   };

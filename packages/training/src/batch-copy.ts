@@ -5,7 +5,8 @@
 
 type Values = Float32Array | Float64Array | Int32Array | Uint8Array | Int8Array | Int16Array;
 
-const isValues = (value: unknown): value is Values => ArrayBuffer.isView(value) && !(value instanceof DataView);
+const isValues = (value: unknown): value is Values =>
+  ArrayBuffer.isView(value) && !(value instanceof DataView);
 
 const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> => {
   if (typeof value !== 'object' || value === null) return false;

@@ -6,13 +6,7 @@
  * more while the recording is checked: it must take the same values from the host and be of the same operators. What
  * can't be recorded is computed plainly for the rest of the run, with one line that says why.
  */
-import {
-  followRandom,
-  StateError,
-  type BatchRandom,
-  type FollowedRandom,
-  type Logger,
-} from '@polygate/core';
+import { followRandom, StateError, type BatchRandom, type FollowedRandom, type Logger } from '@polygate/core';
 import { parameterGradients, type ParameterSet } from '@polygate/nn';
 import { recordFunction, type FunctionRecording, type HostValues } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
@@ -72,8 +66,7 @@ const equalValues = (a: readonly HostValues[], b: readonly HostValues[]): boolea
 const named = <T extends tf.Tensor>(
   names: readonly string[],
   tensors: readonly tf.Tensor[],
-): Readonly<Record<string, T>> =>
-  Object.fromEntries(names.map((name, at) => [name, tensors[at] as T]));
+): Readonly<Record<string, T>> => Object.fromEntries(names.map((name, at) => [name, tensors[at] as T]));
 
 const resultsOf = (
   { metrics, gradients }: Pick<Recorded<unknown>, 'metrics' | 'gradients'>,
@@ -161,7 +154,9 @@ export class StepReplays<Batch> implements Disposable {
   }
 
   /** Computes a step and records it. */
-  #record(step: ReplayedStep<Batch>): { readonly results: StepResults; readonly made?: Recorded<Batch> } | undefined {
+  #record(
+    step: ReplayedStep<Batch>,
+  ): { readonly results: StepResults; readonly made?: Recorded<Batch> } | undefined {
     const { parameters, lossWeight, task } = step;
     const batch = copyBatch(step.batch);
     const followed = followRandom(step.random);
@@ -174,7 +169,8 @@ export class StepReplays<Batch> implements Disposable {
         const result = step.loss(batch, { random: followed.random, step: step.step, task });
         if (result.records && result.records.length > 0) why ??= 'its loss gives records';
         for (const [name, metric] of Object.entries(result.metrics ?? {})) {
-          if (typeof metric === 'number') why ??= `its metric ${name} is a number that the loss function computed`;
+          if (typeof metric === 'number')
+            why ??= `its metric ${name} is a number that the loss function computed`;
           order.metrics.push(name);
           metrics.push(tf.keep(typeof metric === 'number' ? tf.scalar(metric) : metric));
         }

@@ -163,7 +163,8 @@ const trainRank = async <Batch>(options: TrainOptions<Batch>): Promise<TrainResu
   let { samples: allSamples, tokens: allTokens } = restored.state;
   let step = resumedFrom;
   using replays = options.replay && canRecord() ? new StepReplays(options.replay, logger) : undefined;
-  if (options.replay && !replays) logger.info(`steps are not replayed: engine ${tf.getBackend()} records nothing`);
+  if (options.replay && !replays)
+    logger.info(`steps are not replayed: engine ${tf.getBackend()} records nothing`);
   const best = options.best && searchBest(options.best, restored.state.best);
   const queue = createBatchQueue(options.sources, restored.state.cursors, {
     mixture,

@@ -131,7 +131,8 @@ export const accumulateGradients = async <Batch>(input: UpdateInput<Batch>): Pro
         held.push(replayed.loss, ...Object.values(replayed.metrics));
         addInto(gradients, replayed.gradients);
         loss = await readScalar(replayed.loss);
-        for (const [name, metric] of Object.entries(replayed.metrics)) metrics[name] = await readScalar(metric);
+        for (const [name, metric] of Object.entries(replayed.metrics))
+          metrics[name] = await readScalar(metric);
         continue;
       }
       const results: { readonly result: LossResult; readonly share: Shares }[] = [];

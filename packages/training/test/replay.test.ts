@@ -60,9 +60,7 @@ const run = async (loss: Loss, replay: boolean, rows: (cursor: number) => number
       steps: STEPS,
       seed: 3,
       runDirectory: await mkdtemp(join(scratch, 'run-')),
-      callbacks: [
-        { onStep: (report) => void (losses.push(report.loss), metrics.push(report.metrics)) },
-      ],
+      callbacks: [{ onStep: (report) => void (losses.push(report.loss), metrics.push(report.metrics)) }],
       logger,
       ...(replay ? { replay: { key: () => 'mean' } } : {}),
     });
@@ -73,8 +71,7 @@ const run = async (loss: Loss, replay: boolean, rows: (cursor: number) => number
   }
 };
 
-const told = (lines: readonly string[]): string =>
-  lines.filter((line) => /replayed/u.test(line)).join('\n');
+const told = (lines: readonly string[]): string => lines.filter((line) => /replayed/u.test(line)).join('\n');
 
 describe.skipIf(!isTorchHere)('replay', () => {
   beforeAll(async () => {
@@ -84,7 +81,10 @@ describe.skipIf(!isTorchHere)('replay', () => {
   it('gives the losses, metrics and weights of plain steps', async () => {
     const loss: Loss = (batch, { random }, weight) => {
       const stream = random.fork('noise');
-      const noise = hostTensor<tf.Rank.R1>(() => Float32Array.from({ length: 3 }, () => stream.normal()), [3]);
+      const noise = hostTensor<tf.Rank.R1>(
+        () => Float32Array.from({ length: 3 }, () => stream.normal()),
+        [3],
+      );
       const x = tf.add(made(batch), noise);
       return { loss: meanOf(x, weight), metrics: { largest: tf.max(x) as tf.Scalar } };
     };
@@ -102,7 +102,12 @@ describe.skipIf(!isTorchHere)('replay', () => {
   it('finds host values that were made before they are asked for', async () => {
     const loss: Loss = (batch, _, weight) => {
       const doubled = batch.x.map((value) => 2 * value);
-      return { loss: meanOf(hostTensor<tf.Rank.R2>(() => doubled, [4, 3]), weight) };
+      return {
+        loss: meanOf(
+          hostTensor<tf.Rank.R2>(() => doubled, [4, 3]),
+          weight,
+        ),
+      };
     };
     const [plain, replayed] = [await run(loss, false), await run(loss, true)];
     expect(replayed.losses).toEqual(plain.losses);
@@ -138,7 +143,10 @@ describe.skipIf(!isTorchHere)('replay', () => {
 
   it('records each layout of its own', async () => {
     const loss: Loss = ({ x }, _, weight) => ({
-      loss: meanOf(hostTensor<tf.Rank.R2>(() => x, [x.length / 3, 3]), weight),
+      loss: meanOf(
+        hostTensor<tf.Rank.R2>(() => x, [x.length / 3, 3]),
+        weight,
+      ),
     });
     const rows = (cursor: number): number => 4 + (cursor % 2);
     const [plain, replayed] = [await run(loss, false, rows), await run(loss, true, rows)];

@@ -143,7 +143,12 @@ const temporalPositions = (
     );
   };
   // [B * frames, D] -> [B, frames, 1, D]; one row for all images, which have a frame each
-  return tf.reshape(embedding(table, hostTensor<tf.Rank.R1>(ids, [count * frames], 'int32')), [count, frames, 1, width]);
+  return tf.reshape(embedding(table, hostTensor<tf.Rank.R1>(ids, [count * frames], 'int32')), [
+    count,
+    frames,
+    1,
+    width,
+  ]);
 };
 
 /** [B, N, D] */

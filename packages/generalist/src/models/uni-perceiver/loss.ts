@@ -191,7 +191,10 @@ const compared = (
     ? (tf.mean(tf.cast(tf.equal(tf.argMax(logits, 1), labels), 'float32')) as tf.Scalar)
     : bestShare(logits, labelMask());
   const { logQ } = batch.targets;
-  const settings = { labelSmoothing, ...(logQ ? { logQ: hostTensor<tf.Rank.R1>(() => logQ, [logQ.length]) } : {}) };
+  const settings = {
+    labelSmoothing,
+    ...(logQ ? { logQ: hostTensor<tf.Rank.R1>(() => logQ, [logQ.length]) } : {}),
+  };
   const loss = batch.mixed
     ? mixedCrossEntropy(logits, { labels: batch.labels, mixed: batch.mixed }, settings)
     : similarityCrossEntropy(logits, batch.labels, settings);
