@@ -86,7 +86,7 @@ const isAbort = (error: unknown): boolean =>
 /** Whether a rank ended because of another one, which tells of it, or whose starter does. */
 const isLost = (error: unknown): boolean =>
   error instanceof PolygateError &&
-  error.code === 'rank-failed' &&
+  ['rank-failed', 'rank-missing'].includes(error.code) &&
   (error.fields['ranks'] as readonly number[]).length > 0;
 
 /** The error of a command that waits for what nothing can bring any more, with the extension's record that it waits for. */

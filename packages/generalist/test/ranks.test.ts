@@ -71,6 +71,8 @@ interface RunOptions {
   /** Sources in place of those of the families, for one process. */
   readonly change?: (source: TrainSource<TaskBatch>) => TrainSource<TaskBatch>;
   readonly accumulate?: number;
+  /** Whether a weight of this rank alone is no number. */
+  readonly isPoisoned?: boolean;
 }
 
 let runs = 0;
@@ -84,11 +86,13 @@ const trainRank = async (
     steps,
     run,
     accumulate = 1,
+    isPoisoned = false,
     change = (source) => source,
   }: RunOptions & { readonly run: string },
 ): Promise<Outcome> => {
   using model = modelOf(kind);
   const { parameters } = model;
+  if (isPoisoned) parameters.write('head.norm.bias', new Float32Array(16).fill(Number.NaN));
   using optimizer = new AdamW(parameters, { weightDecay: 0.05 });
   const losses: number[] = [];
   const norms: number[] = [];
@@ -208,9 +212,18 @@ describe('several ranks', () => {
     const { losses, weights } = difference(whole, resumed);
     expect(losses).toBeLessThan(1e-5);
     expect(weights).toBeLessThan(2e-3);
-    const records = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trim().split('\n');
+    const lines = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trim().split('\n');
+    const records = lines.map((line) => JSON.parse(line) as { step: number; exchangeBytes?: number });
     // Written once, by rank 0.
-    expect(records.map((line) => (JSON.parse(line) as { step: number }).step)).toEqual([1, 2, 3, 4, 5]);
+    expect(records.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5]);
+    // Step 3 was made by one process.
+    expect(records.map(({ exchangeBytes = 0 }) => exchangeBytes > 0)).toEqual([
+      true,
+      true,
+      false,
+      true,
+      true,
+    ]);
   });
 
   it('end together when one of them fails, and when they are of two runs', async () => {
@@ -235,6 +248,24 @@ describe('several ranks', () => {
       'communicator: expected all ranks to answer, but rank 1 ended the run: no such disk; the last checkpoint resumes',
       'no such disk',
     ]);
+    const poisoned = await Promise.allSettled(
+      inProcessCommunicators(2).map((communicator) =>
+        trainRank(communicator, {
+          ...options,
+          run: join(tiny.scratch, 'poisoned'),
+          isPoisoned: communicator.rank === 1,
+        }),
+      ),
+    );
+    // The sums of both ranks are not finite: who made them so must be told.
+    expect(poisoned.map((each) => each.status === 'rejected' && (each.reason as Error).message)).toEqual(
+      [0, 1].map(
+        () =>
+          expect.stringContaining(
+            'train: step 1 (task "naming"): expected finite numbers of all ranks, got rank 1 with a loss of NaN; the update was not made',
+          ) as string,
+      ),
+    );
     const two = await Promise.allSettled(
       inProcessCommunicators(2).map((communicator) =>
         trainRank(communicator, {

@@ -10,6 +10,8 @@ export type { RecordedEngine, RunRecord } from './run-record.ts';
 export { describeRecipe } from './describe-recipe.ts';
 export { runSubsets } from './subset-files.ts';
 export { validatedSplits } from './validated-scores.ts';
+export { examineRanks } from './launch/examine-ranks.ts';
+export type { ExamineRanksOptions, RankExamination } from './launch/examine-ranks.ts';
 export { openRanks } from './launch/open-ranks.ts';
 export { registerLauncher } from './launch/launchers.ts';
 export type { Environment, Launcher, Place } from './launch/launchers.ts';

@@ -108,37 +108,83 @@ export const rehearseParts = async <Batch>(
   });
 };
 
+/** A communicator that counts what a step takes of it. */
+export interface CountedCommunicator extends Communicator {
+  /** Bytes of arrays that this rank gave since the last call, and milliseconds that it waited for answers. */
+  take(): { readonly exchangeBytes: number; readonly exchangeMs: number };
+}
+
+/** Counts the calls of a communicator, which stays the caller's. @param clock milliseconds that never go back */
+export const countExchange = (communicator: Communicator, clock: () => number): CountedCommunicator => {
+  let exchangeBytes = 0;
+  let exchangeMs = 0;
+  const timed = async <T>(bytes: number, call: () => Promise<T>): Promise<T> => {
+    const began = clock();
+    exchangeBytes += bytes;
+    try {
+      return await call();
+    } finally {
+      exchangeMs += clock() - began;
+    }
+  };
+  return {
+    ...communicator,
+    allReduce: (arrays, reduction) =>
+      timed(
+        arrays.reduce((sum, { byteLength }) => sum + byteLength, 0),
+        () => communicator.allReduce(arrays, reduction),
+      ),
+    allGather: (part) => timed(part.byteLength, () => communicator.allGather(part)),
+    take() {
+      const taken = { exchangeBytes, exchangeMs };
+      exchangeBytes = 0;
+      exchangeMs = 0;
+      return taken;
+    },
+  };
+};
+
 /** JSON of all ranks, in their order. */
 const gatherJson = async <T>(communicator: Communicator, value: T): Promise<readonly T[]> => {
   const parts = await communicator.allGather(new TextEncoder().encode(JSON.stringify(value)));
   return parts.map((part, rank) => parseJson(new TextDecoder().decode(part), `rank ${rank}`) as T);
 };
 
-/** Gradients of all ranks, added: of every parameter that some rank has one of. Those given are freed. */
-const reduceGradients = async (
+/** A rank's gradients of the parameters that some rank has one of, as host values. Those given are freed. */
+const readGradients = async (
   communicator: Communicator,
-  parameters: ParameterSet,
+  { specs }: ParameterSet,
   gradients: Readonly<Record<string, tf.Tensor>>,
-): Promise<Record<string, tf.Tensor>> => {
-  const { specs } = parameters;
+): Promise<ReadonlyMap<string, { readonly shape: readonly number[]; readonly values: Float32Array }>> => {
   const isThere = Uint8Array.from(specs, ({ name }) => (gradients[name] ? 1 : 0));
   await communicator.allReduce([isThere], 'max');
-  const taking = specs.filter((_, at) => isThere[at] === 1);
-  const values: Float32Array[] = [];
-  for (const { name, shape } of taking) {
+  const taken = new Map<string, { readonly shape: readonly number[]; readonly values: Float32Array }>();
+  for (const { name, shape } of specs.filter((_, at) => isThere[at] === 1)) {
     const gradient = gradients[name];
     // Read values may be the tensor's own memory.
-    values.push(
-      gradient
-        ? Float32Array.from(await gradient.data())
-        : new Float32Array(shape.reduce((product, extent) => product * extent, 1)),
-    );
+    const values = gradient
+      ? Float32Array.from(await gradient.data())
+      : new Float32Array(shape.reduce((product, extent) => product * extent, 1));
+    taken.set(name, { shape, values });
   }
   tf.dispose(gradients);
-  await communicator.allReduce(values, 'sum');
-  return Object.fromEntries(
-    taking.map(({ name, shape }, at) => [name, tf.tensor(values[at] as Float32Array, [...shape])]),
-  );
+  return taken;
+};
+
+/** What of a rank's own part is not finite, which its sums with others would hide the place of. */
+const notFiniteOf = (
+  loss: number,
+  gradients: Awaited<ReturnType<typeof readGradients>>,
+): string | undefined => {
+  if (!Number.isFinite(loss)) return `a loss of ${loss}`;
+  for (const [name, { values }] of gradients) {
+    // A sum of finite values is finite in doubles, and one that is not is found.
+    const at = Number.isFinite(values.reduce((sum, value) => sum + value, 0))
+      ? -1
+      : values.findIndex((value) => !Number.isFinite(value));
+    if (at >= 0) return `a gradient of "${name}" with ${values[at]}`;
+  }
+  return undefined;
 };
 
 /** A step of all ranks together. */
@@ -148,11 +194,17 @@ export interface RankedUpdate extends UpdateGradients {
 }
 
 /** NaN and infinity have no JSON. */
-type Told = { readonly stop: boolean; readonly values: readonly (readonly [string, string])[] };
+type Told = {
+  readonly stop: boolean;
+  readonly values: readonly (readonly [string, string])[];
+  /** What of the rank's part is not finite; null where all is. */
+  readonly bad: string | null;
+};
 
 /**
  * The update of all ranks: sums of gradients, losses and metrics, which are shares of the whole. Records are this rank's.
  * @param update is taken over: its gradients are freed
+ * @throws StateError (code `gradient-not-finite`) on all ranks, naming those whose part is not finite
  */
 export const reduceUpdate = async (
   communicator: Communicator,
@@ -160,11 +212,22 @@ export const reduceUpdate = async (
   { update, stop }: { readonly update: UpdateGradients; readonly stop: boolean },
 ): Promise<RankedUpdate> => {
   const { loss, metrics, records } = update;
-  const gradients = await reduceGradients(communicator, parameters, update.gradients);
+  const own = await readGradients(communicator, parameters, update.gradients);
   const all = await gatherJson<Told>(communicator, {
     stop,
     values: Object.entries({ ...metrics, '': loss }).map(([name, value]) => [name, String(value)]),
+    bad: notFiniteOf(loss, own) ?? null,
   });
+  const found = all.flatMap(({ bad }, rank) => (bad === null ? [] : [`rank ${rank} with ${bad}`]));
+  if (found.length > 0) {
+    throw new StateError(`expected finite numbers of all ranks, got ${found.join(' and ')}`, {
+      code: 'gradient-not-finite',
+    });
+  }
+  await communicator.allReduce(
+    Array.from(own.values(), ({ values }) => values),
+    'sum',
+  );
   const sums = new Map<string, number>();
   for (const { values } of all) {
     for (const [name, value] of values) sums.set(name, (sums.get(name) ?? 0) + Number(value));
@@ -172,7 +235,9 @@ export const reduceUpdate = async (
   const whole = sums.get('') ?? NaN;
   sums.delete('');
   return {
-    gradients,
+    gradients: Object.fromEntries(
+      Array.from(own, ([name, { shape, values }]) => [name, tf.tensor(values, [...shape])]),
+    ),
     loss: whole,
     metrics: Object.fromEntries(sums),
     records,

@@ -110,6 +110,9 @@ export interface StepReport {
   readonly dataMs: number;
   readonly computeMs: number;
   readonly optimizerMs: number;
+  /** Of several processes: bytes that this rank gave to others, and the wait for them in ms, which is part of `computeMs`. */
+  readonly exchangeBytes?: number;
+  readonly exchangeMs?: number;
   /** Live tensors of the engine. */
   readonly tensors: number;
   readonly rssMb: number;

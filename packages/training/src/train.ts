@@ -29,6 +29,7 @@ import { BASED_STATE_VERSION, type CheckpointPlace, type RunState } from './chec
 import { checkpointFolder, writeCheckpoint } from './checkpoint.ts';
 import { METRICS_FILE, syncMetrics } from './metrics-file.ts';
 import {
+  countExchange,
   rankBatches,
   reduceUpdate,
   rehearseParts,
@@ -99,7 +100,8 @@ const notFinite = (
 /** {@link notFinite} for an error that says so of a step's numbers; any other of ours with the step and its task. */
 const stepError = (at: Parameters<typeof notFinite>[0], cause: unknown): unknown => {
   const code = cause instanceof PolygateError ? cause.code : '';
-  if (code === LOSS_NOT_FINITE) return cause;
+  // What another rank did says for itself where it was.
+  if (code === LOSS_NOT_FINITE || code === 'rank-failed') return cause;
   return NOT_FINITE.has(code)
     ? notFinite(at, (cause as PolygateError).message, cause)
     : errorAt(cause, `train: step ${at.step} (task "${at.task}")`);
@@ -144,13 +146,15 @@ export const train = async <Batch>(options: TrainOptions<Batch>): Promise<TrainR
 };
 
 const trainRank = async <Batch>(options: TrainOptions<Batch>): Promise<TrainResult> => {
-  const { ranks } = options;
+  const { clock = () => performance.now() } = options;
+  const counted = options.ranks && countExchange(options.ranks.communicator, clock);
+  const ranks = options.ranks && counted && { ...options.ranks, communicator: counted };
   const { communicator = aloneCommunicator } = ranks ?? {};
   const isFirst = communicator.rank === 0;
   requireWeights(communicator, options.weights);
   const { parameters, optimizer, steps, seed, runDirectory, signal, average } = options;
   const { accumulate = 1, checkpointEvery = 1000, keepLast = 3, callbacks = [], validateEvery } = options;
-  const { logger = silentLogger, clock = () => performance.now(), temperature = 2 } = options;
+  const { logger = silentLogger, temperature = 2 } = options;
   wholeFrom(1, { steps, accumulate, checkpointEvery, keepLast, validateEvery });
   const mixture = createMixture(options.sources, { seed, temperature, take: accumulate });
   const random = createRandom(seed);
@@ -238,6 +242,7 @@ const trainRank = async <Batch>(options: TrainOptions<Batch>): Promise<TrainResu
   /** One update; false when the signal came while waiting for data. */
   const update = async (): Promise<boolean> => {
     const began = clock();
+    counted?.take();
     // Ranks stop together, when they have told each other.
     const taken = await unlessAborted(queue.take(), communicator.size > 1 ? undefined : signal);
     if (!taken) return false;
@@ -262,7 +267,12 @@ const trainRank = async <Batch>(options: TrainOptions<Batch>): Promise<TrainResu
     });
     const reduced: UpdateGradients & { readonly isStopped?: boolean } =
       communicator.size > 1
-        ? await reduceUpdate(communicator, parameters, { update: own, stop: signal?.aborted === true })
+        ? await reduceUpdate(communicator, parameters, {
+            update: own,
+            stop: signal?.aborted === true,
+          }).catch((cause: unknown) => {
+            throw stepError(at, cause);
+          })
         : own;
     isStopped ||= reduced.isStopped === true;
     const { gradients, loss, metrics, records } = reduced;
@@ -299,6 +309,7 @@ const trainRank = async <Batch>(options: TrainOptions<Batch>): Promise<TrainResu
       dataMs: fetched - began,
       computeMs: computed - fetched,
       optimizerMs: optimized - computed,
+      ...(counted && communicator.size > 1 ? counted.take() : {}),
       tensors: tf.memory().numTensors,
       rssMb: Math.round(process.memoryUsage.rss() / BYTES_PER_MB),
       metrics,

@@ -9,12 +9,19 @@ import {
 } from '@polygate/tensor';
 import type { Command } from 'commander';
 import type { Terminal } from '../terminal.ts';
+import { examineProcesses, type ProcessesFlags } from './doctor-processes.ts';
 import { describeProbe } from './engine-speed.ts';
+import { collect } from './options.ts';
 
 /** What is said of one engine. */
 interface Finding extends EngineReport {
   readonly examination?: EngineExamination;
   readonly speed?: { readonly gigaflops: number; readonly text: string };
+}
+
+interface DoctorFlags extends Partial<ProcessesFlags> {
+  readonly set: readonly string[];
+  readonly speed: boolean;
 }
 
 const INDENT = ' '.repeat(20);
@@ -88,7 +95,18 @@ export const addDoctor = (program: Command, terminal: Terminal): void => {
     )
     .option('--json', 'print one JSON object')
     .option('--no-speed', 'skip the speed check')
-    .action(async (options: { json?: boolean; speed: boolean }) => {
+    .option(
+      '--processes [count]',
+      'whether processes that are to train together reach each other and are alike, how fast and how far their clocks are apart: so many here, or those of torchrun, mpirun or srun',
+    )
+    .option('--recipe <name|file>', 'of --processes: the recipe that they must all have, and its suite')
+    .option('--set <path=value>', 'change one setting of it; may be given again', collect, [])
+    .action(async (options: DoctorFlags) => {
+      const { processes, ...rest } = options;
+      if (processes !== undefined) {
+        await examineProcesses({ ...rest, processes }, terminal);
+        return;
+      }
       const findings: Finding[] = [];
       for (const report of await probeEngines()) findings.push(await examined(report, options.speed));
       const lines = [

@@ -5,13 +5,13 @@ import {
   pretrainSynthetic,
   suiteRecipes,
 } from '@polygate/app-pretrain';
-import { ConfigError, excerpt, type Communicator } from '@polygate/core';
-import { describeRecipe, openRanks } from '@polygate/runs';
+import { describeRecipe } from '@polygate/runs';
 import { createProgress } from '@polygate/terminal';
 import type { ResumeMode } from '@polygate/training';
 import type { Command } from 'commander';
 import { readRecipe } from '../extensions.ts';
 import { isChild, runProcesses, withoutOption } from '../processes.ts';
+import { asRank, processCount } from '../ranks.ts';
 import type { Terminal } from '../terminal.ts';
 import {
   baseText,
@@ -23,9 +23,6 @@ import {
   type RecipeFlags,
 } from './options.ts';
 
-/** Of one machine. */
-const MOST_PROCESSES = 256;
-
 interface PretrainFlags extends RecipeFlags, EngineFlags {
   readonly run?: string;
   readonly suite?: string;
@@ -35,26 +32,6 @@ interface PretrainFlags extends RecipeFlags, EngineFlags {
   readonly synthetic?: boolean;
   readonly processes?: number;
 }
-
-const processCount = (value: string): number => {
-  const count = Number(value);
-  if (Number.isSafeInteger(count) && count >= 1 && count <= MOST_PROCESSES) return count;
-  throw new ConfigError(
-    `--processes: expected a whole number from 1 to ${MOST_PROCESSES}, got ${excerpt(value)}`,
-  );
-};
-
-/** Work of one rank: the others learn of its failure, whatever it is, and wait for its end. */
-const together = async <T>(communicator: Communicator, work: () => Promise<T>): Promise<T> => {
-  try {
-    return await work();
-  } catch (error) {
-    await communicator.abort(error instanceof Error ? error.message : String(error));
-    throw error;
-  } finally {
-    await communicator[Symbol.asyncDispose]();
-  }
-};
 
 /** `polygate pretrain`: joint training of one encoder on all tasks of a suite. */
 export const addPretrain = (program: Command, terminal: Terminal): void => {
@@ -86,18 +63,19 @@ export const addPretrain = (program: Command, terminal: Terminal): void => {
         return;
       }
       if (flags.processes !== undefined && flags.processes > 1 && !isChild()) {
+        // What is wrong with the command line is said once, before there are processes.
+        await fitPretrainRecipe(choice);
         await runProcesses(flags.processes, {
           argv: withoutOption(process.argv.slice(2), '--processes'),
           terminal,
         });
         return;
       }
-      const communicator = await openRanks(process.env);
-      if (communicator.size > 1 && communicator.rank === 0)
-        logger.info(`${communicator.size} processes train together`);
       const train = flags.synthetic ? pretrainSynthetic : pretrain;
-      const result = await together(communicator, () =>
-        train(
+      const { result, isFirst } = await asRank(async (communicator) => {
+        const first = communicator.rank === 0;
+        if (communicator.size > 1 && first) logger.info(`${communicator.size} processes train together`);
+        const trained = await train(
           {
             ...choice,
             resume: flags.resume,
@@ -105,9 +83,10 @@ export const addPretrain = (program: Command, terminal: Terminal): void => {
             ...(flags.base === undefined ? {} : { base: flags.base }),
           },
           { logger, signal, communicator, progress: createProgress(terminal.stream, logger) },
-        ),
-      );
-      if (communicator.rank > 0) return;
+        );
+        return { result: trained, isFirst: first };
+      });
+      if (!isFirst) return;
       const verb = result.status === 'finished' ? 'finished' : 'stopped';
       logger.info(`${verb} at step ${result.step}: ${result.checkpoint}`);
       if (result.status === 'stopped') logger.info('run the same command again to go on');

@@ -1,6 +1,9 @@
 /** The communicator of this process: that of its launcher's group, or of one process alone. */
-import { aloneCommunicator, EngineError, type Communicator } from '@polygate/core';
+import { aloneCommunicator, ConfigError, EngineError, excerpt, type Communicator } from '@polygate/core';
 import { placeOf, type Environment } from './launchers.ts';
+
+/** Seconds. */
+const LONGEST_WAIT = 86_400;
 
 interface C10dModule {
   readonly connectC10d: (options: {
@@ -11,6 +14,7 @@ interface C10dModule {
     readonly isServed: boolean;
     readonly group: string;
     readonly networkInterface?: string;
+    readonly timeoutMs?: number;
   }) => Promise<Communicator>;
 }
 
@@ -24,6 +28,17 @@ const importC10d = async (): Promise<C10dModule> => {
       { code: 'c10d-unavailable', cause },
     );
   }
+};
+
+/** Seconds that a rank is waited for, of all of them alike. @throws ConfigError for what is no number of them */
+const timeoutOf = ({ POLYGATE_RANK_TIMEOUT: asked }: Environment): { readonly timeoutMs?: number } => {
+  if (asked === undefined) return {};
+  const seconds = Number(asked);
+  if (seconds >= 1 && seconds <= LONGEST_WAIT) return { timeoutMs: seconds * 1000 };
+  throw new ConfigError(
+    `processes: expected POLYGATE_RANK_TIMEOUT to be from 1 to ${LONGEST_WAIT} seconds, got ${excerpt(asked)}`,
+    { code: 'launch-variable', fields: { name: 'POLYGATE_RANK_TIMEOUT', value: asked } },
+  );
 };
 
 /**
@@ -45,5 +60,6 @@ export const openRanks = async (environment: Environment): Promise<Communicator>
     isServed,
     group: `polygate-${attempt}`,
     ...(networkInterface === undefined ? {} : { networkInterface }),
+    ...timeoutOf(environment),
   });
 };

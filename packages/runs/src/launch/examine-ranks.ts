@@ -1,0 +1,94 @@
+/**
+ * Whether the processes of a group can train together, before they do: what they must agree on, how far their clocks are
+ * apart, and what an all-reduce takes between them.
+ *
+ * R ranks
+ */
+import { StateError, type Communicator } from '@polygate/core';
+
+/** Values of the large all-reduce: a bucket of gradients. */
+const LARGE = 4 * 2 ** 20;
+const LARGE_ROUNDS = 5;
+const SMALL_ROUNDS = 21;
+const MS_PER_SECOND = 1000;
+
+/** What was found, the same on every rank. */
+export interface RankExamination {
+  /** R */
+  readonly size: number;
+  /** Median milliseconds of an all-reduce of one value, of the slowest rank. */
+  readonly latencyMs: number;
+  /** Bytes of an array over the median seconds that its all-reduce takes, of the slowest rank. */
+  readonly bytesPerSecond: number;
+  /**
+   * Milliseconds that the clock of each rank is ahead of that of rank 0, seen when all have met: not closer than the
+   * time of a message.
+   */
+  readonly clocksMs: readonly number[];
+}
+
+/** What an examination is given. */
+export interface ExamineRanksOptions {
+  /** What all ranks must have alike: versions, hashes of the recipe and the data. */
+  readonly facts: Readonly<Record<string, string>>;
+  /** Milliseconds that never go back. @default performance.now */
+  readonly clock?: () => number;
+  /** Milliseconds of the day, of this machine. @default Date.now */
+  readonly now?: () => number;
+}
+
+const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+
+const requireSameFacts = async (
+  communicator: Communicator,
+  facts: Readonly<Record<string, string>>,
+): Promise<void> => {
+  const told = Object.entries(facts).map(([name, value]) => `${name} ${value}`);
+  const parts = await communicator.allGather(new TextEncoder().encode(told.join('\n')));
+  const [first = [], ...others] = parts.map((part) => new TextDecoder().decode(part).split('\n'));
+  for (const [at, theirs] of others.entries()) {
+    const line = Math.max(first.length, theirs.length) - 1;
+    const other = Array.from({ length: line + 1 }, (_, i) => i).find((i) => first[i] !== theirs[i]);
+    if (other === undefined) continue;
+    throw new StateError(
+      `processes: expected the same of all ranks, got ${first[other] ?? 'nothing'} on rank 0 and ${theirs[other] ?? 'nothing'} on rank ${at + 1}; install one version, and give all the same recipe and data`,
+      { code: 'ranks-disagree', fields: { rank: at + 1 } },
+    );
+  }
+};
+
+/**
+ * Examines a group; all its ranks must.
+ * @throws StateError (code `ranks-disagree`) naming the rank and both values, (code `rank-failed`) as the communicator
+ */
+export const examineRanks = async (
+  communicator: Communicator,
+  { facts, clock = () => performance.now(), now = Date.now }: ExamineRanksOptions,
+): Promise<RankExamination> => {
+  await requireSameFacts(communicator, facts);
+  await communicator.barrier();
+  const clocks = (await communicator.allGather(Float64Array.of(now()))).map(([time = 0]) => time);
+  const timed = async (values: number, rounds: number): Promise<number> => {
+    const array = new Float32Array(values);
+    // The first opens what the others find open.
+    await communicator.allReduce([array], 'sum');
+    const times: number[] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      const began = clock();
+      await communicator.allReduce([array], 'sum');
+      times.push(clock() - began);
+    }
+    const slowest = Float64Array.of(median(times));
+    await communicator.allReduce([slowest], 'max');
+    return slowest[0] ?? 0;
+  };
+  const latencyMs = await timed(1, SMALL_ROUNDS);
+  const largeMs = await timed(LARGE, LARGE_ROUNDS);
+  return {
+    size: communicator.size,
+    latencyMs,
+    bytesPerSecond: (LARGE * Float32Array.BYTES_PER_ELEMENT * MS_PER_SECOND) / largeMs,
+    clocksMs: clocks.map((time) => time - (clocks[0] ?? 0)),
+  };
+};

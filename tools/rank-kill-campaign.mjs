@@ -1,0 +1,175 @@
+/**
+ * Kills a random rank of a run on several processes by SIGKILL at seeded moments, and starts the run again until it is done:
+ *
+ *   node tools/rank-kill-campaign.mjs 20 [seed] [processes]
+ *
+ * Each start that is killed must end with one error that names the rank, within the time that ranks have to end; each run
+ * must end with the losses and weights of one that was never killed, to the last bit. Every fifth blow is a SIGSTOP, which
+ * the others must notice (POLYGATE_RANK_TIMEOUT). Needs built packages (npm run build) and c10d. Exits with 1 at the first
+ * difference.
+ */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { prepare } from '@polygate/app-prepare';
+import { createRandom } from '@polygate/core';
+import { latestCheckpoint, readMetricRecords } from '@polygate/training';
+
+const [count = '', seed = '1', size = '2'] = process.argv.slice(2);
+const [blows, processes] = [Number(count), Number(size)];
+if (!(blows > 0) || !(processes > 1)) {
+  console.error('usage: node tools/rank-kill-campaign.mjs KILLS [SEED] [PROCESSES]');
+  process.exit(2);
+}
+/** Seconds that a rank waits for another one, and all that a start may take to end after a blow. */
+const RANK_TIMEOUT = 10;
+const ENDING_MS = 60_000;
+const program = join(import.meta.dirname, '../apps/polygate/bin/polygate.js');
+const random = createRandom(Number(seed));
+const folder = await mkdtemp(join(tmpdir(), 'polygate-ranks-'));
+
+const recipe = (suite) => ({
+  name: 'small',
+  suite,
+  model: {
+    ...{ preset: 'mini-moe', layers: 1, width: 12, heads: 2, hidden: 16, patchSize: 4, maxPositions: 64 },
+    moe: { condition: 'token', experts: 3, topK: 2, noise: 1 },
+  },
+  tasks: {
+    digits: { family: 'image-classification', dataset: 'digits', batchSize: 4 },
+    captions: {
+      ...{ family: 'image-text-retrieval', dataset: 'bars', batchSize: 4, maximumTokens: 8 },
+    },
+  },
+  optimizer: { learningRate: 3e-3 },
+  ...{ seed: 7, engine: 'cpu', steps: '12 steps' },
+  checkpoint: { every: '2 steps', keep: 2 },
+  validation: { every: '100%', limit: 2 },
+});
+
+/** Raw files of a small suite. */
+const writeSuite = async () => {
+  const table = ['image,caption'];
+  for (const [i, colour] of ['red', 'green', 'blue', 'white'].entries()) {
+    await mkdir(join(folder, 'images', colour), { recursive: true });
+    for (let x = 0; x < 6; x += 1) {
+      const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="12" height="12"><rect width="12" height="12"/><rect x="${x}" width="${i + 2}" height="12" fill="${colour}"/></svg>`;
+      await writeFile(join(folder, 'images', colour, `${x}.svg`), svg);
+      table.push(`${colour}/${x}.svg,a ${colour} bar at ${x}`);
+    }
+  }
+  await writeFile(join(folder, 'captions.csv'), `${table.join('\n')}\n`);
+  const { directory } = await prepare({
+    recipe: {
+      ...{ name: 'small', image: { size: 8 }, text: { length: 16 }, tokenizer: { vocabularySize: 300 } },
+      sources: {
+        digits: { source: 'image-folder', path: 'images' },
+        bars: { source: 'captions-csv', file: 'captions.csv', images: 'images' },
+      },
+    },
+    workDirectory: folder,
+  });
+  await writeFile(join(folder, 'recipe.json'), JSON.stringify(recipe(directory)));
+};
+
+/** The process of a rank among the children of another one; undefined where it is not there yet. */
+const rankOf = async (starter, rank) => {
+  const children = await readFile(`/proc/${starter}/task/${starter}/children`, 'utf8').catch(() => '');
+  for (const pid of children.trim().split(' ')) {
+    const variables = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
+    if (variables.split('\0').includes(`RANK=${rank}`)) return Number(pid);
+  }
+  return undefined;
+};
+
+/** A start, which a blow may meet. @returns how it ended, and how long after the blow */
+const start = (run, blow) =>
+  new Promise((resolve, reject) => {
+    const began = performance.now();
+    let struck;
+    let errors = '';
+    const words = ['pretrain', '--recipe', join(folder, 'recipe.json'), '--run', join(folder, run)];
+    const child = spawn(process.execPath, [program, ...words, '--processes', String(processes)], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, OMP_NUM_THREADS: '1', POLYGATE_RANK_TIMEOUT: String(RANK_TIMEOUT) },
+    });
+    child.stderr.setEncoding('utf8').on('data', (text) => (errors += text));
+    const timer =
+      blow &&
+      setTimeout(async () => {
+        const pid = await rankOf(child.pid, blow.rank);
+        if (pid === undefined) return;
+        try {
+          process.kill(pid, blow.signal);
+          struck = performance.now();
+        } catch {
+          // It has ended by itself.
+        }
+      }, blow.waitMs);
+    child.once('error', reject);
+    child.once('close', (code) => {
+      clearTimeout(timer);
+      const now = performance.now();
+      resolve({ code, errors, ms: now - began, ...(struck ? { afterMs: now - struck } : {}) });
+    });
+  });
+
+/** Losses of the steps, and the hash of the last weights. */
+const outcomeOf = async (run) => {
+  const losses = [];
+  for await (const record of readMetricRecords(join(folder, run, 'metrics.jsonl'))) {
+    if (record?.kind === 'train') losses.push([record.step, record.task, record.loss]);
+  }
+  const { path } = await latestCheckpoint(join(folder, run));
+  const weights = await readFile(join(path, 'model.safetensors'));
+  return JSON.stringify([losses, createHash('sha256').update(weights).digest('hex')]);
+};
+
+const errorsOf = (log) => log.split('\n').filter((line) => line.startsWith('error: '));
+const require = (condition, what, log) => {
+  if (!condition) throw new Error(`${what}:\n${log}`);
+};
+
+try {
+  await writeSuite();
+  const whole = await start('whole');
+  require(whole.code === 0, 'expected a whole run', whole.errors);
+  const expected = await outcomeOf('whole');
+  const tally = { SIGKILL: 0, SIGSTOP: 0, starts: 1, runs: 0 };
+  const slowest = { SIGKILL: 0, SIGSTOP: 0 };
+  for (let made = 0; made < blows;) {
+    const run = `run-${tally.runs}`;
+    for (let isDone = false; !isDone;) {
+      const signal = made % 5 === 4 ? 'SIGSTOP' : 'SIGKILL';
+      const rank = random.integer(processes);
+      const blow = made < blows ? { rank, signal, waitMs: random.next() * whole.ms } : undefined;
+      const { code, errors, afterMs } = await start(run, blow);
+      tally.starts += 1;
+      isDone = code === 0;
+      if (isDone) continue;
+      require(afterMs !== undefined, 'expected no error without a blow', errors);
+      made += 1;
+      tally[signal] += 1;
+      slowest[signal] = Math.max(slowest[signal], afterMs);
+      const told = errorsOf(errors);
+      require(told.length === 1 &&
+        told[0].includes(`rank ${rank}`), `expected one error of rank ${rank} after ${signal}`, errors);
+      require(afterMs < ENDING_MS, `expected an end within ${ENDING_MS} ms, got ${afterMs}`, errors);
+      console.log(`${made}: ${signal} of rank ${rank}, ended ${(afterMs / 1000).toFixed(1)} s later`);
+    }
+    require((await outcomeOf(run)) === expected, `expected ${run} to equal the whole run, got another`, '');
+    tally.runs += 1;
+    await rm(join(folder, run), { recursive: true });
+  }
+  const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
+  console.log(
+    `${tally.SIGKILL} kills and ${tally.SIGSTOP} stops of a rank of ${processes} over ${tally.starts} starts (seed ${seed}); ${tally.runs} runs finished, all equal to one never killed; ended within ${seconds(slowest.SIGKILL)} of a kill, ${seconds(slowest.SIGSTOP)} of a stop (time-out ${RANK_TIMEOUT} s)`,
+  );
+} catch (error) {
+  console.error(error instanceof Error ? error.stack : error);
+  process.exitCode = 1;
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
