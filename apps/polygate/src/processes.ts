@@ -12,7 +12,7 @@ import type { Terminal } from './terminal.ts';
 /** Set for processes that another one of this program started: it tells what became of all of them. */
 const CHILD = 'POLYGATE_CHILD';
 /** Milliseconds that ranks have to end by themselves when one has failed. */
-const ENDING = 15_000;
+const ENDING = 6000;
 /** Lines of errors that are kept of each rank. */
 const KEPT_LINES = 20;
 
