@@ -4,7 +4,7 @@
  * the mini generalist's size on batches of an image task. Before anything is timed, both must give equal bits. Seconds are
  * those of the processor on one thread, so that other work on the machine does not decide.
  */
-import { createBatchRandom, createRandom, StateError } from '@polygate/core';
+import { createBatchRandom, createRandom, followRandom, StateError } from '@polygate/core';
 import { presets } from '@polygate/encoder';
 import { createUniPerceiverModel } from '@polygate/generalist';
 import { imageSequences } from '@polygate/modalities';
@@ -20,6 +20,8 @@ interface Step {
   readonly name: string;
   readonly detail: Readonly<Record<string, unknown>>;
   readonly parameters: ParameterSet;
+  /** Comes before each step: its randomness begins. */
+  readonly begin: () => void;
   readonly loss: () => tf.Scalar;
   readonly dispose: () => void;
 }
@@ -30,6 +32,7 @@ const encoderStep = (shape: EncoderShape): Step => {
     name: `${shape.layers}x${shape.width}-${shape.length}-tokens`,
     detail: { ...shape },
     parameters: run.parameters,
+    begin: () => {},
     loss: run.loss,
     dispose: () => run.dispose(),
   };
@@ -68,13 +71,14 @@ const generalistStep = (size: number): Step => {
     loss: 'cross-entropy',
     labelSmoothing: 0.1,
   };
-  const noise = (): ReturnType<typeof createBatchRandom> =>
-    createBatchRandom({ samples: createRandom(3), step: createRandom(4) });
+  const noise = createBatchRandom({ samples: createRandom(3), step: createRandom(4) });
+  const followed = followRandom(noise);
   return {
     name: `generalist-batch${size}`,
     detail: { layers: encoder.layers, width: encoder.width, batch: size, patches: patchCount, dropPath: 0.1 },
     parameters: model.parameters,
-    loss: () => tf.tidy(() => model.loss(batch, { training: true, random: noise() }).loss),
+    begin: () => followed.moveTo(noise),
+    loss: () => tf.tidy(() => model.loss(batch, { training: true, random: followed.random }).loss),
     dispose: () => model.dispose(),
   };
 };
@@ -94,6 +98,7 @@ const timed = (compute: () => readonly tf.Tensor[]): Promise<number> => {
 
 async function* compare(step: Step, precision: 'f32' | 'bf16'): AsyncIterable<PairLine> {
   const plain = (): readonly tf.Tensor[] => {
+    step.begin();
     const { loss, gradients } = parameterGradients(step.parameters, step.loss);
     return [loss, ...Object.values(gradients)];
   };
@@ -101,12 +106,16 @@ async function* compare(step: Step, precision: 'f32' | 'bf16'): AsyncIterable<Pa
     tf.dispose([...plain()]);
     const { results, recording, refusal } = recordFunction(plain);
     if (!recording) throw refusal ?? new StateError('replay-step: expected a recording, got none');
-    const again = recording.run();
+    const replay = (): readonly tf.Tensor[] => {
+      step.begin();
+      return recording.run();
+    };
+    const again = replay();
     const isSame = bitsOf(results) === bitsOf(again);
     tf.dispose([...results, ...again]);
     if (!isSame) throw new StateError('replay-step: expected equal bits of a replayed step, got others');
     yield await measurePair(
-      { name: 'replayed', run: () => timed(() => recording.run()) },
+      { name: 'replayed', run: () => timed(replay) },
       { name: 'plain', run: () => timed(plain) },
       {
         name: `replay-step-${step.name}-${precision}`,
