@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 
 /** As Node resolves for everybody else: the built files, which Node loads by itself. */
@@ -32,6 +33,25 @@ const project = (name: string, root: string, include: string[]) => ({
   },
 });
 
+/** Files that were built, which Node loads by itself: compiled once, and with less work than vitest's loader has. */
+const server = { deps: { external: [/\/(?:packages|apps|bench|experiments)\/[\w-]+\/dist\//u] } };
+const resolvedAsBuilt = {
+  resolve: { conditions: builtConditions },
+  ssr: { resolve: { conditions: builtConditions, externalConditions: builtConditions } },
+};
+
+/** What a test of a package imports by a relative path is the built file, the same one that other packages get by name. */
+const builtFiles: Plugin = {
+  name: 'built-files',
+  enforce: 'pre',
+  resolveId(source, importer) {
+    if (importer === undefined || !source.startsWith('.') || source.endsWith('.test.ts')) return undefined;
+    const path = resolve(dirname(importer), source);
+    const [, root, file] = /^(.*\/(?:packages|apps)\/[\w-]+)\/src\/(.*)\.ts$/u.exec(path) ?? [];
+    return root === undefined || file === undefined ? undefined : `${root}/dist/${file}.js`;
+  },
+};
+
 const packages = packageRoots.map((root) => {
   const { name } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { name: string };
   return { name: name.replace('@polygate/', ''), root };
@@ -41,17 +61,21 @@ const testsIn = (root: string): string[] => [`${root}/src/**/*.test.ts`, `${root
 
 const byPackage = packages.map(({ name, root }) => project(name, root, testsIn(root)));
 
+/** Tests of a package whose text has the pattern. */
+const testsWith = (root: string, pattern: RegExp): string[] =>
+  ['src', 'test']
+    .map((folder) => join(root, folder))
+    .filter((folder) => existsSync(folder))
+    .flatMap((folder) =>
+      readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
+    )
+    .filter((file) => file.endsWith('.test.ts') && pattern.test(readFileSync(file, 'utf8')));
+
 /** Whether tests of a package register records or engines, which all tests of their process then have. */
-const registers = (root: string): boolean =>
-  ['src', 'test'].some(
-    (folder) =>
-      existsSync(join(root, folder)) &&
-      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).some(
-        (file) =>
-          file.endsWith('.test.ts') &&
-          /\bregister[A-Z]\w*[(<]/u.test(readFileSync(join(root, folder, file), 'utf8')),
-      ),
-  );
+const registers = (root: string): boolean => testsWith(root, /\bregister[A-Z]\w*[(<]/u).length > 0;
+
+/** They replace modules or load them anew, which vitest's own loader does alone. */
+const replacing = packages.flatMap(({ root }) => testsWith(root, /\bvi\.(?:mock|doMock|resetModules)\(/u));
 
 /** With processes of their own; the first engine of those of the command line is one that is wrong on purpose. */
 const apart = new Set([
@@ -60,12 +84,16 @@ const apart = new Set([
   ...packages.filter(({ root }) => registers(root)).map(({ name }) => name),
 ]);
 
-/** Every project compiles and loads all that its tests import: packages that share processes share one. */
+const built = (name: string, root: string, include: string[]) => ({
+  plugins: [builtFiles],
+  ...resolvedAsBuilt,
+  test: { ...project(name, root, include).test, exclude: replacing, server },
+});
+
+/** Every project loads all that its tests import: packages that share processes share one. */
 const together = [
-  ...packages
-    .filter(({ name }) => apart.has(name))
-    .map(({ name, root }) => project(name, root, testsIn(root))),
-  project(
+  ...packages.filter(({ name }) => apart.has(name)).map(({ name, root }) => built(name, root, testsIn(root))),
+  built(
     'packages',
     import.meta.dirname,
     packages.filter(({ name }) => !apart.has(name)).flatMap(({ root }) => testsIn(root)),
@@ -73,10 +101,11 @@ const together = [
 ];
 
 const workspaceTests = ['test', 'tools', 'bench', 'experiments'].map((folder) => `${folder}/**/*.test.ts`);
-/** They load modules of a user again and again, which vitest's own loader does alone. */
-const extensions = ['test/extensions/*.test.ts'];
-/** They change what a process has: engines, memory. */
+/** Modules of a user are loaded again and again, which vitest's own loader does alone. */
+const extensions = ['test/extensions/misfits.test.ts'];
+/** They change what a process has: engines, records, memory. */
 const alone = [
+  'test/extensions/{toy-*,unruly}.test.ts',
   ...['browser', 'command-line-errors', 'earlier-runs', 'kernel-names', 'memory', 'run-and-suite'].map(
     (name) => `test/${name}.test.ts`,
   ),
@@ -87,17 +116,19 @@ const workspace = (
   name: string,
   { include, exclude, isolate = false }: { include: string[]; exclude: string[]; isolate?: boolean },
 ) => ({
-  resolve: { conditions: builtConditions },
-  ssr: { resolve: { conditions: builtConditions, externalConditions: builtConditions } },
+  ...resolvedAsBuilt,
   test: {
     ...project(name, import.meta.dirname, include).test,
     // Whole stages, in processes of their own.
     testTimeout: 180_000,
     exclude,
     isolate,
-    server: { deps: { external: [/\/(?:packages|apps|bench|experiments)\/[\w-]+\/dist\//u] } },
+    server,
   },
 });
+
+/** The whole suite, as `npm test` runs it after it has built; parts of it are tested from the sources, built or not. */
+const whole = process.argv.slice(2).every((word) => word === 'run' || word.startsWith('--reporter'));
 
 export default defineConfig({
   test: {
@@ -105,9 +136,9 @@ export default defineConfig({
     maxWorkers: 3,
     globalSetup: './tools/test-setup.ts',
     projects: [
-      ...(process.argv.some((argument) => argument.startsWith('--project')) ? byPackage : together),
+      ...(whole ? together : byPackage),
       workspace('workspace', { include: workspaceTests, exclude: [...extensions, ...alone] }),
-      project('extensions', import.meta.dirname, extensions),
+      project('extensions', import.meta.dirname, whole ? [...extensions, ...replacing] : extensions),
       workspace('alone', { include: alone, exclude: [], isolate: true }),
     ],
   },
