@@ -27,9 +27,9 @@ describe('a trained model', { timeout }, () => {
   it('is not asked for attribute rows that it was exported without', async () => {
     const { run } = await train();
     const output = join(folder, 'exported');
-    await exportRun({ run, engine: 'cpu', output, tasks: ['colours'] });
+    await exportRun({ run, engine: 'wasm', output, tasks: ['colours'] });
     const error = await expectError(
-      predictTexts('fill', { run: output, engine: 'cpu', texts: ['the bar is ___'] }),
+      predictTexts('fill', { run: output, engine: 'wasm', texts: ['the bar is ___'] }),
       ConfigError,
       missingRow,
     );
@@ -37,7 +37,7 @@ describe('a trained model', { timeout }, () => {
     // The task that it was exported with.
     const image = join(root, 'good/images/red/left-2.svg');
     expect(
-      await predictImage('classify', { run: output, engine: 'cpu', image, labels: ['red', 'blue'] }),
+      await predictImage('classify', { run: output, engine: 'wasm', image, labels: ['red', 'blue'] }),
     ).toHaveLength(2);
   });
 

@@ -48,12 +48,12 @@ describe('samples that lack inputs, or hold infinite numbers', () => {
       suite: data.at('data/own'),
       model: { architecture: 'sm4', preset: 'small', experts: 2, topK: 1, ...sizes },
       steps: '2 steps',
-      engine: 'cpu',
+      engine: 'wasm',
     };
     await writeFile(data.at('own.json'), JSON.stringify(recipe));
     const trained = await polygate('pretrain', '--recipe', data.at('own.json'), '--run', data.at('run'));
     expect([trained.code, trained.code === 0 ? '' : trained.log]).toEqual([0, '']);
-    const scored = await polygate('evaluate', '--run', data.at('run'), '--json', '--engine', 'cpu');
+    const scored = await polygate('evaluate', '--run', data.at('run'), '--json', '--engine', 'wasm');
     const { scores } = JSON.parse(scored.out) as {
       readonly scores: readonly { readonly value: number; readonly baselines: object }[];
     };

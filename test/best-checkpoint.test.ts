@@ -23,7 +23,7 @@ const recipe = (validation: RecipeInput['validation'], change: RecipeInput = {})
   seed: 2,
   schedule: { kind: 'constant', warmup: '0 steps' },
   steps: '12 steps',
-  engine: 'cpu',
+  engine: 'wasm',
   checkpoint: { every: '100%', keep: 1 },
   validation: { every: '2 steps', limit: 8, splits: ['test'], ...validation },
   ...change,
@@ -75,7 +75,7 @@ describe('a run that names a score', () => {
         '--run',
         at('named'),
         '--engine',
-        'cpu',
+        'wasm',
         '--datasets',
         'colours',
         ...options,
@@ -96,14 +96,14 @@ describe('a run that names a score', () => {
       '--run',
       at('named'),
       '--engine',
-      'cpu',
+      'wasm',
       '--checkpoint',
       'step-7',
     );
     expect(unknown.code).toBe(2);
     expect(unknown.log).toContain(`known: best, last, step-12, step-${best}`);
     const fill = async (...options: string[]) =>
-      polygate('predict', 'fill', 'the ___ is red', '--run', at('named'), '--engine', 'cpu', ...options);
+      polygate('predict', 'fill', 'the ___ is red', '--run', at('named'), '--engine', 'wasm', ...options);
     expect(await fill()).toMatchObject({ code: 0 });
     await rm(at('named', 'checkpoints', `step-${best}`), { recursive: true });
     expect(await fill('--checkpoint', 'last')).toMatchObject({ code: 0 });

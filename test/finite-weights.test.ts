@@ -54,7 +54,7 @@ const recipe = (change: RecipeInput = {}): RecipeInput => ({
     reading: { family: 'masked-language-modelling', dataset: 'lines', batchSize: 2 },
   },
   steps: '2 steps',
-  engine: 'cpu',
+  engine: 'wasm',
   validation: { every: '100%', limit: 1 },
   ...change,
 });
@@ -66,7 +66,7 @@ beforeAll(async () => {
   good = { run: at('run'), model: at('model') };
   const trained = await polygate('pretrain', '--recipe', at('train.json'), '--run', good.run);
   expect(trained.code, trained.log).toBe(exitCodes.done);
-  const exported = await polygate('export', '--run', good.run, '--out', good.model, '--engine', 'cpu');
+  const exported = await polygate('export', '--run', good.run, '--out', good.model, '--engine', 'wasm');
   expect(exported.code, exported.log).toBe(exitCodes.done);
 }, 120_000);
 afterAll(async () => {
@@ -80,7 +80,7 @@ beforeEach(async () => {
   await cp(good.model, bad.model, { recursive: true });
 });
 
-const cpu = ['--engine', 'cpu'];
+const cpu = ['--engine', 'wasm'];
 const start = (from: string): string[] => [
   ...['pretrain', '--recipe', at('train.json'), '--run', at('other')],
   ...['--set', `initialize.from=${from}`],

@@ -122,14 +122,14 @@ describe('evaluate', () => {
 describe('an exported model', () => {
   it('is asked as the recipe of its run said', async () => {
     const model = join(root, 'model');
-    expect((await polygate('export', '--run', run, '--out', model, '--engine', 'cpu')).code).toBe(0);
+    expect((await polygate('export', '--run', run, '--out', model, '--engine', 'wasm')).code).toBe(0);
     const config = JSON.parse(await readFile(join(model, 'config.json'), 'utf8')) as {
       tasks: readonly { settings?: unknown }[];
     };
     expect(config.tasks[0]?.settings).toEqual({
       generation: { beam: 3, lengthPenalty: 1, maximumTokens: 5 },
     });
-    const { out } = await polygate('predict', 'caption', image, '--run', model, '--json', '--engine', 'cpu');
+    const { out } = await polygate('predict', 'caption', image, '--run', model, '--json', '--engine', 'wasm');
     const { captions } = JSON.parse(out) as Answer;
     const trained = await ask();
     expect(captions.map(({ tokens }) => tokens)).toEqual(trained.map(({ tokens }) => tokens));

@@ -87,11 +87,11 @@ describe('labelled arrays', () => {
       },
       optimizer: { learningRate: 1e-2 },
       steps: '60 steps',
-      engine: 'cpu',
+      engine: 'wasm',
     };
     await writeFile(join(scratch, 'rising.json'), JSON.stringify(recipe));
     await run('pretrain', '--recipe', join(scratch, 'rising.json'), '--run', trained);
-    const scored = await run('evaluate', '--run', trained, '--json', '--splits', 'train', '--engine', 'cpu');
+    const scored = await run('evaluate', '--run', trained, '--json', '--splits', 'train', '--engine', 'wasm');
     const { scores } = JSON.parse(scored.out) as { readonly scores: readonly { readonly value: number }[] };
     expect(scores[0]).toMatchObject({ metric: 'top-1' });
     expect(scores[0]?.value).toBeGreaterThan(0.9);
@@ -106,7 +106,7 @@ describe('labelled arrays', () => {
         trained,
         '--json',
         '--engine',
-        'cpu',
+        'wasm',
       );
       const { labels } = JSON.parse(told.out) as { readonly labels: readonly { readonly label: string }[] };
       return labels[0]?.label;
@@ -165,11 +165,11 @@ describe('labelled arrays', () => {
       },
       optimizer: { learningRate: 2e-2 },
       steps: '90 steps',
-      engine: 'cpu',
+      engine: 'wasm',
     };
     await writeFile(join(scratch, 'robot.json'), JSON.stringify(recipe));
     await run('pretrain', '--recipe', join(scratch, 'robot.json'), '--run', trained);
-    const scored = await run('evaluate', '--run', trained, '--json', '--splits', 'train', '--engine', 'cpu');
+    const scored = await run('evaluate', '--run', trained, '--json', '--splits', 'train', '--engine', 'wasm');
     const { scores } = JSON.parse(scored.out) as {
       readonly scores: readonly {
         readonly metric: string;
@@ -186,7 +186,7 @@ describe('labelled arrays', () => {
     expect(valueOf('MSE')?.baselines['trainingMean']).toBeGreaterThan(90);
     expect(valueOf('MSE')?.value).toBeLessThan(60);
     const one = await put(scratch, 'table.npy', npyBytes([5, NaN], [2]));
-    const told = await run('predict', 'estimate-sample', one, '--run', trained, '--json', '--engine', 'cpu');
+    const told = await run('predict', 'estimate-sample', one, '--run', trained, '--json', '--engine', 'wasm');
     const { numbers } = JSON.parse(told.out) as {
       readonly numbers: readonly { name: string; value: number }[];
     };
@@ -278,22 +278,31 @@ describe('a folder of recordings with a table', () => {
       },
       optimizer: { learningRate: 1e-2 },
       steps: '60 steps',
-      engine: 'cpu',
+      engine: 'wasm',
     };
     const trained = join(scratch, 'calls-run');
     await writeFile(join(scratch, 'calls-run.json'), JSON.stringify(recipe));
     await run('pretrain', '--recipe', join(scratch, 'calls-run.json'), '--run', trained);
-    const scored = await run('evaluate', '--run', trained, '--json', '--splits', 'train', '--engine', 'cpu');
+    const scored = await run('evaluate', '--run', trained, '--json', '--splits', 'train', '--engine', 'wasm');
     const { scores } = JSON.parse(scored.out) as { readonly scores: readonly { readonly value: number }[] };
     expect(scores[0]?.value).toBeGreaterThan(0.85);
     // A recording alone: the table is missing.
     const file = await put(scratch, 'new.wav', wavBytes(3100, 8000));
-    const told = await run('predict', 'classify-sample', file, '--run', trained, '--json', '--engine', 'cpu');
+    const told = await run(
+      'predict',
+      'classify-sample',
+      file,
+      '--run',
+      trained,
+      '--json',
+      '--engine',
+      'wasm',
+    );
     const { labels } = JSON.parse(told.out) as { readonly labels: readonly { readonly label: string }[] };
     expect(labels[0]?.label).toBe('high');
 
     // The same by values and paths, and many in one start as the rows of a table, in their order.
-    const asked = ['--run', trained, '--json', '--engine', 'cpu'];
+    const asked = ['--run', trained, '--json', '--engine', 'wasm'];
     const object = JSON.stringify({ clip: file, age: 30, place: 'nowhere' });
     const byValues = await run('predict', 'classify-sample', object, ...asked);
     expect(JSON.parse(byValues.out)).toMatchObject({ sample: object, labels: [{ label: 'high' }, {}] });

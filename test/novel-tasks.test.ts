@@ -64,7 +64,7 @@ const training = (tasks: object, condition: string) => ({
   model: { ...tinyModel, layers: 1, maxPositions: 64, moe: { experts: 2, topK: 1, condition } },
   tasks,
   steps: '4 steps',
-  engine: 'cpu',
+  engine: 'wasm',
   checkpoint: { every: '100%', keep: 1 },
   validation: { every: '100%', limit: 2 },
 });
@@ -86,7 +86,7 @@ interface Score {
   readonly baselines: Readonly<Record<string, number>>;
 }
 const evaluated = async (...argv: string[]): Promise<readonly Score[]> => {
-  const { code, out, log } = await polygate('evaluate', '--json', '--engine', 'cpu', ...argv);
+  const { code, out, log } = await polygate('evaluate', '--json', '--engine', 'wasm', ...argv);
   expect([code, code === 0 ? '' : log]).toEqual([0, '']);
   return (JSON.parse(out) as { scores: readonly Score[] }).scores;
 };
@@ -163,7 +163,7 @@ describe('captioned clips', () => {
   });
 
   it('are captioned and found', async () => {
-    const one = ['--run', at('runs/clips'), '--engine', 'cpu', '--json'];
+    const one = ['--run', at('runs/clips'), '--engine', 'wasm', '--json'];
     const captioned = await polygate(
       'predict',
       'caption-video',
@@ -235,7 +235,7 @@ describe('tasks that a run was not trained on', () => {
   });
 
   it('answer predictions by the form of a published task', async () => {
-    const one = ['--run', at('runs/clips'), '--engine', 'cpu', '--json'];
+    const one = ['--run', at('runs/clips'), '--engine', 'wasm', '--json'];
     const { out } = await polygate('predict', 'classify-text', 'a fine film .', '--preset', 'sst-2', ...one);
     const { labels } = JSON.parse(out) as { readonly labels: readonly { readonly label: string }[] };
     expect(labels.map(({ label }) => label).sort()).toEqual(['negative', 'positive']);
@@ -246,7 +246,14 @@ describe('tasks that a run was not trained on', () => {
 
   it('say what is wrong with a description', async () => {
     const refused = async (...argv: string[]): Promise<string> => {
-      const { code, log } = await polygate('evaluate', '--run', at('runs/texts'), '--engine', 'cpu', ...argv);
+      const { code, log } = await polygate(
+        'evaluate',
+        '--run',
+        at('runs/texts'),
+        '--engine',
+        'wasm',
+        ...argv,
+      );
       expect(code).not.toBe(0);
       return log;
     };

@@ -31,10 +31,11 @@ const packages = ['packages', 'apps'].flatMap((kind) =>
     .map((name) => `${kind}/${name}`)
     .filter((folder) => folder !== 'apps/polygate'),
 );
-const pages = readdirSync(join(root, 'docs'))
+const documents = readdirSync(join(root, 'docs'))
   .filter((name) => name.endsWith('.md'))
   .map((name) => `docs/${name}`);
-const examples = ['.', ...packages, ...pages].flatMap(examplesOf);
+const pages = ['.', ...packages, ...documents];
+const examples = pages.flatMap(examplesOf);
 
 /** The same for a CommonJS module, which has no `await` at its top. */
 const inCommonJs = (code: string): string => {
@@ -96,19 +97,27 @@ describe('the examples of the READMEs', () => {
     );
   });
 
-  it.each(examples)('$title runs as printed', { timeout: 120_000 }, async ({ title, code }) => {
-    const { outputText } = ts.transpileModule(code, {
-      compilerOptions: {
-        module: ts.ModuleKind.ESNext,
-        target: ts.ScriptTarget.ES2022,
-        verbatimModuleSyntax: true,
-      },
-    });
-    const file = join(scratch, `${title}.mjs`);
-    writeFileSync(file, outputText);
-    // Built packages, a process of its own: what a reader who pastes the example gets.
-    await run(process.execPath, [file], { cwd: root, timeout: 110_000 });
-  });
+  it.each(pages.filter((page) => examplesOf(page).length > 0))(
+    'of %s run as printed',
+    { timeout: 120_000 },
+    async (page) => {
+      const files = examplesOf(page).map(({ title, code }) => {
+        const { outputText } = ts.transpileModule(code, {
+          compilerOptions: {
+            module: ts.ModuleKind.ESNext,
+            target: ts.ScriptTarget.ES2022,
+            verbatimModuleSyntax: true,
+          },
+        });
+        const file = join(scratch, `${title}.mjs`);
+        writeFileSync(file, outputText);
+        return file;
+      });
+      // Built packages, a process of its own for a page: what a reader gets who pastes its examples one after another.
+      const each = files.map((file) => `await import(${JSON.stringify(file)});`).join('\n');
+      await run(process.execPath, ['--input-type=module', '--eval', each], { cwd: root, timeout: 110_000 });
+    },
+  );
 });
 
 describe('the precision tables of backend-torch', () => {

@@ -21,7 +21,7 @@ afterAll(async () => {
 });
 
 const pretrain = async (name: string, change: object) => {
-  const recipe = { suite, model: { ...tinyModel, moe: null }, steps: '4 steps', engine: 'cpu', ...change };
+  const recipe = { suite, model: { ...tinyModel, moe: null }, steps: '4 steps', engine: 'wasm', ...change };
   await writeFile(at(`${name}.json`), JSON.stringify(recipe));
   return polygate('pretrain', '--recipe', at(`${name}.json`), '--run', at(name));
 };
@@ -37,7 +37,7 @@ it('cuts texts at the positions of the model, in training, evaluation and predic
     readonly tasks: readonly object[];
   };
   expect(config.tasks).toEqual([expect.objectContaining({ settings: { maximumTokens: 3 } })]);
-  const scored = await polygate('evaluate', '--run', at('short'), '--engine', 'cpu', '--datasets', 'lines');
+  const scored = await polygate('evaluate', '--run', at('short'), '--engine', 'wasm', '--datasets', 'lines');
   expect([scored.code, scored.code === 0 ? '' : scored.log]).toEqual([0, '']);
 });
 

@@ -36,7 +36,7 @@ const shorter: Readonly<Record<string, readonly string[]>> = {
   ]
     .flat()
     .flatMap((setting) => ['--set', setting])
-    .concat('--engine', 'cpu'),
+    .concat('--engine', 'wasm'),
   'inspect interference': ['--batches', '3', '--directions', '1'],
   'inspect report': [],
 };

@@ -53,7 +53,7 @@ const recipe = (suite: string, tasks: RecipeInput['tasks']): RecipeInput => ({
   },
   ...(tasks ? { tasks } : {}),
   steps: '2 steps',
-  engine: 'cpu',
+  engine: 'wasm',
   validation: { every: '100%', limit: 2 },
 });
 
@@ -149,7 +149,7 @@ describe('images of a run', () => {
     expect(result.code, result.log).toBe(0);
     const trained = await pretrain(name, { ...recipe(at('data', name), undefined), steps: '1 steps' });
     expect(trained.code, trained.log).toBe(0);
-    await selectEngine({ engine: 'cpu' });
+    await selectEngine({ engine: 'wasm' });
     using model = await loadModel(at('runs', name));
     expect(model.config.image).toMatchObject({ fit, background, height: 12 });
     for (const [id, pixels] of await prepared(at('data', name))) {
@@ -183,7 +183,7 @@ describe('images of a run', () => {
       '--run',
       exported,
       '--engine',
-      'cpu',
+      'wasm',
     );
     expect(code).toBe(0);
     expect(log).toContain('does not say how its images were made: they are read whole on white');
@@ -221,7 +221,7 @@ describe('animated images', () => {
       '--run',
       at('runs', 'wide'),
       '--engine',
-      'cpu',
+      'wasm',
     );
     expect(said.log).toContain('0.gif: the first of 3 frames is used');
   });
@@ -292,7 +292,7 @@ describe('a suite of another tokenizer', () => {
     // What `prepare --from` writes beside a suite is the recipe to prepare it by.
     await put('data/larger.recipe.json', '{}');
     for (const other of ['larger', 'same']) {
-      const asked = ['--run', at('runs', 'first'), '--suite', at('data', other), '--engine', 'cpu'];
+      const asked = ['--run', at('runs', 'first'), '--suite', at('data', other), '--engine', 'wasm'];
       for (const command of [['evaluate'], ['inspect', 'interference']]) {
         const { code, log } = await polygate(...command, ...asked);
         expect(code, `${command.join(' ')} ${other}`).toBe(1);
@@ -327,7 +327,7 @@ describe('a suite of another tokenizer', () => {
       '--out',
       at('scores'),
       '--engine',
-      'cpu',
+      'wasm',
     );
     expect(scored.code, scored.log).toBe(0);
     const again = await captions('for-run', '--for', run);
@@ -357,7 +357,7 @@ describe('a suite of another tokenizer', () => {
       '--suite',
       at('data', 'other-size'),
       '--engine',
-      'cpu',
+      'wasm',
     );
     expect(code).toBe(2);
     expect(log).toContain("expected images of the model's 12 x 12 pixels, got 16 x 16");
@@ -365,7 +365,7 @@ describe('a suite of another tokenizer', () => {
 });
 
 describe('predictions of many images', () => {
-  const asked = () => ['--labels', 'red,blue', '--run', at('runs', 'wide'), '--engine', 'cpu'];
+  const asked = () => ['--labels', 'red,blue', '--run', at('runs', 'wide'), '--engine', 'wasm'];
 
   it('take files, folders and patterns in one start, one answer an image', async () => {
     const { code, out } = await polygate(
@@ -414,7 +414,7 @@ describe('predictions of many images', () => {
       '--run',
       at('runs', 'wide'),
       '--engine',
-      'cpu',
+      'wasm',
     );
     expect(json.code).toBe(1);
     expect(json.out.split('\n').map((line) => Object.keys(JSON.parse(line) as object))).toEqual([

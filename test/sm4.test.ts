@@ -63,7 +63,7 @@ beforeAll(async () => {
     endOfEpoch: '10 steps',
     checkpoint: { every: '25 steps', keep: 3 },
     validation: { every: '100%' },
-    engine: 'cpu',
+    engine: 'wasm',
   };
   recipeFile = join(scratch, 'pushes.json');
   await writeFile(recipeFile, JSON.stringify(recipe));
@@ -115,7 +115,7 @@ describe('SM^4 on labelled arrays', () => {
 
   it('tells classes that no modality tells alone, and answers about a file', async () => {
     const trained = join(scratch, 'run');
-    const scored = await run('evaluate', '--run', trained, '--json', '--splits', 'train', '--engine', 'cpu');
+    const scored = await run('evaluate', '--run', trained, '--json', '--splits', 'train', '--engine', 'wasm');
     const { scores } = JSON.parse(scored.out) as {
       readonly scores: readonly { readonly metric: string; readonly value: number }[];
     };
@@ -176,7 +176,7 @@ describe('the recipe of a made-up suite', () => {
       '--batches',
       '1',
       '--engine',
-      'cpu',
+      'wasm',
     );
     expect(table).toContain('push: cosine of gradients');
     const { tasks, between } = JSON.parse(
@@ -198,7 +198,7 @@ describe('the recipe of a made-up suite', () => {
       readFile(join(trained, 'inspect', 'figures', `diagnostics-${at}.svg`), 'utf8');
     expect(await figure(1)).toContain('touching: modalities of push');
     expect(await figure(3)).toContain('touching: tasks');
-    const { out } = await run('evaluate', '--run', trained, '--json', '--engine', 'cpu');
+    const { out } = await run('evaluate', '--run', trained, '--json', '--engine', 'wasm');
     const { scores } = JSON.parse(out) as { readonly scores: readonly { readonly metric: string }[] };
     expect(scores.filter(({ metric }) => metric === 'top-1').length).toBeGreaterThanOrEqual(2);
   });

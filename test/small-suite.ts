@@ -104,6 +104,6 @@ export const smallTrainingRecipe = (suite: string) =>
     },
     optimizer: { learningRate: 3e-3 },
     seed: 7,
-    engine: 'cpu',
+    engine: 'wasm',
     validation: { every: '100%', limit: 2 },
   }) satisfies RecipeInput;

@@ -72,7 +72,7 @@ const trainFile = async (name: string, tasks: object): Promise<string> => {
     tasks,
     optimizer: { learningRate: 5e-3 },
     steps: '120 steps',
-    engine: 'cpu',
+    engine: 'wasm',
     seed: 3,
     validation: { every: '100%' },
   };
@@ -128,7 +128,7 @@ describe('text classification in cloze form', () => {
       'test',
       '--json',
       '--engine',
-      'cpu',
+      'wasm',
     );
     const { scores } = JSON.parse(evaluated.out) as {
       readonly scores: readonly {
@@ -156,7 +156,7 @@ describe('text classification in cloze form', () => {
         run,
         '--json',
         '--engine',
-        'cpu',
+        'wasm',
       );
       return out
         .split('\n')
@@ -169,7 +169,7 @@ describe('text classification in cloze form', () => {
     expect(await ask('the film was weak.', '--pair', 'it is a film.')).toEqual(['negative']);
     expect(await ask('the film was lovely.', '--labels', 'awful,great')).toEqual(['great']);
     const refused = async (...argv: string[]) =>
-      (await polygate('predict', 'classify-text', ...argv, '--run', run, '--engine', 'cpu')).log;
+      (await polygate('predict', 'classify-text', ...argv, '--run', run, '--engine', 'wasm')).log;
     expect(await refused('the film was weak.', '--task', 'pairs')).toContain(
       'classify-text: expected pairs of texts, as the task "pairs" has them, got one text; give the second one (--pair), or ask by a pattern of your own',
     );
@@ -185,7 +185,7 @@ describe('text classification in cloze form', () => {
       'test',
       '--json',
       '--engine',
-      'cpu',
+      'wasm',
     );
     const probes = JSON.parse(probed.out) as { readonly scores: typeof scores };
     expect(probes.scores.map(({ task, metric }) => `${task}, ${metric}`)).toEqual([

@@ -39,7 +39,7 @@ const recipe = (moe: Experts, tasks: RecipeInput['tasks'], change: RecipeInput =
   tasks,
   optimizer: { learningRate: 5e-3 },
   steps: '4 steps',
-  engine: 'cpu',
+  engine: 'wasm',
   checkpoint: { every: '2 steps', keep: 5 },
   validation: { every: '100%', limit: 8, splits: ['test'] },
   telemetry: { every: null },
@@ -113,7 +113,7 @@ describe('a run with another run for its start', () => {
         '--datasets',
         'colours',
         '--engine',
-        'cpu',
+        'wasm',
         '--json',
       );
       return (JSON.parse(out) as { scores: unknown }).scores;
@@ -177,7 +177,7 @@ describe('a run with an exported model for its start', () => {
     ['more places', { ...attribute, experts: 8, every: 1 }, ' copied'],
   ])('goes on with %s where the export ended', async (name, moe, text) => {
     const exported = at('exported', name);
-    const { code } = await polygate('export', '--run', at('old'), '--out', exported, '--engine', 'cpu');
+    const { code } = await polygate('export', '--run', at('old'), '--out', exported, '--engine', 'wasm');
     expect(code).toBe(exitCodes.done);
     const run = `from-exported-${name}`;
     const log = await transfer(

@@ -15,7 +15,7 @@ let suite = '';
 let image = '';
 const at = (...path: string[]): string => join(root, ...path);
 
-const quick = ['--set', 'steps=2 steps', '--set', 'validation.every=100%', '--engine', 'cpu'];
+const quick = ['--set', 'steps=2 steps', '--set', 'validation.every=100%', '--engine', 'wasm'];
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'polygate-tune-'));
@@ -32,7 +32,7 @@ beforeAll(async () => {
       finding: { family: 'image-text-retrieval', dataset: 'images', batchSize: 4 },
     },
     steps: '4 steps',
-    engine: 'cpu',
+    engine: 'wasm',
     telemetry: { every: null },
     validation: { every: '100%', limit: 4 },
   };
@@ -73,7 +73,7 @@ describe('polygate tune', () => {
     const { scores } = JSON.parse(scored.out) as { scores: readonly { metric: string; value: number }[] };
 
     const ask = (...which: string[]) =>
-      polygate('predict', 'classify', image, '--json', ...which, '--engine', 'cpu');
+      polygate('predict', 'classify', image, '--json', ...which, '--engine', 'wasm');
     const answer = (out: string) => (JSON.parse(out) as { labels: readonly object[] }).labels;
     const withWhole = await ask('--run', run);
     expect(answer(withWhole.out)).toHaveLength(4);
@@ -148,7 +148,7 @@ describe('polygate tune', () => {
         '--run',
         from,
         '--engine',
-        'cpu',
+        'wasm',
       );
       return (JSON.parse(out) as { labels: readonly { label: string }[] }).labels.map(({ label }) => label);
     };
@@ -212,7 +212,7 @@ describe('polygate tune', () => {
         '--limit',
         '4',
         '--engine',
-        'cpu',
+        'wasm',
         ...words,
       );
     const lost = await evaluate();
@@ -224,7 +224,7 @@ describe('polygate tune', () => {
       exitCode: exitCodes.done,
       evaluate: () => evaluate('--base', now),
       checkpoint: () => evaluate('--base', join(now, 'checkpoints', 'step-4')),
-      predict: () => polygate('predict', 'classify', image, '--run', run, '--engine', 'cpu', '--base', now),
+      predict: () => polygate('predict', 'classify', image, '--run', run, '--engine', 'wasm', '--base', now),
       export: () => polygate('export', '--run', run, '--out', at('moved-whole'), '--base', now),
       report: () => polygate('inspect', 'report', '--run', run, '--base', now),
       resume: () =>

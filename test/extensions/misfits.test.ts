@@ -238,17 +238,17 @@ describe('a record that misbehaves when it is used', () => {
         '--datasets',
         'colours',
         '--engine',
-        'cpu',
+        'wasm',
       );
       expect([evaluated.code, evaluated.log]).toEqual([2, expect.stringContaining(text)]);
-      const asked = await polygate('predict', 'classify', image, '--run', run(fault), '--engine', 'cpu');
+      const asked = await polygate('predict', 'classify', image, '--run', run(fault), '--engine', 'wasm');
       expect([asked.code === 0, asked.out]).toEqual([false, '']);
     }
   });
 
   it('is named by the line that threw', async () => {
     await model('throws-at-restore');
-    const opened = await polygate('evaluate', '--run', run('throws-at-restore'), '--engine', 'cpu');
+    const opened = await polygate('evaluate', '--run', run('throws-at-restore'), '--engine', 'wasm');
     expect(opened.code).toBe(1);
     expect(opened.log).toMatch(
       /cannot restore\nThrown in the extension \.\/test\/extensions\/faulty\.mjs:\d+ \(model "faulty-pooled"\); mend it there/u,

@@ -47,7 +47,7 @@ describe('a routing condition of an extension', () => {
   });
 
   it('routes a run that is evaluated and exported without naming it again', async () => {
-    const evaluated = await polygate('evaluate', '--run', run, '--json', '--engine', 'cpu', '--limit', '4');
+    const evaluated = await polygate('evaluate', '--run', run, '--json', '--engine', 'wasm', '--limit', '4');
     expect(evaluated.code).toBe(0);
     const { scores } = JSON.parse(evaluated.out) as { readonly scores: readonly unknown[] };
     expect(scores.length).toBeGreaterThan(0);

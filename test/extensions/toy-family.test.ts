@@ -111,7 +111,7 @@ describe('a task family of an extension', () => {
       '--splits',
       'train',
       '--engine',
-      'cpu',
+      'wasm',
     );
     expect(evaluated.log).not.toContain('error');
     const { scores } = JSON.parse(evaluated.out) as {
@@ -125,7 +125,7 @@ describe('a task family of an extension', () => {
     expect(report).toContain('\n- Verdicts: chance is a coin.\n');
     expect(report).toContain('(sheet.png)');
     const image = join(scratch, 'images', 'red', 'left-4.svg');
-    const asked = await polygate('predict', 'judge', image, '--run', run, '--json', '--engine', 'cpu');
+    const asked = await polygate('predict', 'judge', image, '--run', run, '--json', '--engine', 'wasm');
     expect(asked.code).toBe(0);
     const { verdicts } = JSON.parse(asked.out) as { readonly verdicts: readonly { readonly yes: number }[] };
     expect(verdicts[0]?.yes).toBeGreaterThan(0.5);

@@ -56,19 +56,28 @@ describe('a modality of an extension', () => {
       tasks: { walks: { family: 'toy-series', dataset: dataset?.name, window: 4, batchSize: 8 } },
       optimizer: { learningRate: 1e-2 },
       steps: '60 steps',
-      engine: 'cpu',
+      engine: 'wasm',
     };
     await writeFile(join(scratch, 'series.json'), JSON.stringify(recipe));
     const trained = await polygate('pretrain', '--recipe', join(scratch, 'series.json'), '--run', run);
     expect([trained.code, trained.code === 0 ? '' : trained.log]).toEqual([0, '']);
-    const scored = await polygate('evaluate', '--run', run, '--json', '--splits', 'train', '--engine', 'cpu');
+    const scored = await polygate(
+      'evaluate',
+      '--run',
+      run,
+      '--json',
+      '--splits',
+      'train',
+      '--engine',
+      'wasm',
+    );
     const { scores } = JSON.parse(scored.out) as { readonly scores: readonly { readonly value: number }[] };
     expect(scores[0]).toMatchObject({ metric: 'top-1' });
     expect(scores[0]?.value).toBeGreaterThan(0.9);
 
     // Runs name the module, so that nothing but the run is said.
     const ask = (...files: readonly string[]) =>
-      polygate('predict', 'name-series', ...files, '--run', run, '--json', '--engine', 'cpu');
+      polygate('predict', 'name-series', ...files, '--run', run, '--json', '--engine', 'wasm');
     const rows = { up: '-2 -1.4 -0.8 -0.2 0.4 1 1.6 2.2', down: '2 1.4 0.8 0.2 -0.4 -1 -1.6 -2.2\n' };
     const fileOf = (name: string): string => join(scratch, `${name}.txt`);
     for (const [name, row] of Object.entries({ ...rows, bad: '1 two', long: '1 2 3 4 5 6 7 8 9' }))
@@ -91,7 +100,7 @@ describe('a modality of an extension', () => {
       ...['--set', 'model.modalities.series.window=2', '--set', 'tasks.walks.window=2'],
     );
     expect([made.code, made.code === 0 ? '' : made.log]).toEqual([0, '']);
-    const shown = await polygate('predict', 'name-series', fileOf('up'), '--run', run, '--engine', 'cpu');
+    const shown = await polygate('predict', 'name-series', fileOf('up'), '--run', run, '--engine', 'wasm');
     expect(shown.out).toMatch(/^\d\.\d{3} {2}rising\n\d\.\d{3} {2}falling$/u);
 
     const refusals = {

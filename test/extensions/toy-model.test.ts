@@ -79,7 +79,7 @@ describe('a model of an extension', () => {
         '--splits',
         'train',
         '--engine',
-        'cpu',
+        'wasm',
       ],
     );
     const { scores } = JSON.parse(evaluated.out) as {
@@ -87,7 +87,7 @@ describe('a model of an extension', () => {
     };
     expect(scores.find(({ metric }) => metric === 'top-1')?.value).toBeGreaterThan(0.8);
     const image = join(scratch, 'images', 'red', 'left-4.svg');
-    const asked = await polygate('predict', 'classify', image, '--run', run, '--json', '--engine', 'cpu');
+    const asked = await polygate('predict', 'classify', image, '--run', run, '--json', '--engine', 'wasm');
     expect(asked.log).not.toContain('error');
     const { labels } = JSON.parse(asked.out) as { readonly labels: readonly { readonly label: string }[] };
     expect(labels[0]?.label).toBe('red');

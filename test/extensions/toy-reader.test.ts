@@ -52,7 +52,7 @@ describe('a reader of an extension', () => {
     expect((await polygate('pretrain', '--recipe', recipeFile, '--run', run)).log).toContain(
       'finished at step 3',
     );
-    const scored = await polygate('evaluate', '--run', run, '--engine', 'cpu');
+    const scored = await polygate('evaluate', '--run', run, '--engine', 'wasm');
     expect([scored.code, scored.out + scored.log]).toEqual([0, expect.stringContaining('art')]);
   });
 

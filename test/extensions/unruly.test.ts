@@ -185,7 +185,7 @@ describe('a modality that embeds otherwise than it says', () => {
 describe('a model that goes wrong', () => {
   it('is named where its state does not come back', async () => {
     expect((await trained('lost-state', pooled('lost-state'))).code).toBe(0);
-    const argv = ['--run', run('lost-state'), '--engine', 'cpu'];
+    const argv = ['--run', run('lost-state'), '--engine', 'wasm'];
     for (const command of [
       ['evaluate', '--limit', '4'],
       ['predict', 'classify', join(scratch, 'images', 'red', 'left-4.svg')],

@@ -51,7 +51,7 @@ describe('evaluate', () => {
     };
     expect(stored.scores).toEqual(JSON.parse(JSON.stringify(scores)));
     expect(stored.recipe.seed).toBe(11);
-    expect(stored.engine.name).toBe('cpu');
+    expect(stored.engine.name).toBe('wasm');
     const report = await readFile(files.report, 'utf8');
     expect(report).toContain('| training seed | 11 |');
     expect(report).toContain('| trained | 7 steps, 56 samples, 1.50M positions |');
@@ -120,7 +120,7 @@ describe('evaluate', () => {
     const bare = join(scratch, 'bare');
     await writeTinyRun(bare, suite);
     await rm(join(bare, 'recipe.json'));
-    await expect(evaluate({ run: bare, engine: 'cpu' })).rejects.toThrow(
+    await expect(evaluate({ run: bare, engine: 'wasm' })).rejects.toThrow(
       'which has no recipe.json that names one; give the folder of a prepared suite',
     );
     await writeFile(join(bare, 'recipe.json'), 'no json');
@@ -147,7 +147,7 @@ describe('evaluate', () => {
 
 describe('sheetSections', () => {
   it('asks the families about the samples that they score, and shows samples of two datasets once', async () => {
-    using opened = await openRun(run, { engine: 'cpu' });
+    using opened = await openRun(run, { engine: 'wasm' });
     await using data = await opened.openSuite();
     const sections = await sheetSections(opened.model, data, { count: 2, seed: 1 });
     // The images of `colours` are those of `images`, which more families answer about.

@@ -27,7 +27,7 @@ afterAll(async () => {
 
 describe('a probe', () => {
   it('scores neighbours and a linear probe on the datasets that have classes, the same each time', async () => {
-    const { scores, files } = await probeRun({ run, engine: 'cpu' });
+    const { scores, files } = await probeRun({ run, engine: 'wasm' });
     expect(scores.map(({ task, split, metric }) => `${task}, ${split}, ${metric}`)).toEqual([
       'colours probe, test, linear probe top-1',
       'colours probe, test, 16-NN top-1',
@@ -41,7 +41,7 @@ describe('a probe', () => {
     expect(scores[0]?.value).toBeGreaterThan(0.7);
     const stored = JSON.parse(await readFile(files.probe, 'utf8')) as { scores: ScoreReport[] };
     expect(stored.scores).toEqual(scores);
-    const again = await probeRun({ run, engine: 'cpu', output: scratch, neighbours: 3, strengths: [1] });
+    const again = await probeRun({ run, engine: 'wasm', output: scratch, neighbours: 3, strengths: [1] });
     expect(again.scores[1]?.metric).toBe('3-NN top-1');
     const { scores: compared } = await compareRuns(files.outcomes, again.files.outcomes);
     expect(compared.map(({ metric }) => metric)).toEqual(['linear probe top-1']);
@@ -55,21 +55,21 @@ describe('a probe', () => {
     const folder = join(scratch, 'exported');
     if (exported) await saveModel(exported, folder);
     exported?.dispose();
-    const { scores } = await probeRun({ run: folder, suite, engine: 'cpu' });
-    const probed = await probeRun({ run, engine: 'cpu' });
+    const { scores } = await probeRun({ run: folder, suite, engine: 'wasm' });
+    const probed = await probeRun({ run, engine: 'wasm' });
     expect(scores.map(({ metric, value }) => [metric, value])).toEqual(
       probed.scores.map(({ metric, value }) => [metric, value]),
     );
   });
 
   it('says what cannot be probed', async () => {
-    await expect(probeRun({ run, engine: 'cpu', datasets: ['lines'] })).rejects.toThrow(
+    await expect(probeRun({ run, engine: 'wasm', datasets: ['lines'] })).rejects.toThrow(
       /^probe: expected a dataset with classes, a training split and a held-out one in .*, got colours \(labelled-image: train 16, test 8\); .*; prepare one, or name other datasets$/u,
     );
-    await expect(probeRun({ run, engine: 'cpu', datasets: ['coloors'] })).rejects.toThrow(
+    await expect(probeRun({ run, engine: 'wasm', datasets: ['coloors'] })).rejects.toThrow(
       'unknown dataset "coloors": did you mean "colours"?',
     );
-    await expect(probeRun({ run, engine: 'cpu', splits: ['tset'] })).rejects.toThrow(
+    await expect(probeRun({ run, engine: 'wasm', splits: ['tset'] })).rejects.toThrow(
       'unknown split "tset": did you mean "test"?',
     );
     using model = await loadModel(join(run, 'checkpoints', 'step-7'));
@@ -83,7 +83,7 @@ describe('a probe', () => {
 
 describe('details of an evaluation', () => {
   it('stand beside the scores, which are as without them, and in outcomes.json', async () => {
-    const { scores, details, files } = await evaluate({ run, engine: 'cpu', images: 0 });
+    const { scores, details, files } = await evaluate({ run, engine: 'wasm', images: 0 });
     const named = (list: readonly ScoreReport[], task: string) =>
       list.filter((score) => score.task === task).map(({ metric }) => metric);
     expect(named(scores, 'colours classification')).toEqual(['top-1', 'macro-F1']);

@@ -114,7 +114,7 @@ const fixtureInterference = (run: string, seed: number, experts: boolean): Inter
     learningRate: 1e-3,
     model: { weights: 4096, updates: matrix() },
     repeated: ['colours'],
-    engine: { name: 'cpu', device: 'cpu', precision: 'f32' },
+    engine: { name: 'wasm', device: 'cpu', precision: 'f32' },
     sites: [
       {
         layer: 1,
@@ -150,7 +150,7 @@ export const writeFixtureRun = async (run: string, options: FixtureOptions = {})
   );
   await writeFile(
     join(run, 'recipe.json'),
-    JSON.stringify({ recipe: { name: 'tiny', suite: 'nowhere', seed, tasks, engine: 'cpu' } }),
+    JSON.stringify({ recipe: { name: 'tiny', suite: 'nowhere', seed, tasks, engine: 'wasm' } }),
   );
   // A run at work: its last line is torn.
   await writeFile(join(run, 'metrics.jsonl'), `${metricLines(seed, experts).join('\n')}\n{"step":40`);

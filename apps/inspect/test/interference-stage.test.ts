@@ -75,7 +75,7 @@ describe('inspectInterference', () => {
     const bare = join(scratch, 'bare');
     await writeTinyRun(bare, suite);
     await rm(join(bare, 'recipe.json'));
-    await expect(inspectInterference({ run: bare, engine: 'cpu' })).rejects.toThrow(
+    await expect(inspectInterference({ run: bare, engine: 'wasm' })).rejects.toThrow(
       'expected a run folder with recipe.json, which names the tasks',
     );
   });
@@ -123,7 +123,7 @@ describe('formatInterference', () => {
       learningRate: null,
       model: null,
       repeated: ['a/words'],
-      engine: { name: 'cpu', device: 'cpu', precision: 'f32' },
+      engine: { name: 'wasm', device: 'cpu', precision: 'f32' },
       sites: [
         {
           layer: 4,

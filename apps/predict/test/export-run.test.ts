@@ -1,6 +1,7 @@
 import { exportRun, formatExport, predictImage, predictTexts } from '@polygate/app-predict';
 import type { CaptionPrediction, LabelPrediction } from '@polygate/tasks';
 import { saveModel } from '@polygate/generalist';
+import { selectEngine } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,12 +10,12 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { conditionalModel, drawImage } from '../../../packages/generalist/test/tiny-suite.ts';
 
-const engine = 'cpu' as const;
+const engine = 'wasm' as const;
 let scratch: string;
 let image: string;
 
 beforeAll(async () => {
-  await tf.setBackend('cpu');
+  await selectEngine({ engine: 'wasm' });
   scratch = await mkdtemp(join(tmpdir(), 'polygate-export-'));
   image = join(scratch, 'red.png');
   await sharp(drawImage('red', 'square', 1), { raw: { width: 8, height: 8, channels: 3 } })

@@ -7,6 +7,7 @@ import {
   type LabelPrediction,
   type TextPredictor,
 } from '@polygate/tasks';
+import { selectEngine } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,7 +20,7 @@ import { drawImage } from '../../../packages/generalist/test/tiny-suite.ts';
 let scratch: string;
 let run: string;
 let images: string;
-const engine = 'cpu' as const;
+const engine = 'wasm' as const;
 
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'polygate-predict-'));
@@ -41,7 +42,7 @@ afterAll(async () => {
 
 describe('predictions from a run folder', () => {
   it('give values, the same each time, and free the model', async () => {
-    await tf.setBackend('cpu');
+    await selectEngine({ engine: 'wasm' });
     const before = tf.memory().numTensors;
     const options = { run, engine, image: join(images, 'red.png'), labels: ['red', 'blue', 'a green bar'] };
     const labels = await predictImage<LabelPrediction>('classify', options);

@@ -40,7 +40,7 @@ const train = (name: string, steps = 4, settings: object = {}) =>
       tasks: { colour: { family: 'image-classification', dataset: 'photos', batchSize: 4 } },
       steps: `${steps} steps`,
       checkpoint: { every: '2 steps', keep: 3 },
-      engine: 'cpu',
+      engine: 'wasm',
       ...settings,
     },
     run: join(folder, name),
@@ -56,7 +56,7 @@ it('trains for one at a time, and leaves no folder of a run that did not begin',
     'recipe.json',
   ]);
   await expect(
-    pretrain({ recipe: { suite: join(folder, 'none'), engine: 'cpu' }, run: join(folder, 'new', 'run') }),
+    pretrain({ recipe: { suite: join(folder, 'none'), engine: 'wasm' }, run: join(folder, 'new', 'run') }),
   ).rejects.toMatchObject({ code: 'suite-missing' });
   expect(await readdir(folder)).not.toContain('new');
 });
@@ -110,7 +110,7 @@ it('goes on in the precision that was measured when it began', async () => {
   const stored = JSON.parse(await readFile(file, 'utf8')) as { engine: object };
   expect({ step, stored }).toMatchObject({
     step: 2,
-    stored: { recipe: { precision: 'auto' }, engine: { name: 'cpu', precision: 'f32' } },
+    stored: { recipe: { precision: 'auto' }, engine: { name: 'wasm', precision: 'f32' } },
   });
   const beginWith = (precision: unknown) =>
     writeFile(file, JSON.stringify({ recipe: measured, engine: { ...stored.engine, precision } }));
@@ -132,7 +132,7 @@ const refused = async (name: string, settings: object): Promise<string> => {
       model: { preset: 'mini-moe', layers: 1, width: 8, heads: 2, hidden: 8 },
       tasks: { colour: { family: 'image-classification', dataset: 'photos', batchSize: 4 } },
       steps: 1,
-      engine: 'cpu',
+      engine: 'wasm',
       ...settings,
     },
     run: join(folder, name),

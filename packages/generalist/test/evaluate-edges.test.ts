@@ -26,7 +26,7 @@ const folders: string[] = [];
 let model: UniPerceiverModel;
 
 beforeAll(async () => {
-  await selectEngine({ engine: 'cpu' });
+  await selectEngine({ engine: 'wasm' });
   model = tinyModel();
 });
 

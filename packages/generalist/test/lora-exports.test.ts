@@ -2,6 +2,7 @@
 import { createRandom } from '@polygate/core';
 import { savePeftAdapter, type Generalist, type UniPerceiverModel } from '@polygate/generalist';
 import { readSafetensors } from '@polygate/nn';
+import { selectEngine } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,7 +13,7 @@ import { batchOf, disturb, lossOf, naming, settingsOf } from './tuned-models.ts'
 
 let folder = '';
 beforeAll(async () => {
-  await tf.setBackend('cpu');
+  await selectEngine({ engine: 'wasm' });
   folder = await mkdtemp(join(tmpdir(), 'polygate-lora-'));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));

@@ -5,6 +5,7 @@ import { describeAdapter, tuningMethodNamed, type AdapterForm, type Generalist }
 import type { ParameterSet } from '@polygate/nn';
 import { segmentRows } from '@polygate/tasks';
 import { textSequences } from '@polygate/modalities';
+import { selectEngine } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { conditionalModel, tinyModel } from './tiny-suite.ts';
@@ -18,7 +19,7 @@ const tuned = (base: ReturnType<typeof tinyModel>, change: object = {}): General
 const namesOf = ({ parameters }: Pick<Generalist, 'parameters'>): readonly string[] =>
   parameters.specs.map(({ name }) => name);
 
-beforeAll(async () => void (await tf.setBackend('cpu')));
+beforeAll(async () => void (await selectEngine({ engine: 'wasm' })));
 
 /** The method on given matrices, as an encoder asks it. */
 const begin = (

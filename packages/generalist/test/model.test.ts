@@ -22,6 +22,7 @@ import { registerModality } from '@polygate/modalities';
 import { caption, classify, patchesOf } from '@polygate/tasks';
 import { collectSink, fixedListRow, fixedListValues, pipe } from '@polygate/stream';
 import { saveTokenizer, trainTokenizer } from '@polygate/tokens';
+import { selectEngine } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -37,7 +38,7 @@ let model: UniPerceiverModel;
 let scratch: string;
 
 beforeAll(async () => {
-  await tf.setBackend('cpu');
+  await selectEngine({ engine: 'wasm' });
   folder = await writeTinySuite();
   data = await openSuite(folder);
   model = tinyModel();

@@ -11,6 +11,7 @@ import {
 import type { TaskBatch } from '@polygate/tasks';
 import { sourceRandom } from '@polygate/training';
 import { relativeDifference } from '@polygate/tensor/testing';
+import { selectEngine } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -28,7 +29,7 @@ let folder: string;
 let data: OpenSuite;
 
 beforeAll(async () => {
-  await tf.setBackend('cpu');
+  await selectEngine({ engine: 'wasm' });
   folder = await writeTinySuite();
   await addTextsAndClips(folder);
   data = await openSuite(folder);

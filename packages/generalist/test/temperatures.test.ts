@@ -9,12 +9,13 @@ import {
 } from '@polygate/generalist';
 import { imageSequences } from '@polygate/modalities';
 import { nameCandidates, patchesOf, segmentRows, type TrainedTask } from '@polygate/tasks';
+import { selectEngine } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { classes, drawImage, tinyModel, tinyTasks } from './tiny-suite.ts';
 
 beforeAll(async () => {
-  await tf.setBackend('cpu');
+  await selectEngine({ engine: 'wasm' });
 });
 
 const image = { height: 8, width: 8, channels: 3 };

@@ -23,8 +23,8 @@ export const writeTinyRun = async (run: string, suite: string): Promise<void> =>
   await writeFile(
     join(run, 'recipe.json'),
     JSON.stringify({
-      recipe: { name: 'tiny', suite, seed: 11, steps: '7 steps', engine: 'cpu', model: { preset: 'mini' } },
-      engine: { name: 'cpu', device: 'cpu', precision: 'f32' },
+      recipe: { name: 'tiny', suite, seed: 11, steps: '7 steps', engine: 'wasm', model: { preset: 'mini' } },
+      engine: { name: 'wasm', device: 'cpu', precision: 'f32' },
     }),
   );
 };

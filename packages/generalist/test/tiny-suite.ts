@@ -11,7 +11,7 @@ import { datasetSchema, kindNamed } from '@polygate/datasets';
 import type { TrainedTask } from '@polygate/tasks';
 import { buildBatch, datasetMetadata, defineSchema, writeShards } from '@polygate/stream';
 import { saveTokenizer, trainTokenizer, type Tokenizer } from '@polygate/tokens';
-import * as tf from '@tensorflow/tfjs';
+import { selectEngine } from '@polygate/tensor';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -245,11 +245,11 @@ export interface TinySuite {
   readonly scratch: string;
 }
 
-/** Writes and opens a suite before the tests of a file on the cpu engine, and removes it after them. */
+/** Writes and opens a suite before the tests of a file on the wasm engine, and removes it after them. */
 export const useTinySuite = (): TinySuite => {
   const suite = {} as { folder: string; data: OpenSuite; scratch: string };
   beforeAll(async () => {
-    await tf.setBackend('cpu');
+    await selectEngine({ engine: 'wasm' });
     suite.folder = await writeTinySuite();
     suite.data = await openSuite(suite.folder);
     suite.scratch = await mkdtemp(join(tmpdir(), 'polygate-generalist-'));

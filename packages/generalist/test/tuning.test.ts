@@ -8,6 +8,7 @@ import {
   type TuneSettings,
   type UniPerceiverModel,
 } from '@polygate/generalist';
+import { selectEngine } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -20,7 +21,7 @@ const settings = (change: object = {}): TuneSettings =>
 const tuned = (base: UniPerceiverModel, change: object = {}): Generalist =>
   base.tuned({ settings: settings(change), tasks: [naming], random: createRandom(3) });
 
-beforeAll(async () => void (await tf.setBackend('cpu')));
+beforeAll(async () => void (await selectEngine({ engine: 'wasm' })));
 
 describe('a head of classes', () => {
   it('begins at the similarities, and then is mix * similarity + W f + b', async () => {

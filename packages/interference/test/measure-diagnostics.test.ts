@@ -7,6 +7,7 @@ import type { Generalist } from '@polygate/generalist';
 import { measureDiagnostics } from '@polygate/interference';
 import { allocateParameters } from '@polygate/nn';
 import type { TaskBatch } from '@polygate/tasks';
+import { selectEngine } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { showModalities } from '../src/shown-modalities.ts';
@@ -29,7 +30,7 @@ const batchOf = (task: string, y: number, depth: readonly [number, number] = [1,
 let model: Generalist;
 
 beforeAll(async () => {
-  await tf.setBackend('cpu');
+  await selectEngine({ engine: 'wasm' });
   const parameters = allocateParameters(
     [{ name: 'blocks.0.weight', shape: [2], initializer: { kind: 'zeros' }, role: 'weight' }],
     createRandom(1),

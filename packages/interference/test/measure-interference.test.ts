@@ -11,6 +11,7 @@ import {
 } from '@polygate/generalist';
 import { conditionNames } from '@polygate/routers';
 import type { TaskBatch } from '@polygate/tasks';
+import { selectEngine } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -24,7 +25,7 @@ let folder: string;
 let data: OpenSuite;
 
 beforeAll(async () => {
-  await tf.setBackend('cpu');
+  await selectEngine({ engine: 'wasm' });
   folder = await writeTinySuite();
   data = await openSuite(folder);
 });

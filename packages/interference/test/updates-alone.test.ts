@@ -3,6 +3,7 @@ import { createRandom, type Random } from '@polygate/core';
 import { buildTaskSources, openSuite, parseRecipe, type OpenSuite } from '@polygate/generalist';
 import { AdamW, parameterGradients } from '@polygate/nn';
 import type { TaskBatch } from '@polygate/tasks';
+import { selectEngine } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { appendFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -18,7 +19,7 @@ let folder: string;
 let data: OpenSuite;
 
 beforeAll(async () => {
-  await tf.setBackend('cpu');
+  await selectEngine({ engine: 'wasm' });
   folder = await writeTinySuite();
   data = await openSuite(folder);
 });

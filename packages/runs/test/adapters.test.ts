@@ -14,6 +14,7 @@ import {
 } from '@polygate/generalist';
 import { openPredictor, openRun } from '@polygate/runs';
 import type { LabelPrediction, TrainedTask } from '@polygate/tasks';
+import { selectEngine } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -66,7 +67,7 @@ const expectAlike = (a: readonly number[], b: readonly number[]): void => {
 };
 
 beforeAll(async () => {
-  await tf.setBackend('cpu');
+  await selectEngine({ engine: 'wasm' });
   folder = await mkdtemp(join(tmpdir(), 'polygate-adapters-'));
   using base = conditionalModel({ experts: 3 });
   await saveModel(base, pathOf('base'));
@@ -88,16 +89,16 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('several adapters on one base', () => {
   it.each(['base', 'exported'])('answer as each alone, and leave the base as it is: %s', async (on) => {
-    using alone = await openPredictor(pathOf(on), { engine: 'cpu' });
+    using alone = await openPredictor(pathOf(on), { engine: 'wasm' });
     const untuned = flat(await alone.classify(images, { labels: classes }));
     const adapters = { first: pathOf('adapter-1'), second: pathOf('adapter-2'), third: pathOf('adapter-3') };
-    using predictor = await openPredictor(pathOf(on), { engine: 'cpu', adapters });
+    using predictor = await openPredictor(pathOf(on), { engine: 'wasm', adapters });
     expect(predictor.adapters).toEqual(['first', 'second', 'third']);
     const together = await Promise.all(
       ['first', 'second', 'third'].map(async (name) => flat(await predictor.adapter(name).classify(images))),
     );
     for (const [i, name] of Object.values(adapters).entries()) {
-      using opened = await openRun(pathOf('base'), { engine: 'cpu', adapter: name });
+      using opened = await openRun(pathOf('base'), { engine: 'wasm', adapter: name });
       using single = await openPredictor(pathOf('base'), { engine: 'current', adapters: { name } });
       const expected = flat(await single.adapter('name').classify(images));
       expectAlike(together[i] ?? [], expected);
@@ -145,7 +146,7 @@ describe('an adapter', () => {
     const [baseHash, other] = await Promise.all(
       ['base', 'other'].map((name) => sha256File(join(pathOf(name), 'model.safetensors'))),
     );
-    const opening = openRun(pathOf('other'), { engine: 'cpu', adapter: pathOf('adapter-1') });
+    const opening = openRun(pathOf('other'), { engine: 'wasm', adapter: pathOf('adapter-1') });
     await expect(opening).rejects.toThrow(StateError);
     await expect(opening).rejects.toThrow(
       `adapter ${pathOf('adapter-1')}: expected its base, a model whose weights have SHA-256 ${baseHash}, got ${pathOf('other')} with ${other}; it belongs to that base and what was exported from it alone: open it there, or tune this model`,

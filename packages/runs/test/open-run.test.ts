@@ -17,7 +17,7 @@ const recipe = (change: RecipeInput = {}) =>
     model: { preset: 'mini', layers: 1, width: 16, heads: 2, hidden: 32, patchSize: 4, maxPositions: 32 },
     tasks: { naming: { family: 'image-classification', dataset: 'colours', batchSize: 2 } },
     steps: '4 steps',
-    engine: 'cpu',
+    engine: 'wasm',
     checkpoint: { every: '2 steps', keep: 2 },
     validation: { every: '100%', splits: [] },
     ...change,
@@ -37,8 +37,8 @@ afterAll(async () => {
 it('takes engine, precision and suite of the run, and the checkpoint that is asked for', async () => {
   using last = await openRun(run);
   expect(last).toMatchObject({ weights: join(run, 'checkpoints', 'step-4'), state: { step: 4 } });
-  expect(last.engine).toMatchObject({ name: 'cpu', precision: 'f32' });
-  expect(last.trainedOn).toEqual({ name: 'cpu', device: 'cpu', precision: 'f32' });
+  expect(last.engine).toMatchObject({ name: 'wasm', precision: 'f32' });
+  expect(last.trainedOn).toEqual({ name: 'wasm', device: 'cpu', precision: 'f32' });
   await using data = await last.openSuite();
   expect(data.folder).toBe(suite);
   using earlier = await openRun(run, { checkpoint: 'step-2' });
@@ -67,7 +67,7 @@ it('computes in the precision that a measurement gave the training, where the en
 it('opens a model folder without a run, which names no suite', async () => {
   const folder = join(scratch, 'model');
   await cp(join(run, 'checkpoints', 'step-4'), folder, { recursive: true });
-  using opened = await openRun(folder, { engine: 'cpu' });
+  using opened = await openRun(folder, { engine: 'wasm' });
   expect(opened.recipe).toBeUndefined();
   await expect(opened.openSuite()).rejects.toThrow(ConfigError);
   await using data = await opened.openSuite(suite);

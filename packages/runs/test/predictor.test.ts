@@ -18,6 +18,7 @@ import {
 } from '@polygate/tasks';
 import { StateError } from '@polygate/core';
 import { readSuite } from '@polygate/datasets';
+import { selectEngine } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -40,7 +41,7 @@ const files: Uint8Array[] = [];
 const trained = tinyTasks.map((task) => (task.name === 'naming' ? { ...task, classes } : task));
 
 beforeAll(async () => {
-  await tf.setBackend('cpu');
+  await selectEngine({ engine: 'wasm' });
   folder = await mkdtemp(join(tmpdir(), 'polygate-predictor-'));
   for (const each of pixels) files.push(await sharp(each, { raw: size }).png().toBuffer());
   await writeFile(join(folder, 'red.png'), files[0] ?? '');
@@ -103,7 +104,7 @@ describe('openPredictor', () => {
   });
 
   it.each(['model', 'exported'])('answers for files, bytes and pixels alike: %s', async (name) => {
-    using predictor = await openPredictor(join(folder, name), { engine: 'cpu', batch: 2 });
+    using predictor = await openPredictor(join(folder, name), { engine: 'wasm', batch: 2 });
     const [file, bytes, raw] = [
       join(folder, 'red.png'),
       files[0] ?? '',

@@ -21,7 +21,7 @@ const recipe = (change: RecipeInput = {}) =>
   parseRecipe({
     suite,
     steps: '4 steps',
-    engine: 'cpu',
+    engine: 'wasm',
     seed: 5,
     checkpoint: { every: '2 steps', keep: 2 },
     validation: { every: '100%', splits: ['test'] },

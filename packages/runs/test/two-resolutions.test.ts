@@ -24,7 +24,7 @@ const recipe = (change: RecipeInput) =>
   parseRecipe({
     suite,
     steps: '2 steps',
-    engine: 'cpu',
+    engine: 'wasm',
     model: { preset: 'mini', layers: 1, width: 16, heads: 2, hidden: 32, patchSize: 4, maxPositions: 32 },
     checkpoint: { every: '1 step', keep: 3 },
     tasks: {

@@ -1,7 +1,7 @@
 /** Checkpoints that were damaged on the disk: none is resumed from, each is named, and the way back is asked for. */
 import { sealJson } from '@polygate/core';
 import { readSafetensors, writeSafetensors, type WritableTensor } from '@polygate/nn';
-import * as tf from '@tensorflow/tfjs';
+import { selectEngine } from '@polygate/tensor';
 import fc from 'fast-check';
 import { cp, mkdtemp, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ let count = 0;
 let template = '';
 
 beforeAll(async () => {
-  await tf.setBackend('cpu');
+  await selectEngine({ engine: 'wasm' });
   folder = await mkdtemp(join(tmpdir(), 'polygate-damage-'));
   template = join(folder, 'template');
   // Checkpoints at 5, 10 and 12.

@@ -1,5 +1,5 @@
 import { createLogger } from '@polygate/core';
-import * as tf from '@tensorflow/tfjs';
+import { selectEngine } from '@polygate/tensor';
 import fc from 'fast-check';
 import { mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ let count = 0;
 const newRun = (): string => join(folder, `run-${(count += 1)}`);
 
 beforeAll(async () => {
-  await tf.setBackend('cpu');
+  await selectEngine({ engine: 'wasm' });
   folder = await mkdtemp(join(tmpdir(), 'polygate-resume-'));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));

@@ -1,6 +1,7 @@
 import { createRandom, createLogger, memoryMetricSink, silentProgress, StateError } from '@polygate/core';
 import { MovingAverage, readSafetensors } from '@polygate/nn';
 import { plainProgress } from '@polygate/terminal';
+import { selectEngine } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,7 +15,7 @@ let count = 0;
 const newRun = (): string => join(folder, `run-${(count += 1)}`);
 
 beforeAll(async () => {
-  await tf.setBackend('cpu');
+  await selectEngine({ engine: 'wasm' });
   folder = await mkdtemp(join(tmpdir(), 'polygate-train-'));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
