@@ -86,6 +86,33 @@ describe.runIf(c10d.available)('a group of processes', () => {
     await Promise.all([first, last].map((rank) => rank?.[Symbol.asyncDispose]()));
   });
 
+  it('ends with the rank that keeps the store and was stopped, when the others have waited', async () => {
+    const port = await freePort();
+    const at = { host: '127.0.0.1', port, size: 2, timeoutMs: 3000 };
+    const keeper = spawn(process.execPath, [child, JSON.stringify({ ...at, rank: 0 })], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    const waiter = spawn(process.execPath, [child, JSON.stringify({ ...at, rank: 1, waits: true })], {
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    let told = '';
+    waiter.stderr?.setEncoding('utf8').on('data', (text: string) => (told += text));
+    try {
+      await Promise.all([once(keeper, 'message'), once(waiter, 'message')]);
+      keeper.kill('SIGSTOP');
+      waiter.send('go');
+      // Its process ends by itself, although its call to the store is never answered.
+      const [code] = (await once(waiter, 'close')) as [number];
+      expect([code, told]).toEqual([
+        3,
+        expect.stringMatching(/^rank-failed: .*rank 0 did not: the store at 127\.0\.0\.1:\d+ is gone/u),
+      ]);
+    } finally {
+      keeper.kill('SIGKILL');
+      waiter.kill('SIGKILL');
+    }
+  });
+
   it('names the ranks that do not come, and a rank that comes twice', async () => {
     const port = await freePort();
     const at = { host: '127.0.0.1', port, size: 3, timeoutMs: 4000 };

@@ -87,6 +87,7 @@ class Store : public Napi::ObjectWrap<Store> {
             InstanceMethod<&Store::get>("get"),
             InstanceMethod<&Store::check>("check"),
             InstanceMethod<&Store::close>("close"),
+            InstanceMethod<&Store::abandon>("abandon"),
         });
   }
 
@@ -142,6 +143,8 @@ class Store : public Napi::ObjectWrap<Store> {
     }, {Value()});
   }
 
+  void abandon(const Napi::CallbackInfo& info) { worker_.abandon(info.Env()); }
+
   static c10d::Store& opened(Connection& connection) {
     TORCH_CHECK(connection.store, "the store is not connected");
     return *connection.store;
@@ -165,6 +168,7 @@ class Group : public Napi::ObjectWrap<Group> {
             InstanceMethod<&Group::allGather>("allGather"),
             InstanceMethod<&Group::barrier>("barrier"),
             InstanceMethod<&Group::close>("close"),
+            InstanceMethod<&Group::abandon>("abandon"),
         });
   }
 
@@ -254,6 +258,8 @@ class Group : public Napi::ObjectWrap<Group> {
       return Outcome{};
     }, {Value()});
   }
+
+  void abandon(const Napi::CallbackInfo& info) { worker_.abandon(info.Env()); }
 
   template <class Start>
   Napi::Value collective(const Napi::CallbackInfo& info, const Napi::TypedArray& array, Start start) {

@@ -52,12 +52,18 @@ class Worker {
     if (!shared_->gone) shared_->done.Release();
   }
 
+  /** Jobs that wait for ever keep the process no more: nobody waits for them. */
+  void abandon(Napi::Env env) {
+    abandoned_ = true;
+    shared_->done.Unref(env);
+  }
+
   /** `held` are the object whose worker this is, and those whose memory the job uses: they live until it is done. */
   Napi::Promise add(Napi::Env env, Job job, std::initializer_list<Napi::Object> held) {
     auto pending = std::make_unique<Pending>(Napi::Promise::Deferred::New(env), std::move(job));
     for (const Napi::Object& object : held) pending->held.push_back(Napi::Persistent(object));
     Napi::Promise promise = pending->deferred.Promise();
-    if (shared_->waiting++ == 0) shared_->done.Ref(env);
+    if (shared_->waiting++ == 0 && !abandoned_) shared_->done.Ref(env);
     const std::lock_guard<std::mutex> lock(shared_->mutex);
     shared_->queue.push_back(std::move(pending));
     shared_->wake.notify_one();
@@ -138,6 +144,7 @@ class Worker {
   }
 
   std::shared_ptr<Shared> shared_;
+  bool abandoned_ = false;
 };
 
 }  // namespace polygate

@@ -21,6 +21,8 @@ export interface NativeStore {
   /** @returns 1 where the key is set; does not wait */
   check(key: string): Promise<number>;
   close(): Promise<void>;
+  /** Calls that are never answered keep the process no longer. */
+  abandon(): void;
 }
 
 /** Collectives of Gloo, answered one after another. */
@@ -31,6 +33,8 @@ export interface NativeGroup {
   allGather(part: CollectiveArray, whole: CollectiveArray): Promise<void>;
   barrier(): Promise<void>;
   close(): Promise<void>;
+  /** As that of a store. */
+  abandon(): void;
 }
 
 /** Where Gloo listens: an interface by name, or the address of a host name. @default what the machine's name says */

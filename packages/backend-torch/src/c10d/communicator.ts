@@ -71,9 +71,14 @@ export const connectC10d = async (options: C10dOptions): Promise<Communicator> =
   const address = `${host}:${port}`;
   const isServer = rank === 0 && !isServed;
   const store = new Store({ host, port, timeoutMs, prefix: `${group}/ranks`, isServer });
-  await connectStore(store, address, isServer);
   const rendezvous = createRendezvous(store, { rank, size, timeoutMs, address });
-  await rendezvous.join();
+  try {
+    await connectStore(store, address, isServer);
+    await rendezvous.join();
+  } catch (error) {
+    store.abandon();
+    throw error;
+  }
   const gloo = new Group({
     host,
     port,
@@ -100,8 +105,11 @@ export const connectC10d = async (options: C10dOptions): Promise<Communicator> =
       abort: (reason) => rendezvous.end(reason),
       async close() {
         const closed = Promise.all([gloo.close(), store.close()]);
-        // A call that no rank will answer ends with the process.
-        if (!rendezvous.hasFailed) await closed;
+        if (!rendezvous.hasFailed) return void (await closed);
+        // A call that no rank will answer ends with the process, and does not keep it.
+        closed.catch(() => undefined);
+        gloo.abandon();
+        store.abandon();
       },
     },
     options,

@@ -9,6 +9,8 @@ import type { NativeStore } from './addon.ts';
 const LOOK_EVERY = 200;
 /** Milliseconds that ranks have to say that they are alive when one is lost. */
 const GRACE = 2000;
+/** Most milliseconds for the store to answer: its thread has nothing else to do, so that one which does not was stopped. */
+const ANSWER = 10_000;
 /** Milliseconds that the keeper of the store stays for the others to read what it found. */
 const LINGER = 500;
 
@@ -50,10 +52,44 @@ export interface Rendezvous {
   end(reason: string): Promise<void>;
 }
 
-export const createRendezvous = (store: NativeStore, options: RendezvousOptions): Rendezvous => {
+/** A store whose calls fail where they are not answered: c10d's own wait for a process that was stopped without end. */
+const answering = (
+  store: NativeStore,
+  { address, timeoutMs }: RendezvousOptions,
+): Pick<NativeStore, 'set' | 'get' | 'check'> => {
+  const within = Math.min(ANSWER, timeoutMs);
+  const answered = async <T>(call: Promise<T>): Promise<T> => {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const expected = `rendezvous: expected the store at ${address} to answer within ${within / 1000} s, got none`;
+        reject(
+          new StateError(`${expected}; look whether rank 0 runs, or was stopped`, {
+            code: 'store-unreachable',
+            fields: { address },
+          }),
+        );
+      }, within);
+    });
+    try {
+      return await Promise.race([call, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  return {
+    set: (key, value) => answered(store.set(key, value)),
+    get: (key) => answered(store.get(key)),
+    check: (key) => answered(store.check(key)),
+  };
+};
+
+export const createRendezvous = (native: NativeStore, options: RendezvousOptions): Rendezvous => {
   const { rank, size, timeoutMs, address } = options;
+  const store = answering(native, options);
   const others = Array.from({ length: size }, (_, of) => of).filter((of) => of !== rank);
   const has = async (key: string): Promise<boolean> => (await store.check(key)) === 1;
+  const asked = async (key: string): Promise<boolean> => (await native.check(key)) === 1;
   let failure: StateError | undefined;
 
   const endedError = async (): Promise<StateError> => {
@@ -141,8 +177,9 @@ export const createRendezvous = (store: NativeStore, options: RendezvousOptions)
           await pause(LOOK_EVERY);
           // What settled decides: this one is not waited for any more.
           if (isOver) return new Promise<never>(() => undefined);
-          const word = await has(ENDED).then(
-            async (ended) => ended || (await has(LOST)),
+          // Not answered, it says nothing: the call that is watched has a time of its own.
+          const word = await asked(ENDED).then(
+            async (ended) => ended || (await asked(LOST)),
             () => true,
           );
           if (word && !isOver) throw await diagnose(name);
