@@ -1,5 +1,12 @@
 /** The recipe of a prepared suite: which sources, at which image size, with which tokenizer. */
-import { type Budgets, checkSettings, ConfigError, defaultBudgets, laySettings } from '@polygate/core';
+import {
+  type Budgets,
+  checkSettings,
+  ConfigError,
+  defaultBudgets,
+  laySettings,
+  madeOfRecords,
+} from '@polygate/core';
 import {
   allReaders,
   commonSettings,
@@ -119,7 +126,7 @@ const kindSections = (kinds: Iterable<string>) => {
 };
 
 /** The schema of recipes with all readers and kinds of datasets that are registered now. */
-export const prepareSchema = () => {
+export const prepareSchema = madeOfRecords(() => {
   const kinds = [...kindSections(kindNames())].map(([section, shape]) => [
     section,
     z.strictObject(shape).optional(),
@@ -132,7 +139,7 @@ export const prepareSchema = () => {
     ...limits,
     ...(Object.fromEntries(kinds) as Record<never, z.ZodOptional<z.ZodObject>>),
   });
-};
+});
 
 /** One source of a recipe, checked: the reader's settings beside those that readers share. */
 export interface SourceRecipe {

@@ -37,7 +37,7 @@ export { defaultBudgets, overBudget, resolveBudgets } from './budgets.ts';
 export type { Budgets } from './budgets.ts';
 export { ByteGate } from './byte-gate.ts';
 export { isPlainName } from './plain-name.ts';
-export { createRegistry } from './registry.ts';
+export { createRegistry, madeOfRecords } from './registry.ts';
 export { noteOrigin, originOf, pendingAnswers } from './record-guard.ts';
 export type { PendingAnswer, RecordOrigin } from './record-guard.ts';
 export {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from './errors.ts';
 import { call, optional, rules } from './record-shape.ts';
-import { createRegistry, type NamedRecord } from './registry.ts';
+import { createRegistry, madeOfRecords, type NamedRecord } from './registry.ts';
 
 interface Shape extends NamedRecord {
   readonly corners: number;
@@ -76,5 +76,16 @@ describe('createRegistry', () => {
     expect(() => createRegistry<Shape>('flat shape', [bad as never], { corners: rules.count })).toThrow(
       'as "corners"',
     );
+  });
+});
+
+describe('madeOfRecords', () => {
+  it('is made again when another record has been registered, in whichever registry', () => {
+    const registry = shapes();
+    const names = madeOfRecords(() => registry.names());
+    const first = names();
+    expect(names()).toBe(first);
+    registry.register({ name: 'pentagon', summary: 'five corners', corners: 5 });
+    expect(names()).toEqual(['triangle', 'pentagon']);
   });
 });

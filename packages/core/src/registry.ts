@@ -47,6 +47,18 @@ export const registeredSince = (count: number): readonly Registration[] => regis
 /** Number of records that were registered in this process. */
 export const registrationCount = (): number => registrations.length;
 
+/** What is made of all registered records, such as a schema of what they take: made again when there are more of them. */
+export const madeOfRecords = <T>(make: () => T): (() => T) => {
+  let made: { readonly value: T; readonly of: number } | undefined;
+  return () => {
+    if (made?.of !== registrations.length) {
+      const value = make();
+      made = { value, of: registrations.length };
+    }
+    return made.value;
+  };
+};
+
 const NAME = /^[a-z][a-z0-9-]*$/u;
 
 /** `task family` -> `registerTaskFamily`, the name under which packages export `register`. */

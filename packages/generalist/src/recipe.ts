@@ -2,7 +2,14 @@
  * The recipe of a training run: one typed record of everything that decides its result. Unknown keys are refused; every
  * field has a default, so that `parseRecipe({})` is a whole run.
  */
-import { checkSettings, formatDuration, isPlainName, parseDuration, PolygateError } from '@polygate/core';
+import {
+  checkSettings,
+  formatDuration,
+  isPlainName,
+  madeOfRecords,
+  parseDuration,
+  PolygateError,
+} from '@polygate/core';
 import { optimizerSchema } from '@polygate/nn';
 import { taskRecipeSchema, type TaskRecipe, type TaskRecipeInput } from '@polygate/tasks';
 import { z } from 'zod';
@@ -164,8 +171,9 @@ const schemaWith = (
   });
 
 /** The schema of recipes, with the task families, models and optimizers that are registered now. */
-export const recipeSchema = (): ReturnType<typeof schemaWith> =>
-  schemaWith(taskRecipeSchema(), modelSettingsSchema(), tuneSchema());
+export const recipeSchema: () => ReturnType<typeof schemaWith> = madeOfRecords(() =>
+  schemaWith(taskRecipeSchema(), modelSettingsSchema(), tuneSchema()),
+);
 
 /** A recipe with everything filled in. */
 export type Recipe = z.output<ReturnType<typeof schemaWith>>;
