@@ -10,11 +10,15 @@ export const useDoublePrecision = (): void => {
   const { platform } = tf.env();
   const { isTypedArray } = platform;
   const single = globalThis.Float32Array;
-  beforeAll(() => {
+  let before = '';
+  beforeAll(async () => {
+    before = tf.getBackend();
+    await tf.setBackend('cpu');
     Object.assign(globalThis, { Float32Array: Float64Array });
     platform.isTypedArray = (value): value is Float32Array => ArrayBuffer.isView(value);
   });
-  afterAll(() => {
+  afterAll(async () => {
+    await tf.setBackend(before);
     Object.assign(globalThis, { Float32Array: single });
     platform.isTypedArray = isTypedArray;
   });
