@@ -28,7 +28,7 @@ let suite = '';
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'polygate-memory-'));
   suite = (await prepareSmallSuite(folder)).directory;
-  await selectEngine({ engine: 'wasm' });
+  await selectEngine({ engine: 'auto' });
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 

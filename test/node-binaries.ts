@@ -17,8 +17,9 @@ const cache = join(import.meta.dirname, '../node_modules/.cache/polygate');
 /** Major versions beside the one that runs the tests. */
 export const otherVersions = [22, 24] as const;
 
-/** Whether the package has binaries for this machine. */
-export const hasOtherNodes = process.platform === 'linux' && process.arch === 'x64';
+/** Whether they are asked for (`POLYGATE_OTHER_NODES=1`, as CI does), and the package has binaries for this machine. */
+export const hasOtherNodes =
+  process.env['POLYGATE_OTHER_NODES'] === '1' && process.platform === 'linux' && process.arch === 'x64';
 
 /** The path of each other Node's executable, fetched if it is not there yet. Safe to call from several processes. */
 export const fetchNodes = async (): Promise<Readonly<Record<(typeof otherVersions)[number], string>>> => {

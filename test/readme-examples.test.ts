@@ -97,27 +97,23 @@ describe('the examples of the READMEs', () => {
     );
   });
 
-  it.each(pages.filter((page) => examplesOf(page).length > 0))(
-    'of %s run as printed',
-    { timeout: 120_000 },
-    async (page) => {
-      const files = examplesOf(page).map(({ title, code }) => {
-        const { outputText } = ts.transpileModule(code, {
-          compilerOptions: {
-            module: ts.ModuleKind.ESNext,
-            target: ts.ScriptTarget.ES2022,
-            verbatimModuleSyntax: true,
-          },
-        });
-        const file = join(scratch, `${title}.mjs`);
-        writeFileSync(file, outputText);
-        return file;
+  it('run as printed', { timeout: 300_000 }, async () => {
+    const files = examples.map(({ title, code }) => {
+      const { outputText } = ts.transpileModule(code, {
+        compilerOptions: {
+          module: ts.ModuleKind.ESNext,
+          target: ts.ScriptTarget.ES2022,
+          verbatimModuleSyntax: true,
+        },
       });
-      // Built packages, a process of its own for a page: what a reader gets who pastes its examples one after another.
-      const each = files.map((file) => `await import(${JSON.stringify(file)});`).join('\n');
-      await run(process.execPath, ['--input-type=module', '--eval', each], { cwd: root, timeout: 110_000 });
-    },
-  );
+      const file = join(scratch, `${title}.mjs`);
+      writeFileSync(file, outputText);
+      return file;
+    });
+    // Built packages, one after another in a process of their own: what a reader gets who pastes them all.
+    const each = files.map((file) => `await import(${JSON.stringify(file)});`).join('\n');
+    await run(process.execPath, ['--input-type=module', '--eval', each], { cwd: root, timeout: 290_000 });
+  });
 });
 
 describe('the precision tables of backend-torch', () => {

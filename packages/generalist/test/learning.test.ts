@@ -34,7 +34,7 @@ const families = {
 } as const;
 
 beforeAll(async () => {
-  await selectEngine({ engine: 'wasm' });
+  await selectEngine({ engine: 'auto' });
   folder = await writeTinySuite();
   data = await openSuite(folder);
   model = tinyModel();
