@@ -5,7 +5,7 @@
  * Moments are of three kinds: while the process starts (modules, engine, claiming the run, restoring), some steps
  * later, and from the step before a checkpoint on, while it is being written. The seed fixes kinds and waits; where in
  * the program a wait ends is up to the machine, so no two runs of this test kill at the same instructions.
- * `POLYGATE_KILLS` sets the number of kills (10), `POLYGATE_KILL_SEED` the seed.
+ * `POLYGATE_KILLS` sets the number of kills (6), `POLYGATE_KILL_SEED` the seed.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -18,7 +18,7 @@ import { METRICS_FILE, latestCheckpoint } from '@polygate/training';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prepareSmallSuite, smallTrainingRecipe } from './small-suite.ts';
 
-const KILLS = Number(process.env['POLYGATE_KILLS'] ?? 10);
+const KILLS = Number(process.env['POLYGATE_KILLS'] ?? 6);
 const SEED = Number(process.env['POLYGATE_KILL_SEED'] ?? 1);
 const STEPS = 18;
 const CHECKPOINT_EVERY = 3;

@@ -28,7 +28,7 @@ let suite = '';
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'polygate-memory-'));
   suite = (await prepareSmallSuite(folder)).directory;
-  await selectEngine({ engine: 'auto' });
+  await selectEngine({ engine: 'auto', threads: 1 });
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 

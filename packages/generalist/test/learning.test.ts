@@ -34,7 +34,7 @@ const families = {
 } as const;
 
 beforeAll(async () => {
-  await selectEngine({ engine: 'auto' });
+  await selectEngine({ engine: 'wasm' });
   folder = await writeTinySuite();
   data = await openSuite(folder);
   model = tinyModel();
