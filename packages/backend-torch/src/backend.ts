@@ -35,7 +35,7 @@ export class TorchBackend extends tf.KernelBackend {
     this.context = new KernelContext(dispatcher, this.#store, options);
   }
 
-  /** Calls `fn` and records it: see {@link recordFunction}. */
+  /** Calls `fn` and records it: see `recordFunction`. */
   record(fn: RecordedFunction, inputs: readonly tf.Tensor[]): Recorded {
     return recordFunction(this.context, this.#store, { fn, inputs });
   }
