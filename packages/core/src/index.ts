@@ -61,6 +61,8 @@ export { requireNumber, requireWhole } from './bounds.ts';
 export type { NumberBounds } from './bounds.ts';
 export { formatBytes, requireMemory } from './memory-need.ts';
 export type { MemoryNeed } from './memory-need.ts';
+export { findDisagreement, gatherJson } from './ranks/agreement.ts';
+export type { Disagreement } from './ranks/agreement.ts';
 export { aloneCommunicator, createCommunicator, rankFailed } from './ranks/communicator.ts';
 export type {
   CollectiveArray,

@@ -7,8 +7,9 @@
  */
 import {
   ConfigError,
+  findDisagreement,
+  gatherJson,
   informedPart,
-  parseJson,
   partRandom,
   rehearsePart,
   StateError,
@@ -144,12 +145,6 @@ export const countExchange = (communicator: Communicator, clock: () => number): 
   };
 };
 
-/** JSON of all ranks, in their order. */
-const gatherJson = async <T>(communicator: Communicator, value: T): Promise<readonly T[]> => {
-  const parts = await communicator.allGather(new TextEncoder().encode(JSON.stringify(value)));
-  return parts.map((part, rank) => parseJson(new TextDecoder().decode(part), `rank ${rank}`) as T);
-};
-
 /** A rank's gradients of the parameters that some rank has one of, as host values. Those given are freed. */
 const readGradients = async (
   communicator: Communicator,
@@ -261,17 +256,13 @@ export const requireAgreement = async (
   communicator: Communicator,
   facts: Readonly<Record<string, string>>,
 ): Promise<void> => {
-  const [first = {}, ...others] = await gatherJson(communicator, facts);
-  for (const [at, theirs] of others.entries()) {
-    const name = [...new Set([...Object.keys(first), ...Object.keys(theirs)])].find(
-      (fact) => first[fact] !== theirs[fact],
-    );
-    if (name === undefined) continue;
-    throw new StateError(
-      `train: expected one run on all ranks, got ${name} ${first[name] ?? '(none)'} on rank 0 and ${theirs[name] ?? '(none)'} on rank ${at + 1}; give all processes the same recipe, data, code and run folder`,
-      { code: 'ranks-disagree', fields: { fact: name, rank: at + 1 } },
-    );
-  }
+  const found = await findDisagreement(communicator, facts);
+  if (!found) return;
+  const { fact, rank, theirs = '(none)', ofFirst = '(none)' } = found;
+  throw new StateError(
+    `train: expected one run on all ranks, got ${fact} ${ofFirst} on rank 0 and ${theirs} on rank ${rank}; give all processes the same recipe, data, code and run folder`,
+    { code: 'ranks-disagree', fields: { fact, rank } },
+  );
 };
 
 /** @throws ConfigError for losses whose weights are not known before they are computed */

@@ -4,7 +4,8 @@
  *
  * R ranks
  */
-import { StateError, type Communicator } from '@polygate/core';
+import { findDisagreement, StateError, type Communicator } from '@polygate/core';
+import { median } from '@polygate/evaluation';
 
 /** Values of the large all-reduce: a bucket of gradients. */
 const LARGE = 4 * 2 ** 20;
@@ -37,25 +38,18 @@ export interface ExamineRanksOptions {
   readonly now?: () => number;
 }
 
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-
 const requireSameFacts = async (
   communicator: Communicator,
   facts: Readonly<Record<string, string>>,
 ): Promise<void> => {
-  const told = Object.entries(facts).map(([name, value]) => `${name} ${value}`);
-  const parts = await communicator.allGather(new TextEncoder().encode(told.join('\n')));
-  const [first = [], ...others] = parts.map((part) => new TextDecoder().decode(part).split('\n'));
-  for (const [at, theirs] of others.entries()) {
-    const line = Math.max(first.length, theirs.length) - 1;
-    const other = Array.from({ length: line + 1 }, (_, i) => i).find((i) => first[i] !== theirs[i]);
-    if (other === undefined) continue;
-    throw new StateError(
-      `processes: expected the same of all ranks, got ${first[other] ?? 'nothing'} on rank 0 and ${theirs[other] ?? 'nothing'} on rank ${at + 1}; install one version, and give all the same recipe and data`,
-      { code: 'ranks-disagree', fields: { rank: at + 1 } },
-    );
-  }
+  const found = await findDisagreement(communicator, facts);
+  if (!found) return;
+  const { fact, rank } = found;
+  const told = (value: string | undefined): string => (value === undefined ? 'nothing' : `${fact} ${value}`);
+  throw new StateError(
+    `processes: expected the same of all ranks, got ${told(found.ofFirst)} on rank 0 and ${told(found.theirs)} on rank ${rank}; install one version, and give all the same recipe and data`,
+    { code: 'ranks-disagree', fields: { rank } },
+  );
 };
 
 /**
