@@ -12,12 +12,13 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRandom } from '@polygate/core';
 import { readSuite } from '@polygate/datasets';
 import { latestCheckpoint } from '@polygate/training';
+import { prepareRecipe, put, writeRawFiles } from './campaign-suite.mjs';
 
 const LOCKED = 75;
 /** Far more than any start takes: only a hang meets it. */
@@ -36,42 +37,6 @@ if (!['pretrain', 'prepare'].includes(stage) || !(kills > 0)) {
 const random = createRandom(Number(seed));
 const folder = await mkdtemp(join(tmpdir(), 'polygate-campaign-'));
 const here = import.meta.dirname;
-
-const put = async (path, content) => {
-  const file = join(folder, path);
-  await mkdir(join(file, '..'), { recursive: true });
-  await writeFile(file, content);
-  return file;
-};
-
-/** Raw files of a small suite, and two recipes that make different suites of the same name. */
-const writeRawFiles = async () => {
-  const table = ['image,caption'];
-  const book = [];
-  for (const [i, colour] of ['red', 'green', 'blue', 'white'].entries()) {
-    for (let x = 0; x < 6; x += 1) {
-      const name = `${colour}/${x}.svg`;
-      const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="12" height="12"><rect width="12" height="12"/><rect x="${x}" width="${i + 2}" height="12" fill="${colour}"/></svg>`;
-      await put(`images/${name}`, svg);
-      table.push(`${name},a ${colour} bar at ${x}`);
-      book.push(`The bar at ${x} is ${colour}, and the night around it is dark.`);
-    }
-  }
-  await put('captions.csv', `${table.join('\n')}\n`);
-  await put('book.txt', `${book.join('\n')}\n`);
-};
-
-const prepareRecipe = (size) => ({
-  name: 'small',
-  image: { size },
-  text: { length: 16 },
-  tokenizer: { vocabularySize: 300 },
-  sources: {
-    colours: { source: 'image-folder', path: 'images' },
-    bars: { source: 'captions-csv', file: 'captions.csv', images: 'images' },
-    lines: { source: 'plain-text', files: ['book.txt'], unit: 'line' },
-  },
-});
 
 const trainRecipe = (suite) => ({
   name: 'small',
@@ -220,7 +185,7 @@ const campaignPretrain = async () => {
   const { prepare } = await import('@polygate/app-prepare');
   const { directory } = await prepare({ recipe: prepareRecipe(8), workDirectory: folder });
   const optionsFor = (name) =>
-    put(`${name}.json`, JSON.stringify({ recipe: trainRecipe(directory), run: join(folder, name) }));
+    put(folder, `${name}.json`, JSON.stringify({ recipe: trainRecipe(directory), run: join(folder, name) }));
   const measure = await measureStart(await optionsFor('whole'));
   const expected = await runResult(join(folder, 'whole'));
   for (let i = 0; tally.kills < kills; i += 1) {
@@ -238,9 +203,14 @@ const campaignPrepare = async () => {
   for (const size of [8, 12]) {
     const recipe = prepareRecipe(size);
     const output = join(folder, `reference-${size}`);
-    const options = await put(`${size}.json`, JSON.stringify({ recipe, workDirectory: folder, output }));
+    const options = await put(
+      folder,
+      `${size}.json`,
+      JSON.stringify({ recipe, workDirectory: folder, output }),
+    );
     const measure = await measureStart(options);
     const work = await put(
+      folder,
       `${size}-work.json`,
       JSON.stringify({ recipe, workDirectory: folder, output: join(folder, 'data') }),
     );
@@ -265,7 +235,7 @@ const campaignPrepare = async () => {
 };
 
 try {
-  await writeRawFiles();
+  await writeRawFiles(folder);
   await (stage === 'prepare' ? campaignPrepare() : campaignPretrain());
   console.log(
     `${stage}: ${tally.kills} kills over ${tally.starts} starts (seed ${seed}), ${tally.finished} finished, all equal to those never killed; ${tally.rivals} rivals, ${tally.refused} starts refused by a lock`,

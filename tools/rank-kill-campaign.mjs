@@ -10,12 +10,13 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { prepare } from '@polygate/app-prepare';
 import { createRandom } from '@polygate/core';
 import { latestCheckpoint, readMetricRecords } from '@polygate/training';
+import { prepareRecipe, put, writeRawFiles } from './campaign-suite.mjs';
 
 const [count = '', seed = '1', size = '2'] = process.argv.slice(2);
 const [blows, processes] = [Number(count), Number(size)];
@@ -38,7 +39,7 @@ const recipe = (suite) => ({
     moe: { condition: 'token', experts: 3, topK: 2, noise: 1 },
   },
   tasks: {
-    digits: { family: 'image-classification', dataset: 'digits', batchSize: 4 },
+    colours: { family: 'image-classification', dataset: 'colours', batchSize: 4 },
     captions: {
       ...{ family: 'image-text-retrieval', dataset: 'bars', batchSize: 4, maximumTokens: 8 },
     },
@@ -49,29 +50,10 @@ const recipe = (suite) => ({
   validation: { every: '100%', limit: 2 },
 });
 
-/** Raw files of a small suite. */
 const writeSuite = async () => {
-  const table = ['image,caption'];
-  for (const [i, colour] of ['red', 'green', 'blue', 'white'].entries()) {
-    await mkdir(join(folder, 'images', colour), { recursive: true });
-    for (let x = 0; x < 6; x += 1) {
-      const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="12" height="12"><rect width="12" height="12"/><rect x="${x}" width="${i + 2}" height="12" fill="${colour}"/></svg>`;
-      await writeFile(join(folder, 'images', colour, `${x}.svg`), svg);
-      table.push(`${colour}/${x}.svg,a ${colour} bar at ${x}`);
-    }
-  }
-  await writeFile(join(folder, 'captions.csv'), `${table.join('\n')}\n`);
-  const { directory } = await prepare({
-    recipe: {
-      ...{ name: 'small', image: { size: 8 }, text: { length: 16 }, tokenizer: { vocabularySize: 300 } },
-      sources: {
-        digits: { source: 'image-folder', path: 'images' },
-        bars: { source: 'captions-csv', file: 'captions.csv', images: 'images' },
-      },
-    },
-    workDirectory: folder,
-  });
-  await writeFile(join(folder, 'recipe.json'), JSON.stringify(recipe(directory)));
+  await writeRawFiles(folder);
+  const { directory } = await prepare({ recipe: prepareRecipe(8), workDirectory: folder });
+  await put(folder, 'recipe.json', JSON.stringify(recipe(directory)));
 };
 
 /** The process of a rank among the children of another one; undefined where it is not there yet. */
