@@ -15,7 +15,7 @@ const packageRoots = ['packages', 'apps'].flatMap((kind) =>
 );
 
 /** What tests of these change in their process: engines that are started, current, remembered or missing. */
-const isolated = new Set(['tensor', 'backend-torch', 'extensions']);
+const isolated = new Set(['tensor', 'backend-torch', 'reloading']);
 
 const project = (name: string, root: string, include: string[]) => ({
   resolve: { conditions },
@@ -102,7 +102,7 @@ const together = [
 
 const workspaceTests = ['test', 'tools', 'bench', 'experiments'].map((folder) => `${folder}/**/*.test.ts`);
 /** Modules of a user are loaded again and again, which vitest's own loader does alone. */
-const extensions = ['test/extensions/misfits.test.ts'];
+const reloading = ['test/extensions/misfits.test.ts'];
 /** They change what a process has: engines, records, memory. */
 const alone = [
   'test/extensions/{toy-*,unruly}.test.ts',
@@ -128,7 +128,8 @@ const workspace = (
 });
 
 /** The whole suite, as `npm test` runs it after it has built; parts of it are tested from the sources, built or not. */
-const whole = process.argv.slice(2).every((word) => word === 'run' || word.startsWith('--reporter'));
+const [command, ...words] = process.argv.slice(2);
+const whole = command === 'run' && words.every((word) => word.startsWith('--reporter'));
 
 export default defineConfig({
   test: {
@@ -137,8 +138,8 @@ export default defineConfig({
     globalSetup: './tools/test-setup.ts',
     projects: [
       ...(whole ? together : byPackage),
-      workspace('workspace', { include: workspaceTests, exclude: [...extensions, ...alone] }),
-      project('extensions', import.meta.dirname, whole ? [...extensions, ...replacing] : extensions),
+      workspace('workspace', { include: workspaceTests, exclude: [...reloading, ...alone] }),
+      project('reloading', import.meta.dirname, whole ? [...reloading, ...replacing] : reloading),
       workspace('alone', { include: alone, exclude: [], isolate: true }),
     ],
   },

@@ -143,17 +143,18 @@ const filterGradientInput = (
   x: Handle,
   geometry: Geometry,
 ): { readonly x: Handle; readonly strides: readonly number[] } => {
-  const { axes, strides, filterShape, last, outputShape } = geometry;
-  const pointwise = filterShape.slice(0, axes).every((extent) => extent === 1);
-  if (!pointwise || strides.every((stride) => stride === 1)) return { x, strides };
-  const ones = strides.map(() => 1);
-  // With padding of its own the operator sees other positions than x has, and oneDNN takes another way.
-  if (geometry.padding.symmetric.some((extent) => extent !== 0)) return { x, strides };
+  const { axes, strides, padding, filterShape, last, outputShape } = geometry;
+  const isGathered =
+    filterShape.slice(0, axes).every((extent) => extent === 1) &&
+    strides.some((stride) => stride > 1) &&
+    // With padding of its own the operator sees other positions than x has, and oneDNN takes another way.
+    padding.symmetric.every((extent) => extent === 0);
+  if (!isGathered) return { x, strides };
   const met = strides.reduce((rest, stride, i) => {
     const windows = outputShape[i + (last ? 1 : 2)] ?? 1;
     return torch.aten('slice.Tensor', rest, i + 2, 0, (windows - 1) * stride + 1, stride);
   }, x);
-  return { x: torch.aten('contiguous', met, CHANNELS_LAST_FORMAT[axes]), strides: ones };
+  return { x: torch.aten('contiguous', met, CHANNELS_LAST_FORMAT[axes]), strides: strides.map(() => 1) };
 };
 
 /**
