@@ -26,7 +26,7 @@ const blocks = [...page.matchAll(/^```(\w+) ?(\S*)\n([\s\S]*?)^```$/gmu)].map(
   ([, language = '', file = '', text = '']): Block => ({ language, file, text }),
 );
 
-/** What makes a command of the page take seconds on the cpu engine. */
+/** What makes a command of the page take seconds on the wasm engine. */
 const shorter: Readonly<Record<string, readonly string[]>> = {
   prepare: [],
   pretrain: [

@@ -1,6 +1,6 @@
 /**
  * Raw files of a made-up suite (images in class folders, a table of captions, a book), the suite prepared from them,
- * and a recipe over all four task families whose model the cpu engine trains in some milliseconds a step.
+ * and a recipe over all four task families whose model is small enough for any engine.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';

@@ -1,4 +1,4 @@
-/** A prepared suite of a few made-up images and sentences, and a model small enough for the cpu engine. */
+/** A prepared suite of a few made-up images and sentences, and a model small enough for the wasm engine. */
 import { createRandom } from '@polygate/core';
 import type { EncoderConfig, ExpertConfig, UniPerceiver } from '@polygate/encoder';
 import {

@@ -1,4 +1,4 @@
-/** Interference measured on a real, tiny model on the cpu engine. */
+/** Interference measured on a real, tiny model on the wasm engine. */
 import { createRandom } from '@polygate/core';
 import type { EncoderConfig, ExpertConfig } from '@polygate/encoder';
 import {

@@ -1,4 +1,4 @@
-/** Updates on one task alone, on a real, tiny model on the cpu engine: against a plain loop, and that all is undone. */
+/** Updates on one task alone, on a real, tiny model on the wasm engine: against a plain loop, and that all is undone. */
 import { createRandom, type Random } from '@polygate/core';
 import { buildTaskSources, openSuite, parseRecipe, type OpenSuite } from '@polygate/generalist';
 import { AdamW, parameterGradients } from '@polygate/nn';
