@@ -7,7 +7,7 @@
  * a training set: of a small corpus its own say little. As in the published scorer, term frequencies are plain counts and
  * words are not stemmed.
  */
-import { ConfigError } from '@polygate/core';
+import { ConfigError, ShapeError } from '@polygate/core';
 import { captionWords, countNgrams } from './caption-words.ts';
 import type { CaptionPair, WordSplitter } from './caption-words.ts';
 import { meanScore } from './classification.ts';
@@ -104,6 +104,9 @@ const scorePairs = (
   options: WordSplitter | CiderOptions,
 ): SampleScores => {
   const { words = captionWords, ...given } = typeof options === 'function' ? { words: options } : options;
+  if (pairs.length === 0) {
+    throw new ShapeError(`${name}: expected at least one pair, got none; is the split empty?`);
+  }
   const references = pairs.map((pair) => pair.references.map((reference) => words(reference)));
   const without = references.findIndex((list) => list.length === 0);
   if (without >= 0) {

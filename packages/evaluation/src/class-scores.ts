@@ -6,7 +6,7 @@
  * `zero_division=0`: what is a share of nothing is 0 where the class takes part at all.
  */
 import { ShapeError, unknownName } from '@polygate/core';
-import { marginals } from './confusion.ts';
+import { marginals, requireSamples } from './confusion.ts';
 
 /**
  * How scores of classes become one: `micro` over all samples, `macro` the mean over the classes that occur or are
@@ -50,11 +50,6 @@ export const classScores = (confusion: ArrayLike<number>): readonly ClassScore[]
   return Array.from({ length: classes }, (_, c) =>
     Object.freeze(scoreOf(hits[c] ?? 0, actual[c] ?? 0, predicted[c] ?? 0)),
   );
-};
-
-const requireSamples = (name: string, samples: number): void => {
-  if (samples > 0) return;
-  throw new ShapeError(`${name}: expected at least one sample, got none; is the split empty?`);
 };
 
 /**

@@ -136,6 +136,12 @@ export const compareCorpora = (
  * below it with that probability for any false one among them.
  */
 export const holmAdjusted = (probabilities: readonly number[]): readonly number[] => {
+  const bad = probabilities.findIndex((each) => !(each >= 0 && each <= 1));
+  if (bad >= 0) {
+    throw new ConfigError(
+      `holmAdjusted: expected probabilities of 0 to 1, got ${probabilities[bad]} at position ${bad}`,
+    );
+  }
   const order = probabilities
     .map((_, i) => i)
     .sort((i, j) => (probabilities[i] ?? 1) - (probabilities[j] ?? 1));

@@ -134,15 +134,23 @@ export const classF1 = (confusion: ArrayLike<number>): Float64Array => {
   });
 };
 
-/** Mean F1 over the classes that occur or are predicted. */
+/** @throws ShapeError for none */
+export const requireSamples = (name: string, samples: number): void => {
+  if (samples > 0) return;
+  throw new ShapeError(`${name}: expected at least one sample, got none; is the split empty?`);
+};
+
+/** Mean F1 over the classes that occur or are predicted. @throws ShapeError for no samples */
 export const macroF1 = (confusion: ArrayLike<number>): number => {
   const scores = [...classF1(confusion)].filter((score) => !Number.isNaN(score));
-  return scores.length === 0 ? 0 : scores.reduce((sum, score) => sum + score, 0) / scores.length;
+  requireSamples('macroF1', scores.length);
+  return scores.reduce((sum, score) => sum + score, 0) / scores.length;
 };
 
 /**
  * Matthews correlation, from -1 to 1; for more than two classes Gorodkin's R_K (2004). 0 when the predictions or the
  * labels are all one class.
+ * @throws ShapeError for no samples
  */
 export const matthewsCorrelation = (confusion: ArrayLike<number>): number => {
   const { classes, hits, actual, predicted } = marginals(confusion);
@@ -160,6 +168,7 @@ export const matthewsCorrelation = (confusion: ArrayLike<number>): number => {
     actualSquares += a * a;
     predictedSquares += p * p;
   }
+  requireSamples('matthewsCorrelation', total);
   const scale = Math.sqrt((total * total - predictedSquares) * (total * total - actualSquares));
   return scale === 0 ? 0 : (right * total - product) / scale;
 };

@@ -2,6 +2,7 @@
  * Distribution functions and quantiles behind intervals: normal, beta, binomial and Student's t.
  * Quantiles are found by bisection of the distribution functions, which are good to about 1e-12.
  */
+import { ConfigError } from '@polygate/core';
 
 /** ln Gamma(x), x > 0: Stirling's series after shifting x above 10; error below 1e-13 relative. */
 const logGamma = (x: number): number => {
@@ -85,8 +86,20 @@ export const normalShare = (z: number): number => {
 export const normalQuantile = (share: number): number =>
   18 * crossing((part) => normalShare(18 * (part - 0.5)), share) - 9;
 
-/** The t below which Student's distribution has the given share, 0.5 to 1. @param freedom degrees of freedom, above 0 */
+/**
+ * The t below which Student's distribution has the given share, 0.5 up to 1.
+ * @param freedom degrees of freedom, above 0
+ * @throws ConfigError
+ */
 export const studentQuantile = (share: number, freedom: number): number => {
+  if (!(share >= 0.5 && share < 1)) {
+    throw new ConfigError(
+      `studentQuantile: expected a share of 0.5 up to 1, 1 itself left out, got ${share}`,
+    );
+  }
+  if (!(freedom > 0 && freedom < Infinity)) {
+    throw new ConfigError(`studentQuantile: expected degrees of freedom above 0, got ${freedom}`);
+  }
   // P(|T| > t) = I_x(freedom / 2, 1/2) with x = freedom / (freedom + t^2).
   const x = betaQuantile(2 * (1 - share), freedom / 2, 0.5);
   return Math.sqrt((freedom * (1 - x)) / x);

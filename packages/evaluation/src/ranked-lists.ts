@@ -29,12 +29,18 @@ export const meanReciprocalRank = ({ better, tied, right }: Ranks): SampleScores
 export const meanRank = (ranks: Ranks): SampleScores =>
   meanScore(expectedRanks(ranks).map((rank) => rank + 1));
 
-/** The middle of the values; of an even number the mean of the two in the middle. @throws ShapeError for none */
+/**
+ * The middle of the values; of an even number the mean of the two in the middle.
+ * @throws ShapeError for none; ConfigError for NaN
+ */
 export const median = (values: ArrayLike<number>): number => {
   if (values.length === 0) {
     throw new ShapeError('median: expected at least one value, got none; is the split empty?');
   }
-  const sorted = Float64Array.from(values).sort();
+  const sorted = Float64Array.from(values);
+  const bad = sorted.findIndex(Number.isNaN);
+  if (bad >= 0) throw new ConfigError(`median: expected numbers, got NaN at position ${bad}; leave it out`);
+  sorted.sort();
   const middle = (sorted.length - 1) / 2;
   return ((sorted[Math.floor(middle)] ?? 0) + (sorted[Math.ceil(middle)] ?? 0)) / 2;
 };

@@ -22,6 +22,14 @@ export interface RidgeModel {
   answer(features: ArrayLike<number>): Float64Array;
 }
 
+const requireFinite = (name: string, values: Float64Array): void => {
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  throw new ConfigError(
+    `fitRidge: expected finite ${name}, got ${values[at]} at position ${at}; leave that row out`,
+  );
+};
+
 /** Means of the columns of rows. */
 const columnMeans = (values: Float64Array, width: number): Float64Array => {
   const means = new Float64Array(width);
@@ -60,7 +68,8 @@ const solveSymmetric = (a: Float64Array, b: Float64Array, size: number): void =>
  * Least squares with a penalty on the squares of the weights: |Y - X W - b|^2 + alpha |W|^2; the offset b has none. Of
  * classes, targets are 1 for a row's own and -1 for the others, one against the rest.
  * @param options `alpha`: above 0, by default 1 as of scikit-learn; `width`: columns of the features
- * @throws ShapeError for no rows and for arrays of other lengths; ConfigError for another alpha
+ * @throws ShapeError for no rows and for arrays of other lengths; ConfigError for another alpha, and for what is not
+ * finite
  */
 export const fitRidge = (
   { features, targets }: RidgeTraining,
@@ -74,6 +83,8 @@ export const fitRidge = (
       `fitRidge: expected features [N, ${width}] and targets [N, O], got ${features.length} and ${targets.length} numbers`,
     );
   }
+  requireFinite('features', features);
+  requireFinite('targets', targets);
   const [means, middles] = [columnMeans(features, width), columnMeans(targets, outputs)];
   const products = new Float64Array(width * width);
   const weights = new Float64Array(width * outputs);

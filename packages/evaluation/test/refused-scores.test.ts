@@ -5,14 +5,19 @@ import {
   bleu,
   bootstrapInterval,
   chanceMacroF1,
+  cider,
   confusionMatrix,
+  fitRidge,
+  holmAdjusted,
   labelLogProbabilities,
   macroF1,
   majorityBaseline,
   matthewsCorrelation,
   meanInterval,
+  median,
   onePerImage,
   retrievalRecall,
+  studentQuantile,
 } from '@polygate/evaluation';
 import { describe, expect, it } from 'vitest';
 
@@ -121,6 +126,61 @@ describe('scores refuse', () => {
       () => meanInterval([1, 0, 1], { seed: 1, groups: [NaN, NaN, 1] }),
       ConfigError,
       'bootstrap: expected groups that are numbers or texts, got NaN for sample 0',
+    ],
+    [
+      'the median of NaN',
+      () => median([1, NaN, 2]),
+      ConfigError,
+      'median: expected numbers, got NaN at position 1; leave it out',
+    ],
+    [
+      'adjusting what is no probability',
+      () => holmAdjusted([0.01, NaN, 2]),
+      ConfigError,
+      'holmAdjusted: expected probabilities of 0 to 1, got NaN at position 1',
+    ],
+    [
+      "Student's distribution without freedom",
+      () => studentQuantile(0.975, 0),
+      ConfigError,
+      'studentQuantile: expected degrees of freedom above 0, got 0',
+    ],
+    [
+      'a share that no t has',
+      () => studentQuantile(1, 5),
+      ConfigError,
+      'studentQuantile: expected a share of 0.5 up to 1, 1 itself left out, got 1',
+    ],
+    [
+      'ridge regression on NaN',
+      () => fitRidge({ features: Float64Array.of(1, NaN), targets: Float64Array.of(1, 1) }, { width: 1 }),
+      ConfigError,
+      'fitRidge: expected finite features, got NaN at position 1; leave that row out',
+    ],
+    [
+      'ridge regression to infinity',
+      () =>
+        fitRidge({ features: Float64Array.of(1, 2), targets: Float64Array.of(1, Infinity) }, { width: 1 }),
+      ConfigError,
+      'fitRidge: expected finite targets, got Infinity at position 1; leave that row out',
+    ],
+    [
+      'CIDEr of nothing',
+      () => cider([]),
+      ShapeError,
+      'cider: expected at least one pair, got none; is the split empty?',
+    ],
+    [
+      'macro-F1 of nothing',
+      () => macroF1([0, 0, 0, 0]),
+      ShapeError,
+      'macroF1: expected at least one sample, got none; is the split empty?',
+    ],
+    [
+      'the correlation of nothing',
+      () => matthewsCorrelation([0, 0, 0, 0]),
+      ShapeError,
+      'matthewsCorrelation: expected at least one sample, got none; is the split empty?',
     ],
   ])('%s', (_, score, type, text) => {
     expect(score).toThrow(type);

@@ -16,8 +16,8 @@ export const settingRanges = {
 } as const;
 
 const inRange = {
-  'at least 0': (value: number) => value >= 0,
-  'above 0': (value: number) => value > 0,
+  'at least 0': (value: number) => value >= 0 && value < Infinity,
+  'above 0': (value: number) => value > 0 && value < Infinity,
   '[0, 1)': (value: number) => value >= 0 && value < 1,
 } as const;
 

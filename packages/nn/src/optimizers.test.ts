@@ -87,6 +87,23 @@ describe('Sgd', () => {
     expect(optimizer.state().get('p')).toEqual({ count: 1, slots: {} });
   });
 
+  it('refuses rates that are no numbers of at least 0, and changes nothing', async () => {
+    using parameters = allocateParameters([spec('p')], createRandom(1));
+    for (const Kind of [AdamW, Sgd]) {
+      using optimizer = new Kind(parameters);
+      for (const rate of [NaN, Infinity, -0.1]) {
+        await expect(step(optimizer, { p: [1, 1] }, rate)).rejects.toThrow(
+          `expected learningRate of at least 0, got ${rate}`,
+        );
+        expect(() => new Kind(parameters, { learningRate: rate })).toThrow(
+          `expected learningRate of at least 0, got ${rate}`,
+        );
+      }
+      expect([...optimizer.state().keys()]).toEqual([]);
+    }
+    expect([...(await parameters.read('p'))]).toEqual([1, 1]);
+  });
+
   it('refuses settings out of range', () => {
     using parameters = allocateParameters([spec('p')], createRandom(1));
     expect(() => new Sgd(parameters, { momentum: 1 })).toThrow('SGD: expected momentum in [0, 1), got 1');

@@ -62,6 +62,17 @@ describe('warmupCosine', () => {
   });
 });
 
+describe('lengths of schedules', () => {
+  it.each([NaN, Infinity, -1])('are refused where they are %s', (length) => {
+    const words = `to be a number of at least 0, got ${length}`;
+    expect(() => warmupCosine({ base: 1, total: length })).toThrow(`warmupCosine: expected total ${words}`);
+    expect(() => warmupCosine({ base: 1, warmup: length, total: 8 })).toThrow(
+      `warmupCosine: expected warmup ${words}`,
+    );
+    expect(() => constant({ base: 1, warmup: length })).toThrow(`constant: expected warmup ${words}`);
+  });
+});
+
 describe('constant', () => {
   it('stays where it is after its warm-up', () => {
     expect([0, 1, 500].map(constant({ base: 0.3 }))).toEqual([0.3, 0.3, 0.3]);

@@ -34,22 +34,29 @@ export interface ConstantOptions {
   readonly context?: DurationContext;
 }
 
-const stepsOf = (duration: Duration | number | undefined, context: DurationContext): number =>
-  typeof duration === 'object' ? toSteps(duration, context) : Math.ceil(duration ?? 0);
-
-const checkRate = (schedule: string, name: string, value: number, lowest: number): void => {
+const checkNumber = (schedule: string, name: string, value: number, lowest: number): void => {
   if (!Number.isFinite(value) || value < lowest) {
     throw new ConfigError(`${schedule}: expected ${name} to be a number of at least ${lowest}, got ${value}`);
   }
 };
 
+const stepsOf = (
+  [schedule, name]: readonly [string, string],
+  duration: Duration | number | undefined,
+  context: DurationContext,
+): number => {
+  if (typeof duration === 'object') return toSteps(duration, context);
+  checkNumber(schedule, name, duration ?? 0, 0);
+  return Math.ceil(duration ?? 0);
+};
+
 /** Linear warm-up to `base`, then half a cosine down to `minimum`. @throws ConfigError for settings that don't fit */
 export const warmupCosine = (options: WarmupCosineOptions): Schedule => {
   const { base, minimum = 0, context = {} } = options;
-  const total = stepsOf(options.total, context);
-  const warmup = stepsOf(options.warmup, { totalSteps: total, ...context });
-  checkRate('warmupCosine', 'base', base, 0);
-  checkRate('warmupCosine', 'minimum', minimum, 0);
+  const total = stepsOf(['warmupCosine', 'total'], options.total, context);
+  const warmup = stepsOf(['warmupCosine', 'warmup'], options.warmup, { totalSteps: total, ...context });
+  checkNumber('warmupCosine', 'base', base, 0);
+  checkNumber('warmupCosine', 'minimum', minimum, 0);
   if (minimum > base) {
     throw new ConfigError(`warmupCosine: expected minimum at most base (${base}), got ${minimum}; swap them`);
   }
@@ -69,7 +76,7 @@ export const warmupCosine = (options: WarmupCosineOptions): Schedule => {
 /** One learning rate for the whole run, after an optional linear warm-up. */
 export const constant = (options: ConstantOptions): Schedule => {
   const { base, context = {} } = options;
-  checkRate('constant', 'base', base, 0);
-  const warmup = stepsOf(options.warmup, context);
+  checkNumber('constant', 'base', base, 0);
+  const warmup = stepsOf(['constant', 'warmup'], options.warmup, context);
   return (step) => (step + 1 < warmup ? (base * (step + 1)) / warmup : base);
 };

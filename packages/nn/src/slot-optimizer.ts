@@ -12,6 +12,7 @@ import type { FileDigest, FileSource } from '@polygate/core/files';
 import { globalNorm } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { loadState, saveState } from './optimizer-files.ts';
+import { expectSetting } from './optimizer-settings.ts';
 import type { Optimizer, OptimizerOptions, ParameterState, StepOptions, StepReport } from './optimizer.ts';
 import { groupSettings, type GroupSettings } from './parameter-groups.ts';
 import type { ParameterEntry, ParameterSet } from './parameters.ts';
@@ -88,13 +89,14 @@ export class SlotOptimizer implements Optimizer {
     const names = Object.keys(gradients);
     if (names.length === 0) return { gradientNorm: 0, updated: 0 };
     for (const name of names) this.#check(name, gradients[name] as tf.Tensor);
-    const gradientNorm = await this.#norm(gradients);
     const { clipNorm = Infinity, learningRate = this.#rule.learningRate } = options;
+    expectSetting(this.#rule.label, { learningRate }, 'at least 0');
     if (!(clipNorm > 0)) {
       throw new ConfigError(`${this.#rule.label}: expected clipNorm above 0, got ${clipNorm}`, {
         fields: { clipNorm },
       });
     }
+    const gradientNorm = await this.#norm(gradients);
     const gradScale = gradientNorm > clipNorm ? clipNorm / gradientNorm : 1;
     const items = names.map((name): SlotItem => {
       const { slots, count } = this.#keptOf(name);
