@@ -120,6 +120,7 @@ export const main = async (argv: readonly string[], given?: Terminal): Promise<n
   try {
     await loadEarlyExtensions(argv);
     await endingWork(createProgram(terminal).parseAsync([...argv], { from: 'user' }), neverEnds);
+    await ownTerminal?.flush();
     return terminal.signal.aborted ? exitCodes.interrupted : exitCodes.done;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done;

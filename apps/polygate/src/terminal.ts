@@ -1,4 +1,4 @@
-import { createLogger, type Logger } from '@polygate/core';
+import { createLogger, StateError, type Logger } from '@polygate/core';
 import { createScreen, type TerminalStream } from '@polygate/terminal';
 
 /** What a command may use of the world: its two streams, a logger, and the signal that ends long work. */
@@ -12,16 +12,42 @@ export interface Terminal {
   print(text: string): void;
 }
 
+/** Errors of a stream whose reader has gone. */
+const readerGone: ReadonlySet<string> = new Set(['EPIPE', 'ECONNRESET', 'ERR_STREAM_DESTROYED']);
+
+/** The error of a standard output that took not all of the results. */
+const untaken = (cause: Error): StateError => {
+  const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+  const reason = code === 'ENOSPC' || code === 'EDQUOT' ? 'the disk is full' : cause.message;
+  return new StateError(
+    `standard output: expected it to take the results, got ${code}: ${reason}; files were written all the same: free space, or send the output elsewhere, and ask again`,
+    { code: 'output-not-written', fields: { errno: code }, cause },
+  );
+};
+
+/** The terminal of a process. */
+export interface ProcessTerminal extends Terminal {
+  /** Waits for what was printed. @throws StateError where standard output did not take it, but for a reader that has gone */
+  flush(): Promise<void>;
+  release(): void;
+}
+
 /**
  * The terminal of this process; results go to standard output, all else to a screen on standard error, so that lines
  * and the bar don't run into one another. The first SIGINT or SIGTERM aborts; a second one ends the process at once.
  *
  * Node hands signals to the main thread when it next turns to its event loop: in the middle of a long step the words
  * below come when the step's engine calls let go, not at the key press. Ctrl-\ (SIGQUIT) needs no such turn.
+ *
+ * Streams that fail end no work: hours of training are not lost with the pager that showed them.
  */
-export const processTerminal = (): Terminal & { release(): void } => {
+export const processTerminal = (): ProcessTerminal => {
   const controller = new AbortController();
-  const { stderr } = process;
+  const { stderr, stdout } = process;
+  let failed: Error | undefined;
+  let printed = Promise.resolve();
+  stdout.on('error', (error: Error) => (failed ??= error));
+  stderr.on('error', () => {});
   const screen = createScreen({
     write: (text) => stderr.write(text),
     fd: stderr.fd,
@@ -36,26 +62,33 @@ export const processTerminal = (): Terminal & { release(): void } => {
     screen.write('stopping after this step; once more to stop at once\n');
     controller.abort();
   };
-  // The terminal is gone then, and writing to it fails: the work is to end well all the same.
-  const onHangUp = (): void => {
-    for (const stream of [process.stdout, stderr]) stream.on('error', () => {});
-    onSignal();
-  };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
-  process.on('SIGHUP', onHangUp);
+  process.on('SIGHUP', onSignal);
   return {
     logger: createLogger((level, message) =>
       screen.write(level === 'info' ? `${message}\n` : `${level}: ${message}\n`),
     ),
     signal: controller.signal,
     stream: screen,
-    print: (text) => void process.stdout.write(`${text}\n`),
+    print(text) {
+      const before = printed;
+      printed = new Promise<void>((resolve) => {
+        stdout.write(`${text}\n`, (error) => {
+          if (error) failed ??= error;
+          resolve();
+        });
+      }).then(() => before);
+    },
+    async flush() {
+      await printed;
+      if (failed && !readerGone.has((failed as NodeJS.ErrnoException).code ?? '')) throw untaken(failed);
+    },
     release() {
       screen.hide();
       process.off('SIGINT', onSignal);
       process.off('SIGTERM', onSignal);
-      process.off('SIGHUP', onHangUp);
+      process.off('SIGHUP', onSignal);
     },
   };
 };

@@ -2,11 +2,11 @@
  * The list of bad samples of one preparation, over all of its datasets. Rate and run are judged for each on its own,
  * the rate only from some hundred samples on: of a handful of images one bad one says nothing.
  */
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PolygateError, StateError } from '@polygate/core';
-import { writeError } from '@polygate/core/node';
+import { makeFolderSync, writeError } from '@polygate/core/node';
 import type { Fault, SampleNote } from '@polygate/datasets';
 import { createQuarantine, type Quarantine } from '@polygate/stream';
 
@@ -38,7 +38,7 @@ export class Ledger {
     this.#options = options;
     this.#quarantine = this.#fresh();
     this.#guard(() => {
-      mkdirSync(dirname(options.path), { recursive: true });
+      makeFolderSync(dirname(options.path));
       this.#file = openSync(options.path, 'w');
     });
   }

@@ -2,9 +2,9 @@
 import { formatSubsetList, parseSubsetList, type SubsetList } from '@polygate/datasets';
 import { subsetsOf, type OpenSuite, type TaskSubset } from '@polygate/generalist';
 import { isPlainName } from '@polygate/core';
-import { writeFileAtomic } from '@polygate/core/node';
+import { makeFolder, writeFileAtomic } from '@polygate/core/node';
 import type { TaskRecipe } from '@polygate/tasks';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const SUBSETS_FOLDER = 'subsets';
@@ -35,6 +35,6 @@ export const runSubsets = async (
 
 /** Writes down what the tasks of a run learn from. */
 export const recordSubsets = async (run: string, subsets: ReadonlyMap<string, TaskSubset>): Promise<void> => {
-  if (subsets.size > 0) await mkdir(join(run, SUBSETS_FOLDER), { recursive: true });
+  if (subsets.size > 0) await makeFolder(join(run, SUBSETS_FOLDER));
   for (const [name, { list }] of subsets) await writeFileAtomic(fileOf(run, name), formatSubsetList(list));
 };

@@ -2,10 +2,10 @@
  * The list of samples that could not be used, with reasons. Nothing vanishes uncounted, and a data set that is broken
  * rather than blemished stops the job: by the share of bad samples, or by too many of them in a row.
  */
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ConfigError, StateError } from '@polygate/core';
-import { writeError } from '@polygate/core/node';
+import { makeFolderSync, writeError } from '@polygate/core/node';
 
 /** When a quarantine stops the job, and where it lists what it holds. */
 export interface QuarantineOptions {
@@ -67,7 +67,7 @@ class OpenQuarantine implements Quarantine {
     this.#path = path;
     if (path !== undefined) {
       this.#file = this.#guard(path, () => {
-        mkdirSync(dirname(path), { recursive: true });
+        makeFolderSync(dirname(path));
         return openSync(path, 'w');
       });
     }

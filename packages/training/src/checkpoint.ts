@@ -6,28 +6,18 @@
  */
 import { PolygateError, sha256, StateError } from '@polygate/core';
 import {
+  makeFolder,
   removeTemporaries,
   syncDirectory,
+  type FileDigest,
   writeDirectoryAtomic,
   writeError,
   writeFileAtomic,
-  type FileDigest,
 } from '@polygate/core/node';
 import { loadParameters, saveParameters } from '@polygate/nn';
 import type { MovingAverage, Optimizer, ParameterSet } from '@polygate/nn';
 import { randomUUID } from 'node:crypto';
-import {
-  lstat,
-  mkdir,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  stat,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+import { lstat, readdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import {
   damagedCheckpoint,
@@ -198,7 +188,7 @@ export const writeCheckpoint = async (
   const folder = join(runDirectory, FOLDER);
   const name = `step-${state.step}`;
   const path = join(folder, name);
-  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
+  await makeFolder(folder).catch((cause: unknown) => {
     throw writeError(folder, cause);
   });
   await writeDirectoryAtomic(path, async (directory) => {

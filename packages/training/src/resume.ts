@@ -9,8 +9,8 @@ import {
   unknownName,
   type Logger,
 } from '@polygate/core';
-import { writeError } from '@polygate/core/node';
-import { mkdir } from 'node:fs/promises';
+import { makeFolder, writeError } from '@polygate/core/node';
+
 import { basename, join } from 'node:path';
 import { damagedCheckpoint, readState, STATE_FILE, STATE_VERSION } from './checkpoint-state.ts';
 import type { CheckpointPlace, RunState } from './checkpoint-state.ts';
@@ -157,7 +157,7 @@ export const restore = async <Batch>(options: TrainOptions<Batch>): Promise<Begi
   const { runDirectory, seed, resume = 'auto', logger = silentLogger } = options;
   if (!resumeModes.includes(resume)) throw unknownName('way to resume', String(resume), resumeModes);
   // Before anything is computed: a folder that can't be written should not be found out at the first checkpoint.
-  await mkdir(runDirectory, { recursive: true }).catch((cause: unknown) => {
+  await makeFolder(runDirectory).catch((cause: unknown) => {
     throw writeError(runDirectory, cause);
   });
   await clearLeftovers(runDirectory);

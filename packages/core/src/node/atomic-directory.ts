@@ -6,9 +6,10 @@
  * both folders beside it: {@link recoverDirectory} puts the old one back.
  */
 import { randomUUID } from 'node:crypto';
-import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { lstat, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { syncDirectory, temporaryName, writeError } from './files.ts';
+import { makeFolder } from './folders.ts';
 
 const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
 const ASIDE = new RegExp(`^\\.(.+)\\.${UUID}\\.old$`, 'u');
@@ -107,7 +108,7 @@ export const writeDirectoryAtomic = async (
   const temporary = temporaryName(path);
   try {
     await recoverDirectory(path);
-    await mkdir(temporary, { recursive: true });
+    await makeFolder(temporary);
     await fill(temporary);
     await syncTree(temporary);
     const asides = await swap(temporary, path);

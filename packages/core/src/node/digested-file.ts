@@ -1,9 +1,10 @@
 /** Files that appear whole, and are digested while they are written. */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { DigestedFile, FileDigest } from '../byte-source.ts';
 import { writeError } from './files.ts';
+import { makeFolder } from './folders.ts';
 
 /** Bytes that are hashed and written at a time: the hash of one piece is made while the disk takes it. */
 const PIECE_BYTES = 8 << 20;
@@ -19,7 +20,7 @@ export const writeFileDigested = async (
 ): Promise<FileDigest> => {
   const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const handle = await open(temporary, 'w');
     const hash = createHash('sha256');
     let bytes = 0;

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { StateError } from '../errors.ts';
 import { removeTemporaries, writeDirectoryAtomic } from './atomic-directory.ts';
 import { sha256File, writeError, writeFileAtomic } from './files.ts';
+import { makeFolder } from './folders.ts';
 import { jsonlMetricSink } from './jsonl-metrics.ts';
 
 let root = '';
@@ -13,6 +14,34 @@ beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'polygate-core-'));
 });
 afterEach(() => rm(root, { recursive: true, force: true }));
+
+describe('folders', () => {
+  it('are made with those that they lie in; the outermost is told', async () => {
+    expect(await makeFolder(join(root, 'a/b/c'))).toBe(join(root, 'a'));
+    expect(await makeFolder(join(root, 'a/b/d'))).toBe(join(root, 'a/b/d'));
+    expect(await makeFolder(join(root, 'a/b'))).toBeUndefined();
+    expect(await readdir(join(root, 'a/b'))).toEqual(['c', 'd']);
+    await symlink(join(root, 'a'), join(root, 'to-a'));
+    expect(await makeFolder(join(root, 'to-a/e'))).toBe(join(root, 'to-a/e'));
+    expect(await readdir(join(root, 'a'))).toEqual(['b', 'e']);
+  });
+
+  it('are refused below files, and links that lead nowhere', async () => {
+    await writeFile(join(root, 'file'), '');
+    await symlink(join(root, 'unmounted'), join(root, 'link'));
+    await expect(makeFolder(join(root, 'file'))).rejects.toThrow('EEXIST');
+    await expect(makeFolder(join(root, 'file/x/y'))).rejects.toThrow('ENOTDIR');
+    await expect(makeFolder(join(root, 'link'))).rejects.toThrow('ENOENT');
+    await expect(writeFileAtomic(join(root, 'link/x/y'), '')).rejects.toThrow(
+      'got ENOENT: a part of the path is a link that leads nowhere, or in a file system that takes no folders',
+    );
+  });
+
+  it('are refused at once where a file system takes none, where Node asks without end', async (context) => {
+    if (process.platform !== 'linux') context.skip('/proc is of Linux');
+    await expect(makeFolder('/proc/polygate/a')).rejects.toThrow('ENOENT');
+  });
+});
 
 describe('atomic files', () => {
   it('replace content and leave nothing else behind', async () => {

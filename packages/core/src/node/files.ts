@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StateError } from '../errors.ts';
+import { makeFolder } from './folders.ts';
 
 const remedies: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full; free space or choose another folder',
@@ -12,6 +13,8 @@ const remedies: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only; choose another folder',
   EEXIST: 'a part of the path is a file; choose another folder',
   ENOTDIR: 'a part of the path is a file; choose another folder',
+  ENOENT:
+    'a part of the path is a link that leads nowhere, or in a file system that takes no folders; choose another folder',
   EIO: 'the device reported an input/output error; check it or choose another folder',
 };
 
@@ -50,7 +53,7 @@ export const temporaryName = (path: string): string =>
 export const writeFileAtomic = async (path: string, data: string | Uint8Array): Promise<void> => {
   const temporary = temporaryName(path);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const handle = await open(temporary, 'w');
     try {
       await handle.writeFile(data);

@@ -3,6 +3,7 @@ export { recoverDirectory, removeTemporaries, writeDirectoryAtomic } from './ato
 export { sha256File, syncDirectory, writeError, writeFileAtomic } from './files.ts';
 export { writeFileDigested } from './digested-file.ts';
 export type { DigestedFile, FileDigest } from '../byte-source.ts';
+export { makeFolder, makeFolderSync } from './folders.ts';
 export { acquireLock } from './lock.ts';
 export type { Lock, LockOptions } from './lock.ts';
 export { freePort } from './free-port.ts';

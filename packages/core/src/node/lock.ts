@@ -10,12 +10,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { unlinkSync } from 'node:fs';
-import { link, mkdir, readdir, readFile, rename, rm, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, rename, rm, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { sha256 } from '#hashes';
 import { StateError } from '../errors.ts';
 import { writeError } from './files.ts';
+import { makeFolder } from './folders.ts';
 import { isRunning, thisProcess, type ProcessIdentity } from './process-identity.ts';
 
 /** A lock that this process holds. */
@@ -237,7 +238,7 @@ export const acquireLock = async (path: string, options: LockOptions): Promise<L
   };
   let made: string | undefined;
   try {
-    made = await mkdir(dirname(path), { recursive: true });
+    made = await makeFolder(dirname(path));
     await take(path, record, options);
   } catch (cause) {
     if (cause instanceof StateError) throw cause;
