@@ -1,7 +1,8 @@
 /** What a run folder refuses: a second process, other data, a damaged checkpoint, a recipe.json that is none. */
 import { prepare } from '@polygate/app-prepare';
 import { loadModel } from '@polygate/generalist';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { openRun } from '@polygate/runs';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -59,6 +60,39 @@ it('trains for one at a time, and leaves no folder of a run that did not begin',
     pretrain({ recipe: { suite: join(folder, 'none'), engine: 'wasm' }, run: join(folder, 'new', 'run') }),
   ).rejects.toMatchObject({ code: 'suite-missing' });
   expect(await readdir(folder)).not.toContain('new');
+});
+
+it('takes no checkpoint of another run, though seed, data and sizes are the same', async () => {
+  const optimizer = { learningRate: 0.01 };
+  const [mine, other] = [await train('mine'), await train('other', 4, { optimizer })];
+  await rm(mine.checkpoint, { recursive: true });
+  await cp(other.checkpoint, mine.checkpoint, { recursive: true });
+  const refused = {
+    code: 'checkpoint-damaged',
+    message: expect.stringMatching(
+      /step-4: state.json: expected a checkpoint of the run that its folder is of \([0-9a-f]{64}\), got one of another run \([0-9a-f]{64}\); .*--resume last-good/u,
+    ) as string,
+  };
+  await expect(openRun(join(folder, 'mine'))).rejects.toMatchObject(refused);
+  await expect(train('mine')).rejects.toMatchObject(refused);
+  // A folder may be moved, and what it holds stays its own.
+  await cp(join(folder, 'other'), join(folder, 'moved'), { recursive: true });
+  using moved = await openRun(join(folder, 'moved'));
+  expect(moved.state?.step).toBe(4);
+  // Runs of older versions are known by nothing.
+  const recipe = join(folder, 'mine/recipe.json');
+  const { run: _, ...older } = JSON.parse(await readFile(recipe, 'utf8')) as Record<string, unknown>;
+  await writeFile(recipe, JSON.stringify(older));
+  using opened = await openRun(join(folder, 'mine'));
+  expect(opened.state?.step).toBe(4);
+});
+
+it('names what a checkpoint lacks', async () => {
+  const { checkpoint } = await train('lacking');
+  await rm(join(checkpoint, 'config.json'));
+  await expect(openRun(join(folder, 'lacking'))).rejects.toThrow(
+    `checkpoint ${checkpoint}: config.json: expected a file, got none; the checkpoint is damaged`,
+  );
 });
 
 it('goes on with the data that it began with alone', async () => {

@@ -1,4 +1,4 @@
-import { ConfigError, excerpt, FormatError, ownValue, parseJson, StateError } from '@polygate/core';
+import { ConfigError, excerpt, FormatError, ownValue, parseJson, sha256, StateError } from '@polygate/core';
 import { changedExtensions, recordExtensions, storedExtensions, writeFileAtomic } from '@polygate/core/node';
 import {
   parseStoredRecipe,
@@ -14,7 +14,7 @@ import type { EngineChoice } from '@polygate/tensor';
 import { latestCheckpoint } from '@polygate/training';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isRecord, RECIPE_FILE, recordedEngine } from './run-record.ts';
+import { isRecord, RECIPE_FILE, recordedEngine, recordedRun } from './run-record.ts';
 
 const START_FILE = 'initialize.json';
 
@@ -90,8 +90,9 @@ const requireSameExtensions = (run: string, begun: unknown): void => {
  * without a checkpoint has nothing to go on from, so its recipe may still be corrected.
  * @throws ConfigError naming the settings, or the module of an extension, that differ; FormatError for a recipe.json that is no JSON; StateError (code
  * `run-recipe-missing`) where there are checkpoints without one
+ * @returns what the run is known by: the hash of the settings that it began with, which later versions keep
  */
-export const claimRun = async (run: string, recipe: Recipe, engine: EngineChoice): Promise<void> => {
+export const claimRun = async (run: string, recipe: Recipe, engine: EngineChoice): Promise<string> => {
   const path = join(run, RECIPE_FILE);
   const before = await readFile(path, 'utf8').catch(() => undefined);
   if (before === undefined && (await latestCheckpoint(run))) {
@@ -100,10 +101,14 @@ export const claimRun = async (run: string, recipe: Recipe, engine: EngineChoice
       { code: 'run-recipe-missing', fields: { run } },
     );
   }
+  let known: string | undefined;
   if (before !== undefined) {
     const stored = parseJson(before, `run ${run}: ${RECIPE_FILE}`, { remedy: 'choose another run folder' });
     const { recipe: begun } = isRecord(stored) ? stored : {};
-    if (await latestCheckpoint(run)) requireSameExtensions(run, begun);
+    if (await latestCheckpoint(run)) {
+      requireSameExtensions(run, begun);
+      known = recordedRun(stored);
+    }
     const changed = differences(withDefaults(begun), recipe).filter(
       (key) => !free.has(key.split('.')[0] ?? ''),
     );
@@ -114,12 +119,14 @@ export const claimRun = async (run: string, recipe: Recipe, engine: EngineChoice
       );
     }
   }
+  known ??= sha256(JSON.stringify(Object.entries(recipe).filter(([key]) => !free.has(key))));
   const { name, device, precision } = engine;
   const written = { ...recipe, extensions: recordExtensions(recipe.extensions, run) };
   await writeFileAtomic(
     path,
-    `${JSON.stringify({ recipe: written, engine: { name, device, precision } }, null, 2)}\n`,
+    `${JSON.stringify({ run: known, recipe: written, engine: { name, device, precision } }, null, 2)}\n`,
   );
+  return known;
 };
 
 /** Writes down what a run's start took from other weights, and the settings of the model with what it decided of them. */

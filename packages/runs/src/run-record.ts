@@ -2,7 +2,7 @@
 import { ConfigError, parseJson } from '@polygate/core';
 import { loadStoredExtensions, storedExtensions } from '@polygate/core/node';
 import { modelFolderOf, parseStoredRecipe, type Recipe } from '@polygate/generalist';
-import { checkpointState, type RunState } from '@polygate/training';
+import { checkpointState, requireRun, type RunState } from '@polygate/training';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -39,11 +39,19 @@ export const recordedEngine = (stored: unknown): RecordedEngine | undefined => {
   return precision === 'f32' || precision === 'bf16' ? { name, device, precision } : undefined;
 };
 
+/** What the run of a parsed recipe.json is known by: its checkpoints say it, too. Runs of older versions have nothing. */
+export const recordedRun = (stored: unknown): string | undefined => {
+  const run = isRecord(stored) ? stored['run'] : undefined;
+  return typeof run === 'string' ? run : undefined;
+};
+
 /** The extensions that a file of a run names, as recipes of this process do. */
 const loadWritten = (run: string, written: unknown): Promise<readonly string[]> =>
   loadStoredExtensions(storedExtensions(written), { askedBy: `run ${run}`, folder: run });
 
-const readRecipe = async (run: string): Promise<Pick<RunRecord, 'recipe' | 'trainedOn'>> => {
+const readRecipe = async (
+  run: string,
+): Promise<{ readonly known: string | undefined } & Pick<RunRecord, 'recipe' | 'trainedOn'>> => {
   const path = join(run, RECIPE_FILE);
   const stored = parseJson(await readFile(path), `run record ${path}`, { remedy: 'is it a run folder?' });
   const trainedOn = recordedEngine(stored);
@@ -53,7 +61,7 @@ const readRecipe = async (run: string): Promise<Pick<RunRecord, 'recipe' | 'trai
   const recipe = parseStoredRecipe(
     isRecord(written) && extensions.length > 0 ? { ...written, extensions } : written,
   );
-  return { recipe, ...(trainedOn ? { trainedOn } : {}) };
+  return { known: recordedRun(stored), recipe, ...(trainedOn ? { trainedOn } : {}) };
 };
 
 /**
@@ -80,14 +88,17 @@ export const loadRunExtensions = async (
  * Reads a run folder, or a model folder on its own; no weights are read.
  * @param checkpoint `best`, `last`, or a name such as `step-1500`. @default the best by the score that the run's recipe
  * names, else the last
- * @throws StateError when there are no weights; ConfigError listing the checkpoints when the one asked for is not there
+ * @throws StateError when there are no weights; ConfigError listing the checkpoints when the one asked for is not there;
+ * FormatError for a checkpoint of another run
  */
 export const readRun = async (run: string, checkpoint?: string): Promise<RunRecord> => {
   const weights = await modelFolderOf(run, checkpoint);
   const path = join(run, RECIPE_FILE);
   const isRun = (await stat(path).catch(() => undefined))?.isFile() === true;
   const state = await checkpointState(weights);
-  return { run, weights, ...(isRun ? await readRecipe(run) : {}), ...(state ? { state } : {}) };
+  const { known, ...record } = isRun ? await readRecipe(run) : { known: undefined };
+  if (state) requireRun(weights, state, known);
+  return { run, weights, ...record, ...(state ? { state } : {}) };
 };
 
 /** The suite to work on: the one asked for, or the one that the run was trained on. @throws ConfigError */

@@ -225,8 +225,8 @@ export const trainRecipe = async (
   const unvalidated = datasetsWithoutValidation(data, tasks);
   const best = bestOf(recipe, { names: scores, unvalidated, logger });
   // Only a recipe that fits its suite claims the folder: the corrected one must not be refused after a typo.
+  const known = isFirst ? await claimRun(run, recipe, engine) : undefined;
   if (isFirst) {
-    await claimRun(run, recipe, engine);
     await recordSubsets(run, subsets);
     if (start && !isResumed) await recordStart(run, start, made.settings);
   }
@@ -287,6 +287,7 @@ export const trainRecipe = async (
     logger,
     progress,
     ...ranksOf(communicator, { recipe, model }),
+    ...(known === undefined ? {} : { run: known }),
     ...(base ? { base } : {}),
     ...(clipNorm === null ? {} : { clipNorm }),
     ...(signal ? { signal } : {}),

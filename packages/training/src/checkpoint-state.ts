@@ -40,6 +40,8 @@ export interface RunState {
   readonly tokens: number;
   /** What each source's data are known by, for those that say it. */
   readonly data?: Readonly<Record<string, string>>;
+  /** What the run is known by, for those that say it. */
+  readonly run?: string;
   /** Absent where the checkpoint holds all weights of its model. */
   readonly base?: CheckpointBase;
   /** The best validation so far; absent where the run names no score. */
@@ -72,6 +74,17 @@ export const damagedCheckpoint = (
     },
   );
 
+/**
+ * Holds a checkpoint to the run whose folder it lies in; runs of older versions are known by nothing.
+ * @throws FormatError (code `checkpoint-damaged`) for that of another run
+ */
+export const requireRun = (path: string, state: RunState, run: string | undefined): void => {
+  if (run === undefined || state.run === undefined || state.run === run) return;
+  throw damagedCheckpoint(path, STATE_FILE, {
+    detail: `expected a checkpoint of the run that its folder is of (${run}), got one of another run (${state.run})`,
+  });
+};
+
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -97,7 +110,7 @@ const isBest = (value: unknown, last: unknown): boolean =>
   (value['step'] === undefined || (isCount(value['step']) && value['step'] <= Number(last)));
 
 const checkFields = (state: Readonly<Record<string, unknown>>, refuse: (detail: string) => never): void => {
-  const { version, step, samples, tokens, cursors, seed, data, base, best, files } = state;
+  const { version, step, samples, tokens, cursors, seed, data, run, base, best, files } = state;
   if (![step, samples, tokens].every(isCount) || !isCounts(cursors)) {
     refuse('expected whole numbers of at least 0 for step, samples, tokens and each cursor');
   }
@@ -105,6 +118,7 @@ const checkFields = (state: Readonly<Record<string, unknown>>, refuse: (detail: 
   if (data !== undefined && !(isRecord(data) && Object.values(data).every((id) => typeof id === 'string'))) {
     refuse(`expected data as texts by source, got ${excerpt(data)}`);
   }
+  if (run !== undefined && typeof run !== 'string') refuse(`expected a run as a text, got ${excerpt(run)}`);
   if (version === BASED_STATE_VERSION ? !isBase(base) : base !== undefined) {
     refuse(
       `expected a base with path and SHA-256 in version ${BASED_STATE_VERSION} alone, got ${excerpt(base)}`,

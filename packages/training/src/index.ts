@@ -31,7 +31,14 @@ export {
   writeCheckpoint,
 } from './checkpoint.ts';
 export type { Checkpointed, WriteCheckpointOptions } from './checkpoint.ts';
-export { readState, STATE_FILE, STATE_VERSION, verifyFiles } from './checkpoint-state.ts';
+export {
+  damagedCheckpoint,
+  readState,
+  requireRun,
+  STATE_FILE,
+  STATE_VERSION,
+  verifyFiles,
+} from './checkpoint-state.ts';
 export type { CheckpointBase, CheckpointPlace, RunState } from './checkpoint-state.ts';
 export { baseOf, requireBase } from './checkpoint-base.ts';
 export { METRICS_FILE, readMetricRecords, truncateMetrics } from './metrics-file.ts';

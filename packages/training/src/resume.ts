@@ -12,7 +12,7 @@ import {
 import { makeFolder, writeError } from '@polygate/core/node';
 
 import { basename, join } from 'node:path';
-import { damagedCheckpoint, readState, STATE_FILE, STATE_VERSION } from './checkpoint-state.ts';
+import { damagedCheckpoint, readState, requireRun, STATE_FILE, STATE_VERSION } from './checkpoint-state.ts';
 import type { CheckpointPlace, RunState } from './checkpoint-state.ts';
 import {
   clearLeftovers,
@@ -84,7 +84,9 @@ const checkFits = <Batch>(stored: RunState, options: TrainOptions<Batch>): void 
 
 /** Loads one checkpoint. */
 const open = async <Batch>(options: TrainOptions<Batch>, checkpoint: CheckpointPlace): Promise<RunState> => {
-  checkFits(await readState(checkpoint), options);
+  const stored = await readState(checkpoint);
+  requireRun(checkpoint.path, stored, options.run);
+  checkFits(stored, options);
   const state = await readCheckpoint(options, checkpoint);
   const taken = Object.values(state.cursors).reduce((sum, cursor) => sum + cursor, 0);
   if (taken < state.step) {

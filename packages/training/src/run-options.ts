@@ -189,6 +189,8 @@ export interface TrainOptions<Batch> {
    * parameters alone, and name it. @default the parameters are all of the model
    */
   readonly base?: CheckpointBase;
+  /** What the run is known by, such as a hash of its settings: it does not go on from a checkpoint of another. @default not checked */
+  readonly run?: string;
   readonly optimizer: Optimizer;
   readonly schedule: Schedule;
   readonly sources: readonly TrainSource<Batch>[];

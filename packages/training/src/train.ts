@@ -210,6 +210,7 @@ const trainRank = async <Batch>(options: TrainOptions<Batch>): Promise<TrainResu
       samples: allSamples,
       tokens: allTokens,
       data: { ...restored.state.data, ...dataOf(options.sources) },
+      ...(options.run === undefined ? {} : { run: options.run }),
       ...(options.base ? { version: BASED_STATE_VERSION, base: options.base } : {}),
       ...(best ? { best: best.state } : {}),
       ...(extra === undefined ? {} : { extra }),

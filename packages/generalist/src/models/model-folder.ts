@@ -22,9 +22,11 @@ import { loadTokenizer, tokenizerConfig, type Tokenizer } from '@polygate/tokens
 import {
   bestCheckpoint,
   checkpointState,
+  damagedCheckpoint,
   latestCheckpoint,
   listCheckpoints,
   requireBase,
+  STATE_FILE,
   verifyFiles,
   type CheckpointPlace,
 } from '@polygate/training';
@@ -146,7 +148,8 @@ const nearbyHint = async (given: string): Promise<string> => {
  * Folder of the weights: the folder itself, a checkpoint of a run folder, or that of a package such as `@polygate/mini`.
  * @param checkpoint `best`, `last`, or a name such as `step-1500`. @default the best by the score that the run's recipe
  * names, else the last
- * @throws StateError when there are none; ConfigError for a checkpoint that isn't there (lists those that are)
+ * @throws StateError when there are none; ConfigError for a checkpoint that isn't there (lists those that are);
+ * FormatError for a checkpoint that lacks its configuration
  */
 export const modelFolderOf = async (given: string, checkpoint?: string): Promise<string> => {
   const folder = (await packagedModel(given)) ?? given;
@@ -156,6 +159,9 @@ export const modelFolderOf = async (given: string, checkpoint?: string): Promise
       ? ((await bestCheckpoint(folder)) ?? (await latestCheckpoint(folder)))
       : await checkpointOf(folder, checkpoint);
   if (chosen) return chosen.path;
+  if (checkpoint === undefined && (await exists(join(folder, STATE_FILE)))) {
+    throw damagedCheckpoint(folder, CONFIG_FILE, { detail: 'expected a file, got none' });
+  }
   const hint = (await stat(folder).catch(() => undefined)) ? '' : await nearbyHint(given);
   throw new StateError(
     `model: expected a model folder or a run with a checkpoint at ${folder}, got neither ${CONFIG_FILE} nor checkpoints; ${hint}run pretrain first, give the folder that it wrote, or install the package of that name`,
