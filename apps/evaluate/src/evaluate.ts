@@ -13,6 +13,7 @@ import { openRun, type OpenRunOptions, type RunRecord } from '@polygate/runs';
 import { taskFamilyNamed } from '@polygate/tasks';
 import type { EngineChoice } from '@polygate/tensor';
 import { join } from 'node:path';
+import { cautionsOf } from './cautions.ts';
 import { OUTCOMES_FILE, serializeOutcomes } from './outcomes.ts';
 import { formatReport, type ReportFacts } from './report.ts';
 import { resultsFolder } from './results-folder.ts';
@@ -133,6 +134,8 @@ export const evaluate = async (
   const notes = [...new Set(families.flatMap((family) => family.notes ?? []))];
   const overfitting = await readOverfitting(run);
   for (const each of overfitting) logger.warn(describeOverfitting(each));
+  const cautions = cautionsOf(all);
+  for (const caution of cautions) logger.warn(caution);
   const facts: ReportFacts = {
     run,
     suite: data.suite.name,
@@ -148,6 +151,7 @@ export const evaluate = async (
     ...(recipe ? { recipe: { name: recipe.name, seed: recipe.seed, steps: recipe.steps } } : {}),
     ...(state ? { state, checkpoint: checkpointText(state) } : {}),
     ...(overfitting.length > 0 ? { overfitting } : {}),
+    ...(cautions.length > 0 ? { cautions } : {}),
     ...(Number.isFinite(limit) ? { limit } : {}),
     ...(sheet === undefined ? {} : { sheet: 'sheet.png' }),
   };

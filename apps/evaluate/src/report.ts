@@ -20,6 +20,8 @@ export interface ReportFacts {
   readonly checkpoint?: string;
   /** Tasks that the run overfits. @default none */
   readonly overfitting?: readonly Overfitting[];
+  /** What its scores can't say, in sentences without a full stop. @default nothing */
+  readonly cautions?: readonly string[];
   /** File name of the image sheet, if there is one. */
   readonly sheet?: string;
 }
@@ -88,6 +90,7 @@ export const formatReport = (report: ReportFacts, { scores, details, notes }: Re
     summary(scores),
     '',
     ...(report.overfitting ?? []).flatMap((each) => [`${describeOverfitting(each)}.`, '']),
+    ...(report.cautions ?? []).flatMap((each) => [`${each}.`, '']),
     ...(report.sheet === undefined ? [] : [`![Held-out images with predictions](${report.sheet})`, '']),
     ...tasks.flatMap((task) => [
       `## ${task}`,

@@ -194,6 +194,12 @@ export const settleSplits = async (plan: DatasetPlan, context: SettleContext): P
       `prepare ${plan.name}: the source names the split train alone: others are drawn from it (${text}); "split": "train" leaves all samples there`,
     );
   }
+  const single = [...counts].flatMap(([split, rows]) => (split !== 'train' && rows === 1 ? [split] : []));
+  if (single.length > 0) {
+    logger.warn(
+      `prepare ${plan.name}: ${single.join(' and ')} ${single.length > 1 ? 'hold' : 'holds'} one sample (${text}): scores of one sample say nothing of others; hold out more (validationPercent and testPercent, or samples of that split)`,
+    );
+  }
   const used = counts.keys();
   return {
     ...plan,

@@ -63,6 +63,26 @@ describe('a source that names the split train alone', () => {
   });
 });
 
+describe('a split of one sample', () => {
+  it('is told of', async () => {
+    for (const [split, count] of [
+      ['train', 3],
+      ['val', 1],
+      ['test', 2],
+    ] as const)
+      for (let i = 0; i < count; i += 1)
+        await put(
+          `photos/${split}/cat/${i}.svg`,
+          `<svg xmlns="http://www.w3.org/2000/svg" width="60" height="9"><rect width="${9 + i}" height="9" fill="${{ train: 'red', val: 'lime', test: 'blue' }[split]}"/></svg>`,
+        );
+    const { splits, said } = await prepared({ source: 'image-folder', path: 'photos' });
+    expect(splits).toEqual(['train', 'validation', 'test']);
+    expect(said).toContain(
+      'prepare own: validation holds one sample (train 3, validation 1, test 2): scores of one sample say nothing of others; hold out more (validationPercent and testPercent, or samples of that split)',
+    );
+  });
+});
+
 describe('data without named splits', () => {
   it('is told of where nothing of it is held out', async () => {
     await put('a.txt', Array.from({ length: 40 }, (_, i) => `line ${i}`).join('\n'));
