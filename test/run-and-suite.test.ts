@@ -298,7 +298,7 @@ describe('a suite of another tokenizer', () => {
         expect(code, `${command.join(' ')} ${other}`).toBe(1);
         expect(log).toContain("expected one prepared with the model's tokenizer (sha256 ");
         expect(log).toContain(
-          `prepare one for the model: polygate prepare --recipe ${other === 'larger' ? at('data', 'larger.recipe.json') : 'RECIPE'} --for ${at('runs', 'first')}`,
+          `prepare one for the model: polygate prepare --recipe ${other === 'larger' ? at('data', 'larger.recipe.json') : 'RECIPE'} --for ${at('runs', 'first')} --set name=${other}-for-first`,
         );
       }
     }
@@ -310,6 +310,9 @@ describe('a suite of another tokenizer', () => {
     const resumed = await pretrain('first', recipe(at('data', 'first'), tasks));
     expect(resumed.code).toBe(1);
     expect(resumed.log).toContain("expected one prepared with the model's tokenizer");
+    expect(resumed.log).toContain(
+      `the run ${at('runs', 'first')} is there already: train on this suite in another folder (--run FOLDER, or --set name=NAME); or prepare one`,
+    );
     await rm(at('data', 'first'), { recursive: true });
     await cp(kept, at('data', 'first'), { recursive: true });
   });

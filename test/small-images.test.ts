@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeTinySuite } from '../packages/generalist/test/tiny-suite.ts';
+import { addTextsAndClips, writeTinySuite } from '../packages/generalist/test/tiny-suite.ts';
 import { polygate } from './polygate.ts';
 
 let root = '';
@@ -69,4 +69,22 @@ describe('the recipe small-images', () => {
     const unknown = await polygate('pretrain', '--recipe', 'small-image', '--suite', suite);
     expect(unknown.log).toMatch(/small-images/u);
   });
+});
+
+describe('the recipe labelled-text', () => {
+  it('calls the run as the suite is called, and wants texts with labels', async () => {
+    const asked = ['pretrain', '--recipe', 'labelled-text', '--suite', suite, '--run', at('texts')];
+    const { code, log } = await polygate(...asked, ...settings(...short));
+    expect([code, log]).toEqual([
+      exitCodes.usage,
+      expect.stringContaining(
+        `recipe labelled-text: expected texts with labels and a split "train" in ${suite}, got colours (labelled-image), images (captioned-image), lines (text); take another recipe for these`,
+      ),
+    ]);
+    await addTextsAndClips(suite);
+    const notes = ['--set', 'tasks={"notes": {"family": "text-classification", "dataset": "notes"}}'];
+    const trained = await polygate(...asked, ...settings(...short), ...notes);
+    expect([trained.code, trained.code === 0 ? '' : trained.log]).toEqual([exitCodes.done, '']);
+    expect(await recipeOf('texts')).toMatchObject({ name: 'tiny', suite });
+  }, 60_000);
 });

@@ -192,7 +192,7 @@ describe('polygate tune', () => {
     const stored = JSON.parse(await readFile(join(other, 'suite.json'), 'utf8')) as object;
     await writeFile(join(other, 'suite.json'), JSON.stringify({ ...stored, tokenizerHash: tokenizer.hash }));
     expect(await refused('--from', at('base'), '--suite', other, '--task', 'colours')).toContain(
-      `whose ids are other words; prepare one for the model: polygate prepare --recipe RECIPE --for ${at('base')}`,
+      `whose ids are other words; prepare one for the model: polygate prepare --recipe RECIPE --for ${at('base')} --set name=tiny-for-base`,
     );
     await rm(other, { recursive: true, force: true });
   });

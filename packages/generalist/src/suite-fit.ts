@@ -1,5 +1,6 @@
 /** Whether a suite is one that a model can read: ids of its tokenizer, images as it was trained on. */
 import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
 import { ConfigError, silentLogger, StateError, type Logger } from '@polygate/core';
 import { datasetModalities } from '@polygate/datasets';
 import type { ModelConfig, ModelImage } from './models/model-config.ts';
@@ -9,6 +10,13 @@ import type { OpenSuite } from './suite-data.ts';
 export const howMade = ({ fit, background }: Pick<ModelImage, 'fit' | 'background'>): string =>
   `${fit ?? 'contain'} on ${background ?? '#ffffff'}`;
 
+/** The last part of a path or package as a part of a suite's name. */
+const slugOf = (path: string): string =>
+  basename(path)
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/gu, '-')
+    .replace(/^-+|-+$/gu, '') || 'model';
+
 /** What is checked of a model. */
 export interface SuiteReader {
   readonly config: Pick<ModelConfig, 'tokenizerHash' | 'image'>;
@@ -17,6 +25,8 @@ export interface SuiteReader {
 export interface RequireSuiteOptions {
   /** Stands in the remedy: what `prepare --for` takes. @default RUN */
   readonly run?: string;
+  /** Whether the run is one that goes on, which another folder would begin anew. @default false */
+  readonly goesOn?: boolean;
   /** Gets a line where images were made in another way. */
   readonly logger?: Logger;
 }
@@ -31,11 +41,16 @@ export const requireSuiteOf = (
   data: Pick<OpenSuite, 'folder' | 'suite' | 'tokenizer'>,
   options: RequireSuiteOptions = {},
 ): void => {
-  const { run = 'RUN', logger = silentLogger } = options;
+  const { run = 'RUN', goesOn = false, logger = silentLogger } = options;
   // The recipe that `prepare --from` wrote lies beside the suite.
   const written = `${data.folder.replace(/[/\\]+$/u, '')}.recipe.json`;
   const recipe = existsSync(written) ? written : 'RECIPE';
-  const remedy = `prepare one for the model: polygate prepare --recipe ${recipe} --for ${run}`;
+  // Under its own name it would take the place of the suite that other runs were trained on.
+  const name = `${data.suite.name}-for-${slugOf(run)}`;
+  const anew = goesOn
+    ? `the run ${run} is there already: train on this suite in another folder (--run FOLDER, or --set name=NAME); or `
+    : '';
+  const remedy = `${anew}prepare one for the model: polygate prepare --recipe ${recipe} --for ${run} --set name=${name}`;
   const { tokenizerHash, image } = config;
   if (data.tokenizer.hash !== tokenizerHash) {
     throw new StateError(

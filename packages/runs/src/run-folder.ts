@@ -57,7 +57,7 @@ const differences = (a: unknown, b: unknown, path = ''): string[] => {
  */
 export const resumedConfig = async (run: string, data: OpenSuite): Promise<ModelConfig | undefined> => {
   const model = await readModelConfig(run).catch(() => undefined);
-  if (model) requireSuiteOf(model, data, { run });
+  if (model) requireSuiteOf(model, data, { run, goesOn: true });
   return model?.config;
 };
 

@@ -91,8 +91,8 @@ export const addPrepare = (program: Command, terminal: Terminal): void => {
         {
           ...asked,
           output: flags.out,
-          // A path never takes the place of a suite that another recipe made.
-          replace: file === undefined || there,
+          // A path never takes the place of a suite that another recipe made, or that was made for another model.
+          replace: file === undefined || (there && (flags.for === undefined || flags.force === true)),
           ...(flags.for === undefined ? {} : { for: flags.for }),
           ...(flags.force === undefined ? {} : { force: flags.force }),
           ...(flags.verify === undefined ? {} : { verify: flags.verify }),

@@ -11,7 +11,6 @@ import { uniPerceiverRecipes } from './uni-perceiver.ts';
 export const pretrainRecipes: Readonly<Record<string, RecipeInput>> = Object.freeze({
   demo,
   'demo-wasm': demoWasm,
-  'labelled-text': labelledText,
   'mini-generalist': miniGeneralist,
   ...sm4Recipes,
   ...uniPerceiverRecipes,
@@ -20,5 +19,6 @@ export const pretrainRecipes: Readonly<Record<string, RecipeInput>> = Object.fre
 /** Recipes that a suite decides, by name: a function of what is prepared in a folder. */
 export const suiteRecipes: Readonly<Record<string, (suite: Suite, folder: string) => FittedRecipe>> =
   Object.freeze({
+    'labelled-text': labelledText,
     'small-images': (suite, folder) => smallImages(suite, { folder }),
   });

@@ -4,7 +4,7 @@ import { ClassFinder, createLabelIndex } from '../samples/class-names.ts';
 import { fault, type Fault, type Sample } from '../samples/sample.ts';
 import { labelColumns } from '../tables/column-names.ts';
 import type { Table } from '../tables/table.ts';
-import { isMissing, numberOf } from './table-columns.ts';
+import { commaRemedy, isMissing, numberOf } from './table-columns.ts';
 
 /** What columns that are asked are usually called: those of labels, and what tables of measurements have in their place. */
 export const askedNames: readonly string[] = [
@@ -70,12 +70,13 @@ export const askedNumbers = (names: readonly string[]): AskedColumns => ({
   of(id, cells) {
     const targets = names.map((_, at) => numberOf(cells[at] ?? ''));
     const bad = targets.findIndex((value) => value === undefined || !Number.isFinite(value));
-    return bad < 0
-      ? { targets: targets as number[] }
-      : fault(
-          id,
-          'no-target',
-          `expected a number in column "${names[bad] ?? ''}", got ${excerpt(cells[bad])}`,
-        );
+    if (bad < 0) return { targets: targets as number[] };
+    const cell = cells[bad] ?? '';
+    const remedy = commaRemedy(cell);
+    return fault(
+      id,
+      'no-target',
+      `expected a number in column "${names[bad] ?? ''}", got ${excerpt(cell)}${remedy === '' ? '' : `; ${remedy}`}`,
+    );
   },
 });

@@ -22,6 +22,15 @@ export const numberOf = (cell: string): number | undefined => {
   return Number.isNaN(value) ? undefined : value;
 };
 
+/** A number as many countries write it, `1.234,5`, or with commas between thousands. */
+const withCommas = /^[-+]?(?:\d+(?:,\d+)?|\d{1,3}(?:\.\d{3})+(?:,\d+)?|\d{1,3}(?:,\d{3})+(?:\.\d+)?)$/u;
+
+/** What makes numbers with commas ones that are read, where a cell holds one; else empty. */
+export const commaRemedy = (cell: string): string =>
+  cell.includes(',') && withCommas.test(cell.trim())
+    ? 'write decimals with a point and no sign between thousands (pandas: read_csv(..., sep=";", decimal=",", thousands="."), then to_csv)'
+    : '';
+
 /** A category as it is compared: truth values are written in capitals by some programs, and not by others. */
 const categoryOf = (cell: string): string => {
   const text = cell.trim();
@@ -43,6 +52,8 @@ export class ColumnSurvey {
   readonly #values = new Set<string>();
   #isNumeric = true;
   #isWhole = true;
+  #haveCommas = true;
+  #withComma: string | undefined;
   #count = 0;
 
   add(cell: string): void {
@@ -51,6 +62,8 @@ export class ColumnSurvey {
     const value = this.#isNumeric ? numberOf(cell) : undefined;
     if (value === undefined) this.#isNumeric = false;
     if (!Number.isSafeInteger(value)) this.#isWhole = false;
+    if (this.#haveCommas && !withCommas.test(cell.trim())) this.#haveCommas = false;
+    if (this.#haveCommas && cell.includes(',')) this.#withComma ??= cell.trim();
     if (this.#values.size <= MAX_CATEGORIES) this.#values.add(categoryOf(cell));
   }
 
@@ -70,6 +83,11 @@ export class ColumnSurvey {
   get numbers(): 'none' | 'whole' | 'any' {
     if (!this.#isNumeric || this.#count === 0) return 'none';
     return this.#isWhole ? 'whole' : 'any';
+  }
+
+  /** The first number with a comma, where all cells are numbers, written with commas or without any sign. */
+  get commas(): string | undefined {
+    return this.#haveCommas ? this.#withComma : undefined;
   }
 
   /** Whether some text or number comes twice, as classes do. */

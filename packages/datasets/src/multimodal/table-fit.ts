@@ -28,6 +28,8 @@ interface Judged {
   /** Other columns that say something of a row. */
   readonly numbers: readonly string[];
   readonly categories: readonly string[];
+  /** Numbers that are written with commas, which make categories. */
+  readonly commas: readonly string[];
 }
 
 const isSound = ({ name }: { readonly name: string }): boolean =>
@@ -63,12 +65,14 @@ const judge = (survey: PathSurvey, file: SurveyedFile, table: SurveyedTable): Ju
   const label = columnIn(header, askedNames);
   const numbers: string[] = [];
   const categories: string[] = [];
+  const commas: string[] = [];
   for (const [at, name] of header.entries()) {
     const column = surveys[at];
     const isFile = rows.some((row) => isImageName(row[at] ?? ''));
     if (!column?.column(name) || at === label || at === split || name === recordings?.column || isFile)
       continue;
-    if (column.areNames(name)) continue;
+    if (column.commas !== undefined) commas.push(name);
+    if (column.commas !== undefined || column.areNames(name)) continue;
     if (column.numbers !== 'none') numbers.push(name);
     else if (column.repeats) categories.push(name);
   }
@@ -80,15 +84,19 @@ const judge = (survey: PathSurvey, file: SurveyedFile, table: SurveyedTable): Ju
     ...(asked ? { asked: { column: header[label] ?? '', isNumber: asked.numbers === 'any' } } : {}),
     numbers,
     categories,
+    commas,
   };
 };
 
 /** What is read, in words: `the numbers age, days and the categories ward`. */
-const inWords = ({ numbers, categories, recordings }: Judged): string =>
+const inWords = ({ numbers, categories, commas, recordings }: Judged): string =>
   [
     ...(recordings ? [`recordings in ${recordings.column}`] : []),
     ...(numbers.length > 0 ? [`numbers in ${someOf(numbers, 6)}`] : []),
     ...(categories.length > 0 ? [`categories in ${someOf(categories, 6)}`] : []),
+    ...(commas.length > 0
+      ? [`numbers with commas in ${someOf(commas, 6)}, which are categories unless written with points`]
+      : []),
   ].join(', ');
 
 const settingsOf = (
@@ -147,11 +155,12 @@ export const multimodalTableFit = async (survey: PathSurvey): Promise<ReaderFit 
     const table = await survey.table(file.id);
     const judged = table && judge(survey, file, table);
     if (!judged) continue;
-    const { recordings, numbers, categories } = judged;
+    const { recordings, numbers, categories, commas } = judged;
     const text = textTableVerdict(table);
     // Texts with labels, and names of images, are those of other readers.
     const isOthers = (text && 'settings' in text) || survey.files.some(({ name }) => isImageName(name));
-    if (recordings || (!isOthers && numbers.length + categories.length > 0)) tables.push(judged);
+    if (recordings || (!isOthers && numbers.length + categories.length + commas.length > 0))
+      tables.push(judged);
   }
   const heard = tables.filter(({ recordings }) => recordings);
   if (sounds.length === 0 || heard.length > 0) return fitOfTables(survey, heard.length > 0 ? heard : tables);

@@ -6,7 +6,7 @@ import { createImageFinder, type ImageFinder } from '../images/image-finder.ts';
 import type { Table, TableOptions } from '../tables/table.ts';
 import type { TableSplits } from '../tables/table-splits.ts';
 import { askedNames } from './asked-columns.ts';
-import { ColumnSurvey } from './table-columns.ts';
+import { ColumnSurvey, commaRemedy } from './table-columns.ts';
 
 /** What columns of recordings are usually called. */
 const audioColumns: readonly string[] = [
@@ -112,6 +112,11 @@ export const tableInput = async (
     const name = table.columns[index] ?? String(index);
     const survey = surveys[at];
     const column = survey?.column(name);
+    const comma = survey?.commas;
+    if (comma !== undefined)
+      notes.push(
+        `column "${name}" holds numbers with commas, such as ${comma}, which are read as categories: where they are amounts, ${commaRemedy(comma)}`,
+      );
     // A name says nothing of other rows; one that is asked for is taken all the same.
     if (column && (layout.given || !survey?.areNames(name))) return [{ index, column }];
     notes.push(

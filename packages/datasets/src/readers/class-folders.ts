@@ -116,7 +116,7 @@ const refuseDeeper = async (
           ? `put the classes into the splits (${entry.name}/${folder.name})`
           : names.size === 1
             ? 'move the images up into the folders of their classes'
-            : `where ${listed(folders)} are splits, make each of them a source (path, split and the same dataset); else give the folder that holds the classes`;
+            : `where ${listed(folders)} are splits, make each of them a source (path, split and the same dataset); where they are classes, name each image (${example}) and its label in a table (source labelled-table); else give the folder that holds the classes`;
     refuse(path, `images one folder deeper, as ${example}`, remedy);
   }
 };

@@ -1,16 +1,16 @@
 /** Whether files of JSON lines name images or hold texts. */
 import { isImageName } from '../files/paths.ts';
 import { firstField, type JsonFields } from '../samples/json-captions.ts';
+import { fieldOfImages, imageFields, imageInFields, imageNamesWithin } from '../samples/json-images.ts';
 import { namedImages } from '../survey/named-images.ts';
 import type { PathSurvey, SurveyedFile } from '../survey/path-survey.ts';
 import { textTableVerdict } from '../survey/table-fit.ts';
 import { objectRows } from '../survey/surveyed-table.ts';
 import { layoutFit, type FittingFile } from '../survey/split-sources.ts';
-import { captionColumns, imageColumns, labelColumns } from '../tables/column-names.ts';
+import { captionColumns, labelColumns } from '../tables/column-names.ts';
 import type { ReaderFit } from './dataset-reader.ts';
 
 const MAX_FILES = 24;
-const imageFields = imageColumns.filter((name) => name !== 'id' && name !== 'image_id');
 const textFields = ['texts', 'captions', 'text', ...captionColumns];
 
 type Fitting = FittingFile & { readonly reason: string };
@@ -21,10 +21,14 @@ const judge = (
   rows: readonly JsonFields[],
 ): Fitting | { readonly nearly: string } | undefined => {
   const has = (keys: readonly string[]): boolean => rows.some((row) => firstField(row, keys) !== undefined);
-  const named = rows.flatMap((row) => {
-    const value = firstField(row, imageFields);
-    return typeof value === 'string' ? [value] : [];
-  });
+  const namesIn = (keys: readonly string[]): string[] =>
+    rows.flatMap((row) => {
+      const value = imageInFields(row, keys);
+      return typeof value === 'string' ? [value] : [];
+    });
+  const usual = namesIn(imageFields);
+  const field = usual.some(isImageName) ? undefined : fieldOfImages(rows);
+  const named = field === undefined ? usual : namesIn([field]);
   const shared = { id: file.id, name: file.name };
   if (named.some(isImageName)) {
     const images = namedImages(survey, named);
@@ -32,6 +36,7 @@ const judge = (
     const kind = has(textFields) ? 'captioned-image' : has(labelColumns) ? 'labelled-image' : undefined;
     if (!kind) return { nearly: `${file.id} names images, but neither captions nor labels` };
     const root = {
+      ...(field === undefined ? {} : { imageColumn: field }),
       ...(images.folder === file.folder ? {} : { root: survey.at(images.folder) }),
       ...(images.prefix === undefined ? {} : { prefix: images.prefix }),
     };
@@ -42,6 +47,12 @@ const judge = (
       reason: `${file.id} names images and their ${said}, one JSON object a line`,
     };
   }
+  // Read as texts, rows would lose the images that they name.
+  const within = rows.flatMap((row) => imageNamesWithin(row));
+  if (within.length > 0 && namedImages(survey, within))
+    return {
+      nearly: `${file.id} names images such as ${within[0] ?? ''}, but not each row names one in a field of its own: put their names into a field "image"`,
+    };
   const labelled = textTableVerdict(objectRows(rows));
   if (labelled && !('nearly' in labelled)) {
     const settings = { file: survey.at(file.id), kind: 'labelled-text', ...labelled.settings };

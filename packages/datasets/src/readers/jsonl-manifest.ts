@@ -1,10 +1,11 @@
 import { basename, dirname } from 'node:path';
 import { ConfigError, excerpt, FormatError, parseJson } from '@polygate/core';
 import { ClassFinder, createLabelIndex, labelName } from '../samples/class-names.ts';
-import { captionColumns, imageColumns, labelColumns } from '../tables/column-names.ts';
+import { captionColumns, labelColumns } from '../tables/column-names.ts';
 import { createImageFinder, type ImageFinder, type ImageNameOptions } from '../images/image-finder.ts';
 import { ImageRows, rowKey } from '../samples/image-rows.ts';
 import { captionsOfFields, firstField, isJsonFields, type JsonFields } from '../samples/json-captions.ts';
+import { imageFields, imageInFields } from '../samples/json-images.ts';
 import { requireFile } from '../files/paths.ts';
 import { readLines, type LineItem } from '../tables/lines.ts';
 import { fault, type Fault, type Reader, type ReaderItem, type Sample } from '../samples/sample.ts';
@@ -34,7 +35,7 @@ export interface JsonlManifestOptions extends ImageNameOptions {
   readonly file: string;
   /** Folder that image paths are relative to. @default the folder of the file */
   readonly root?: string;
-  /** Field of the image's name. @default the first of image, path, file_name, filename and the like */
+  /** Field of the image's name, or of an object with it. @default the first of image, path, file_name, filename and the like */
   readonly imageColumn?: string;
   /** Field of the captions. @default the first of texts, captions, text, caption and the like */
   readonly captionColumn?: string;
@@ -50,8 +51,6 @@ export interface JsonlManifestOptions extends ImageNameOptions {
 
 /** Lists of captions first: a row may have one of them beside them. */
 const captionKeys: readonly string[] = ['texts', 'captions', 'text', ...captionColumns];
-/** In lines an id is one of the row, not the name of a file. */
-const imageKeys = imageColumns.filter((name) => name !== 'id' && name !== 'image_id');
 /** Labels are a column of 32 bits. */
 const MAX_LABEL = 2 ** 31;
 
@@ -77,12 +76,6 @@ interface Row {
   /** What rows of one image share, where the row names one. */
   readonly key?: string;
 }
-
-const imageOf = (fields: JsonFields, keys: readonly string[]): unknown => {
-  const value = firstField(fields, keys);
-  // Python's `datasets` writes images as { path, bytes }.
-  return isJsonFields(value) ? (firstField(value, ['path']) ?? value) : value;
-};
 
 const parseRow = (line: LineItem, file: string): JsonFields | Fault => {
   const id = `line ${line.number}`;
@@ -128,7 +121,7 @@ const splitsOfFields = (
 
 const toRow = async (fields: JsonFields, line: number, survey: Survey): Promise<Row | Fault> => {
   const where = `line ${line}`;
-  const name = imageOf(fields, survey.keys.image);
+  const name = imageInFields(fields, survey.keys.image);
   if (name !== undefined && (typeof name !== 'string' || name.trim() === ''))
     return fault(where, 'no-image-name', `expected a text "image", got ${excerpt(name)}`);
   const texts = captionsOfFields(fields, survey.keys.caption);
@@ -207,7 +200,7 @@ export const openJsonlManifest = async (options: JsonlManifestOptions): Promise<
   const finder = createImageFinder(options.root ?? dirname(file), options);
   const { imageColumn, captionColumn, labelColumn } = options;
   const keys: RowKeys = {
-    image: imageColumn === undefined ? imageKeys : [imageColumn],
+    image: imageColumn === undefined ? imageFields : [imageColumn],
     caption: captionColumn === undefined ? captionKeys : [captionColumn],
     label: labelColumn === undefined ? labelColumns : [labelColumn],
   };

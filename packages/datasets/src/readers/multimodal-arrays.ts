@@ -29,6 +29,9 @@ const labelWords: ReadonlySet<string> = new Set([
   'classes',
 ]);
 
+/** Arrays that are offered for the one of labels. */
+const MAX_ASKS = 3;
+
 /** Most axes of an array whose name says no modality: samples of a series, or of a row. */
 const MOST_AXES = 3;
 
@@ -174,13 +177,19 @@ const fitOfArrays = async (
   const inputs = names.filter((name) => name !== label);
   const isNamed = inputs.some((name) => modalityOfName.has(name));
   const told: string[] = [];
+  // Labels have one number for each sample, as a rule.
+  const single: string[] = [];
+  const samples = new Set<number | undefined>();
   let isPlain = true;
   for (const name of inputs) {
     const { shape } = await headerOf(byName.get(name) as ArraySource);
+    samples.add(shape[0]);
+    if (shape.length === 1) single.push(name);
     told.push(`${name} as ${modalityOfName(name, shape.length)} (${shape.join(', ')})`);
     isPlain &&= modalityOfName.has(name) || (shape.length > 1 && shape.length <= MOST_AXES);
   }
-  if (inputs.length === 0 || (label === undefined && !isNamed)) return undefined;
+  const areSamples = inputs.length > 1 && samples.size === 1 && single.length > 0;
+  if (inputs.length === 0 || (label === undefined && !isNamed && !areSamples)) return undefined;
   const shown = `arrays ${someOf(told, 6)}`;
   const sources = [{ files }];
   if (label === undefined)
@@ -188,7 +197,9 @@ const fitOfArrays = async (
       fit: 'nearly',
       reason: `${shown}, none of them called as those of labels are (${[...labelWords].join(', ')})`,
       sources,
-      asks: inputs.filter((name) => !modalityOfName.has(name)).map((name) => `label=${name}`),
+      asks: (single.length > 0 ? single : inputs.filter((name) => !modalityOfName.has(name)))
+        .slice(0, MAX_ASKS)
+        .map((name) => `label=${name}`),
     };
   // Images with labels are also those of numpy-arrays, which is surer of them.
   return isNamed || isPlain

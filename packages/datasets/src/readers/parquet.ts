@@ -10,8 +10,14 @@ import { splitInName } from '../splits/split-names.ts';
 import { featuresOfMetadata } from '../values/features.ts';
 import { fetchedRows } from '../values/fetched-rows.ts';
 import { openValueTable, type ValueReader, type ValueReaderOptions } from '../values/value-reader.ts';
-import { rolesOf, textNames, valueKinds } from '../values/value-roles.ts';
-import type { ValuePart } from '../values/value-table.ts';
+import {
+  rolesOf,
+  textNames,
+  valueKinds,
+  type ValueRoleOptions,
+  type ValueRoles,
+} from '../values/value-roles.ts';
+import type { ValuePart, ValueTable } from '../values/value-table.ts';
 import { describeType } from '../values/value-type.ts';
 import { namedImages } from '../survey/named-images.ts';
 import type { PathSurvey, SurveyedFile } from '../survey/path-survey.ts';
@@ -120,6 +126,44 @@ const namedImagesFit = async (survey: PathSurvey, file: SurveyedFile): Promise<R
   return { fit: 'sure', reason: `${file.id} names images in ${name}, and their ${what}`, sources: [source] };
 };
 
+/** Settings that are offered for an answer. */
+const MAX_ASKS = 4;
+
+/** Settings, each of which says what the columns do not: the kind, or the column of captions, labels or texts. */
+const answersOf = (table: ValueTable): readonly string[] => {
+  const names = (table.parts[0]?.columns ?? []).map(({ name }) => name);
+  const offers: readonly (readonly [string, ValueRoleOptions])[] = [
+    ...valueKinds.map((kind) => [`kind=${kind}`, { kind }] as const),
+    ...names.map((name) => [`captionColumn=${name}`, { captionColumn: name }] as const),
+    ...names.map((name) => [`labelColumn=${name}`, { labelColumn: name }] as const),
+    ...names.map((name) => [`textColumns=["${name}"]`, { textColumns: [name] }] as const),
+  ];
+  const answers = offers.filter(([, options]) => {
+    try {
+      // An id or a price is a column of labels by its type alone.
+      const { label } = rolesOf(table, options);
+      return label === undefined || label !== options.labelColumn || isTextColumn(table, label);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      return false;
+    }
+  });
+  return answers.slice(0, MAX_ASKS).map(([setting]) => setting);
+};
+
+const isTextColumn = (table: ValueTable, column: string): boolean =>
+  table.parts[0]?.columns.some(({ name, type }) => name === column && type === 'text') ?? false;
+
+/** Which column the captions are taken of, where others would do. */
+const otherTexts = (table: ValueTable, { kind, texts: [caption] }: ValueRoles): string => {
+  if (kind !== 'captioned-image' || caption === undefined) return '';
+  const others = (table.parts[0]?.columns ?? []).map(({ name }) => name).filter((name) => name !== caption);
+  const usual = others.filter((name) => columnIn([name], textNames) >= 0);
+  return usual.length > 0
+    ? ` with the captions in ${caption}; captionColumn takes others (${someOf(usual)})`
+    : '';
+};
+
 const isParquet = ({ extension }: SurveyedFile): boolean => extensions.includes(extension);
 
 export const parquetReader = defineReader({
@@ -161,14 +205,24 @@ export const parquetReader = defineReader({
         columns: file.columns,
         features: featuresOfMetadata(file.metadata),
       };
-      const { kind, texts } = rolesOf({ name: shown, parts: [{ ...part, groups: file.groups }] }, {});
+      const table: ValueTable = { name: shown, parts: [{ ...part, groups: file.groups }] };
+      let roles: ValueRoles;
+      try {
+        roles = rolesOf(table, {});
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        const asks = answersOf(table);
+        if (asks.length === 0) throw error;
+        return { fit: 'nearly', reason: error.message, sources: [{ files: survey.at() }], asks };
+      }
+      const { kind, texts } = roles;
       // A column that is one of texts by its type alone may hold the names of categories.
       const isDoubtful =
         kind.endsWith('text') &&
         texts.length === 1 &&
         !textNames.includes(texts[0]?.toLowerCase() ?? '') &&
         file.columns.length > 2;
-      const reason = `${shown} with the columns ${columns.join(', ')}, read as ${kind}`;
+      const reason = `${shown} with the columns ${columns.join(', ')}, read as ${kind}${otherTexts(table, roles)}`;
       return { fit: isDoubtful ? 'likely' : 'sure', reason, sources: [{ files: survey.at(), kind }] };
     } catch (error) {
       if (!(error instanceof ConfigError || error instanceof FormatError)) throw error;

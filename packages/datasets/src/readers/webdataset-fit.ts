@@ -40,10 +40,16 @@ export const webDatasetFit = async (survey: PathSurvey): Promise<ReaderFit | und
       reason: `${first.id} holds ${shown || 'nothing'}: expected an image and its text or class under one key, side by side`,
     };
   }
-  const kind = members.some((path) => /\.cls$/iu.test(path)) ? 'labelled-image' : 'captioned-image';
+  const has = (ending: RegExp): boolean => members.some((path) => ending.test(path));
+  const isLabelled = has(/\.cls$/iu);
+  const kind = isLabelled ? 'labelled-image' : 'captioned-image';
+  const also =
+    isLabelled && has(/\.(?:txt|caption)$/iu)
+      ? ', read by their classes; their texts are read by kind captioned-image'
+      : '';
   return {
     fit: 'sure',
-    reason: `${archives.length === 1 ? first.id : `${archives.length} archives`} with members such as ${shown}`,
+    reason: `${archives.length === 1 ? first.id : `${archives.length} archives`} with members such as ${shown}${also}`,
     sources: [{ files: archives.map(({ id }) => survey.at(id)), kind }],
   };
 };

@@ -2,7 +2,7 @@
 import { open, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { ConfigError, FormatError, parseJson } from '@polygate/core';
-import { listFolder, type LinkOptions } from '../files/folder-listing.ts';
+import { listFolder } from '../files/folder-listing.ts';
 import { isJsonFields } from '../samples/json-captions.ts';
 import { isJsonLinesName } from '../tables/json-records.ts';
 import { readLines } from '../tables/lines.ts';
@@ -26,7 +26,7 @@ interface Listing {
 }
 
 /** Breadth first, so that a large folder deep down hides none of the others. */
-const listBelow = async (root: string, options: LinkOptions): Promise<Listing> => {
+const listBelow = async (root: string): Promise<Listing> => {
   const files: SurveyedFile[] = [];
   const folders: string[] = [];
   let complete = true;
@@ -34,8 +34,9 @@ const listBelow = async (root: string, options: LinkOptions): Promise<Listing> =
   for (let depth = 0; level.length > 0; depth += 1) {
     const next: string[] = [];
     for (const folder of level) {
-      // What can't be listed, or leads elsewhere, is the reader's to report.
-      const entries = await listFolder(join(root, folder), root, options).catch(() => []);
+      // A link that leads elsewhere is looked through, so that what lies beside it is seen: whether it may be followed, and
+      // what can't be listed, is the reader's to report.
+      const entries = await listFolder(join(root, folder), root, { links: 'follow' }).catch(() => []);
       for (const { name, kind } of entries) {
         const id = folder === '' ? name : `${folder}/${name}`;
         if (kind === 'file') {
@@ -129,10 +130,11 @@ const remembered = <T>(read: (id: string) => Promise<T>): ((id: string) => Promi
 };
 
 /**
- * Surveys a path. At most 50,000 files and 5,000 folders are listed, 8 folders deep; of files, at most the first rows are read.
+ * Surveys a path, through all links. At most 50,000 files and 5,000 folders are listed, 8 folders deep; of files, at most the
+ * first rows are read.
  * @throws ConfigError where nothing is there
  */
-export const surveyPath = async (path: string, options: LinkOptions = {}): Promise<PathSurvey> => {
+export const surveyPath = async (path: string): Promise<PathSurvey> => {
   const stats = await stat(path).catch(() => undefined);
   if (!stats?.isFile() && !stats?.isDirectory()) {
     throw new ConfigError(
@@ -145,7 +147,7 @@ export const surveyPath = async (path: string, options: LinkOptions = {}): Promi
   }
   const isFile = stats.isFile();
   const root = isFile ? dirname(path) : path;
-  const { files: listed, folders, complete } = await listBelow(root, options);
+  const { files: listed, folders, complete } = await listBelow(root);
   const name = basename(path);
   const given = { id: name, name, extension: extname(name).toLowerCase(), folder: '' };
   const files = isFile ? [given] : listed;

@@ -27,8 +27,11 @@ const firstRecords = async (file: string, delimiter: string, quotes: Quotes): Pr
   const rows: string[][] = [];
   let [broken, needed, doubled] = [0, false, false];
   for await (const item of readDelimited(file, { delimiter, quoting: quotes === 'csv' })) {
-    if (item.kind === 'bad-record') broken += 1;
-    else if (item.fields.some((field) => field.trim() !== '')) {
+    if (item.kind === 'bad-record') {
+      broken += 1;
+      // Without the first record none of the others is a header.
+      if (rows.length === 0) break;
+    } else if (item.fields.some((field) => field.trim() !== '')) {
       const quoted = item.quoted.map((index) => item.fields[index] ?? '');
       doubled ||= quoted.some((text) => text.includes('"'));
       needed ||= doubled || quoted.some((text) => text.includes(delimiter) || text.includes('\n'));

@@ -1,5 +1,6 @@
 /** Whether tables among the surveyed files have the columns that a reader wants. */
 import { isImageName } from '../files/paths.ts';
+import { SplitSearch } from '../splits/split-search.ts';
 import type { ReaderFit } from '../readers/dataset-reader.ts';
 import { clipColumns, columnIn, imageColumns } from '../tables/column-names.ts';
 import { type NamedFiles, namedImages } from './named-images.ts';
@@ -83,11 +84,31 @@ export const tableFit = async (
   return read && { ...read, reason: `${read.reason}${more}` };
 };
 
+/** Index of the column that says the split of each row, -1 where none does. */
+const columnOfSplits = ({ header, rows }: SurveyedTable, image: number): number => {
+  const search = new SplitSearch([image]);
+  for (const row of rows) search.addRow(header.map((name, key) => ({ key, name, value: row[key] })));
+  return Number(search.resolve().key ?? -1);
+};
+
 /** Columns whose cells repeat, as those of classes do, and are more than one. */
 const repeatingColumns = ({ header, rows }: SurveyedTable, image: number): readonly string[] =>
   header.filter((name, at) => {
     const cells = new Set(rows.map((row) => row[at] ?? ''));
     return at !== image && name !== '' && cells.size > 1 && cells.size * 2 <= rows.length;
+  });
+
+/** Words of a cell of a column of captions, at least, in the mean. */
+const CAPTION_WORDS = 2;
+
+/** Columns whose cells are of several words, as captions are. */
+const wordyColumns = ({ header, rows }: SurveyedTable, image: number): readonly string[] =>
+  header.filter((name, at) => {
+    const cells = rows
+      .map((row) => row[at] ?? '')
+      .filter((cell) => /\p{L}/u.test(cell) && !isImageName(cell));
+    const words = cells.reduce((sum, cell) => sum + cell.split(/\s+/u).length, 0);
+    return at !== image && name !== '' && words >= CAPTION_WORDS * Math.max(1, rows.length);
   });
 
 /**
@@ -107,6 +128,12 @@ const columnOfImages = ({ header, rows }: SurveyedTable): number => {
   return columns.length === 1 ? (columns[0] ?? -1) : -1;
 };
 
+/** What else than images a table may hold: the columns that may be it where none is called so, and the setting that says which. */
+const roles = {
+  labels: { option: 'labelColumn', columns: repeatingColumns },
+  captions: { option: 'captionColumn', columns: wordyColumns },
+} as const;
+
 /**
  * Judges a table of images and something else about them.
  * @param names usual names of the other column
@@ -124,13 +151,15 @@ export const imageTableVerdict = (
   if (image < 0 || image === other) return undefined;
   const imageColumn = usual < 0 ? { imageColumn: header[image] || image } : {};
   if (other < 0) {
-    const asks = wanted.role === 'labels' ? repeatingColumns(table, image).slice(0, MAX_ASKS) : [];
+    const role = wanted.role === 'labels' || wanted.role === 'captions' ? roles[wanted.role] : undefined;
+    const split = header[columnOfSplits(table, image)];
+    const asks = (role?.columns(table, image) ?? []).filter((name) => name !== split).slice(0, MAX_ASKS);
     const found = asks.length > 0 ? namedImages(survey, cellsOf(rows, image)) : undefined;
     if (!found || !cellsOf(rows, image).some(isImageName)) return undefined;
     return {
-      nearly: `names of images in ${header[image] || `column ${image}`}, but no column of labels is called so (${wanted.names.slice(0, 4).join(', ')} ...)`,
+      nearly: `names of images in ${header[image] || `column ${image}`}, but no column of ${wanted.role} is called so (${wanted.names.slice(0, 4).join(', ')} ...)`,
       settings: { ...imagesOf(survey, found), ...imageColumn },
-      asks: asks.map((name) => `labelColumn=${name}`),
+      asks: asks.map((name) => `${role?.option ?? ''}=${name}`),
     };
   }
   const columns = `has the columns ${header[image] ?? ''} (images) and ${header[other] ?? ''} (${wanted.role})`;
