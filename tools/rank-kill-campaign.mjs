@@ -9,14 +9,11 @@
  * difference.
  */
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { prepare } from '@polygate/app-prepare';
 import { createRandom } from '@polygate/core';
-import { latestCheckpoint, readMetricRecords } from '@polygate/training';
-import { prepareRecipe, put, writeRawFiles } from './campaign-suite.mjs';
+import { errorsOf, outcomeOf, require, writeSuite } from './rank-suite.mjs';
 
 const [count = '', seed = '1', size = '2'] = process.argv.slice(2);
 const [blows, processes] = [Number(count), Number(size)];
@@ -31,31 +28,6 @@ const program = join(import.meta.dirname, '../apps/polygate/bin/polygate.js');
 const random = createRandom(Number(seed));
 const folder = await mkdtemp(join(tmpdir(), 'polygate-ranks-'));
 
-const recipe = (suite) => ({
-  name: 'small',
-  suite,
-  model: {
-    ...{ preset: 'mini-moe', layers: 1, width: 12, heads: 2, hidden: 16, patchSize: 4, maxPositions: 64 },
-    moe: { condition: 'token', experts: 3, topK: 2, noise: 1 },
-  },
-  tasks: {
-    colours: { family: 'image-classification', dataset: 'colours', batchSize: 4 },
-    captions: {
-      ...{ family: 'image-text-retrieval', dataset: 'bars', batchSize: 4, maximumTokens: 8 },
-    },
-  },
-  optimizer: { learningRate: 3e-3 },
-  ...{ seed: 7, engine: 'cpu', steps: '12 steps' },
-  checkpoint: { every: '2 steps', keep: 2 },
-  validation: { every: '100%', limit: 2 },
-});
-
-const writeSuite = async () => {
-  await writeRawFiles(folder);
-  const { directory } = await prepare({ recipe: prepareRecipe(8), workDirectory: folder });
-  await put(folder, 'recipe.json', JSON.stringify(recipe(directory)));
-};
-
 /** The process of a rank among the children of another one; undefined where it is not there yet. */
 const rankOf = async (starter, rank) => {
   const children = await readFile(`/proc/${starter}/task/${starter}/children`, 'utf8').catch(() => '');
@@ -67,12 +39,12 @@ const rankOf = async (starter, rank) => {
 };
 
 /** A start, which a blow may meet. @returns how it ended, and how long after the blow */
-const start = (run, blow) =>
+const start = (recipe, run, blow) =>
   new Promise((resolve, reject) => {
     const began = performance.now();
     let struck;
     let errors = '';
-    const words = ['pretrain', '--recipe', join(folder, 'recipe.json'), '--run', join(folder, run)];
+    const words = ['pretrain', '--recipe', recipe, '--run', join(folder, run)];
     const child = spawn(process.execPath, [program, ...words, '--processes', String(processes)], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, OMP_NUM_THREADS: '1', POLYGATE_RANK_TIMEOUT: String(RANK_TIMEOUT) },
@@ -98,27 +70,11 @@ const start = (run, blow) =>
     });
   });
 
-/** Losses of the steps, and the hash of the last weights. */
-const outcomeOf = async (run) => {
-  const losses = [];
-  for await (const record of readMetricRecords(join(folder, run, 'metrics.jsonl'))) {
-    if (record?.kind === 'train') losses.push([record.step, record.task, record.loss]);
-  }
-  const { path } = await latestCheckpoint(join(folder, run));
-  const weights = await readFile(join(path, 'model.safetensors'));
-  return JSON.stringify([losses, createHash('sha256').update(weights).digest('hex')]);
-};
-
-const errorsOf = (log) => log.split('\n').filter((line) => line.startsWith('error: '));
-const require = (condition, what, log) => {
-  if (!condition) throw new Error(`${what}:\n${log}`);
-};
-
 try {
-  await writeSuite();
-  const whole = await start('whole');
+  const recipe = await writeSuite(folder);
+  const whole = await start(recipe, 'whole');
   require(whole.code === 0, 'expected a whole run', whole.errors);
-  const expected = await outcomeOf('whole');
+  const expected = await outcomeOf(join(folder, 'whole'));
   const tally = { SIGKILL: 0, SIGSTOP: 0, starts: 1, runs: 0 };
   const slowest = { SIGKILL: 0, SIGSTOP: 0 };
   for (let made = 0; made < blows;) {
@@ -127,7 +83,7 @@ try {
       const signal = made % 5 === 4 ? 'SIGSTOP' : 'SIGKILL';
       const rank = random.integer(processes);
       const blow = made < blows ? { rank, signal, waitMs: random.next() * whole.ms } : undefined;
-      const { code, errors, afterMs } = await start(run, blow);
+      const { code, errors, afterMs } = await start(recipe, run, blow);
       tally.starts += 1;
       isDone = code === 0;
       if (isDone) continue;
@@ -141,7 +97,8 @@ try {
       require(afterMs < ENDING_MS, `expected an end within ${ENDING_MS} ms, got ${afterMs}`, errors);
       console.log(`${made}: ${signal} of rank ${rank}, ended ${(afterMs / 1000).toFixed(1)} s later`);
     }
-    require((await outcomeOf(run)) === expected, `expected ${run} to equal the whole run, got another`, '');
+    require((await outcomeOf(join(folder, run))) ===
+      expected, `expected ${run} to equal the whole run, got another`);
     tally.runs += 1;
     await rm(join(folder, run), { recursive: true });
   }

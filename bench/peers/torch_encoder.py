@@ -1,7 +1,8 @@
-"""PyTorch peer of the encoder-step case: the same pre-norm encoder, the same initial weights, AdamW.
+"""PyTorch peer of the encoder-step cases: the same pre-norm encoder, the same initial weights, AdamW.
 
 Reads one JSON line with the settings and the path of a file of float32 initial values, then answers every
-line `step` with one JSON line {"seconds": s, "loss": l}; `quit` ends it.
+line `step` with one JSON line {"seconds": s, "loss": l}; `quit` ends it. With a `size` above 1 it is one rank of
+DistributedDataParallel over Gloo and takes its rows of the batch; the loss is that of its rows.
 """
 import json
 import sys
@@ -9,7 +10,20 @@ import time
 
 import numpy as np
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
+
+
+class Encoder(torch.nn.Module):
+    """The blocks' parameters as one list, for DistributedDataParallel finds them in a module."""
+
+    def __init__(self, parameters, forward):
+        super().__init__()
+        self.values = torch.nn.ParameterList(parameters)
+        self.compute = forward
+
+    def forward(self, x):
+        return self.compute(x, self.values)
 
 
 def main():
@@ -17,6 +31,7 @@ def main():
     torch.set_num_threads(settings["threads"])
     depth, width, heads, hidden = (settings[k] for k in ("layers", "width", "heads", "hidden"))
     batch, length = settings["batch"], settings["length"]
+    rank, size = settings.get("rank", 0), settings.get("size", 1)
     values = np.fromfile(settings["values"], dtype=np.float32)
     cursor = 0
 
@@ -32,21 +47,30 @@ def main():
     for _ in range(depth):
         block = [take(width), take(width), take(3 * width, width), take(3 * width), take(width, width), take(width),
                  take(width), take(width), take(hidden, width), take(hidden), take(width, hidden), take(width)]
-        blocks.append([p.requires_grad_() for p in block])
+        blocks.append(block)
     assert cursor == values.size, (cursor, values.size)
-    parameters = [p for block in blocks for p in block]
-    optimizer = torch.optim.AdamW(parameters, lr=settings["learningRate"], betas=(0.9, 0.98), eps=1e-6,
-                                  weight_decay=0.05, foreach=True)
 
-    def forward():
-        h = x
-        for g1, b1, qkv, qkv_b, out, out_b, g2, b2, w1, c1, w2, c2 in blocks:
+    def compute(h, values):
+        rows = h.shape[0]
+        for i in range(depth):
+            g1, b1, qkv, qkv_b, out, out_b, g2, b2, w1, c1, w2, c2 = values[12 * i:12 * i + 12]
             y = F.linear(F.layer_norm(h, (width,), g1, b1, 1e-5), qkv, qkv_b)
-            q, k, v = y.reshape(batch, length, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
+            q, k, v = y.reshape(rows, length, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
             attention = torch.softmax(q @ k.transpose(-2, -1) * (width // heads) ** -0.5, dim=-1) @ v
-            h = h + F.linear(attention.transpose(1, 2).reshape(batch, length, width), out, out_b)
+            h = h + F.linear(attention.transpose(1, 2).reshape(rows, length, width), out, out_b)
             h = h + F.linear(F.gelu(F.linear(F.layer_norm(h, (width,), g2, b2, 1e-5), w1, c1)), w2, c2)
         return (h.float() ** 2).mean()
+
+    x = x[batch * rank // size:batch * (rank + 1) // size]
+    model = Encoder([p for block in blocks for p in block], compute)
+    parameters = list(model.parameters())
+    if size > 1:
+        dist.init_process_group("gloo", f"tcp://127.0.0.1:{settings['port']}", rank=rank, world_size=size)
+        model = torch.nn.parallel.DistributedDataParallel(model)
+    # Weights decay; norms and biases, which are vectors, do not.
+    groups = [{"params": [p for p in parameters if p.dim() > 1], "weight_decay": 0.05},
+              {"params": [p for p in parameters if p.dim() == 1], "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=settings["learningRate"], betas=(0.9, 0.98), eps=1e-6, foreach=True)
 
     print(json.dumps({"ready": torch.__version__}), flush=True)
     for line in sys.stdin:
@@ -54,7 +78,7 @@ def main():
             break
         start = time.perf_counter()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings["precision"] == "bf16"):
-            loss = forward()
+            loss = model(x)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()

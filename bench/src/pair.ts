@@ -53,31 +53,46 @@ const seconds = async (side: Side): Promise<number> => {
   return reported ?? Number(process.hrtime.bigint() - start) / 1e9;
 };
 
-/** Measures A and B in turn and returns the line to print. */
-export const measurePair = async (a: Side, b: Side, options: PairOptions): Promise<PairLine> => {
-  const pairs = options.pairs ?? 7;
-  for (let i = 0; i < (options.warmup ?? 2); i += 1) {
-    await seconds(a);
-    await seconds(b);
+/** Measures all in turn, round after round: seconds of each, in the order of the rounds. */
+export const measureInTurn = async (
+  sides: readonly Side[],
+  { rounds, warmup }: { readonly rounds: number; readonly warmup: number },
+): Promise<readonly (readonly number[])[]> => {
+  const times = sides.map((): number[] => []);
+  for (let round = -warmup; round < rounds; round += 1) {
+    for (const [at, side] of sides.entries()) {
+      const taken = await seconds(side);
+      if (round >= 0) times[at]?.push(taken);
+    }
   }
-  const timesA: number[] = [];
-  const timesB: number[] = [];
-  for (let i = 0; i < pairs; i += 1) {
-    timesA.push(await seconds(a));
-    timesB.push(await seconds(b));
-  }
-  const ratios = timesA.map((time, i) => (timesB[i] ?? Number.NaN) / time);
+  return times;
+};
+
+/** The line of two that were measured in turn. */
+export const pairLine = (
+  a: { readonly name: string; readonly times: readonly number[] },
+  b: { readonly name: string; readonly times: readonly number[] },
+  { name, validated, detail }: Omit<PairOptions, 'pairs' | 'warmup'>,
+): PairLine => {
+  const ratios = a.times.map((time, i) => (b.times[i] ?? Number.NaN) / time);
   return {
-    case: options.name,
+    case: name,
     a: a.name,
     b: b.name,
-    aSeconds: median(timesA),
-    bSeconds: median(timesB),
+    aSeconds: median(a.times),
+    bSeconds: median(b.times),
     ratioMedian: median(ratios),
     ratioMin: Math.min(...ratios),
     ratioMax: Math.max(...ratios),
-    pairs,
-    validated: options.validated,
-    ...(options.detail ? { detail: options.detail } : {}),
+    pairs: ratios.length,
+    validated,
+    ...(detail ? { detail } : {}),
   };
+};
+
+/** Measures A and B in turn and returns the line to print. */
+export const measurePair = async (a: Side, b: Side, options: PairOptions): Promise<PairLine> => {
+  const { pairs: rounds = 7, warmup = 2 } = options;
+  const [timesA = [], timesB = []] = await measureInTurn([a, b], { rounds, warmup });
+  return pairLine({ name: a.name, times: timesA }, { name: b.name, times: timesB }, options);
 };

@@ -2,7 +2,7 @@
  * The plain pre-norm encoder that the torch cases share with their PyTorch peer (bench/peers/torch_encoder.py).
  * B batch · L tokens · D width · H heads · F hidden. Loss: mean of squares of the output.
  */
-import { createRandom } from '@polygate/core';
+import { createRandom, type Random } from '@polygate/core';
 import {
   AdamW,
   type ParameterSet,
@@ -32,7 +32,8 @@ export const tinyEncoder = (batch: number): EncoderShape => ({
   length: 197,
 });
 
-const specs = ({ layers, width, hidden }: EncoderShape): ParameterSpec[] =>
+/** Its parameters, in the order in which the peer reads their values. */
+export const encoderSpecs = ({ layers, width, hidden }: EncoderShape): ParameterSpec[] =>
   Array.from({ length: layers }, (_, i): ParameterSpec[] => {
     const norm = (name: string): ParameterSpec[] => [
       { name: `${i}.${name}.weight`, shape: [width], initializer: { kind: 'ones' }, role: 'norm' },
@@ -69,35 +70,46 @@ export interface EncoderRun {
   dispose(): void;
 }
 
+/** Input in [-1, 1) [B, L, D], drawn from a stream of its own. */
+export const encoderInput = ({ batch, length, width }: EncoderShape, random: Random): Float32Array => {
+  const drawn = random.fork('input');
+  return Float32Array.from({ length: batch * length * width }, () => 2 * drawn.next() - 1);
+};
+
+/** Mean of squares of the output for an input of [B, L, D], of any B. */
+export const encoderLoss = (
+  parameters: ParameterSet,
+  { layers, heads }: EncoderShape,
+  input: tf.Tensor3D,
+): tf.Scalar =>
+  tf.tidy(() => {
+    const p = (name: string): tf.Variable => parameters.get(name);
+    let h: tf.Tensor = input;
+    for (let i = 0; i < layers; i += 1) {
+      const norm = (name: string): [tf.Tensor1D, tf.Tensor1D] => [
+        p(`${i}.${name}.weight`) as tf.Tensor as tf.Tensor1D,
+        p(`${i}.${name}.bias`) as tf.Tensor as tf.Tensor1D,
+      ];
+      const dense = (name: string): [tf.Tensor2D, tf.Tensor1D] => [
+        p(`${i}.${name}.weight`) as tf.Tensor as tf.Tensor2D,
+        p(`${i}.${name}.bias`) as tf.Tensor as tf.Tensor1D,
+      ];
+      const qkv = linear(layerNorm(h, ...norm('norm1')), ...dense('qkv'));
+      h = residual(h, linear(attention(qkv as tf.Tensor3D, { heads }), ...dense('out')));
+      const up = linear(layerNorm(h, ...norm('norm2')), ...dense('fc1'), { activation: 'gelu' });
+      h = residual(h, linear(up, ...dense('fc2')));
+    }
+    return tf.mean(tf.square(h)) as tf.Scalar;
+  });
+
 /** Builds the encoder with seeded weights and input on the current engine. */
 export const createEncoderRun = (shape: EncoderShape, seed: number, learningRate: number): EncoderRun => {
   const random = createRandom(seed);
-  const parameters = allocateParameters(specs(shape), random);
+  const parameters = allocateParameters(encoderSpecs(shape), random);
   const optimizer = new AdamW(parameters, { learningRate, weightDecay: 0.05 });
-  const data = new Float32Array(shape.batch * shape.length * shape.width);
-  const inputRandom = random.fork('input');
-  for (let i = 0; i < data.length; i += 1) data[i] = 2 * inputRandom.next() - 1;
+  const data = encoderInput(shape, random);
   const input = tf.tensor3d(data, [shape.batch, shape.length, shape.width]);
-  const forward = (): tf.Scalar =>
-    tf.tidy(() => {
-      const p = (name: string): tf.Variable => parameters.get(name);
-      let h: tf.Tensor = input;
-      for (let i = 0; i < shape.layers; i += 1) {
-        const norm = (name: string): [tf.Tensor1D, tf.Tensor1D] => [
-          p(`${i}.${name}.weight`) as tf.Tensor as tf.Tensor1D,
-          p(`${i}.${name}.bias`) as tf.Tensor as tf.Tensor1D,
-        ];
-        const dense = (name: string): [tf.Tensor2D, tf.Tensor1D] => [
-          p(`${i}.${name}.weight`) as tf.Tensor as tf.Tensor2D,
-          p(`${i}.${name}.bias`) as tf.Tensor as tf.Tensor1D,
-        ];
-        const qkv = linear(layerNorm(h, ...norm('norm1')), ...dense('qkv'));
-        h = residual(h, linear(attention(qkv as tf.Tensor3D, { heads: shape.heads }), ...dense('out')));
-        const up = linear(layerNorm(h, ...norm('norm2')), ...dense('fc1'), { activation: 'gelu' });
-        h = residual(h, linear(up, ...dense('fc2')));
-      }
-      return tf.mean(tf.square(h)) as tf.Scalar;
-    });
+  const forward = (): tf.Scalar => encoderLoss(parameters, shape, input);
   return {
     parameters,
     input,

@@ -6,6 +6,7 @@ import { moePrice } from './moe-price.ts';
 import { peerTorch } from './peer-torch.ts';
 import { replayStep } from './replay-step.ts';
 import { rss } from './rss.ts';
+import { scaling } from './scaling.ts';
 import { sm4Block } from './sm4-block.ts';
 import { stream } from './stream.ts';
 import { tuneStep } from './tune-step.ts';
@@ -24,6 +25,7 @@ export const cases: Readonly<Record<string, BenchCase>> = {
   'peer-torch': peerTorch,
   'replay-step': replayStep,
   rss,
+  scaling,
   'sm4-block': sm4Block,
   stream,
   'tune-step': tuneStep,

@@ -60,5 +60,6 @@ export const demo = {
   optimizer: { learningRate: 8e-4, clipNorm: 1 },
   steps: '5000 steps',
   validation: { every: '50%', limit: 96, splits: ['validation'] },
-  precision: 'bf16',
+  // bf16 where the processor has it, f32 where that is faster.
+  precision: 'auto',
 } satisfies RecipeInput;
