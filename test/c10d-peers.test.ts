@@ -12,15 +12,18 @@ const child = fileURLToPath(new URL('c10d-child.mjs', import.meta.url));
 const peer = fileURLToPath(new URL('../bench/peers/c10d_peer.py', import.meta.url));
 const c10d = describeC10d();
 /** Debian's python3-torch belongs to the system's Python, whichever one is first on the path. */
-const python = [process.env['POLYGATE_PYTHON'], '/usr/bin/python3', 'python3'].find(
+const named = process.env['POLYGATE_TORCH_PYTHON'];
+const python = (named === undefined ? ['/usr/bin/python3', 'python3'] : [named]).find(
   (each) =>
-    each !== undefined &&
-    c10d.available &&
-    spawnSync(each, ['-c', 'from torch.distributed import ProcessGroupGloo']).status === 0,
+    c10d.available && spawnSync(each, ['-c', 'from torch.distributed import ProcessGroupGloo']).status === 0,
 );
 
-if (process.env['POLYGATE_PYTHON'] === '/usr/bin/python3' && python === undefined)
-  throw new Error('expected torch with Gloo in /usr/bin/python3, got none: apt-get install python3-torch');
+// What is named is tested, or the run fails.
+if (named !== undefined && python === undefined) {
+  throw new Error(
+    `expected torch with Gloo in ${named} and a communicator, got ${c10d.available ? 'no such torch' : c10d.why}; apt-get install python3-torch, and npx polygate engines build torch`,
+  );
+}
 
 const kinds = {
   float32: Float32Array,

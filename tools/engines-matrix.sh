@@ -65,6 +65,8 @@ leg_wheel() {
     $build_torch --python "$work/venv-wheel/bin/python"
     $doctor
     POLYGATE_REQUIRE_ENGINES=torch POLYGATE_TEST_ENGINES=torch $torch_test
+    # A process of that PyTorch as a rank of a group of ours.
+    POLYGATE_TORCH_PYTHON="$work/venv-wheel/bin/python" npx vitest run --project workspace test/c10d-peers.test.ts
   )
 }
 
