@@ -21,6 +21,8 @@ const DEPTH_BYTES: ReadonlyMap<string, number> = new Map([
   ['short', 2],
 ]);
 const WIDE_DEPTH_BYTES = 4;
+/** Depths whose least and largest number are black and white; of floating-point and signed numbers a file does not say. */
+const RANGED_DEPTHS: ReadonlySet<string> = new Set(['uchar', 'ushort']);
 /** Formats that are held whole whatever they say. */
 const WHOLE: ReadonlySet<string> = new Set(['gif', 'heif', 'svg', 'webp']);
 /** Part of the whole that strips take. */
@@ -55,13 +57,14 @@ const declaredSides = (bytes: Uint8Array): Sides | undefined => {
 
 /**
  * What the header says of an image.
- * @returns sides before the image is turned upright, in pixels, and the bytes that decoding takes
+ * @returns sides before the image is turned upright, in pixels, the bytes that decoding takes, and the type of its numbers
+ * where that is none of 8 or 16 bits
  * @throws what the image library throws for bytes that are no image
  */
 export const measureImage = async (
   bytes: Uint8Array,
   options: SharpOptions,
-): Promise<Sides & { readonly decoding: number }> => {
+): Promise<Sides & { readonly decoding: number; readonly unread?: string }> => {
   const declared = declaredSides(bytes);
   const pixels = declared ? declared.width * declared.height : Infinity;
   if (declared && pixels <= SMALL_PIXELS && Math.max(declared.width, declared.height) <= WIDE)
@@ -76,5 +79,6 @@ export const measureImage = async (
   const held = isProgressive || WHOLE.has(format) || turned;
   const side = turned ? Math.max(width, height) : width;
   const strips = side > WIDE ? side * pixelBytes * STRIP_ROWS : 0;
-  return { width, height, decoding: Math.max(strips, Math.ceil(held ? whole : whole * STRIP_PART)) };
+  const decoding = Math.max(strips, Math.ceil(held ? whole : whole * STRIP_PART));
+  return { width, height, decoding, ...(RANGED_DEPTHS.has(depth) ? {} : { unread: depth }) };
 };

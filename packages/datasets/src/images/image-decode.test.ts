@@ -28,7 +28,71 @@ const at = (pixels: readonly number[], size: number, x: number, y: number): numb
 const raw = (pixels: number[], width: number, height: number, channels: 1 | 2 | 3 | 4) =>
   sharp(Uint8Array.from(pixels), { raw: { width, height, channels } });
 
+/** SampleFormat of TIFF and bytes of a number. */
+const tiffDepths = { ushort: [1, 2], int: [2, 4], float: [3, 4] } as const;
+
+/** A TIFF of 2 x 2 grey values, black and white crosswise: 0 and 1, or 65,535 of 16 bits. */
+const greyTiff = (depth: keyof typeof tiffDepths): Uint8Array => {
+  const [format, size] = tiffDepths[depth];
+  const view = new DataView(new ArrayBuffer(8 + 2 + 10 * 12 + 4 + 4 * size));
+  view.setUint16(0, 0x4949);
+  view.setUint16(2, 42, true);
+  view.setUint32(4, 8, true);
+  const start = 8 + 2 + 10 * 12 + 4;
+  // Tags of type SHORT with one value: sides, bits, no compression, black is 0, strip, samples, rows, bytes, format.
+  const tags = [
+    256,
+    2,
+    257,
+    2,
+    258,
+    8 * size,
+    259,
+    1,
+    262,
+    1,
+    273,
+    start,
+    277,
+    1,
+    278,
+    2,
+    279,
+    4 * size,
+    339,
+    format,
+  ];
+  view.setUint16(8, 10, true);
+  for (let tag = 0; tag < 10; tag += 1) {
+    const at = 10 + 12 * tag;
+    view.setUint16(at, tags[2 * tag] ?? 0, true);
+    view.setUint16(at + 2, 3, true);
+    view.setUint32(at + 4, 1, true);
+    view.setUint16(at + 8, tags[2 * tag + 1] ?? 0, true);
+  }
+  for (const [i, white] of [0, 1, 1, 0].entries()) {
+    if (depth === 'ushort') view.setUint16(start + 2 * i, white * 65_535, true);
+    else if (depth === 'int') view.setInt32(start + 4 * i, white, true);
+    else view.setFloat32(start + 4 * i, white, true);
+  }
+  return new Uint8Array(view.buffer);
+};
+
 describe('decoding', () => {
+  it('refuses numbers whose black and white no file says, and takes 16 bits', async () => {
+    for (const depth of ['float', 'int'] as const) {
+      expect(await decodeImage('x', bytes(greyTiff(depth)), { size: 2 })).toMatchObject({
+        kind: 'fault',
+        code: 'unread-depth',
+        reason: `expected an image of 8 or 16 bits a channel, got numbers of type ${depth}, whose black and white the file does not say: save it as PNG or TIFF of 8 or 16 bits`,
+      });
+    }
+    // 0 and the largest number of 16 bits.
+    expect(await pixelsOf(bytes(greyTiff('ushort')), { size: 2 })).toEqual([
+      0, 0, 0, 255, 255, 255, 255, 255, 255, 0, 0, 0,
+    ]);
+  });
+
   it('reads nothing that an SVG refers to: no file, no address', async () => {
     const red = await sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } })
       .png()

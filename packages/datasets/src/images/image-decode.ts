@@ -134,10 +134,17 @@ export const decodeImage = async (
       : {};
   const input = { ...raw, failOn: 'error', limitInputPixels: MAX_IMAGE_PIXELS } as const;
   try {
-    const { decoding, ...sides } =
+    const { decoding, unread, ...sides } =
       content.kind === 'pixels'
-        ? { width: content.width, height: content.height, decoding: bytes.length }
+        ? { width: content.width, height: content.height, decoding: bytes.length, unread: undefined }
         : await measureImage(bytes, input);
+    if (unread !== undefined) {
+      return fault(
+        id,
+        'unread-depth',
+        `expected an image of 8 or 16 bits a channel, got numbers of type ${unread}, whose black and white the file does not say: save it as PNG or TIFF of 8 or 16 bits`,
+      );
+    }
     const larger = grows(sides, { size, fit });
     const needed = larger ? Math.max(decoding, sides.width * sides.height * 3) : decoding;
     if (needed > decodeBytes)

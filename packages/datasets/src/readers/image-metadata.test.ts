@@ -43,6 +43,27 @@ describe('images with metadata', () => {
     expect(reader.notes).toEqual(['1 of 4 images have no row in metadata.csv: left out']);
   });
 
+  it('follow folders of splits, and tell of a column that says another split', async () => {
+    await put({
+      'train/metadata.csv': 'file_name,text,split\na.svg,one,train\nb.svg,two,test\nc.svg,three,\n',
+      'train/a.svg': '',
+      'train/b.svg': '',
+      'train/c.svg': '',
+      'valid/metadata.csv': 'file_name,text,split\nd.svg,four,validation\n',
+      'valid/d.svg': '',
+    });
+    const { reader, items } = await read();
+    expect(items).toEqual([
+      'train train/a.svg one',
+      'train train/b.svg two',
+      'train train/c.svg three',
+      'validation valid/d.svg four',
+    ]);
+    expect(reader.notes).toEqual([
+      'train/metadata.csv: 1 row says another split in the column "split" (test) than its folder (train), which is followed; set splitColumn to "split" to follow the column',
+    ]);
+  });
+
   it('report rows that can not be read, by their line', async () => {
     await put({
       'metadata.jsonl':

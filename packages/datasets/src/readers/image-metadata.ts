@@ -85,10 +85,30 @@ const findTables = async (options: ImageMetadataOptions): Promise<Found> => {
   return { tables, images, splits: [...top].some((name) => splitInName(name) !== undefined) };
 };
 
+/** What is told of a table in the folder of a split whose column says another split for some rows. */
+const splitNote = async (table: FoundFile, file: RowFile, split: string): Promise<string | undefined> => {
+  const said: string[] = [];
+  for await (const { length, columns } of file.groups([SPLIT_COLUMN])) {
+    const read = columns.get(SPLIT_COLUMN);
+    for (let row = 0; row < length; row += 1) {
+      const value = plainValue(read?.(row));
+      const named = typeof value === 'string' ? splitInName(value) : undefined;
+      if (named !== undefined && named !== split) said.push(named);
+    }
+  }
+  if (said.length === 0) return undefined;
+  const rows = said.length === 1 ? '1 row says' : `${said.length} rows say`;
+  return `${table.id}: ${rows} another split in the column "${SPLIT_COLUMN}" (${orderSplits(said).join(', ')}) than ${said.length === 1 ? 'its' : 'their'} folder (${split}), which is followed; set splitColumn to "${SPLIT_COLUMN}" to follow the column`;
+};
+
 const partOf = async (
   table: FoundFile,
   { options, survey }: { readonly options: ImageMetadataOptions; readonly survey: Found },
-): Promise<{ readonly part: ValuePart; readonly nameColumn: string }> => {
+): Promise<{
+  readonly part: ValuePart;
+  readonly nameColumn: string;
+  readonly note: string | undefined;
+}> => {
   const file = await openRowFile(table.path, NAME_COLUMN, options.budgets);
   const nameColumn = options.imageColumn ?? nameColumnOf(file);
   if (nameColumn === undefined)
@@ -99,8 +119,8 @@ const partOf = async (
   const folder = folderOf(table);
   const byName = options.splitsByName ?? true;
   const split = byName ? splitOf(folder) : undefined;
-  const described =
-    byName && folder === '' && survey.splits && !file.columns.some(({ name }) => name === SPLIT_COLUMN);
+  const hasColumn = file.columns.some(({ name }) => name === SPLIT_COLUMN);
+  const described = byName && folder === '' && survey.splits && !hasColumn;
   const part: ValuePart = {
     id: table.id,
     idPrefix: folder,
@@ -108,7 +128,8 @@ const partOf = async (
     folder: dirname(table.path),
     ...(described ? withSplits(file, nameColumn) : file),
   };
-  return { part, nameColumn };
+  const note = split !== undefined && hasColumn ? await splitNote(table, file, split) : undefined;
+  return { part, nameColumn, note };
 };
 
 /** @throws ConfigError where the folders of some tables are called as splits are and those of others are not */
@@ -153,6 +174,7 @@ export const openImageMetadata = async (options: ImageMetadataOptions): Promise<
   const without = survey.images.size - named;
   const notes = [
     ...(reader.notes ?? []),
+    ...opened.flatMap(({ note }) => note ?? []),
     ...(without > 0
       ? [
           `${without} of ${survey.images.size} images have no row in ${survey.tables[0]?.name ?? ''}: left out`,

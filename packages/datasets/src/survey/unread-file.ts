@@ -1,6 +1,7 @@
 /** Files that no reader knows, by how they begin: what they are, and what makes them ones that are read. */
 import { excerpt } from '@polygate/core';
 import { isImageName } from '../files/paths.ts';
+import { captionColumns, imageColumns, labelColumns } from '../tables/column-names.ts';
 import type { PathSurvey, SurveyedFile } from './path-survey.ts';
 
 /** A format that is not read. */
@@ -104,6 +105,9 @@ export interface UnreadFile {
   readonly reason: string;
 }
 
+/** Tables whose columns have types. */
+const typedTable = /\.(?:parquet|pq)$/iu;
+const usualNames: readonly string[] = [...imageColumns, ...captionColumns, ...labelColumns];
 const tableName = /\.(?:csv|tsv|tab|parquet|pq|jsonl|ndjson)$/iu;
 
 /** Why a table is not read: it is none, or its columns are called otherwise. */
@@ -111,6 +115,8 @@ const unreadTable = async (survey: PathSurvey, { id }: SurveyedFile): Promise<st
   const table = await survey.table(id);
   if (table && table.rows.length > 0) {
     const columns = excerpt(table.header.slice(0, 8), 160);
+    if (typedTable.test(id) && table.header.some((name) => usualNames.includes(name.toLowerCase())))
+      return `${id} has the columns ${columns}, whose types are not those of what they are called`;
     return `${id} has the columns ${columns}, which none of the usual names fit: call those of images image, of captions caption, of labels label, of texts text`;
   }
   const lines = (await survey.lines(id)) ?? [];

@@ -18,6 +18,8 @@ const types: Readonly<Record<string, ValueType>> = {
   file_name: 'text',
   split: 'text',
   other: 'other',
+  class: 'bytes',
+  category: 'other',
   fine_label: 'number',
   coarse_label: 'number',
   key: 'text',
@@ -162,6 +164,12 @@ describe('a table of values', () => {
         { fine_label: names, coarse_label: names },
       ),
     ).toMatch(/expected one column of labels, got the columns .*; set labelColumn to it$/u);
+    expect(await refused({ image: [pixels(1)], class: [1] }, { kind: 'labelled-image' })).toMatch(
+      /expected one column of labels, got the columns .*; "class" holds bytes, which may be texts: write its values as texts or numbers, or set labelColumn to another$/u,
+    );
+    expect(await refused({ image: [pixels(1)], category: [1] }, { kind: 'labelled-image' })).toMatch(
+      /; "category" holds dates, times or the like: write its values as texts or numbers/u,
+    );
     expect(await refused({ other: [1] })).toMatch(
       /^table: expected a column of images or texts, got the columns "other"/u,
     );

@@ -185,6 +185,19 @@ const labelOf = (search: ColumnSearch, { labelColumn }: ValueRoleOptions): strin
   );
 };
 
+/** The error of a table without labels; of a usual column whose values are none it says how they become labels. */
+const noLabel = (search: ColumnSearch, problem: string): ConfigError => {
+  const unfit = search.byName(labelColumns, (type) => !isLabel(type));
+  if (unfit === undefined) return search.fail(problem, 'set labelColumn to it');
+  const type = search.typeOf(unfit);
+  const values = { bytes: 'bytes, which may be texts', other: 'dates, times or the like' };
+  const held = type === 'bytes' || type === 'other' ? values[type] : describeType(type);
+  return search.fail(
+    problem,
+    `${excerpt(unfit)} holds ${held}: write its values as texts or numbers, or set labelColumn to another`,
+  );
+};
+
 const sentencesOf = (search: ColumnSearch, { textColumns }: ValueRoleOptions): readonly string[] => {
   if (textColumns) return textColumns.map((name) => search.named(name, 'textColumns', isText));
   const pair = pairs.find((names) => names.every((name) => search.byName([name], isText) !== undefined));
@@ -216,13 +229,13 @@ export const rolesOf = (table: ValueTable, options: ValueRoleOptions): ValueRole
   if (kind.endsWith('text')) {
     if (sentences.length === 0) throw search.fail('a column of texts', 'set textColumns to it');
     if (kind === 'text') return { ...common, texts: sentences };
-    if (label === undefined) throw search.fail('a column of labels', 'set labelColumn to it');
+    if (label === undefined) throw noLabel(search, 'a column of labels');
     return { ...common, texts: sentences, label };
   }
   if (image === undefined) throw search.fail('one column of images', 'set imageColumn to it');
   const named = isText(search.typeOf(image));
   if (kind === 'labelled-image') {
-    if (label === undefined) throw search.fail('one column of labels', 'set labelColumn to it');
+    if (label === undefined) throw noLabel(search, 'one column of labels');
     return { ...common, image, named, texts: [], label };
   }
   if (caption === undefined) throw search.fail('a column of captions', 'set captionColumn to it');
