@@ -160,10 +160,15 @@ export const writeDataset = async (plan: DatasetPlan, context: WriterContext): P
     context.progress(`${plan.name}/${split}`, rows);
   }
   if (Object.keys(splits).length === 0) {
-    throw new ConfigError(
-      `prepare ${plan.name}: expected rows, got none (${ledger.reasons()}); they are listed in ${ledger.path}: mend the source${ledger.firstReason()}`,
-      { code: 'no-rows', fields: { dataset: plan.name } },
-    );
+    const first = ledger.firstReason();
+    const remedy =
+      first === ''
+        ? 'give a source that holds some: its file may be empty, or a header alone'
+        : `they are listed in ${ledger.path}: mend the source${first}`;
+    throw new ConfigError(`prepare ${plan.name}: expected rows, got none (${ledger.reasons()}); ${remedy}`, {
+      code: 'no-rows',
+      fields: { dataset: plan.name },
+    });
   }
   const classes = plan.classes ? { classes: plan.classes } : {};
   const findings = {

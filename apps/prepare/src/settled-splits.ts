@@ -151,6 +151,7 @@ export const settleSplits = async (plan: DatasetPlan, context: SettleContext): P
     // What is drawn anew overlaps with nothing that a source names.
     overlaps = new OverlapFinder();
   }
+  const isDrawn = all.some(({ splits }) => splits.includes(''));
   const parts = plan.parts.map((part, index): PlanPart => {
     const settled = all[index] ?? { splits: [], labels: [], ids: new Map(), keys: [], names: [] };
     for (const [order, shown] of settled.keys.entries()) {
@@ -192,6 +193,12 @@ export const settleSplits = async (plan: DatasetPlan, context: SettleContext): P
   } else if (trainAlone) {
     logger.warn(
       `prepare ${plan.name}: the source names the split train alone: others are drawn from it (${text}); "split": "train" leaves all samples there`,
+    );
+  }
+  // A source that names other splits alone is one to score on.
+  if (isDrawn && counts.size > 0 && !counts.has('train')) {
+    logger.warn(
+      `prepare ${plan.name}: no sample is left to train on (${text}): lower validationPercent and testPercent, or add samples`,
     );
   }
   const single = [...counts].flatMap(([split, rows]) => (split !== 'train' && rows === 1 ? [split] : []));

@@ -63,6 +63,33 @@ describe('a source that names the split train alone', () => {
   });
 });
 
+describe('training', () => {
+  it('that is left without a sample by chance is told of; a source that names other splits alone is not', async () => {
+    for (const i of [1, 2]) {
+      await put(
+        `photos/cat/${i}.svg`,
+        `<svg xmlns="http://www.w3.org/2000/svg" width="60" height="9"><rect width="${9 + i}" height="9" fill="red"/></svg>`,
+      );
+    }
+    const source = { source: 'image-folder', path: 'photos' };
+    const { splits, said } = await prepared({ ...source, validationPercent: 90, testPercent: 0 });
+    expect([splits, said]).toEqual([
+      ['validation'],
+      [
+        'prepare own: no sample is left to train on (validation 2): lower validationPercent and testPercent, or add samples',
+      ],
+    ]);
+    expect((await prepared({ ...source, split: 'validation' })).said).toEqual([]);
+  });
+
+  it('on nothing at all is refused: there is no list of what was left out', async () => {
+    await put('empty.jsonl', '');
+    await expect(prepared({ source: 'jsonl', kind: 'text', file: 'empty.jsonl' })).rejects.toThrow(
+      /^prepare own: expected rows, got none \(no sample was found\); give a source that holds some: its file may be empty, or a header alone$/u,
+    );
+  });
+});
+
 describe('a split of one sample', () => {
   it('is told of', async () => {
     for (const [split, count] of [
