@@ -10,7 +10,7 @@ import {
   parameterGradients,
   type ParameterSpec,
 } from '@polygate/nn';
-import { attention, layerNorm, linear, residual } from '@polygate/tensor';
+import { attention, layerNorm, linear, residual, selectEngine } from '@polygate/tensor';
 import * as tf from '@tensorflow/tfjs';
 
 export interface EncoderShape {
@@ -140,4 +140,10 @@ export const createEncoderRun = (shape: EncoderShape, seed: number, learningRate
       input.dispose();
     },
   };
+};
+
+/** The precision that the torch engine trains faster in on this processor. */
+export const fasterPrecision = async (): Promise<'f32' | 'bf16'> => {
+  const { precision } = await selectEngine({ engine: 'torch', precision: 'auto' });
+  return precision === 'bf16' ? 'bf16' : 'f32';
 };

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { measurePair, type PairLine } from '../pair.ts';
-import { createEncoderRun, tinyEncoder, type EncoderShape } from './encoder-model.ts';
+import { createEncoderRun, fasterPrecision, tinyEncoder, type EncoderShape } from './encoder-model.ts';
 import { pytorch, startStepper } from './stepper.ts';
 
 const tolerance = { f32: 1e-4, bf16: 3e-2 } as const;
@@ -53,8 +53,8 @@ export const peerTorch = {
     'training step of the 12-layer width-192 encoder against PyTorch, batch 4, 16 and 64, f32, and bf16 where that is faster',
   async *run(): AsyncIterable<PairLine> {
     // Without bf16 in hardware PyTorch takes 20 times as long in it: nobody trains so.
-    const { precision: faster } = await selectEngine({ engine: 'torch', precision: 'auto' });
-    for (const precision of faster === 'bf16' ? (['bf16', 'f32'] as const) : (['f32'] as const)) {
+    const faster = await fasterPrecision();
+    for (const precision of new Set([faster, 'f32'] as const)) {
       for (const batch of [4, 16, 64]) yield* comparePrecision(precision, tinyEncoder(batch));
     }
   },

@@ -70,9 +70,13 @@ export const startStepper = async (
   { name, command, script, remedy }: Program,
   settings: Partial<StepSettings>,
 ): Promise<Stepper> => {
-  // All sides multiply by the same kernels of OpenBLAS.
+  // All sides multiply by the same kernels of OpenBLAS, on as many threads: PyTorch's own setting does not reach those.
   const { blasKernels } = describeTorch();
-  const env = blasKernels === undefined ? process.env : { OPENBLAS_CORETYPE: blasKernels, ...process.env };
+  const env = {
+    ...(blasKernels === undefined ? {} : { OPENBLAS_CORETYPE: blasKernels }),
+    ...process.env,
+    ...(settings.threads === undefined ? {} : { OPENBLAS_NUM_THREADS: String(settings.threads) }),
+  };
   const child = spawn(command, [script], { stdio: ['pipe', 'pipe', 'inherit'], env });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const failed = new Promise<never>((_, reject) => {
