@@ -69,7 +69,7 @@ export const addDemo = (program: Command, terminal: Terminal): void => {
           data: flags.data,
           engine: engine.name,
           rows: fast ? EVALUATED_ROWS.native : EVALUATED_ROWS.portable,
-          set: fast ? ['precision=bf16'] : PORTABLE_TUNING,
+          set: fast ? ['precision=auto'] : PORTABLE_TUNING,
         },
         { logger, signal, stream },
       );
