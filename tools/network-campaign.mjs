@@ -15,7 +15,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRandom } from '@polygate/core';
-import { errorsOf, outcomeOf, require, writeSuite } from './rank-suite.mjs';
+import {
+  ENDING_MS,
+  errorsOf,
+  outcomeOf,
+  pretrainWords,
+  RANK_TIMEOUT,
+  require,
+  writeSuite,
+} from './rank-suite.mjs';
 
 const [count = '', seed = '1', machines = '4'] = process.argv.slice(2);
 const [times, size] = [Number(count), Number(machines)];
@@ -23,10 +31,6 @@ if (!(times > 0) || !(size > 1)) {
   console.error('usage: node tools/network-campaign.mjs TIMES [SEED] [MACHINES]');
   process.exit(2);
 }
-/** Seconds that a rank waits for another one, and all that a start may take to end after a fault. */
-const RANK_TIMEOUT = 10;
-const ENDING_MS = 60_000;
-const program = join(import.meta.dirname, '../apps/polygate/bin/polygate.js');
 const random = createRandom(Number(seed));
 const folder = await mkdtemp(join(tmpdir(), 'polygate-network-'));
 
@@ -101,8 +105,14 @@ const start = async (recipe, run, fault) => {
   const began = performance.now();
   let metAt;
   const ranks = Array.from({ length: size }, (_, rank) => {
-    const words = ['pretrain', '--recipe', recipe, '--run', join(folder, run)];
-    const child = spawn('ip', ['netns', 'exec', machine(rank), process.execPath, program, ...words], {
+    const words = [
+      'netns',
+      'exec',
+      machine(rank),
+      process.execPath,
+      ...pretrainWords(recipe, join(folder, run)),
+    ];
+    const child = spawn('ip', words, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: {
         ...process.env,

@@ -13,7 +13,15 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRandom } from '@polygate/core';
-import { errorsOf, outcomeOf, require, writeSuite } from './rank-suite.mjs';
+import {
+  ENDING_MS,
+  errorsOf,
+  outcomeOf,
+  pretrainWords,
+  RANK_TIMEOUT,
+  require,
+  writeSuite,
+} from './rank-suite.mjs';
 
 const [count = '', seed = '1', size = '2'] = process.argv.slice(2);
 const [blows, processes] = [Number(count), Number(size)];
@@ -21,10 +29,6 @@ if (!(blows > 0) || !(processes > 1)) {
   console.error('usage: node tools/rank-kill-campaign.mjs KILLS [SEED] [PROCESSES]');
   process.exit(2);
 }
-/** Seconds that a rank waits for another one, and all that a start may take to end after a blow. */
-const RANK_TIMEOUT = 10;
-const ENDING_MS = 60_000;
-const program = join(import.meta.dirname, '../apps/polygate/bin/polygate.js');
 const random = createRandom(Number(seed));
 const folder = await mkdtemp(join(tmpdir(), 'polygate-ranks-'));
 
@@ -44,8 +48,8 @@ const start = (recipe, run, blow) =>
     const began = performance.now();
     let struck;
     let errors = '';
-    const words = ['pretrain', '--recipe', recipe, '--run', join(folder, run)];
-    const child = spawn(process.execPath, [program, ...words, '--processes', String(processes)], {
+    const words = [...pretrainWords(recipe, join(folder, run)), '--processes', String(processes)];
+    const child = spawn(process.execPath, words, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, OMP_NUM_THREADS: '1', POLYGATE_RANK_TIMEOUT: String(RANK_TIMEOUT) },
     });

@@ -6,6 +6,16 @@ import { prepare } from '@polygate/app-prepare';
 import { latestCheckpoint, readMetricRecords } from '@polygate/training';
 import { prepareRecipe, put, writeRawFiles } from './campaign-suite.mjs';
 
+/** Seconds that a rank waits for another one, and all that a start may take to end after what meets it. */
+export const RANK_TIMEOUT = 10;
+export const ENDING_MS = 60_000;
+
+/** Words of Node for a start of a run. */
+export const pretrainWords = (recipe, run) => [
+  join(import.meta.dirname, '../apps/polygate/bin/polygate.js'),
+  ...['pretrain', '--recipe', recipe, '--run', run],
+];
+
 const recipe = (suite) => ({
   name: 'small',
   suite,

@@ -2,7 +2,7 @@
  * The plain pre-norm encoder that the torch cases share with their PyTorch peer (bench/peers/torch_encoder.py).
  * B batch · L tokens · D width · H heads · F hidden. Loss: mean of squares of the output.
  */
-import { createRandom, type Random } from '@polygate/core';
+import { createRandom } from '@polygate/core';
 import {
   AdamW,
   type ParameterSet,
@@ -70,12 +70,6 @@ export interface EncoderRun {
   dispose(): void;
 }
 
-/** Input in [-1, 1) [B, L, D], drawn from a stream of its own. */
-export const encoderInput = ({ batch, length, width }: EncoderShape, random: Random): Float32Array => {
-  const drawn = random.fork('input');
-  return Float32Array.from({ length: batch * length * width }, () => 2 * drawn.next() - 1);
-};
-
 /** Mean of squares of the output for an input of [B, L, D], of any B. */
 export const encoderLoss = (
   parameters: ParameterSet,
@@ -107,7 +101,11 @@ export const createEncoderRun = (shape: EncoderShape, seed: number, learningRate
   const random = createRandom(seed);
   const parameters = allocateParameters(encoderSpecs(shape), random);
   const optimizer = new AdamW(parameters, { learningRate, weightDecay: 0.05 });
-  const data = encoderInput(shape, random);
+  const inputRandom = random.fork('input');
+  const data = Float32Array.from(
+    { length: shape.batch * shape.length * shape.width },
+    () => 2 * inputRandom.next() - 1,
+  );
   const input = tf.tensor3d(data, [shape.batch, shape.length, shape.width]);
   const forward = (): tf.Scalar => encoderLoss(parameters, shape, input);
   return {

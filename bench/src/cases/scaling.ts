@@ -2,15 +2,14 @@
  * What a second process gains: a training step of `train` on two processes of one thread, 16 rows each, against the step
  * of one process of one thread with 16 rows; and the same of PyTorch with DistributedDataParallel, all four in turn.
  */
-import { createRandom, StateError } from '@polygate/core';
-import { allocateParameters } from '@polygate/nn';
+import { StateError } from '@polygate/core';
+import { freePort } from '@polygate/core/node';
 import { selectEngine } from '@polygate/tensor';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { measureInTurn, median, pairLine, type PairLine } from '../pair.ts';
-import { encoderInput, encoderSpecs, tinyEncoder, type EncoderShape } from './encoder-model.ts';
+import { createEncoderRun, tinyEncoder, type EncoderShape } from './encoder-model.ts';
 import { ours, pytorch, startStepper, type Step, type Stepper, type StepSettings } from './stepper.ts';
 
 const RANKS = 2;
@@ -23,26 +22,10 @@ const TOLERANCE = 1e-4;
 
 /** Input and weights in the order in which the programs read them. */
 const writeValues = async (shape: EncoderShape, file: string): Promise<void> => {
-  const random = createRandom(1);
-  const parameters = allocateParameters(encoderSpecs(shape), random);
-  const parts: Float32Array[] = [encoderInput(shape, random)];
-  for (const { variable } of parameters.entries()) parts.push((await variable.data()) as Float32Array);
-  await writeFile(
-    file,
-    Buffer.concat(parts.map((part) => Buffer.from(part.buffer, part.byteOffset, part.byteLength))),
-  );
-  parameters.dispose();
+  const run = createEncoderRun(shape, 1, LEARNING_RATE);
+  await writeFile(file, await run.values());
+  run.dispose();
 };
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 
 /** Processes that make a step together. */
 interface Group {

@@ -27,7 +27,7 @@ const parameters = allocateParameters(encoderSpecs(settings), createRandom(1));
 for (const { name, variable } of parameters.entries()) {
   const values = weights.get(name);
   if (!values) throw new StateError(`scaling: expected values of "${name}", got none`);
-  variable.assign(tf.tensor(values, variable.shape));
+  tf.tidy(() => variable.assign(tf.tensor(values, variable.shape)));
 }
 const communicator =
   size === 1 ? aloneCommunicator : await connectC10d({ rank, size, host: '127.0.0.1', port });

@@ -36,8 +36,8 @@ export interface Optimizer extends Disposable {
   /**
    * Updates in place every parameter that has a gradient.
    * @param gradients by parameter name, borrowed; absent names are left alone
-   * @throws ConfigError for a name that isn't a parameter, and for a rate or clipping out of range; ShapeError for a gradient of another shape; StateError
-   * (code `gradient-not-finite`) for NaN or infinity. In all three nothing was changed.
+   * @throws ConfigError for a name that isn't a parameter, and for a rate or clipping out of range; ShapeError for a gradient of
+   * another shape; StateError (code `gradient-not-finite`) for NaN or infinity. In each case nothing was changed.
    */
   step(gradients: Readonly<Record<string, tf.Tensor>>, options?: StepOptions): Promise<StepReport>;
   /** State by parameter name, for those that were ever updated, in the order of the parameters. */

@@ -10,7 +10,6 @@ import {
   type Logger,
 } from '@polygate/core';
 import { makeFolder, writeError } from '@polygate/core/node';
-
 import { basename, join } from 'node:path';
 import { damagedCheckpoint, readState, requireRun, STATE_FILE, STATE_VERSION } from './checkpoint-state.ts';
 import type { CheckpointPlace, RunState } from './checkpoint-state.ts';

