@@ -244,6 +244,7 @@ const suiteTables = ({ datasets, rules, counts, baselines, measured }) => {
 
 const bench = readResults('bench.json');
 const benchOnTiles = readResults('bench-amx.json');
+const benchOnAvx2 = readResults('bench-avx2.json');
 /** All of another machine's lines, in short. */
 const otherMachine = (results) =>
   [
@@ -277,6 +278,7 @@ const pages = [
       ['experts', bench, (results) => pairs(casesOf(results, 'moe-price'))],
       ['conditions', bench, priceTable],
       ['measured', bench, conditionsOf],
+      ['avx2', benchOnAvx2, otherMachine],
       ['amx', benchOnTiles, otherMachine],
     ],
   ],

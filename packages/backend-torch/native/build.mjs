@@ -275,8 +275,9 @@ const main = async () => {
   }
   const libtorch = findLibTorch();
   const compiler = findCompiler();
-  const sources = [...sourcesIn(native, '.cc'), ...sourcesIn(join(native, 'operators'), '.cc')];
-  const headers = [...sourcesIn(native, '.h'), ...sourcesIn(join(native, 'operators'), '.h')];
+  const folders = [native, join(native, 'operators'), join(native, 'operators/avx2')];
+  const sources = folders.flatMap((folder) => sourcesIn(folder, '.cc'));
+  const headers = folders.flatMap((folder) => sourcesIn(folder, '.h'));
   const cuda = existsSync(join(libtorch.library, 'libtorch_cuda.so'));
   const abi = abiOf(libtorch);
   const compileFlags = [

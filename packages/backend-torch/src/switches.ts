@@ -61,6 +61,7 @@ export const workaroundsOf = (torch: Dispatcher): readonly TorchWorkaround[] => 
 export const resetSwitches = (torch: Dispatcher): void => {
   useOneDnnInConvolutions(torch, true);
   torch.value('polygate::use_tile_unit', true);
+  torch.value('polygate::use_wide_vectors', true);
   torch.value('polygate::use_tiles', true);
   torch.value('polygate::use_wide_products', false);
   torch.native.oneDnn(true);

@@ -2,34 +2,35 @@
 #include "attention_tiles.h"
 #include "turns.h"
 
-namespace polygate {
-namespace {
-
 #if POLYGATE_TILES
-using namespace tiles;
+
+namespace polygate {
+namespace tiles {
+inline namespace POLYGATE_LEVEL {
+namespace {
 
 // scores [keys] -> exp(score - largest), zeros up to whole blocks; gives the largest and the sum.
 template <class T>
 POLYGATE_TILE_INLINE void softmaxRow(const Head<T>& head, float* scores, const float* mask, T* out, float& top, float& sum) {
   const int64_t keys = head.in.shape.keys();
-  const __m512 lowest = _mm512_set1_ps(-INFINITY);
-  __m512 largest = lowest;
+  const Vector lowest = repeat(-INFINITY);
+  Vector largest = lowest;
   for (int64_t n = 0; n < keys; n += 16) {
-    const __mmask16 lanes = firstWords(keys - n);
-    const __m512 value = _mm512_mask_mov_ps(lowest, lanes, maskedScores(head, scores, mask, n, lanes));
-    _mm512_store_ps(scores + n, value);
-    largest = _mm512_max_ps(largest, value);
+    const Mask lanes = firstWords(keys - n);
+    const Vector value = select(lanes, maskedScores(head, scores, mask, n, lanes), lowest);
+    storeAligned(scores + n, value);
+    largest = maximum(largest, value);
   }
-  top = _mm512_reduce_max_ps(largest);
-  const __m512 offset = _mm512_set1_ps(top);
-  __m512 total = _mm512_setzero_ps();
+  top = largestOf(largest);
+  const Vector offset = repeat(top);
+  Vector total = zeros();
   for (int64_t n = 0; n < blocks(keys) * kBlock; n += 16) {
-    const __mmask16 lanes = firstWords(keys - n);
-    const __m512 e = _mm512_maskz_mov_ps(lanes, expVector(_mm512_sub_ps(_mm512_load_ps(scores + n), offset)));
-    total = _mm512_add_ps(total, e);
+    const Mask lanes = firstWords(keys - n);
+    const Vector e = keep(lanes, expVector(sub(loadAligned(scores + n), offset)));
+    total = add(total, e);
     storeVector(out + n, e, 0xffff);
   }
-  sum = _mm512_reduce_add_ps(total);
+  sum = sumOf(total);
 }
 
 template <class T>
@@ -59,10 +60,10 @@ POLYGATE_TILE_TARGET void forwardHead(const Head<T>& head, T* y, float* softmax)
     for (int64_t n = 0; n < widths; ++n) {
       multiply<false>(inPlace(probabilities, spread), values + n * steps * kStep, steps, c, kBlock);
       for (int64_t i = 0; i < size; ++i) {
-        const __m512 factor = _mm512_set1_ps(kept[2 * i + 1]);
+        const Vector factor = repeat(kept[2 * i + 1]);
         T* out = y + ((head.sample * shape.length + query + i) * shape.heads + head.head) * d + n * kBlock;
-        storePair(out, _mm512_mul_ps(_mm512_load_ps(c + i * kBlock), factor),
-                  _mm512_mul_ps(_mm512_load_ps(c + i * kBlock + 16), factor), d - n * kBlock);
+        storePair(out, mul(loadAligned(c + i * kBlock), factor),
+                  mul(loadAligned(c + i * kBlock + 16), factor), d - n * kBlock);
       }
     }
   }
@@ -76,31 +77,15 @@ void forwardHeads(const AttentionTensors& tensors, const at::Tensor& y, const at
     forwardHead<T>({in, i / heads, i % heads}, pointer<T>(y), pointer<float>(softmax) + 2 * i * in.shape.length);
   });
 }
-#endif
-
-// qkv [B, L, 3 h d], mask float32, prompts of qkv's type -> y [B, L, h d] of that type, and of each query its largest
-// score and one over the sum of its softmax, [B h, L, 2] in float32.
-std::tuple<at::Tensor, at::Tensor> tileAttention(const at::Tensor& qkv, const c10::optional<at::Tensor>& mask,
-                                                  const c10::optional<at::Tensor>& promptKeys,
-                                                  const c10::optional<at::Tensor>& promptValues, int64_t heads) {
-  const AttentionTensors tensors(qkv, mask, promptKeys, promptValues, heads);
-  const AttentionShape shape = tensors.shape();
-  at::Tensor y = at::empty({shape.batch, shape.length, shape.width()}, qkv.options());
-  at::Tensor softmax = at::empty({shape.batch * heads, shape.length, 2}, qkv.options().dtype(at::kFloat));
-#if POLYGATE_TILES
-  if (isHalf(qkv)) forwardHeads<Bits>(tensors, y, softmax);
-  else forwardHeads<float>(tensors, y, softmax);
-#endif
-  return {y, softmax};
-}
 
 }  // namespace
 
-TORCH_LIBRARY_FRAGMENT(polygate, m) {
-  m.def(
-      "tile_attention(Tensor qkv, Tensor? mask, Tensor? prompt_keys, Tensor? prompt_values, int heads) -> (Tensor, "
-      "Tensor)");
+void attentionForward(const AttentionTensors& tensors, const at::Tensor& y, const at::Tensor& softmax) {
+  withBlockType(isHalf(y), [&](auto number) { forwardHeads<decltype(number)>(tensors, y, softmax); });
 }
-TORCH_LIBRARY_IMPL(polygate, CPU, m) { m.impl("tile_attention", tileAttention); }
 
+}  // namespace POLYGATE_LEVEL
+}  // namespace tiles
 }  // namespace polygate
+
+#endif

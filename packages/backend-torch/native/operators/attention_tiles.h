@@ -5,73 +5,14 @@
 // B batch · h heads · L queries · P prompts in front of the keys · K = P + L keys · d width of a head
 #pragma once
 
+#include "tile_attention.h"
 #include "tile_math.h"
 
-namespace polygate {
-
-struct AttentionShape {
-  int64_t batch, heads, length, prompts, head;
-  int64_t keys() const { return prompts + length; }
-  int64_t width() const { return heads * head; }
-};
-
-template <class T>
-struct AttentionInputs {
-  AttentionShape shape;
-  float scale;
-  const T* qkv;                        // [B, L, 3 h d]
-  const T *promptKeys, *promptValues;  // [B or 1, P, h d], or null
-  int64_t promptStride;                // elements from one sample's prompts to the next; 0 when shared
-  const float* mask;                   // [B or 1, 1, L or 1, L], or null
-  int64_t maskSample, maskQuery;       // elements from one sample's and one query's row to the next
-};
-
-// The tensors of a call, contiguous, those that may be absent undefined.
-struct AttentionTensors {
-  at::Tensor qkv, mask, promptKeys, promptValues;
-  int64_t heads;
-
-  AttentionTensors(const at::Tensor& fused, const c10::optional<at::Tensor>& bias, const c10::optional<at::Tensor>& keys,
-                   const c10::optional<at::Tensor>& values, int64_t headCount)
-      : qkv(fused.contiguous()), mask(given(bias)), promptKeys(given(keys)), promptValues(given(values)), heads(headCount) {
-    TORCH_CHECK(qkv.dim() == 3 && qkv.size(2) % (3 * heads) == 0,
-                "tile_attention: expected queries, keys and values [B, L, 3 h d]");
-    TORCH_CHECK(tiles::available(qkv.scalar_type()), "tile_attention: this processor multiplies no blocks of ", qkv.scalar_type());
-    for (const at::Tensor* prompt : {&promptKeys, &promptValues})
-      TORCH_CHECK(!prompt->defined() || prompt->scalar_type() == qkv.scalar_type(), "tile_attention: expected prompts of qkv's type");
-  }
-
-  AttentionShape shape() const {
-    const int64_t width = qkv.size(2) / 3;
-    return {qkv.size(0), heads, qkv.size(1), promptKeys.defined() ? promptKeys.size(-2) : 0, width / heads};
-  }
-
-  template <class T>
-  AttentionInputs<T> inputs() const {
-    const AttentionShape own = shape();
-    AttentionInputs<T> in{own, static_cast<float>(1.0 / std::sqrt(static_cast<double>(own.head))), pointer<T>(qkv), nullptr,
-                          nullptr, 0, nullptr, 0, 0};
-    if (promptKeys.defined()) {
-      in.promptKeys = pointer<T>(promptKeys);
-      in.promptValues = pointer<T>(promptValues);
-      in.promptStride = promptKeys.dim() == 3 ? own.prompts * own.width() : 0;
-    }
-    if (mask.defined()) {
-      in.mask = pointer<float>(mask);
-      in.maskQuery = mask.size(2) == 1 ? 0 : mask.size(3);
-      in.maskSample = mask.size(0) == 1 ? 0 : mask.size(2) * mask.size(3);
-    }
-    return in;
-  }
-
- private:
-  static at::Tensor given(const c10::optional<at::Tensor>& t) {
-    return t.has_value() && t->defined() ? t->contiguous() : at::Tensor();
-  }
-};
-
 #if POLYGATE_TILES
+
+namespace polygate {
 namespace tiles {
+inline namespace POLYGATE_LEVEL {
 
 enum Part { kQuery = 0, kKey = 1, kValue = 2 };
 
@@ -137,16 +78,17 @@ POLYGATE_TILE_INLINE void keyProducts(const LeftOf<T>& left, const T* panels, in
 
 // 16 scaled and masked scores from key n on; `lanes` are those of existing keys.
 template <class T>
-POLYGATE_TILE_INLINE __m512 maskedScores(const Head<T>& head, const float* scores, const float* mask, int64_t n,
-                                          __mmask16 lanes) {
-  const __m512 value = _mm512_mul_ps(_mm512_load_ps(scores + n), _mm512_set1_ps(head.in.scale));
+POLYGATE_TILE_INLINE Vector maskedScores(const Head<T>& head, const float* scores, const float* mask, int64_t n,
+                                          Mask lanes) {
+  const Vector value = mul(loadAligned(scores + n), repeat(head.in.scale));
   if (mask == nullptr) return value;
   const int64_t prompts = head.in.shape.prompts;
-  const __mmask16 masked = static_cast<__mmask16>(lanes & ~firstWords(prompts - n));
-  return _mm512_add_ps(value, _mm512_maskz_loadu_ps(masked, mask + n - prompts));
+  const Mask masked = static_cast<Mask>(lanes & ~firstWords(prompts - n));
+  return add(value, loadVector(mask + n - prompts, masked));
 }
 
+}  // namespace POLYGATE_LEVEL
 }  // namespace tiles
-#endif
-
 }  // namespace polygate
+
+#endif

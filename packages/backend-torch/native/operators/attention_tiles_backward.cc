@@ -3,11 +3,12 @@
 #include "attention_tiles.h"
 #include "turns.h"
 
-namespace polygate {
-namespace {
-
 #if POLYGATE_TILES
-using namespace tiles;
+
+namespace polygate {
+namespace tiles {
+inline namespace POLYGATE_LEVEL {
+namespace {
 
 constexpr int64_t kQueryBlocks = 8;  // blocks of queries whose probabilities are held at once
 
@@ -31,20 +32,20 @@ template <class T>
 POLYGATE_TILE_INLINE void softmaxGradientRow(const Head<T>& head, float* scores, const float* gradients, const float* mask,
                                               const float* softmax, T* p, T* ds) {
   const int64_t keys = head.in.shape.keys();
-  const __m512 offset = _mm512_set1_ps(softmax[0]), inverse = _mm512_set1_ps(softmax[1]), scale = _mm512_set1_ps(head.in.scale);
-  __m512 along = _mm512_setzero_ps();
+  const Vector offset = repeat(softmax[0]), inverse = repeat(softmax[1]), scale = repeat(head.in.scale);
+  Vector along = zeros();
   for (int64_t n = 0; n < blocks(keys) * kBlock; n += 16) {
-    const __mmask16 lanes = firstWords(keys - n);
-    const __m512 value = maskedScores(head, scores, mask, n, lanes);
-    const __m512 probability = _mm512_maskz_mul_ps(lanes, expVector(_mm512_sub_ps(value, offset)), inverse);
-    _mm512_store_ps(scores + n, probability);
+    const Mask lanes = firstWords(keys - n);
+    const Vector value = maskedScores(head, scores, mask, n, lanes);
+    const Vector probability = keep(lanes, mul(expVector(sub(value, offset)), inverse));
+    storeAligned(scores + n, probability);
     storeVector(p + n, probability, 0xffff);
-    along = _mm512_fmadd_ps(probability, _mm512_load_ps(gradients + n), along);
+    along = fmadd(probability, loadAligned(gradients + n), along);
   }
-  const __m512 mean = _mm512_set1_ps(_mm512_reduce_add_ps(along));
+  const Vector mean = repeat(sumOf(along));
   for (int64_t n = 0; n < blocks(keys) * kBlock; n += 16) {
-    const __m512 change = _mm512_sub_ps(_mm512_load_ps(gradients + n), mean);
-    storeVector(ds + n, _mm512_mul_ps(_mm512_mul_ps(_mm512_load_ps(scores + n), scale), change), 0xffff);
+    const Vector change = sub(loadAligned(gradients + n), mean);
+    storeVector(ds + n, mul(mul(loadAligned(scores + n), scale), change), 0xffff);
   }
 }
 
@@ -106,7 +107,7 @@ struct Gradients {
 template <class T>
 POLYGATE_TILE_INLINE void storeRow(T* out, const float* from, int64_t d) {
   for (int64_t n = 0; n < d; n += kBlock)
-    storePair(out + n, _mm512_load_ps(from + n), _mm512_load_ps(from + n + 16), d - n);
+    storePair(out + n, loadAligned(from + n), loadAligned(from + n + 16), d - n);
 }
 
 // Gradients of keys or values, summed over the queries, to where they belong.
@@ -180,36 +181,21 @@ void backwardHeads(const AttentionTensors& tensors, const at::Tensor& dy, const 
     backwardHead<T>({in, i / heads, i % heads}, pointer<T>(dy), pointer<float>(softmax) + 2 * i * in.shape.length, out);
   });
 }
-#endif
-
-// -> dqkv of qkv's type, and the gradients of prompt keys and values [B, P, h d] in float32 where there are prompts.
-std::tuple<at::Tensor, at::Tensor, at::Tensor> tileAttentionBackward(
-    const at::Tensor& gradient, const at::Tensor& qkv, const at::Tensor& softmax, const c10::optional<at::Tensor>& mask,
-    const c10::optional<at::Tensor>& promptKeys, const c10::optional<at::Tensor>& promptValues, int64_t heads) {
-  const AttentionTensors tensors(qkv, mask, promptKeys, promptValues, heads);
-  const AttentionShape shape = tensors.shape();
-  const at::Tensor dy = gradient.to(qkv.scalar_type()).contiguous(), kept = softmax.contiguous();
-  at::Tensor dqkv = at::empty_like(tensors.qkv), dKeys, dValues;
-  if (shape.prompts > 0) {
-    dKeys = at::zeros({shape.batch, shape.prompts, shape.width()}, qkv.options().dtype(at::kFloat));
-    dValues = at::zeros_like(dKeys);
-  }
-#if POLYGATE_TILES
-  float* keys = dKeys.defined() ? pointer<float>(dKeys) : nullptr;
-  float* values = dValues.defined() ? pointer<float>(dValues) : nullptr;
-  if (isHalf(qkv)) backwardHeads<Bits>(tensors, dy, kept, {pointer<Bits>(dqkv), keys, values});
-  else backwardHeads<float>(tensors, dy, kept, {pointer<float>(dqkv), keys, values});
-#endif
-  return {dqkv, dKeys, dValues};
-}
 
 }  // namespace
 
-TORCH_LIBRARY_FRAGMENT(polygate, m) {
-  m.def(
-      "tile_attention_backward(Tensor dy, Tensor qkv, Tensor softmax, Tensor? mask, Tensor? prompt_keys, Tensor? "
-      "prompt_values, int heads) -> (Tensor, Tensor, Tensor)");
+void attentionBackward(const AttentionTensors& tensors, const at::Tensor& dy, const at::Tensor& softmax, const at::Tensor& dqkv,
+                       const at::Tensor& dKeys, const at::Tensor& dValues) {
+  float* keys = dKeys.defined() ? pointer<float>(dKeys) : nullptr;
+  float* values = dValues.defined() ? pointer<float>(dValues) : nullptr;
+  withBlockType(isHalf(dqkv), [&](auto number) {
+    using T = decltype(number);
+    backwardHeads<T>(tensors, dy, softmax, {pointer<T>(dqkv), keys, values});
+  });
 }
-TORCH_LIBRARY_IMPL(polygate, CPU, m) { m.impl("tile_attention_backward", tileAttentionBackward); }
 
+}  // namespace POLYGATE_LEVEL
+}  // namespace tiles
 }  // namespace polygate
+
+#endif

@@ -146,7 +146,7 @@ std::tuple<at::Tensor, at::Tensor> dispatchedLinear(const at::Tensor& input, con
   DispatchedForward call{x, gates.contiguous(), contiguous(weights), contiguous(biases), slots, gelu, {}, {}};
   call.y = at::empty({x.size(0), call.weights[0].size(0)}, x.options());
   if (gelu && keep) call.z = at::empty_like(call.y);
-  if (type == at::kFloat && tiles::available(type)) dispatchedForwardSlots(call);
+  if (type == at::kFloat && tiles::available(type)) POLYGATE_AT_LEVEL(dispatchedForwardSlots, call);
   else if (!(type == at::kBFloat16 ? tiles::available() && dispatchedForwardTiles(call) : dispatchedForwardRows(call)))
     forwardProducts(call);
   return {shapedLike(call.y, input), shapedLike(call.z, input)};
@@ -185,7 +185,7 @@ std::tuple<at::Tensor, at::Tensor, std::vector<at::Tensor>, std::vector<at::Tens
     call.dWeights.push_back(at::empty(w.sizes(), exact));
     call.dBiases.push_back(at::empty({w.size(0)}, exact));
   }
-  if (type == at::kFloat && tiles::available(type)) dispatchedBackwardSlots(call);
+  if (type == at::kFloat && tiles::available(type)) POLYGATE_AT_LEVEL(dispatchedBackwardSlots, call);
   else if (!(type == at::kBFloat16 ? tiles::available() && dispatchedBackwardTiles(call) : dispatchedBackwardRows(call)))
     backwardProducts(call);
   return {shapedLike(call.dx, input), call.dGates, call.dWeights, call.dBiases};

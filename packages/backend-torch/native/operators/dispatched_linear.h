@@ -2,7 +2,7 @@
 // N tokens · E experts · U experts with slots · M slots · I inputs · O outputs
 #pragma once
 
-#include "vector_math.h"
+#include "levels.h"
 
 namespace polygate {
 
@@ -48,13 +48,15 @@ struct DispatchedBackward {
 bool dispatchedForwardTiles(DispatchedForward& call, at::TensorList packed = {});
 bool dispatchedBackwardTiles(DispatchedBackward& call);
 
-// The same for float32, whose blocks are slots of one expert; only where tiles::available says that there are such products.
-void dispatchedForwardSlots(DispatchedForward& call);
-void dispatchedBackwardSlots(DispatchedBackward& call);
-
-// The same for float32 without such products, in plain loops; they answer false, having done nothing, for experts that are
+// The same for float32 without products of blocks, in plain loops; they answer false, having done nothing, for experts that are
 // large or whose sides are no multiples of 16: there ATen's products are as good.
 bool dispatchedForwardRows(DispatchedForward& call);
 bool dispatchedBackwardRows(DispatchedBackward& call);
 
 }  // namespace polygate
+
+// The same for float32, whose blocks are slots of one expert; only where tiles::available says that there are such products.
+#define POLYGATE_DISPATCHED_TILES                      \
+  void dispatchedForwardSlots(DispatchedForward& call); \
+  void dispatchedBackwardSlots(DispatchedBackward& call);
+POLYGATE_EACH_LEVEL(POLYGATE_DISPATCHED_TILES)

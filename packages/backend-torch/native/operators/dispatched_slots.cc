@@ -6,20 +6,19 @@
 #include "token_slots.h"
 #include "turns.h"
 
-namespace polygate {
-
 #if POLYGATE_TILES
 
-using namespace tiles;
-
+namespace polygate {
+namespace tiles {
+inline namespace POLYGATE_LEVEL {
 namespace {
 
 // The sum of a token's slots from element `first` on, 16 of them.
-POLYGATE_TILE_INLINE __m512 sumOfSlots(const TokenSlots& of, const float* values, int64_t token, int64_t width, int64_t first,
-                                       __mmask16 mask) {
-  __m512 sum = _mm512_setzero_ps();
+POLYGATE_TILE_INLINE Vector sumOfSlots(const TokenSlots& of, const float* values, int64_t token, int64_t width, int64_t first,
+                                       Mask mask) {
+  Vector sum = zeros();
   for (int32_t i = of.starts[token]; i < of.starts[token + 1]; ++i)
-    sum = _mm512_add_ps(sum, loadVector(values + of.slots[i] * width + first, mask));
+    sum = add(sum, loadVector(values + of.slots[i] * width + first, mask));
   return sum;
 }
 
@@ -28,8 +27,8 @@ POLYGATE_TILE_TARGET void addSlots(const TokenSlots& of, const float* values, in
                                    int64_t from, int64_t to) {
   for (int64_t n = from; n < to; ++n)
     for (int64_t d = 0; d < width; d += 16) {
-      const __mmask16 mask = firstWords(width - d);
-      const __m512 total = sumOfSlots(of, values, n, width, d, mask);
+      const Mask mask = firstWords(width - d);
+      const Vector total = sumOfSlots(of, values, n, width, d, mask);
       if (sum != nullptr) storeVector(sum + n * width + d, total, mask);
       if (active != nullptr) storeVector(active + n * width + d, geluVector<float>(total), mask);
     }
@@ -74,11 +73,11 @@ POLYGATE_TILE_TARGET void forwardBlock(const Forward& call, const SlotBlock& blo
     multiplyFirst(left, call.weights.panels.of<float>(block.expert, p), call.weights.panels.steps, c, block.count);
     const int64_t first = p * kBlock, columns = std::min(kBlock, call.outer - first);
     const float* bias = call.weights.biases[block.expert] + first;
-    const __m512 lowBias = loadVector(bias, firstWords(columns)), highBias = loadVector(bias + 16, firstWords(columns - 16));
+    const Vector lowBias = loadVector(bias, firstWords(columns)), highBias = loadVector(bias + 16, firstWords(columns - 16));
     for (int64_t r = 0; r < block.count; ++r) {
-      const __m512 gate = _mm512_set1_ps(call.gates[tokens[r] * call.columns + column]);
-      const __m512 low = _mm512_mul_ps(gate, _mm512_add_ps(_mm512_load_ps(c + r * kBlock), lowBias));
-      const __m512 high = _mm512_mul_ps(gate, _mm512_add_ps(_mm512_load_ps(c + r * kBlock + 16), highBias));
+      const Vector gate = repeat(call.gates[tokens[r] * call.columns + column]);
+      const Vector low = mul(gate, add(loadAligned(c + r * kBlock), lowBias));
+      const Vector high = mul(gate, add(loadAligned(c + r * kBlock + 16), highBias));
       const int64_t place = tokens[r] * call.outer + first;
       if (call.values != nullptr) {
         storePair(call.values + (block.first + r) * call.outer + first, low, high, columns);
@@ -105,9 +104,9 @@ struct Backward {
 POLYGATE_TILE_INLINE void gradientRow(const Backward& call, int64_t token) {
   const int64_t at = token * call.outer;
   for (int64_t n = 0; n < call.outer; n += 16) {
-    const __mmask16 mask = firstWords(call.outer - n);
-    const __m512 slope = geluSlopeVector<float>(loadVector(call.z + at + n, mask));
-    storeVector(call.dz + at + n, _mm512_mul_ps(loadVector(call.dy + at + n, mask), slope), mask);
+    const Mask mask = firstWords(call.outer - n);
+    const Vector slope = geluSlopeVector<float>(loadVector(call.z + at + n, mask));
+    storeVector(call.dz + at + n, mul(loadVector(call.dy + at + n, mask), slope), mask);
   }
 }
 
@@ -141,27 +140,27 @@ POLYGATE_TILE_TARGET void backwardBlock(const Backward& call, const SlotBlock& b
     if (call.values == nullptr) prefetchPair(call.dx + p * kBlock, call.inner, tokens, block.count);
     multiplyFirst(left, call.weights.panels.of<float>(block.expert, p), call.weights.panels.steps, c, block.count);
     const int64_t first = p * kBlock, columns = std::min(kBlock, call.inner - first);
-    const __mmask16 lowMask = firstWords(columns), highMask = firstWords(columns - 16);
+    const Mask lowMask = firstWords(columns), highMask = firstWords(columns - 16);
     for (int64_t r = 0; r < block.count; ++r) {
-      const __m512 gate = _mm512_set1_ps(call.gates[tokens[r] * call.columns + column]);
-      const __m512 low = _mm512_load_ps(c + r * kBlock), high = _mm512_load_ps(c + r * kBlock + 16);
+      const Vector gate = repeat(call.gates[tokens[r] * call.columns + column]);
+      const Vector low = loadAligned(c + r * kBlock), high = loadAligned(c + r * kBlock + 16);
       const int64_t place = tokens[r] * call.inner + first;
-      const __m512 lowX = loadVector(call.x + place, lowMask), highX = loadVector(call.x + place + 16, highMask);
+      const Vector lowX = loadVector(call.x + place, lowMask), highX = loadVector(call.x + place + 16, highMask);
       float* sum = along + r * 16;
-      _mm512_store_ps(sum, _mm512_fmadd_ps(low, lowX, _mm512_fmadd_ps(high, highX, _mm512_load_ps(sum))));
+      storeAligned(sum, fmadd(low, lowX, fmadd(high, highX, loadAligned(sum))));
       float* target = call.values == nullptr ? call.dx + place : call.values + (block.first + r) * call.inner + first;
-      storePair(target, _mm512_mul_ps(gate, low), _mm512_mul_ps(gate, high), columns);
+      storePair(target, mul(gate, low), mul(gate, high), columns);
     }
   }
   const float* bias = call.weights.biases[block.expert];
   for (int64_t r = 0; r < block.count; ++r) {
     const float* row = dz + tokens[r] * call.outer;
-    __m512 sum = _mm512_load_ps(along + r * 16);
+    Vector sum = loadAligned(along + r * 16);
     for (int64_t n = 0; n < call.outer; n += 16) {
-      const __mmask16 mask = firstWords(call.outer - n);
-      sum = _mm512_fmadd_ps(loadVector(row + n, mask), loadVector(bias + n, mask), sum);
+      const Mask mask = firstWords(call.outer - n);
+      sum = fmadd(loadVector(row + n, mask), loadVector(bias + n, mask), sum);
     }
-    call.dGates[tokens[r] * call.columns + column] = _mm512_reduce_add_ps(sum);
+    call.dGates[tokens[r] * call.columns + column] = sumOf(sum);
   }
 }
 
@@ -234,11 +233,8 @@ void dispatchedBackwardSlots(DispatchedBackward& call) {
   else byRows(inner, [&](int64_t from, int64_t to) { addSlots(of, backward.values, inner, backward.dx, nullptr, from, to); });
 }
 
-#else
-
-void dispatchedForwardSlots(DispatchedForward&) { TORCH_CHECK(false, "dispatched_linear: this build has no products of blocks"); }
-void dispatchedBackwardSlots(DispatchedBackward&) { TORCH_CHECK(false, "dispatched_linear: this build has no products of blocks"); }
+}  // namespace POLYGATE_LEVEL
+}  // namespace tiles
+}  // namespace polygate
 
 #endif
-
-}  // namespace polygate

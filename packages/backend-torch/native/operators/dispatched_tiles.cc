@@ -186,17 +186,17 @@ struct Forward {
 template <int kCount, bool kGelu>
 POLYGATE_TILE_INLINE void finish(const Forward& call, const View& view, const float* c, const float* gates, int64_t first) {
   const int64_t columns = std::min(kBlock, call.outer - first), count = kCount > 0 ? kCount : view.size;
-  const __mmask16 lowMask = firstWords(columns), highMask = firstWords(columns - 16);
+  const Mask lowMask = firstWords(columns), highMask = firstWords(columns - 16);
   const float* biases[kCount > 0 ? kCount : 64];
   for (int64_t i = 0; i < count; ++i) biases[i] = call.shared.biases[view.experts[i]] + first;
   for (int64_t r = 0; r < view.count; ++r, c += kBlock) {
-    __m512 low = _mm512_setzero_ps(), high = _mm512_setzero_ps();
+    Vector low = zeros(), high = zeros();
     for (int64_t i = 0; i < count; ++i) {
-      const __m512 gate = _mm512_set1_ps(gates[i * kBlock + r]);
-      const __m512 lowValue = _mm512_add_ps(_mm512_load_ps(c + i * kStep), loadVector(biases[i], lowMask));
-      const __m512 highValue = _mm512_add_ps(_mm512_load_ps(c + i * kStep + 16), loadVector(biases[i] + 16, highMask));
-      low = i == 0 ? _mm512_mul_ps(gate, lowValue) : _mm512_fmadd_ps(gate, lowValue, low);
-      high = i == 0 ? _mm512_mul_ps(gate, highValue) : _mm512_fmadd_ps(gate, highValue, high);
+      const Vector gate = repeat(gates[i * kBlock + r]);
+      const Vector lowValue = add(loadAligned(c + i * kStep), loadVector(biases[i], lowMask));
+      const Vector highValue = add(loadAligned(c + i * kStep + 16), loadVector(biases[i] + 16, highMask));
+      low = i == 0 ? mul(gate, lowValue) : fmadd(gate, lowValue, low);
+      high = i == 0 ? mul(gate, highValue) : fmadd(gate, highValue, high);
     }
     const int64_t place = view.tokens[r] * call.outer + first;
     if (!kGelu) {
@@ -252,9 +252,9 @@ struct Backward {
 template <class G>
 POLYGATE_TILE_INLINE void gradientRow(const G* dy, const Bits* z, Bits* dz, int64_t width) {
   for (int64_t n = 0; n < width; n += 16) {
-    const __mmask16 mask = firstWords(width - n);
-    __m512 value = loadVector(dy + n, mask);
-    if (z != nullptr) value = _mm512_mul_ps(value, geluSlopeVector(loadVector(z + n, mask)));
+    const Mask mask = firstWords(width - n);
+    Vector value = loadVector(dy + n, mask);
+    if (z != nullptr) value = mul(value, geluSlopeVector(loadVector(z + n, mask)));
     storeVector(dz + n, value, mask);
   }
 }
@@ -281,18 +281,18 @@ template <int kCount>
 POLYGATE_TILE_INLINE void finishInputs(const Backward& call, const View& view, const float* c, const float* gates,
                                        float* along, int64_t first) {
   const int64_t columns = std::min(kBlock, call.inner - first), count = kCount > 0 ? kCount : view.size;
-  const __mmask16 lowMask = firstWords(columns), highMask = firstWords(columns - 16);
+  const Mask lowMask = firstWords(columns), highMask = firstWords(columns - 16);
   for (int64_t r = 0; r < view.count; ++r, c += kBlock) {
     const int64_t place = view.tokens[r] * call.inner + first;
-    const __m512 lowX = loadVector(call.x + place, lowMask), highX = loadVector(call.x + place + 16, highMask);
-    __m512 low = _mm512_setzero_ps(), high = _mm512_setzero_ps();
+    const Vector lowX = loadVector(call.x + place, lowMask), highX = loadVector(call.x + place + 16, highMask);
+    Vector low = zeros(), high = zeros();
     for (int64_t i = 0; i < count; ++i) {
-      const __m512 gate = _mm512_set1_ps(gates[i * kBlock + r]);
-      const __m512 lowU = _mm512_load_ps(c + i * kStep), highU = _mm512_load_ps(c + i * kStep + 16);
-      low = _mm512_fmadd_ps(gate, lowU, low);
-      high = _mm512_fmadd_ps(gate, highU, high);
+      const Vector gate = repeat(gates[i * kBlock + r]);
+      const Vector lowU = loadAligned(c + i * kStep), highU = loadAligned(c + i * kStep + 16);
+      low = fmadd(gate, lowU, low);
+      high = fmadd(gate, highU, high);
       float* sum = along + (i * kBlock + r) * 16;
-      _mm512_store_ps(sum, _mm512_fmadd_ps(lowU, lowX, _mm512_fmadd_ps(highU, highX, _mm512_load_ps(sum))));
+      storeAligned(sum, fmadd(lowU, lowX, fmadd(highU, highX, loadAligned(sum))));
     }
     storePair(call.dx + place, low, high, columns);
   }
@@ -305,12 +305,12 @@ POLYGATE_TILE_INLINE void finishGates(const Backward& call, const View& view, co
     const int64_t column = call.shared.columns[view.experts[i]];
     for (int64_t r = 0; r < view.count; ++r) {
       const Bits* row = dz + view.tokens[r] * call.outer;
-      __m512 sum = _mm512_load_ps(along + (i * kBlock + r) * 16);
+      Vector sum = loadAligned(along + (i * kBlock + r) * 16);
       for (int64_t n = 0; n < call.outer; n += 16) {
-        const __mmask16 mask = firstWords(call.outer - n);
-        sum = _mm512_fmadd_ps(loadVector(row + n, mask), loadVector(bias + n, mask), sum);
+        const Mask mask = firstWords(call.outer - n);
+        sum = fmadd(loadVector(row + n, mask), loadVector(bias + n, mask), sum);
       }
-      call.dGates[view.tokens[r] * call.shared.gateColumns + column] = _mm512_reduce_add_ps(sum);
+      call.dGates[view.tokens[r] * call.shared.gateColumns + column] = sumOf(sum);
     }
   }
 }

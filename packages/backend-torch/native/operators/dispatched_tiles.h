@@ -29,6 +29,9 @@ struct TokenSets {
 // are remembered as long as the slots' tokens live, and at most until the backend is disposed of.
 std::shared_ptr<const TokenSets> tokenSets(const Slots& slots, int64_t count);
 
+namespace tiles {
+inline namespace POLYGATE_LEVEL {
+
 // The gradients of the experts' weights as tasks of a loop that takes turns. `call` is borrowed; its dz must be there.
 class WeightGradients {
  public:
@@ -42,8 +45,6 @@ class WeightGradients {
   const std::unique_ptr<const Work> work_;
 };
 
-namespace tiles {
-
 // The rows of a block's tokens: where they lie, in `list`, or copies of them that tiles can be read from.
 template <class T>
 POLYGATE_TILE_INLINE LeftOf<T> rowsOf(const T* x, int64_t width, const int32_t* tokens, int64_t count, RowsOf<T>& list, T* room) {
@@ -54,6 +55,7 @@ POLYGATE_TILE_INLINE LeftOf<T> rowsOf(const T* x, int64_t width, const int32_t* 
   return readsApart<T>(width) ? apart(list) : copyRows(list, width, room);
 }
 
+}  // namespace POLYGATE_LEVEL
 }  // namespace tiles
 }  // namespace polygate
 

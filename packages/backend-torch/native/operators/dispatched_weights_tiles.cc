@@ -3,12 +3,11 @@
 // factors stay in the second-level cache; the gates weigh the rows of the narrower factor while it is packed.
 #include "dispatched_tiles.h"
 
-namespace polygate {
-
 #if POLYGATE_TILES
 
-using namespace tiles;
-
+namespace polygate {
+namespace tiles {
+inline namespace POLYGATE_LEVEL {
 namespace {
 
 // A range of 32-wide strips of one expert's gradient: of its rows (outputs) or, where `byInput`, of its columns.
@@ -24,11 +23,11 @@ POLYGATE_TILE_INLINE RowsOf<T> weighted(const RowsOf<T>& rows, const float* fact
   for (int64_t i = 0; i < kBlock; ++i) {
     scaled.at[i] = rows.at[i] == nullptr ? nullptr : room + i * width;
     if (rows.at[i] == nullptr) continue;
-    const __m512 factor = _mm512_set1_ps(factors[i]);
+    const Vector factor = repeat(factors[i]);
     for (int64_t n = 0; n < width; n += kBlock) {
-      const __m512 low = loadVector(rows.at[i] + n, firstWords(width - n));
-      const __m512 high = loadVector(rows.at[i] + n + 16, firstWords(width - n - 16));
-      storePair(room + i * width + n, _mm512_mul_ps(factor, low), _mm512_mul_ps(factor, high), width - n);
+      const Vector low = loadVector(rows.at[i] + n, firstWords(width - n));
+      const Vector high = loadVector(rows.at[i] + n + 16, firstWords(width - n - 16));
+      storePair(room + i * width + n, mul(factor, low), mul(factor, high), width - n);
     }
   }
   return scaled;
@@ -37,12 +36,12 @@ POLYGATE_TILE_INLINE RowsOf<T> weighted(const RowsOf<T>& rows, const float* fact
 // Adds the columns' sums of up to 32 rows times their factors to sums [32].
 template <class T>
 POLYGATE_TILE_INLINE void addColumns(const RowsOf<T>& rows, const float* factors, int64_t first, int64_t columns, float* sums) {
-  const __mmask16 low = firstWords(columns), high = firstWords(columns - 16);
-  __m512 a = loadVector(sums, 0xffff), b = loadVector(sums + 16, 0xffff);
+  const Mask low = firstWords(columns), high = firstWords(columns - 16);
+  Vector a = loadVector(sums, 0xffff), b = loadVector(sums + 16, 0xffff);
   for (int64_t i = 0; i < kBlock && rows.at[i] != nullptr; ++i) {
-    const __m512 factor = _mm512_set1_ps(factors[i]);
-    a = _mm512_fmadd_ps(factor, loadVector(rows.at[i] + first, low), a);
-    b = _mm512_fmadd_ps(factor, loadVector(rows.at[i] + first + 16, high), b);
+    const Vector factor = repeat(factors[i]);
+    a = fmadd(factor, loadVector(rows.at[i] + first, low), a);
+    b = fmadd(factor, loadVector(rows.at[i] + first + 16, high), b);
   }
   storeVector(sums, a, 0xffff);
   storeVector(sums + 16, b, 0xffff);
@@ -80,22 +79,6 @@ POLYGATE_TILE_INLINE void prefetchStep(const Sources<T>& from, int64_t expert, i
     for (int64_t b = 0; b < outs * static_cast<int64_t>(sizeof(T)); b += 64) _mm_prefetch(dz + b, _MM_HINT_T1);
     for (int64_t b = 0; b < ins * static_cast<int64_t>(sizeof(T)); b += 64) _mm_prefetch(x + b, _MM_HINT_T1);
   }
-}
-
-// Adds the sums of the columns of packed rows times their factors.
-POLYGATE_TILE_INLINE void addWeightedColumns(const Bits* step, const float* factors, float* sums) {
-  addPackedColumns(step, pairFactors(factors), sums);
-}
-
-POLYGATE_TILE_INLINE void addWeightedColumns(const float* step, const float* factors, float* sums) {
-  __m512 a = _mm512_loadu_ps(sums), b = _mm512_loadu_ps(sums + 16);
-  for (int64_t k = 0; k < kBlock; ++k, step += kBlock) {
-    const __m512 factor = _mm512_set1_ps(factors[k]);
-    a = _mm512_fmadd_ps(factor, _mm512_load_ps(step), a);
-    b = _mm512_fmadd_ps(factor, _mm512_load_ps(step + 16), b);
-  }
-  _mm512_storeu_ps(sums, a);
-  _mm512_storeu_ps(sums + 16, b);
 }
 
 template <class T>
@@ -163,8 +146,8 @@ POLYGATE_TILE_INLINE void storeStrip(const Chunk<T>& chunk, float* sums, const a
       const float* row = block + r * columns;
       float* out = dw + (o * kBlock + r) * inner + side;
       for (int64_t n = 0; n < width; n += 16) {
-        if (aligned) _mm512_stream_ps(out + n, _mm512_load_ps(row + n));
-        else storeVector(out + n, _mm512_load_ps(row + n), firstWords(width - n));
+        if (aligned) streamAligned(out + n, loadAligned(row + n));
+        else storeVector(out + n, loadAligned(row + n), firstWords(width - n));
       }
     }
   }
@@ -232,10 +215,11 @@ WeightGradients::WeightGradients(const DispatchedBackward& call) : work_(new Wor
 WeightGradients::~WeightGradients() = default;
 int64_t WeightGradients::count() const { return static_cast<int64_t>(work_->strips.size()); }
 void WeightGradients::run(int64_t i) const {
-  if (isHalf(work_->call.x)) stripTask<Bits>(work_->call, work_->strips[i]);
-  else stripTask<float>(work_->call, work_->strips[i]);
+  withBlockType(isHalf(work_->call.x), [&](auto number) { stripTask<decltype(number)>(work_->call, work_->strips[i]); });
 }
 
-#endif
-
+}  // namespace POLYGATE_LEVEL
+}  // namespace tiles
 }  // namespace polygate
+
+#endif

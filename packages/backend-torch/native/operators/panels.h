@@ -8,6 +8,7 @@
 
 namespace polygate {
 namespace tiles {
+inline namespace POLYGATE_LEVEL {
 
 struct Panels {
   std::vector<at::Tensor> memory;
@@ -66,6 +67,7 @@ inline Panels heldPanels(at::TensorList packed, int64_t outputs, int64_t inputs,
   return panels;
 }
 
+}  // namespace POLYGATE_LEVEL
 }  // namespace tiles
 }  // namespace polygate
 

@@ -2,7 +2,6 @@
 // blocks. Twin: linear, segmentLinear and conditionalLinear of @polygate/tensor.
 #include "span_linear.h"
 
-#include "tile_factors.h"
 #include "row_loops.h"
 #include "../wide_products.h"
 
@@ -110,7 +109,7 @@ std::tuple<at::Tensor, at::Tensor> spanLinear(const at::Tensor& input, at::Tenso
   for (const at::Tensor& b : biases) offsets.push_back(b.contiguous());
   SpanForward call{x, dense, offsets, rows, gelu, at::empty({x.size(0), x.size(1), dense[0].size(0)}, x.options()), {}};
   if (gelu && keep) call.z = at::empty_like(call.y);
-  if (tiles::available(type)) spanForwardTiles(call);
+  if (tiles::available(type)) POLYGATE_AT_LEVEL(spanForwardTiles, call, at::TensorList());
   else forwardProducts(call);
   return {call.y, call.z};
 }
@@ -130,7 +129,7 @@ std::tuple<at::Tensor, at::Tensor> spanLinearPacked(const at::Tensor& input, at:
   for (const at::Tensor& b : biases) offsets.push_back(b.contiguous());
   SpanForward call{x, {}, offsets, rows, gelu, at::empty({x.size(0), x.size(1), outputs}, x.options()), {}};
   if (gelu && keep) call.z = at::empty_like(call.y);
-  spanForwardTiles(call, packed);
+  POLYGATE_AT_LEVEL(spanForwardTiles, call, packed);
   return {call.y, call.z};
 }
 
@@ -145,14 +144,14 @@ at::Tensor spanLinearInputGradient(const at::Tensor& gradient, at::TensorList pa
   const at::Tensor dx = at::empty({dy.size(0), dy.size(1), inputs}, dy.options().dtype(type));
   const bool active = kept.has_value() && kept->defined();
   SpanBackward call{dy, dx, {}, active ? kept->contiguous() : at::Tensor(), rows, dx, {}, {}, nullptr};
-  spanInputGradientTiles(call, packed);
+  POLYGATE_AT_LEVEL(spanInputGradientTiles, call, packed);
   return dx;
 }
 
 }  // namespace
 
 void spanBackward(SpanBackward& call) {
-  if (tiles::available(call.x.scalar_type())) spanBackwardTiles(call);
+  if (tiles::available(call.x.scalar_type())) POLYGATE_AT_LEVEL(spanBackwardTiles, call);
   else backwardProducts(call);
 }
 
@@ -183,7 +182,23 @@ std::tuple<at::Tensor, std::vector<at::Tensor>, std::vector<at::Tensor>> spanLin
 
 }  // namespace
 
+namespace {
+
+at::Tensor packed(const at::Tensor& given, bool transposed) {
+  const at::Tensor weight = given.contiguous();
+  TORCH_CHECK(weight.dim() == 2 && tiles::available(weight.scalar_type()),
+              "pack_panels: expected a matrix of a type that has products of blocks");
+  return POLYGATE_AT_LEVEL(packTiles, weight, transposed);
+}
+
+at::Tensor packPanels(const at::Tensor& weight) { return packed(weight, true); }
+at::Tensor packGradientPanels(const at::Tensor& weight) { return packed(weight, false); }
+
+}  // namespace
+
 TORCH_LIBRARY_FRAGMENT(polygate, m) {
+  m.def("pack_panels(Tensor weight) -> Tensor");
+  m.def("pack_gradient_panels(Tensor weight) -> Tensor");
   m.def("span_linear(Tensor x, Tensor[] weights, Tensor[] biases, int[] spans, bool gelu, bool keep) -> (Tensor, Tensor)");
   m.def("span_linear_packed(Tensor x, Tensor[] panels, int outputs, Tensor[] biases, int[] spans, bool gelu, bool keep) -> (Tensor, Tensor)");
   m.def("span_linear_input_gradient(Tensor dy, Tensor[] panels, int inputs, Tensor? z, int[] spans) -> Tensor");
@@ -192,6 +207,8 @@ TORCH_LIBRARY_FRAGMENT(polygate, m) {
       "wants_biases) -> (Tensor, Tensor[], Tensor[])");
 }
 TORCH_LIBRARY_IMPL(polygate, CPU, m) {
+  m.impl("pack_panels", packPanels);
+  m.impl("pack_gradient_panels", packGradientPanels);
   m.impl("span_linear", spanLinear);
   m.impl("span_linear_packed", spanLinearPacked);
   m.impl("span_linear_input_gradient", spanLinearInputGradient);

@@ -2,7 +2,7 @@
 // weight. A plain linear layer is one span of one long sample.
 #pragma once
 
-#include "vector_math.h"
+#include "levels.h"
 
 namespace polygate {
 
@@ -57,13 +57,17 @@ std::tuple<at::Tensor, at::Tensor> spanLinear(const at::Tensor& x, at::TensorLis
 
 void spanBackward(SpanBackward& call);
 
-// The same in products of blocks, where tiles::available says so. They fill the results that the caller allocated.
-// `packed` holds the weights where they were packed before.
-void spanForwardTiles(SpanForward& call, at::TensorList packed = {});
-void spanBackwardTiles(SpanBackward& call);
-// dx alone, by weights that were packed before; of `call.x` the type counts.
-void spanInputGradientTiles(SpanBackward& call, at::TensorList packed);
-// The part of it that makes dWeights, dBiases and what is shared, from dz [B, L, O] of x's type.
-void weightGradientTiles(SpanBackward& call, const at::Tensor& dz);
-
 }  // namespace polygate
+
+// The same in products of blocks, where tiles::available says so. They fill the results that the caller allocated.
+#define POLYGATE_SPAN_TILES                                                                                             \
+  /* `packed` holds the weights where they were packed before. */                                                      \
+  void spanForwardTiles(SpanForward& call, at::TensorList packed);                                                     \
+  void spanBackwardTiles(SpanBackward& call);                                                                          \
+  /* dx alone, by weights that were packed before; of `call.x` the type counts. */                                     \
+  void spanInputGradientTiles(SpanBackward& call, at::TensorList packed);                                              \
+  /* The part of it that makes dWeights, dBiases and what is shared, from dz [B, L, O] of x's type. */                 \
+  void weightGradientTiles(SpanBackward& call, const at::Tensor& dz);                                                  \
+  /* A weight as the right factor of x W^T or, not transposed, of dz W. */                                             \
+  at::Tensor packTiles(const at::Tensor& weight, bool transposed);
+POLYGATE_EACH_LEVEL(POLYGATE_SPAN_TILES)

@@ -6,12 +6,12 @@
 #include "tile_math.h"
 #include "turns.h"
 
-namespace polygate {
-
 #if POLYGATE_TILES
-namespace {
 
-using namespace tiles;
+namespace polygate {
+namespace tiles {
+inline namespace POLYGATE_LEVEL {
+namespace {
 
 // A block of up to 32 tokens of one weight.
 struct Block {
@@ -52,15 +52,15 @@ struct Finish {
 template <class T>
 POLYGATE_TILE_INLINE void finish(const float* c, const int32_t* rows, int64_t size, int64_t first, const Finish<T>& f) {
   const int64_t columns = std::min(kBlock, f.width - first);
-  __m512 lowBias = _mm512_setzero_ps(), highBias = _mm512_setzero_ps();
+  Vector lowBias = zeros(), highBias = zeros();
   if (f.bias != nullptr) {
     lowBias = loadVector(f.bias + first, firstWords(columns));
     highBias = loadVector(f.bias + first + 16, firstWords(columns - 16));
   }
   for (int64_t i = 0; i < size; ++i, c += kBlock) {
     const int64_t place = rows[i] * f.width + first;
-    const __m512 low = _mm512_add_ps(_mm512_load_ps(c), lowBias);
-    const __m512 high = _mm512_add_ps(_mm512_load_ps(c + 16), highBias);
+    const Vector low = add(loadAligned(c), lowBias);
+    const Vector high = add(loadAligned(c + 16), highBias);
     if (!f.gelu) {
       storePair(f.y + place, low, high, columns);
       continue;
@@ -87,9 +87,9 @@ POLYGATE_TILE_TARGET void multiplyBlock(const T* x, int64_t width, const int32_t
 template <class G, class T>
 POLYGATE_TILE_TARGET void geluGradient(const G* dy, const T* z, T* dz, int64_t width) {
   for (int64_t n = 0; n < width; n += 16) {
-    const __mmask16 mask = firstWords(width - n);
-    const __m512 slope = geluSlopeVector<T>(loadVector(z + n, mask));
-    storeVector(dz + n, _mm512_mul_ps(loadVector(dy + n, mask), slope), mask);
+    const Mask mask = firstWords(width - n);
+    const Vector slope = geluSlopeVector<T>(loadVector(z + n, mask));
+    storeVector(dz + n, mul(loadVector(dy + n, mask), slope), mask);
   }
 }
 
@@ -147,54 +147,23 @@ at::Tensor inputGradient(SpanBackward& call, at::TensorList packed = {}) {
 }  // namespace
 
 void spanForwardTiles(SpanForward& call, at::TensorList packed) {
-  if (isHalf(call.x)) forwardBlocks<Bits>(call, packed);
-  else forwardBlocks<float>(call, packed);
+  withBlockType(isHalf(call.x), [&](auto number) { forwardBlocks<decltype(number)>(call, packed); });
 }
 
 void spanBackwardTiles(SpanBackward& call) {
-  weightGradientTiles(call, isHalf(call.x) ? inputGradient<Bits>(call) : inputGradient<float>(call));
+  withBlockType(isHalf(call.x), [&](auto number) { weightGradientTiles(call, inputGradient<decltype(number)>(call)); });
 }
 
 void spanInputGradientTiles(SpanBackward& call, at::TensorList packed) {
-  if (isHalf(call.x)) inputGradient<Bits>(call, packed);
-  else inputGradient<float>(call, packed);
+  withBlockType(isHalf(call.x), [&](auto number) { inputGradient<decltype(number)>(call, packed); });
 }
 
-namespace {
-
-at::Tensor packed(const at::Tensor& given, bool transposed) {
-  const at::Tensor weight = given.contiguous();
-  TORCH_CHECK(weight.dim() == 2 && available(weight.scalar_type()), "pack_panels: expected a matrix of a type that has products of blocks");
-  return isHalf(weight) ? packWeights<Bits>({weight}, transposed).memory[0] : packWeights<float>({weight}, transposed).memory[0];
+at::Tensor packTiles(const at::Tensor& weight, bool transposed) {
+  return withBlockType(isHalf(weight), [&](auto number) { return packWeights<decltype(number)>({weight}, transposed).memory[0]; });
 }
 
-at::Tensor packPanels(const at::Tensor& weight) { return packed(weight, true); }
-at::Tensor packGradientPanels(const at::Tensor& weight) { return packed(weight, false); }
-
-}  // namespace
-
-#else
-
-namespace {
-
-at::Tensor packPanels(const at::Tensor&) { TORCH_CHECK(false, "pack_panels: this build has no products of blocks"); }
-at::Tensor packGradientPanels(const at::Tensor& weight) { return packPanels(weight); }
-
-}  // namespace
-
-void spanForwardTiles(SpanForward&, at::TensorList) { TORCH_CHECK(false, "span_linear: this build has no products of blocks"); }
-void spanBackwardTiles(SpanBackward&) { TORCH_CHECK(false, "span_linear: this build has no products of blocks"); }
-void spanInputGradientTiles(SpanBackward&, at::TensorList) { TORCH_CHECK(false, "span_linear: this build has no products of blocks"); }
+}  // namespace POLYGATE_LEVEL
+}  // namespace tiles
+}  // namespace polygate
 
 #endif
-
-TORCH_LIBRARY_FRAGMENT(polygate, m) {
-  m.def("pack_panels(Tensor weight) -> Tensor");
-  m.def("pack_gradient_panels(Tensor weight) -> Tensor");
-}
-TORCH_LIBRARY_IMPL(polygate, CPU, m) {
-  m.impl("pack_panels", packPanels);
-  m.impl("pack_gradient_panels", packGradientPanels);
-}
-
-}  // namespace polygate

@@ -6,12 +6,12 @@
 #include "tile_math.h"
 #include "turns.h"
 
-namespace polygate {
-
 #if POLYGATE_TILES
-namespace {
 
-using namespace tiles;
+namespace polygate {
+namespace tiles {
+inline namespace POLYGATE_LEVEL {
+namespace {
 
 // A part of a weight's blocks: those rows of blocks (outputs) and columns of blocks (inputs).
 struct Strip {
@@ -38,11 +38,11 @@ inline bool isTurned(const Strip& strip) { return strip.outs > strip.ins; }
 // Adds the columns' sums of up to 32 rows to sums [32].
 template <class T>
 POLYGATE_TILE_INLINE void addColumns(const RowsOf<T>& rows, int64_t first, int64_t columns, float* sums) {
-  const __mmask16 low = firstWords(columns), high = firstWords(columns - 16);
-  __m512 a = loadVector(sums, 0xffff), b = loadVector(sums + 16, 0xffff);
+  const Mask low = firstWords(columns), high = firstWords(columns - 16);
+  Vector a = loadVector(sums, 0xffff), b = loadVector(sums + 16, 0xffff);
   for (int64_t i = 0; i < kBlock && rows.at[i] != nullptr; ++i) {
-    a = _mm512_add_ps(a, loadVector(rows.at[i] + first, low));
-    b = _mm512_add_ps(b, loadVector(rows.at[i] + first + 16, high));
+    a = add(a, loadVector(rows.at[i] + first, low));
+    b = add(b, loadVector(rows.at[i] + first + 16, high));
   }
   storeVector(sums, a, 0xffff);
   storeVector(sums + 16, b, 0xffff);
@@ -118,15 +118,15 @@ struct Part {
 };
 
 // An expert's part of one row of dW_r: out (+)= gate * row; gives the sum of row * expert.
-POLYGATE_TILE_INLINE __m512 shareRow(const float* row, const float* expert, float gate, bool first, float* out, int64_t width,
-                                     __m512 along) {
-  const __m512 factor = _mm512_set1_ps(gate);
+POLYGATE_TILE_INLINE Vector shareRow(const float* row, const float* expert, float gate, bool first, float* out, int64_t width,
+                                     Vector along) {
+  const Vector factor = repeat(gate);
   for (int64_t n = 0; n < width; n += 16) {
-    const __mmask16 mask = firstWords(width - n);
-    const __m512 value = _mm512_maskz_loadu_ps(mask, row + n);
-    along = _mm512_fmadd_ps(value, _mm512_maskz_loadu_ps(mask, expert + n), along);
-    const __m512 before = first ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, out + n);
-    _mm512_mask_storeu_ps(out + n, mask, _mm512_fmadd_ps(value, factor, before));
+    const Mask mask = firstWords(width - n);
+    const Vector value = loadVector(row + n, mask);
+    along = fmadd(value, loadVector(expert + n, mask), along);
+    const Vector before = first ? zeros() : loadVector(out + n, mask);
+    storeVector(out + n, fmadd(value, factor, before), mask);
   }
   return along;
 }
@@ -139,13 +139,13 @@ POLYGATE_TILE_TARGET void shareStrip(const ExpertSharing& sharing, const float* 
     const ExpertUse& use = sharing.uses[u];
     const float* expert = pointer<float>(sharing.experts[use.expert]);
     float* out = pointer<float>(sharing.gradients[use.expert]);
-    __m512 along = _mm512_setzero_ps();
+    Vector along = zeros();
     for (int64_t o = 0; o < part.height; ++o) {
       const int64_t place = (part.top + o) * inner + part.side;
       along = shareRow(products + use.row * productSize + o * columns, expert + place, use.gate, use.first, out + place,
                        part.width, along);
     }
-    gates[u] = _mm512_reduce_add_ps(along);
+    gates[u] = sumOf(along);
   }
 }
 
@@ -204,10 +204,11 @@ void allStrips(SpanBackward& call, const at::Tensor& dz) {
 
 void weightGradientTiles(SpanBackward& call, const at::Tensor& dz) {
   if (call.sharing == nullptr && call.dWeights.empty() && call.dBiases.empty()) return;
-  if (isHalf(call.x)) allStrips<Bits>(call, dz);
-  else allStrips<float>(call, dz);
+  withBlockType(isHalf(call.x), [&](auto number) { allStrips<decltype(number)>(call, dz); });
 }
 
-#endif
-
+}  // namespace POLYGATE_LEVEL
+}  // namespace tiles
 }  // namespace polygate
+
+#endif

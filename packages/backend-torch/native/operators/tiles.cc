@@ -1,5 +1,5 @@
 // Which types this process may multiply in blocks, and scratch memory for the loops that do.
-#include "tiles.h"
+#include "levels.h"
 
 #include <atomic>
 #include <cstdlib>
@@ -15,6 +15,7 @@ namespace tiles {
 namespace {
 
 struct Support {
+  bool narrow = false;   // AVX2 and FMA
   bool vectors = false;  // AVX-512 F, DQ, BW, VL
   bool pairs = false;    // and AVX-512 BF16
   bool tiles = false;    // and AMX-TILE, AMX-BF16
@@ -30,8 +31,11 @@ Support probe() {
   if (!__get_cpuid(1, &a, &b, &c, &d) || (c & kSavesExtended) == 0) return support;
   unsigned low, high;
   __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  constexpr unsigned kVectorState = 0xe6;
-  if ((low & kVectorState) != kVectorState || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return support;
+  constexpr unsigned kNarrowState = 0x06, kVectorState = 0xe6, kMultiplyAdd = 1u << 12, kNarrow = 1u << 5;
+  const bool multiplyAdd = (c & kMultiplyAdd) != 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return support;
+  support.narrow = (low & kNarrowState) == kNarrowState && multiplyAdd && (b & kNarrow) != 0;
+  if ((low & kVectorState) != kVectorState) return support;
   constexpr unsigned kVectors = (1u << 16) | (1u << 17) | (1u << 30) | (1u << 31), kTiles = (1u << 22) | (1u << 24);
   support.vectors = (b & kVectors) == kVectors;
   const bool unit = (d & kTiles) == kTiles;
@@ -48,6 +52,7 @@ Support probe() { return {}; }
 
 const Support support = probe();
 std::atomic<bool> enabled{true};
+std::atomic<bool> wide{support.vectors};
 
 }  // namespace
 
@@ -55,8 +60,10 @@ bool hasTileUnit = support.tiles;
 
 bool available(at::ScalarType type) {
   if (!enabled.load(std::memory_order_relaxed)) return false;
-  return type == at::kFloat ? support.vectors : type == at::kBFloat16 && support.pairs;
+  return type == at::kFloat ? support.vectors || support.narrow : type == at::kBFloat16 && support.pairs && hasWideVectors();
 }
+
+bool hasWideVectors() { return wide.load(std::memory_order_relaxed); }
 
 void* scratch(size_t bytes) {
   struct Memory {
@@ -91,11 +98,19 @@ bool useTileUnit(bool on) {
   return hasTileUnit;
 }
 
+// Switches AVX-512 on, where the processor has it, or off: blocks are then of float32 alone, in registers of AVX2. Says whether
+// it is used from now on. Not while an operator runs.
+bool useWideVectors(bool on) {
+  wide.store(on ? support.vectors : support.vectors && !support.narrow);
+  return hasWideVectors();
+}
+
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(polygate, m) {
   m.def("use_tiles(bool on) -> bool", useTiles);
   m.def("use_tile_unit(bool on) -> bool", useTileUnit);
+  m.def("use_wide_vectors(bool on) -> bool", useWideVectors);
   m.def("has_tile_unit() -> bool", []() { return hasTileUnit; });
   m.def("has_tiles(ScalarType dtype) -> bool", available);
 }

@@ -1,7 +1,7 @@
 /**
  * PgAttention and PgAttentionGrad, in two ways.
  *
- * Where the processor multiplies blocks (native/operators/tiles.h: bf16 with AMX or AVX512-BF16, float32 with AVX-512): one native
+ * Where the processor multiplies blocks (native/operators/tiles.h: bf16 with AMX or AVX512-BF16, float32 with AVX-512 or AVX2): one native
  * call each way that keeps blocks of scores in cache, in float32. Its state for the gradient is two numbers for
  * each query, its largest score and one over its softmax's sum; scores are computed again.
  *

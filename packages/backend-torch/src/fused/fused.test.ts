@@ -33,15 +33,22 @@ const firstUpdate = {
   secondCorrections: [1],
 };
 
-/** Own operators in products of blocks where the processor has them for the type, own operators without, or ATen's. */
-type Way = 'own' | 'own without tiles' | 'composed';
+/**
+ * Own operators in products of blocks where the processor has them for the type, in those of AVX2 where it has wider ones
+ * (which then has none of bf16), own operators without blocks, or ATen's.
+ */
+const ownWays = ['own', 'own in AVX2', 'own without tiles'] as const;
+type Way = (typeof ownWays)[number] | 'composed';
 
 const useTiles = (on: boolean): boolean => context().dispatcher.value('polygate::use_tiles', on) === 1;
+const useWideVectors = (on: boolean): boolean =>
+  context().dispatcher.value('polygate::use_wide_vectors', on) === 1;
 
 const valuesOf = (one: () => tf.Tensor[], way: Way): Float32Array[] => {
   restartInputs();
   composeAlways(context(), way === 'composed');
-  useTiles(way === 'own');
+  useTiles(way.startsWith('own') && way !== 'own without tiles');
+  useWideVectors(way !== 'own in AVX2');
   return tf.tidy(() => one().map((tensor) => Float32Array.from(tensor.dataSync())));
 };
 
@@ -55,36 +62,33 @@ describe.runIf(describeTorch().available).each([
   afterEach(() => {
     composeAlways(context(), false);
     useTiles(true);
+    useWideVectors(true);
   });
 
-  it.each(
-    Object.keys(cases).flatMap(
-      (name) =>
-        [
-          [name, 'own'],
-          [name, 'own without tiles'],
-        ] as const,
-    ),
-  )('%s: %s operators agree with their ATen twins', (name, way) => {
-    const one = cases[name] as () => tf.Tensor[];
-    const fusedValues = valuesOf(one, way);
-    const twin = valuesOf(one, 'composed');
-    expect(fusedValues.length).toBe(twin.length);
-    fusedValues.forEach((values, at) => {
-      const expected = twin[at] as Float32Array;
-      expect(values.length).toBe(expected.length);
-      const scale = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
-      const worst = values.reduce((most, value, i) => {
-        const difference = Math.abs(value - (expected[i] ?? Number.NaN)) / scale;
-        return difference <= most ? most : difference;
-      }, 0);
-      // ATen's attention rounds the scores' gradient to bf16 before its long sums; see the test against float32 below.
-      // Its products round what each expert adds before they are summed.
-      const roundsMore = name.startsWith('attention') || name.startsWith('dispatched');
-      const factor = precision === 'bf16' && roundsMore ? 4 : 1;
-      expect(worst, `result ${at}`).toBeLessThan(factor * tolerance);
-    });
-  });
+  const ways = ownWays.filter((way) => precision === 'f32' || way !== 'own in AVX2');
+  it.each(Object.keys(cases).flatMap((name) => ways.map((way) => [name, way] as const)))(
+    '%s: %s operators agree with their ATen twins',
+    (name, way) => {
+      const one = cases[name] as () => tf.Tensor[];
+      const fusedValues = valuesOf(one, way);
+      const twin = valuesOf(one, 'composed');
+      expect(fusedValues.length).toBe(twin.length);
+      fusedValues.forEach((values, at) => {
+        const expected = twin[at] as Float32Array;
+        expect(values.length).toBe(expected.length);
+        const scale = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
+        const worst = values.reduce((most, value, i) => {
+          const difference = Math.abs(value - (expected[i] ?? Number.NaN)) / scale;
+          return difference <= most ? most : difference;
+        }, 0);
+        // ATen's attention rounds the scores' gradient to bf16 before its long sums; see the test against float32 below.
+        // Its products round what each expert adds before they are summed.
+        const roundsMore = name.startsWith('attention') || name.startsWith('dispatched');
+        const factor = precision === 'bf16' && roundsMore ? 4 : 1;
+        expect(worst, `result ${at}`).toBeLessThan(factor * tolerance);
+      });
+    },
+  );
 
   it.each(Object.keys(cases))('%s: frees every handle that it created', (name) => {
     const one = cases[name] as () => tf.Tensor[];

@@ -1,0 +1,2 @@
+#define POLYGATE_AVX2
+#include "../attention_tiles.cc"
