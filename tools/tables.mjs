@@ -248,10 +248,12 @@ const benchOnAvx2 = readResults('bench-avx2.json');
 /** All of another machine's lines, in short. */
 const otherMachine = (results) =>
   [
-    pairs(casesOf(results, 'peer-torch', 'engine-wasm', 'moe-price', 'stream')),
-    priceTable(results),
+    pairs(casesOf(results, 'peer-torch', 'engine-wasm', 'moe-price', 'stream', 'scaling')),
+    casesOf(results, 'conditions-price').length > 0 ? priceTable(results) : '',
     conditionsOf(results),
-  ].join('\n\n');
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n');
 const pages = [
   [
     'README.md',
