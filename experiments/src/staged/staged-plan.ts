@@ -72,7 +72,7 @@ const tuningRecipe = (
 };
 
 /** Where runs are made: one thread each, so that as many run at once as there are cores. */
-const engine = { engine: 'torch', threads: 1, precision: 'bf16' } as const;
+const engine = { engine: 'torch', threads: 1, precision: 'f32' } as const;
 
 /** Branches seed by seed, so that a part of them compares all variants. */
 export const planStages = (
