@@ -153,7 +153,7 @@ describe('splits that the source names', () => {
     );
     const source = { source: 'labelled-table', file, images: at('k'), ...none };
     expect((await prepared({ p: source })).log.join('\n')).toContain(
-      'sources.p: column "subset" is not used: its values (north, south) name no splits; set splitColumn to follow it all the same',
+      'sources.p: column "subset" is not followed: its values (north, south) name no splits; set splitColumn to follow it all the same',
     );
     const { splits } = await prepared({ p: { ...source, splitColumn: 'subset' } });
     expect(Object.keys(splits)).toEqual(['north', 'south']);

@@ -168,4 +168,53 @@ describe('prepare --from, answered', () => {
       'expected a number in column "Miete", got "1.100,25"; write decimals with a point',
     );
   });
+
+  /** 20 messages that differ, with a label of two values, as pandas writes them: with tabs, and quoted where quotes stand. */
+  const tickets = (label: string, more: readonly string[] = []): string =>
+    [
+      ['ticket', 'nachricht', label, ...more.slice(0, 1), 'teil'].join('\t'),
+      ...Array.from({ length: 20 }, (_, at) => {
+        const text =
+          at === 3 ? '"Der ""neue"" Server brennt"' : `Raum ${at} meldet ${at % 2 ? 'Feuer' : 'Ruhe'}`;
+        const cells = [
+          `T${at}`,
+          text,
+          at % 2 ? 'hoch' : 'niedrig',
+          ...more.slice(1, 2).map((x) => `${x}${at % 3}`),
+        ];
+        return [...cells, at < 16 ? 'train' : 'test'].join('\t');
+      }),
+    ].join('\n');
+
+  it('finds texts with labels whatever their columns are called, and asks for the label alone', async () => {
+    await data.put('tickets.tsv', tickets('dringlichkeit'));
+    const { code, log } = await from(data.at('tickets.tsv'));
+    expect([code, log]).toEqual([
+      2,
+      expect.stringContaining(
+        'labelled-tsv (tickets.tsv: texts in nachricht, but no column of labels is called so (label, labels, gold_label, class ...); say which: --reader labelled-tsv --set sources.tickets.labelColumn=dringlichkeit)',
+      ),
+    ]);
+    const chosen = await answered(
+      data.at('tickets.tsv'),
+      'labelled-tsv',
+      'tickets.labelColumn=dringlichkeit',
+    );
+    expect([chosen.code, chosen.out]).toEqual([
+      0,
+      expect.stringContaining('tickets (labelled-text): train 16, test 4'),
+    ]);
+    // Line 5 has quotes in quotes, which belong to CSV and not to the text.
+    const { splits } = await readPrepared(data.at('data/tickets'));
+    expect(texts(splits['train'])[3]).toEqual(['der "neue" server brennt']);
+  });
+
+  it('reads texts with labels as such where there is nothing else, never as categories', async () => {
+    await data.put('own.tsv', tickets('label'));
+    const alone = await from(data.at('own.tsv'), '--show');
+    expect(alone.out).toContain('read by labelled-tsv: own.tsv has texts in nachricht and labels in label');
+    await data.put('mixed.tsv', tickets('label', ['haus', 'H']));
+    const mixed = await from(data.at('mixed.tsv'));
+    expect(mixed.out).toContain('read by multimodal-table: mixed.tsv: categories in haus');
+  });
 });

@@ -275,7 +275,7 @@ describe('prepare --from', () => {
     const { code, log } = await from('own');
     expect(code).toBe(2);
     expect(log).toContain(
-      'multimodal-table (train.csv: numbers in age, categories in ward, state, but no column is called as those that are asked are (label, labels, class, class_name, category, target, ...), and 1 more of the same columns; say which: --reader multimodal-table --set sources.own.labelColumn=state or --set sources.own.numberColumns=["age"])',
+      'multimodal-table (train.csv: numbers in age, categories in ward, state, but no column is called as those that are asked are (label, labels, class, class_name, category, target, ...), and 1 more of the same columns; say which: --reader multimodal-table --set sources.own.labelColumn=state or --set sources.own.labelColumn=ward or --set sources.own.numberColumns=["age"])',
     );
     const given = ['--reader', 'multimodal-table', '--set', 'sources.own.labelColumn=state'];
     const chosen = await from('own', ...given);

@@ -101,4 +101,25 @@ describe('tables of three formats', () => {
       'without "a"; name tables of the same columns',
     );
   });
+
+  it('leave out a column that counts the rows, and tell of texts that are read as categories', async () => {
+    // 8 rows; `year` leaves out 2004, so that it counts nothing; `note` has 7 texts in 8 rows, of which one comes twice.
+    const years = [2000, 2001, 2002, 2003, 2005, 2006, 2007, 2008];
+    const rows = years.map(
+      (year, at) => `${700 + at},${year},${at % 7} was seen,${['a', 'b'][at % 2]},${['x', 'y'][at % 2]}`,
+    );
+    const file = await put('visits.csv', ['visit,year,note,ward,label', ...rows].join('\n'));
+    const read = await open({ file });
+    const columnsOf = ({ settings }: typeof read): unknown =>
+      (settings?.['inputs'] as { table: { columns: { name: string }[] } }).table.columns.map(
+        ({ name }) => name,
+      );
+    expect(columnsOf(read)).toEqual(['year', 'note', 'ward']);
+    expect(read.notes).toEqual([
+      'column "visit" is not read: each row has another one, as names, ids and numbers of rows are; columns names those that are read',
+      'column "note" is read as 7 categories, which most rows share with no other: where it is a text, set textColumn to it; columns names those that are read',
+    ]);
+    const asked = await open({ file, columns: ['visit', 'note'] });
+    expect([columnsOf(asked), asked.notes]).toEqual([['visit', 'note'], undefined]);
+  });
 });

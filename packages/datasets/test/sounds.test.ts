@@ -71,6 +71,10 @@ describe('recordings', () => {
 
   it('that are cut short, of another format, or of no sense are faults with the reason', async () => {
     const bytes = await readFile(join(fixtures, 'sounds', 'pcm_16.wav'));
+    expect(await decode('none.wav')).toMatchObject({
+      code: 'missing-file',
+      reason: 'expected the recording "none.wav", got nothing at its path',
+    });
     const faultOf = async (content: Uint8Array): Promise<string> => {
       const sound = await decodeSound('x', { kind: 'bytes', bytes: content });
       return 'kind' in sound ? `${sound.code}: ${sound.reason}` : 'sound';

@@ -3,7 +3,8 @@
  * are loaded when a file of theirs is read.
  */
 import { readFile, stat } from 'node:fs/promises';
-import { type Budgets, overBudget, resolveBudgets } from '@polygate/core';
+import { basename } from 'node:path';
+import { type Budgets, excerpt, overBudget, resolveBudgets } from '@polygate/core';
 import { fault, type Fault, type SampleContent } from '../samples/sample.ts';
 import { oggPackets } from './ogg-packets.ts';
 import { headFault, type Sound, type SoundFault } from './sound.ts';
@@ -109,7 +110,10 @@ const bytesOf = async (id: string, content: SampleContent, most: number): Promis
   if (content.kind === 'bytes') return content.bytes;
   if (content.kind !== 'path') return fault(id, 'no-audio', 'expected a recording, got another content');
   const stats = await stat(content.path).catch(() => undefined);
-  if (!stats?.isFile()) return fault(id, 'missing-file', 'expected a recording, got nothing at its path');
+  if (!stats?.isFile()) {
+    const name = excerpt(basename(content.path));
+    return fault(id, 'missing-file', `expected the recording ${name}, got nothing at its path`);
+  }
   if (stats.size > most) return fault(id, 'audio-too-large', overBudget('imageBytes', most, stats.size));
   return readFile(content.path);
 };

@@ -47,6 +47,9 @@ const categoryIndex = (categories: readonly string[], cell: string): number => {
 /** Names of columns that number rows, or name them: `id`, `PassengerId`, what pandas writes of an index. */
 const idNames = [/^$|(?:^|[\s_.-])(?:id|idx|index|uuid|unnamed:? ?\d+)$/iu, /[a-z](?:Id|ID)$/u];
 
+/** Rows that a column counts, at least: fewer may be 1, 2, 3 by chance. */
+const MIN_COUNTED = 8;
+
 /** Looks at the cells of a column, one after another. */
 export class ColumnSurvey {
   readonly #values = new Set<string>();
@@ -55,6 +58,8 @@ export class ColumnSurvey {
   #haveCommas = true;
   #withComma: string | undefined;
   #count = 0;
+  #isCounter = true;
+  #last: number | undefined;
 
   add(cell: string): void {
     if (isMissing(cell)) return;
@@ -62,21 +67,30 @@ export class ColumnSurvey {
     const value = this.#isNumeric ? numberOf(cell) : undefined;
     if (value === undefined) this.#isNumeric = false;
     if (!Number.isSafeInteger(value)) this.#isWhole = false;
+    if (this.#last !== undefined && value !== this.#last + 1) this.#isCounter = false;
+    this.#last = value;
     if (this.#haveCommas && !withCommas.test(cell.trim())) this.#haveCommas = false;
     if (this.#haveCommas && cell.includes(',')) this.#withComma ??= cell.trim();
     if (this.#values.size <= MAX_CATEGORIES) this.#values.add(categoryOf(cell));
   }
 
   /**
-   * Whether each of several cells is another text, as names are, or most another whole number in a column that is called as
-   * those of ids are.
+   * Whether each of several cells is another text, as names are, or a whole number that counts the rows, or most are other
+   * whole numbers in a column that is called as those of ids are.
    */
   areNames(name: string): boolean {
     const different = this.#values.size;
     if (this.#count < 2) return false;
     if (!this.#isNumeric) return different === this.#count;
+    if (this.#isWhole && this.#isCounter && this.#count >= MIN_COUNTED) return true;
     const isMost = different > Math.min(this.#count / 2, MAX_CATEGORIES);
     return isMost && this.#isWhole && idNames.some((each) => each.test(name.trim()));
+  }
+
+  /** How many different texts there are, where most cells have one of their own, as sentences have; else undefined. */
+  get wordings(): number | undefined {
+    const different = this.#values.size;
+    return !this.#isNumeric && different * 2 > this.#count && this.#count > 1 ? different : undefined;
   }
 
   /** Whether all cells are numbers, and whether these are whole. */

@@ -110,11 +110,27 @@ const settingsOf = (
   ...(table.quotes === undefined ? {} : { quotes: table.quotes }),
 });
 
-/** How a person says which column is asked: examples of the settings. */
-const examples = ({ numbers, categories }: Judged): string[] => [
-  ...categories.slice(-1).map((name) => `labelColumn=${name}`),
-  ...numbers.slice(-1).map((name) => `numberColumns=["${name}"]`),
-];
+/** How many columns are offered as the label. */
+const MAX_LABELS = 3;
+
+/**
+ * How a person says which column is asked: the columns of fewest categories, as those of classes are, of equal ones the last
+ * first, as the label often is; and a number, with fractions where one has them.
+ */
+const examples = ({ numbers, categories, table: { header, rows } }: Judged): string[] => {
+  const cellsOf = (name: string): Set<string> => new Set(rows.map((row) => row[header.indexOf(name)] ?? ''));
+  const sized = categories.toReversed().map((name) => ({ name, size: cellsOf(name).size }));
+  const labels = sized
+    .filter(({ size }) => size > 1 && size * 2 <= rows.length)
+    .toSorted((a, b) => a.size - b.size)
+    .slice(0, MAX_LABELS);
+  const hasFractions = (name: string): boolean => [...cellsOf(name)].some((cell) => Number(cell) % 1 !== 0);
+  const number = numbers.findLast(hasFractions) ?? numbers.at(-1);
+  return [
+    ...labels.map(({ name }) => `labelColumn=${name}`),
+    ...(number === undefined ? [] : [`numberColumns=["${number}"]`]),
+  ];
+};
 
 const sameColumns = (a: Judged, b: Judged): boolean =>
   a.table.header.length === b.table.header.length &&
@@ -158,7 +174,7 @@ export const multimodalTableFit = async (survey: PathSurvey): Promise<ReaderFit 
     const { recordings, numbers, categories, commas } = judged;
     const text = textTableVerdict(table);
     // Texts with labels, and names of images, are those of other readers.
-    const isOthers = (text && 'settings' in text) || survey.files.some(({ name }) => isImageName(name));
+    const isOthers = (text && !('nearly' in text)) || survey.files.some(({ name }) => isImageName(name));
     if (recordings || (!isOthers && numbers.length + categories.length + commas.length > 0))
       tables.push(judged);
   }

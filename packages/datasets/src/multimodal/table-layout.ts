@@ -118,9 +118,15 @@ export const tableInput = async (
         `column "${name}" holds numbers with commas, such as ${comma}, which are read as categories: where they are amounts, ${commaRemedy(comma)}`,
       );
     // A name says nothing of other rows; one that is asked for is taken all the same.
-    if (column && (layout.given || !survey?.areNames(name))) return [{ index, column }];
+    if (column && (layout.given || !survey?.areNames(name))) {
+      if (!layout.given && comma === undefined && survey?.wordings !== undefined)
+        notes.push(
+          `column "${name}" is read as ${survey.wordings} categories, which most rows share with no other: where it is a text, set textColumn to it; columns names those that are read`,
+        );
+      return [{ index, column }];
+    }
     notes.push(
-      `column "${name}" is not read: ${column ? 'each row has another one, as names and ids have them; columns names those that are read' : 'it holds nothing, or too many different texts'}`,
+      `column "${name}" is not read: ${column ? 'each row has another one, as names, ids and numbers of rows are; columns names those that are read' : 'it holds nothing, or too many different texts'}`,
     );
     return [];
   });

@@ -47,11 +47,11 @@ describe('split names', () => {
       followed: false,
       splits: [],
       notes: [
-        'column "set" is not used: its values (1, true) name no splits; write train, validation or test for each of them to follow it',
+        'column "set" is not followed: its values (1, true) name no splits; write train, validation or test for each of them to follow it',
       ],
     });
     expect(finder(['a']).resolve('set', false).notes).toEqual([
-      'column "set" is not used: its values (a) name no splits; set splitColumn to follow it all the same',
+      'column "set" is not followed: its values (a) name no splits; set splitColumn to follow it all the same',
     ]);
     expect(finder(['a', 'B c']).resolve('set', true).splits).toEqual(['a', 'b-c']);
   });

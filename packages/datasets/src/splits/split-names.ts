@@ -121,7 +121,7 @@ export class SplitFinder {
         followed: false,
         splits: [],
         notes: [
-          `column "${column}" is not used: its values (${shown}${names.length > 4 ? ', ...' : ''}) name no splits; ${remedy}`,
+          `column "${column}" is not followed: its values (${shown}${names.length > 4 ? ', ...' : ''}) name no splits; ${remedy}`,
         ],
       };
     }

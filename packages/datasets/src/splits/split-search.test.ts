@@ -38,7 +38,7 @@ describe('search for splits', () => {
     expect(search({ image, set: ['a', 'b', 'c'], subset: ['dev', 'train', 'extra'] })).toMatchObject({
       key: 'subset',
       notes: [
-        'column "set" is not used: its values (a, b, c) name no splits; set splitColumn to follow it all the same',
+        'column "set" is not followed: its values (a, b, c) name no splits; set splitColumn to follow it all the same',
       ],
     });
   });
@@ -82,7 +82,7 @@ describe('search for splits', () => {
     ['Usage', ['Public', 'Private', 'Public'], 'Public, Private'],
   ])('names %s, which says something of splits but not which', (name, values, shown) => {
     expect(search({ image, [name]: values }).notes).toEqual([
-      `column "${name}" is not used: its values (${shown}) name no splits; write train, validation or test for each of them to follow it`,
+      `column "${name}" is not followed: its values (${shown}) name no splits; write train, validation or test for each of them to follow it`,
     ]);
   });
 

@@ -1,5 +1,6 @@
 /** Whether tables among the surveyed files have the columns that a reader wants. */
 import { isImageName } from '../files/paths.ts';
+import { ColumnSurvey } from '../multimodal/table-columns.ts';
 import { SplitSearch } from '../splits/split-search.ts';
 import type { ReaderFit } from '../readers/dataset-reader.ts';
 import { clipColumns, columnIn, imageColumns } from '../tables/column-names.ts';
@@ -61,7 +62,13 @@ export const tableFit = async (
     if ('nearly' in verdict) {
       if (nearly === undefined && verdict.settings)
         asked = {
-          sources: [{ file: survey.at(file.id), ...verdict.settings }],
+          sources: [
+            {
+              file: survey.at(file.id),
+              ...verdict.settings,
+              ...(table.quotes === undefined ? {} : { quotes: table.quotes }),
+            },
+          ],
           asks: verdict.asks ?? [],
         };
       nearly ??= `${file.id}: ${verdict.nearly}`;
@@ -201,15 +208,61 @@ const textLabels: readonly string[] = [
   'quality',
 ];
 
+/** Texts of a row that are read, at most: a sentence, or a pair of them. */
+const MAX_TEXTS = 2;
+
+/** A name of a file, by its ending. */
+const fileName = /\.[a-z][a-z0-9]{1,4}$/iu;
+
+/**
+ * Columns that hold the texts of a table where none is called so: of several words each, and most of them others. None
+ * where a column names files, which the texts are then about.
+ */
+const textsOf = (table: SurveyedTable): readonly string[] => {
+  const { header, rows } = table;
+  const isMost = (count: number): boolean => count * 2 > rows.length;
+  const namesFiles = header.some((_, at) =>
+    isMost(rows.filter((row) => fileName.test(row[at] ?? '')).length),
+  );
+  if (rows.length < 2 || namesFiles) return [];
+  return wordyColumns(table, -1).filter((name) =>
+    isMost(new Set(rows.map((row) => row[header.indexOf(name)] ?? '')).size),
+  );
+};
+
+/** Whether a column holds something that says what a row is: no names of rows, and not nothing. */
+const saysSomething = ({ rows }: SurveyedTable, name: string, at: number): boolean => {
+  const survey = new ColumnSurvey();
+  for (const row of rows) survey.add(row[at] ?? '');
+  return survey.column(name) !== undefined && !survey.areNames(name);
+};
+
 /** Judges a table of texts with labels. */
-export const textTableVerdict = ({ header, rows }: SurveyedTable): TableVerdict => {
+export const textTableVerdict = (table: SurveyedTable): TableVerdict => {
+  const { header, rows } = table;
   const columns = textColumns.find((names) => names.every((name) => columnIn(header, [name]) >= 0));
-  const texts = columns?.map((name) => header[columnIn(header, [name])] ?? name);
-  const label = columnIn(header, textLabels);
-  if (!texts) return undefined;
-  if (label < 0) return { nearly: `texts in ${texts.join(' and ')}, but no column of labels` };
+  const usual = columns?.map((name) => header[columnIn(header, [name])] ?? name);
+  const texts = usual ?? textsOf(table);
+  if (texts.length === 0 || texts.length > MAX_TEXTS) return undefined;
   const image = columnIn(header, imageColumns);
   if (image >= 0 && rows.some((row) => isImageName(row[image] ?? ''))) return undefined;
+  const label = columnIn(header, textLabels);
+  const split = header[columnOfSplits(table, -1)];
+  const taken = [...texts, split];
+  if (label < 0) {
+    const labels = repeatingColumns(table, -1).filter((name) => !taken.includes(name));
+    const asks = labels.slice(0, MAX_ASKS).map((name) => `labelColumn=${name}`);
+    if (!usual && asks.length === 0) return undefined;
+    return {
+      nearly: `texts in ${texts.join(' and ')}, but no column of labels${asks.length > 0 ? ` is called so (${textLabels.slice(0, 4).join(', ')} ...)` : ''}`,
+      ...(asks.length > 0 ? { settings: { textColumns: texts }, asks } : {}),
+    };
+  }
+  // Where there is more than texts and their label, no name says that the texts are all that counts.
+  const others = header.filter(
+    (name, at) => !taken.includes(name) && at !== label && saysSomething(table, name, at),
+  );
+  if (!usual && (texts.includes(header[label] ?? '') || others.length > 0)) return undefined;
   return {
     settings: { textColumns: texts, labelColumn: header[label] ?? '' },
     reason: `has texts in ${texts.join(' and ')} and labels in ${header[label] ?? ''}`,
