@@ -21,7 +21,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { communicatorPlan } from './c10d/plan.mjs';
 import { compileAddon } from './compile.mjs';
-import { keep, takeKept } from './kept-builds.mjs';
+import { digestOf, keep, takeKept } from './kept-builds.mjs';
 
 const native = dirname(fileURLToPath(import.meta.url));
 const build = join(native, '..', 'build');
@@ -204,8 +204,18 @@ const keyOf = ({ compiler, libtorch, tries, compileFlags, linkFlags, sources }) 
 
 const keyBy = (key, flag) => createHash('sha256').update(`${key} ${flag}`).digest('hex');
 
-const previousStatus = () =>
-  existsSync(statusFile) ? JSON.parse(readFileSync(statusFile, 'utf8')) : undefined;
+/** What the last build left; a file that was damaged says nothing. */
+const previousStatus = () => {
+  try {
+    return JSON.parse(readFileSync(statusFile, 'utf8')) ?? undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+/** Whether an addon is the one that a status tells of: of this key, and whole. */
+const isBuilt = (part, key, path) =>
+  part?.state === 'built' && part.key === key && part.sha256 !== undefined && part.sha256 === digestOf(path);
 
 /** Compiles the engine by the first standard that does, or takes one that was compiled so before. @returns its flag */
 const compileEngine = async ({ key, compiler, libtorch, tries, compileFlags, linkFlags, sources }) => {
@@ -245,15 +255,16 @@ const buildCommunicator = async ({ previous, ...target }) => {
   const plan = communicatorPlan(target, native);
   const key = keyOf({ ...plan, sources: [...plan.sources, ...plan.headers] });
   const before = previous?.communicator;
-  if (!force && before?.state === 'built' && before.key === key && existsSync(communicator)) return before;
+  if (!force && isBuilt(before, key, communicator)) return before;
   rmSync(communicator, { force: true });
   try {
     if (plan.missing) throw new Error(plan.missing);
-    if (!force && takeKept(key, communicator)) return { state: 'built', key };
+    const built = () => ({ state: 'built', key, sha256: digestOf(communicator) });
+    if (!force && takeKept(key, communicator)) return built();
     const compileFlags = [plan.tries[0], ...plan.compileFlags];
     await compileAddon({ ...plan, compileFlags, prelude: [], output: communicator });
     keep(key, communicator);
-    return { state: 'built', key };
+    return built();
   } catch (error) {
     const log = `${error.stderr ?? error.message}`;
     writeFileSync(join(build, 'communicator.log'), log);
@@ -307,7 +318,7 @@ const main = async () => {
   const target = { compiler, libtorch, tries, compileFlags, linkFlags };
   const key = keyOf({ ...target, sources: [...sources, ...headers] });
   const previous = previousStatus();
-  const isKept = !force && existsSync(addon) && previous?.key === key && previous.state === 'built';
+  const isKept = !force && isBuilt(previous, key, addon);
   const status = isKept
     ? previous
     : {
@@ -318,6 +329,7 @@ const main = async () => {
         cuda,
         compiler: compiler.version,
         standard: await compileEngine({ ...target, key, sources }),
+        sha256: digestOf(addon),
       };
   // The engine is of use alone: what becomes of the communicator is told beside it.
   const many = await buildCommunicator({ ...target, tries: [status.standard], previous });

@@ -1,15 +1,18 @@
 // Addons that were built, kept in the user's cache folder under everything that decides them: an install of the same
 // version against the same LibTorch takes a copy, where compiling takes minutes. It is a convenience: a folder that cannot
-// be read or written costs the compilation and nothing else.
+// be read or written costs the compilation and nothing else. An addon that was damaged ends the process that loads it
+// without a word, so each has its digest beside it.
+import { createHash } from 'node:crypto';
 import {
   copyFileSync,
-  existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
   utimesSync,
+  writeFileSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -26,6 +29,16 @@ const folder = () => {
 };
 
 const pathOf = (key) => join(folder(), `${key}.node`);
+const digestFile = (path) => `${path}.sha256`;
+
+/** SHA-256 of a file, as hex; undefined where there is none. */
+export const digestOf = (path) => {
+  try {
+    return createHash('sha256').update(readFileSync(path)).digest('hex');
+  } catch {
+    return undefined;
+  }
+};
 
 /** Copied beside its place and renamed into it: nobody loads half an addon. */
 const copy = (from, to) => {
@@ -39,10 +52,19 @@ const copy = (from, to) => {
   }
 };
 
-/** Puts the addon of a key at `output`. @returns whether one was kept */
+const remove = (path) => {
+  for (const name of [path, digestFile(path)]) rmSync(name, { force: true });
+};
+
+/** Puts the addon of a key at `output`. @returns whether one was kept, whole; a damaged one is removed */
 export const takeKept = (key, output) => {
   try {
-    if (!existsSync(pathOf(key))) return false;
+    const digest = digestOf(pathOf(key));
+    if (digest === undefined) return false;
+    if (digest !== readFileSync(digestFile(pathOf(key)), 'utf8').trim()) {
+      remove(pathOf(key));
+      return false;
+    }
     copy(pathOf(key), output);
     const now = new Date();
     utimesSync(pathOf(key), now, now);
@@ -54,12 +76,14 @@ export const takeKept = (key, output) => {
 
 export const keep = (key, output) => {
   try {
+    // Between the two the older digest makes the newer addon one to compile again, never one to load unseen.
     copy(output, pathOf(key));
+    writeFileSync(digestFile(pathOf(key)), `${digestOf(output)}\n`);
     const byAge = readdirSync(folder())
       .filter((name) => name.endsWith('.node'))
       .map((name) => join(folder(), name))
       .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
-    for (const oldest of byAge.slice(MOST_KEPT)) rmSync(oldest, { force: true });
+    for (const oldest of byAge.slice(MOST_KEPT)) remove(oldest);
   } catch {
     // Not writable: the next install compiles again.
   }

@@ -55,7 +55,27 @@ describe('kept builds', () => {
     // The oldest is used again, so the second oldest is the one to go.
     expect(evaluate(`takeKept('key0', ${path('b.node')})`)).toBe('true');
     evaluate(`keep('key8', ${path('a.node')})`);
-    expect(readdirSync(folder).sort()).toEqual([0, 2, 3, 4, 5, 6, 7, 8].map((i) => `key${i}.node`));
+    expect(readdirSync(folder).sort()).toEqual(
+      [0, 2, 3, 4, 5, 6, 7, 8].flatMap((i) => [`key${i}.node`, `key${i}.node.sha256`]),
+    );
+  });
+
+  it('are removed, not taken, where they are no longer what was kept', () => {
+    writeFileSync(join(root, 'a.node'), 'an addon');
+    const folder = join(root, 'cache/polygate/addons');
+    // Cut off, of the same length, and without its digest.
+    for (const damage of [
+      () => writeFileSync(join(folder, 'key.node'), 'an ad'),
+      () => writeFileSync(join(folder, 'key.node'), 'an adDon'),
+      () => rmSync(join(folder, 'key.node.sha256')),
+    ]) {
+      evaluate(`keep('key', ${path('a.node')})`);
+      damage();
+      expect(evaluate(`takeKept('key', ${path('b.node')})`)).toBe('false');
+      expect(existsSync(join(root, 'b.node'))).toBe(false);
+    }
+    evaluate(`keep('key', ${path('a.node')})`);
+    expect(evaluate(`takeKept('key', ${path('b.node')})`)).toBe('true');
   });
 
   it('are none where the cache folder is no folder', () => {

@@ -1,7 +1,7 @@
 /** The compiled addon of c10d: what it offers and how it is found. A thin typed view of native/c10d/communicator.cc. */
 import { EngineError, type CollectiveArray } from '@polygate/core';
 import { createRequire } from 'node:module';
-import { packagePath, readBuildStatus, rebuildCommand } from '../native/build-status.ts';
+import { addonDamage, packagePath, readBuildStatus, rebuildCommand } from '../native/build-status.ts';
 
 interface StoreAddress {
   readonly host: string;
@@ -74,8 +74,11 @@ export const loadC10d = (): C10dAddon => {
       part?.remedy ?? rebuild,
     );
   }
+  const addon = packagePath('build/polygate_c10d.node');
+  const damage = addonDamage(addon, part.sha256);
+  if (damage !== undefined) throw unavailable(damage, rebuild);
   try {
-    loaded = createRequire(import.meta.url)(packagePath('build/polygate_c10d.node')) as C10dAddon;
+    loaded = createRequire(import.meta.url)(addon) as C10dAddon;
     return loaded;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);

@@ -5,7 +5,7 @@
 import { EngineError } from '@polygate/core';
 import { createRequire } from 'node:module';
 import { blasKernelsToSet } from './blas-kernels.ts';
-import { packagePath, readBuildStatus, rebuildCommand } from './build-status.ts';
+import { addonDamage, packagePath, readBuildStatus, rebuildCommand } from './build-status.ts';
 import type { ScalarType } from './scalar-types.ts';
 
 /** A live LibTorch tensor: an integer into the binding's table. Zero means "no tensor". */
@@ -140,8 +140,10 @@ let loaded: NativeBinding | undefined;
 export const loadBinding = (): NativeBinding => {
   if (loaded !== undefined) return loaded;
   const status = readBuildStatus();
-  if (status.state !== 'built') {
-    const why = status.why ?? 'it was not built';
+  const addon = packagePath('build/polygate_torch.node');
+  const damage = status.state === 'built' ? addonDamage(addon, status.sha256) : undefined;
+  if (status.state !== 'built' || damage !== undefined) {
+    const why = damage ?? status.why ?? 'it was not built';
     const remedy = status.remedy ?? `run \`${rebuildCommand()}\``;
     throw new EngineError(`the torch engine is not available: ${why}; ${remedy}`, {
       code: 'torch-unavailable',
@@ -152,7 +154,7 @@ export const loadBinding = (): NativeBinding => {
   try {
     loaded = withBlasKernels(
       status.root,
-      () => createRequire(import.meta.url)(packagePath('build/polygate_torch.node')) as NativeBinding,
+      () => createRequire(import.meta.url)(addon) as NativeBinding,
     );
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);

@@ -1,5 +1,6 @@
 /** What the build script left behind: which addons are there, and what the others lack. */
-import { parseJson } from '@polygate/core';
+import { excerpt, parseJson } from '@polygate/core';
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +10,8 @@ export interface BuildStatus {
   readonly state: 'built' | 'unavailable';
   /** Hash of sources, headers, flags and the library's version. */
   readonly key?: string;
+  /** SHA-256 of the addon, as hex; builds of older versions don't say it. */
+  readonly sha256?: string;
   readonly source?: string;
   readonly root?: string;
   readonly cuda?: boolean;
@@ -17,7 +20,7 @@ export interface BuildStatus {
   readonly why?: string;
   readonly remedy?: string;
   /** Of the addon by which several processes work together; of builds before there was one nothing. */
-  readonly communicator?: Pick<BuildStatus, 'state' | 'key' | 'why' | 'remedy'>;
+  readonly communicator?: Pick<BuildStatus, 'state' | 'key' | 'sha256' | 'why' | 'remedy'>;
 }
 
 /** A file of this package. */
@@ -32,6 +35,24 @@ export const rebuildCommand = (): string => {
   } catch {
     return `node ${packagePath('native/build.mjs')}`;
   }
+};
+
+/** What a build left; of a file that none left, that the binding is to be built again. */
+export const parseStatus = (bytes: Uint8Array, file: string): BuildStatus => {
+  let found: string;
+  try {
+    const status = parseJson(bytes, file) as BuildStatus | null;
+    if (status?.state === 'built' || status?.state === 'unavailable') return status;
+    found = `expected the status of a build, got ${excerpt(status)}`;
+  } catch (error) {
+    found = error instanceof Error ? error.message : String(error);
+  }
+  return {
+    state: 'unavailable',
+    code: 'status-damaged',
+    why: found.startsWith(file) ? found : `${file}: ${found}`,
+    remedy: `run \`${rebuildCommand()}\``,
+  };
 };
 
 /** Reads build/status.json; an installation whose scripts were not run has none. POLYGATE_LIBTORCH=off hides it. */
@@ -53,7 +74,19 @@ export const readBuildStatus = (): BuildStatus => {
       remedy: `run \`${rebuildCommand()}\` (npm runs install scripts only where they are allowed)`,
     };
   }
-  return parseJson(readFileSync(file), file, {
-    remedy: `run \`node ${packagePath('native/build.mjs')}\``,
-  }) as BuildStatus;
+  return parseStatus(readFileSync(file), file);
+};
+
+/**
+ * Why an addon can't be loaded: it is gone, or not what was built. One that was cut off or overwritten would end the process
+ * (SIGBUS, SIGSEGV), and nobody would hear why.
+ * @param sha256 of what was built; undefined where the build does not say
+ * @returns undefined for an addon that is whole
+ */
+export const addonDamage = (path: string, sha256: string | undefined): string | undefined => {
+  const bytes = existsSync(path) ? readFileSync(path) : undefined;
+  if (!bytes) return `${path} is missing`;
+  const found = createHash('sha256').update(bytes).digest('hex');
+  if (sha256 === undefined || found === sha256) return undefined;
+  return `${path} is damaged or of another build: expected SHA-256 ${sha256}, got ${bytes.length} bytes of ${found}`;
 };
