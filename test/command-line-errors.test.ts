@@ -119,6 +119,35 @@ describe('a fault in the input', { timeout }, () => {
     expect(await readdir(folder)).not.toContain('stopped');
   });
 
+  it.each([
+    ['[]', 'got []'],
+    ['[{"steps":1}]', 'got [{"steps":1}]'],
+    ['null', 'got null'],
+    ['7', 'got 7'],
+  ])('a recipe file that holds %s, no record', async (text, got) => {
+    const path = await put(folder, 'odd.json', text);
+    expect(await failure('pretrain', '--recipe', path, '--describe')).toEqual({
+      code: exitCodes.usage,
+      line: `error: recipe ${path}: expected a record of settings, ${got}; write the settings as {"key": value}`,
+    });
+  });
+
+  it('a folder for results that takes none, before anything is scored', async () => {
+    const file = await put(folder, 'file', '');
+    const { code, log } = await polygate(
+      'evaluate',
+      '--run',
+      run,
+      '--engine',
+      'cpu',
+      '--out',
+      join(file, 'x'),
+    );
+    expect(code).toBe(exitCodes.failed);
+    expect(log.at(-1)).toMatch(/got ENOTDIR: a part of the path is a file; choose another folder/u);
+    expect(log.join('\n')).not.toContain('top-1');
+  });
+
   it('a missing file and a table of other columns', async () => {
     const none = join(folder, 'none.csv');
     expect(await prepare(`sources.bars.file=${none}`)).toMatchObject({

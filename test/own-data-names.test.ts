@@ -172,6 +172,7 @@ describe('values', () => {
     const { splits, quarantine } = await prepared({ p: { source: 'jsonl', file, ...none } });
     expect(splits['train']).toEqual([
       { id: '0.svg', texts: ['fine'] },
+      { id: '5.svg', texts: ['a'] },
       { id: '8.svg', texts: ['from an object'] },
     ]);
     expect(quarantine).toEqual({

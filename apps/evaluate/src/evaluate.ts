@@ -1,6 +1,6 @@
 /** The evaluate stage: a run folder and a prepared suite -> evaluation.json, report.md, outcomes.json and sheet.png. */
 import { silentLogger, type Logger } from '@polygate/core';
-import { writeFileAtomic } from '@polygate/core/node';
+import { requireWritable, writeFileAtomic } from '@polygate/core/node';
 import type { ScoreReport } from '@polygate/evaluation';
 import {
   describeOverfitting,
@@ -96,6 +96,8 @@ export const evaluate = async (
   await using data = await opened.openSuite(options.suite);
   logger.info(`evaluate ${opened.weights} on ${data.folder}`);
   const output = options.output ?? (await resultsFolder(adapter ?? run, opened, data));
+  // Scores of hours are not to be lost for the folder's sake.
+  await requireWritable(output);
   const scored = datasets ?? (tasks && Object.values(tasks).map(({ dataset }) => dataset));
   const choice = { ...(splits ? { splits } : {}), ...(scored ? { datasets: scored } : {}), seed };
   const reports = await evaluateSuite(model, data, {

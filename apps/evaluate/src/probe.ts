@@ -1,6 +1,6 @@
 /** The probe of a frozen model: nearest neighbours and a linear probe on its embeddings -> probe.json. */
 import { silentLogger } from '@polygate/core';
-import { writeFileAtomic } from '@polygate/core/node';
+import { requireWritable, writeFileAtomic } from '@polygate/core/node';
 import type { ScoreReport } from '@polygate/evaluation';
 import { probeSuite, type ProbeOptions as SuiteProbeOptions } from '@polygate/generalist';
 import { openRun, type OpenRunOptions } from '@polygate/runs';
@@ -41,6 +41,7 @@ export const probeRun = async (
   const { model, engine, recipe, state } = opened;
   await using data = await opened.openSuite(options.suite);
   const output = options.output ?? (await resultsFolder(run, opened, data));
+  await requireWritable(output);
   logger.info(`probe ${opened.weights} on ${data.folder}`);
   const reports = await probeSuite(model, data, { ...options, logger, ...(signal ? { signal } : {}) });
   const scores = reports.map(({ outcomes: _, ...report }): ScoreReport => report);

@@ -1,4 +1,4 @@
-import { ConfigError, parseJson } from '@polygate/core';
+import { ConfigError, excerpt, parseJson } from '@polygate/core';
 import { readFile } from 'node:fs/promises';
 import { basename, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -26,9 +26,13 @@ export const readRecipeFile = async (nameOrFile: string): Promise<string | objec
       cause,
     });
   }
-  if (typeof content !== 'object' || content === null) {
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    const remedy =
+      ending === '.json'
+        ? 'write the settings as {"key": value}'
+        : 'export it as default: export default { ... }';
     throw new ConfigError(
-      `recipe ${nameOrFile}: expected a record of settings, got ${typeof content}; export it as default`,
+      `recipe ${nameOrFile}: expected a record of settings, got ${excerpt(content)}; ${remedy}`,
     );
   }
   return content;

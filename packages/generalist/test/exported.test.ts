@@ -18,7 +18,7 @@ import {
 import { caption, classify, fill, patchesOf, retrieve } from '@polygate/tasks';
 import { trainTokenizer } from '@polygate/tokens';
 import * as tf from '@tensorflow/tfjs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { conditionalModel, drawImage, tinyModel, tinyTasks, useTinySuite } from './tiny-suite.ts';
@@ -146,6 +146,20 @@ describe('an export for some tasks', () => {
     await expect(evaluateSuite(reader, tiny.data, { datasets: ['images'] })).rejects.toThrow(
       'evaluate: expected a family that the model has weights for, got images, test: image-captioning; images, test: image-text-retrieval (experts go by tasks, and the model was trained on none of this family); name datasets of its tasks, or export the run for these tasks',
     );
+  });
+
+  it('whose export is cut short is no model yet, and is written at the same place', async () => {
+    using model = conditionalModel({ experts: 3 });
+    using exported = exportMerged(model, { tasks: ['naming'] });
+    const folder = join(tiny.scratch, 'cut-short');
+    // A folder in the way of the last of the small files stands for a disk that is full.
+    await mkdir(join(folder, 'tokenizer_config.json'), { recursive: true });
+    await expect(saveModel(exported, folder)).rejects.toMatchObject({ code: 'not-writable' });
+    expect(await readdir(folder)).not.toContain('config.json');
+    await expect(loadModel(folder)).rejects.toMatchObject({ code: 'model-missing' });
+    await rm(join(folder, 'tokenizer_config.json'), { recursive: true });
+    await saveModel(exported, folder);
+    using _loaded = await loadModel(folder);
   });
 
   it('says what cannot be exported', async () => {

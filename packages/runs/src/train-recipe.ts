@@ -190,7 +190,8 @@ export const trainRecipe = async (
   const { logger = silentLogger, progress = silentProgress } = isFirst ? context : {};
   const { recipe } = options;
   const run = options.run ?? join('runs', recipe.name);
-  await using ownLock = context.lock || !isFirst ? undefined : await lockRun(run, 'pretrain');
+  await using ownLock =
+    context.lock || !isFirst ? undefined : await lockRun(run, recipe.tune ? 'tune' : 'pretrain');
   const lock = context.lock ?? ownLock;
   const engine = await selectEngine({
     engine: recipe.engine as EngineName | 'auto',

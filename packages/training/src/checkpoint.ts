@@ -142,8 +142,12 @@ const moveLatest = async (folder: string, name: string): Promise<void> => {
 /** Removes a checkpoint so that a half-removed one never carries its name. */
 const removeCheckpoint = async ({ path }: CheckpointPlace): Promise<void> => {
   const grave = join(path, '..', `.${basename(path)}.${randomUUID()}.tmp`);
-  await rename(path, grave);
-  await rm(grave, { recursive: true, force: true });
+  try {
+    await rename(path, grave);
+    await rm(grave, { recursive: true, force: true });
+  } catch (cause) {
+    throw writeError(path, cause);
+  }
 };
 
 /** Checkpoints that stay. */

@@ -160,7 +160,8 @@ const trainRank = async <Batch>(options: TrainOptions<Batch>): Promise<TrainResu
   const random = createRandom(seed);
   const metricsPath = join(runDirectory, METRICS_FILE);
 
-  await using _lock = options.lock || !isFirst ? undefined : await lockRun(runDirectory, 'train');
+  await using ownLock = options.lock || !isFirst ? undefined : await lockRun(runDirectory, 'train');
+  const lock = options.lock ?? ownLock;
   const restored = await beginning(options);
   const resumedFrom = restored.state.step;
   let { checkpoint: last } = restored;
@@ -215,6 +216,8 @@ const trainRank = async <Batch>(options: TrainOptions<Batch>): Promise<TrainResu
       ...(best ? { best: best.state } : {}),
       ...(extra === undefined ? {} : { extra }),
     };
+    // In a folder that was removed or renamed meanwhile it would be all that there is of the run.
+    await lock?.requireHeld();
     const written = await writeCheckpoint(options, state, {
       runDirectory,
       keepLast,

@@ -3,7 +3,7 @@ import { sealJson } from '@polygate/core';
 import { readSafetensors, writeSafetensors, type WritableTensor } from '@polygate/nn';
 import { selectEngine } from '@polygate/tensor';
 import fc from 'fast-check';
-import { cp, mkdtemp, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '@polygate/core';
@@ -369,4 +369,24 @@ it('one process at a time trains in a run folder', async () => {
   expect((await resume(run, { lock })).result.step).toBe(STEPS);
   await lock.release();
   expect(await readdir(run)).toEqual(['checkpoints', 'metrics.jsonl']);
+});
+
+it('a run whose folder was taken away ends, and makes no other one there', async () => {
+  const { run } = await copyRun();
+  const away = `${run}-away`;
+  const lock = await lockRun(run, 'pretrain');
+  let taken = false;
+  const metrics = {
+    write: async (): Promise<void> => {
+      if (taken) return;
+      taken = true;
+      await rename(run, away);
+      // With a folder in its place its numbers are still written; a checkpoint would begin another run there.
+      await mkdir(run);
+    },
+  };
+  await expect(resume(run, { lock, metrics })).rejects.toMatchObject({ code: 'lock-lost' });
+  expect(await readdir(join(run, 'checkpoints')).catch(() => 'none')).toBe('none');
+  await lock.release();
+  expect(await readdir(away)).toContain('checkpoints');
 });

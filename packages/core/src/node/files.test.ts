@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { StateError } from '../errors.ts';
 import { removeTemporaries, writeDirectoryAtomic } from './atomic-directory.ts';
-import { sha256File, writeError, writeFileAtomic } from './files.ts';
+import { requireWritable, sha256File, writeError, writeFileAtomic } from './files.ts';
 import { makeFolder } from './folders.ts';
 import { jsonlMetricSink } from './jsonl-metrics.ts';
 
@@ -16,6 +16,16 @@ beforeEach(async () => {
 afterEach(() => rm(root, { recursive: true, force: true }));
 
 describe('folders', () => {
+  it('are asked whether they take files before there are any, and nothing is made', async () => {
+    await expect(requireWritable(join(root, 'a/b/c'))).resolves.toBeUndefined();
+    expect(await readdir(root)).toEqual([]);
+    await writeFile(join(root, 'file'), '');
+    await expect(requireWritable(join(root, 'file/x'))).rejects.toThrow(
+      'got ENOTDIR: a part of the path is a file',
+    );
+    await expect(requireWritable(join(root, 'file'))).rejects.toThrow('got EACCES');
+  });
+
   it('are made with those that they lie in; the outermost is told', async () => {
     expect(await makeFolder(join(root, 'a/b/c'))).toBe(join(root, 'a'));
     expect(await makeFolder(join(root, 'a/b/d'))).toBe(join(root, 'a/b/d'));
@@ -33,7 +43,7 @@ describe('folders', () => {
     await expect(makeFolder(join(root, 'file/x/y'))).rejects.toThrow('ENOTDIR');
     await expect(makeFolder(join(root, 'link'))).rejects.toThrow('ENOENT');
     await expect(writeFileAtomic(join(root, 'link/x/y'), '')).rejects.toThrow(
-      'got ENOENT: a part of the path is a link that leads nowhere, or in a file system that takes no folders',
+      'got ENOENT: its folder is not there: it was removed or renamed meanwhile, a part of the path is a link that leads nowhere, or the file system takes no folders',
     );
   });
 

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { access, constants, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { StateError } from '../errors.ts';
 import { makeFolder } from './folders.ts';
 
@@ -14,7 +14,7 @@ const remedies: Readonly<Record<string, string>> = {
   EEXIST: 'a part of the path is a file; choose another folder',
   ENOTDIR: 'a part of the path is a file; choose another folder',
   ENOENT:
-    'a part of the path is a link that leads nowhere, or in a file system that takes no folders; choose another folder',
+    'its folder is not there: it was removed or renamed meanwhile, a part of the path is a link that leads nowhere, or the file system takes no folders; put it back or choose another folder',
   EIO: 'the device reported an input/output error; check it or choose another folder',
 };
 
@@ -30,6 +30,23 @@ export const writeError = (path: string, cause: unknown): StateError => {
       cause,
     },
   );
+};
+
+/**
+ * Asks whether files can be written into a folder, or the folder be made, before work whose results go there; nothing is
+ * written.
+ * @throws StateError as the write would be answered
+ */
+export const requireWritable = async (folder: string): Promise<void> => {
+  for (let at = resolve(folder); ; at = dirname(at)) {
+    try {
+      await access(at, constants.W_OK | constants.X_OK);
+      return;
+    } catch (cause) {
+      const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+      if (!isMissing || at === dirname(at)) throw writeError(folder, cause);
+    }
+  }
 };
 
 /** Forces the names in a folder to the disk. */

@@ -1,6 +1,6 @@
 /** What needs Node's files and processes: `@polygate/core/node`. The rest of core runs anywhere. */
 export { recoverDirectory, removeTemporaries, writeDirectoryAtomic } from './atomic-directory.ts';
-export { sha256File, syncDirectory, writeError, writeFileAtomic } from './files.ts';
+export { requireWritable, sha256File, syncDirectory, writeError, writeFileAtomic } from './files.ts';
 export { writeFileDigested } from './digested-file.ts';
 export type { DigestedFile, FileDigest } from '../byte-source.ts';
 export { makeFolder, makeFolderSync } from './folders.ts';

@@ -54,6 +54,21 @@ describe('a lock', () => {
     await (await take()).release();
   });
 
+  it('knows when its file is gone or another’s, and leaves that one alone', async () => {
+    const lock = await take();
+    await expect(lock.requireHeld()).resolves.toBeUndefined();
+    const text = await readFile(path, 'utf8');
+    await rm(path);
+    await expect(lock.requireHeld()).rejects.toThrow(
+      /^lock: expected .+ to be held by this process, got no such lock at/u,
+    );
+    await writeFile(path, text.replace(/"id":"../u, '"id":"zz'));
+    await expect(lock.requireHeld()).rejects.toMatchObject({ code: 'lock-lost' });
+    await lock.release();
+    expect(await readFile(path, 'utf8')).toContain('"id":"zz');
+    await rm(path);
+  });
+
   it('takes the folders away that it made, unless something came into them', async () => {
     const deep = join(root, 'runs', 'a', '.lock');
     await (await acquireLock(deep, options)).release();

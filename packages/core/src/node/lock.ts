@@ -22,6 +22,11 @@ import { isRunning, thisProcess, type ProcessIdentity } from './process-identity
 /** A lock that this process holds. */
 export interface Lock extends AsyncDisposable {
   readonly path: string;
+  /**
+   * Asks whether the file is still this lock; to be called before what it guards is written over.
+   * @throws StateError (code `lock-lost`) where the file, or its folder, was removed or renamed, or is another's
+   */
+  requireHeld(): Promise<void>;
   /** Gives it up; a second call does nothing. */
   release(): Promise<void>;
 }
@@ -246,15 +251,23 @@ export const acquireLock = async (path: string, options: LockOptions): Promise<L
   }
   if (held.size === 0) watch();
   held.set(path, record.id);
+  const isThere = async (): Promise<boolean> => {
+    const holder = await readRecord(path).catch(() => undefined);
+    return holder !== undefined && holder !== 'unreadable' && holder.id === record.id;
+  };
+  const requireHeld = async (): Promise<void> => {
+    if (await isThere()) return;
+    throw new StateError(
+      `lock: expected ${options.subject} to be held by this process, got no such lock at ${path}: it, or its folder, was removed or renamed meanwhile; put the folder back and run the same command again, or choose another one`,
+      { code: 'lock-lost', fields: { path } },
+    );
+  };
   const release = async (): Promise<void> => {
     if (held.get(path) !== record.id) return;
     held.delete(path);
     if (held.size === 0) unwatch();
-    const holder = await readRecord(path).catch(() => undefined);
-    if (holder !== undefined && holder !== 'unreadable' && holder.id === record.id) {
-      await unlink(path).catch(() => {});
-    }
+    if (await isThere()) await unlink(path).catch(() => {});
     await removeEmpty(dirname(path), made);
   };
-  return { path, release, [Symbol.asyncDispose]: release };
+  return { path, requireHeld, release, [Symbol.asyncDispose]: release };
 };

@@ -176,6 +176,10 @@ describe('jsonl manifest', () => {
       '{"image": "c.png", "label": 7}',
       '{"image": "../x.png", "text": "out"}',
       '{"image": "d.png", "text": " "}',
+      '{"image": "e.png", "captions": ["", "kept", null, {"raw": null}]}',
+      '{"image": "f.png", "captions": [null, ""]}',
+      '{"image": "g.png", "captions": []}',
+      '{"image": "h.png", "captions": ["one", 2]}',
       '{"image": 3}',
       '{"note": "nothing"}',
       '[1]',
@@ -191,10 +195,15 @@ describe('jsonl manifest', () => {
       ['line 4', 'unknown-label'],
       ['../x.png', 'path-outside'],
       ['line 6', 'empty-caption'],
-      ['line 7', 'no-image-name'],
-      ['line 8', 'empty-row'],
-      ['line 9', 'bad-json'],
-      ['line 10', 'bad-json'],
+      // Those of a list that are empty are left out alone, where the rows are made.
+      ['e.png', '', 'kept', '', '', undefined],
+      ['line 8', 'empty-caption'],
+      ['line 9', 'empty-caption'],
+      ['line 10', 'bad-text'],
+      ['line 11', 'no-image-name'],
+      ['line 12', 'empty-row'],
+      ['line 13', 'bad-json'],
+      ['line 14', 'bad-json'],
     ]);
     expect(items[0]).toMatchObject({ image: { kind: 'path', path: join(root, 'a.png') } });
   });

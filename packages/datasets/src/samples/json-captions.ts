@@ -20,14 +20,25 @@ export const firstField = (fields: JsonFields, keys: readonly string[]): unknown
 
 const textKeys = ['texts', 'captions', 'text', 'caption'] as const;
 
-/** A caption, as text or as `{ caption | text | raw: text }`; undefined where it is neither. */
+const innerKeys = ['caption', 'text', 'raw'] as const;
+
+/**
+ * A caption, as text or as `{ caption | text | raw: text }`; empty where null stands for it; undefined where it is of another
+ * type.
+ */
 const textOf = (value: unknown): string | undefined => {
+  if (value === null) return '';
   if (typeof value === 'string') return value.trim();
-  const inner = isJsonFields(value) ? firstField(value, ['caption', 'text', 'raw']) : undefined;
+  if (!isJsonFields(value)) return undefined;
+  const inner = firstField(value, innerKeys);
+  if (inner === undefined) return innerKeys.some((key) => Object.hasOwn(value, key)) ? '' : undefined;
   return typeof inner === 'string' ? inner.trim() : undefined;
 };
 
-/** Captions of a row under the first of `keys` that holds something; an empty list where it has none of these. */
+/**
+ * Captions of a row under the first of `keys` that holds something; an empty list where it has none of these. Of several, an
+ * empty one stays in its place: it is left out and told of where the others are taken, as a line of a table is.
+ */
 export const captionsOfFields = (
   fields: JsonFields,
   keys: readonly string[] = textKeys,
@@ -44,8 +55,11 @@ export const captionsOfFields = (
   const bad = texts.indexOf(undefined);
   if (bad >= 0)
     return { code: 'bad-text', reason: `expected a text or a list of texts, got ${excerpt(list[bad])}` };
-  if (texts.length === 0 || texts.includes(''))
-    return { code: 'empty-caption', reason: 'expected a caption, got an empty text' };
+  if (texts.every((text) => text === ''))
+    return {
+      code: 'empty-caption',
+      reason: `expected a caption, got ${texts.length === 0 ? 'an empty list' : list[0] === null ? 'null' : 'an empty text'}`,
+    };
   return texts as string[];
 };
 

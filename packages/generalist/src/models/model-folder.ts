@@ -80,21 +80,16 @@ export const saveModel = async (
   options: SaveModelOptions = {},
 ): Promise<void> => {
   const weights = await saveParameters(allParameters(model), join(folder, WEIGHTS_FILE), options);
-  const files = modelFiles(model.config, model.tokenizer, folder);
-  for (const [name, text] of Object.entries({
-    ...files,
-    [CONFIG_FILE]: serializeConfig(
-      model.config,
-      {
-        weights,
-        state: model.extraState?.save(),
-        ...(options.source === undefined ? {} : { source: options.source }),
-      },
-      folder,
-    ),
-  })) {
-    await writeFileAtomic(join(folder, name), text);
-  }
+  const saved = {
+    weights,
+    state: model.extraState?.save(),
+    ...(options.source === undefined ? {} : { source: options.source }),
+  };
+  // The configuration is what makes the folder a model, so it comes last: without it an export that was cut short (a full
+  // disk, a kill) is none, and is made again at the same place.
+  const { [CONFIG_FILE]: _, ...others } = modelFiles(model.config, model.tokenizer, folder);
+  const files = { ...others, [CONFIG_FILE]: serializeConfig(model.config, saved, folder) };
+  for (const [name, text] of Object.entries(files)) await writeFileAtomic(join(folder, name), text);
 };
 
 /** Sizes of the model of a configuration; nothing is allocated. @throws ConfigError for one that makes no model */
