@@ -152,10 +152,7 @@ export const loadBinding = (): NativeBinding => {
   }
   limitSpinning();
   try {
-    loaded = withBlasKernels(
-      status.root,
-      () => createRequire(import.meta.url)(addon) as NativeBinding,
-    );
+    loaded = withBlasKernels(status.root, () => createRequire(import.meta.url)(addon) as NativeBinding);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     const remedy = `LibTorch was at ${status.root ?? 'an unknown place'} when the binding was built; install it again there, or run \`${rebuildCommand()}\``;
