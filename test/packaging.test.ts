@@ -11,7 +11,7 @@ import { describeTorch } from '@polygate/backend-torch';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fetchNodes, hasOtherNodes } from './node-binaries.ts';
+import { fetchNodes, hasOtherNodes, otherVersions } from './node-binaries.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..');
@@ -288,5 +288,15 @@ describe('a project with the tarballs', () => {
         describeTorch().available ? ' on torch' : ' on cpu',
       );
     }
+  });
+
+  it.skipIf(!hasOtherNodes)('lets other versions of Node keep what they compiled', { timeout }, async () => {
+    const caches = join(work, 'caches');
+    for (const binary of Object.values(await fetchNodes())) {
+      const env = { ...process.env, XDG_CACHE_HOME: caches };
+      await run(binary, ['node_modules/.bin/polygate', '--help'], { cwd: project, env });
+    }
+    // Each has a folder of its own.
+    expect(await readdir(join(caches, 'polygate/compiled'))).toHaveLength(otherVersions.length);
   });
 });
