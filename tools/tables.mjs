@@ -248,7 +248,7 @@ const benchOnAvx2 = readResults('bench-avx2.json');
 /** All of another machine's lines, in short. */
 const otherMachine = (results) =>
   [
-    pairs(casesOf(results, 'peer-torch', 'engine-wasm', 'moe-price', 'stream', 'scaling')),
+    pairs(casesOf(results, 'peer-torch', 'small-step', 'engine-wasm', 'moe-price', 'stream', 'scaling')),
     casesOf(results, 'conditions-price').length > 0 ? priceTable(results) : '',
     conditionsOf(results),
   ]
@@ -275,7 +275,7 @@ const pages = [
   [
     'docs/performance.md',
     [
-      ['peers', bench, (results) => pairs(casesOf(results, 'peer-torch', 'engine-wasm'))],
+      ['peers', bench, (results) => pairs(casesOf(results, 'peer-torch', 'small-step', 'engine-wasm'))],
       ['stream', bench, (results) => pairs(casesOf(results, 'stream'))],
       ['experts', bench, (results) => pairs(casesOf(results, 'moe-price'))],
       ['conditions', bench, priceTable],

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 /** One result, as a line of JSON on standard output. */
 export interface BenchLine {
   readonly case: string;
@@ -53,14 +55,24 @@ const seconds = async (side: Side): Promise<number> => {
   return reported ?? Number(process.hrtime.bigint() - start) / 1e9;
 };
 
+/** How sides take turns. */
+export interface Turns {
+  readonly rounds: number;
+  /** Uncounted rounds first. */
+  readonly warmup: number;
+  /** Milliseconds before each run, for threads that spin on after another side's. @default 0 */
+  readonly pauseMs?: number;
+}
+
 /** Measures all in turn, round after round: seconds of each, in the order of the rounds. */
 export const measureInTurn = async (
   sides: readonly Side[],
-  { rounds, warmup }: { readonly rounds: number; readonly warmup: number },
+  { rounds, warmup, pauseMs = 0 }: Turns,
 ): Promise<readonly (readonly number[])[]> => {
   const times = sides.map((): number[] => []);
   for (let round = -warmup; round < rounds; round += 1) {
     for (const [at, side] of sides.entries()) {
+      if (pauseMs > 0) await sleep(pauseMs);
       const taken = await seconds(side);
       if (round >= 0) times[at]?.push(taken);
     }

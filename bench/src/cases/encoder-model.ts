@@ -32,6 +32,16 @@ export const tinyEncoder = (batch: number): EncoderShape => ({
   length: 197,
 });
 
+/**
+ * Floating-point operations of a training step in products: forward once, backward twice. A linear from I to O takes
+ * 2 B L I O, attention 4 B L^2 D.
+ */
+export const stepFlops = ({ layers, width, hidden, batch, length }: EncoderShape): number => {
+  const linears = 2 * batch * length * (4 * width * width + 2 * width * hidden);
+  const attention = 4 * batch * length * length * width;
+  return 3 * layers * (linears + attention);
+};
+
 /** Its parameters, in the order in which the peer reads their values. */
 export const encoderSpecs = ({ layers, width, hidden }: EncoderShape): ParameterSpec[] =>
   Array.from({ length: layers }, (_, i): ParameterSpec[] => {

@@ -3,7 +3,7 @@ import { captions } from './captions.ts';
 import { conditionsPrice } from './conditions-price.ts';
 import { engineWasm } from './engine-wasm.ts';
 import { moePrice } from './moe-price.ts';
-import { peerTorch } from './peer-torch.ts';
+import { peerTorch, smallStep } from './peer-torch.ts';
 import { replayStep } from './replay-step.ts';
 import { rss } from './rss.ts';
 import { scaling } from './scaling.ts';
@@ -26,6 +26,7 @@ export const cases: Readonly<Record<string, BenchCase>> = {
   'replay-step': replayStep,
   rss,
   scaling,
+  'small-step': smallStep,
   'sm4-block': sm4Block,
   stream,
   'tune-step': tuneStep,

@@ -23,6 +23,10 @@ export interface StepSettings extends EncoderShape {
   readonly size?: number;
   /** Where ranks meet on this machine. */
   readonly port?: number;
+  /** How PyTorch's model is written. @default 'plain' */
+  readonly way?: 'plain' | 'attention' | 'compiled';
+  /** Whether PyTorch measures a large product first. */
+  readonly peak?: boolean;
 }
 
 export interface Step {
@@ -35,6 +39,10 @@ export interface Step {
 
 export interface Stepper {
   readonly version: string;
+  /** GFLOP/s of a large product, where it was asked for. */
+  readonly peak?: number;
+  /** What the program has not got; it has ended then. */
+  readonly lacks?: string;
   step(): Promise<Step>;
   close(): void;
 }
@@ -96,6 +104,8 @@ export const startStepper = async (
   });
   return {
     version: String(ready['ready']),
+    ...(typeof ready['peak'] === 'number' ? { peak: ready['peak'] } : {}),
+    ...(typeof ready['lacks'] === 'string' ? { lacks: ready['lacks'] } : {}),
     async step() {
       child.stdin.write('step\n');
       return (await read()) as unknown as Step;
