@@ -165,6 +165,7 @@ describe('docs/results', () => {
       'mini-generalist',
       'bench',
       'bench-amx',
+      'bench-avx2',
       'LOG',
     ]);
     const stray = readdirSync(folder)

@@ -80,12 +80,14 @@ describe.runIf(torch)('a torch engine that is wrong on purpose', () => {
 
   it('blocks of our own: ATen multiplies', async () => {
     fault('torch/polygate::span_linear@blocks');
-    const { answers } = await selectEngine({ engine: 'torch', precision: 'bf16' });
+    const { answers } = await selectEngine({ engine: 'torch', precision: 'f32' });
     expect(answers.wrong).toEqual([]);
-    // A processor without AVX-512 has no blocks to be wrong.
+    // A processor without AVX2 has no blocks to be wrong.
     if (answers.found.length > 0) {
       expect(answers.workarounds).toEqual(["ATen's products, not blocks of our own"]);
-      expect(answers.found[0]).toMatchObject({ question: 'linear layer with bias', part: 'result' });
+      expect(answers.found).toContainEqual(
+        expect.objectContaining({ question: 'linear layer with bias', part: 'result' }),
+      );
     }
     const y = linear(tf.ones([40, 64]), tf.eye(64));
     expect(y.dataSync().every((value) => value === 1 || value === 0)).toBe(true);
