@@ -12,6 +12,8 @@ export const replayOf = (
 ): ReplayOptions<TaskBatch> => {
   if (!model.replayKey)
     logger.info(`steps are not replayed: what those of ${model.architecture} do hangs on more than shapes`);
+  else if (model.routing)
+    logger.info('steps whose routers are looked at are computed plainly; telemetry.every=null looks at none');
   return {
     key: (batch, { step }) => (model.routing && isLookedAt(step) ? undefined : model.replayKey?.(batch)),
   };

@@ -101,6 +101,9 @@ describe.skipIf(!isTorchHere)('replayed steps', () => {
       expect(replayedOf(replayed.lines)).toBeGreaterThan(10);
       return;
     }
+    expect(replayed.lines).toContain(
+      'steps whose routers are looked at are computed plainly; telemetry.every=null looks at none',
+    );
     // Routers that decide for known rows do so on the host.
     expect(replayedOf(replayed.lines)).toBe(0);
     const told = replayed.lines.filter((line) => line.includes('are not replayed'));
