@@ -1,6 +1,6 @@
-// Instruction sets that the loops of blocks (tiles.h) are compiled for: every source *_tiles.cc twice, for AVX-512 and, by the
-// sources of avx2/, for AVX2. What a source defines for its level stands in tiles::avx512 or tiles::avx2; operators choose
-// when they run.
+// Instruction sets that the loops of blocks (tiles.h) are compiled for: all for AVX-512, and those that the sources of avx2/
+// include for AVX2, too. What a source defines for its level stands in tiles::avx512 or tiles::avx2; operators choose when
+// they run.
 #pragma once
 
 #include "vector_math.h"
@@ -40,7 +40,7 @@
 #define POLYGATE_AT_LEVEL(function, ...) \
   (tiles::hasWideVectors() ? tiles::avx512::function(__VA_ARGS__) : tiles::avx2::function(__VA_ARGS__))
 #else
-#define POLYGATE_AT_LEVEL(function, ...) TORCH_CHECK(false, #function ": this build has no products of blocks")
+#define POLYGATE_AT_LEVEL(function, ...) (tiles::atNoLevel<decltype(tiles::avx512::function(__VA_ARGS__))>(#function))
 #endif
 
 namespace polygate {
@@ -58,6 +58,12 @@ auto withBlockType([[maybe_unused]] bool half, const Run& run) {
 }
 
 }  // namespace POLYGATE_LEVEL
+
+// What a build without products of blocks has in place of their functions.
+template <class Result>
+[[noreturn]] Result atNoLevel(const char* function) {
+  TORCH_CHECK(false, function, ": this build has no products of blocks");
+}
 
 // Whether the processor and the system can multiply blocks of this type, and nobody switched that off.
 bool available(at::ScalarType type = at::kBFloat16);
