@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Node 22.1 and later keep what they compiled, which is a fifth to a third of a start; in the user's cache folder, as
- * nobody else may write there. A cache that cannot be is none.
+ * Node 22.1 and later keep what they compiled, about a fifth of a start; in the user's cache folder, as nobody else may
+ * write there (that of @polygate/tensor's cacheFolder, which is not loaded yet). A cache that cannot be is none.
  */
 const keepCompiled = () => {
   const { env, platform } = process;

@@ -34,7 +34,10 @@ export interface Sample {
   readonly image?: ImageContent;
   /** Further contents by name, such as `clip`, for kinds of datasets that read them. */
   readonly contents?: Readonly<Record<string, SampleContent>>;
-  /** Captions of an image, lines of a text, or the one or two sentences of a labelled text. */
+  /**
+   * Captions of an image, lines of a text, or the one or two sentences of a labelled text. An empty one among several is left
+   * out where rows are made, and told of.
+   */
   readonly texts?: readonly string[];
   /** Index into the reader's classes. */
   readonly label?: number;

@@ -1,2 +1,3 @@
+// The loops of ../span_linear_tiles.cc in registers of AVX2; see levels.h.
 #define POLYGATE_AVX2
 #include "../span_linear_tiles.cc"
