@@ -1,16 +1,39 @@
+import type { ChildProcess } from 'node:child_process';
+import { subscribe } from 'node:diagnostics_channel';
 import type { Reporter, TestModule } from 'vitest/node';
 
-/** Closes a run with one plain line, `tests: N passed, N failed, N skipped`, for people and for machines. */
+/**
+ * Closes a run with one plain line, `tests: N passed, N failed, N skipped`, for people and for machines. Before it stands
+ * what a process of tests that ended by itself leaves open: vitest says that one did, not how nor in which file.
+ */
 export default class SummaryReporter implements Reporter {
+  readonly #ends: string[] = [];
+
+  onInit(): void {
+    subscribe('child_process', (message) => {
+      const { process: child } = message as { process: ChildProcess };
+      child.once('exit', (code, signal) => {
+        // Workers that are told to stop end by SIGTERM.
+        if (!child.spawnargs.some((word) => word.includes('vitest')) || signal === 'SIGTERM' || code === 0)
+          return;
+        this.#ends.push(`a process of tests (${child.pid}) ended by ${signal ?? `exit code ${code}`}`);
+      });
+    });
+  }
+
   onTestRunEnd(modules: readonly TestModule[]): void {
     const counts = { passed: 0, failed: 0, skipped: 0, pending: 0 };
     let brokenModules = 0;
+    const lines = [...this.#ends];
     for (const module of modules) {
       if (module.errors().length > 0) brokenModules += 1;
-      for (const test of module.children.allTests()) counts[test.result().state] += 1;
+      for (const test of module.children.allTests()) {
+        const { state } = test.result();
+        counts[state] += 1;
+        if (state === 'pending') lines.push(`never ended: ${module.relativeModuleId}: ${test.fullName}`);
+      }
     }
-    process.stdout.write(
-      `\ntests: ${counts.passed} passed, ${counts.failed + brokenModules} failed, ${counts.skipped + counts.pending} skipped\n`,
-    );
+    const summary = `tests: ${counts.passed} passed, ${counts.failed + brokenModules} failed, ${counts.skipped + counts.pending} skipped`;
+    process.stdout.write(`\n${[...lines, summary].join('\n')}\n`);
   }
 }
