@@ -24,16 +24,18 @@ export default class SummaryReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const counts = { passed: 0, failed: 0, skipped: 0, pending: 0 };
     let brokenModules = 0;
-    const lines = [...this.#ends];
+    const open: string[] = [];
     for (const module of modules) {
       if (module.errors().length > 0) brokenModules += 1;
-      for (const test of module.children.allTests()) {
-        const { state } = test.result();
-        counts[state] += 1;
-        if (state === 'pending') lines.push(`never ended: ${module.relativeModuleId}: ${test.fullName}`);
-      }
+      for (const test of module.children.allTests()) counts[test.result().state] += 1;
+      const pending = [...module.children.allTests('pending')].map(({ fullName }) => fullName);
+      const isOpen = module.state() === 'queued' || module.state() === 'pending';
+      if (isOpen || pending.length > 0)
+        open.push(`never ended: ${[module.relativeModuleId, ...pending].join(' · ')}`);
     }
     const summary = `tests: ${counts.passed} passed, ${counts.failed + brokenModules} failed, ${counts.skipped + counts.pending} skipped`;
+    // A run that a person stops has open tests, too.
+    const lines = this.#ends.length > 0 ? [...this.#ends, ...open] : [];
     process.stdout.write(`\n${[...lines, summary].join('\n')}\n`);
   }
 }
